@@ -28,7 +28,7 @@ NOTE = "<!-- Made by `make docs`; do not edit. -->\n\n"
 def settings() -> str:
     lines = ["# Settings", "", "A flag of `signoff up` beats the environment, which beats the default.", ""]
     lines += ["| flag | environment | default | meaning |", "|---|---|---|---|"]
-    for row in config.ROWS:
+    for row in config.rows():
         variables = ", ".join(f"`{name}`" for name in (*row.variables, *row.files))
         default = row.shown or row.show(row.default) or "none"
         choices = f" One of {', '.join(row.choices)}." if row.choices else ""

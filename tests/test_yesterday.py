@@ -11,17 +11,15 @@ from typing import Any
 import pytest
 
 from signoff.core.intent.model import Delay, Delivery, Task
-from signoff.engine.admin.proposals import NEWS
 from signoff.engine.clock import FixedClock
 from signoff.notify.outbound.post import Poster
 from signoff.notify.push import Push
-from signoff.notify.webhook import Webhook
 from signoff.store.opening import open_store
 from tests.engine.engine_env import BASE_URL
 from tests.engine.http_sink import HttpSink, http_sink
 from tests.fixtures.old import Old
 from tests.live import PATIENCE, Live
-from tests.notify.messaging_env import MessagingEnv, email
+from tests.notify.messaging_env import MessagingEnv, email, webhook
 from tests.notify.smtp_sink import SmtpSink, smtp_sink
 from tests.stories.servers import signoff
 from tests.web.inbox.reading import Reader, reader
@@ -94,9 +92,9 @@ async def opened(old: Old) -> AsyncIterator[Today]:
     try:
         async with smtp_sink() as mail, http_sink() as hook:
             poster = Poster(True)
-            channels = {"push": Push(poster, clock.now), "webhook": Webhook(poster, clock.now)}
+            channels = email(mail.url) | webhook(f"{hook.url}/hook", clock)
             messaging = MessagingEnv(
-                store, clock, email(mail.url), f"{hook.url}/hook", channels, base_url=BASE_URL
+                store, clock, channels | {"push": Push(poster, clock.now)}, base_url=BASE_URL
             )
             async with messaging.running():
                 web = WebEnv(messaging)
@@ -105,8 +103,6 @@ async def opened(old: Old) -> AsyncIterator[Today]:
                 web.state.stop()
                 await web.http.aclose()
                 await asyncio.sleep(0)
-                for personal in messaging.personal.values():
-                    await personal.close()
                 assert await messaging.findings() == []  # whatever happened to it
     finally:
         await store.close()
@@ -241,7 +237,7 @@ async def test_what_waited_to_be_sent_goes_out(today: Today) -> None:
         await today.messaging.pass_time(timedelta(minutes=10))  # until Cleo's office opens
         await today.messaging.carry()
     left = await today.messaging.store.outbox.listing(HOME, 10)
-    assert [row.channel for row in left] == [NEWS] * 3  # of when the proposals' time will be over
+    assert [row.kind for row in left] == ["admin"] * 3  # of when the proposals' time will be over
     ids = {old.intents[name][:-4] for name in ("mail_retried", "mail_waiting")}
     told = {(m.intent_id[:-4], m.person) for i in ids for m in await today.messaging.messages(i + "0000")}
     assert {(i, "per_ann") for i in ids} <= told

@@ -1,25 +1,22 @@
-"""The settings -> the channels. What is not set up is not there; what a channel needs is imported when it sends."""
+"""The settings -> the channels, each by its own declaration; and Slack's way in, which only Slack has."""
 
 from collections.abc import Callable
 
 from msgspec import Struct
 
 from signoff.config import Config
-from signoff.core.formats.manifest import EMAIL, SLACK
 from signoff.engine.clock import Clock
+from signoff.engine.delivery.channel_registry import ChannelRegistry
 from signoff.engine.delivery.chat_answers import Chat
-from signoff.engine.delivery.pipeline import Channels
 from signoff.engine.delivery.slack_inbound import SlackDesk
-from signoff.notify.apprise import Apprise, parse_urls
-from signoff.notify.channel import Channel, Personal, Target
+from signoff.notify import registry
+from signoff.notify.channel import ChannelContext
 from signoff.notify.console import Console
-from signoff.notify.email import Email, parse_smtp
 from signoff.notify.outbound.post import Poster
-from signoff.notify.push import Push
-from signoff.notify.slack.channel import Slack, SlackTokens, parse_tokens
+from signoff.notify.slack.channel import CHANNEL as SLACK
+from signoff.notify.slack.channel import Slack, parse_tokens
 from signoff.notify.slack.inbound import Signatures
 from signoff.notify.slack.socket import SlackSocket
-from signoff.notify.webhook import Webhook
 
 
 def make_console(config: Config, line: Callable[[str], None]) -> Console | None:
@@ -27,20 +24,18 @@ def make_console(config: Config, line: Callable[[str], None]) -> Console | None:
     return Console(line) if config.console_notifications else None
 
 
-def make_channels(config: Config, clock: Clock) -> Channels:
-    """Raises Invalid for a setting that cannot be understood."""
-    # Callers choose where pushes go; where webhooks and Apprise's
-    # messages go is set by whoever runs this server, who may choose any address.
-    registered, ours = Poster(config.allow_private_callbacks), Poster(True)
-    by_name: dict[str, Channel] = {"push": Push(registered, clock.now), "webhook": Webhook(ours, clock.now)}
-    if config.apprise_urls:
-        by_name["apprise"] = Apprise(parse_urls(config.apprise_urls))
-    personal: dict[str, Personal] = {}
-    if config.smtp_url:
-        personal[EMAIL] = Email(parse_smtp(config.smtp_url))
-    if config.slack_tokens:
-        personal[SLACK] = Slack(parse_tokens(config.slack_tokens).bot, lambda: clock.now().timestamp())
-    return Channels(by_name, Target(config.webhook_url, config.webhook_secret), personal)
+def open_channels(config: Config, clock: Clock) -> ChannelRegistry:
+    """Every declared channel that the settings configure; raises Invalid for a setting that cannot be understood."""
+    settings = {one.name: "" for channel in registry.CHANNELS for one in channel.settings}
+    settings.update(config.channel_settings)
+    context = ChannelContext(
+        settings=settings,
+        now=clock.now,
+        own_poster=Poster(True),
+        callback_poster=Poster(config.allow_private_callbacks),
+    )
+    opened = {one.name: one.open(context) for one in registry.CHANNELS}
+    return ChannelRegistry({name: channel for name, channel in opened.items() if channel is not None})
 
 
 class SlackParts(Struct):
@@ -50,12 +45,14 @@ class SlackParts(Struct):
     socket: SlackSocket | None = None
 
 
-def make_slack(config: Config, channels: Channels, chat: Chat, clock: Clock) -> SlackParts | None:
-    """Slack's way in; None where Slack is not set up."""
-    slack = channels.personal.get(SLACK)
-    if not isinstance(slack, Slack):
+def make_slack(
+    config: Config, channels: ChannelRegistry, chat: Chat | None, clock: Clock
+) -> SlackParts | None:
+    """Slack's way in; None without Slack."""
+    slack = channels.personal.get(SLACK.name)
+    if not isinstance(slack, Slack) or chat is None:
         return None
-    tokens: SlackTokens = parse_tokens(config.slack_tokens)
+    tokens = parse_tokens(config.channel_settings["slack_tokens"])
     signatures = Signatures(tokens.signing, lambda: clock.now().timestamp()) if tokens.signing else None
     desk = SlackDesk(slack, chat, signatures)
     return SlackParts(desk, SlackSocket(tokens.app, desk.take) if tokens.app else None)

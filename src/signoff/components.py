@@ -10,14 +10,13 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from signoff import __version__
-from signoff.channels import make_channels, make_console, make_slack
+from signoff.channels import make_console, make_slack, open_channels
 from signoff.config import Config, parse_hosts, parse_networks
 from signoff.core.errors import Busy
-from signoff.core.formats.manifest import EMAIL, SLACK
 from signoff.engine.admin.accounts import Accounts
 from signoff.engine.admin.apply_manifest import ManifestApplier
 from signoff.engine.admin.bulk_reassignment import BulkReassignment
-from signoff.engine.admin.proposals import NEWS, Proposals
+from signoff.engine.admin.proposals import Proposals
 from signoff.engine.clock import Clock
 from signoff.engine.commit.batch import Batch
 from signoff.engine.commit.committer import Committer
@@ -26,11 +25,10 @@ from signoff.engine.commit.recent import Recent
 from signoff.engine.commit.retention import Sweeper
 from signoff.engine.commit.timekeeper import Timekeeper
 from signoff.engine.commit.understaffed import Staffed
+from signoff.engine.delivery.channel_registry import ChannelRegistry
 from signoff.engine.delivery.chat_answers import Chat
-from signoff.engine.delivery.pipeline import Channels, Courier
-from signoff.engine.delivery.proposal_messages import ProposalNews
-from signoff.engine.delivery.signin_mail import MailedLinks
-from signoff.engine.delivery.task_messages import Messenger
+from signoff.engine.delivery.pipeline import OutboxSender
+from signoff.engine.delivery.signin_mail import MAIL, SignInRequests
 from signoff.engine.directory.snapshot import Directory
 from signoff.engine.directory.workers import Workers
 from signoff.engine.feed import Feed
@@ -61,13 +59,18 @@ class Components:
     _fine_until = 0.0
 
     def __init__(
-        self, config: Config, store: Store, clock: Clock, channels: Channels | None = None, line: Line = print
+        self,
+        config: Config,
+        store: Store,
+        clock: Clock,
+        channels: ChannelRegistry | None = None,
+        line: Line = print,
     ) -> None:
         self.config = config
         self.store = store
         self.clock = clock
         self.base_url = config.base_url
-        self.channels = channels or make_channels(config, clock)
+        self.channels = channels or open_channels(config, clock)
         self._console = make_console(config, line)
         remote = not config.database.startswith("sqlite")
         listening = remote and config.listen
@@ -101,7 +104,7 @@ class Components:
         self.sweeper = Sweeper(store, self.recent, clock, config.retention, config.retention_payloads)
         self.loops = {
             "timekeeper": Loop("timekeeper", self.timekeeper.once),
-            "courier": Loop("courier", self.courier.once, rest=0.02),
+            "outbox": Loop("outbox", self.outbox.once, rest=0.02),
             "sweeper": Loop("sweeper", self.sweeper.once),
             "workers": Loop("workers", self.workers.once),
             "staffed": Loop("staffed", self.staffed.once, rest=0.02),
@@ -120,25 +123,26 @@ class Components:
 
     def _connect_delivery(self) -> None:
         """Everything that sends messages, and what Slack sends back."""
-        self.messenger = Messenger(
-            self.engine, self.store, self.directory, self.sessions, self.clock, self.channels.personal,
+        self.outbox = OutboxSender(
+            self.engine,
+            self.store,
+            self.directory,
+            self.sessions,
+            self.clock,
+            self.channels,
             lambda: self.base_url,
-        )  # fmt: skip
-        self.messenger.limit_reminders(self.config.max_reminders)
-        self.courier = Courier(
-            self.engine, self.store, self.directory, self.clock, self.channels, lambda: self.base_url,
-            self.messenger,
-        )  # fmt: skip
-        news = ProposalNews(self.store, self.directory, self.messenger, self.clock, lambda: self.base_url)
-        self.courier.also[NEWS] = news.carry
-        self.mailed_links = MailedLinks(
-            self.store, self.directory, self.sessions, self.clock, self.channels.personal.get(EMAIL),
-            lambda: self.base_url,
-        )  # fmt: skip
+        )
+        self.outbox.people.limit_reminders(self.config.max_reminders)
+        self.mailed_links = SignInRequests(
+            self.store, self.directory, self.clock, MAIL in self.channels.opened, self._nudge_outbox
+        )
         self.accounts.mails = lambda: self.mailed_links.possible
         self.manifests.on_moved = self.mailed_links.tell_moved
-        chat = Chat(SLACK, self.engine, self.store, self.keys, self.directory, self.clock)
-        self.slack = make_slack(self.config, self.channels, chat, self.clock)
+        self.chats = {
+            name: Chat(name, self.engine, self.store, self.keys, self.directory, self.clock)
+            for name in self.channels.linked
+        }
+        self.slack = make_slack(self.config, self.channels, self.chats.get("slack"), self.clock)
 
     def _make_state(self, database: str) -> AppState:
         view = View(self.store, self.recent)
@@ -157,7 +161,8 @@ class Components:
             sessions=self.sessions,
             mailed_links=self.mailed_links,
             slack=self.slack.desk if self.slack else None,
-            channels=self.channels.set_up,
+            channels=self.channels,
+            chats=self.chats,
             clock=self.clock,
             admission=self.admission,
             feed=self.feed,
@@ -178,9 +183,12 @@ class Components:
         self.base_url = base_url
         self.state.settings = replace(self.state.settings, base_url=base_url)
 
+    def _nudge_outbox(self) -> None:
+        self.loops["outbox"].nudge()
+
     def _nudge(self, topic: str) -> None:
         if topic == "outbox":
-            self.loops["courier"].nudge()
+            self._nudge_outbox()
         elif topic.startswith("directory:"):
             self.loops["staffed"].nudge()
 

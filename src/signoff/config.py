@@ -2,7 +2,8 @@
 
 From the row come parsing, the flags of ``signoff up``, ``config show``, the docs table and the errors.
 A flag beats ``SIGNOFF_<NAME>``, which beats ``SIGNOFF_<NAME>_FILE`` of a secret, which beats the default.
-Imports nothing of the server's libraries: a remote command line shows and explains settings too.
+A channel declares its settings itself (``notify``). Imports nothing of the server's libraries: a remote command line
+shows and explains settings too.
 """
 
 import ipaddress
@@ -17,8 +18,10 @@ from urllib.parse import unquote
 from signoff.core.errors import Invalid
 from signoff.core.text.describe import nearest
 from signoff.core.text.durations import format_duration, parse_duration
-from signoff.core.text.masking import MASK, mask_text, starred
-from signoff.core.text.urls import read_url, shown_url
+from signoff.core.text.masking import mask_text, starred
+from signoff.core.text.urls import read_url, shown_url, whole_secret
+from signoff.notify import registry
+from signoff.notify.channel import Setting
 
 T = TypeVar("T")
 PREFIX: Final = "SIGNOFF_"
@@ -48,18 +51,6 @@ def _row(  # noqa: PLR0913
     extra = {"text": text, "shown": shown, "choices": choices, "least": least, "hide": hide, "kind": kind}
     # What may hold a secret stays out of repr, and so out of logs and tracebacks.
     return field(default=default, repr=hide is None, metadata={**extra, "environment": environment})
-
-
-def _hide_all(value: str) -> str:
-    return MASK if value else ""
-
-
-def _hide_path(url: str) -> str:
-    """Where it leads, without the path, which is a secret of its own at many services."""
-    shown = shown_url(url)
-    scheme, mark, rest = shown.partition("://")
-    place = re.split(r"[/?]", rest)[0].rpartition("@")[2]
-    return f"{scheme}://{place}/{MASK}" if mark and place != MASK else shown
 
 
 # A part of an agent's address: agent://organization/workspace/name.
@@ -148,19 +139,8 @@ class Config:
     idempotency_retention: timedelta = _row(  # noqa: RUF009
         48 * HOUR, "How long an Idempotency-Key is remembered after its intent is final.", least=24 * HOUR
     )
-    webhook_url: str = _row("", "URL that receives signed notifications.", hide=_hide_path)
-    webhook_secret: str = _row("", "Secret that signs webhook notifications.", hide=_hide_all)
-    smtp_url: str = _row(
-        "",
-        "Mail server: smtp://USER:PASSWORD@HOST:587?from=ADDRESS; smtps:// for port 465.",
-        hide=shown_url,
-    )
-    slack_tokens: str = _row(
-        "", "Slack's bot token with its signing secret or app token, space-separated.", hide=_hide_all
-    )
-    apprise_urls: str = _row(
-        "", "Space-separated Apprise URLs that receive every notification.", hide=_hide_all
-    )
+    # What the channels declare, by name.
+    channel_settings: Mapping[str, str] = field(default_factory=dict, repr=False)
     console_notifications: bool = _row(True, "Print notifications to the server's console.")
     log_level: str = _row("info", "Minimum log level.", choices=("debug", "info", "warning", "error"))
     log_format: str = _row("text", "Log format.", choices=("text", "json"))
@@ -169,8 +149,8 @@ class Config:
     )
 
     def __post_init__(self) -> None:
-        for row in ROWS:
-            row.check(getattr(self, row.name))
+        for row in rows():
+            row.check(self.value_of(row))
         self._derive("data", self.data.expanduser())
         if not self.database:
             self._derive("database", f"sqlite:///{self.data / 'signoff.db'}")
@@ -193,18 +173,20 @@ class Config:
                 self.database, "database", ("postgresql", "postgres"),
                 "Write sqlite:///path/to/file.db or postgresql://user:password@host/name.",
             )  # fmt: skip
-        if self.smtp_url:
-            hint = "Write smtp://USER:PASSWORD@HOST:587?from=signoff@your.domain; smtps:// for port 465."
-            read_url(self.smtp_url, "smtp_url", ("smtp", "smtps"), hint)
-        if self.webhook_url:
-            read_url(self.webhook_url, "webhook_url", ("https", "http"), "Write https://host/path.")
+        for setting in _channel_settings():
+            if setting.check is not None and self.channel_settings.get(setting.name):
+                setting.check(self.channel_settings[setting.name])
+
+    def value_of(self, row: "Row") -> Any:
+        """A setting's value."""
+        return self.channel_settings.get(row.name, row.default) if row.channel else getattr(self, row.name)
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """Every secret that these settings hold, as texts that no log line may show; the longest first."""
         found: set[str] = set()
-        for row in ROWS:
-            value = getattr(self, row.name)
+        for row in rows():
+            value = self.value_of(row)
             if row.hide is not None and isinstance(value, str):
                 found.update(secrets_in(value, whole=row.secret))
         return tuple(sorted(found, key=len, reverse=True))
@@ -297,22 +279,23 @@ def reachable(host: str) -> str:
 
 @dataclass(frozen=True)
 class Row:
-    """One setting as data. kind: str, int, bool, Path or timedelta."""
+    """One setting as data. kind: str, int, bool, Path or timedelta; channel: whether a channel declares it."""
 
     name: str
     kind: type
     default: Any
     text: str
-    shown: str
-    choices: tuple[str, ...]
-    least: Any
-    hide: Callable[[str], str] | None
-    environment: tuple[str, ...]
+    shown: str = ""
+    choices: tuple[str, ...] = ()
+    least: Any = None
+    hide: Callable[[str], str] | None = None
+    environment: tuple[str, ...] = ()
+    channel: bool = False
 
     @property
     def secret(self) -> bool:
         """Whether nothing of the value may be shown; such a setting has a ``_FILE`` variable too."""
-        return self.hide is _hide_all
+        return self.hide is whole_secret
 
     @property
     def flag(self) -> str:
@@ -371,16 +354,22 @@ class Row:
         return self.hide(text) if self.hide else mask_text(text, starred)
 
 
-def _rows() -> Iterator[Row]:
+def rows() -> Iterator[Row]:
+    """Every setting: the server's own, and those that the channels declare."""
     for item in fields(Config):
+        if item.name == "channel_settings":
+            for one in _channel_settings():
+                yield Row(one.name, str, "", one.help, hide=one.hide, channel=True)
+            continue
         default: Any = item.default
-        said = dict(item.metadata)
-        named = said.pop("kind")
+        given = dict(item.metadata)
+        named = given.pop("kind")
         kind = bool if default is None else Path if isinstance(default, Path) else type(default)
-        yield Row(item.name, named or kind, default, **said)
+        yield Row(item.name, named or kind, default, **given)
 
 
-ROWS: Final[tuple[Row, ...]] = tuple(_rows())
+def _channel_settings() -> Iterator[Setting]:
+    return (setting for channel in registry.CHANNELS for setting in channel.settings)
 
 
 @dataclass(frozen=True)
@@ -396,7 +385,7 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Loaded:
     """Settings from flags (None: not given; text is parsed) and the environment; raises Invalid."""
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
-    for row in ROWS:
+    for row in rows():
         found = _from_environment(row, environ)
         given = flags.get(row.name)
         if given is not None:
@@ -412,7 +401,10 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Loaded:
             values[row.name] = row.parse(text)
         else:
             origins[row.name] = "default"
-    return Loaded(Config(**values), origins, tuple(_unknown(environ)))
+    channel_settings = {
+        row.name: values.pop(row.name) for row in rows() if row.channel and row.name in values
+    }
+    return Loaded(Config(**values, channel_settings=channel_settings), origins, tuple(_unknown(environ)))
 
 
 def _from_environment(row: Row, environ: Mapping[str, str]) -> tuple[str, str] | None:
@@ -444,7 +436,7 @@ def read_secret(variable: str, path: str) -> str:
 
 def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
     """A sentence for each variable that looks like a setting and is none."""
-    known = {name for row in ROWS for name in (*row.variables, *row.files)} | set(CLIENT_VARIABLES)
+    known = {name for row in rows() for name in (*row.variables, *row.files)} | set(CLIENT_VARIABLES)
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in known:
             # Without the prefix, which all share and which would make strangers look alike.

@@ -15,6 +15,7 @@ from signoff.core.errors import Conflict, Invalid, Refused
 from signoff.core.formats.manifest import Charter, compile_charter
 from signoff.documents import is_yaml, line_of, parse, read_text
 from signoff.engine.admin.manifest_diff import UNCHANGED
+from signoff.notify.registry import personal_channels
 from signoff.server import Server
 
 _TRIES: Final = 5  # replicas that start at one moment apply the same file; all but the first find it done
@@ -45,7 +46,7 @@ def read_charter(name: str) -> CharterFile:
     found = CharterFile(path, text, Charter())
     source = parse(text, str(path), yaml=is_yaml(path))
     try:
-        return replace(found, charter=compile_charter(source))
+        return replace(found, charter=compile_charter(source, personal_channels()))
     except Invalid as wrong:
         raise found.at(wrong) from wrong
 

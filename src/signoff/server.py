@@ -3,19 +3,19 @@
 import asyncio
 import contextlib
 import logging
-from itertools import chain, repeat
+from itertools import count
 from typing import Final
 
 from signoff.components import Components, Line
 from signoff.config import Config
 from signoff.core.errors import Busy
+from signoff.core.plan.schedules import CONNECTION
 from signoff.core.text.durations import format_duration
 from signoff.engine.clock import Clock
 from signoff.store.database import ConnectionLost
 from signoff.store.opening import open_store
 
 _DRAIN: Final = 5.0  # seconds in which the database has to take what is queued when the server ends
-_PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _log = logging.getLogger(__name__)
 
 
@@ -51,7 +51,8 @@ class Server(Components):
         time = asyncio.get_running_loop().time
         wait = self.config.database_wait
         give_up = time() + wait.total_seconds()
-        for pause in chain(_PAUSES, repeat(_PAUSES[-1])):
+        for attempt in count(1):
+            pause = CONNECTION.after(attempt).total_seconds()
             try:
                 await self.store.open()
                 break
@@ -59,7 +60,7 @@ class Server(Components):
                 left = give_up - time()
                 if left <= 0:
                     raise
-                if pause == _PAUSES[0]:
+                if attempt == 1:
                     shown = format_duration(wait), self.config.shown_database
                     _log.warning("Waiting up to %s for %s. %s", *shown, lost.message)
             await asyncio.sleep(min(pause, left))
@@ -76,12 +77,9 @@ class Server(Components):
             await self._cancel(self._tasks)
             with contextlib.suppress(Busy, TimeoutError):
                 async with asyncio.timeout(_DRAIN):
-                    await self.courier.close()
-            await self.mailed_links.close()
-            for channel in self.channels.by_name.values():
-                await channel.close()
-            for personal in self.channels.personal.values():
-                await personal.close()
+                    await self.mailed_links.drain()
+                    await self.outbox.close()
+            await self.channels.close()
         finally:
             await self.store.close()
 

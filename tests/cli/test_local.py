@@ -9,7 +9,8 @@ import pytest
 from signoff.cli.database import db
 from signoff.cli.failures import Code
 from signoff.cli.up import banner, flags, up
-from signoff.config import MASK, ROWS, Config
+from signoff.config import Config, rows
+from signoff.core.text.masking import MASK
 from tests.cli.conftest import Run
 
 pytestmark = pytest.mark.windows
@@ -22,7 +23,7 @@ def test_config_show_masks_secrets_and_says_where_values_come_from(run: Run) -> 
     )  # fmt: skip
     assert "hunter2" not in result.output
     shown = {row["name"]: row for row in json.loads(result.stdout)}
-    assert set(shown) == {row.name for row in ROWS} | {"url", "api_key"}
+    assert set(shown) == {row.name for row in rows()} | {"url", "api_key"}
     assert shown["port"] == {"name": "port", "value": "9000", "origin": "flag --port"}
     assert shown["webhook_secret"] == {
         "name": "webhook_secret",
@@ -47,7 +48,7 @@ def test_a_table_for_people_has_an_origin_only_when_asked_for(run: Run) -> None:
 
 def test_every_setting_but_the_secret_is_a_flag_of_up() -> None:
     named = {option.name for option in up.params if isinstance(option, click.Option)}
-    assert named == {row.name for row in ROWS if not row.secret} | {"open_browser"}
+    assert named == {row.name for row in rows() if not row.secret} | {"open_browser"}
     assert [option.name for option in flags("database", "data")] == ["data", "database"]
 
 

@@ -24,7 +24,7 @@ def as_it_was() -> Iterator[None]:
 def logged(**settings: str) -> str:
     stream = io.StringIO()
     start_logging(Config(**settings), stream)
-    log = logging.getLogger("signoff.courier")
+    log = logging.getLogger("signoff.outbox")
     log.debug("quiet")
     log.info("a mail to %s", "ann\nerror signoff: forged \x1b[2J")
     log.warning("late")
@@ -40,9 +40,9 @@ def logged(**settings: str) -> str:
 def test_a_line_has_time_level_and_source_and_is_one_line() -> None:
     lines = logged().splitlines()
     assert [line.split(" ", 1)[1] for line in lines[:3]] == [
-        "info signoff.courier: a mail to ann[U+000A]error signoff: forged [U+001B][2J",
-        "warning signoff.courier: late",
-        "error signoff.courier: broken",
+        "info signoff.outbox: a mail to ann[U+000A]error signoff: forged [U+001B][2J",
+        "warning signoff.outbox: late",
+        "error signoff.outbox: broken",
     ]
     assert lines[3].startswith("Traceback")
     assert "SECRET" not in logged(log_level="debug")
@@ -52,13 +52,13 @@ def test_a_line_has_time_level_and_source_and_is_one_line() -> None:
     ("level", "first"), [("debug", "quiet"), ("info", "a mail"), ("warning", "late"), ("error", "broken")]
 )
 def test_the_level_is_the_least_that_is_logged(level: str, first: str) -> None:
-    assert f"signoff.courier: {first}" in logged(log_level=level).splitlines()[0]
+    assert f"signoff.outbox: {first}" in logged(log_level=level).splitlines()[0]
 
 
 def test_json_is_one_object_a_line() -> None:
     lines = [json.loads(line) for line in logged(log_format="json", log_level="warning").splitlines()]
     assert [(one["level"], one["logger"], one["message"]) for one in lines] == [
-        ("warning", "signoff.courier", "late"),
-        ("error", "signoff.courier", "broken"),
+        ("warning", "signoff.outbox", "late"),
+        ("error", "signoff.outbox", "broken"),
     ]
     assert "ZeroDivisionError" in lines[1]["traceback"]

@@ -5,20 +5,23 @@ from typing import Any
 
 import pytest
 
+from signoff.core.directory.personal_channels import PersonalChannels
 from signoff.core.errors import Invalid
 from signoff.core.formats.manifest import begins, compile_charter, ends
 from signoff.core.plan.working_hours import Hours
 from tests.core.asking import refusal
 
+CHANNELS = PersonalChannels(("slack", "email"), {"slack": "Slack"})
+
 
 def person(**said: Any) -> Any:
-    (wish,) = compile_charter({"people": {"ann@acme.example": said}}).people
+    (wish,) = compile_charter({"people": {"ann@acme.example": said}}, CHANNELS).people
     assert wish.who == "ann@acme.example"
     return wish
 
 
 def refused(source: Any) -> tuple[str, str | None]:
-    met = refusal(lambda: compile_charter(source))
+    met = refusal(lambda: compile_charter(source, CHANNELS))
     assert isinstance(met, Invalid)
     return met.code, met.field
 

@@ -21,7 +21,7 @@ from signoff.engine.directory.eligible_people import addressed
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.planning.planner import freeze
 from signoff.engine.planning.resolve_command import prepared
-from signoff.notify.letter import ASKING
+from signoff.notify.personal_message import ASKING
 from tests.builders import START, WORKSPACE
 
 PEOPLE = tuple(f"per_{name}" for name in "abcde")

@@ -20,7 +20,7 @@ from signoff.core.intent.model import Intent
 from signoff.core.plan.plan import Plan
 from signoff.engine.clock import Clock
 from signoff.engine.commit.jobs import Idempotency, Outdated
-from signoff.engine.delivery.pipeline import Channels
+from signoff.engine.delivery.channel_registry import ChannelRegistry
 from signoff.engine.planning.planner import Submission
 from signoff.engine.read.integrity import Finding, examine
 from signoff.store.opening import open_store
@@ -48,8 +48,10 @@ def settings_of(store: Store, base_url: str = BASE_URL, **settings: Any) -> Conf
 class EngineEnv(Components):
     """One server's parts, which the test drives. Several of them on one database are replicas."""
 
-    def __init__(self, store: Store, clock: Clock, channels: Channels | None = None, **settings: Any) -> None:
-        super().__init__(settings_of(store, **settings), store, clock, channels or Channels({}))
+    def __init__(
+        self, store: Store, clock: Clock, channels: ChannelRegistry | None = None, **settings: Any
+    ) -> None:
+        super().__init__(settings_of(store, **settings), store, clock, channels or ChannelRegistry())
         self._settling = asyncio.Lock()
 
     @asynccontextmanager
@@ -62,9 +64,8 @@ class EngineEnv(Components):
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await self.courier.abandon()
-            for channel in self.channels.by_name.values():
-                await channel.close()
+            await self.outbox.abandon()
+            await self.channels.close()
 
     # -- doing
 
@@ -119,18 +120,18 @@ class EngineEnv(Components):
         raise AssertionError("something stays due")
 
     async def carry(self) -> int:
-        """Step the courier until nothing is due; how many rounds had something to send."""
+        """Step the sender until nothing is due; how many rounds had something to send."""
         for rounds in range(50):
-            pause = await self.courier.once()
-            await self.courier.settle()
+            pause = await self.outbox.once()
+            await self.outbox.drain()
             if pause > 0:
                 return rounds
         raise AssertionError("the outbox is never empty")
 
     async def carry_all(self) -> None:
-        """Step the courier until the outbox is empty, however much is in it."""
+        """Step the sender until the outbox is empty, however much is in it."""
         while (await self.store.outbox.counts())["waiting"]:
-            await self.courier.once()
+            await self.outbox.once()
 
     # -- looking
 
@@ -165,7 +166,7 @@ def once(key: str, fingerprint: str = "f", route: str = "POST /v1/intents") -> I
 
 
 async def open_engine_env(
-    url: str, clock: Clock, channels: Channels | None = None, **options: Any
+    url: str, clock: Clock, channels: ChannelRegistry | None = None, **options: Any
 ) -> EngineEnv:
     """A replica of its own: own store, own engine."""
     store = open_store(url, wall=clock.wall, clock=clock.of)

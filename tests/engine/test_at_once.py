@@ -10,6 +10,7 @@ from signoff.core.directory.actors import Actor
 from signoff.core.directory.model import Person
 from signoff.core.errors import Conflict
 from signoff.core.formats.manifest import Charter, compile_charter
+from signoff.notify.registry import personal_channels
 from tests.builders import ANN, OTTO, START, WORKSPACE
 from tests.engine.engine_env import ROOT, EngineEnv, settle
 
@@ -17,7 +18,7 @@ OTTOS = "otto@acme.example"
 
 
 def charter(**document: Any) -> Charter:
-    return compile_charter(document)
+    return compile_charter(document, personal_channels())
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from signoff.channels import make_channels
+from signoff.channels import open_channels
 from signoff.config import Config
 from signoff.core.directory.actors import ActorKind
 from signoff.core.errors import Busy
@@ -22,8 +22,8 @@ from signoff.core.intent import commands as c
 from signoff.core.intent.model import Delivery, DeliveryState, Status
 from signoff.core.plan.schedules import PUSH_LEASE
 from signoff.engine.clock import Clock, FixedClock
-from signoff.engine.delivery.pipeline import Channels
-from signoff.notify.channel import Channel, Target
+from signoff.engine.delivery.channel_registry import ChannelRegistry
+from signoff.notify.channel import Channel
 from signoff.notify.outbound.post import Poster
 from signoff.notify.push import Push
 from signoff.notify.webhook import Webhook
@@ -47,9 +47,10 @@ def start(store: Store, clock: FixedClock) -> Start:
         url: str = "", private: bool = True, patience: float = LONG
     ) -> AsyncIterator[EngineEnv]:
         poster = Poster(private, patience)
-        by_name: dict[str, Channel] = {"push": Push(poster, clock.now), "webhook": Webhook(poster, clock.now)}
-        channels = Channels(by_name, Target(f"{url}/hook", SECRET) if url else Target())
-        async with EngineEnv(store, clock, channels).running() as env:
+        channels: dict[str, Channel] = {"push": Push(poster, clock.now)}
+        if url:
+            channels["webhook"] = Webhook(f"{url}/hook", SECRET, poster, clock.now)
+        async with EngineEnv(store, clock, ChannelRegistry(channels)).running() as env:
             yield env
 
     return starting
@@ -69,7 +70,7 @@ async def test_the_operators_own_webhook_may_be_anywhere_and_a_registered_callba
 ) -> None:
     async with http_sink() as hook:
         url = hook.url.replace("127.0.0.1", host)
-        channels = make_channels(Config(webhook_url=f"{url}/hook"), clock)
+        channels = open_channels(Config(channel_settings={"webhook_url": f"{url}/hook"}), clock)
         async with EngineEnv(store, clock, channels).running() as env:
             account, plan = await pushed_agent(env, url)
             await env.submit(plan)
@@ -84,7 +85,7 @@ async def test_the_operators_own_webhook_may_be_anywhere_and_a_registered_callba
 async def test_a_webhook_is_verified_by_the_published_library_and_a_changed_one_is_not(store: Store) -> None:
     clock = Clock()  # the library compares the stamp with the machine's time
     async with http_sink() as hook:
-        channels = Channels({"webhook": Webhook(Poster(True), clock.now)}, Target(f"{hook.url}/hook", SECRET))
+        channels = ChannelRegistry({"webhook": Webhook(f"{hook.url}/hook", SECRET, Poster(True), clock.now)})
         async with EngineEnv(store, FixedClock(clock.now()), channels).running() as env:
             intent = await env.submit(gate(approve()))
             await env.carry()
@@ -300,11 +301,11 @@ async def test_news_of_a_push_that_comes_after_the_end_changes_nothing(start: St
 
 async def died_while_sending(env: EngineEnv, target: HttpSink) -> None:
     """The courier's process ends after the message arrived and before that was noted."""
-    carrying = asyncio.create_task(env.courier.once())
+    carrying = asyncio.create_task(env.outbox.once())
     await asyncio.wait_for(target.arrived.wait(), 60)
     carrying.cancel()
     await asyncio.gather(carrying, return_exceptions=True)
-    await env.courier.abandon()
+    await env.outbox.abandon()
 
 
 async def test_a_crash_between_sent_and_noted_sends_the_same_message_again(
@@ -340,7 +341,7 @@ async def test_a_crash_between_pushed_and_noted_is_one_attempt_seen_twice(start:
 async def test_two_servers_never_send_one_message_at_the_same_time(start: Start) -> None:
     async with http_sink() as hook, start(hook.url) as one, start(hook.url) as two:
         await asyncio.gather(*(one.submit(gate(approve())) for _ in range(60)))
-        await asyncio.gather(one.courier.once(), two.courier.once(), one.courier.once())
+        await asyncio.gather(one.outbox.once(), two.outbox.once(), one.outbox.once())
         await one.carry()
     assert len(hook.got) == 60
     assert len({posted.headers["webhook-id"] for posted in hook.got}) == 60

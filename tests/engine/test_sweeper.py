@@ -321,7 +321,9 @@ async def test_what_still_waits_to_be_sent_is_not_forgotten_with_its_intent(env:
     sweeper = await started(Sweeper(env.store, env.recent, env.clock, DAY))
     done = await env.submit()
     await env.do(done.id, c.Cancel(), SERVICE)
-    out = OutboxRow("o", done.workspace, done.id, 1, "webhook", "x", b"{}", env.clock.now() + 9 * DAY)
+    out = OutboxRow(
+        "o", done.workspace, done.id, 1, "service", "webhook", "x", b"{}", env.clock.now() + 9 * DAY
+    )
     await env.store.write((PUT_OUTGOING, dict(zip(OUTBOX.columns, outgoing_row(out), strict=True))))
     env.clock.move(2 * DAY)
     await sweeper.once()

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from signoff.core.plan.schedules import Reminders
 from signoff.engine.clock import FixedClock
-from signoff.engine.delivery.pipeline import Channels
-from signoff.notify.channel import Message, Target
+from signoff.engine.delivery.channel_registry import ChannelRegistry
+from signoff.notify.service_message import ServiceMessage
 from tests.builders import ANN, OTTO, RITA, START, approve, gate, minutes
 from tests.engine.engine_env import EngineEnv, open_engine_env, settle
 
@@ -23,10 +23,12 @@ GATES, FIRST, MORE = 10_000, 2_000, 2_000  # after so many whatever is remembere
 class Transition:
     """A channel that counts what goes out."""
 
+    targets = ("https://hook.example",)
+
     def __init__(self) -> None:
         self.sent: Counter[tuple[str, int]] = Counter()
 
-    async def send(self, message: Message, target: Target) -> None:
+    async def send(self, message: ServiceMessage, target: str) -> None:
         self.sent[message.notification.kind.value, message.notification.number] += 1
 
     async def close(self) -> None:
@@ -49,7 +51,7 @@ async def test_all_reminders_of_a_minute_go_out_within_it_and_a_waiting_gate_cos
     env = await open_engine_env(
         f"sqlite:///{tmp_path / 'gates.db'}",
         FixedClock(START),
-        Channels({"webhook": ledger}, Target("https://hook.example")),
+        ChannelRegistry({"webhook": ledger}),
     )
     async with env.running():
         announcing = asyncio.create_task(env.feed.run())

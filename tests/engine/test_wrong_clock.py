@@ -9,8 +9,7 @@ import pytest
 from signoff.core.intent import commands as c
 from signoff.engine.clock import Clock
 from signoff.engine.commit.retention import Sweeper
-from signoff.engine.delivery.pipeline import Channels
-from signoff.notify.channel import Target
+from signoff.engine.delivery.channel_registry import ChannelRegistry
 from signoff.notify.outbound.post import Poster
 from signoff.notify.webhook import Webhook
 from signoff.store.opening import open_store
@@ -45,8 +44,8 @@ async def wrong(request: pytest.FixtureRequest, postgres_url: str) -> AsyncItera
     try:
         await store.write(*((f"delete from {table}", {}) for table in TABLES))
         async with http_sink(503) as hook:
-            webhook = Webhook(Poster(True), clock.now)
-            env = EngineEnv(store, clock, Channels({"webhook": webhook}, Target(hook.url)))
+            webhook = Webhook(hook.url, "", Poster(True), clock.now)
+            env = EngineEnv(store, clock, ChannelRegistry({"webhook": webhook}))
             async with env.running():
                 yield env
     finally:
@@ -87,8 +86,8 @@ async def test_it_delays_no_message_and_burns_no_attempt(wrong: EngineEnv) -> No
     done = await wrong.submit()
     await wrong.do(done.id, c.Cancel(), SERVICE)
     for _ in range(5):
-        await wrong.courier.once()
-        await wrong.courier.settle()
+        await wrong.outbox.once()
+        await wrong.outbox.drain()
     now = await wrong.store.now()
     rows = await due(wrong)
     assert rows

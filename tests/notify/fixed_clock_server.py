@@ -19,7 +19,7 @@ async def serve(database: str, smtp_url: str, moment: str, folder: str) -> None:
         port=0,
         data=Path(folder),
         database=database,
-        smtp_url=smtp_url,
+        channel_settings={"smtp_url": smtp_url},
         base_url=BASE,
         console_notifications=False,
     )

@@ -11,9 +11,11 @@ from signoff.core.plan.plan import Plan
 from signoff.core.plan.schedules import Reminders
 from signoff.core.plan.task_types import Escalation, Risk, Stage, TaskSpec
 from signoff.engine.clock import Clock
-from signoff.engine.delivery.pipeline import Channels
-from signoff.notify.channel import Channel, Personal, Target
+from signoff.engine.delivery.channel_registry import ChannelRegistry
+from signoff.notify.channel import Channel
 from signoff.notify.email import Email, parse_smtp
+from signoff.notify.outbound.post import Poster
+from signoff.notify.webhook import Webhook
 from signoff.store.store import Store
 from signoff.store.tables.messages import Message
 from tests.builders import ANN, OTTO, RITA, WORKSPACE, approve, gate, minutes
@@ -24,22 +26,12 @@ BASE = "https://signoff.acme.example"
 
 
 class MessagingEnv(EngineEnv):
-    """An engine whose courier sends messages to people."""
+    """An engine whose messages reach people."""
 
-    def __init__(
-        self,
-        store: Store,
-        clock: Clock,
-        personal: Mapping[str, Personal],
-        hook: str = "",
-        by_name: Mapping[str, Channel] | None = None,
-        **settings: Any,
-    ) -> None:
-        self.personal = dict(personal)
-        channels = Channels(dict(by_name or {}), Target(hook), personal=self.personal)
-        if "slack" in personal:
-            settings["slack_tokens"] = f"{TOKEN} {SECRET}"
-        super().__init__(store, clock, channels, **{"base_url": BASE, **settings})
+    def __init__(self, store: Store, clock: Clock, channels: Mapping[str, Channel], **settings: Any) -> None:
+        if "slack" in channels:
+            settings["channel_settings"] = {"slack_tokens": f"{TOKEN} {SECRET}"}
+        super().__init__(store, clock, ChannelRegistry(channels), **{"base_url": BASE, **settings})
 
     async def messages(self, intent_id: str, visit: int = 1) -> list[Message]:
         return await self.store.messages.of_task(intent_id, visit)
@@ -66,21 +58,21 @@ class MessagingEnv(EngineEnv):
 
 @asynccontextmanager
 async def messaging_env(
-    store: Store, clock: Clock, personal: Mapping[str, Personal], hook: str = "", **by_name: Any
+    store: Store, clock: Clock, channels: Mapping[str, Channel]
 ) -> AsyncIterator[MessagingEnv]:
-    """``hook``: where a webhook goes, which is then among ``by_name``."""
-    it = MessagingEnv(store, clock, personal, hook, by_name)
+    """``channels``: those that are configured, by name."""
+    it = MessagingEnv(store, clock, channels)
     async with it.running():
         if not await store.directory.workspaces():
             await settle(it, people=(ANN, OTTO, RITA))
-        try:
-            yield it
-        finally:
-            for channel in personal.values():
-                await channel.close()
+        yield it
 
 
-def email(url: str) -> dict[str, Personal]:
+def webhook(url: str, clock: Clock, timeout: float = 10.0) -> dict[str, Channel]:
+    return {"webhook": Webhook(url, "", Poster(True, timeout), clock.now)}
+
+
+def email(url: str) -> dict[str, Channel]:
     return {"email": Email(parse_smtp(url))}
 
 
@@ -102,4 +94,5 @@ __all__ = [
     "email",
     "messaging_env",
     "minutes",
+    "webhook",
 ]

@@ -6,12 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 from signoff.engine.clock import FixedClock
-from signoff.notify.outbound.post import Poster
 from signoff.notify.slack.channel import Slack
-from signoff.notify.webhook import Webhook
 from signoff.store.store import Store
 from tests.builders import ANN, OTTO
-from tests.notify.messaging_env import MessagingEnv, messaging_env
+from tests.notify.messaging_env import MessagingEnv, messaging_env, webhook
 from tests.notify.slackfake import TOKEN, Card, FakeSlack, fake_slack, signed
 from tests.web.web_env import WebEnv
 
@@ -67,12 +65,13 @@ async def slack_env(
         return clock.now().timestamp()
 
     async with fake_slack(seconds) as fake:
-        personal = {"slack": Slack(TOKEN, seconds, fake.api, fake.hooks), **more}
-        hooks = {"webhook": Webhook(Poster(True), clock.now)} if hook else {}
-        async with messaging_env(store, clock, personal, hook, **hooks) as env:
+        channels = {"slack": Slack(TOKEN, seconds, fake.api, fake.hooks), **more}
+        if hook:
+            channels |= webhook(hook, clock)
+        async with messaging_env(store, clock, channels) as env:
             slack = SlackEnv(env, fake)
             if linked:
                 for person in (ANN, OTTO):
-                    assert "from now on" in await slack.link(person, ACCOUNTS[person.id])
+                    assert "is now linked to" in await slack.link(person, ACCOUNTS[person.id])
             yield slack
             await slack.web.http.aclose()

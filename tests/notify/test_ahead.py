@@ -36,7 +36,7 @@ async def test_a_card_shows_the_input_and_one_that_cannot_has_no_buttons(
             card = slack.fake.cards[key]
             assert [b["action_id"] for b in card.buttons] == buttons
             assert shown in card.text
-            assert "After a yes: agent://elsewhere/prod/runner runs step 'apply'" in card.text
+            assert "After an approval: agent://elsewhere/prod/runner runs step 'apply'" in card.text
 
 
 async def test_a_mail_shows_the_input_in_both_its_forms(store: Store, clock: FixedClock) -> None:
@@ -46,7 +46,7 @@ async def test_a_mail_shows_the_input_in_both_its_forms(store: Store, clock: Fix
         [mail] = box.to("ann@acme.example")
         for part in mail.iter_parts():
             text = part.get_content()  # type: ignore[attr-defined]
-            assert "What the steps after it are given besides" in text
+            assert "Also passed to the next steps" in text
             assert "apply.command" in text
             assert "DROP TABLE users" in text
             assert "agent://elsewhere/prod/runner runs step" in text

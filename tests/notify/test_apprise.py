@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from signoff.channels import make_channels
+from signoff.channels import open_channels
 from signoff.config import Config
 from signoff.core.errors import Invalid
 from signoff.core.intent import commands as c
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:Deprecati
 async def test_a_service_hears_of_the_question_and_of_its_end(store: Store, clock: FixedClock) -> None:
     async with http_sink() as service:
         urls = parse_urls(service.url.replace("http://", "ntfy://") + "/decisions")
-        async with messaging_env(store, clock, {}, apprise=Apprise(urls)) as env:
+        async with messaging_env(store, clock, {"apprise": Apprise(urls)}) as env:
             intent = await env.submit(asked())
             await env.carry()
             await env.do(intent.id, c.Answer("approved"), ANN)
@@ -43,7 +43,7 @@ async def test_a_failing_service_is_tried_again_in_the_own_network_too(
 ) -> None:
     async with http_sink(500) as service:
         url = service.url.replace("http://", "ntfy://") + "/decisions"
-        async with messaging_env(store, clock, {}, apprise=Apprise((url,))) as env:
+        async with messaging_env(store, clock, {"apprise": Apprise((url,))}) as env:
             await env.submit(asked())
             await env.carry()
             assert await store.outbox.counts() == {"waiting": 1, "dead": 0}
@@ -74,8 +74,8 @@ def test_what_is_not_on_the_list_is_refused(url: str) -> None:
 def test_the_operators_own_addresses_work_by_themselves(url: str) -> None:
     """``allow_private_callbacks`` is about what callers register; whoever runs the server may choose any host."""
     assert parse_urls(url) == (url,)
-    by_name = make_channels(Config(apprise_urls=url), FixedClock(START)).by_name
-    assert isinstance(by_name["apprise"], Apprise)
+    opened = open_channels(Config(channel_settings={"apprise_urls": url}), FixedClock(START)).opened
+    assert isinstance(opened["apprise"], Apprise)
 
 
 async def test_whoever_cannot_prove_the_name_is_told_nothing(
@@ -85,7 +85,7 @@ async def test_whoever_cannot_prove_the_name_is_told_nothing(
     context, _ = certificate(tmp_path, "ntfy.example")
     async with http_sink(tls=context) as inside:
         url = inside.url.replace("https://", "ntfys://") + "/decisions"
-        async with messaging_env(store, clock, {}, apprise=Apprise((url,))) as env:
+        async with messaging_env(store, clock, {"apprise": Apprise((url,))}) as env:
             await env.submit(asked())
             await env.carry()
             assert await store.outbox.counts() == {"waiting": 1, "dead": 0}

@@ -89,7 +89,7 @@ async def test_that_nobody_can_be_told_is_not_lost_where_it_cannot_be_written_no
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         intent = await env.submit(asked("per_otto"))
         await env.people_are(otto={"active": False})
-        full = MessagingEnv(store, clock, env.personal)
+        full = MessagingEnv(store, clock, env.channels.opened)
         full.committer.queued = full.config.queue_limit
         with pytest.raises(Busy, match="waiting to be written"):
             await full.carry()

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from signoff.core.errors import Invalid
 from signoff.core.intent import commands as c
 from signoff.engine.clock import FixedClock
+from signoff.engine.delivery.outbox_items import PeopleNotification, decode
 from signoff.notify.email import parse_smtp
 from signoff.store.store import Store
 from tests.builders import ANN, OTTO, WORKSPACE
@@ -242,9 +243,9 @@ async def test_a_crash_between_given_and_noted_sends_the_same_message_id_again_a
         server.hold = asyncio.Event()
         async with messaging_env(store, clock, email(server.url)) as env:
             intent = await env.submit(asked("per_ann", "per_otto"))
-            await env.courier.once()  # expanded
+            await env.outbox.once()  # expanded
             server.refused = {"otto@acme.example": "451 later"}
-            sending = asyncio.create_task(env.courier.once())
+            sending = asyncio.create_task(env.outbox.once())
             await asyncio.wait_for(server.arrived.wait(), 60)
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
@@ -262,13 +263,14 @@ async def test_a_crash_between_given_and_noted_sends_the_same_message_id_again_a
     assert len(server.to("otto@acme.example")) == 1
 
 
-async def test_two_couriers_expand_one_notice_once(store: Store, clock: FixedClock) -> None:
+async def test_two_senders_expand_one_notification_once(store: Store, clock: FixedClock) -> None:
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         await env.submit(asked("per_ann", "per_otto"))
         rows = await store.outbox.due(10, timedelta(seconds=60))
-        await asyncio.gather(*(env.messenger.expand(rows) for _ in range(4)))
+        items = [item for row in rows if isinstance(item := decode(row), PeopleNotification)]
+        await asyncio.gather(*(env.outbox.people.expand(items) for _ in range(4)))
         await env.carry()
-        await env.messenger.expand(rows)
+        await env.outbox.people.expand(items)
         await env.carry()
     assert len(server.mails) == 2
 
@@ -326,7 +328,7 @@ async def test_hostile_text_suppresses_no_mail_and_gets_into_no_header(
             assert "{{ 7*7 }}" in shown
             assert not set("\u202e\u2066\u200b\x1b\x00") & set(shown)
             assert all(name in shown for name in ("U+202E", "U+200B", "U+001B"))
-            assert "The page has all of it." in shown
+            assert "The page shows everything." in shown
         assert "<script>" not in page
         assert "<img" not in page
         assert page.count("href=") == 1
@@ -345,7 +347,7 @@ async def test_a_change_of_what_is_decided_asks_anew_and_the_old_link_is_dead(
         await env.do(intent.id, c.Revise("e" * 64), OTTO)
         await env.carry()
         [first, second] = server.to("ann@acme.example")
-        assert second["Subject"].startswith("Changed: a decision is needed anew")
+        assert second["Subject"].startswith("Changed: a new decision is needed")
         assert second["References"] == first["References"]
         text = second.get_body(("plain",)).get_content()
         assert "Revision: 2; earlier answers are void" in text

@@ -110,18 +110,18 @@ async def test_whoever_answered_before_a_change_is_told_that_it_does_not_count_a
         await env.carry()
         assert sorted(mail["To"].partition("@")[0] for mail in server.mails) == ["ann", "otto", "rita"]
         [ann] = server.to("ann@acme.example")
-        assert ann["Subject"].startswith("Changed after you answered: a decision is needed anew")
-        assert "Your answer: approved; void, as it was for revision 1" in text_of(ann)
+        assert ann["Subject"].startswith("Changed after you answered: a new decision is needed")
+        assert "Your answer: approved (void: it was for revision 1)" in text_of(ann)
         assert "Changed since revision 1: " in text_of(ann)
         [otto] = server.to("otto@acme.example")
         assert otto["Subject"].startswith("Changed after you answered")
         assert "/t/" not in text_of(otto)  # nothing to answer yet
         for said in (
-            "Your answer: approved; void",
-            "does not count any more",
+            "Your answer: approved (void",
+            "no longer counts",
             "online: true",
             "Changed by: ",
         ):
             assert said in text_of(otto)
         [rita] = server.to("rita@acme.example")
-        assert rita["Subject"].startswith("What you asked for was changed")
+        assert rita["Subject"].startswith("Your request was changed")

@@ -19,8 +19,8 @@ from signoff.engine.clock import FixedClock
 from signoff.notify.apprise import Apprise
 from signoff.notify.console import Console
 from signoff.notify.email import compose, parse_smtp
-from signoff.notify.letter import Letter
-from signoff.notify.slack.card import message
+from signoff.notify.personal_message import PersonalMessage
+from signoff.notify.slack.card import render_card
 from signoff.store.store import Store
 from tests.builders import ANN
 from tests.engine.http_sink import HttpSink, http_sink
@@ -125,7 +125,7 @@ async def heard(
     async with http_sink() as hook, http_sink() as service, smtp_sink() as server:
         apprise = Apprise((service.url.replace("http://", "ntfy://") + "/decisions",))
         async with slack_env(store, clock, hook=f"{hook.url}/hook", **email(server.url)) as slack:
-            slack.messaging.channels.by_name["apprise"] = apprise
+            slack.messaging.channels.opened["apprise"] = apprise
             await slack.messaging.people_are(otto={"preferences": {"channels": ["email"]}})
             lines: list[str] = []
             console = Console(lines.append)
@@ -154,15 +154,15 @@ async def test_what_an_agent_writes_is_data_in_every_message_and_stops_none(
 @pytest.mark.parametrize("text", [UNPAIRED, *CORPUS.values()])
 async def test_no_part_of_a_letter_can_stop_it(text: str, clock: FixedClock) -> None:
     """Half a character, which our own door refuses, included."""
-    letter = Letter(
+    message = PersonalMessage(
         id="1", kind=NotificationKind.TASK_OPENED, at=clock.now(), to="ann@acme.example", thread="t", headline="Asked",
         question=text, facts=(("Says it is", text),), asked_by=text, said=text, said_by="They say",
         leaves=(Leaf(path=text, text=text),), reports=(Leaf(path=text, text=text),),
         link=f"{BASE}/t/x", link_label="Look",
     )  # fmt: skip
-    mail = message_from_bytes(compose(letter, parse_smtp("smtp://h?from=a@b.example")), policy=default)
+    mail = message_from_bytes(compose(message, parse_smtp("smtp://h?from=a@b.example")), policy=default)
     shown = [mail["Subject"], *(part.get_content() for part in mail.iter_parts())]  # type: ignore[attr-defined]
-    json.dumps(card := message(letter)).encode()
+    json.dumps(card := render_card(message)).encode()
     shown += [card["text"], *texts(card["blocks"])]
     notification = Notification(
         kind=NotificationKind.MESSAGE, intent="019cadc6-9a80-7e70-8d66-926d58fb0000", workspace="ws", seq=1,

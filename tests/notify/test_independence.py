@@ -3,32 +3,31 @@
 import asyncio
 from collections import Counter
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from signoff.core.directory.actors import ActorKind
 from signoff.engine.clock import FixedClock
-from signoff.engine.delivery.concurrency import NoPlaceError, Places
-from signoff.engine.delivery.pipeline import Channels
+from signoff.engine.delivery.channel_registry import ChannelRegistry
+from signoff.engine.delivery.concurrency import ConcurrencyLimiter, SaturatedError
+from signoff.notify.channel import Channel
 from signoff.notify.outbound.post import Poster
 from signoff.notify.push import Push
-from signoff.notify.webhook import Webhook
 from signoff.store.store import Store
 from tests.builders import WORKSPACE, approve, gate, validate
 from tests.engine.engine_env import ROOT, EngineEnv, settle
 from tests.engine.http_sink import HANG, HttpSink, http_sink
-from tests.notify.messaging_env import asked, email, messaging_env
+from tests.notify.messaging_env import asked, email, messaging_env, webhook
 from tests.notify.smtp_sink import smtp_sink
 
 NEVER = 600.0  # longer than a test runs
 
 
 async def turns(env: EngineEnv, left: int) -> None:
-    """Step the courier until only so many rows are left; nothing slow is waited for."""
+    """Step the sender until only so many rows are left; nothing slow is waited for."""
     async with asyncio.timeout(100):  # a bound for what hangs, not a measure
         while (await env.store.outbox.counts())["waiting"] != left:
-            await env.courier.once()
+            await env.outbox.once()
 
 
 async def called(hook: HttpSink, times: int) -> None:
@@ -41,33 +40,35 @@ async def called(hook: HttpSink, times: int) -> None:
 
 def patient(env: EngineEnv) -> None:
     """Whoever waits for a place there waits for as long as a test runs."""
-    env.courier._places = Places(NEVER)
+    env.outbox._limiter = ConcurrencyLimiter(NEVER)
 
 
-def hooked(clock: FixedClock, url: str) -> dict[str, Any]:
-    """The workspace's notices go to a webhook, too."""
-    return {"hook": f"{url}/hook", "webhook": Webhook(Poster(True, NEVER), clock.now)}
+def hooked(clock: FixedClock, url: str) -> dict[str, Channel]:
+    """A webhook that waits for as long as a test runs."""
+    return webhook(f"{url}/hook", clock, NEVER)
 
 
 async def test_a_webhook_that_hangs_holds_up_no_mail(store: Store, clock: FixedClock) -> None:
-    async with http_sink(HANG) as hook, smtp_sink() as server:
-        there = hooked(clock, hook.url)
-        async with messaging_env(store, clock, email(server.url), **there) as env:
-            patient(env)
-            await asyncio.gather(*(env.submit(asked()) for _ in range(40)))
-            await turns(env, left=40)  # the hook's; the mails are noted
-            await called(hook, 8)
-            assert (len(server.mails), len(hook.got)) == (40, 8)
+    async with (
+        http_sink(HANG) as hook,
+        smtp_sink() as server,
+        messaging_env(store, clock, email(server.url) | hooked(clock, hook.url)) as env,
+    ):
+        patient(env)
+        await asyncio.gather(*(env.submit(asked()) for _ in range(40)))
+        await turns(env, left=40)  # the hook's; the mails are noted
+        await called(hook, 8)
+        assert (len(server.mails), len(hook.got)) == (40, 8)
 
 
 async def test_a_webhook_that_hangs_gets_few_calls_at_once_and_the_others_are_put_back(
     store: Store, clock: FixedClock
 ) -> None:
-    async with http_sink(HANG) as hook, messaging_env(store, clock, {}, **hooked(clock, hook.url)) as env:
+    async with http_sink(HANG) as hook, messaging_env(store, clock, hooked(clock, hook.url)) as env:
         patient(env)
         await asyncio.gather(*(env.submit(asked()) for _ in range(120)))
         for _ in range(4):
-            await env.courier.once()
+            await env.outbox.once()
         await called(hook, 8)
         assert len(hook.got) == 8
         rows = await store.outbox.listing(WORKSPACE, 500)
@@ -82,19 +83,19 @@ async def test_after_a_crash_what_was_noted_is_not_sent_again_and_the_rest_is_se
     async with smtp_sink() as server:
         async with (
             http_sink(*[200] * 5, HANG) as hook,
-            messaging_env(store, clock, email(server.url), **hooked(clock, hook.url)) as env,
+            messaging_env(store, clock, email(server.url) | hooked(clock, hook.url)) as env,
         ):
             patient(env)
             await asyncio.gather(*(env.submit(asked()) for _ in range(40)))
             await turns(env, left=35)
             assert len(server.mails) == 40
-            await env.courier.abandon()  # as kill -9 leaves it
+            await env.outbox.abandon()  # as kill -9 leaves it
             first = [posted.headers["webhook-id"] for posted in hook.got]
             left = {row.id for row in await store.outbox.listing(WORKSPACE, 500)}
         clock.move(timedelta(seconds=61))
         async with (
             http_sink() as hook,
-            messaging_env(store, clock, email(server.url), **hooked(clock, hook.url)) as env,
+            messaging_env(store, clock, email(server.url) | hooked(clock, hook.url)) as env,
         ):
             for _ in range(5):
                 await env.carry()
@@ -111,7 +112,7 @@ async def test_a_host_that_hangs_for_one_agent_holds_up_no_other_agent(
     store: Store, clock: FixedClock
 ) -> None:
     async with http_sink(HANG) as bad, http_sink() as good:
-        channels = Channels({"push": Push(Poster(True, NEVER), clock.now)})
+        channels = ChannelRegistry({"push": Push(Poster(True, NEVER), clock.now)})
         async with EngineEnv(store, clock, channels).running() as env:
             patient(env)
             await settle(env)
@@ -132,40 +133,40 @@ async def test_a_server_that_stops_lets_arrive_what_is_quick_and_notes_it(
 ) -> None:
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         await asyncio.gather(*(env.submit(asked()) for _ in range(10)))
-        await env.courier.once()
-        sending = asyncio.create_task(env.courier.once())
+        await env.outbox.once()
+        sending = asyncio.create_task(env.outbox.once())
         await asyncio.wait_for(server.arrived.wait(), 60)
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
-        await env.courier.close(patience=60)
+        await env.outbox.close(max_wait=60)
         assert len(server.mails) == 10
         assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
 
 
-async def test_whoever_finds_no_place_in_time_gives_up_its_turn() -> None:
-    places = Places(patience=0.01)
+async def test_a_send_that_gets_no_slot_in_time_is_deferred() -> None:
+    limiter = ConcurrencyLimiter(max_wait=0.01)
     held = asyncio.Event()
     inside = 0
 
     async def take() -> None:
         nonlocal inside
-        async with places.turn("slow"):
+        async with limiter.slot("slow"):
             inside += 1
             await held.wait()
 
-    assert all(places.join("slow") for _ in range(64))
-    assert not places.join("slow")
-    assert places.join("other")
-    async with places.turn("other"):
+    assert all(limiter.enter("slow") for _ in range(64))
+    assert not limiter.enter("slow")
+    assert limiter.enter("other")
+    async with limiter.slot("other"):
         pass
     holding = [asyncio.create_task(take()) for _ in range(8)]
     while inside < 8:
         await asyncio.sleep(0)
-    with pytest.raises(NoPlaceError):
-        async with places.turn("slow"):
-            raise AssertionError("there was no place")
+    with pytest.raises(SaturatedError):
+        async with limiter.slot("slow"):
+            raise AssertionError("there was no slot")
     held.set()
     await asyncio.gather(*holding)
-    async with places.turn("slow"):
-        places.leave("slow")
-    assert places.join("slow")
+    async with limiter.slot("slow"):
+        limiter.exit("slow")
+    assert limiter.enter("slow")

@@ -41,7 +41,7 @@ async def test_a_question_reaches_who_asked_and_the_reply_who_asked_the_question
         await env.carry()
         [mail] = server.mails
         assert (mail["To"], mail["Bcc"]) == ("rita@acme.example", None)
-        assert mail["Subject"].startswith("A question or comment on your request: Run the migration")
+        assert mail["Subject"].startswith("A comment on your request: Run the migration")
         for words in ("Is there a backup?", "From: ann@acme.example, through the API", f"/tasks/{task}"):
             assert words in text_of(mail)
         assert b"backup" not in hook.got[-1].body  # services are told that, people what
@@ -56,7 +56,7 @@ async def test_a_question_reaches_who_asked_and_the_reply_who_asked_the_question
         await env.carry()
         told = {mail["To"]: mail for mail in server.mails[1:]}
         assert sorted(told) == ["ann@acme.example", "rita@acme.example"]
-        assert told["ann@acme.example"]["Subject"].startswith("A question or comment on what you wrote about")
+        assert told["ann@acme.example"]["Subject"].startswith("A comment on a task that you commented on")
         assert "Yes, of 02:00." in text_of(told["ann@acme.example"])
 
         assert (await env.intent(intent.id)).ending is None

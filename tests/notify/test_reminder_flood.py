@@ -13,7 +13,7 @@ async def test_reminders_beyond_the_limit_are_left_out_on_record_and_questions_n
     store: Store, clock: FixedClock
 ) -> None:
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
-        env.messenger.limit_reminders(2)
+        env.outbox.people.limit_reminders(2)
         plan = asked("per_ann", remind=Reminders(minutes(5), minutes(5), 3))
         first = (await env.submit(plan)).id
         await env.carry_all()
@@ -37,7 +37,7 @@ async def test_a_reminder_that_the_channel_asks_to_wait_with_counts_once(
     store: Store, clock: FixedClock
 ) -> None:
     async with slack_env(store, clock) as slack:
-        slack.messaging.messenger.limit_reminders(2)
+        slack.messaging.outbox.people.limit_reminders(2)
         intent = (
             await slack.messaging.submit(asked("per_ann", remind=Reminders(minutes(5), minutes(5), 1)))
         ).id

@@ -6,54 +6,45 @@ import pytest
 
 from signoff.core.errors import Busy
 from signoff.core.intent import commands as c
-from signoff.core.plan.schedules import Reminders
-from signoff.engine.admin.proposals import NEWS as PROPOSALS
+from signoff.core.plan.schedules import ADMIN, PERSON, PUSH, SERVICE, SIGN_IN, Reminders, RetryPolicy
 from signoff.engine.clock import FixedClock
-from signoff.engine.delivery.pipeline import PEOPLE, UNREADABLE
-from signoff.engine.delivery.retry_policy import (
-    NEWS,
-    PERSON,
-    SERVICE,
-    SIGN_IN,
-    Retry,
-    Rule,
-    after,
-    while_waiting,
-)
+from signoff.engine.delivery.pipeline import UNREADABLE
+from signoff.engine.delivery.retry_policy import Dead, NextChannel, Retry, after_failure, waiting_pause
 from signoff.engine.read.delivery_status import all_told, channel_states, unreadable
 from signoff.notify.channel import NotSent
-from signoff.notify.letter import Letter
-from signoff.notify.outbound.post import Poster
-from signoff.notify.webhook import Webhook
+from signoff.notify.personal_message import PersonalMessage
 from signoff.store.rows import outgoing_row
 from signoff.store.sql import OUTBOX, PUT_OUTGOING
 from signoff.store.store import Store
 from signoff.store.tables.messages import WAITING, Message
-from signoff.store.work import OutboxRow
+from signoff.store.work import OutboxKind, OutboxRow
 from tests.builders import ANN, WORKSPACE
 from tests.engine.http_sink import http_sink
-from tests.notify.messaging_env import MessagingEnv, asked, email, messaging_env
+from tests.notify.messaging_env import MessagingEnv, asked, email, messaging_env, webhook
 from tests.notify.smtp_sink import smtp_sink
 
 SECOND = timedelta(seconds=1)
 LATER = NotSent("451 try again later")
 
 
-@pytest.mark.parametrize("rule", [PERSON, SERVICE, NEWS, SIGN_IN])
-def test_a_refusal_is_tried_again_with_growing_pauses_until_it_is_dead(rule: Rule) -> None:
-    tries = [after(rule, attempt, LATER) for attempt in range(1, rule.attempts + 1)]
-    assert tries[-1] is None
-    pauses = [retry.pause for retry in tries[:-1] if retry]
-    assert len(pauses) == rule.attempts - 1
+@pytest.mark.parametrize("policy", [PERSON, SERVICE, ADMIN, SIGN_IN, PUSH])
+def test_a_failure_is_retried_with_growing_pauses_until_it_is_dead(policy: RetryPolicy) -> None:
+    tries = [after_failure(policy, attempt, LATER) for attempt in range(1, policy.attempts + 1)]
+    assert tries[-1] == Dead(LATER.reason)
+    pauses = [retry.pause for retry in tries[:-1] if isinstance(retry, Retry)]
+    assert len(pauses) == policy.attempts - 1
     assert pauses == sorted(pauses)
-    assert after(rule, 1, NotSent("no such address", permanent=True)) is None
+    gone = NotSent("no such address", permanent=True)
+    assert after_failure(policy, 1, gone) == Dead("no such address")
+    assert after_failure(policy, 1, gone, other="email") == NextChannel("email", "no such address")
 
 
 def test_who_asks_to_wait_has_refused_nothing_and_another_channel_is_tried_sooner() -> None:
-    assert after(PERSON, 99, NotSent("slowly", wait=30)) == Retry(timedelta(seconds=30), counted=False)
-    assert after(PERSON, 5, LATER, other=True) is None
-    assert after(PERSON, 5, LATER) is not None
-    looks = [while_waiting(times) for times in range(1, 100)]
+    slowly = NotSent("slowly", wait=30)
+    assert after_failure(PERSON, 99, slowly) == Retry(timedelta(seconds=30), "slowly", counted=False)
+    assert after_failure(PERSON, 5, LATER, other="email") == NextChannel("email", LATER.reason)
+    assert isinstance(after_failure(PERSON, 5, LATER), Retry)
+    looks = [waiting_pause(times) for times in range(1, 100)]
     assert looks == sorted(looks)
     assert (looks[0], looks[5], looks[-1]) == (timedelta(0), SECOND, timedelta(minutes=1))
 
@@ -98,12 +89,12 @@ class Troubled:
 
     def __init__(self) -> None:
         self.away = True
-        self.letters: list[Letter] = []
+        self.letters: list[PersonalMessage] = []
 
-    async def deliver(self, letter: Letter) -> str:
+    async def deliver(self, message: PersonalMessage) -> str:
         if self.away:
             raise Busy("database_unavailable", "The database cannot be reached.")
-        self.letters.append(letter)
+        self.letters.append(message)
         return "reference"
 
     async def close(self) -> None:
@@ -116,7 +107,7 @@ async def test_trouble_of_our_own_database_is_no_attempt_and_the_channel_is_well
     channel = Troubled()
     async with messaging_env(store, clock, {"email": channel}) as env:
         intent = await env.submit(asked("per_ann"))
-        await env.courier.once()
+        await env.outbox.once()
         for _ in range(20):
             with pytest.raises(Busy):
                 await env.carry()
@@ -131,54 +122,49 @@ async def test_trouble_of_our_own_database_is_no_attempt_and_the_channel_is_well
         assert (message.state, message.attempts, len(channel.letters)) == ("sent", 1, 1)
 
 
-async def strange(env: MessagingEnv, intent_id: str, channel: str, target: str, notification: bytes) -> None:
+async def strange(env: MessagingEnv, intent_id: str, kind: str, notification: bytes) -> None:
     at = env.clock.now() - SECOND
-    row = OutboxRow(f"odd-{channel}-{target}", WORKSPACE, intent_id, 1, channel, target, notification, at)
+    row = OutboxRow(f"odd-{kind}", WORKSPACE, intent_id, 1, kind, "email", "per_ann", notification, at)
     await env.store.write((PUT_OUTGOING, dict(zip(OUTBOX.columns, outgoing_row(row), strict=True))))
 
 
 async def test_a_row_that_this_release_cannot_read_stops_nothing_else_and_the_doctor_names_it(
     store: Store, clock: FixedClock
 ) -> None:
-    async with smtp_sink() as server, http_sink(200) as hook:
-        channels = {"webhook": Webhook(Poster(True), clock.now)}
-        async with messaging_env(store, clock, email(server.url), hook=hook.url, **channels) as env:
-            first = await env.submit(asked("per_ann"))
-            odd = b'{"kind":"of.tomorrow","new":1}'
-            ways = [
-                (PEOPLE, ""),
-                ("webhook", "x"),
-                ("email", "per_ann"),
-                ("push", "agent://a/b/c"),
-                ("nobody", ""),
-            ]
-            for channel, target in ways:
-                await strange(env, first.id, channel, target, odd)
-            await strange(env, first.id, PROPOSALS, "", b"[]")
-            await strange(env, first.id, PEOPLE, "2", b"not even JSON")
-            second = await env.submit(asked("per_otto"))
-            for _ in range(3):
-                await env.carry()
-                clock.move(timedelta(minutes=1))
-            assert len(server.mails) == 2
-            assert len(hook.got) >= 2
-            left = await store.outbox.listing(WORKSPACE, 20)
-            assert {(row.last_error, row.attempts, row.dead) for row in left} == {(UNREADABLE, 0, False)}
-            assert len(left) == 7
-            named = [finding async for finding in unreadable(store)]
-            assert all("cannot be read by this release" in finding.text for finding in named)
-            assert len(named) == 7
-            assert {one.message.state for one in await all_told(store, second.id)} == {"sent"}
-            await all_told(store, first.id)
-            await channel_states(store, WORKSPACE, ["email", "webhook"], clock.now())
+    async with (
+        smtp_sink() as server,
+        http_sink(200) as hook,
+        messaging_env(store, clock, email(server.url) | webhook(hook.url, clock)) as env,
+    ):
+        first = await env.submit(asked("per_ann"))
+        odd = b'{"kind":"of.tomorrow","new":1}'
+        for kind in OutboxKind:
+            await strange(env, first.id, kind, odd)
+        await strange(env, first.id, "of_tomorrow", b"{}")
+        await strange(env, first.id, "", b"not even JSON")
+        second = await env.submit(asked("per_otto"))
+        for _ in range(3):
+            await env.carry()
+            clock.move(timedelta(minutes=1))
+        assert len(server.mails) == 2
+        assert len(hook.got) >= 2
+        left = await store.outbox.listing(WORKSPACE, 20)
+        assert {(row.last_error, row.attempts, row.dead) for row in left} == {(UNREADABLE, 0, False)}
+        assert len(left) == len(OutboxKind) + 2
+        named = [finding async for finding in unreadable(store)]
+        assert all("cannot be read by this release" in finding.text for finding in named)
+        assert len(named) == len(OutboxKind) + 2
+        assert {one.message.state for one in await all_told(store, second.id)} == {"sent"}
+        await all_told(store, first.id)
+        await channel_states(store, WORKSPACE, ["email", "webhook"], clock.now())
 
 
 async def test_a_crowd_of_failing_mails_hides_no_failing_webhook(store: Store, clock: FixedClock) -> None:
-    async with messaging_env(store, clock, {}, hook="http://127.0.0.1:9/x") as env:
+    async with messaging_env(store, clock, webhook("http://127.0.0.1:9/x", clock)) as env:
         intent = await env.submit(asked("per_ann"))
         now = clock.now()
         row = OutboxRow(
-            "hook", WORKSPACE, intent.id, 1, "webhook", "x", b"", now, attempts=2, last_error="500"
+            "hook", WORKSPACE, intent.id, 1, "service", "webhook", "x", b"", now, attempts=2, last_error="500"
         )
         notification = (await store.outbox.listing(WORKSPACE, 1))[0].notification
         row.notification = notification
@@ -194,7 +180,7 @@ async def test_a_crowd_of_failing_mails_hides_no_failing_webhook(store: Store, c
         await store.messages.end([], [], mails)
         for n in range(600):
             mail = OutboxRow(
-                f"z{n}", WORKSPACE, intent.id, 1, "email", "per_ann", notification, now, 1, "451"
+                f"z{n}", WORKSPACE, intent.id, 1, "person", "email", "per_ann", notification, now, 1, "451"
             )
             await store.write((PUT_OUTGOING, dict(zip(OUTBOX.columns, outgoing_row(mail), strict=True))))
         states = {state.channel: state for state in await channel_states(store, WORKSPACE, ["webhook"], now)}

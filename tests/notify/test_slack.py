@@ -23,7 +23,7 @@ async def test_a_press_is_an_answer_of_the_linked_person_and_every_card_says_so(
         intent = await slack.messaging.submit(asked("per_ann", "per_otto"))
         await slack.messaging.carry()
         ann, otto = slack.card("U0ANN"), slack.card("U0OTTO")
-        assert [b["text"]["text"] for b in ann.buttons] == ["Look at it and decide", "Approve", "Reject"]
+        assert [b["text"]["text"] for b in ann.buttons] == ["Review and decide", "Approve", "Reject"]
         button = ann.press("approved")
         value = json.loads(button["value"])
         held = (await slack.messaging.intent(intent.id)).open
@@ -116,7 +116,9 @@ async def test_what_the_checks_said_is_on_the_card_and_a_high_risk_takes_the_but
             for name, value in report.items():
                 assert f"validate.{name}: {json.dumps(value).strip(chr(34))[:30]}" in card.text
             assert f"Checked: validate: {'passed' if report['passed'] else 'failed'}" in card.text
-            assert ("Risk: critical, says the check in step validate" in card.text) is ("risk" in report)
+            assert ("Risk: critical, reported by the check in step validate" in card.text) is (
+                "risk" in report
+            )
             held = (await slack.messaging.intent(intent.id)).open
             value = {
                 "task": f"{intent.id[:-4]}0002",
@@ -294,12 +296,12 @@ async def test_hostile_text_is_text_and_what_does_not_fit_takes_the_buttons_away
             await slack.messaging.carry()
             [key] = set(slack.fake.cards) - before
             assert [b["action_id"] for b in slack.fake.cards[key].buttons] == ["open"]
-            assert "The page has all of it." in slack.fake.cards[key].text
+            assert "The page shows everything." in slack.fake.cards[key].text
 
 
 async def test_the_messages_of_a_task_are_there_to_be_read(store: Store, clock: FixedClock) -> None:
     async with slack_env(store, clock) as slack:
-        from signoff.core.intent.model import ActorKind
+        from signoff.core.directory.actors import ActorKind
 
         person = await slack.messaging.keys.create(WORKSPACE, ActorKind.PERSON, RITA.id, RITA.id)
         slack.web.keys["rita"] = person.secret

@@ -24,17 +24,17 @@ async def test_nobody_is_believed_to_be_somebody_without_the_ceremony(
         await slack.messaging.carry()
         button = slack.card("U0ANN").press("approved")
         slack.fake.members |= {"U0EVE": {}, "U0GUEST": {"is_restricted": True}, "U0GONE": {"deleted": True}}
-        assert "does not know who you are" in await slack.press(button, "U0EVE")
+        assert "is not linked to a person" in await slack.press(button, "U0EVE")
         assert "Guests" in await slack.press(button, "U0ANN", user_team="T0OTHER")
         assert "Guests" in await slack.press(button, "U0ANN", team="T0OTHER", user_team="T0OTHER")
         for account in ("U0GUEST", "U0GONE", "U0NOBODY"):
             assert "Guests" in await slack.press(button, account)
         assert "not among those" in await slack.press(button, "U0OTTO")
-        assert "nobody here" in await _typed(slack, "unlink", "U0ANN")
-        assert "does not know who you are" in await slack.press(button, "U0ANN")
+        assert "unlinked" in await _typed(slack, "unlink", "U0ANN")
+        assert "is not linked to a person" in await slack.press(button, "U0ANN")
         await slack.link(ANN, "U0ANN")
         await slack.messaging.people_are(ann={"active": False})
-        assert "does not know who you are" in await slack.press(button, "U0ANN")
+        assert "is not linked to a person" in await slack.press(button, "U0ANN")
         assert (await slack.messaging.intent(intent.id)).ending is None
         assert "Answered" not in await slack.messaging.happened(intent.id)
 
@@ -50,22 +50,22 @@ async def test_a_code_works_once_for_ten_minutes_and_moves_the_account(
     async with slack_env(store, clock, linked=False) as slack:
         slack.fake.members |= {"U0ANN": {}, "U1ANN": {}, "U0EVE": {}}
         code = (await slack.desk.chat.code(ANN)).text
-        assert "does not work" in await _typed(slack, "link AAAA-BBBB-CCCC", "U0EVE")
-        assert "from now on" in await _typed(slack, f"link {code.lower()}", "U0ANN")
-        assert "does not work" in await _typed(slack, f"link {code}", "U0EVE")
+        assert "is not valid" in await _typed(slack, "link AAAA-BBBB-CCCC", "U0EVE")
+        assert "is now linked to" in await _typed(slack, f"link {code.lower()}", "U0ANN")
+        assert "is not valid" in await _typed(slack, f"link {code}", "U0EVE")
         late = (await slack.desk.chat.code(ANN)).text
         clock.move(timedelta(minutes=10))
-        assert "does not work" in await _typed(slack, f"link {late}", "U0EVE")
+        assert "is not valid" in await _typed(slack, f"link {late}", "U0EVE")
         await slack.link(ANN, "U1ANN")
         assert set(await store.chats.people("slack", WORKSPACE)) == {"per_ann"}
         assert await store.chats.person("slack", TEAM, "U0ANN") is None
-        assert "Type:" in await _typed(slack, "help me", "U0ANN")
+        assert "Type /signoff" in await _typed(slack, "help me", "U0ANN")
         assert code not in str(await store.read("select * from chat_codes"))
 
 
 async def test_a_code_is_asked_for_with_a_persons_key(store: Store, clock: FixedClock) -> None:
     async with slack_env(store, clock) as slack:
-        from signoff.core.intent.model import ActorKind
+        from signoff.core.directory.actors import ActorKind
 
         person = await slack.messaging.keys.create(WORKSPACE, ActorKind.PERSON, "per_ann", "per_ann")
         account, _ = await slack.messaging.accounts.add_account(ROOT, ActorKind.AGENT, "robot")
@@ -74,7 +74,7 @@ async def test_a_code_is_asked_for_with_a_persons_key(store: Store, clock: Fixed
         made = await slack.web.call("POST", "/v1/me/slack/code", {}, who="ann")
         assert made["command"] == f"/signoff link {made['code']}"
         assert (await slack.web.call("POST", "/v1/me/slack/code", {}, who="robot")).code == "person_required"
-        slack.web.state.slack = None
+        slack.web.state.chats, slack.web.state.slack = {}, None
         assert (await slack.web.call("POST", "/v1/me/slack/code", {}, who="ann")).status == 404
         assert (await slack.web.call("POST", "/v1/slack/actions", b"x", who="")).status == 404
 

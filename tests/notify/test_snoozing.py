@@ -67,7 +67,7 @@ async def test_it_quiets_reminders_to_who_asked_for_peace_and_comes_back_then(
         server.mails.clear()
         await until(env, began + 5 * HOUR)
         assert arrived(server) == expected
-        [back] = [m for m in server.to("ann@acme.example") if m["Subject"].startswith("You put this off")]
+        [back] = [m for m in server.to("ann@acme.example") if m["Subject"].startswith("Snooze ended")]
         assert "/t/" in back.as_string()
         after = await env.intent(intent.id)
         assert (before.deadline_at, before.open.deadline_at) == (after.deadline_at, after.open.deadline_at)  # type: ignore[union-attr]
@@ -82,7 +82,7 @@ async def test_what_was_missed_in_an_outage_comes_as_one_message(store: Store, c
         server.mails.clear()
         await env.pass_time(3 * HOUR + QUARTER)  # nothing ran meanwhile
         await env.carry()
-        assert [mail["Subject"].partition(":")[0] for mail in server.mails] == ["You put this off until now"]
+        assert [mail["Subject"].partition(":")[0] for mail in server.mails] == ["Snooze ended"]
 
 
 async def test_who_takes_it_up_again_is_reminded_as_before_and_who_answers_hears_no_more(

@@ -129,4 +129,4 @@ async def test_a_press_over_the_socket_is_acknowledged_and_answers(store: Store,
             await asyncio.gather(running, return_exceptions=True)
         assert server.tokens == [f"Bearer {APP_TOKEN}"]
         assert (await slack.messaging.intent(intent.id)).ending == "approved"
-        assert sorted(said.split()[0] for _, said in slack.fake.whispers[-2:]) == ["Recorded:", "Type:"]
+        assert sorted(said.split()[0] for _, said in slack.fake.whispers[-2:]) == ["Recorded:", "Type"]

@@ -49,7 +49,7 @@ async def test_a_webhook_that_fails_and_then_takes_it_is_on_record_all_the_way(
             intent = await slack.messaging.submit(asked("per_ann"))
             shown, nobody = (
                 f"{hook.url}/…",
-                ("ann@acme.example", "none", "failed permanently: no address for any channel that is set up"),
+                ("ann@acme.example", "none", "failed permanently: no address in any configured channel"),
             )
             assert ("on its way") in [what for _, _, what in await told(slack, intent.id)]
             await slack.messaging.carry()
@@ -94,7 +94,7 @@ async def test_each_address_of_apprise_is_tried_for_itself_and_shows_no_secret(
     async with http_sink(200) as good, http_sink(500) as bad:
         urls = tuple(f"{one.url.replace('http://', 'ntfy://')}/{SECRET}" for one in (good, bad))
         async with slack_env(store, clock, linked=False) as slack:
-            slack.messaging.channels.by_name["apprise"] = Apprise(urls)
+            slack.messaging.channels.opened["apprise"] = Apprise(urls)
             intent = await slack.messaging.submit(asked("per_ann"))
             for _ in range(3):
                 await slack.messaging.carry()
@@ -108,12 +108,12 @@ async def test_each_address_of_apprise_is_tried_for_itself_and_shows_no_secret(
             )
             assert len(good.got) == 1  # the one that took it is not sent it again for the other's sake
             assert not [where for where in became if SECRET in where]
-            del slack.messaging.channels.by_name["apprise"]
-            slack.messaging.channels.by_name["apprise"] = Apprise(urls[:1])
+            del slack.messaging.channels.opened["apprise"]
+            slack.messaging.channels.opened["apprise"] = Apprise(urls[:1])
             clock.move(timedelta(days=1))
             await slack.messaging.carry()
             assert (
-                name_of(urls[1]), "apprise", "failed permanently after 4 attempts: this address is not set up any more"
+                name_of(urls[1]), "apprise", "failed permanently after 4 attempts: this address is no longer configured"
             ) in await told(slack, intent.id)  # fmt: skip
 
 
@@ -145,7 +145,7 @@ async def test_the_next_channel_took_over_and_the_ladder_moved_on_are_on_the_pag
         await slack.messaging.carry()
         page = await rita.get(f"/intents/{other.id}")
         order = [
-            "no approver could be reached: no message about it reached anybody",
+            "no approver could be reached: no message about it reached anyone",
             "escalated to otto@acme.example",
         ]
         assert [text for text in order if text in page.text] == order

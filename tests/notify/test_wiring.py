@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from signoff.channels import make_channels
+from signoff.channels import open_channels
 from signoff.config import Config
 from signoff.core.errors import Invalid
 from signoff.engine.clock import Clock
@@ -23,7 +23,10 @@ TOKENS = "xoxb-1 8f742231b10e8888abcd99yyyzzz85a5"
 async def test_a_server_with_a_mail_server_asks_by_mail_and_the_link_opens_the_page(tmp_path: Path) -> None:
     async with smtp_sink() as server:
         config = Config(
-            port=0, data=tmp_path, smtp_url=server.url, slack_tokens=TOKENS, console_notifications=False
+            port=0,
+            data=tmp_path,
+            channel_settings={"smtp_url": server.url, "slack_tokens": TOKENS},
+            console_notifications=False,
         )
         async with (
             running(config, line=lambda line: None) as it,
@@ -56,7 +59,7 @@ async def test_a_server_with_a_mail_server_asks_by_mail_and_the_link_opens_the_p
 
 
 async def _key(it: object, workspace: str, person: str) -> str:
-    from signoff.core.intent.model import ActorKind
+    from signoff.core.directory.actors import ActorKind
 
     made = await it.keys.create(workspace, ActorKind.PERSON, person, person)  # type: ignore[attr-defined]
     secret: str = made.secret
@@ -71,7 +74,9 @@ async def test_a_server_tells_the_other_admins_of_a_change_that_waits_for_them(t
     }
     looser = {"policies": {"guarded": {"approve": {"need": 2}, "deadline": "9h"}}}
     async with smtp_sink() as server:
-        config = Config(port=0, data=tmp_path, smtp_url=server.url, console_notifications=False)
+        config = Config(
+            port=0, data=tmp_path, channel_settings={"smtp_url": server.url}, console_notifications=False
+        )
         async with running(config, line=lambda line: None) as it:
             rows = it.store.directory
             [workspace] = await rows.workspaces()
@@ -104,20 +109,21 @@ def test_a_setting_that_makes_no_sense_stops_the_start_and_is_not_repeated(
     setting: dict[str, str], tmp_path: Path
 ) -> None:
     with pytest.raises(Invalid) as refusal:
-        make_channels(Config(data=tmp_path, **setting), Clock())
+        open_channels(Config(data=tmp_path, channel_settings=setting), Clock())
     assert "s3cret" not in str(refusal.value)
-    assert "s3cret" not in repr(Config(data=tmp_path, **setting))
+    assert "s3cret" not in repr(Config(data=tmp_path, channel_settings=setting))
 
 
 def test_what_a_channel_needs_is_not_imported_before_it_sends() -> None:
     program = (
         "import sys, signoff.serving\n"
-        "from signoff.channels import make_channels\n"
+        "from signoff.channels import open_channels\n"
         "from signoff.config import Config\n"
         "from signoff.engine.clock import Clock\n"
         f"slack, mail = {TOKENS!r}, 'smtp://h?from=a@b.example'\n"
-        "config = Config(smtp_url=mail, slack_tokens=slack, apprise_urls='ntfy://t')\n"
-        "make_channels(config, Clock())\n"
+        "settings = {'smtp_url': mail, 'slack_tokens': slack, 'apprise_urls': 'ntfy://t'}\n"
+        "config = Config(channel_settings=settings)\n"
+        "open_channels(config, Clock())\n"
         "print([m for m in ('aiosmtplib', 'slack_sdk', 'apprise', 'jinja2', 'httpx2') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -126,7 +132,12 @@ def test_what_a_channel_needs_is_not_imported_before_it_sends() -> None:
 
 async def test_the_command_line_shows_what_became_of_each_message(tmp_path: Path) -> None:
     async with smtp_sink() as server:
-        config = Config(port=0, data=tmp_path / ".signoff", smtp_url=server.url, console_notifications=False)
+        config = Config(
+            port=0,
+            data=tmp_path / ".signoff",
+            channel_settings={"smtp_url": server.url},
+            console_notifications=False,
+        )
         async with running(config, line=lambda line: None) as it:
             rows = it.store.directory
             [workspace] = await rows.workspaces()
@@ -138,7 +149,7 @@ async def test_the_command_line_shows_what_became_of_each_message(tmp_path: Path
                 task = (await http.post("/v1/intents", json=body)).json()["intent_id"][:-4] + "0001"
                 async with asyncio.timeout(60):
                     while not [m for m in await it.store.messages.of_task(task[:-4] + "0000", 1) if m.error]:
-                        await it.courier.once()
+                        await it.outbox.once()
             environment = os.environ | {"SIGNOFF_URL": it.base_url, "SIGNOFF_API_KEY": key}
             shell = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "signoff.cli", "tasks", "messages", task, env=environment,

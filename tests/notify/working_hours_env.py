@@ -27,7 +27,7 @@ OTHER = Actor(ActorKind.SERVICE, "sa_ci", WORKSPACE, sponsors=("per_else",))
 SUBJECTS = {
     "A decision is needed": "opening",
     "Escalated to you": "escalation",
-    "You put this off until now": "snooze_over",
+    "Snooze ended": "snooze_over",
 }
 
 

@@ -138,7 +138,9 @@ async def look(store: Store, want: Locks) -> Loaded:
 
 
 def outgoing(of: Intent, id: str, due_at: datetime = NOON, **fields: Any) -> OutboxRow:
-    return OutboxRow(id, of.workspace, of.id, 1, "email", "ann@acme.example", b'{"n": 1}', due_at, **fields)
+    return OutboxRow(
+        id, of.workspace, of.id, 1, "person", "email", "ann@acme.example", b'{"n": 1}', due_at, **fields
+    )
 
 
 def once(key: str = "k", **fields: str) -> IdempotencyKey:

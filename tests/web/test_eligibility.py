@@ -33,7 +33,7 @@ async def test_a_stolen_admins_key_appoints_nobody_to_decide_what_is_open(web: W
 
 
 async def key_of(web: WebEnv, email: str) -> str:
-    from signoff.core.intent.model import ActorKind
+    from signoff.core.directory.actors import ActorKind
     from tests.web.web_env import HOME
 
     directory = await web.env.directory.anew(HOME)

@@ -11,8 +11,8 @@ from signoff.core.intent.notifications import NotificationKind
 from signoff.core.text.json_paths import changed_paths
 from signoff.engine.delivery.compose import render_payload
 from signoff.notify import email
-from signoff.notify.letter import Letter
-from signoff.notify.slack.card import message
+from signoff.notify.personal_message import PersonalMessage
+from signoff.notify.slack.card import render_card
 from tests.notify.slackfake import texts
 from tests.web.inbox.reading import reader
 from tests.web.web_env import WebEnv
@@ -32,10 +32,10 @@ async def test_a_key_that_reads_as_a_path_is_quoted_on_every_surface(web: WebEnv
         assert f'<th scope="row">{name}</th>' in rows
         assert rows.index(f'<th scope="row">{name}</th>') < rows.index(f">{value}<")
 
-    letter = _letter(AMBIGUOUS, web)
-    assert [leaf.path for leaf in letter.leaves] == NAMES
-    mail = email.as_text(letter)
-    card = "\n".join(texts(message(letter)["blocks"]))
+    message = _message(AMBIGUOUS, web)
+    assert [leaf.path for leaf in message.leaves] == NAMES
+    mail = email.as_text(message)
+    card = "\n".join(texts(render_card(message)["blocks"]))
     for text in (mail, card):
         assert "amount.total: 10" in " ".join(text.split()).replace('"amount.total"', "?")
         assert '"amount.total": 1000000' in " ".join(text.split())
@@ -50,10 +50,10 @@ async def test_a_key_that_reads_as_a_path_is_quoted_on_every_surface(web: WebEnv
     assert list(changed_paths(AMBIGUOUS, CHANGED)) == ['"amount.total"']
 
 
-def _letter(payload: dict[str, Any], web: WebEnv) -> Letter:
+def _message(payload: dict[str, Any], web: WebEnv) -> PersonalMessage:
     found = render_payload(msgspec.json.encode(payload), {})
     assert found.whole
-    return Letter(
+    return PersonalMessage(
         id="1", kind=NotificationKind.TASK_OPENED, at=web.clock.now(), to="ann@acme.example", thread="t",
         headline="Asked",
         question="Pay?", leaves=found.leaves, link="http://h/t/x", link_label="Look",

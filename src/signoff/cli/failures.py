@@ -124,11 +124,11 @@ def unexpected(error: BaseException, environ: Mapping[str, str] = os.environ) ->
 
 def _without(text: str, environ: Mapping[str, str]) -> str:
     """The text without what the environment and the command line hold of secrets, and what looks like one."""
-    from signoff.config import PREFIX, secrets_in
+    from signoff.config import PREFIX, rows, secrets_in
 
     said = [value for name, value in environ.items() if name.startswith(PREFIX) or name == "DATABASE_URL"]
     found = {part for value in (*said, *sys.argv[1:]) for part in secrets_in(value)}
-    whole = ("SIGNOFF_API_KEY", "SIGNOFF_WEBHOOK_SECRET", "SIGNOFF_SLACK_TOKENS", "SIGNOFF_APPRISE_URLS")
+    whole = ["SIGNOFF_API_KEY", *(name for row in rows() if row.secret for name in row.variables)]
     found |= {part for name in whole for part in secrets_in(environ.get(name, ""), whole=True)}
     for secret in sorted(found, key=len, reverse=True):
         text = text.replace(secret, MASK)

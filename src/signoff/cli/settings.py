@@ -11,7 +11,7 @@ from signoff.cli.lazy_group import Group
 from signoff.cli.output import Column, column
 from signoff.cli.session import Session
 from signoff.cli.up import flags
-from signoff.config import ROWS, Loaded, load
+from signoff.config import Loaded, load, rows
 from signoff.core.errors import Invalid
 from signoff.core.text.masking import MASK
 
@@ -38,8 +38,8 @@ def _show(session: Session, /, origin: bool, **given: Any) -> None:
 
 
 def _server(loaded: Loaded) -> Iterator[dict[str, str]]:
-    for row in ROWS:
-        value = row.show(getattr(loaded.config, row.name))
+    for row in rows():
+        value = row.show(loaded.config.value_of(row))
         origin = loaded.origins[row.name]
         derived = origin == "default" and row.shown
         yield {"name": row.name, "value": value, "origin": f"default, {row.shown}" if derived else origin}

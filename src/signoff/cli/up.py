@@ -13,7 +13,7 @@ from signoff.cli.failures import Code, Stop
 from signoff.cli.output import Output
 from signoff.cli.server_extra import server_part
 from signoff.cli.text_safety import visible
-from signoff.config import ROWS, Config, Row, load
+from signoff.config import Config, Row, load, rows
 from signoff.core.errors import Busy
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def flag(row: Row) -> click.Option:
 
 def flags(*names: str) -> list[click.Parameter]:
     """The options of these settings, of all that may be flags when none is named."""
-    rows = [row for row in ROWS if not row.secret and (not names or row.name in names)]
-    return [flag(row) for row in sorted(rows, key=lambda row: row.name not in _FIRST)]
+    shown = [row for row in rows() if not row.secret and (not names or row.name in names)]
+    return [flag(row) for row in sorted(shown, key=lambda row: row.name not in _FIRST)]
 
 
 def configured(given: Mapping[str, Any]) -> Config:

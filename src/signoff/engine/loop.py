@@ -7,10 +7,10 @@ import time
 from collections.abc import Awaitable, Callable
 
 from signoff.core.errors import Busy
+from signoff.core.plan.schedules import LOOP
 
 log = logging.getLogger("signoff.loop")
 
-_LONGEST_PAUSE = 5.0
 _TRIES = 3
 _LONGEST_TURN = 300.0  # no turn has so much to wait for: every send and every statement has a time limit
 
@@ -58,13 +58,13 @@ class Loop:
                 self.failures, self._outage = 0, False
             except Busy as busy:
                 self.failures += 1
-                pause = min(_LONGEST_PAUSE, 0.1 * 2 ** min(self.failures, 10))
+                pause = LOOP.after(self.failures).total_seconds()
                 # An outage is two lines, however long it lasts.
                 log.log(logging.DEBUG if self._outage else logging.WARNING, "%s: %s", self.name, busy.message)
                 self._outage = True
             except Exception:
                 self.failures += 1
-                pause = min(_LONGEST_PAUSE, 0.1 * 2 ** min(self.failures, 10))
+                pause = LOOP.after(self.failures).total_seconds()
                 log.exception("%s failed", self.name)
             self._began = None
             if pause > 0:

@@ -1,5 +1,6 @@
-"""Channels: one message to one target. Knows core's notices and no database.
+"""Channels: each sends one message to one target. Knows the core's notifications and no database.
 
-``channel`` is the contract, ``letter`` and ``message`` what is sent; ``email``, ``slack``, ``apprise``, ``webhook``,
-``push`` and ``console`` are the channels; ``outbound`` is how other people's URLs are called safely.
+``channel`` says what a channel is and how it declares itself, ``registry`` lists them: ``email``, ``slack``,
+``webhook``, ``apprise``, ``push``. ``personal_message`` and ``service_message`` are what is sent; ``console`` prints to
+the server's terminal; ``outbound`` calls other people's URLs safely.
 """

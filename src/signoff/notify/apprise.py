@@ -6,13 +6,17 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from signoff.core.errors import Invalid
-from signoff.notify.channel import Message, NotSent, Target
+from signoff.core.text.urls import whole_secret
+from signoff.notify.channel import ChannelContext, ChannelDeclaration, ChannelKind, NotSent, Setting
 from signoff.notify.outbound.post import shown_url
 from signoff.notify.plain_text import one_line, visible
+
+if TYPE_CHECKING:
+    from signoff.notify.service_message import ServiceMessage
 
 log = logging.getLogger("signoff.apprise")
 
@@ -63,13 +67,13 @@ class Apprise:
 
     def __init__(self, urls: tuple[str, ...]) -> None:
         self._urls = {name_of(url): url for url in urls}
-        self.names = tuple(self._urls)
+        self.targets = tuple(self._urls)
 
-    async def send(self, message: Message, target: Target) -> None:
-        """``target.url``: the name of an address; of rows that an older release wrote "", which means all."""
-        urls = [url for name, url in self._urls.items() if target.url in ("", name)]
+    async def send(self, message: "ServiceMessage", target: str) -> None:
+        """``target``: the name of an address; "" in rows of older releases, which means all."""
+        urls = [url for name, url in self._urls.items() if target in ("", name)]
         if not urls:
-            raise NotSent("this address is not set up any more", permanent=True)
+            raise NotSent("this address is no longer configured", permanent=True)
         body = "\n".join([visible(message.text), *([message.link] if message.link else [])])
         title = one_line(message.title, _LONGEST_TITLE)
         try:
@@ -95,3 +99,24 @@ class Apprise:
 
     async def close(self) -> None:
         """Nothing is held."""
+
+
+def _open(context: ChannelContext) -> Apprise | None:
+    urls = context.settings["apprise_urls"]
+    return Apprise(parse_urls(urls)) if urls else None
+
+
+CHANNEL: Final = ChannelDeclaration(
+    name="apprise",
+    label="Apprise",
+    kind=ChannelKind.SERVICE,
+    settings=(
+        Setting(
+            name="apprise_urls",
+            help="Space-separated Apprise URLs that receive every notification.",
+            hide=whole_secret,
+            check=parse_urls,
+        ),
+    ),
+    open=_open,
+)

@@ -1,33 +1,24 @@
-"""What a channel is: it sends one message to one target, or says why not and whether trying again could help."""
+"""What a channel is, and how it declares itself. A channel is one module below ``notify`` that ends in a
+``ChannelDeclaration``, and one line in ``registry``; settings, routing, addresses, pages and API derive from these.
 
-from typing import Protocol
+The command line reads the declarations where no server is installed, so a module of a channel imports the libraries
+that it sends with only when it sends.
+"""
 
-import msgspec
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, Protocol
 
-from signoff.core.intent.notifications import Notification
-from signoff.notify.letter import Letter
-
-
-class Message(msgspec.Struct, frozen=True):
-    """A notice rendered: ``id`` is stable over all attempts, so receivers can drop what they have seen."""
-
-    id: str
-    notification: Notification
-    title: str
-    text: str
-    link: str
-
-
-class Target(msgspec.Struct, frozen=True):
-    """Where a channel sends to; ``secret`` signs, and never appears in an error."""
-
-    url: str = ""
-    secret: str = ""
+if TYPE_CHECKING:
+    from signoff.notify.personal_message import PersonalMessage
+    from signoff.notify.service_message import ServiceMessage
 
 
 class NotSent(Exception):
-    """The message did not arrive. ``permanent``: it never will, so it is not tried again; ``wait``: not before so many
-    seconds.
+    """The message did not arrive. permanent: a retry cannot help; wait: seconds before the next attempt, if the other
+    side asked for that.
     """
 
     def __init__(self, reason: str, *, permanent: bool = False, wait: float = 0.0) -> None:
@@ -37,19 +28,110 @@ class NotSent(Exception):
         self.wait = wait
 
 
+# ---- the three kinds of channel
+
+
 class Channel(Protocol):
-    async def send(self, message: Message, target: Target) -> None:
-        """Send, or raise NotSent."""
+    async def close(self) -> None:
+        """Release connections."""
         ...
 
-    async def close(self) -> None: ...
 
-
-class Personal(Protocol):
-    """A channel that reaches one person at a time."""
-
-    async def deliver(self, letter: Letter) -> str:
-        """Send it, or bring what was sent before up to date; what the provider calls it. Raises NotSent."""
+class HttpPoster(Channel, Protocol):
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
+        """Raises NotSent unless the answer is 2xx."""
         ...
 
-    async def close(self) -> None: ...
+
+class PersonalChannel(Channel, Protocol):
+    """Reaches one person at a time."""
+
+    async def deliver(self, message: "PersonalMessage") -> str:
+        """Send it, or update the messages that it follows (``earlier``); the provider's id of it. Raises NotSent."""
+        ...
+
+
+class ServiceChannel(Channel, Protocol):
+    """Reaches a service, or everyone who reads there, once. ``targets``: where it sends to, as may be shown."""
+
+    @property
+    def targets(self) -> Sequence[str]: ...
+
+    async def send(self, message: "ServiceMessage", target: str) -> None:
+        """Raises NotSent."""
+        ...
+
+
+@dataclass(frozen=True)
+class Callback:
+    """The URL of an agent and the secret that signs for it; neither appears in an error."""
+
+    url: str
+    secret: str = ""
+
+
+class PushChannel(Channel, Protocol):
+    """Calls agents."""
+
+    async def push(self, message: "ServiceMessage", callback: Callback) -> None:
+        """Raises NotSent."""
+        ...
+
+
+# ---- declarations
+
+
+class ChannelKind(StrEnum):
+    PERSONAL = "personal"
+    SERVICE = "service"
+    PUSH = "push"
+
+
+class AddressSource(StrEnum):
+    """Where a person's address in a personal channel comes from."""
+
+    EMAIL = "email"  # the channel's entry among the person's addresses, or else their e-mail address
+    DIRECTORY = "directory"  # the channel's entry among the person's addresses
+    LINK = "link"  # an account that the person linked with a code
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """A setting of the server. hide: what may be shown of it; check: raises Invalid without repeating the value."""
+
+    name: str
+    help: str
+    hide: Callable[[str], str] | None = None
+    check: Callable[[str], object] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelContext:
+    """What a channel is opened with. own_poster: posts to URLs that the operator chose, anywhere; callback_poster: to
+    URLs that callers registered, which keeps out of private networks.
+    """
+
+    settings: Mapping[str, str]
+    now: Callable[[], datetime]
+    own_poster: HttpPoster
+    callback_poster: HttpPoster
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelDeclaration:
+    """label: its name in a sentence; open: the channel, or None if its settings do not configure one; link_command:
+    what a person types to link an account (``{code}``); endings: whether a service channel also sends how a request
+    ended (``intent.finished``).
+    """
+
+    name: str
+    label: str
+    kind: ChannelKind
+    open: Callable[[ChannelContext], Channel | None]
+    settings: tuple[Setting, ...] = ()
+    address: AddressSource = AddressSource.DIRECTORY
+    link_command: str = ""
+    endings: bool = False
+
+
+NO_CHANNEL: Final = "none"  # the channel of a message to a person whom no channel reaches

@@ -1,5 +1,5 @@
-"""The terminal in which the server runs: one line a notice, with control characters made visible. It shows what this
-process has committed, at once; nothing is queued for it, as a terminal that was closed has missed nothing to be told.
+"""The server's terminal: one line per notification, with control characters made visible. It shows immediately what
+this process has committed; nothing is queued for it, as nobody waits for what a closed terminal has missed.
 """
 
 import logging
@@ -10,8 +10,8 @@ from signoff.core.ids import step_run_id
 from signoff.core.intent.notifications import Notification, NotificationKind
 from signoff.core.text.hidden_characters import escaped
 from signoff.core.text.masking import mask_text
-from signoff.notify.letter import ASKING
-from signoff.notify.message import render
+from signoff.notify.personal_message import ASKING
+from signoff.notify.service_message import render
 
 log = logging.getLogger("signoff.console")
 
@@ -34,7 +34,7 @@ class Console:
         self._open = True
 
     def show(self, notification: Notification, base_url: str) -> None:
-        """Print a notice that people may want to act on; never raises."""
+        """Print a notification that people may want to act on; never raises."""
         if not self._open or notification.kind in _SILENT:
             return
         message = render("", notification, base_url)

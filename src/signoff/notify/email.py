@@ -1,4 +1,4 @@
-"""Mail over SMTP: text and HTML from one letter, one thread for each task and person, nothing to fetch or to set off.
+"""Mail over SMTP: text and HTML from one message, one thread for each task and person, nothing to fetch or to set off.
 
 The Message-ID is the same over all attempts, so a mail that went out twice is one mail to whoever reads it. A subject
 is made of our words and an admin's title; nobody else's text gets into a header.
@@ -7,6 +7,7 @@ is made of our words and an admin's title; nobody else's text gets into a header
 import asyncio
 import ssl
 from binascii import b2a_qp
+from dataclasses import dataclass
 from email.header import Header
 from email.mime.multipart import MIMEMultipart
 from email.mime.nonmultipart import MIMENonMultipart
@@ -16,13 +17,17 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, unquote
 
-from msgspec import Struct
-
 from signoff.core.errors import Invalid
 from signoff.core.text.masking import mask_text, starred
-from signoff.core.text.urls import read_url
-from signoff.notify.channel import NotSent
-from signoff.notify.letter import GIVEN, Letter
+from signoff.core.text.urls import read_url, shown_url
+from signoff.notify.channel import (
+    AddressSource,
+    ChannelContext,
+    ChannelDeclaration,
+    ChannelKind,
+    NotSent,
+    Setting,
+)
 from signoff.notify.plain_text import one_line, pieces, visible
 
 if TYPE_CHECKING:
@@ -30,8 +35,10 @@ if TYPE_CHECKING:
     from aiosmtplib import SMTPResponseException
     from jinja2 import Environment
 
+    from signoff.notify.personal_message import PersonalMessage
+
 _TIMEOUT: Final = 20.0
-_ALTOGETHER: Final = 45.0  # less than the courier holds a row for
+_ALTOGETHER: Final = 45.0  # less than the outbox holds a row for
 _CONNECTIONS: Final = 4
 _IDLE: Final = 20.0
 _LONGEST_SUBJECT: Final = 150
@@ -40,7 +47,8 @@ _LONGEST_SAID: Final = 200  # of a mail server's own words
 _WIRE: Final = compat32.clone(linesep="\r\n")
 
 
-class Smtp(Struct, frozen=True):
+@dataclass(frozen=True)
+class Smtp:
     """Where mail goes. ``implicit``: TLS from the first byte; ``starttls``: refuse to go on without it."""
 
     host: str
@@ -106,14 +114,14 @@ class Email:
         self._free: list[tuple[float, Connection]] = []
         self._slots = asyncio.Semaphore(_CONNECTIONS)
 
-    async def deliver(self, letter: Letter) -> str:
+    async def deliver(self, message: "PersonalMessage") -> str:
         """The Message-ID."""
         import aiosmtplib
 
-        mail = compose(letter, self._smtp)
+        mail = compose(message, self._smtp)
         try:
             async with asyncio.timeout(_ALTOGETHER), self._slots:
-                await self._send(letter.to, mail)
+                await self._send(message.to, mail)
         except aiosmtplib.SMTPRecipientsRefused as error:
             said = error.recipients[0]
             permanent = 500 <= said.code < 600
@@ -131,7 +139,7 @@ class Email:
             raise NotSent(f"{self._smtp.host} answered {_said(error)}") from error
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             raise NotSent(f"no mail could be given to {self._smtp.host} ({type(error).__name__})") from error
-        return message_id(letter, self._smtp)
+        return message_id(message, self._smtp)
 
     async def _send(self, to: str, mail: bytes) -> None:
         connection = await self._connection()
@@ -191,39 +199,39 @@ def _tls(ca: str) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=ca or None)
 
 
-def compose(letter: Letter, smtp: Smtp) -> bytes:
+def compose(message: "PersonalMessage", smtp: Smtp) -> bytes:
     """The mail as it goes over the wire; NotSent for good when the address is none.
 
     No value of a header has a line end: addresses are checked, the subject is made of one line, the rest is ours.
     """
-    if not _mailbox(letter.to):
+    if not _mailbox(message.to):
         raise NotSent("there is no valid e-mail address", permanent=True)
     mail = MIMEMultipart("alternative")
     # A root that was never sent itself: all mails of a task to one person name it, whichever arrived first.
-    root = f"<{letter.thread}@{smtp.domain}>"
-    subject = one_line(f"{letter.headline}: {letter.question}", _LONGEST_SUBJECT)
+    root = f"<{message.thread}@{smtp.domain}>"
+    subject = one_line(f"{message.headline}: {message.question}", _LONGEST_SUBJECT)
     for name, value in (
         ("From", f"Signoff <{smtp.sender}>"),
-        ("To", letter.to),
+        ("To", message.to),
         (
             "Subject",
             subject if subject.isascii() else Header(subject, "utf-8", header_name="Subject").encode(),
         ),
-        ("Date", format_datetime(letter.at)),
-        ("Message-ID", message_id(letter, smtp)),
+        ("Date", format_datetime(message.at)),
+        ("Message-ID", message_id(message, smtp)),
         ("In-Reply-To", root),
         ("References", root),
         ("Auto-Submitted", "auto-generated"),
         ("X-Auto-Response-Suppress", "All"),
     ):
         mail[name] = value
-    mail.attach(_part("plain", as_text(letter)))
-    mail.attach(_part("html", as_html(letter)))
+    mail.attach(_part("plain", as_text(message)))
+    mail.attach(_part("html", as_html(message)))
     return mail.as_bytes(policy=_WIRE)
 
 
-def message_id(letter: Letter, smtp: Smtp) -> str:
-    return f"<{letter.id}@{smtp.domain}>"
+def message_id(message: "PersonalMessage", smtp: Smtp) -> str:
+    return f"<{message.id}@{smtp.domain}>"
 
 
 def _part(kind: str, text: str) -> MIMENonMultipart:
@@ -233,17 +241,19 @@ def _part(kind: str, text: str) -> MIMENonMultipart:
     return part
 
 
-def as_text(letter: Letter) -> str:
-    return _environment().get_template("mail.txt").render(letter=letter)
+def as_text(message: "PersonalMessage") -> str:
+    return _environment().get_template("mail.txt").render(message=message)
 
 
-def as_html(letter: Letter) -> str:
-    return _environment().get_template("mail.html").render(letter=letter)
+def as_html(message: "PersonalMessage") -> str:
+    return _environment().get_template("mail.html").render(message=message)
 
 
 @lru_cache(maxsize=1)
 def _environment() -> "Environment":
     from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    from signoff.notify.personal_message import GIVEN
 
     made = Environment(
         loader=PackageLoader("signoff.notify"), autoescape=lambda name: name != "mail.txt",
@@ -266,3 +276,25 @@ def _marked(text: str, lines: bool = True) -> Any:
 
 def _indented(text: str) -> str:
     return "\n".join(f"  | {line}" for line in visible(text).split("\n"))
+
+
+def _open(context: ChannelContext) -> Email | None:
+    url = context.settings["smtp_url"]
+    return Email(parse_smtp(url)) if url else None
+
+
+CHANNEL: Final = ChannelDeclaration(
+    name="email",
+    label="mail",
+    kind=ChannelKind.PERSONAL,
+    settings=(
+        Setting(
+            name="smtp_url",
+            help="Mail server: smtp://USER:PASSWORD@HOST:587?from=ADDRESS; smtps:// for port 465.",
+            hide=shown_url,
+            check=parse_smtp,
+        ),
+    ),
+    address=AddressSource.EMAIL,
+    open=_open,
+)

@@ -8,19 +8,22 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from datetime import datetime
+from typing import TYPE_CHECKING, Final
 
-import msgspec
+from signoff.notify.channel import Callback, ChannelContext, ChannelDeclaration, ChannelKind, HttpPoster
 
-from signoff.notify.channel import Message, Target
-from signoff.notify.outbound.post import Poster
+if TYPE_CHECKING:
+    from signoff.notify.service_message import ServiceMessage
 
 
 class Push:
-    def __init__(self, poster: Poster, now: Callable[[], datetime]) -> None:
+    def __init__(self, poster: HttpPoster, now: Callable[[], datetime]) -> None:
         self._poster = poster
         self._now = now
 
-    async def send(self, message: Message, target: Target) -> None:
+    async def push(self, message: "ServiceMessage", callback: Callback) -> None:
+        import msgspec
+
         notification = message.notification
         body = msgspec.json.encode(
             {
@@ -40,10 +43,17 @@ class Push:
             "x-axme-timestamp": str(int(self._now().timestamp())),
             "x-axme-attempt": str(notification.attempt),
         }
-        if target.secret:
-            digest = hmac.new(target.secret.encode(), body, hashlib.sha256).hexdigest()
+        if callback.secret:
+            digest = hmac.new(callback.secret.encode(), body, hashlib.sha256).hexdigest()
             headers["x-axme-signature"] = f"sha256={digest}"
-        await self._poster.post(target.url, body, headers)
+        await self._poster.post(callback.url, body, headers)
 
     async def close(self) -> None:
         await self._poster.close()
+
+
+def _open(context: ChannelContext) -> Push:
+    return Push(context.callback_poster, context.now)
+
+
+CHANNEL: Final = ChannelDeclaration(name="push", label="push", kind=ChannelKind.PUSH, open=_open)

@@ -2,22 +2,29 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import TYPE_CHECKING, Final
 
-import msgspec
-from standardwebhooks.webhooks import Webhook as Signer
+from signoff.core.text.urls import read_url, secret_path, whole_secret
+from signoff.notify.channel import ChannelContext, ChannelDeclaration, ChannelKind, HttpPoster, Setting
+from signoff.notify.outbound.post import shown_url
 
-from signoff.notify.channel import Message, Target
-from signoff.notify.outbound.post import Poster
+if TYPE_CHECKING:
+    from signoff.notify.service_message import ServiceMessage
 
 
 class Webhook:
-    """Posts each notice as JSON: ``{"type", "timestamp", "data": {...}}``. ``now`` stamps the signature."""
+    """Posts each notification as JSON: ``{"type", "timestamp", "data": {...}}``. ``now`` stamps the signature."""
 
-    def __init__(self, poster: Poster, now: Callable[[], datetime]) -> None:
+    def __init__(self, url: str, secret: str, poster: HttpPoster, now: Callable[[], datetime]) -> None:
+        self._url = url
+        self._secret = secret
         self._poster = poster
         self._now = now
+        self.targets = (shown_url(url),)
 
-    async def send(self, message: Message, target: Target) -> None:
+    async def send(self, message: "ServiceMessage", target: str) -> None:
+        import msgspec
+
         notification = message.notification
         body = msgspec.json.encode(
             {
@@ -28,11 +35,40 @@ class Webhook:
             }
         )
         headers = {"content-type": "application/json", "webhook-id": message.id}
-        if target.secret:
+        if self._secret:
+            from standardwebhooks.webhooks import Webhook as Signer
+
             at = self._now()
             headers["webhook-timestamp"] = str(int(at.timestamp()))
-            headers["webhook-signature"] = Signer(target.secret).sign(message.id, at, body.decode())
-        await self._poster.post(target.url, body, headers)
+            headers["webhook-signature"] = Signer(self._secret).sign(message.id, at, body.decode())
+        await self._poster.post(self._url, body, headers)
 
     async def close(self) -> None:
         await self._poster.close()
+
+
+def _open(context: ChannelContext) -> Webhook | None:
+    url, secret = context.settings["webhook_url"], context.settings["webhook_secret"]
+    return Webhook(url, secret, context.own_poster, context.now) if url else None
+
+
+def _check(url: str) -> None:
+    read_url(url, "webhook_url", ("https", "http"), "Write https://host/path.")
+
+
+CHANNEL: Final = ChannelDeclaration(
+    name="webhook",
+    label="the webhook",
+    kind=ChannelKind.SERVICE,
+    settings=(
+        Setting(
+            name="webhook_url",
+            help="URL that receives signed notifications.",
+            hide=secret_path,
+            check=_check,
+        ),
+        Setting(name="webhook_secret", help="Secret that signs notifications.", hide=whole_secret),
+    ),
+    endings=True,
+    open=_open,
+)

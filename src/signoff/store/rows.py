@@ -206,6 +206,7 @@ def outgoing_row(out: OutboxRow) -> tuple[Any, ...]:
         out.workspace,
         out.intent,
         out.seq,
+        out.kind,
         out.channel,
         out.target,
         out.notification,
@@ -218,9 +219,11 @@ def outgoing_row(out: OutboxRow) -> tuple[Any, ...]:
 
 def outgoing(row: Row) -> OutboxRow:
     """From ``sql.OUTBOX_COLUMNS``."""
-    id, workspace, intent, seq, channel, target, notice, due_at, attempts, error, dead = row
+    id, workspace, intent, seq, kind, channel, target, notification, due_at, attempts, error, dead = row
     at = moment(due_at)
-    return OutboxRow(id, workspace, intent, seq, channel, target, notice, at, attempts, error, bool(dead))
+    return OutboxRow(
+        id, workspace, intent, seq, kind, channel, target, notification, at, attempts, error, bool(dead)
+    )
 
 
 def stored(row: Row, plans: dict[str, Plan]) -> Stored:

@@ -80,6 +80,7 @@ OUTBOX: Final = Table(
         "workspace": "text",
         "intent_id": "text",
         "seq": "bigint",
+        "kind": "text",
         "channel": "text",
         "target": "text",
         "notice": "bytea",

@@ -5,6 +5,7 @@ write the ``Writes`` that it returned, commit. One shape for both databases, and
 """
 
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from msgspec import Struct, field
 
@@ -87,13 +88,28 @@ class Resubmitted(Struct):
     payload: bytes
 
 
+class OutboxKind(StrEnum):
+    """What a row of the outbox holds, which decides how its ``notification`` is read and who sends it."""
+
+    PUSH = "push"
+    SERVICE = "service"
+    PEOPLE = "people"
+    PERSON = "person"
+    NOBODY_REACHED = "nobody_reached"
+    ADMIN = "admin"
+    SIGN_IN = "sign_in"
+
+
 class OutboxRow(Struct):
-    """One notice to one target over one channel, kept until it is sent or ``dead``."""
+    """One notification to one target over one channel, kept until it is sent or ``dead``. kind: an ``OutboxKind``, or
+    one of a later release.
+    """
 
     id: str
     workspace: str
     intent: str
     seq: int
+    kind: str
     channel: str
     target: str
     notification: bytes

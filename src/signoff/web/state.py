@@ -16,7 +16,9 @@ from signoff.engine.admin.proposals import Proposals
 from signoff.engine.clock import Clock
 from signoff.engine.commit.engine import Engine
 from signoff.engine.commit.understaffed import Staffed
-from signoff.engine.delivery.signin_mail import MailedLinks
+from signoff.engine.delivery.channel_registry import ChannelRegistry
+from signoff.engine.delivery.chat_answers import Chat
+from signoff.engine.delivery.signin_mail import SignInRequests
 from signoff.engine.delivery.slack_inbound import SlackDesk
 from signoff.engine.directory.snapshot import Directory
 from signoff.engine.directory.workers import Workers
@@ -58,8 +60,8 @@ class Readiness(msgspec.Struct, frozen=True):
 
 
 class AppState(msgspec.Struct, kw_only=True):
-    """``stopping`` is set when the server shuts down; streams and long polls end then, in good order. ``channels``:
-    those that it sends by; ``failures``: of one caller at the pages that need no sign-in.
+    """``stopping`` is set when the server shuts down; streams and long polls end then, in good order. ``chats``: the
+    channels in which people link an account; ``failures``: of one caller at the pages that need no sign-in.
     """
 
     engine: Engine
@@ -78,9 +80,10 @@ class AppState(msgspec.Struct, kw_only=True):
     reruns: Reruns
     settings: Settings
     readiness: Callable[[], Awaitable[Readiness]]
-    mailed_links: MailedLinks | None = None
+    mailed_links: SignInRequests | None = None
     slack: SlackDesk | None = None
-    channels: tuple[str, ...] = ()
+    channels: ChannelRegistry = msgspec.field(default_factory=ChannelRegistry)
+    chats: dict[str, Chat] = {}
     admission: Admission = msgspec.field(default_factory=lambda: Admission(KeyLimits()))
     aside: Aside = msgspec.field(default_factory=Aside)
     clock: Clock = msgspec.field(default_factory=Clock)

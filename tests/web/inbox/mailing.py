@@ -3,7 +3,9 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from signoff.engine.delivery.signin_mail import MailedLinks
+from signoff.engine.delivery.channel_registry import ChannelRegistry
+from signoff.engine.delivery.pipeline import OutboxSender
+from signoff.engine.delivery.signin_mail import SignInRequests
 from signoff.notify.email import Email, parse_smtp
 from tests.notify.smtp_sink import SmtpSink, smtp_sink
 from tests.web.web_env import WebEnv
@@ -14,12 +16,21 @@ async def mailing(web: WebEnv) -> AsyncIterator[SmtpSink]:
     async with smtp_sink() as server:
         mail = Email(parse_smtp(server.url))
         env = web.env
-        web.state.mailed_links = MailedLinks(
-            env.store, env.directory, web.state.sessions, env.clock, mail, lambda: "http://signoff.test"
+        channels = ChannelRegistry({"email": mail})
+        env.outbox = OutboxSender(
+            env.engine, env.store, env.directory, env.sessions, env.clock, channels, lambda: env.base_url
         )
+        web.state.mailed_links = SignInRequests(env.store, env.directory, env.clock, mails=True)
         web.state.manifests.on_moved = web.state.mailed_links.tell_moved
         try:
             yield server
         finally:
-            await web.state.mailed_links.settle()
+            await mails_sent(web)
             await mail.close()
+
+
+async def mails_sent(web: WebEnv) -> None:
+    """Until every mail that was asked for was sent, or waits to be sent again."""
+    assert web.state.mailed_links is not None
+    await web.state.mailed_links.drain()
+    await web.env.carry()

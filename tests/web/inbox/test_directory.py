@@ -3,8 +3,6 @@
 from datetime import timedelta
 
 from signoff.engine.delivery.chat_answers import Chat
-from signoff.engine.delivery.slack_inbound import SlackDesk
-from signoff.notify.slack.channel import Slack
 from tests.web.inbox.demo_workspace import CHARTER, apply
 from tests.web.inbox.reading import Reader, Shown, reader
 from tests.web.web_env import WebEnv
@@ -84,7 +82,7 @@ async def test_ones_own_settings_are_ones_own(web: WebEnv) -> None:
     page = await ann.get("/me")
     for said in (
         "mon, tue, 10:00 to 16:00",
-        "First by email , and if that fails by slack",
+        "First by mail , and if that fails by Slack",
         "Otto Berg answers instead",
     ):
         assert said in page.text, said
@@ -154,17 +152,17 @@ async def test_a_wrong_entry_is_said_beside_the_form(web: WebEnv) -> None:
 async def test_a_slack_account_is_linked_by_a_code_that_is_shown_once(web: WebEnv) -> None:
     ann = await company(web, "ann")
     assert "Slack is not configured on this server." in (await ann.get("/me")).text
-    assert (await ann.post("/me/slack")).status == 404
+    assert (await ann.post("/me/channels/slack")).status == 404
     env = web.env
     chat = Chat("slack", env.engine, env.store, env.keys, env.directory, env.clock)
-    web.state.slack = SlackDesk(Slack("xoxb-none", lambda: env.clock.now().timestamp()), chat, None)
-    shown = await ann.post("/me/slack")
+    web.state.chats = {"slack": chat}
+    shown = await ann.post("/me/channels/slack")
     code = shown.text.partition("/signoff link ")[2].split()[0]
     assert code not in (await ann.get("/me")).text
-    assert "You are Ann Lee" in await chat.link("T1", "U0ANN", code)
+    assert "linked to Ann Lee" in await chat.link("T1", "U0ANN", code)
     assert "Linked to the account U0ANN" in (await ann.get("/me")).text
     assert "U0ANN" in (await (await reader(web, "oscar")).get(ANN)).text
-    assert "does not work" in await chat.link("T1", "U0OTHER", code)
+    assert "is not valid" in await chat.link("T1", "U0OTHER", code)
 
 
 # -- teams

@@ -9,20 +9,17 @@ import msgspec
 import pytest
 
 from signoff.config import parse_networks
-from signoff.engine.delivery.signin_mail import MailedLinks
 from signoff.engine.identity.rate_limit import Limit
-from signoff.notify.email import Email, parse_smtp
-from tests.web.inbox.mailing import mailing
+from tests.web.inbox.mailing import mailing, mails_sent
 from tests.web.inbox.reading import Reader, Shown, everything
-from tests.web.web_env import WebEnv
+from tests.web.web_env import HOME, WebEnv
 
 SENT = "If this address belongs to a person in this workspace, a sign-in link is on its way."
 
 
 async def ask(web: WebEnv, address: str) -> Shown:
     page = await Reader(web).post("/login/mail", email=address)
-    assert web.state.mailed_links is not None
-    await web.state.mailed_links.settle()
+    await mails_sent(web)
     return page
 
 
@@ -104,8 +101,7 @@ async def ask_from(web: WebEnv, peer: str, address: str, **headers: str) -> int:
         page = await http.get("/login")
         token = re.findall(r'name="form_token" value="(\w+)"', page.text)[0]
         answer = await http.post("/login/mail", data={"form_token": token, "email": address})
-    assert web.state.mailed_links is not None
-    await web.state.mailed_links.settle()
+    await mails_sent(web)
     return answer.status_code
 
 
@@ -150,8 +146,7 @@ async def test_the_link_leads_back_to_the_page_that_asked_for_a_sign_in(web: Web
                 "/login/mail", [(n, "ann@acme.example" if n == "email" else v) for n, v in fields]
             )
             assert sent.status == 200, sent.text
-            assert web.state.mailed_links is not None
-            await web.state.mailed_links.settle()
+            await mails_sent(web)
             link = re.findall(r"(/login/\S+)", server.mails[-1].get_body(("plain",)).get_content())[0]
             looked = await ann.get(link)
             done = await ann.post(link.partition("?")[0], looked.form()["fields"])
@@ -166,8 +161,7 @@ async def test_a_mailed_link_leads_nowhere_else(web: WebEnv) -> None:
         for path in ("https://evil.test/", "//evil.test", "/login/other", "/logout", "/\\evil.test"):
             web.clock.move(timedelta(hours=3))
             await Reader(web).post("/login/mail", email="ann@acme.example", next=path)
-            assert web.state.mailed_links is not None
-            await web.state.mailed_links.settle()
+            await mails_sent(web)
             assert "next=" not in server.mails[-1].get_body(("plain",)).get_content()
 
 
@@ -201,21 +195,39 @@ async def test_a_limit_forgets_in_time_and_does_not_grow(web: WebEnv) -> None:
 
 async def test_a_mail_that_is_refused_for_now_is_tried_again_for_a_while(web: WebEnv) -> None:
     async with mailing(web) as server:
-        pauses: list[float] = []
 
-        async def pause(seconds: float) -> None:
-            pauses.append(seconds)
-            if len(pauses) == 2:
-                server.refused = {}
+        async def seconds(count: int) -> None:
+            web.clock.move(timedelta(seconds=count))
+            await web.env.carry()
 
-        web.state.mailed_links = MailedLinks(
-            web.env.store, web.env.directory, web.state.sessions, web.env.clock,
-            Email(parse_smtp(server.url)), lambda: "http://signoff.test", pause,
-        )  # fmt: skip
+        server.refused = {
+            "ann@acme.example": "451 try again later",
+            "otto@acme.example": "451 try again later",
+        }
+        await ask(web, "ann@acme.example")
+        await seconds(5)
+        server.refused.pop("ann@acme.example")
+        await seconds(29)
+        assert server.to("ann@acme.example") == []
+        await seconds(1)
+        [mail] = server.to("ann@acme.example")
+        link = re.findall(r"(/login/\S+)", mail.get_body(("plain",)).get_content())[0]
+        assert (await Reader(web).post(link)).status == 303
+        await ask(web, "otto@acme.example")
+        for pause in (5, 30, 120):
+            [waiting] = await web.env.store.outbox.listing(HOME, 5)
+            assert waiting.due_at - web.clock.now() == timedelta(seconds=pause)
+            await seconds(pause)
+        assert await web.env.store.outbox.counts() == {"waiting": 0, "dead": 0}
+
+
+async def test_a_mail_that_could_not_be_sent_while_its_link_would_have_been_valid_is_dropped(
+    web: WebEnv,
+) -> None:
+    async with mailing(web) as server:
         server.refused = {"ann@acme.example": "451 try again later"}
         await ask(web, "ann@acme.example")
-        assert (pauses, len(server.to("ann@acme.example"))) == ([5, 30], 1)
-        server.refused = {"otto@acme.example": "451 try again later"}
-        pauses.extend([0.0] * 10)
-        await ask(web, "otto@acme.example")
-        assert (pauses[12:], len(server.to("otto@acme.example"))) == ([5, 30, 120], 0)
+        server.refused = {}
+        web.clock.move(timedelta(minutes=15))
+        await web.env.carry()
+        assert (server.mails, await web.env.store.outbox.counts()) == ([], {"waiting": 0, "dead": 0})

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.web.inbox.assurance_gate import GUARDED, gate
-from tests.web.inbox.mailing import mailing
+from tests.web.inbox.mailing import mailing, mails_sent
 from tests.web.inbox.reading import Reader, reader
 from tests.web.web_env import ELSEWHERE, HOME, WebEnv
 
@@ -102,8 +102,7 @@ async def test_the_way_out_is_one_button_and_leads_back_to_the_task_with_what_wa
         assert asked.status == 200
         assert "A sign-in link is on its way to ann@acme.example." in asked.text
         assert "Checked with Otto; <b>fine</b>." in dict(asked.form(f"/tasks/{task_id}")["fields"])["comment"]
-        assert web.state.mailed_links is not None
-        await web.state.mailed_links.settle()
+        await mails_sent(web)
         [mail] = server.mails
         assert mail["To"] == "ann@acme.example"
         [link] = re.findall(r"http://signoff\.test(/login/\S+)", mail.get_body(("plain",)).get_content())
@@ -145,8 +144,7 @@ async def test_by_a_link_from_a_message_the_same_button_is_offered(web: WebEnv) 
         pressed = await scanner.post(f"/t/{token}", outcome="approved", revision="1", digest=digest)
         assert (pressed.status, await votes(web, task_id)) == (403, [])
         assert (await scanner.post(f"/t/{token}", mail="1")).status == 200
-        assert web.state.mailed_links is not None
-        await web.state.mailed_links.settle()
+        await mails_sent(web)
         assert [mail["To"] for mail in server.mails] == ["ann@acme.example"]
         assert f"next=%2Ftasks%2F{task_id}" in server.mails[0].get_body(("plain",)).get_content()
 
@@ -159,8 +157,7 @@ async def test_strangers_cannot_use_up_what_a_person_who_is_signed_in_may_ask_fo
         assert asked == [200] * 3 + [429] * 2
         statuses = [(await press(ann, task_id, mail="1")).status for _ in range(6)]
         assert statuses == [200] * 5 + [429]
-        assert web.state.mailed_links is not None
-        await web.state.mailed_links.settle()
+        await mails_sent(web)
         assert len(server.mails) == 8
 
 

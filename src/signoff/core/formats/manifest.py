@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Meta
 
+from signoff.core.directory.personal_channels import NO_CHANNELS, PersonalChannels
 from signoff.core.directory.roles import ROLES
 from signoff.core.errors import Invalid
 from signoff.core.formats.workflow import WorkflowSource, WorkflowTemplate, compile_workflow
@@ -26,9 +27,6 @@ from signoff.core.text.struct_reader import Source, read_struct, reads
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MOST: Final = 1000
 SETTINGS: Final = ("positive_fallback", "self_approval", "protected", "default_policy", "unlisted_types")
-EMAIL: Final = "email"
-SLACK: Final = "slack"
-CHANNELS: Final = (SLACK, EMAIL)  # what is tried first where a person has no preference
 
 
 def _read_moment(fields: Fields, name: str) -> datetime | date | None:
@@ -60,14 +58,7 @@ def _read_roles(fields: Fields, name: str) -> tuple[str, ...]:
 
 def _read_addresses(fields: Fields, name: str) -> dict[str, str]:
     given = fields.need_inner(name)
-    if given.has(SLACK) and not given.kept:
-        raise given.invalid(
-            SLACK, "a Slack account is not named here; its owner links it", code="unknown_field",
-            hint="They do it with a code from their page (/me); then nobody else can answer as them.",
-        )  # fmt: skip
-    if not given.kept:
-        given.known(EMAIL)
-    return {EMAIL: given.need(EMAIL)} if given.has(EMAIL) else {}
+    return {channel: given.need(channel) for channel in given.value}
 
 
 def _read_preferences(fields: Fields, name: str) -> dict[str, Any]:
@@ -75,11 +66,25 @@ def _read_preferences(fields: Fields, name: str) -> dict[str, Any]:
     if not given.kept:
         given.known("channels")
     wanted = given.texts("channels")
-    unknown = next((channel for channel in wanted if channel not in CHANNELS), None)
-    if unknown and not given.kept:
-        problem = f"there is no channel {shown(unknown)!r}"
-        raise given.invalid("channels", problem, hint=suggestion_or_list(unknown, CHANNELS))
     return {"channels": list(wanted)} if wanted else {}
+
+
+def _refuse_unknown_channels(person: Fields, channels: PersonalChannels) -> None:
+    """Which channels there are, and how each gets its addresses, is not the document's to say."""
+    if addresses := person.inner("addresses"):
+        linked = next((name for name in channels.linked if addresses.has(name)), None)
+        if linked:
+            raise addresses.invalid(
+                linked, f"a {channels.linked[linked]} account is not set here; its owner links it",
+                code="unknown_field",
+                hint="They do it with a code from their page (/me); then nobody else can answer as them.",
+            )  # fmt: skip
+        addresses.known(*channels.addressed)
+    if preferences := person.inner("preferences"):
+        unknown = next((name for name in preferences.texts("channels") if name not in channels.names), None)
+        if unknown:
+            problem = f"there is no channel {shown(unknown)!r}"
+            raise preferences.invalid("channels", problem, hint=suggestion_or_list(unknown, channels.names))
 
 
 def _read_own_hours(fields: Fields, name: str) -> Hours | bool:
@@ -88,12 +93,8 @@ def _read_own_hours(fields: Fields, name: str) -> Hours | bool:
     return read_struct(HoursSource, fields.need_inner(name)).hours
 
 
-class _Addresses(Source, frozen=True, kw_only=True):
-    email: str
-
-
 class _Preferences(Source, frozen=True, kw_only=True):
-    channels: tuple[Literal["slack", "email"], ...] = ()
+    channels: tuple[str, ...] = ()
 
 
 class PersonSource(Source, frozen=True, kw_only=True):
@@ -105,7 +106,7 @@ class PersonSource(Source, frozen=True, kw_only=True):
     name: Annotated[str, reads(Fields.text, blank=True)] | None = None
     roles: Annotated[tuple[str, ...], reads(_read_roles, tuple[_Role, ...])] | None = None
     active: bool | None = None
-    addresses: Annotated[dict[str, str], reads(_read_addresses, _Addresses)] | None = None
+    addresses: Annotated[dict[str, str], reads(_read_addresses, dict[str, str])] | None = None
     zone: Annotated[str, reads(read_zone, blank=True)] | None = None
     hours: Annotated[Hours | bool, reads(_read_own_hours, HoursSource | bool)] | None = None
     absences: Annotated[tuple[AbsenceSource, ...], Meta(max_length=100)] | None = None
@@ -162,8 +163,14 @@ class WorkflowSpec(msgspec.Struct, frozen=True):
     source: dict[str, Any]
 
 
-def read_person(who: str, fields: Fields) -> PersonSpec:
-    """What an object says of the person ``who``."""
+def read_person(who: str, fields: Fields, channels: PersonalChannels = NO_CHANNELS) -> PersonSpec:
+    """The person ``who`` as an object describes them. ``channels``: those that addresses and preferences may name."""
+    if not fields.kept:
+        _refuse_unknown_channels(fields, channels)
+    return _read_person(who, fields)
+
+
+def _read_person(who: str, fields: Fields) -> PersonSpec:
     return PersonSpec(who=who, **msgspec.structs.asdict(read_struct(PersonSource, fields)))
 
 
@@ -187,7 +194,7 @@ def _refuse_misnamed(fields: Fields, name: str) -> None:
 
 
 def _read_people(fields: Fields, name: str) -> tuple[PersonSpec, ...]:
-    return tuple(read_person(who, entry) for who, entry in fields.entries(name, most=_MOST))
+    return tuple(_read_person(who, entry) for who, entry in fields.entries(name, most=_MOST))
 
 
 def _read_teams(fields: Fields, name: str) -> tuple[TeamSpec, ...]:
@@ -234,11 +241,17 @@ class Charter(Source, frozen=True, kw_only=True):
         return {name: value for name, value in given.items() if value is not None}
 
 
-def compile_charter(source: object, *, kept: bool = False) -> Charter:
-    """Compile the document (a JSON-able dict); raises Invalid naming the field, with a hint. ``kept``: as in
-    ``document``.
+def compile_charter(
+    source: object, channels: PersonalChannels = NO_CHANNELS, *, kept: bool = False
+) -> Charter:
+    """Compile the document (a JSON-able dict); raises Invalid naming the field, with a hint. ``channels``: those that
+    people's addresses and preferences may name; ``kept``: as in ``document``.
     """
-    return read_struct(Charter, document(source, kept=kept))
+    top = document(source, kept=kept)
+    if top.has("people") and not kept:
+        for _, person in top.entries("people", most=_MOST):
+            _refuse_unknown_channels(person, channels)
+    return read_struct(Charter, top)
 
 
 def begins(start: datetime | date, where: str) -> datetime:

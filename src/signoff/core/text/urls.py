@@ -76,3 +76,16 @@ def shown_url(text: str, field: str = "url") -> str:
     query = _SECRET_PARAMETER.sub(rf"\g<1>{MASK}", parts.query)
     shown = f"{scheme}://{netloc}{parts.path}" + (f"?{query}" if query else "")
     return mask_text(shown, starred) if scheme.lower() in _SIGNED else shown
+
+
+def whole_secret(value: str) -> str:
+    """For a value of which nothing may be shown."""
+    return MASK if value else ""
+
+
+def secret_path(url: str) -> str:
+    """A URL without its path, which is a secret at many services."""
+    shown = shown_url(url)
+    scheme, mark, rest = shown.partition("://")
+    place = re.split(r"[/?]", rest)[0].rpartition("@")[2]
+    return f"{scheme}://{place}/{MASK}" if mark and place != MASK else shown

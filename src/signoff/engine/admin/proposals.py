@@ -24,13 +24,13 @@ from signoff.engine.clock import Clock
 from signoff.engine.directory.change_log import retry_on_conflict
 from signoff.engine.directory.snapshot import Directory
 from signoff.engine.identity.key_restrictions import refuse_others_key
+from signoff.notify.registry import personal_channels
 from signoff.store.store import Store
-from signoff.store.work import OutboxRow
+from signoff.store.work import OutboxKind, OutboxRow
 
 LIFE: Final = timedelta(days=7)
 WAITING, CONFIRMED, REFUSED, EXPIRED = "waiting", "confirmed", "refused", "expired"
-NEWS: Final = "proposals"  # the channel under which the outbox keeps what is to be told of them
-_NEWS_OF: Final = uuid.UUID("6f0a4b0e-6c0e-5d0c-9b53-3d1f5a1c2b77")
+_ROW_IDS: Final = uuid.UUID("6f0a4b0e-6c0e-5d0c-9b53-3d1f5a1c2b77")
 _JSON: Final = msgspec.json.Encoder(order="sorted")
 
 
@@ -53,14 +53,14 @@ class Shown(msgspec.Struct, frozen=True):
         return self.action, self.kind, self.name, self.before
 
 
-class News(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What somebody is to hear about a proposal, as the outbox keeps it: that it is in this ``state`` (when it is not
-    any more, there is nothing to say). ``person``: "" until it is known who; ``ways``: the channels, in this order.
+class ProposalNotification(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the outbox keeps about a proposal: that it is in this ``state`` (if it no longer is, nothing is sent).
+    person: "" until the recipients are known; channels: which reach them, in this order.
     """
 
     state: str
     person: str = ""
-    ways: tuple[str, ...] = ()
+    channels: tuple[str, ...] = msgspec.field(default=(), name="ways")
 
 
 class Proposal(msgspec.Struct, frozen=True):
@@ -121,7 +121,8 @@ class Proposals:
             expires_at=draft.now + LIFE,
         )
         if not dry_run:
-            asked, over = news_row(row, News(WAITING), row.at), news_row(row, News(EXPIRED), row.expires_at)
+            asked = proposal_row(row, ProposalNotification(WAITING), row.at)
+            over = proposal_row(row, ProposalNotification(EXPIRED), row.expires_at)
             await self._rows.save([row, asked, over])
             self._directory.changed(row.workspace)
         return Proposal(row, shown, WAITING)
@@ -174,7 +175,7 @@ class Proposals:
             await self._manifests.drafted(actor, charter)  # it takes two who both may
             draft = await self._drafted(proposal)
             end = ProposalEnd(proposal.row.id, CONFIRMED, actor.id, actor.via, self._clock.now())
-            await self._manifests.save(draft, actor.id, end, news_row(proposal.row, News(end.state), end.at))
+            await self._manifests.save(draft, actor.id, end, _ended_row(proposal, end))
             return msgspec.structs.replace(proposal, state=CONFIRMED, end=end), charter
 
         proposal, charter = await retry_on_conflict(attempt, lambda: self._manifests.forget(actor))
@@ -206,7 +207,7 @@ class Proposals:
         async def attempt() -> Proposal:
             proposal = await self._open(actor, id)
             end = ProposalEnd(proposal.row.id, REFUSED, actor.id, actor.via, self._clock.now())
-            await self._rows.save([end, news_row(proposal.row, News(end.state), end.at)])
+            await self._rows.save([end, _ended_row(proposal, end)])
             self._directory.changed(actor.workspace)
             return msgspec.structs.replace(proposal, state=REFUSED, end=end)
 
@@ -222,14 +223,28 @@ class Proposals:
         return proposal
 
 
-def news_row(proposal: StoredProposal, news: News, due_at: datetime) -> OutboxRow:
-    """A row of the outbox about a proposal. The same news for the same person by the same way is the same row."""
+def proposal_row(proposal: StoredProposal, news: ProposalNotification, due_at: datetime) -> OutboxRow:
+    """A row of the outbox about a proposal. The same state for the same person and channels is the same row."""
     id = str(
-        uuid.uuid5(_NEWS_OF, "/".join((proposal.id, news.state, news.person, *news.ways, due_at.isoformat())))
+        uuid.uuid5(
+            _ROW_IDS, "/".join((proposal.id, news.state, news.person, *news.channels, due_at.isoformat()))
+        )
     )
     return OutboxRow(
-        id, proposal.workspace, proposal.id, 0, NEWS, news.person, msgspec.json.encode(news), due_at
+        id,
+        proposal.workspace,
+        proposal.id,
+        0,
+        OutboxKind.ADMIN,
+        "proposals",
+        news.person,
+        msgspec.json.encode(news),
+        due_at,
     )
+
+
+def _ended_row(proposal: Proposal, end: ProposalEnd) -> OutboxRow:
+    return proposal_row(proposal.row, ProposalNotification(end.state), end.at)
 
 
 def state_of(row: StoredProposal, end: ProposalEnd | None, now: datetime) -> str:
@@ -248,4 +263,4 @@ def reasons(shown: Iterable[Shown]) -> list[str]:
 
 
 def _charter(proposal: Proposal) -> Charter:
-    return compile_charter(json_value.decode(proposal.row.source), kept=True)
+    return compile_charter(json_value.decode(proposal.row.source), personal_channels(), kept=True)

@@ -33,6 +33,7 @@ from signoff.store.work import (
     Loaded,
     NewIntent,
     NewStoredReply,
+    OutboxKind,
     OutboxRow,
     Reply,
     Resubmitted,
@@ -54,12 +55,14 @@ _TASK_EVENTS: Final = (
 _NOTICE: Final = msgspec.json.Encoder()
 
 
+# The kind, channel and target of each outbox row that a notification needs.
+Route = Callable[[Notification], Sequence[tuple[OutboxKind, str, str]]]
+
+
 class Batch:
     """Applies commands to the locked state; ``writes`` is what the transaction then saves."""
 
-    def __init__(
-        self, found: Loaded, route: Callable[[Notification], Sequence[tuple[str, str]]], reply_life: timedelta
-    ) -> None:
+    def __init__(self, found: Loaded, route: Route, reply_life: timedelta) -> None:
         self.found = found
         self._route = route
         self._reply_life = reply_life
@@ -163,7 +166,7 @@ class Batch:
             self._post(notification)
 
     def _post(self, notification: Notification) -> None:
-        for channel, target in self._route(notification):
+        for kind, channel, target in self._route(notification):
             millis = int(self.now.timestamp() * 1000)
             self._writes.outbox.append(
                 OutboxRow(
@@ -171,6 +174,7 @@ class Batch:
                     workspace=notification.workspace,
                     intent=notification.intent,
                     seq=notification.seq,
+                    kind=kind,
                     channel=channel,
                     target=target,
                     notification=_NOTICE.encode(notification),

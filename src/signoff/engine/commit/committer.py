@@ -14,8 +14,7 @@ from datetime import timedelta
 from typing import Any, Final, Protocol
 
 from signoff.core.errors import Busy, Refused
-from signoff.core.intent.notifications import Notification
-from signoff.engine.commit.batch import Batch
+from signoff.engine.commit.batch import Batch, Route
 from signoff.store.store import Store
 from signoff.store.work import ClaimableRow, IdempotencyKey, Loaded, Locks, Writes
 
@@ -43,9 +42,6 @@ class _Queued:
         self.job = job
         self.future = future
         self.result: Any = None
-
-
-Route = Callable[[Notification], Sequence[tuple[str, str]]]
 
 
 class Committer:

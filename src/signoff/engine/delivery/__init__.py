@@ -1,6 +1,6 @@
-"""Everything that is sent: pushes to agents, webhooks, messages to people, news for admins, sign-in mail.
+"""Everything that is sent: pushes to agents, service webhooks, messages to people, proposals for admins, sign-in mail.
 
-``pipeline`` takes rows from the outbox; ``retry_policy`` says what a failed attempt means; ``concurrency`` bounds the
-sends to one target. ``recipients`` and ``compose``: to whom, in which words. ``chat_answers``, ``slack_inbound``:
-answers.
+``pipeline`` takes rows from the outbox; ``outbox_items`` decodes them, one ``sender`` per type sends them,
+``retry_policy`` says what follows a failure and ``concurrency`` limits the sends to one target. ``recipients`` and
+``compose``: to whom, in which words. ``chat_answers`` and ``slack_inbound``: answers from a chat.
 """

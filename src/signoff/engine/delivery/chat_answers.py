@@ -1,6 +1,5 @@
-"""Answers from a chat. An account counts as a person only after that person linked it, by a code asked for while
-signed in; the channel an account sits in, its name and its address say nothing. The answer is the one command, through
-the one engine.
+"""Answers from a chat. An account counts as a person only after that person linked it, with a code created while signed
+in; the account's name, address and channel prove nothing. The answer is the same command as everywhere else.
 """
 
 import hashlib
@@ -29,19 +28,20 @@ from signoff.engine.directory.change_log import person_subject, recorded, retry_
 from signoff.engine.directory.snapshot import Directory
 from signoff.engine.identity.key_restrictions import refuse_others_key
 from signoff.engine.identity.keys import Keys
+from signoff.notify.registry import label_of
 from signoff.store.store import Store
 
 _CODE_LIFE: Final = timedelta(minutes=10)
 _ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # nothing that looks like something else
 _LENGTH: Final = 12
 _UNKNOWN: Final = (
-    "Signoff does not know who you are here. Ask for a code while signed in to Signoff, "
+    "This account is not linked to a person in Signoff. Create a code on your Signoff page (/me), "
     "then type: /signoff link CODE"
 )
 
 
 class Code(msgspec.Struct, frozen=True):
-    """To be typed in the chat, once; ``text`` is shown once and kept nowhere."""
+    """To be typed in the chat, once; ``text`` is shown once and not stored."""
 
     text: str
     expires_at: datetime
@@ -61,7 +61,7 @@ class Chat:
         self._clock = clock
 
     async def code(self, actor: Actor) -> Code:
-        """A code by which this person's chat account becomes theirs; Forbidden for agents and services."""
+        """A code with which this person links a chat account; Forbidden for agents and services."""
         authorize(actor, Action.LINK_CHAT)
         refuse_others_key(actor, "links a chat account")
         text = "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
@@ -73,21 +73,21 @@ class Chat:
         return Code("-".join(text[place : place + 4] for place in range(0, _LENGTH, 4)), until)
 
     async def link(self, team: str, account: str, code: str) -> str:
-        """Use a code up; what to tell who typed it."""
+        """Use a code; the reply."""
         now = self._clock.now()
         used = await self._store.chats.use_code(_digest(code), self._channel, now)
         if used is None or not team or not account:
-            return "This code does not work: it was used, it is older than ten minutes, or it never was one."
+            return "This code is not valid: it was used already, is older than ten minutes, or never existed."
         workspace, person = used
         actor = await self._keys.person(workspace, person, self._channel)
         if actor is None:
-            return "The person of this code is not active any more."
+            return "The person who created this code is no longer active."
         new = ChatPerson(self._channel, team, account, workspace, person, now)
         await retry_on_conflict(lambda: self._link(actor, new), lambda: self._directory.forget(workspace))
         self._directory.changed(workspace)
         directory = await self._directory.of(workspace)
-        space = directory.workspace
-        return f"You are {directory.display(person)} in {space.organization}/{space.name} from now on."
+        space = f"{directory.workspace.organization}/{directory.workspace.name}"
+        return f"This account is now linked to {directory.display(person)} in {space}."
 
     async def _link(self, actor: Actor, new: ChatPerson) -> None:
         """On record is whose account it was before, and which one the person had."""
@@ -134,10 +134,11 @@ class Chat:
             return True
 
         gone = await retry_on_conflict(attempt, lambda: None)
-        return "You are nobody here from now on." if gone else "You were not linked."
+        label = label_of(self._channel)
+        return f"Your {label} account was unlinked." if gone else "No account was linked."
 
     async def answer(self, team: str, account: str, answer: Answer, ref: str) -> str:
-        """Answer a task as the person whose account it is; what to tell who pressed."""
+        """Answer a task as the person whose account it is; the reply."""
         link = await self._store.chats.person(self._channel, team, account)
         actor = await self._keys.person(link.workspace, link.person, self._channel) if link else None
         if link is None or actor is None:
@@ -145,7 +146,7 @@ class Chat:
         try:
             return await self._answered(replace(actor, strength=Strength.LINK), answer, ref, link.linked_at)
         except Refused as refusal:
-            return await self._told(actor.workspace, refusal)
+            return await self._reply(actor.workspace, refusal)
 
     async def _answered(self, actor: Actor, answer: Answer, ref: str, since: datetime) -> str:
         """``since``: when the account became this person's; what was asked before is not answered from it."""
@@ -168,11 +169,11 @@ class Chat:
                 task.stage,
             )  # what is asked now offers other words: said by the rules
             if answer.digest is None or not (stale or answer.outcome in possible):
-                raise Forbidden("page_required", "This is decided on its page: finish in the browser.")
+                raise Forbidden("page_required", "This task is answered on its page: finish in the browser.")
             if since > task.opened_at:
                 raise Forbidden(
-                    "page_required", "This was asked before your account here was linked.",
-                    hint="Decide it on its page.",
+                    "page_required", "This task opened before your account was linked.",
+                    hint="Answer it on its page.",
                 )  # fmt: skip
         done = await self._engine.handle(actor, ref, answer)
         after = done.change.after if done.change else intent
@@ -188,12 +189,12 @@ class Chat:
             f" {more} more needed." if more else " It is not decided yet."
         )
 
-    async def _told(self, workspace: str, refusal: Refused) -> str:
+    async def _reply(self, workspace: str, refusal: Refused) -> str:
         if refusal.code != "already_decided" or "decided_by" not in refusal.details:
             return f"{refusal.message} {refusal.hint or ''}".strip()
         directory = await self._directory.of(workspace)
         by, via = str(refusal.details["decided_by"]), refusal.details.get("via", "")
-        who = "by time" if by == "system" else f"by {directory.display(by)} through {via}"
+        who = "automatically" if by == "system" else f"by {directory.display(by)} through {via}"
         return f"{refusal.message} Decided {who}, {refusal.details.get('decided_at', '')}."
 
 

@@ -1,4 +1,6 @@
-"""A notice for one person -> a letter. Our words, an admin's and the requester's stay apart; nothing is cut unsaid."""
+"""A notification as a message for one person. Our text, an admin's and the requester's stay apart, and what is left out
+is counted.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -27,13 +29,14 @@ from signoff.core.text.json_paths import changed_paths
 from signoff.core.text.masking import fingerprint, mask_text, masked
 from signoff.core.text.times import local_time_text
 from signoff.engine.directory.snapshot import Snapshot
-from signoff.notify.letter import ASKING, Choice, Letter
+from signoff.notify.personal_message import ASKING, Choice, PersonalMessage
+from signoff.notify.registry import label_of
 from signoff.store.work import OutboxRow, Stored
 
 # The built-in answers that one press can give. All others need a page: a form, a comment, evidence.
 _PRESSED: Final = frozenset({"approved", "rejected", "confirmed", "denied"})
 _THROUGH: Final = {
-    "web": "its page", "link": "a link", "api": "the API", "cli": "the command line", "slack": "Slack",
+    "web": "its page", "link": "a link", "api": "the API", "cli": "the command line",
 }  # fmt: skip
 _MOST_LEAVES: Final = 30
 _LONGEST_LEAF: Final = 400
@@ -44,7 +47,7 @@ _MOST_CHANGED: Final = 8
 
 
 def choices(intent: Intent, task: Task, spec: TaskSpec) -> tuple[Choice, ...]:
-    """The answers that may be given in a message: where a link is proof enough, and one press can say it all."""
+    """The answers that a message may offer: if a link is sufficient assurance, and one press is a whole answer."""
     results = {step: result for step, result in intent.results.items() if step != task.step}
     risk, _ = worst_risk(spec.risk, results)
     simple = not (spec.comment_required or spec.evidence_required or spec.form is not None)
@@ -98,7 +101,7 @@ def render_payload(
 
 
 def _covered(value: Any) -> Any:
-    """A message is kept by many machines: what is a secret stands in none."""
+    """Messages are stored in many places, so they contain no secrets."""
     return masked(value, lambda text: f"{fingerprint(text)}, on the page")
 
 
@@ -115,15 +118,15 @@ def _fitting(found: list[Leaf], most: int, room: int) -> list[Leaf]:
 
 
 def _runs(coming: Sequence[Ahead]) -> Iterator[tuple[str, str]]:
-    """Which agents go to work on a yes: the next ones, and how many more may."""
+    """The agents that run after an approval: the next ones, and how many more may."""
     on_yes = [(one, one.step) for one in coming if After.YES in one.after]
     agents = [(one, step) for one, step in on_yes if isinstance(step, AgentStep)]
     next_ones = [f"{step.agent} runs step {step.id!r}" for one, step in agents if not one.detour][:_MOST_RUN]
     more = len(agents) - len(next_ones)
     said = [", then ".join(next_ones)] if next_ones else []
-    said += [f"{more} more may run, as the page says"] if more else []
+    said += [f"{more} more may run; see the page"] if more else []
     if said:
-        yield "After a yes", "; ".join(said)
+        yield "After an approval", "; ".join(said)
 
 
 def _of(results: Checked, step: str) -> str:
@@ -146,8 +149,8 @@ def cut(text: str, longest: int) -> str:
     return text if rest <= 0 else f"{text[:longest]} \u2026 [{rest:,} more characters on the page]"
 
 
-class Writer:
-    """Writes the letters about one notice."""
+class MessageComposer:
+    """Composes the messages about one notification."""
 
     def __init__(
         self, row: OutboxRow, notification: Notification, stored: Stored, directory: Snapshot, base_url: str,
@@ -167,7 +170,9 @@ class Writer:
         step = stored.intent.plan.by_id.get(notification.step)
         self._step = step if isinstance(step, HumanStep) else None
 
-    def letter(self, person_id: str, to: str, link: str, earlier: tuple[str, ...], now: datetime) -> Letter:
+    def compose(
+        self, person_id: str, to: str, link: str, earlier: tuple[str, ...], now: datetime
+    ) -> PersonalMessage:
         notification = self._notification
         task = self._intent.open
         ref = step_run_id(notification.intent, notification.step_run)
@@ -177,27 +182,34 @@ class Writer:
         }  # fmt: skip
         zone = self._directory.people[person_id].zone
         if notification.kind in ASKING and isinstance(task, Task) and self._step is not None:
-            return Letter(**common, link=link, **self._asking(task, self._step.task, person_id, now))
+            return PersonalMessage(**common, link=link, **self._asking(task, self._step.task, person_id, now))
         if notification.kind is NotificationKind.COMMENTED:
-            return Letter(**common, link=f"{self._base_url}/tasks/{ref}", **self._remarked(person_id, zone))
+            return PersonalMessage(
+                **common, link=f"{self._base_url}/tasks/{ref}", **self._commented(person_id, zone)
+            )
         if notification.kind is NotificationKind.CHANGED:
-            return Letter(**common, link=f"{self._base_url}/tasks/{ref}", **self._changed(person_id, zone))
+            return PersonalMessage(
+                **common, link=f"{self._base_url}/tasks/{ref}", **self._changed(person_id, zone)
+            )
         if notification.kind is NotificationKind.DECIDED:
-            return Letter(**common, link=f"{self._base_url}/tasks/{ref}", **self._decided(zone))
-        return Letter(**common, link=f"{self._base_url}/intents/{notification.intent}", **self._message(zone))
+            return PersonalMessage(**common, link=f"{self._base_url}/tasks/{ref}", **self._decided(zone))
+        return PersonalMessage(
+            **common, link=f"{self._base_url}/intents/{notification.intent}", **self._message(zone)
+        )
 
     def _asking(self, task: Task, spec: TaskSpec, person: str, now: datetime) -> dict[str, Any]:
         zone = self._directory.people[person].zone
         results = checked(self._intent, task.step)
         coming = ahead(self._intent.plan, self._intent.plan.human_step(task.step))
         found = render_payload(self._payload, _by_revision(results), coming)
-        said = self._said(spec)
+        said = self._requester_text(spec)
         whole = found.whole and len(said) <= _LONGEST_SAID
         return {
             "headline": self._headline(person),
             "facts": (*self._facts(task, spec, results, zone, now), *_runs(coming), *self._void(person)),
-            "closing": self._silence(task, zone), "said": said, "said_by": self._said_by(), "leaves": found.leaves,
-            "given": found.given, "reports": found.reports, "rest": found.rest, "link_label": "Look at it and decide",
+            "closing": self._on_expiry(task, zone), "said": said, "said_by": self._requester_text_source(),
+            "leaves": found.leaves,
+            "given": found.given, "reports": found.reports, "rest": found.rest, "link_label": "Review and decide",
             "choices": choices(self._intent, task, spec) if whole else (), "digest": task.digest,
             "revision": task.revision, "stage": task.stage + 1,
         }  # fmt: skip
@@ -205,13 +217,13 @@ class Writer:
     def _facts(
         self, task: Task, spec: TaskSpec, results: Checked, zone: str, now: datetime
     ) -> Iterator[tuple[str, str]]:
-        """What decides how fast and how carefully to look, first."""
+        """What decides how fast and how carefully to review, first."""
         due_at = ends_at(self._intent, task)
         if due_at is not None:
             left = f", {format_duration(due_at - now)} left" if due_at > now else ""
             yield "Answer by", local_time_text(due_at, zone) + left
         rated, by = worst_risk(spec.risk, results.current)
-        yield "Risk", f"{rated.value}, says the check in step {by}" if by else rated.value
+        yield "Risk", f"{rated.value}, reported by the check in step {by}" if by else rated.value
         said = [
             f"{step}: {verdict_of(result)}"
             if step in results.current
@@ -219,10 +231,10 @@ class Writer:
             for step, result in results.all.items()
             if not isinstance(self._intent.plan.by_id.get(step), HumanStep)
         ]
-        yield "Checked", ", ".join(said) or "by no machine"
+        yield "Checked", ", ".join(said) or "nothing has been checked automatically"
         yield "Requested by", self._asker()
         if self._intent.requester.claimed:
-            yield "Says it is", f"{self._intent.requester.claimed} (nobody checked this)"
+            yield "Calls itself", f"{self._intent.requester.claimed} (not verified)"
         if task.revision > 1:
             yield "Revision", f"{task.revision}; earlier answers are void"
             yield from self._different()
@@ -244,7 +256,7 @@ class Writer:
             return f"About: {kind_words(intent.type)}"
         return question(intent.plan, self._step, intent.type)
 
-    def _silence(self, task: Task, zone: str) -> str:
+    def _on_expiry(self, task: Task, zone: str) -> str:
         if self._step is None:
             return ""
         intent = self._intent
@@ -254,17 +266,17 @@ class Writer:
         )
 
     def _void(self, person: str) -> Iterator[tuple[str, str]]:
-        """What this person had answered before it was changed."""
+        """This person's answer to the revision before, which is void."""
         if self._notification.kind is not NotificationKind.DECIDED:
             for fact in self._answers:
                 if fact.actor.id == person:
                     words = _outcome(fact).replace("_", " ")
                     yield (
                         "Your answer",
-                        f"{words}; void, as it was for revision {self._notification.revision - 1}",
+                        f"{words} (void: it was for revision {self._notification.revision - 1})",
                     )
 
-    def _remarked(self, person: str, zone: str) -> dict[str, Any]:
+    def _commented(self, person: str, zone: str) -> dict[str, Any]:
         notification = self._notification
         own = person in requesters_side(self._intent)
         words = [fact.note.comment for fact in self._answers if fact.note is not None]
@@ -273,10 +285,10 @@ class Writer:
             ("When", local_time_text(notification.at, zone)),
         )
         return {
-            "headline": f"A question or comment on {'your request' if own else 'what you wrote about'}",
-            "facts": facts, "said": cut(mask_text("\n".join(words)), _LONGEST_SAID), "said_by": "What was written",
-            "closing": "Nothing is decided by it. A reply on the page reaches whoever wrote.",
-            "link_label": "Read it and reply",
+            "headline": f"A comment on {'your request' if own else 'a task that you commented on'}",
+            "facts": facts, "said": cut(mask_text("\n".join(words)), _LONGEST_SAID), "said_by": "The comment",
+            "closing": "A comment decides nothing. A reply on the page notifies its author.",
+            "link_label": "Read and reply",
         }  # fmt: skip
 
     def _changed(self, person: str, zone: str) -> dict[str, Any]:
@@ -289,10 +301,10 @@ class Writer:
         facts += [("Revision", str(notification.revision)), *self._different(), *self._void(person)]
         found = render_payload(self._payload, {})
         return {
-            "headline": "Changed after you answered" if voided else "What you asked for was changed",
-            "facts": tuple(facts), "leaves": found.leaves, "rest": found.rest, "link_label": "See what was changed",
-            "closing": "Your answer does not count any more. You are asked again when it is your turn."
-            if voided else "It is decided anew, by those who may.",
+            "headline": "Changed after you answered" if voided else "Your request was changed",
+            "facts": tuple(facts), "leaves": found.leaves, "rest": found.rest, "link_label": "See the changes",
+            "closing": "Your answer no longer counts. You are asked again if it is your turn."
+            if voided else "It needs a new decision.",
         }  # fmt: skip
 
     def _headline(self, person: str) -> str:
@@ -300,23 +312,23 @@ class Writer:
             case NotificationKind.REMINDER:
                 return f"Reminder {self._notification.number}: a decision is still needed"
             case NotificationKind.SNOOZE_ENDED:
-                return "You put this off until now: a decision is still needed"
+                return "Snooze ended: a decision is still needed"
             case NotificationKind.ESCALATED:
                 return "Escalated to you: a decision is needed"
             case NotificationKind.REVISED:
                 answered = person in self._notification.voided
-                return f"Changed{' after you answered' if answered else ''}: a decision is needed anew"
+                return f"Changed{' after you answered' if answered else ''}: a new decision is needed"
         return "A decision is needed"
 
-    def _said(self, spec: TaskSpec) -> str:
-        """The requester's own title and description; an admin's description is not theirs, but shown as plainly."""
+    def _requester_text(self, spec: TaskSpec) -> str:
+        """The requester's own title and description; or an admin's description, from the workflow."""
         parts = (spec.description,) if from_workflow(self._intent.plan) else (spec.title, spec.description)
         return cut(mask_text("\n".join(part for part in parts if part)), _LONGEST_SAID)
 
-    def _said_by(self) -> str:
+    def _requester_text_source(self) -> str:
         if from_workflow(self._intent.plan):
             return "From the workflow"
-        return "In the requester's words, which nobody has checked"
+        return "In the requester's words (not verified)"
 
     def _asker(self) -> str:
         requester = self._intent.requester
@@ -324,7 +336,7 @@ class Writer:
         return f"{name} ({requester.kind.value})" if not requester.address else f"{name}, {requester.address}"
 
     def _asked_by(self) -> str:
-        """Whose values are shown: the requester's as they came, or as somebody has changed them since."""
+        """Whose values are shown: the requester's, or those of the people who changed them since."""
         if not self._intent.editors:
             return f"as {self._asker()} sent it"
         names = " and ".join(self._directory.display(person) for person in self._intent.editors)
@@ -356,23 +368,22 @@ class Writer:
             "headline": head, "tone": "good" if ending is Ending.APPROVED else "bad", "facts": tuple(facts),
             "closing": what_now(ending, notification.outcome, notification.means), "leaves": found.leaves,
             "rest": found.rest,
-            "said": cut(mask_text("\n".join(said)), _LONGEST_SAID), "said_by": "What was written with it",
+            "said": cut(mask_text("\n".join(said)), _LONGEST_SAID), "said_by": "Comments",
             "link_label": "See what happened",
         }  # fmt: skip
 
     def _who(self, person: str, via: str, answer: Fact | None = None) -> str:
-        """``answer``: what they said, which names in whose stead."""
+        """``answer``: theirs, which names the person on whose behalf it was given."""
         event = answer.event if answer is not None else None
         principal = event.principal if isinstance(event, Answered) else ""
         stead = f" for {self._directory.display(principal)}" if principal not in ("", person) else ""
-        return f"{self._directory.display(person)}{stead}, through {_THROUGH.get(via, via)}"
+        return f"{self._directory.display(person)}{stead}, through {_THROUGH.get(via) or label_of(via)}"
 
     def _message(self, zone: str) -> dict[str, Any]:
         notification = self._notification
         facts = (("Requested by", self._asker()), ("When", local_time_text(notification.at, zone)))
         return {
-            "headline": "For your information", "facts": facts, "said": cut(mask_text(notification.text),
-            _LONGEST_SAID),
-            "said_by": self._said_by(),
+            "headline": "For your information", "facts": facts,
+            "said": cut(mask_text(notification.text), _LONGEST_SAID), "said_by": self._requester_text_source(),
             "link_label": "See what happened",
         }  # fmt: skip

@@ -1,58 +1,56 @@
-"""Who sends at the same time. Each target has a few places; what finds none in time gives up its turn. So a target that
-hangs delays what goes to itself, and nothing else.
-"""
+"""A limit of concurrent sends to each target (a bulkhead): a target that hangs delays only what goes to itself."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-_AT_ONCE: Final = 8  # sends to one target
-_IN_LINE: Final = 64  # sending or waiting to
-_PATIENCE: Final = 10.0  # with the longest send (45 s) less than a row is held for
+_SLOTS: Final = 8  # concurrent sends to one target
+_QUEUE: Final = 64  # sending, or waiting for a slot
+_MAX_WAIT: Final = 10.0  # with the longest send (45 s) less than a row is held for
 
 
-class NoPlaceError(Exception):
-    """It waited, and its turn did not come."""
+class SaturatedError(Exception):
+    """No slot became free in time."""
 
 
 class _Target:
     def __init__(self) -> None:
-        self.free = asyncio.Semaphore(_AT_ONCE)
-        self.in_line = 0
+        self.slots = asyncio.Semaphore(_SLOTS)
+        self.entered = 0
 
 
-class Places:
-    """Targets are known as long as something goes to them."""
+class ConcurrencyLimiter:
+    """Keeps a target only while something is being sent to it."""
 
-    def __init__(self, patience: float = _PATIENCE) -> None:
-        self._patience = patience
+    def __init__(self, max_wait: float = _MAX_WAIT) -> None:
+        self._max_wait = max_wait
         self._targets: dict[str, _Target] = {}
 
-    def join(self, target: str) -> bool:
-        """Stand in line; False where the line is too long. Who joined leaves, whatever comes of it."""
+    def enter(self, target: str) -> bool:
+        """Queue for a slot; False if the queue is full. Each True is followed by one ``exit``."""
         known = self._targets.setdefault(target, _Target())
-        if known.in_line >= _IN_LINE:
+        if known.entered >= _QUEUE:
             return False
-        known.in_line += 1
+        known.entered += 1
         return True
 
-    def leave(self, target: str) -> None:
+    def exit(self, target: str) -> None:
         known = self._targets[target]
-        known.in_line -= 1
-        if not known.in_line:
+        known.entered -= 1
+        if not known.entered:
             del self._targets[target]
 
     @asynccontextmanager
-    async def turn(self, target: str) -> AsyncIterator[None]:
-        """A place while the block runs, for who has joined; NoPlaceError when there is none in time."""
-        free = self._targets[target].free
+    async def slot(self, target: str) -> AsyncIterator[None]:
+        """Hold a slot while the block runs, after ``enter``; SaturatedError if none is free in time."""
+        slots = self._targets[target].slots
         try:
-            async with asyncio.timeout(self._patience):
-                await free.acquire()
+            async with asyncio.timeout(self._max_wait):
+                await slots.acquire()
         except TimeoutError:
-            raise NoPlaceError from None
+            raise SaturatedError from None
         try:
             yield
         finally:
-            free.release()
+            slots.release()

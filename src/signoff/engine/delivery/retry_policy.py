@@ -1,7 +1,7 @@
-"""One rule for everything that is sent: what an answer of the other side means for the row that carries it.
+"""What one attempt to send came to, and what follows a failure. The tables are in ``core.plan.schedules``.
 
-A try ends as sent, as a retry, or dead. Only a refusal by the other side is an attempt: what waits for another message,
-for room, or for a time the other side named is none, nor is trouble of our own database or the end of this server.
+Only a refusal by the other side is an attempt. Waiting is none: for an earlier message, for a free slot, until a time
+that the other side named, or until our own database answers.
 """
 
 from datetime import timedelta
@@ -9,56 +9,72 @@ from typing import Final
 
 from msgspec import Struct
 
-from signoff.core.plan.schedules import Backoff
+from signoff.core.plan.schedules import RetryPolicy
 from signoff.notify.channel import NotSent
 
+# No free slot: soon, and as often as it takes.
+SLOT_TAKEN: Final = timedelta(seconds=5)
+# Undecodable for this release, or in the way of a fault of ours. Another release may send it, so it is kept.
+SET_ASIDE: Final = timedelta(hours=1)
+_MAX_WAIT: Final = 6 * 3600.0
 
-class Rule(Struct, frozen=True):
-    """delays: the pauses after each refusal; attempts: how many refusals make it dead; patience: how many, where the
-    person has another channel.
-    """
 
-    delays: tuple[int, ...]
-    attempts: int
-    patience: int = 0
+class Sent(Struct, frozen=True):
+    """reference: the provider's id of the message; target: the address it went to, if that is worth recording."""
+
+    reference: str = ""
+    target: str = ""
+
+
+class Skipped(Struct, frozen=True):
+    """There is nothing to send any longer; ``reason``: why, if it is worth recording."""
+
+    reason: str = ""
 
 
 class Retry(Struct, frozen=True):
-    """Try again after ``pause``. counted: it was an attempt."""
+    """Send it again after ``pause``. counted: whether it was an attempt."""
 
     pause: timedelta
+    reason: str = ""
     counted: bool = True
 
 
-# about two days: a mail server may be down over a weekend's day
-PERSON: Final = Rule((5, 30, 120, 600, 1800, 3600, 2 * 3600, 4 * 3600), attempts=16, patience=5)
-SERVICE: Final = Rule((5, 30, 120, 600, 3600, 3 * 3600, 6 * 3600), attempts=8)
-NEWS: Final = Rule((5, 30, 120, 600, 1800, 3600, 2 * 3600), attempts=12, patience=5)
-# Somebody sits before the page and waits for it; after a while they ask again.
-SIGN_IN: Final = Rule((5, 30, 120), attempts=4)
+class NextChannel(Struct, frozen=True):
+    """It failed permanently here; the recipient has another channel."""
 
-# A turn found it taken up too early or too much under way: soon, and for as long as it takes.
-LATER: Final = timedelta(seconds=5)
-# This release cannot read it, or a fault of ours is in its way: another release may, so it is kept and named.
-SET_ASIDE: Final = timedelta(hours=1)
-_LONGEST_WAIT: Final = 6 * 3600.0
+    channel: str
+    reason: str
 
 
-def after(rule: Rule, attempt: int, failure: NotSent, *, other: bool = False) -> Retry | None:
-    """What follows when the other side has refused the ``attempt``-th time; None: dead. ``other``: whether the person
-    can be told by another channel.
-    """
-    if failure.permanent:
-        return None
-    if failure.wait:  # who asks to wait is there: that is no failed attempt
-        return Retry(timedelta(seconds=min(failure.wait, _LONGEST_WAIT)), counted=False)
-    if attempt >= (rule.patience if other and rule.patience else rule.attempts):
-        return None
-    return Retry(Backoff(tuple(timedelta(seconds=s) for s in rule.delays)).after(attempt))
+class Dead(Struct, frozen=True):
+    """It failed permanently."""
+
+    reason: str
 
 
-def while_waiting(times: int) -> timedelta:
-    """The pause of what waits for an earlier message, after so many looks: at once at first, as what was on its way in
-    the same turn is not any more; then longer, up to a minute.
+Outcome = Sent | Skipped | Retry | NextChannel | Dead
+
+
+class WaitForEarlierError(Exception):
+    """An earlier message to the same recipient must arrive first."""
+
+
+def after_failure(
+    policy: RetryPolicy, attempt: int, failure: NotSent, other: str = ""
+) -> Retry | NextChannel | Dead:
+    """What follows the ``attempt``-th failure; ``other``: the recipient's next channel, if there is one."""
+    reason = failure.reason
+    if not failure.permanent:
+        if failure.wait:  # it answered and named a time: not a failed attempt
+            return Retry(timedelta(seconds=min(failure.wait, _MAX_WAIT)), reason, counted=False)
+        if attempt < (policy.with_other if other and policy.with_other else policy.attempts):
+            return Retry(policy.backoff.after(attempt), reason)
+    return NextChannel(other, reason) if other else Dead(reason)
+
+
+def waiting_pause(times: int) -> timedelta:
+    """The pause of a message that waits for an earlier one, after ``times`` checks. None at first, as what was being
+    sent in the same turn may have arrived; later up to a minute.
     """
     return timedelta(seconds=0 if times <= 2 else min(60, max(1, 2 ** (times - 16))))

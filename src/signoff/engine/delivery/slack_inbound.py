@@ -1,5 +1,5 @@
-"""Slack's way in. What arrives is acknowledged at once and dealt with after; whoever pressed or typed hears privately
-what came of it. By HTTP every request is signed; by Socket Mode the connection is ours.
+"""What Slack sends to this server. It is acknowledged immediately and processed afterwards; only the person who
+pressed or typed sees the reply. Over HTTP every request is signed; in Socket Mode the connection is ours.
 """
 
 import asyncio
@@ -16,10 +16,8 @@ from signoff.notify.slack.inbound import Pressed, Signatures, Typed, understood
 
 log = logging.getLogger("signoff.slack")
 
-_HELP: Final = (
-    "Type: /signoff link CODE, with a code that you asked for while signed in to Signoff; or /signoff unlink"
-)
-_GUEST: Final = "Guests and people of other organisations cannot answer here."
+_HELP: Final = "Type /signoff link CODE, with a code from your Signoff page (/me), or /signoff unlink."
+_GUEST: Final = "Guests and people from other organizations cannot answer here."
 _MOST_AT_ONCE: Final = 100
 
 
@@ -38,7 +36,7 @@ class SlackDesk:
         if heard is None:
             return
         if len(self._work) >= _MOST_AT_ONCE:
-            raise Busy("busy", "Too many presses at once.")
+            raise Busy("busy", "Too many requests at the moment.")
         task = asyncio.get_running_loop().create_task(self._deal(heard))
         self._work.add(task)
         task.add_done_callback(self._work.discard)
@@ -57,7 +55,7 @@ class SlackDesk:
             if stranger or not await self._slack.is_member(heard.team, heard.account):
                 return _GUEST
         except NotSent:
-            return "Slack did not say who you are. Nothing was recorded; try again."
+            return "Slack did not confirm who you are. Nothing was recorded; try again."
         if isinstance(heard, Pressed):
             press = heard.press
             stage = press.stage - 1 if press.stage else None

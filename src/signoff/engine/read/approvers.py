@@ -17,10 +17,10 @@ from signoff.core.plan.wording import from_workflow
 from signoff.core.policy.fields import stage_text
 from signoff.engine.directory.contact_schedule import Explanation, Foretold, Reach, explain
 from signoff.engine.directory.snapshot import Snapshot
-from signoff.engine.read.delivery_status import channel_text
 from signoff.engine.read.policy_text import PolicyNames
 from signoff.engine.read.task_context import Known
-from signoff.notify.letter import ASKING
+from signoff.notify.personal_message import ASKING
+from signoff.notify.registry import label_of
 from signoff.store.tables.messages import FAILED, SENT, WAITING, Message
 
 _FORETOLD: Final = 6
@@ -174,8 +174,8 @@ def _told(messages: Sequence[Message], now: datetime) -> tuple[str, bool]:
         (one for one in messages if one.seq == seq), key=lambda one: (one.state != FAILED, one.at)
     )
     message = latest[-1]
-    how = channel_text(message.channel)
-    lost = [channel_text(one.channel) for one in latest[:-1] if one.state == FAILED]
+    how = label_of(message.channel)
+    lost = [label_of(one.channel) for one in latest[:-1] if one.state == FAILED]
     after = f", as {' and '.join(lost)} failed" if lost else ""
     if message.state == SENT:
         return f"notified by {how}{after}", False

@@ -4,30 +4,23 @@ What goes to people stands in ``messages`` from its first moment; what goes to s
 it has arrived. Whoever reads sees both as one list.
 """
 
-from collections.abc import AsyncIterator, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-import msgspec
 from msgspec import Struct
 
-from signoff.core.intent.notifications import Notification
-from signoff.engine.delivery.pipeline import SERVICES, message_of, readable
+from signoff.engine.delivery.outbox_items import ServiceNotification, UnreadableRowError, decode
+from signoff.engine.delivery.service_messages import service_message
 from signoff.engine.read.integrity import Finding
+from signoff.notify.registry import label_of
 from signoff.store.store import Store
 from signoff.store.tables.messages import FAILED, SENT, SKIPPED, WAITING, InFlight, Message
 from signoff.store.work import OutboxRow
 
 _LATELY: Final = timedelta(days=1)
 _MOST: Final = 500
-_NAMES: Final = {
-    "email": "mail",
-    "slack": "Slack",
-    "webhook": "the webhook",
-    "apprise": "Apprise",
-    "none": "any channel",
-}
-_NOTICE = msgspec.json.Decoder(Notification)
 
 
 class ChannelState(Struct, frozen=True, kw_only=True):
@@ -43,11 +36,6 @@ class ChannelState(Struct, frozen=True, kw_only=True):
     error: str = ""
     target: str = ""
     arrived_at: datetime | None = None
-
-
-def channel_text(channel: str) -> str:
-    """A channel as a sentence names it."""
-    return _NAMES.get(channel, channel)
 
 
 def replaced_channel(message: Message, every: Sequence[InFlight]) -> str:
@@ -69,7 +57,7 @@ def message_result(one: InFlight, every: Sequence[InFlight]) -> str:
         return f"not sent: {message.error or 'no longer needed'}"
     if message.state == FAILED:
         other = replaced_channel(message, every)
-        then = f"; {channel_text(other)} was used instead" if other else ""
+        then = f"; {label_of(other)} was used instead" if other else ""
         after = f" after {tries}" if message.attempts > 1 else ""
         return f"failed permanently{after}: {message.error}{then}"
     if message.error:
@@ -82,7 +70,9 @@ async def unreadable(store: Store) -> AsyncIterator[Finding]:
     after = ""
     while rows := await store.outbox.page(after, _MOST):
         for row in rows:
-            if not readable(row):
+            try:
+                decode(row)
+            except UnreadableRowError:
                 to = row.target or "people"
                 yield Finding(
                     row.intent,
@@ -97,9 +87,7 @@ async def all_told(store: Store, intent_id: str) -> list[InFlight]:
     kept = await store.messages.of_intent(intent_id)
     known = {one.message.id for one in kept}
     queued = await store.messages.queued(intent_id, _MOST)
-    waiting = [
-        _queued(row) for row in queued if row.channel in SERVICES and row.id not in known and readable(row)
-    ]
+    waiting = [_queued(item) for item in _for_services(queued) if item.row.id not in known]
     return sorted((*kept, *waiting), key=lambda one: _place(one.message))
 
 
@@ -108,9 +96,17 @@ def _place(message: Message) -> tuple[int, str, datetime, bool, str]:
     return message.seq, message.person, message.at, message.state != FAILED, message.id
 
 
-def _queued(row: OutboxRow) -> InFlight:
-    notification = _NOTICE.decode(row.notification)
-    message = message_of(row, notification, FAILED if row.dead else WAITING, notification.at)
+def _for_services(rows: Sequence[OutboxRow]) -> Iterator[ServiceNotification]:
+    for row in rows:
+        with contextlib.suppress(UnreadableRowError):
+            item = decode(row)
+            if isinstance(item, ServiceNotification):
+                yield item
+
+
+def _queued(item: ServiceNotification) -> InFlight:
+    row = item.row
+    message = service_message(item, FAILED if row.dead else WAITING, item.notification.at)
     return InFlight(message, None if row.dead else row.due_at)
 
 
@@ -123,7 +119,7 @@ async def channel_states(
     states = []
     for name in every:
         found, queued = await store.messages.failing(workspace, name, since, _MOST)
-        waiting = [_queued(row).message for row in queued if name in SERVICES and readable(row)]
+        waiting = [_queued(item).message for item in _for_services(queued)]
         lately = [one for one in (*found, *waiting) if one.state == WAITING or one.at >= since]
         if lately or name in names:
             states.append(_state(name, lately, await store.messages.arrived_at(workspace, name)))

@@ -1,4 +1,4 @@
-"""A letter as a Slack message. Whatever we did not write is a plain-text object: no mention, no mark-up, no link label.
+"""A message as a Slack card. Text that we did not write is a plain-text object: no mentions, no markup, no link labels.
 
 A press answers what the card shows: its value names the task, the stage, the revision and the digest. A card that
 cannot show all of it has no buttons.
@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from signoff.core.text.json_diff import Leaf
-from signoff.notify.letter import GIVEN, Choice, Letter
+from signoff.notify.personal_message import GIVEN, Choice, PersonalMessage
 from signoff.notify.plain_text import one_line, visible
 
 ANSWER: Final = "answer"
@@ -30,52 +30,51 @@ class Press(msgspec.Struct, frozen=True):
     stage: int = 0
 
 
-def message(letter: Letter) -> dict[str, Any]:
+def render_card(message: PersonalMessage) -> dict[str, Any]:
     """``text`` is what notifications show; ``blocks`` what the card shows."""
-    question = one_line(letter.question, _TITLE)
-    text = f"{letter.headline}: {question}"
-    shown, whole = _theirs(letter)
-    if letter.tone:  # the news comes first
-        blocks = [_heading(text), _plain(_facts(letter)), *_closing(letter), *shown]
+    question = one_line(message.question, _TITLE)
+    text = f"{message.headline}: {question}"
+    shown, whole = _theirs(message)
+    if message.tone:  # the news comes first
+        blocks = [_heading(text), _plain(_facts(message)), *_closing(message), *shown]
     else:
         blocks = [
-            _quiet(letter.headline),
+            _quiet(message.headline),
             _heading(question),
-            _plain(_facts(letter)),
+            _plain(_facts(message)),
             *shown,
-            *_closing(letter),
+            *_closing(message),
         ]
-    buttons = [_button(letter, choice) for choice in letter.choices] if whole else []
-    if letter.link:
-        buttons.insert(0, _link(letter))
+    buttons = [_button(message, choice) for choice in message.choices] if whole else []
+    if message.link:
+        buttons.insert(0, _link(message))
     if buttons:
         blocks.append({"type": "actions", "elements": buttons})
     return {"text": escape(text), "blocks": blocks}
 
 
-def _theirs(letter: Letter) -> tuple[list[dict[str, Any]], bool]:
+def _theirs(message: PersonalMessage) -> tuple[list[dict[str, Any]], bool]:
     """What others wrote, and whether all of it is there."""
-    leaves, cut = _sections(_leaves(letter.leaves))
-    given, given_cut = _sections(_leaves(letter.given))
-    reports, reports_cut = _sections(_leaves(letter.reports))
-    said, said_cut = _sections(visible(letter.said))
+    leaves, cut = _sections(_leaves(message.leaves))
+    given, given_cut = _sections(_leaves(message.given))
+    reports, reports_cut = _sections(_leaves(message.reports))
+    said, said_cut = _sections(visible(message.said))
     asked: list[dict[str, Any]] = []
-    if letter.leaves or letter.rest:
-        verb = "is" if letter.asks else "was"
-        asked += [_quiet(f"What {verb} asked for, {one_line(letter.asked_by, 200)}"), *leaves]
-    if letter.given:
+    if message.leaves or message.rest:
+        asked += [_quiet(f"The request, {one_line(message.asked_by, 200)}"), *leaves]
+    if message.given:
         asked += [_quiet(GIVEN), *given]
-    if letter.reports:
-        asked += [_quiet("What the checks reported"), *reports]
-    if cut or given_cut or reports_cut or letter.missing:
-        asked.append(_plain(letter.missing or "Not all of it is shown here. The page has all of it."))
-    words = [_quiet(letter.said_by), *said] if letter.said else []
+    if message.reports:
+        asked += [_quiet("Check results"), *reports]
+    if cut or given_cut or reports_cut or message.missing:
+        asked.append(_plain(message.missing or "Not everything is shown here. The page shows everything."))
+    words = [_quiet(message.said_by), *said] if message.said else []
     whole = not (cut or given_cut or reports_cut or said_cut)
-    return (asked + words if letter.asks else words + asked), whole
+    return (asked + words if message.asks else words + asked), whole
 
 
-def _closing(letter: Letter) -> list[dict[str, Any]]:
-    return [_quiet(letter.closing)] if letter.closing else []
+def _closing(message: PersonalMessage) -> list[dict[str, Any]]:
+    return [_quiet(message.closing)] if message.closing else []
 
 
 def escape(text: str) -> str:
@@ -83,8 +82,8 @@ def escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _facts(letter: Letter) -> str:
-    return "\n".join(f"{label}: {one_line(value, 300)}" for label, value in letter.facts) or letter.headline
+def _facts(message: PersonalMessage) -> str:
+    return "\n".join(f"{label}: {one_line(value, 300)}" for label, value in message.facts) or message.headline
 
 
 def _leaves(leaves: Sequence[Leaf]) -> str:
@@ -117,16 +116,16 @@ def _quiet(text: str) -> dict[str, Any]:
     return {"type": "context", "elements": [_text(text)]}
 
 
-def _link(letter: Letter) -> dict[str, Any]:
-    return {"type": "button", "action_id": "open", "text": _text(letter.link_label), "url": letter.link}
+def _link(message: PersonalMessage) -> dict[str, Any]:
+    return {"type": "button", "action_id": "open", "text": _text(message.link_label), "url": message.link}
 
 
-def _button(letter: Letter, choice: Choice) -> dict[str, Any]:
-    press = Press(letter.task, choice.outcome, letter.digest, letter.revision, letter.stage)
+def _button(message: PersonalMessage, choice: Choice) -> dict[str, Any]:
+    press = Press(message.task, choice.outcome, message.digest, message.revision, message.stage)
     value = msgspec.json.encode(press).decode()
     sure = {
         "title": _text(f"{choice.label}?"),
-        "text": _text(f"{one_line(letter.question, 200)} (revision {letter.revision})"),
+        "text": _text(f"{one_line(message.question, 200)} (revision {message.revision})"),
         "confirm": _text(choice.label),
         "deny": _text("Not yet"),
     }

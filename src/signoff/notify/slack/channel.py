@@ -4,19 +4,27 @@ privately what came of it. The token stands in no error.
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any, Final
-
-from msgspec import Struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 from signoff.core.errors import Invalid
-from signoff.notify.channel import NotSent
-from signoff.notify.letter import Letter
-from signoff.notify.slack.card import escape, message
+from signoff.core.text.urls import whole_secret
+from signoff.notify.channel import (
+    AddressSource,
+    ChannelContext,
+    ChannelDeclaration,
+    ChannelKind,
+    NotSent,
+    Setting,
+)
+
+if TYPE_CHECKING:
+    from signoff.notify.personal_message import PersonalMessage
 
 API: Final = "https://slack.com/api"
 HOOKS: Final = "https://hooks.slack.com/"
 _TIMEOUT: Final = 10.0
-_ALTOGETHER: Final = 45.0  # less than the courier holds a row for
+_ALTOGETHER: Final = 45.0  # less than the outbox holds a row for
 _MOST_WAIT: Final = 3600.0
 _UNSAID_WAIT: Final = 30.0
 _BETWEEN: Final = 1.2  # fifty a minute, as Slack allows of what it limits most
@@ -34,7 +42,8 @@ _CARD_GONE: Final = frozenset({"message_not_found", "channel_not_found", "is_ina
 _CARD_FIXED: Final = frozenset({"cant_update_message", "edit_window_closed"})
 
 
-class SlackTokens(Struct, frozen=True):
+@dataclass(frozen=True)
+class SlackTokens:
     """bot: ``xoxb-…`` sends; signing: what Slack signs its requests with; app: ``xapp-…`` opens Socket Mode."""
 
     bot: str
@@ -81,30 +90,32 @@ class Slack:
         self._hooks = hooks
         self._client: Any = None
 
-    async def deliver(self, letter: Letter) -> str:
+    async def deliver(self, message: "PersonalMessage") -> str:
         """``channel:ts`` of the card; of several that were updated the last."""
         try:
             async with asyncio.timeout(_ALTOGETHER):
-                return await self._deliver(letter)
+                return await self._deliver(message)
         except Refusal as refusal:
             permanent = refusal.error in _NOBODY
             raise NotSent(f"Slack answered {refusal.error}", permanent=permanent) from refusal
         except TimeoutError as error:
             raise NotSent("no answer from Slack in time") from error
 
-    async def _deliver(self, letter: Letter) -> str:
-        card = message(letter)
-        updated = [await self._update(reference, card) for reference in letter.earlier]
-        known = [reference for reference in updated if reference]
-        return known[-1] if known else await self._post(letter, card)
+    async def _deliver(self, message: "PersonalMessage") -> str:
+        from signoff.notify.slack.card import render_card
 
-    async def _post(self, letter: Letter, card: Mapping[str, Any]) -> str:
+        card = render_card(message)
+        updated = [await self._update(reference, card) for reference in message.earlier]
+        known = [reference for reference in updated if reference]
+        return known[-1] if known else await self._post(message, card)
+
+    async def _post(self, message: "PersonalMessage", card: Mapping[str, Any]) -> str:
         said = await self._call(
             "chat.postMessage",
             {
-                **card, "channel": letter.to, "unfurl_links": False, "unfurl_media": False, "parse": "none",
+                **card, "channel": message.to, "unfurl_links": False, "unfurl_media": False, "parse": "none",
                 "link_names": False, "mrkdwn": False,
-                "metadata": {"event_type": "signoff_message", "event_payload": {"id": letter.id}},
+                "metadata": {"event_type": "signoff_message", "event_payload": {"id": message.id}},
             },
         )  # fmt: skip
         return f"{said.get('channel', '')}:{said.get('ts', '')}"
@@ -135,6 +146,8 @@ class Slack:
     async def reply(self, url: str, text: str) -> None:
         """Say something that only who pressed or typed can see."""
         if url.startswith(self._hooks):
+            from signoff.notify.slack.card import escape
+
             body = {"response_type": "ephemeral", "replace_original": False, "text": escape(text)}
             await self._send(url, {"json": body}, {})
 
@@ -187,3 +200,26 @@ class Slack:
         if self._client is not None:
             await self._client.aclose()
             self._client = None
+
+
+def _open(context: ChannelContext) -> Slack | None:
+    tokens = context.settings["slack_tokens"]
+    return Slack(parse_tokens(tokens).bot, lambda: context.now().timestamp()) if tokens else None
+
+
+CHANNEL: Final = ChannelDeclaration(
+    name="slack",
+    label="Slack",
+    kind=ChannelKind.PERSONAL,
+    settings=(
+        Setting(
+            name="slack_tokens",
+            help="Slack bot token with its signing secret or app token, space-separated.",
+            hide=whole_secret,
+            check=parse_tokens,
+        ),
+    ),
+    address=AddressSource.LINK,
+    link_command="/signoff link {code}",
+    open=_open,
+)

@@ -5,17 +5,16 @@ threads keep the connection; each request is acknowledged there at once and hand
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from itertools import count
+from typing import TYPE_CHECKING, Any
 
+from signoff.core.plan.schedules import SOCKET_MODE
 from signoff.notify.slack.channel import API
 
 if TYPE_CHECKING:
     from slack_sdk.socket_mode.builtin import SocketModeClient
 
 log = logging.getLogger("signoff.slack")
-
-_FIRST_PAUSE: Final = 1.0
-_LONGEST_PAUSE: Final = 60.0
 
 
 class SlackSocket:
@@ -31,18 +30,17 @@ class SlackSocket:
         """Connect, trying again with growing pauses, and stay connected until cancelled."""
         loop = asyncio.get_running_loop()
         client = await asyncio.to_thread(self._make, loop)
-        pause = _FIRST_PAUSE
         try:
-            while True:
+            for attempt in count(1):
                 try:
                     await asyncio.to_thread(client.connect)
                     break
                 except Exception as error:  # whatever the library raises, the way is to try again
+                    pause = SOCKET_MODE.after(attempt).total_seconds()
                     log.warning(
                         "Slack's Socket Mode: %s; trying again in %.0f s", type(error).__name__, pause
                     )
                     await asyncio.sleep(pause)
-                    pause = min(2 * pause, _LONGEST_PAUSE)
             await asyncio.Event().wait()  # from here on the library reconnects by itself
         finally:
             await asyncio.to_thread(client.close)

@@ -11,13 +11,14 @@ from typing import Any, Final
 import asyncpg
 
 from signoff.core.errors import Busy
+from signoff.core.plan.schedules import CONNECTION
 from signoff.store.postgres.connections import Address, close, translated
 
 CHANNEL: Final = "signoff"
 NOTIFY: Final = "select pg_notify($1, payload) from unnest($2::text[]) as payload"
 LONGEST: Final = 7900  # bytes of one notification; PostgreSQL allows 7999
 _SILENCE: Final = 20.0  # seconds after which the listening connection is tried
-_PAUSES: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
+_TIMEOUT: Final = 5.0
 
 Notified = Callable[[list[str]], None]
 
@@ -95,8 +96,8 @@ class Listener:
             try:
                 return await self._connect(notified)
             except Busy:
-                await asyncio.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
                 tries += 1
+                await asyncio.sleep(CONNECTION.after(tries).total_seconds())
 
 
 async def _until_lost(connection: Any) -> None:
@@ -109,7 +110,7 @@ async def _until_lost(connection: Any) -> None:
         except TimeoutError:
             # A half-open connection says nothing for ever: ask.
             try:
-                await connection.fetchval("select 1", timeout=_PAUSES[-1])
+                await connection.fetchval("select 1", timeout=_TIMEOUT)
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 return
 

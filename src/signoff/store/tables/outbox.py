@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from signoff.store import sql
 from signoff.store.database import Database
-from signoff.store.rows import micros, outgoing
+from signoff.store.rows import micros, outgoing, outgoing_row
 from signoff.store.work import OutboxRow
 
 
@@ -14,6 +14,12 @@ class Outbox:
 
     def __init__(self, database: Database) -> None:
         self._db = database
+
+    async def put(self, row: OutboxRow) -> None:
+        """Add a row that no other change makes necessary."""
+        await self._db.write(
+            (sql.PUT_OUTGOING, dict(zip(sql.OUTBOX.columns, outgoing_row(row), strict=True)))
+        )
 
     async def due(self, limit: int, hold: timedelta) -> list[OutboxRow]:
         """Take up to ``limit`` due rows; nobody else gets them for ``hold``. Taking is no attempt: a row taken

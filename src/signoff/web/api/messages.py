@@ -36,5 +36,5 @@ async def of_intent(call: Call) -> MessagesAnswer:
 async def channels(call: Call) -> ChannelsAnswer:
     """GET /v1/channels"""
     state = call.state
-    found = await state.view.channels(call.actor, state.channels, state.clock.now())
-    return ChannelsAnswer(channels=[channel_out(one, state.channels) for one in found])
+    found = await state.view.channels(call.actor, state.channels.configured, state.clock.now())
+    return ChannelsAnswer(channels=[channel_out(one, state.channels.configured) for one in found])

@@ -20,6 +20,7 @@ from signoff.engine.directory.contact_schedule import hypothetical
 from signoff.engine.directory.eligible_people import known_person
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.planning.planner import remarks
+from signoff.notify.registry import personal_channels
 from signoff.web.http import bodies
 from signoff.web.http.call import Call
 from signoff.web.reading import directory_of
@@ -80,7 +81,7 @@ async def change_person(call: Call) -> wire.people.PersonAnswer:
 
 
 async def _put_person(call: Call, who: str, said: dict[str, Any]) -> wire.people.PersonAnswer:
-    wish = read_person(who, document(said))
+    wish = read_person(who, document(said), personal_channels())
     before = await directory_of(call)
     await call.state.manifests.apply(call.actor, Charter(people=(wish,)))
     directory = await directory_of(call)
@@ -295,7 +296,7 @@ async def apply(call: Call) -> wire.changes.ManifestAnswer:
     said = bodies.ours(wire.changes.ManifestRequest, call.body)
     source = {name: value for name, value in _said(said).items() if value}
     dry_run = call.flag("dry_run")
-    before, charter = await directory_of(call), compile_charter(source)
+    before, charter = await directory_of(call), compile_charter(source, personal_channels())
     planned, proposal = await call.state.proposals.apply(call.actor, charter, source, dry_run)
     after = (
         (await call.state.manifests.drafted(call.actor, charter)).directory

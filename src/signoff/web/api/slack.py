@@ -1,10 +1,11 @@
-"""Slack's requests to us, and the codes by which people link their accounts."""
+"""Slack's requests to us, and the codes with which people link their chat accounts."""
 
 from typing import Any
 from urllib.parse import parse_qsl
 
 from signoff.core.errors import Malformed, NotFound, Unauthenticated
 from signoff.engine.delivery.slack_inbound import SlackDesk
+from signoff.notify.registry import label_of, link_text
 from signoff.web.http import json_intake
 from signoff.web.http.call import Call, Page
 from signoff.wire.system import SlackCodeAnswer
@@ -45,6 +46,10 @@ def _payload(body: bytes) -> dict[str, Any]:
 
 
 async def code(call: Call) -> SlackCodeAnswer:
-    """POST /v1/me/slack/code"""
-    made = await _desk(call).chat.code(call.actor)
-    return SlackCodeAnswer(code=made.text, command=f"/signoff link {made.text}", expires_at=made.expires_at)
+    """POST /v1/me/{channel}/code"""
+    name = call.params["channel"]
+    chat = call.state.chats.get(name)
+    if chat is None:
+        raise NotFound("channel_not_set_up", f"No account can be linked in {label_of(name)[:64]!r} here.")
+    made = await chat.code(call.actor)
+    return SlackCodeAnswer(code=made.text, command=link_text(name, made.text), expires_at=made.expires_at)

@@ -50,7 +50,7 @@ ROWS: Final[tuple[Row, ...]] = (
     Row("POST", "/people/{person_id}/sessions", people.sign_out),
     Row("POST", "/people/{person_id}/{act}", people.act),
     Row("GET", "/me", people.me),
-    Row("POST", "/me/slack", people.slack_code),
+    Row("POST", "/me/channels/{channel}", people.link_code),
     Row("POST", "/me/keys", people.add_key),
     Row("POST", "/me/keys/{key_id}/revoke", people.revoke_key),
     Row("GET", "/teams", teams.teams),

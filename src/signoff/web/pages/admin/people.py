@@ -11,17 +11,19 @@ import msgspec
 
 from signoff.core.directory.authorization import Action, makes_own_key, permits
 from signoff.core.directory.model import ChatPerson, Person
+from signoff.core.directory.personal_channels import PersonalChannels
 from signoff.core.directory.roles import DECIDING, ROLES
 from signoff.core.directory.rotation import Absence, absence_at
 from signoff.core.errors import Conflict, Invalid, NotFound, Refused
-from signoff.core.formats.manifest import CHANNELS, Charter, read_person
+from signoff.core.formats.manifest import Charter, read_person
 from signoff.core.plan.hours_reader import DAYS, hours_text
 from signoff.core.text.document_reader import document
 from signoff.engine.delivery.chat_answers import Code
-from signoff.engine.delivery.recipients import preferred
+from signoff.engine.delivery.recipients import preferred_channels
 from signoff.engine.directory.change_log import person_subject
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.identity.keys import makers
+from signoff.notify.registry import label_of, link_text, personal_channels
 from signoff.web.http.call import Page
 from signoff.web.pages.admin import confirm_removal
 from signoff.web.pages.admin.accounts import lasts
@@ -106,7 +108,7 @@ async def add_person(request: PageRequest) -> Page:
 
 
 async def _wish(request: PageRequest, who: str, said: dict[str, Any]) -> None:
-    wish = read_person(who, document(said))
+    wish = read_person(who, document(said), personal_channels())
     await request.state.manifests.apply(request.actor, Charter(people=(wish,)))
 
 
@@ -129,7 +131,7 @@ async def _person(
     request: PageRequest,
     person_id: str,
     refusal: Refused | None = None,
-    code: Code | None = None,
+    code: tuple[str, Code] | None = None,
     secret: str = "",
 ) -> Page:
     directory = await request.state.directory.of(request.actor.workspace)
@@ -138,17 +140,20 @@ async def _person(
         raise NotFound("person_not_found", f"There is no person {person_id[:64]}.")
     now, own = request.state.clock.now(), person_id == request.actor.id
     admin = permits(request.actor, Action.CHANGE_DIRECTORY)
-    order = [name for name in preferred(found.preferences) if name in CHANNELS]
+    known = personal_channels()
+    order = [name for name in preferred_channels(found.preferences) if name in known.names]
     return await request.page(
         "person.html", refusal.status if refusal is not None else 200, one=found, own=own, may_change=own or admin,
         whole=permits(request.actor, Action.READ_PERSON, found),
         keys=await _own_keys(request) if own else [], secret=secret, surely=makes_own_key(request.actor),
         refusal=refusal, act=request.params.get("act", ""), posted=dict(request.form) if refusal is not None else {},
         teams=_teams(found, directory), roles=ROLES, zones=sorted(available_timezones()), days=DAYS,
-        hours=hours_text(found.hours) if found.hours else "", order=order, channels=CHANNELS,
+        hours=hours_text(found.hours) if found.hours else "", order=order,
+        channels={name: label_of(name) for name in known.names},
+        addresses=_address_fields(found, known),
         absences=[_away(absence, now, found, directory) for absence in sorted(found.absences, key=lambda a: a.start)],
         delegates=_delegates(found, directory), local=now.astimezone(ZoneInfo(found.zone or "UTC")),
-        slack=request.state.slack is not None, linked=await _linked(request, found), code=code,
+        chats=await _chats(request, found, code),
         changes=await about(request, person_subject(found.id)) if admin else None,
         sessions=await request.state.sessions.open_ones(request.actor, person_id,
         request.token) if own or admin else [],
@@ -162,9 +167,33 @@ def _delegates(person: Person, directory: Snapshot) -> list[tuple[str, str]]:
     return sorted(((p.email, p.name or p.email) for p in able), key=lambda one: one[1].lower())
 
 
-async def _linked(request: PageRequest, person: Person) -> ChatPerson | None:
-    desk = request.state.slack
-    return await desk.chat.linked(request.actor.workspace, person.id) if desk is not None else None
+class LinkedChat(msgspec.Struct, frozen=True):
+    """A chat in which people link an account. ``say``: what to type there, if a code was just made."""
+
+    name: str
+    label: str
+    configured: bool
+    linked: ChatPerson | None
+    say: str = ""
+
+
+async def _chats(request: PageRequest, person: Person, code: tuple[str, Code] | None) -> list[LinkedChat]:
+    return [
+        LinkedChat(
+            name,
+            label,
+            chat is not None,
+            await chat.linked(request.actor.workspace, person.id) if chat else None,
+            link_text(name, code[1].text) if code and code[0] == name else "",
+        )
+        for name, label in personal_channels().linked.items()
+        for chat in [request.state.chats.get(name)]
+    ]
+
+
+def _address_fields(person: Person, known: PersonalChannels) -> list[tuple[str, str, str]]:
+    """(name, label, value) of each channel whose addresses are entered here."""
+    return [(name, label_of(name), person.addresses.get(name, "")) for name in known.addressed]
 
 
 async def act(request: PageRequest) -> Page:
@@ -221,7 +250,11 @@ async def _details(request: PageRequest, found: Person, directory: Snapshot) -> 
         "name": request.field("name").strip()[:255],
         "roles": [value for name, value in request.form if name == "role"],
         "active": request.field("active") == "1",
-        "addresses": {"email": to} if (to := request.field("address").strip()) else {},
+        "addresses": {
+            name: to
+            for name in personal_channels().addressed
+            if (to := request.field(f"address_{name}").strip())
+        },
     }
 
 
@@ -238,7 +271,9 @@ async def _time(request: PageRequest, found: Person, directory: Snapshot) -> dic
 
 
 async def _channels(request: PageRequest, found: Person, directory: Snapshot) -> dict[str, Any]:
-    wanted = [name for name in (request.field("first"), request.field("then")) if name in CHANNELS]
+    wanted = [
+        name for name in (request.field("first"), request.field("then")) if name in personal_channels().names
+    ]
     return {"preferences": {"channels": list(dict.fromkeys(wanted))} if wanted else {}}
 
 
@@ -315,9 +350,10 @@ async def revoke_key(request: PageRequest) -> Page:
     return request.to("/me")
 
 
-async def slack_code(request: PageRequest) -> Page:
-    """POST /me/slack: the answer shows the code, once; it is kept nowhere and cannot be fetched again."""
-    desk = request.state.slack
-    if desk is None:
-        raise NotFound("slack_not_set_up", "Slack is not configured.", hint="An admin sets slack_tokens.")
-    return await _person(request, request.actor.id, code=await desk.chat.code(request.actor))
+async def link_code(request: PageRequest) -> Page:
+    """POST /me/channels/{channel}: the answer shows the code, once, as it is stored nowhere."""
+    name = request.params["channel"]
+    chat = request.state.chats.get(name)
+    if chat is None:
+        raise NotFound("channel_not_set_up", f"No account can be linked in {label_of(name)[:64]!r} here.")
+    return await _person(request, request.actor.id, code=(name, await chat.code(request.actor)))

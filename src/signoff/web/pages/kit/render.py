@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from signoff.core.text.hidden_characters import one_line, pieces
 from signoff.core.text.times import relative_time
 from signoff.engine.read.evidence import covered, undone
+from signoff.notify.registry import label_of
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -114,13 +115,12 @@ _WAYS: Final = {
     "link": "a link",
     "api": "the API",
     "cli": "the command line",
-    "slack": "Slack",
 }
 
 
 def channel_name(via: str) -> str:
     """Where an answer or a change came from."""
-    return _WAYS.get(via, via)
+    return _WAYS.get(via) or label_of(via)
 
 
 def capitalised(value: str) -> str:

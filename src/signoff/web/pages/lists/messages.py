@@ -8,7 +8,10 @@ import msgspec
 
 from signoff.core.intent.notifications import NotificationKind
 from signoff.engine.directory.snapshot import Snapshot
-from signoff.engine.read.delivery_status import channel_text, message_result
+from signoff.engine.read.delivery_status import message_result
+from signoff.notify import registry
+from signoff.notify.channel import ChannelKind
+from signoff.notify.registry import label_of
 from signoff.store.tables.messages import FAILED, SENT, WAITING, InFlight
 from signoff.web.http.call import Page
 from signoff.web.pages.kit.handler import PageRequest
@@ -46,7 +49,7 @@ def lines(told: Sequence[InFlight], directory: Snapshot) -> list[Line]:
         Line(
             at=one.message.called_at,
             to=directory.display(one.message.person) if one.message.person else "",
-            channel=channel_text(one.message.channel),
+            channel=label_of(one.message.channel),
             target=one.message.target,
             what=_WHAT.get(one.message.kind, one.message.kind),
             became=message_result(one, told),
@@ -67,6 +70,9 @@ def _sign(one: InFlight) -> str:
 async def channels(request: PageRequest) -> Page:
     """GET /channels"""
     state = request.state
-    found = await state.view.channels(request.actor, state.channels, state.clock.now())
-    names = {one.channel: channel_text(one.channel) for one in found}
-    return await request.page("channels.html", channels=found, names=names, set_up=state.channels)
+    found = await state.view.channels(request.actor, state.channels.configured, state.clock.now())
+    names = {one.channel: label_of(one.channel) for one in found}
+    settings = [one.settings[0].name for one in registry.CHANNELS if one.kind is ChannelKind.PERSONAL]
+    return await request.page(
+        "channels.html", channels=found, names=names, set_up=state.channels.configured, settings=settings
+    )

@@ -1,22 +1,25 @@
-"""Notice -> Message: a title, a few plain sentences, and the link to go to. Agents' text is data, never a title."""
+"""A notification as a message for a service: a title, a few plain sentences and a link. Agents' text is data, never a
+title.
+"""
 
 from typing import Final
+
+from msgspec import Struct
 
 from signoff.core.ids import step_run_id
 from signoff.core.intent.notifications import Notification, NotificationKind
 from signoff.core.plan.task_types import Ending
 from signoff.core.plan.wording import ended, kind_words, what_now
 from signoff.core.text.masking import mask_text
-from signoff.notify.channel import Message
-from signoff.notify.letter import ASKING
+from signoff.notify.personal_message import ASKING
 
 _TITLES: Final = {
     NotificationKind.TASK_OPENED: "Decision needed: {title}",
     NotificationKind.REMINDER: "Reminder {number}, still waiting: {title}",
     NotificationKind.ESCALATED: "Escalated, still waiting: {title}",
-    NotificationKind.REVISED: "Changed, to be decided anew: {title}",
-    NotificationKind.SNOOZE_ENDED: "Put off until now: {title}",
-    NotificationKind.COMMENTED: "Question or comment: {title}",
+    NotificationKind.REVISED: "Changed, new decision needed: {title}",
+    NotificationKind.SNOOZE_ENDED: "Snooze ended: {title}",
+    NotificationKind.COMMENTED: "Comment: {title}",
     NotificationKind.CHANGED: "Changed: {title}",
     NotificationKind.DECIDED: "{ended}: {title}",
     NotificationKind.MESSAGE: "For your information: {type}",
@@ -25,9 +28,19 @@ _TITLES: Final = {
 }
 
 
-def render(message_id: str, notification: Notification, base_url: str, by: str = "") -> Message:
-    """The message for one notice; ``base_url`` is the address people reach the server by, ``by`` the name of whoever
-    brought it about. Secrets in what others have written are hidden: people read it.
+class ServiceMessage(Struct, frozen=True):
+    """``id`` is the same for all attempts, so receivers can drop duplicates."""
+
+    id: str
+    notification: Notification
+    title: str
+    text: str
+    link: str
+
+
+def render(message_id: str, notification: Notification, base_url: str, by: str = "") -> ServiceMessage:
+    """``base_url``: the server's public address; ``by``: the name of the person whose act it was. Secrets in text that
+    others wrote are masked.
     """
     title = _TITLES[notification.kind].format(
         title=notification.title or kind_words(notification.intent_type),
@@ -40,17 +53,19 @@ def render(message_id: str, notification: Notification, base_url: str, by: str =
     asks = notification.kind in ASKING or notification.kind is NotificationKind.COMMENTED
     link = f"{base_url}/tasks/{step_run_id(notification.intent, notification.step_run)}" if asks else ""
     text = "\n".join(_lines(notification, by or notification.by))
-    return Message(message_id, notification, mask_text(title), mask_text(text), link)
+    return ServiceMessage(message_id, notification, mask_text(title), mask_text(text), link)
 
 
 def _lines(notification: Notification, by: str) -> list[str]:
-    lines = [f"The requester calls it: {notification.called}"] if notification.called else []
+    lines = [f"Requester's title: {notification.called}"] if notification.called else []
     if notification.text:
         lines.append(notification.text)
     if notification.kind in ASKING and notification.deadline_at is not None:
-        lines.append(f"Answer by {notification.deadline_at:%a %d %b %Y, %H:%M} UTC. Silence is not a yes.")
+        lines.append(
+            f"Answer by {notification.deadline_at:%a %d %b %Y, %H:%M} UTC. Silence is never consent."
+        )
     if notification.kind is NotificationKind.COMMENTED:
-        lines.append(f"By {by}, through {notification.via}. The words stand on the page.")
+        lines.append(f"By {by}, through {notification.via}. Read it on the page.")
     if notification.kind is NotificationKind.DECIDED:
         lines.append(
             what_now(Ending(notification.ending), notification.outcome, notification.means)

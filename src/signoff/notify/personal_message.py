@@ -1,6 +1,6 @@
-"""What one person is told, in parts, before any channel gives it a form. Whose words each part is stays visible:
-``headline``, ``question``, ``facts`` and ``closing`` are ours or an admin's; ``said``, ``leaves`` (of the request),
-``given`` (to the steps ahead) and ``reports`` (of the checks) somebody else's.
+"""A message for one person, in parts, before a channel renders it. The author of each part stays visible: ``headline``,
+``question``, ``facts`` and ``closing`` are ours or an admin's; ``said``, ``leaves`` (of the request), ``given`` (to the
+next steps) and ``reports`` (of the checks) are someone else's.
 """
 
 from datetime import datetime
@@ -11,7 +11,7 @@ from msgspec import Struct
 from signoff.core.intent.notifications import NotificationKind
 from signoff.core.text.json_diff import Leaf
 
-GIVEN: Final = "What the steps after it are given besides"
+GIVEN: Final = "Also passed to the next steps"
 
 
 class Choice(Struct, frozen=True):
@@ -22,8 +22,8 @@ class Choice(Struct, frozen=True):
     danger: bool = False
 
 
-class Letter(Struct, frozen=True, kw_only=True):
-    """``id`` is the same over all attempts; letters with one ``thread`` belong together.
+class PersonalMessage(Struct, frozen=True, kw_only=True):
+    """``id`` is the same over all attempts; messages with one ``thread`` belong together.
 
     tone: of the headline: "good" for a yes, "bad" for every other end, "" for a question; asked_by: whose leaves.
     task, stage (from 1), digest, revision: what a choice answers; link: the one page to go to; rest: how many values
@@ -69,7 +69,7 @@ class Letter(Struct, frozen=True, kw_only=True):
             parts.append(f"{self.rest:,} more value{'s' if self.rest > 1 else ''}")
         if cut:
             parts.append(f"{cut:,} more character{'s' if cut > 1 else ''} of the values above")
-        return f"Not shown here: {' and '.join(parts)}. The page has all of it." if parts else ""
+        return f"Not shown here: {' and '.join(parts)}. The page shows everything." if parts else ""
 
 
 ASKING = frozenset(

@@ -1,0 +1,21 @@
+"""Which channels reach a person, as far as the directory must know."""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+
+class PersonalChannels(NamedTuple):
+    """names: in the order in which they are tried; linked: label by name of those whose address only the person can
+    set, by linking an account.
+    """
+
+    names: tuple[str, ...]
+    linked: Mapping[str, str]
+
+    @property
+    def addressed(self) -> tuple[str, ...]:
+        """Those whose addresses an admin may set."""
+        return tuple(name for name in self.names if name not in self.linked)
+
+
+NO_CHANNELS: Final = PersonalChannels((), {})

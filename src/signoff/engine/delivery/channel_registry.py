@@ -1,0 +1,113 @@
+"""The channels that this server has, by what they declare: where notifications are routed, and people's addresses."""
+
+from collections.abc import Iterable, Mapping
+from typing import cast
+
+from signoff.core.directory.model import Person
+from signoff.core.intent.notifications import Notification, NotificationKind
+from signoff.engine.directory.snapshot import Snapshot
+from signoff.notify import registry
+from signoff.notify.channel import (
+    AddressSource,
+    Channel,
+    ChannelDeclaration,
+    ChannelKind,
+    PersonalChannel,
+    PushChannel,
+    ServiceChannel,
+)
+from signoff.store.store import Store
+from signoff.store.work import OutboxKind
+
+Route = tuple[OutboxKind, str, str]
+Reach = Mapping[
+    str, Mapping[str, str]
+]  # channel -> person -> address, in the order in which channels are tried
+# Notifications that concern single people, by name.
+_PERSONAL_ONLY = (NotificationKind.CHANGED, NotificationKind.SNOOZE_ENDED)
+
+
+class ChannelRegistry:
+    """``opened``: the channels that are configured, by name."""
+
+    def __init__(self, opened: Mapping[str, Channel] | None = None) -> None:
+        self.opened = dict(opened or {})
+        self.declared = {one.name: one for one in registry.CHANNELS}
+
+    def _of(self, kind: ChannelKind) -> dict[str, Channel]:
+        return {
+            one.name: self.opened[one.name]
+            for one in self.declared.values()
+            if one.kind is kind and one.name in self.opened
+        }
+
+    @property
+    def personal(self) -> dict[str, PersonalChannel]:
+        return cast(dict[str, PersonalChannel], self._of(ChannelKind.PERSONAL))
+
+    @property
+    def services(self) -> dict[str, ServiceChannel]:
+        return cast(dict[str, ServiceChannel], self._of(ChannelKind.SERVICE))
+
+    @property
+    def push(self) -> PushChannel | None:
+        return cast(PushChannel | None, next(iter(self._of(ChannelKind.PUSH).values()), None))
+
+    @property
+    def configured(self) -> tuple[str, ...]:
+        """The names of those that send to people and services."""
+        return (*self.personal, *self.services)
+
+    @property
+    def linked(self) -> tuple[str, ...]:
+        """Those in which people link an account."""
+        return tuple(name for name in self.personal if self.declared[name].address is AddressSource.LINK)
+
+    def route(self, notification: Notification) -> list[Route]:
+        """The kind, channel and target of each outbox row that this notification needs."""
+        if notification.kind is NotificationKind.PUSH:
+            return [(OutboxKind.PUSH, "push", notification.to[0])]
+        ending = notification.kind is NotificationKind.FINISHED
+        routes: list[Route] = []
+        if notification.kind not in _PERSONAL_ONLY:
+            routes += [
+                (OutboxKind.SERVICE, name, target)
+                for name, channel in self.services.items()
+                if self.declared[name].endings or not ending
+                for target in channel.targets
+            ]
+        if self.personal and not ending:
+            routes.append((OutboxKind.PEOPLE, "people", ""))
+        return routes
+
+    async def addresses(self, store: Store, directory: Snapshot, names: Iterable[str] = ()) -> Reach:
+        """The addresses of a workspace's people in each configured personal channel, or in those named."""
+        return {
+            name: await self._addresses_in(self.declared[name], store, directory)
+            for name in names or self.personal
+        }
+
+    async def _addresses_in(
+        self, channel: ChannelDeclaration, store: Store, directory: Snapshot
+    ) -> Mapping[str, str]:
+        if channel.address is AddressSource.LINK:
+            linked = await store.chats.people(channel.name, directory.workspace.id)
+            return {person: link.account for person, link in linked.items()}
+        people = directory.people.values()
+        return {person.id: address for person in people if (address := _entered(channel, person))}
+
+    async def address(self, store: Store, directory: Snapshot, name: str, person: str) -> str:
+        """Where a message to this person goes; "" if the channel does not reach them."""
+        channel = self.declared[name]
+        if channel.address is AddressSource.LINK:
+            return (await self._addresses_in(channel, store, directory)).get(person, "")
+        return _entered(channel, directory.people[person])
+
+    async def close(self) -> None:
+        for channel in self.opened.values():
+            await channel.close()
+
+
+def _entered(channel: ChannelDeclaration, person: Person) -> str:
+    own = person.addresses.get(channel.name, "")
+    return own or (person.email if channel.address is AddressSource.EMAIL else "")

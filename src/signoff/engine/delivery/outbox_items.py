@@ -1,0 +1,122 @@
+"""A row of the outbox, decoded once. Its type decides who sends it and what each outcome means for it."""
+
+from datetime import datetime
+from typing import assert_never
+
+import msgspec
+
+from signoff.core.intent.notifications import Notification
+from signoff.engine.admin.proposals import ProposalNotification
+from signoff.store.work import OutboxKind, OutboxRow
+
+
+class UnreadableRowError(Exception):
+    """This release does not understand the row; it may be of a later one."""
+
+
+class Push(msgspec.Struct, frozen=True):
+    """A delivery for an agent that is called by HTTP."""
+
+    row: OutboxRow
+    notification: Notification
+
+
+class ServiceNotification(msgspec.Struct, frozen=True):
+    """A notification for a service channel, once for everyone who reads there."""
+
+    row: OutboxRow
+    notification: Notification
+
+
+class PeopleNotification(msgspec.Struct, frozen=True):
+    """A notification for people, before it is known who they are; expanded into one row per person."""
+
+    row: OutboxRow
+    notification: Notification
+
+
+class PersonNotification(msgspec.Struct, frozen=True):
+    """A notification for one person over one channel."""
+
+    row: OutboxRow
+    notification: Notification
+
+
+class NobodyReached(msgspec.Struct, frozen=True):
+    """No message about a task reached anyone, which the task's escalation must know."""
+
+    row: OutboxRow
+    notification: Notification
+
+
+class AdminNotification(msgspec.Struct, frozen=True):
+    """A proposal's state, for the admins it concerns; without ``news.person`` it is expanded into one row each."""
+
+    row: OutboxRow
+    news: ProposalNotification
+
+
+class LinkRequest(msgspec.Struct, frozen=True, tag="link"):
+    """Mail ``person`` a sign-in link. onward: the page that it leads to. The link itself is made when it is sent."""
+
+    person: str
+    at: datetime
+    onward: str = "/"
+
+
+class AddressChanged(msgspec.Struct, frozen=True, tag="address"):
+    """Tell the former address ``to`` that the mail of ``person`` goes to another one."""
+
+    person: str
+    to: str
+    by: str
+    at: datetime
+
+
+class SignInMail(msgspec.Struct, frozen=True):
+    """A mail about signing in."""
+
+    row: OutboxRow
+    request: LinkRequest | AddressChanged
+
+
+OutboxItem = (
+    Push
+    | ServiceNotification
+    | PeopleNotification
+    | PersonNotification
+    | NobodyReached
+    | AdminNotification
+    | SignInMail
+)
+
+_NOTICE = msgspec.json.Decoder(Notification)
+_PROPOSAL = msgspec.json.Decoder(ProposalNotification)
+_SIGN_IN = msgspec.json.Decoder(LinkRequest | AddressChanged)
+
+
+def decode(row: OutboxRow) -> OutboxItem:
+    """Raises UnreadableRowError."""
+    try:
+        return _decoded(OutboxKind(row.kind), row)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise UnreadableRowError(f"{row.kind or 'unknown'} row {row.id}") from error
+
+
+def _decoded(kind: OutboxKind, row: OutboxRow) -> OutboxItem:
+    match kind:
+        case OutboxKind.PUSH:
+            return Push(row, _NOTICE.decode(row.notification))
+        case OutboxKind.SERVICE:
+            return ServiceNotification(row, _NOTICE.decode(row.notification))
+        case OutboxKind.PEOPLE:
+            return PeopleNotification(row, _NOTICE.decode(row.notification))
+        case OutboxKind.PERSON:
+            return PersonNotification(row, _NOTICE.decode(row.notification))
+        case OutboxKind.NOBODY_REACHED:
+            return NobodyReached(row, _NOTICE.decode(row.notification))
+        case OutboxKind.ADMIN:
+            return AdminNotification(row, _PROPOSAL.decode(row.notification))
+        case OutboxKind.SIGN_IN:
+            return SignInMail(row, _SIGN_IN.decode(row.notification))
+    assert_never(kind)

@@ -1,0 +1,66 @@
+"""How one kind of outbox row is sent, and what each outcome writes. The subclasses say what is special about theirs."""
+
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
+from signoff.core.plan.schedules import RetryPolicy
+from signoff.engine.clock import Clock
+from signoff.engine.delivery.retry_policy import Dead, NextChannel, Retry, Sent, Skipped
+from signoff.engine.directory.snapshot import Directory
+from signoff.store.store import Store
+from signoff.store.tables.messages import Message, Result
+from signoff.store.work import OutboxRow
+
+
+class _Item(Protocol):
+    @property
+    def row(self) -> OutboxRow: ...
+
+
+Item = TypeVar("Item", bound=_Item)
+Finished = Result | Message | None
+
+
+class Sender(Generic[Item]):
+    policy: RetryPolicy
+
+    def __init__(self, store: Store, directory: Directory, clock: Clock, base_url: Callable[[], str]) -> None:
+        self._store = store
+        self._directory = directory
+        self._clock = clock
+        self._base_url = base_url
+
+    def policy_of(self, item: Item) -> RetryPolicy:
+        return self.policy
+
+    async def send(self, item: Item) -> Sent | Skipped:
+        """Raises NotSent, WaitForEarlierError, or Busy of our own database."""
+        raise NotImplementedError
+
+    def describe(self, item: Item) -> str:
+        """The channel and the recipient, for the log."""
+        return f"{item.row.channel} to {item.row.target}"
+
+    async def next_channel(self, item: Item) -> str:
+        """The recipient's channel after this one, or ""."""
+        return ""
+
+    async def finished(self, item: Item, outcome: Sent | Skipped) -> Finished:
+        """What is recorded as the row is deleted."""
+        return None
+
+    async def retry(self, item: Item, outcome: Retry) -> None:
+        due_at = self._clock.now() + outcome.pause
+        if outcome.counted:
+            await self._store.outbox.again(item.row.id, due_at, outcome.reason)
+        else:
+            await self._store.outbox.back([item.row.id], due_at)
+
+    async def dead(self, item: Item, outcome: Dead) -> bool:
+        """True if the row is to be deleted, as it has no more to show."""
+        await self._store.outbox.dead(item.row.id, outcome.reason)
+        return False
+
+    async def switch(self, item: Item, outcome: NextChannel) -> None:
+        """Put a row for the next channel in the place of this one."""
+        raise NotImplementedError

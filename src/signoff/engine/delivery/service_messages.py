@@ -1,0 +1,126 @@
+"""What goes to programs: notifications to service channels, and deliveries pushed to agents."""
+
+import contextlib
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from signoff.core.directory.actors import system
+from signoff.core.errors import Busy, Refused
+from signoff.core.ids import step_run_id
+from signoff.core.intent.commands import AcceptPush, Command, FailPush
+from signoff.core.intent.notifications import Notification, NotificationKind
+from signoff.core.plan.schedules import PUSH, SERVICE
+from signoff.engine.clock import Clock
+from signoff.engine.commit.engine import Engine
+from signoff.engine.delivery.channel_registry import ChannelRegistry
+from signoff.engine.delivery.outbox_items import Push, ServiceNotification
+from signoff.engine.delivery.retry_policy import Dead, Sent, Skipped
+from signoff.engine.delivery.sender import Sender
+from signoff.engine.directory.snapshot import Directory
+from signoff.notify.channel import Callback, NotSent
+from signoff.notify.service_message import render
+from signoff.store.store import Store
+from signoff.store.tables.messages import SENT, Message
+from signoff.store.work import OutboxRow
+
+log = logging.getLogger("signoff.delivery")
+
+
+class ServiceMessages(Sender[ServiceNotification]):
+    policy = SERVICE
+
+    def __init__(
+        self, store: Store, directory: Directory, clock: Clock, base_url: Callable[[], str], channels: ChannelRegistry
+    ) -> None:  # fmt: skip
+        super().__init__(store, directory, clock, base_url)
+        self._channels = channels
+
+    async def send(self, item: ServiceNotification) -> Sent:
+        row, notification = item.row, item.notification
+        channel = self._channels.services.get(row.channel)
+        if channel is None:
+            raise NotSent(f"the channel {row.channel!r} is not configured", permanent=True)
+        message = render(row.id, notification, self._base_url(), await self._decider(notification))
+        await channel.send(message, row.target)
+        return Sent()
+
+    async def _decider(self, notification: Notification) -> str:
+        """The name of the person whose act it was; "" for what no person did."""
+        if notification.kind in (NotificationKind.DECIDED, NotificationKind.COMMENTED):
+            with contextlib.suppress(Refused):
+                return (await self._directory.of(notification.workspace)).display(notification.by)
+        return ""
+
+    async def finished(self, item: ServiceNotification, outcome: Sent | Skipped) -> Message:
+        return service_message(item, SENT, self._clock.now())
+
+
+def service_message(item: ServiceNotification, state: str, at: datetime) -> Message:
+    """The record of a message to a service."""
+    row, notification = item.row, item.notification
+    sent = state == SENT
+    return Message(
+        id=row.id,
+        workspace=row.workspace,
+        intent_id=row.intent,
+        visit=notification.step_run,
+        seq=row.seq,
+        kind=notification.kind.value,
+        person="",
+        channel=row.channel,
+        state=state,
+        attempts=row.attempts + sent,
+        error="" if sent else row.last_error,
+        at=at,
+        target=row.target,
+        called_at=notification.at,
+    )
+
+
+class AgentPushes(Sender[Push]):
+    """A push that fails is an attempt of its step, so the intent counts and repeats it, not the outbox."""
+
+    policy = PUSH
+
+    def __init__(
+        self, store: Store, directory: Directory, clock: Clock, base_url: Callable[[], str], engine: Engine,
+        channels: ChannelRegistry,
+    ) -> None:  # fmt: skip
+        super().__init__(store, directory, clock, base_url)
+        self._engine = engine
+        self._channels = channels
+
+    async def send(self, item: Push) -> Sent:
+        callback = await self.callback(item.row)
+        channel = self._channels.push
+        if channel is None:
+            raise NotSent("this server calls no agents", permanent=True)
+        await channel.push(render(item.row.id, item.notification, self._base_url()), callback)
+        return Sent()
+
+    async def callback(self, row: OutboxRow) -> Callback:
+        account = (await self._directory.of(row.workspace)).by_address.get(row.target)
+        if account is None or not account.callback_url:
+            raise NotSent(f"{row.target} has no callback URL", permanent=True)
+        return Callback(account.callback_url, account.webhook_secret)
+
+    async def finished(self, item: Push, outcome: Sent | Skipped) -> None:
+        await self._report(item, AcceptPush(item.notification.step_run, item.notification.attempt))
+
+    async def dead(self, item: Push, outcome: Dead) -> bool:
+        await self._report(
+            item, FailPush(item.notification.step_run, item.notification.attempt, outcome.reason)
+        )
+        return True
+
+    async def _report(self, item: Push, command: Command) -> None:
+        notification = item.notification
+        try:
+            await self._engine.handle(
+                system(item.row.workspace), step_run_id(notification.intent, notification.step_run), command
+            )
+        except Busy:  # the row stays: without the report nothing would ever move this step on
+            raise
+        except Refused as refusal:  # the intent moved on while its push was under way
+            log.info("push for %s: %s", notification.intent, refusal)

@@ -1,0 +1,43 @@
+"""Every channel, one line each. People without a preference are reached over the first personal one that has an
+address of theirs.
+"""
+
+from typing import Final
+
+from signoff.core.directory.personal_channels import PersonalChannels
+from signoff.notify import apprise, email, push, webhook
+from signoff.notify.channel import NO_CHANNEL, AddressSource, ChannelDeclaration, ChannelKind
+from signoff.notify.slack import channel as slack
+
+CHANNELS: Final[list[ChannelDeclaration]] = [
+    slack.CHANNEL,
+    email.CHANNEL,
+    webhook.CHANNEL,
+    apprise.CHANNEL,
+    push.CHANNEL,
+]
+
+
+def find_channel(name: str) -> ChannelDeclaration | None:
+    return next((one for one in CHANNELS if one.name == name), None)
+
+
+def label_of(name: str) -> str:
+    """A channel as a sentence names it."""
+    found = find_channel(name)
+    return found.label if found else "any channel" if name == NO_CHANNEL else name
+
+
+def link_text(name: str, code: str) -> str:
+    """What to type in the chat to link an account."""
+    found = find_channel(name)
+    return (found.link_command if found else "{code}").format(code=code)
+
+
+def personal_channels() -> PersonalChannels:
+    """What the directory must know of channels: the names that people's addresses and preferences may use."""
+    personal = [one for one in CHANNELS if one.kind is ChannelKind.PERSONAL]
+    return PersonalChannels(
+        names=tuple(one.name for one in personal),
+        linked={one.name: one.label for one in personal if one.address is AddressSource.LINK},
+    )

@@ -84,7 +84,7 @@ async def test_a_task_is_sent_retried_and_shown_over_it(web: WebEnv, tmp_path: P
     assert (sent["state"], sent["summary"]) == ("sent", "delivered at attempt 2")
     [channel] = (await web.get("/v1/channels", "oscar"))["channels"]
     assert (channel["set_up"], channel["failing"]) == (True, False)
-    assert "carrier pigeon works" in (await oscar.get("/channels")).text
+    assert "carrier pigeon working" in (await oscar.get("/channels")).text
 
 
 async def test_its_accounts_are_linked_if_it_says_so(web: WebEnv, tmp_path: Path) -> None:

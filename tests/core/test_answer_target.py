@@ -12,8 +12,8 @@ from signoff.core.directory.actors import Actor
 from signoff.core.errors import Conflict, Forbidden, Invalid, Refused
 from signoff.core.intent import commands as c
 from signoff.core.intent.advance import Change, advance
-from signoff.core.intent.answer_target import place, place_after
-from signoff.core.intent.events import Answered
+from signoff.core.intent.answer_target import names_all, place, place_after
+from signoff.core.intent.events import Answered, StagePassed
 from signoff.core.intent.evolve import fold
 from signoff.core.intent.model import Fault, Status, Task
 from signoff.core.plan.plan import AgentStep, HumanStep
@@ -376,3 +376,14 @@ def test_no_two_openings_of_a_task_have_one_digest_whatever_the_clock_says(clock
         with pytest.raises(Conflict) as refused:
             story.do(mine, ANN)
         assert refused.value.code == "stale_revision"
+
+
+def test_who_begins_to_read_at_a_stage_has_been_shown_its_first_revision() -> None:
+    assert place_after(None, StagePassed(step_run=2, stage=1)) == (2, 1, 1)
+    assert place_after((2, 0, 4), StagePassed(step_run=2, stage=1)) == (2, 1, 4)
+
+
+def test_an_answer_names_all_only_with_digest_and_stage() -> None:
+    assert names_all("d", 0)
+    assert not names_all(None, 0)
+    assert not names_all("d", None)

@@ -282,3 +282,13 @@ def test_what_a_task_answered_itself_demands_nothing_of_it() -> None:
     intent = replace(story.intent, results={"ask": {"risk": "high"}})
     assert access.wanted(intent, story.task) is Strength.LINK
     assert access.wanted(replace(intent, results={"other": {"risk": "high"}}), story.task) is Strength.SESSION
+
+
+def test_whether_a_command_would_pass_is_known_without_trying() -> None:
+    story = Story(gate(), SERVICE)
+    assert access.allowed(SERVICE, c.Cancel(), story.intent)
+    assert not access.allowed(SAM, c.Cancel(), story.intent)
+    assert access.may_cancel(SERVICE, story.intent)
+    assert not access.may_cancel(SAM, story.intent)
+    story.do(c.Cancel(), SERVICE)
+    assert not access.may_cancel(SERVICE, story.intent)

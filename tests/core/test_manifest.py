@@ -7,8 +7,9 @@ import pytest
 
 from signoff.core.directory.personal_channels import PersonalChannels
 from signoff.core.errors import Invalid
-from signoff.core.formats.manifest import begins, compile_charter, ends
+from signoff.core.formats.manifest import begins, compile_charter, ends, read_person
 from signoff.core.plan.working_hours import Hours
+from signoff.core.text.document_reader import Fields
 from tests.core.asking import refusal
 
 CHANNELS = PersonalChannels(("slack", "email"), {"slack": "Slack"})
@@ -158,3 +159,11 @@ def test_a_long_absence_is_one_too() -> None:
     (away,) = wish.absences
     assert away.delegate == ""
     assert ends(away.end, "") - begins(away.start, "") == timedelta(days=366)
+
+
+def test_a_person_alone_is_read_as_in_a_manifest() -> None:
+    made = read_person("ann@acme.example", Fields({"name": "Ann", "roles": ["approver"]}), CHANNELS)
+    assert (made.who, made.name) == ("ann@acme.example", "Ann")
+    nosuch = {"preferences": {"default": ["carrier-pigeon"]}}
+    with pytest.raises(Invalid):
+        read_person("ann@acme.example", Fields(nosuch), CHANNELS)

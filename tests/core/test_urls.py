@@ -4,7 +4,7 @@ import pytest
 
 from signoff.core.errors import Invalid
 from signoff.core.text.masking import MASK
-from signoff.core.text.urls import ENCODE, read_url, shown_url
+from signoff.core.text.urls import ENCODE, read_url, secret_path, shown_url, whole_secret
 from tests.core.asking import refusal
 
 SCHEMES = ("postgresql", "postgres")
@@ -74,3 +74,10 @@ def test_what_is_wrong_is_said_and_nothing_of_it_shown(url: str, why: str) -> No
 )
 def test_a_password_is_hidden_where_an_address_is_shown(url: str, shown: str) -> None:
     assert shown_url(url) == shown
+
+
+def test_a_path_or_a_whole_value_that_is_a_secret_is_not_shown() -> None:
+    assert secret_path("https://user:pw@hooks.example/T1/secret?x=1") == f"https://hooks.example/{MASK}"
+    assert secret_path("https://hooks.example") == f"https://hooks.example/{MASK}"
+    assert "secret" not in secret_path("no-url-but-secret:secret@x")
+    assert (whole_secret("hunter2"), whole_secret("")) == (MASK, "")

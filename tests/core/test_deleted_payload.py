@@ -1,0 +1,31 @@
+"""A payload that was deleted is told from an empty one, and never run again."""
+
+from hashlib import sha256
+
+import pytest
+from msgspec.structs import replace
+
+from signoff.core.errors import Conflict
+from signoff.core.intent.deleted_payload import payload_deleted, refuse_deleted
+from signoff.core.intent.model import Intent
+from tests.builders import SERVICE, Story, gate
+
+
+def intent_of(payload: bytes) -> Intent:
+    story = Story(gate(), SERVICE)
+    return replace(story.intent, payload_digest=sha256(payload).hexdigest())
+
+
+@pytest.mark.parametrize("left", [b"", b"{}"])
+def test_what_was_deleted_is_not_taken_for_empty(left: bytes) -> None:
+    was = intent_of(b'{"amount":1}')
+    assert payload_deleted(was, left)
+    with pytest.raises(Conflict) as refusal:
+        refuse_deleted(was, left)
+    assert refusal.value.code == "payload_forgotten"
+
+
+def test_what_is_there_or_was_empty_is_kept() -> None:
+    for payload in (b"{}", b'{"amount":1}'):
+        assert not payload_deleted(intent_of(payload), payload)
+        refuse_deleted(intent_of(payload), payload)

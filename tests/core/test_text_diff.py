@@ -1,0 +1,33 @@
+"""Which lines of two texts are the same: kept in order, found where they stand once, in linear time."""
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signoff.core.text.text_diff import same_lines
+
+
+def test_lines_are_the_same_around_what_went_and_came() -> None:
+    assert same_lines("abcd", "axcd") == [(0, 0), (2, 2), (3, 3)]
+    assert same_lines("abc", "abc") == [(0, 0), (1, 1), (2, 2)]
+    assert same_lines("", "abc") == same_lines("abc", "") == same_lines("abc", "xyz") == []
+
+
+def test_what_stands_once_on_both_sides_holds_the_rest_together() -> None:
+    was, now = (
+        ["x", "{", "}", "one", "{", "}", "two", "y"],
+        ["w", "{", "}", "one", "new", "{", "}", "two", "z"],
+    )
+    assert same_lines(was, now) == [(1, 1), (2, 2), (3, 3), (4, 5), (5, 6), (6, 7)]
+
+
+def test_of_lines_that_changed_places_the_longest_run_is_kept() -> None:
+    assert same_lines("sabcdt", "xbcday") == [(2, 1), (3, 2), (4, 3)]
+
+
+@given(st.lists(st.sampled_from("abcd"), max_size=12), st.lists(st.sampled_from("abcd"), max_size=12))
+def test_the_same_lines_are_the_same_and_in_order(was: list[str], now: list[str]) -> None:
+    found = same_lines(was, now)
+    assert all(was[i] == now[j] for i, j in found)
+    assert all(i < k and j < m for (i, j), (k, m) in pairwise(found))

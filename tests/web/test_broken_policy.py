@@ -58,7 +58,7 @@ async def test_lists_of_policies_say_which_is_broken_and_why(web: WebEnv) -> Non
     assert REASON in listed["old"]
     assert listed["good"] == ""
     page = await (await reader(web, "oscar")).get("/policies")
-    assert "cannot be used by this release" in page.text
+    assert "This release cannot use it" in page.text
     assert REASON in page.text
 
 

@@ -163,10 +163,10 @@ async def test_no_other_way_leads_past_the_second_admin(web: WebEnv) -> None:
     for beyond in (["rita@acme.example", "per_ann"], ["role:auditor", "role:member", "per_ann"]):
         by_key = await web.post(f"/v1/tasks/{task_id}/reassign", {"to": beyond}, "otto")
         assert by_key.code == "stronger_sign_in_required"
-        asked = await admin.post(f"/tasks/{task_id}/ask-others", [("party", name) for name in beyond])
+        asked = await admin.post(f"/tasks/{task_id}/reassign", [("party", name) for name in beyond])
         assert (asked.status, "The workspace is protected" in asked.text) == (403, True)
     others = [("party", "per_emma"), ("party", "per_ann")]
-    assert (await (await reader(web, "otto")).post(f"/tasks/{task_id}/ask-others", others)).status == 303
+    assert (await (await reader(web, "otto")).post(f"/tasks/{task_id}/reassign", others)).status == 303
 
 
 async def test_what_is_confirmed_is_what_was_shown(web: WebEnv) -> None:
@@ -223,7 +223,7 @@ async def test_the_page_shows_what_waits_and_confirms_it_after_a_sign_in_by_mail
     stolen = await by_key.post(f"{path}/confirm")
     assert (stolen.status, "confirmed after a sign-in by mail" in stolen.text) == (403, True)
     own = await (await reader(web, "otto")).get(path)
-    assert "Remove" in own.text
+    assert "Withdraw" in own.text
     assert [form["action"] for form in own.forms] == [f"{path}/refuse"]
     assert [form["action"] for form in (await (await reader(web, "ann")).get(path)).forms] == []
     oscar = await reader(web, "oscar")

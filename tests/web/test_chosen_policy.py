@@ -202,7 +202,7 @@ async def test_a_step_that_only_one_of_the_policies_leads_to_runs_in_that_case(w
 async def test_the_pages_show_the_choice(web: WebEnv) -> None:
     await applied(web, CHARTER)
     aud = await reader(web, "aud")
-    says = "policy two-people where amount is above 1000; otherwise policy one-person"
+    says = "policy two-people if amount is above 1000; otherwise policy one-person"
     assert says in (await aud.get("/workflows")).text
     for name in CHARTER["policies"]:
         assert "used by refund" in (await aud.get(f"/policies/{name}")).text

@@ -184,7 +184,7 @@ async def test_a_double_click_on_the_page_is_one_answer_and_shows_its_receipt(we
     for _ in range(2):
         assert (await ann.post(f"/tasks/{task_id}", **{**fields, "outcome": "approved"})).status == 303
     assert (await facts(web, intent_id)).count("answered") == 1
-    assert "This stage asks you once more" in (await ann.get(f"/tasks/{task_id}")).text
+    assert "You are asked again in this stage" in (await ann.get(f"/tasks/{task_id}")).text
     token = await web.state.sessions.task_link(HOME, "per_ann", intent_id, 1, fields["digest"])
     linked = await ann.get(f"/t/{token}")
     for _ in range(2):

@@ -99,7 +99,7 @@ async def test_a_history_can_be_verified_by_whoever_reads_it(web: WebEnv) -> Non
         "step 'validate' is offered to agent://acme/prod/validator",
         "validator finished step 'validate'",
         "task opened: Run the migration?",
-        "Ann answered 'approved' (without naming what was shown)",
+        "Ann answered 'approved' (without a digest)",
         "the task ended approved",
         "completed",
     ]

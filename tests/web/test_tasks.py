@@ -260,7 +260,7 @@ DUE = datetime(2026, 3, 2, 17, tzinfo=UTC)
             {"on_timeout": "tell"},
             DUE,
             None,
-            "step 'tell' and then fails, unless someone approves there; nothing is approved.",
+            "step 'tell' and then fails, unless somebody approves there; nothing is approved.",
         ),
         ({"on_timeout": "end"}, DUE, None, "the task expires and the request fails; nothing is approved."),
         (
@@ -273,7 +273,7 @@ DUE = datetime(2026, 3, 2, 17, tzinfo=UTC)
             {"task": TaskSpec(fallback=Fallback.REJECT), "on_failure": "undo"},
             DUE,
             None,
-            "step 'undo' and then fails, unless someone approves there; nothing is approved.",
+            "step 'undo' and then fails, unless somebody approves there; nothing is approved.",
         ),
         (
             {"task": TaskSpec(fallback=Fallback.OUTCOME, fallback_outcome="approved")},

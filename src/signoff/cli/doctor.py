@@ -179,7 +179,9 @@ def _unlisted(me: Any) -> Iterator[Check]:
 
 def _proofs(session: Remote, me: "Me") -> Iterator[Check]:
     """Whether people can come by the sign-in that is demanded of them."""
-    if me["server"].get("mail", True) or (me.self_approval and len(session.client.directory.people()) == 1):
+    if me.get("server", {}).get("mail", True) or (
+        me.self_approval and len(session.client.directory.people()) == 1
+    ):
         return
     named = [f"policy {found.get('name')}" for found in session.client.directory.policies()
              if found.get("strength") == "session"]  # fmt: skip

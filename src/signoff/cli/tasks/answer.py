@@ -193,7 +193,7 @@ def _refuse_what_a_key_cannot(session: Remote, task: "Task", given: Given) -> No
         how = "" if given.open_page else "; --open opens it here"
         raise Stop(
             Code.FORBIDDEN,
-            "This decision needs a sign-in by mail; a key is not enough, so nothing was recorded.",
+            "This decision requires a sign-in by mail; a key is not enough, so nothing was recorded.",
             hint=f"Decide on its page{how}: {page}",
         )
     if given.yes and task.risk in ("high", "critical"):

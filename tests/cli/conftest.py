@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from signoff.cli.main import main
+from tests.cli.shell import live as live
 from tests.client.stub import Stub, stub_server
 
 Run = Callable[..., Result]

@@ -226,7 +226,7 @@ async def test_a_clock_that_ran_steadily_deletes_what_is_due_and_says_how_much(
 
 def _out(id: str, due: timedelta, env: EngineEnv, **fields: Any) -> OutboxRow:
     """A row of the outbox that is due so much later."""
-    given = {"seq": 1, "channel": "webhook", "target": "x"} | fields
+    given = {"seq": 1, "channel": "webhook", "target": "x", "kind": "service"} | fields
     at = env.clock.now() + due
     return OutboxRow(
         id, WORKSPACE, "01890000-0000-7000-8000-000000000000", notification=b"{}", due_at=at, **given
@@ -259,11 +259,11 @@ async def test_a_clock_that_was_ahead_puts_nothing_off(
         env,
         _out("new", timedelta(0), env),
         _out("again", hour, env, attempts=3),
-        _out("push", minute, env, channel="push"),
-        _out("taken", minute, env, channel="email", target=ANN.id),
-        _out("tried", hour, env, channel="email", target=ANN.id, attempts=1),
-        _out("morning", 9 * hour, env, channel="email", target=ANN.id),
-        _out("news", 7 * DAY, env, channel="proposal", target="", seq=0),
+        _out("push", minute, env, channel="push", kind="push"),
+        _out("taken", minute, env, channel="email", target=ANN.id, kind="person"),
+        _out("tried", hour, env, channel="email", target=ANN.id, kind="person", attempts=1),
+        _out("morning", 9 * hour, env, channel="email", target=ANN.id, kind="person"),
+        _out("news", 7 * DAY, env, channel="proposal", target="", seq=0, kind="admin"),
         waits="morning",
     )
     machine.move(-3 * DAY + minute)  # a minute later it is set right

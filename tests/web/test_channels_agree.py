@@ -12,7 +12,6 @@ from typing import Any, Final
 import pytest
 
 from signoff.core.directory.model import ChatPerson
-from signoff.core.formats.manifest import SLACK
 from signoff.core.intent.commands import Answer
 from signoff.core.intent.events import Answered, Decided
 from signoff.core.intent.hash_chain import unseal
@@ -22,6 +21,8 @@ from signoff.web.api.routes import ENDPOINTS
 from signoff.web.pages.routes import ROWS
 from tests.web.inbox.reading import Reader, Shown, reader
 from tests.web.web_env import HOME, WebEnv
+
+SLACK = "slack"
 
 SOURCE: Final = Path(__file__).parents[2] / "src" / "signoff"
 TYPE: Final = "intent.agreed.v1"
@@ -226,7 +227,7 @@ VIOLATIONS: Final[dict[str, tuple[Callable[[WebEnv], Awaitable[Gate]], str]]] = 
     "handed it over": (handed_over, "not_an_approver"),
     "only others were asked": (left, "not_an_approver"),
 }
-IN_BROWSER: Final = "This is decided on its page: finish in the browser."
+IN_BROWSER: Final = "This task is answered on its page: finish in the browser."
 # Where a channel cannot commit the violation (None), or another wall comes before.
 ELSE: Final[dict[tuple[str, str], str | None]] = {
     ("proved too little", "page"): None,  # a sign-in by mail proves enough

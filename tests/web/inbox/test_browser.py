@@ -261,7 +261,7 @@ async def test_keys_can_be_switched_off_and_stay_so(web: WebEnv) -> None:
     _, first = await web.ask(assignees=ANN)
     focused = "document.activeElement.id"
     async with serving(web) as url, chromium() as browser, window(browser, url, viewport=DESKTOP) as ann:
-        await ann.sign_in(await web.parts.sessions.login_link(HOME, "per_ann"))
+        await ann.sign_in(await web.state.sessions.login_link(HOME, "per_ann"))
         await ann.page.get_by_role("button", name="Turn keys off").click()
         await ann.page.reload()
         await ann.page.keyboard.press("j")
@@ -282,7 +282,7 @@ async def test_values_are_changed_without_touching_json(web: WebEnv) -> None:
     async with serving(web) as url, chromium() as browser, window(browser, url, viewport=PHONE) as ann:
         await ann.sign_in(await web.state.sessions.login_link(HOME, "per_ann"))
         await ann.open(f"/tasks/{task_id}")
-        await ann.page.get_by_text("Approve with changes").click()
+        await ann.page.get_by_text("Approve with changes").first.click()
         await ann.check()
         await ann.page.get_by_label("amount", exact=True).fill("3000")
         await ann.page.get_by_role("button", name="Approve with changes").click()

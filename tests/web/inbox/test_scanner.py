@@ -46,7 +46,9 @@ async def addresses(web: WebEnv) -> list[str]:
         login = await web.state.sessions.login_link(HOME, "per_ann")
         task = await web.state.sessions.task_link(HOME, "per_ann", intent_id, 1, digest)
         name = names.get(path.rpartition("/")[0], "")
-        values = filled | {"token": task if path.startswith("/t/") else login, "name": name}
+        values = (
+            {"channel": "slack"} | filled | {"token": task if path.startswith("/t/") else login, "name": name}
+        )
         found.append(path.format(**values))
     return found
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from signoff.engine.delivery.channel_registry import ChannelRegistry
 from tests.web.inbox.demo_workspace import CHARTER, DemoWorkspace
 from tests.web.inbox.reading import reader
 from tests.web.web_env import HOME, WebEnv
@@ -14,7 +15,7 @@ async def paths_of(web: WebEnv, demo: DemoWorkspace) -> dict[str, list[str]]:
     shown = (await web.get(f"/v1/tasks/{approval}"))["task"]
     sessions = web.state.sessions
     link = await sessions.task_link(HOME, "per_otto", shown["intent_id"], 2, shown["digest"])
-    web.state.channels = ("email", "webhook")
+    web.state.channels = ChannelRegistry(dict.fromkeys(("email", "webhook")))
     tasks = [*demo.tasks.values(), *demo.ended.values(), demo.second]
     return {
         "/": ["/", "/?view=team", "/?view=all", "/?view=done", "/?q=nothing", "/?sort=age"],

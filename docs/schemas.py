@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, 
 
 import msgspec
 
-from signoff.core.formats.manifest import Charter
+from signoff.core.formats.manifest import Manifest
 from signoff.core.formats.workflow import WorkflowSource
 from signoff.core.policy.policy import PolicySource
 
@@ -17,7 +17,7 @@ Schema = dict[str, Any]
 DOCUMENTS: Final = {
     "policy": ("A policy of Signoff: who decides, and how.", PolicySource),
     "workflow": ("A workflow of Signoff: the steps that requests of a type go through.", WorkflowSource),
-    "manifest": ("What signoff apply takes: people, teams, policies, workflows and settings.", Charter),
+    "manifest": ("What signoff apply takes: people, teams, policies, workflows and settings.", Manifest),
 }
 _BOUNDS: Final = {"ge": "minimum", "le": "maximum", "pattern": "pattern"}
 _PLAIN: Final[dict[Any, Schema]] = {

@@ -21,7 +21,7 @@ from signoff.components import Line
 from signoff.config import Config, is_loopback, reachable
 from signoff.core.errors import Refused
 from signoff.engine.clock import Clock
-from signoff.policy_file import CharterFile, apply_charter, read_charter
+from signoff.manifest_file import ManifestFile, apply_manifest, read_manifest
 from signoff.server import Server
 from signoff.web.http.connection_limits import ReceiveLimits
 from signoff.web.http.protocol import limited
@@ -91,7 +91,7 @@ async def _serve(config: Config, announce: Callable[[Server], None], line: Line)
 @contextlib.asynccontextmanager
 async def running(config: Config, line: Line = print, clock: Clock | None = None) -> AsyncIterator[Server]:
     """A server that answers on its port, until the block ends or a signal stops it (``server.served`` is then done)."""
-    file = read_charter(config.manifest) if config.manifest else None
+    file = read_manifest(config.manifest) if config.manifest else None
     listener = _bind(config)
     server = Server(config, line, clock)
     try:
@@ -148,12 +148,12 @@ def _connections() -> int:
     return 0 if most == resource.RLIM_INFINITY else max(16, most - _OWN_FILES)
 
 
-async def _prepare(server: Server, address: str, file: CharterFile | None) -> None:
+async def _prepare(server: Server, address: str, file: ManifestFile | None) -> None:
     """All that is done before anybody is answered."""
     server.known_as(server.config.base_url or address)
     first = await _first_start(server, address)
     if file is not None:
-        await apply_charter(server, file)
+        await apply_manifest(server, file)
     if first:
         server.login_url = await _login_url(server)
 

@@ -13,7 +13,7 @@ from tests.cli.shell import Shell
 from tests.live import PATIENCE
 from tests.stories.servers import serving
 
-CHARTER = """
+MANIFEST = """
 people:
   ann@acme.example: {name: Ann, zone: Europe/Berlin}
   bob@acme.example: {name: Bob}
@@ -30,16 +30,16 @@ workflows:
 
 @pytest.fixture
 def sh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shell]:
-    """A server for one test alone, and the charter in a file beside it."""
+    """A server for one test alone, and the manifest in a file beside it."""
     with serving(request, tmp_path / ".signoff") as live:
         shell = Shell(live)
-        (shell.folder / "who.yaml").write_text(CHARTER, encoding="utf-8")
+        (shell.folder / "who.yaml").write_text(MANIFEST, encoding="utf-8")
         yield shell
 
 
 @pytest.fixture
 def applied(sh: Shell) -> Shell:
-    """The same, where the charter is in force."""
+    """The same, where the manifest is in force."""
     sh("apply", "-f", "who.yaml", "--yes")
     return sh
 
@@ -148,7 +148,7 @@ def test_in_a_protected_workspace_another_admin_confirms_what_loosens_who_decide
     bob = sh.json("keys", "create", "--person", "bob@acme.example")["api_key"]
     (sh.folder / "guard.yaml").write_text("workspace: {protected: true}", encoding="utf-8")
     assert sh("apply", "-f", "guard.yaml", "--yes") == "applied: 1 changed"
-    looser = CHARTER.replace("deadline: 8h", "deadline: 9h")
+    looser = MANIFEST.replace("deadline: 8h", "deadline: 9h")
     (sh.folder / "who.yaml").write_text(looser, encoding="utf-8")
     assert "it loosens who decides (policy prod)" in sh("apply", "-f", "who.yaml", "--dry-run")
     told = sh("apply", "-f", "who.yaml", "--yes")

@@ -21,7 +21,7 @@ from tests.cli.shell import Shell
 from tests.live import PATIENCE
 from tests.stories.servers import environment, serving
 
-CHARTER = """
+MANIFEST = """
 people:
   owner@localhost: {name: Olga}
   ann@acme.example: {name: Ann, roles: [approver]}
@@ -40,7 +40,7 @@ def sh(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory)
     folder: Path = tmp_path_factory.mktemp("laptop")
     with serving(request, folder / ".signoff", request.param) as live:
         shell = Shell(live)
-        (shell.folder / "who.yaml").write_text(CHARTER, encoding="utf-8")
+        (shell.folder / "who.yaml").write_text(MANIFEST, encoding="utf-8")
         shell("apply", "-f", "who.yaml", "--yes")
         yield shell
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from signoff.core.errors import Invalid
-from signoff.core.formats.manifest import compile_charter
+from signoff.core.formats.manifest import compile_manifest
 from signoff.core.formats.workflow import compile_workflow
 
 AGENT = {"id": "work", "agent": "worker"}
@@ -71,10 +71,10 @@ def test_what_has_an_effect_or_may_get_it_from_a_named_policy_is_taken(source: d
 )
 def test_a_field_of_a_policy_without_effect_is_refused_by_name(policy: dict[str, Any], field: str) -> None:
     with pytest.raises(Invalid) as refused:
-        compile_charter({"policies": {"p": policy}})
+        compile_manifest({"policies": {"p": policy}})
     assert (refused.value.code, refused.value.field) == ("no_effect", field)
-    assert compile_charter({"policies": {"p": policy}}, kept=True).policies
+    assert compile_manifest({"policies": {"p": policy}}, kept=True).policies
 
 
 def test_hours_of_a_named_policy_may_hold_back_the_deadline_of_a_step() -> None:
-    assert compile_charter({"policies": {"p": {"hours": HOURS | {"deadline": True}}}}).policies
+    assert compile_manifest({"policies": {"p": {"hours": HOURS | {"deadline": True}}}}).policies

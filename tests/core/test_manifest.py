@@ -7,7 +7,7 @@ import pytest
 
 from signoff.core.directory.personal_channels import PersonalChannels
 from signoff.core.errors import Invalid
-from signoff.core.formats.manifest import begins, compile_charter, ends, read_person
+from signoff.core.formats.manifest import begins, compile_manifest, ends, read_person
 from signoff.core.plan.working_hours import Hours
 from signoff.core.text.document_reader import Fields
 from tests.core.asking import refusal
@@ -16,21 +16,21 @@ CHANNELS = PersonalChannels(("slack", "email"), {"slack": "Slack"})
 
 
 def person(**said: Any) -> Any:
-    (wish,) = compile_charter({"people": {"ann@acme.example": said}}, CHANNELS).people
+    (wish,) = compile_manifest({"people": {"ann@acme.example": said}}, CHANNELS).people
     assert wish.who == "ann@acme.example"
     return wish
 
 
 def refused(source: Any) -> tuple[str, str | None]:
-    met = refusal(lambda: compile_charter(source, CHANNELS))
+    met = refusal(lambda: compile_manifest(source, CHANNELS))
     assert isinstance(met, Invalid)
     return met.code, met.field
 
 
 def test_an_empty_document_asks_for_nothing() -> None:
-    made = compile_charter({})
+    made = compile_manifest({})
     assert (made.people, made.teams, made.policies, made.workflows, made.settings) == ((), (), (), (), {})
-    assert compile_charter({"people": {}, "workspace": {}}).settings == {}
+    assert compile_manifest({"people": {}, "workspace": {}}).settings == {}
 
 
 def test_of_a_person_only_what_is_said_is_said() -> None:
@@ -91,7 +91,7 @@ def test_a_day_away_is_local_to_the_person_and_the_last_one_counts_whole() -> No
 def test_a_team_has_members_and_may_take_turns() -> None:
     turns = {"zone": "Europe/Berlin"}
     told = {"order": ["b", "a"], "handover": "fri 17:30", "zone": "UTC", "anchor": "2026-03-06"}
-    made = compile_charter(
+    made = compile_manifest(
         {"teams": {"dba": {"members": ["a", "b"]}, "on": {"members": ["a"], "rotation": turns},
                    "off": {"members": ["a", "b"], "rotation": told}}}
     )  # fmt: skip
@@ -127,7 +127,7 @@ def test_what_is_wrong_with_a_team_is_named(name: str, said: dict[str, Any], cod
 def test_policies_and_workflows_stand_in_it_as_elsewhere() -> None:
     flow = {"workflow": "w", "intent_type": "intent.a.v1", "steps": [{"id": "one", "human": {}}]}
     policy = {"approve": {"any": ["team:dba"], "need": 2}}
-    made = compile_charter({"policies": {"prod": policy}, "workflows": [flow]})
+    made = compile_manifest({"policies": {"prod": policy}, "workflows": [flow]})
     assert (made.policies[0].name, made.policies[0].source) == ("prod", policy)
     assert made.policies[0].policy.stages[0].need == 2
     assert (made.workflows[0].template.name, made.workflows[0].source) == ("w", flow)
@@ -142,9 +142,9 @@ def test_what_it_says_of_the_workspace() -> None:
         "default_policy": "prod",
         "unlisted_types": "gate",
     }
-    assert compile_charter({"workspace": said}).settings == said
-    assert compile_charter({"workspace": {"default_policy": False}}).settings == {"default_policy": ""}
-    assert compile_charter({"workspace": {"protected": True}}).settings == {"protected": True}
+    assert compile_manifest({"workspace": said}).settings == said
+    assert compile_manifest({"workspace": {"default_policy": False}}).settings == {"default_policy": ""}
+    assert compile_manifest({"workspace": {"protected": True}}).settings == {"protected": True}
     assert refused({"workspace": {"unlisted_types": "alow"}}) == ("invalid_field", "workspace.unlisted_types")
     assert refused({"workspace": {"unlisted_types": "xyz"}}) == ("invalid_field", "workspace.unlisted_types")
     assert refused({"workspace": {"self_aproval": True}})[0] == "unknown_field"

@@ -8,7 +8,7 @@ import pytest
 
 from signoff.core.directory.rotation import Absence, Rotation, absence_at
 from signoff.core.errors import Invalid
-from signoff.core.formats.manifest import compile_charter
+from signoff.core.formats.manifest import compile_manifest
 from signoff.core.plan.task_types import Fallback, Risk, Stage, Strength
 from signoff.core.plan.working_hours import Hours
 from signoff.core.policy.fields import compile_policy
@@ -162,7 +162,7 @@ def test_strength_follows_the_risk_and_step_up_is_refused_with_the_reason() -> N
         compile_policy({"strength": "step_up"})
 
 
-def test_a_charter_refuses_what_it_does_not_know_by_its_path() -> None:
+def test_a_manifest_refuses_what_it_does_not_know_by_its_path() -> None:
     for source, field in (
         ({"persons": {}}, "persons"),
         ({"people": {"a@b": {"rolls": []}}}, "people.a@b.rolls"),
@@ -175,5 +175,5 @@ def test_a_charter_refuses_what_it_does_not_know_by_its_path() -> None:
         ({"policies": {"p": {"aprove": 1}}}, "policies.p.aprove"),
     ):
         with pytest.raises(Invalid) as refusal:
-            compile_charter(source)
+            compile_manifest(source)
         assert refusal.value.field == field

@@ -1,5 +1,6 @@
 """What a person reads is true: snippets run, templates compile, commands exist, made pages are what the code says."""
 
+import ast
 import re
 import shlex
 import subprocess
@@ -145,6 +146,15 @@ def test_the_tree_of_the_architecture_is_the_tree() -> None:
             drawn.add(layer)
     packages = [path.parent.relative_to(PACKAGE) for path in PACKAGE.rglob("__init__.py")]
     assert drawn == {str(path) for path in packages if 1 <= len(path.parts) <= 2}
+
+
+def test_what_a_package_says_it_offers_is_there() -> None:
+    """A name in double backquotes in a package's docstring is a module or a package in it."""
+    for init in PACKAGE.rglob("__init__.py"):
+        if init.parent in (PACKAGE, PACKAGE / "client"):  # these name what they export
+            continue
+        for name in re.findall(r"``([a-z_]+)``", ast.get_docstring(ast.parse(init.read_text("utf-8"))) or ""):
+            assert any((init.parent / one).exists() for one in (name, f"{name}.py")), f"{init}: {name}"
 
 
 def test_the_change_map_is_short_and_its_first_file_leads_on() -> None:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from signoff.core.directory.actors import Actor
 from signoff.core.directory.model import Person
 from signoff.core.errors import Conflict
-from signoff.core.formats.manifest import Charter, compile_charter
+from signoff.core.formats.manifest import Manifest, compile_manifest
 from signoff.notify.registry import personal_channels
 from tests.builders import ANN, OTTO, START, WORKSPACE
 from tests.engine.engine_env import ROOT, EngineEnv, settle
@@ -17,8 +17,8 @@ from tests.engine.engine_env import ROOT, EngineEnv, settle
 OTTOS = "otto@acme.example"
 
 
-def charter(**document: Any) -> Charter:
-    return compile_charter(document, personal_channels())
+def manifest(**document: Any) -> Manifest:
+    return compile_manifest(document, personal_channels())
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ async def staffed_env(env: EngineEnv) -> EngineEnv:
     for name in ("root", "rose"):
         owner = Person(f"per_{name}", WORKSPACE, f"{name}@acme.example", "", ("owner",), START)
         assert await env.store.directory.add_person(owner)
-    await env.manifests.apply(ROOT, charter(teams={"sre": {"members": [OTTOS]}}))
+    await env.manifests.apply(ROOT, manifest(teams={"sre": {"members": [OTTOS]}}))
     return env
 
 
@@ -55,11 +55,14 @@ async def test_of_two_changes_at_once_the_second_is_refused_and_undoes_nothing(
     staffed_env: EngineEnv, what: str
 ) -> None:
     by, first, second = CASES[what]
-    charters = staffed_env.manifests
-    drafts = [await charters.drafted(ROOT, charter(**first)), await charters.drafted(by, charter(**second))]
-    await charters.save(drafts[0])
+    manifests = staffed_env.manifests
+    drafts = [
+        await manifests.drafted(ROOT, manifest(**first)),
+        await manifests.drafted(by, manifest(**second)),
+    ]
+    await manifests.save(drafts[0])
     with pytest.raises(Conflict) as late:
-        await charters.save(drafts[1])
+        await manifests.save(drafts[1])
     assert late.value.code == "changed_meanwhile"
     directory = await staffed_env.directory.of(WORKSPACE)
     match what:
@@ -76,21 +79,21 @@ async def test_of_two_changes_at_once_the_second_is_refused_and_undoes_nothing(
 
 async def test_one_after_the_other_both_are_made(staffed_env: EngineEnv) -> None:
     for change in ({"zone": "Europe/Berlin"}, {"name": "Otto"}, {"addresses": {"email": "o@acme.example"}}):
-        await staffed_env.manifests.apply(ROOT, charter(people={OTTOS: change}))
+        await staffed_env.manifests.apply(ROOT, manifest(people={OTTOS: change}))
     otto = (await staffed_env.directory.of(WORKSPACE)).people[OTTO.id]
     assert (otto.zone, otto.name, otto.addresses) == ("Europe/Berlin", "Otto", {"email": "o@acme.example"})
 
 
 async def test_two_owners_cannot_unmake_each_other(staffed_env: EngineEnv) -> None:
     rose = replace(ROOT, id="per_rose", sponsors=("per_rose",))
-    charters = staffed_env.manifests
+    manifests = staffed_env.manifests
     drafts = [
-        await charters.drafted(by, charter(people={f"{whom}@acme.example": {"roles": ["member"]}}))
+        await manifests.drafted(by, manifest(people={f"{whom}@acme.example": {"roles": ["member"]}}))
         for by, whom in ((ROOT, "rose"), (rose, "root"))
     ]
-    await charters.save(drafts[0])
+    await manifests.save(drafts[0])
     with pytest.raises(Conflict):
-        await charters.save(drafts[1])
+        await manifests.save(drafts[1])
     people = (await staffed_env.directory.of(WORKSPACE)).people.values()
     assert [person.id for person in people if "owner" in person.roles] == ["per_root"]
 
@@ -98,7 +101,7 @@ async def test_two_owners_cannot_unmake_each_other(staffed_env: EngineEnv) -> No
 async def test_of_many_at_the_same_moment_one_is_made(staffed_env: EngineEnv) -> None:
     names = [f"Otto {number}" for number in range(5)]
     told = await asyncio.gather(
-        *(staffed_env.manifests.apply(ROOT, charter(people={OTTOS: {"name": name}})) for name in names),
+        *(staffed_env.manifests.apply(ROOT, manifest(people={OTTOS: {"name": name}})) for name in names),
         return_exceptions=True,
     )
     made = [name for name, one in zip(names, told, strict=True) if not isinstance(one, BaseException)]

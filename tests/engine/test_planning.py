@@ -9,7 +9,7 @@ from signoff.core.directory.actors import ActorKind
 from signoff.core.errors import Forbidden, Invalid
 from signoff.core.formats.axp_intent import compile_direct
 from signoff.core.formats.axp_scenario import compile_scenario
-from signoff.core.formats.manifest import Charter, WorkflowSpec, compile_charter
+from signoff.core.formats.manifest import Manifest, WorkflowSpec, compile_manifest
 from signoff.core.formats.workflow import compile_workflow
 from signoff.core.plan.plan import AgentStep, HumanStep
 from signoff.engine.directory.snapshot import Snapshot
@@ -27,8 +27,8 @@ def workflow(*steps: dict[str, Any], name: str = "change", intent_type: str = CH
 
 
 async def apply(env: EngineEnv, source: dict[str, Any], **options: Any) -> Any:
-    charter = Charter(workflows=(WorkflowSpec(compile_workflow(source), source),))
-    [planned] = await env.manifests.apply(options.pop("by", ROOT), charter, **options)
+    manifest = Manifest(workflows=(WorkflowSpec(compile_workflow(source), source),))
+    [planned] = await env.manifests.apply(options.pop("by", ROOT), manifest, **options)
     return planned
 
 
@@ -187,8 +187,8 @@ async def test_a_step_that_only_a_policys_silence_leads_to_is_reached(env: Engin
     policy = {"deadline": "1h", "on_timeout": "goto:clean", "approve": [{"any": ["role:approver"]}]}
     gate = {"id": "approve", "human": {"policy": "quiet"}, "on_success": "end"}
     clean = {"id": "clean", "agent": "cleaner"}
-    charter = compile_charter({"policies": {"quiet": policy}, "workflows": [workflow(gate, clean)]})
-    assert [planned.action for planned in await env.manifests.apply(ROOT, charter)] == ["create", "create"]
+    manifest = compile_manifest({"policies": {"quiet": policy}, "workflows": [workflow(gate, clean)]})
+    assert [planned.action for planned in await env.manifests.apply(ROOT, manifest)] == ["create", "create"]
 
 
 async def test_the_hint_at_a_ring_says_what_to_do(env: EngineEnv) -> None:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.errors import Conflict, Forbidden, Unauthenticated
-from signoff.core.formats.manifest import compile_charter
+from signoff.core.formats.manifest import compile_manifest
 from signoff.core.intent.commands import Answer, Cancel, Delegate
 from signoff.core.intent.model import Status
 from signoff.core.plan.plan import HumanStep, Plan
@@ -24,7 +24,7 @@ SERVICE_OF_NOBODY = replace(SERVICE, sponsors=())
 
 
 async def apply(env: EngineEnv, who: str = "ann", **said: Any) -> None:
-    await env.manifests.apply(ROOT, compile_charter({"people": {f"{who}@acme.example": said}}))
+    await env.manifests.apply(ROOT, compile_manifest({"people": {f"{who}@acme.example": said}}))
 
 
 async def test_who_was_let_go_on_one_server_is_not_let_in_by_a_change_on_another(
@@ -62,7 +62,7 @@ async def test_what_was_changed_about_something_else_is_in_nobodys_way_and_is_se
         await there.directory.of(WORKSPACE)
         for who in ("ann", "otto"):
             await apply(here, who, roles=["admin", "approver"])
-        await here.manifests.apply(ROOT, compile_charter({"workspace": {"protected": True}}))
+        await here.manifests.apply(ROOT, compile_manifest({"workspace": {"protected": True}}))
         with pytest.raises(Conflict) as held_up:  # it does not know yet that the workspace is protected
             await apply(there, "new", roles=["approver"])
         assert held_up.value.code == "confirmation_needed"
@@ -204,4 +204,4 @@ async def test_a_task_opens_for_those_whom_another_server_knows_by_then(
 
 async def team(env: EngineEnv, *members: str) -> None:
     people = [f"{name}@acme.example" for name in members]
-    await env.manifests.apply(ROOT, compile_charter({"teams": {"sre": {"members": people}}}))
+    await env.manifests.apply(ROOT, compile_manifest({"teams": {"sre": {"members": people}}}))

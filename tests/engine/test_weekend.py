@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.formats.axp_intent import compile_direct
-from signoff.core.formats.manifest import compile_charter
+from signoff.core.formats.manifest import compile_manifest
 from signoff.core.intent import commands as c
 from signoff.core.intent import events as e
 from signoff.core.intent.answering_rights import requesters_side
@@ -41,7 +41,7 @@ def policy(zone: str) -> dict[str, Any]:
     }
 
 
-CHARTER: dict[str, Any] = {
+MANIFEST: dict[str, Any] = {
     "people": {email(name): {} for name in ("ann", "bob", "dora", "emil", "fay", "gus")}
     | {
         email("dora"): {
@@ -135,7 +135,7 @@ async def person(env: EngineEnv, name: str) -> Actor:
 async def test_the_weekend_goes_exactly_as_explained(env: EngineEnv) -> None:
     await settle(env)
     env.clock.move(FRIDAY - env.clock.now())
-    await env.manifests.apply(ROOT, compile_charter(CHARTER))
+    await env.manifests.apply(ROOT, compile_manifest(MANIFEST))
     gates = [await submitted(env, name) for name in ("east", "west")]
     foretold = {gate: await explained(env, gate, MONDAY_NOON) for gate in gates}
     await pass_until(env, datetime(2026, 3, 8, 3, tzinfo=UTC))
@@ -163,7 +163,7 @@ async def test_the_weekend_goes_exactly_as_explained(env: EngineEnv) -> None:
 async def test_the_moments_are_the_ones_a_person_would_work_out(env: EngineEnv) -> None:
     await settle(env)
     env.clock.move(FRIDAY - env.clock.now())
-    await env.manifests.apply(ROOT, compile_charter(CHARTER))
+    await env.manifests.apply(ROOT, compile_manifest(MANIFEST))
     east, west = [await explained(env, await submitted(env, name), MONDAY_NOON) for name in ("east", "west")]
     names = {p.id: p.email.partition("@")[0] for p in (await env.directory.of(WORKSPACE)).people.values()}
 
@@ -193,7 +193,7 @@ async def test_a_stage_that_begins_tells_its_people_and_an_absent_one_is_reached
 ) -> None:
     await settle(env)
     env.clock.move(FRIDAY - env.clock.now())
-    await env.manifests.apply(ROOT, compile_charter(CHARTER))
+    await env.manifests.apply(ROOT, compile_manifest(MANIFEST))
     gate = await submitted(env, "east")
     change = await env.do(gate, c.Answer("approved"), await person(env, "ann"))
     [passed] = [s.fact for s in change.facts if isinstance(s.fact.event, e.StagePassed)]

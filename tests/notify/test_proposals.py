@@ -5,7 +5,7 @@ from email.message import EmailMessage
 from typing import Any
 
 from signoff.core.directory.actors import Actor
-from signoff.core.formats.manifest import compile_charter
+from signoff.core.formats.manifest import compile_manifest
 from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
 from tests.builders import ANN, OTTO, WORKSPACE
@@ -34,12 +34,12 @@ async def actor(env: MessagingEnv, who: Actor) -> Actor:
 
 async def protect(env: MessagingEnv) -> None:
     await env.people_are(ann={"roles": ("owner",)})
-    await env.manifests.apply(await actor(env, ANN), compile_charter(PEOPLE))
+    await env.manifests.apply(await actor(env, ANN), compile_manifest(PEOPLE))
 
 
 async def propose(env: MessagingEnv, who: Actor = OTTO, document: dict[str, Any] = LOOSER) -> str:
     by = await actor(env, who)
-    _, proposal = await env.proposals.apply(by, compile_charter(document), document)
+    _, proposal = await env.proposals.apply(by, compile_manifest(document), document)
     assert proposal is not None
     return proposal.row.id
 

@@ -17,7 +17,7 @@ from signoff.store.opening import open_store
 from tests.live import Live
 from tests.stories.servers import KINDS, serving
 
-CHARTER: dict[str, Any] = {
+MANIFEST: dict[str, Any] = {
     "people": {f"{name}@acme.example": {"roles": ["approver"]} for name in ("ann", "bob", "cleo", "dan")},
     "policies": {
         "strict": {
@@ -63,7 +63,7 @@ def clients(live: Live) -> Iterator[dict[str, Client]]:
     """The owner's client, those of three who may approve, and a service's."""
     with ExitStack() as stack:
         owner = stack.enter_context(Client(live.url, live.owner_key))
-        owner.directory.apply(CHARTER)
+        owner.directory.apply(MANIFEST)
         # whoever makes another's key stands behind it, so nobody here does
         live.stop()
         keys = asyncio.run(keys_of_their_own(live, "ann", "bob", "cleo"))

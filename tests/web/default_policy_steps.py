@@ -10,14 +10,14 @@ STRICT: dict[str, Any] = {
     "deadline": "8h",
 }
 LAX: dict[str, Any] = {"approve": [{"any": ["ann@acme.example"]}], "self_approval": True, "risk": "low"}
-CHARTER: dict[str, Any] = {
+MANIFEST: dict[str, Any] = {
     "policies": {"strict": STRICT, "lax": LAX},
     "workspace": {"default_policy": "strict"},
 }
 
 
 def closed(unlisted: str) -> dict[str, Any]:
-    return {**CHARTER, "workspace": {"default_policy": "strict", "unlisted_types": unlisted}}
+    return {**MANIFEST, "workspace": {"default_policy": "strict", "unlisted_types": unlisted}}
 
 
 def task_of(intent_id: str, step_run: int = 1) -> str:

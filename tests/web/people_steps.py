@@ -5,7 +5,7 @@ from typing import Any
 from tests.web.web_env import WebEnv
 
 TYPE = "intent.guarded.v1"
-CHARTER: dict[str, Any] = {
+MANIFEST: dict[str, Any] = {
     "people": {
         "bob@acme.example": {"name": "Bob", "zone": "Europe/Berlin"},
         "ann@acme.example": {"zone": "America/New_York", "preferences": {"channels": ["slack"]}},
@@ -31,14 +31,14 @@ CHARTER: dict[str, Any] = {
 }
 
 
-async def charter(web: WebEnv, **changes: Any) -> None:
-    answer = await web.post("/v1/apply", {**CHARTER, **changes}, "oscar")
+async def manifest(web: WebEnv, **changes: Any) -> None:
+    answer = await web.post("/v1/apply", {**MANIFEST, **changes}, "oscar")
     assert answer.status == 200, answer.text
 
 
 async def gate(web: WebEnv, risk: str = "medium") -> str:
     """A task under the policy ``guarded``; where the risk is high, it takes more than a key to decide it."""
-    await charter(web, policies={"guarded": {**CHARTER["policies"]["guarded"], "risk": risk}})
+    await manifest(web, policies={"guarded": {**MANIFEST["policies"]["guarded"], "risk": risk}})
     return (await web.send(intent_type=TYPE))[:-4] + "0001"
 
 

@@ -12,7 +12,7 @@ POLICY: dict[str, Any] = {
     "deadline": "8h",
     "risk": "high",
 }
-CHARTER: dict[str, Any] = {
+MANIFEST: dict[str, Any] = {
     "people": {"otto@acme.example": {"roles": ["admin", "approver"]}},
     "teams": {"sre": {"members": ["ann@acme.example", "otto@acme.example", "emma@acme.example"]}},
     "policies": {"guarded": POLICY},
@@ -20,7 +20,7 @@ CHARTER: dict[str, Any] = {
         {"workflow": "guarded", "intent_type": TYPE, "steps": [{"id": "ok", "human": {"policy": "guarded"}}]}
     ],
 }
-PROTECTED = {**CHARTER, "workspace": {"protected": True, "self_approval": False}}
+PROTECTED = {**MANIFEST, "workspace": {"protected": True, "self_approval": False}}
 
 
 async def applied(web: WebEnv, document: dict[str, Any], who: str = "oscar") -> Any:
@@ -66,7 +66,7 @@ STRICTER: dict[str, dict[str, Any]] = {
     "somebody new who only asks": {"people": {"new@acme.example": {"roles": ["member"]}}},
     "on call": {
         "teams": {
-            "sre": {**CHARTER["teams"]["sre"], "rotation": {"handover": "mon 09:00", "zone": "UTC"}}
+            "sre": {**MANIFEST["teams"]["sre"], "rotation": {"handover": "mon 09:00", "zone": "UTC"}}
         }
     },
 }  # fmt: skip

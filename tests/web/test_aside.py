@@ -36,8 +36,8 @@ async def on_the_loop(act: Callable[[], Awaitable[T]], of: str) -> tuple[T, int]
 
 
 async def test_who_is_told_when_is_worked_out_beside_the_loop(web: WebEnv) -> None:
-    charter = {"people": CROWD, "policies": {"all": POLICY}}
-    assert (await web.post("/v1/apply", charter, "oscar")).status == 200
+    manifest = {"people": CROWD, "policies": {"all": POLICY}}
+    assert (await web.post("/v1/apply", manifest, "oscar")).status == 200
     _, task = await web.at_gate()
     ann = await reader(web, "ann")
     acts: tuple[Callable[[], Awaitable[Answer | Shown]], ...] = (

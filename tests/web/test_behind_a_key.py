@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from signoff.core.errors import Forbidden
-from signoff.core.formats.manifest import Charter, WorkspaceSource
+from signoff.core.formats.manifest import Manifest, WorkspaceSource
 from signoff.core.intent.commands import Answer
 from signoff.core.plan.task_types import Strength
 from signoff.engine.delivery.chat_answers import Chat
@@ -122,12 +122,12 @@ async def test_self_approval_that_is_allowed_later_opens_nothing_that_was_asked_
 ) -> None:
     before = await gate(web, dave, **any_of("dave", "ann"))
     admin = replace(await web.actor(dave), strength=Strength.SESSION)
-    await web.env.manifests.apply(admin, Charter(workspace=WorkspaceSource(self_approval=True)))
+    await web.env.manifests.apply(admin, Manifest(workspace=WorkspaceSource(self_approval=True)))
     assert (await decide(web, before, dave)).code == "self_approval"
     later = await gate(web, dave, **any_of("dave", "ann"))
     assert (await decide(web, later, dave)).status == 200
     open_yet = await gate(web, dave, **any_of("dave", "ann"))
-    await web.env.manifests.apply(admin, Charter(workspace=WorkspaceSource(self_approval=False)))
+    await web.env.manifests.apply(admin, Manifest(workspace=WorkspaceSource(self_approval=False)))
     assert (await decide(web, open_yet, dave)).code == "self_approval"  # what is taken away is so at once
     assert await web.env.findings() == []
 

@@ -10,7 +10,7 @@ from tests.web.policy_steps import applied
 from tests.web.web_env import HOME, PLAIN, WebEnv
 
 RULED = "intent.ruled.v1"
-CHARTER: dict[str, Any] = {
+MANIFEST: dict[str, Any] = {
     "policies": {"old": {"approve": [{"any": ["role:approver"]}]}, "good": {"deadline": "8h"}},
     "workflows": [
         {
@@ -25,7 +25,7 @@ REASON = "policies.old.from_long_ago"
 
 async def broken(web: WebEnv, **settings: Any) -> None:
     """The workspace, after a release that does not know a field of one of its policies any more."""
-    await applied(web, {**CHARTER, **({"workspace": settings} if settings else {})})
+    await applied(web, {**MANIFEST, **({"workspace": settings} if settings else {})})
     source = msgspec.json.encode({"approve": [{"any": ["role:approver"]}], "from_long_ago": True})
     row = PolicyVersion(HOME, "old", 2, source, "per_oscar", web.clock.now())
     await web.env.store.people.save([row])
@@ -64,7 +64,7 @@ async def test_lists_of_policies_say_which_is_broken_and_why(web: WebEnv) -> Non
 
 async def test_applied_anew_it_works_again_as_a_new_version(web: WebEnv) -> None:
     await broken(web)
-    await applied(web, {"policies": CHARTER["policies"]})
+    await applied(web, {"policies": MANIFEST["policies"]})
     intent_id = await web.send(intent_type=RULED, payload={})
     explained = await web.get(f"/v1/tasks/{intent_id[:-4]}0001/explain", "otto")
     assert explained["policy"] == "old@3"
@@ -88,12 +88,12 @@ async def test_it_cannot_become_the_default(web: WebEnv) -> None:
 async def test_what_follows_it_takes_a_second_admin_where_the_workspace_is_protected(web: WebEnv) -> None:
     await applied(web, {"people": {"otto@acme.example": {"roles": ["admin"]}}})
     await broken(web, protected=True)
-    mended = {"name": "old", "policy": CHARTER["policies"]["old"]}
+    mended = {"name": "old", "policy": MANIFEST["policies"]["old"]}
     assert (await web.post("/v1/policies", mended, "oscar")).code == "confirmation_needed"
 
 
 async def test_a_damaged_one_is_no_more_than_broken(web: WebEnv) -> None:
-    await applied(web, CHARTER)
+    await applied(web, MANIFEST)
     await web.env.store.people.save([PolicyVersion(HOME, "old", 2, b"{", "per_oscar", web.clock.now())])
     web.state.directory.changed(HOME)
     listed = {

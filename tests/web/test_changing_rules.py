@@ -9,7 +9,7 @@ import pytest
 from tests.web.inbox.mailing import mailing, mails_sent
 from tests.web.inbox.reading import Reader, reader
 from tests.web.policy_steps import (
-    CHARTER,
+    MANIFEST,
     POLICY,
     PROTECTED,
     STRICTER,
@@ -26,7 +26,7 @@ from tests.web.web_env import WebEnv
 
 
 async def test_a_lower_quorum_is_for_what_is_asked_from_then_on(web: WebEnv) -> None:
-    await applied(web, CHARTER)
+    await applied(web, MANIFEST)
     await applied(web, policy(risk="medium"))
     task_id = await gate(web)
     await applied(web, policy(approve=[{"any": ["team:sre"], "need": 1}], escalate=[], risk="medium"))
@@ -36,17 +36,17 @@ async def test_a_lower_quorum_is_for_what_is_asked_from_then_on(web: WebEnv) -> 
 
 
 async def test_a_role_or_a_team_gained_later_decides_nothing_older(web: WebEnv) -> None:
-    await applied(web, {**CHARTER, "teams": {"sre": {"members": ["ann@acme.example", "otto@acme.example"]}}})
+    await applied(web, {**MANIFEST, "teams": {"sre": {"members": ["ann@acme.example", "otto@acme.example"]}}})
     await applied(web, policy(risk="medium"))
     task_id = await gate(web)
-    await applied(web, {"people": {"rita@acme.example": {"roles": ["owner"]}}, "teams": CHARTER["teams"]})
+    await applied(web, {"people": {"rita@acme.example": {"roles": ["owner"]}}, "teams": MANIFEST["teams"]})
     for who in ("rita", "emma"):
         assert (await decide(web, task_id, who)).code == "not_an_approver"
     assert (await decide(web, await gate(web), "rita")).status == 200
 
 
 async def test_shorter_and_longer_times_are_for_what_is_asked_from_then_on(web: WebEnv) -> None:
-    await applied(web, CHARTER)
+    await applied(web, MANIFEST)
     task_id = await gate(web)
     before = await web.get(f"/v1/tasks/{task_id}/explain", "ann")
     await applied(web, policy(deadline="30d", escalate=[{"after": "1m", "to": ["rita@acme.example"]}]))
@@ -55,7 +55,7 @@ async def test_shorter_and_longer_times_are_for_what_is_asked_from_then_on(web: 
 
 
 async def test_every_change_says_who_made_it_and_what_was_there_before(web: WebEnv) -> None:
-    await applied(web, CHARTER)
+    await applied(web, MANIFEST)
     await applied(web, policy(deadline="4h"), "otto")
     otto = await reader(web, "otto")
     there = [("role", "approver"), ("active", "1"), ("name", "Ann"), ("address_email", "ann@else.example")]
@@ -98,7 +98,7 @@ LOOSER: dict[str, dict[str, Any]] = {
         }
     },
     "another plan": {
-        "workflows": [{**CHARTER["workflows"][0], "steps": [{"id": "go", "agent": "validator"}]}]
+        "workflows": [{**MANIFEST["workflows"][0], "steps": [{"id": "go", "agent": "validator"}]}]
     },
     "self-approval": {"workspace": {"self_approval": True}},
     "no protection": {"workspace": {"protected": False}},

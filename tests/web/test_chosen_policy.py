@@ -22,7 +22,7 @@ def flow(choices: Any = None, *more: dict[str, Any]) -> dict[str, Any]:
     return {"workflow": "refund", "intent_type": REFUND, "steps": [step, *more]}
 
 
-CHARTER: dict[str, Any] = {
+MANIFEST: dict[str, Any] = {
     "policies": {
         "two-people": {"approve": [{"any": ["role:approver"], "need": 2}], "deadline": "1d"},
         "one-person": {"approve": [{"any": ["role:approver"]}]},
@@ -47,7 +47,7 @@ ONE = ("one-person@1", "no condition for another policy holds", 1)
 
 
 async def test_the_payload_chooses_and_what_is_asked_says_why(web: WebEnv) -> None:
-    await applied(web, CHARTER)
+    await applied(web, MANIFEST)
     small, large = await refund(web, amount=900), await refund(web, amount="1000.01")
     assert (await rule(web, small), await rule(web, large)) == (ONE, TWO)
     assert (await web.answer(small, "approved", "ann"))["intent"]["status"] == "COMPLETED"
@@ -72,7 +72,7 @@ async def test_the_payload_chooses_and_what_is_asked_says_why(web: WebEnv) -> No
 async def test_where_nobody_can_say_which_it_is_nothing_is_asked(
     web: WebEnv, payload: Any, problem: str
 ) -> None:
-    await applied(web, CHARTER)
+    await applied(web, MANIFEST)
     refused = await web.post("/v1/intents", {"intent_type": REFUND, "payload": payload})
     assert (refused.status, refused.code) == (422, "policy_undecided")
     assert refused["error"]["field"] == "payload.amount"
@@ -80,7 +80,7 @@ async def test_where_nobody_can_say_which_it_is_nothing_is_asked(
 
 
 async def test_no_word_beside_the_payload_chooses(web: WebEnv) -> None:
-    await applied(web, CHARTER)
+    await applied(web, MANIFEST)
     hints = {
         "policy": "one-person",
         "amount": 5,
@@ -91,7 +91,7 @@ async def test_no_word_beside_the_payload_chooses(web: WebEnv) -> None:
 
 
 async def test_a_revision_crosses_no_threshold_and_leaves_the_votes_as_they_are(web: WebEnv) -> None:
-    await applied(web, CHARTER)
+    await applied(web, MANIFEST)
     for before, after in ((900, 5000), (5000, 900), (900, "many")):
         task_id = await refund(web, amount=before)
         refused = await web.post(f"/v1/tasks/{task_id}/revise", {"payload": {"amount": after}}, "otto")
@@ -110,7 +110,7 @@ async def test_a_revision_crosses_no_threshold_and_leaves_the_votes_as_they_are(
 
 
 async def test_on_the_page_such_a_revision_is_refused_with_the_reason(web: WebEnv) -> None:
-    await applied(web, CHARTER)
+    await applied(web, MANIFEST)
     task_id = await refund(web, amount=900)
     otto = await reader(web, "otto")
     form = (await otto.get(f"/tasks/{task_id}")).form(f"/tasks/{task_id}/revise")
@@ -127,7 +127,7 @@ async def test_a_later_steps_choice_holds_a_revision_too(web: WebEnv) -> None:
         "id": "pay",
         "human": {"policy": [{"when": {"rush": {"is": True}}, "use": "two-people"}, {"use": "one-person"}]},
     }
-    await applied(web, {**CHARTER, "workflows": [flow(None, later)]})
+    await applied(web, {**MANIFEST, "workflows": [flow(None, later)]})
     task_id = await refund(web, amount=5, rush=False)
     revise = f"/v1/tasks/{task_id}/revise"
     assert (
@@ -137,7 +137,7 @@ async def test_a_later_steps_choice_holds_a_revision_too(web: WebEnv) -> None:
 
 
 async def test_repeated_it_is_chosen_again_and_by_the_policies_of_now(web: WebEnv) -> None:
-    await applied(web, CHARTER)
+    await applied(web, MANIFEST)
     task_id = await refund(web, amount=5000)
     assert (await web.answer(task_id, "rejected", "ann"))["intent"]["status"] == "FAILED"
     three = {"two-people": {"approve": [{"any": ["role:approver"], "need": 3}]}}
@@ -148,7 +148,7 @@ async def test_repeated_it_is_chosen_again_and_by_the_policies_of_now(web: WebEn
 
 
 async def test_what_waits_keeps_what_was_chosen_when_the_conditions_change(web: WebEnv) -> None:
-    await applied(web, CHARTER)
+    await applied(web, MANIFEST)
     task_id = await refund(web, amount=5000)
     higher = [{"when": {"amount": {"above": 9000}}, "use": "two-people"}, {"use": "one-person"}]
     await applied(web, {"workflows": [flow(higher)]})
@@ -168,7 +168,7 @@ async def test_every_policy_that_could_be_chosen_is_looked_at_before(web: WebEnv
         "unknown_step": {"use": "going"},
     }
     policies = {
-        **CHARTER["policies"],
+        **MANIFEST["policies"],
         "none": {"approve": [{"any": ["role:auditor"], "need": 1}]},
         "going": {"deadline": "1h", "on_timeout": "goto:nowhere"},
     }
@@ -190,8 +190,8 @@ async def test_a_step_that_only_one_of_the_policies_leads_to_runs_in_that_case(w
     await applied(
         web,
         {
-            **CHARTER,
-            "policies": {**CHARTER["policies"], "two-people": going},
+            **MANIFEST,
+            "policies": {**MANIFEST["policies"], "two-people": going},
             "workflows": [flow(None, *tell)],
         },
     )
@@ -200,17 +200,17 @@ async def test_a_step_that_only_one_of_the_policies_leads_to_runs_in_that_case(w
 
 
 async def test_the_pages_show_the_choice(web: WebEnv) -> None:
-    await applied(web, CHARTER)
+    await applied(web, MANIFEST)
     aud = await reader(web, "aud")
     says = "policy two-people if amount is above 1000; otherwise policy one-person"
     assert says in (await aud.get("/workflows")).text
-    for name in CHARTER["policies"]:
+    for name in MANIFEST["policies"]:
         assert "used by refund" in (await aud.get(f"/policies/{name}")).text
 
 
 async def test_in_a_protected_workspace_another_threshold_takes_two(web: WebEnv) -> None:
     protected = {"people": {"otto@acme.example": {"roles": ["admin"]}}, "workspace": {"protected": True}}
-    await applied(web, {**CHARTER, **protected})
+    await applied(web, {**MANIFEST, **protected})
     higher = [{"when": {"amount": {"above": 9000}}, "use": "two-people"}, {"use": "one-person"}]
     answer = await applied(web, {"workflows": [flow(higher)]}, "otto")
     assert answer["proposal"]["state"] == "waiting"
@@ -225,7 +225,7 @@ async def planned(web: WebEnv, amount: Any) -> Submission:
 
 
 async def test_plans_are_made_once_for_each_choice_and_never_taken_for_one_another(web: WebEnv) -> None:
-    await applied(web, CHARTER)
+    await applied(web, MANIFEST)
     plans = [(await planned(web, amount)).plan for amount in (1, 5000, 2, 6000)]
     assert plans[0] is plans[2]
     assert plans[1] is plans[3]

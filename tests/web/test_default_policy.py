@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.web.default_policy_steps import CHARTER, STRICT, assert_strict, closed, rule, task_of
+from tests.web.default_policy_steps import MANIFEST, STRICT, assert_strict, closed, rule, task_of
 from tests.web.policy_steps import applied
 from tests.web.web_env import PLAIN, TYPE, WORKFLOW, WebEnv
 
@@ -55,7 +55,7 @@ async def waiting(web: WebEnv) -> list[str]:
 
 
 async def test_the_requester_chooses_neither_policy_nor_people_nor_how_many(web: WebEnv) -> None:
-    await applied(web, CHARTER)
+    await applied(web, MANIFEST)
     body = {"intent_type": PLAIN, **HINTS, "human_task": ASK}
     sent = await web.post("/v1/intents", body)
     assert sent.status == 200, sent.text
@@ -91,7 +91,7 @@ async def test_without_a_policy_such_words_are_refused(web: WebEnv, word: str) -
 
 
 async def test_a_scenario_chooses_them_no_more(web: WebEnv) -> None:
-    await applied(web, CHARTER)
+    await applied(web, MANIFEST)
     made = await web.post("/v1/scenarios/apply", bundle(SIGN))
     assert made.status == 200, made.text
     assert "policy strict@1 says who decides" in " ".join(made["warnings"])
@@ -103,7 +103,7 @@ async def test_a_scenario_chooses_them_no_more(web: WebEnv) -> None:
 
 
 async def test_without_a_default_policy_all_is_as_before(web: WebEnv) -> None:
-    await applied(web, {"policies": CHARTER["policies"]})
+    await applied(web, {"policies": MANIFEST["policies"]})
     body = {"intent_type": PLAIN, "human_task": ASK, "to_agent": "validator"}
     assert (await web.post("/v1/intents", body)).code == "unknown_field"
     understood = {name: ASK[name] for name in ("title", "assignees", "allowed_outcomes")}
@@ -201,7 +201,7 @@ async def test_with_refuse_only_what_has_a_workflow_is_taken(web: WebEnv) -> Non
 
 
 async def test_a_bundle_does_not_lead_past_the_workflow_of_its_type(web: WebEnv) -> None:
-    await applied(web, {**CHARTER, "workflows": [WORKFLOW]})
+    await applied(web, {**MANIFEST, "workflows": [WORKFLOW]})
     made = await web.post("/v1/scenarios/apply", bundle({**WORK, "step_id": "run"}, intent_type=TYPE))
     assert "workflow 'database-migration' governs this type" in " ".join(made["warnings"])
     plan = (await web.env.intent(made["intent_id"])).plan
@@ -256,7 +256,7 @@ async def test_repeated_it_keeps_to_the_policy_also_where_there_is_no_default_an
 
 
 async def test_repeated_under_another_default_policy_it_is_under_that_one(web: WebEnv) -> None:
-    await applied(web, CHARTER)
+    await applied(web, MANIFEST)
     intent_id = await canceled(web, human_task=ASK)
     await applied(web, {"workspace": {"default_policy": "lax"}})
     made = await rule(web, task_of(await retried(web, intent_id)))
@@ -264,7 +264,7 @@ async def test_repeated_under_another_default_policy_it_is_under_that_one(web: W
 
 
 async def test_a_revision_stays_under_the_policy(web: WebEnv) -> None:
-    await applied(web, CHARTER)
+    await applied(web, MANIFEST)
     task_id = task_of(await web.send(intent_type=PLAIN, human_task=ASK))
     revised = await web.post(f"/v1/tasks/{task_id}/revise", {"payload": {"target": "dev"}}, "otto")
     assert (

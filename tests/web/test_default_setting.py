@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.web.default_policy_steps import CHARTER, STRICT, assert_strict, closed, task_of
+from tests.web.default_policy_steps import MANIFEST, STRICT, assert_strict, closed, task_of
 from tests.web.policy_steps import applied, confirmed
 from tests.web.web_env import PLAIN, WebEnv
 
@@ -37,7 +37,7 @@ async def test_what_cannot_be_a_default_policy_is_refused_with_the_field(web: We
 
 
 async def test_the_default_policy_cannot_become_one_that_is_none(web: WebEnv) -> None:
-    await applied(web, CHARTER)
+    await applied(web, MANIFEST)
     going = {"policies": {"strict": {**STRICT, "on_timeout": "goto:somewhere"}}}
     assert (await web.post("/v1/apply", going, "oscar")).code == "no_default_policy"
     named = {"name": "strict", "policy": going["policies"]["strict"]}
@@ -62,7 +62,7 @@ async def test_it_is_shown_before_it_is_applied_and_afterwards_everywhere(web: W
 PROTECTED = {
     "people": {"otto@acme.example": {"roles": ["admin", "approver"]}},
     "workspace": {"protected": True, "default_policy": "strict", "unlisted_types": "gate"},
-    "policies": {**CHARTER["policies"], "stricter": {**STRICT, "deadline": "1h"}},
+    "policies": {**MANIFEST["policies"], "stricter": {**STRICT, "deadline": "1h"}},
 }
 LOOSER: dict[str, dict[str, Any]] = {
     "no default policy": {"default_policy": False, "unlisted_types": "refuse"},

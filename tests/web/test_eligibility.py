@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.web.inbox.reading import reader
-from tests.web.people_steps import AWAY, charter, decide, gate, shown
+from tests.web.people_steps import AWAY, decide, gate, manifest, shown
 from tests.web.web_env import VALIDATOR, WebEnv
 
 
@@ -58,7 +58,7 @@ async def test_a_delegate_who_was_named_before_keeps_the_say_when_the_dates_move
 async def test_who_asks_does_not_choose_who_decides_admins_included(web: WebEnv) -> None:
     await web.join("dave", "admin")
     await web.join("mem", "member")
-    await charter(web)
+    await manifest(web)
     task_id = (await web.send("dave", intent_type="intent.guarded.v1"))[:-4] + "0001"
     await web.join("ada", "admin")
     for to in ("mem@acme.example", "team:sre", "role:admin"):
@@ -79,7 +79,7 @@ async def test_between_the_request_and_its_task_an_admin_who_asks_adds_nobody(we
         "intent_type": "two.v1",
         "steps": [{"id": "check", "agent": "validator"}, {"id": "ok", "human": {"approvers": ["team:sre"]}}],
     }
-    await charter(web, workflows=[flow])
+    await manifest(web, workflows=[flow])
     asked_by = {who: await web.send(who, intent_type="two.v1") for who in ("dave", "rita")}
     team = {"members": ["ann@acme.example", "bob@acme.example", "mem@acme.example"]}
     assert (await web.call("PUT", "/v1/teams/sre", team, "dave")).status == 200
@@ -92,7 +92,7 @@ async def test_between_the_request_and_its_task_an_admin_who_asks_adds_nobody(we
 
 async def test_nobody_decides_their_own_request_through_a_key_that_they_made(web: WebEnv) -> None:
     await web.join("dave", "admin")
-    await charter(web)
+    await manifest(web)
     task_id = (await web.send("dave", intent_type="intent.guarded.v1"))[:-4] + "0001"
     web.keys["bob"] = (await web.post("/v1/keys", {"person": "bob@acme.example"}, "dave"))["api_key"]
     answer = await web.answer(task_id, "approved", "bob")

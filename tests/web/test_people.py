@@ -7,20 +7,20 @@ import pytest
 from msgspec.structs import replace
 
 from tests.web.inbox.reading import reader
-from tests.web.people_steps import CHARTER, TYPE, charter, decide, gate, shown
+from tests.web.people_steps import MANIFEST, TYPE, decide, gate, manifest, shown
 from tests.web.web_env import ELSEWHERE, WebEnv
 
 
 async def test_one_document_is_planned_then_applied_and_the_second_time_changes_nothing(web: WebEnv) -> None:
-    dry = await web.post("/v1/apply?dry_run=true", CHARTER, "oscar")
+    dry = await web.post("/v1/apply?dry_run=true", MANIFEST, "oscar")
     wanted = [
         ("create", "person", "bob@acme.example"), ("change", "person", "ann@acme.example"), ("create", "team", "sre"),
         ("create", "policy", "guarded"), ("create", "workflow", TYPE),
     ]  # fmt: skip
     assert [(c["action"], c["kind"], c["name"]) for c in dry["changes"]] == wanted
     assert (await web.get("/v1/teams", "ann"))["teams"] == []
-    await charter(web)
-    again = await web.post("/v1/apply", CHARTER, "oscar")
+    await manifest(web)
+    again = await web.post("/v1/apply", MANIFEST, "oscar")
     assert (again["changed"], {c["action"] for c in again["changes"]}) == (False, {"unchanged"})
     recorded = (await web.get("/v1/changes", "oscar"))["changes"]
     assert [(c["kind"], c["name"]) for c in reversed(recorded[:5])] == [
@@ -36,7 +36,7 @@ async def test_one_document_is_planned_then_applied_and_the_second_time_changes_
 
 
 async def test_a_mistake_anywhere_in_the_document_changes_nothing(web: WebEnv) -> None:
-    wrong = {**CHARTER, "policies": {"guarded": {"approve": [{"any": ["team:sr"]}]}}}
+    wrong = {**MANIFEST, "policies": {"guarded": {"approve": [{"any": ["team:sr"]}]}}}
     answer = await web.post("/v1/apply", wrong, "oscar")
     assert (answer.status, answer.code) == (422, "unknown_team")
     assert "sre" in answer["error"]["hint"]
@@ -45,8 +45,8 @@ async def test_a_mistake_anywhere_in_the_document_changes_nothing(web: WebEnv) -
 
 
 async def test_only_admins_apply_and_people_change_only_what_is_their_own(web: WebEnv) -> None:
-    assert (await web.post("/v1/apply", CHARTER, "ann")).code == "admin_required"
-    assert (await web.post("/v1/apply", CHARTER, "ci")).code == "admin_required"
+    assert (await web.post("/v1/apply", MANIFEST, "ann")).code == "admin_required"
+    assert (await web.post("/v1/apply", MANIFEST, "ci")).code == "admin_required"
     own = {"absences": [{"from": "2026-03-02", "until": "2026-03-06", "delegate": "otto@acme.example"}]}
     changed = await web.call("PATCH", "/v1/people/per_ann", own, "ann")
     assert changed["person"]["absences"] == [
@@ -88,9 +88,9 @@ async def test_a_policy_that_demands_a_session_takes_no_key_from_a_script_and_sa
 
 async def test_a_pending_task_keeps_the_people_and_the_policy_it_started_with(web: WebEnv) -> None:
     task_id = await gate(web)
-    looser = {**CHARTER["policies"]["guarded"], "approve": [{"any": ["role:member", "role:approver"]}]}
-    team = {**CHARTER["teams"]["sre"], "members": ["bob@acme.example", "emma@acme.example"]}
-    await charter(web, policies={"guarded": looser}, teams={"sre": team})
+    looser = {**MANIFEST["policies"]["guarded"], "approve": [{"any": ["role:member", "role:approver"]}]}
+    team = {**MANIFEST["teams"]["sre"], "members": ["bob@acme.example", "emma@acme.example"]}
+    await manifest(web, policies={"guarded": looser}, teams={"sre": team})
     assert (await decide(web, task_id, "rita")).code in {"not_an_approver", "self_approval"}
     assert (await decide(web, task_id, "emma")).code == "not_an_approver"  # joined after it was asked
     assert (await decide(web, task_id, "ann")).code == "not_an_approver"  # left meanwhile
@@ -103,7 +103,7 @@ async def test_a_gate_that_only_the_requesters_side_could_pass_is_refused(web: W
         "intent_type": "own.v1",
         "steps": [{"id": "ok", "human": {"approvers": ["role:owner"]}}],
     }
-    await charter(web, workflows=[flow])
+    await manifest(web, workflows=[flow])
     refused = await web.post(
         "/v1/intents", {"intent_type": "own.v1", "payload": {}}, "ci"
     )  # its key is oscar's
@@ -263,9 +263,9 @@ async def test_a_policy_is_refused_by_the_field_that_is_wrong(web: WebEnv, polic
 async def test_silence_ends_in_a_yes_only_where_risk_is_low_and_the_workspace_allows_it(web: WebEnv) -> None:
     lenient = {"deadline": "1h", "risk": "low", "on_timeout": "outcome:approved"}
     flow = {"workflow": "x", "intent_type": "x.v1", "steps": [{"id": "ok", "human": {"policy": "lenient"}}]}
-    charters = {"policies": {"lenient": lenient}, "workflows": [flow]}
-    assert (await web.post("/v1/apply", charters, "oscar")).code == "positive_fallback"
-    allowed = {**charters, "workspace": {"positive_fallback": True}}
+    manifests = {"policies": {"lenient": lenient}, "workflows": [flow]}
+    assert (await web.post("/v1/apply", manifests, "oscar")).code == "positive_fallback"
+    allowed = {**manifests, "workspace": {"positive_fallback": True}}
     assert (await web.post("/v1/apply", allowed, "oscar")).status == 200
     intent_id = await web.send(intent_type="x.v1")
     await web.env.pass_time(timedelta(hours=1))
@@ -278,7 +278,7 @@ async def test_who_is_not_active_any_more_may_do_nothing_and_an_earlier_vote_doe
 ) -> None:
     two = {"approve": [{"any": ["ann@acme.example", "otto@acme.example", "emma@acme.example"], "need": 2}]}
     flow = {"workflow": "two", "intent_type": "two.v1", "steps": [{"id": "ok", "human": {"policy": two}}]}
-    await charter(web, workflows=[flow])
+    await manifest(web, workflows=[flow])
     task_id = (await web.send(intent_type="two.v1"))[:-4] + "0001"
     assert (await decide(web, task_id, "otto")).status == 200
     assert (await web.call("PATCH", "/v1/people/otto@acme.example", {"active": False}, "oscar")).status == 200

@@ -6,7 +6,7 @@ from signoff.core.directory.actors import ActorKind
 from signoff.engine.commit.understaffed import Staffed
 from tests.web.web_env import HOME, WebEnv
 
-CHARTER: dict[str, Any] = {
+MANIFEST: dict[str, Any] = {
     "people": {"gil@acme.example": {}, "hal@acme.example": {}, "ida@acme.example": {}},
     "teams": {"sre": {"members": ["gil@acme.example", "hal@acme.example"]}},
     "policies": {
@@ -30,7 +30,7 @@ async def gate(web: WebEnv, policy: str) -> str:
         "intent_type": f"{policy}.v1",
         "steps": [{"id": "ok", "human": {"policy": policy}}],
     }
-    answer = await web.post("/v1/apply", {**CHARTER, "workflows": [flow]}, "oscar")
+    answer = await web.post("/v1/apply", {**MANIFEST, "workflows": [flow]}, "oscar")
     assert answer.status == 200, answer.text
     await settled(web)
     return await web.send(intent_type=f"{policy}.v1")

@@ -11,7 +11,7 @@ from tests.web.inbox.reading import reader
 from tests.web.web_env import WebEnv
 
 HOURS: Final = {"zone": "Europe/Berlin", "days": "mon-fri", "from": "08:00", "to": "18:00"}
-CHARTER: Final[dict[str, Any]] = {
+MANIFEST: Final[dict[str, Any]] = {
     "people": {
         "ann@acme.example": {"name": "Ann Lee", "zone": "Europe/Berlin", "hours": HOURS},
         "otto@acme.example": {"name": "Otto Berg", "zone": "Europe/Berlin"},
@@ -151,8 +151,8 @@ class DemoWorkspace(Struct, frozen=True):
 
 
 async def apply(web: WebEnv) -> None:
-    """The charter; and Emma says when she is away, as nobody else says it for her with a key."""
-    applied = await web.post("/v1/apply", CHARTER, "oscar")
+    """The manifest; and Emma says when she is away, as nobody else says it for her with a key."""
+    applied = await web.post("/v1/apply", MANIFEST, "oscar")
     assert applied.status == 200, applied.text
     leave = {"from": "2030-07-01", "until": "2030-07-14", "delegate": "otto@acme.example"}
     assert (await web.call("PATCH", "/v1/people/per_emma", {"absences": [leave]}, "emma")).status == 200

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from signoff.engine.delivery.channel_registry import ChannelRegistry
-from tests.web.inbox.demo_workspace import CHARTER, DemoWorkspace
+from tests.web.inbox.demo_workspace import MANIFEST, DemoWorkspace
 from tests.web.inbox.reading import reader
 from tests.web.web_env import HOME, WebEnv
 
@@ -48,7 +48,7 @@ async def propose(web: WebEnv) -> list[str]:
     """Proposals in a protected workspace: what waits for Oscar, his own, a stale one, one refused, one confirmed."""
     admin = {"people": {"otto@acme.example": {"roles": ["admin", "approver"]}}}
     assert (await web.post("/v1/apply", admin | {"workspace": {"protected": True}}, "oscar")).status == 200
-    policy = CHARTER["policies"]["everyday"]
+    policy = MANIFEST["policies"]["everyday"]
 
     async def ask(who: str, **changes: Any) -> str:
         web.clock.move(timedelta(seconds=1))

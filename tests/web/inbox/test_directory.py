@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from signoff.engine.delivery.chat_answers import Chat
-from tests.web.inbox.demo_workspace import CHARTER, apply
+from tests.web.inbox.demo_workspace import MANIFEST, apply
 from tests.web.inbox.reading import Reader, Shown, reader
 from tests.web.web_env import WebEnv
 
@@ -235,7 +235,7 @@ async def test_a_policy_is_told_in_plain_words_with_every_contact_to_come(web: W
 async def test_a_new_version_says_who_made_it_and_what_is_different(web: WebEnv) -> None:
     oscar = await company(web)
     web.clock.move(timedelta(hours=1))
-    changed = CHARTER["policies"]["everyday"] | {"deadline": "3d"}
+    changed = MANIFEST["policies"]["everyday"] | {"deadline": "3d"}
     assert (await web.post("/v1/policies", {"name": "everyday", "policy": changed}, "oscar")).status == 200
     page = await oscar.get("/policies/everyday")
     assert "Version 2" in page.text

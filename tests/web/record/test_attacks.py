@@ -4,12 +4,12 @@ from datetime import timedelta
 
 from signoff.core.intent.commands import Answer
 from signoff.engine.delivery.chat_answers import Chat
-from tests.web.policy_steps import CHARTER, applied, decide, gate, policy, quorum
+from tests.web.policy_steps import MANIFEST, applied, decide, gate, policy, quorum
 from tests.web.web_env import WebEnv
 
 
 async def test_lower_the_quorum_from_two_to_one_while_an_intent_waits(web: WebEnv) -> None:
-    await applied(web, CHARTER)
+    await applied(web, MANIFEST)
     await applied(web, policy(risk="medium"))
     task_id = await gate(web)
     await applied(web, policy(risk="medium", approve=[{"any": ["team:sre"], "need": 1}]))
@@ -19,10 +19,10 @@ async def test_lower_the_quorum_from_two_to_one_while_an_intent_waits(web: WebEn
 
 
 async def test_add_an_approver_to_the_group_while_an_intent_waits(web: WebEnv) -> None:
-    await applied(web, {**CHARTER, "teams": {"sre": {"members": ["ann@acme.example", "otto@acme.example"]}}})
+    await applied(web, {**MANIFEST, "teams": {"sre": {"members": ["ann@acme.example", "otto@acme.example"]}}})
     await applied(web, policy(risk="medium"))
     task_id = await gate(web)
-    await applied(web, {"teams": CHARTER["teams"]})
+    await applied(web, {"teams": MANIFEST["teams"]})
     await applied(web, {"people": {"rita@acme.example": {"roles": ["owner"]}}})
     for who in ("emma", "rita"):
         assert (await decide(web, task_id, who)).code == "not_an_approver"
@@ -33,7 +33,7 @@ async def test_edit_a_slack_mapping_while_an_intent_waits(web: WebEnv) -> None:
     env = web.env
     chat = Chat("slack", env.engine, env.store, env.keys, env.directory, web.clock)
     await chat.link("T1", "UANN", (await chat.code(await web.actor("ann"))).text)
-    await applied(web, CHARTER)
+    await applied(web, MANIFEST)
     await applied(web, policy(risk="medium"))
     task_id = await gate(web)
     digest = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]["digest"]

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from signoff.engine.delivery.chat_answers import Chat
-from tests.web.policy_steps import CHARTER, applied, policy
+from tests.web.policy_steps import MANIFEST, applied, policy
 from tests.web.web_env import HOME, WebEnv
 
 AGENT = {
@@ -141,7 +141,7 @@ async def test_changes_of_one_moment_have_an_order_and_no_page_skips_or_repeats_
 
 
 async def test_of_many_who_change_one_thing_at_once_each_sees_what_was_there_before(web: WebEnv) -> None:
-    await applied(web, CHARTER)
+    await applied(web, MANIFEST)
     wishes = [policy(deadline=f"{hours}h") for hours in range(2, 8)]
     answers = await asyncio.gather(*(web.post("/v1/apply", one, "oscar") for one in wishes))
     made = [one.status for one in answers].count(200)

@@ -225,7 +225,7 @@ class WorkspaceSource(Source, frozen=True, kw_only=True):
     unlisted_types: Literal["allow", "gate", "refuse"] | None = None
 
 
-class Charter(Source, frozen=True, kw_only=True):
+class Manifest(Source, frozen=True, kw_only=True):
     """All that one document asks for."""
 
     people: Annotated[tuple[PersonSpec, ...], reads(_read_people, dict[str, PersonSource])] = ()
@@ -241,9 +241,9 @@ class Charter(Source, frozen=True, kw_only=True):
         return {name: value for name, value in given.items() if value is not None}
 
 
-def compile_charter(
+def compile_manifest(
     source: object, channels: PersonalChannels = NO_CHANNELS, *, kept: bool = False
-) -> Charter:
+) -> Manifest:
     """Compile the document (a JSON-able dict); raises Invalid naming the field, with a hint. ``channels``: those that
     people's addresses and preferences may name; ``kept``: as in ``document``.
     """
@@ -251,7 +251,7 @@ def compile_charter(
     if top.has("people") and not kept:
         for _, person in top.entries("people", most=_MOST):
             _refuse_unknown_channels(person, channels)
-    return read_struct(Charter, top)
+    return read_struct(Manifest, top)
 
 
 def begins(start: datetime | date, where: str) -> datetime:

@@ -1,5 +1,5 @@
-"""Applying a charter: people, teams, policies, workflows of one workspace. Compared first, then written all or nothing,
-each change with who made it and what was there before. Whoever only looks is shown the same comparison.
+"""Apply a manifest: people, teams, policies, workflows of one workspace. Compared first, then written all or nothing,
+each change with who made it and what it was before. A dry run shows the same comparison.
 """
 
 from collections.abc import Awaitable, Callable
@@ -17,7 +17,7 @@ from signoff.core.directory.roles import ROLES
 from signoff.core.directory.rotation import Absence, Rotation
 from signoff.core.errors import Conflict, Invalid, NotFound
 from signoff.core.formats.manifest import (
-    Charter,
+    Manifest,
     PersonSpec,
     PolicySpec,
     TeamSpec,
@@ -56,7 +56,7 @@ T = TypeVar("T")
 
 
 class ManifestApplier:
-    """Looks at and applies charters. ``on_moved``: called for each person whose mail goes elsewhere, once it is so."""
+    """Looks at and applies manifests. ``on_moved``: called for each person whose mail goes elsewhere, once it is so."""
 
     on_moved: Callable[[AddressChange], None] | None = None
 
@@ -66,7 +66,7 @@ class ManifestApplier:
         self._directory = directory
         self._clock = clock
 
-    async def apply(self, actor: Actor, charter: Charter, dry_run: bool = False) -> list[PlannedChange]:
+    async def apply(self, actor: Actor, manifest: Manifest, dry_run: bool = False) -> list[PlannedChange]:
         """What it changes, in order; applied unless ``dry_run``. Raises Refused, and then nothing is changed; also
         where the workspace is protected and it would loosen who decides: ``Proposals`` can take that up.
         """
@@ -81,9 +81,9 @@ class ManifestApplier:
                 await self.save(draft)
             return draft.planned
 
-        planned = await self.on_what_is_in_force(actor, charter, use)
+        planned = await self.on_what_is_in_force(actor, manifest, use)
         if not dry_run:
-            await self.register_agents(actor, charter)
+            await self.register_agents(actor, manifest)
         return planned
 
     async def add_person(
@@ -99,31 +99,31 @@ class ManifestApplier:
             raise Invalid(
                 "unknown_role", f"There is no role {unknown[0]!r}.", field="roles", hint=", ".join(ROLES)
             )
-        await self.apply(actor, Charter(people=(PersonSpec(who=email, name=name, roles=roles),)))
+        await self.apply(actor, Manifest(people=(PersonSpec(who=email, name=name, roles=roles),)))
         made = await self._store.directory.person_by_email(actor.workspace, email)
         if made is None:
             raise NotFound("person_not_found", f"There is no person {email[:128]}.")
         return made, True
 
-    async def register_agents(self, actor: Actor, charter: Charter) -> None:
+    async def register_agents(self, actor: Actor, manifest: Manifest) -> None:
         """Agents that its workflows name exist from now on (without a key), so that their bare names mean them."""
         book = await self._directory.of(actor.workspace)
-        steps = (step for flow in charter.workflows for step in flow.template.plan.steps)
+        steps = (step for flow in manifest.workflows for step in flow.template.plan.steps)
         for step in steps:
             if isinstance(step, AgentStep) and not is_internal(step.agent) and not book.account(step.agent):
                 await self._accounts.add_account(actor, ActorKind.AGENT, step.agent)
 
     async def on_what_is_in_force(
-        self, actor: Actor, charter: Charter, use: Callable[[ManifestDiff], Awaitable[T]]
+        self, actor: Actor, manifest: Manifest, use: Callable[[ManifestDiff], Awaitable[T]]
     ) -> T:
         """What ``use`` makes of the draft. Where something else was changed meanwhile it is drafted anew on that; where
-        it was one of the things that the charter speaks of, Conflict: whoever wrote it did not know.
+        it was one of the things that the manifest speaks of, Conflict: whoever wrote it did not know.
         """
         first: ManifestDiff | None = None
 
         async def attempt() -> T:
             nonlocal first
-            draft = await self.drafted(actor, charter)
+            draft = await self.drafted(actor, manifest)
             if first is not None and first.base_state != draft.base_state:
                 raise ChangedMeanwhile(committed=True)
             first = first or draft
@@ -135,25 +135,25 @@ class ManifestApplier:
         """Read the actor's workspace anew when it is asked for next: what is held here is not what is there."""
         self._directory.forget(actor.workspace)
 
-    async def drafted(self, actor: Actor, charter: Charter) -> ManifestDiff:
-        """The workspace as the charter would make it; raises Refused where it may not or cannot be."""
-        _authorize(actor, charter)
+    async def drafted(self, actor: Actor, manifest: Manifest) -> ManifestDiff:
+        """The workspace as the manifest would make it; raises Refused where it may not or cannot be."""
+        _authorize(actor, manifest)
         draft = ManifestDiff(actor, await self._directory.of(actor.workspace), self._clock.now())
-        _settings(draft, charter)
-        for wish in charter.people:
-            _person(draft, wish)
-        for wish in charter.people:  # delegates may be people of the same charter
-            _absences(draft, wish)
+        _settings(draft, manifest)
+        for spec in manifest.people:
+            _person(draft, spec)
+        for spec in manifest.people:  # delegates may be people of the same manifest
+            _absences(draft, spec)
         _keep_an_owner(draft)
-        for team in charter.teams:
+        for team in manifest.teams:
             _team(draft, team)
-        for policy in charter.policies:
+        for policy in manifest.policies:
             _policy(draft, policy)
         refuse_default(draft.before, draft.directory)
-        for flow in charter.workflows:
+        for flow in manifest.workflows:
             await self._workflow(draft, flow)
         if (
-            charter.workspace.protected
+            manifest.workspace.protected
             and not draft.before.workspace.protected
             and len(_admins(draft.directory)) < 2
         ):
@@ -185,8 +185,8 @@ class ManifestApplier:
         authorize(actor, Action.READ_CHANGES)
         return await self._store.people.changes(actor.workspace, limit, before, subject)
 
-    async def _workflow(self, draft: ManifestDiff, wish: WorkflowSpec) -> None:
-        template = wish.template
+    async def _workflow(self, draft: ManifestDiff, spec: WorkflowSpec) -> None:
+        template = spec.template
         # not before: a policy may bring a route
         frozen = [freeze(plan, draft.directory)[0] for plan in variants(template.plan)]
         refuse_unreached(*frozen)
@@ -198,7 +198,7 @@ class ManifestApplier:
         if present is None or (present.plan_digest, present.name) != (digest, template.name):
             version += 1
         flow = Workflow(
-            draft.actor.workspace, template.name, template.intent_type, version, digest, _SORTED.encode(wish.source),
+            draft.actor.workspace, template.name, template.intent_type, version, digest, _SORTED.encode(spec.source),
             draft.actor.id, draft.now,
         )  # fmt: skip
         if version > (present.version if present else 0):
@@ -216,32 +216,32 @@ def shown_flow(flow: Workflow) -> dict[str, Any]:
 
 
 def _last(entries: list[msgspec.Struct]) -> list[msgspec.Struct]:
-    """Of each person the last entry only: a wish may have been taken up in two steps."""
+    """Of each person the last entry only: a spec may have been taken up in two steps."""
     people = {entry.id: entry for entry in entries if isinstance(entry, Person)}
     return [*people.values(), *(entry for entry in entries if not isinstance(entry, Person))]
 
 
-def _authorize(actor: Actor, charter: Charter) -> None:
+def _authorize(actor: Actor, manifest: Manifest) -> None:
     """Everybody may change what is only about themselves."""
-    others = charter.teams or charter.policies or charter.workflows or charter.settings
-    if charter.people and not others and all(_given(wish) <= _OWN for wish in charter.people):
-        for wish in charter.people:
-            authorize(actor, Action.CHANGE_PREFERENCES, wish.who)
+    others = manifest.teams or manifest.policies or manifest.workflows or manifest.settings
+    if manifest.people and not others and all(_given(spec) <= _OWN for spec in manifest.people):
+        for spec in manifest.people:
+            authorize(actor, Action.CHANGE_PREFERENCES, spec.who)
     else:
         authorize(actor, Action.CHANGE_DIRECTORY)
 
 
-def _given(wish: PersonSpec) -> set[str]:
-    return {name for name in wish.__struct_fields__ if getattr(wish, name) is not None}
+def _given(spec: PersonSpec) -> set[str]:
+    return {name for name in spec.__struct_fields__ if getattr(spec, name) is not None}
 
 
-def _settings(draft: ManifestDiff, charter: Charter) -> None:
-    if not charter.settings:
+def _settings(draft: ManifestDiff, manifest: Manifest) -> None:
+    if not manifest.settings:
         return
     space = draft.directory.workspace
-    after = replace(space, **charter.settings)
+    after = replace(space, **manifest.settings)
     refuse_self_approval(draft.actor, draft.before, after)
-    said = [{name: getattr(one, name) for name in charter.settings} for one in (space, after)]
+    said = [{name: getattr(one, name) for name in manifest.settings} for one in (space, after)]
     draft.note("workspace", space.name, said[0], said[1], after)
     draft.directory = replace(draft.directory, workspace=after)
 
@@ -256,20 +256,20 @@ def shown_person(person: Person) -> dict[str, Any]:
     return {name: value for name, value in built.items() if name not in ("workspace", "created_at")}
 
 
-def _person(draft: ManifestDiff, wish: PersonSpec) -> None:
-    known = _found(draft, wish.who)
+def _person(draft: ManifestDiff, spec: PersonSpec) -> None:
+    known = _found(draft, spec.who)
     if known is None:
-        email = wish.who.strip().lower()
+        email = spec.who.strip().lower()
         if "@" not in email[1:-1] or len(email) > 255 or not email.isprintable() or " " in email:
-            raise Invalid("invalid_email", f"{wish.who[:128]!r} is not an e-mail address.", field="people")
+            raise Invalid("invalid_email", f"{spec.who[:128]!r} is not an e-mail address.", field="people")
         known = Person(draft.fresh_id("per_"), draft.actor.workspace, email, "", ("approver",), draft.now)
         before = None
     else:
         before = shown_person(known)
     given = {name: value for name in ("name", "roles", "active", "addresses", "zone", "preferences")
-             if (value := getattr(wish, name)) is not None}  # fmt: skip
-    if wish.hours is not None:
-        given["hours"] = wish.hours or None
+             if (value := getattr(spec, name)) is not None}  # fmt: skip
+    if spec.hours is not None:
+        given["hours"] = spec.hours or None
     after = replace(known, **given)
     touched = "owner" in (set(known.roles) ^ set(after.roles)) or (
         "owner" in known.roles and not after.active
@@ -289,14 +289,14 @@ def _found(draft: ManifestDiff, who: str) -> Person | None:
     return draft.directory.people.get(key) or next(by_email, None)
 
 
-def _absences(draft: ManifestDiff, wish: PersonSpec) -> None:
-    if wish.absences is None:
+def _absences(draft: ManifestDiff, spec: PersonSpec) -> None:
+    if spec.absences is None:
         return
-    person = _found(draft, wish.who)
+    person = _found(draft, spec.who)
     if person is None:
         raise TypeError("a wished person was not taken up")
     absences = []
-    for index, away in enumerate(wish.absences):
+    for index, away in enumerate(spec.absences):
         start, end = begins(away.start, person.zone), ends(away.end, person.zone)
         field = f"absences[{index}]"
         if end <= start:
@@ -323,7 +323,7 @@ def _absences(draft: ManifestDiff, wish: PersonSpec) -> None:
 
 
 def _keep_an_owner(draft: ManifestDiff) -> None:
-    """Refuse a charter that takes the last owner away."""
+    """Refuse a manifest that takes the last owner away."""
     if _owned(draft.before) and not _owned(draft.directory):
         raise Conflict(
             "last_owner", "The workspace would have no owner any more.", field="people",
@@ -339,15 +339,15 @@ def _member(draft: ManifestDiff, name: str, field: str) -> str:
     return known_person(draft.directory, name, field).id
 
 
-def _team(draft: ManifestDiff, wish: TeamSpec) -> None:
-    field = f"teams.{wish.name}"
-    members = tuple(_member(draft, name, f"{field}.members") for name in wish.members)
-    known = draft.directory.teams.get(wish.name)
-    rotation = _turns(draft, wish, members, known)
-    team = Team(wish.name, members, rotation, draft.actor.workspace, draft.now)
+def _team(draft: ManifestDiff, spec: TeamSpec) -> None:
+    field = f"teams.{spec.name}"
+    members = tuple(_member(draft, name, f"{field}.members") for name in spec.members)
+    known = draft.directory.teams.get(spec.name)
+    rotation = _turns(draft, spec, members, known)
+    team = Team(spec.name, members, rotation, draft.actor.workspace, draft.now)
     before = None if known is None else _shown_team(known)
-    draft.note("team", wish.name, before, _shown_team(team), team)
-    draft.directory = replace(draft.directory, teams={**draft.directory.teams, wish.name: team})
+    draft.note("team", spec.name, before, _shown_team(team), team)
+    draft.directory = replace(draft.directory, teams={**draft.directory.teams, spec.name: team})
 
 
 def _shown_team(team: Team) -> Any:
@@ -356,9 +356,9 @@ def _shown_team(team: Team) -> Any:
 
 
 def _turns(
-    draft: ManifestDiff, wish: TeamSpec, members: tuple[str, ...], known: Team | None
+    draft: ManifestDiff, spec: TeamSpec, members: tuple[str, ...], known: Team | None
 ) -> Rotation | None:
-    turns, field = wish.rotation, f"teams.{wish.name}.rotation.order"
+    turns, field = spec.rotation, f"teams.{spec.name}.rotation.order"
     if turns is None:
         return None
     order = tuple(_member(draft, name, field) for name in turns.order) or members
@@ -376,22 +376,22 @@ def _turns(
     return rotation
 
 
-def _policy(draft: ManifestDiff, wish: PolicySpec) -> None:
-    field = f"policies.{wish.name}"
-    refuse_unusable(draft.directory, wish.policy, field)
-    known = draft.directory.policies.get(wish.name)
-    same = known is not None and known.compiled == wish.policy
+def _policy(draft: ManifestDiff, spec: PolicySpec) -> None:
+    field = f"policies.{spec.name}"
+    refuse_unusable(draft.directory, spec.policy, field)
+    known = draft.directory.policies.get(spec.name)
+    same = known is not None and known.compiled == spec.policy
     version = (known.row.version if known else 0) + (not same)
-    source = known.row.source if known and same else _SORTED.encode(wish.source)
-    row = PolicyVersion(draft.actor.workspace, wish.name, version, source, draft.actor.id, draft.now)
+    source = known.row.source if known and same else _SORTED.encode(spec.source)
+    row = PolicyVersion(draft.actor.workspace, spec.name, version, source, draft.actor.id, draft.now)
     before = (
         None
         if known is None
         else {"version": known.row.version, "source": json_value.decode(known.row.source)}
     )
-    draft.note("policy", wish.name, before, {"version": version, "source": json_value.decode(source)}, row)
+    draft.note("policy", spec.name, before, {"version": version, "source": json_value.decode(source)}, row)
     draft.directory = replace(
-        draft.directory, policies={**draft.directory.policies, wish.name: NamedPolicy(row, wish.policy)}
+        draft.directory, policies={**draft.directory.policies, spec.name: NamedPolicy(row, spec.policy)}
     )
 
 

@@ -1,4 +1,4 @@
-"""A workspace as a charter would make it: what each wish does to it, and who it was before. Nothing is written here."""
+"""A workspace as a manifest would make it: what each entry changes, and what it was before. Nothing is written here."""
 
 import secrets
 from datetime import datetime
@@ -37,7 +37,7 @@ class PlannedChange(msgspec.Struct, frozen=True):
 
 
 class ManifestDiff:
-    """The workspace as it will be, while a charter is gone through; nothing is written yet."""
+    """The workspace as it will be, while a manifest is gone through; nothing is written yet."""
 
     def __init__(self, actor: Actor, directory: Snapshot, now: datetime) -> None:
         self.actor = actor
@@ -80,7 +80,7 @@ class ManifestDiff:
 
     @property
     def base_state(self) -> dict[tuple[str, str], Any]:
-        """What was there of each thing that the charter speaks of."""
+        """What was there of each thing that the manifest speaks of."""
         return {(planned.kind, planned.name): planned.before for planned in self.planned}
 
     def changes(self, confirmed_by: str = "") -> list[DirectoryChange]:

@@ -15,7 +15,7 @@ from signoff.core.directory.actors import Actor
 from signoff.core.directory.authorization import Action, authorize, permits
 from signoff.core.directory.model import ProposalEnd, StoredProposal
 from signoff.core.errors import Conflict, Forbidden, NotFound, Refused
-from signoff.core.formats.manifest import Charter, compile_charter
+from signoff.core.formats.manifest import Manifest, compile_manifest
 from signoff.core.plan.task_types import Strength
 from signoff.core.text import json_value
 from signoff.engine.admin.apply_manifest import ManifestApplier
@@ -76,18 +76,18 @@ _SHOWN: Final = msgspec.json.Decoder(tuple[Shown, ...])
 class Proposals:
     """Takes up, lists and ends proposals."""
 
-    def __init__(self, store: Store, directory: Directory, clock: Clock, charters: ManifestApplier) -> None:
+    def __init__(self, store: Store, directory: Directory, clock: Clock, manifests: ManifestApplier) -> None:
         self._rows = store.people
         self._directory = directory
         self._clock = clock
-        self._manifests = charters
+        self._manifests = manifests
 
     async def apply(
-        self, actor: Actor, charter: Charter, source: dict[str, Any], dry_run: bool = False
+        self, actor: Actor, manifest: Manifest, source: dict[str, Any], dry_run: bool = False
     ) -> tuple[list[PlannedChange], Proposal | None]:
         """Apply it, or keep it as a proposal where it takes two; with ``dry_run`` only say which, under the id "".
 
-        source: the document that the charter was compiled from.
+        source: the document that the manifest was compiled from.
         """
 
         async def use(draft: ManifestDiff) -> tuple[list[PlannedChange], Proposal | None]:
@@ -97,9 +97,9 @@ class Proposals:
                 await self._manifests.save(draft)
             return draft.planned, None
 
-        planned, proposal = await self._manifests.on_what_is_in_force(actor, charter, use)
+        planned, proposal = await self._manifests.on_what_is_in_force(actor, manifest, use)
         if proposal is None and not dry_run:
-            await self._manifests.register_agents(actor, charter)
+            await self._manifests.register_agents(actor, manifest)
         return planned, proposal
 
     async def _proposed(self, draft: ManifestDiff, source: dict[str, Any], dry_run: bool) -> Proposal:
@@ -158,7 +158,7 @@ class Proposals:
     async def confirm(self, actor: Actor, id: str) -> Proposal:
         """Apply what somebody else has proposed, on the word of both."""
 
-        async def attempt() -> tuple[Proposal, Charter]:
+        async def attempt() -> tuple[Proposal, Manifest]:
             proposal = await self._open(actor, id)
             if actor.id == proposal.row.actor_id:
                 raise Forbidden(
@@ -171,15 +171,15 @@ class Proposals:
                     "A change that loosens who decides is confirmed after a sign-in by mail.",
                     hint="Finish in the browser: sign in by mail, then open Changes, Proposed.",
                 )  # fmt: skip
-            charter = _charter(proposal)
-            await self._manifests.drafted(actor, charter)  # it takes two who both may
+            manifest = _manifest(proposal)
+            await self._manifests.drafted(actor, manifest)  # it takes two who both may
             draft = await self._drafted(proposal)
             end = ProposalEnd(proposal.row.id, CONFIRMED, actor.id, actor.via, self._clock.now())
             await self._manifests.save(draft, actor.id, end, _ended_row(proposal, end))
-            return msgspec.structs.replace(proposal, state=CONFIRMED, end=end), charter
+            return msgspec.structs.replace(proposal, state=CONFIRMED, end=end), manifest
 
-        proposal, charter = await retry_on_conflict(attempt, lambda: self._manifests.forget(actor))
-        await self._manifests.register_agents(actor, charter)
+        proposal, manifest = await retry_on_conflict(attempt, lambda: self._manifests.forget(actor))
+        await self._manifests.register_agents(actor, manifest)
         return proposal
 
     async def _drafted(self, proposal: Proposal) -> ManifestDiff:
@@ -191,7 +191,7 @@ class Proposals:
             raise Conflict(
                 "stale_proposal", "Whoever proposed this may not any more.", hint="Propose it again."
             )
-        draft = await self._manifests.drafted(proposer, _charter(proposal))
+        draft = await self._manifests.drafted(proposer, _manifest(proposal))
         base_state = [(one.action, one.kind, one.name, one.before) for one in draft.changed]
         if _JSON.encode(base_state) != _JSON.encode([one.base_state for one in proposal.changes]):
             raise Conflict(
@@ -262,5 +262,5 @@ def reasons(shown: Iterable[Shown]) -> list[str]:
     ]
 
 
-def _charter(proposal: Proposal) -> Charter:
-    return compile_charter(json_value.decode(proposal.row.source), personal_channels(), kept=True)
+def _manifest(proposal: Proposal) -> Manifest:
+    return compile_manifest(json_value.decode(proposal.row.source), personal_channels(), kept=True)

@@ -11,7 +11,13 @@ from signoff import wire
 from signoff.core.directory.authorization import Action, authorize, permits
 from signoff.core.directory.model import Person
 from signoff.core.errors import Conflict, Invalid, NotFound
-from signoff.core.formats.manifest import Charter, compile_charter, read_named_policy, read_person, read_team
+from signoff.core.formats.manifest import (
+    Manifest,
+    compile_manifest,
+    read_named_policy,
+    read_person,
+    read_team,
+)
 from signoff.core.text.document_reader import document, in_utc
 from signoff.engine.admin.manifest_diff import UNCHANGED
 from signoff.engine.admin.proposals import Proposal
@@ -81,9 +87,9 @@ async def change_person(call: Call) -> wire.people.PersonAnswer:
 
 
 async def _put_person(call: Call, who: str, said: dict[str, Any]) -> wire.people.PersonAnswer:
-    wish = read_person(who, document(said), personal_channels())
+    spec = read_person(who, document(said), personal_channels())
     before = await directory_of(call)
-    await call.state.manifests.apply(call.actor, Charter(people=(wish,)))
+    await call.state.manifests.apply(call.actor, Manifest(people=(spec,)))
     directory = await directory_of(call)
     found = next(one for one in directory.people.values() if who.strip().lower() in (one.id, one.email))
     warnings = await call.state.staffed.warnings(
@@ -223,9 +229,9 @@ async def team(call: Call) -> wire.teams.TeamAnswer:
 async def put_team(call: Call) -> wire.teams.TeamAnswer:
     """PUT /v1/teams/{name}"""
     said = bodies.ours(wire.teams.PutTeam, call.body)
-    wish = read_team(call.params["name"], document(_said(said)))
+    spec = read_team(call.params["name"], document(_said(said)))
     before = await directory_of(call)
-    await call.state.manifests.apply(call.actor, Charter(teams=(wish,)))
+    await call.state.manifests.apply(call.actor, Manifest(teams=(spec,)))
     after = await directory_of(call)
     answer = await team(call)
     answer.warnings = await call.state.staffed.warnings(
@@ -249,8 +255,8 @@ async def policies(call: Call) -> wire.policies.PoliciesAnswer:
 async def put_policy(call: Call) -> wire.policies.PolicyAnswer:
     """POST /v1/policies"""
     said = bodies.ours(wire.policies.PutPolicy, call.body)
-    wish = read_named_policy(said.name, document(said.policy).moved("policy"))
-    [planned] = await call.state.manifests.apply(call.actor, Charter(policies=(wish,)))
+    spec = read_named_policy(said.name, document(said.policy).moved("policy"))
+    [planned] = await call.state.manifests.apply(call.actor, Manifest(policies=(spec,)))
     directory = await directory_of(call)
     return wire.policies.PolicyAnswer(
         policy=p.policy_out(directory.policies[said.name], directory), changed=planned.action != UNCHANGED
@@ -296,18 +302,18 @@ async def apply(call: Call) -> wire.changes.ManifestAnswer:
     said = bodies.ours(wire.changes.ManifestRequest, call.body)
     source = {name: value for name, value in _said(said).items() if value}
     dry_run = call.flag("dry_run")
-    before, charter = await directory_of(call), compile_charter(source, personal_channels())
-    planned, proposal = await call.state.proposals.apply(call.actor, charter, source, dry_run)
+    before, manifest = await directory_of(call), compile_manifest(source, personal_channels())
+    planned, proposal = await call.state.proposals.apply(call.actor, manifest, source, dry_run)
     after = (
-        (await call.state.manifests.drafted(call.actor, charter)).directory
+        (await call.state.manifests.drafted(call.actor, manifest)).directory
         if dry_run
         else await directory_of(call)
     )
     warnings = await call.state.staffed.warnings(call.actor.workspace, before.membership, after.membership)
     warnings = (*warnings, *_not_alone(before, after))
-    for wish in charter.workflows:
-        absent = await call.state.workers.absent(wish.template.plan, after, call.state.clock.now())
-        warnings = (*warnings, *absent, *remarks(wish.template.plan, after))
+    for spec in manifest.workflows:
+        absent = await call.state.workers.absent(spec.template.plan, after, call.state.clock.now())
+        warnings = (*warnings, *absent, *remarks(spec.template.plan, after))
     out = wire.changes.ManifestAnswer(
         dry_run=dry_run,
         changed=any(one.action != UNCHANGED for one in planned),

@@ -3,7 +3,7 @@
 from signoff.core.directory.authorization import PROGRAMS
 from signoff.core.directory.model import Workflow
 from signoff.core.errors import NotFound
-from signoff.core.formats.manifest import Charter, WorkflowSpec
+from signoff.core.formats.manifest import Manifest, WorkflowSpec
 from signoff.core.formats.workflow import compile_workflow
 from signoff.core.plan.plan import Plan
 from signoff.engine.admin.manifest_diff import UNCHANGED
@@ -22,8 +22,8 @@ async def apply(call: Call) -> AppliedOut:
     source = json_intake.parse_object(call.body).value
     template = compile_workflow(source)
     dry_run = call.flag("dry_run")
-    charter = Charter(workflows=(WorkflowSpec(template, source),))
-    [planned] = await call.state.manifests.apply(call.actor, charter, dry_run)
+    manifest = Manifest(workflows=(WorkflowSpec(template, source),))
+    [planned] = await call.state.manifests.apply(call.actor, manifest, dry_run)
     if not isinstance(planned.entry, Workflow):
         raise TypeError("a workflow was not taken up")
     directory = await directory_of(call)

@@ -1,5 +1,5 @@
-"""People: who is there, one person with all that concerns them, and one's own settings. Each form is one wish of a
-charter, so a page can say nothing that the API could not, and everything is on record.
+"""People: who is there, one person with all that concerns them, and one's own settings. Each form is one
+entry of a manifest, so a page can change nothing that the API could not, and everything is on record.
 """
 
 from collections.abc import Awaitable, Callable
@@ -15,7 +15,7 @@ from signoff.core.directory.personal_channels import PersonalChannels
 from signoff.core.directory.roles import DECIDING, ROLES
 from signoff.core.directory.rotation import Absence, absence_at
 from signoff.core.errors import Conflict, Invalid, NotFound, Refused
-from signoff.core.formats.manifest import Charter, read_person
+from signoff.core.formats.manifest import Manifest, read_person
 from signoff.core.plan.hours_reader import DAYS, hours_text
 from signoff.core.text.document_reader import document
 from signoff.engine.delivery.chat_answers import Code
@@ -109,7 +109,7 @@ async def add_person(request: PageRequest) -> Page:
 
 async def _wish(request: PageRequest, who: str, said: dict[str, Any]) -> None:
     wish = read_person(who, document(said), personal_channels())
-    await request.state.manifests.apply(request.actor, Charter(people=(wish,)))
+    await request.state.manifests.apply(request.actor, Manifest(people=(wish,)))
 
 
 # -- one person

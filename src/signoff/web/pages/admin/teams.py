@@ -9,7 +9,7 @@ import msgspec
 from signoff.core.directory.model import Team
 from signoff.core.directory.rotation import absence_at
 from signoff.core.errors import NotFound, Refused
-from signoff.core.formats.manifest import Charter, read_team
+from signoff.core.formats.manifest import Manifest, read_team
 from signoff.core.plan.hours_reader import DAYS
 from signoff.core.text.document_reader import document
 from signoff.engine.directory.snapshot import Snapshot
@@ -151,4 +151,4 @@ async def _put(request: PageRequest, name: str) -> None:
             "zone": request.field("zone").strip(),
         }
     wish = read_team(name, document(said))
-    await request.state.manifests.apply(request.actor, Charter(teams=(wish,)))
+    await request.state.manifests.apply(request.actor, Manifest(teams=(wish,)))

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from signoff.core.directory.actors import system
 from signoff.core.errors import Conflict, Invalid, Refused
-from signoff.core.formats.manifest import Charter, compile_charter
+from signoff.core.formats.manifest import Manifest, compile_manifest
 from signoff.documents import is_yaml, line_of, parse, read_text
 from signoff.engine.admin.manifest_diff import UNCHANGED
 from signoff.notify.registry import personal_channels
@@ -21,12 +21,12 @@ from signoff.server import Server
 _TRIES: Final = 5  # replicas that start at one moment apply the same file; all but the first find it done
 
 
-class CharterFile(msgspec.Struct, frozen=True):
+class ManifestFile(msgspec.Struct, frozen=True):
     """A file that could be read and compiled."""
 
     path: Path
     text: str
-    charter: Charter
+    manifest: Manifest
 
     def at(self, refusal: Refused) -> Invalid:
         """The refusal with the line that it is about."""
@@ -35,7 +35,7 @@ class CharterFile(msgspec.Struct, frozen=True):
         return Invalid(refusal.code, f"{where}: {refusal.message}", field=refusal.field, hint=refusal.hint)
 
 
-def read_charter(name: str) -> CharterFile:
+def read_manifest(name: str) -> ManifestFile:
     """Read and compile it; raises Invalid with the line and the reason."""
     path = Path(name).expanduser()
     try:
@@ -43,15 +43,15 @@ def read_charter(name: str) -> CharterFile:
     except OSError as error:
         problem = f"policy: {path} cannot be read: {error.strerror}."
         raise Invalid("unreadable_document", problem, field="policy") from None
-    found = CharterFile(path, text, Charter())
+    found = ManifestFile(path, text, Manifest())
     source = parse(text, str(path), yaml=is_yaml(path))
     try:
-        return replace(found, charter=compile_charter(source, personal_channels()))
+        return replace(found, manifest=compile_manifest(source, personal_channels()))
     except Invalid as wrong:
         raise found.at(wrong) from wrong
 
 
-async def apply_charter(server: Server, file: CharterFile) -> int:
+async def apply_manifest(server: Server, file: ManifestFile) -> int:
     """Apply it to the server's one workspace; how many things it changed. Raises Invalid, and then changes nothing."""
     spaces = await server.store.directory.workspaces()
     if len(spaces) != 1:
@@ -62,7 +62,7 @@ async def apply_charter(server: Server, file: CharterFile) -> int:
     actor = replace(system(spaces[0].id), via="file")
     for turn in range(_TRIES):
         try:
-            planned = await server.manifests.apply(actor, file.charter)
+            planned = await server.manifests.apply(actor, file.manifest)
             return sum(one.action != UNCHANGED for one in planned)
         except Conflict:
             server.directory.changed(spaces[0].id)

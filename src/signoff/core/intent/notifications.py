@@ -4,7 +4,7 @@ and rendered when it is sent, so what happened and who is notified can be read, 
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 import msgspec
 from msgspec.structs import replace
@@ -69,21 +69,9 @@ class Notification(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
 
 ADMINS: Final = ("role:owner", "role:admin")
 
-_TELLING: Final = frozenset(
-    {e.TaskOpened, e.StagePassed, e.Delegated, e.Reassigned, e.Reminded, e.Escalated, e.Revised, e.Commented,
-    e.Unsnoozed,
-     e.Decided, e.Understaffed, e.Notified, e.Offered, e.Completed, e.Failed, e.Canceled, e.TimedOut}
-)  # fmt: skip
-
-
-# What is said of these is only that they happened.
-_PLAINLY: Final = {e.StagePassed: NotificationKind.TASK_OPENED, e.Commented: NotificationKind.COMMENTED}
-
 
 def notifications_of(before: Intent | None, fact: e.Fact, after: Intent) -> list[Notification]:
     """The notifications that one fact implies; ``before`` and ``after`` are the intent around it."""
-    if type(fact.event) not in _TELLING:
-        return []
     fields = _fields(before, fact, after)
     if fields is None:
         return []
@@ -97,7 +85,7 @@ def notifications_of(before: Intent | None, fact: e.Fact, after: Intent) -> list
         via=fact.via,
         **fields,
     )
-    # Whoever decides is asked anew; whose answer is void, and whose request it was, hears that it was changed.
+    # The approvers are asked again; voters whose answers were voided, and the requester, are notified of the change.
     also = (
         [replace(notification, kind=NotificationKind.CHANGED)]
         if notification.kind is NotificationKind.REVISED
@@ -107,9 +95,11 @@ def notifications_of(before: Intent | None, fact: e.Fact, after: Intent) -> list
 
 
 def _fields(before: Intent | None, fact: e.Fact, after: Intent) -> dict[str, Any] | None:
-    if kind := _PLAINLY.get(type(fact.event)):
-        return _asked(kind, after)
     match fact.event:
+        case e.StagePassed():
+            return _asked(NotificationKind.TASK_OPENED, after)
+        case e.Commented():
+            return _asked(NotificationKind.COMMENTED, after)
         case e.TaskOpened() as event:
             return _asked(NotificationKind.TASK_OPENED, after) | {"deadline_at": event.deadline_at}
         case e.Delegated() as event:
@@ -118,7 +108,7 @@ def _fields(before: Intent | None, fact: e.Fact, after: Intent) -> dict[str, Any
             return _asked(NotificationKind.TASK_OPENED, after) | {"to": event.to}
         case e.Reminded() as event:
             return _asked(NotificationKind.REMINDER, after) | {"number": event.number}
-        case e.Unsnoozed(person=person):  # whoever took it back knows
+        case e.Unsnoozed(person=person):  # a person who canceled it themselves needs no notification
             own = fact.actor.id == person
             return None if own else _asked(NotificationKind.SNOOZE_ENDED, after) | {"to": (person,)}
         case e.Escalated() as event:
@@ -142,18 +132,32 @@ def _fields(before: Intent | None, fact: e.Fact, after: Intent) -> dict[str, Any
                 "kind": NotificationKind.MESSAGE, "to": event.to, "text": event.message, "step_run": event.step_run,
                 "step": event.step,
             }  # fmt: skip
-        case e.Offered(push=True) as event if isinstance(after.open, Delivery):
-            return {
-                "kind": NotificationKind.PUSH, "to": (event.agent,), "ref": after.ref(event.step_run),
-                "step_run": event.step_run,
-                "step": event.step, "attempt": event.attempt,
-            }  # fmt: skip
+        case e.Offered() as event:
+            return _pushed(event, after) if event.push and isinstance(after.open, Delivery) else None
         case e.Completed() | e.Failed() | e.Canceled() | e.TimedOut():
             return {
                 "kind": NotificationKind.FINISHED, "status": after.status.value, "outcome": after.outcome,
                 "ending": after.ending.value if after.ending else "", "fault": after.fault.code if after.fault else "",
             }  # fmt: skip
-    return None
+        case (
+            e.Created() | e.Claimed() | e.Renewed() | e.Released() | e.PushAccepted() | e.AttemptFailed()
+            | e.Reported() | e.Answered() | e.ReviewMarked() | e.Snoozed() | e.NobodyReached() | e.DelayStarted()
+            | e.DelayEnded() | e.StepTimedOut() | e.ProgressReported() | e.ControlsPatched() | e.RerunStarted()
+        ):  # fmt: skip
+            return None
+        case unknown:
+            assert_never(unknown)
+
+
+def _pushed(event: e.Offered, after: Intent) -> dict[str, Any]:
+    return {
+        "kind": NotificationKind.PUSH,
+        "to": (event.agent,),
+        "ref": after.ref(event.step_run),
+        "step_run": event.step_run,
+        "step": event.step,
+        "attempt": event.attempt,
+    }
 
 
 def short_of_people(event: e.Understaffed) -> str:

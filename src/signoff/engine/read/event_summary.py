@@ -1,5 +1,7 @@
 """One line for a person about each event: who did what."""
 
+from typing import assert_never
+
 from signoff.core.directory.actors import ActorKind
 from signoff.core.intent import events as e
 from signoff.core.intent.notifications import short_of_people
@@ -39,20 +41,6 @@ def _summary(fact: e.Fact, directory: Snapshot, requester: str) -> str:
                 if fault
                 else f"{who} finished step {step!r}{place}"
             )
-    return _of_people(fact, who, directory)
-
-
-def _in_its_place(fact: e.Fact, requester: str) -> str:
-    """Said where it was no agent: the requester's own work, or an admin's act."""
-    if fact.actor.kind in (ActorKind.AGENT, ActorKind.SYSTEM):
-        return ""
-    if fact.actor.id == requester:
-        return " as the requester, for the agent"
-    return " as an admin, for the agent" if fact.actor.kind is ActorKind.PERSON else ""
-
-
-def _of_people(fact: e.Fact, who: str, directory: Snapshot) -> str:
-    match fact.event:
         case e.TaskOpened(title=title):
             return f"task opened: {title}"
         case e.Reminded(number=number):
@@ -64,11 +52,6 @@ def _of_people(fact: e.Fact, who: str, directory: Snapshot) -> str:
             return f"{who} answered {outcome!r}{stead}" + (" (without a digest)" if unseen else "")
         case e.Decided(outcome=outcome, ending=ending):
             return f"the task ended {ending.value}" + (f": {outcome}" if outcome != ending.value else "")
-    return _of_handling(fact, who, directory)
-
-
-def _of_handling(fact: e.Fact, who: str, directory: Snapshot) -> str:
-    match fact.event:
         case e.StagePassed(stage=stage):
             return f"quorum reached; stage {stage + 1} begins"
         case e.Delegated(taker=taker):
@@ -92,11 +75,6 @@ def _of_handling(fact: e.Fact, who: str, directory: Snapshot) -> str:
             return "understaffed: " + short_of_people(fact.event)
         case e.NobodyReached(reason=reason):
             return f"no approver could be reached: {reason}"
-    return _of_time(fact, who)
-
-
-def _of_time(fact: e.Fact, who: str) -> str:
-    match fact.event:
         case e.DelayStarted(until=until):
             return f"waiting until {until:%Y-%m-%d %H:%M:%S} UTC"
         case e.DelayEnded(step=step):
@@ -119,4 +97,16 @@ def _of_time(fact: e.Fact, who: str) -> str:
             return f"{who} canceled it" + (f": {reason}" if reason else "")
         case e.TimedOut():
             return "its deadline passed"
-    return type(fact.event).__name__
+        case e.Renewed():
+            return f"{who} renewed the lease"
+        case event:
+            assert_never(event)
+
+
+def _in_its_place(fact: e.Fact, requester: str) -> str:
+    """Said where it was no agent: the requester's own work, or an admin's act."""
+    if fact.actor.kind in (ActorKind.AGENT, ActorKind.SYSTEM):
+        return ""
+    if fact.actor.id == requester:
+        return " as the requester, for the agent"
+    return " as an admin, for the agent" if fact.actor.kind is ActorKind.PERSON else ""

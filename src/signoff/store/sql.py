@@ -216,7 +216,7 @@ insert into unread (workspace, agent, intent_id, cursor, shown_at)
 values (:workspace, :agent, :intent_id, :cursor, :shown_at)
 on conflict (workspace, agent, intent_id) do update set cursor = excluded.cursor, shown_at = excluded.shown_at
 """
-# ``up``: whether it is still the delivery that was shown, and up for taking.
+# ``up``: whether it is still the delivery that was shown, and claimable.
 SHOWN: Final = """
 select s.intent_id, s.cursor, s.shown_at, case when i.cursor = s.cursor and i.agent = s.agent then 1 else 0 end as up
 from unread s left join intents i on i.id = s.intent_id

@@ -63,7 +63,7 @@ class Loaded(Struct):
 
 
 class NewIntent(Struct):
-    """An intent's first state. ``fresh``: its open delivery is up for taking and gets a cursor."""
+    """An intent's first state. ``fresh``: its open delivery is claimable and gets a cursor."""
 
     intent: Intent
     payload: bytes
@@ -72,7 +72,7 @@ class NewIntent(Struct):
 
 
 class Changed(Struct):
-    """An intent's next state. ``fresh``: its open delivery is up for taking anew and gets a new cursor."""
+    """An intent's next state. ``fresh``: its open delivery is claimable again and gets a new cursor."""
 
     intent: Intent
     wake_at: datetime | None = None

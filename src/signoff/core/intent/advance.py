@@ -24,7 +24,7 @@ from signoff.core.intent.wake import wake_at
 class Change(msgspec.Struct, frozen=True):
     """What a command brought about: the intent before and after, its sealed facts, its next wake-up, its notices.
 
-    ``fresh``: a delivery is up for taking that was not before, so its agent's stream moves on. ``repeated``: it is an
+    ``fresh``: a delivery is claimable that was not before, so its agent's stream moves on. ``repeated``: it is an
     answer that had been counted already, and brought nothing about.
     """
 

@@ -44,7 +44,7 @@ class Created(Event, frozen=True, tag="created", kw_only=True):
 
 
 class Offered(Event, frozen=True, tag="delivered"):
-    """An agent step is up for taking: its first attempt, or the next one."""
+    """An agent step became claimable: its first attempt, or the next one."""
 
     step_run: int = msgspec.field(name="visit")
     step: str

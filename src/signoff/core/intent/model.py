@@ -56,7 +56,7 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class DeliveryState(StrEnum):
-    """Where an agent delivery is: up for taking, taken under a lease, accepted by push, or resting before a retry."""
+    """Where an agent delivery is: offered, leased, accepted by push, or backing off before a retry."""
 
     OFFERED = "ready"
     LEASED = "leased"

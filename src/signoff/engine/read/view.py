@@ -205,7 +205,7 @@ class View:
         return await self._store.intents.open_tasks(actor.workspace, after, limit, own)
 
     async def deliveries(self, actor: Actor, agent: str, after: int, limit: int) -> list[tuple[int, Stored]]:
-        """What is up for taking by ``agent`` (canonical) after a cursor."""
+        """What is claimable by ``agent`` (canonical) after a cursor."""
         self.own_address(actor, agent)
         return await self._store.intents.deliveries(actor.workspace, agent, after, limit)
 

@@ -73,7 +73,7 @@ class Intents:
         return [(row[4], stored(row, plans)) for row in rows]
 
     async def redeliver(self, workspace: str, agent: str, ids: Sequence[str]) -> None:
-        """Give those of ``ids`` that are still up for taking a new cursor, so that streams see them again."""
+        """Give those of ``ids`` that are still claimable a new cursor, so that streams see them again."""
         values: dict[str, Any] = {"workspace": workspace, "agent": agent, "ids": list(ids)}
         await self._db.write(
             (sql.REDELIVER_LOCK, values), (sql.REDELIVER_COUNT, values), (sql.REDELIVER, values)
@@ -95,7 +95,7 @@ class Intents:
             await self._forget_shown(workspace, agent, [id])
 
     async def unread(self, workspace: str, agent: str, since: int, settled: timedelta) -> list[str]:
-        """Intents that went out up to cursor ``since``, at least ``settled`` ago, and are up for taking and unread."""
+        """Intents that went out up to cursor ``since``, at least ``settled`` ago, and are claimable and unread."""
         rows = await self._db.read(sql.SHOWN, workspace=workspace, agent=agent, limit=_SHOWN)
         if not rows:
             return []

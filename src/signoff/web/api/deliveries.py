@@ -87,7 +87,7 @@ async def _notice(call: Call, agent: str) -> str:
 
 
 async def _only_to_who_still_may(call: Call, wait: Wait, changes: Sequence[Change]) -> None:
-    """A key that was revoked while its claim was being written gets nothing; what it took is up for taking."""
+    """A key that was revoked while its claim was being written gets nothing; what it took is claimable."""
     try:
         await wait.still()
     except Refused:

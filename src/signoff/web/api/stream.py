@@ -214,7 +214,7 @@ class _Post:
     def __init__(self, call: Call, agent: str, since: int, shows: bool) -> None:
         self._call = call
         self._agent = agent
-        self._shows = shows  # what is up for taking is DELIVERED, so another status has none
+        self._shows = shows  # what is claimable is DELIVERED, so another status has none
         self.last = since
         self.over = False
 

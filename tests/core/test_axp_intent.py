@@ -207,7 +207,7 @@ def test_a_comment_is_demanded_by_type_unless_said_otherwise() -> None:
 def test_outcomes_without_a_yes_are_a_warning() -> None:
     direct = compiled(human_task={"allowed_outcomes": ["ship", "hold"]})
     assert asked(direct).outcomes == ("ship", "hold")
-    assert any("none of these is a yes" in warning for warning in direct.warnings)
+    assert any("none of these approves" in warning for warning in direct.warnings)
 
 
 def test_assignees_may_answer_and_nobody_else() -> None:

@@ -528,7 +528,7 @@ def test_silence_that_counts_as_a_success_is_a_loosening_that_is_named() -> None
 def test_a_fallback_to_a_word_that_means_yes_takes_a_low_risk_whatever_the_word() -> None:
     policy = compile_policy({"deadline": "1h", "on_timeout": "outcome:canary"})
     step = approve(task=CANARY, on_success="end", deadline=None)
-    with pytest.raises(Invalid, match="only where the risk is low"):
+    with pytest.raises(Invalid, match="only if the risk is low"):
         applied(step, policy, "p", "policy")
     low = compile_policy({"deadline": "1h", "on_timeout": "outcome:canary", "risk": "low"})
     assert low.approves_on_expiry

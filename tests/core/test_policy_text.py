@@ -53,14 +53,14 @@ def test_a_span_is_said_whole(span: timedelta, said: str) -> None:
 @pytest.mark.parametrize(
     ("stage", "said"),
     [
-        (Stage(), "one yes, of anyone who may approve: role owner"),
+        (Stage(), "one approval, from anyone who may approve: role owner"),
         (Stage(("team:dba",), 2), "2 different people of team:dba"),
         (
             Stage(("team:dba", "per_x"), every=True),
             "one person of each, a different one each: team:dba; per_x",
         ),
-        (Stage(("team:dba",), every=True), "one yes, of team:dba"),
-        (Stage(("per_x",), 1, 2), "one yes, of per_x; 2 rejections end it"),
+        (Stage(("team:dba",), every=True), "one approval, from team:dba"),
+        (Stage(("per_x",), 1, 2), "one approval, from per_x; 2 rejections end it"),
     ],
 )
 def test_who_decides(stage: Stage, said: str) -> None:

@@ -72,12 +72,12 @@ LOOSER: list[tuple[str, dict[str, Any], str]] = [
         "its escalation reaches others than before, or the same earlier",
     ),
     ("hours", {"hours": DAY}, "its escalation may come earlier: it counts other hours"),
-    ("deadline", {"deadline": 9 * HOUR}, "there is more time for a yes"),
-    ("deadline", {"deadline": None}, "there is more time for a yes"),
+    ("deadline", {"deadline": 9 * HOUR}, "there is more time to approve"),
+    ("deadline", {"deadline": None}, "there is more time to approve"),
     (
         "deadline_in_hours",
         {"deadline_in_hours": True},
-        "its deadline stands still in other hours, so there is more time for a yes",
+        "its deadline pauses outside these hours, so there is more time to approve",
     ),
     (
         "fallback",

@@ -62,7 +62,7 @@ async def test_the_other_admins_are_asked_and_the_proposer_hears_what_became_of_
         for part in (
             "otto@acme.example",
             "policy guarded",
-            "there is more time for a yes",
+            "there is more time to approve",
             f"{BASE}/proposals/{id}",
         ):
             assert part in said, part
@@ -126,7 +126,7 @@ async def test_it_goes_by_slack_and_where_that_fails_for_good_by_mail(
         id = await propose(slack.messaging)
         await slack.messaging.carry()
         card = slack.card("U0ANN")
-        assert "there is more time for a yes" in card.text
+        assert "there is more time to approve" in card.text
         assert f"{BASE}/proposals/{id}" in str(card.body)
         assert (card.buttons == [] or "answer:" not in str(card.buttons), server.mails) == (True, [])
         slack.fake.error = "account_inactive"

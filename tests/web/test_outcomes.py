@@ -110,8 +110,8 @@ async def test_approved_alone_says_nothing_where_there_are_two_yeses(web: WebEnv
         (["approved", {"name": "expired", "means": "reject"}], "outcomes[1].name", "by itself"),
         (["approved", "approved"], "outcomes", "twice"),
         ([{"name": "a", "means": "approve", "colour": "red"}], "outcomes[0].colour", "unknown field"),
-        (["approved"], "outcomes", "nobody could say no"),
-        (["approved", {"name": "all", "means": "approve"}], "outcomes", "nobody could say no"),
+        (["approved"], "outcomes", "no one could reject"),
+        (["approved", {"name": "all", "means": "approve"}], "outcomes", "no one could reject"),
         (["approved", {"name": "Approved", "means": "reject"}], "outcomes[1].name", "read as approve"),
         (
             [{"name": "Go", "means": "approve"}, {"name": "go", "means": "reject"}],

@@ -210,7 +210,7 @@ async def test_a_policy_is_told_in_plain_words_with_every_contact_to_come(web: W
     page = await (await company(web, "aud")).get("/policies/prod-change")
     for said in (
         "high risk",
-        "Stage 1 one yes, of team sre-oncall (Ann Lee, Otto Berg)",
+        "Stage 1 one approval, from team sre-oncall (Ann Lee, Otto Berg)",
         "Stage 2 2 different people of team dba (Ann Lee, Emma Stone, Otto Berg); 2 rejections end it",
         "Own requests barred by this policy",
         "Reminders after 5m, then every 30m, at most 5",
@@ -226,7 +226,7 @@ async def test_a_policy_is_told_in_plain_words_with_every_contact_to_come(web: W
         assert said in page.text, said
     everyday = await (await reader(web, "aud")).get("/policies")
     assert (
-        "Who decides one yes, of anyone who may approve: role owner (Oscar Lind); role approver"
+        "Who decides one approval, from anyone who may approve: role owner (Oscar Lind); role approver"
         in everyday.text
     )
     assert (await (await reader(web, "aud")).get("/policies/none")).status == 404

@@ -210,7 +210,7 @@ def task_spec(
         words = ", ".join(repr(shown(word)) for word in unknown)
         ask.warn("allowed_outcomes", f"{words}: no meaning is known, so whoever answers that says no")
     if not task_reader.can_say_yes(allowed):
-        ask.warn("allowed_outcomes", "none of these is a yes, so every answer ends the step as a no")
+        ask.warn("allowed_outcomes", "none of these approves, so every answer ends the step as rejected")
     remind = _reminders(levels)
     comment, evidence = ask.flag("required_comment"), ask.flag("evidence_required")
     approvers, holder = _approvers(ask, humans, assigned)

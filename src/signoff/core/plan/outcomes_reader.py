@@ -100,12 +100,12 @@ def listed_outcomes(
         raise fields.invalid("outcomes", f"two of them have the label {twice!r}")
     example = ", ".join(kind.outcomes)
     if not any(one.meaning is Meaning.APPROVES for one in found):
-        problem = "none of these is a yes, so nothing could ever pass"
+        problem = "none of these approves, so nothing could ever pass"
         raise fields.invalid("outcomes", problem, hint=f"For example: {example}.")
     if twice := _repeated([word.lower() for word in words]):
         raise fields.invalid("outcomes", f"two of them are {twice!r} but for capital letters")
     if all(one.meaning is Meaning.APPROVES for one in found) and kind is not TaskType.FORM:
-        problem = "each of these is a yes, so nobody could say no"
+        problem = "each of these approves, so no one could reject"
         hint = f"Add one that means reject, for example: {example}."
         raise fields.invalid("outcomes", problem, hint=hint)
     return tuple(words), tuple(one for one in found if one != Outcome(one.name, meaning_of(one.name)))

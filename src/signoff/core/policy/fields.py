@@ -142,7 +142,7 @@ def stage_text(stage: Stage, names: Names) -> str:
     if stage.every and count > 1:
         text = f"one person of each, a different one each: {who}"
     else:
-        text = f"{count} different people of {who}" if count > 1 else f"one yes, of {who}"
+        text = f"{count} different people of {who}" if count > 1 else f"one approval, from {who}"
     return text + (f"; {stage.reject_after} rejections end it" if stage.reject_after > 1 else "")
 
 
@@ -202,13 +202,17 @@ class Escalate(PolicyField):
 
 
 class Deadline(PolicyField):
-    name, sets, stricter = "deadline", ("deadline",), "shorter; where silence counts as a yes, the same"
+    name, sets, stricter = (
+        "deadline",
+        ("deadline",),
+        "shorter; if an unanswered task counts as approved, the same",
+    )
 
     def relaxed(self, before: Policy, after: Policy) -> list[str]:
         if before.deadline is not None and (after.deadline is None or after.deadline > before.deadline):
-            return ["there is more time for a yes"]
+            return ["there is more time to approve"]
         if _same_yes_on_expiry(before, after) and after.deadline != before.deadline:
-            return ["there is less time for a no before silence counts as a yes"]
+            return ["there is less time to reject before an unanswered task counts as approved"]
         return []
 
     def merged(self, asked: Asked, policy: Policy) -> dict[str, Any]:
@@ -298,11 +302,11 @@ class WorkingHours(PolicyField):
             and after.deadline_in_hours
             and (other or not before.deadline_in_hours)
         ):
-            found.append("its deadline stands still in other hours, so there is more time for a yes")
+            found.append("its deadline pauses outside these hours, so there is more time to approve")
             return found
         other = other or after.deadline_in_hours != before.deadline_in_hours
         if other and _same_yes_on_expiry(before, after):
-            found.append("silence counts as a yes at another time")
+            found.append("an unanswered task counts as approved at another time")
         return found
 
     def clauses(self, policy: Policy, names: Names) -> list[Clause]:

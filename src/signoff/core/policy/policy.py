@@ -280,7 +280,7 @@ def refuse_fallback(meaning: Meaning, risk: Risk, path: str) -> None:
     if meaning is Meaning.REQUESTS_CHANGES:
         problem, hint = "silence cannot ask for changes", "Use expire, reject or goto:STEP."
     elif meaning is Meaning.APPROVES and risk is not Risk.LOW:
-        problem = "a yes may follow from silence only where the risk is low"
+        problem = "an unanswered task may count as approved only if the risk is low"
         hint = "Use expire or reject; or say risk: low, where the workspace allows it."
     else:
         return

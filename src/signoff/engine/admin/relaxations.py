@@ -42,7 +42,7 @@ def _policy(before: Said, after: Said) -> list[str]:
 
 _OPENED: Final = {
     "self_approval": "whoever asks may decide, where a policy says nothing",
-    "positive_fallback": "silence may end in a yes where the risk is low",
+    "positive_fallback": "an unanswered task may count as approved if the risk is low",
 }
 
 

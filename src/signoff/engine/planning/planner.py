@@ -340,7 +340,8 @@ def _check_fallback(step: HumanStep, directory: Snapshot) -> None:
     if task.risk is not Risk.LOW or not directory.workspace.positive_fallback:
         raise Invalid(
             "positive_fallback",
-            f"Step {step.id!r}: after silence a yes may follow only where the risk is low and the workspace allows it.",
+            f"Step {step.id!r}: an unanswered task may count as approved only if the risk is low and the workspace "
+            "allows it.",
             field=f"steps.{step.id}.human.policy",
             hint="Use on_timeout: expire; or apply workspace: {positive_fallback: true}.",
         )

@@ -96,12 +96,32 @@ def notifications_of(before: Intent | None, fact: e.Fact, after: Intent) -> list
 
 def _fields(before: Intent | None, fact: e.Fact, after: Intent) -> dict[str, Any] | None:
     match fact.event:
+        # Every approval has these eight, so they are matched first.
+        case e.Created() | e.Claimed() | e.Reported() | e.Answered():
+            return None
+        case e.Offered() as event:
+            return _pushed(event, after) if event.push and isinstance(after.open, Delivery) else None
+        case e.TaskOpened() as event:
+            return _asked(NotificationKind.TASK_OPENED, after) | {"deadline_at": event.deadline_at}
+        case e.Decided() as event:
+            asked = (
+                _asked(NotificationKind.DECIDED, before) if before and isinstance(before.open, Task) else {}
+            )
+            return asked | {
+                "kind": NotificationKind.DECIDED,
+                "outcome": event.outcome,
+                "ending": event.ending.value,
+                "means": event.meaning.value,
+            }
+        case e.Completed() | e.Failed() | e.Canceled() | e.TimedOut():
+            return {
+                "kind": NotificationKind.FINISHED, "status": after.status.value, "outcome": after.outcome,
+                "ending": after.ending.value if after.ending else "", "fault": after.fault.code if after.fault else "",
+            }  # fmt: skip
         case e.StagePassed():
             return _asked(NotificationKind.TASK_OPENED, after)
         case e.Commented():
             return _asked(NotificationKind.COMMENTED, after)
-        case e.TaskOpened() as event:
-            return _asked(NotificationKind.TASK_OPENED, after) | {"deadline_at": event.deadline_at}
         case e.Delegated() as event:
             return _asked(NotificationKind.TASK_OPENED, after) | {"to": (event.taker,)}
         case e.Reassigned() as event:
@@ -115,16 +135,6 @@ def _fields(before: Intent | None, fact: e.Fact, after: Intent) -> dict[str, Any
             return _asked(NotificationKind.ESCALATED, after) | {"to": event.to, "number": event.level}
         case e.Revised():
             return _asked(NotificationKind.REVISED, after) | {"voided": _voters(before)}
-        case e.Decided() as event:
-            asked = (
-                _asked(NotificationKind.DECIDED, before) if before and isinstance(before.open, Task) else {}
-            )
-            return asked | {
-                "kind": NotificationKind.DECIDED,
-                "outcome": event.outcome,
-                "ending": event.ending.value,
-                "means": event.meaning.value,
-            }
         case e.Understaffed() as event:
             return _asked(NotificationKind.MESSAGE, after) | {"to": ADMINS, "text": short_of_people(event)}
         case e.Notified() as event:
@@ -132,17 +142,10 @@ def _fields(before: Intent | None, fact: e.Fact, after: Intent) -> dict[str, Any
                 "kind": NotificationKind.MESSAGE, "to": event.to, "text": event.message, "step_run": event.step_run,
                 "step": event.step,
             }  # fmt: skip
-        case e.Offered() as event:
-            return _pushed(event, after) if event.push and isinstance(after.open, Delivery) else None
-        case e.Completed() | e.Failed() | e.Canceled() | e.TimedOut():
-            return {
-                "kind": NotificationKind.FINISHED, "status": after.status.value, "outcome": after.outcome,
-                "ending": after.ending.value if after.ending else "", "fault": after.fault.code if after.fault else "",
-            }  # fmt: skip
         case (
-            e.Created() | e.Claimed() | e.Renewed() | e.Released() | e.PushAccepted() | e.AttemptFailed()
-            | e.Reported() | e.Answered() | e.ReviewMarked() | e.Snoozed() | e.NobodyReached() | e.DelayStarted()
-            | e.DelayEnded() | e.StepTimedOut() | e.ProgressReported() | e.ControlsPatched() | e.RerunStarted()
+            e.Renewed() | e.Released() | e.PushAccepted() | e.AttemptFailed() | e.ReviewMarked() | e.Snoozed()
+            | e.NobodyReached() | e.DelayStarted() | e.DelayEnded() | e.StepTimedOut() | e.ProgressReported()
+            | e.ControlsPatched() | e.RerunStarted()
         ):  # fmt: skip
             return None
         case unknown:

@@ -298,6 +298,32 @@ def test_a_yes_after_silence_completes_as_expired() -> None:
     assert ended(no) == (Status.FAILED, Ending.EXPIRED, "expired")
 
 
+@pytest.mark.parametrize("word", ["approved", "canary"])
+def test_a_yes_after_silence_takes_back_no_earlier_no_and_no_earlier_failure(word: str) -> None:
+    own = (Outcome("canary", Meaning.APPROVES, "Canary", "end"),)
+    silent = TaskSpec(
+        outcomes=("approved", "canary", "rejected"), own=own, fallback=Fallback.OUTCOME, fallback_outcome=word
+    )
+    appeal = approve(id="appeal", task=silent, on_success="end")
+    story = asked(appeal, on_failure="appeal")
+    story.do(c.Answer("rejected"), ANN)
+    story.tick(minutes(500))
+    assert ended(story) == (Status.FAILED, Ending.EXPIRED, "human_rejected")
+    broken = Story(gate(validate(on_failure="approve"), approve(task=silent, on_success="end")))
+    broken.do(c.Report(fault=Fault("broken", "it broke")))
+    broken.tick(minutes(500))
+    assert ended(broken) == (Status.FAILED, Ending.EXPIRED, "broken")
+
+
+def test_changes_that_their_own_people_leave_unanswered_do_not_fail_what_silence_approves() -> None:
+    spec = replace(REVIEW, fallback=Fallback.OUTCOME, fallback_outcome="approved")
+    story = Story(gate(validate(), approve(task=spec))).validated()
+    story.do(c.Answer("changes_requested", comment="rename it"), ANN)
+    story.validated()
+    story.tick(minutes(500))
+    assert ended(story) == (Status.COMPLETED, Ending.EXPIRED, "")
+
+
 def test_nobody_reached_with_a_route_ends_as_undeliverable() -> None:
     story = asked(task=TaskSpec(), on_failure="tell")
     story.do(c.ReportUnreachable(story.task.step_run, "no address"), SYSTEM)

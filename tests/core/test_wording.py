@@ -37,6 +37,12 @@ def silence(
     return on_silence(ask(**fields), due, ends, clock, refused)
 
 
+def test_a_yes_after_silence_says_that_an_earlier_no_stays() -> None:
+    fields: dict[str, Any] = {"fallback": Fallback.OUTCOME, "fallback_outcome": "approved"}
+    assert silence(**fields).endswith("goes on as 'approved', because its policy says so.")
+    assert silence(refused=True, **fields).endswith("says so and then fails, unless somebody approves.")
+
+
 @pytest.mark.parametrize("kind", TaskType)
 def test_a_requesters_title_is_no_question_of_ours(kind: TaskType) -> None:
     words = question(Plan((ask(type=kind),)), ask(type=kind), "intent.infra.change_approval.v1")

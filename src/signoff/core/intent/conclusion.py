@@ -3,7 +3,8 @@
 A no, silence and an agent step that finally failed leave a *setback*. It stays, whatever runs after it, until people
 decide again: by a yes, or by a no whose route is declared a success. An intent that reaches its end with a setback
 fails with it, as it would have without the route; one without a setback completes. A failure or a silence whose route
-is declared a success leaves nothing behind, but takes nothing back either: what was refused before stays refused.
+is declared a success, and a silence that a policy counts as approved, leave nothing behind, but take nothing back
+either: what was refused or failed before stays so, until a person approves.
 
 ``turn`` is asked twice about each fact: by ``steps``, for where to go on, and by ``evolve``, for what is left behind.
 """
@@ -85,8 +86,8 @@ def _decided(intent: Intent, step: HumanStep, event: e.Decided) -> Turn:
         case Ending.EXPIRED:
             late = step.task.fallback is Fallback.EXPIRE
             fault = _late(step.id) if late else Fault("expired", f"{title}: nobody decided in time.")
-            yes = event.meaning is Meaning.APPROVES  # the policy's own, instead of people's
-            return _set_back(plan.after_silence(step), fault, None if yes else stays(intent, step))
+            # also where the policy counts it as approved: that is no person's yes
+            return _set_back(plan.after_silence(step), fault, stays(intent, step))
         case Ending.UNDELIVERABLE:  # nobody was asked, so nobody's no was declared a success
             return _never(after_failure(step), Fault("undeliverable", f"{title}: nobody could be reached."))
         case Ending.WITHDRAWN:

@@ -118,7 +118,8 @@ def _after_silence(step: HumanStep, refused: bool) -> str:
         goes_on = (
             "the request goes on" if target in (None, END) else f"the request goes on with step {target!r}"
         )
-        return f"{goes_on} as {spec.fallback_outcome!r}, because its policy says so"
+        ends = " and then fails, unless somebody approves" if refused else ""
+        return f"{goes_on} as {spec.fallback_outcome!r}, because its policy says so{ends}"
     route = NO_PLAN.after_silence(step)
     if route is not None and refused:
         route = replace(route, success=False)

@@ -19,9 +19,9 @@ from signoff.notify.slack.inbound import Signatures
 from signoff.notify.slack.socket import SlackSocket
 
 
-def make_console(config: Config, line: Callable[[str], None]) -> Console | None:
-    """The server's own terminal, unless it is to be silent."""
-    return Console(line) if config.console_notifications else None
+def make_console(config: Config, line: Callable[[str], None] | None) -> Console | None:
+    """The server's own terminal, unless it is to be silent or there is none."""
+    return None if line is None or config.console_notifications is False else Console(line)
 
 
 def open_channels(config: Config, clock: Clock) -> ChannelRegistry:

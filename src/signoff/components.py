@@ -53,7 +53,7 @@ Line = Callable[[str], None]
 class Components:
     """One server's parts over a store that somebody else opens and closes; ``app`` is its ASGI application.
 
-    ``channels``: those of the settings unless given; ``line`` prints what the terminal shows.
+    ``channels``: those of the settings unless given; ``line`` prints what the terminal shows, None where there is none.
     """
 
     _fine_until = 0.0
@@ -64,7 +64,7 @@ class Components:
         store: Store,
         clock: Clock,
         channels: ChannelRegistry | None = None,
-        line: Line = print,
+        line: Line | None = print,
     ) -> None:
         self.config = config
         self.store = store
@@ -117,9 +117,7 @@ class Components:
         self.recent.note(batch.changes, batch.payloads)
         self.feed.publish(batch.topics(), batch.changes)
         if self._console is not None:
-            for change in batch.changes:
-                for notification in change.notifications:
-                    self._console.show(notification, self.base_url)
+            self._console.show(one for change in batch.changes for one in change.notifications)
 
     def _connect_delivery(self) -> None:
         """Everything that sends messages, and what Slack sends back."""

@@ -141,7 +141,9 @@ class Config:
     )
     # What the channels declare, by name.
     channel_settings: Mapping[str, str] = field(default_factory=dict, repr=False)
-    console_notifications: bool = _row(True, "Print notifications to the server's console.")
+    console_notifications: bool | None = _row(
+        None, "Print notifications to the server's console.", shown="on where it is a terminal", kind=bool
+    )
     log_level: str = _row("info", "Minimum log level.", choices=("debug", "info", "warning", "error"))
     log_format: str = _row("text", "Log format.", choices=("text", "json"))
     allow_private_callbacks: bool = _row(

@@ -24,7 +24,7 @@ class Server(Components):
 
     login_url: str = ""
 
-    def __init__(self, config: Config, line: Line = print, clock: Clock | None = None) -> None:
+    def __init__(self, config: Config, line: Line | None = print, clock: Clock | None = None) -> None:
         clock = clock or Clock()
         store = open_store(
             config.database, wall=clock.wall, clock=clock.of, hear=clock.hear, listen=config.listen

@@ -59,8 +59,10 @@ class _Uvicorn(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def serve(config: Config, announce: Callable[[Server], None], line: Line = print) -> int:
-    """Run a server until SIGINT or SIGTERM. ``announce`` is called once it answers. Returns the exit code."""
+def serve(config: Config, announce: Callable[[Server], None], line: Line | None = print) -> int:
+    """Run a server until SIGINT or SIGTERM. ``announce`` is called once it answers; ``line``: as in Components. Returns
+    the exit code.
+    """
     # Before it answers, either is an interruption; the first process of a container would not notice it otherwise.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     return run(_serve(config, announce, line))
@@ -81,7 +83,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     return uvloop.run(main)
 
 
-async def _serve(config: Config, announce: Callable[[Server], None], line: Line) -> int:
+async def _serve(config: Config, announce: Callable[[Server], None], line: Line | None) -> int:
     async with running(config, line) as server:
         announce(server)
         await server.until_stopped()
@@ -89,7 +91,9 @@ async def _serve(config: Config, announce: Callable[[Server], None], line: Line)
 
 
 @contextlib.asynccontextmanager
-async def running(config: Config, line: Line = print, clock: Clock | None = None) -> AsyncIterator[Server]:
+async def running(
+    config: Config, line: Line | None = print, clock: Clock | None = None
+) -> AsyncIterator[Server]:
     """A server that answers on its port, until the block ends or a signal stops it (``server.served`` is then done)."""
     file = read_manifest(config.manifest) if config.manifest else None
     listener = _bind(config)

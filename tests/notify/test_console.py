@@ -1,5 +1,6 @@
 """The server's own terminal: what is committed is shown there at once, and a closed one stops nothing."""
 
+import asyncio
 import json
 import logging
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from signoff.config import Config
 from signoff.serving import running
+from tests.live import Live
 
 HOSTILE = "Drop it? \u202etxt.exe"
 
@@ -72,6 +74,35 @@ async def test_a_terminal_that_was_closed_stops_no_decision(
     assert [r.message for r in caplog.records if "terminal" in r.message] == [
         "the terminal cannot be written to any more (the reader is gone); notices are not shown there"
     ]
+
+
+async def test_what_is_committed_together_is_printed_at_once(tmp_path: Path) -> None:
+    said: list[str] = []
+    async with running(Config(port=0, data=tmp_path), line=said.append) as it:
+        await it._cancel(it._tasks[:1])  # the committer: what is asked now waits for it
+        async with httpx2.AsyncClient(base_url=it.base_url, headers=_owner(tmp_path)) as http:
+            asking = [
+                asyncio.create_task(http.post("/v1/intents", json=_asking(f"Number {n}?"))) for n in range(3)
+            ]
+            while it.committer.queued < 3:
+                await asyncio.sleep(0)
+            await it.committer.drain()
+            assert {answer.status_code for answer in await asyncio.gather(*asking)} == {200}
+    [together] = said
+    assert together.count("Decision needed") == 3
+    assert [f"Number {n}?" in together for n in range(3)] == [True] * 3
+
+
+@pytest.mark.parametrize(("settings", "shows"), [({}, False), ({"console_notifications": "on"}, True)])
+def test_into_a_file_it_writes_only_when_told_to(
+    tmp_path: Path, settings: dict[str, str], shows: bool
+) -> None:
+    live = Live(tmp_path / "d", **settings)
+    try:
+        assert live.start().call("POST", "/v1/intents", _asking("Yes?"))[0] == 200
+    finally:
+        live.stop()
+    assert ("Decision needed" in live.log.read_text()) is shows
 
 
 def _owner(data: Path) -> dict[str, str]:

@@ -133,7 +133,7 @@ async def heard(
                 await told(slack, text)
             for posted in hook.got:
                 data = json.loads(posted.body)["data"]
-                console.show(msgspec.convert(data, Notification), BASE)
+                console.show([msgspec.convert(data, Notification)])
             assert len(server.to("otto@acme.example")) == 2 * len(texts)
             assert len(slack.fake.cards_of("U0ANN")) == len(texts)
             assert all("Rejected" in card.text for card in slack.fake.cards.values())
@@ -168,7 +168,7 @@ async def test_no_part_of_a_letter_can_stop_it(text: str, clock: FixedClock) -> 
         kind=NotificationKind.MESSAGE, intent="019cadc6-9a80-7e70-8d66-926d58fb0000", workspace="ws", seq=1,
         at=clock.now(), intent_type=text, text=text, called=text,
     )  # fmt: skip
-    Console(shown.append).show(notification, BASE)
+    Console(shown.append).show([notification])
     for one in shown:
         one.encode()
         assert not [x for x in one if hidden(x) and x not in "\r\n"]

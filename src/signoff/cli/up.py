@@ -89,8 +89,10 @@ def _up(ctx: click.Context, /, open_browser: bool, **given: Any) -> None:
         if open_browser:
             click.launch(link or f"{server.base_url}/")
 
+    # By default nothing is written into a log file that no terminal shows: it would cost more than the decision itself.
+    shows = sys.stdout.isatty() if config.console_notifications is None else config.console_notifications
     with database_named(config):
-        code = serve(config, announce, click.echo)
+        code = serve(config, announce, click.echo if shows else None)
     ctx.exit(code)
 
 

@@ -3,7 +3,7 @@ this process has committed; nothing is queued for it, as nobody waits for what a
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from signoff.core.ids import step_run_id
@@ -11,7 +11,7 @@ from signoff.core.intent.notifications import Notification, NotificationKind
 from signoff.core.text.hidden_characters import escaped
 from signoff.core.text.masking import mask_text
 from signoff.notify.personal_message import ASKING
-from signoff.notify.service_message import render
+from signoff.notify.service_message import title_of
 
 log = logging.getLogger("signoff.console")
 
@@ -27,24 +27,32 @@ _SILENT: Final = frozenset(
 
 
 class Console:
-    """Writes through ``line``, a function that prints one line."""
+    """Writes through ``line``, a function that prints what it is given and a line end."""
 
     def __init__(self, line: Callable[[str], None]) -> None:
         self._line = line
         self._open = True
 
-    def show(self, notification: Notification, base_url: str) -> None:
-        """Print a notification that people may want to act on; never raises."""
-        if not self._open or notification.kind in _SILENT:
+    def show(self, notifications: Iterable[Notification]) -> None:
+        """Print those notifications that people may want to act on, all at once; never raises."""
+        if not self._open:
             return
-        message = render("", notification, base_url)
-        text = f"{notification.at:%H:%M:%S}Z  {message.title}"
-        if notification.called or notification.text:
-            text += f"\n           {escaped(mask_text(notification.called or notification.text))[:_LONGEST]}"
-        if notification.kind in ASKING:
-            text += f"\n           signoff tasks approve {step_run_id(notification.intent, notification.step_run)}"
+        texts = [_text(one) for one in notifications if one.kind not in _SILENT]
+        if not texts:
+            return
         try:
-            self._line("\n".join(escaped(line) for line in text.split("\n")))
+            self._line("\n".join(texts))
         except (OSError, ValueError) as error:
             self._open = False
             log.warning("the terminal cannot be written to any more (%s); notices are not shown there", error)
+
+
+def _text(notification: Notification) -> str:
+    text = f"{notification.at:%H:%M:%S}Z  {title_of(notification)}"
+    if notification.called or notification.text:
+        text += f"\n           {escaped(mask_text(notification.called or notification.text))[:_LONGEST]}"
+    if notification.kind in ASKING:
+        text += (
+            f"\n           signoff tasks approve {step_run_id(notification.intent, notification.step_run)}"
+        )
+    return "\n".join(escaped(line) for line in text.split("\n"))

@@ -42,6 +42,14 @@ def render(message_id: str, notification: Notification, base_url: str, by: str =
     """``base_url``: the server's public address; ``by``: the name of the person whose act it was. Secrets in text that
     others wrote are masked.
     """
+    asks = notification.kind in ASKING or notification.kind is NotificationKind.COMMENTED
+    link = f"{base_url}/tasks/{step_run_id(notification.intent, notification.step_run)}" if asks else ""
+    text = "\n".join(_lines(notification, by or notification.by))
+    return ServiceMessage(message_id, notification, title_of(notification), mask_text(text), link)
+
+
+def title_of(notification: Notification) -> str:
+    """The message's first line, secrets masked."""
     title = _TITLES[notification.kind].format(
         title=notification.title or kind_words(notification.intent_type),
         number=notification.number,
@@ -50,10 +58,7 @@ def render(message_id: str, notification: Notification, base_url: str, by: str =
         type=kind_words(notification.intent_type),
         status=notification.status,
     )
-    asks = notification.kind in ASKING or notification.kind is NotificationKind.COMMENTED
-    link = f"{base_url}/tasks/{step_run_id(notification.intent, notification.step_run)}" if asks else ""
-    text = "\n".join(_lines(notification, by or notification.by))
-    return ServiceMessage(message_id, notification, mask_text(title), mask_text(text), link)
+    return mask_text(title)
 
 
 def _lines(notification: Notification, by: str) -> list[str]:

@@ -346,7 +346,7 @@ class Row:
     def show(self, value: Any) -> str:
         """The value as a person writes it, secrets masked."""
         if isinstance(value, timedelta):
-            text = format_duration(value)
+            text = format_duration(value, exact=True)
         elif isinstance(value, bool):
             text = "on" if value else "off"
         elif value is None:

@@ -61,7 +61,7 @@ class Server(Components):
                 if left <= 0:
                     raise
                 if attempt == 1:
-                    shown = format_duration(wait), self.config.shown_database
+                    shown = format_duration(wait, exact=True), self.config.shown_database
                     _log.warning("Waiting up to %s for %s. %s", *shown, lost.message)
             await asyncio.sleep(min(pause, left))
 

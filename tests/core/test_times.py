@@ -20,9 +20,9 @@ def test_a_time_is_shown_in_utc_and_on_the_readers_clock() -> None:
     [
         (timedelta(0), "now"),
         (timedelta(milliseconds=900), "now"),
-        (timedelta(hours=7, minutes=52, seconds=3), "in 7 h 52 min"),
-        (timedelta(minutes=-3), "3 min ago"),
-        (timedelta(seconds=-59), "59 s ago"),
+        (timedelta(hours=7, minutes=52, seconds=3), "in 7h 52m"),
+        (timedelta(minutes=-3), "3m ago"),
+        (timedelta(seconds=-59), "59s ago"),
     ],
 )
 def test_a_time_is_so_far_from_now(away: timedelta, text: str) -> None:

@@ -228,7 +228,7 @@ def refuse_too_late(
             written = fields.value[name]
             place = f"{name}[{number}]" if isinstance(written, list) else name
             place = f"{place}.after" if isinstance(written, dict | list) else place
-            message = f"never happens, because the step's deadline is {format_duration(deadline)}"
+            message = f"never happens, because the step's deadline is {format_duration(deadline, exact=True)}"
             hint = "Make it shorter, or the deadline longer."
             raise fields.invalid(place, message, hint=hint, code="never_due")
 

@@ -7,7 +7,6 @@ from typing import Final
 from signoff.core.errors import Invalid
 
 _UNITS: Final = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
-_NAMED: Final = {"d": 86400, "h": 3600, "min": 60, "s": 1}
 _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
 _HUMAN: Final = re.compile("".join(rf"(?:(\d+(?:\.\d+)?){unit})?" for unit in "wdhms"))
 _ISO: Final = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
@@ -40,27 +39,16 @@ def parse_duration(value: object, field: str) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def format_duration(value: timedelta, *, exact: bool = False) -> str:
-    """``1d 2h``, ``5m``, ``90s``: two units, which are enough for how long ago or how much is left; all of them
-    (``exact``) for a rule that is shown.
-    """
-    seconds = int(value.total_seconds())
-    if seconds < 60 or (seconds < 120 and seconds % 60):
+def format_duration(value: timedelta, *, exact: bool = False, units: int = 2) -> str:
+    """``1d 2h``, ``5m``, ``90s``: the largest ``units``, or all of them (``exact``) where a rule is shown."""
+    seconds = int(abs(value.total_seconds()))
+    if seconds < 60 or (exact and seconds < 120 and seconds % 60):
         return f"{seconds}s"
     parts = []
     for unit in "dhms":
         count, seconds = divmod(seconds, _UNITS[unit])
         if count:
             parts.append(f"{count}{unit}")
-    return " ".join(parts if exact else parts[:2])
-
-
-def duration_text(value: timedelta, units: int = 4) -> str:
-    """``2 d 12 h``: as people read it. ``units``: only the largest ones, and seconds only below a minute."""
-    total = seconds = int(abs(value.total_seconds()))
-    parts: list[tuple[int, str]] = []
-    for unit, size in _NAMED.items():
-        count, seconds = divmod(seconds, size)
-        if (count or parts) and not (unit == "s" and units < len(_NAMED) and total >= 60):
-            parts.append((count, unit))
-    return " ".join(f"{count} {unit}" for count, unit in parts[:units] if count) or "less than 1 s"
+        if parts and unit == "m" and not exact:
+            break
+    return " ".join(parts if exact else parts[:units])

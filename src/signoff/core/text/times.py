@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from signoff.core.text.durations import duration_text
+from signoff.core.text.durations import format_duration
 
 
 def utc_text(at: datetime) -> str:
@@ -21,8 +21,8 @@ def local_time_text(at: datetime, zone: str) -> str:
 
 
 def relative_time(at: datetime, now: datetime, units: int = 2) -> str:
-    """``in 7 h 52 min``, ``3 min ago``."""
+    """``in 7h 52m``, ``3m ago``."""
     if abs((at - now).total_seconds()) < 1:
         return "now"
-    text = duration_text(at - now, units)
+    text = format_duration(at - now, units=units)
     return f"in {text}" if at > now else f"{text} ago"

@@ -82,7 +82,9 @@ def _summary(fact: e.Fact, directory: Snapshot, requester: str) -> str:
         case e.Notified(to=to):
             return "notified " + (", ".join(to) or "everyone who may decide")
         case e.StepTimedOut(step=step, after=after):
-            return f"step {step!r} passed its deadline" + (f" of {format_duration(after)}" if after else "")
+            return f"step {step!r} passed its deadline" + (
+                f" of {format_duration(after, exact=True)}" if after else ""
+            )
         case e.ProgressReported(reason=reason):
             return f"{who} let it continue" + (f": {reason}" if reason else "")
         case e.RerunStarted(source=source, seq=seq, step=step, start=start):

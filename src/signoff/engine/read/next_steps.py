@@ -68,6 +68,6 @@ def _does(one: Ahead) -> str:
         case HumanStep():
             return "People are asked again."
         case DelayStep(lasts=lasts):
-            return f"Waits for {format_duration(lasts)}."
+            return f"Waits for {format_duration(lasts, exact=True)}."
         case NotifyStep():
             return "People are notified."

@@ -26,7 +26,7 @@ NOTE = "<!-- Made by `make docs`; do not edit. -->\n\n"
 
 
 def settings() -> str:
-    lines = ["# Settings", "", "A flag of `signoff up` beats the environment, which beats the default.", ""]
+    lines = ["# Settings", "", "A flag of `signoff up` overrides the environment, which overrides the default.", ""]
     lines += ["| flag | environment | default | meaning |", "|---|---|---|---|"]
     for row in config.rows():
         variables = ", ".join(f"`{name}`" for name in (*row.variables, *row.files))
@@ -43,8 +43,8 @@ def states() -> str:
     lines = [
         "# States, commands and events",
         "",
-        "Printed from the tables of `core/intent/states.py`, which the rules look up. A step run's state is what is",
-        "open; the status on the wire follows from the events. `Submit` creates the intent.",
+        "Generated from the tables in `core/intent/states.py`, which the rules use. The state of a step run is what is",
+        "open in it; the status on the wire follows from the events. `Submit` creates the intent.",
         "",
         "## Which command is possible in which state",
         "",
@@ -62,10 +62,10 @@ def states() -> str:
         lines.append(f"| {kind.__name__} | " + " | ".join(cells) + " |")
     lines += [
         "",
-        "*direct*: only if the intent has no workflow; a person then acts in the agent's place. *ignored*: a late",
-        "report of the server's own loops, without effect or error. A `Tick` on a final intent does nothing.",
+        "*direct*: only if the intent has no workflow; a person then acts in place of the agent. *ignored*: a late",
+        "report from the server's own loops, without effect or error. A `Tick` on a final intent does nothing.",
         "",
-        "## What each event makes of status and waiting reason",
+        "## Status and waiting reason after each event",
         "",
         "| event | status | waiting for | on the wire |",
         "|---|---|---|---|",
@@ -77,11 +77,11 @@ def states() -> str:
         lines.append(f"| `{event.__struct_config__.tag}` | {status} | {waiting} | {wire} |")
     lines += [
         "",
-        "An attempt that is followed by another (`lapsed` or `reported` with `retry_at`) leaves the step backing off:",
-        "it is WAITING for the agent, and sent as `intent.waiting`.",
+        "After a failed attempt that is retried (`lapsed` or `reported` with `retry_at`) the step is backing off: the intent",
+        "is WAITING for the agent, and the event is sent as `intent.waiting`.",
         "",
     ]
-    lines += ["## Task types and outcomes", "", "| type | outcomes | says yes |", "|---|---|---|"]
+    lines += ["## Task types and outcomes", "", "| type | outcomes | approves |", "|---|---|---|"]
     for kind in TaskType:
         yes = ", ".join(outcome for outcome in kind.outcomes if meaning_of(outcome) == "positive")
         lines.append(f"| `{kind.value}` | {', '.join(kind.outcomes)} | {yes} |")
@@ -92,28 +92,28 @@ def history() -> str:
     lines = [
         "# Events",
         "",
-        "The facts of an intent's history, as stored and hashed. All but `renewed` are kept.",
+        "The facts of an intent's history, as stored and hashed. All of them except `renewed` are stored.",
         "",
     ]
     for info in get_args(events.AnyEvent):
         doc = " ".join((info.__doc__ or "").strip().split("\n\n")[0].split())
         fields = (
-            ", ".join(f"`{field.encode_name}`" for field in msgspec.structs.fields(info)) or "nothing more"
+            ", ".join(f"`{field.encode_name}`" for field in msgspec.structs.fields(info)) or "no fields"
         )
         lines += [
             f"## {info.__struct_config__.tag}",
             "",
             *([doc, ""] if doc else []),
-            f"Carries {fields}.",
+            f"Fields: {fields}.",
             "",
         ]
     return "\n".join(lines)
 
 
 GOING_ON = (
-    "Code goes on safely after `client.wait_for(intent_id).raise_for_status()`, a script after"
-    " `signoff intents watch INTENT && ...`: both let through only what is COMPLETED, never a no, silence, a withdrawal"
-    " or a failure, whatever route the workflow takes then."
+    "Code can continue safely after `client.wait_for(intent_id).raise_for_status()`, a script after"
+    " `signoff intents watch INTENT && ...`: both continue only if the request is COMPLETED, never after a rejection, an"
+    " expiry, a withdrawal or a failure, whatever route the workflow takes."
 )
 
 
@@ -121,9 +121,9 @@ def command_line() -> str:
     lines = [
         "# Command line",
         "",
-        "Data goes to stdout, everything else to stderr. Commands that print records take `--json` (with names: only"
-        " those fields), `-o table|json|jsonl|id`, `--color` and `-q`; those that talk to a server take `--url` and"
-        " `--key-file`. Ids may be shortened to a unique beginning or end.",
+        "Data goes to stdout, everything else to stderr. Commands that print records accept `--json` (with names: only"
+        " those fields), `-o table|json|jsonl|id`, `--color` and `-q`; commands that call a server accept `--url` and"
+        " `--key-file`. Ids may be shortened to a unique prefix or suffix.",
         "",
         GOING_ON,
         "",
@@ -144,10 +144,10 @@ def command_line() -> str:
 
 
 ERRORS = (
-    'Every refusal is `{"ok": false, "error": {"code", "message", "field", "hint", "details"}, ...}`. The code is'
-    " stable; the message is for people and may change; `field` names what is at fault and `hint` the next step, where"
-    " there are any. 429 and 503 carry `Retry-After`: come again then, under the same `Idempotency-Key`. The command"
-    " line prints the same codes."
+    'An error answer is `{"ok": false, "error": {"code", "message", "field", "hint", "details"}, ...}`. The code is'
+    " stable; the message is for people and may change. `field` names the faulty field and `hint` the next step, if there"
+    " is one. Answers with 429 and 503 have `Retry-After`: repeat the request then, with the same `Idempotency-Key`. The"
+    " command line prints the same codes."
 )
 
 
@@ -158,8 +158,8 @@ def policy() -> str:
             "# Fields of a policy",
             "",
             "What each field means is explained in [policies](../policies.md#fields). In a protected workspace a change"
-            " that relaxes any of them takes a second admin; of a default policy and what a request asks for, the"
-            " stricter holds (`core/policy/fields.py`).",
+            " that relaxes any of them needs a second admin. If a default policy and a request differ, the stricter value"
+            " applies (`core/policy/fields.py`).",
             "",
             "| field | stricter is |",
             "|---|---|",
@@ -186,13 +186,13 @@ def refusals() -> str:
             "",
             ERRORS,
             "",
-            "| code | status | what it says, for example |",
+            "| code | status | message, for example |",
             "|---|---|---|",
             *answers,
             "",
-            "## Of commands alone",
+            "## Errors of the command line only",
             "",
-            "| code | what it says, for example |",
+            "| code | message, for example |",
             "|---|---|",
             *others,
         ]

@@ -1,4 +1,4 @@
-"""The one sentence that says how code goes on safely is on three pages, and does what it says."""
+"""The one sentence that says how code continues safely is on three pages, and does what it says."""
 
 import re
 import subprocess
@@ -34,7 +34,7 @@ def sentence(page: str) -> tuple[str, str]:
     """(what code does, what a script does), as the page has it."""
     text = " ".join((ROOT / page).read_text(encoding="utf-8").split())
     found = re.findall(
-        r"Code goes on safely after `([^`]+)`, a script after `([^`]+)`: both let through only", text
+        r"Code can continue safely after `([^`]+)`, a script after `([^`]+)`: both continue only", text
     )
     assert len(found) == 1, page
     return str(found[0][0]), str(found[0][1])

@@ -1,4 +1,4 @@
-"""docs/axp.md says what is spoken of AXP and what is not: held against the table of endpoints, and against what the
+"""docs/axp.md lists what is supported of AXP and what is not: checked against the table of endpoints, and against what the
 published Python client calls.
 """
 
@@ -28,12 +28,12 @@ def plain(path: str) -> str:
 
 
 def test_all_that_is_said_to_be_spoken_is_there() -> None:
-    spoken = said("Spoken")
+    spoken = said("Supported endpoints")
     assert len(spoken) > 25
     assert set(spoken) <= HERE
 
 
-@pytest.mark.parametrize("endpoint", said("Not spoken"), ids=" ".join)
+@pytest.mark.parametrize("endpoint", said("Unsupported endpoints"), ids=" ".join)
 async def test_all_that_is_said_not_to_be_is_404(web: WebEnv, endpoint: tuple[str, str]) -> None:
     method, path = endpoint
     path = re.sub(r"{\w+}", "0190a7de-1111-7222-8333-444455550000", path.replace("{address}", "acme/prod/x"))
@@ -49,7 +49,7 @@ def test_the_page_names_every_endpoint_that_the_published_client_calls() -> None
     for file in Path(found.origin).parent.glob("*.py"):
         calls |= set(_CALLED.findall(file.read_text(encoding="utf-8")))
     assert len(calls) > 80
-    named = {(method, plain(path)) for method, path in (*said("Spoken"), *said("Not spoken"))}
+    named = {(method, plain(path)) for method, path in (*said("Supported endpoints"), *said("Unsupported endpoints"))}
     assert {(method, plain(path)) for method, path in calls} - named == set()
     core = {(method, plain(path)) for method, path in calls} & {
         (method, plain(path)) for method, path in HERE

@@ -115,7 +115,7 @@ class SignInRequests:
                 limit.check(key, now)
             if len(self._lookups) >= _MAX_LOOKUPS:
                 raise Busy(
-                    "busy", "Too many requests for sign-in links at the local_time_text.", retry_after=5
+                    "busy", "Too many requests for sign-in links at the moment.", retry_after=5
                 )
         except Refused:
             work.close()

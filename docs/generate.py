@@ -26,7 +26,12 @@ NOTE = "<!-- Made by `make docs`; do not edit. -->\n\n"
 
 
 def settings() -> str:
-    lines = ["# Settings", "", "A flag of `signoff up` overrides the environment, which overrides the default.", ""]
+    lines = [
+        "# Settings",
+        "",
+        "A flag of `signoff up` overrides the environment, which overrides the default.",
+        "",
+    ]
     lines += ["| flag | environment | default | meaning |", "|---|---|---|---|"]
     for row in config.rows():
         variables = ", ".join(f"`{name}`" for name in (*row.variables, *row.files))
@@ -77,8 +82,8 @@ def states() -> str:
         lines.append(f"| `{event.__struct_config__.tag}` | {status} | {waiting} | {wire} |")
     lines += [
         "",
-        "After a failed attempt that is retried (`lapsed` or `reported` with `retry_at`) the step is backing off: the intent",
-        "is WAITING for the agent, and the event is sent as `intent.waiting`.",
+        "After a failed attempt that is retried (`lapsed` or `reported` with `retry_at`) the step is backing off: the",
+        "intent is WAITING for the agent, and the event is sent as `intent.waiting`.",
         "",
     ]
     lines += ["## Task types and outcomes", "", "| type | outcomes | approves |", "|---|---|---|"]
@@ -97,9 +102,7 @@ def history() -> str:
     ]
     for info in get_args(events.AnyEvent):
         doc = " ".join((info.__doc__ or "").strip().split("\n\n")[0].split())
-        fields = (
-            ", ".join(f"`{field.encode_name}`" for field in msgspec.structs.fields(info)) or "no fields"
-        )
+        fields = ", ".join(f"`{field.encode_name}`" for field in msgspec.structs.fields(info)) or "no fields"
         lines += [
             f"## {info.__struct_config__.tag}",
             "",
@@ -112,8 +115,8 @@ def history() -> str:
 
 GOING_ON = (
     "Code can continue safely after `client.wait_for(intent_id).raise_for_status()`, a script after"
-    " `signoff intents watch INTENT && ...`: both continue only if the request is COMPLETED, never after a rejection, an"
-    " expiry, a withdrawal or a failure, whatever route the workflow takes."
+    " `signoff intents watch INTENT && ...`: both continue only if the request is COMPLETED, never after a rejection,"
+    " an expiry, a withdrawal or a failure, whatever route the workflow takes."
 )
 
 
@@ -145,9 +148,9 @@ def command_line() -> str:
 
 ERRORS = (
     'An error answer is `{"ok": false, "error": {"code", "message", "field", "hint", "details"}, ...}`. The code is'
-    " stable; the message is for people and may change. `field` names the faulty field and `hint` the next step, if there"
-    " is one. Answers with 429 and 503 have `Retry-After`: repeat the request then, with the same `Idempotency-Key`. The"
-    " command line prints the same codes."
+    " stable; the message is for people and may change. `field` names the faulty field and `hint` the next step, if"
+    " there is one. Answers with 429 and 503 have `Retry-After`: repeat the request then, with the same"
+    " `Idempotency-Key`. The command line prints the same codes."
 )
 
 
@@ -158,8 +161,8 @@ def policy() -> str:
             "# Fields of a policy",
             "",
             "What each field means is explained in [policies](../policies.md#fields). In a protected workspace a change"
-            " that relaxes any of them needs a second admin. If a default policy and a request differ, the stricter value"
-            " applies (`core/policy/fields.py`).",
+            " that relaxes any of them needs a second admin. If a default policy and a request differ, the stricter"
+            " value applies (`core/policy/fields.py`).",
             "",
             "| field | stricter is |",
             "|---|---|",

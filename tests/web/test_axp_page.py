@@ -1,5 +1,5 @@
-"""docs/axp.md lists what is supported of AXP and what is not: checked against the table of endpoints, and against what the
-published Python client calls.
+"""docs/axp.md lists what is supported of AXP and what is not: checked against the table of endpoints, and
+against what the published Python client calls.
 """
 
 import importlib.util
@@ -49,7 +49,10 @@ def test_the_page_names_every_endpoint_that_the_published_client_calls() -> None
     for file in Path(found.origin).parent.glob("*.py"):
         calls |= set(_CALLED.findall(file.read_text(encoding="utf-8")))
     assert len(calls) > 80
-    named = {(method, plain(path)) for method, path in (*said("Supported endpoints"), *said("Unsupported endpoints"))}
+    named = {
+        (method, plain(path))
+        for method, path in (*said("Supported endpoints"), *said("Unsupported endpoints"))
+    }
     assert {(method, plain(path)) for method, path in calls} - named == set()
     core = {(method, plain(path)) for method, path in calls} & {
         (method, plain(path)) for method, path in HERE

@@ -114,9 +114,7 @@ class SignInRequests:
             for limit, key in checks:
                 limit.check(key, now)
             if len(self._lookups) >= _MAX_LOOKUPS:
-                raise Busy(
-                    "busy", "Too many requests for sign-in links at the moment.", retry_after=5
-                )
+                raise Busy("busy", "Too many requests for sign-in links at the moment.", retry_after=5)
         except Refused:
             work.close()
             raise

@@ -8,7 +8,7 @@ from signoff.core.directory.actors import Actor, ActorKind, system
 from signoff.core.ids import new_intent_id
 from signoff.core.intent import commands as c
 from signoff.core.intent.advance import Change, advance
-from signoff.core.intent.answer_target import place
+from signoff.core.intent.answer_target import target_of
 from signoff.core.intent.eligibility import Membership
 from signoff.core.intent.hash_chain import Sealed
 from signoff.core.intent.model import Intent, Requester, Task
@@ -104,7 +104,7 @@ class Story:
         self.now += after
         held = self.intent.open
         if isinstance(command, c.Answer) and isinstance(held, Task) and not command.shown:
-            command = replace(command, shown=frozenset({place(held)}))  # whoever answers has looked
+            command = replace(command, shown=frozenset({target_of(held)}))  # whoever answers has looked
         return self._apply(by, command, self.intent)
 
     def tick(self, after: timedelta = timedelta(0)) -> Change:

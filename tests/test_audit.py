@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from signoff.interpreter import holes, warnings
+from signoff.interpreter import vulnerabilities, warnings
 from tests.audit import LOCK, main, pinned
 from tests.live import free_port
 
@@ -69,5 +69,5 @@ def test_no_answer_is_no_verdict(capsys: pytest.CaptureFixture[str], answer: byt
     [((3, 11, 7), True), ((3, 11, 10), False), ((3, 12, 5), True), ((3, 12, 6), False), ((3, 13, 0), False)],
 )
 def test_an_interpreter_with_a_known_hole_is_named(version: tuple[int, int, int], known: bool) -> None:
-    assert bool(holes(version)) is known
+    assert bool(vulnerabilities(version)) is known
     assert [".".join(map(str, version)) in said for said in warnings(version)] == [True] * known

@@ -21,15 +21,15 @@ from signoff.engine.clock import Clock
 from signoff.engine.commit.batch import Batch
 from signoff.engine.commit.committer import Committer
 from signoff.engine.commit.engine import Engine
-from signoff.engine.commit.recent import Recent
-from signoff.engine.commit.retention import Sweeper
+from signoff.engine.commit.recent import RecentCommits
+from signoff.engine.commit.retention import RetentionLoop
 from signoff.engine.commit.timekeeper import Timekeeper
-from signoff.engine.commit.understaffed import Staffed
+from signoff.engine.commit.understaffed import StaffingChecks
 from signoff.engine.delivery.channel_registry import ChannelRegistry
 from signoff.engine.delivery.chat_answers import Chat
 from signoff.engine.delivery.pipeline import OutboxSender
 from signoff.engine.delivery.signin_mail import MAIL, SignInRequests
-from signoff.engine.directory.snapshot import Directory
+from signoff.engine.directory.snapshot import DirectoryCache
 from signoff.engine.directory.workers import Workers
 from signoff.engine.feed import Feed
 from signoff.engine.identity.admission import Admission, KeyLimits
@@ -41,7 +41,7 @@ from signoff.engine.read.view import View
 from signoff.engine.rerun import Reruns
 from signoff.store.store import Store
 from signoff.web.app import build_app
-from signoff.web.state import AppState, Readiness, Settings
+from signoff.web.state import AppState, Readiness, WebSettings
 
 _REREAD_LISTENING: Final = 20.0
 _REREAD_POLLING: Final = 0.5
@@ -78,7 +78,7 @@ class Components:
             store.announce if listening else None,
             _REREAD_POLLING if remote and not listening else _REREAD_LISTENING,
         )
-        self.recent = Recent(alone=not remote)
+        self.recent = RecentCommits(alone=not remote)
         self.committer = Committer(
             store,
             self.channels.route,
@@ -87,7 +87,7 @@ class Components:
             limit=config.queue_limit,
             reply_life=config.idempotency_retention,
         )
-        self.directory = Directory(store, self.feed)
+        self.directory = DirectoryCache(store, self.feed)
         self.planner = Planner(store, self.directory)
         self.admission = Admission(_key_limits(config), store.intents.open_of)
         self.engine = Engine(self.committer, clock, self.directory, store, self.admission)
@@ -99,9 +99,9 @@ class Components:
         self.sessions = Sessions(store, self.directory, self.keys, clock, config.session_lifetime)
         self._connect_delivery()
         self.timekeeper = Timekeeper(self.engine, store)
-        self.staffed = Staffed(self.engine, store, self.directory)
+        self.staffed = StaffingChecks(self.engine, store, self.directory)
         self.workers = Workers(store)
-        self.sweeper = Sweeper(store, self.recent, clock, config.retention, config.retention_payloads)
+        self.sweeper = RetentionLoop(store, self.recent, clock, config.retention, config.retention_payloads)
         self.loops = {
             "timekeeper": Loop("timekeeper", self.timekeeper.once),
             "outbox": Loop("outbox", self.outbox.once, rest=0.02),
@@ -165,7 +165,7 @@ class Components:
             admission=self.admission,
             feed=self.feed,
             workers=self.workers,
-            settings=Settings(
+            settings=WebSettings(
                 version=__version__,
                 database=database,
                 base_url=self.base_url,

@@ -179,7 +179,7 @@ class Config:
             if setting.check is not None and self.channel_settings.get(setting.name):
                 setting.check(self.channel_settings[setting.name])
 
-    def value_of(self, row: "Row") -> Any:
+    def value_of(self, row: "SettingRow") -> Any:
         """A setting's value."""
         return self.channel_settings.get(row.name, row.default) if row.channel else getattr(self, row.name)
 
@@ -280,7 +280,7 @@ def reachable(host: str) -> str:
 
 
 @dataclass(frozen=True)
-class Row:
+class SettingRow:
     """One setting as data. kind: str, int, bool, Path or timedelta; channel: whether a channel declares it."""
 
     name: str
@@ -356,18 +356,18 @@ class Row:
         return self.hide(text) if self.hide else mask_text(text, starred)
 
 
-def rows() -> Iterator[Row]:
+def rows() -> Iterator[SettingRow]:
     """Every setting: the server's own, and those that the channels declare."""
     for item in fields(Config):
         if item.name == "channel_settings":
             for one in _channel_settings():
-                yield Row(one.name, str, "", one.help, hide=one.hide, channel=True)
+                yield SettingRow(one.name, str, "", one.help, hide=one.hide, channel=True)
             continue
         default: Any = item.default
         given = dict(item.metadata)
         named = given.pop("kind")
         kind = bool if default is None else Path if isinstance(default, Path) else type(default)
-        yield Row(item.name, named or kind, default, **given)
+        yield SettingRow(item.name, named or kind, default, **given)
 
 
 def _channel_settings() -> Iterator[Setting]:
@@ -375,7 +375,7 @@ def _channel_settings() -> Iterator[Setting]:
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedSettings:
     """A configuration, where each value came from (by setting), and what was odd about the environment."""
 
     config: Config
@@ -383,7 +383,7 @@ class Loaded:
     warnings: tuple[str, ...]
 
 
-def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Loaded:
+def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> LoadedSettings:
     """Settings from flags (None: not given; text is parsed) and the environment; raises Invalid."""
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
@@ -406,10 +406,12 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Loaded:
     channel_settings = {
         row.name: values.pop(row.name) for row in rows() if row.channel and row.name in values
     }
-    return Loaded(Config(**values, channel_settings=channel_settings), origins, tuple(_unknown(environ)))
+    return LoadedSettings(
+        Config(**values, channel_settings=channel_settings), origins, tuple(_unknown(environ))
+    )
 
 
-def _from_environment(row: Row, environ: Mapping[str, str]) -> tuple[str, str] | None:
+def _from_environment(row: SettingRow, environ: Mapping[str, str]) -> tuple[str, str] | None:
     """(variable, text) of the one variable that sets the row. Set but empty counts as not set."""
     named = [name for name in (*row.variables, *row.files) if environ.get(name, "").strip()]
     if len(named) > 1:

@@ -4,7 +4,7 @@ import sys
 from typing import Final, NamedTuple
 
 
-class Hole(NamedTuple):
+class Vulnerability(NamedTuple):
     """``fixed``: the first release of each line without it; lines that are newer than all of these never had it."""
 
     name: str
@@ -13,7 +13,7 @@ class Hole(NamedTuple):
 
 
 HOLES: Final = (
-    Hole(
+    Vulnerability(
         "CVE-2024-7592",
         "parsing a cookie header with backslashes takes quadratic time",
         ((3, 11, 10), (3, 12, 6)),
@@ -21,7 +21,7 @@ HOLES: Final = (
 )
 
 
-def holes(version: tuple[int, int, int] = sys.version_info[:3]) -> list[Hole]:
+def vulnerabilities(version: tuple[int, int, int] = sys.version_info[:3]) -> list[Vulnerability]:
     """Those that this interpreter has."""
     return [hole for hole in HOLES if any(version[:2] == one[:2] and version < one for one in hole.fixed)]
 
@@ -33,5 +33,5 @@ def warnings(version: tuple[int, int, int] = sys.version_info[:3]) -> list[str]:
         f"Python {number} has a known hole, {hole.name}: {hole.about}. It is fixed in "
         + " and ".join(".".join(map(str, one)) for one in hole.fixed if one[:2] == version[:2])
         + "; update it."
-        for hole in holes(version)
+        for hole in vulnerabilities(version)
     ]

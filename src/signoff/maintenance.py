@@ -6,13 +6,13 @@ from pathlib import Path
 from signoff.config import Config
 from signoff.core.directory.model import Person, Workspace
 from signoff.core.errors import Refused
-from signoff.engine.admin.operator import Made, make_owner_key, make_signin_link
+from signoff.engine.admin.operator import NewSignInLink, make_owner_key, make_signin_link
 from signoff.engine.clock import Clock
 from signoff.engine.read.delivery_status import unreadable
-from signoff.engine.read.integrity import Finding, examine
+from signoff.engine.read.integrity import Finding, check_integrity
 from signoff.store.opening import open_store
 from signoff.store.store import Store
-from signoff.store.tables.sweeps import Swept
+from signoff.store.tables.sweeps import RetentionRun
 
 
 def _store(config: Config, clock: Clock) -> Store:
@@ -65,18 +65,18 @@ def owner_key(config: Config, email: str, workspace: str) -> tuple[Person, Works
     return asyncio.run(work())
 
 
-def check_database(config: Config) -> tuple[list[Finding], Swept | None]:
+def check_database(config: Config) -> tuple[list[Finding], RetentionRun | None]:
     """Everything that is wrong with the stored intents, an empty list when the database tells one truth; and what was
     deleted so far.
 
     Only reads, so also while servers use it.
     """
 
-    async def work() -> tuple[list[Finding], Swept | None]:
+    async def work() -> tuple[list[Finding], RetentionRun | None]:
         store = _store(config, Clock())
         await store.look()
         try:
-            found = [finding async for finding in examine(store)]
+            found = [finding async for finding in check_integrity(store)]
             found += [finding async for finding in unreadable(store)]
             return found, await store.sweeps.get()
         finally:
@@ -85,10 +85,10 @@ def check_database(config: Config) -> tuple[list[Finding], Swept | None]:
     return asyncio.run(work())
 
 
-def signin_link(config: Config, email: str, workspace: str) -> Made:
+def signin_link(config: Config, email: str, workspace: str) -> NewSignInLink:
     """A link that signs this person in, once; also while servers use the database."""
 
-    async def work() -> Made:
+    async def work() -> NewSignInLink:
         clock = Clock()
         store = _store(config, clock)
         await store.look(write=True)

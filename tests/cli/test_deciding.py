@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from signoff.cli.failures import Code
+from signoff.cli.failures import ExitCode
 from tests.cli.links import token_in
 from tests.cli.shell import Shell
 from tests.live import PATIENCE
@@ -55,7 +55,7 @@ def press(link: str, button: str) -> None:
 
 def test_a_file_is_shown_then_applied_after_a_yes_and_the_second_time_nothing_changes(sh: Shell) -> None:
     assert "+ create policy prod" in sh("apply", "-f", "who.yaml", "--dry-run")
-    sh("apply", "-f", "who.yaml", code=Code.USAGE)  # nobody can be asked here
+    sh("apply", "-f", "who.yaml", code=ExitCode.USAGE)  # nobody can be asked here
     assert sh("apply", "-f", "who.yaml", "--yes") == "applied: 5 changed"
     assert sh("apply", "-f", "who.yaml").endswith("Nothing would change.")
     assert [p["name"] for p in sh.json("policies", "list")] == ["prod"]
@@ -67,12 +67,12 @@ def test_people_are_added_changed_and_away(applied: Shell) -> None:
     assert "added: cem@acme.example" in sh(
         "people", "add", "cem@acme.example", "--name", "Cem", "--role", "member"
     )
-    sh("people", "set", "cem@acme.example", "--zone", "Mars/Olympus", code=Code.USAGE)
+    sh("people", "set", "cem@acme.example", "--zone", "Mars/Olympus", code=ExitCode.USAGE)
     sh("people", "set", "cem@acme.example", "--inactive")
     said = ("--address", "email=cem.private@acme.example")
-    sh("people", "set", "cem@acme.example", *said, code=Code.FORBIDDEN)  # where sign-in links go
-    sh("people", "set", "cem@acme.example", "--address", "pager=P7", code=Code.USAGE)
-    sh("people", "set", "cem@acme.example", "--address", "slack=U1", code=Code.USAGE)
+    sh("people", "set", "cem@acme.example", *said, code=ExitCode.FORBIDDEN)  # where sign-in links go
+    sh("people", "set", "cem@acme.example", "--address", "pager=P7", code=ExitCode.USAGE)
+    sh("people", "set", "cem@acme.example", "--address", "slack=U1", code=ExitCode.USAGE)
     assert "its owner links it" in sh.remarks
     berlin = ["--zone", "Europe/Berlin"]
     hours = sh.json("people", "set", "ann@acme.example", "--hours", "mon-fri 09:00-17:00", *berlin)["hours"]
@@ -82,17 +82,17 @@ def test_people_are_added_changed_and_away(applied: Shell) -> None:
         "09:00",
         "17:00",
     )
-    sh("people", "set", "ann@acme.example", "--hours", "9 to 5", *berlin, code=Code.USAGE)
-    sh("people", "set", "ann@acme.example", "--hours", "mon-fri 09:00-17:00", code=Code.USAGE)
+    sh("people", "set", "ann@acme.example", "--hours", "9 to 5", *berlin, code=ExitCode.USAGE)
+    sh("people", "set", "ann@acme.example", "--hours", "mon-fri 09:00-17:00", code=ExitCode.USAGE)
     assert "hours" not in sh.json("people", "set", "ann@acme.example", "--hours", "none")
     away = ["--from", "2026-03-02", "--until", "2026-03-06", "--delegate", "bob@acme.example"]
-    sh("people", "absent", "ann@acme.example", *away, code=Code.FORBIDDEN)  # she says it herself
+    sh("people", "absent", "ann@acme.example", *away, code=ExitCode.FORBIDDEN)  # she says it herself
     sh("people", "absent", "owner@localhost", *away)
     found = {p["email"]: p for p in sh.json("people", "list")}
     assert found["cem@acme.example"]["active"] is False
     assert found["owner@localhost"]["absences"][0]["from"] == "2026-03-02T00:00:00Z"
     sh("people", "absent", "owner@localhost", "--clear")
-    sh("people", "absent", "zoe@acme.example", *away, code=Code.NOT_FOUND)
+    sh("people", "absent", "zoe@acme.example", *away, code=ExitCode.NOT_FOUND)
 
 
 def test_a_task_is_explained_handed_over_talked_about_watched_and_taken_back(applied: Shell) -> None:
@@ -104,8 +104,8 @@ def test_a_task_is_explained_handed_over_talked_about_watched_and_taken_back(app
     assert [
         c["kind"] for c in sh.json("policies", "explain", "prod", "--at", "2026-03-09T09:00:00Z")["contacts"]
     ] == (["reminder"] * 3 + ["deadline"])
-    sh("policies", "explain", "nope!", code=Code.NOT_FOUND)
-    sh("tasks", "snooze", intent_id, code=Code.USAGE)
+    sh("policies", "explain", "nope!", code=ExitCode.NOT_FOUND)
+    sh("tasks", "snooze", intent_id, code=ExitCode.USAGE)
     assert "snoozed until" in sh("tasks", "snooze", intent_id, "--for", "2h")
     assert [one["until"] for one in sh.json("tasks", "get", intent_id)["snoozed"]]
     assert "unsnoozed" in sh("tasks", "unsnooze", intent_id)
@@ -117,7 +117,7 @@ def test_a_task_is_explained_handed_over_talked_about_watched_and_taken_back(app
     assert json.loads(sh("tasks", "watch", "--looks", "1", "-o", "jsonl"))["title"] == "Migrate?"
     assert sh.json("tasks", "messages", intent_id) == []
     assert "withdrawn" in sh("tasks", "withdraw", intent_id, "--yes")
-    sh("intents", "watch", intent_id, code=Code.WITHDRAWN)
+    sh("intents", "watch", intent_id, code=ExitCode.WITHDRAWN)
 
 
 def test_a_task_is_taken_and_what_it_asks_is_changed_with_the_difference_shown(applied: Shell) -> None:
@@ -128,9 +128,9 @@ def test_a_task_is_taken_and_what_it_asks_is_changed_with_the_difference_shown(a
     assert sh.json("tasks", "get", intent_id)["reviewed_by"]
     assert "review mark cleared" in sh("tasks", "mark-reviewing", intent_id, "--clear")
     assert "reviewed_by" not in sh.json("tasks", "get", intent_id)
-    sh("tasks", "revise", intent_id, "--payload", asked, "--yes", code=Code.USAGE)
+    sh("tasks", "revise", intent_id, "--payload", asked, "--yes", code=ExitCode.USAGE)
     assert "This is what is asked for already." in sh.remarks
-    sh("tasks", "revise", intent_id, "--payload", "[]", "--yes", code=Code.USAGE)
+    sh("tasks", "revise", intent_id, "--payload", "[]", "--yes", code=ExitCode.USAGE)
     new = '{"where": {"db": "copy", "table": "users"}, "note": "a\\u202eb"}'
     assert "revision 2: Migrate?" in sh(
         "tasks", "revise", intent_id, "--payload", new, "-m", "try it", "--yes"
@@ -155,7 +155,7 @@ def test_in_a_protected_workspace_another_admin_confirms_what_loosens_who_decide
     change = told.partition("signoff changes confirm ")[2].split()[0]
     assert [one["id"] for one in sh.json("changes", "pending")] == [change]
     assert "change policy prod (source, version)" in sh("changes", "show", change)
-    sh("changes", "confirm", change, code=Code.FAILURE, SIGNOFF_API_KEY=bob)
+    sh("changes", "confirm", change, code=ExitCode.FAILURE, SIGNOFF_API_KEY=bob)
     assert "change policy prod" in sh.remarks  # it is shown, and where it is confirmed
     assert f"--open opens it here: {sh.live.url}/proposals/{change}" in sh.remarks
     press(sh("db", "signin-link", "bob@acme.example"), f"{sh.live.url}/proposals/{change}/confirm")
@@ -163,7 +163,7 @@ def test_in_a_protected_workspace_another_admin_confirms_what_loosens_who_decide
     assert "No change waits for a second admin." in sh.remarks
     [recorded] = [c for c in sh.json("changes", "list") if c.get("confirmed_by")]
     assert (recorded["name"], recorded["confirmed_by"]["name"]) == ("prod", "Bob")
-    sh("people", "add", "zoe@acme.example", code=Code.CONFLICT)
+    sh("people", "add", "zoe@acme.example", code=ExitCode.CONFLICT)
     (sh.folder / "guard.yaml").write_text("people: {zoe@acme.example: {}}", encoding="utf-8")
     proposal = sh.json("apply", "-f", "guard.yaml", "--yes")["proposal"]
     assert "refused" in sh("changes", "refuse", proposal["id"])

@@ -6,7 +6,7 @@ import pytest
 
 from signoff.cli.arguments import find_id, form_data, short_id
 from signoff.cli.documents import parse, read_document, read_inline
-from signoff.cli.failures import Code, Stop
+from signoff.cli.failures import CommandFailed, ExitCode
 
 pytestmark = pytest.mark.windows
 
@@ -34,9 +34,9 @@ def test_json_and_yaml_say_the_same(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_not_one_clear_object_is_refused(text: str, yaml: bool, complaint: str) -> None:
-    with pytest.raises(Stop, match=complaint) as stopped:
+    with pytest.raises(CommandFailed, match=complaint) as stopped:
         parse(text, "the file", yaml=yaml)
-    assert stopped.value.code is Code.USAGE
+    assert stopped.value.code is ExitCode.USAGE
 
 
 def test_an_option_holds_json_or_names_a_file(tmp_path: Path) -> None:
@@ -67,19 +67,19 @@ def test_what_a_table_shows_can_be_typed_back() -> None:
 
 
 def test_an_ambiguous_id_lists_what_it_fits() -> None:
-    with pytest.raises(Stop, match=f"(?s){NEW}.*{OLD}") as stopped:
+    with pytest.raises(CommandFailed, match=f"(?s){NEW}.*{OLD}") as stopped:
         found("0198c0de", NEW, OLD)
-    assert stopped.value.code is Code.USAGE
+    assert stopped.value.code is ExitCode.USAGE
 
 
 def test_an_unknown_id_is_not_found_and_nonsense_is_usage() -> None:
-    with pytest.raises(Stop) as missing:
+    with pytest.raises(CommandFailed) as missing:
         found("ffff", NEW)
-    assert missing.value.code is Code.NOT_FOUND
+    assert missing.value.code is ExitCode.NOT_FOUND
     for text in ("x", "123", "zzzzzz", ""):
-        with pytest.raises(Stop) as wrong:
+        with pytest.raises(CommandFailed) as wrong:
             found(text, NEW)
-        assert wrong.value.code is Code.USAGE
+        assert wrong.value.code is ExitCode.USAGE
 
 
 def test_form_fields_have_the_types_of_the_form() -> None:
@@ -94,7 +94,7 @@ def test_form_fields_have_the_types_of_the_form() -> None:
     given = form_data(["n=5", "yes=true", 'tags=["a"]', "s=007", "new=1=2"], schema)
     assert given == {"n": 5, "yes": True, "tags": ["a"], "s": "007", "new": "1=2"}
     for wrong in ("n", "=5", "n=five"):
-        with pytest.raises(Stop):
+        with pytest.raises(CommandFailed):
             form_data([wrong], schema)
 
 
@@ -111,7 +111,7 @@ def test_what_is_wrong_with_a_document_is_said_without_its_text(text: str) -> No
     said = ""
     try:
         parse(text, "file.yaml", yaml=True)
-    except Stop as stop:
+    except CommandFailed as stop:
         said = stop.what
     assert "hunter" not in said
 
@@ -165,5 +165,5 @@ def test_what_is_wrong_with_a_document_is_said_without_its_text(text: str) -> No
     ],
 )
 def test_a_document_that_would_grow_without_end_is_refused(text: str, yaml: bool, complaint: str) -> None:
-    with pytest.raises(Stop, match=complaint):
+    with pytest.raises(CommandFailed, match=complaint):
         parse(text, "the file", yaml=yaml)

@@ -7,7 +7,7 @@ import click
 import pytest
 
 from signoff.cli.database import db
-from signoff.cli.failures import Code
+from signoff.cli.failures import ExitCode
 from signoff.cli.up import banner, flags, up
 from signoff.config import Config, rows
 from signoff.core.text.masking import MASK
@@ -76,7 +76,7 @@ def test_a_link_that_signs_in_stands_in_the_banner_only_where_it_was_given() -> 
 def test_a_backup_never_overwrites(run: Run, tmp_path: Path) -> None:
     (tmp_path / "copy.db").write_text("precious")
     result = run("db", "backup", "copy.db")
-    assert result.exit_code == Code.CONFLICT
+    assert result.exit_code == ExitCode.CONFLICT
     assert (tmp_path / "copy.db").read_text() == "precious"
     assert set(db.commands) == {"migrate", "backup", "restore", "signin-link", "owner-key"}
 

@@ -13,7 +13,7 @@ import click
 import pytest
 
 from signoff.cli.commands import DataCommand
-from signoff.cli.failures import Code, Stop, stopped, unexpected
+from signoff.cli.failures import CommandFailed, ExitCode, stopped, unexpected
 from signoff.cli.main import SECTIONS, main
 from signoff.core.errors import Conflict, Invalid, Refused
 from tests.cli.conftest import Run
@@ -79,30 +79,30 @@ def test_every_command_is_there_and_explains_itself(run: Run, name: str, target:
 )
 def test_a_mistake_ends_with_2_and_says_what_to_do(run: Run, words: list[str], hint: str) -> None:
     result = run(*words)
-    assert (result.exit_code, result.stdout) == (Code.USAGE, "")
+    assert (result.exit_code, result.stdout) == (ExitCode.USAGE, "")
     assert hint in result.stderr
     assert result.stderr.startswith("error: ")
 
 
 def test_without_a_command_the_help_goes_to_stderr(run: Run) -> None:
     result = run()
-    assert (result.exit_code, result.stdout) == (Code.USAGE, "")
+    assert (result.exit_code, result.stdout) == (ExitCode.USAGE, "")
     assert result.stderr.startswith("Usage: signoff")
 
 
 @pytest.mark.parametrize(
     ("answer", "code"),
     [
-        (refused(401, "invalid_platform_api_key"), Code.UNAUTHENTICATED),
-        (refused(403, "role_required"), Code.FORBIDDEN),
-        (refused(404, "not_found"), Code.NOT_FOUND),
-        (refused(409, "intent_terminal"), Code.CONFLICT),
-        (refused(422, "validation_error"), Code.USAGE),
-        (refused(500, "internal_error"), Code.FAILURE),
-        (Answer(b"<html>", 502), Code.FAILURE),
+        (refused(401, "invalid_platform_api_key"), ExitCode.UNAUTHENTICATED),
+        (refused(403, "role_required"), ExitCode.FORBIDDEN),
+        (refused(404, "not_found"), ExitCode.NOT_FOUND),
+        (refused(409, "intent_terminal"), ExitCode.CONFLICT),
+        (refused(422, "validation_error"), ExitCode.USAGE),
+        (refused(500, "internal_error"), ExitCode.FAILURE),
+        (Answer(b"<html>", 502), ExitCode.FAILURE),
     ],
 )
-def test_a_refusal_has_its_exit_code(run: Run, stub: Stub, answer: Answer, code: Code) -> None:
+def test_a_refusal_has_its_exit_code(run: Run, stub: Stub, answer: Answer, code: ExitCode) -> None:
     stub.on("GET", "/v1/workflows", answer)
     result = run("workflows", "list")
     assert (result.exit_code, result.stdout) == (code, "")
@@ -121,21 +121,21 @@ def test_a_refusal_shows_the_hint_and_the_request(run: Run, stub: Stub) -> None:
 def test_nothing_listening_names_the_address_and_the_next_command(run: Run, stub: Stub) -> None:
     stub.stop()
     result = run("tasks", "list")
-    assert result.exit_code == Code.UNREACHABLE
+    assert result.exit_code == ExitCode.UNREACHABLE
     assert result.stderr == f"error: Nothing is listening at {stub.url}.\n  Start it with: signoff up\n"
 
 
 def test_that_nothing_listens_comes_before_the_missing_key(run: Run, stub: Stub) -> None:
     stub.stop()
     result = run("tasks", "list", SIGNOFF_API_KEY=None)
-    assert (result.exit_code, "Nothing is listening" in result.stderr) == (Code.UNREACHABLE, True)
+    assert (result.exit_code, "Nothing is listening" in result.stderr) == (ExitCode.UNREACHABLE, True)
     stub.start()
-    assert run("tasks", "list", SIGNOFF_API_KEY=None).exit_code == Code.UNAUTHENTICATED
+    assert run("tasks", "list", SIGNOFF_API_KEY=None).exit_code == ExitCode.UNAUTHENTICATED
 
 
 def test_without_server_or_key_it_says_where_it_looked(run: Run) -> None:
     result = run("tasks", "list", SIGNOFF_URL=None, SIGNOFF_API_KEY=None)
-    assert result.exit_code == Code.UNAUTHENTICATED
+    assert result.exit_code == ExitCode.UNAUTHENTICATED
     assert "signoff up" in result.stderr
 
 
@@ -146,7 +146,7 @@ def test_a_key_may_come_from_a_file(run: Run, stub: Stub, tmp_path: Path) -> Non
     assert stub.asked[0].headers["x-api-key"] == "sgn_service_other"
     missing = run("workflows", "list", "--key-file", "nowhere")
     assert (missing.exit_code, missing.stderr) == (
-        Code.USAGE,
+        ExitCode.USAGE,
         "error: nowhere: No such file or directory.\n",
     )
 
@@ -155,21 +155,21 @@ def test_our_own_refusals_keep_their_hint() -> None:
     stop = stopped(Invalid("invalid_setting", "port: 'x' is not a number.", hint="Write 8100."))
     assert stop is not None
     assert (stop.code, stop.what, stop.hint) == (
-        Code.USAGE,
+        ExitCode.USAGE,
         "port: 'x' is not a number.",
         "Write 8100.",
     )
     late = stopped(Conflict("schema_newer", "The database is newer."))
     assert late is not None
-    assert late.code is Code.CONFLICT
+    assert late.code is ExitCode.CONFLICT
     taken = [stopped(Refused(code, "No.")) for code in ("database_in_use", "address_in_use")]
-    assert [stop and stop.code for stop in taken] == [Code.CONFLICT, Code.FAILURE]
+    assert [stop and stop.code for stop in taken] == [ExitCode.CONFLICT, ExitCode.FAILURE]
 
 
 def test_ctrl_c_is_130() -> None:
     stop = stopped(KeyboardInterrupt())
     assert stop is not None
-    assert stop.code is Code.INTERRUPTED
+    assert stop.code is ExitCode.INTERRUPTED
 
 
 def test_a_bug_is_one_sentence_and_a_traceback_only_when_asked_for() -> None:
@@ -184,7 +184,7 @@ def test_a_bug_is_one_sentence_and_a_traceback_only_when_asked_for() -> None:
 
 
 def test_what_a_server_says_cannot_forge_lines() -> None:
-    lines = Stop(Code.FAILURE, "first\nerror: forged", "hint\nmore", "r\nq").lines()
+    lines = CommandFailed(ExitCode.FAILURE, "first\nerror: forged", "hint\nmore", "r\nq").lines()
     assert lines == ["error: first", "  error: forged", "  hint", "  more", "  request: r\\nq"]
 
 
@@ -209,7 +209,7 @@ def test_a_missing_server_part_says_exactly_what_to_install(words: list[str], mi
         f"import sys\nsys.modules[{missing!r}] = None\nfrom signoff.cli.main import main\nmain({words!r})\n"
     )
     ended = python("-c", without)
-    assert ended.returncode == Code.FAILURE
+    assert ended.returncode == ExitCode.FAILURE
     command = " ".join(word for word in words if not word.startswith("-"))
     assert ended.stderr == (
         f"error: signoff {command} needs the server part, and {missing} is not installed.\n"
@@ -225,7 +225,7 @@ def test_doctor_without_the_server_part_has_a_note_and_no_server_is_one_finding(
     )
     ended = python("-c", code)
     found = json.loads(ended.stdout)
-    assert ended.returncode == Code.FAILURE
+    assert ended.returncode == ExitCode.FAILURE
     assert [(check["level"], check["subject"]) for check in found] == [
         ("problem", "server"),
         ("note", "database"),
@@ -243,7 +243,7 @@ def test_a_reader_that_goes_away_is_no_traceback() -> None:
         command, env=environ, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=180
     )
     os.close(writer)
-    assert (ended.returncode, ended.stderr) == (Code.FAILURE, "")
+    assert (ended.returncode, ended.stderr) == (ExitCode.FAILURE, "")
 
 
 def test_the_command_is_the_program() -> None:
@@ -282,7 +282,7 @@ def test_no_option_takes_an_empty_word_for_not_said(run: Run) -> None:
             if not text or option.name == "json" or option.name in command.clearing:
                 continue
             result = run(*words, *arguments, option.opts[0], "")
-            assert result.exit_code == Code.USAGE, (words, option.name, result.output)
+            assert result.exit_code == ExitCode.USAGE, (words, option.name, result.output)
             tried += 1
     assert tried > 100
 

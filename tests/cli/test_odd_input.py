@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from signoff.cli.arguments import form_data
-from signoff.cli.failures import Code, Stop
+from signoff.cli.failures import CommandFailed, ExitCode
 from tests.cli.conftest import Run
 from tests.client.stub import INTENT, Answer, Stub, event, intent, refused
 
@@ -29,30 +29,30 @@ OTHER = "0198c0de-0000-7000-8000-0000000b0000"
 )
 def test_an_empty_word_is_a_mistake_and_no_bug(run: Run, stub: Stub, command: tuple[str, ...]) -> None:
     result = run(*command)
-    assert (result.exit_code, stub.asked) == (Code.USAGE, [])
+    assert (result.exit_code, stub.asked) == (ExitCode.USAGE, [])
     assert "is empty." in result.stderr
     assert "bug" not in result.stderr
 
 
 def test_an_empty_holder_is_not_left_out(run: Run, stub: Stub) -> None:
-    assert run("keys", "create", "--agent", "", "--service", "ci").exit_code == Code.USAGE
+    assert run("keys", "create", "--agent", "", "--service", "ci").exit_code == ExitCode.USAGE
     assert stub.asked == []
 
 
 def test_another_key_does_not_stand_in_for_an_empty_key_file(run: Run, stub: Stub, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("\n")
     result = run("tasks", "list", "--key-file", "key")
-    assert (result.exit_code, result.stderr, stub.asked) == (Code.USAGE, "error: key holds no key.\n", [])
+    assert (result.exit_code, result.stderr, stub.asked) == (ExitCode.USAGE, "error: key holds no key.\n", [])
     (tmp_path / "key").write_bytes(b"\xff\xfe")
     result = run("tasks", "list", "--key-file", "key")
-    assert (result.exit_code, result.stderr) == (Code.USAGE, "error: key is not UTF-8 text.\n")
+    assert (result.exit_code, result.stderr) == (ExitCode.USAGE, "error: key is not UTF-8 text.\n")
 
 
 def test_the_history_of_another_intent_proves_nothing(run: Run, stub: Stub) -> None:
     trail = {"ok": True, "intent_id": OTHER, "seq": 0, "head": "", "verified": True, "events": []}
     stub.on("GET", f"/v1/intents/{INTENT}/audit", Answer(trail))
     result = run("audit", "verify", INTENT)
-    assert result.exit_code == Code.FAILURE
+    assert result.exit_code == ExitCode.FAILURE
     assert f"got an answer about {OTHER}" in result.stderr
 
 
@@ -69,7 +69,7 @@ def test_a_field_that_may_be_empty_takes_plain_text() -> None:
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "five", '{"a": 1, "a": 2}'])
 def test_what_is_no_json_is_no_number(text: str) -> None:
-    with pytest.raises(Stop, match="is not of type number or null"):
+    with pytest.raises(CommandFailed, match="is not of type number or null"):
         form_data((f"n={text}",), SCHEMA)
 
 
@@ -78,7 +78,7 @@ def test_what_is_followed_is_one_json_line_for_each(run: Run, stub: Stub) -> Non
     stub.on("GET", f"/v1/intents/{INTENT}", intent("COMPLETED"))
     stub.on("GET", f"/v1/intents/{INTENT}/events/stream", Answer(chunks=[event(2, "COMPLETED")]))
     result = run("intents", "send", "--type", "a.b.v1", "--watch", "--json")
-    assert result.exit_code == Code.OK, result.stderr
+    assert result.exit_code == ExitCode.OK, result.stderr
     first, *rest = [json.loads(line) for line in result.stdout.splitlines()]
     assert first["intent_id"] == INTENT
     assert [line["status"] for line in rest] == ["COMPLETED"]
@@ -90,11 +90,11 @@ def test_the_inbox_is_watched_over_a_restart_of_the_server(run: Run, stub: Stub)
     stub.on("GET", "/v1/tasks", seen, away, away, Answer({"ok": True, "tasks": []}))
     stub.on("GET", f"/v1/tasks/{OTHER}", Answer({"ok": True, "task": {**task, "state": "closed"}}))
     result = run("tasks", "watch", "--every", "0.2", "--looks", "4", "--json")
-    assert result.exit_code == Code.OK, result.stderr
+    assert result.exit_code == ExitCode.OK, result.stderr
     assert [json.loads(line)["state"] for line in result.stdout.splitlines()] == ["open", "closed"]
     assert result.stderr.count("will go on looking") == 1
 
 
 def test_an_inbox_that_was_never_seen_is_not_watched(run: Run, stub: Stub) -> None:
     stub.on("GET", "/v1/tasks", refused(503, "stopping"))
-    assert run("tasks", "watch", "--looks", "3").exit_code == Code.FAILURE
+    assert run("tasks", "watch", "--looks", "3").exit_code == ExitCode.FAILURE

@@ -15,7 +15,7 @@ from signoff.cli.output import (
     block,
     column,
     fitted,
-    moment,
+    time_column,
     titled,
     wants_colour,
 )
@@ -28,7 +28,7 @@ ROWS = [
     {"id": "a1", "status": "WAITING", "at": "2026-03-01T11:57:00Z", "title": "x\x1b[31m", "ok": True},
     {"id": "b2", "status": "COMPLETED", "at": None, "title": "", "n": 3},
 ]
-COLUMNS = (column("ID"), column("STATUS"), moment("SINCE", "at"), column("TITLE"))
+COLUMNS = (column("ID"), column("STATUS"), time_column("SINCE", "at"), column("TITLE"))
 
 
 def printed(

@@ -15,7 +15,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from signoff.cli.failures import Code
+from signoff.cli.failures import ExitCode
 from tests.cli.links import token_in
 from tests.cli.shell import Shell
 from tests.live import PATIENCE
@@ -65,15 +65,15 @@ def votes(sh: Shell, task_id: str) -> list[Any]:
 def test_a_subprocess_without_a_terminal_decides_nothing_of_high_risk(sh: Shell, ann: dict[str, str]) -> None:
     task_id = asked(sh)
     for flags in ((), ("--yes",)):
-        sh("tasks", "approve", task_id, *flags, code=Code.FORBIDDEN, input="y\n", **ann)
+        sh("tasks", "approve", task_id, *flags, code=ExitCode.FORBIDDEN, input="y\n", **ann)
         assert REFUSED in sh.remarks
         assert f"{sh.live.url}/tasks/{task_id}" in sh.remarks
     assert votes(sh, task_id) == []
     everyday = asked(sh, "tidy")
-    sh("tasks", "approve", everyday, code=Code.USAGE, input="y\n", **ann)
+    sh("tasks", "approve", everyday, code=ExitCode.USAGE, input="y\n", **ann)
     assert "The same command with --yes goes ahead." in sh.remarks
     # Ann's key was made by whoever made the service's, who so stands behind both: a no is all that it is good for.
-    sh("tasks", "approve", everyday, "--yes", code=Code.FORBIDDEN, **ann)
+    sh("tasks", "approve", everyday, "--yes", code=ExitCode.FORBIDDEN, **ann)
     assert "the requester's side" in sh.remarks
     assert votes(sh, everyday) == []
 
@@ -99,7 +99,7 @@ def test_a_program_that_plays_the_terminal_decides_nothing_of_high_risk(
             break
         screen += chunk
     os.close(mine)
-    assert process.wait(PATIENCE) == Code.FORBIDDEN
+    assert process.wait(PATIENCE) == ExitCode.FORBIDDEN
     assert REFUSED in screen.decode()
     assert votes(sh, task_id) == []
 
@@ -151,7 +151,7 @@ def test_whoever_runs_the_server_makes_a_sign_in_link_that_works_once_and_is_on_
         "ann@acme.example", "system", "operator", "cli",
     )  # fmt: skip
     assert link.rpartition("/")[2] not in str(made)
-    sh("db", "signin-link", "nobody@acme.example", code=Code.NOT_FOUND, **database)
+    sh("db", "signin-link", "nobody@acme.example", code=ExitCode.NOT_FOUND, **database)
 
 
 def test_doctor_and_explain_say_what_is_demanded_and_that_no_mail_is_sent(sh: Shell) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from signoff.cli.audit import broken
-from signoff.cli.failures import Code
+from signoff.cli.failures import ExitCode
 from signoff.cli.policies import explained
 from signoff.cli.watching import ending
 from tests.cli.conftest import Run
@@ -79,7 +79,7 @@ def test_a_shortened_id_is_looked_up(run: Run, stub: Stub) -> None:
     stub.on("GET", "/v1/intents", Answer({"ok": True, "intents": [{"intent_id": INTENT}]}))
     stub.on("GET", f"/v1/intents/{INTENT}", intent("COMPLETED"))
     assert run("intents", "get", "0198c0de").exit_code == 0
-    assert run("intents", "get", "beef").exit_code == Code.NOT_FOUND
+    assert run("intents", "get", "beef").exit_code == ExitCode.NOT_FOUND
 
 
 def test_get_shows_hostile_payloads_harmlessly(run: Run, stub: Stub) -> None:
@@ -97,28 +97,28 @@ def test_get_shows_hostile_payloads_harmlessly(run: Run, stub: Stub) -> None:
 @pytest.mark.parametrize(
     ("status", "more", "code"),
     [
-        ("COMPLETED", {}, Code.OK),
+        ("COMPLETED", {}, ExitCode.OK),
         (
             "FAILED",
             {"error": {"code": "human_rejected", "message": "No."}, "ending": "rejected"},
-            Code.REJECTED,
+            ExitCode.REJECTED,
         ),
-        ("FAILED", {"error": {"code": "step_timeout", "message": "Late."}}, Code.EXPIRED),
-        ("FAILED", {"error": {"code": "delivery_failed", "message": "Gone."}}, Code.FAILURE),
-        ("FAILED", {"error": {"code": "boom", "message": "x"}, "ending": "rejected"}, Code.FAILURE),
-        ("FAILED", {"ending": "rejected"}, Code.REJECTED),
-        ("FAILED", {"ending": "expired"}, Code.EXPIRED),
-        ("FAILED", {}, Code.FAILURE),
-        ("TIMED_OUT", {}, Code.EXPIRED),
-        ("CANCELED", {}, Code.WITHDRAWN),
-        ("CANCELED", {"ending": "withdrawn"}, Code.WITHDRAWN),
-        ("FAILED", {"error": {"code": "human_rejected"}, "ending": "approved"}, Code.FAILURE),
-        ("FAILED", {"error": {"code": "step_timeout"}, "ending": "approved"}, Code.EXPIRED),
-        ("COMPLETED", {"ending": "rejected"}, Code.OK),
+        ("FAILED", {"error": {"code": "step_timeout", "message": "Late."}}, ExitCode.EXPIRED),
+        ("FAILED", {"error": {"code": "delivery_failed", "message": "Gone."}}, ExitCode.FAILURE),
+        ("FAILED", {"error": {"code": "boom", "message": "x"}, "ending": "rejected"}, ExitCode.FAILURE),
+        ("FAILED", {"ending": "rejected"}, ExitCode.REJECTED),
+        ("FAILED", {"ending": "expired"}, ExitCode.EXPIRED),
+        ("FAILED", {}, ExitCode.FAILURE),
+        ("TIMED_OUT", {}, ExitCode.EXPIRED),
+        ("CANCELED", {}, ExitCode.WITHDRAWN),
+        ("CANCELED", {"ending": "withdrawn"}, ExitCode.WITHDRAWN),
+        ("FAILED", {"error": {"code": "human_rejected"}, "ending": "approved"}, ExitCode.FAILURE),
+        ("FAILED", {"error": {"code": "step_timeout"}, "ending": "approved"}, ExitCode.EXPIRED),
+        ("COMPLETED", {"ending": "rejected"}, ExitCode.OK),
     ],
 )
 def test_a_watch_ends_as_the_intent_ends(
-    run: Run, stub: Stub, status: str, more: dict[str, Any], code: Code
+    run: Run, stub: Stub, status: str, more: dict[str, Any], code: ExitCode
 ) -> None:
     stub.on("GET", f"/v1/intents/{INTENT}", intent(status, **more))
     final = event(4, status, status.lower())
@@ -134,14 +134,14 @@ def test_a_watch_that_takes_too_long_is_7_and_the_intent_goes_on(run: Run, stub:
     stub.on("GET", f"/v1/intents/{INTENT}/events", Answer({"events": []}))
     stub.on("GET", f"/v1/intents/{INTENT}/events/stream", Answer(chunks=[idle(0)]))
     result = run("intents", "watch", INTENT, "--timeout", "0.05s")
-    assert result.exit_code == Code.TIMEOUT
+    assert result.exit_code == ExitCode.TIMEOUT
     assert f"signoff intents watch {INTENT}" in result.stderr
 
 
 def test_cancel_needs_a_yes_where_nobody_can_be_asked(run: Run, stub: Stub) -> None:
     stub.on("GET", f"/v1/intents/{INTENT}", intent("WAITING"))
     stub.on("POST", f"/v1/intents/{INTENT}/resolve", intent("CANCELED"))
-    assert run("intents", "cancel", INTENT, input="y\n").exit_code == Code.USAGE
+    assert run("intents", "cancel", INTENT, input="y\n").exit_code == ExitCode.USAGE
     assert stub.seen("POST", f"/v1/intents/{INTENT}/resolve") == []
     assert run("intents", "cancel", INTENT, "--yes", "--reason", "late").exit_code == 0
     assert stub.asked[-1].body == {"status": "CANCELED", "reason": "late"}
@@ -169,7 +169,7 @@ def test_keys_list_and_revoke(run: Run, stub: Stub) -> None:
     stub.on("GET", "/v1/keys", Answer({"ok": True, "keys": [{"key_id": "sak_1", "kind": "agent"}]}))
     stub.on("POST", "/v1/keys/sak_1/revoke", Answer({"ok": True}))
     assert run("keys", "list", "-o", "id").stdout == "sak_1\n"
-    assert run("keys", "revoke", "sak_1").exit_code == Code.USAGE
+    assert run("keys", "revoke", "sak_1").exit_code == ExitCode.USAGE
     assert run("keys", "revoke", "sak_1", "--yes").stdout == "revoked: sak_1\n"
 
 
@@ -177,7 +177,7 @@ def test_scenarios_validate_fails_for_a_bundle_that_is_not_valid(run: Run, stub:
     told = {"ok": True, "valid": False, "errors": ["unknown tool_id: x"], "warnings": ["w"]}
     stub.on("POST", "/v1/scenarios/validate", Answer(told), Answer({"ok": True, "valid": True}))
     result = run("scenarios", "validate", "-", input="{}")
-    assert result.exit_code == Code.FAILURE
+    assert result.exit_code == ExitCode.FAILURE
     assert "unknown tool_id: x" in result.stdout
     assert run("scenarios", "validate", "-", input="{}").exit_code == 0
 
@@ -190,7 +190,7 @@ def test_scenarios_apply_prints_the_intent(run: Run, stub: Stub) -> None:
 
 def test_workflows_are_all_read_before_the_first_is_applied(run: Run, stub: Stub) -> None:
     result = run("workflows", "apply", "-", "missing.json", input='{"workflow": "w"}')
-    assert (result.exit_code, stub.asked) == (Code.USAGE, [])
+    assert (result.exit_code, stub.asked) == (ExitCode.USAGE, [])
     flow = {"name": "w", "intent_type": "a.b.v1", "version": 2}
     stub.on("POST", "/v1/workflows", Answer({"ok": True, "changed": True, "workflow": flow}))
     result = run("workflows", "apply", "-", "--dry-run", input='{"workflow": "w"}')
@@ -230,7 +230,7 @@ def test_doctor_says_what_is_wrong_and_what_is_allowed(run: Run, stub: Stub) -> 
         ("ok", "key"),
         ("warning", "self-approval"),
     ]
-    assert run("doctor").exit_code == Code.FAILURE
+    assert run("doctor").exit_code == ExitCode.FAILURE
 
 
 def test_doctor_names_a_policy_that_the_server_cannot_use_any_more(run: Run, stub: Stub) -> None:
@@ -240,7 +240,7 @@ def test_doctor_names_a_policy_that_the_server_cannot_use_any_more(run: Run, stu
     stub.on("GET", "/v1/me", Answer(me))
     stub.on("GET", "/v1/policies", Answer({"ok": True, "policies": found}))
     result = run("doctor", "--json")
-    assert result.exit_code == Code.FAILURE
+    assert result.exit_code == ExitCode.FAILURE
     [check] = [c for c in json.loads(result.stdout) if c["subject"].startswith("polic")]
     assert (check["level"], check["subject"]) == ("problem", "policy old")
     assert "policies.old.until: unknown field\\x1b[2J." in check["found"]
@@ -318,6 +318,6 @@ def test_verify_does_not_take_the_servers_word() -> None:
 
 def test_a_history_that_does_not_prove_itself_ends_with_1(run: Run, stub: Stub) -> None:
     stub.on("GET", f"/v1/intents/{INTENT}/audit", Answer({**sealed({"event": {}}), "head": "00"}))
-    assert run("audit", "verify", INTENT).exit_code == Code.FAILURE
+    assert run("audit", "verify", INTENT).exit_code == ExitCode.FAILURE
     told = run("audit", "verify", INTENT, "--json")
-    assert (told.exit_code, json.loads(told.stdout)["verified"]) == (Code.FAILURE, False)
+    assert (told.exit_code, json.loads(told.stdout)["verified"]) == (ExitCode.FAILURE, False)

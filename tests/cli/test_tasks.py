@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from signoff.cli.failures import Code
+from signoff.cli.failures import ExitCode
 from signoff.wire.tasks import TaskOut
 from tests.cli.conftest import Run
 from tests.client.stub import INTENT, Answer, Stub, refused
@@ -70,7 +70,7 @@ def test_approve_sends_the_revision_and_digest_that_it_showed(run: Run, stub: St
 def test_without_a_terminal_nothing_is_decided_without_yes(run: Run, stub: Stub) -> None:
     stub.on("GET", PATH, task())
     result = run("tasks", "approve", TASK, input="y\n")
-    assert result.exit_code == Code.USAGE
+    assert result.exit_code == ExitCode.USAGE
     assert "with --yes goes ahead" in result.stderr
     assert stub.seen("POST", f"{PATH}/answer") == []
 
@@ -82,7 +82,7 @@ def test_what_a_key_cannot_decide_is_said_at_once_with_the_page_where_it_is(
     stub.on("GET", PATH, task(strength="session", risk="high"))
     for command in (["approve"], ["reject"], ["submit", "--outcome", "approved"]):
         result = run("tasks", *command, TASK, *flags)
-        assert result.exit_code == Code.FORBIDDEN
+        assert result.exit_code == ExitCode.FORBIDDEN
         assert result.stderr.splitlines() == [
             "error: This decision requires a sign-in by mail; a key is not enough, so nothing was recorded.",
             f"  Decide on its page; --open opens it here: {stub.url}/tasks/{TASK}",
@@ -94,7 +94,7 @@ def test_what_a_key_cannot_decide_is_said_at_once_with_the_page_where_it_is(
 def test_no_flag_says_yes_to_a_high_risk(run: Run, stub: Stub, risk: str) -> None:
     stub.on("GET", PATH, task(strength="link", risk=risk))
     result = run("tasks", "approve", TASK, "--yes")
-    assert result.exit_code == Code.USAGE
+    assert result.exit_code == ExitCode.USAGE
     assert f"The risk is {risk}: --yes is not taken." in result.stderr
     assert stub.seen("POST", f"{PATH}/answer") == []
 
@@ -109,7 +109,7 @@ def test_reject_and_its_comment(run: Run, stub: Stub) -> None:
 def test_a_decided_task_is_6_and_says_who(run: Run, stub: Stub) -> None:
     stub.on("GET", PATH, task("closed", **DECIDED))
     result = run("tasks", "approve", TASK, "--yes")
-    assert result.exit_code == Code.CONFLICT
+    assert result.exit_code == ExitCode.CONFLICT
     assert "Already decided: approved by Ann at 2026-03-01T12:00:00Z via api." in result.stderr
 
 
@@ -129,17 +129,17 @@ def test_being_second_by_a_moment_is_6_too(run: Run, stub: Stub) -> None:
         refused(409, "stale_revision"),
     )
     late = run("tasks", "approve", TASK, "--yes")
-    assert late.exit_code == Code.CONFLICT
+    assert late.exit_code == ExitCode.CONFLICT
     assert "Already decided: rejected by Otto at 2026-03-01T12:00:00Z via web." in late.stderr
     stale = run("tasks", "approve", TASK, "--yes")
-    assert stale.exit_code == Code.CONFLICT
+    assert stale.exit_code == ExitCode.CONFLICT
     assert "Look again" in stale.stderr
 
 
 def test_a_pinned_digest_must_be_the_one(run: Run, stub: Stub) -> None:
     stub.on("GET", PATH, task())
     stub.on("POST", f"{PATH}/answer", task("closed"))
-    assert run("tasks", "approve", TASK, "--yes", "--digest", "cd" * 32).exit_code == Code.CONFLICT
+    assert run("tasks", "approve", TASK, "--yes", "--digest", "cd" * 32).exit_code == ExitCode.CONFLICT
     assert stub.seen("POST", f"{PATH}/answer") == []
     assert run("tasks", "approve", TASK, "--yes", "--digest", DIGEST).exit_code == 0
 
@@ -147,7 +147,7 @@ def test_a_pinned_digest_must_be_the_one(run: Run, stub: Stub) -> None:
 def test_a_comment_that_is_required_is_asked_for_by_its_flag(run: Run, stub: Stub) -> None:
     stub.on("GET", PATH, task(comment_required=True))
     result = run("tasks", "approve", TASK, "--yes")
-    assert result.exit_code == Code.USAGE
+    assert result.exit_code == ExitCode.USAGE
     assert "--comment TEXT" in result.stderr
 
 
@@ -164,7 +164,7 @@ def test_submit_sends_a_form_in_its_types(run: Run, stub: Stub) -> None:
 def test_submit_wants_an_outcome_where_there_are_several(run: Run, stub: Stub) -> None:
     stub.on("GET", PATH, task())
     result = run("tasks", "submit", TASK, "--yes")
-    assert result.exit_code == Code.USAGE
+    assert result.exit_code == ExitCode.USAGE
     assert "approved, rejected" in result.stderr
 
 
@@ -183,7 +183,7 @@ def test_list_shows_a_task_in_one_harmless_line(run: Run, stub: Stub) -> None:
     assert "Run the migration\\x1b[2J?" in result.stdout
     assert stub.asked[0].query["mine"] == "true"
     assert json.loads(run("tasks", "list", "--json", "task_id").stdout) == [{"task_id": TASK}]
-    assert run("tasks", "get", "000000000002", "--json").exit_code == Code.NOT_FOUND
+    assert run("tasks", "get", "000000000002", "--json").exit_code == ExitCode.NOT_FOUND
     assert set(answer.body["task"]) <= set(TaskOut.__struct_fields__)
 
 
@@ -232,7 +232,7 @@ def test_at_a_terminal_anything_but_yes_is_no(stub: Stub) -> None:
     stub.on("GET", PATH, task())
     for keys in (b"\n", b"n\n", b"yep\n"):
         code, screen = at_a_terminal(stub, keys)
-        assert code == Code.DECLINED
+        assert code == ExitCode.DECLINED
         assert "Cancelled: nothing was changed." in screen
     assert stub.seen("POST", f"{PATH}/answer") == []
 
@@ -264,7 +264,7 @@ def test_what_runs_after_a_yes_is_shown_before_it_is_given(run: Run, stub: Stub)
 def test_nobody_is_asked_about_what_they_were_not_shown(run: Run, stub: Stub) -> None:
     stub.on("GET", PATH, task())
     asked = run("tasks", "approve", TASK, "--quiet")
-    assert asked.exit_code == Code.USAGE
+    assert asked.exit_code == ExitCode.USAGE
     assert "digest " in asked.stderr
     stub.on("POST", f"{PATH}/answer", task(state="closed", outcome="approved"))
     assert run("tasks", "approve", TASK, "--quiet", "--yes").stderr == ""

@@ -10,10 +10,10 @@ from signoff.client.flow import (
     Emit,
     Exchange,
     Flow,
+    HttpReply,
     Open,
     Pause,
     Read,
-    Reply,
     Retries,
     Stepper,
 )
@@ -39,7 +39,7 @@ class Driving:
     def opened(self) -> list[dict[str, str]]:
         return [effect.call.parameters for effect in self.effects if isinstance(effect, Open)]
 
-    def run(self, flow: Flow[Any], *script: Reply | bytes | SignoffError | float) -> Any:
+    def run(self, flow: Flow[Any], *script: HttpReply | bytes | SignoffError | float) -> Any:
         """The flow's result. Each step of the script answers a request or a read; a number lets time pass."""
         answers = list(script)
         stepper = Stepper(flow)

@@ -23,8 +23,8 @@ from signoff import (
     StaleRevision,
 )
 from signoff.client import calls
-from signoff.client.calls import Call
-from signoff.client.flow import Deadline, Flow, Reply, perform, persist
+from signoff.client.calls import ApiCall
+from signoff.client.flow import Flow, HttpReply, MonotonicDeadline, perform, persist
 from signoff.client.resources import Directory, Tasks
 from signoff.client.session import Session
 from tests.client.conftest import KEY
@@ -34,18 +34,18 @@ from tests.client.stub import INTENT, Answer, Stub, refused
 pytestmark = pytest.mark.windows
 
 T = TypeVar("T")
-GOT = Reply(200, {}, json.dumps({"intent_id": INTENT}).encode())
+GOT = HttpReply(200, {}, json.dumps({"intent_id": INTENT}).encode())
 LOST = ConnectionFailed("cut in the middle")
 UNHEARD = ConnectionFailed("nothing listens", unsent=True)
-UNSAFE: Call[None] = Call("POST", "/v1/x", lambda _: None, body={})
+UNSAFE: ApiCall[None] = ApiCall("POST", "/v1/x", lambda _: None, body={})
 
 
-def said(status: int, retry_after: str | None = None) -> Reply:
+def said(status: int, retry_after: str | None = None) -> HttpReply:
     headers = {"retry-after": retry_after} if retry_after else {}
-    return Reply(status, headers, b'{"error": {"code": "busy", "message": "Not now."}}')
+    return HttpReply(status, headers, b'{"error": {"code": "busy", "message": "Not now."}}')
 
 
-def send() -> Call[str]:
+def send() -> ApiCall[str]:
     return calls.send_intent({"intent_type": "intent.test.v1"})
 
 
@@ -94,11 +94,11 @@ def test_a_client_that_does_not_retry_fails_at_once() -> None:
 
 def test_who_has_days_is_stopped_by_a_deadline_only() -> None:
     world = Driving()
-    outage: list[Reply | ConnectionFailed] = [LOST, said(500), Reply(404, {}, b"no route")]
+    outage: list[HttpReply | ConnectionFailed] = [LOST, said(500), HttpReply(404, {}, b"no route")]
     got = world.run(
-        persist(calls.get_intent(INTENT), world.retries, Deadline(None, world.retries.clock)),
+        persist(calls.get_intent(INTENT), world.retries, MonotonicDeadline(None, world.retries.clock)),
         *outage * 20,
-        Reply(200, {}, b'{"intent": {"status": "WAITING"}}'),
+        HttpReply(200, {}, b'{"intent": {"status": "WAITING"}}'),
     )
     assert got.status == "WAITING"
     assert world.now > 200
@@ -107,9 +107,9 @@ def test_who_has_days_is_stopped_by_a_deadline_only() -> None:
 def test_who_has_days_does_not_sleep_them_away_on_a_proxys_word() -> None:
     world = Driving()
     got = world.run(
-        persist(calls.get_intent(INTENT), world.retries, Deadline(None, world.retries.clock)),
+        persist(calls.get_intent(INTENT), world.retries, MonotonicDeadline(None, world.retries.clock)),
         said(503, "86400"), said(503, "inf"), said(503, "nan"), said(503, "-5"),
-        Reply(200, {}, b'{"intent": {"status": "WAITING"}}'),
+        HttpReply(200, {}, b'{"intent": {"status": "WAITING"}}'),
     )  # fmt: skip
     assert got.status == "WAITING"
     assert world.pauses == pytest.approx([300.1, 0.2, 0.4, 0.8])
@@ -212,14 +212,14 @@ def test_what_json_cannot_say_is_the_callers_mistake(client: Client) -> None:
 class Scripted:
     """A session whose every flow meets these answers."""
 
-    def __init__(self, world: Driving, *answers: Reply | ConnectionFailed) -> None:
+    def __init__(self, world: Driving, *answers: HttpReply | ConnectionFailed) -> None:
         self._world, self._answers = world, answers
 
     def run(self, flow: Flow[T]) -> T:
         return cast(T, self._world.run(flow, *self._answers))
 
 
-def groups(*answers: Reply | ConnectionFailed) -> tuple[Tasks, Directory]:
+def groups(*answers: HttpReply | ConnectionFailed) -> tuple[Tasks, Directory]:
     world = Driving()
     session = cast(Session, Scripted(world, *answers))
     return Tasks(session, world.retries), Directory(session, world.retries)
@@ -233,7 +233,7 @@ def test_what_the_server_would_do_twice_is_not_sent_twice() -> None:
 
 
 def test_what_says_how_a_thing_should_be_is_sent_again() -> None:
-    answered = Reply(200, {}, b'{"person": {}, "team": {}, "policy": {}, "task": {}}')
+    answered = HttpReply(200, {}, b'{"person": {}, "team": {}, "policy": {}, "task": {}}')
     tasks, directory = groups(LOST, answered)
     assert directory.change_person("ann@acme.example", zone="UTC") == {"warnings": []}
     assert directory.set_team("sre", ["ann@acme.example"]) == {"warnings": []}

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signoff import AsyncClient, Client, ConnectionFailed, NotFound, WaitTimeout
-from signoff.client.flow import Reply
+from signoff.client.flow import HttpReply
 from signoff.client.stream import LARGEST_EVENT, Follower, Frame, SseParser
 from tests.client.conftest import KEY
 from tests.client.driving import SSE, Driving
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.windows
 EVENTS = f"/v1/intents/{INTENT}/events"
 STREAM = f"{EVENTS}/stream"
 GET = f"/v1/intents/{INTENT}"
-OPENED = Reply(200, SSE)
+OPENED = HttpReply(200, SSE)
 LOST = ConnectionFailed("cut")
 
 
@@ -104,14 +104,14 @@ def test_a_stream_that_ends_at_once_with_nothing_new_is_not_asked_again_at_once(
 @pytest.mark.parametrize(
     "answer",
     [
-        Reply(500, {}, b"boom"),
-        Reply(503, {"retry-after": "1"}, b'{"error": {"code": "busy", "message": "Busy."}}'),
-        Reply(404, {}, b"404 page not found"),
-        Reply(200, {"content-type": "text/html"}, b"<html>"),
-        Reply(429, {}, b"slow down"),
+        HttpReply(500, {}, b"boom"),
+        HttpReply(503, {"retry-after": "1"}, b'{"error": {"code": "busy", "message": "Busy."}}'),
+        HttpReply(404, {}, b"404 page not found"),
+        HttpReply(200, {"content-type": "text/html"}, b"<html>"),
+        HttpReply(429, {}, b"slow down"),
     ],
 )
-def test_what_a_proxy_says_while_the_server_restarts_ends_no_wait(answer: Reply) -> None:
+def test_what_a_proxy_says_while_the_server_restarts_ends_no_wait(answer: HttpReply) -> None:
     world = Driving()
     world.run(
         Follower(INTENT, 0, None, world.retries).follow(),
@@ -126,7 +126,7 @@ def test_the_server_saying_that_there_is_no_such_intent_ends_the_wait() -> None:
     with pytest.raises(NotFound):
         world.run(
             Follower(INTENT, 0, None, world.retries).follow(),
-            Reply(404, {}, b'{"error": {"code": "not_found", "message": "No."}}'),
+            HttpReply(404, {}, b'{"error": {"code": "not_found", "message": "No."}}'),
         )
 
 
@@ -152,9 +152,9 @@ def test_a_chatty_stream_cannot_hold_a_wait_beyond_its_deadline() -> None:
 
 def test_without_time_to_wait_it_just_looks() -> None:
     world = Driving()
-    final = Reply(200, {}, json.dumps(intent("COMPLETED").body).encode())
+    final = HttpReply(200, {}, json.dumps(intent("COMPLETED").body).encode())
     assert world.run(Follower(INTENT, 0, 0, world.retries).result(), final).completed
-    waiting = Reply(200, {}, json.dumps(intent("WAITING").body).encode())
+    waiting = HttpReply(200, {}, json.dumps(intent("WAITING").body).encode())
     with pytest.raises(WaitTimeout) as caught:
         world.run(Follower(INTENT, 0, 0, world.retries).result(), waiting)
     assert caught.value.status == "WAITING"
@@ -174,13 +174,13 @@ def test_a_server_that_goes_away_before_the_result_is_read_is_a_timeout_too() ->
 def test_observing_from_behind_the_end_ends() -> None:
     """Somebody who resumes with the last event's seq must not wait for an event that he has."""
     world = Driving()
-    over = Reply(200, {}, json.dumps(intent("COMPLETED").body).encode())
+    over = HttpReply(200, {}, json.dumps(intent("COMPLETED").body).encode())
     missed = {"events": [{"seq": 10, "event_type": "intent.completed", "status": "COMPLETED"}]}
     world.run(
         Follower(INTENT, 8, None, world.retries).follow(),
         OPENED, idle(8), b"",
         over,
-        Reply(200, {}, json.dumps(missed).encode()),
+        HttpReply(200, {}, json.dumps(missed).encode()),
     )  # fmt: skip
     assert [e.seq for e in world.emitted] == [10]
 

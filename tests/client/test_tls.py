@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from signoff import Client, ConnectionFailed
-from signoff.cli.failures import Code
+from signoff.cli.failures import ExitCode
 from signoff.cli.main import main
 from tests.client.conftest import KEY
 from tests.client.stub import Answer, Stub, stub_server
@@ -43,6 +43,6 @@ def test_an_unknown_certificate_is_refused_and_not_taken_for_a_server_that_is_no
     ended = CliRunner().invoke(
         main, ["workflows", "list"], env={"SIGNOFF_URL": stub.url, "SIGNOFF_API_KEY": KEY}
     )
-    assert (ended.exit_code, "SSL_CERT_FILE" in ended.stderr) == (Code.UNREACHABLE, True)
+    assert (ended.exit_code, "SSL_CERT_FILE" in ended.stderr) == (ExitCode.UNREACHABLE, True)
     assert "Nothing is listening" not in ended.stderr
     assert stub.asked == []

@@ -12,10 +12,10 @@ from signoff.core.directory.actors import Actor
 from signoff.core.errors import Conflict, Forbidden, Invalid, Refused
 from signoff.core.intent import commands as c
 from signoff.core.intent.advance import Change, advance
-from signoff.core.intent.answer_target import names_all, place, place_after
+from signoff.core.intent.answer_target import names_all, target_after, target_of
 from signoff.core.intent.events import Answered, StagePassed
 from signoff.core.intent.evolve import fold
-from signoff.core.intent.model import Fault, Status, Task
+from signoff.core.intent.model import Status, StepError, Task
 from signoff.core.plan.plan import AgentStep, HumanStep
 from signoff.core.plan.task_types import Stage, TaskSpec, TaskType
 from tests.builders import AGENT, ANN, OTTO, Story, approve, gate, happened, minutes, person, validate
@@ -49,7 +49,7 @@ def full(story: Story, outcome: str = "approved", **more: Any) -> c.Answer:
 
 
 def seen(story: Story, answer: c.Answer) -> c.Answer:
-    return replace(answer, shown=answer.shown | {place(story.task)})
+    return replace(answer, shown=answer.shown | {target_of(story.task)})
 
 
 def refused(story: Story, command: c.Command, by: Actor) -> str:
@@ -118,7 +118,7 @@ def test_after_changes_were_wanted_the_same_step_is_another_task() -> None:
 def test_a_revision_is_not_what_was_looked_at() -> None:
     story = asked(BOTH)
     old = full(story)
-    shown = frozenset({place(story.task)})
+    shown = frozenset({target_of(story.task)})
     bare(story, c.Revise("e" * 64), EMMA)
     assert refused(story, old, ANN) == "stale_revision"
     for unnamed in (
@@ -275,7 +275,7 @@ class Deliveries(RuleBasedStateMachine):
     @rule(by=st.sampled_from(PEOPLE))
     def look(self, by: Actor) -> None:
         assert self.task is not None
-        self.shown.setdefault(by.id, set()).add(place(self.task))
+        self.shown.setdefault(by.id, set()).add(target_of(self.task))
 
     @precondition(lambda self: self.task is not None)
     @rule(
@@ -289,7 +289,7 @@ class Deliveries(RuleBasedStateMachine):
         answer = c.Answer(
             outcome, task.step_run, comment, stage=task.stage, revision=task.revision, digest=task.digest
         )
-        self.messages.append((by, answer, place(task)))
+        self.messages.append((by, answer, target_of(task)))
 
     @precondition(lambda self: self.task is not None)
     @rule(by=st.sampled_from(PEOPLE), outcome=st.sampled_from(["approved", "rejected"]))
@@ -298,7 +298,7 @@ class Deliveries(RuleBasedStateMachine):
         assert self.task is not None
         self.look(by)
         answer = c.Answer(outcome, shown=frozenset(self.shown[by.id]))
-        self.messages.append((by, answer, place(self.task)))
+        self.messages.append((by, answer, target_of(self.task)))
 
     @precondition(lambda self: self.messages)
     @rule(data=st.data())
@@ -313,7 +313,7 @@ class Deliveries(RuleBasedStateMachine):
             return
         if any(isinstance(sealed.fact.event, Answered) for sealed in change.facts):
             assert task is not None
-            self.counted.setdefault(number, []).append(place(task))
+            self.counted.setdefault(number, []).append(target_of(task))
 
     @precondition(lambda self: self.task is not None)
     @rule(by=st.sampled_from(PEOPLE), digit=st.integers(0, 9))
@@ -351,8 +351,8 @@ class Deliveries(RuleBasedStateMachine):
             return
         shown = None
         for sealed in self.story.facts:
-            shown = place_after(shown, sealed.fact.event)
-        assert shown == (place(self.task) if self.task else None)
+            shown = target_after(shown, sealed.fact.event)
+        assert shown == (target_of(self.task) if self.task else None)
 
 
 Deliveries.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
@@ -364,7 +364,7 @@ def test_no_two_openings_of_a_task_have_one_digest_whatever_the_clock_says(clock
     """A digest names the visit: nothing else may tell two openings apart, their moments and results can be the same."""
     again = AgentStep(id="go", agent=AGENT.address, on_failure="approve", on_success="end")
     story = Story(gate(approve(on_success="go"), again))
-    broken = c.Report(fault=Fault("broken", "it broke"))
+    broken = c.Report(fault=StepError("broken", "it broke"))
     seen: set[str] = set()
     for _ in range(4):
         mine = c.Answer("approved", digest=story.task.digest, shown=frozenset({(0, 0, 0)}))
@@ -379,8 +379,8 @@ def test_no_two_openings_of_a_task_have_one_digest_whatever_the_clock_says(clock
 
 
 def test_who_begins_to_read_at_a_stage_has_been_shown_its_first_revision() -> None:
-    assert place_after(None, StagePassed(step_run=2, stage=1)) == (2, 1, 1)
-    assert place_after((2, 0, 4), StagePassed(step_run=2, stage=1)) == (2, 1, 4)
+    assert target_after(None, StagePassed(step_run=2, stage=1)) == (2, 1, 1)
+    assert target_after((2, 0, 4), StagePassed(step_run=2, stage=1)) == (2, 1, 4)
 
 
 def test_an_answer_names_all_only_with_digest_and_stage() -> None:

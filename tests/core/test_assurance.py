@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from signoff.core.intent import commands as c
-from signoff.core.intent.assurance import checked, demanded, revisions_of, verdict_of, worst_risk
+from signoff.core.intent.assurance import checked, revisions_of, verdict_of, with_check_results, worst_risk
 from signoff.core.plan.task_types import Risk, Strength
 from tests.builders import ANN, Story, approve, gate, validate
 from tests.core.asking import step
@@ -53,11 +53,11 @@ def test_the_risk_is_the_worst_that_policy_or_checks_name(
 
 def test_a_high_risk_demands_a_sign_in_and_nothing_demands_less() -> None:
     high = {"a": {"risk": "high"}}
-    assert demanded(Strength.LINK, Risk.MEDIUM, {}) is Strength.LINK
-    assert demanded(Strength.LINK, Risk.MEDIUM, high) is Strength.SESSION
-    assert demanded(Strength.LINK, Risk.CRITICAL, {}) is Strength.SESSION
-    assert demanded(Strength.STEP_UP, Risk.LOW, high) is Strength.STEP_UP
-    assert demanded(Strength.SESSION, Risk.LOW, {}) is Strength.SESSION
+    assert with_check_results(Strength.LINK, Risk.MEDIUM, {}) is Strength.LINK
+    assert with_check_results(Strength.LINK, Risk.MEDIUM, high) is Strength.SESSION
+    assert with_check_results(Strength.LINK, Risk.CRITICAL, {}) is Strength.SESSION
+    assert with_check_results(Strength.STEP_UP, Risk.LOW, high) is Strength.STEP_UP
+    assert with_check_results(Strength.SESSION, Risk.LOW, {}) is Strength.SESSION
 
 
 def test_a_check_of_an_earlier_revision_is_stale_until_it_is_made_again() -> None:

@@ -9,7 +9,7 @@ from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.errors import Forbidden, NotFound
 from signoff.core.intent import authorization as access
 from signoff.core.intent import commands as c
-from signoff.core.intent.model import Fault, Requester
+from signoff.core.intent.model import Requester, StepError
 from signoff.core.plan.task_types import Risk, Stage, Strength
 from tests.builders import (
     ADA,
@@ -44,7 +44,7 @@ def code(actor: Actor, command: c.Command, story: Story | None) -> str:
     """The refusal's code, "" where the command passes."""
     intent = story.intent if story else None
     try:
-        access.may(actor, command, intent)
+        access.authorize_command(actor, command, intent)
     except (Forbidden, NotFound) as met:
         return met.code
     return ""
@@ -55,18 +55,18 @@ def code(actor: Actor, command: c.Command, story: Story | None) -> str:
 
 def test_programs_see_their_own_and_people_see_their_workspace() -> None:
     story = Story(gate(validate(), approve()))
-    assert [access.may_see(one, story.intent) for one in (SERVICE, AGENT, RITA, ANN, AUDITOR, SYSTEM)] == [
+    assert [access.can_see(one, story.intent) for one in (SERVICE, AGENT, RITA, ANN, AUDITOR, SYSTEM)] == [
         True
     ] * 6
-    assert [access.may_see(one, story.intent) for one in (OTHER_SERVICE, OTHER_AGENT, SAM)] == [False] * 3
+    assert [access.can_see(one, story.intent) for one in (OTHER_SERVICE, OTHER_AGENT, SAM)] == [False] * 3
 
 
 def test_an_agent_sees_what_is_sent_to_it_or_is_to_be_answered_to_it() -> None:
     intent = Story(gate(approve())).intent
-    assert not access.may_see(AGENT, intent)
-    assert access.may_see(AGENT, replace(intent, to_agent=VALIDATOR))
-    assert access.may_see(AGENT, replace(intent, reply_to=VALIDATOR))
-    assert not access.may_see(OTHER_SERVICE, replace(intent, to_agent="")), "no address is nobody's address"
+    assert not access.can_see(AGENT, intent)
+    assert access.can_see(AGENT, replace(intent, to_agent=VALIDATOR))
+    assert access.can_see(AGENT, replace(intent, reply_to=VALIDATOR))
+    assert not access.can_see(OTHER_SERVICE, replace(intent, to_agent="")), "no address is nobody's address"
 
 
 @pytest.mark.parametrize(
@@ -141,10 +141,13 @@ def test_who_sent_a_direct_request_may_do_it_and_takes_no_deliveries_by_that() -
 
 def test_deliveries_are_taken_by_their_agent_or_for_it() -> None:
     for actor in (AGENT, ADA, SYSTEM):
-        access.may_take(actor, VALIDATOR)
-    assert refusal(lambda: access.may_take(OTHER_AGENT, VALIDATOR)).code == "not_your_address"
+        access.require_delivery_access(actor, VALIDATOR)
+    assert refusal(lambda: access.require_delivery_access(OTHER_AGENT, VALIDATOR)).code == "not_your_address"
     for actor in (ANN, SERVICE, RITA):
-        assert refusal(lambda actor=actor: access.may_take(actor, VALIDATOR)).code == "agent_required"
+        assert (
+            refusal(lambda actor=actor: access.require_delivery_access(actor, VALIDATOR)).code
+            == "agent_required"
+        )
 
 
 # -- ending
@@ -154,7 +157,7 @@ def test_a_gate_is_not_declared_passed_from_outside() -> None:
     story = Story(gate(validate(), approve()))
     for actor in (SERVICE, ADA, AGENT):
         assert code(actor, c.Resolve(), story) == "gate_not_passed"
-    assert code(SERVICE, c.Resolve(fault=Fault("x", "y")), story) == ""
+    assert code(SERVICE, c.Resolve(fault=StepError("x", "y")), story) == ""
 
 
 def test_whoever_holds_a_request_that_asks_nobody_ends_it() -> None:
@@ -178,7 +181,9 @@ def test_a_program_answers_no_task(program: Actor) -> None:
     story = Story(gate(validate(), approve())).validated()
     assert code(program, c.Answer("approved"), story) == "person_required"
     holder = "an agent" if program is AGENT else "a service"
-    assert holder in str(refusal(lambda: access.may(program, c.Answer("approved"), story.intent)))
+    assert holder in str(
+        refusal(lambda: access.authorize_command(program, c.Answer("approved"), story.intent))
+    )
 
 
 def test_whoever_sees_it_may_ask_and_the_program_that_asked_may_reply() -> None:
@@ -200,17 +205,20 @@ def test_a_direct_request_is_ended_in_its_agents_place_by_admins_only() -> None:
 def test_whom_an_earlier_stage_asked_hears_that_it_is_complete() -> None:
     story = asking(Stage(("per_ann",)), Stage(("per_otto",)))
     story.do(c.Answer("approved"), ANN)
-    late = refusal(lambda: access.may(ANN, c.Answer("approved", step_run=1, stage=0), story.intent))
-    assert late.code == "stale_stage"
-    assert refusal(lambda: access.may(ANN, c.Answer("approved", step_run=1, stage=1), story.intent)).code == (
-        "not_an_approver"
+    late = refusal(
+        lambda: access.authorize_command(ANN, c.Answer("approved", step_run=1, stage=0), story.intent)
     )
+    assert late.code == "stale_stage"
+    assert refusal(
+        lambda: access.authorize_command(ANN, c.Answer("approved", step_run=1, stage=1), story.intent)
+    ).code == ("not_an_approver")
     assert (
-        refusal(lambda: access.may(ANN, c.Answer("approved", stage=0), story.intent)).code
+        refusal(lambda: access.authorize_command(ANN, c.Answer("approved", stage=0), story.intent)).code
         == "not_an_approver"
     )
     assert (
-        refusal(lambda: access.may(ANN, c.MarkReviewing(step_run=1), story.intent)).code == "not_an_approver"
+        refusal(lambda: access.authorize_command(ANN, c.MarkReviewing(step_run=1), story.intent)).code
+        == "not_an_approver"
     )
 
 
@@ -266,22 +274,25 @@ def checked(result: dict[str, Any], **spec: Any) -> Story:
 
 def test_a_risk_that_a_check_found_demands_more_and_never_less() -> None:
     found, calm = checked({"risk": "high"}), checked({"risk": "low"}, strength=Strength.SESSION)
-    assert access.wanted(found.intent, found.task) is Strength.SESSION
-    assert access.wanted(calm.intent, calm.task) is Strength.SESSION
+    assert access.required_assurance(found.intent, found.task) is Strength.SESSION
+    assert access.required_assurance(calm.intent, calm.task) is Strength.SESSION
     plain = checked({})
-    assert access.wanted(plain.intent, plain.task) is Strength.LINK
-    assert access.proves(by_link(ANN), plain.intent, plain.task)
-    assert not access.proves(by_link(ANN), found.intent, found.task)
-    assert access.proves(replace(ANN, strength=Strength.STEP_UP), found.intent, found.task)
+    assert access.required_assurance(plain.intent, plain.task) is Strength.LINK
+    assert access.meets_assurance(by_link(ANN), plain.intent, plain.task)
+    assert not access.meets_assurance(by_link(ANN), found.intent, found.task)
+    assert access.meets_assurance(replace(ANN, strength=Strength.STEP_UP), found.intent, found.task)
     critical = asking(risk=Risk.CRITICAL)
-    assert access.wanted(critical.intent, critical.task) is Strength.SESSION
+    assert access.required_assurance(critical.intent, critical.task) is Strength.SESSION
 
 
 def test_what_a_task_answered_itself_demands_nothing_of_it() -> None:
     story = asking()
     intent = replace(story.intent, results={"ask": {"risk": "high"}})
-    assert access.wanted(intent, story.task) is Strength.LINK
-    assert access.wanted(replace(intent, results={"other": {"risk": "high"}}), story.task) is Strength.SESSION
+    assert access.required_assurance(intent, story.task) is Strength.LINK
+    assert (
+        access.required_assurance(replace(intent, results={"other": {"risk": "high"}}), story.task)
+        is Strength.SESSION
+    )
 
 
 def test_whether_a_command_would_pass_is_known_without_trying() -> None:

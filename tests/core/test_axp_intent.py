@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from signoff.core.directory.agent_address import INTERNAL
 from signoff.core.errors import Invalid
-from signoff.core.formats.axp_intent import Direct, compile_direct
+from signoff.core.formats.axp_intent import AxpIntent, compile_axp_intent
 from signoff.core.plan.plan import UNSAID, AgentStep, HumanStep, Plan, check_plan
 from signoff.core.plan.schedules import Reminders
 from signoff.core.plan.task_types import TaskSpec, TaskType
@@ -20,11 +20,11 @@ from tests.core.documents import anything, json_objects, tried
 VALIDATOR = "agent://acme/prod/validator"
 
 
-def compiled(**fields: Any) -> Direct:
-    return compile_direct({"intent_type": "intent.change.v1", "payload": {}, **fields})
+def compiled(**fields: Any) -> AxpIntent:
+    return compile_axp_intent({"intent_type": "intent.change.v1", "payload": {}, **fields})
 
 
-def asked(direct: Direct) -> TaskSpec:
+def asked(direct: AxpIntent) -> TaskSpec:
     step = direct.plan.steps[-1]
     assert isinstance(step, HumanStep)
     return step.task
@@ -106,7 +106,7 @@ def test_the_fields_of_a_request_are_read() -> None:
 
 
 def test_camel_case_names_are_understood() -> None:
-    direct = compile_direct(
+    direct = compile_axp_intent(
         {"intentType": "intent.change.v1", "toAgent": VALIDATOR, "payload": {"keptAsIs": 1}}
     )
     assert (direct.intent_type, direct.to_agent, direct.payload) == (
@@ -122,7 +122,7 @@ def test_one_field_in_two_spellings_that_differ_is_refused() -> None:
 
 
 def test_without_a_payload_the_unknown_fields_are_the_payload() -> None:
-    direct = compile_direct({"intent_type": "intent.change.v1", "change": "x", "to_agent": VALIDATOR})
+    direct = compile_axp_intent({"intent_type": "intent.change.v1", "change": "x", "to_agent": VALIDATOR})
     assert direct.payload == {"change": "x"}
     assert direct.warnings == ()
 
@@ -281,7 +281,7 @@ def test_an_escalation_never_leaves_the_calendar() -> None:
 
 @given(anything)
 def test_any_body_compiles_or_is_refused(body: Any) -> None:
-    direct, refusal = tried(lambda: compile_direct(body))
+    direct, refusal = tried(lambda: compile_axp_intent(body))
     if direct is None:
         assert refusal is not None
         assert refusal.message
@@ -303,6 +303,6 @@ def test_any_body_compiles_or_is_refused(body: Any) -> None:
     )
 )
 def test_a_plan_survives_its_encoding(body: dict[str, Any]) -> None:
-    direct, _ = tried(lambda: compile_direct(body))
+    direct, _ = tried(lambda: compile_axp_intent(body))
     if direct:
         assert msgspec.json.decode(msgspec.json.encode(direct.plan), type=Plan) == direct.plan

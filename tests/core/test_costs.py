@@ -9,7 +9,7 @@ import pytest
 import signoff
 from signoff.core.errors import Invalid
 from signoff.core.formats.workflow import compile_workflow
-from signoff.core.plan.lookahead import ahead
+from signoff.core.plan.lookahead import upcoming_steps
 from signoff.core.plan.plan import HumanStep, refuse_unreached, with_default_retries
 from signoff.core.text import json_value
 from signoff.core.text.hidden_characters import glance, pieces
@@ -51,7 +51,7 @@ def test_what_lies_ahead_is_looked_up_and_not_worked_out_for_each_way() -> None:
             with_default_retries(plan)
             for step in plan.steps:
                 if isinstance(step, HumanStep):
-                    ahead(plan, step)
+                    upcoming_steps(plan, step)
 
         return calls(look, of="_routes")
 

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from signoff.core.intent.decision_digest import envelope_digest
-from signoff.core.plan.lookahead import ahead
+from signoff.core.plan.lookahead import upcoming_steps
 from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Plan, Step, check_plan
 from signoff.core.plan.task_types import Fallback, TaskSpec, TaskType
 from signoff.store.rows import plan_digest
@@ -21,7 +21,7 @@ def work(name: str, **fields: Any) -> AgentStep:
 def told(*steps: Step, at: str = "approve") -> list[tuple[str, str]]:
     """(step, the answers that lead to it)"""
     plan = check_plan(Plan(steps))
-    return [(one.step.id, " ".join(one.after)) for one in ahead(plan, plan.human_step(at))]
+    return [(one.step.id, " ".join(one.after)) for one in upcoming_steps(plan, plan.human_step(at))]
 
 
 def test_what_a_yes_leads_to_is_told_in_the_order_of_the_way() -> None:
@@ -43,7 +43,7 @@ def test_what_runs_when_a_later_step_fails_is_told_too() -> None:
     )
     assert told(*steps) == [("apply", "yes"), ("undo", "yes"), ("call", "yes")]
     plan = check_plan(Plan(steps))
-    assert [one.detour for one in ahead(plan, plan.human_step("approve"))] == [False, True, True]
+    assert [one.detour for one in upcoming_steps(plan, plan.human_step("approve"))] == [False, True, True]
 
 
 def test_a_second_gate_hides_nothing_from_the_first_one() -> None:
@@ -107,6 +107,6 @@ def test_what_a_step_hands_over_beside_the_payload_is_told() -> None:
     wait = DelayStep(id="wait", lasts=timedelta(hours=1))
     tell = NotifyStep(id="tell", to=("ops@acme.example",), message="Done.")
     plan = check_plan(Plan((approve(), work("apply", input={"run": "x"}), work("check"), wait, tell)))
-    assert [one.given for one in ahead(plan, plan.human_step("approve"))] == [
+    assert [one.given for one in upcoming_steps(plan, plan.human_step("approve"))] == [
         {"run": "x"}, {}, {}, {"to": ["ops@acme.example"], "message": "Done."},
     ]  # fmt: skip

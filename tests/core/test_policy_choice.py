@@ -12,7 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from signoff.core.errors import Conflict, Invalid, Refused
 from signoff.core.formats.workflow import compile_workflow
 from signoff.core.plan.plan import HumanStep, Plan
-from signoff.core.policy.conditions import chosen, refuse_other_choice, variants, with_chosen_policies
+from signoff.core.policy.conditions import (
+    choose_policies,
+    refuse_other_choice,
+    variants,
+    with_chosen_policies,
+)
 
 UNHURRIED = settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 
@@ -31,7 +36,7 @@ def use(plan: Plan, payload: Any) -> str:
     """The policy chosen, or the code of the refusal."""
     raw = payload if isinstance(payload, bytes) else msgspec.json.encode(payload)
     try:
-        step = with_chosen_policies(plan, chosen(plan, raw)).steps[0]
+        step = with_chosen_policies(plan, choose_policies(plan, raw)).steps[0]
     except Refused as refused:
         return refused.code if refused.hint else "without a way out"
     assert isinstance(step, HumanStep)
@@ -147,7 +152,7 @@ def test_the_first_that_holds_is_taken_and_a_doubt_before_it_is_not_passed_over(
 
 def test_the_refusal_names_the_field_the_step_and_what_is_wanted() -> None:
     with pytest.raises(Invalid) as refusal:
-        chosen(ABOVE, b'{"amount":"many"}')
+        choose_policies(ABOVE, b'{"amount":"many"}')
     assert refusal.value.field == "payload.amount"
     assert refusal.value.message == (
         "payload.amount is not a plain number, and the policy of step 'ok' is chosen by it (amount is above 1000)."
@@ -169,7 +174,7 @@ def test_the_ground_is_kept_with_the_step() -> None:
 
 def test_a_revision_that_another_policy_would_decide_is_refused_either_way() -> None:
     for before, after in (({"amount": 5}, {"amount": 5000}), ({"amount": 5000}, {"amount": 5})):
-        plan = with_chosen_policies(ABOVE, chosen(ABOVE, msgspec.json.encode(before)))
+        plan = with_chosen_policies(ABOVE, choose_policies(ABOVE, msgspec.json.encode(before)))
         refuse_other_choice(plan, msgspec.json.encode({**before, "more": 1}))
         with pytest.raises(Conflict) as refusal:
             refuse_other_choice(plan, msgspec.json.encode(after))

@@ -9,7 +9,7 @@ from msgspec.structs import fields, replace
 from signoff.core.plan.schedules import Reminders
 from signoff.core.plan.task_types import Escalation, Fallback, Risk, Stage, Strength, TaskSpec
 from signoff.core.plan.working_hours import Hours
-from signoff.core.policy.fields import FIELDS, Asked, compile_policy, is_relaxed, merge_stricter
+from signoff.core.policy.fields import FIELDS, RequestSettings, compile_policy, is_relaxed, merge_stricter
 from signoff.core.policy.policy import TASK_FIELDS, Policy, PolicySource
 
 HOUR = timedelta(hours=1)
@@ -118,7 +118,7 @@ def test_what_a_request_weakens_is_merged_away(name: str, change: Change) -> Non
     policy = CASES[name][0]
     weaker = replace(policy, **change)
     task = TaskSpec(**{name: getattr(weaker, name) for name in TASK_FIELDS})
-    merged = merge_stricter(Asked(task, weaker.deadline), policy)
+    merged = merge_stricter(RequestSettings(task, weaker.deadline), policy)
     made = replace(policy, **merged)
     assert not is_relaxed(policy, made)
     if name != "on_timeout":  # a request that wants another end by silence loses the yes by silence
@@ -131,7 +131,7 @@ def test_the_stricter_of_both_holds_field_by_field() -> None:
         stages=(Stage(("per_x",), 3, 2),), self_approval=False, remind=Reminders(HOUR, HOUR), risk=Risk.HIGH,
         escalate=(Escalation(HOUR, ("per_x",)),), hours=DAYS, deadline_in_hours=True,
     )  # fmt: skip
-    merged = merge_stricter(Asked(asked, HOUR), policy)
+    merged = merge_stricter(RequestSettings(asked, HOUR), policy)
     assert merged == {
         "stages": (Stage(("team:dba",), 3, 1),), "self_approval": False, "remind": Reminders(HOUR, HOUR),
         "escalate": (), "deadline": HOUR, "fallback": Fallback.EXPIRE, "fallback_outcome": "", "hours": None,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from signoff.core.intent.quorum import counts, missing, seat, tally
+from signoff.core.intent.quorum import counts_toward_quorum, missing, tally, voting_seat
 from signoff.core.plan.task_types import Meaning, Stage
 from tests.core.asking import vote
 
@@ -68,7 +68,7 @@ def test_every_no_counts_whatever_its_word() -> None:
 
 def test_a_person_and_their_stand_in_share_one_seat_and_the_later_answer_is_the_seats() -> None:
     own, stead = vote("ann", "team:dba"), vote("sue", "team:dba", stead="ann")
-    assert (seat(own), seat(stead)) == ("ann", "ann")
+    assert (voting_seat(own), voting_seat(stead)) == ("ann", "ann")
     assert tally(TWO, 0, (own, stead)) is None
     other = vote("bob", "team:dba")
     assert tally(TWO, 0, (own, stead, other)) is other
@@ -82,28 +82,28 @@ def test_a_person_and_their_stand_in_share_one_seat_and_the_later_answer_is_the_
 
 
 def test_without_news_of_the_directory_every_vote_counts() -> None:
-    assert counts(vote("ann", "team:dba"), None)
+    assert counts_toward_quorum(vote("ann", "team:dba"), None)
 
 
 def test_a_vote_counts_while_its_person_is_still_called_what_it_stands_for() -> None:
     given = vote("ann", "team:dba")
-    assert counts(given, {"ann": frozenset({"team:dba", "role:member"})})
-    assert not counts(given, {"ann": frozenset({"role:approver"})})
-    assert not counts(given, {"bob": frozenset({"team:dba"})})
+    assert counts_toward_quorum(given, {"ann": frozenset({"team:dba", "role:member"})})
+    assert not counts_toward_quorum(given, {"ann": frozenset({"role:approver"})})
+    assert not counts_toward_quorum(given, {"bob": frozenset({"team:dba"})})
 
 
 def test_a_stand_ins_vote_counts_while_they_may_decide_and_the_absent_person_is_asked() -> None:
     stead = vote("sue", "team:dba", stead="ann")
     asked, approver = frozenset({"team:dba"}), frozenset({"role:approver"})
-    assert counts(stead, {"sue": approver, "ann": asked})
-    assert not counts(stead, {"sue": frozenset({"role:member"}), "ann": asked})
-    assert not counts(stead, {"sue": approver, "ann": frozenset({"team:sec"})})
-    assert not counts(stead, {"sue": approver})
-    assert not counts(stead, {"ann": asked})
+    assert counts_toward_quorum(stead, {"sue": approver, "ann": asked})
+    assert not counts_toward_quorum(stead, {"sue": frozenset({"role:member"}), "ann": asked})
+    assert not counts_toward_quorum(stead, {"sue": approver, "ann": frozenset({"team:sec"})})
+    assert not counts_toward_quorum(stead, {"sue": approver})
+    assert not counts_toward_quorum(stead, {"ann": asked})
 
 
 def test_their_own_vote_takes_no_approving_role_where_the_party_is_named() -> None:
-    assert counts(vote("ann", "team:dba"), {"ann": frozenset({"team:dba"})})
+    assert counts_toward_quorum(vote("ann", "team:dba"), {"ann": frozenset({"team:dba"})})
 
 
 def test_a_vote_that_does_not_count_any_more_decides_nothing() -> None:

@@ -11,7 +11,7 @@ from signoff.core.ids import split_ref
 from signoff.core.intent import commands as c
 from signoff.core.intent import events as e
 from signoff.core.intent.hash_chain import unseal
-from signoff.core.intent.model import Fault, Intent, Status
+from signoff.core.intent.model import Intent, Status, StepError
 from signoff.core.intent.rerun import ASK_AGAIN, carried_over, rerun_id
 from signoff.core.plan.plan import NotifyStep
 from signoff.core.plan.task_types import Ending, Fallback
@@ -30,7 +30,7 @@ from tests.builders import (
 from tests.core.asking import refusal, step
 
 LATER = START + timedelta(days=1)
-BROKE = Fault("boom", "it broke")
+BROKE = StepError("boom", "it broke")
 APPLY = validate(id="apply")
 
 

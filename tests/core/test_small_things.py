@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from signoff.core.directory.rotation import Rotation
-from signoff.core.directory.workers import PRESENT, Worker, seen_words, worker_words
+from signoff.core.directory.workers import PRESENT, Worker, last_seen_text, missing_worker_text
 from signoff.core.errors import Busy, TooMany
 from signoff.core.ids import new_intent_id, shard, split_ref, step_run_id
 from signoff.core.text.hidden_characters import escaped, glance, one_line, plain_json
@@ -67,16 +67,16 @@ def test_differences_are_named_by_path_and_never_by_value(before: Any, after: An
     ],
 )
 def test_when_work_was_last_asked_for_is_said_in_one_unit(ago: timedelta, words: str) -> None:
-    assert seen_words(START, START + ago) == words
-    said = worker_words("a", Worker("a", START), START + ago)
+    assert last_seen_text(START, START + ago) == words
+    said = missing_worker_text("a", Worker("a", START), START + ago)
     assert said == (
         "" if words == "now" else f"Nobody has asked for work as a for {words.removesuffix(' ago')}."
     )
 
 
 def test_work_that_nobody_ever_asked_for_says_so() -> None:
-    assert seen_words(None, START) == "never"
-    assert worker_words("a", None, START) == "Nobody has ever asked for work as a."
+    assert last_seen_text(None, START) == "never"
+    assert missing_worker_text("a", None, START) == "Nobody has ever asked for work as a."
 
 
 def test_a_refusal_for_now_says_when_to_try_again() -> None:

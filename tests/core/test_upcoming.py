@@ -8,9 +8,9 @@ from msgspec.structs import replace
 from signoff.core.errors import Conflict, Invalid
 from signoff.core.intent import commands as c
 from signoff.core.intent.model import Snoozing
-from signoff.core.intent.snoozed import asleep, ending, quiet, snooze_of
+from signoff.core.intent.snoozed import active_snooze, pending_snoozes, snooze_of, suppressed
 from signoff.core.intent.snoozing import LONGEST
-from signoff.core.intent.upcoming import MOST_REMINDERS, Contact, ContactKind, outlook
+from signoff.core.intent.upcoming import MOST_REMINDERS, ContactKind, ScheduledContact, scheduled_contacts
 from signoff.core.intent.wake import wake_at
 from signoff.core.plan.schedules import Reminders
 from signoff.core.plan.task_types import Escalation, Stage
@@ -27,7 +27,7 @@ def at(count: float) -> datetime:
 
 def told(story: Story) -> list[tuple[str, float, int, tuple[str, ...]]]:
     """(kind, minutes from the start, number, to) of each contact that is foretold."""
-    found = outlook(story.intent, story.task)
+    found = scheduled_contacts(story.intent, story.task)
     return [(one.kind.value, (one.at - START) / minutes(1), one.number, one.to) for one in found]
 
 
@@ -85,7 +85,7 @@ def test_whoever_hears_of_the_task_is_told_of_its_deadline_too() -> None:
 
 def test_what_is_foretold_is_what_happens() -> None:
     story = watched()
-    ahead = outlook(story.intent, story.task)
+    ahead = scheduled_contacts(story.intent, story.task)
     named = {
         ContactKind.REMINDER: "Reminded",
         ContactKind.ESCALATION: "Escalated",
@@ -106,15 +106,15 @@ def test_a_snooze_ends_by_itself_and_its_end_is_foretold() -> None:
     assert ("snooze_over", 25, 1, ("per_ann",)) in told(story)
     assert wake_at(story.intent) == at(10)
     story.tick(minutes(24))
-    assert asleep(story.task, "per_ann") is not None
+    assert active_snooze(story.task, "per_ann") is not None
     change = story.tick(minutes(1))
     assert happened(change) == ["Unsnoozed"]
     assert [notification.to for notification in change.notifications] == [("per_ann",)]
     held = snooze_of(story.task, "per_ann")
     assert held is not None
     assert (held.over, held.until) == (True, at(25))
-    assert asleep(story.task, "per_ann") is None
-    assert list(ending(story.task)) == []
+    assert active_snooze(story.task, "per_ann") is None
+    assert list(pending_snoozes(story.task)) == []
 
 
 def test_a_snooze_is_for_one_person_and_the_last_one_counts() -> None:
@@ -179,7 +179,7 @@ def test_a_snooze_keeps_reminders_and_older_calls_away_and_lets_escalations_thro
     task = replace(story.task, snoozes=(Snoozing("per_ann", at(10), at(30)),))
 
     def kept(person: str = "per_ann", *, reminder: bool, called: float, told: float) -> bool:
-        return quiet(task, person, reminder=reminder, called_at=at(called), told_at=at(told))
+        return suppressed(task, person, reminder=reminder, called_at=at(called), told_at=at(told))
 
     assert kept(reminder=True, called=20, told=20)
     assert kept(reminder=True, called=30, told=30)
@@ -190,4 +190,4 @@ def test_a_snooze_keeps_reminders_and_older_calls_away_and_lets_escalations_thro
 
 
 def test_a_contact_says_to_whom() -> None:
-    assert Contact(ContactKind.OPENING, START, 1, ("per_ann",)).to == ("per_ann",)
+    assert ScheduledContact(ContactKind.OPENING, START, 1, ("per_ann",)).to == ("per_ann",)

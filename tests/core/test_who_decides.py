@@ -19,7 +19,7 @@ from signoff.core.errors import Refused
 from signoff.core.intent import commands as c
 from signoff.core.intent import events as e
 from signoff.core.intent.advance import advance
-from signoff.core.intent.answer_target import place
+from signoff.core.intent.answer_target import target_of
 from signoff.core.intent.eligibility import AbsenceCover, Membership
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Task
@@ -327,7 +327,7 @@ class Run:
         word = self.chance.choice(("approved", "approved", "approved", "rejected"))
         seats = judge.seats(by.id, self.story.now)
         answer = c.Answer(
-            word, task.step_run, stage=task.stage, digest=task.digest, shown=frozenset({place(task)}),
+            word, task.step_run, stage=task.stage, digest=task.digest, shown=frozenset({target_of(task)}),
             active_people=self.company.called,
         )  # fmt: skip
         done = self._done(by, answer)

@@ -11,10 +11,10 @@ from signoff.core.plan.wording import (
     after_no,
     ended,
     from_workflow,
-    kind_words,
     label,
-    on_silence,
+    on_expiry_text,
     question,
+    type_text,
     what_now,
 )
 from tests.builders import START, minutes, validate
@@ -34,7 +34,7 @@ def clock(at: datetime) -> str:
 def silence(
     due: datetime | None = LATER, ends: datetime | None = None, refused: bool = False, **fields: Any
 ) -> str:
-    return on_silence(ask(**fields), due, ends, clock, refused)
+    return on_expiry_text(ask(**fields), due, ends, clock, refused)
 
 
 def test_a_yes_after_silence_says_that_an_earlier_no_stays() -> None:
@@ -72,7 +72,7 @@ def test_an_admins_title_is_the_question() -> None:
     ],
 )
 def test_a_type_is_said_in_words(intent_type: str, words: str) -> None:
-    assert kind_words(intent_type) == words
+    assert type_text(intent_type) == words
 
 
 def test_a_button_says_what_its_outcome_does() -> None:

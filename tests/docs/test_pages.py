@@ -13,7 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from docs import generate
-from signoff.cli.failures import MEANING, Code
+from signoff.cli.failures import MEANING, ExitCode
 from signoff.cli.main import main
 from signoff.core.formats.workflow import compile_workflow
 from tests.docs.blocks import blocks
@@ -60,7 +60,7 @@ def test_every_flag_of_the_settings_page_is_one_of_up() -> None:
 
 
 def test_every_exit_code_is_explained() -> None:
-    assert set(MEANING) == set(Code)
+    assert set(MEANING) == set(ExitCode)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))

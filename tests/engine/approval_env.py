@@ -12,7 +12,7 @@ from signoff.core.intent import commands as c
 from signoff.core.intent import events as e
 from signoff.core.intent.advance import advance
 from signoff.core.intent.answering_rights import answer_right
-from signoff.core.intent.authorization import may
+from signoff.core.intent.authorization import authorize_command
 from signoff.core.intent.model import Intent, Requester, Task
 from signoff.core.plan.plan import HumanStep, Plan
 from signoff.core.plan.task_types import TaskSpec
@@ -20,8 +20,8 @@ from signoff.engine.directory.contact_schedule import explain
 from signoff.engine.directory.eligible_people import addressed
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.planning.planner import freeze
-from signoff.engine.planning.resolve_command import prepared
-from signoff.notify.personal_message import ASKING
+from signoff.engine.planning.resolve_command import resolve_command
+from signoff.notify.personal_message import ACTION_REQUIRED
 from tests.builders import START, WORKSPACE
 
 PEOPLE = tuple(f"per_{name}" for name in "abcde")
@@ -71,23 +71,25 @@ class ApprovalEnv:
     def apply(self, actor: Actor, command: c.Command) -> None:
         directory = self.directory
         if self.intent is not None:
-            command = prepared(actor, self.intent, command, directory)
+            command = resolve_command(actor, self.intent, command, directory)
         change = advance(actor, self.intent, command, self.now, b"0123456789abcdef", directory.membership)
         self.intent = change.after
         self.facts += [(sealed.fact, directory) for sealed in change.facts]
         for notification in change.notifications:
-            if isinstance(change.after.open, Task) and notification.kind in ASKING:
+            if isinstance(change.after.open, Task) and notification.kind in ACTION_REQUIRED:
                 self.told_rightly(notification.to, directory)
 
     def told_rightly(self, names: tuple[str, ...], directory: Snapshot) -> None:
         """Whoever is asked can answer; the requester's side never is."""
         for person in addressed(self.here, self.task, names, directory, self.now):
             assert person not in {*self.here.requester.persons, *self.here.editors}
-            may(self.actor(person), c.Answer("approved", digest=self.task.digest), self.here)
+            authorize_command(self.actor(person), c.Answer("approved", digest=self.task.digest), self.here)
         said = explain(self.here, self.task, directory, self.now)
         assert all(one.person not in self.here.requester.persons for one in said.may_decide)
         for one in said.may_decide:
-            may(self.actor(one.person), c.Answer("approved", digest=self.task.digest), self.here)
+            authorize_command(
+                self.actor(one.person), c.Answer("approved", digest=self.task.digest), self.here
+            )
 
     def do(self, op: tuple[Any, ...], number: int) -> None:
         self.now += timedelta(seconds=1)

@@ -22,7 +22,7 @@ from signoff.engine.clock import Clock
 from signoff.engine.commit.jobs import Idempotency, Outdated
 from signoff.engine.delivery.channel_registry import ChannelRegistry
 from signoff.engine.planning.planner import Submission
-from signoff.engine.read.integrity import Finding, examine
+from signoff.engine.read.integrity import Finding, check_integrity
 from signoff.store.opening import open_store
 from signoff.store.rows import plan_digest
 from signoff.store.sqlite.store import SqliteStore
@@ -146,7 +146,7 @@ class EngineEnv(Components):
         return [type(unseal(row.body, row.private).event).__name__ for row in rows]
 
     async def findings(self) -> list[Finding]:
-        return [finding async for finding in examine(self.store)]
+        return [finding async for finding in check_integrity(self.store)]
 
 
 def submission(plan: Plan, payload: bytes = PAYLOAD, **fields: Any) -> Submission:

@@ -7,7 +7,7 @@ from signoff.core.directory.rotation import Absence, Rotation
 from signoff.core.plan.schedules import Reminders
 from signoff.core.plan.task_types import Stage, TaskSpec
 from signoff.engine.directory.contact_schedule import explain
-from signoff.engine.directory.eligible_people import asked_when
+from signoff.engine.directory.eligible_people import asked_times
 from signoff.engine.directory.snapshot import Snapshot
 from tests.builders import START, WORKSPACE, Story, approve, gate
 from tests.work import calls
@@ -33,7 +33,7 @@ def test_each_contact_reaches_whom_it_would_reach_at_its_own_moment() -> None:
     *reminders, deadline = explain(story.intent, story.task, directory, story.now).contacts
     for told in reminders:
         at = told.contact.at
-        when = asked_when(story.intent, story.task, told.contact.to, directory, at)
+        when = asked_times(story.intent, story.task, told.contact.to, directory, at)
         assert when == tuple((who, at) for who in told.people)
     reached = list(dict.fromkeys(told.people for told in reminders))
     assert reached == [("per_ann",), ("per_otto",), ("per_eve",)]

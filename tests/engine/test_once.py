@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from signoff.core.errors import Conflict
 from signoff.core.intent import commands as c
-from signoff.core.intent.answer_target import place
+from signoff.core.intent.answer_target import target_of
 from signoff.core.intent.model import Intent, Status, Task
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import Stage, TaskSpec
@@ -102,10 +102,10 @@ async def test_what_was_shown_on_one_server_is_known_on_the_other(pair: tuple[En
             await env.engine.handle(ANN, intent.id, unnamed)
     task = (await one.intent(intent.id)).open
     assert isinstance(task, Task)
-    await one.engine.show(OTTO, [(intent.id, place(task))])
+    await one.engine.show(OTTO, [(intent.id, target_of(task))])
     with pytest.raises(Conflict, match="have not been shown"):  # it was somebody else
         await two.engine.handle(ANN, intent.id, unnamed)
-    await one.engine.show(ANN, [(intent.id, place(task))])
+    await one.engine.show(ANN, [(intent.id, target_of(task))])
     done = await two.engine.handle(ANN, intent.id, unnamed)
     assert done.change is not None
     assert done.change.after.status is Status.COMPLETED

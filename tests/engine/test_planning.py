@@ -7,7 +7,7 @@ import pytest
 
 from signoff.core.directory.actors import ActorKind
 from signoff.core.errors import Forbidden, Invalid
-from signoff.core.formats.axp_intent import compile_direct
+from signoff.core.formats.axp_intent import compile_axp_intent
 from signoff.core.formats.axp_scenario import compile_scenario
 from signoff.core.formats.manifest import Manifest, WorkflowSpec, compile_manifest
 from signoff.core.formats.workflow import compile_workflow
@@ -33,7 +33,7 @@ async def apply(env: EngineEnv, source: dict[str, Any], **options: Any) -> Any:
 
 
 async def direct(env: EngineEnv, **body: Any) -> Submission:
-    request = compile_direct({"intent_type": CHANGE, **body})
+    request = compile_axp_intent({"intent_type": CHANGE, **body})
     return await env.planner.direct(WORKSPACE, request, b"{}", "d" * 64)
 
 
@@ -55,7 +55,7 @@ async def test_the_types_workflow_governs_whatever_the_request_says(env: EngineE
     assert [step.id for step in submission.plan.steps] == ["validate", "approve"]
     assert step(submission, AgentStep).agent == "agent://acme/prod/validator"
     assert any("human_task is ignored" in warning for warning in submission.warnings)
-    other = compile_direct({"intent_type": "intent.other.v1", "human_task": {"title": "mine"}})
+    other = compile_axp_intent({"intent_type": "intent.other.v1", "human_task": {"title": "mine"}})
     assert (await env.planner.direct(WORKSPACE, other, b"{}", "d" * 64)).plan.source != submission.plan.source
 
 
@@ -268,7 +268,7 @@ async def test_what_can_come_again_is_frozen_once_and_what_cannot_is_not_kept(en
     directory = await env.directory.of(WORKSPACE)
     first = await direct(env)
     assert (await direct(env)).plan is first.plan
-    request = compile_direct({"intent_type": CHANGE})
+    request = compile_axp_intent({"intent_type": CHANGE})
     other = await env.planner.direct(WORKSPACE, request, b"{}", "d" * 64, ("per_rita",))
     assert other.plan is first.plan, "the same plan for whoever asks"
     kept = len(directory.made)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from signoff.core.intent import commands as c
-from signoff.core.intent.model import FINAL, Fault, Status
+from signoff.core.intent.model import FINAL, Status, StepError
 from signoff.engine.clock import FixedClock
-from signoff.engine.commit.retention import Sweeper
+from signoff.engine.commit.retention import RetentionLoop
 from signoff.store.opening import open_store
 from signoff.store.rows import outgoing_row
 from signoff.store.sql import OUTBOX, PUT_OUTGOING
@@ -23,14 +23,14 @@ from tests.engine.engine_env import PAYLOAD, EngineEnv, once
 DAY = timedelta(days=1)
 
 
-async def started(sweeper: Sweeper) -> Sweeper:
+async def started(sweeper: RetentionLoop) -> RetentionLoop:
     """A sweeper that has looked once: its clock runs steadily from then on, until it is believed."""
     assert await sweeper.once() == 60
     return sweeper
 
 
 async def test_final_intents_go_after_their_retention_with_all_that_is_theirs(env: EngineEnv) -> None:
-    sweeper = await started(Sweeper(env.store, env.recent, env.clock, 30 * DAY))
+    sweeper = await started(RetentionLoop(env.store, env.recent, env.clock, 30 * DAY))
     gone, kept, running = [await env.submit() for _ in range(3)]
     await env.do(gone.id, c.Cancel(), SERVICE)
     env.clock.move(2 * DAY)
@@ -54,14 +54,14 @@ async def ended(env: EngineEnv, how: Status) -> str:
     elif how is Status.CANCELED:
         await env.do(intent.id, c.Cancel(), SERVICE)
     else:
-        fault = Fault("boom", "it broke") if how is Status.FAILED else None
+        fault = StepError("boom", "it broke") if how is Status.FAILED else None
         await env.do(intent.id, c.Report(fault=fault), AGENT)
     return intent.id
 
 
 @pytest.mark.parametrize("how", sorted(FINAL))
 async def test_it_goes_whichever_end_it_has_come_to(env: EngineEnv, how: Status) -> None:
-    sweeper = await started(Sweeper(env.store, env.recent, env.clock, 30 * DAY))
+    sweeper = await started(RetentionLoop(env.store, env.recent, env.clock, 30 * DAY))
     gone = await ended(env, how)
     assert await env.store.read("select status from intents") == [(how.value,)]
     env.clock.move(30 * DAY)
@@ -73,7 +73,7 @@ async def test_it_goes_whichever_end_it_has_come_to(env: EngineEnv, how: Status)
 
 
 async def test_what_a_person_was_asked_goes_a_day_after_the_last_intent_that_asked_it(env: EngineEnv) -> None:
-    sweeper = await started(Sweeper(env.store, env.recent, env.clock, 30 * DAY))
+    sweeper = await started(RetentionLoop(env.store, env.recent, env.clock, 30 * DAY))
     gone = await env.submit()
     await env.do(gone.id, c.Cancel(), SERVICE)
     env.clock.move(31 * DAY)
@@ -91,14 +91,14 @@ async def test_without_a_retention_nothing_is_forgotten(env: EngineEnv) -> None:
     intent = await env.submit()
     await env.do(intent.id, c.Cancel(), SERVICE)
     env.clock.move(10_000 * DAY)
-    assert await Sweeper(env.store, env.recent, env.clock, None).once() == 60
+    assert await RetentionLoop(env.store, env.recent, env.clock, None).once() == 60
     assert await env.store.intents.ids() == [intent.id]
 
 
 async def test_an_answer_is_forgotten_when_its_time_is_over_and_not_before(
     env: EngineEnv, clock: FixedClock
 ) -> None:
-    sweeper = await started(Sweeper(env.store, env.recent, env.clock, None))
+    sweeper = await started(RetentionLoop(env.store, env.recent, env.clock, None))
     old = await env.submit(once=once("old"))
     await env.do(old.id, c.Cancel(), SERVICE)
     clock.move(timedelta(hours=47))
@@ -118,7 +118,7 @@ async def test_an_answer_is_forgotten_when_its_time_is_over_and_not_before(
 
 
 async def test_a_great_many_are_forgotten_in_bounded_sweeps(env: EngineEnv, clock: FixedClock) -> None:
-    sweeper = await started(Sweeper(env.store, env.recent, env.clock, None))
+    sweeper = await started(RetentionLoop(env.store, env.recent, env.clock, None))
     made = await asyncio.gather(*(env.submit(once=once(f"k{n}")) for n in range(1100)))
     await asyncio.gather(*(env.do(intent.id, c.Cancel(), SERVICE) for intent in made))
     clock.move(timedelta(hours=48))
@@ -145,7 +145,7 @@ class Machine(FixedClock):
         self.move(by)
 
 
-async def minutes_of(sweeper: Sweeper, clock: Machine, count: int) -> None:
+async def minutes_of(sweeper: RetentionLoop, clock: Machine, count: int) -> None:
     for _ in range(count):
         clock.run(timedelta(minutes=1))
         await sweeper.once()
@@ -178,7 +178,7 @@ async def test_a_server_that_starts_months_ahead_deletes_nothing(
     await env.do(done.id, c.Cancel(), SERVICE)
     machine.move(91 * DAY)  # a start with a wrong clock
     for _ in range(3):  # and another one, and one after something was written by it
-        sweeper = Sweeper(env.store, env.recent, machine, 30 * DAY, DAY)
+        sweeper = RetentionLoop(env.store, env.recent, machine, 30 * DAY, DAY)
         await sweeper.once()
         await minutes_of(sweeper, machine, 100)
         await env.submit()
@@ -195,7 +195,7 @@ async def test_a_clock_that_jumps_while_the_server_runs_deletes_nothing_soon(
     on_machine: EngineEnv, machine: Machine, jump: timedelta
 ) -> None:
     env = on_machine
-    sweeper = await started(Sweeper(env.store, env.recent, machine, timedelta(hours=1)))
+    sweeper = await started(RetentionLoop(env.store, env.recent, machine, timedelta(hours=1)))
     await minutes_of(sweeper, machine, 15)
     done = await env.submit()
     await env.do(done.id, c.Cancel(), SERVICE)
@@ -212,7 +212,7 @@ async def test_a_clock_that_ran_steadily_deletes_what_is_due_and_says_how_much(
     caplog.set_level("INFO")
     done = await env.submit()
     await env.do(done.id, c.Cancel(), SERVICE)
-    sweeper = await started(Sweeper(env.store, env.recent, machine, timedelta(hours=1)))
+    sweeper = await started(RetentionLoop(env.store, env.recent, machine, timedelta(hours=1)))
     await minutes_of(sweeper, machine, 62)
     assert await env.store.intents.ids() == []
     assert "retention: deleted 1 finished intents" in caplog.text
@@ -253,7 +253,7 @@ async def test_a_clock_that_was_ahead_puts_nothing_off(
     env = on_machine
     await env.somewhere(SERVICE)
     machine.move(3 * DAY)
-    await Sweeper(env.store, env.recent, machine, None).once()
+    await RetentionLoop(env.store, env.recent, machine, None).once()
     hour, minute = timedelta(hours=1), timedelta(minutes=1)
     await _put(
         env,
@@ -268,7 +268,7 @@ async def test_a_clock_that_was_ahead_puts_nothing_off(
     )
     machine.move(-3 * DAY + minute)  # a minute later it is set right
     before = machine.now()
-    await Sweeper(env.store, env.recent, machine, None).once()
+    await RetentionLoop(env.store, env.recent, machine, None).once()
     due = {row.id: row.due_at - before for row in await env.store.outbox.page("", 100)}
     assert {id: wait for id, wait in due.items() if wait <= timedelta(0)} == {"new": timedelta(0)}
     assert {due["push"], due["taken"]} == {minute}
@@ -284,11 +284,11 @@ async def test_a_clock_that_was_ahead_leaves_no_agents_step_resting(
     env = on_machine
     intent = await env.submit()
     machine.move(3 * DAY)
-    await Sweeper(env.store, env.recent, machine, None).once()
+    await RetentionLoop(env.store, env.recent, machine, None).once()
     await env.claim()
     await env.pass_time(timedelta(minutes=1))
     machine.move(-3 * DAY)
-    await Sweeper(env.store, env.recent, machine, None).once()
+    await RetentionLoop(env.store, env.recent, machine, None).once()
     await env.keep_time()
     assert (await env.happened(intent.id))[-1] == "Offered"
     assert len(await env.claim()) == 1
@@ -299,7 +299,7 @@ async def test_a_clock_that_was_ahead_leaves_no_agents_step_resting(
 
 
 async def test_payloads_go_earlier_than_the_decisions_about_them(env: EngineEnv) -> None:
-    sweeper = await started(Sweeper(env.store, env.recent, env.clock, 90 * DAY, 7 * DAY))
+    sweeper = await started(RetentionLoop(env.store, env.recent, env.clock, 90 * DAY, 7 * DAY))
     done, open_ = await env.submit(by=RITA), await env.submit()
     await env.do(done.id, c.Report(result={"passed": True}))
     await env.do(done.id, c.Answer("approved", comment="fine"), ANN)
@@ -318,7 +318,7 @@ async def test_payloads_go_earlier_than_the_decisions_about_them(env: EngineEnv)
 
 
 async def test_what_still_waits_to_be_sent_is_not_forgotten_with_its_intent(env: EngineEnv) -> None:
-    sweeper = await started(Sweeper(env.store, env.recent, env.clock, DAY))
+    sweeper = await started(RetentionLoop(env.store, env.recent, env.clock, DAY))
     done = await env.submit()
     await env.do(done.id, c.Cancel(), SERVICE)
     out = OutboxRow(

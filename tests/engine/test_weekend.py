@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from signoff.core.directory.actors import Actor, ActorKind
-from signoff.core.formats.axp_intent import compile_direct
+from signoff.core.formats.axp_intent import compile_axp_intent
 from signoff.core.formats.manifest import compile_manifest
 from signoff.core.intent import commands as c
 from signoff.core.intent import events as e
@@ -65,7 +65,7 @@ MANIFEST: dict[str, Any] = {
 
 
 async def submitted(env: EngineEnv, name: str) -> str:
-    request = compile_direct({"intent_type": f"{name}.v1", "payload": {"where": name}})
+    request = compile_axp_intent({"intent_type": f"{name}.v1", "payload": {"where": name}})
     payload = b'{"where":"' + name.encode() + b'"}'
     submission = await env.planner.direct(
         WORKSPACE, request, payload, hashlib.sha256(payload).hexdigest(), SERVICE.sponsors

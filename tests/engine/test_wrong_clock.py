@@ -8,7 +8,7 @@ import pytest
 
 from signoff.core.intent import commands as c
 from signoff.engine.clock import Clock
-from signoff.engine.commit.retention import Sweeper
+from signoff.engine.commit.retention import RetentionLoop
 from signoff.engine.delivery.channel_registry import ChannelRegistry
 from signoff.notify.outbound.post import Poster
 from signoff.notify.webhook import Webhook
@@ -72,7 +72,7 @@ async def test_its_time_is_the_databases(wrong: EngineEnv) -> None:
 async def test_it_deletes_nothing(wrong: EngineEnv) -> None:
     done = await wrong.submit(once=once("k"))
     await wrong.do(done.id, c.Cancel(), SERVICE)
-    sweeper = Sweeper(wrong.store, wrong.recent, wrong.clock, timedelta(hours=1), timedelta(hours=1))
+    sweeper = RetentionLoop(wrong.store, wrong.recent, wrong.clock, timedelta(hours=1), timedelta(hours=1))
     for _ in range(3):
         await sweeper.once()
     await wrong.store.write(("update sweeps set owed = 0", {}))  # even were it believed

@@ -10,7 +10,7 @@ from signoff.core.plan.schedules import ADMIN, PERSON, PUSH, SERVICE, SIGN_IN, R
 from signoff.engine.clock import FixedClock
 from signoff.engine.delivery.pipeline import UNREADABLE
 from signoff.engine.delivery.retry_policy import Dead, NextChannel, Retry, after_failure, waiting_pause
-from signoff.engine.read.delivery_status import all_told, channel_states, unreadable
+from signoff.engine.read.delivery_status import channel_states, messages_of, unreadable
 from signoff.notify.channel import NotSent
 from signoff.notify.personal_message import PersonalMessage
 from signoff.store.rows import outgoing_row
@@ -154,8 +154,8 @@ async def test_a_row_that_this_release_cannot_read_stops_nothing_else_and_the_do
         named = [finding async for finding in unreadable(store)]
         assert all("cannot be read by this release" in finding.text for finding in named)
         assert len(named) == len(OutboxKind) + 2
-        assert {one.message.state for one in await all_told(store, second.id)} == {"sent"}
-        await all_told(store, first.id)
+        assert {one.message.state for one in await messages_of(store, second.id)} == {"sent"}
+        await messages_of(store, first.id)
         await channel_states(store, WORKSPACE, ["email", "webhook"], clock.now())
 
 

@@ -1,6 +1,6 @@
 """Rows of one workspace's directory."""
 
-from signoff.core.directory.model import Account, ApiKey, Person, Workflow, Workspace
+from signoff.core.directory.model import Account, ApiKey, NamedWorkflow, Person, Workspace
 from signoff.core.plan.plan import Plan
 from signoff.store.rows import plan_digest
 from tests.conftest import NOON
@@ -28,5 +28,5 @@ BOT = Account(
 KEY = ApiKey("sak_1", "wsp_1", "agent", "sa_bot", "h" * 64, "sgn_…abcd", "per_ann", NOON)
 
 
-def workflow(version: int, plan: Plan = PLAN, type: str = "intent.a.v1") -> Workflow:
-    return Workflow("wsp_1", "change", type, version, plan_digest(plan), b"{}", "per_ann", NOON)
+def workflow(version: int, plan: Plan = PLAN, type: str = "intent.a.v1") -> NamedWorkflow:
+    return NamedWorkflow("wsp_1", "change", type, version, plan_digest(plan), b"{}", "per_ann", NOON)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
-from signoff.core.directory.model import Workflow, Workspace
+from signoff.core.directory.model import NamedWorkflow, Workspace
 from signoff.core.intent.model import Intent
 from signoff.core.plan.plan import AgentStep, Plan
 from signoff.store.dialect import for_postgres
@@ -64,7 +64,7 @@ async def test_a_plan_in_use_is_not_looked_at_again_and_again(store: Store, cloc
 
 async def test_a_plan_of_a_workflow_stays(store: Store, clock: FixedClock) -> None:
     await store.directory.add_workspace(Workspace(WS, "local", "default", True, NOON))
-    flow = Workflow(WS, "change", "intent.a.v1", 1, plan_digest(OWN), b"{}", "per_ann", NOON)
+    flow = NamedWorkflow(WS, "change", "intent.a.v1", 1, plan_digest(OWN), b"{}", "per_ann", NOON)
     await store.people.save([flow], [OWN])
     await orphan(store, clock)
     await store.intents.forget_plans(10)

@@ -9,7 +9,7 @@ from signoff.core.errors import Conflict
 from signoff.core.intent.model import Intent
 from signoff.store.postgres.connections import RetryTransaction
 from signoff.store.store import Store
-from signoff.store.work import IdempotencyKey, Loaded, Locks, NewStoredReply, Reply, Writes
+from signoff.store.work import IdempotencyKey, Loaded, Locks, NewStoredReply, StoredReply, Writes
 from tests.conftest import NOON, FixedClock
 from tests.store.samples import (
     NOTHING,
@@ -36,7 +36,7 @@ async def test_an_answer_is_found_under_its_own_key_only(store: Store) -> None:
     await store.transact(NOTHING, leave(answering(once())))
     others = (once("other"), once(workspace="wsp_2"), once(actor="sa_2"), once(route="answer"))
     found = await look(store, Locks(once=(*others, once())))
-    assert found.replies == {once(): Reply("print", b"answer")}
+    assert found.replies == {once(): StoredReply("print", b"answer")}
 
 
 async def test_an_answer_whose_time_is_over_is_gone_and_the_key_free(store: Store, clock: FixedClock) -> None:

@@ -19,7 +19,7 @@ from signoff.core.intent.events import Fact
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Intent
 from signoff.engine.clock import Clock
-from signoff.engine.read.integrity import Finding, examine
+from signoff.engine.read.integrity import Finding, check_integrity
 from signoff.store.opening import open_store
 from tests.databases import create_database, drop_database
 from tests.live import PATIENCE, Live
@@ -173,7 +173,7 @@ def look(url: str) -> Looked:
         store = open_store(url, wall=clock.wall, listen=False)
         await store.open()
         try:
-            found = Looked({}, {}, [finding async for finding in examine(store)])
+            found = Looked({}, {}, [finding async for finding in check_integrity(store)])
             for intent_id in await store.intents.ids():
                 stored = await store.intents.get(intent_id)
                 assert stored is not None

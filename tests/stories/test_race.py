@@ -13,7 +13,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from signoff.cli.failures import Code
+from signoff.cli.failures import ExitCode
 from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.directory.model import Person
 from signoff.core.intent.events import Decided
@@ -152,8 +152,8 @@ class Race:
         self.gate.ready()
         await self.gate.start.wait()
         out, err = await shell.communicate(b"go\n")
-        assert shell.returncode in (Code.OK, Code.CONFLICT), (out, err)
-        return shell.returncode == Code.OK, err.decode()
+        assert shell.returncode in (ExitCode.OK, ExitCode.CONFLICT), (out, err)
+        return shell.returncode == ExitCode.OK, err.decode()
 
     async def by_slack(self, n: int) -> Said:
         account = f"US{n}"

@@ -10,7 +10,7 @@ import pytest
 from signoff import Client, Conflict, Invalid, PermissionDenied
 from signoff.core.directory.actors import ActorKind
 from signoff.engine.clock import Clock
-from signoff.engine.directory.snapshot import Directory
+from signoff.engine.directory.snapshot import DirectoryCache
 from signoff.engine.feed import Feed
 from signoff.engine.identity.keys import Keys
 from signoff.store.opening import open_store
@@ -47,7 +47,7 @@ async def keys_of_their_own(live: Live, *names: str) -> dict[str, str]:
     await store.open()
     try:
         [space] = await store.directory.workspaces()
-        keys = Keys(store, Directory(store, Feed(None)), clock)
+        keys = Keys(store, DirectoryCache(store, Feed(None)), clock)
         made = {}
         for name in names:
             person = await store.directory.person_by_email(space.id, f"{name}@acme.example")

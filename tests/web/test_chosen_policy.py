@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from signoff.core.formats.axp_intent import compile_direct
+from signoff.core.formats.axp_intent import compile_axp_intent
 from signoff.engine.planning.planner import Submission
 from tests.web.inbox.reading import reader
 from tests.web.policy_steps import applied
@@ -220,7 +220,7 @@ async def test_in_a_protected_workspace_another_threshold_takes_two(web: WebEnv)
 
 
 async def planned(web: WebEnv, amount: Any) -> Submission:
-    request = compile_direct({"intent_type": REFUND, "payload": {}})
+    request = compile_axp_intent({"intent_type": REFUND, "payload": {}})
     return await web.env.planner.direct(HOME, request, b'{"amount":%d}' % amount, "d" * 64)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import signoff
-from signoff.cli.failures import Code
+from signoff.cli.failures import ExitCode
 from signoff.cli.watching import ending
 from signoff.core.directory.actors import system
 from signoff.core.intent.commands import ReportUnreachable
@@ -14,13 +14,13 @@ from tests.web.web_env import HOME, WebEnv
 
 TYPE = "asked.v1"
 STATUS = {"approved": "COMPLETED", "withdrawn": "CANCELED"}
-ENDINGS: dict[str, tuple[type[signoff.IntentFailed] | None, Code]] = {
-    "approved": (None, Code.OK),
-    "rejected": (signoff.IntentRejected, Code.REJECTED),
-    "expired": (signoff.IntentExpired, Code.EXPIRED),
-    "withdrawn": (signoff.IntentWithdrawn, Code.WITHDRAWN),
-    "superseded": (signoff.IntentSuperseded, Code.SUPERSEDED),
-    "undeliverable": (signoff.IntentUndeliverable, Code.UNDELIVERABLE),
+ENDINGS: dict[str, tuple[type[signoff.IntentFailed] | None, ExitCode]] = {
+    "approved": (None, ExitCode.OK),
+    "rejected": (signoff.IntentRejected, ExitCode.REJECTED),
+    "expired": (signoff.IntentExpired, ExitCode.EXPIRED),
+    "withdrawn": (signoff.IntentWithdrawn, ExitCode.WITHDRAWN),
+    "superseded": (signoff.IntentSuperseded, ExitCode.SUPERSEDED),
+    "undeliverable": (signoff.IntentUndeliverable, ExitCode.UNDELIVERABLE),
 }
 
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from signoff.core.errors import Refused
 from signoff.core.intent import commands as c
 from signoff.core.intent.evolve import created, evolve
-from signoff.core.intent.model import Delivery, DeliveryState, Fault, Intent
+from signoff.core.intent.model import Delivery, DeliveryState, Intent, StepError
 from signoff.core.plan.plan import DelayStep, NotifyStep, Plan
-from signoff.web.shapes.events import EVENT_TYPES, StepTrail, Trail, events_of, walk
+from signoff.web.shapes.events import EVENT_TYPES, EventWalker, StepTrail, events_of, walk
 from tests.builders import AGENT, ANN, RITA, SERVICE, Story, approve, gate, minutes, validate
 from tests.web.web_env import WebEnv
 
@@ -26,7 +26,7 @@ LONG = gate(
 
 ACTS: list[tuple[Any, Any]] = [
     (AGENT, c.Report(result={"passed": True})),
-    (AGENT, c.Report(fault=Fault("flaky", "Try again.", True))),
+    (AGENT, c.Report(fault=StepError("flaky", "Try again.", True))),
     (AGENT, c.Claim("worker")),
     (ANN, c.Answer("approved", comment="go")),
     (ANN, c.Answer("rejected")),
@@ -34,7 +34,7 @@ ACTS: list[tuple[Any, Any]] = [
     (SERVICE, c.PatchControls(controls={"a": 1})),
     (RITA, c.Cancel("never mind")),
     (SERVICE, c.Resolve(result={"a": 1})),
-    (SERVICE, c.Resolve(fault=Fault("boom", "It broke."))),
+    (SERVICE, c.Resolve(fault=StepError("boom", "It broke."))),
 ]
 STEPS = st.one_of(st.sampled_from(ACTS), st.integers(1, 600))
 
@@ -65,7 +65,7 @@ def play(plan: Plan, steps: list[Any]) -> Story:
 @given(st.lists(STEPS, max_size=14), st.sampled_from([gate(), LONG, gate(validate()), gate(approve())]))
 def test_every_event_carries_the_status_the_intent_had_then(steps: list[Any], plan: Plan) -> None:
     story = play(plan, steps)
-    trail = Trail(story.intent)
+    trail = EventWalker(story.intent)
     intent: Intent | None = None
     last = 0
     for sealed in story.facts:
@@ -102,10 +102,10 @@ def test_a_step_seen_as_an_intent_ends_once_and_then_says_nothing(steps: list[An
 def test_a_cursor_may_be_counted_in_either_way(after: int) -> None:
     story = Story().validated()
     facts = [sealed.fact for sealed in story.facts]
-    seqs = [event.seq for event in walk(Trail(story.intent), facts, after)]
+    seqs = [event.seq for event in walk(EventWalker(story.intent), facts, after)]
     assert seqs == [seq for seq in (2, 4, 6, 8) if seq > after]
     if after % 2 == 0:
-        assert seqs == [event.seq for event in walk(Trail(story.intent), facts, after + 1)]
+        assert seqs == [event.seq for event in walk(EventWalker(story.intent), facts, after + 1)]
 
 
 def test_the_events_of_one_command_go_on_from_the_state_before() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import signoff
-from signoff.cli.failures import Code
+from signoff.cli.failures import ExitCode
 from signoff.cli.watching import ending
 from tests.web.inbox.reading import reader
 from tests.web.web_env import WebEnv
@@ -59,14 +59,14 @@ async def test_each_is_offered_with_its_label_and_meaning(web: WebEnv) -> None:
 @pytest.mark.parametrize(
     ("outcome", "status", "ended", "code"),
     [
-        ("full", "COMPLETED", "approved", Code.OK),
-        ("canary", "COMPLETED", "approved", Code.OK),
-        ("archive", "COMPLETED", "rejected", Code.OK),
-        ("rejected", "FAILED", "rejected", Code.REJECTED),
+        ("full", "COMPLETED", "approved", ExitCode.OK),
+        ("canary", "COMPLETED", "approved", ExitCode.OK),
+        ("archive", "COMPLETED", "rejected", ExitCode.OK),
+        ("rejected", "FAILED", "rejected", ExitCode.REJECTED),
     ],
 )
 async def test_it_is_taken_for_what_it_means(
-    web: WebEnv, outcome: str, status: str, ended: str, code: Code
+    web: WebEnv, outcome: str, status: str, ended: str, code: ExitCode
 ) -> None:
     task_id = await asked(web)
     answered = await web.answer(task_id, outcome, "ann")
@@ -153,7 +153,7 @@ async def test_a_route_after_a_no_or_silence_is_a_success_only_where_it_says_so(
     assert (done.status, done.ending, ending(done)) == (
         status,
         "rejected",
-        Code.OK if declared else Code.REJECTED,
+        ExitCode.OK if declared else ExitCode.REJECTED,
     )
     silent = (await web.send(intent_type=TYPE))[:-4] + "0001"
     await web.env.pass_time(timedelta(hours=1))
@@ -161,7 +161,7 @@ async def test_a_route_after_a_no_or_silence_is_a_success_only_where_it_says_so(
     assert (done.status, done.ending, ending(done)) == (
         status,
         "expired",
-        Code.OK if declared else Code.EXPIRED,
+        ExitCode.OK if declared else ExitCode.EXPIRED,
     )
     if not declared:
         with pytest.raises(signoff.IntentExpired):

@@ -6,7 +6,7 @@ import pytest
 
 from signoff.core.errors import Invalid
 from signoff.core.intent.commands import Answer, Report, ReportProgress
-from signoff.core.intent.model import Fault
+from signoff.core.intent.model import StepError
 from signoff.web.axp.resume import meaning
 from tests.builders import Story, gate, validate
 from tests.web.web_env import WebEnv
@@ -44,9 +44,9 @@ ASKING = Story().validated().intent
         ({"action": "complete", "passed": True}, Report(result={"passed": True})),
         (
             {"action": "fail", "reason": "broken"},
-            Report(result={"reason": "broken"}, fault=Fault("agent_failed", "broken")),
+            Report(result={"reason": "broken"}, fault=StepError("agent_failed", "broken")),
         ),
-        ({"action": "fail"}, Report(fault=Fault("agent_failed", "The agent gave up."))),
+        ({"action": "fail"}, Report(fault=StepError("agent_failed", "The agent gave up."))),
         ({"action": "other"}, Report(result={"action": "other"})),
         ({"passed": True}, Report(result={"passed": True})),
         ({"outcome": "success", "result": {}}, Report(result={"outcome": "success", "result": {}})),

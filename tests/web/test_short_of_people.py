@@ -3,7 +3,7 @@
 from typing import Any
 
 from signoff.core.directory.actors import ActorKind
-from signoff.engine.commit.understaffed import Staffed
+from signoff.engine.commit.understaffed import StaffingChecks
 from tests.web.web_env import HOME, WebEnv
 
 MANIFEST: dict[str, Any] = {
@@ -103,9 +103,9 @@ async def test_what_was_to_be_looked_at_survives_a_restart_and_is_read_by_pages(
     state = web.env.engine, web.env.store, web.env.directory
     ids = [await gate(web, "one")] + [await web.send(intent_type="one.v1") for _ in range(4)]
     await without(web)
-    assert await Staffed(*state, page=2).once() < 1
+    assert await StaffingChecks(*state, page=2).once() < 1
     assert len([one for one in ids if "Understaffed" in await web.env.happened(one)]) == 2
-    fresh = Staffed(*state, page=2)  # another process
+    fresh = StaffingChecks(*state, page=2)  # another process
     while await fresh.once() < 1:
         pass
     assert not [one for one in ids if "Understaffed" not in await web.env.happened(one)]

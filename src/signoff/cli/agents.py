@@ -5,13 +5,13 @@ from typing import Final
 import click
 
 from signoff.cli.commands import RemoteCommand
-from signoff.cli.lazy_group import Group
-from signoff.cli.output import column, moment
+from signoff.cli.lazy_group import SuggestingGroup
+from signoff.cli.output import column, time_column
 from signoff.cli.session import Remote
 from signoff.wire.accounts import AccountOut
 
 
-@click.group(cls=Group)
+@click.group(cls=SuggestingGroup)
 def agents() -> None:
     """List registered agents."""
 
@@ -29,5 +29,5 @@ _COLUMNS: Final = (
     column("DELIVERY", "delivery_mode"),
     column("LAST SEEN", "last_seen"),
     column("DESCRIPTION"),
-    moment("CREATED", "created_at"),
+    time_column("CREATED", "created_at"),
 )

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import click
 
-from signoff.cli.failures import Code, Stop
+from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.core.errors import Invalid
 from signoff.documents import parse_json
 
@@ -36,8 +36,8 @@ def find_id(text: str, kind: str, candidates: Callable[[], Iterable[Mapping[str,
         return wanted
     bare = wanted.replace("-", "").removeprefix("…")
     if len(bare) < _SHORTEST or not re.fullmatch(r"[0-9a-f]+", bare):
-        raise Stop(
-            Code.USAGE,
+        raise CommandFailed(
+            ExitCode.USAGE,
             f"{text!r} is not an id.",
             hint=f"Give the whole id, or at least {_SHORTEST} characters of its beginning or end.",
         )
@@ -48,10 +48,12 @@ def find_id(text: str, kind: str, candidates: Callable[[], Iterable[Mapping[str,
             break
     if len(found) > 1:
         listed = "\n".join(f"  {full}" for full in found[:10])
-        raise Stop(Code.USAGE, f"{text!r} fits {len(found)} {kind}s:\n{listed}", hint="Give more of the id.")
+        raise CommandFailed(
+            ExitCode.USAGE, f"{text!r} fits {len(found)} {kind}s:\n{listed}", hint="Give more of the id."
+        )
     if not found:
-        raise Stop(
-            Code.NOT_FOUND,
+        raise CommandFailed(
+            ExitCode.NOT_FOUND,
             f"No recent {kind} has an id like {text!r}.",
             hint=f"See them: signoff {kind}s list",
         )
@@ -76,7 +78,7 @@ def form_data(pairs: Sequence[str], schema: dict[str, Any]) -> dict[str, Any]:
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals or not name:
-            raise Stop(Code.USAGE, f"--field {pair!r} is not NAME=VALUE.")
+            raise CommandFailed(ExitCode.USAGE, f"--field {pair!r} is not NAME=VALUE.")
         field = known.get(name)
         data[name] = _typed(name, text, field if isinstance(field, dict) else {})
     return data
@@ -91,4 +93,4 @@ def _typed(name: str, text: str, schema: dict[str, Any]) -> Any:
         return parse_json(text, f"--field {name}")
     except Invalid:
         wanted = " or ".join(kinds)
-        raise Stop(Code.USAGE, f"--field {name}: {text!r} is not of type {wanted}.") from None
+        raise CommandFailed(ExitCode.USAGE, f"--field {name}: {text!r} is not of type {wanted}.") from None

@@ -12,9 +12,9 @@ from typing import Any, Final
 import click
 
 from signoff.cli.commands import RemoteCommand
-from signoff.cli.failures import Code, Stop
-from signoff.cli.lazy_group import Group
-from signoff.cli.output import Column, column, moment
+from signoff.cli.failures import CommandFailed, ExitCode
+from signoff.cli.lazy_group import SuggestingGroup
+from signoff.cli.output import Column, column, time_column
 from signoff.cli.session import Remote
 from signoff.wire.audit import AuditEventOut
 
@@ -22,7 +22,7 @@ _STEP: Final = 4
 _PREFIX: Final = b"signoff/event/v1\0"
 
 
-@click.group(cls=Group)
+@click.group(cls=SuggestingGroup)
 def audit() -> None:
     """Show and verify an intent's history."""
 
@@ -39,7 +39,7 @@ def show(session: Remote, intent: str) -> None:
 @audit.command("verify", cls=RemoteCommand, fields=("intent_id", "events", "head", "verified", "problem"))
 @click.argument("intent")
 @click.pass_obj
-def verify(session: Remote, intent: str) -> Code:
+def verify(session: Remote, intent: str) -> ExitCode:
     """Hash the history again here and compare. Exit code 1 when it does not prove itself."""
     asked = session.intent_id(intent)
     trail = session.client.audit(asked)
@@ -56,9 +56,11 @@ def verify(session: Remote, intent: str) -> Code:
         "problem": problem,
     }
     if problem and session.out.for_people:
-        raise Stop(Code.FAILURE, f"The history of {trail.intent_id} does not prove itself: {problem}.")
+        raise CommandFailed(
+            ExitCode.FAILURE, f"The history of {trail.intent_id} does not prove itself: {problem}."
+        )
     session.out.one(found, "head", [f"verified: {len(trail.events)} events, head {trail.head}"])
-    return Code.FAILURE if problem else Code.OK
+    return ExitCode.FAILURE if problem else ExitCode.OK
 
 
 def _another(found: str, asked: str) -> str:
@@ -102,7 +104,7 @@ def _actor(event: Mapping[str, Any]) -> str:
 
 _COLUMNS: Final = (
     column("SEQ"),
-    moment("AT", "at"),
+    time_column("AT", "at"),
     column("EVENT", "type"),
     Column("BY", _actor),
     column("VIA"),

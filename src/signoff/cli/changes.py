@@ -7,14 +7,14 @@ import click
 
 from signoff.cli.apply import changed_lines
 from signoff.cli.commands import RemoteCommand
-from signoff.cli.failures import Code, Stop
-from signoff.cli.lazy_group import Group
-from signoff.cli.output import Column, as_moment, block, column, moment
+from signoff.cli.failures import CommandFailed, ExitCode
+from signoff.cli.lazy_group import SuggestingGroup
+from signoff.cli.output import Column, as_moment, block, column, time_column
 from signoff.cli.session import Remote
 from signoff.wire.changes import ProposalOut, RecordedChange
 
 
-@click.group(cls=Group)
+@click.group(cls=SuggestingGroup)
 def changes() -> None:
     """List changes to people, teams and policies; confirm those that need a second admin."""
 
@@ -62,8 +62,8 @@ def confirm(session: Remote, change_id: str, open_page: bool) -> None:
     page = f"{session.client.settings.url}/proposals/{change_id}"
     if open_page:
         click.launch(page)
-    raise Stop(
-        Code.FAILURE,
+    raise CommandFailed(
+        ExitCode.FAILURE,
         "This is confirmed after a sign-in by mail; a key is not enough, so nothing was changed.",
         hint=f"Confirm it on the page{'' if open_page else '; --open opens it here'}: {page}",
     )
@@ -100,7 +100,7 @@ def _name(of: Any, field: str) -> str:
 
 _RECORDED: Final = (
     column("NUMBER"),
-    moment("AT", "at"),
+    time_column("AT", "at"),
     Column("BY", lambda change: _name(change, "actor")),
     Column("CONFIRMED BY", lambda change: _name(change, "confirmed_by")),
     column("ACTION"),
@@ -111,7 +111,7 @@ _RECORDED: Final = (
 _PROPOSED: Final = (
     column("ID"),
     Column("BY", lambda proposal: _name(proposal, "proposed_by")),
-    moment("ProposalOut", "proposed_at"),
-    moment("EXPIRES", "expires_at"),
+    time_column("ProposalOut", "proposed_at"),
+    time_column("EXPIRES", "expires_at"),
     Column("RELAXATIONS", lambda proposal: ", ".join(proposal.get("relaxations") or ())),
 )

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import click
 from click.core import ParameterSource
 
-from signoff.cli.failures import Code, Stop
+from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.output import FORMATS, Format, Output, local_now, wants_colour
-from signoff.cli.session import Remote, Session
+from signoff.cli.session import CommandContext, Remote
 
 if TYPE_CHECKING:
     from msgspec import Struct
@@ -64,7 +64,7 @@ class DataCommand(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         rest = super().parse_args(ctx, self._with_fields(list(args)))
         self._refuse_empty(ctx)
-        ctx.obj = Session(output(ctx.meta.get(_META, {}), self.fields), ctx)
+        ctx.obj = CommandContext(output(ctx.meta.get(_META, {}), self.fields), ctx)
         return rest
 
     def _refuse_empty(self, ctx: click.Context) -> None:
@@ -137,11 +137,13 @@ def output(given: Mapping[str, Any], fields: Sequence[str]) -> Output:
     """The Output that the common options ask for; stops the command when they contradict each other."""
     wanted, listed = given.get("output"), given.get("json")
     if listed is not None and wanted in ("table", "id"):
-        raise Stop(Code.USAGE, f"--json and --output {wanted} exclude each other.")
+        raise CommandFailed(ExitCode.USAGE, f"--json and --output {wanted} exclude each other.")
     picked = [name.strip() for name in (listed or "").split(",") if name.strip()]
     wrong = [name for name in picked if name not in fields]
     if wrong:
-        raise Stop(Code.USAGE, f"There is no field {wrong[0]!r}.", hint="Fields: " + ", ".join(fields))
+        raise CommandFailed(
+            ExitCode.USAGE, f"There is no field {wrong[0]!r}.", hint="Fields: " + ", ".join(fields)
+        )
     out = Output(cast("Format", wanted or ("json" if listed is not None else "table")), tuple(picked))
     out.colour = wants_colour(given.get("color") or "auto", out.stream)
     out.quiet = bool(given.get("quiet"))

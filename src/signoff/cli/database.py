@@ -6,22 +6,22 @@ from typing import Any
 import click
 
 from signoff.cli.commands import DataCommand
-from signoff.cli.failures import Code, Stop
-from signoff.cli.lazy_group import Group
+from signoff.cli.failures import CommandFailed, ExitCode
+from signoff.cli.lazy_group import SuggestingGroup
 from signoff.cli.server_extra import server_part
-from signoff.cli.session import Session
+from signoff.cli.session import CommandContext
 from signoff.cli.text_safety import visible
 from signoff.cli.up import configured, database_named, flags
 from signoff.config import Config, reachable
 
 
-@click.group(cls=Group)
+@click.group(cls=SuggestingGroup)
 def db() -> None:
     """Migrate, back up or restore the database; recover access."""
 
 
 @click.pass_obj
-def _migrate(session: Session, /, **given: Any) -> None:
+def _migrate(session: CommandContext, /, **given: Any) -> None:
     """Migrate the database schema, as `signoff up` does at start."""
     config = configured(given)
     with server_part("signoff db migrate"), database_named(config):
@@ -33,14 +33,14 @@ def _migrate(session: Session, /, **given: Any) -> None:
 
 
 @click.pass_obj
-def _backup(session: Session, /, target: Path, **given: Any) -> None:
+def _backup(session: CommandContext, /, target: Path, **given: Any) -> None:
     """Write a consistent copy of a SQLite database to TARGET.
 
     TARGET is a new file. The server may run meanwhile.
     """
     config = configured(given)
     if target.exists():
-        raise Stop(Code.CONFLICT, f"{target} exists already.", hint="Name a file that does not.")
+        raise CommandFailed(ExitCode.CONFLICT, f"{target} exists already.", hint="Name a file that does not.")
     with server_part("signoff db backup"), database_named(config):
         from signoff.maintenance import backup
 
@@ -51,7 +51,7 @@ def _backup(session: Session, /, target: Path, **given: Any) -> None:
 
 
 @click.pass_obj
-def _restore(session: Session, /, file: Path, **given: Any) -> None:
+def _restore(session: CommandContext, /, file: Path, **given: Any) -> None:
     """Restore a SQLite database from a backup FILE.
 
     FILE is what `signoff db backup` wrote. Stop the server first.
@@ -72,7 +72,7 @@ def _restore(session: Session, /, file: Path, **given: Any) -> None:
 
 
 @click.pass_obj
-def _owner_key(session: Session, /, email: str, workspace: str, **given: Any) -> None:
+def _owner_key(session: CommandContext, /, email: str, workspace: str, **given: Any) -> None:
     """Create a new API key for an owner.
 
     The owner is EMAIL, or the first one there is.
@@ -90,7 +90,7 @@ def _owner_key(session: Session, /, email: str, workspace: str, **given: Any) ->
 
 
 @click.pass_obj
-def _signin_link(session: Session, /, email: str, workspace: str, **given: Any) -> None:
+def _signin_link(session: CommandContext, /, email: str, workspace: str, **given: Any) -> None:
     """Create a single-use sign-in link for EMAIL, valid for 15 minutes.
 
     It proves as much as a sign-in by mail: hand it to that person alone, in person or by a call. It is on record

@@ -20,7 +20,7 @@ from typing import Final
 import click
 
 from signoff.cli.documents import read_document
-from signoff.cli.failures import Code
+from signoff.cli.failures import ExitCode
 from signoff.cli.server_extra import server_part
 from signoff.cli.text_safety import visible
 from signoff.cli.watching import ending
@@ -255,7 +255,7 @@ def show_audit(trail: AuditTrail, result: Result) -> int:
     say(
         f"  {'verified: every event is what was hashed' if trail.verified else 'NOT VERIFIED: ' + trail.problem}"
     )
-    return ending(result) if trail.verified else Code.FAILURE
+    return ending(result) if trail.verified else ExitCode.FAILURE
 
 
 def say(line: str) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import click
 
 from signoff.cli.commands import RemoteCommand
-from signoff.cli.failures import Code, Stop, stopped
+from signoff.cli.failures import CommandFailed, ExitCode, stopped
 from signoff.cli.output import as_moment, column, utc
 from signoff.cli.server_extra import server_part
 from signoff.cli.session import Remote
@@ -24,7 +24,7 @@ Level = Literal["ok", "note", "warning", "problem"]
 
 
 @dataclass(frozen=True)
-class Check:
+class DoctorCheck:
     """One thing looked at. next: the command or act that mends it."""
 
     level: Level
@@ -33,7 +33,7 @@ class Check:
     next: str = ""
 
 
-def _attempt(subject: str, look: Callable[[], Iterator[Check]]) -> Iterator[Check]:
+def _attempt(subject: str, look: Callable[[], Iterator[DoctorCheck]]) -> Iterator[DoctorCheck]:
     """What ``look`` finds; that it could not look is a finding too."""
     try:
         yield from look()
@@ -43,32 +43,36 @@ def _attempt(subject: str, look: Callable[[], Iterator[Check]]) -> Iterator[Chec
             raise
         # Where the SDK looked for a server is a list of lines; here it is one finding and the way out.
         first, _, rest = stop.what.partition("\n")
-        yield Check("problem", subject, first.removesuffix(" Looked at:"), stop.hint or rest.split("\n")[-1])
+        yield DoctorCheck(
+            "problem", subject, first.removesuffix(" Looked at:"), stop.hint or rest.split("\n")[-1]
+        )
 
 
-def _server(session: Remote) -> Iterator[Check]:
+def _server(session: Remote) -> Iterator[DoctorCheck]:
     """What any client can see of the server."""
-    from signoff.client.calls import Call
+    from signoff.client.calls import ApiCall
 
     with session.explained():
         url = session.client.settings.url
-        session.client.call(Call("GET", "/ready", dict))
-    yield Check("ok", "server", f"{url} is ready.")
+        session.client.call(ApiCall("GET", "/ready", dict))
+    yield DoctorCheck("ok", "server", f"{url} is ready.")
     if url.startswith("http:") and not is_loopback(urlsplit(url).hostname or ""):
-        yield Check(
+        yield DoctorCheck(
             "warning", "address", f"{url} is not https: keys travel in the open.", "Put TLS in front."
         )
 
 
-def _key(session: Remote) -> Iterator[Check]:
+def _key(session: Remote) -> Iterator[DoctorCheck]:
     """Whom the key stands for."""
     with session.explained():
         me = session.client.me()
     who = me.actor.name or me.actor.email or me.actor.address or me.actor.id
-    yield Check("ok", "key", f"It stands for {me.actor.kind} {who} in {me.organization}/{me.workspace}.")
+    yield DoctorCheck(
+        "ok", "key", f"It stands for {me.actor.kind} {who} in {me.organization}/{me.workspace}."
+    )
     if me.self_approval:
         found = "In this workspace whoever asks may also approve. That is for trying out, not for work."
-        yield Check(
+        yield DoctorCheck(
             "warning", "self-approval", found, "Say self_approval: false in the policies of what matters."
         )
     yield from _unlisted(me)
@@ -82,7 +86,7 @@ def _key(session: Remote) -> Iterator[Check]:
         yield from _attempt("policies", lambda: _policies(session))
 
 
-def _channels(session: Remote) -> Iterator[Check]:
+def _channels(session: Remote) -> Iterator[DoctorCheck]:
     """Whether what is sent to people and services arrives."""
     with session.explained():
         found = session.client.directory.channels()
@@ -92,18 +96,20 @@ def _channels(session: Remote) -> Iterator[Check]:
         if one["failing"]:
             since = f" since {utc(at)}" if (at := as_moment(one.get("since"))) else ""
             said = f"Failing{since}: {one.get('last_error', 'no reason given')} ({counts})."
-            yield Check("warning", name, visible(said), "signoff intents messages INTENT shows each message.")
+            yield DoctorCheck(
+                "warning", name, visible(said), "signoff intents messages INTENT shows each message."
+            )
         elif one["set_up"]:
             last = as_moment(one.get("last_arrived_at"))
             said = f"Last arrived at {utc(last)}." if last else "Nothing was sent by it yet."
-            yield Check("ok", name, f"{said} ({counts})" if one["failed"] else said)
+            yield DoctorCheck("ok", name, f"{said} ({counts})" if one["failed"] else said)
     if not found:
-        yield Check(
+        yield DoctorCheck(
             "note", "channels", "None is set up: people are told on the pages and in the terminal only."
         )
 
 
-def _agents(session: Remote) -> Iterator[Check]:
+def _agents(session: Remote) -> Iterator[DoctorCheck]:
     """Whether somebody asks for the work that workflows give to agents."""
     with session.explained():
         known = {name: one for one in session.client.agents() for name in (one.address, one.name)}
@@ -120,64 +126,66 @@ def _agents(session: Remote) -> Iterator[Check]:
         account = known.get(agent)
         seen = account.last_seen if account else "never"
         if seen in ("", "now"):
-            yield Check(
+            yield DoctorCheck(
                 "ok", f"agent {agent}", "It asks for its work." if seen else "It is called, it does not ask."
             )
             continue
         found = "Nobody has ever asked" if seen == "never" else f"Nobody asks any more (last {seen})"
         found += f" for work as {agent}, which has steps in {', '.join(sorted(names))}."
-        yield Check(
+        yield DoctorCheck(
             "warning", f"agent {agent}", visible(found), "Start it, or correct its name in the workflow."
         )
 
 
-def _staffing(session: Remote) -> Iterator[Check]:
+def _staffing(session: Remote) -> Iterator[DoctorCheck]:
     """Whether enough people are left for every open task."""
     with session.explained():
         found = session.client.directory.understaffed_tasks()
     for one in found.get("tasks") or ():
         said = f"{one['title']}: stage {one['stage']} needs {one['needed']}, {one['remaining']} eligible people remain."
-        yield Check(
+        yield DoctorCheck(
             "problem",
             f"task {one['task_id']}",
             visible(said),
             f"signoff tasks reassign {one['task_id']} EMAIL",
         )
     if not found.get("tasks"):
-        yield Check("ok", "open tasks", "Each has enough people left who may decide it.")
+        yield DoctorCheck("ok", "open tasks", "Each has enough people left who may decide it.")
 
 
-def _policies(session: Remote) -> Iterator[Check]:
+def _policies(session: Remote) -> Iterator[DoctorCheck]:
     """Whether the server can use every policy: an older release may have taken what this one refuses."""
     with session.explained():
         found = session.client.directory.policies()
     for one in found:
         if one.get("broken"):
             said = f"It cannot be used, so requests under it are refused: {one['broken']}"
-            yield Check(
+            yield DoctorCheck(
                 "problem", f"policy {one['name']}", visible(said), "Correct it: signoff apply -f FILE"
             )
 
 
-def _unlisted(me: Any) -> Iterator[Check]:
+def _unlisted(me: Any) -> Iterator[DoctorCheck]:
     """Who decides what no workflow governs; an older server does not say."""
     subject, policy = "unlisted types", f"policy {me.default_policy}"
     if me.unlisted_types == "refuse":
-        yield Check("ok", subject, "A request whose type has no workflow is refused.")
+        yield DoctorCheck("ok", subject, "A request whose type has no workflow is refused.")
     elif me.unlisted_types == "gate":
         found = f"A request whose type has no workflow is decided under {policy} before any agent works."
-        yield Check("ok", subject, found)
+        yield DoctorCheck("ok", subject, found)
     elif me.default_policy:
         found = (
             f"What a request without a workflow asks of people is decided under {policy}; it may ask nobody."
         )
-        yield Check("note", subject, found, "Say workspace: {unlisted_types: gate}, or refuse.")
+        yield DoctorCheck("note", subject, found, "Say workspace: {unlisted_types: gate}, or refuse.")
     elif me.unlisted_types and not me.self_approval:
         found = "Where a type has no workflow, the requester says who decides, or that nobody does."
-        yield Check("note", subject, found, "Say workspace: {default_policy: NAME, unlisted_types: gate}.")
+        yield DoctorCheck(
+            "note", subject, found, "Say workspace: {default_policy: NAME, unlisted_types: gate}."
+        )
 
 
-def _proofs(session: Remote, me: "Me") -> Iterator[Check]:
+def _proofs(session: Remote, me: "Me") -> Iterator[DoctorCheck]:
     """Whether people can come by the sign-in that is demanded of them."""
     if me.get("server", {}).get("mail", True) or (
         me.self_approval and len(session.client.directory.people()) == 1
@@ -187,44 +195,44 @@ def _proofs(session: Remote, me: "Me") -> Iterator[Check]:
              if found.get("strength") == "session"]  # fmt: skip
     named += [f"workflow {flow.name}" for flow in session.client.workflows() if flow.strength == "session"]
     if named:
-        yield Check(
+        yield DoctorCheck(
             "warning", "sign-in", f"The server sends no mail, but a sign-in by mail is demanded by {', '.join(named)}.",
             "Set SIGNOFF_SMTP_URL; until then, signoff db signin-link EMAIL makes a sign-in link.",
         )  # fmt: skip
 
 
-def _files(config: Config) -> Iterator[Check]:
+def _files(config: Config) -> Iterator[DoctorCheck]:
     """Whether the secrets on this machine are kept."""
     credentials = config.data / "credentials.json"
     if os.name == "posix" and credentials.exists() and credentials.stat().st_mode & 0o077:
-        yield Check(
+        yield DoctorCheck(
             "problem", "credentials", f"{credentials} can be read by others.", f"chmod 600 {credentials}"
         )
 
 
-def _histories(config: Config) -> Iterator[Check]:
+def _histories(config: Config) -> Iterator[DoctorCheck]:
     """Whether every history proves itself and agrees with its row."""
     try:
         with server_part("signoff doctor"):
             from signoff.maintenance import check_database
 
             findings, swept = check_database(config)
-    except Stop as missing:  # a light installation is none the worse for it
-        yield Check("note", "database", f"Not examined: {missing.what}", missing.hint)
+    except CommandFailed as missing:  # a light installation is none the worse for it
+        yield DoctorCheck("note", "database", f"Not examined: {missing.what}", missing.hint)
         return
     for finding in findings:
-        yield Check("problem", "history", f"Intent {finding.intent}, {finding.text}.")
+        yield DoctorCheck("problem", "history", f"Intent {finding.intent}, {finding.text}.")
     if not findings:
-        yield Check("ok", "database", "Every history is whole and agrees with its row.")
+        yield DoctorCheck("ok", "database", "Every history is whole and agrees with its row.")
     if swept is None or swept.deleted_at is None:
-        yield Check("ok", "retention", "Nothing finished was deleted.")
+        yield DoctorCheck("ok", "retention", "Nothing finished was deleted.")
     else:
         found = f"Deleted so far: {swept.intents} finished intents, the payloads of {swept.payloads}."
-        yield Check("note", "retention", f"{found} Last at {utc(swept.deleted_at)}.")
+        yield DoctorCheck("note", "retention", f"{found} Last at {utc(swept.deleted_at)}.")
 
 
 @click.pass_obj
-def _doctor(session: Remote, /, **given: Any) -> Code:
+def _doctor(session: Remote, /, **given: Any) -> ExitCode:
     """Check the server, the key and, if local, the database. Exit code 1 when there is a problem."""
     config = configured(given)
     checks = [*_attempt("server", lambda: _server(session))]
@@ -235,7 +243,7 @@ def _doctor(session: Remote, /, **given: Any) -> Code:
     if named or (session.url is None and local):
         checks += [*_files(config), *_attempt("database", lambda: _histories(config))]
     session.out.many([asdict(check) for check in checks], _COLUMNS, "subject", "")
-    return Code.FAILURE if any(check.level == "problem" for check in checks) else Code.OK
+    return ExitCode.FAILURE if any(check.level == "problem" for check in checks) else ExitCode.OK
 
 
 _COLUMNS: Final = (column("LEVEL"), column("SUBJECT"), column("FOUND"), column("NEXT"))

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from signoff import documents
-from signoff.cli.failures import Code, Stop
+from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.core.errors import Invalid
 from signoff.documents import Document
 
@@ -34,5 +34,5 @@ def parse(text: str, name: str, *, yaml: bool) -> Document:
         raise _stop(wrong) from None
 
 
-def _stop(wrong: Invalid) -> Stop:
-    return Stop(Code.USAGE, wrong.message, wrong.hint or "")
+def _stop(wrong: Invalid) -> CommandFailed:
+    return CommandFailed(ExitCode.USAGE, wrong.message, wrong.hint or "")

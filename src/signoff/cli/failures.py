@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from signoff.client.errors import SignoffError
 
 
-class Code(IntEnum):
+class ExitCode(IntEnum):
     """Exit codes, each with one meaning. From 10 on they tell how a watched intent ended.
 
     MEANING says each in words, for the reference page.
@@ -42,30 +42,30 @@ class Code(IntEnum):
 
 
 MEANING: Final = {
-    Code.OK: "success; a watched intent completed, and only then",
-    Code.FAILURE: "failure (command or watched intent)",
-    Code.USAGE: "usage error or invalid input; nothing was done",
-    Code.DECLINED: "asked whether to go on, you said no; nothing was done",
-    Code.UNAUTHENTICATED: "no server or key was configured, or the key is not good",
-    Code.NOT_FOUND: "there is no such thing, or not for this key",
-    Code.CONFLICT: "not possible now: already decided, changed meanwhile, in use",
-    Code.TIMEOUT: "`--timeout` was over first; the intent goes on",
-    Code.FORBIDDEN: "not allowed for this key, or only with a better sign-in",
-    Code.UNREACHABLE: "no server answered at its address, or none that can be trusted",
-    Code.REJECTED: "a watched intent was rejected by people",
-    Code.EXPIRED: "a watched intent ran out of time",
-    Code.WITHDRAWN: "a watched intent was withdrawn or canceled",
-    Code.SUPERSEDED: "changes were asked for, and nothing takes them up",
-    Code.UNDELIVERABLE: "nobody could be reached to decide",
-    Code.INTERRUPTED: "Ctrl-C",
+    ExitCode.OK: "success; a watched intent completed, and only then",
+    ExitCode.FAILURE: "failure (command or watched intent)",
+    ExitCode.USAGE: "usage error or invalid input; nothing was done",
+    ExitCode.DECLINED: "asked whether to go on, you said no; nothing was done",
+    ExitCode.UNAUTHENTICATED: "no server or key was configured, or the key is not good",
+    ExitCode.NOT_FOUND: "there is no such thing, or not for this key",
+    ExitCode.CONFLICT: "not possible now: already decided, changed meanwhile, in use",
+    ExitCode.TIMEOUT: "`--timeout` was over first; the intent goes on",
+    ExitCode.FORBIDDEN: "not allowed for this key, or only with a better sign-in",
+    ExitCode.UNREACHABLE: "no server answered at its address, or none that can be trusted",
+    ExitCode.REJECTED: "a watched intent was rejected by people",
+    ExitCode.EXPIRED: "a watched intent ran out of time",
+    ExitCode.WITHDRAWN: "a watched intent was withdrawn or canceled",
+    ExitCode.SUPERSEDED: "changes were asked for, and nothing takes them up",
+    ExitCode.UNDELIVERABLE: "nobody could be reached to decide",
+    ExitCode.INTERRUPTED: "Ctrl-C",
 }
 
 
 @dataclass
-class Stop(Exception):
+class CommandFailed(Exception):
     """Ends the command. what: a sentence; hint: the next step; request_id: for the server's log."""
 
-    code: Code
+    code: ExitCode
     what: str
     hint: str = ""
     request_id: str = ""
@@ -81,27 +81,27 @@ class Stop(Exception):
         return lines
 
 
-def stopped(error: BaseException) -> Stop | None:
+def stopped(error: BaseException) -> CommandFailed | None:
     """The end that an exception stands for; None for a bug."""
-    if isinstance(error, Stop):
+    if isinstance(error, CommandFailed):
         return error
     if isinstance(error, Refused):
         hint = error.hint or ""
-        return Stop(_refused(error), error.message, hint)
+        return CommandFailed(_refused(error), error.message, hint)
     if isinstance(error, click.UsageError):
-        return Stop(Code.USAGE, error.format_message(), _usage(error))
+        return CommandFailed(ExitCode.USAGE, error.format_message(), _usage(error))
     if isinstance(error, click.ClickException):
-        return Stop(Code.FAILURE, error.format_message())
+        return CommandFailed(ExitCode.FAILURE, error.format_message())
     if isinstance(error, MemoryError):
-        return Stop(
-            Code.FAILURE, "There is not enough memory.", "Allow this process more: 400 MiB are enough."
+        return CommandFailed(
+            ExitCode.FAILURE, "There is not enough memory.", "Allow this process more: 400 MiB are enough."
         )
     if isinstance(error, click.Abort | KeyboardInterrupt):
-        return Stop(Code.INTERRUPTED, "Interrupted.")
+        return CommandFailed(ExitCode.INTERRUPTED, "Interrupted.")
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename is not None else ""
         mistyped = isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError)
-        return Stop(Code.USAGE if mistyped else Code.FAILURE, f"{place}{error.strerror}.")
+        return CommandFailed(ExitCode.USAGE if mistyped else ExitCode.FAILURE, f"{place}{error.strerror}.")
     from signoff.client.errors import SignoffError
 
     return _from_client(error) if isinstance(error, SignoffError) else None
@@ -136,52 +136,54 @@ def _without(text: str, environ: Mapping[str, str]) -> str:
 
 
 _REFUSED: Final = (
-    (Malformed, Code.USAGE),
-    (Invalid, Code.USAGE),
-    (Unauthenticated, Code.UNAUTHENTICATED),
-    (Forbidden, Code.FORBIDDEN),
-    (NotFound, Code.NOT_FOUND),
-    (Conflict, Code.CONFLICT),
+    (Malformed, ExitCode.USAGE),
+    (Invalid, ExitCode.USAGE),
+    (Unauthenticated, ExitCode.UNAUTHENTICATED),
+    (Forbidden, ExitCode.FORBIDDEN),
+    (NotFound, ExitCode.NOT_FOUND),
+    (Conflict, ExitCode.CONFLICT),
 )
 # Refusals that are no answer to a request: a server, or a command beside it, cannot work on this database.
 _TAKEN: Final = frozenset({"database_in_use", "schema_newer", "backup_exists", "folder_not_writable"})
 
 
-def _refused(error: Refused) -> Code:
+def _refused(error: Refused) -> ExitCode:
     if error.code in _TAKEN:
-        return Code.CONFLICT
-    return next((code for kind, code in _REFUSED if isinstance(error, kind)), Code.FAILURE)
+        return ExitCode.CONFLICT
+    return next((code for kind, code in _REFUSED if isinstance(error, kind)), ExitCode.FAILURE)
 
 
 def _usage(error: click.UsageError) -> str:
     return f"See: {error.ctx.command_path} --help" if error.ctx else "See: signoff --help"
 
 
-def _from_client(error: "SignoffError") -> Stop:
+def _from_client(error: "SignoffError") -> CommandFailed:
     from signoff.client import errors as e
 
     if isinstance(error, e.NotConfigured):
-        return Stop(Code.UNAUTHENTICATED, str(error))
+        return CommandFailed(ExitCode.UNAUTHENTICATED, str(error))
     if isinstance(error, e.WaitTimeout):
-        return Stop(Code.TIMEOUT, str(error), f"Look again: signoff intents watch {error.intent_id}")
+        return CommandFailed(
+            ExitCode.TIMEOUT, str(error), f"Look again: signoff intents watch {error.intent_id}"
+        )
     if isinstance(error, e.ConnectionFailed):
-        return Stop(Code.UNREACHABLE, str(error))
+        return CommandFailed(ExitCode.UNREACHABLE, str(error))
     if isinstance(error, e.RequestRefused):
-        return Stop(_code(error), _sentence(error), _next(error), error.request_id or "")
-    return Stop(Code.FAILURE, str(error))
+        return CommandFailed(_code(error), _sentence(error), _next(error), error.request_id or "")
+    return CommandFailed(ExitCode.FAILURE, str(error))
 
 
-def _code(error: "SignoffError") -> Code:
+def _code(error: "SignoffError") -> ExitCode:
     from signoff.client import errors as e
 
     by_class = {
-        e.AuthenticationFailed: Code.UNAUTHENTICATED,
-        e.PermissionDenied: Code.FORBIDDEN,
-        e.NotFound: Code.NOT_FOUND,
-        e.Conflict: Code.CONFLICT,
-        e.Invalid: Code.USAGE,
+        e.AuthenticationFailed: ExitCode.UNAUTHENTICATED,
+        e.PermissionDenied: ExitCode.FORBIDDEN,
+        e.NotFound: ExitCode.NOT_FOUND,
+        e.Conflict: ExitCode.CONFLICT,
+        e.Invalid: ExitCode.USAGE,
     }
-    return next((code for kind, code in by_class.items() if isinstance(error, kind)), Code.FAILURE)
+    return next((code for kind, code in by_class.items() if isinstance(error, kind)), ExitCode.FAILURE)
 
 
 def _sentence(error: Exception) -> str:

@@ -8,9 +8,9 @@ import click
 from signoff.cli.arguments import seconds, short_id
 from signoff.cli.commands import RemoteCommand
 from signoff.cli.documents import Document, read_document, read_inline
-from signoff.cli.failures import Code, Stop
-from signoff.cli.lazy_group import Group
-from signoff.cli.output import Column, as_moment, block, column, moment
+from signoff.cli.failures import CommandFailed, ExitCode
+from signoff.cli.lazy_group import SuggestingGroup
+from signoff.cli.output import Column, as_moment, block, column, time_column
 from signoff.cli.session import Remote
 from signoff.cli.tasks.act import intent_messages
 from signoff.cli.watching import refuse_timeout_alone, watch_intent
@@ -18,10 +18,10 @@ from signoff.core.intent.deleted_payload import SAID
 from signoff.wire.intents import EventOut, IntentOut
 
 if TYPE_CHECKING:
-    from signoff.client.calls import Sent
+    from signoff.client.calls import SubmittedIntent
 
 
-@click.group(cls=Group)
+@click.group(cls=SuggestingGroup)
 def intents() -> None:
     """Send, watch, cancel and retry intents."""
 
@@ -64,10 +64,10 @@ def send(
     intent = _intent(file, data, parts)
     sent = session.client.call(calls.send_intent(intent, idempotency_key))
     _print(session, sent, followed=watch)
-    return watch_intent(session, sent.intent_id, timeout) if watch else Code.OK
+    return watch_intent(session, sent.intent_id, timeout) if watch else ExitCode.OK
 
 
-def _print(session: Remote, sent: "Sent", *, followed: bool = False) -> None:
+def _print(session: Remote, sent: "SubmittedIntent", *, followed: bool = False) -> None:
     """``followed``: its events come after it, so that for programs it is the first of many lines."""
     for warning in sent.warnings:
         session.out.note(f"warning: {warning}")
@@ -77,7 +77,7 @@ def _print(session: Remote, sent: "Sent", *, followed: bool = False) -> None:
 
 def _intent(file: str | None, data: str | None, parts: Mapping[str, str | None]) -> Document:
     if file and data:
-        raise Stop(Code.USAGE, "FILE and --data exclude each other.")
+        raise CommandFailed(ExitCode.USAGE, "FILE and --data exclude each other.")
     intent = read_document(file) if file else read_inline(data, "--data") if data else {}
     for name in ("intent_type", "to_agent"):
         if parts.get(name):
@@ -86,8 +86,8 @@ def _intent(file: str | None, data: str | None, parts: Mapping[str, str | None])
     if payload:
         intent["payload"] = read_inline(payload, "--payload")
     if not intent.get("intent_type"):
-        raise Stop(
-            Code.USAGE,
+        raise CommandFailed(
+            ExitCode.USAGE,
             "An intent needs a type.",
             hint="Pass --type intent.infra.change_approval.v1, or a FILE.",
         )
@@ -209,6 +209,6 @@ _COLUMNS = (
     Column("STATUS", state),
     column("TYPE", "intent_type"),
     column("TO", "to_agent"),
-    moment("CREATED", "created_at"),
-    moment("CHANGED", "updated_at"),
+    time_column("CREATED", "created_at"),
+    time_column("CHANGED", "updated_at"),
 )

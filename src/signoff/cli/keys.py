@@ -6,15 +6,15 @@ import click
 
 from signoff.cli.arguments import seconds
 from signoff.cli.commands import RemoteCommand
-from signoff.cli.failures import Code, Stop
-from signoff.cli.lazy_group import Group
-from signoff.cli.output import Column, column, moment
+from signoff.cli.failures import CommandFailed, ExitCode
+from signoff.cli.lazy_group import SuggestingGroup
+from signoff.cli.output import Column, column, time_column
 from signoff.cli.session import Remote
 from signoff.cli.text_safety import visible
 from signoff.wire.keys import KeyOut
 
 
-@click.group(cls=Group)
+@click.group(cls=SuggestingGroup)
 def keys() -> None:
     """Create, list and revoke API keys."""
 
@@ -34,7 +34,7 @@ def create(
 ) -> None:
     """Create a key for an agent, a service or a person; prints it once."""
     if sum(holder[name] is not None for name in ("agent", "service", "person")) != 1:
-        raise Stop(Code.USAGE, "Name exactly one of --agent, --service and --person.")
+        raise CommandFailed(ExitCode.USAGE, "Name exactly one of --agent, --service and --person.")
     key = session.client.create_key(
         agent=holder["agent"],
         service=holder["service"],
@@ -52,9 +52,9 @@ def create(
 @click.pass_obj
 def list_keys(session: Remote) -> None:
     """List the keys, without their secrets."""
-    from signoff.client.calls import Call
+    from signoff.client.calls import ApiCall
 
-    found = session.client.call(Call("GET", "/v1/keys", lambda answer: list(answer.get("keys") or ())))
+    found = session.client.call(ApiCall("GET", "/v1/keys", lambda answer: list(answer.get("keys") or ())))
     session.out.many(found, _COLUMNS, "key_id", "There are no keys here.")
 
 
@@ -75,6 +75,6 @@ _COLUMNS: Final = (
     column("STATUS"),
     Column("OF", lambda key: key.get("holder_name") or key.get("holder_id")),
     column("HINT", "key_hint"),
-    moment("CREATED", "created_at"),
-    moment("EXPIRES", "expires_at"),
+    time_column("CREATED", "created_at"),
+    time_column("EXPIRES", "expires_at"),
 )

@@ -10,7 +10,7 @@ from typing import Any, NoReturn, cast
 import click
 
 
-class Group(click.Group):
+class SuggestingGroup(click.Group):
     """A group that answers a mistyped command with the nearest one."""
 
     def resolve_command(
@@ -29,7 +29,7 @@ def _no_such(ctx: click.Context, name: str, names: Sequence[str]) -> NoReturn:
     raise click.UsageError(f"There is no command {name!r}. {hint}", ctx)
 
 
-class Lazy(Group):
+class Lazy(SuggestingGroup):
     """A group that knows its commands by name, module, attribute and one line of help.
 
     sections: title -> name -> (``module:attribute``, help).

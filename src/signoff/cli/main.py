@@ -12,7 +12,7 @@ from typing import Any, Final, NoReturn
 
 import click
 
-from signoff.cli.failures import Code, stopped, unexpected
+from signoff.cli.failures import ExitCode, stopped, unexpected
 from signoff.cli.lazy_group import Lazy
 
 SECTIONS: Final = {
@@ -57,11 +57,11 @@ class Root(Lazy):
         try:
             result = super().main(args, *rest, **extra)
             sys.stdout.flush()
-            code = result if isinstance(result, int) else Code.OK
+            code = result if isinstance(result, int) else ExitCode.OK
         except BrokenPipeError:
             # The reader has gone, as with `| head`; what is still buffered must not complain at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = Code.FAILURE
+            code = ExitCode.FAILURE
         except (Exception, KeyboardInterrupt) as error:
             code = _report(error)
         sys.exit(int(code))
@@ -82,14 +82,14 @@ def _escaped(error: UnicodeError) -> str:
     return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 
-def _report(error: BaseException) -> Code:
+def _report(error: BaseException) -> ExitCode:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         print(error.format_message(), file=sys.stderr)
-        return Code.USAGE
+        return ExitCode.USAGE
     stop = stopped(error)
     for line in stop.lines() if stop else unexpected(error):
         print(line, file=sys.stderr)
-    return stop.code if stop else Code.FAILURE
+    return stop.code if stop else ExitCode.FAILURE
 
 
 def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:

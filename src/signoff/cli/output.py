@@ -49,7 +49,7 @@ def column(title: str, name: str = "") -> Column:
     return Column(title, lambda record: record.get(key))
 
 
-def moment(title: str, name: str) -> Column:
+def time_column(title: str, name: str) -> Column:
     """The column that shows the RFC 3339 time under the key ``name``."""
     return Column(title, lambda record: as_moment(record.get(name)))
 

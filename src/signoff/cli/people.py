@@ -7,9 +7,9 @@ from typing import Any, Final
 import click
 
 from signoff.cli.commands import RemoteCommand
-from signoff.cli.failures import Code, Stop
-from signoff.cli.lazy_group import Group
-from signoff.cli.output import Column, column, moment
+from signoff.cli.failures import CommandFailed, ExitCode
+from signoff.cli.lazy_group import SuggestingGroup
+from signoff.cli.output import Column, column, time_column
 from signoff.cli.session import Remote
 from signoff.cli.text_safety import visible
 from signoff.wire.people import PersonOut, SessionOut, WaitingTask
@@ -17,7 +17,7 @@ from signoff.wire.people import PersonOut, SessionOut, WaitingTask
 _HOURS: Final = re.compile(r"(\S+)\s+(\d\d:\d\d)-(\d\d:\d\d)")
 
 
-@click.group(cls=Group)
+@click.group(cls=SuggestingGroup)
 def people() -> None:
     """List and change people and their absences."""
 
@@ -62,7 +62,9 @@ def _said(given: dict[str, Any]) -> dict[str, Any]:
     if given["addresses"]:
         pairs = [text.partition("=") for text in given["addresses"]]
         if any(not name or not address for name, _, address in pairs):
-            raise Stop(Code.USAGE, "An address is CHANNEL=ADDRESS, such as email=ann.private@acme.example.")
+            raise CommandFailed(
+                ExitCode.USAGE, "An address is CHANNEL=ADDRESS, such as email=ann.private@acme.example."
+            )
         said["addresses"] = {name: address for name, _, address in pairs}
     return said
 
@@ -73,7 +75,9 @@ def _hours(written: str, zone: str | None) -> dict[str, Any] | bool:
         return False
     match = _HOURS.fullmatch(written.strip())
     if match is None or not zone:
-        raise Stop(Code.USAGE, 'Say --hours "mon-fri 09:00-17:00" with --zone, such as Europe/Berlin.')
+        raise CommandFailed(
+            ExitCode.USAGE, 'Say --hours "mon-fri 09:00-17:00" with --zone, such as Europe/Berlin.'
+        )
     return {"zone": zone, "days": match[1], "from": match[2], "to": match[3]}
 
 
@@ -99,7 +103,9 @@ def change(session: Remote, /, who: str, active: bool | None, yes: bool, **given
     """
     said = _said(given) | ({} if active is None else {"active": active})
     if not said:
-        raise Stop(Code.USAGE, "Nothing was said to change.", hint="See: signoff people set --help")
+        raise CommandFailed(
+            ExitCode.USAGE, "Nothing was said to change.", hint="See: signoff people set --help"
+        )
     if active is False:
         _agree_to_go(session, who, yes)
     _show(session, session.client.directory.change_person(who, **said), "changed")
@@ -140,7 +146,7 @@ def waiting(session: Remote, /, who: str) -> None:
 @click.argument("to", metavar="TO")
 @click.option("--comment", default="", metavar="TEXT", help="Reason, recorded in the history of each task.")
 @click.pass_obj
-def reassign(session: Remote, /, who: str, to: str, comment: str) -> Code:
+def reassign(session: Remote, /, who: str, to: str, comment: str) -> ExitCode:
     """Replace FROM by TO in every open task that asks FROM.
 
     An admin's act, on record in each task. Tasks that the admin's own side has requested stay as they are, as does what
@@ -152,7 +158,7 @@ def reassign(session: Remote, /, who: str, to: str, comment: str) -> Code:
     if not done.get("complete", True):
         lines.append("There are more; repeat the command.")
     session.out.one(done, "reassigned", [visible(line) for line in lines])
-    return Code.FAILURE if done.get("refused") else Code.OK
+    return ExitCode.FAILURE if done.get("refused") else ExitCode.OK
 
 
 @people.command("absent", cls=RemoteCommand, fields=PersonOut)
@@ -166,12 +172,12 @@ def absent(session: Remote, /, who: str, clear: bool, **away: str | None) -> Non
     """Add an absence for a person (existing ones are kept)."""
     directory = session.client.directory
     if clear and any(away.values()):
-        raise Stop(Code.USAGE, "--clear forgets all absences; nothing goes beside it.")
+        raise CommandFailed(ExitCode.USAGE, "--clear forgets all absences; nothing goes beside it.")
     if clear:
         _show(session, directory.change_person(who, absences=[]), "not away")
         return
     if not (away["start"] and away["until"]):
-        raise Stop(Code.USAGE, "Say --from and --until, or --clear.")
+        raise CommandFailed(ExitCode.USAGE, "Say --from and --until, or --clear.")
     found = _found(session, who)
     said = {"from": away["start"], "until": away["until"], "delegate": away["delegate"]}
     absences = [*found.get("absences", ()), {name: value for name, value in said.items() if value}]
@@ -188,8 +194,8 @@ def sessions(session: Remote, who: str) -> None:
     """
     found = session.client.directory.sessions(who)
     columns = [
-        column("SESSION", "session_id"), column("BY"), moment("SIGNED IN", "created_at"),
-        moment("LAST USED", "used_at"), moment("ENDS BY", "expires_at"),
+        column("SESSION", "session_id"), column("BY"), time_column("SIGNED IN", "created_at"),
+        time_column("LAST USED", "used_at"), time_column("ENDS BY", "expires_at"),
     ]  # fmt: skip
     session.out.many(found, columns, "session_id", "Nowhere.")
 
@@ -211,7 +217,7 @@ def _found(session: Remote, who: str) -> dict[str, Any]:
     for one in session.client.directory.people():
         if who.strip().lower() in (one.get("id"), one.get("email")):
             return one
-    raise Stop(Code.NOT_FOUND, f"There is no person {who}.", hint="See: signoff people list")
+    raise CommandFailed(ExitCode.NOT_FOUND, f"There is no person {who}.", hint="See: signoff people list")
 
 
 def _show(session: Remote, person: dict[str, Any], word: str) -> None:

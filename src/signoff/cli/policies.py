@@ -7,9 +7,9 @@ from typing import Any, Final
 import click
 
 from signoff.cli.commands import RemoteCommand
-from signoff.cli.failures import Code, Stop
-from signoff.cli.lazy_group import Group
-from signoff.cli.output import Column, block, column, moment
+from signoff.cli.failures import CommandFailed, ExitCode
+from signoff.cli.lazy_group import SuggestingGroup
+from signoff.cli.output import Column, block, column, time_column
 from signoff.cli.session import Remote
 from signoff.cli.text_safety import visible
 from signoff.wire.policies import PolicyOut
@@ -18,7 +18,7 @@ from signoff.wire.tasks import ExplainOut
 _TASK: Final = re.compile(r"[0-9a-f-]{6,36}", re.IGNORECASE)
 
 
-@click.group(cls=Group)
+@click.group(cls=SuggestingGroup)
 def policies() -> None:
     """List policies and preview their effects."""
 
@@ -37,7 +37,9 @@ def show(session: Remote, name: str) -> None:
     """Show a policy as it was applied."""
     found = _named(session, name)
     if found is None:
-        raise Stop(Code.NOT_FOUND, f"There is no policy {name}.", hint="See: signoff policies list")
+        raise CommandFailed(
+            ExitCode.NOT_FOUND, f"There is no policy {name}.", hint="See: signoff policies list"
+        )
     lines = block("policy", f"{name}, version {found.get('version')}") + block("source", found.get("source"))
     lines += block("broken", found.get("broken"))
     session.out.one(found, "name", lines)
@@ -52,9 +54,13 @@ def explain(session: Remote, task_or_name: str, at: str | None) -> None:
     if _named(session, task_or_name) is not None:
         made = session.client.directory.explain_policy(task_or_name, at)
     elif at and _TASK.fullmatch(task_or_name):
-        raise Stop(Code.USAGE, "--at goes with a policy's name; a task is explained as it stands now.")
+        raise CommandFailed(
+            ExitCode.USAGE, "--at goes with a policy's name; a task is explained as it stands now."
+        )
     elif at or not _TASK.fullmatch(task_or_name):
-        raise Stop(Code.NOT_FOUND, f"There is no policy {task_or_name}.", hint="See: signoff policies list")
+        raise CommandFailed(
+            ExitCode.NOT_FOUND, f"There is no policy {task_or_name}.", hint="See: signoff policies list"
+        )
     else:
         made = session.client.tasks.explain(session.task_id(task_or_name))
     session.out.one(made, "task_id", explained(made))
@@ -96,6 +102,6 @@ _COLUMNS: Final = (
     column("NAME"),
     column("VERSION"),
     column("APPLIED BY"),
-    moment("APPLIED", "applied_at"),
+    time_column("APPLIED", "applied_at"),
     Column("STATE", lambda policy: "broken" if policy.get("broken") else "in force"),
 )

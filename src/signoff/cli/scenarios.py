@@ -5,14 +5,14 @@ import click
 from signoff.cli.arguments import seconds
 from signoff.cli.commands import RemoteCommand
 from signoff.cli.documents import read_document
-from signoff.cli.failures import Code
-from signoff.cli.lazy_group import Group
+from signoff.cli.failures import ExitCode
+from signoff.cli.lazy_group import SuggestingGroup
 from signoff.cli.output import block
 from signoff.cli.session import Remote
 from signoff.cli.watching import refuse_timeout_alone, watch_intent
 
 
-@click.group(cls=Group)
+@click.group(cls=SuggestingGroup)
 def scenarios() -> None:
     """Validate and apply scenario bundles."""
 
@@ -20,13 +20,13 @@ def scenarios() -> None:
 @scenarios.command("validate", cls=RemoteCommand, fields=("valid", "errors", "warnings"))
 @click.argument("file")
 @click.pass_obj
-def validate(session: Remote, file: str) -> Code:
+def validate(session: Remote, file: str) -> ExitCode:
     """Validate a scenario bundle without creating anything."""
     found = session.client.validate_scenario(read_document(file))
     lines = [line for text in found.errors for line in block("error", text)]
     lines += [line for text in found.warnings for line in block("warning", text)]
     session.out.one(found, "valid", lines or ["The bundle is valid."])
-    return Code.OK if found.valid else Code.FAILURE
+    return ExitCode.OK if found.valid else ExitCode.FAILURE
 
 
 @scenarios.command(
@@ -39,11 +39,11 @@ def validate(session: Remote, file: str) -> Code:
 @click.pass_obj
 def apply(
     session: Remote, file: str, idempotency_key: str | None, watch: bool, timeout: float | None
-) -> Code:
+) -> ExitCode:
     """Start a scenario bundle (JSON or YAML)."""
     refuse_timeout_alone(watch, timeout)
     applied = session.client.apply_scenario(read_document(file), idempotency_key=idempotency_key)
     for warning in applied.warnings:
         session.out.note(f"warning: {warning}")
     session.out.one(applied, "intent_id", [applied.intent_id], followed=watch)
-    return watch_intent(session, applied.intent_id, timeout) if watch else Code.OK
+    return watch_intent(session, applied.intent_id, timeout) if watch else ExitCode.OK

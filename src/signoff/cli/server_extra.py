@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from signoff.cli.failures import Code, Stop
+from signoff.cli.failures import CommandFailed, ExitCode
 
 
 @contextmanager
@@ -14,8 +14,8 @@ def server_part(command: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         if not error.name or error.name.split(".")[0] == "signoff":
             raise
-        raise Stop(
-            Code.FAILURE,
+        raise CommandFailed(
+            ExitCode.FAILURE,
             f"{command} needs the server part, and {error.name} is not installed.",
             hint='Install it with pip install "signoff[server]"',
         ) from error

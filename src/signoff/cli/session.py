@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import click
 
 from signoff.cli.arguments import find_id
-from signoff.cli.failures import Code, Stop
+from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.output import Output
 from signoff.cli.text_safety import visible
 from signoff.documents import read_text
@@ -27,7 +27,7 @@ RECENT = 500
 
 
 @dataclass
-class Session:
+class CommandContext:
     """A command's surroundings without a server."""
 
     out: Output
@@ -44,7 +44,7 @@ class Session:
         sys.stderr.flush()
         line = sys.stdin.readline()
         if not line:
-            raise Stop(Code.DECLINED, "Cancelled: no answer.")
+            raise CommandFailed(ExitCode.DECLINED, "Cancelled: no answer.")
         return line.strip()
 
     def show(self, lines: Iterable[str], yes: bool) -> None:
@@ -58,17 +58,17 @@ class Session:
         if yes:
             return
         if not self.interactive:
-            raise Stop(
-                Code.USAGE,
+            raise CommandFailed(
+                ExitCode.USAGE,
                 "This needs a yes, and nobody can be asked here.",
                 hint="The same command with --yes goes ahead.",
             )
         if self.ask(f"{question} [y/N]").lower() not in ("y", "yes"):
-            raise Stop(Code.DECLINED, "Cancelled: nothing was changed.")
+            raise CommandFailed(ExitCode.DECLINED, "Cancelled: nothing was changed.")
 
 
 @dataclass
-class Remote(Session):
+class Remote(CommandContext):
     """A command's surroundings with a server."""
 
     url: str | None = None
@@ -128,12 +128,14 @@ class Remote(Session):
             return None
         key = read_text(Path(self.key_file)).strip()
         if not key:  # another key must not stand in for the one that was asked for
-            raise Stop(Code.USAGE, f"{self.key_file} holds no key.")
+            raise CommandFailed(ExitCode.USAGE, f"{self.key_file} holds no key.")
         return key
 
 
-def _nothing_at(url: str) -> Stop:
-    return Stop(Code.UNREACHABLE, f"Nothing is listening at {url}.", hint="Start it with: signoff up")
+def _nothing_at(url: str) -> CommandFailed:
+    return CommandFailed(
+        ExitCode.UNREACHABLE, f"Nothing is listening at {url}.", hint="Start it with: signoff up"
+    )
 
 
 def _deserted(url: str) -> bool:

@@ -7,22 +7,22 @@ from typing import Any
 import click
 
 from signoff.cli.commands import DataCommand
-from signoff.cli.lazy_group import Group
+from signoff.cli.lazy_group import SuggestingGroup
 from signoff.cli.output import Column, column
-from signoff.cli.session import Session
+from signoff.cli.session import CommandContext
 from signoff.cli.up import flags
-from signoff.config import Loaded, load, rows
+from signoff.config import LoadedSettings, load, rows
 from signoff.core.errors import Invalid
 from signoff.core.text.masking import MASK
 
 
-@click.group(cls=Group)
+@click.group(cls=SuggestingGroup)
 def config() -> None:
     """Show the effective settings and their origin."""
 
 
 @click.pass_obj
-def _show(session: Session, /, origin: bool, **given: Any) -> None:
+def _show(session: CommandContext, /, origin: bool, **given: Any) -> None:
     """Show the effective settings and their origin."""
     loaded = load(given, os.environ)
     for warning in loaded.warnings:
@@ -37,7 +37,7 @@ def _show(session: Session, /, origin: bool, **given: Any) -> None:
     session.out.many([*_server(loaded), *_client()], columns, "name", "")
 
 
-def _server(loaded: Loaded) -> Iterator[dict[str, str]]:
+def _server(loaded: LoadedSettings) -> Iterator[dict[str, str]]:
     for row in rows():
         value = row.show(loaded.config.value_of(row))
         origin = loaded.origins[row.name]

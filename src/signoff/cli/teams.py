@@ -5,8 +5,8 @@ from typing import Any, Final
 import click
 
 from signoff.cli.commands import RemoteCommand
-from signoff.cli.failures import Code, Stop
-from signoff.cli.lazy_group import Group
+from signoff.cli.failures import CommandFailed, ExitCode
+from signoff.cli.lazy_group import SuggestingGroup
 from signoff.cli.output import Column, as_moment, column
 from signoff.cli.people import warned
 from signoff.cli.session import Remote
@@ -14,7 +14,7 @@ from signoff.cli.text_safety import visible
 from signoff.wire.teams import TeamOut
 
 
-@click.group(cls=Group)
+@click.group(cls=SuggestingGroup)
 def teams() -> None:
     """List and change teams, and who is on call."""
 
@@ -39,7 +39,7 @@ def set_team(session: Remote, /, name: str, members: tuple[str, ...], **turns: s
     """Create or replace a team. With a rotation, only the person on call is notified; all members may decide."""
     rotation = {key: value for key, value in turns.items() if value}
     if rotation and not (turns["handover"] and turns["zone"]):
-        raise Stop(Code.USAGE, "A rotation needs both --handover and --zone.")
+        raise CommandFailed(ExitCode.USAGE, "A rotation needs both --handover and --zone.")
     team = session.client.directory.set_team(name, members, rotation or None)
     call = _on_call(team)
     line = f"team {team.get('name')}: {', '.join(team.get('members') or ())}" + (

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from signoff.cli.failures import Code, Stop
+from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.output import Output
 from signoff.cli.server_extra import server_part
 from signoff.cli.text_safety import visible
-from signoff.config import Config, Row, load, rows
+from signoff.config import Config, SettingRow, load, rows
 from signoff.core.errors import Busy
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _FIRST: Final = ("host", "port", "data", "database", "base_url", "organization", "workspace", "manifest")
 
 
-def flag(row: Row) -> click.Option:
+def flag(row: SettingRow) -> click.Option:
     """The option of a setting. Its text is parsed by the row, so that flag and environment mean the same."""
     shown = row.shown or row.show(row.default)
     text = f"{row.text} Default: {shown}." if shown else row.text
@@ -66,7 +66,7 @@ def database_named(config: Config) -> Iterator[None]:
         if busy.code != "database_unavailable":
             raise
         hint = f"Check that {config.shown_database} is right (--database, SIGNOFF_DATABASE_URL) and that it runs."
-        raise Stop(Code.FAILURE, busy.message, hint) from busy
+        raise CommandFailed(ExitCode.FAILURE, busy.message, hint) from busy
 
 
 @click.pass_context

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from signoff.cli.failures import Code, Stop
+from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.output import as_moment, utc
 from signoff.cli.session import Remote
 from signoff.cli.text_safety import visible
@@ -14,7 +14,7 @@ _STATUS_WIDTH: Final = 12
 _KIND_WIDTH: Final = 19
 
 
-class Names:
+class ActorNames:
     """Who the ids in an intent's events are. Asked for only when one is met that is not known yet."""
 
     def __init__(self, session: Remote, intent_id: str) -> None:
@@ -37,15 +37,15 @@ class Names:
 def refuse_timeout_alone(watch: bool, timeout: float | None) -> None:
     """Without ``--watch`` the command follows nothing, so there is nothing that could be over first."""
     if timeout is not None and not watch:
-        raise Stop(Code.USAGE, "--timeout has an effect only with --watch.")
+        raise CommandFailed(ExitCode.USAGE, "--timeout has an effect only with --watch.")
 
 
-def watch_intent(session: Remote, intent_id: str, timeout: float | None) -> Code:
+def watch_intent(session: Remote, intent_id: str, timeout: float | None) -> ExitCode:
     """Print each event until the final one; the exit code that tells how it ended."""
     client = session.client
     # Following outlives a server's restarts; that there is one to begin with is asked first.
     intent_id = _whole(session, client.get_intent(intent_id), intent_id)
-    names = Names(session, intent_id)
+    names = ActorNames(session, intent_id)
     for event in client.observe(intent_id, timeout=timeout):
         if session.out.for_people:
             session.out.line(_line(session, event, names.of(event.actor)))
@@ -53,7 +53,7 @@ def watch_intent(session: Remote, intent_id: str, timeout: float | None) -> Code
             session.out.each(event, "event_type")
     intent = client.get_intent(intent_id)
     code = ending(intent)
-    if code is not Code.OK:
+    if code is not ExitCode.OK:
         why = intent.error.message if intent.error else intent.ending
         session.out.note(f"The intent ended {intent.status}{f': {why}' if why else '.'}")
     return code
@@ -68,22 +68,22 @@ def _whole(session: Remote, intent: Mapping[str, Any], intent_id: str) -> str:
     return whole
 
 
-def ending(intent: Mapping[str, Any]) -> Code:
+def ending(intent: Mapping[str, Any]) -> ExitCode:
     """The exit code of a final intent: 0 only where ``raise_for_status`` raises nothing, else by what it raises."""
     from signoff.client import errors as e
     from signoff.client.types import Result
 
     by_kind = {
-        e.IntentRejected: Code.REJECTED,
-        e.IntentTimedOut: Code.EXPIRED,
-        e.IntentExpired: Code.EXPIRED,
-        e.IntentCanceled: Code.WITHDRAWN,
-        e.IntentWithdrawn: Code.WITHDRAWN,
-        e.IntentSuperseded: Code.SUPERSEDED,
-        e.IntentUndeliverable: Code.UNDELIVERABLE,
+        e.IntentRejected: ExitCode.REJECTED,
+        e.IntentTimedOut: ExitCode.EXPIRED,
+        e.IntentExpired: ExitCode.EXPIRED,
+        e.IntentCanceled: ExitCode.WITHDRAWN,
+        e.IntentWithdrawn: ExitCode.WITHDRAWN,
+        e.IntentSuperseded: ExitCode.SUPERSEDED,
+        e.IntentUndeliverable: ExitCode.UNDELIVERABLE,
     }
     failure = Result.read(dict(intent)).failure
-    return Code.OK if failure is None else by_kind.get(failure, Code.FAILURE)
+    return ExitCode.OK if failure is None else by_kind.get(failure, ExitCode.FAILURE)
 
 
 def _line(session: Remote, event: Mapping[str, Any], who: str) -> str:

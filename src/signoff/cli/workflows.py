@@ -6,14 +6,14 @@ import click
 
 from signoff.cli.commands import RemoteCommand
 from signoff.cli.documents import read_document
-from signoff.cli.lazy_group import Group
-from signoff.cli.output import Column, column, moment
+from signoff.cli.lazy_group import SuggestingGroup
+from signoff.cli.output import Column, column, time_column
 from signoff.cli.session import Remote
 from signoff.cli.text_safety import visible
 from signoff.wire.workflows import WorkflowOut
 
 
-@click.group(cls=Group)
+@click.group(cls=SuggestingGroup)
 def workflows() -> None:
     """Apply and list workflows."""
 
@@ -53,5 +53,5 @@ _COLUMNS: Final = (
     column("VERSION"),
     Column("STEPS", lambda flow: [step.get("step_id") or step.get("id") for step in flow.get("steps") or ()]),
     column("APPLIED BY"),
-    moment("APPLIED", "applied_at"),
+    time_column("APPLIED", "applied_at"),
 )

@@ -23,11 +23,11 @@ from signoff.client.handlers import Function, Handlers, refuse_generator
 from signoff.client.session import AsyncSession
 from signoff.client.settings import find_settings
 from signoff.client.sync import Client
-from signoff.client.work import Shift, Shrink, Terms
+from signoff.client.work import ResultReducer, WorkerLoop, WorkerOptions
 
 log = logging.getLogger("signoff")
 F = TypeVar("F", bound=Function)
-S = TypeVar("S", bound=Shrink)
+S = TypeVar("S", bound=ResultReducer)
 Dispositions = Mapping[int, Any]  # what Python calls on a signal
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -55,13 +55,13 @@ class Agent:
         if concurrency < 1:
             raise ValueError("concurrency must be at least 1")
         self.name = name
-        self.terms = Terms(name, "", concurrency, _seconds(lease, "lease"), _seconds(grace, "grace"))
-        self._shrink: Shrink | None = None
+        self.terms = WorkerOptions(name, "", concurrency, _seconds(lease, "lease"), _seconds(grace, "grace"))
+        self._shrink: ResultReducer | None = None
         self._client = client
         self._named = url, api_key
         self._functions: dict[str, Function] = {}
         self._stop_asked = threading.Event()
-        self._shift: Shift | None = None
+        self._shift: WorkerLoop | None = None
 
     def on(self, intent_type: str) -> Callable[[F], F]:
         """Decorator: the function, plain or async, that does intents of this type; ``"*"`` does all others.
@@ -104,7 +104,7 @@ class Agent:
         handlers = Handlers(loop, retries.clock)
         holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         terms = replace(self.terms, holder=holder)
-        shift = Shift(session, retries, terms, self._functions, handlers, self._shrink)
+        shift = WorkerLoop(session, retries, terms, self._functions, handlers, self._shrink)
 
         def settle(failure: BaseException | None) -> None:
             if not over.done():

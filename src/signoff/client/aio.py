@@ -6,7 +6,7 @@ from typing import Self
 
 import httpx2
 
-from signoff.client.calls import Call, T
+from signoff.client.calls import ApiCall, T
 from signoff.client.flow import Retries, perform
 from signoff.client.methods import Awaited
 from signoff.client.resources import AsyncDirectory, AsyncTasks, ClientMethods
@@ -48,7 +48,7 @@ class AsyncClient(ClientMethods, Awaited):
     async def close(self) -> None:
         await self.session.close()
 
-    async def call(self, call: Call[T]) -> T:
+    async def call(self, call: ApiCall[T]) -> T:
         return await self.session.run(perform(call, self.retries))
 
     def observe(

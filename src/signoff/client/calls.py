@@ -30,7 +30,7 @@ Query = Mapping[str, str | int | bool | None]
 
 
 @dataclass(frozen=True)
-class Call(Generic[T]):
+class ApiCall(Generic[T]):
     """One request and the reading of its answer.
 
     key: its Idempotency-Key, or None; repeatable: harmless to send twice even without a key;
@@ -66,9 +66,11 @@ class Call(Generic[T]):
                     f"Asked about {kind.removesuffix('s')} {wanted}, got an answer about {said}."
                 )
 
-    def then(self, read: Callable[[T], U]) -> "Call[U]":
+    def then(self, read: Callable[[T], U]) -> "ApiCall[U]":
         """The same call, with one more step of reading its answer."""
-        return cast("Call[U]", replace(cast("Call[Any]", self), read=lambda answer: read(self.read(answer))))
+        return cast(
+            "ApiCall[U]", replace(cast("ApiCall[Any]", self), read=lambda answer: read(self.read(answer)))
+        )
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -118,7 +120,7 @@ def _named(answer: Json, names: Sequence[str]) -> Iterator[tuple[str, bool]]:
 
 
 @dataclass(frozen=True)
-class Page(Generic[T]):
+class ListPage(Generic[T]):
     """One page of a list; ``next_cursor`` is None on the last."""
 
     items: list[T]
@@ -126,18 +128,18 @@ class Page(Generic[T]):
 
 
 # A list is read by asking, with (how many at most, the cursor so far), for one page after the other.
-Pages = Callable[[int, str | None], Call[Page[T]]]
+Pages = Callable[[int, str | None], ApiCall[ListPage[T]]]
 
 
 @dataclass(frozen=True)
-class Sent:
+class SubmittedIntent:
     """A submitted intent, and what its sender should know about it: that no agent listens there, for instance."""
 
     intent_id: str
     warnings: tuple[str, ...] = ()
 
 
-def id_after_logging_warnings(sent: Sent) -> str:
+def id_after_logging_warnings(sent: SubmittedIntent) -> str:
     """The id; nobody looks at the warnings otherwise."""
     for warning in sent.warnings:
         log.warning("intent %s: %s", sent.intent_id, warning)
@@ -151,33 +153,33 @@ def own_key(given: str | None) -> str:
     return fresh_key() if given is None else str(given)
 
 
-def send_intent(intent: Mapping[str, Any], idempotency_key: str | None = None) -> Call[Sent]:
-    return Call("POST", "/v1/intents", _sent, body=dict(intent), key=own_key(idempotency_key))
+def send_intent(intent: Mapping[str, Any], idempotency_key: str | None = None) -> ApiCall[SubmittedIntent]:
+    return ApiCall("POST", "/v1/intents", _sent, body=dict(intent), key=own_key(idempotency_key))
 
 
-def get_intent(intent_id: str) -> Call[Intent]:
-    return Call("GET", f"/v1/intents/{one_segment(intent_id)}", intent_in)
+def get_intent(intent_id: str) -> ApiCall[Intent]:
+    return ApiCall("GET", f"/v1/intents/{one_segment(intent_id)}", intent_in)
 
 
-def get_result(intent_id: str) -> Call[Result]:
-    return Call(
+def get_result(intent_id: str) -> ApiCall[Result]:
+    return ApiCall(
         "GET", f"/v1/intents/{one_segment(intent_id)}", lambda answer: Result.read(inner(answer, "intent"))
     )
 
 
-def events(intent_id: str, since: int = 0) -> Call[list[Event]]:
+def events(intent_id: str, since: int = 0) -> ApiCall[list[Event]]:
     path = f"/v1/intents/{one_segment(intent_id)}/events"
-    return Call("GET", path, lambda answer: list_of(answer, "events", Event.read), query={"since": since})
+    return ApiCall("GET", path, lambda answer: list_of(answer, "events", Event.read), query={"since": since})
 
 
-def event_stream(intent_id: str, since: int, wait_seconds: int) -> Call[None]:
+def event_stream(intent_id: str, since: int, wait_seconds: int) -> ApiCall[None]:
     path = f"/v1/intents/{one_segment(intent_id)}/events/stream"
-    return Call("GET", path, lambda _: None, query={"since": since, "wait_seconds": wait_seconds})
+    return ApiCall("GET", path, lambda _: None, query={"since": since, "wait_seconds": wait_seconds})
 
 
-def retry(intent_id: str, idempotency_key: str | None = None) -> Call[Sent]:
+def retry(intent_id: str, idempotency_key: str | None = None) -> ApiCall[SubmittedIntent]:
     path = f"/v1/intents/{one_segment(intent_id)}/retry"
-    return Call("POST", path, _sent, body={}, key=own_key(idempotency_key))
+    return ApiCall("POST", path, _sent, body={}, key=own_key(idempotency_key))
 
 
 def named(
@@ -194,7 +196,7 @@ def named(
 
 
 @dataclass(frozen=True)
-class Claimed:
+class ClaimedDeliveries:
     """What was taken. ``agent``: the address that was asked for; ``notice``: what the person who started the agent
     should know about it, or "".
     """
@@ -204,50 +206,50 @@ class Claimed:
     notice: str = ""
 
 
-def claim(address: str, limit: int, lease: float, holder: str, wait: int) -> Call[Claimed]:
+def claim(address: str, limit: int, lease: float, holder: str, wait: int) -> ApiCall[ClaimedDeliveries]:
     body = {"limit": limit, "lease_seconds": lease, "holder": holder, "wait_seconds": wait}
     path = f"/v1/agents/{_address(address)}/deliveries/claim"
-    return Call("POST", path, _claimed, body=body, wait=wait)
+    return ApiCall("POST", path, _claimed, body=body, wait=wait)
 
 
-def _claimed(answer: Json) -> Claimed:
+def _claimed(answer: Json) -> ClaimedDeliveries:
     most = {"max_report_bytes": answer.get("max_report_bytes")}
     deliveries = list_of(
         answer, "deliveries", lambda one: Delivery.read({**most, **one} if isinstance(one, dict) else one)
     )
     agent, notice = answer.get("agent"), answer.get("notice")
-    return Claimed(tuple(deliveries), str(agent or ""), str(notice or ""))
+    return ClaimedDeliveries(tuple(deliveries), str(agent or ""), str(notice or ""))
 
 
-def renew(delivery: Delivery, lease: float) -> Call[None]:
+def renew(delivery: Delivery, lease: float) -> ApiCall[None]:
     return _of_delivery(delivery, "renew", {"lease_seconds": lease})
 
 
-def release(delivery: Delivery) -> Call[None]:
+def release(delivery: Delivery) -> ApiCall[None]:
     return _of_delivery(delivery, "release", {})
 
 
-def report_result(delivery: Delivery, result: Json) -> Call[None]:
+def report_result(delivery: Delivery, result: Json) -> ApiCall[None]:
     return _of_delivery(delivery, "report", {"result": result})
 
 
-def report_fault(delivery: Delivery, code: str, message: str, retryable: bool) -> Call[None]:
+def report_fault(delivery: Delivery, code: str, message: str, retryable: bool) -> ApiCall[None]:
     error = {"code": code, "message": message, "retryable": retryable}
     return _of_delivery(delivery, "report", {"error": error})
 
 
-def _of_delivery(delivery: Delivery, verb: str, body: Json) -> Call[None]:
+def _of_delivery(delivery: Delivery, verb: str, body: Json) -> ApiCall[None]:
     # The token is what makes these repeatable: the second one finds the step closed and changes nothing.
     path = f"/v1/deliveries/{one_segment(delivery.delivery_id)}/{verb}"
-    return Call("POST", path, lambda _: None, body={"token": delivery.token, **body}, repeatable=True)
+    return ApiCall("POST", path, lambda _: None, body={"token": delivery.token, **body}, repeatable=True)
 
 
 def pages(path: str, query: Query, name: str, read: Callable[[object], T]) -> Pages[T]:
-    def page(answer: Json) -> Page[T]:
+    def page(answer: Json) -> ListPage[T]:
         cursor = answer.get("next_cursor")
-        return Page(list_of(answer, name, read), str(cursor) if cursor else None)
+        return ListPage(list_of(answer, name, read), str(cursor) if cursor else None)
 
-    return lambda limit, cursor: Call("GET", path, page, query={**query, "limit": limit, "cursor": cursor})
+    return lambda limit, cursor: ApiCall("GET", path, page, query={**query, "limit": limit, "cursor": cursor})
 
 
 def fresh_key() -> str:
@@ -285,6 +287,6 @@ def intent_in(answer: Json) -> Intent:
     return Intent.read(inner(answer, "intent"))
 
 
-def _sent(answer: Json) -> Sent:
+def _sent(answer: Json) -> SubmittedIntent:
     intent_id = str(answer.get("intent_id") or inner(answer, "intent")["intent_id"])
-    return Sent(intent_id, tuple(list_of(answer, "warnings", str)))
+    return SubmittedIntent(intent_id, tuple(list_of(answer, "warnings", str)))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, TypeVar, cast
 
-from signoff.client.calls import Call, Pages
+from signoff.client.calls import ApiCall, Pages
 from signoff.client.errors import RequestRefused as Refused
 from signoff.client.errors import SignoffError, may_pass, may_repeat, not_signoff, refusal
 from signoff.client.types import Event
@@ -25,7 +25,7 @@ LONGEST_ASKED: Final = 300.0
 
 
 @dataclass(frozen=True)
-class Reply:
+class HttpReply:
     """The server's answer; ``headers`` by lower-case name; ``body`` is empty for an opened stream."""
 
     status: int
@@ -37,7 +37,7 @@ class Reply:
 class Exchange:
     """Send a request, get its whole Reply. timeout: seconds for each of sending and waiting to hear."""
 
-    call: Call[Any]
+    call: ApiCall[Any]
     timeout: float
 
 
@@ -45,7 +45,7 @@ class Exchange:
 class Open:
     """Send a request whose answer is a stream; get its Reply (with the body unless the status is 200)."""
 
-    call: Call[Any]
+    call: ApiCall[Any]
     timeout: float
 
 
@@ -89,7 +89,7 @@ class Retries:
     chance: Callable[[], float] = random.random
 
 
-class Backoff:
+class JitteredBackoff:
     """Pauses with full jitter: up to a bound that doubles, on top of what the server asked for."""
 
     def __init__(self, chance: Callable[[], float]) -> None:
@@ -108,7 +108,7 @@ class Backoff:
         self._bound = FIRST_PAUSE
 
 
-class Deadline:
+class MonotonicDeadline:
     """A moment by the monotonic clock; never, when seconds is None."""
 
     def __init__(self, seconds: float | None, clock: Callable[[], float]) -> None:
@@ -122,7 +122,7 @@ class Deadline:
 
 
 def perform(
-    call: Call[T],
+    call: ApiCall[T],
     retries: Retries,
     *,
     retry_for: float | None = None,
@@ -132,8 +132,8 @@ def perform(
 
     retry_for: seconds, instead of that of ``retries``; passing: which failures are worth another try.
     """
-    end = Deadline(retries.retry_for if retry_for is None else retry_for, retries.clock)
-    backoff = Backoff(retries.chance)
+    end = MonotonicDeadline(retries.retry_for if retry_for is None else retry_for, retries.clock)
+    backoff = JitteredBackoff(retries.chance)
     while True:
         try:
             reply = yield from exchange(Exchange(call, retries.timeout + call.wait))
@@ -147,9 +147,9 @@ def perform(
 
 
 def persist(
-    call: Call[T],
+    call: ApiCall[T],
     retries: Retries,
-    end: Deadline,
+    end: MonotonicDeadline,
     passing: Callable[[SignoffError], bool] = may_pass,
 ) -> Flow[T]:
     """Perform a safe call, whatever happens to the server meanwhile, until the deadline."""
@@ -171,12 +171,12 @@ def gather(pages: Pages[T], limit: int, retries: Retries) -> Flow[list[T]]:
     return found[:limit]
 
 
-def exchange(effect: Exchange | Open) -> Flow[Reply]:
+def exchange(effect: Exchange | Open) -> Flow[HttpReply]:
     reply = yield effect
-    return cast(Reply, reply)
+    return cast(HttpReply, reply)
 
 
-def read_answer(call: Call[T], reply: Reply) -> T:
+def read_answer(call: ApiCall[T], reply: HttpReply) -> T:
     """The call's reading of a 2xx answer; raises the RequestRefused that any other stands for."""
     if not 200 <= reply.status < 300:
         raise refusal(reply.status, reply.headers, reply.body)

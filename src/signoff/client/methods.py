@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
-from signoff.client.calls import Call
+from signoff.client.calls import ApiCall
 from signoff.client.flow import Flow, Retries, perform
 from signoff.client.session import AsyncSession, Session
 
@@ -73,7 +73,7 @@ def flow(make: Callable[Concatenate[M, P], Flow[T]]) -> Method[P, T]:
     return Method(make)
 
 
-def request(make: Callable[Concatenate[M, P], Call[T]]) -> Method[P, T]:
+def request(make: Callable[Concatenate[M, P], ApiCall[T]]) -> Method[P, T]:
     """Decorator: a method that makes one call."""
 
     @wraps(make)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from signoff.client import calls
-from signoff.client.calls import Call, Query, fresh_key, inner, list_of, one_segment, own_key, pages
+from signoff.client.calls import ApiCall, Query, fresh_key, inner, list_of, one_segment, own_key, pages
 from signoff.client.flow import Flow, gather
 from signoff.client.methods import Awaited, Blocking, Methods, flow, request
 from signoff.client.records import Json
@@ -36,7 +36,7 @@ class ClientMethods(Methods):
     """What a client does about intents, workflows, agents and keys."""
 
     @request
-    def send_intent(self, intent: Mapping[str, Any], *, idempotency_key: str | None = None) -> Call[str]:
+    def send_intent(self, intent: Mapping[str, Any], *, idempotency_key: str | None = None) -> ApiCall[str]:
         """Submit an intent; its id. Durable when this returns, and created once, also over lost answers."""
         return calls.send_intent(intent, idempotency_key).then(calls.id_after_logging_warnings)
 
@@ -49,7 +49,7 @@ class ClientMethods(Methods):
         return Follower(intent_id, 0, timeout, self.retries).result()
 
     @request
-    def get_intent(self, intent_id: str) -> Call[Intent]:
+    def get_intent(self, intent_id: str) -> ApiCall[Intent]:
         """The intent as it is now."""
         return calls.get_intent(intent_id)
 
@@ -75,68 +75,70 @@ class ClientMethods(Methods):
         return gather(pages("/v1/intents", query, "intents", Intent.read), limit, self.retries)
 
     @request
-    def events(self, intent_id: str, since: int = 0) -> Call[list[Event]]:
+    def events(self, intent_id: str, since: int = 0) -> ApiCall[list[Event]]:
         """The intent's events after ``since`` so far."""
         return calls.events(intent_id, since)
 
     @request
-    def cancel(self, intent_id: str, reason: str = "canceled") -> Call[Intent]:
+    def cancel(self, intent_id: str, reason: str = "canceled") -> ApiCall[Intent]:
         """Cancel the intent; Conflict when it has ended already."""
         path = f"/v1/intents/{one_segment(intent_id)}/resolve"
         body = {"status": "CANCELED", "reason": reason}
-        return Call("POST", path, calls.intent_in, body=body, key=fresh_key())
+        return ApiCall("POST", path, calls.intent_in, body=body, key=fresh_key())
 
     @request
-    def retry(self, intent_id: str, *, idempotency_key: str | None = None) -> Call[str]:
+    def retry(self, intent_id: str, *, idempotency_key: str | None = None) -> ApiCall[str]:
         """Submit the same again; the new intent's id."""
         return calls.retry(intent_id, idempotency_key).then(calls.id_after_logging_warnings)
 
     @request
-    def rerun(self, intent_id: str) -> Call[str]:
+    def rerun(self, intent_id: str) -> ApiCall[str]:
         """Rerun the step that failed after an approval, once, under the same decision; the new intent's id.
 
         Conflict where people have to be asked anew: ``retry`` does.
         """
         # An intent is rerun once: a second call gets the same new intent.
         path = f"/v1/intents/{one_segment(intent_id)}/rerun"
-        return Call("POST", path, lambda answer: str(answer["intent_id"]), body={}, repeatable=True)
+        return ApiCall("POST", path, lambda answer: str(answer["intent_id"]), body={}, repeatable=True)
 
     @request
-    def messages(self, intent_id: str) -> Call[list[Json]]:
+    def messages(self, intent_id: str) -> ApiCall[list[Json]]:
         """The messages sent about an intent, and their delivery status."""
         return _many(f"/v1/intents/{one_segment(intent_id)}/messages", "messages")
 
     @request
-    def audit(self, intent_id: str) -> Call[AuditTrail]:
+    def audit(self, intent_id: str) -> ApiCall[AuditTrail]:
         """The intent's whole history with its hash chain."""
-        return Call("GET", f"/v1/intents/{one_segment(intent_id)}/audit", AuditTrail.read)
+        return ApiCall("GET", f"/v1/intents/{one_segment(intent_id)}/audit", AuditTrail.read)
 
     @request
     def apply_scenario(
         self, bundle: Mapping[str, Any], *, idempotency_key: str | None = None
-    ) -> Call[AppliedScenario]:
+    ) -> ApiCall[AppliedScenario]:
         """Start a scenario bundle: its agents, its plan, its intent."""
         given = idempotency_key if idempotency_key is not None else bundle.get("idempotency_key") or None
-        return Call(
+        return ApiCall(
             "POST", "/v1/scenarios/apply", AppliedScenario.read, body=dict(bundle), key=own_key(given)
         )
 
     @request
-    def validate_scenario(self, bundle: Mapping[str, Any]) -> Call[ScenarioCheck]:
+    def validate_scenario(self, bundle: Mapping[str, Any]) -> ApiCall[ScenarioCheck]:
         """Check a scenario bundle; nothing is created."""
-        return Call("POST", "/v1/scenarios/validate", ScenarioCheck.read, body=dict(bundle), repeatable=True)
+        return ApiCall(
+            "POST", "/v1/scenarios/validate", ScenarioCheck.read, body=dict(bundle), repeatable=True
+        )
 
     @request
-    def apply_workflow(self, template: Mapping[str, Any], dry_run: bool = False) -> Call[AppliedWorkflow]:
+    def apply_workflow(self, template: Mapping[str, Any], dry_run: bool = False) -> ApiCall[AppliedWorkflow]:
         """Apply a workflow to its intent type; dry_run: only check it and say whether it differs."""
         # Repeatable without a key: the second time the same template is active already.
         query, body = _dry(dry_run), dict(template)
-        return Call("POST", "/v1/workflows", AppliedWorkflow.read, query=query, body=body, repeatable=True)
+        return ApiCall("POST", "/v1/workflows", AppliedWorkflow.read, query=query, body=body, repeatable=True)
 
     @request
-    def workflows(self) -> Call[list[Workflow]]:
+    def workflows(self) -> ApiCall[list[Workflow]]:
         """The active workflows."""
-        return Call("GET", "/v1/workflows", lambda answer: list_of(answer, "workflows", Workflow.read))
+        return ApiCall("GET", "/v1/workflows", lambda answer: list_of(answer, "workflows", Workflow.read))
 
     @request
     def answer(  # noqa: PLR0913
@@ -150,7 +152,7 @@ class ClientMethods(Methods):
         *,
         stage: int | None = None,
         answer_number: int | None = None,
-    ) -> Call[Task]:
+    ) -> ApiCall[Task]:
         """Answer a task; the task after it. AlreadyDecided when late, StaleRevision when it has changed.
 
         task_id: the task that you were shown, or its id with the task's stage, revision and digest: then it counts for
@@ -169,7 +171,7 @@ class ClientMethods(Methods):
         stage: int | None = None,
         revision: int | None = None,
         digest: str | None = None,
-    ) -> Call[Task]:
+    ) -> ApiCall[Task]:
         """Approve a task."""
         named = calls.named(task_id, stage, revision, digest)
         return _answer(task_id, {"outcome": "approved", "comment": comment, **named})
@@ -183,15 +185,15 @@ class ClientMethods(Methods):
         stage: int | None = None,
         revision: int | None = None,
         digest: str | None = None,
-    ) -> Call[Task]:
+    ) -> ApiCall[Task]:
         """Reject a task."""
         named = calls.named(task_id, stage, revision, digest)
         return _answer(task_id, {"outcome": "rejected", "comment": comment, **named})
 
     @request
-    def agents(self) -> Call[list[Account]]:
+    def agents(self) -> ApiCall[list[Account]]:
         """The registered agents."""
-        return Call("GET", "/v1/agents", lambda answer: list_of(answer, "agents", Account.read))
+        return ApiCall("GET", "/v1/agents", lambda answer: list_of(answer, "agents", Account.read))
 
     @request
     def create_key(
@@ -203,31 +205,31 @@ class ClientMethods(Methods):
         name: str | None = None,
         roles: Sequence[str] | None = None,
         expires_in: float | None = None,
-    ) -> Call[Key]:
+    ) -> ApiCall[Key]:
         """A new key of an agent (name, address), a service (name), a person (e-mail); expires_in: seconds."""
         if sum(holder is not None for holder in (agent, service, person)) != 1:
             raise TypeError("create_key() takes exactly one of agent=, service= and person=")
         holder = {"agent": agent, "service": service, "person": person, "name": name}
         more = {"roles": roles and list(roles), "expires_in_seconds": expires_in}
         # Never repeated: the server cannot show a secret twice that it keeps only as a hash.
-        return Call("POST", "/v1/keys", Key.read, body=_given({**holder, **more}))
+        return ApiCall("POST", "/v1/keys", Key.read, body=_given({**holder, **more}))
 
     @request
-    def revoke_key(self, key_id: str) -> Call[None]:
+    def revoke_key(self, key_id: str) -> ApiCall[None]:
         """Revoke a key immediately."""
-        return Call(
+        return ApiCall(
             "POST", f"/v1/keys/{one_segment(key_id)}/revoke", lambda _: None, body={}, repeatable=True
         )
 
     @request
-    def me(self) -> Call[Me]:
+    def me(self) -> ApiCall[Me]:
         """The actor of this client's key."""
-        return Call("GET", "/v1/me", Me.read)
+        return ApiCall("GET", "/v1/me", Me.read)
 
     @request
-    def health(self) -> Call[Health]:
+    def health(self) -> ApiCall[Health]:
         """That the server answers, and its version."""
-        return Call("GET", "/health", Health.read)
+        return ApiCall("GET", "/health", Health.read)
 
 
 class TaskMethods(Methods):
@@ -259,179 +261,179 @@ class TaskMethods(Methods):
         return gather(pages("/v1/tasks", query, "tasks", Task.read), limit, self.retries)
 
     @request
-    def get(self, task_id: str) -> Call[Task]:
+    def get(self, task_id: str) -> ApiCall[Task]:
         """One task."""
-        return Call("GET", f"/v1/tasks/{one_segment(task_id)}", _task)
+        return ApiCall("GET", f"/v1/tasks/{one_segment(task_id)}", _task)
 
     @request
-    def explain(self, task_id: str) -> Call[Json]:
+    def explain(self, task_id: str) -> ApiCall[Json]:
         """Who may decide, and the scheduled contacts."""
         return _get(f"/v1/tasks/{one_segment(task_id)}/explain")
 
     @request
-    def messages(self, task_id: str) -> Call[builtins.list[Json]]:
+    def messages(self, task_id: str) -> ApiCall[builtins.list[Json]]:
         """The messages sent about a task, and their delivery status."""
         return _many(f"/v1/tasks/{one_segment(task_id)}/messages", "messages")
 
     @request
-    def delegate(self, task_id: str, to: str, comment: str | None = None) -> Call[Task]:
+    def delegate(self, task_id: str, to: str, comment: str | None = None) -> ApiCall[Task]:
         """Delegate your vote to another person."""
         return _act(task_id, "delegate", to=to, comment=comment)
 
     @request
-    def reassign(self, task_id: str, to: Sequence[str], comment: str | None = None) -> Call[Task]:
+    def reassign(self, task_id: str, to: Sequence[str], comment: str | None = None) -> ApiCall[Task]:
         """Ask other people, teams or roles instead (owners and admins)."""
         return _act(task_id, "reassign", to=[*to], comment=comment)
 
     @request
-    def mark_reviewing(self, task_id: str, clear: bool = False) -> Call[Task]:
+    def mark_reviewing(self, task_id: str, clear: bool = False) -> ApiCall[Task]:
         """Mark a task as being reviewed by you; clear: remove the mark. It does not lock the task."""
         return _act(task_id, "unmark-reviewing" if clear else "mark-reviewing")
 
     @request
-    def snooze(self, task_id: str, until: str | None = None, duration: str | None = None) -> Call[Task]:
+    def snooze(self, task_id: str, until: str | None = None, duration: str | None = None) -> ApiCall[Task]:
         """Suppress reminders to you about a task: until a time (RFC 3339), or for a duration (``2h``)."""
         return _act(task_id, "snooze", **{"until": until, "for": duration})
 
     @request
-    def unsnooze(self, task_id: str) -> Call[Task]:
+    def unsnooze(self, task_id: str) -> ApiCall[Task]:
         """Cancel a snooze."""
         return _act(task_id, "unsnooze")
 
     @request
-    def comment(self, task_id: str, text: str) -> Call[Task]:
+    def comment(self, task_id: str, text: str) -> ApiCall[Task]:
         """Comment on a task without answering it. Notifies the requester and earlier commenters."""
         return _act(task_id, "comment", comment=text)
 
     @request
     def revise(
         self, task_id: str, payload: Mapping[str, Any], comment: str | None = None, digest: str | None = None
-    ) -> Call[Task]:
+    ) -> ApiCall[Task]:
         """Change what is decided; earlier votes are void. digest: of what was shown."""
         return _act(task_id, "revise", payload=dict(payload), comment=comment, digest=digest)
 
     @request
-    def withdraw(self, task_id: str, reason: str | None = None) -> Call[Intent]:
+    def withdraw(self, task_id: str, reason: str | None = None) -> ApiCall[Intent]:
         """Withdraw the request; the intent after it."""
         path, body = f"/v1/tasks/{one_segment(task_id)}/withdraw", _given({"comment": reason})
-        return Call("POST", path, calls.intent_in, body=body, key=fresh_key())
+        return ApiCall("POST", path, calls.intent_in, body=body, key=fresh_key())
 
 
 class DirectoryMethods(Methods):
     """People, teams and policies of the workspace."""
 
     @request
-    def people(self) -> Call[list[Json]]:
+    def people(self) -> ApiCall[list[Json]]:
         """All people, by address."""
         return _many("/v1/people", "people")
 
     @request
-    def add_person(self, /, email: str, **fields: Any) -> Call[Json]:
+    def add_person(self, /, email: str, **fields: Any) -> ApiCall[Json]:
         """A new person; fields: name, roles, zone, hours, addresses, absences, preferences."""
         return _write("POST", "/v1/people", "person", {"email": email, **fields})
 
     @request
-    def change_person(self, /, who: str, **fields: Any) -> Call[Json]:
+    def change_person(self, /, who: str, **fields: Any) -> ApiCall[Json]:
         """Update a person (address or id); omitted fields are unchanged."""
         path = f"/v1/people/{one_segment(who)}"
         return _warned(_write("PATCH", path, "person", fields, repeatable=True))
 
     @request
-    def sessions(self, who: str = "me") -> Call[list[Json]]:
+    def sessions(self, who: str = "me") -> ApiCall[list[Json]]:
         """The sessions of a person (address or id); others than one's own for owners and admins."""
         return _many(f"/v1/people/{one_segment(who)}/sessions", "sessions")
 
     @request
-    def end_sessions(self, who: str = "me", session_id: str | None = None) -> Call[int]:
+    def end_sessions(self, who: str = "me", session_id: str | None = None) -> ApiCall[int]:
         """Sign a person out of all sessions, or of one; how many ended."""
         one = f"/{one_segment(session_id)}" if session_id else ""
         path = f"/v1/people/{one_segment(who)}/sessions{one}/end"
-        return Call("POST", path, lambda answer: int(answer.get("ended") or 0), body={})
+        return ApiCall("POST", path, lambda answer: int(answer.get("ended") or 0), body={})
 
     @request
-    def open_tasks_of(self, who: str) -> Call[Json]:
+    def open_tasks_of(self, who: str) -> ApiCall[Json]:
         """The open tasks that a person (address or id) may answer."""
         return _get(f"/v1/people/{one_segment(who)}/waiting")
 
     @request
-    def reassign_all(self, who: str, to: str, comment: str = "") -> Call[Json]:
+    def reassign_all(self, who: str, to: str, comment: str = "") -> ApiCall[Json]:
         """Replace a person by another in every open task that asks them."""
         body = {"to": to, "comment": comment}
-        return Call("POST", f"/v1/people/{one_segment(who)}/reassign", _bare, body=body)
+        return ApiCall("POST", f"/v1/people/{one_segment(who)}/reassign", _bare, body=body)
 
     @request
-    def understaffed_tasks(self) -> Call[Json]:
+    def understaffed_tasks(self) -> ApiCall[Json]:
         """The open tasks with too few eligible people left."""
         return _get("/v1/tasks/understaffed")
 
     @request
-    def teams(self) -> Call[list[Json]]:
+    def teams(self) -> ApiCall[list[Json]]:
         """All teams, with who is on call."""
         return _many("/v1/teams", "teams")
 
     @request
     def set_team(
         self, name: str, members: Sequence[str], rotation: Mapping[str, Any] | None = None
-    ) -> Call[Json]:
+    ) -> ApiCall[Json]:
         """Create or replace a team; rotation: order, handover (``mon 09:00``), zone, anchor."""
         body = {"members": list(members), "rotation": dict(rotation) if rotation else None}
         return _warned(_write("PUT", f"/v1/teams/{one_segment(name)}", "team", body, repeatable=True))
 
     @request
-    def policies(self) -> Call[list[Json]]:
+    def policies(self) -> ApiCall[list[Json]]:
         """All named policies."""
         return _many("/v1/policies", "policies")
 
     @request
-    def set_policy(self, name: str, policy: Mapping[str, Any]) -> Call[Json]:
+    def set_policy(self, name: str, policy: Mapping[str, Any]) -> ApiCall[Json]:
         """Create or replace a policy; open tasks keep the one they started with."""
         body = {"name": name, "policy": dict(policy)}
         return _write("POST", "/v1/policies", "policy", body, repeatable=True)
 
     @request
-    def explain_policy(self, name: str, at: str | None = None) -> Call[Json]:
+    def explain_policy(self, name: str, at: str | None = None) -> ApiCall[Json]:
         """Who may decide a task under the policy, and the scheduled contacts; at: when it would open (RFC 3339)."""
         return _get(f"/v1/policies/{one_segment(name)}/explain", {"at": at})
 
     @request
-    def apply(self, document: Mapping[str, Any], dry_run: bool = False) -> Call[Json]:
+    def apply(self, document: Mapping[str, Any], dry_run: bool = False) -> ApiCall[Json]:
         """Apply people, teams, policies and workflows, all or nothing; dry_run: only say what would change."""
         # Repeatable without a key: the second time everything is as it says already.
         body = dict(document)
-        return Call("POST", "/v1/apply", _bare, query=_dry(dry_run), body=body, repeatable=True)
+        return ApiCall("POST", "/v1/apply", _bare, query=_dry(dry_run), body=body, repeatable=True)
 
     @request
     def changes(
         self, limit: int = 50, about: str | None = None, before: int | None = None
-    ) -> Call[list[Json]]:
+    ) -> ApiCall[list[Json]]:
         """The change log, newest first; about: only of one, as ``policy:NAME`` or ``person:EMAIL``; before: only what
         has a lower ``number``.
         """
         return _many("/v1/changes", "changes", {"limit": limit, "about": about, "cursor": before})
 
     @request
-    def channels(self) -> Call[list[Json]]:
+    def channels(self) -> ApiCall[list[Json]]:
         """The delivery status of each channel (for owners and admins)."""
         return _many("/v1/channels", "channels")
 
     @request
-    def proposals(self) -> Call[list[Json]]:
+    def proposals(self) -> ApiCall[list[Json]]:
         """In a protected workspace: the proposals that wait for a second admin, newest first."""
         return _many("/v1/proposals", "proposals")
 
     @request
-    def proposal(self, proposal_id: str) -> Call[Json]:
+    def proposal(self, proposal_id: str) -> ApiCall[Json]:
         """One proposal: what it would change, and how it ended."""
         path = f"/v1/proposals/{one_segment(proposal_id)}"
-        return Call("GET", path, lambda answer: _bare(answer.get("proposal")))
+        return ApiCall("GET", path, lambda answer: _bare(answer.get("proposal")))
 
     @request
-    def confirm(self, proposal_id: str) -> Call[Json]:
+    def confirm(self, proposal_id: str) -> ApiCall[Json]:
         """Confirm another admin's proposal: it is applied."""
         return _write("POST", f"/v1/proposals/{one_segment(proposal_id)}/confirm", "proposal", {})
 
     @request
-    def refuse(self, proposal_id: str) -> Call[Json]:
+    def refuse(self, proposal_id: str) -> ApiCall[Json]:
         """Refuse a proposal, or withdraw your own."""
         return _write("POST", f"/v1/proposals/{one_segment(proposal_id)}/refuse", "proposal", {})
 
@@ -468,17 +470,17 @@ def _task(answer: Json) -> Task:
     return Task.read(inner(answer, "task"))
 
 
-def _many(path: str, name: str, query: Query | None = None) -> Call[list[Json]]:
-    return Call("GET", path, lambda answer: list_of(answer, name, _bare), query=query or {})
+def _many(path: str, name: str, query: Query | None = None) -> ApiCall[list[Json]]:
+    return ApiCall("GET", path, lambda answer: list_of(answer, name, _bare), query=query or {})
 
 
-def _get(path: str, query: Query | None = None) -> Call[Json]:
-    return Call("GET", path, _bare, query=query or {})
+def _get(path: str, query: Query | None = None) -> ApiCall[Json]:
+    return ApiCall("GET", path, _bare, query=query or {})
 
 
 def _write(
     method: str, path: str, name: str, body: Mapping[str, Any], *, repeatable: bool = False
-) -> Call[Json]:
+) -> ApiCall[Json]:
     """A write to the directory that names ``name`` in its answer. The server keeps no answer of it by a key: what says
     how a thing should be may be sent twice, and what creates or ends one may not.
     """
@@ -486,20 +488,20 @@ def _write(
     def read(answer: Json) -> Json:
         return _bare(answer.get(name))
 
-    return Call(method, path, read, body=_given(body), repeatable=repeatable)
+    return ApiCall(method, path, read, body=_given(body), repeatable=repeatable)
 
 
-def _warned(call: Call[Json]) -> Call[Json]:
+def _warned(call: ApiCall[Json]) -> ApiCall[Json]:
     """The same, with the ``warnings`` of the answer beside what it says."""
     plain = call.read
     return replace(call, read=lambda answer: {**plain(answer), "warnings": answer.get("warnings") or []})
 
 
-def _answer(task: str | Task, given: Mapping[str, Any]) -> Call[Task]:
+def _answer(task: str | Task, given: Mapping[str, Any]) -> ApiCall[Task]:
     path = f"/v1/tasks/{one_segment(task if isinstance(task, str) else task.task_id)}/answer"
-    return Call("POST", path, _task, body=_given(given), key=fresh_key())
+    return ApiCall("POST", path, _task, body=_given(given), key=fresh_key())
 
 
-def _act(task_id: str, verb: str, **body: Any) -> Call[Task]:
+def _act(task_id: str, verb: str, **body: Any) -> ApiCall[Task]:
     path = f"/v1/tasks/{one_segment(task_id)}/{verb}"
-    return Call("POST", path, _task, body=_given(body), key=fresh_key())
+    return ApiCall("POST", path, _task, body=_given(body), key=fresh_key())

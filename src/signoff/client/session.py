@@ -15,7 +15,7 @@ import httpx2
 
 from signoff import __version__
 from signoff.client.errors import ClientClosed, ConnectionFailed, SignoffError, WrongAnswer
-from signoff.client.flow import Effect, Emit, Exchange, Flow, Open, Pause, Read, Reply, Stepper
+from signoff.client.flow import Effect, Emit, Exchange, Flow, HttpReply, Open, Pause, Read, Stepper
 from signoff.client.settings import Settings
 from signoff.client.types import Event
 
@@ -313,7 +313,7 @@ class _Wire:
         if stream is not None and self._pid == os.getpid():
             stream.close()
 
-    def _open(self, effect: Open) -> Reply:
+    def _open(self, effect: Open) -> HttpReply:
         self.close()
         http = self._session.http()
         self._pid = os.getpid()
@@ -325,7 +325,9 @@ class _Wire:
         self._chunks = stream.iter_bytes()
         return self._heard(request, stream, b"")
 
-    def _heard(self, request: httpx2.Request, response: httpx2.Response, body: bytes | None = None) -> Reply:
+    def _heard(
+        self, request: httpx2.Request, response: httpx2.Response, body: bytes | None = None
+    ) -> HttpReply:
         self._session.sockets.note(response)
         return _reply(request, response, body)
 
@@ -364,7 +366,7 @@ class _AsyncWire:
         if stream is not None and self._pid == os.getpid():
             await stream.aclose()
 
-    async def _open(self, effect: Open) -> Reply:
+    async def _open(self, effect: Open) -> HttpReply:
         await self.close()
         http = await self._session.http()
         self._pid = os.getpid()
@@ -376,7 +378,9 @@ class _AsyncWire:
         self._chunks = stream.aiter_bytes()
         return self._heard(request, stream, b"")
 
-    def _heard(self, request: httpx2.Request, response: httpx2.Response, body: bytes | None = None) -> Reply:
+    def _heard(
+        self, request: httpx2.Request, response: httpx2.Response, body: bytes | None = None
+    ) -> HttpReply:
         self._session.sockets.note(response)
         return _reply(request, response, body)
 
@@ -415,7 +419,7 @@ def _request(http: httpx2.Client | httpx2.AsyncClient, effect: Exchange | Open) 
     )
 
 
-def _reply(request: httpx2.Request, response: httpx2.Response, body: bytes | None = None) -> Reply:
+def _reply(request: httpx2.Request, response: httpx2.Response, body: bytes | None = None) -> HttpReply:
     """The answer, if it is the answer to this request: the server says each request's mark back."""
     headers = {name.lower(): value for name, value in response.headers.items()}
     if headers.get(MARK, request.headers[MARK]) != request.headers[MARK]:
@@ -423,7 +427,7 @@ def _reply(request: httpx2.Request, response: httpx2.Response, body: bytes | Non
             f"The answer to {request.method} {request.url.path} was the answer to another request. "
             "Something on the way, or in this program, mixes up connections; nothing was taken from it."
         )
-    return Reply(response.status_code, headers, response.content if body is None else body)
+    return HttpReply(response.status_code, headers, response.content if body is None else body)
 
 
 def _failed(error: httpx2.RequestError | RuntimeError, session: Session | AsyncSession) -> SignoffError:

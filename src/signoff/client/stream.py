@@ -14,11 +14,11 @@ from signoff.client import calls
 from signoff.client.errors import SignoffError, WaitTimeout, WrongAnswer, may_pass, not_signoff, refusal
 from signoff.client.flow import (
     FIRST_PAUSE,
-    Backoff,
     Close,
-    Deadline,
     Emit,
     Flow,
+    JitteredBackoff,
+    MonotonicDeadline,
     Open,
     Pause,
     Read,
@@ -91,9 +91,9 @@ class Follower:
         self.intent_id = intent_id
         self.since = since
         self.status = ""
-        self.end = Deadline(timeout, retries.clock)
+        self.end = MonotonicDeadline(timeout, retries.clock)
         self._retries = retries
-        self._backoff = Backoff(retries.chance)
+        self._backoff = JitteredBackoff(retries.chance)
         self._trouble: SignoffError | None = None
 
     def follow(self) -> Flow[None]:
@@ -124,7 +124,7 @@ class Follower:
             yield from self.follow()
         while True:
             # What is over can be read even when the time to wait for it has just passed.
-            end = Deadline(max(self.end.left, 1.0), self._retries.clock)
+            end = MonotonicDeadline(max(self.end.left, 1.0), self._retries.clock)
             result = yield from self._fetch(calls.get_result(self.intent_id), end)
             self.status = result.status
             if result.final:
@@ -170,7 +170,7 @@ class Follower:
             yield Emit(event)
         return True
 
-    def _fetch(self, call: calls.Call[T], end: Deadline) -> Flow[T]:
+    def _fetch(self, call: calls.ApiCall[T], end: MonotonicDeadline) -> Flow[T]:
         try:
             return (yield from persist(call, self._retries, end))
         except SignoffError as failure:

@@ -6,7 +6,7 @@ from typing import Self
 
 import httpx2
 
-from signoff.client.calls import Call, T
+from signoff.client.calls import ApiCall, T
 from signoff.client.flow import Retries, perform
 from signoff.client.methods import Blocking
 from signoff.client.resources import ClientMethods, Directory, Tasks
@@ -53,7 +53,7 @@ class Client(ClientMethods, Blocking):
         """Close the connections."""
         self.session.close()
 
-    def call(self, call: Call[T]) -> T:
+    def call(self, call: ApiCall[T]) -> T:
         """Make a call from signoff.client.calls."""
         return self.session.run(perform(call, self.retries))
 

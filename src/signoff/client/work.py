@@ -26,7 +26,7 @@ from signoff.client.errors import (
     WrongAnswer,
     may_pass,
 )
-from signoff.client.flow import Backoff, Deadline, Retries, perform, persist
+from signoff.client.flow import JitteredBackoff, MonotonicDeadline, Retries, perform, persist
 from signoff.client.handlers import Function, Given, Handlers, name_of
 from signoff.client.results import fault_in, kept
 from signoff.client.session import AsyncSession
@@ -34,7 +34,7 @@ from signoff.client.types import Delivery
 
 log = logging.getLogger("signoff")
 T = TypeVar("T")
-Shrink = Callable[[Delivery, Mapping[str, Any]], Given | Awaitable[Given]]
+ResultReducer = Callable[[Delivery, Mapping[str, Any]], Given | Awaitable[Given]]
 LONG_POLL: Final = 25
 # How long a stopping agent waits for the claim under way: dropping an answer costs a whole lease.
 LINGER: Final = 0.5
@@ -43,7 +43,7 @@ LONGEST_MESSAGE: Final = 2000
 
 
 @dataclass(frozen=True)
-class Terms:
+class WorkerOptions:
     """address: the agent's name or address; holder: this process, to the server; lease, grace: seconds."""
 
     address: str
@@ -53,17 +53,17 @@ class Terms:
     grace: float
 
 
-class Shift:
+class WorkerLoop:
     """An agent at work, from ``run`` until ``stop``. ``shrink``: makes a result that is too large smaller."""
 
     def __init__(
         self,
         session: AsyncSession,
         retries: Retries,
-        terms: Terms,
+        terms: WorkerOptions,
         functions: Mapping[str, Function],
         handlers: Handlers,
-        shrink: Shrink | None = None,
+        shrink: ResultReducer | None = None,
     ) -> None:
         self._session = session
         self._retries = retries
@@ -135,7 +135,7 @@ class Shift:
             raise refused
 
     async def _take(self) -> None:
-        backoff = Backoff(self._retries.chance)
+        backoff = JitteredBackoff(self._retries.chance)
         trouble = connected = False
         while not self._stopping.is_set():
             free = self._terms.concurrency - len(self._running)
@@ -160,7 +160,7 @@ class Shift:
                 trouble = False
                 backoff.reset()
 
-    def _say(self, claimed: calls.Claimed, again: bool) -> None:
+    def _say(self, claimed: calls.ClaimedDeliveries, again: bool) -> None:
         """One line, for whoever started this: on stderr, or in the log where the program has set up one."""
         types = ", ".join(self._functions) or "no types: it has no functions"
         line = f"{'reconnected' if again else 'connected'} to {self._session.settings.url}"
@@ -172,7 +172,7 @@ class Shift:
         else:
             print(f"signoff: {line}", file=sys.stderr, flush=True)
 
-    async def _claim(self, limit: int, wait: int) -> calls.Claimed | None:
+    async def _claim(self, limit: int, wait: int) -> calls.ClaimedDeliveries | None:
         terms = self._terms
         call = calls.claim(terms.address, limit, terms.lease, terms.holder, wait)
         began = self._retries.clock()
@@ -247,7 +247,7 @@ class Shift:
                 delivery.lease_lost.clear()
                 until = began + lease
 
-    async def _outcome(self, delivery: Delivery) -> calls.Call[None]:
+    async def _outcome(self, delivery: Delivery) -> calls.ApiCall[None]:
         function = self._functions.get(delivery.type) or self._functions.get("*")
         if function is None:
             log.error("agent %s has no function for %s", self._terms.address, delivery.type)
@@ -275,7 +275,7 @@ class Shift:
             why = f"Handler {named} returned what cannot be read: {type(error).__name__}."
             return _invalid(delivery, why, given)
 
-    async def _fitting(self, delivery: Delivery, named: str, given: object) -> calls.Call[None]:
+    async def _fitting(self, delivery: Delivery, named: str, given: object) -> calls.ApiCall[None]:
         """The report of what a function returned, or of why that cannot be reported: then it is kept here."""
         given = {} if given is None else given
         if isinstance(given, Mapping) and self._shrink and _size(delivery, given) > _most(delivery):
@@ -299,7 +299,7 @@ class Shift:
             return _unstored(delivery, "result_too_large", why, given)
         return report
 
-    async def _report(self, delivery: Delivery, report: calls.Call[None]) -> None:
+    async def _report(self, delivery: Delivery, report: calls.ApiCall[None]) -> None:
         try:
             await self._session.run(persist(report, self._retries, self._for(REPORT_FOR), _passes))
         except Invalid as refusal:
@@ -315,8 +315,8 @@ class Shift:
             level = logging.ERROR if isinstance(failure, RequestRefused) else logging.WARNING
             log.log(level, "%s could not be reported and is left to its lease: %s", _name(delivery), failure)
 
-    def _for(self, seconds: float) -> Deadline:
-        return Deadline(seconds, self._retries.clock)
+    def _for(self, seconds: float) -> MonotonicDeadline:
+        return MonotonicDeadline(seconds, self._retries.clock)
 
 
 def _name(delivery: Delivery) -> str:
@@ -328,7 +328,7 @@ def _passes(failure: SignoffError) -> bool:
     return may_pass(failure) or isinstance(failure, WrongAnswer)
 
 
-def _swapped(shrink: Shrink, given: Mapping[str, Any], delivery: Delivery) -> Given | Awaitable[Given]:
+def _swapped(shrink: ResultReducer, given: Mapping[str, Any], delivery: Delivery) -> Given | Awaitable[Given]:
     return shrink(delivery, given)
 
 
@@ -341,11 +341,11 @@ def _size(delivery: Delivery, given: Mapping[str, Any]) -> int:
     return 0 if fault_in(given) else len(calls.report_result(delivery, dict(given)).content or b"")
 
 
-def _invalid(delivery: Delivery, why: str, given: object) -> calls.Call[None]:
+def _invalid(delivery: Delivery, why: str, given: object) -> calls.ApiCall[None]:
     return _unstored(delivery, "invalid_result", why, given)
 
 
-def _unstored(delivery: Delivery, code: str, why: str, given: object) -> calls.Call[None]:
+def _unstored(delivery: Delivery, code: str, why: str, given: object) -> calls.ApiCall[None]:
     """The failure of a step whose work is done and whose result cannot be reported. It is not tried again: that would
     do the work twice.
     """

@@ -10,7 +10,7 @@ from signoff.core.ids import step_run_id
 from signoff.core.intent.notifications import Notification, NotificationKind
 from signoff.core.text.hidden_characters import escaped
 from signoff.core.text.masking import mask_text
-from signoff.notify.personal_message import ASKING
+from signoff.notify.personal_message import ACTION_REQUIRED
 from signoff.notify.service_message import title_of
 
 log = logging.getLogger("signoff.console")
@@ -51,7 +51,7 @@ def _text(notification: Notification) -> str:
     text = f"{notification.at:%H:%M:%S}Z  {title_of(notification)}"
     if notification.called or notification.text:
         text += f"\n           {escaped(mask_text(notification.called or notification.text))[:_LONGEST]}"
-    if notification.kind in ASKING:
+    if notification.kind in ACTION_REQUIRED:
         text += (
             f"\n           signoff tasks approve {step_run_id(notification.intent, notification.step_run)}"
         )

@@ -14,7 +14,7 @@ from signoff.core.text.json_diff import Leaf
 GIVEN: Final = "Also passed to the next steps"
 
 
-class Choice(Struct, frozen=True):
+class MessageAnswer(Struct, frozen=True):
     """An answer that may be given in the message itself."""
 
     outcome: str
@@ -49,7 +49,7 @@ class PersonalMessage(Struct, frozen=True, kw_only=True):
     rest: int = 0
     link: str = ""
     link_label: str = ""
-    choices: tuple[Choice, ...] = ()
+    choices: tuple[MessageAnswer, ...] = ()
     task: str = ""
     digest: str = ""
     revision: int = 1
@@ -58,7 +58,7 @@ class PersonalMessage(Struct, frozen=True, kw_only=True):
 
     @property
     def asks(self) -> bool:
-        return self.kind in ASKING
+        return self.kind in ACTION_REQUIRED
 
     @property
     def missing(self) -> str:
@@ -72,7 +72,7 @@ class PersonalMessage(Struct, frozen=True, kw_only=True):
         return f"Not shown here: {' and '.join(parts)}. The page shows everything." if parts else ""
 
 
-ASKING = frozenset(
+ACTION_REQUIRED = frozenset(
     {
         NotificationKind.TASK_OPENED,
         NotificationKind.REMINDER,

@@ -9,9 +9,9 @@ from msgspec import Struct
 from signoff.core.ids import step_run_id
 from signoff.core.intent.notifications import Notification, NotificationKind
 from signoff.core.plan.task_types import Ending
-from signoff.core.plan.wording import ended, kind_words, what_now
+from signoff.core.plan.wording import ended, type_text, what_now
 from signoff.core.text.masking import mask_text
-from signoff.notify.personal_message import ASKING
+from signoff.notify.personal_message import ACTION_REQUIRED
 
 _TITLES: Final = {
     NotificationKind.TASK_OPENED: "Decision needed: {title}",
@@ -42,7 +42,7 @@ def render(message_id: str, notification: Notification, base_url: str, by: str =
     """``base_url``: the server's public address; ``by``: the name of the person whose act it was. Secrets in text that
     others wrote are masked.
     """
-    asks = notification.kind in ASKING or notification.kind is NotificationKind.COMMENTED
+    asks = notification.kind in ACTION_REQUIRED or notification.kind is NotificationKind.COMMENTED
     link = f"{base_url}/tasks/{step_run_id(notification.intent, notification.step_run)}" if asks else ""
     text = "\n".join(_lines(notification, by or notification.by))
     return ServiceMessage(message_id, notification, title_of(notification), mask_text(text), link)
@@ -51,11 +51,11 @@ def render(message_id: str, notification: Notification, base_url: str, by: str =
 def title_of(notification: Notification) -> str:
     """The message's first line, secrets masked."""
     title = _TITLES[notification.kind].format(
-        title=notification.title or kind_words(notification.intent_type),
+        title=notification.title or type_text(notification.intent_type),
         number=notification.number,
         to=", ".join(notification.to),
         ended=_ended(notification),
-        type=kind_words(notification.intent_type),
+        type=type_text(notification.intent_type),
         status=notification.status,
     )
     return mask_text(title)
@@ -65,7 +65,7 @@ def _lines(notification: Notification, by: str) -> list[str]:
     lines = [f"Requester's title: {notification.called}"] if notification.called else []
     if notification.text:
         lines.append(notification.text)
-    if notification.kind in ASKING and notification.deadline_at is not None:
+    if notification.kind in ACTION_REQUIRED and notification.deadline_at is not None:
         lines.append(
             f"Answer by {notification.deadline_at:%a %d %b %Y, %H:%M} UTC. Silence is never consent."
         )

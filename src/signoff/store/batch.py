@@ -30,7 +30,7 @@ STEP = 2  # cursors are even on the wire: odd numbers stay free for what AXP put
 Agent = tuple[str, str]
 
 
-class Batch(Struct):
+class WriteBatch(Struct):
     """Rows in the column order of ``sql``; ``plans`` are those that may not be in the database, or not for long."""
 
     intents: list[Row] = field(default_factory=list)
@@ -65,9 +65,9 @@ def cursor_demand(writes: Writes) -> list[Row]:
     return [(*key, grows) for key, grows in sorted(counts.items())]
 
 
-def build(writes: Writes, plans: Plans, starts: dict[Agent, int], now: datetime) -> Batch:
+def build(writes: Writes, plans: Plans, starts: dict[Agent, int], now: datetime) -> WriteBatch:
     """All rows of ``writes``; the first fresh delivery of an agent gets ``starts[agent] + 2``, and so on."""
-    batch = Batch()
+    batch = WriteBatch()
     for new in writes.new:
         intent = new.intent
         if intent.plan_digest not in batch.learnt and not plans.kept(intent.plan_digest, now):

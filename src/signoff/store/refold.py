@@ -25,12 +25,12 @@ EVENTS: Final = "select body, private from events where intent_id = :id order by
 SAVE: Final = "update intents set state = :state where id = :id"
 
 
-def on_its_way(row: Row, plans: dict[str, Plan]) -> bool:
+def in_flight(row: Row, plans: dict[str, Plan]) -> bool:
     """Whether a step has ended already, so that something may be left of it."""
     return intent_of(row, plans).step_runs > 1
 
 
-def refolded(row: Row, events: Sequence[Row], plans: dict[str, Plan]) -> bytes | None:
+def rebuilt(row: Row, events: Sequence[Row], plans: dict[str, Plan]) -> bytes | None:
     """The state with the setback that the intent's events leave; None where the row has it already."""
     intent = intent_of(row, plans)
     now = fold((unseal(body, private) for body, private in events), intent.plan)

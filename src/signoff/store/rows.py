@@ -34,13 +34,13 @@ def micros(at: datetime) -> int:
     return (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds
 
 
-def moment(value: int) -> datetime:
+def from_micros(value: int) -> datetime:
     """The aware UTC datetime of ``micros``."""
     return _EPOCH + timedelta(microseconds=value)
 
 
 def maybe_moment(value: int | None) -> datetime | None:
-    return None if value is None else moment(value)
+    return None if value is None else from_micros(value)
 
 
 def encode_plan(plan: Plan) -> bytes:
@@ -220,7 +220,7 @@ def outgoing_row(out: OutboxRow) -> tuple[Any, ...]:
 def outgoing(row: Row) -> OutboxRow:
     """From ``sql.OUTBOX_COLUMNS``."""
     id, workspace, intent, seq, kind, channel, target, notification, due_at, attempts, error, dead = row
-    at = moment(due_at)
+    at = from_micros(due_at)
     return OutboxRow(
         id, workspace, intent, seq, kind, channel, target, notification, at, attempts, error, bool(dead)
     )

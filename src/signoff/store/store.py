@@ -15,14 +15,14 @@ from signoff.store.database import Statement
 from signoff.store.rows import Plans, Row, micros
 from signoff.store.tables.changes import People
 from signoff.store.tables.chats import Chats
-from signoff.store.tables.directory import Directory
+from signoff.store.tables.directory import DirectoryTables
 from signoff.store.tables.intents import Intents
 from signoff.store.tables.messages import Messages
 from signoff.store.tables.outbox import Outbox
-from signoff.store.tables.sessions import Sessions
+from signoff.store.tables.sessions import SessionTables
 from signoff.store.tables.showings import ViewRecords
-from signoff.store.tables.sweeps import Sweeps
-from signoff.store.tables.workers import Workers
+from signoff.store.tables.sweeps import RetentionRuns
+from signoff.store.tables.workers import WorkerTable
 from signoff.store.work import Loaded, Locks, Writes
 
 Clock = Callable[[datetime], datetime]
@@ -41,15 +41,15 @@ class Store(ABC):
         self.clock = clock
         self.plans = Plans()
         self.intents = Intents(self)
-        self.directory = Directory(self)
+        self.directory = DirectoryTables(self)
         self.outbox = Outbox(self)
         self.messages = Messages(self)
         self.chats = Chats(self)
-        self.sessions = Sessions(self)
+        self.sessions = SessionTables(self)
         self.showings = ViewRecords(self)
         self.people = People(self)
-        self.sweeps = Sweeps(self)
-        self.workers = Workers(self)
+        self.sweeps = RetentionRuns(self)
+        self.workers = WorkerTable(self)
 
     @abstractmethod
     async def open(self) -> None:

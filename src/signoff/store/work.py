@@ -22,7 +22,7 @@ class IdempotencyKey(Struct, frozen=True):
     key: str
 
 
-class Reply(Struct, frozen=True):
+class StoredReply(Struct, frozen=True):
     """The stored answer to an earlier call, and the fingerprint of the request that it answered."""
 
     fingerprint: str
@@ -56,7 +56,7 @@ class Loaded(Struct):
 
     now: datetime
     intents: dict[str, Intent]
-    replies: dict[IdempotencyKey, Reply]
+    replies: dict[IdempotencyKey, StoredReply]
     ready: list[str]
     due: list[str]
     last_changes: dict[str, int] = field(default_factory=dict)

@@ -5,7 +5,7 @@ from typing import Final
 
 from signoff.core.errors import Invalid, NotFound
 from signoff.core.ids import split_ref
-from signoff.core.intent.answer_target import Shown, place, place_after
+from signoff.core.intent.answer_target import Target, target_after, target_of
 from signoff.core.intent.events import Fact
 from signoff.core.intent.model import FINAL, Intent, Status, Task
 from signoff.engine.commit.jobs import Done
@@ -95,14 +95,14 @@ def statuses(words: list[str], field: str = "status") -> tuple[str, ...]:
     return tuple(found)
 
 
-async def note_shown(call: Call, *intents: Intent) -> None:
+async def record_views(call: Call, *intents: Intent) -> None:
     """A person looks at what is asked: an answer of theirs that names nothing may be for that."""
     open_tasks = ((intent.id, intent.open) for intent in intents)
-    shown = ((intent_id, place(task)) for intent_id, task in open_tasks if isinstance(task, Task))
+    shown = ((intent_id, target_of(task)) for intent_id, task in open_tasks if isinstance(task, Task))
     await call.state.engine.show(call.actor, shown)
 
 
-class Following:
+class TaskViewRecorder:
     """A person reads an intent's events: each task is shown as it opens, is revised, or comes to its next stage.
     ``since``: events up to there are left out; visit: only this step's are shown (0: all).
     """
@@ -112,13 +112,13 @@ class Following:
         self._intent_id = intent_id
         self._since = since
         self._step_run = step_run
-        self._place: Shown | None = None
+        self._place: Target | None = None
 
     async def read(self, facts: Sequence[Fact]) -> None:
         """The next facts, in order, from the intent's first on."""
         shown = None
         for fact in facts:
-            now = place_after(self._place, fact.event)
+            now = target_after(self._place, fact.event)
             if now != self._place:
                 shown = now if fact.seq * STEP > self._since else None
                 self._place = now

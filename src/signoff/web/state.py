@@ -15,12 +15,12 @@ from signoff.engine.admin.bulk_reassignment import BulkReassignment
 from signoff.engine.admin.proposals import Proposals
 from signoff.engine.clock import Clock
 from signoff.engine.commit.engine import Engine
-from signoff.engine.commit.understaffed import Staffed
+from signoff.engine.commit.understaffed import StaffingChecks
 from signoff.engine.delivery.channel_registry import ChannelRegistry
 from signoff.engine.delivery.chat_answers import Chat
 from signoff.engine.delivery.signin_mail import SignInRequests
 from signoff.engine.delivery.slack_inbound import SlackDesk
-from signoff.engine.directory.snapshot import Directory
+from signoff.engine.directory.snapshot import DirectoryCache
 from signoff.engine.directory.workers import Workers
 from signoff.engine.feed import Feed
 from signoff.engine.identity.admission import Admission, KeyLimits
@@ -38,7 +38,7 @@ _FAILURES_WITHIN: Final = timedelta(minutes=10)
 _UNREAD: Final = 1.0  # seconds in which a body has to come to its end once the server stops
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class WebSettings(msgspec.Struct, frozen=True, kw_only=True):
     """version: of the product; database: ``sqlite`` or ``postgresql``; base_url: the public address, no
     slash; allowed_hosts: further names by which pages may be opened; trusted_proxies: who is believed about whom a
     request comes from; max_body: the largest body in bytes of every endpoint without a limit of its own.
@@ -67,18 +67,18 @@ class AppState(msgspec.Struct, kw_only=True):
     engine: Engine
     view: View
     keys: Keys
-    directory: Directory
+    directory: DirectoryCache
     planner: Planner
     accounts: Accounts
     manifests: ManifestApplier
     proposals: Proposals
-    staffed: Staffed
+    staffed: StaffingChecks
     reassignments: BulkReassignment
     sessions: Sessions
     feed: Feed
     workers: Workers
     reruns: Reruns
-    settings: Settings
+    settings: WebSettings
     readiness: Callable[[], Awaitable[Readiness]]
     mailed_links: SignInRequests | None = None
     slack: SlackDesk | None = None

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from signoff.wire.common import ABSENT, JsonObject, Ok, OrNone, Text, Who
+from signoff.wire.common import ABSENT, ActorRef, JsonObject, Ok, OrNone, Text
 
 
 class AuditEventOut(Struct, kw_only=True):
@@ -15,7 +15,7 @@ class AuditEventOut(Struct, kw_only=True):
     seq: int
     at: OrNone[datetime] = ABSENT
     type: str
-    actor: Who
+    actor: ActorRef
     via: str
     summary: str
     comment: Text = ABSENT

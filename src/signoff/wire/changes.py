@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from signoff.wire.common import ABSENT, Object, Ok, OrEmpty, OrNone, PageAnswer, Strict, Who
+from signoff.wire.common import ABSENT, ActorRef, Object, Ok, OrEmpty, OrNone, PageAnswer, Strict
 
 
 class ChangeOut(Struct, kw_only=True):
@@ -26,13 +26,13 @@ class ProposalOut(Struct, kw_only=True):
 
     id: str
     state: str
-    proposed_by: Who
+    proposed_by: ActorRef
     proposed_at: datetime
     expires_at: datetime
     changes: list[ChangeOut]
     relaxations: list[str]
     why: list[str]
-    ended_by: OrNone[Who] = ABSENT
+    ended_by: OrNone[ActorRef] = ABSENT
     ended_at: OrNone[datetime] = ABSENT
 
 
@@ -68,9 +68,9 @@ class RecordedChange(ChangeOut, kw_only=True):
     id: str
     number: int
     at: datetime
-    actor: Who
+    actor: ActorRef
     via: str
-    confirmed_by: OrNone[Who] = ABSENT
+    confirmed_by: OrNone[ActorRef] = ABSENT
 
 
 class ChangesAnswer(PageAnswer, kw_only=True):

@@ -50,7 +50,7 @@ class PageAnswer(Ok, kw_only=True):
     next_cursor: Text = ABSENT
 
 
-class Who(Struct, kw_only=True):
+class ActorRef(Struct, kw_only=True):
     """An actor as others see it."""
 
     kind: str

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from signoff.wire.common import ABSENT, JsonObject, Object, Ok, OrNone, Strict, Text, Who
+from signoff.wire.common import ABSENT, ActorRef, JsonObject, Object, Ok, OrNone, Strict, Text
 from signoff.wire.intents import IntentOut
 
 
@@ -91,7 +91,7 @@ class DeliveryOut(Struct, kw_only=True):
     result_revisions: dict[str, int]
     revision: int
     idempotency_key: str
-    requester: Who
+    requester: ActorRef
     correlation_id: str
     created_at: datetime
     deadline_at: OrNone[datetime] = ABSENT

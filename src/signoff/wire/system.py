@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from signoff.wire.common import ABSENT, Ok, Text, Who
+from signoff.wire.common import ABSENT, ActorRef, Ok, Text
 
 
 class SlackCodeAnswer(Ok, kw_only=True):
@@ -31,7 +31,7 @@ class ReadyAnswer(Struct, kw_only=True):
     details: dict[str, Any]
 
 
-class SelfOut(Who, kw_only=True):
+class SelfOut(ActorRef, kw_only=True):
     """The key's actor."""
 
     email: Text = ABSENT

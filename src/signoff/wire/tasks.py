@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 
 from signoff.wire.common import (
     ABSENT,
+    ActorRef,
     Comment,
     Count,
     JsonObject,
@@ -17,7 +18,6 @@ from signoff.wire.common import (
     PageAnswer,
     Strict,
     Text,
-    Who,
 )
 from signoff.wire.intents import HumanTask, IntentOut, OutcomeOut
 
@@ -281,7 +281,7 @@ class TaskOut(Struct, kw_only=True):
     previous_results: dict[str, Any]
     result_revisions: dict[str, int]
     next_steps: tuple[NextStep, ...]
-    requester: Who
+    requester: ActorRef
     approvers: tuple[str, ...]
     stage: int
     stages: int

@@ -9,9 +9,9 @@ from starlette.routing import Route
 from signoff.core.errors import Busy
 from signoff.web.app import build_app
 from signoff.web.http.call import Call, Page
-from signoff.web.pages.kit.handler import PageHandler, PageRequest, Row
+from signoff.web.pages.kit.handler import PageHandler, PageRequest, PageRoute
 from signoff.web.pages.kit.live import beating
-from signoff.web.pages.kit.open_task_counts import Waiting
+from signoff.web.pages.kit.open_task_counts import OpenTaskCounts
 from tests.web.inbox.reading import reader
 from tests.web.web_env import WebEnv
 
@@ -28,7 +28,7 @@ async def test_where_other_servers_are_not_heard_each_beat_may_be_a_change(web: 
     said: asyncio.Queue[bytes] = asyncio.Queue()
     for deaf, second in ((False, b": \n\n"), (True, b"event: changed\ndata:\n\n")):
         web.state.feed.reread = 0.001 if deaf else 20.0
-        request = PageRequest(Call(web.state, scope, ""), Waiting(web.state))
+        request = PageRequest(Call(web.state, scope, ""), OpenTaskCounts(web.state))
         request.call.receive = quiet
         request.call.identify = partial(web.state.sessions.actor, request.token)
         request.call.actor = await request.call.identify()
@@ -46,7 +46,7 @@ async def test_what_is_wrong_is_shown_also_when_the_frame_around_it_cannot_be_re
         web.env.directory.changed(request.actor.workspace)
         raise Busy("database_unavailable", "The database cannot be reached.")
 
-    door = PageHandler(web.state, {"GET": Row("GET", "/gone", gone)}, Waiting(web.state))
+    door = PageHandler(web.state, {"GET": PageRoute("GET", "/gone", gone)}, OpenTaskCounts(web.state))
     web.app = build_app(web.state, [Route("/gone", door)])
     page = await (await reader(web, "ann")).get("/gone")
     assert (page.status, "The database cannot be reached." in page.text) == (503, True)

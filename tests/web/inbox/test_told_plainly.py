@@ -1,6 +1,6 @@
 """What the pages say where it is easily said wrong: after an answer, after a mistake, to those who are not asked."""
 
-from signoff.engine.read.evidence import Fact, touched, undone
+from signoff.engine.read.evidence import EffectClaim, can_be_undone, effects
 from tests.web.inbox.demo_workspace import furnish
 from tests.web.inbox.reading import reader
 from tests.web.inbox.task_pages import ANN, task
@@ -119,8 +119,8 @@ async def test_an_absence_is_said_in_days_of_the_persons_own_calendar(web: WebEn
 
 
 def test_effects_are_said_in_words_and_counts_can_be_read() -> None:
-    touches, undo = touched({"rows": 1840221, "tables": 12345}, {"check": {"reversible": False}})
+    touches, undo = effects({"rows": 1840221, "tables": 12345}, {"check": {"reversible": False}})
     assert [fact.text for fact in touches] == ["1,840,221", "12345"]
-    assert [undone(fact) for fact in undo] == ["No"]
-    assert undone(Fact("irreversible", "false", "")) == "Yes"
-    assert undone(Fact("rollback", "restore the backup", "")) == ""
+    assert [can_be_undone(fact) for fact in undo] == ["No"]
+    assert can_be_undone(EffectClaim("irreversible", "false", "")) == "Yes"
+    assert can_be_undone(EffectClaim("rollback", "restore the backup", "")) == ""

@@ -8,17 +8,18 @@ import click
 
 from signoff.cli.arguments import short_id
 from signoff.cli.commands import RemoteCommand
-from signoff.cli.failures import Code, Stop
-from signoff.cli.output import Column, as_moment, column, moment, titled
+from signoff.cli.failures import CommandFailed, ExitCode
+from signoff.cli.output import Column, as_moment, column, time_column, titled
 from signoff.cli.session import Remote
 from signoff.cli.text_safety import visible
 from signoff.wire.messages import MessageOut
 from signoff.wire.tasks import TaskOut
 
 _COLUMNS: Final = (
-    moment("AT", "at"), Column("TO", lambda one: str(one.get("name") or one.get("target") or "")), column("CHANNEL"),
+    time_column("AT", "at"), Column("TO", lambda one: str(one.get("name") or one.get("target") or "")),
+    column("CHANNEL"),
     column("WHAT", "kind"), column("STATE"), column("WHAT BECAME OF IT", "summary"),
-    moment("NEXT TRY", "next_attempt_at"),
+    time_column("NEXT TRY", "next_attempt_at"),
 )  # fmt: skip
 _STATE: Final = ("state", "outcome", "revision", "stage", "reminders_sent", "reviewed_by", "votes")
 
@@ -56,7 +57,7 @@ def snooze(session: Remote, task: str, until: str | None, lasts: str | None) -> 
     Its deadline and escalation, and the other approvers, are unaffected.
     """
     if (until is None) == (lasts is None):
-        raise Stop(Code.USAGE, "Say until when.", hint="Pass --until WHEN or --for DURATION.")
+        raise CommandFailed(ExitCode.USAGE, "Say until when.", hint="Pass --until WHEN or --for DURATION.")
     after = session.client.tasks.snooze(session.task_id(task), until, lasts)
     me = session.client.me().actor.id
     ends = [as_moment(one["until"]) for one in after.get("snoozed") or () if one["person"] == me]

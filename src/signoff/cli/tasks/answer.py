@@ -9,9 +9,9 @@ import click
 from signoff.cli.arguments import form_data, short_id
 from signoff.cli.commands import RemoteCommand
 from signoff.cli.documents import Document, read_inline
-from signoff.cli.failures import Code, Stop
-from signoff.cli.lazy_group import Group
-from signoff.cli.output import Column, Output, as_moment, block, column, moment, utc
+from signoff.cli.failures import CommandFailed, ExitCode
+from signoff.cli.lazy_group import SuggestingGroup
+from signoff.cli.output import Column, Output, as_moment, block, column, time_column, utc
 from signoff.cli.session import Remote
 from signoff.cli.tasks.act import (
     comment,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from signoff.client.types import Task
 
 
-@click.group(cls=Group)
+@click.group(cls=SuggestingGroup)
 def tasks() -> None:
     """List and answer tasks."""
 
@@ -86,7 +86,7 @@ def get(session: Remote, task: str) -> None:
 
 
 @dataclass(frozen=True)
-class Given:
+class GivenAnswer:
     """What the person said on the command line. data: of a form, ``None`` to be read from fields."""
 
     outcome: str
@@ -135,14 +135,14 @@ def _answer_options(command: Any) -> Any:
 @_answer_options
 def approve(session: Remote, /, task: str, evidence: str | None, **said: Any) -> None:
     """Approve a task (shows it first)."""
-    _answer(session, task, Given("approved", evidence=evidence, **said))
+    _answer(session, task, GivenAnswer("approved", evidence=evidence, **said))
 
 
 @tasks.command("reject", cls=RemoteCommand, fields=TaskOut)
 @_answer_options
 def reject(session: Remote, /, task: str, **said: Any) -> None:
     """Reject a task (shows it first)."""
-    _answer(session, task, Given("rejected", **said))
+    _answer(session, task, GivenAnswer("rejected", **said))
 
 
 @tasks.command("submit", cls=RemoteCommand, fields=TaskOut)
@@ -156,16 +156,16 @@ def submit(session: Remote, /, task: str, outcome: str | None, pairs: tuple[str,
     """Answer a task with any of its outcomes and form fields."""
     data = said.pop("data")
     given = read_inline(data, "--data") if data else None
-    _answer(session, task, Given(outcome or "", data=given, fields=pairs, **said))
+    _answer(session, task, GivenAnswer(outcome or "", data=given, fields=pairs, **said))
 
 
-def _answer(session: Remote, text: str, given: Given) -> None:
+def _answer(session: Remote, text: str, given: GivenAnswer) -> None:
     task = session.client.tasks.get(session.task_id(text))
     if not task.open:
-        raise Stop(Code.CONFLICT, f"Already decided: {_decision(task)}.")
+        raise CommandFailed(ExitCode.CONFLICT, f"Already decided: {_decision(task)}.")
     if given.digest and not task.digest.startswith(given.digest.lower()):
-        raise Stop(
-            Code.CONFLICT,
+        raise CommandFailed(
+            ExitCode.CONFLICT,
             f"What is being decided has the digest {task.digest}, not {given.digest}.",
             hint=f"Look again: signoff tasks get {task.task_id}",
         )
@@ -184,21 +184,21 @@ def _answer(session: Remote, text: str, given: Given) -> None:
     session.out.one(after, "task_id", [f"{visible(mask_text(after.title))}: {visible(said)}", visible(shown)])
 
 
-def _refuse_what_a_key_cannot(session: Remote, task: "Task", given: Given) -> None:
+def _refuse_what_a_key_cannot(session: Remote, task: "Task", given: GivenAnswer) -> None:
     """What only a better sign-in decides is said before anybody reads on; and no flag says yes to a high risk."""
     if task.strength not in ("", "link"):
         page = f"{session.client.settings.url}/tasks/{task.task_id}"
         if given.open_page:
             click.launch(page)
         how = "" if given.open_page else "; --open opens it here"
-        raise Stop(
-            Code.FORBIDDEN,
+        raise CommandFailed(
+            ExitCode.FORBIDDEN,
             "This decision requires a sign-in by mail; a key is not enough, so nothing was recorded.",
             hint=f"Decide on its page{how}: {page}",
         )
     if given.yes and task.risk in ("high", "critical"):
-        raise Stop(
-            Code.USAGE,
+        raise CommandFailed(
+            ExitCode.USAGE,
             f"The risk is {task.risk}: --yes is not taken.",
             hint="Run it without --yes at a terminal, or decide on the task's page.",
         )
@@ -210,8 +210,8 @@ def _meant(task: "Task", word: str) -> str:
     names = [one.name for one in task.outcomes if one.means == means]
     if means != "approve" or word in names or len(names) < 2:
         return word
-    raise Stop(
-        Code.USAGE,
+    raise CommandFailed(
+        ExitCode.USAGE,
         "This task has several outcomes that mean yes.",
         hint=f"Say which: signoff tasks submit {task.task_id} --outcome {' | '.join(names)}",
     )
@@ -221,16 +221,18 @@ def _only_outcome(task: "Task") -> str:
     if len(task.allowed_outcomes) == 1:
         return task.allowed_outcomes[0]
     allowed = ", ".join(task.allowed_outcomes)
-    raise Stop(Code.USAGE, "This task has several outcomes.", hint=f"Pass --outcome with one of: {allowed}")
+    raise CommandFailed(
+        ExitCode.USAGE, "This task has several outcomes.", hint=f"Pass --outcome with one of: {allowed}"
+    )
 
 
 def _ask_comment(session: Remote) -> str:
     if not session.interactive:
-        raise Stop(Code.USAGE, "This task asks for a comment.", hint="Pass --comment TEXT.")
+        raise CommandFailed(ExitCode.USAGE, "This task asks for a comment.", hint="Pass --comment TEXT.")
     return session.ask("Comment:")
 
 
-def _data(task: "Task", given: Given) -> Document:
+def _data(task: "Task", given: GivenAnswer) -> Document:
     data = {**(given.data or {}), **form_data(given.fields, task.form_schema)}
     return {**data, "evidence": given.evidence} if given.evidence else data
 
@@ -346,6 +348,6 @@ _COLUMNS: Final = (
     column("TYPE", "task_type"),
     column("TITLE"),
     Column("ASKED BY", lambda task: _requester(task.get("requester"), brief=True)),
-    moment("OPENED", "opened_at"),
-    moment("DUE", "due_at"),
+    time_column("OPENED", "opened_at"),
+    time_column("DUE", "due_at"),
 )

@@ -7,7 +7,7 @@ import click
 
 from signoff.cli.commands import RemoteCommand
 from signoff.cli.documents import read_inline
-from signoff.cli.failures import Code, Stop
+from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.session import Remote
 from signoff.cli.text_safety import safe_json, visible
 from signoff.core.text.json_paths import changed_values
@@ -40,7 +40,9 @@ def revise(session: Remote, task: str, payload: str, comment: str | None, yes: b
     old = found.get("payload") or {}
     changes = list(_changes(masked(old), masked(new)))
     if old == new:
-        raise Stop(Code.USAGE, "This is what is asked for already.", hint=f"See: signoff tasks get {task}")
+        raise CommandFailed(
+            ExitCode.USAGE, "This is what is asked for already.", hint=f"See: signoff tasks get {task}"
+        )
     session.show(changes, yes)
     session.confirm(f"Make this revision {found.revision + 1}?", yes)
     after = session.client.tasks.revise(found.task_id, new, comment, found.digest)

@@ -79,14 +79,16 @@ class AccessRule(msgspec.Struct, frozen=True):
     refusals: dict[str, Denial] = {}
 
 
-def others_behind(actor: Actor) -> tuple[str, ...]:
+def others_with_key(actor: Actor) -> tuple[str, ...]:
     """The persons other than the actor who have the credential that is used: those who made its key."""
     return tuple(person for person in actor.sponsors if person != actor.id)
 
 
 def makes_own_key(actor: Actor) -> bool:
     """Whether it is surely the person: more than a key has been shown, and nobody else has the credential."""
-    return actor.kind is ActorKind.PERSON and actor.strength is not Strength.LINK and not others_behind(actor)
+    return (
+        actor.kind is ActorKind.PERSON and actor.strength is not Strength.LINK and not others_with_key(actor)
+    )
 
 
 def _is_self(actor: Actor, resource: Resource) -> bool:

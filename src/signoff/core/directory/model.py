@@ -82,7 +82,7 @@ class PolicyVersion(Struct, frozen=True):
     applied_at: datetime
 
 
-class Workflow(Struct, frozen=True):
+class NamedWorkflow(Struct, frozen=True):
     """One version of the template for an intent type; ``source`` as it was applied."""
 
     workspace: str

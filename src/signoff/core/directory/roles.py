@@ -4,4 +4,4 @@ from typing import Final
 
 OWNER, ADMIN, APPROVER, MEMBER, AUDITOR = ROLES = ("owner", "admin", "approver", "member", "auditor")
 DECIDING: Final = frozenset({OWNER, ADMIN, APPROVER})
-DECIDING_PARTIES: Final = tuple(f"role:{role}" for role in sorted(DECIDING))
+DECIDING_ROLES: Final = tuple(f"role:{role}" for role in sorted(DECIDING))

@@ -18,7 +18,7 @@ class Worker(msgspec.Struct, frozen=True):
     client: str = ""
 
 
-def seen_words(seen_at: datetime | None, now: datetime) -> str:
+def last_seen_text(seen_at: datetime | None, now: datetime) -> str:
     """When somebody last asked for an agent's work: ``never``, ``now``, ``3d ago``."""
     if seen_at is None:
         return "never"
@@ -26,7 +26,7 @@ def seen_words(seen_at: datetime | None, now: datetime) -> str:
     return "now" if ago < PRESENT else f"{format_duration(_rounded(ago))} ago"
 
 
-def worker_words(agent: str, worker: Worker | None, now: datetime) -> str:
+def missing_worker_text(agent: str, worker: Worker | None, now: datetime) -> str:
     """The same as a sentence; "" while a worker is there."""
     if worker is None:
         return f"Nobody has ever asked for work as {agent}."

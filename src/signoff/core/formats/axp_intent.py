@@ -18,7 +18,7 @@ from signoff.core.plan import task_reader
 from signoff.core.plan.plan import UNSAID, AgentStep, HumanStep, Plan
 from signoff.core.plan.schedules import MAX_REMINDERS, Reminders
 from signoff.core.plan.task_types import BUILT_IN, Escalation, TaskSpec, TaskType, Trait
-from signoff.core.text.describe import shown, suggestion
+from signoff.core.text.describe import printable, suggestion
 from signoff.core.text.document_reader import Fields, document, refuse_two_spellings
 from signoff.core.text.durations import LONGEST
 
@@ -61,7 +61,7 @@ _TYPE_ALIASES: Final = {
 _NOTHING_SET: Final = timedelta(hours=1)
 
 
-class Direct(msgspec.Struct, frozen=True, kw_only=True):
+class AxpIntent(msgspec.Struct, frozen=True, kw_only=True):
     """A direct intent as it was asked. Addresses stand as written; ``plan`` serves where no workflow does.
 
     claimed_from: what the client called itself; on_behalf_of: a person whom it asks for, who then may not decide it;
@@ -84,7 +84,7 @@ class Direct(msgspec.Struct, frozen=True, kw_only=True):
     unused: tuple[str, ...] = ()
 
 
-def compile_direct(body: object) -> Direct:
+def compile_axp_intent(body: object) -> AxpIntent:
     """Read the body of ``POST /v1/intents``; raises Invalid naming the field.
 
     The plan: ``human_task`` on an intent addressed to nobody, to the internal runtime or to a human is one
@@ -107,7 +107,7 @@ def compile_direct(body: object) -> Direct:
         # a name that a script forgot to fill in would leave its person free to decide
         raise request.invalid("on_behalf_of", "is empty", hint="Name the person, or leave it out.")
     plan = _plan(request, to_agent)
-    return Direct(
+    return AxpIntent(
         intent_type=intent_type,
         payload=payload or {},
         plan=plan,
@@ -207,7 +207,7 @@ def task_spec(
     kind = _kind(ask)
     allowed = task_reader.outcomes(ask, "allowed_outcomes", kind)
     if unknown := [word for word in allowed if word not in BUILT_IN]:
-        words = ", ".join(repr(shown(word)) for word in unknown)
+        words = ", ".join(repr(printable(word)) for word in unknown)
         ask.warn("allowed_outcomes", f"{words}: no meaning is known, so whoever answers that says no")
     if not task_reader.can_say_yes(allowed):
         ask.warn("allowed_outcomes", "none of these approves, so every answer ends the step as rejected")

@@ -45,7 +45,7 @@ class Human(msgspec.Struct, frozen=True):
         return self.display_name or self.role
 
 
-class Cast(msgspec.Struct, frozen=True):
+class RoleMap(msgspec.Struct, frozen=True):
     """All that play, by role."""
 
     agents: dict[str, BundleAgent] = {}
@@ -64,9 +64,9 @@ def _same(left: str, right: str) -> bool:
     )
 
 
-def read_cast(top: Fields, problems: Problems) -> Cast:
+def read_cast(top: Fields, problems: Problems) -> RoleMap:
     """The ``agents`` and ``humans`` of a bundle; what is wrong with them goes to ``problems``."""
-    cast = Cast({}, {})
+    cast = RoleMap({}, {})
     problems.collect(top, "agents", 50, lambda entry: _add_agent(cast, entry))
     problems.collect(top, "humans", 20, lambda entry: _add_human(cast, entry))
     for role in cast.humans.keys() & cast.agents.keys():
@@ -74,7 +74,7 @@ def read_cast(top: Fields, problems: Problems) -> Cast:
     return cast
 
 
-def _add_agent(cast: Cast, entry: Fields) -> None:
+def _add_agent(cast: RoleMap, entry: Fields) -> None:
     entry.known(*_AGENT)
     written = agent_address.written(entry.need("address", longest=agent_address.LONGEST), entry.at("address"))
     role = entry.text("role") or written
@@ -99,7 +99,7 @@ def _add_agent(cast: Cast, entry: Fields) -> None:
     )
 
 
-def _add_human(cast: Cast, entry: Fields) -> None:
+def _add_human(cast: RoleMap, entry: Fields) -> None:
     entry.known(*_HUMAN)
     role = entry.need("role")
     if role in cast.humans:

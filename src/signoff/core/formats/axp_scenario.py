@@ -27,7 +27,7 @@ from signoff.core.formats.axp_intent import (
     task_spec,
 )
 from signoff.core.formats.axp_roles import BundleAgent as BundleAgent
-from signoff.core.formats.axp_roles import Cast, is_anybody, person_behind, read_cast
+from signoff.core.formats.axp_roles import RoleMap, is_anybody, person_behind, read_cast
 from signoff.core.plan import task_reader
 from signoff.core.plan.plan import (
     END,
@@ -42,7 +42,7 @@ from signoff.core.plan.plan import (
     check_plan,
     unreached,
 )
-from signoff.core.text.describe import shown, suggestion
+from signoff.core.text.describe import printable, suggestion
 from signoff.core.text.document_reader import Fields, Problems, document
 
 _TOP: Final = (
@@ -106,7 +106,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 class _Bundle(msgspec.Struct, frozen=True):
     """What a bundle says for all its steps: who plays, and the fields of the intent and of the macro."""
 
-    cast: Cast
+    cast: RoleMap
     intent: Fields
     parameters: Fields
     attempts: int | None
@@ -150,7 +150,7 @@ def _nothing(top: Fields, path: str) -> Fields:
     return Fields({}, path, lenient=True, warnings=top.warnings)
 
 
-def _scenario(top: Fields, cast: Cast, intent: Fields, plan: Plan, problems: Problems) -> Scenario:
+def _scenario(top: Fields, cast: RoleMap, intent: Fields, plan: Plan, problems: Problems) -> Scenario:
     intent.known(*_INTENT)
     read = problems.attempt
     return Scenario(
@@ -170,7 +170,7 @@ def _named_by_content(top: Fields) -> str:
     return f"scenario_{hashlib.sha256(msgspec.json.encode(top.value, order='sorted')).hexdigest()[:16]}"
 
 
-def _plan(top: Fields, cast: Cast, intent: Fields, problems: Problems, unheeded: list[str]) -> Plan:
+def _plan(top: Fields, cast: RoleMap, intent: Fields, problems: Problems, unheeded: list[str]) -> Plan:
     """The bundle's plan; an empty one where there are problems."""
     workflow = problems.attempt(lambda: top.inner("workflow"))
     given = workflow and problems.attempt(lambda: workflow.inner("parameters"))
@@ -212,13 +212,15 @@ def _check_routes(workflow: Fields | None, problems: Problems) -> None:
     ids = [entry.get("step_id") for entry in steps]
     twice = next((id for id in ids if isinstance(id, str) and ids.count(id) > 1), None)
     if twice is not None:
-        problems.append(Invalid("duplicate_step", f"Two steps are called {shown(twice)!r}.", field="steps"))
+        problems.append(
+            Invalid("duplicate_step", f"Two steps are called {printable(twice)!r}.", field="steps")
+        )
     for entry in steps:
         for route in ("on_success", "on_failure"):
             target = entry.get(route)
             if isinstance(target, str) and target and target not in (*ids, END):
-                where = f"steps.{shown(str(entry.get('step_id')))}.{route}"
-                message = f"{where}: points to {shown(target)!r}, which does not exist."
+                where = f"steps.{printable(str(entry.get('step_id')))}.{route}"
+                message = f"{where}: points to {printable(target)!r}, which does not exist."
                 problems.append(Invalid("unknown_step", message, field=where))
 
 
@@ -294,7 +296,7 @@ def _step(step: Fields, bundle: _Bundle) -> Step:
             return _notify_step(step, bundle, assigned, routes)
 
 
-def _kind(step: Fields, cast: Cast, assigned: str) -> _Kind:
+def _kind(step: Fields, cast: RoleMap, assigned: str) -> _Kind:
     """What a step is: decided by whom it is assigned to, then by its runtime type or tool.
 
     A human assignee, ``requires_approval`` or a ``human_task`` make a human step, whatever the tool; only

@@ -20,9 +20,9 @@ from signoff.core.plan.hours_reader import HoursSource, Zone, read_day, read_tim
 from signoff.core.plan.working_hours import Hours
 from signoff.core.policy.fields import read_policy
 from signoff.core.policy.policy import Policy, PolicySource, refuse_idle
-from signoff.core.text.describe import NAME, NAME_HINT, shown, suggestion_or_list
+from signoff.core.text.describe import NAME, NAME_HINT, printable, suggestion_or_list
 from signoff.core.text.document_reader import Fields, document
-from signoff.core.text.struct_reader import Source, read_struct, reads
+from signoff.core.text.struct_reader import DocumentStruct, read_struct, reads
 
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MOST: Final = 1000
@@ -37,7 +37,7 @@ def _read_moment(fields: Fields, name: str) -> datetime | date | None:
 _Moment = Annotated[date, reads(_read_moment)]  # or a datetime, which is one
 
 
-class AbsenceSource(Source, frozen=True, kw_only=True):
+class AbsenceSource(DocumentStruct, frozen=True, kw_only=True):
     """An absence as written; a bare day is local to the person. ``delegate``: an address or id, or ""."""
 
     start: _Moment = msgspec.field(name="from")
@@ -83,7 +83,7 @@ def _refuse_unknown_channels(person: Fields, channels: PersonalChannels) -> None
     if preferences := person.inner("preferences"):
         unknown = next((name for name in preferences.texts("channels") if name not in channels.names), None)
         if unknown:
-            problem = f"there is no channel {shown(unknown)!r}"
+            problem = f"there is no channel {printable(unknown)!r}"
             raise preferences.invalid("channels", problem, hint=suggestion_or_list(unknown, channels.names))
 
 
@@ -93,11 +93,11 @@ def _read_own_hours(fields: Fields, name: str) -> Hours | bool:
     return read_struct(HoursSource, fields.need_inner(name)).hours
 
 
-class _Preferences(Source, frozen=True, kw_only=True):
+class _Preferences(DocumentStruct, frozen=True, kw_only=True):
     channels: tuple[str, ...] = ()
 
 
-class PersonSource(Source, frozen=True, kw_only=True):
+class PersonSource(DocumentStruct, frozen=True, kw_only=True):
     """The fields of a person that change; None: this one does not. ``hours`` False and ``zone`` "" remove it.
     ``addresses``: where they are reached other than by the address that names them; ``preferences``: the channels that
     they want, the best first.
@@ -130,7 +130,7 @@ def _read_handover(fields: Fields, name: str) -> tuple[int, time]:
     return weekday(fields, name, first), at
 
 
-class RotationSource(Source, frozen=True, kw_only=True):
+class RotationSource(DocumentStruct, frozen=True, kw_only=True):
     """``order``: addresses or ids, the members when empty; ``anchor`` None: it begins with the present week."""
 
     order: Annotated[tuple[str, ...], Meta(max_length=500)] = ()
@@ -139,7 +139,7 @@ class RotationSource(Source, frozen=True, kw_only=True):
     anchor: Annotated[date, reads(read_day)] | None = None
 
 
-class TeamSource(Source, frozen=True, kw_only=True):
+class TeamSource(DocumentStruct, frozen=True, kw_only=True):
     members: Annotated[tuple[str, ...], Meta(max_length=500)] = ()
     rotation: RotationSource | None = None
 
@@ -215,7 +215,7 @@ def _read_default_policy(fields: Fields, name: str) -> str:
     return "" if fields.value[name] is False else fields.need(name, longest=100)
 
 
-class WorkspaceSource(Source, frozen=True, kw_only=True):
+class WorkspaceSource(DocumentStruct, frozen=True, kw_only=True):
     """The settings of the workspace; None: as it is. ``default_policy``: "" for none any more."""
 
     positive_fallback: bool | None = None
@@ -225,7 +225,7 @@ class WorkspaceSource(Source, frozen=True, kw_only=True):
     unlisted_types: Literal["allow", "gate", "refuse"] | None = None
 
 
-class Manifest(Source, frozen=True, kw_only=True):
+class Manifest(DocumentStruct, frozen=True, kw_only=True):
     """All that one document asks for."""
 
     people: Annotated[tuple[PersonSpec, ...], reads(_read_people, dict[str, PersonSource])] = ()

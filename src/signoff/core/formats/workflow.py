@@ -28,7 +28,7 @@ from signoff.core.plan.plan import (
     Step,
     check_plan,
 )
-from signoff.core.plan.policy_choice import Choice, ChoiceSource, read_choices
+from signoff.core.plan.policy_choice import ChoiceSource, PolicyChoice, read_choices
 from signoff.core.plan.task_types import Outcome, Stage, TaskSpec, TaskType, Trait
 from signoff.core.policy.fields import read_policy
 from signoff.core.policy.policy import (
@@ -42,7 +42,7 @@ from signoff.core.policy.policy import (
     refuse_too_late,
 )
 from signoff.core.text.document_reader import Fields, document
-from signoff.core.text.struct_reader import Name, Prose, Source, fields_of, read_struct, reads
+from signoff.core.text.struct_reader import DocumentStruct, Name, Prose, fields_of, read_struct, reads
 
 _INTENT_TYPE: Final = re.compile(r"[A-Za-z0-9_.\-]{1,255}")
 # What a policy says, and where it is said: beside one it would be said twice, without one only the first four.
@@ -78,7 +78,7 @@ def compile_workflow(source: object, *, kept: bool = False) -> WorkflowTemplate:
 # -- the steps as they are written, by kind
 
 
-class _StepSource(Source, frozen=True, kw_only=True):
+class _StepSource(DocumentStruct, frozen=True, kw_only=True):
     id: Name
     on_success: _StepName | None = None
 
@@ -99,7 +99,7 @@ class _WorkSource(_StepSource, frozen=True, kw_only=True):
         return {"id": self.id, "on_success": self.on_success, "deadline": self.deadline, **found}
 
 
-class RetrySource(Source, frozen=True, kw_only=True):
+class RetrySource(DocumentStruct, frozen=True, kw_only=True):
     max: Annotated[int, Meta(ge=0, le=100)]
     delay: timedelta | None = None
 
@@ -124,14 +124,14 @@ class AgentStepSource(_WorkSource, frozen=True, kw_only=True):
         return AgentStep(**self.ways_out, agent=self.agent, input=self.input, **given)
 
 
-def _read_policy(fields: Fields, name: str) -> str | Policy | tuple[Choice, ...]:
+def _read_policy(fields: Fields, name: str) -> str | Policy | tuple[PolicyChoice, ...]:
     """A policy's name, the step's own policy, or several to choose from."""
     if isinstance(fields.value[name], dict):
         return read_policy(fields.need_inner(name))
     return read_choices(fields, name) if isinstance(fields.value[name], list) else fields.name(name)
 
 
-class HumanSource(Source, frozen=True, kw_only=True):
+class HumanSource(DocumentStruct, frozen=True, kw_only=True):
     type: TaskType = TaskType.APPROVAL
     title: str = ""
     description: Prose = ""
@@ -201,7 +201,7 @@ class DelayStepSource(_StepSource, frozen=True, kw_only=True):
         return DelayStep(id=self.id, on_success=self.on_success, lasts=self.delay)
 
 
-class NotifySource(Source, frozen=True, kw_only=True):
+class NotifySource(DocumentStruct, frozen=True, kw_only=True):
     to: _Addresses
     message: Prose
 
@@ -263,7 +263,7 @@ def _read_intent_type(fields: Fields, name: str) -> str:
     return intent_type
 
 
-class WorkflowSource(Source, frozen=True, kw_only=True):
+class WorkflowSource(DocumentStruct, frozen=True, kw_only=True):
     """A workflow as it is written."""
 
     name: Name = msgspec.field(name="workflow")

@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from signoff.core.directory.actors import Actor
-from signoff.core.intent.authorization import may
+from signoff.core.intent.authorization import authorize_command
 from signoff.core.intent.commands import Answer, Command
 from signoff.core.intent.decide import decide
 from signoff.core.intent.eligibility import Membership
@@ -50,7 +50,7 @@ def advance(
     entropy: 16 random bytes, used to salt personal text; membership: what the directory says, for eligibility to be
     pinned by. Facts never run backwards inside one intent; what is counted from now is, whatever the clock said before.
     """
-    may(actor, command, intent)
+    authorize_command(actor, command, intent)
     tx = Transition(actor, now, entropy.hex(), intent, membership)
     decide(tx, command)
     head = intent.head if intent else ""

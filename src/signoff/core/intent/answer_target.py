@@ -19,15 +19,15 @@ from signoff.core.intent.events import AnyEvent, Decided, Revised, StagePassed, 
 from signoff.core.intent.model import Intent, Task
 from signoff.core.plan.task_types import Vote
 
-Shown = tuple[int, int, int]
+Target = tuple[int, int, int]
 
 
-def place(task: Task) -> Shown:
+def target_of(task: Task) -> Target:
     """What somebody who looks at the task now is shown."""
     return task.step_run, task.stage, task.revision
 
 
-def place_after(before: Shown | None, event: AnyEvent) -> Shown | None:
+def target_after(before: Target | None, event: AnyEvent) -> Target | None:
     """What somebody who reads the events one by one has been shown by the last of them."""
     match event:
         case TaskOpened(step_run=step_run, revision=revision) | Revised(step_run=step_run, revision=revision):
@@ -45,7 +45,7 @@ def refuse_other(intent: Intent, task: Task, answer: Answer) -> None:
         raise stale_revision(intent, task)
     if answer.stage not in (None, task.stage):
         raise stale_stage(intent, task)
-    if place(task) in answer.shown:
+    if target_of(task) in answer.shown:
         return
     digest = answer.digest is not None
     if answer.stage is None and task.stage:

@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from signoff.core.directory.actors import Actor, ActorKind
-from signoff.core.directory.roles import DECIDING_PARTIES
+from signoff.core.directory.roles import DECIDING_ROLES
 from signoff.core.intent.model import Intent, Task
 from signoff.core.intent.wake import spec_of
 from signoff.core.plan.task_types import Stage, TaskSpec
@@ -31,7 +31,7 @@ def asked(intent: Intent, task: Task) -> frozenset[str]:
     """The parties asked now: the stage's (or those it was reassigned to) and the escalations reached."""
     rungs = spec_of(intent, task).escalate[: task.escalated]
     reached = frozenset(name for rung in rungs for name in rung.to)
-    return frozenset(stage_now(intent, task).approvers or DECIDING_PARTIES) | reached
+    return frozenset(stage_now(intent, task).approvers or DECIDING_ROLES) | reached
 
 
 def requesters_side(intent: Intent) -> frozenset[str]:
@@ -90,7 +90,7 @@ def _covers(delegate: str, absent: str, intent: Intent, task: Task) -> bool:
         return delegate in pinned.get(absent, ())
     spec, held = spec_of(intent, task), roster(intent, task)
     names = {
-        *(stage_now(intent, task).approvers or DECIDING_PARTIES),
+        *(stage_now(intent, task).approvers or DECIDING_ROLES),
         *(n for rung in spec.escalate for n in rung.to),
     }
     return delegate in names or any(delegate in held.get(name, ()) for name in names)

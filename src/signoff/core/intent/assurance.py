@@ -74,6 +74,6 @@ def worst_risk(policy: Risk, results: Mapping[str, Any]) -> tuple[Risk, str]:
     return worst, by
 
 
-def demanded(strength: Strength, risk: Risk, results: Mapping[str, Any]) -> Strength:
+def with_check_results(strength: Strength, risk: Risk, results: Mapping[str, Any]) -> Strength:
     """How surely it must be known who decides: the policy's word, or more where a check has found the risk higher."""
     return max(strength, least_strength(worst_risk(risk, results)[0]), key=_STRENGTHS.index)

@@ -17,14 +17,14 @@ from signoff.core.errors import Forbidden, Invalid, NotFound, Refused
 from signoff.core.intent import commands as c
 from signoff.core.intent.answer_target import stale_stage
 from signoff.core.intent.answering_rights import answer_right, on_requesters_side, self_approval
-from signoff.core.intent.assurance import demanded
+from signoff.core.intent.assurance import with_check_results
 from signoff.core.intent.model import Delivery, Intent, Task
 from signoff.core.intent.wake import spec_of
 from signoff.core.plan.plan import AgentStep
 from signoff.core.plan.task_types import Meaning, Strength, canonical_outcome, meaning_of_answer
 
 
-def may_see(actor: Actor, intent: Intent) -> bool:
+def can_see(actor: Actor, intent: Intent) -> bool:
     """Whether the intent exists for this actor."""
     if actor.kind is ActorKind.SYSTEM:
         return True
@@ -40,7 +40,7 @@ def _parties(intent: Intent) -> set[str]:
     return agents | {intent.to_agent, intent.reply_to}
 
 
-def may(actor: Actor, command: c.Command, intent: Intent | None) -> None:
+def authorize_command(actor: Actor, command: c.Command, intent: Intent | None) -> None:
     """Let the command pass, or raise Forbidden / NotFound. ``intent`` is None for a Submit."""
     if actor.kind is ActorKind.SYSTEM:
         return
@@ -49,7 +49,7 @@ def may(actor: Actor, command: c.Command, intent: Intent | None) -> None:
     if intent is None:
         _may_submit(actor)
         return
-    if not may_see(actor, intent):
+    if not can_see(actor, intent):
         raise NotFound("intent_not_found", f"There is no intent {intent.id}.")
     match command:
         case (
@@ -78,13 +78,13 @@ def may(actor: Actor, command: c.Command, intent: Intent | None) -> None:
 def allowed(actor: Actor, command: c.Command, intent: Intent) -> bool:
     """Whether the command would pass."""
     try:
-        may(actor, command, intent)
+        authorize_command(actor, command, intent)
     except (Forbidden, NotFound):
         return False
     return True
 
 
-def may_take(actor: Actor, agent: str) -> None:
+def require_delivery_access(actor: Actor, agent: str) -> None:
     """Raise Forbidden for whoever may not see or take the deliveries of ``agent``: it may, or an admin for it."""
     own = actor.kind is ActorKind.AGENT and actor.address == agent
     if own or actor.kind is ActorKind.SYSTEM or actor.roles & ADMINS:
@@ -102,8 +102,8 @@ def _not_an_agent() -> Forbidden:
 
 
 def may_rerun(actor: Actor, intent: Intent) -> None:
-    """Who may run again what failed: its requester or an admin; raises as ``may`` does."""
-    if not may_see(actor, intent):
+    """Who may run again what failed: its requester or an admin; raises as ``authorize_command`` does."""
+    if not can_see(actor, intent):
         raise NotFound("intent_not_found", f"There is no intent {intent.id}.")
     _may_submit(actor)
     if not _steers(actor, intent):
@@ -178,18 +178,18 @@ def _says_no(command: c.Command, intent: Intent, task: Task) -> bool:
 _LEVELS: Final = {Strength.LINK: 1, Strength.SESSION: 2, Strength.STEP_UP: 3}
 
 
-def wanted(intent: Intent, task: Task) -> Strength:
+def required_assurance(intent: Intent, task: Task) -> Strength:
     """How surely it must be known who decides this task: what a check said of it can only make that more. That goes for
     a check of an earlier revision too, until it has looked at this one: a change does not lower what was demanded.
     """
     spec = spec_of(intent, task)
     others = {step: result for step, result in intent.results.items() if step != task.step}
-    return demanded(spec.strength, spec.risk, others)
+    return with_check_results(spec.strength, spec.risk, others)
 
 
-def proves(actor: Actor, intent: Intent, task: Task) -> bool:
+def meets_assurance(actor: Actor, intent: Intent, task: Task) -> bool:
     """Whether it is known surely enough who this is for what this task wants."""
-    return _LEVELS[actor.strength] >= _LEVELS[wanted(intent, task)]
+    return _LEVELS[actor.strength] >= _LEVELS[required_assurance(intent, task)]
 
 
 def _strong_enough(actor: Actor, command: c.Command, intent: Intent, task: Task) -> None:
@@ -198,12 +198,12 @@ def _strong_enough(actor: Actor, command: c.Command, intent: Intent, task: Task)
     """
     if isinstance(command, c.Answer) and command.digest is None:
         actor = replace(actor, strength=Strength.LINK)
-    if not proves(actor, intent, task):
+    if not meets_assurance(actor, intent, task):
         raise Forbidden(
             "stronger_sign_in_required",
             "This decision needs a sign-in by mail: a key, a chat account or a link from a message is not enough.",
             hint="Finish in the browser: open the task's page and sign in there by the link that it mails you.",
-            details={"strength": wanted(intent, task).value},
+            details={"strength": required_assurance(intent, task).value},
         )
 
 
@@ -242,7 +242,7 @@ def _may_resolve(actor: Actor, command: c.Resolve, intent: Intent) -> None:
 def may_cancel(actor: Actor, intent: Intent) -> bool:
     """Whether the actor may end the intent now."""
     try:
-        may(actor, c.Cancel(), intent)
+        authorize_command(actor, c.Cancel(), intent)
     except Refused:
         return False
     return not intent.final

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from signoff.core.intent.events import RerunStarted
-from signoff.core.intent.model import Fault, Requester
+from signoff.core.intent.model import Requester, StepError
 from signoff.core.plan.plan import DEFAULT_LEASE, Plan
 
 
@@ -58,7 +58,7 @@ class Report(msgspec.Struct, frozen=True):
     step_run: int = 0
     token: int = 0
     result: dict[str, Any] = {}
-    fault: Fault | None = None
+    fault: StepError | None = None
 
 
 class AcceptPush(msgspec.Struct, frozen=True):
@@ -182,7 +182,7 @@ class Resolve(msgspec.Struct, frozen=True):
     """End the intent from outside: COMPLETED with a result, or FAILED with ``fault``."""
 
     result: dict[str, Any] = {}
-    fault: Fault | None = None
+    fault: StepError | None = None
 
 
 class Cancel(msgspec.Struct, frozen=True):

@@ -14,9 +14,9 @@ from signoff.core.intent import events as e
 from signoff.core.intent import rerun, routing, task_commands, understaffed
 from signoff.core.intent.contradictions import refuse_contradiction
 from signoff.core.intent.eligibility import named
-from signoff.core.intent.model import Delivery, DeliveryState, Fault, Status, Task
+from signoff.core.intent.model import Delivery, DeliveryState, Status, StepError, Task
 from signoff.core.intent.states import ALLOWED, IGNORED_LATE, OF_TASK, State, state_of
-from signoff.core.intent.timers import lapse, tick
+from signoff.core.intent.timers import fail_attempt, tick
 from signoff.core.intent.transition import Transition
 from signoff.core.plan.plan import AgentStep, HumanStep, Plan
 from signoff.core.plan.schedules import PUSH_LEASE
@@ -91,10 +91,10 @@ def submit(tx: Transition, command: c.Submit) -> None:
         command.plan,
     )
     if command.carried is None:
-        routing.start(tx, command.plan.entry or command.plan.steps[0].id)
+        routing.start_step(tx, command.plan.entry or command.plan.steps[0].id)
     else:
         tx.add(command.carried)
-        routing.start(tx, command.carried.start)
+        routing.start_step(tx, command.carried.start)
 
 
 def _covered(tx: Transition, plan: Plan) -> dict[str, tuple[str, ...]] | None:
@@ -158,12 +158,14 @@ def report(tx: Transition, command: c.Report) -> None:
         _holding(tx, command.step_run, command.token)
     fault, revision = command.fault, tx.intent.revision
     if fault is None:
-        routing.over(tx, e.Reported(held.step_run, held.step, command.result, revision=revision))
+        routing.finish_step(tx, e.Reported(held.step_run, held.step, command.result, revision=revision))
     elif fault.retryable and held.failures < step.max_retries:
         again = tx.now + step.retry_delay
         tx.add(e.Reported(held.step_run, held.step, command.result, fault, again, revision))
     else:
-        routing.over(tx, e.Reported(held.step_run, held.step, command.result, fault, revision=revision))
+        routing.finish_step(
+            tx, e.Reported(held.step_run, held.step, command.result, fault, revision=revision)
+        )
 
 
 def accept(tx: Transition, command: c.AcceptPush) -> None:
@@ -173,7 +175,7 @@ def accept(tx: Transition, command: c.AcceptPush) -> None:
 
 def miss(tx: Transition, command: c.FailPush) -> None:
     if _pushed(tx, command.step_run, command.attempt):
-        lapse(tx, command.reason)
+        fail_attempt(tx, command.reason)
 
 
 def _pushed(tx: Transition, step_run: int, attempt: int) -> bool:
@@ -212,9 +214,13 @@ def _operate(tx: Transition, held: Delivery, command: c.Answer) -> None:
     refuse_contradiction(TaskSpec(), command.outcome, command.data)
     outcome, meaning = check_answer(TaskSpec(), command.outcome, command.comment, command.data)
     result = {**command.data, "outcome": outcome}
-    no = Fault("human_rejected", f"A person decided: {outcome}.") if meaning is not Meaning.APPROVES else None
+    no = (
+        StepError("human_rejected", f"A person decided: {outcome}.")
+        if meaning is not Meaning.APPROVES
+        else None
+    )
     reported = e.Reported(held.step_run, held.step, result, no, revision=tx.intent.revision)
-    routing.over(tx, reported, command.comment)
+    routing.finish_step(tx, reported, command.comment)
 
 
 # -- from outside
@@ -279,7 +285,7 @@ _RULES: Final[dict[type, Callable[[Transition, Any], None]]] = {
     c.Reassign: task_commands.reassign,
     c.MarkReviewing: task_commands.take,
     c.Snooze: task_commands.snooze,
-    c.Unsnooze: task_commands.wake,
+    c.Unsnooze: task_commands.unsnooze,
     c.AddComment: task_commands.remark,
     c.Revise: task_commands.revise,
     c.ReportUnreachable: task_commands.unreachable,

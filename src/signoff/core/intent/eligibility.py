@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from signoff.core.directory.roles import ADMIN, DECIDING_PARTIES, OWNER
+from signoff.core.directory.roles import ADMIN, DECIDING_ROLES, OWNER
 from signoff.core.intent.answering_rights import requesters_side
 from signoff.core.intent.model import Intent
 from signoff.core.plan.task_types import TaskSpec
@@ -44,7 +44,7 @@ class Membership:
         self._covers = [
             one
             for one in covers
-            if not active_people.get(one.delegate, frozenset()).isdisjoint(DECIDING_PARTIES)
+            if not active_people.get(one.delegate, frozenset()).isdisjoint(DECIDING_ROLES)
         ]
         self._members: dict[str, tuple[str, ...]] | None = None
         self._rosters: dict[tuple[str, ...], Roster] = {}
@@ -83,7 +83,7 @@ class Membership:
 
 def named(spec: TaskSpec) -> frozenset[str]:
     """Every party that a task may ask: of all its stages and of its ladder."""
-    names = {name for stage in spec.stages for name in stage.approvers or DECIDING_PARTIES}
+    names = {name for stage in spec.stages for name in stage.approvers or DECIDING_ROLES}
     return frozenset(names.union(*(rung.to for rung in spec.escalate)))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from signoff.core.intent import events as e
-from signoff.core.intent.conclusion import Decisive, turn
+from signoff.core.intent.conclusion import Decisive, continuation
 from signoff.core.intent.model import Delay, Delegation, Delivery, DeliveryState, Intent, Snoozing, Task
 from signoff.core.intent.states import effect_of
 from signoff.core.plan.plan import Plan
@@ -82,7 +82,7 @@ def _task(intent: Intent) -> Task:
 Changes = dict[str, Any]
 
 
-def moment(at: datetime) -> str:
+def rfc3339(at: datetime) -> str:
     """A moment as it stands inside results: RFC 3339, UTC."""
     return at.isoformat(timespec="microseconds")[:26] + "Z"
 
@@ -158,7 +158,7 @@ def _rest(intent: Intent, retry_at: Any, failures: int) -> Changes:
 
 def _left(intent: Intent, event: Decisive) -> Changes:
     """What a step's end leaves behind for the intent's own."""
-    left = turn(intent, event)
+    left = continuation(intent, event)
     return {"setback": left.setback, "wanted": left.wanted}
 
 
@@ -331,7 +331,7 @@ def _decided(event: e.Decided, intent: Intent, fact: e.Fact) -> Changes:
     result: dict[str, Any] = {
         "outcome": event.outcome,
         "ending": event.ending.value,
-        "decided_at": moment(fact.at),
+        "decided_at": rfc3339(fact.at),
     }
     for vote in votes:
         result |= {k: v for k, v in (vote.data or {}).items() if k not in result}

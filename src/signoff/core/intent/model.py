@@ -47,7 +47,7 @@ class Requester(msgspec.Struct, frozen=True, omit_defaults=True):
     persons: tuple[str, ...] = ()
 
 
-class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
+class StepError(msgspec.Struct, frozen=True, omit_defaults=True):
     """Why something failed: a stable code, a sentence, and whether trying again could help."""
 
     code: str
@@ -177,8 +177,8 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     resolved: dict[str, Any] | None = None
     outcome: str = ""
     ending: Ending | None = None
-    fault: Fault | None = None
-    setback: Fault | None = None
+    fault: StepError | None = None
+    setback: StepError | None = None
     wanted: tuple[str, ...] = ()
     reminded: int = 0
     generation: int = 0

@@ -9,7 +9,7 @@ from typing import Any, Final, assert_never
 import msgspec
 from msgspec.structs import replace
 
-from signoff.core.directory.roles import DECIDING_PARTIES
+from signoff.core.directory.roles import DECIDING_ROLES
 from signoff.core.intent import events as e
 from signoff.core.intent.model import Delivery, Intent, Task
 from signoff.core.intent.wake import spec_of
@@ -185,14 +185,14 @@ def _asked(kind: NotificationKind, intent: Intent) -> dict[str, Any]:
     step = intent.plan.human_step(task.step)
     spec = spec_of(intent, task)
     return {
-        "kind": kind, "to": told(spec, task), "step_run": task.step_run, "step": step.id,
+        "kind": kind, "to": notified_names(spec, task), "step_run": task.step_run, "step": step.id,
         "title": question(intent.plan, step, intent.type), "called": "" if from_workflow(intent.plan) else spec.title,
         "deadline_at": task.deadline_at, "stage": task.stage, "revision": task.revision,
     }  # fmt: skip
 
 
-def told(spec: TaskSpec, task: Task) -> tuple[str, ...]:
+def notified_names(spec: TaskSpec, task: Task) -> tuple[str, ...]:
     """Who hears of a task at its present stage: those asked, those it was handed to, whoever wanted to know."""
     more = (*(given.taker for given in task.handed_over), *spec.notify)
-    named = task.assigned or spec.stages[task.stage].approvers or (DECIDING_PARTIES if more else ())
+    named = task.assigned or spec.stages[task.stage].approvers or (DECIDING_ROLES if more else ())
     return tuple(dict.fromkeys((*named, *more)))

@@ -12,15 +12,15 @@ different things have not agreed. Every no counts, whatever its word; the last o
 from collections import Counter
 from collections.abc import Mapping
 
-from signoff.core.directory.roles import DECIDING_PARTIES
+from signoff.core.directory.roles import DECIDING_ROLES
 from signoff.core.plan.task_types import Meaning, Stage, Vote
 
 Names = Mapping[str, frozenset[str]]
 
 
-def counts(vote: Vote, names: Names | None) -> bool:
+def counts_toward_quorum(vote: Vote, names: Names | None) -> bool:
     """Whether a vote still counts; ``names`` None means that nothing is known to have changed."""
-    return has_say(vote.person, seat(vote), vote.for_names, names)
+    return has_say(vote.person, voting_seat(vote), vote.for_names, names)
 
 
 def has_say(person: str, principal: str, for_names: frozenset[str], names: Names | None) -> bool:
@@ -28,12 +28,12 @@ def has_say(person: str, principal: str, for_names: frozenset[str], names: Names
     if names is None:
         return True
     voter = names.get(person)
-    if voter is None or (principal != person and voter.isdisjoint(DECIDING_PARTIES)):
+    if voter is None or (principal != person and voter.isdisjoint(DECIDING_ROLES)):
         return False  # whoever decides for others must be able to decide
     return bool(for_names & names.get(principal, frozenset()))
 
 
-def seat(vote: Vote) -> str:
+def voting_seat(vote: Vote) -> str:
     """Whose say a vote is: the voter's own, or that of the person whom the voter stands in for."""
     return vote.principal or vote.person
 
@@ -43,13 +43,13 @@ def tally(stage: Stage, at_stage: int, votes: tuple[Vote, ...], names: Names | N
     yes: dict[str, Vote] = {}
     no: dict[str, Vote] = {}
     for vote in votes:
-        if vote.at_stage != at_stage or not counts(vote, names):
+        if vote.at_stage != at_stage or not counts_toward_quorum(vote, names):
             continue
         if vote.meaning is Meaning.REQUESTS_CHANGES:
             return vote
         for held in (yes, no):
-            held.pop(seat(vote), None)
-        (yes if vote.meaning is Meaning.APPROVES else no)[seat(vote)] = vote
+            held.pop(voting_seat(vote), None)
+        (yes if vote.meaning is Meaning.APPROVES else no)[voting_seat(vote)] = vote
         same = [one for one in yes.values() if one.outcome == vote.outcome]
         if len(no) >= stage.reject_after or _enough(stage, same):
             return vote
@@ -59,7 +59,7 @@ def tally(stage: Stage, at_stage: int, votes: tuple[Vote, ...], names: Names | N
 def missing(stage: Stage, at_stage: int, votes: tuple[Vote, ...], outcome: str = "") -> int:
     """How many more persons this stage needs at least for this outcome; without one, for the one ahead."""
     said = {
-        seat(vote): vote.outcome
+        voting_seat(vote): vote.outcome
         for vote in votes
         if vote.at_stage == at_stage and vote.meaning is Meaning.APPROVES
     }

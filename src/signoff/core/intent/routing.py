@@ -8,10 +8,10 @@ number of times); an outcome with a step of its own leads there. ``conclusion`` 
 from datetime import datetime
 
 from signoff.core.intent import events as e
-from signoff.core.intent.conclusion import Decisive, turn
+from signoff.core.intent.conclusion import Decisive, continuation
 from signoff.core.intent.decision_digest import envelope_digest
 from signoff.core.intent.eligibility import NOTHING, pin
-from signoff.core.intent.model import Delivery, Fault, Task
+from signoff.core.intent.model import Delivery, StepError, Task
 from signoff.core.intent.transition import Transition
 from signoff.core.plan.plan import (
     END,
@@ -26,7 +26,7 @@ from signoff.core.plan.task_types import Ending, Fallback, Meaning
 from signoff.core.plan.working_hours import later
 
 
-def start(tx: Transition, step_id: str) -> None:
+def start_step(tx: Transition, step_id: str) -> None:
     """Start a step; ``end`` ends the intent by the last decision on its path. What needs no waiting runs through."""
     while True:
         intent = tx.intent
@@ -36,7 +36,9 @@ def start(tx: Transition, step_id: str) -> None:
         step_run = intent.step_runs + 1
         if step_run > MAX_STEP_RUNS_PER_INTENT:
             tx.add(
-                e.Failed(Fault("too_many_steps", f"More than {MAX_STEP_RUNS_PER_INTENT} steps were started."))
+                e.Failed(
+                    StepError("too_many_steps", f"More than {MAX_STEP_RUNS_PER_INTENT} steps were started.")
+                )
             )
             return
         step = intent.plan.by_id[step_id]
@@ -78,12 +80,12 @@ def _deadline(step: Step, now: datetime) -> datetime | None:
     return later(hours, now, step.deadline)
 
 
-def over(tx: Transition, event: Decisive, comment: str = "") -> None:
+def finish_step(tx: Transition, event: Decisive, comment: str = "") -> None:
     """Record the end of a step and go where it leads."""
-    following = turn(tx.intent, event)
+    following = continuation(tx.intent, event)
     tx.add(event, comment)
     if following.target is not None:
-        start(tx, following.target)
+        start_step(tx, following.target)
     elif tx.intent.setback is not None:
         tx.add(e.Failed(tx.intent.setback))
 
@@ -94,16 +96,16 @@ def time_out(tx: Transition, step: Step) -> None:
         case Task(step_run=step_run) if isinstance(step, HumanStep):
             spec = step.task
             outcome = spec.fallback_outcome if spec.fallback is Fallback.OUTCOME else Ending.EXPIRED.value
-            over(tx, e.Decided(step_run, step.id, outcome, Ending.EXPIRED, spec.meaning(outcome)))
+            finish_step(tx, e.Decided(step_run, step.id, outcome, Ending.EXPIRED, spec.meaning(outcome)))
         case Delivery(step_run=step_run):
-            over(tx, e.StepTimedOut(step_run, step.id, step.deadline))
+            finish_step(tx, e.StepTimedOut(step_run, step.id, step.deadline))
         case _:
             raise TypeError("nothing with a deadline is open")
 
 
-def decided(tx: Transition, step: HumanStep, outcome: str, ending: Ending, meaning: Meaning) -> None:
+def close_task(tx: Transition, step: HumanStep, outcome: str, ending: Ending, meaning: Meaning) -> None:
     """Close the open task with a decision and follow its route."""
     task = tx.intent.open
     if not isinstance(task, Task):
         raise TypeError("no task is open")
-    over(tx, e.Decided(task.step_run, step.id, outcome, ending, meaning))
+    finish_step(tx, e.Decided(task.step_run, step.id, outcome, ending, meaning))

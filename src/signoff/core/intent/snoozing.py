@@ -8,7 +8,7 @@ from typing import Final
 from signoff.core.errors import Conflict, Invalid
 from signoff.core.intent import commands as c
 from signoff.core.intent import events as e
-from signoff.core.intent.evolve import moment
+from signoff.core.intent.evolve import rfc3339
 from signoff.core.intent.model import Task
 from signoff.core.intent.snoozed import snooze_of
 from signoff.core.intent.transition import Transition
@@ -26,7 +26,7 @@ def snooze(tx: Transition, task: Task, command: c.Snooze) -> None:
         raise Invalid("moment_passed", "That moment has passed.", field="until", hint="Name a later one.")
     if ends is not None and until >= ends:
         raise Invalid(
-            "after_the_deadline", f"The answer is needed by {moment(ends)}; it cannot be put off for longer.",
+            "after_the_deadline", f"The answer is needed by {rfc3339(ends)}; it cannot be put off for longer.",
             field="until", hint="Name a moment before that, or hand the task over.",
         )  # fmt: skip
     if until > tx.now + LONGEST:
@@ -37,7 +37,7 @@ def snooze(tx: Transition, task: Task, command: c.Snooze) -> None:
     tx.add(e.Snoozed(task.step_run, until))
 
 
-def wake(tx: Transition, task: Task) -> None:
+def unsnooze(tx: Transition, task: Task) -> None:
     """Take it back. Where nothing is put off, nothing happens."""
     held = snooze_of(task, tx.actor.id)
     if held is not None and not held.over:

@@ -7,7 +7,7 @@ counted anew with what its voters are called at that moment.
 from typing import Any
 
 from signoff.core.directory.actors import Actor
-from signoff.core.directory.authorization import others_behind
+from signoff.core.directory.authorization import others_with_key
 from signoff.core.errors import Conflict, Forbidden, Invalid
 from signoff.core.intent import commands as c
 from signoff.core.intent import events as e
@@ -24,7 +24,7 @@ from signoff.core.intent.answering_rights import AnswerRight, answer_right, stag
 from signoff.core.intent.answering_rights import roster as pinned
 from signoff.core.intent.contradictions import refuse_contradiction
 from signoff.core.intent.decision_digest import envelope_digest
-from signoff.core.intent.evolve import moment
+from signoff.core.intent.evolve import rfc3339
 from signoff.core.intent.model import Delivery, Intent, Task
 from signoff.core.intent.quorum import Names, has_say, tally
 from signoff.core.intent.transition import Transition
@@ -76,7 +76,7 @@ def _refuse_late(tx: Transition, task: Task) -> None:
         expired = Ending.EXPIRED.value
         raise Conflict(
             "already_decided", f"This was already decided: nobody did in time, so it has {expired}.",
-            details={"outcome": expired, "ending": expired, "decided_at": moment(ends)},
+            details={"outcome": expired, "ending": expired, "decided_at": rfc3339(ends)},
         )  # fmt: skip
 
 
@@ -87,7 +87,7 @@ def answer(tx: Transition, command: c.Answer) -> None:
     outcome, meaning = check_answer(step.task, command.outcome, command.comment, command.data, task.agreed)
     ground = _ground(tx, task, command.active_people)
     principal = "" if ground.principal == tx.actor.id else ground.principal
-    before, behind = own_vote(tx.actor, task), others_behind(tx.actor)
+    before, behind = own_vote(tx.actor, task), others_with_key(tx.actor)
     refuse_ahead(before, command)
     same = before is not None and _same(before, outcome, command, principal)
     if before is not None and same and set(before.behind) <= set(behind):
@@ -127,7 +127,7 @@ def _refuse_twice(actor: Actor, task: Task) -> None:
     """Raise Forbidden where one and the same person may be behind this yes and behind somebody else's: a quorum, and
     each next stage, takes other natural persons.
     """
-    mine = {actor.id, *others_behind(actor)}
+    mine = {actor.id, *others_with_key(actor)}
     for vote in task.votes:
         if (
             vote.person != actor.id
@@ -168,7 +168,7 @@ def _count(tx: Transition, step: HumanStep, names: dict[str, frozenset[str]] | N
         agreed = vote.outcome if len(step.task.outcomes_meaning(Meaning.APPROVES)) > 1 else ""
         tx.add(e.StagePassed(task.step_run, task.stage + 1, agreed))
         return
-    routing.decided(tx, step, vote.outcome, ENDING_OF[vote.meaning], vote.meaning)
+    routing.close_task(tx, step, vote.outcome, ENDING_OF[vote.meaning], vote.meaning)
 
 
 def delegate(tx: Transition, command: c.Delegate) -> None:
@@ -211,9 +211,9 @@ def snooze(tx: Transition, command: c.Snooze) -> None:
     snoozing.snooze(tx, task, command)
 
 
-def wake(tx: Transition, command: c.Unsnooze) -> None:
+def unsnooze(tx: Transition, command: c.Unsnooze) -> None:
     task, _ = open_task(tx, command.step_run)
-    snoozing.wake(tx, task)
+    snoozing.unsnooze(tx, task)
 
 
 def remark(tx: Transition, command: c.AddComment) -> None:
@@ -235,7 +235,7 @@ def revise(tx: Transition, command: c.Revise) -> None:
     digest = envelope_digest(intent, step.id, task.step_run, intent.revision + 1, command.payload_digest)
     tx.add(
         e.Revised(
-            task.step_run, intent.revision + 1, command.payload_digest, digest, others_behind(tx.actor)
+            task.step_run, intent.revision + 1, command.payload_digest, digest, others_with_key(tx.actor)
         ),
         comment=command.comment,
     )
@@ -258,4 +258,4 @@ def unreachable(tx: Transition, command: c.ReportUnreachable) -> None:
     if command.heard:
         return
     _, step = open_task(tx, 0)
-    routing.decided(tx, step, Ending.UNDELIVERABLE.value, Ending.UNDELIVERABLE, Meaning.REJECTS)
+    routing.close_task(tx, step, Ending.UNDELIVERABLE.value, Ending.UNDELIVERABLE, Meaning.REJECTS)

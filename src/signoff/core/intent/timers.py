@@ -10,7 +10,7 @@ from typing import Final
 from signoff.core.intent import events as e
 from signoff.core.intent import routing
 from signoff.core.intent.model import Delay, Delivery, DeliveryState, Task
-from signoff.core.intent.snoozed import ending
+from signoff.core.intent.snoozed import pending_snoozes
 from signoff.core.intent.transition import Transition
 from signoff.core.intent.wake import escalation_at, reminder_at, spec_of, wake_at
 from signoff.core.plan.schedules import LONGEST_LEASE, PUSH_BACKOFF, PUSH_LEASE
@@ -64,7 +64,7 @@ def _happen(tx: Transition) -> None:
             _happen_to_delivery(tx, held)
         case Delay() as delay:
             tx.add(e.DelayEnded(delay.step_run, delay.step))
-            routing.start(tx, intent.plan.after_success(intent.plan.by_id[delay.step]))
+            routing.start_step(tx, intent.plan.after_success(intent.plan.by_id[delay.step]))
         case None:
             raise TypeError("an intent without an open step has no wake-up but its deadline")
 
@@ -84,7 +84,7 @@ def _happen_to_task(tx: Transition, task: Task) -> None:
     intent = tx.intent
     if _past(task.deadline_at, tx.now):
         routing.time_out(tx, intent.plan.by_id[task.step])
-    elif over := next((one for one in ending(task) if one.until <= tx.now), None):
+    elif over := next((one for one in pending_snoozes(task) if one.until <= tx.now), None):
         tx.add(e.Unsnoozed(task.step_run, over.person))
     elif _past(escalation_at(intent, task), tx.now):
         rung = spec_of(intent, task).escalate[task.escalated]
@@ -97,12 +97,12 @@ def _happen_to_delivery(tx: Transition, held: Delivery) -> None:
     if _past(held.deadline_at, tx.now):
         routing.time_out(tx, tx.intent.plan.by_id[held.step])
     elif _past(held.lease_until, tx.now):
-        lapse(tx, "lease_expired")
+        fail_attempt(tx, "lease_expired")
     elif _past(held.retry_at, tx.now):
         _try_again(tx, held)
 
 
-def lapse(tx: Transition, reason: str) -> None:
+def fail_attempt(tx: Transition, reason: str) -> None:
     """The present attempt came to nothing: rest and try again, or give the step up after the last one."""
     held = tx.intent.open
     if not isinstance(held, Delivery):
@@ -112,4 +112,4 @@ def lapse(tx: Transition, reason: str) -> None:
         pause = (PUSH_BACKOFF if held.push else step.backoff).after(held.attempt)
         tx.add(e.AttemptFailed(held.step_run, held.attempt, reason, tx.now + pause))
         return
-    routing.over(tx, e.AttemptFailed(held.step_run, held.attempt, reason))
+    routing.finish_step(tx, e.AttemptFailed(held.step_run, held.attempt, reason))

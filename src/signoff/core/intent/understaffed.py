@@ -4,13 +4,13 @@ at its end the task is undeliverable. Whoever was asked and is not there any mor
 
 from typing import NamedTuple
 
-from signoff.core.directory.roles import DECIDING_PARTIES
+from signoff.core.directory.roles import DECIDING_ROLES
 from signoff.core.intent import events as e
 from signoff.core.intent import routing
 from signoff.core.intent.answering_rights import lets_requesters_decide, requesters_side, roster, stage_now
 from signoff.core.intent.eligibility import RUNNING_PARTIES, Membership
 from signoff.core.intent.model import Intent, Task
-from signoff.core.intent.quorum import counts, seat, tally
+from signoff.core.intent.quorum import counts_toward_quorum, tally, voting_seat
 from signoff.core.intent.transition import Transition
 from signoff.core.intent.wake import escalation_at, spec_of
 from signoff.core.plan.task_types import Ending, Meaning, Stage, Vote
@@ -33,7 +33,7 @@ def shortage(intent: Intent, task: Task, now: Membership) -> Shortage | None:
         present = number == task.stage
         stage = stage_now(intent, task) if present else spec.stages[number]
         rungs = spec.escalate[: task.escalated] if present else spec.escalate
-        names = frozenset(stage.approvers or DECIDING_PARTIES).union(*(rung.to for rung in rungs))
+        names = frozenset(stage.approvers or DECIDING_ROLES).union(*(rung.to for rung in rungs))
         votes = _possible(intent, task, number, names, now)
         if not _passable(stage, number, votes):
             return Shortage(number, stage.votes_needed, len(votes))
@@ -63,16 +63,16 @@ def _possible(
             able.pop(given.giver, None)
         for given in task.handed_over:
             held = given.names & names & now.active_people.get(given.giver, frozenset())
-            takes = not now.active_people.get(given.taker, frozenset()).isdisjoint(DECIDING_PARTIES)
+            takes = not now.active_people.get(given.taker, frozenset()).isdisjoint(DECIDING_ROLES)
             if held and takes and given.taker not in able and not {given.taker, given.giver} & barred:
                 votes[given.giver] = _yes(given.taker, number, held, given.giver)
         for vote in task.votes:
             if (
                 vote.at_stage == number
                 and vote.meaning is Meaning.APPROVES
-                and counts(vote, now.active_people)
+                and counts_toward_quorum(vote, now.active_people)
             ):
-                votes.setdefault(seat(vote), vote)
+                votes.setdefault(voting_seat(vote), vote)
     votes |= {person: _yes(person, number, frozenset(held)) for person, held in able.items()}
     return tuple(votes.values())
 
@@ -102,7 +102,7 @@ def move_on(tx: Transition) -> None:
             tx.add(e.Escalated(task.step_run, task.escalated + 1, spec.escalate[task.escalated].to))
             continue
         step = tx.intent.plan.human_step(task.step)
-        routing.decided(tx, step, Ending.UNDELIVERABLE.value, Ending.UNDELIVERABLE, Meaning.REJECTS)
+        routing.close_task(tx, step, Ending.UNDELIVERABLE.value, Ending.UNDELIVERABLE, Meaning.REJECTS)
 
 
 def _asked_by_admin(intent: Intent, now: Membership) -> bool:

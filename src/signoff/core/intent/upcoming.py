@@ -11,8 +11,8 @@ import msgspec
 from msgspec.structs import replace
 
 from signoff.core.intent.model import Intent, Task
-from signoff.core.intent.notifications import told
-from signoff.core.intent.snoozed import ending
+from signoff.core.intent.notifications import notified_names
+from signoff.core.intent.snoozed import pending_snoozes
 from signoff.core.intent.wake import ends_at, escalation_at, reminder_at, spec_of
 
 MOST_REMINDERS: Final = 40  # foretold; whoever reads further ahead learns nothing more
@@ -26,7 +26,7 @@ class ContactKind(StrEnum):
     DEADLINE = "deadline"
 
 
-class Contact(msgspec.Struct, frozen=True):
+class ScheduledContact(msgspec.Struct, frozen=True):
     """``to``: parties, as the policy names them (empty: whoever may decide); ``number``: of the reminder or rung."""
 
     kind: ContactKind
@@ -35,10 +35,10 @@ class Contact(msgspec.Struct, frozen=True):
     to: tuple[str, ...]
 
 
-def outlook(intent: Intent, task: Task) -> list[Contact]:
+def scheduled_contacts(intent: Intent, task: Task) -> list[ScheduledContact]:
     """The contacts still to come while the present stage stays open, the deadline last."""
     ends, spec = ends_at(intent, task), spec_of(intent, task)
-    found: list[Contact] = []
+    found: list[ScheduledContact] = []
     reminders = 0
     while True:
         rung = escalation_at(intent, task)
@@ -48,15 +48,18 @@ def outlook(intent: Intent, task: Task) -> list[Contact]:
             break
         if at == rung:
             level = task.escalated + 1
-            found.append(Contact(ContactKind.ESCALATION, at, level, spec.escalate[level - 1].to))
+            found.append(ScheduledContact(ContactKind.ESCALATION, at, level, spec.escalate[level - 1].to))
             task = replace(task, escalated=level)
         else:
             reminders += 1
             number = task.reminded + 1
-            found.append(Contact(ContactKind.REMINDER, at, number, told(spec, task)))
+            found.append(ScheduledContact(ContactKind.REMINDER, at, number, notified_names(spec, task)))
             task = replace(task, reminded=number, reminded_at=at)
-    found += [Contact(ContactKind.SNOOZE_OVER, one.until, 1, (one.person,)) for one in ending(task)]
+    found += [
+        ScheduledContact(ContactKind.SNOOZE_OVER, one.until, 1, (one.person,))
+        for one in pending_snoozes(task)
+    ]
     found.sort(key=lambda contact: contact.at)
     if ends is not None:
-        found.append(Contact(ContactKind.DEADLINE, ends, 1, told(spec, task)))
+        found.append(ScheduledContact(ContactKind.DEADLINE, ends, 1, notified_names(spec, task)))
     return found

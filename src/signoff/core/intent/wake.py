@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from signoff.core.intent.model import Delay, Delivery, Intent, Task
-from signoff.core.intent.snoozed import ending
+from signoff.core.intent.snoozed import pending_snoozes
 from signoff.core.plan.task_types import TaskSpec
 from signoff.core.plan.working_hours import later
 
@@ -58,7 +58,7 @@ def deadlines(intent: Intent) -> Iterator[datetime]:
             moments = (delivery.lease_until, delivery.retry_at, delivery.deadline_at)
         case Task() as task:
             moments = (reminder_at(intent, task), escalation_at(intent, task), task.deadline_at)
-            yield from (one.until for one in ending(task))
+            yield from (one.until for one in pending_snoozes(task))
         case Delay() as delay:
             moments = (delay.until, None, None)
         case None:

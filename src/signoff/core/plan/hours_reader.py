@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from signoff.core.plan.working_hours import Hours
-from signoff.core.text.describe import shown
+from signoff.core.text.describe import printable
 from signoff.core.text.document_reader import Fields, refuse_unplaced
-from signoff.core.text.struct_reader import Source, reads
+from signoff.core.text.struct_reader import DocumentStruct, reads
 
 _LONG_DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 DAYS: Final = tuple(day[:3] for day in _LONG_DAYS)
@@ -25,7 +25,7 @@ def read_zone(fields: Fields, name: str) -> str:
             ZoneInfo(word)
     except (KeyError, ValueError, OSError) as unknown:
         hint = "Write an IANA name such as Europe/Berlin."
-        raise fields.invalid(name, f"{shown(word)!r} is not a time zone", hint=hint) from unknown
+        raise fields.invalid(name, f"{printable(word)!r} is not a time zone", hint=hint) from unknown
     return word
 
 
@@ -35,7 +35,7 @@ def read_time(fields: Fields, name: str) -> time | None:
     match = _CLOCK.fullmatch(word)
     if word and match is None:
         raise fields.invalid(
-            name, f"{shown(word)!r} is not a time of day", hint='Write it as "08:00", in quotes.'
+            name, f"{printable(word)!r} is not a time of day", hint='Write it as "08:00", in quotes.'
         )
     return time(int(match[1]), int(match[2])) if match else None
 
@@ -51,7 +51,7 @@ def weekday(fields: Fields, name: str, word: str) -> int:
     meant = [number for number, long in enumerate(_LONG_DAYS) if len(day) > 2 and long.startswith(day)]
     if not meant:
         hint = "Known: " + ", ".join(DAYS) + "; a range is written mon-fri."
-        raise fields.invalid(name, f"{shown(word)!r} is not a day", hint=hint)
+        raise fields.invalid(name, f"{printable(word)!r} is not a day", hint=hint)
     return meant[0]
 
 
@@ -89,7 +89,7 @@ Zone = Annotated[str, reads(read_zone)]
 _Time = Annotated[time, reads(read_time)]
 
 
-class HoursSource(Source, frozen=True, kw_only=True):
+class HoursSource(DocumentStruct, frozen=True, kw_only=True):
     """Working hours; what is left out is as in ``Hours``."""
 
     zone: Zone

@@ -11,7 +11,7 @@ from signoff.core.plan.plan import After as After
 from signoff.core.plan.plan import AgentStep, HumanStep, NotifyStep, Plan, Step
 
 
-class Ahead(msgspec.Struct, frozen=True):
+class UpcomingStep(msgspec.Struct, frozen=True):
     """A step, and what it may follow. ``detour``: it runs only where a step before it does not succeed."""
 
     step: Step
@@ -29,7 +29,7 @@ class Ahead(msgspec.Struct, frozen=True):
         return {}
 
 
-def ahead(plan: Plan, gate: HumanStep) -> tuple[Ahead, ...]:
+def upcoming_steps(plan: Plan, gate: HumanStep) -> tuple[UpcomingStep, ...]:
     """Every step that an answer to the gate may lead to, directly or by way of others: what a yes leads to first, each
     way in the order in which it would be gone.
     """
@@ -42,7 +42,8 @@ def ahead(plan: Plan, gate: HumanStep) -> tuple[Ahead, ...]:
             if route.after not in after:
                 after.append(route.after)
     return tuple(
-        Ahead(plan.by_id[step_id], tuple(after), step_id not in straight) for step_id, after in found.items()
+        UpcomingStep(plan.by_id[step_id], tuple(after), step_id not in straight)
+        for step_id, after in found.items()
     )
 
 

@@ -16,9 +16,9 @@ from signoff.core.plan.task_types import (
     meaning_of,
     usual_meaning,
 )
-from signoff.core.text.describe import NAME, NAME_HINT, shown, suggestion
+from signoff.core.text.describe import NAME, NAME_HINT, printable, suggestion
 from signoff.core.text.document_reader import Fields
-from signoff.core.text.struct_reader import Source, read_struct
+from signoff.core.text.struct_reader import DocumentStruct, read_struct
 
 # How a task ends that nobody has answered.
 _RESERVED: Final = frozenset(ending.value for ending in Ending if ending not in ENDING_OF.values()) | {
@@ -28,7 +28,7 @@ _MOST: Final = 20
 _Line = Annotated[str, Meta(max_length=64)]
 
 
-class OutcomeSource(Source, frozen=True, kw_only=True):
+class OutcomeSource(DocumentStruct, frozen=True, kw_only=True):
     """An outcome as an object: a word, what it means, where it leads."""
 
     name: _Line
@@ -43,7 +43,7 @@ class OutcomeSource(Source, frozen=True, kw_only=True):
 
     def check(self, fields: Fields) -> None:
         if not NAME.fullmatch(self.name):
-            raise fields.invalid("name", f"{shown(self.name)!r} is not a name", hint=NAME_HINT)
+            raise fields.invalid("name", f"{printable(self.name)!r} is not a name", hint=NAME_HINT)
         if self.name in _RESERVED:
             problem = f"{self.name!r} is how a task ends by itself"
             raise fields.invalid("name", problem, hint="Choose another name.")
@@ -55,7 +55,7 @@ class OutcomeSource(Source, frozen=True, kw_only=True):
         for field, word in (("name", self.name), ("label", self.label)):
             usual = usual_meaning(word)
             if usual is not None and usual is not self.meaning:
-                problem = f"{shown(word)!r} is read as {_means(usual)}"
+                problem = f"{printable(word)!r} is read as {_means(usual)}"
                 raise fields.invalid(field, problem, hint="Choose another word for it.")
         if self.counts_as and (self.meaning is not Meaning.REJECTS or not fields.has("goto")):
             problem = "has an effect only beside goto, on an outcome that means reject"
@@ -79,9 +79,9 @@ def _read_outcome(fields: Fields, name: str, index: int, entry: object) -> Outco
     word = entry.strip()
     if word not in BUILT_IN:
         hint = suggestion(word, sorted(BUILT_IN)) or (
-            f"Say what it means: {{name: {shown(word) or 'NAME'}, means: approve}}, or reject, or changes."
+            f"Say what it means: {{name: {printable(word) or 'NAME'}, means: approve}}, or reject, or changes."
         )
-        raise fields.invalid(f"{name}[{index}]", f"nothing says what {shown(word)!r} means", hint=hint)
+        raise fields.invalid(f"{name}[{index}]", f"nothing says what {printable(word)!r} means", hint=hint)
     return Outcome(word, meaning_of(word))
 
 

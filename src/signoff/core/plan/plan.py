@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from signoff.core.errors import Invalid
 from signoff.core.ids import MAX_STEP_RUNS
-from signoff.core.plan.policy_choice import Choice
+from signoff.core.plan.policy_choice import PolicyChoice
 from signoff.core.plan.schedules import Backoff
 from signoff.core.plan.task_types import Fallback, Meaning, TaskSpec
 
@@ -80,7 +80,7 @@ class HumanStep(StepBase, frozen=True, tag="human", omit_defaults=True, kw_only=
     """
 
     task: TaskSpec
-    choices: tuple[Choice, ...] = ()
+    choices: tuple[PolicyChoice, ...] = ()
     chosen: int = 0
     lent: tuple[str, ...] = ()
 

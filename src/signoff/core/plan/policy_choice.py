@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from signoff.core.text.describe import kind_of
 from signoff.core.text.document_reader import Fields
-from signoff.core.text.struct_reader import Name, Source, fields_of, read_struct, reads
+from signoff.core.text.struct_reader import DocumentStruct, Name, fields_of, read_struct, reads
 
 NUMERIC: Final = ("above", "at_least", "below", "at_most")
 _MOST: Final = 20
@@ -31,7 +31,7 @@ class Condition(msgspec.Struct, frozen=True):
     values: tuple[str, ...]
 
 
-class Choice(msgspec.Struct, frozen=True, omit_defaults=True):
+class PolicyChoice(msgspec.Struct, frozen=True, omit_defaults=True):
     """``use``: the policy's name, where all conditions hold."""
 
     use: str
@@ -51,7 +51,7 @@ def quantity(value: object) -> tuple[Decimal, str] | None:
 _Value = str | int | float
 
 
-class TestsSource(Source, frozen=True, kw_only=True):
+class TestsSource(DocumentStruct, frozen=True, kw_only=True):
     """What one field of the payload is compared with."""
 
     equals: _Value | bool | None = msgspec.field(name="is", default=None)
@@ -76,14 +76,14 @@ def _read_conditions(fields: Fields, name: str) -> tuple[Condition, ...]:
     )
 
 
-class ChoiceSource(Source, frozen=True, kw_only=True):
+class ChoiceSource(DocumentStruct, frozen=True, kw_only=True):
     """One of several policies, and what in the payload selects it."""
 
     when: Annotated[tuple[Condition, ...], reads(_read_conditions, dict[str, TestsSource])] = ()
     use: Name
 
 
-def read_choices(fields: Fields, name: str) -> tuple[Choice, ...]:
+def read_choices(fields: Fields, name: str) -> tuple[PolicyChoice, ...]:
     """The choices in a field; raises Invalid naming what could not be judged, or could never be reached."""
     entries = [fields.item(name, index, entry) for index, entry in enumerate(fields.each(name, most=_MOST))]
     if not entries:
@@ -95,7 +95,7 @@ def read_choices(fields: Fields, name: str) -> tuple[Choice, ...]:
             raise entry.invalid("when", "the last choice has no condition", hint=hint)
         if entry is not entries[-1] and not source.when:
             raise entry.invalid("when", "is required", code="missing_field")
-    return tuple(Choice(source.use, source.when) for source in sources)
+    return tuple(PolicyChoice(source.use, source.when) for source in sources)
 
 
 def _operators(tests: Fields) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import msgspec
 from signoff.core.errors import Invalid
 from signoff.core.plan.form_schema import FormError, read_form
 from signoff.core.plan.task_types import Meaning, Stage, TaskSpec, TaskType, meaning_of
-from signoff.core.text.describe import shown
+from signoff.core.text.describe import printable
 from signoff.core.text.document_reader import Fields
 
 MAX_FORM_BYTES: Final = 16 * 1024
@@ -40,10 +40,10 @@ def refuse_placeholders(fields: Fields, name: str, text: str) -> None:
         return
     if not fields.lenient:
         raise fields.invalid(
-            name, f"holds {shown(found.group())}, and nothing is filled in for it yet", code="placeholder_in_text",
+            name, f"holds {printable(found.group())}, and nothing is filled in for it yet", code="placeholder_in_text",
             hint="Say it without; the message names the request.",
         )  # fmt: skip
-    fields.warn(name, f"{shown(found.group())} stands there as it is written, nothing is filled in")
+    fields.warn(name, f"{printable(found.group())} stands there as it is written, nothing is filled in")
 
 
 def asked_form(fields: Fields, name: str, kind: TaskType) -> dict[str, Any] | None:

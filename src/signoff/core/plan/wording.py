@@ -51,7 +51,7 @@ def question(plan: Plan, step: HumanStep, intent_type: str) -> str:
     """What is asked: the workflow's title where an admin wrote it, never a requester's."""
     if from_workflow(plan):
         return step.task.title
-    return f"{step.task.type.question}: {kind_words(intent_type)}"
+    return f"{step.task.type.question}: {type_text(intent_type)}"
 
 
 def from_workflow(plan: Plan) -> bool:
@@ -59,7 +59,7 @@ def from_workflow(plan: Plan) -> bool:
     return plan.source.startswith("workflow")
 
 
-def kind_words(intent_type: str) -> str:
+def type_text(intent_type: str) -> str:
     """``intent.infra.change_approval.v1`` as words: infra change approval."""
     parts = [part for part in intent_type.split(".") if part and part != "intent"]
     if len(parts) > 1 and parts[-1][:1] == "v" and parts[-1][1:].isdigit():
@@ -96,7 +96,7 @@ def what_now(ending: Ending, outcome: str, means: str = "") -> str:
     return _NEXT.get(ending, "")
 
 
-def on_silence(
+def on_expiry_text(
     step: HumanStep, due_at: datetime | None, intent_due_at: datetime | None, when: Callable[[datetime], str],
     refused: bool = False,
 ) -> str:  # fmt: skip

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from signoff.core.errors import Conflict, Invalid
 from signoff.core.plan.plan import HumanStep, Plan, Step
 from signoff.core.plan.policy_choice import Condition, quantity
-from signoff.core.text.describe import kind_of, shown
+from signoff.core.text.describe import kind_of, printable
 from signoff.core.text.hidden_characters import glance, pieces
 
 LAST: Final = "no condition for another policy holds"
@@ -33,7 +33,7 @@ _COMPARE: Final[dict[str, Callable[[Decimal, Decimal], bool]]] = {
 _PAYLOAD: Final = msgspec.json.Decoder(float_hook=Decimal)
 
 
-def chosen(plan: Plan, payload: bytes) -> tuple[int, ...]:
+def choose_policies(plan: Plan, payload: bytes) -> tuple[int, ...]:
     """Of each step of the plan the choice that this payload (canonical bytes) makes; 0 where there is none to make."""
     said = _PAYLOAD.decode(payload)
     return tuple(
@@ -51,7 +51,7 @@ def _with_chosen_policy(step: Step, pick: int) -> Step:
     if not isinstance(step, HumanStep) or not step.choices:
         return step
     choice = step.choices[pick]
-    task = replace(step.task, policy=choice.use, because=said(choice.when))
+    task = replace(step.task, policy=choice.use, because=conditions_text(choice.when))
     return replace(step, task=task, chosen=pick)
 
 
@@ -70,19 +70,19 @@ def refuse_other_choice(plan: Plan, payload: bytes) -> None:
     """Raise Refused where this payload, asked for at first, would have been decided under another policy."""
     if not plan.has_choices:
         return
-    for step, pick in zip(plan.steps, chosen(plan, payload), strict=True):
+    for step, pick in zip(plan.steps, choose_policies(plan, payload), strict=True):
         if isinstance(step, HumanStep) and step.choices and pick != step.chosen:
             choice = step.choices[pick]
             raise Conflict(
                 "policy_would_change",
                 f"With this change step {step.id!r} would be decided under policy {choice.use!r}, because "
-                f"{said(choice.when)}; it was asked for under {step.task.policy.partition('@')[0]!r}.",
+                f"{conditions_text(choice.when)}; it was asked for under {step.task.policy.partition('@')[0]!r}.",
                 field="payload", details={"step": step.id, "policy": choice.use},
                 hint="Withdraw the request and send it anew.",
             )  # fmt: skip
 
 
-def said(when: Sequence[Condition]) -> str:
+def conditions_text(when: Sequence[Condition]) -> str:
     """The conditions in words: ``amount is above 1000``."""
     return " and ".join(_said(one) for one in when) or LAST
 
@@ -112,7 +112,7 @@ def _undecided(step: HumanStep, condition: Condition, doubt: str) -> Invalid:
     field = f"payload.{condition.field}"
     return Invalid(
         "policy_undecided",
-        f"{field} {doubt}, and the policy of step {step.id!r} is chosen by it ({said([condition])}).",
+        f"{field} {doubt}, and the policy of step {step.id!r} is chosen by it ({conditions_text([condition])}).",
         field=field, hint="Send it as the workflow expects it.",
     )  # fmt: skip
 
@@ -147,7 +147,7 @@ def _judge_number(condition: Condition, value: object) -> tuple[bool | None, str
         if wanted is None:
             raise TypeError(f"{written!r} is no quantity")
         if unit != wanted[1]:
-            names = (f"in {shown(unit)}" if unit else "without a unit", wanted[1] or "no unit")
+            names = (f"in {printable(unit)}" if unit else "without a unit", wanted[1] or "no unit")
             return None, f"is {names[0]}, and the condition is in {names[1]}"
         holds = holds or compare(number, wanted[0])
     return holds, ""

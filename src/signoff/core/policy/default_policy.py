@@ -15,7 +15,7 @@ from signoff.core.plan.task_types import (
     TaskSpec,
     Trait,
 )
-from signoff.core.policy.fields import Asked, merge_stricter
+from signoff.core.policy.fields import RequestSettings, merge_stricter
 from signoff.core.policy.policy import TASK_FIELDS, Policy
 
 ALLOW, GATE, REFUSE = UNLISTED = ("allow", "gate", "refuse")
@@ -30,7 +30,7 @@ def under_default_policy(step: HumanStep, policy: Policy, name: str) -> tuple[Hu
     repeated, step = bool(step.task.policy), step.without_policy_defaults
     asked = _without_policy(step.task) if repeated else step.task
     outcomes = _with_a_rejection(asked)
-    merged = merge_stricter(Asked(replace(asked, outcomes=outcomes), step.deadline), policy)
+    merged = merge_stricter(RequestSettings(replace(asked, outcomes=outcomes), step.deadline), policy)
     deadline = merged.pop("deadline")
     named = () if repeated else _named(asked)
     task = replace(

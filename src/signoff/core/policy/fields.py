@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from msgspec.structs import replace
 
-from signoff.core.directory.roles import DECIDING_PARTIES
+from signoff.core.directory.roles import DECIDING_ROLES
 from signoff.core.plan.hours_reader import hours_text
 from signoff.core.plan.task_types import (
     BUILT_IN,
@@ -32,7 +32,7 @@ _STRENGTHS: Final = tuple(Strength)
 _RISKS: Final = tuple(Risk)
 
 
-class Asked(NamedTuple):
+class RequestSettings(NamedTuple):
     """What a request says of itself that a policy also says: in its task, and the step's deadline."""
 
     task: TaskSpec
@@ -46,7 +46,7 @@ class Clause(NamedTuple):
     text: str
 
 
-class Names(Protocol):
+class DirectoryNames(Protocol):
     """What the words of a policy need to know of the workspace."""
 
     self_approval: bool
@@ -75,11 +75,11 @@ class PolicyField:
         """In what the later policy could let through what the earlier one would not."""
         return []
 
-    def merged(self, asked: Asked, policy: Policy) -> dict[str, Any]:
+    def merged(self, asked: RequestSettings, policy: Policy) -> dict[str, Any]:
         """Of what a request asks for and the policy the stricter: fields of its task (and ``deadline``)."""
         return {name: getattr(policy, name) for name in self.sets}
 
-    def clauses(self, policy: Policy, names: Names) -> list[Clause]:
+    def clauses(self, policy: Policy, names: DirectoryNames) -> list[Clause]:
         """What the policy says by it, in words."""
         return []
 
@@ -96,7 +96,7 @@ class Approve(PolicyField):
             found += [f"stage {number} {why}" for why in _why_less(old, new)]
         return found
 
-    def merged(self, asked: Asked, policy: Policy) -> dict[str, Any]:
+    def merged(self, asked: RequestSettings, policy: Policy) -> dict[str, Any]:
         """The policy's; where the request wants more people, or fewer rejections, it gets that. One rejection is what a
         request has that says nothing.
         """
@@ -111,7 +111,7 @@ class Approve(PolicyField):
         ]
         return {"stages": tuple(stages)}
 
-    def clauses(self, policy: Policy, names: Names) -> list[Clause]:
+    def clauses(self, policy: Policy, names: DirectoryNames) -> list[Clause]:
         several = len(policy.stages) > 1
         return [
             Clause(f"Stage {number}" if several else "Who decides", stage_text(stage, names))
@@ -129,13 +129,13 @@ def _why_less(before: Stage, after: Stage) -> list[str]:
 
 
 def _no_wider(before: Stage, after: Stage) -> bool:
-    was, will = (set(stage.approvers or DECIDING_PARTIES) for stage in (before, after))
+    was, will = (set(stage.approvers or DECIDING_ROLES) for stage in (before, after))
     if before.every or after.every:  # each of them: fewer names are fewer people
         return before.every == after.every and will == was
     return will <= was  # a team may hold people who have no approving role
 
 
-def stage_text(stage: Stage, names: Names) -> str:
+def stage_text(stage: Stage, names: DirectoryNames) -> str:
     """``2 different people of team dba (Ann, Emma, Otto)``."""
     count = stage.votes_needed
     who = names.approvers(stage.approvers) if stage.approvers else f"anyone who may approve: {names.anyone()}"
@@ -153,10 +153,10 @@ class SelfApproval(PolicyField):
         as_strict = after.self_approval in (before.self_approval, False)
         return [] if as_strict else ["the requester may decide it"]
 
-    def merged(self, asked: Asked, policy: Policy) -> dict[str, Any]:
+    def merged(self, asked: RequestSettings, policy: Policy) -> dict[str, Any]:
         return {"self_approval": False if asked.task.self_approval is False else policy.self_approval}
 
-    def clauses(self, policy: Policy, names: Names) -> list[Clause]:
+    def clauses(self, policy: Policy, names: DirectoryNames) -> list[Clause]:
         allowed = names.self_approval if policy.self_approval is None else policy.self_approval
         by = "the workspace" if policy.self_approval is None else "this policy"
         if allowed:
@@ -169,10 +169,10 @@ class SelfApproval(PolicyField):
 class Remind(PolicyField):
     name, sets, stricter = "remind", ("remind",), "neither: a reminder decides nothing"
 
-    def merged(self, asked: Asked, policy: Policy) -> dict[str, Any]:
+    def merged(self, asked: RequestSettings, policy: Policy) -> dict[str, Any]:
         return {"remind": policy.remind or asked.task.remind}
 
-    def clauses(self, policy: Policy, names: Names) -> list[Clause]:
+    def clauses(self, policy: Policy, names: DirectoryNames) -> list[Clause]:
         if (remind := policy.remind) is None:
             return []
         again = f", then every {_span(remind.every)}" if remind.at_most > 1 else ""
@@ -192,7 +192,7 @@ class Escalate(PolicyField):
             return []
         return ["its escalation reaches others than before, or the same earlier"]
 
-    def clauses(self, policy: Policy, names: Names) -> list[Clause]:
+    def clauses(self, policy: Policy, names: DirectoryNames) -> list[Clause]:
         return [
             Clause(
                 f"After {_span(level.after)}", f"{names.approvers(level.to)} may decide too, and hear of it"
@@ -201,7 +201,7 @@ class Escalate(PolicyField):
         ]
 
 
-class Deadline(PolicyField):
+class DeadlineField(PolicyField):
     name, sets, stricter = (
         "deadline",
         ("deadline",),
@@ -215,11 +215,11 @@ class Deadline(PolicyField):
             return ["there is less time to reject before an unanswered task counts as approved"]
         return []
 
-    def merged(self, asked: Asked, policy: Policy) -> dict[str, Any]:
+    def merged(self, asked: RequestSettings, policy: Policy) -> dict[str, Any]:
         return {"deadline": min(filter(None, (asked.deadline, policy.deadline)), default=None)}
 
 
-class OnTimeout(PolicyField):
+class OnTimeoutField(PolicyField):
     name, sets = "on_timeout", ("fallback", "fallback_outcome", "goto", "goto_as")
     stricter = "`expire` or `reject`"
 
@@ -237,12 +237,12 @@ class OnTimeout(PolicyField):
             return []
         return ["silence leads elsewhere"]
 
-    def merged(self, asked: Asked, policy: Policy) -> dict[str, Any]:
+    def merged(self, asked: RequestSettings, policy: Policy) -> dict[str, Any]:
         """As the policy says, unless that is a yes and anything of the request speaks against it."""
         fallback, outcome = self._merged(asked, policy)
         return {"fallback": fallback, "fallback_outcome": outcome}
 
-    def _merged(self, asked: Asked, policy: Policy) -> tuple[Fallback, str]:
+    def _merged(self, asked: RequestSettings, policy: Policy) -> tuple[Fallback, str]:
         task, outcome = asked.task, policy.fallback_outcome
         if policy.fallback is not Fallback.OUTCOME:
             return policy.fallback, ""
@@ -251,13 +251,13 @@ class OnTimeout(PolicyField):
         refused = task.fallback is Fallback.REJECT or (
             task.fallback is Fallback.OUTCOME and task.meaning(task.fallback_outcome) is not Meaning.APPROVES
         )
-        as_the_policy = Deadline().merged(asked, policy)["deadline"] == policy.deadline
+        as_the_policy = DeadlineField().merged(asked, policy)["deadline"] == policy.deadline
         as_the_policy = as_the_policy and _merged_risk(asked, policy) is policy.risk
         if refused or not as_the_policy or outcome not in task.outcomes:
             return (Fallback.REJECT if refused else Fallback.EXPIRE), ""
         return Fallback.OUTCOME, outcome
 
-    def clauses(self, policy: Policy, names: Names) -> list[Clause]:
+    def clauses(self, policy: Policy, names: DirectoryNames) -> list[Clause]:
         return [Clause("On silence", self._text(policy))]
 
     def _text(self, policy: Policy) -> str:
@@ -309,7 +309,7 @@ class WorkingHours(PolicyField):
             found.append("an unanswered task counts as approved at another time")
         return found
 
-    def clauses(self, policy: Policy, names: Names) -> list[Clause]:
+    def clauses(self, policy: Policy, names: DirectoryNames) -> list[Clause]:
         if policy.hours is None:
             return []
         paused = (
@@ -331,11 +331,11 @@ class SignIn(PolicyField):
             return []
         return [f"a weaker sign-in is enough: {after.strength.value}, not {before.strength.value}"]
 
-    def merged(self, asked: Asked, policy: Policy) -> dict[str, Any]:
+    def merged(self, asked: RequestSettings, policy: Policy) -> dict[str, Any]:
         least = least_strength(_merged_risk(asked, policy))
         return {"strength": max(policy.strength, asked.task.strength, least, key=_STRENGTHS.index)}
 
-    def clauses(self, policy: Policy, names: Names) -> list[Clause]:
+    def clauses(self, policy: Policy, names: DirectoryNames) -> list[Clause]:
         return [Clause("Proof", PROOFS[policy.strength])]
 
 
@@ -347,11 +347,11 @@ class RiskOf(PolicyField):
             return []
         return [f"it counts as {after.risk.value} risk, not {before.risk.value}"]
 
-    def merged(self, asked: Asked, policy: Policy) -> dict[str, Any]:
+    def merged(self, asked: RequestSettings, policy: Policy) -> dict[str, Any]:
         return {"risk": _merged_risk(asked, policy)}
 
 
-def _merged_risk(asked: Asked, policy: Policy) -> Risk:
+def _merged_risk(asked: RequestSettings, policy: Policy) -> Risk:
     risk = asked.task.risk
     return policy.risk if risk is Risk.MEDIUM else max(policy.risk, risk, key=_RISKS.index)
 
@@ -361,7 +361,8 @@ def _span(of: timedelta) -> str:
 
 
 FIELDS: Final[tuple[PolicyField, ...]] = (
-    Approve(), SelfApproval(), Remind(), Escalate(), Deadline(), OnTimeout(), WorkingHours(), SignIn(), RiskOf(),
+    Approve(), SelfApproval(), Remind(), Escalate(), DeadlineField(), OnTimeoutField(), WorkingHours(),
+    SignIn(), RiskOf(),
 )  # fmt: skip
 
 
@@ -394,7 +395,7 @@ def is_relaxed(before: Policy, after: Policy) -> bool:
     return bool(why_relaxed(before, after))
 
 
-def merge_stricter(asked: Asked, policy: Policy) -> dict[str, Any]:
+def merge_stricter(asked: RequestSettings, policy: Policy) -> dict[str, Any]:
     """The fields of a request's task (and ``deadline``) under a policy: of both the stricter."""
     found: dict[str, Any] = {}
     for field in FIELDS:
@@ -402,6 +403,6 @@ def merge_stricter(asked: Asked, policy: Policy) -> dict[str, Any]:
     return found
 
 
-def clauses(policy: Policy, names: Names) -> tuple[Clause, ...]:
+def clauses(policy: Policy, names: DirectoryNames) -> tuple[Clause, ...]:
     """All that a policy says, in the order in which it matters."""
     return tuple(clause for field in FIELDS for clause in field.clauses(policy, names))

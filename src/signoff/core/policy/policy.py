@@ -31,13 +31,13 @@ from signoff.core.plan.task_types import (
     meaning_of,
 )
 from signoff.core.plan.working_hours import Hours
-from signoff.core.text.describe import shown, suggestion
+from signoff.core.text.describe import printable, suggestion
 from signoff.core.text.document_reader import Fields
 from signoff.core.text.durations import format_duration
-from signoff.core.text.struct_reader import Source, read_struct, reads
+from signoff.core.text.struct_reader import DocumentStruct, read_struct, reads
 
 MAX_STAGES: Final = 10
-MAX_RUNGS: Final = 20
+MAX_ESCALATION_LEVELS: Final = 20
 People = Annotated[int, Meta(ge=1, le=100)]
 
 
@@ -66,7 +66,7 @@ class Policy(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.fallback is Fallback.OUTCOME and could_mean_yes(self.fallback_outcome)
 
 
-class StageSource(Source, frozen=True, kw_only=True):
+class StageSource(DocumentStruct, frozen=True, kw_only=True):
     any: Approvers = ()
     all: Approvers = ()
     need: People = 1
@@ -92,7 +92,7 @@ def read_stages(fields: Fields, name: str) -> tuple[Stage, ...]:
     return tuple(Stage(one.any or one.all, one.need, one.reject_after, bool(one.all)) for one in stages)
 
 
-class RemindSource(Source, frozen=True, kw_only=True):
+class RemindSource(DocumentStruct, frozen=True, kw_only=True):
     after: timedelta
     every: timedelta | None = None
     at_most: Annotated[int, Meta(ge=1, le=MAX_REMINDERS)] = 3
@@ -107,21 +107,21 @@ def read_reminders(fields: Fields, name: str) -> Reminders | None:
     return Reminders(after, after) if after else None
 
 
-class EscalationSource(Source, frozen=True, kw_only=True):
+class EscalationSource(DocumentStruct, frozen=True, kw_only=True):
     after: timedelta
     to: Approvers
 
 
 def read_escalation(fields: Fields, name: str) -> tuple[Escalation, ...]:
     """``escalate: [{after, to}, ...]``, or one of them; each level later than the one before."""
-    levels = _one_or_more(fields, name, EscalationSource, MAX_RUNGS)
+    levels = _one_or_more(fields, name, EscalationSource, MAX_ESCALATION_LEVELS)
     for number, (before, level) in enumerate(pairwise(levels), start=1):
         if level.after <= before.after:
             raise fields.invalid(f"{name}[{number}].after", "must be later than the one before")
     return tuple(Escalation(level.after, level.to) for level in levels)
 
 
-class GotoSource(Source, frozen=True, kw_only=True):
+class GotoSource(DocumentStruct, frozen=True, kw_only=True):
     """A step to go on with. ``as: success``: that completes the request, which else fails unless somebody says yes."""
 
     goto: Annotated[str, Meta(max_length=100)]
@@ -142,7 +142,7 @@ Escalate = Annotated[
     tuple[Escalation, ...],
     reads(
         read_escalation,
-        EscalationSource | Annotated[tuple[EscalationSource, ...], Meta(max_length=MAX_RUNGS)],
+        EscalationSource | Annotated[tuple[EscalationSource, ...], Meta(max_length=MAX_ESCALATION_LEVELS)],
     ),
 ]
 
@@ -168,14 +168,14 @@ def read_on_timeout(fields: Fields, name: str) -> OnTimeout:
     if kind == "outcome" and target:
         return OnTimeout(Fallback.OUTCOME, target)
     hint = suggestion(word, ("expire", "reject")) or "Known: expire, reject, goto:STEP, outcome:OUTCOME."
-    raise fields.invalid(name, f"{shown(word)!r} is not a fallback", hint=hint)
+    raise fields.invalid(name, f"{printable(word)!r} is not a fallback", hint=hint)
 
 
 class PolicyHoursSource(HoursSource, frozen=True, kw_only=True):
     deadline: bool = False
 
 
-class PolicySource(Source, frozen=True, kw_only=True):
+class PolicySource(DocumentStruct, frozen=True, kw_only=True):
     """A policy as it is written."""
 
     approve: Annotated[

@@ -17,7 +17,7 @@ _KINDS: Final[dict[type, str]] = {
 }
 
 
-def shown(name: str) -> str:
+def printable(name: str) -> str:
     """A name out of a document, safe to stand in a message: printable and at most 64 characters."""
     return name[:64] if name.isprintable() else ascii(name[:64])
 

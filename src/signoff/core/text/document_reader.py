@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from signoff.core.errors import Invalid
-from signoff.core.text.describe import NAME, NAME_HINT, kind_of, shown, suggestion, suggestion_or_list
+from signoff.core.text.describe import NAME, NAME_HINT, kind_of, printable, suggestion, suggestion_or_list
 from signoff.core.text.durations import SHORTEST, parse_duration
 from signoff.core.text.hidden_characters import shows
 from signoff.core.text.json_text import flaw
@@ -95,7 +95,7 @@ class Fields:
 
     def at(self, name: str) -> str:
         """The path of a field."""
-        return f"{self.path}.{shown(name)}" if self.path else shown(name)
+        return f"{self.path}.{printable(name)}" if self.path else printable(name)
 
     def has(self, name: str) -> bool:
         return self.value.get(name) is not None
@@ -162,14 +162,16 @@ class Fields:
         words = {str(word): word for word in known}
         line = self.text(name, longest=64)
         if line and line not in words:
-            raise self.invalid(name, f"{shown(line)!r} is unknown here", hint=suggestion_or_list(line, words))
+            raise self.invalid(
+                name, f"{printable(line)!r} is unknown here", hint=suggestion_or_list(line, words)
+            )
         return words.get(line)
 
     def name(self, name: str) -> str:
         """A name as workflows, steps, teams and policies have it; "" when absent."""
         line = self.text(name, longest=100)
         if line and not NAME.fullmatch(line):
-            raise self.invalid(name, f"{shown(line)!r} is not a name", hint=NAME_HINT)
+            raise self.invalid(name, f"{printable(line)!r} is not a name", hint=NAME_HINT)
         return line
 
     def prose(self, name: str, *, longest: int = 2000) -> str:

@@ -22,7 +22,7 @@ _PLAIN = msgspec.json.Encoder()
 _NEVER_MASKED: Final = ("bool", "null", "number")
 
 
-class Line(msgspec.Struct, frozen=True):
+class DiffLine(msgspec.Struct, frozen=True):
     """One line of a difference. ``sign``: ``+``, ``-`` or a space."""
 
     sign: str
@@ -38,7 +38,7 @@ class Leaf(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     kind: str = "text"
     before: str | None = None
-    lines: tuple[Line, ...] = ()
+    lines: tuple[DiffLine, ...] = ()
     hidden: int = 0
     masked: bool = False
 
@@ -137,15 +137,15 @@ def _leaf_by_leaf(old: Iterable[Leaf], new: Iterable[Leaf]) -> Iterator[Leaf]:
             yield now[path]
 
 
-def difference(old: str, new: str) -> Iterator[Line]:
+def difference(old: str, new: str) -> Iterator[DiffLine]:
     """Line by line. By characters it would never finish on one long line."""
     was, now = old.split("\n"), new.split("\n")
     i = j = 0
     for left, right in (*same_lines(was, now), (len(was), len(now))):
-        yield from (Line("-", line) for line in was[i:left])
-        yield from (Line("+", line) for line in now[j:right])
+        yield from (DiffLine("-", line) for line in was[i:left])
+        yield from (DiffLine("+", line) for line in now[j:right])
         if left < len(was):
-            yield Line(" ", was[left])
+            yield DiffLine(" ", was[left])
         i, j = left + 1, right + 1
 
 
@@ -181,7 +181,7 @@ def _cut(leaf: Leaf) -> Leaf:
     if leaf.lines:
         missing = max(missing, sum(len(line.text) + 1 for line in leaf.lines[MOST_LINES:]))
         if any(len(line.text) > LONGEST for line in lines):
-            lines = tuple(Line(line.sign, line.text[:LONGEST]) for line in lines)
+            lines = tuple(DiffLine(line.sign, line.text[:LONGEST]) for line in lines)
             missing = max(missing, 1)
     return msgspec.structs.replace(leaf, text=text, before=before, lines=lines, hidden=missing)
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any, Final
 
-from signoff.core.text.describe import shown
+from signoff.core.text.describe import printable
 
 MAX_DEPTH: Final = 32
 MAX_INTEGER: Final = 2**53 - 1  # beyond it JSON readers disagree
@@ -101,7 +101,7 @@ def _flaw(value: object, depth: int) -> tuple[str, str] | None:
 def _flaw_within(value: dict[Any, Any] | list[Any], depth: int) -> tuple[str, str] | None:
     """The path grows only on the way out."""
     for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-        place = f"[{key}]" if isinstance(value, list) else f".{shown(str(key))}"
+        place = f"[{key}]" if isinstance(value, list) else f".{printable(str(key))}"
         if isinstance(value, dict) and (not isinstance(key, str) or _SURROGATE.search(key)):
             return place, "is a key that is not text"
         if found := _flaw(item, depth + 1):

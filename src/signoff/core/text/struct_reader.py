@@ -18,7 +18,7 @@ from signoff.core.text.document_reader import Fields
 S = TypeVar("S", bound=msgspec.Struct)
 
 
-class Source(msgspec.Struct, frozen=True, kw_only=True):
+class DocumentStruct(msgspec.Struct, frozen=True, kw_only=True):
     """An object of a document. A field without a default is required."""
 
     def check(self, fields: Fields) -> None:
@@ -49,7 +49,7 @@ def read_struct(kind: type[S], fields: Fields) -> S:
         if value is not None and not (name not in blank and _is_blank(fields.value[name])):
             given[field.name] = value
     source = kind(**given)
-    if isinstance(source, Source):
+    if isinstance(source, DocumentStruct):
         source.check(fields)
     return source
 

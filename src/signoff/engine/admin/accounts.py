@@ -21,7 +21,7 @@ from signoff.core.ids import uuid7
 from signoff.core.text.hidden_characters import shows
 from signoff.engine.clock import Clock
 from signoff.engine.directory.change_log import account_subject, recorded, retry_on_conflict, shown_account
-from signoff.engine.directory.snapshot import Directory
+from signoff.engine.directory.snapshot import DirectoryCache
 from signoff.engine.identity.keys import Keys, NewKey
 from signoff.notify.outbound.post import refuse_uncallable
 from signoff.store.store import Store
@@ -34,7 +34,12 @@ class Accounts:
     """``private_callbacks``: whether agents in the own network, or without TLS, are called."""
 
     def __init__(
-        self, store: Store, directory: Directory, keys: Keys, clock: Clock, private_callbacks: bool = False
+        self,
+        store: Store,
+        directory: DirectoryCache,
+        keys: Keys,
+        clock: Clock,
+        private_callbacks: bool = False,
     ) -> None:
         self._store = store
         self._rows = store.directory

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.directory.agent_address import is_internal
 from signoff.core.directory.authorization import ADMINS, Action, authorize
-from signoff.core.directory.model import DirectoryChange, Person, PolicyVersion, Team, Workflow
+from signoff.core.directory.model import DirectoryChange, NamedWorkflow, Person, PolicyVersion, Team
 from signoff.core.directory.roles import ROLES
 from signoff.core.directory.rotation import Absence, Rotation
 from signoff.core.errors import Conflict, Invalid, NotFound
@@ -35,7 +35,7 @@ from signoff.engine.admin.manifest_diff import ManifestDiff, PlannedChange
 from signoff.engine.clock import Clock
 from signoff.engine.directory.change_log import retry_on_conflict
 from signoff.engine.directory.eligible_people import known_person, refuse_impossible, refuse_unknown_teams
-from signoff.engine.directory.snapshot import Directory, NamedPolicy, Snapshot
+from signoff.engine.directory.snapshot import DirectoryCache, NamedPolicy, Snapshot
 from signoff.engine.identity.key_restrictions import (
     AddressChange,
     address_changes,
@@ -60,7 +60,7 @@ class ManifestApplier:
 
     on_moved: Callable[[AddressChange], None] | None = None
 
-    def __init__(self, store: Store, directory: Directory, clock: Clock, accounts: Accounts) -> None:
+    def __init__(self, store: Store, directory: DirectoryCache, clock: Clock, accounts: Accounts) -> None:
         self._store = store
         self._accounts = accounts
         self._directory = directory
@@ -197,7 +197,7 @@ class ManifestApplier:
         version = present.version if present else 0
         if present is None or (present.plan_digest, present.name) != (digest, template.name):
             version += 1
-        flow = Workflow(
+        flow = NamedWorkflow(
             draft.actor.workspace, template.name, template.intent_type, version, digest, _SORTED.encode(spec.source),
             draft.actor.id, draft.now,
         )  # fmt: skip
@@ -211,7 +211,7 @@ class ManifestApplier:
         )
 
 
-def shown_flow(flow: Workflow) -> dict[str, Any]:
+def shown_flow(flow: NamedWorkflow) -> dict[str, Any]:
     return {"name": flow.name, "version": flow.version, "plan": flow.plan_digest}
 
 

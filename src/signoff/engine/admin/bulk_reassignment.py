@@ -7,7 +7,7 @@ import msgspec
 from signoff.core.directory.actors import Actor
 from signoff.core.directory.authorization import Action, authorize
 from signoff.core.directory.model import Person
-from signoff.core.directory.roles import DECIDING_PARTIES
+from signoff.core.directory.roles import DECIDING_ROLES
 from signoff.core.errors import Conflict, Refused
 from signoff.core.ids import step_run_id
 from signoff.core.intent.answering_rights import roster, stage_now
@@ -15,7 +15,7 @@ from signoff.core.intent.commands import Reassign
 from signoff.core.intent.model import Intent, Task
 from signoff.core.plan.wording import question
 from signoff.engine.commit.engine import Engine
-from signoff.engine.directory.snapshot import Directory, Snapshot
+from signoff.engine.directory.snapshot import DirectoryCache, Snapshot
 from signoff.store.store import Store
 
 _PAGE: Final = 100
@@ -40,7 +40,7 @@ class ReassignmentResult(msgspec.Struct, frozen=True):
 
 
 class BulkReassignment:
-    def __init__(self, engine: Engine, store: Store, directory: Directory) -> None:
+    def __init__(self, engine: Engine, store: Store, directory: DirectoryCache) -> None:
         self._engine = engine
         self._store = store
         self._directory = directory
@@ -118,7 +118,7 @@ def replacement(intent: Intent, giver: Person, taker: Person, comment: str) -> R
 
 
 def _asked(intent: Intent, task: Task) -> tuple[str, ...]:
-    return stage_now(intent, task).approvers or DECIDING_PARTIES
+    return stage_now(intent, task).approvers or DECIDING_ROLES
 
 
 def _own(name: str, person: Person) -> bool:

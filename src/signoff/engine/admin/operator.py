@@ -21,7 +21,7 @@ LIFE: Final = timedelta(minutes=15)
 OPERATOR: Final = "operator"
 
 
-class Made(msgspec.Struct, frozen=True):
+class NewSignInLink(msgspec.Struct, frozen=True):
     """A link that was just made; ``token`` is shown once and kept nowhere."""
 
     token: str
@@ -30,7 +30,7 @@ class Made(msgspec.Struct, frozen=True):
     expires_at: datetime
 
 
-async def make_signin_link(store: Store, clock: Clock, email: str, workspace: str = "") -> Made:
+async def make_signin_link(store: Store, clock: Clock, email: str, workspace: str = "") -> NewSignInLink:
     """A link that signs the person of this address in, once, within a quarter of an hour. ``workspace``: the name of
     theirs (``organization/name``), where several hold the address.
     """
@@ -41,7 +41,7 @@ async def make_signin_link(store: Store, clock: Clock, email: str, workspace: st
     said = {"works_until": link.expires_at.isoformat(), "works": "once"}
     change = recorded(actor, now, "sign-in link", person.email, person_subject(person.id), None, said)
     await store.people.save([link, change])
-    return Made(token, person, space, link.expires_at)
+    return NewSignInLink(token, person, space, link.expires_at)
 
 
 async def make_owner_key(

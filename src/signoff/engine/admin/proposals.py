@@ -22,7 +22,7 @@ from signoff.engine.admin.apply_manifest import ManifestApplier
 from signoff.engine.admin.manifest_diff import ManifestDiff, PlannedChange
 from signoff.engine.clock import Clock
 from signoff.engine.directory.change_log import retry_on_conflict
-from signoff.engine.directory.snapshot import Directory
+from signoff.engine.directory.snapshot import DirectoryCache
 from signoff.engine.identity.key_restrictions import refuse_others_key
 from signoff.notify.registry import personal_channels
 from signoff.store.store import Store
@@ -34,7 +34,7 @@ _ROW_IDS: Final = uuid.UUID("6f0a4b0e-6c0e-5d0c-9b53-3d1f5a1c2b77")
 _JSON: Final = msgspec.json.Encoder(order="sorted")
 
 
-class Shown(msgspec.Struct, frozen=True):
+class ProposedChange(msgspec.Struct, frozen=True):
     """One change as it was shown to whoever proposed it; ``loosens``: whether this is why it takes two, and ``why`` in
     plain words.
     """
@@ -65,18 +65,20 @@ class ProposalNotification(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class Proposal(msgspec.Struct, frozen=True):
     row: StoredProposal
-    changes: tuple[Shown, ...]
+    changes: tuple[ProposedChange, ...]
     state: str
     end: ProposalEnd | None = None
 
 
-_SHOWN: Final = msgspec.json.Decoder(tuple[Shown, ...])
+_SHOWN: Final = msgspec.json.Decoder(tuple[ProposedChange, ...])
 
 
 class Proposals:
     """Takes up, lists and ends proposals."""
 
-    def __init__(self, store: Store, directory: Directory, clock: Clock, manifests: ManifestApplier) -> None:
+    def __init__(
+        self, store: Store, directory: DirectoryCache, clock: Clock, manifests: ManifestApplier
+    ) -> None:
         self._rows = store.people
         self._directory = directory
         self._clock = clock
@@ -105,7 +107,7 @@ class Proposals:
     async def _proposed(self, draft: ManifestDiff, source: dict[str, Any], dry_run: bool) -> Proposal:
         refuse_others_key(draft.actor, "proposes what takes two people")
         shown = tuple(
-            Shown(one.action, one.kind, one.name, one.before, one.after, bool(why), tuple(why))
+            ProposedChange(one.action, one.kind, one.name, one.before, one.after, bool(why), tuple(why))
             for one in draft.changed
             for why in [draft.relaxations_of(one)]
         )
@@ -251,11 +253,11 @@ def state_of(row: StoredProposal, end: ProposalEnd | None, now: datetime) -> str
     return end.state if end else EXPIRED if row.expires_at <= now else WAITING
 
 
-def shown_in(row: StoredProposal) -> tuple[Shown, ...]:
+def shown_in(row: StoredProposal) -> tuple[ProposedChange, ...]:
     return _SHOWN.decode(row.shown)
 
 
-def reasons(shown: Iterable[Shown]) -> list[str]:
+def reasons(shown: Iterable[ProposedChange]) -> list[str]:
     """Why it takes two, one line a reason."""
     return [
         f"{one.kind} {one.name}: {why}" for one in shown for why in (one.why or ("loosens",)) if one.loosens

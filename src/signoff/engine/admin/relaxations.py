@@ -9,10 +9,10 @@ from signoff.core.directory.roles import DECIDING
 from signoff.core.errors import Invalid
 from signoff.core.policy.fields import compile_policy, why_relaxed
 
-Said = Mapping[str, Any]
+EntryData = Mapping[str, Any]
 
 
-def relaxations_of(kind: str, before: Said | None, after: Said, actor: str) -> list[str]:
+def relaxations_of(kind: str, before: EntryData | None, after: EntryData, actor: str) -> list[str]:
     """In what this change, made by the person ``actor``, could let through what would not have passed before: in plain
     words, and none where it could not.
     """
@@ -32,7 +32,7 @@ def relaxations_of(kind: str, before: Said | None, after: Said, actor: str) -> l
     return ["nothing is known of it"]
 
 
-def _policy(before: Said, after: Said) -> list[str]:
+def _policy(before: EntryData, after: EntryData) -> list[str]:
     try:
         was = compile_policy(before["source"])
     except Invalid:  # nothing comes through under it
@@ -46,13 +46,13 @@ _OPENED: Final = {
 }
 
 
-def _settings(before: Said, after: Said) -> list[str]:
+def _settings(before: EntryData, after: EntryData) -> list[str]:
     opened = [why for name, why in _OPENED.items() if after.get(name) and not before.get(name)]
     bare = before.get("protected") and not after.get("protected")
     return [*opened, *(["one admin alone may relax the rules"] if bare else [])]
 
 
-def _person(before: Said | None, after: Said, actor: str) -> list[str]:
+def _person(before: EntryData | None, after: EntryData, actor: str) -> list[str]:
     roles = set(after["roles"])
     if before is None:
         held = sorted(roles & DECIDING)
@@ -73,6 +73,6 @@ def _people(count: int) -> str:
     return "one person" if count == 1 else f"{count} people"
 
 
-def _delegates(said: Said) -> set[tuple[Any, Any, str]]:
+def _delegates(said: EntryData) -> set[tuple[Any, Any, str]]:
     """The absences in which somebody else gets this person's say."""
     return {(one["start"], one["end"], one["delegate"]) for one in said["absences"] if one.get("delegate")}

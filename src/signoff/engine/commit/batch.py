@@ -35,8 +35,8 @@ from signoff.store.work import (
     NewStoredReply,
     OutboxKind,
     OutboxRow,
-    Reply,
     Resubmitted,
+    StoredReply,
     Writes,
 )
 
@@ -97,7 +97,7 @@ class Batch:
 
     def remember(self, key: IdempotencyKey, fingerprint: str, body: bytes, intent: str) -> None:
         """Keep the answer about an intent, for the next caller with the same key (in this batch or later)."""
-        self.found.replies[key] = Reply(fingerprint, body)
+        self.found.replies[key] = StoredReply(fingerprint, body)
         life = self._reply_life
         self._writes.replies.append(NewStoredReply(key, fingerprint, body, self.now + life, intent, life))
 

@@ -13,8 +13,8 @@ from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.errors import Busy, Invalid, Refused, TooMany
 from signoff.core.ids import new_intent_id, split_ref
 from signoff.core.intent.advance import Change
-from signoff.core.intent.answer_target import Shown, names_all
-from signoff.core.intent.authorization import may_see, may_take
+from signoff.core.intent.answer_target import Target, names_all
+from signoff.core.intent.authorization import can_see, require_delivery_access
 from signoff.core.intent.commands import Answer, Command, Revise, Submit
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Intent, Requester
@@ -35,7 +35,7 @@ from signoff.engine.commit.jobs import (
     Wish,
 )
 from signoff.engine.commit.repeated_answers import ELSEWHERE, repeat_of
-from signoff.engine.directory.snapshot import Directory, Snapshot
+from signoff.engine.directory.snapshot import DirectoryCache, Snapshot
 from signoff.engine.identity.admission import Admission, KeyLimits
 from signoff.engine.planning.planner import Submission
 from signoff.store.store import Store
@@ -52,7 +52,7 @@ class Engine:
     """Writes. Reads are in ``view``; the rules are in ``core``."""
 
     def __init__(
-        self, committer: Committer, clock: Clock, directory: Directory, store: Store,
+        self, committer: Committer, clock: Clock, directory: DirectoryCache, store: Store,
         admission: Admission | None = None,
     ) -> None:  # fmt: skip
         self._committer = committer
@@ -170,12 +170,12 @@ class Engine:
         if actor.kind is not ActorKind.PERSON or answer.digest is None:
             return None
         stored = await self._store.intents.get(intent_id)
-        if stored is None or not may_see(actor, stored.intent):
+        if stored is None or not can_see(actor, stored.intent):
             return None
         rows = await self._store.intents.whole_history(intent_id)
         return repeat_of(actor, answer, stored.intent, [unseal(row.body, row.private) for row in rows])
 
-    async def show(self, actor: Actor, shown: Iterable[tuple[str, Shown]]) -> None:
+    async def show(self, actor: Actor, shown: Iterable[tuple[str, Target]]) -> None:
         """Keep on record that this person was shown these tasks of these intents, for answers that do not name what
         they are for. Called before the reader gets them. Where it cannot be written, such an answer will ask for
         another look.
@@ -218,7 +218,7 @@ class Engine:
             command = replace(command, step_run=step_run)  # type: ignore[type-var]
         # read before it is queued: what the directory says now is what counts when the command's turn comes
         directory = (await self._directory.of(actor.workspace)).as_seen_by(actor)
-        shown = frozenset[Shown]()
+        shown = frozenset[Target]()
         if actor.kind is ActorKind.PERSON and (callable(command) or _names_too_little(command)):
             shown = await self._store.showings.of(intent_id, actor.id)
         return CommandJob(actor, intent_id, command, once, directory, shown)
@@ -227,7 +227,7 @@ class Engine:
         self, actor: Actor, agent: str, limit: int, lease: timedelta, holder: str
     ) -> list[Change]:
         """Take up to ``limit`` ready deliveries of ``agent`` (a canonical address) under a lease."""
-        may_take(actor, agent)
+        require_delivery_access(actor, agent)
         if not SHORTEST_LEASE <= lease <= LONGEST_LEASE:
             raise Invalid("invalid_lease", "A lease lasts 1 to 3600 seconds.", field="lease_seconds")
         taken: list[Change] = await self._committer.do(ClaimJob(actor, agent, limit, lease, holder))

@@ -11,7 +11,7 @@ from signoff.core.directory.actors import Actor, system
 from signoff.core.errors import Busy, Conflict, NotFound, Refused
 from signoff.core.ids import shard
 from signoff.core.intent.advance import Change
-from signoff.core.intent.authorization import may, may_see
+from signoff.core.intent.authorization import authorize_command, can_see
 from signoff.core.intent.commands import (
     AcceptPush,
     Answer,
@@ -27,7 +27,7 @@ from signoff.core.intent.eligibility import Membership
 from signoff.core.intent.model import Intent
 from signoff.engine.commit.batch import Batch
 from signoff.engine.directory.snapshot import Snapshot
-from signoff.engine.planning.resolve_command import check_before, prepared
+from signoff.engine.planning.resolve_command import resolve_command, validate_target
 from signoff.store.work import ClaimableRow, IdempotencyKey, Resubmitted
 
 log = logging.getLogger("signoff.jobs")
@@ -225,16 +225,18 @@ class CommandJob(OneIntent):
 
     def _worded(self, intent: Intent) -> Command:
         if callable(self.command):
-            if not may_see(self.actor, intent):
+            if not can_see(self.actor, intent):
                 raise NotFound("intent_not_found", f"There is no intent {self.intent_id}.")
             command = self.command(intent)
         else:
             command = self.command
         if isinstance(command, Answer) and self._shown:
             command = msgspec.structs.replace(command, shown=self._shown)
-        may(self.actor, command, intent)  # before the directory says whom it names
+        authorize_command(self.actor, command, intent)  # before the directory says whom it names
         return (
-            prepared(self.actor, intent, command, self._directory) if self._directory is not None else command
+            resolve_command(self.actor, intent, command, self._directory)
+            if self._directory is not None
+            else command
         )
 
 
@@ -248,7 +250,7 @@ class ReviseJob(CommandJob):
 
     def act(self, batch: Batch) -> Change:
         intent = batch.intent(self.intent_id)
-        check_before(intent, self._before)
+        validate_target(intent, self._before)
         change = super().act(batch)
         batch.resubmit(Resubmitted(intent.id, intent.revision, self._before, self._payload))
         return change

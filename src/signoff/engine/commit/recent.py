@@ -25,7 +25,7 @@ class _Kept(msgspec.Struct):
     size: int = 0
 
 
-class Recent:
+class RecentCommits:
     """alone: no other process writes to this database, so what is kept here is the truth."""
 
     def __init__(self, *, alone: bool) -> None:

@@ -12,9 +12,9 @@ from typing import Final
 
 from signoff.core.text.durations import format_duration
 from signoff.engine.clock import Clock
-from signoff.engine.commit.recent import Recent
+from signoff.engine.commit.recent import RecentCommits
 from signoff.store.store import Store
-from signoff.store.tables.sweeps import Swept
+from signoff.store.tables.sweeps import RetentionRun
 
 log = logging.getLogger("signoff.sweeper")
 
@@ -27,13 +27,13 @@ _SHORT, _LONG = timedelta(minutes=10), timedelta(days=1)
 _NONE: Final = timedelta(0)
 
 
-class Sweeper:
+class RetentionLoop:
     """retention: of final intents, None for ever; payloads: of what they were submitted with, if that is shorter."""
 
     def __init__(
         self,
         store: Store,
-        recent: Recent,
+        recent: RecentCommits,
         clock: Clock,
         retention: timedelta | None,
         payloads: timedelta | None = None,
@@ -102,5 +102,5 @@ class Sweeper:
     async def _note(self, now: datetime, owed: timedelta, intents: int = 0, payloads: int = 0) -> None:
         at = now if intents or payloads else None
         if owed or at or self._noted is None or abs(now - self._noted) >= _NOTED:
-            await self._store.sweeps.note(Swept(now, owed, intents, payloads, at))
+            await self._store.sweeps.note(RetentionRun(now, owed, intents, payloads, at))
             self._noted = now

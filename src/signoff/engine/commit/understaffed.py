@@ -21,7 +21,7 @@ from signoff.core.intent.understaffed import Shortage, shortage
 from signoff.core.plan.wording import question
 from signoff.core.text import json_value
 from signoff.engine.commit.engine import Engine
-from signoff.engine.directory.snapshot import Directory
+from signoff.engine.directory.snapshot import DirectoryCache
 from signoff.store.store import Store
 from signoff.store.work import Stored
 
@@ -34,7 +34,7 @@ _CHANGES: Final = 200
 LOOKED_AT: Final = 1000  # tasks, for an answer; the loop looks at all
 
 
-class Short(msgspec.Struct, frozen=True):
+class UnderstaffedTask(msgspec.Struct, frozen=True):
     """An open task for which too few people are left."""
 
     task: str
@@ -51,19 +51,19 @@ class Short(msgspec.Struct, frozen=True):
         )
 
 
-def short_of(intent: Intent, now: Membership) -> Short | None:
+def staffing_shortfall(intent: Intent, now: Membership) -> UnderstaffedTask | None:
     task = intent.open
     lack = shortage(intent, task, now) if isinstance(task, Task) else None
     if lack is None or not isinstance(task, Task):
         return None
     title = question(intent.plan, intent.plan.human_step(task.step), intent.type)
-    return Short(step_run_id(intent.id, task.step_run), title, lack)
+    return UnderstaffedTask(step_run_id(intent.id, task.step_run), title, lack)
 
 
-class Staffed:
+class StaffingChecks:
     """``page``: how many tasks are read at once."""
 
-    def __init__(self, engine: Engine, store: Store, directory: Directory, page: int = _PAGE) -> None:
+    def __init__(self, engine: Engine, store: Store, directory: DirectoryCache, page: int = _PAGE) -> None:
         self._size = page
         self._engine = engine
         self._store = store
@@ -122,13 +122,15 @@ class Staffed:
 
     async def short(
         self, workspace: str, membership: Membership, limit: int = LOOKED_AT
-    ) -> tuple[list[Short], bool]:
+    ) -> tuple[list[UnderstaffedTask], bool]:
         """The open tasks for which too few people are left, of the ``limit`` oldest; whether these were all."""
-        found: list[Short] = []
+        found: list[UnderstaffedTask] = []
         after, looked = "", 0
         while looked < limit:
             page = await self._store.intents.open_tasks(workspace, after, _PAGE)
-            found += [short for one in page if (short := short_of(one.intent, membership)) is not None]
+            found += [
+                short for one in page if (short := staffing_shortfall(one.intent, membership)) is not None
+            ]
             looked += len(page)
             if len(page) < _PAGE:
                 return found, True
@@ -137,7 +139,7 @@ class Staffed:
 
     async def warnings(self, workspace: str, before: Membership, after: Membership) -> tuple[str, ...]:
         """What to say to whoever changes the directory from one to the other: which open tasks it leaves short."""
-        if not takes_away(before, after):
+        if not removes_eligibility(before, after):
             return ()
         found, whole = await self.short(workspace, after)
         said = tuple(one.text for one in found[:20])
@@ -152,7 +154,7 @@ class Staffed:
         return said
 
 
-def takes_away(before: Membership, after: Membership) -> bool:
+def removes_eligibility(before: Membership, after: Membership) -> bool:
     """Whether somebody is called less than before."""
     return any(
         names - after.active_people.get(person, frozenset()) for person, names in before.active_people.items()

@@ -15,7 +15,7 @@ from signoff.core.directory.authorization import Action, authorize
 from signoff.core.directory.model import ChatCode, ChatPerson, DirectoryChange
 from signoff.core.errors import Forbidden, NotFound, Refused
 from signoff.core.ids import split_ref
-from signoff.core.intent.authorization import may
+from signoff.core.intent.authorization import authorize_command
 from signoff.core.intent.commands import Answer
 from signoff.core.intent.model import Task
 from signoff.core.intent.quorum import missing
@@ -25,7 +25,7 @@ from signoff.engine.clock import Clock
 from signoff.engine.commit.engine import Engine
 from signoff.engine.delivery.compose import choices
 from signoff.engine.directory.change_log import person_subject, recorded, retry_on_conflict, shown_chat
-from signoff.engine.directory.snapshot import Directory
+from signoff.engine.directory.snapshot import DirectoryCache
 from signoff.engine.identity.key_restrictions import refuse_others_key
 from signoff.engine.identity.keys import Keys
 from signoff.notify.registry import label_of
@@ -40,7 +40,7 @@ _UNKNOWN: Final = (
 )
 
 
-class Code(msgspec.Struct, frozen=True):
+class LinkCode(msgspec.Struct, frozen=True):
     """To be typed in the chat, once; ``text`` is shown once and not stored."""
 
     text: str
@@ -51,7 +51,7 @@ class Chat:
     """``channel``: the name of the chat, which is also the ``via`` of its answers."""
 
     def __init__(
-        self, channel: str, engine: Engine, store: Store, keys: Keys, directory: Directory, clock: Clock
+        self, channel: str, engine: Engine, store: Store, keys: Keys, directory: DirectoryCache, clock: Clock
     ) -> None:
         self._channel = channel
         self._engine = engine
@@ -60,7 +60,7 @@ class Chat:
         self._directory = directory
         self._clock = clock
 
-    async def code(self, actor: Actor) -> Code:
+    async def code(self, actor: Actor) -> LinkCode:
         """A code with which this person links a chat account; Forbidden for agents and services."""
         authorize(actor, Action.LINK_CHAT)
         refuse_others_key(actor, "links a chat account")
@@ -70,7 +70,7 @@ class Chat:
         await self._store.chats.add_code(
             ChatCode(_digest(text), self._channel, actor.workspace, actor.id, until), now
         )
-        return Code("-".join(text[place : place + 4] for place in range(0, _LENGTH, 4)), until)
+        return LinkCode("-".join(text[place : place + 4] for place in range(0, _LENGTH, 4)), until)
 
     async def link(self, team: str, account: str, code: str) -> str:
         """Use a code; the reply."""
@@ -158,7 +158,7 @@ class Chat:
         task = intent.open
         if isinstance(task, Task) and task.step_run == step_run:
             try:
-                may(actor, replace(answer, step_run=step_run), intent)
+                authorize_command(actor, replace(answer, step_run=step_run), intent)
             except Refused:  # told why, as everywhere; unless it is the press that was counted before
                 if await self._engine.repeated(actor, ref, answer) is None:
                     raise

@@ -12,15 +12,23 @@ from msgspec.structs import replace
 from signoff.core.ids import step_run_id
 from signoff.core.intent.answering_rights import requesters_side
 from signoff.core.intent.assurance import Checked, checked, verdict_of, worst_risk
-from signoff.core.intent.conclusion import stays
+from signoff.core.intent.conclusion import failure_kept
 from signoff.core.intent.events import Answered, Fact
 from signoff.core.intent.model import Intent, Task
 from signoff.core.intent.notifications import Notification, NotificationKind
 from signoff.core.intent.wake import ends_at
-from signoff.core.plan.lookahead import After, Ahead, ahead
+from signoff.core.plan.lookahead import After, UpcomingStep, upcoming_steps
 from signoff.core.plan.plan import AgentStep, HumanStep
 from signoff.core.plan.task_types import Ending, Meaning, Risk, Strength, TaskSpec, Trait
-from signoff.core.plan.wording import ended, from_workflow, kind_words, label, on_silence, question, what_now
+from signoff.core.plan.wording import (
+    ended,
+    from_workflow,
+    label,
+    on_expiry_text,
+    question,
+    type_text,
+    what_now,
+)
 from signoff.core.text import json_value
 from signoff.core.text.durations import format_duration
 from signoff.core.text.hidden_characters import CUT
@@ -29,7 +37,7 @@ from signoff.core.text.json_paths import changed_paths
 from signoff.core.text.masking import fingerprint, mask_text, masked
 from signoff.core.text.times import local_time_text
 from signoff.engine.directory.snapshot import Snapshot
-from signoff.notify.personal_message import ASKING, Choice, PersonalMessage
+from signoff.notify.personal_message import ACTION_REQUIRED, MessageAnswer, PersonalMessage
 from signoff.notify.registry import label_of
 from signoff.store.work import OutboxRow, Stored
 
@@ -46,7 +54,7 @@ _MOST_RUN: Final = 3
 _MOST_CHANGED: Final = 8
 
 
-def choices(intent: Intent, task: Task, spec: TaskSpec) -> tuple[Choice, ...]:
+def choices(intent: Intent, task: Task, spec: TaskSpec) -> tuple[MessageAnswer, ...]:
     """The answers that a message may offer: if a link is sufficient assurance, and one press is a whole answer."""
     results = {step: result for step, result in intent.results.items() if step != task.step}
     risk, _ = worst_risk(spec.risk, results)
@@ -57,7 +65,7 @@ def choices(intent: Intent, task: Task, spec: TaskSpec) -> tuple[Choice, ...]:
     if Trait.ONE_PRESS not in spec.type.traits or not pressed.issuperset(spec.outcomes):
         return ()
     return tuple(
-        Choice(word, label(spec, word), danger=spec.meaning(word) is Meaning.REJECTS)
+        MessageAnswer(word, label(spec, word), danger=spec.meaning(word) is Meaning.REJECTS)
         for word in spec.open_to(task.agreed)
     )
 
@@ -80,7 +88,7 @@ class RenderedPayload(msgspec.Struct, frozen=True):
 
 
 def render_payload(
-    payload: bytes, results: Mapping[str, Any], coming: Sequence[Ahead] = ()
+    payload: bytes, results: Mapping[str, Any], coming: Sequence[UpcomingStep] = ()
 ) -> RenderedPayload:
     """The request first: what is left of the room is for what is given beside it, then for the reports."""
     brought = [(one.step.id, one.given, _covered(one.given)) for one in coming if one.given]
@@ -117,7 +125,7 @@ def _fitting(found: list[Leaf], most: int, room: int) -> list[Leaf]:
     return kept
 
 
-def _runs(coming: Sequence[Ahead]) -> Iterator[tuple[str, str]]:
+def _runs(coming: Sequence[UpcomingStep]) -> Iterator[tuple[str, str]]:
     """The agents that run after an approval: the next ones, and how many more may."""
     on_yes = [(one, one.step) for one in coming if After.YES in one.after]
     agents = [(one, step) for one, step in on_yes if isinstance(step, AgentStep)]
@@ -181,7 +189,7 @@ class MessageComposer:
             "question": self._question(), "asked_by": self._asked_by(), "task": ref, "earlier": earlier,
         }  # fmt: skip
         zone = self._directory.people[person_id].zone
-        if notification.kind in ASKING and isinstance(task, Task) and self._step is not None:
+        if notification.kind in ACTION_REQUIRED and isinstance(task, Task) and self._step is not None:
             return PersonalMessage(**common, link=link, **self._asking(task, self._step.task, person_id, now))
         if notification.kind is NotificationKind.COMMENTED:
             return PersonalMessage(
@@ -200,7 +208,7 @@ class MessageComposer:
     def _asking(self, task: Task, spec: TaskSpec, person: str, now: datetime) -> dict[str, Any]:
         zone = self._directory.people[person].zone
         results = checked(self._intent, task.step)
-        coming = ahead(self._intent.plan, self._intent.plan.human_step(task.step))
+        coming = upcoming_steps(self._intent.plan, self._intent.plan.human_step(task.step))
         found = render_payload(self._payload, _by_revision(results), coming)
         said = self._requester_text(spec)
         whole = found.whole and len(said) <= _LONGEST_SAID
@@ -253,15 +261,15 @@ class MessageComposer:
     def _question(self) -> str:
         intent = self._intent
         if self._step is None:
-            return f"About: {kind_words(intent.type)}"
+            return f"About: {type_text(intent.type)}"
         return question(intent.plan, self._step, intent.type)
 
     def _on_expiry(self, task: Task, zone: str) -> str:
         if self._step is None:
             return ""
         intent = self._intent
-        refused = stays(intent, self._step) is not None
-        return on_silence(
+        refused = failure_kept(intent, self._step) is not None
+        return on_expiry_text(
             self._step, task.deadline_at, intent.deadline_at, lambda at: local_time_text(at, zone), refused
         )
 

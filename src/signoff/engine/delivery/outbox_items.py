@@ -14,7 +14,7 @@ class UnreadableRowError(Exception):
     """This release does not understand the row; it may be of a later one."""
 
 
-class Push(msgspec.Struct, frozen=True):
+class PushDelivery(msgspec.Struct, frozen=True):
     """A delivery for an agent that is called by HTTP."""
 
     row: OutboxRow
@@ -42,7 +42,7 @@ class PersonNotification(msgspec.Struct, frozen=True):
     notification: Notification
 
 
-class NobodyReached(msgspec.Struct, frozen=True):
+class UnreachedTask(msgspec.Struct, frozen=True):
     """No message about a task reached anyone, which the task's escalation must know."""
 
     row: OutboxRow
@@ -81,11 +81,11 @@ class SignInMail(msgspec.Struct, frozen=True):
 
 
 OutboxItem = (
-    Push
+    PushDelivery
     | ServiceNotification
     | PeopleNotification
     | PersonNotification
-    | NobodyReached
+    | UnreachedTask
     | AdminNotification
     | SignInMail
 )
@@ -106,7 +106,7 @@ def decode(row: OutboxRow) -> OutboxItem:
 def _decoded(kind: OutboxKind, row: OutboxRow) -> OutboxItem:
     match kind:
         case OutboxKind.PUSH:
-            return Push(row, _NOTICE.decode(row.notification))
+            return PushDelivery(row, _NOTICE.decode(row.notification))
         case OutboxKind.SERVICE:
             return ServiceNotification(row, _NOTICE.decode(row.notification))
         case OutboxKind.PEOPLE:
@@ -114,7 +114,7 @@ def _decoded(kind: OutboxKind, row: OutboxRow) -> OutboxItem:
         case OutboxKind.PERSON:
             return PersonNotification(row, _NOTICE.decode(row.notification))
         case OutboxKind.NOBODY_REACHED:
-            return NobodyReached(row, _NOTICE.decode(row.notification))
+            return UnreachedTask(row, _NOTICE.decode(row.notification))
         case OutboxKind.ADMIN:
             return AdminNotification(row, _PROPOSAL.decode(row.notification))
         case OutboxKind.SIGN_IN:

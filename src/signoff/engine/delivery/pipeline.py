@@ -20,13 +20,13 @@ from signoff.engine.delivery.channel_registry import ChannelRegistry
 from signoff.engine.delivery.concurrency import ConcurrencyLimiter, SaturatedError
 from signoff.engine.delivery.outbox_items import (
     AdminNotification,
-    NobodyReached,
     OutboxItem,
     PeopleNotification,
     PersonNotification,
-    Push,
+    PushDelivery,
     ServiceNotification,
     SignInMail,
+    UnreachedTask,
     UnreadableRowError,
     decode,
 )
@@ -48,12 +48,12 @@ from signoff.engine.delivery.sender import Sender
 from signoff.engine.delivery.service_messages import AgentPushes, ServiceMessages
 from signoff.engine.delivery.signin_mail import SignInMailer
 from signoff.engine.delivery.task_messages import NobodyReachedReports, TaskMessages
-from signoff.engine.directory.snapshot import Directory
+from signoff.engine.directory.snapshot import DirectoryCache
 from signoff.engine.identity.sessions import Sessions
 from signoff.notify.channel import NotSent
 from signoff.notify.outbound.post import host_of
 from signoff.store.store import Store
-from signoff.store.tables.messages import Message, Result
+from signoff.store.tables.messages import Message, SendResult
 from signoff.store.work import OutboxRow
 
 log = logging.getLogger("signoff.delivery")
@@ -71,7 +71,7 @@ INTERNAL_ERROR: Final = "internal error while sending; see the server's log"
 
 class OutboxSender:
     def __init__(
-        self, engine: Engine, store: Store, directory: Directory, sessions: Sessions, clock: Clock,
+        self, engine: Engine, store: Store, directory: DirectoryCache, sessions: Sessions, clock: Clock,
         channels: ChannelRegistry, base_url: Callable[[], str],
     ) -> None:  # fmt: skip
         self._store = store
@@ -85,7 +85,7 @@ class OutboxSender:
         self._sign_in = SignInMailer(*shared, sessions, channels)
         self._limiter = ConcurrencyLimiter()
         self._sends: dict[asyncio.Task[None], OutboxItem] = {}
-        self._finished: list[Result | Message | str] = []  # a bare id has nothing to be recorded
+        self._finished: list[SendResult | Message | str] = []  # a bare id has nothing to be recorded
         self._deferred: list[str] = []
         self._set_aside: list[tuple[str, str]] = []
         self._checks: dict[str, int] = {}  # of a message that waits for an earlier one
@@ -159,7 +159,7 @@ class OutboxSender:
         finished, deferred = tuple(self._finished), tuple(self._deferred)
         if finished:
             await self._store.messages.end(
-                [one for one in finished if isinstance(one, Result)],
+                [one for one in finished if isinstance(one, SendResult)],
                 [one for one in finished if isinstance(one, str)],
                 [one for one in finished if isinstance(one, Message)],
             )
@@ -178,8 +178,8 @@ class OutboxSender:
     async def _begin(self, item: OutboxItem) -> asyncio.Task[None] | None:
         """Start to send the row; None if too much is being sent to its target already."""
         target = await self._target(item)
-        pushes = sum(isinstance(other, Push) for other in self._sends.values())
-        if (isinstance(item, Push) and pushes >= _MAX_PUSHES) or not self._limiter.enter(target):
+        pushes = sum(isinstance(other, PushDelivery) for other in self._sends.values())
+        if (isinstance(item, PushDelivery) and pushes >= _MAX_PUSHES) or not self._limiter.enter(target):
             self._deferred.append(item.row.id)
             return None
 
@@ -194,7 +194,7 @@ class OutboxSender:
 
     async def _target(self, item: OutboxItem) -> str:
         """What the row's slot is counted for: a push's host, or the channel."""
-        if not isinstance(item, Push):
+        if not isinstance(item, PushDelivery):
             return item.row.channel
         with contextlib.suppress(NotSent, Refused):
             return f"push {host_of((await self._pushes.callback(item.row)).url)}"
@@ -232,13 +232,13 @@ class OutboxSender:
 
     def _sender(self, item: OutboxItem) -> Sender[Any]:
         match item:
-            case Push():
+            case PushDelivery():
                 return self._pushes
             case ServiceNotification():
                 return self._services
             case PersonNotification():
                 return self.people
-            case NobodyReached():
+            case UnreachedTask():
                 return self._nobody_reached
             case AdminNotification():
                 return self._admins

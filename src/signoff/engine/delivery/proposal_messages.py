@@ -26,7 +26,7 @@ from signoff.engine.delivery.outbox_items import AdminNotification
 from signoff.engine.delivery.recipients import channels_for
 from signoff.engine.delivery.retry_policy import NextChannel, Sent, Skipped
 from signoff.engine.delivery.sender import Sender
-from signoff.engine.directory.snapshot import Directory, Snapshot
+from signoff.engine.directory.snapshot import DirectoryCache, Snapshot
 from signoff.notify.channel import NotSent
 from signoff.notify.personal_message import PersonalMessage
 from signoff.store.store import Store
@@ -40,7 +40,7 @@ class ProposalMessages(Sender[AdminNotification]):
     policy = ADMIN
 
     def __init__(
-        self, store: Store, directory: Directory, clock: Clock, base_url: Callable[[], str],
+        self, store: Store, directory: DirectoryCache, clock: Clock, base_url: Callable[[], str],
         channels: ChannelRegistry,
     ) -> None:  # fmt: skip
         super().__init__(store, directory, clock, base_url)

@@ -12,12 +12,12 @@ from msgspec import Struct
 from signoff.core.directory.model import Person
 from signoff.core.intent.answering_rights import requesters_side
 from signoff.core.intent.model import Intent, Task
-from signoff.core.intent.notifications import Notification, NotificationKind, told
-from signoff.core.intent.snoozed import quiet
+from signoff.core.intent.notifications import Notification, NotificationKind, notified_names
+from signoff.core.intent.snoozed import suppressed
 from signoff.core.intent.wake import began_at, spec_of
-from signoff.engine.directory.eligible_people import addressed, asked_when, may_still, recipients
+from signoff.engine.directory.eligible_people import addressed, asked_times, recipients, still_eligible
 from signoff.engine.directory.snapshot import Snapshot
-from signoff.notify.personal_message import ASKING
+from signoff.notify.personal_message import ACTION_REQUIRED
 
 
 class Recipient(Struct, frozen=True):
@@ -51,7 +51,7 @@ def recipients_of(
             if person in directory.active_people
         ]
 
-    if notification.kind in ASKING:
+    if notification.kind in ACTION_REQUIRED:
         task = intent.open
         if not isinstance(task, Task) or not _open(notification, task):
             return []
@@ -86,7 +86,7 @@ def _put_off(notification: Notification, task: Task, person: str, told_at: datet
     if notification.kind is NotificationKind.SNOOZE_ENDED:
         return False
     reminder = notification.kind is NotificationKind.REMINDER
-    return quiet(task, person, reminder=reminder, called_at=notification.at, told_at=told_at)
+    return suppressed(task, person, reminder=reminder, called_at=notification.at, told_at=told_at)
 
 
 def _sent_before(
@@ -107,7 +107,7 @@ def _asked_when(
     if notification.kind is NotificationKind.SNOOZE_ENDED:
         return [
             (person, notification.at)
-            for person in may_still(intent, task, notification.to, directory, notification.at)
+            for person in still_eligible(intent, task, notification.to, directory, notification.at)
         ]
     by_hand = notification.kind is NotificationKind.TASK_OPENED and notification.at != began_at(task)
     if by_hand:
@@ -115,7 +115,7 @@ def _asked_when(
             (person, notification.at)
             for person in addressed(intent, task, notification.to, directory, notification.at)
         ]
-    return asked_when(intent, task, notification.to, directory, notification.at)
+    return asked_times(intent, task, notification.to, directory, notification.at)
 
 
 def _of_the_change(notification: Notification, intent: Intent, directory: Snapshot) -> list[str]:
@@ -123,7 +123,7 @@ def _of_the_change(notification: Notification, intent: Intent, directory: Snapsh
     task = intent.open
     if not isinstance(task, Task) or not _open(notification, task):
         return []  # the message that it was decided comes instead
-    anew = {person for person, _ in asked_when(intent, task, notification.to, directory, notification.at)}
+    anew = {person for person, _ in asked_times(intent, task, notification.to, directory, notification.at)}
     others = dict.fromkeys((*notification.voided, *sorted(requesters_side(intent))))
     return [person for person in others if person not in anew and person != notification.by]
 
@@ -154,7 +154,11 @@ def unreached(notification: Notification, intent: Intent, directory: Snapshot) -
         return False
     # delegates and reassigned approvers have a notification of their own
     opened = notification.kind is NotificationKind.TASK_OPENED
-    others = told(spec_of(intent, task), task) if opened else tuple(one.taker for one in task.handed_over)
+    others = (
+        notified_names(spec_of(intent, task), task)
+        if opened
+        else tuple(one.taker for one in task.handed_over)
+    )
     return not addressed(intent, task, (*notification.to, *others), directory, notification.at)
 
 

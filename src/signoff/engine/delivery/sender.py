@@ -6,9 +6,9 @@ from typing import Generic, Protocol, TypeVar
 from signoff.core.plan.schedules import RetryPolicy
 from signoff.engine.clock import Clock
 from signoff.engine.delivery.retry_policy import Dead, NextChannel, Retry, Sent, Skipped
-from signoff.engine.directory.snapshot import Directory
+from signoff.engine.directory.snapshot import DirectoryCache
 from signoff.store.store import Store
-from signoff.store.tables.messages import Message, Result
+from signoff.store.tables.messages import Message, SendResult
 from signoff.store.work import OutboxRow
 
 
@@ -18,13 +18,15 @@ class _Item(Protocol):
 
 
 Item = TypeVar("Item", bound=_Item)
-Finished = Result | Message | None
+Finished = SendResult | Message | None
 
 
 class Sender(Generic[Item]):
     policy: RetryPolicy
 
-    def __init__(self, store: Store, directory: Directory, clock: Clock, base_url: Callable[[], str]) -> None:
+    def __init__(
+        self, store: Store, directory: DirectoryCache, clock: Clock, base_url: Callable[[], str]
+    ) -> None:
         self._store = store
         self._directory = directory
         self._clock = clock

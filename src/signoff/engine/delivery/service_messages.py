@@ -14,10 +14,10 @@ from signoff.core.plan.schedules import PUSH, SERVICE
 from signoff.engine.clock import Clock
 from signoff.engine.commit.engine import Engine
 from signoff.engine.delivery.channel_registry import ChannelRegistry
-from signoff.engine.delivery.outbox_items import Push, ServiceNotification
+from signoff.engine.delivery.outbox_items import PushDelivery, ServiceNotification
 from signoff.engine.delivery.retry_policy import Dead, Sent, Skipped
 from signoff.engine.delivery.sender import Sender
-from signoff.engine.directory.snapshot import Directory
+from signoff.engine.directory.snapshot import DirectoryCache
 from signoff.notify.channel import Callback, NotSent
 from signoff.notify.service_message import render
 from signoff.store.store import Store
@@ -31,7 +31,8 @@ class ServiceMessages(Sender[ServiceNotification]):
     policy = SERVICE
 
     def __init__(
-        self, store: Store, directory: Directory, clock: Clock, base_url: Callable[[], str], channels: ChannelRegistry
+        self, store: Store, directory: DirectoryCache, clock: Clock, base_url: Callable[[], str],
+        channels: ChannelRegistry
     ) -> None:  # fmt: skip
         super().__init__(store, directory, clock, base_url)
         self._channels = channels
@@ -78,20 +79,20 @@ def service_message(item: ServiceNotification, state: str, at: datetime) -> Mess
     )
 
 
-class AgentPushes(Sender[Push]):
+class AgentPushes(Sender[PushDelivery]):
     """A push that fails is an attempt of its step, so the intent counts and repeats it, not the outbox."""
 
     policy = PUSH
 
     def __init__(
-        self, store: Store, directory: Directory, clock: Clock, base_url: Callable[[], str], engine: Engine,
+        self, store: Store, directory: DirectoryCache, clock: Clock, base_url: Callable[[], str], engine: Engine,
         channels: ChannelRegistry,
     ) -> None:  # fmt: skip
         super().__init__(store, directory, clock, base_url)
         self._engine = engine
         self._channels = channels
 
-    async def send(self, item: Push) -> Sent:
+    async def send(self, item: PushDelivery) -> Sent:
         callback = await self.callback(item.row)
         channel = self._channels.push
         if channel is None:
@@ -105,16 +106,16 @@ class AgentPushes(Sender[Push]):
             raise NotSent(f"{row.target} has no callback URL", permanent=True)
         return Callback(account.callback_url, account.webhook_secret)
 
-    async def finished(self, item: Push, outcome: Sent | Skipped) -> None:
+    async def finished(self, item: PushDelivery, outcome: Sent | Skipped) -> None:
         await self._report(item, AcceptPush(item.notification.step_run, item.notification.attempt))
 
-    async def dead(self, item: Push, outcome: Dead) -> bool:
+    async def dead(self, item: PushDelivery, outcome: Dead) -> bool:
         await self._report(
             item, FailPush(item.notification.step_run, item.notification.attempt, outcome.reason)
         )
         return True
 
-    async def _report(self, item: Push, command: Command) -> None:
+    async def _report(self, item: PushDelivery, command: Command) -> None:
         notification = item.notification
         try:
             await self._engine.handle(

@@ -24,7 +24,7 @@ from signoff.engine.delivery.channel_registry import ChannelRegistry
 from signoff.engine.delivery.outbox_items import AddressChanged, LinkRequest, SignInMail
 from signoff.engine.delivery.retry_policy import Dead, Sent, Skipped
 from signoff.engine.delivery.sender import Sender
-from signoff.engine.directory.snapshot import Directory, Snapshot
+from signoff.engine.directory.snapshot import DirectoryCache, Snapshot
 from signoff.engine.identity.key_restrictions import AddressChange
 from signoff.engine.identity.rate_limit import Limit, caller_key
 from signoff.engine.identity.sessions import Sessions
@@ -54,7 +54,8 @@ class SignInRequests:
     """
 
     def __init__(
-        self, store: Store, directory: Directory, clock: Clock, mails: bool, queued: Callable[[], None] = lambda: None
+        self, store: Store, directory: DirectoryCache, clock: Clock, mails: bool, queued: Callable[[],
+        None] = lambda: None
     ) -> None:  # fmt: skip
         """``queued``: called when a mail was put into the outbox."""
         self._store = store
@@ -164,7 +165,7 @@ class SignInMailer(Sender[SignInMail]):
         return SIGN_IN if isinstance(item.request, LinkRequest) else ADMIN
 
     def __init__(
-        self, store: Store, directory: Directory, clock: Clock, base_url: Callable[[], str], sessions: Sessions,
+        self, store: Store, directory: DirectoryCache, clock: Clock, base_url: Callable[[], str], sessions: Sessions,
         channels: ChannelRegistry,
     ) -> None:  # fmt: skip
         super().__init__(store, directory, clock, base_url)

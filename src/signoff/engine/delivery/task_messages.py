@@ -18,7 +18,7 @@ from signoff.core.intent.events import Answered, Commented, Fact
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Intent, Task
 from signoff.core.intent.notifications import Notification, NotificationKind
-from signoff.core.intent.snoozed import quiet, snooze_of
+from signoff.core.intent.snoozed import snooze_of, suppressed
 from signoff.core.intent.upcoming import ContactKind
 from signoff.core.intent.wake import began_at, ends_at
 from signoff.core.plan.schedules import PERSON
@@ -27,7 +27,7 @@ from signoff.engine.commit.engine import Engine
 from signoff.engine.commit.jobs import Idempotency
 from signoff.engine.delivery.channel_registry import ChannelRegistry, Reach
 from signoff.engine.delivery.compose import MessageComposer
-from signoff.engine.delivery.outbox_items import NobodyReached, PeopleNotification, PersonNotification
+from signoff.engine.delivery.outbox_items import PeopleNotification, PersonNotification, UnreachedTask
 from signoff.engine.delivery.recipients import (
     Recipient,
     SentMessages,
@@ -46,11 +46,11 @@ from signoff.engine.delivery.retry_policy import (
 )
 from signoff.engine.delivery.sender import Sender
 from signoff.engine.directory.contact_schedule import waits_for
-from signoff.engine.directory.snapshot import Directory, Snapshot
+from signoff.engine.directory.snapshot import DirectoryCache, Snapshot
 from signoff.engine.identity.rate_limit import Limit
 from signoff.engine.identity.sessions import TASK_LINK, Sessions
 from signoff.notify.channel import NO_CHANNEL, NotSent
-from signoff.notify.personal_message import ASKING
+from signoff.notify.personal_message import ACTION_REQUIRED
 from signoff.store.store import Store
 from signoff.store.tables.messages import (
     FAILED,
@@ -59,7 +59,7 @@ from signoff.store.tables.messages import (
     WAITING,
     ExpandedNotification,
     Message,
-    Result,
+    SendResult,
 )
 from signoff.store.work import OutboxKind, OutboxRow, Stored
 
@@ -71,7 +71,7 @@ _AS_ASKED_ON: Final = {
     ContactKind.REMINDER: NotificationKind.REMINDER,
     ContactKind.ESCALATION: NotificationKind.ESCALATED,
 }
-_ASKING: Final = {kind.value for kind in ASKING}
+_ASKING: Final = {kind.value for kind in ACTION_REQUIRED}
 
 
 class _ReminderLimitError(Exception):
@@ -82,7 +82,7 @@ class TaskMessages(Sender[PersonNotification]):
     policy = PERSON
 
     def __init__(
-        self, store: Store, directory: Directory, clock: Clock, base_url: Callable[[], str], sessions: Sessions,
+        self, store: Store, directory: DirectoryCache, clock: Clock, base_url: Callable[[], str], sessions: Sessions,
         channels: ChannelRegistry,
     ) -> None:  # fmt: skip
         super().__init__(store, directory, clock, base_url)
@@ -189,10 +189,10 @@ class TaskMessages(Sender[PersonNotification]):
         if stored is None or row.target not in directory.active_people:
             return Skipped()
         earlier = await self._earlier(row, notification)
-        about_now = notification.kind in ASKING or notification.kind is NotificationKind.CHANGED
+        about_now = notification.kind in ACTION_REQUIRED or notification.kind is NotificationKind.CHANGED
         if earlier is None or (about_now and not current(notification, stored.intent, row.target)):
             return Skipped()
-        if notification.kind in ASKING:
+        if notification.kind in ACTION_REQUIRED:
             still = self._unless_snoozed(row, notification, stored.intent, directory)
             if still is None:
                 return Skipped()
@@ -242,7 +242,9 @@ class TaskMessages(Sender[PersonNotification]):
             due = waits_for(intent, task, directory, person, self._clock.now())
             return replace(notification, kind=_AS_ASKED_ON[due.kind], number=due.number) if due else None
         reminder = notification.kind is NotificationKind.REMINDER
-        put_off = quiet(task, person, reminder=reminder, called_at=notification.at, told_at=notification.at)
+        put_off = suppressed(
+            task, person, reminder=reminder, called_at=notification.at, told_at=notification.at
+        )
         return None if put_off else notification
 
     async def _earlier(self, row: OutboxRow, notification: Notification) -> tuple[str, ...] | None:
@@ -276,7 +278,7 @@ class TaskMessages(Sender[PersonNotification]):
     async def _link(self, row: OutboxRow, notification: Notification, stored: Stored) -> str:
         """This person's own link to the task as it is now; "" if there is nothing to answer."""
         task = stored.intent.open
-        if notification.kind not in ASKING or not isinstance(task, Task):
+        if notification.kind not in ACTION_REQUIRED or not isinstance(task, Task):
             return ""
         ends = ends_at(stored.intent, task)
         life = TASK_LINK if ends is None else min(TASK_LINK, ends - self._clock.now())
@@ -287,13 +289,13 @@ class TaskMessages(Sender[PersonNotification]):
 
     # -- outcomes
 
-    async def finished(self, item: PersonNotification, outcome: Sent | Skipped) -> Result:
+    async def finished(self, item: PersonNotification, outcome: Sent | Skipped) -> SendResult:
         row, now = item.row, self._clock.now()
         match outcome:
             case Sent(reference=reference, target=target):
-                return Result(row.id, SENT, row.attempts + 1, now, reference, target=target)
+                return SendResult(row.id, SENT, row.attempts + 1, now, reference, target=target)
             case Skipped(reason=reason):
-                return Result(row.id, SKIPPED, row.attempts + 1, now, error=reason)
+                return SendResult(row.id, SKIPPED, row.attempts + 1, now, error=reason)
 
     async def retry(self, item: PersonNotification, outcome: Retry) -> None:
         if outcome.reason:
@@ -309,7 +311,7 @@ class TaskMessages(Sender[PersonNotification]):
         await self._failed(item, outcome.reason, [row], None)
 
     async def dead(self, item: PersonNotification, outcome: Dead) -> bool:
-        last_hope = item.notification.kind in ASKING
+        last_hope = item.notification.kind in ACTION_REQUIRED
         nobody = _nobody_reached(item.row, self._clock.now()) if last_hope else None
         await self._failed(item, outcome.reason, [], nobody)
         return False
@@ -319,7 +321,7 @@ class TaskMessages(Sender[PersonNotification]):
     ) -> None:
         row, notification, now = item.row, item.notification, self._clock.now()
         messages = [_message(out, notification, now) for out in instead]
-        result = Result(row.id, FAILED, row.attempts + 1, now, error=reason)
+        result = SendResult(row.id, FAILED, row.attempts + 1, now, error=reason)
         await self._store.messages.fail(
             result, ExpandedNotification(row.id, instead, messages), nobody, notification.step_run
         )
@@ -343,18 +345,23 @@ class TaskMessages(Sender[PersonNotification]):
         return next(iter(chain[chain.index(row.channel) + 1 :]), "") if row.channel in chain else ""
 
 
-class NobodyReachedReports(Sender[NobodyReached]):
+class NobodyReachedReports(Sender[UnreachedTask]):
     """Reports to the intent that no message about its task reached anyone, once, however often this is sent."""
 
     policy = PERSON
 
     def __init__(
-        self, store: Store, directory: Directory, clock: Clock, base_url: Callable[[], str], engine: Engine
+        self,
+        store: Store,
+        directory: DirectoryCache,
+        clock: Clock,
+        base_url: Callable[[], str],
+        engine: Engine,
     ) -> None:
         super().__init__(store, directory, clock, base_url)
         self._engine = engine
 
-    async def send(self, item: NobodyReached) -> Sent | Skipped:
+    async def send(self, item: UnreachedTask) -> Sent | Skipped:
         row, notification = item.row, item.notification
         stored = await self._store.intents.get(row.intent)
         if stored is None:

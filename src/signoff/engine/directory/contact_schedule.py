@@ -10,14 +10,14 @@ import msgspec
 from msgspec.structs import replace
 
 from signoff.core.directory.actors import ActorKind
-from signoff.core.directory.roles import DECIDING_PARTIES
+from signoff.core.directory.roles import DECIDING_ROLES
 from signoff.core.intent.answering_rights import answer_right, asked, requesters_side
 from signoff.core.intent.eligibility import named
 from signoff.core.intent.model import Intent, Requester, Task
-from signoff.core.intent.notifications import told
-from signoff.core.intent.quorum import counts, seat
-from signoff.core.intent.snoozed import quiet
-from signoff.core.intent.upcoming import Contact, ContactKind, outlook
+from signoff.core.intent.notifications import notified_names
+from signoff.core.intent.quorum import counts_toward_quorum, voting_seat
+from signoff.core.intent.snoozed import suppressed
+from signoff.core.intent.upcoming import ContactKind, ScheduledContact, scheduled_contacts
 from signoff.core.intent.wake import began_at, spec_of
 from signoff.core.plan.plan import HumanStep, Plan
 from signoff.core.plan.task_types import Meaning, Stage, TaskSpec, Vote
@@ -25,21 +25,21 @@ from signoff.core.plan.working_hours import later
 from signoff.core.policy.policy import applied
 from signoff.engine.directory.eligible_people import (
     addressed,
-    asked_at,
-    asked_when,
+    asked_on_call,
+    asked_times,
     barred_from,
-    called,
-    may_still,
+    notify_times,
+    people_named,
     presence,
     roster_of,
-    told_when,
+    still_eligible,
 )
 from signoff.engine.directory.snapshot import NamedPolicy, Snapshot
 
 STEP: Final = "approve"
 
 
-class Reach(msgspec.Struct, frozen=True):
+class EligiblePerson(msgspec.Struct, frozen=True):
     """Somebody who may decide: in whose stead ("" for their own), by what names, and whether they have voted."""
 
     person: str
@@ -59,17 +59,17 @@ class StageView(msgspec.Struct, frozen=True):
     missing: int
 
 
-class Foretold(msgspec.Struct, frozen=True):
+class ExpectedContact(msgspec.Struct, frozen=True):
     """A contact to come, with the ids of the people whom it will reach as things stand. ``zone``: theirs, where it
     waits for their working hours.
     """
 
-    contact: Contact
+    contact: ScheduledContact
     people: tuple[str, ...]
     zone: str = ""
 
 
-class Explanation(msgspec.Struct, frozen=True):
+class ContactSchedule(msgspec.Struct, frozen=True):
     """``zone``: in which its moments are shown."""
 
     spec: TaskSpec
@@ -77,67 +77,69 @@ class Explanation(msgspec.Struct, frozen=True):
     task: Task
     intent: Intent
     zone: str
-    may_decide: list[Reach]
+    may_decide: list[EligiblePerson]
     barred: tuple[str, ...]
     asked: tuple[str, ...]
     stages: list[StageView]
-    contacts: list[Foretold]
+    contacts: list[ExpectedContact]
 
 
-def explain(intent: Intent, task: Task, directory: Snapshot, now: datetime) -> Explanation:
+def explain(intent: Intent, task: Task, directory: Snapshot, now: datetime) -> ContactSchedule:
     """The explanation of the open task, as things stand at ``now``."""
     spec = spec_of(intent, task)
     step = intent.plan.human_step(task.step)
     barred = barred_from(spec, directory, requesters_side(intent), intent)
-    return Explanation(
+    return ContactSchedule(
         spec=spec,
         step=step,
         task=task,
         intent=intent,
         zone=spec.hours.zone if spec.hours else "UTC",
         may_decide=_reaches(intent, task, directory, now),
-        barred=tuple(person for person in called(directory, tuple(asked(intent, task))) if person in barred),
-        asked=addressed(intent, task, told(spec, task), directory, now),
+        barred=tuple(
+            person for person in people_named(directory, tuple(asked(intent, task))) if person in barred
+        ),
+        asked=addressed(intent, task, notified_names(spec, task), directory, now),
         stages=[_stage(number, stage, task, directory) for number, stage in enumerate(spec.stages)],
         contacts=_foretold(intent, task, directory, now),
     )
 
 
-def _foretold(intent: Intent, task: Task, directory: Snapshot, now: datetime) -> list[Foretold]:
+def _foretold(intent: Intent, task: Task, directory: Snapshot, now: datetime) -> list[ExpectedContact]:
     """Whom each contact will reach and when: nobody is asked again who has answered this stage, or for whom somebody
     has. What waits for one person's working hours is one message, whatever it was called for by.
     """
     votes = [vote for vote in task.votes if vote.at_stage == task.stage]
-    answered = {vote.person for vote in votes} | {seat(vote) for vote in votes}
-    found: dict[tuple[str, datetime], Foretold] = {}
-    merged: list[Foretold] = []
+    answered = {vote.person for vote in votes} | {voting_seat(vote) for vote in votes}
+    found: dict[tuple[str, datetime], ExpectedContact] = {}
+    merged: list[ExpectedContact] = []
     asked = _Asked(intent, directory)
     heard: dict[str, None] = {}
     past = _called_for(intent, task)
-    for contact in [*past, *outlook(intent, task)]:
+    for contact in [*past, *scheduled_contacts(intent, task)]:
         if contact.kind is ContactKind.DEADLINE:  # everybody who was told by then, and whose request it is
             side = (person for person in sorted(requesters_side(intent)) if person in directory.active_people)
-            merged.append(Foretold(contact, tuple(dict.fromkeys((*heard, *side)))))
+            merged.append(ExpectedContact(contact, tuple(dict.fromkeys((*heard, *side)))))
             continue
         if contact.kind is ContactKind.ESCALATION:  # from then on they may decide
             task = replace(task, escalated=max(task.escalated, contact.number))
         if contact.kind is ContactKind.SNOOZE_OVER:
-            able = may_still(intent, task, contact.to, directory, contact.at)
+            able = still_eligible(intent, task, contact.to, directory, contact.at)
             people = tuple(one for one in able if one not in answered)
-            merged += [Foretold(contact, people)] if people else []
+            merged += [ExpectedContact(contact, people)] if people else []
             continue
-        when = told_when(asked.at(task, contact), intent, task, directory, contact.at)
+        when = notify_times(asked.at(task, contact), intent, task, directory, contact.at)
         silent = {*answered, *_put_off(contact, task, when)}
         if contact in past:  # whoever has answered since was told then
             heard |= dict.fromkeys(person for person, _ in when)
         heard |= dict.fromkeys(person for person, _ in when if person not in silent)
         at_once = tuple(person for person, at in when if at == contact.at and person not in silent)
         if contact not in past and (at_once or not when):
-            merged.append(Foretold(contact, at_once))
+            merged.append(ExpectedContact(contact, at_once))
         for person, at in when:
             if at > max(contact.at, now) and person not in silent:
                 hours = directory.people[person].hours
-                later = Foretold(replace(contact, at=at), (person,), hours.zone if hours else "")
+                later = ExpectedContact(replace(contact, at=at), (person,), hours.zone if hours else "")
                 found.setdefault((person, at), later)
     return sorted(
         [*merged, *found.values()], key=lambda one: (one.contact.at, one.contact.kind is ContactKind.DEADLINE)
@@ -152,46 +154,48 @@ class _Asked:
         self._directory = directory
         self._known: dict[Hashable, tuple[tuple[str, bool], ...]] = {}
 
-    def at(self, task: Task, contact: Contact) -> tuple[tuple[str, bool], ...]:
+    def at(self, task: Task, contact: ScheduledContact) -> tuple[tuple[str, bool], ...]:
         key = (contact.to, task.escalated, presence(self._directory, contact.at))
         if key not in self._known:
-            self._known[key] = asked_at(self._intent, task, contact.to, self._directory, contact.at)
+            self._known[key] = asked_on_call(self._intent, task, contact.to, self._directory, contact.at)
         return self._known[key]
 
 
-def _put_off(contact: Contact, task: Task, when: Sequence[tuple[str, datetime]]) -> set[str]:
+def _put_off(contact: ScheduledContact, task: Task, when: Sequence[tuple[str, datetime]]) -> set[str]:
     """Those whom it would reach while they have put the task off."""
     reminder = contact.kind is ContactKind.REMINDER
     return {
         person
         for person, at in when
-        if quiet(task, person, reminder=reminder, called_at=contact.at, told_at=at)
+        if suppressed(task, person, reminder=reminder, called_at=contact.at, told_at=at)
     }
 
 
-def waits_for(intent: Intent, task: Task, directory: Snapshot, person: str, now: datetime) -> Contact | None:
+def waits_for(
+    intent: Intent, task: Task, directory: Snapshot, person: str, now: datetime
+) -> ScheduledContact | None:
     """What was called for first, waited for the person's working hours until now, and is to be said."""
     for contact in _called_for(intent, task):
-        when = asked_when(intent, task, contact.to, directory, contact.at)
+        when = asked_times(intent, task, contact.to, directory, contact.at)
         waited = any(one == person and contact.at < at <= now for one, at in when)
         if waited and person not in _put_off(contact, task, when):
             return contact
     return None
 
 
-def _called_for(intent: Intent, task: Task) -> list[Contact]:
+def _called_for(intent: Intent, task: Task) -> list[ScheduledContact]:
     """The contacts of this stage that time or the policy has made already: some may wait for working hours."""
     spec = spec_of(intent, task)
-    people = told(spec, task)
-    made = [Contact(ContactKind.OPENING, began_at(task), 1, people)]
+    people = notified_names(spec, task)
+    made = [ScheduledContact(ContactKind.OPENING, began_at(task), 1, people)]
     for number, at in enumerate(task.reached_at, 1):
-        made.append(Contact(ContactKind.ESCALATION, at, number, spec.escalate[number - 1].to))
+        made.append(ScheduledContact(ContactKind.ESCALATION, at, number, spec.escalate[number - 1].to))
     if task.reminded_at is not None:
-        made.append(Contact(ContactKind.REMINDER, task.reminded_at, task.reminded, people))
+        made.append(ScheduledContact(ContactKind.REMINDER, task.reminded_at, task.reminded, people))
     return sorted(made, key=lambda contact: contact.at)
 
 
-def hypothetical(found: NamedPolicy, directory: Snapshot, at: datetime, workspace: str) -> Explanation:
+def preview(found: NamedPolicy, directory: Snapshot, at: datetime, workspace: str) -> ContactSchedule:
     """The explanation of a task that this policy would open at ``at``, asked for by nobody in particular."""
     bare = HumanStep(
         id=STEP, task=TaskSpec(outcomes=(*TaskSpec().outcomes, found.policy.fallback_outcome or "approved"))
@@ -218,10 +222,10 @@ def hypothetical(found: NamedPolicy, directory: Snapshot, at: datetime, workspac
     )
 
 
-def _reaches(intent: Intent, task: Task, directory: Snapshot, now: datetime) -> list[Reach]:
+def _reaches(intent: Intent, task: Task, directory: Snapshot, now: datetime) -> list[EligiblePerson]:
     """Everybody who may answer now, by their own say or another's: as the rule says that then lets them."""
-    voted = {(v.person, seat(v)): v.outcome for v in task.votes if v.at_stage == task.stage}
-    found: list[Reach] = []
+    voted = {(v.person, voting_seat(v)): v.outcome for v in task.votes if v.at_stage == task.stage}
+    found: list[EligiblePerson] = []
     for person in directory.active_people:
         actor = directory.actor(person, now)
         ground = answer_right(actor, intent, task) if actor is not None else None
@@ -231,7 +235,9 @@ def _reaches(intent: Intent, task: Task, directory: Snapshot, now: datetime) -> 
         handed = any((one.giver, one.taker) == (ground.principal, person) for one in task.handed_over)
         why = _why(names) if own else "handed over" if handed else "stands in while absent"
         instead_of = "" if own else ground.principal
-        found.append(Reach(person, instead_of, names, why, voted.get((person, ground.principal), "")))
+        found.append(
+            EligiblePerson(person, instead_of, names, why, voted.get((person, ground.principal), ""))
+        )
     return found
 
 
@@ -243,15 +249,17 @@ def _why(names: tuple[str, ...]) -> str:
 def _stage(number: int, stage: Stage, task: Task, directory: Snapshot) -> StageView:
     state = "done" if number < task.stage else "open" if number == task.stage else "next"
     if not stage.approvers:
-        stage = replace(stage, approvers=DECIDING_PARTIES)
+        stage = replace(stage, approvers=DECIDING_ROLES)
     if number == task.stage and task.assigned:
         stage = replace(stage, approvers=task.assigned)
-    yes = {seat(v) for v in task.votes if _counts(v, number, directory)}
+    yes = {voting_seat(v) for v in task.votes if _counts(v, number, directory)}
     takes = stage.votes_needed
     return StageView(number + 1, state, stage, takes, 0 if state == "done" else max(0, takes - len(yes)))
 
 
 def _counts(vote: Vote, number: int, directory: Snapshot) -> bool:
     return (
-        vote.at_stage == number and vote.meaning is Meaning.APPROVES and counts(vote, directory.active_people)
+        vote.at_stage == number
+        and vote.meaning is Meaning.APPROVES
+        and counts_toward_quorum(vote, directory.active_people)
     )

@@ -9,7 +9,7 @@ from typing import Final
 
 from signoff.core.directory.approver_names import TEAM, approver
 from signoff.core.directory.model import Person
-from signoff.core.directory.roles import DECIDING_PARTIES
+from signoff.core.directory.roles import DECIDING_ROLES
 from signoff.core.directory.rotation import Rotation, absence_at
 from signoff.core.errors import Invalid
 from signoff.core.intent.answering_rights import answer_right, asked, lets_requesters_decide, requesters_side
@@ -25,13 +25,13 @@ Roster = Mapping[str, Collection[str]]
 NO_ROSTER: Final[Roster] = {}
 
 
-def called(directory: Snapshot, names: Collection[str]) -> list[str]:
+def people_named(directory: Snapshot, names: Collection[str]) -> list[str]:
     """Ids of the active people whom these names mean, in the order of the directory; no names: whoever may decide."""
-    wanted = frozenset(names or DECIDING_PARTIES)
+    wanted = frozenset(names or DECIDING_ROLES)
     return [person_id for person_id, known in directory.active_people.items() if known & wanted]
 
 
-def spelled(names: Collection[str]) -> tuple[str, ...]:
+def normalised(names: Collection[str]) -> tuple[str, ...]:
     """The names in their one spelling; what cannot name anybody is kept as it is."""
     return tuple(dict.fromkeys(approver(name) or name for name in names))
 
@@ -42,7 +42,7 @@ def eligible(
     """Who could decide a stage, ``barred`` (person ids) left out, and by which of its names. ``roster``: who was in
     each team and role when it was asked; whoever joined later could not.
     """
-    wanted = frozenset(stage.approvers or DECIDING_PARTIES)
+    wanted = frozenset(stage.approvers or DECIDING_ROLES)
     found = {
         person: frozenset(n for n in known & wanted if n not in roster or person in roster[n])
         for person, known in directory.active_people.items()
@@ -51,7 +51,7 @@ def eligible(
     return {person: names for person, names in found.items() if names}
 
 
-def decidable(
+def possible_approvers(
     stage: Stage, directory: Snapshot, barred: Collection[str] = (), roster: Roster = NO_ROSTER
 ) -> bool:
     """Whether enough distinct people could pass this stage."""
@@ -90,7 +90,7 @@ def refuse_impossible(
     whom = ", ".join(stage.approvers) or "people with an approving role"
     apart = " beside the requester's own side" if barred else ""
     there = f"there {'are' if len(able) > 1 else 'is'} {len(able) or 'nobody'}{apart} ({whom})"
-    if not decidable(stage, directory, barred, roster):
+    if not possible_approvers(stage, directory, barred, roster):
         count = stage.votes_needed
         takes = f"{count} different people are needed" if count > 1 else "a person is needed"
         takes += ", one of each" if stage.every else ""
@@ -140,12 +140,12 @@ def roster_of(spec: TaskSpec, directory: Snapshot) -> dict[str, tuple[str, ...]]
     return directory.membership.roster(named(spec))
 
 
-def anybody(person: str) -> bool:
+def everyone(person: str) -> bool:
     return True
 
 
 def recipients(
-    directory: Snapshot, names: Collection[str], at: datetime, able: Callable[[str], bool] = anybody
+    directory: Snapshot, names: Collection[str], at: datetime, able: Callable[[str], bool] = everyone
 ) -> tuple[str, ...]:
     """Ids of who is told at ``at``: of a team with a rotation who is on call, else all who are meant; a delegate
     instead of who is absent. Only the ``able`` are told, and of them somebody always: where all are absent without a
@@ -158,13 +158,13 @@ def recipients(
     def here(person: str) -> list[str]:
         return _here(directory, person, at, able)
 
-    for name in names or DECIDING_PARTIES:
+    for name in names or DECIDING_ROLES:
         turns = rotation_of(directory, name)
         if turns is not None:
             turn = [person for person in turns.in_order(at) if person in directory.active_people]
             told = next((there for one in turn if (there := here(one))), None)
         else:
-            turn = called(directory, (name,))
+            turn = people_named(directory, (name,))
             told = [person for one in turn for person in here(one)]
         found += told or [person for person in turn if able(person)]
     return tuple(dict.fromkeys(found))
@@ -196,7 +196,7 @@ def addressed(
     return tuple(dict.fromkeys((*found, *more)))
 
 
-def may_still(
+def still_eligible(
     intent: Intent, task: Task, people: Collection[str], directory: Snapshot, at: datetime
 ) -> list[str]:
     """Those of these people who may answer at ``at``."""
@@ -208,16 +208,16 @@ def may_still(
     ]
 
 
-def asked_when(
+def asked_times(
     intent: Intent, task: Task, names: Collection[str], directory: Snapshot, at: datetime
 ) -> tuple[tuple[str, datetime], ...]:
     """Who is asked when these names are, at ``at``, and when each of them is told: whoever is on call at once, others
     when their own working hours begin; at once too where the deadline would come before that.
     """
-    return told_when(asked_at(intent, task, names, directory, at), intent, task, directory, at)
+    return notify_times(asked_on_call(intent, task, names, directory, at), intent, task, directory, at)
 
 
-def asked_at(
+def asked_on_call(
     intent: Intent, task: Task, names: Collection[str], directory: Snapshot, at: datetime
 ) -> tuple[tuple[str, bool], ...]:
     """Who is asked when these names are, at ``at``, and whether as the one on call."""
@@ -226,7 +226,7 @@ def asked_at(
     return tuple((person, person in on_call) for person in addressed(intent, task, names, directory, at))
 
 
-def told_when(
+def notify_times(
     asked: Collection[tuple[str, bool]], intent: Intent, task: Task, directory: Snapshot, at: datetime
 ) -> tuple[tuple[str, datetime], ...]:
     """When each of those who are asked at ``at`` is told."""

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from signoff.core.directory.actors import Actor, ActorKind, StandIn
 from signoff.core.directory.agent_address import SCHEME, canonical, is_internal
 from signoff.core.directory.authorization import PROGRAMS
-from signoff.core.directory.model import Account, Person, PolicyVersion, Team, Workflow, Workspace
+from signoff.core.directory.model import Account, NamedWorkflow, Person, PolicyVersion, Team, Workspace
 from signoff.core.directory.roles import DECIDING
 from signoff.core.directory.rotation import absence_at
 from signoff.core.errors import Invalid, NotFound, Unauthenticated
@@ -63,7 +63,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
     by_address: dict[str, Account]
     by_name: dict[str, Account]
     people: dict[str, Person]
-    workflows: dict[str, Workflow]
+    workflows: dict[str, NamedWorkflow]
     teams: dict[str, Team] = {}
     policies: dict[str, NamedPolicy] = {}
     discreet: bool = False
@@ -210,7 +210,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
         return (account.display_name or account.name) if account else actor_id
 
 
-class Directory:
+class DirectoryCache:
     """Snapshots of workspaces; ``store.tables.directory`` holds the rows."""
 
     def __init__(self, store: Store, feed: Feed) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from signoff.core.directory.agent_address import is_internal
-from signoff.core.directory.workers import Worker, worker_words
+from signoff.core.directory.workers import Worker, missing_worker_text
 from signoff.core.plan.plan import AgentStep, Plan
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.store.store import Store
@@ -90,7 +90,9 @@ class Workers:
         if not waiting:
             return []
         found = await self.of(directory.workspace.id)
-        said = ((steps, worker_words(agent, found.get(agent), now)) for agent, steps in waiting.items())
+        said = (
+            (steps, missing_worker_text(agent, found.get(agent), now)) for agent, steps in waiting.items()
+        )
         return [f"{_steps(steps)} will wait. {words}" for steps, words in said if words]
 
 

@@ -5,7 +5,7 @@ its person. A protected workspace asks a second admin instead; where there is bu
 import msgspec
 
 from signoff.core.directory.actors import Actor, ActorKind
-from signoff.core.directory.authorization import others_behind
+from signoff.core.directory.authorization import others_with_key
 from signoff.core.directory.model import Person, Workspace
 from signoff.core.errors import Forbidden
 from signoff.core.plan.task_types import Strength
@@ -59,7 +59,7 @@ def refuse_others_key(actor: Actor, what: str) -> None:
     """Raise Forbidden where the key in use was made by somebody else: they have it too, and what is done with it once
     would let them decide later by other means, where nothing says that they stand behind it.
     """
-    if actor.kind is ActorKind.PERSON and others_behind(actor):
+    if actor.kind is ActorKind.PERSON and others_with_key(actor):
         raise Forbidden(
             "stronger_sign_in_required", f"Nobody {what} with a key that somebody else made.",
             hint="Sign in by mail; there you can also make a key of your own.",

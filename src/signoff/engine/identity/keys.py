@@ -24,7 +24,7 @@ from signoff.core.errors import NotFound, Unauthenticated
 from signoff.core.plan.task_types import Strength
 from signoff.engine.clock import Clock
 from signoff.engine.directory.change_log import holder_subject, recorded, retry_on_conflict, shown_key
-from signoff.engine.directory.snapshot import Directory
+from signoff.engine.directory.snapshot import DirectoryCache
 from signoff.store.store import Store
 
 _ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
@@ -41,7 +41,7 @@ class NewKey(msgspec.Struct, frozen=True):
 
 
 class Keys:
-    def __init__(self, store: Store, directory: Directory, clock: Clock) -> None:
+    def __init__(self, store: Store, directory: DirectoryCache, clock: Clock) -> None:
         self._store = store
         self._directory = directory
         self._clock = clock
@@ -109,7 +109,7 @@ class Keys:
                 raise Unauthenticated("key_revoked", "The person of this key is not active any more.")
             actor = Actor(
                 kind, person.id, key.workspace, names=snapshot.names_of(person), roles=frozenset(person.roles),
-                sponsors=tuple(dict.fromkeys((person.id, *makers(key)))),
+                sponsors=tuple(dict.fromkeys((person.id, *key_creators(key)))),
                 strength=Strength.LINK,  # whatever reads the key's file has it
                 key=key.id, as_of=snapshot.workspace.last_change,
             )  # fmt: skip
@@ -118,7 +118,7 @@ class Keys:
             if account is None or account.status != "active":
                 raise Unauthenticated("key_revoked", "The account of this key is not active.")
             actor = Actor(
-                kind, account.id, key.workspace, address=account.address, sponsors=sponsors(key, account),
+                kind, account.id, key.workspace, address=account.address, sponsors=creators(key, account),
                 key=key.id, as_of=snapshot.workspace.last_change,
             )  # fmt: skip
         return replace(actor, via=via, self_approval=snapshot.workspace.self_approval)
@@ -173,7 +173,7 @@ class Keys:
             self.forget()
 
 
-def makers(key: ApiKey) -> tuple[str, ...]:
+def key_creators(key: ApiKey) -> tuple[str, ...]:
     """The persons behind whoever made a key: they have it too, so they are behind whatever is done with it."""
     return tuple(dict.fromkeys(filter(None, (key.created_by, *key.sponsors))))
 
@@ -184,7 +184,7 @@ def new_key(
     sponsors: tuple[str, ...] | None = None,
 ) -> tuple[tuple[ApiKey, DirectoryChange], str]:  # fmt: skip
     """A key of an actor of ``by``'s workspace with the record of it, to be saved together; and its secret.
-    ``sponsors``: who stands behind it, when that is not just ``created_by``.
+    ``creators``: who stands behind it, when that is not just ``created_by``.
     """
     key_id = _random(12)
     body = f"sgn_{kind.value}_{key_id}_{_random(43)}"
@@ -205,12 +205,12 @@ def new_key(
     return (key, recorded(by, now, "key", key.id, holder_subject(key), None, shown_key(key))), secret
 
 
-def sponsors(key: ApiKey, account: Account) -> tuple[str, ...]:
+def creators(key: ApiKey, account: Account) -> tuple[str, ...]:
     """The persons who can make an account act with this key: who made the key, who registered it, who said where it is
     called, who made the secret that its calls are signed with; each with all who stand behind them.
     """
     behind = chain.from_iterable(people for did, people in account.behind.items() if did != REGISTRAR)
-    found = (*makers(key), account.created_by, *behind)
+    found = (*key_creators(key), account.created_by, *behind)
     return tuple(dict.fromkeys(filter(None, found)))
 
 

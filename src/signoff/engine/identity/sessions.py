@@ -21,8 +21,8 @@ from signoff.core.errors import Forbidden, Gone, NotFound, Unauthenticated
 from signoff.core.plan.task_types import Strength
 from signoff.engine.clock import Clock
 from signoff.engine.directory.change_log import person_subject, recorded
-from signoff.engine.directory.snapshot import Directory
-from signoff.engine.identity.keys import Keys, makers
+from signoff.engine.directory.snapshot import DirectoryCache
+from signoff.engine.identity.keys import Keys, key_creators
 from signoff.store.store import Store
 
 IDLE: Final = timedelta(hours=12)
@@ -59,7 +59,12 @@ class Sessions:
     """``lifetime``: how long a session lasts at most, used or not."""
 
     def __init__(
-        self, store: Store, directory: Directory, keys: Keys, clock: Clock, lifetime: timedelta = LIFETIME
+        self,
+        store: Store,
+        directory: DirectoryCache,
+        keys: Keys,
+        clock: Clock,
+        lifetime: timedelta = LIFETIME,
     ) -> None:
         self.lifetime = lifetime
         self._store = store
@@ -112,7 +117,7 @@ class Sessions:
     async def _by_key(self, actor: Actor, key_id: str) -> Actor:
         """Who signed in with a key is no more than the key: it proves as little, and its makers stand behind it."""
         directory, key = await self._directory.of(actor.workspace), await self._store.directory.key(key_id)
-        made_by = makers(key) if key is not None else ()
+        made_by = key_creators(key) if key is not None else ()
         strength = actor.strength if directory.of_one else Strength.LINK
         behind = tuple(dict.fromkeys((*actor.sponsors, *made_by)))
         return replace(actor, strength=strength, sponsors=behind, key=key_id)

@@ -12,9 +12,9 @@ from msgspec.structs import replace
 
 from signoff.core.directory.actors import Actor
 from signoff.core.directory.agent_address import canonical, is_internal
-from signoff.core.directory.model import Workflow
+from signoff.core.directory.model import NamedWorkflow
 from signoff.core.errors import Invalid
-from signoff.core.formats.axp_intent import Direct
+from signoff.core.formats.axp_intent import AxpIntent
 from signoff.core.formats.axp_scenario import Scenario
 from signoff.core.intent.model import Intent
 from signoff.core.plan.plan import (
@@ -28,18 +28,18 @@ from signoff.core.plan.plan import (
 )
 from signoff.core.plan.task_types import Fallback, Meaning, Risk, Stage
 from signoff.core.plan.wording import from_workflow
-from signoff.core.policy.conditions import chosen, variants, with_chosen_policies
+from signoff.core.policy.conditions import choose_policies, variants, with_chosen_policies
 from signoff.engine.directory.eligible_people import (
     barred_from,
-    called,
     known_person,
+    normalised,
+    people_named,
     refuse_impossible,
     refuse_unknown_teams,
     roster_of,
-    spelled,
     stage_name,
 )
-from signoff.engine.directory.snapshot import Directory, Snapshot
+from signoff.engine.directory.snapshot import DirectoryCache, Snapshot
 from signoff.engine.planning.workspace_rules import under_policy, under_workspace_rules
 from signoff.store.rows import plan_digest
 from signoff.store.store import Store
@@ -79,7 +79,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
 class Planner:
     """Makes submissions out of requests."""
 
-    def __init__(self, store: Store, directory: Directory) -> None:
+    def __init__(self, store: Store, directory: DirectoryCache) -> None:
         self._store = store
         self._directory = directory
         self._cache: dict[tuple[int, tuple[int, ...]], tuple[Plan, Plan]] = {}
@@ -88,7 +88,7 @@ class Planner:
         """The plan under the policies that the payload chooses; for the same choices the same object."""
         if not plan.has_choices:
             return plan
-        picks = chosen(plan, payload)
+        picks = choose_policies(plan, payload)
         held = self._cache.get((id(plan), picks))
         if held is not None and held[0] is plan:
             return held[1]
@@ -99,7 +99,7 @@ class Planner:
         return made
 
     async def direct(
-        self, workspace: str, request: Direct, payload: bytes, digest: str, side: Side = (),
+        self, workspace: str, request: AxpIntent, payload: bytes, digest: str, side: Side = (),
         by: Actor | None = None,
     ) -> Submission:  # fmt: skip
         """A single intent: by its type's workflow, else by what it says itself. ``side``: who stands behind it."""
@@ -133,7 +133,7 @@ class Planner:
             directory=directory,
         )
 
-    async def plan_of(self, workflow: Workflow) -> Plan:
+    async def plan_of(self, workflow: NamedWorkflow) -> Plan:
         """The plan of a workflow in force, as it was compiled when it was applied."""
         plan = await self._store.directory.get_plan(workflow.plan_digest)
         if plan is None:
@@ -239,7 +239,7 @@ def refuse_unheeded(words: Sequence[str], directory: Snapshot) -> None:
         )  # fmt: skip
 
 
-def _behalf(request: Direct, directory: Snapshot) -> Side:
+def _behalf(request: AxpIntent, directory: Snapshot) -> Side:
     """The person for whom it is asked, if the request names one."""
     if not request.on_behalf_of:
         return ()
@@ -306,11 +306,11 @@ def _asking(step: HumanStep, plan: Plan, directory: Snapshot, side: Side, warnin
         _staffed(number, step, field, directory, barred, None if strict else warnings)
         for number in range(len(task.stages))
     )
-    rungs = tuple(replace(rung, to=spelled(rung.to)) for rung in task.escalate)
+    rungs = tuple(replace(rung, to=normalised(rung.to)) for rung in task.escalate)
     for number, rung in enumerate(rungs, 1):
         if strict:
             refuse_unknown_teams(rung.to, directory, f"steps.{step.id}.human.escalate")
-        if not set(called(directory, rung.to)) - barred:
+        if not set(people_named(directory, rung.to)) - barred:
             warnings.append(
                 f"step {step.id!r}: escalation {number} ({', '.join(rung.to)}) reaches nobody who may decide; "
                 "the next one follows it at once"
@@ -329,7 +329,7 @@ def _warn_of_strangers(
     warnings += (
         f"step {step_id!r}: {name} is nobody here, so nothing is sent there; add the person: signoff people add"
         for name in names
-        if not called(directory, spelled((name,)))
+        if not people_named(directory, normalised((name,)))
     )
 
 
@@ -359,10 +359,10 @@ def _staffed(
     names that mean nobody here are left out, which narrows who decides.
     """
     stage = step.task.stages[number]
-    stage = replace(stage, approvers=spelled(stage.approvers))
+    stage = replace(stage, approvers=normalised(stage.approvers))
     if warnings is None:
         refuse_unknown_teams(stage.approvers, directory, field)
-    elif strangers := [name for name in stage.approvers if not called(directory, (name,))]:
+    elif strangers := [name for name in stage.approvers if not people_named(directory, (name,))]:
         if len(strangers) == len(stage.approvers):
             raise Invalid(
                 "unknown_assignee", f"{field}: nobody here is called {', '.join(strangers)}, so nobody could decide.",

@@ -19,19 +19,19 @@ from signoff.core.intent.wake import spec_of
 from signoff.core.plan.task_types import Stage
 from signoff.engine.directory.eligible_people import (
     barred_from,
-    decidable,
     eligible,
     known_person,
+    normalised,
+    possible_approvers,
     refuse_impossible,
     refuse_unknown_teams,
-    spelled,
     stage_name,
 )
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.planning.form_answers import checked_form
 
 
-def prepared(actor: Actor, intent: Intent, command: c.Command, directory: Snapshot) -> c.Command:
+def resolve_command(actor: Actor, intent: Intent, command: c.Command, directory: Snapshot) -> c.Command:
     """The command with what the directory says; raises Invalid where it names somebody who is not there."""
     return _prepared(command, actor, intent, directory)
 
@@ -62,7 +62,7 @@ def _delegate(command: c.Delegate, actor: Actor, intent: Intent, directory: Snap
     givers = {one.giver for one in task.handed_over}
     asked_already = taker.id in eligible(stage, directory, barred | givers, pinned)
     # whoever may decide already gets no second say, so one seat less is left
-    if asked_already and not decidable(stage, directory, barred | givers | {actor.id}, pinned):
+    if asked_already and not possible_approvers(stage, directory, barred | givers | {actor.id}, pinned):
         raise Invalid(
                 "understaffed", f"{taker.name or taker.email} may decide this already, and nobody counts twice.",
                 field="to", hint="Hand it to somebody who is not asked yet.",
@@ -72,7 +72,7 @@ def _delegate(command: c.Delegate, actor: Actor, intent: Intent, directory: Snap
 
 @_prepared.register
 def _reassign(command: c.Reassign, actor: Actor, intent: Intent, directory: Snapshot) -> c.Command:
-    to = spelled(command.to)
+    to = normalised(command.to)
     refuse_unknown_teams(to, directory, "to")
     task = intent.open
     if isinstance(task, Task) and to:
@@ -125,7 +125,7 @@ def deciding_person(directory: Snapshot, name: str, field: str) -> Person:
     return person
 
 
-def check_before(intent: Intent, before: bytes) -> None:
+def validate_target(intent: Intent, before: bytes) -> None:
     """Raise Conflict unless ``before`` is still what is being decided."""
     if hashlib.sha256(before).hexdigest() != intent.payload_digest:
         raise Conflict(

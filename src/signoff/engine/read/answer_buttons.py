@@ -9,7 +9,7 @@ from signoff.core.plan.task_types import Meaning
 from signoff.core.plan.wording import label
 
 
-class Choice(msgspec.Struct, frozen=True):
+class AnswerButton(msgspec.Struct, frozen=True):
     """One button. ``tone``: yes, changes or no; ``effect``: a sentence about what follows."""
 
     outcome: str
@@ -18,23 +18,23 @@ class Choice(msgspec.Struct, frozen=True):
     effect: str
 
 
-def choices(intent: Intent, step: HumanStep, task: Task | None) -> tuple[Choice, ...]:
+def answer_buttons(intent: Intent, step: HumanStep, task: Task | None) -> tuple[AnswerButton, ...]:
     """The outcomes that the task allows, the yes first."""
     words = step.task.open_to(task.agreed) if task else step.task.outcomes
     found = [_choice(outcome, intent, step, task) for outcome in words]
     return tuple(sorted(found, key=lambda choice: ("yes", "changes", "no").index(choice.tone)))
 
 
-def _choice(outcome: str, intent: Intent, step: HumanStep, task: Task | None) -> Choice:
+def _choice(outcome: str, intent: Intent, step: HumanStep, task: Task | None) -> AnswerButton:
     said = label(step.task, outcome)
     route = intent.plan.after_outcome(step, outcome)
     match step.task.meaning(outcome):
         case Meaning.REQUESTS_CHANGES:
-            return Choice(outcome, said, "changes", _on_changes(intent, route))
+            return AnswerButton(outcome, said, "changes", _on_changes(intent, route))
         case Meaning.APPROVES:
-            return Choice(outcome, said, "yes", _on_yes(intent, step, task, outcome))
+            return AnswerButton(outcome, said, "yes", _on_yes(intent, step, task, outcome))
         case Meaning.REJECTS:
-            return Choice(outcome, said, "no", _on_no(intent, step, task, route))
+            return AnswerButton(outcome, said, "no", _on_no(intent, step, task, route))
 
 
 def _on_yes(intent: Intent, step: HumanStep, task: Task | None, outcome: str) -> str:

@@ -15,26 +15,31 @@ from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import Trait
 from signoff.core.plan.wording import from_workflow
 from signoff.core.policy.fields import stage_text
-from signoff.engine.directory.contact_schedule import Explanation, Foretold, Reach, explain
+from signoff.engine.directory.contact_schedule import (
+    ContactSchedule,
+    EligiblePerson,
+    ExpectedContact,
+    explain,
+)
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.policy_text import PolicyNames
-from signoff.engine.read.task_context import Known
-from signoff.notify.personal_message import ASKING
+from signoff.engine.read.task_context import TaskContext
+from signoff.notify.personal_message import ACTION_REQUIRED
 from signoff.notify.registry import label_of
 from signoff.store.tables.messages import FAILED, SENT, WAITING, Message
 
 _FORETOLD: Final = 6
-_ASKING: Final = frozenset(kind.value for kind in ASKING)
+_ASKING: Final = frozenset(kind.value for kind in ACTION_REQUIRED)
 
 
-class Contact(msgspec.Struct, frozen=True):
+class UpcomingContact(msgspec.Struct, frozen=True):
     """Something that will happen by itself, unless somebody decides before."""
 
     at: datetime
     text: str
 
 
-class Seat(msgspec.Struct, frozen=True):
+class ApproverLine(msgspec.Struct, frozen=True):
     """Somebody who may decide now: on what ground, what they were told, what they said."""
 
     name: str
@@ -44,7 +49,7 @@ class Seat(msgspec.Struct, frozen=True):
     voted: str
 
 
-class Level(msgspec.Struct, frozen=True):
+class StageLine(msgspec.Struct, frozen=True):
     """One stage: done, open or next."""
 
     number: int
@@ -53,19 +58,19 @@ class Level(msgspec.Struct, frozen=True):
     missing: int
 
 
-class Others(msgspec.Struct, frozen=True):
+class ApproverOverview(msgspec.Struct, frozen=True):
     """seats: who may answer now; next: what is planned, in order (``unsaid`` more of it); missing: of this stage."""
 
-    seats: tuple[Seat, ...] = ()
-    levels: tuple[Level, ...] = ()
-    next: tuple[Contact, ...] = ()
+    seats: tuple[ApproverLine, ...] = ()
+    levels: tuple[StageLine, ...] = ()
+    next: tuple[UpcomingContact, ...] = ()
     unsaid: int = 0
     needed: int = 1
     missing: int = 1
     taken_by: str = ""
 
 
-def reasons(known: Known, step: HumanStep) -> tuple[str, ...]:
+def reasons(known: TaskContext, step: HumanStep) -> tuple[str, ...]:
     """Why the reader is asked: the rule and their part in it."""
     intent = known.intent
     if from_workflow(intent.plan):
@@ -93,7 +98,7 @@ def reasons(known: Known, step: HumanStep) -> tuple[str, ...]:
     return tuple(text for text in found if text)
 
 
-def _part(reader: Actor, known: Known, task: Task) -> str:
+def _part(reader: Actor, known: TaskContext, task: Task) -> str:
     ground = answer_right(reader, known.intent, task)
     if ground is None:
         return ""
@@ -127,11 +132,11 @@ def _quorum(step: HumanStep, task: Task) -> str:
     )
 
 
-def others(known: Known, step: HumanStep) -> Others:
+def approver_overview(known: TaskContext, step: HumanStep) -> ApproverOverview:
     """Everybody else in it; empty once the task is closed."""
     task, directory = known.task, known.directory
     if task is None:
-        return Others(missing=0)
+        return ApproverOverview(missing=0)
     told: dict[str, list[Message]] = {}
     for message in known.messages:
         if message.state in (WAITING, SENT, FAILED) and message.kind in _ASKING:
@@ -139,14 +144,14 @@ def others(known: Known, step: HumanStep) -> Others:
     made = explain(known.intent, task, directory, known.now)
     stage = step.task.stages[task.stage]
     shown, unsaid = soon(made.contacts)
-    return Others(
+    return ApproverOverview(
         seats=tuple(_seat(reach, known, told.get(reach.person, [])) for reach in made.may_decide),
         levels=tuple(
-            Level(view.number, view.state, stage_text(view.stage, PolicyNames(directory)), view.missing)
+            StageLine(view.number, view.state, stage_text(view.stage, PolicyNames(directory)), view.missing)
             for view in made.stages
         ),
         next=tuple(
-            Contact(foretold.contact.at, contact_words(foretold, made, directory, known.reader.id))
+            UpcomingContact(foretold.contact.at, contact_text(foretold, made, directory, known.reader.id))
             for foretold in shown
         ),
         unsaid=unsaid,
@@ -156,11 +161,11 @@ def others(known: Known, step: HumanStep) -> Others:
     )
 
 
-def _seat(reach: Reach, known: Known, messages: Sequence[Message]) -> Seat:
+def _seat(reach: EligiblePerson, known: TaskContext, messages: Sequence[Message]) -> ApproverLine:
     directory = known.directory
     name = "you" if reach.person == known.reader.id else directory.display(reach.person)
     why = f"for {directory.display(reach.instead_of)}, {reach.why}" if reach.instead_of else reach.why
-    return Seat(
+    return ApproverLine(
         name, why.replace("team:", "team ").replace("role:", ""), *_told(messages, known.now), reach.voted
     )
 
@@ -191,14 +196,16 @@ def _told(messages: Sequence[Message], now: datetime) -> tuple[str, bool]:
     return f"a message is on its way by {how}{tried}{after}", bool(message.error)
 
 
-def soon(contacts: list[Foretold]) -> tuple[list[Foretold], int]:
+def soon(contacts: list[ExpectedContact]) -> tuple[list[ExpectedContact], int]:
     """The next ones and the last, which is the deadline; and how many stand between them."""
     if len(contacts) <= _FORETOLD:
         return contacts, 0
     return [*contacts[: _FORETOLD - 1], contacts[-1]], len(contacts) - _FORETOLD
 
 
-def contact_words(foretold: Foretold, made: Explanation, directory: Snapshot, reader: str = "") -> str:
+def contact_text(
+    foretold: ExpectedContact, made: ContactSchedule, directory: Snapshot, reader: str = ""
+) -> str:
     """What will happen, and whom it will reach as things stand."""
     contact = foretold.contact
     people = ", ".join("you" if person == reader else directory.display(person) for person in foretold.people)

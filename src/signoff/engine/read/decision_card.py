@@ -17,32 +17,32 @@ from signoff.core.ids import step_run_id
 from signoff.core.intent import events as e
 from signoff.core.intent.answering_rights import on_requesters_side
 from signoff.core.intent.assurance import worst_risk
-from signoff.core.intent.authorization import may
+from signoff.core.intent.authorization import authorize_command
 from signoff.core.intent.commands import Answer
-from signoff.core.intent.conclusion import stays
+from signoff.core.intent.conclusion import failure_kept
 from signoff.core.intent.model import Intent, Status
 from signoff.core.intent.wake import ends_at
-from signoff.core.plan.lookahead import ahead
+from signoff.core.plan.lookahead import upcoming_steps
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import Ending, Risk, TaskType, Trait
-from signoff.core.plan.wording import from_workflow, on_silence, question
+from signoff.core.plan.wording import from_workflow, on_expiry_text, question
 from signoff.core.text.json_diff import Group, Leaf, group, leaves
-from signoff.engine.read.answer_buttons import Choice, choices
-from signoff.engine.read.approvers import Others, others, reasons
+from signoff.engine.read.answer_buttons import AnswerButton, answer_buttons
+from signoff.engine.read.approvers import ApproverOverview, approver_overview, reasons
 from signoff.engine.read.evidence import (
     REQUEST,
     Check,
-    Fact,
+    EffectClaim,
     checks,
-    covered,
-    doubts,
-    own_words,
+    effects,
+    masked_text,
+    requester_text,
     subject,
-    touched,
+    warnings_for,
 )
-from signoff.engine.read.next_steps import Following, absent, following
-from signoff.engine.read.revisions import Changed, changes, difference, reported_before
-from signoff.engine.read.task_context import Known
+from signoff.engine.read.next_steps import NextStepLine, absent, next_step_lines
+from signoff.engine.read.revisions import RevisionChange, changes, difference, reported_before
+from signoff.engine.read.task_context import TaskContext
 from signoff.engine.read.task_history import TaskHistory
 
 _SUBJECT: Final = 4
@@ -55,7 +55,7 @@ _PLACES: Final = {
 }
 
 
-class Asker(msgspec.Struct, frozen=True, kw_only=True):
+class RequesterInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Who asks, and for whom; ``claimed`` is what the client called itself, which nobody checked."""
 
     kind: str
@@ -68,7 +68,7 @@ class Asker(msgspec.Struct, frozen=True, kw_only=True):
     last: str
 
 
-class Given(msgspec.Struct, frozen=True):
+class VoteLine(msgspec.Struct, frozen=True):
     """One answer, as the receipt and the list of votes show it."""
 
     name: str
@@ -82,7 +82,7 @@ class Given(msgspec.Struct, frozen=True):
     seq: int
 
 
-class Said(msgspec.Struct, frozen=True):
+class CommentLine(msgspec.Struct, frozen=True):
     """Something said about the task without answering it, or a hand-over with its words."""
 
     name: str
@@ -106,7 +106,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     words: str = ""
 
 
-class Silence(msgspec.Struct, frozen=True):
+class ExpiryNote(msgspec.Struct, frozen=True):
     """What happens if nobody answers: a sentence around its moment."""
 
     before: str
@@ -117,7 +117,7 @@ class Silence(msgspec.Struct, frozen=True):
 class Card(msgspec.Struct, frozen=True, kw_only=True):
     """Everything on the page, in its order. ``stage``: the one that is asked, from 1. ``needs_opening``: a yes waits
     until what is folded was opened; ``weak``: the reader is barred only because it is not known surely enough who they
-    are; ``covered``: a secret in the title or the description is hidden; ``feared``: the risk that a check of an
+    are; ``masked_text``: a secret in the title or the description is hidden; ``feared``: the risk that a check of an
     earlier revision found, where that is higher; ``deleted``: what was asked for is not there any more.
     """
 
@@ -137,24 +137,24 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     opened_at: datetime
     revision: int
     digest: str
-    asker: Asker
+    asker: RequesterInfo
     why: tuple[str, ...]
     changes: Group
-    ahead: tuple[Following, ...]
-    revisions: tuple[tuple[Changed, str], ...]
-    wanted: tuple[Given, ...]
-    touches: tuple[Fact, ...]
-    undo: tuple[Fact, ...]
+    ahead: tuple[NextStepLine, ...]
+    revisions: tuple[tuple[RevisionChange, str], ...]
+    wanted: tuple[VoteLine, ...]
+    touches: tuple[EffectClaim, ...]
+    undo: tuple[EffectClaim, ...]
     checks: tuple[Check, ...]
     words: tuple[Leaf, ...]
-    silence: Silence
+    silence: ExpiryNote
     cautions: tuple[str, ...]
-    others: Others
+    others: ApproverOverview
     stage: int
     stages: int
-    votes: tuple[Given, ...]
-    remarks: tuple[Said, ...]
-    choices: tuple[Choice, ...]
+    votes: tuple[VoteLine, ...]
+    remarks: tuple[CommentLine, ...]
+    choices: tuple[AnswerButton, ...]
     barred: str
     weak: bool
     self_approval: bool
@@ -189,12 +189,12 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
         return self.open and not self.barred
 
 
-def card(known: Known) -> Card:
+def card(known: TaskContext) -> Card:
     """The card of one task for one reader."""
     intent, history, directory = known.intent, known.history, known.directory
     step = intent.plan.human_step(history.step)
     spec, trusted = step.task, from_workflow(intent.plan)
-    payload, words = own_words(known.payload, known.opened)
+    payload, words = requester_text(known.payload, known.opened)
     reported = {k: v for k, v in reported_before(known.facts, history.step_run).items() if k != step.id}
     of = {name: revision for name, (_, revision) in reported.items()}
     every = {name: result for name, (result, _) in reported.items()}
@@ -202,12 +202,12 @@ def card(known: Known) -> Card:
     shown = group(payload, known.opened)
     verdicts = checks(intent.plan, every, known.facts, directory, known.opened, of)
     current = tuple(check for check in verdicts if check.of == history.revision)
-    touches, undo = touched(known.payload, results)
+    touches, undo = effects(known.payload, results)
     head = subject(known.payload, _SUBJECT)
     rated, rated_by = worst_risk(spec.risk, results)
     feared = worst_risk(spec.risk, every)[0]  # what an earlier check found still demands what it demanded
     rated_from = f"by the check in step “{rated_by}”" if rated_by else "by the workspace's policy"
-    coming = following(
+    coming = next_step_lines(
         intent.plan, step, known.opened, lambda agent: absent(agent, directory, known.workers, known.now)
     )
     folded = (
@@ -215,7 +215,7 @@ def card(known: Known) -> Card:
         or any(one.unseen for one in coming)
     )  # fmt: skip
     written = "" if trusted else spec.title, spec.description
-    said, described = (covered(text, known.opened) for text in written)
+    said, described = (masked_text(text, known.opened) for text in written)
     (barred, weak), text = _barred(known), _everything(known, step)
     return Card(
         task_id=step_run_id(intent.id, history.step_run), intent=intent, type=spec.type,
@@ -230,11 +230,12 @@ def card(known: Known) -> Card:
         silence=_silence(intent, history, step),
         cautions=(
             *_unchecked(verdicts, history.revision),
-            *doubts(undo, current, text, Trait.INPUT not in spec.type.traits),
+            *warnings_for(undo, current, text, Trait.INPUT not in spec.type.traits),
         ),
-        words=words, others=others(known, step), stage=history.stage + 1, stages=len(spec.stages), votes=_votes(known),
+        words=words, others=approver_overview(known, step), stage=history.stage + 1, stages=len(spec.stages),
+        votes=_votes(known),
         remarks=_remarks(known),
-        choices=choices(intent, step, known.task), barred=barred, weak=weak,
+        choices=answer_buttons(intent, step, known.task), barred=barred, weak=weak,
         self_approval=not barred and on_requesters_side(known.reader, intent), folded=folded,
         needs_opening=folded and feared is not Risk.LOW, opened=known.opened, receipt=_receipt(known),
         form=spec.form, comment_required=spec.comment_required, evidence_required=spec.evidence_required,
@@ -242,7 +243,7 @@ def card(known: Known) -> Card:
     )  # fmt: skip
 
 
-def _revisions(known: Known) -> tuple[tuple[Changed, str], ...]:
+def _revisions(known: TaskContext) -> tuple[tuple[RevisionChange, str], ...]:
     """What was changed from revision to revision, each with the name of who changed it, if that is kept."""
     if known.deleted:
         return ()
@@ -259,7 +260,7 @@ def _unchecked(verdicts: Sequence[Check], revision: int) -> tuple[str, ...]:
     return (f"Checked: revision {which}. Revision {revision} has not been checked.",)
 
 
-def _barred(known: Known) -> tuple[str, bool]:
+def _barred(known: TaskContext) -> tuple[str, bool]:
     """Why this reader cannot answer, "" when they can; and whether only for want of a better sign-in. The rule itself
     is asked, not a copy of it.
     """
@@ -270,7 +271,7 @@ def _barred(known: Known) -> tuple[str, bool]:
         outcome="", step_run=task.step_run, stage=task.stage, revision=task.revision, digest=task.digest
     )
     try:
-        may(known.reader, attempt, known.intent)
+        authorize_command(known.reader, attempt, known.intent)
     except Refused as refusal:
         taker = _handed_to(known)
         if taker:
@@ -280,7 +281,7 @@ def _barred(known: Known) -> tuple[str, bool]:
     return "", False
 
 
-def _handed_to(known: Known) -> str:
+def _handed_to(known: TaskContext) -> str:
     """Whom the reader gave this task to, or ""."""
     takers = [
         fact.event.taker
@@ -292,27 +293,27 @@ def _handed_to(known: Known) -> str:
     return known.directory.display(takers[-1]) if takers else ""
 
 
-def _silence(intent: Intent, history: TaskHistory, step: HumanStep) -> Silence:
-    refused = stays(intent, step) is not None
-    sentence = on_silence(step, history.deadline_at, intent.deadline_at, lambda _: _MOMENT, refused)
+def _silence(intent: Intent, history: TaskHistory, step: HumanStep) -> ExpiryNote:
+    refused = failure_kept(intent, step) is not None
+    sentence = on_expiry_text(step, history.deadline_at, intent.deadline_at, lambda _: _MOMENT, refused)
     before, _, after = sentence.partition(_MOMENT)
-    return Silence(before, ends_at(intent, history) if after else None, after)
+    return ExpiryNote(before, ends_at(intent, history) if after else None, after)
 
 
-def _everything(known: Known, step: HumanStep) -> str:
+def _everything(known: TaskContext, step: HumanStep) -> str:
     """All text that the request brought, for a look at what hides in it."""
     spec_texts = [known.intent.requester.claimed, step.task.description]
-    brought = [known.payload, *(one.given for one in ahead(known.intent.plan, step))]
+    brought = [known.payload, *(one.given for one in upcoming_steps(known.intent.plan, step))]
     return " ".join([*spec_texts, *(f"{leaf.path} {leaf.text}" for one in brought for leaf in leaves(one))])
 
 
-def _asker(known: Known) -> Asker:
+def _asker(known: TaskContext) -> RequesterInfo:
     requester, directory = known.intent.requester, known.directory
     endings: dict[str, int] = {}
     for intent in known.earlier:
         word = intent.ending.value if intent.ending else intent.status.value.lower()
         endings[word] = endings.get(word, 0) + 1
-    return Asker(
+    return RequesterInfo(
         kind=requester.kind.value,
         name=directory.display(requester.id),
         address=requester.address,
@@ -324,7 +325,7 @@ def _asker(known: Known) -> Asker:
     )
 
 
-def difference_since(known: Known, digest: str) -> tuple[Leaf, ...]:
+def difference_since(known: TaskContext, digest: str) -> tuple[Leaf, ...]:
     """What is different between what was shown under a digest and what is asked now; () where that is not known."""
     every = known.asked()
     shown = next((one for one in every if one.digest == digest), None)
@@ -334,7 +335,7 @@ def difference_since(known: Known, digest: str) -> tuple[Leaf, ...]:
     return difference(known.facts, known.history.step, shown, now, known.payload, known.old)
 
 
-def _votes(known: Known) -> tuple[Given, ...]:
+def _votes(known: TaskContext) -> tuple[VoteLine, ...]:
     """Each person's last answer to each stage of what is asked now."""
     last: dict[tuple[str, int], e.Fact] = {}
     for fact in known.facts:
@@ -347,11 +348,11 @@ def _votes(known: Known) -> tuple[Given, ...]:
     return tuple(_given(fact, known) for fact in last.values())
 
 
-def _wanted(known: Known) -> tuple[Given, ...]:
+def _wanted(known: TaskContext) -> tuple[VoteLine, ...]:
     return tuple(_given(fact, known) for fact in known.changes_wanted())
 
 
-def _remarks(known: Known) -> tuple[Said, ...]:
+def _remarks(known: TaskContext) -> tuple[CommentLine, ...]:
     found = []
     for fact in known.facts:
         event = fact.event
@@ -366,22 +367,22 @@ def _remarks(known: Known) -> tuple[Said, ...]:
                 what = f"created revision {revision}; earlier votes are void"
             case _:
                 continue
-        comment = covered(fact.note.comment, known.opened) if fact.note else ""
-        found.append(Said(known.directory.display(fact.actor.id), fact.at, what, comment))
+        comment = masked_text(fact.note.comment, known.opened) if fact.note else ""
+        found.append(CommentLine(known.directory.display(fact.actor.id), fact.at, what, comment))
     return tuple(found)
 
 
-def _given(fact: e.Fact, known: Known) -> Given:
+def _given(fact: e.Fact, known: TaskContext) -> VoteLine:
     event = fact.event
     if not isinstance(event, e.Answered):
         raise TypeError("a vote is an answer")
     stead = event.principal if event.principal not in ("", fact.actor.id) else ""
-    return Given(
+    return VoteLine(
         name=known.directory.display(fact.actor.id),
         stead=known.directory.display(stead) if stead else "",
         outcome=event.outcome,
         stage=event.stage + 1,
-        comment=covered(fact.note.comment, known.opened) if fact.note else "",
+        comment=masked_text(fact.note.comment, known.opened) if fact.note else "",
         data=group(event.data, True) if event.data else Group(),
         at=fact.at,
         via=fact.via,
@@ -397,7 +398,7 @@ def _place(intent: Intent) -> str:
     return _PLACES.get(intent.status, "")
 
 
-def _receipt(known: Known) -> Receipt | None:
+def _receipt(known: TaskContext) -> Receipt | None:
     fact = known.history.decided
     if fact is None or not isinstance(fact.event, e.Decided):
         return None
@@ -417,5 +418,5 @@ def _receipt(known: Known) -> Receipt | None:
         mine=fact.actor.id == known.reader.id,
         place=_place(intent),
         after=tuple(after),
-        words="" if why in ("withdrawn", "canceled") else covered(why, known.opened),
+        words="" if why in ("withdrawn", "canceled") else masked_text(why, known.opened),
     )

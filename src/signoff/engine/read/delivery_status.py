@@ -82,7 +82,7 @@ async def unreadable(store: Store) -> AsyncIterator[Finding]:
         after = rows[-1].id
 
 
-async def all_told(store: Store, intent_id: str) -> list[InFlight]:
+async def messages_of(store: Store, intent_id: str) -> list[InFlight]:
     """Every message about an intent, in the order in which it was called for."""
     kept = await store.messages.of_intent(intent_id)
     known = {one.message.id for one in kept}

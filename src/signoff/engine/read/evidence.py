@@ -58,7 +58,7 @@ def subject(payload: Mapping[str, Any], most: int) -> tuple[tuple[str, str], ...
     return tuple(sorted(short, key=lambda one: one[0].lower() not in _TOUCH)[:most])
 
 
-class Fact(msgspec.Struct, frozen=True):
+class EffectClaim(msgspec.Struct, frozen=True):
     """One thing said about the effect, and by whom."""
 
     label: str
@@ -79,7 +79,7 @@ class Check(msgspec.Struct, frozen=True):
     of: int = 1
 
 
-def own_words(payload: dict[str, Any], opened: bool) -> tuple[dict[str, Any], tuple[Leaf, ...]]:
+def requester_text(payload: dict[str, Any], opened: bool) -> tuple[dict[str, Any], tuple[Leaf, ...]]:
     """(the payload without what the requester says about it, those words). Nothing is in neither."""
     words = {
         name: text
@@ -90,21 +90,23 @@ def own_words(payload: dict[str, Any], opened: bool) -> tuple[dict[str, Any], tu
     return rest, tuple(_words(name, text, opened) for name, text in words.items())
 
 
-def covered(text: str, opened: bool = False) -> str:
+def masked_text(text: str, opened: bool = False) -> str:
     """What somebody has written as a page shows it: with secrets only to who opened them."""
     return text if opened else mask_text(text)
 
 
 def _words(name: str, text: str, opened: bool) -> Leaf:
-    said = covered(text, opened)
+    said = masked_text(text, opened)
     shown = said if opened else clip(said)
     return Leaf(path=name, text=shown, kind="block", hidden=len(said) - len(shown), masked=said != text)
 
 
-def touched(payload: dict[str, Any], results: Mapping[str, Any]) -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:
+def effects(
+    payload: dict[str, Any], results: Mapping[str, Any]
+) -> tuple[tuple[EffectClaim, ...], tuple[EffectClaim, ...]]:
     """(what it touches, what is said about undoing it)"""
-    touches: list[Fact] = []
-    undo: list[Fact] = []
+    touches: list[EffectClaim] = []
+    undo: list[EffectClaim] = []
     sources = [(REQUEST, payload), *((f"step “{step}”", result) for step, result in results.items())]
     for source, value in sources:
         for leaf in leaves(masked(value)):
@@ -112,9 +114,9 @@ def touched(payload: dict[str, Any], results: Mapping[str, Any]) -> tuple[tuple[
             if name not in _OF_EFFECT or len(leaf.text) > 200 or is_secret(leaf.path):
                 continue
             if name in _TOUCH:
-                touches.append(Fact(leaf.path, _counted(name, leaf.text), source))
+                touches.append(EffectClaim(leaf.path, _counted(name, leaf.text), source))
             else:
-                undo.append(Fact(leaf.path, leaf.text, source))
+                undo.append(EffectClaim(leaf.path, leaf.text, source))
     return _merged(touches), _merged(undo)
 
 
@@ -123,15 +125,17 @@ def _counted(name: str, text: str) -> str:
     return f"{int(text):,}" if name in _COUNTS and text.isascii() and text.isdigit() else text
 
 
-def _merged(facts: list[Fact]) -> tuple[Fact, ...]:
+def _merged(facts: list[EffectClaim]) -> tuple[EffectClaim, ...]:
     """The same thing said by several is one line that names them all."""
     said: dict[tuple[str, str], list[str]] = {}
     for fact in facts:
         said.setdefault((fact.label, fact.text), []).append(fact.source)
-    return tuple(Fact(label, text, " and ".join(sources)) for (label, text), sources in said.items())
+    return tuple(EffectClaim(label, text, " and ".join(sources)) for (label, text), sources in said.items())
 
 
-def doubts(undo: Sequence[Fact], verdicts: Sequence[Check], shown: str, effect: bool) -> tuple[str, ...]:
+def warnings_for(
+    undo: Sequence[EffectClaim], verdicts: Sequence[Check], shown: str, effect: bool
+) -> tuple[str, ...]:
     """What speaks against a quick yes. ``shown``: all text of the request, looked through for what hides; effect:
     whether the answer lets something happen, so that nobody's word about it is worth a warning.
     """
@@ -140,7 +144,7 @@ def doubts(undo: Sequence[Fact], verdicts: Sequence[Check], shown: str, effect: 
         found.append("No automatic check has run.")
     if effect and not undo:
         found.append("Not stated whether this can be undone.")
-    elif any(undone(fact) == "No" for fact in undo):
+    elif any(can_be_undone(fact) == "No" for fact in undo):
         found.append("Reported as irreversible.")
     marks = {piece.mark for piece in pieces(shown)}
     if "hidden" in marks:
@@ -150,7 +154,7 @@ def doubts(undo: Sequence[Fact], verdicts: Sequence[Check], shown: str, effect: 
     return tuple(found)
 
 
-def undone(fact: Fact) -> str:
+def can_be_undone(fact: EffectClaim) -> str:
     """What a fact about undoing answers to "Can it be undone?": Yes, No, or "" where it is no plain answer."""
     yes = "false" if fact.label.rpartition(".")[2].lower() == "irreversible" else "true"
     return {"true": "No", "false": "No", yes: "Yes"}.get(fact.text, "")

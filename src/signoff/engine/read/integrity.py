@@ -37,7 +37,7 @@ class Finding(msgspec.Struct, frozen=True):
         return f"event {self.seq}: {self.problem}" if self.seq else f"its row: {self.problem}"
 
 
-async def examine(store: Store) -> AsyncIterator[Finding]:
+async def check_integrity(store: Store) -> AsyncIterator[Finding]:
     """Everything wrong with the stored intents."""
     after = ""
     while ids := await store.intents.ids(after, _PAGE):

@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 
-from signoff.core.directory.workers import Worker, worker_words
-from signoff.core.plan.lookahead import After, Ahead, ahead
+from signoff.core.directory.workers import Worker, missing_worker_text
+from signoff.core.plan.lookahead import After, UpcomingStep, upcoming_steps
 from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Plan
 from signoff.core.text.durations import format_duration
 from signoff.core.text.json_diff import Group, group
@@ -17,7 +17,7 @@ from signoff.engine.directory.workers import asks
 _AFTER: Final = {After.NO: "a rejection", After.CHANGES: "a request for changes", After.SILENCE: "expiry"}
 
 
-class Following(msgspec.Struct, frozen=True):
+class NextStepLine(msgspec.Struct, frozen=True):
     """One step. ``does``: what happens there; agent: the address of who does it; instead: the answers that lead to it,
     where a yes does not; detour: it runs only if a step before it does not succeed; given: what is handed over beside
     the payload; absent: that nobody works as this agent, in words;
@@ -39,29 +39,29 @@ class Following(msgspec.Struct, frozen=True):
         return self.given.folded or self.given.masked
 
 
-def following(
+def next_step_lines(
     plan: Plan, gate: HumanStep, opened: bool, missing: Callable[[str], str] = lambda agent: ""
-) -> tuple[Following, ...]:
+) -> tuple[NextStepLine, ...]:
     """What a yes leads to first, in order; then what only other answers lead to. missing: what to say of an agent."""
-    return tuple(_following(one, opened, missing) for one in ahead(plan, gate))
+    return tuple(_following(one, opened, missing) for one in upcoming_steps(plan, gate))
 
 
 def absent(agent: str, directory: Snapshot, workers: Mapping[str, Worker], now: datetime) -> str:
     """That nobody works as this agent, in words; "" where somebody does, or where it is called."""
-    return worker_words(agent, workers.get(agent), now) if asks(agent, directory) else ""
+    return missing_worker_text(agent, workers.get(agent), now) if asks(agent, directory) else ""
 
 
-def _following(one: Ahead, opened: bool, missing: Callable[[str], str]) -> Following:
+def _following(one: UpcomingStep, opened: bool, missing: Callable[[str], str]) -> NextStepLine:
     step = one.step
     agent = step.agent if isinstance(step, AgentStep) else ""
     instead = "" if After.YES in one.after else " or ".join(_AFTER[after] for after in one.after)
     given = group(one.given, opened) if one.given else Group()
     retries = step.max_retries if isinstance(step, AgentStep) else 0
     said = missing(agent) if agent else ""
-    return Following(step.id, _does(one), agent, instead, one.detour, given, said, retries)
+    return NextStepLine(step.id, _does(one), agent, instead, one.detour, given, said, retries)
 
 
-def _does(one: Ahead) -> str:
+def _does(one: UpcomingStep) -> str:
     match one.step:
         case AgentStep():
             return "runs it."

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from signoff.core.directory.roles import DECIDING_PARTIES, ROLES
+from signoff.core.directory.roles import DECIDING_ROLES, ROLES
 from signoff.engine.directory.snapshot import Snapshot
 
 _NAMED = 6
@@ -23,7 +23,7 @@ class PolicyNames:
         """Those who may decide where nobody is named: every deciding role that somebody has."""
         held = {role for person in self._directory.people.values() if person.active for role in person.roles}
         deciding = (f"role:{role}" for role in ROLES if role in held)
-        return self.approvers(name for name in deciding if name in DECIDING_PARTIES)
+        return self.approvers(name for name in deciding if name in DECIDING_ROLES)
 
     def _approver(self, name: str) -> str:
         directory = self._directory

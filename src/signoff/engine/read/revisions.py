@@ -17,7 +17,7 @@ from signoff.core.text.json_diff import Leaf, changed_leaves
 MOST: Final = 20  # changes that are told one by one; older ones stand in /v1/intents/{id}/revisions
 
 
-class Asked(msgspec.Struct, frozen=True):
+class AskedRevision(msgspec.Struct, frozen=True):
     """One thing that was asked, and the fact that made it so."""
 
     digest: str
@@ -26,11 +26,11 @@ class Asked(msgspec.Struct, frozen=True):
     fact: e.Fact
 
 
-class Changed(msgspec.Struct, frozen=True):
+class RevisionChange(msgspec.Struct, frozen=True):
     """From one thing asked to the next: which revisions, who brought it about, and what is different."""
 
-    before: Asked
-    after: Asked
+    before: AskedRevision
+    after: AskedRevision
     leaves: tuple[Leaf, ...]
 
     @property
@@ -45,9 +45,9 @@ class Changed(msgspec.Struct, frozen=True):
         return note.comment if note is not None and self.by else ""
 
 
-def asked(facts: Sequence[e.Fact], step: str) -> list[Asked]:
+def asked(facts: Sequence[e.Fact], step: str) -> list[AskedRevision]:
     """Everything that a step asked so far, in order."""
-    found: list[Asked] = []
+    found: list[AskedRevision] = []
     step_runs: set[int] = set()
     for fact in facts:
         match fact.event:
@@ -55,15 +55,15 @@ def asked(facts: Sequence[e.Fact], step: str) -> list[Asked]:
                 opened == step
             ):
                 step_runs.add(step_run)
-                found.append(Asked(digest, revision, step_run, fact))
+                found.append(AskedRevision(digest, revision, step_run, fact))
             case e.Revised(digest=digest, revision=revision, step_run=step_run) if step_run in step_runs:
-                found.append(Asked(digest, revision, step_run, fact))
+                found.append(AskedRevision(digest, revision, step_run, fact))
     return found
 
 
 def changes(
     facts: Sequence[e.Fact], step: str, digest: str, present: Any, old: Mapping[int, Any]
-) -> tuple[Changed, ...]:
+) -> tuple[RevisionChange, ...]:
     """What was changed, change by change, up to what has this digest. ``present``: the payload now; ``old``: the former
     ones, by the last revision of each.
     """
@@ -71,12 +71,18 @@ def changes(
     until = next((at for at, one in enumerate(all_asked) if one.digest == digest), -1)
     pairs = list(pairwise(all_asked[: until + 1]))
     return tuple(
-        Changed(one, two, difference(facts, step, one, two, present, old)) for one, two in pairs[-MOST:]
+        RevisionChange(one, two, difference(facts, step, one, two, present, old))
+        for one, two in pairs[-MOST:]
     )
 
 
 def difference(
-    facts: Sequence[e.Fact], step: str, one: Asked, two: Asked, present: Any, old: Mapping[int, Any]
+    facts: Sequence[e.Fact],
+    step: str,
+    one: AskedRevision,
+    two: AskedRevision,
+    present: Any,
+    old: Mapping[int, Any],
 ) -> tuple[Leaf, ...]:
     """What is different in the second thing asked: in the request, and in what the steps before had reported."""
     was, now = (payload_at(which.revision, present, old) for which in (one, two))

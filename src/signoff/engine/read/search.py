@@ -19,7 +19,7 @@ _LONGEST: Final = 200
 _MOST_WORDS: Final = 10
 
 
-def words_of(query: str, field: str = "q") -> tuple[str, ...]:
+def search_terms(query: str, field: str = "q") -> tuple[str, ...]:
     """The words of a search; raises Invalid where it is too long."""
     words = tuple(query.casefold().split())
     if len(query) > _LONGEST or len(words) > _MOST_WORDS:

@@ -12,12 +12,12 @@ from signoff.core.intent import events as e
 from signoff.core.intent.model import Intent, Task
 from signoff.core.plan.task_types import Meaning
 from signoff.engine.directory.snapshot import Snapshot
-from signoff.engine.read.revisions import Asked, asked
+from signoff.engine.read.revisions import AskedRevision, asked
 from signoff.engine.read.task_history import TaskHistory
 from signoff.store.tables.messages import Message
 
 
-class Known(msgspec.Struct, frozen=True, kw_only=True):
+class TaskContext(msgspec.Struct, frozen=True, kw_only=True):
     """payload: as it stood for the task; old: payloads that were revised, by the last revision of each;
     earlier: the requester's former intents of this type; messages: what people were told of the task; opened: nothing
     is to be folded; workers: when work was last asked for, by agent; deleted: the payloads are not there any more.
@@ -43,7 +43,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
         held = self.intent.open
         return held if isinstance(held, Task) and held.step_run == self.history.step_run else None
 
-    def asked(self) -> list[Asked]:
+    def asked(self) -> list[AskedRevision]:
         """Everything that this step was asked about so far, in order."""
         return asked(self.facts, self.history.step)
 

@@ -14,12 +14,12 @@ from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.directory.authorization import PROGRAMS, Action, authorize
 from signoff.core.errors import NotFound
 from signoff.core.ids import split_ref
-from signoff.core.intent.authorization import may_see, may_take
+from signoff.core.intent.authorization import can_see, require_delivery_access
 from signoff.core.intent.events import Fact, TaskOpened
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Delivery, Intent, Task
-from signoff.engine.commit.recent import Recent
-from signoff.engine.read.delivery_status import ChannelState, all_told, channel_states
+from signoff.engine.commit.recent import RecentCommits
+from signoff.engine.read.delivery_status import ChannelState, channel_states, messages_of
 from signoff.engine.read.integrity import Finding, examine_one
 from signoff.engine.read.task_history import TaskHistory, task_history
 from signoff.store.store import Store
@@ -67,7 +67,7 @@ class Walked(msgspec.Struct, frozen=True):
 
 
 class View:
-    def __init__(self, store: Store, recent: Recent) -> None:
+    def __init__(self, store: Store, recent: RecentCommits) -> None:
         self._store = store
         self._recent = recent
 
@@ -75,14 +75,14 @@ class View:
         """The intent (or the step visit of one) that ``ref`` names."""
         intent_id, step_run = split_ref(ref)
         stored = await self._store.intents.get(intent_id)
-        if stored is None or not may_see(actor, stored.intent) or step_run > stored.intent.step_runs:
+        if stored is None or not can_see(actor, stored.intent) or step_run > stored.intent.step_runs:
             raise unknown_intent(ref)
         return Seen(stored, step_run)
 
     async def maybe(self, actor: Actor, intent_id: str) -> Intent | None:
         """The intent of this id, None where there is none for this actor."""
         stored = await self._store.intents.get(intent_id)
-        return stored.intent if stored is not None and may_see(actor, stored.intent) else None
+        return stored.intent if stored is not None and can_see(actor, stored.intent) else None
 
     async def cached_intent(self, actor: Actor, ref: str) -> Seen:
         """The same as this process last knew it: enough to word a command, which is judged on the locked row."""
@@ -90,7 +90,7 @@ class View:
         stored = self._recent.get(intent_id)
         if stored is None or step_run > stored.intent.step_runs:
             return await self.intent(actor, ref)
-        if not may_see(actor, stored.intent):
+        if not can_see(actor, stored.intent):
             raise unknown_intent(ref)
         return Seen(stored, step_run)
 
@@ -161,7 +161,7 @@ class View:
     async def told(self, actor: Actor, seen: Seen) -> list[InFlight]:
         """All messages about what was seen: of one task where that was asked for, else of the whole intent."""
         authorize(actor, Action.LIST_MESSAGES)
-        found = await all_told(self._store, seen.stored.intent.id)
+        found = await messages_of(self._store, seen.stored.intent.id)
         return [one for one in found if seen.step_run in (0, one.message.visit)]
 
     async def channels(self, actor: Actor, names: Sequence[str], now: datetime) -> list[ChannelState]:
@@ -231,7 +231,7 @@ class View:
 
     def own_address(self, actor: Actor, agent: str) -> None:
         """Raise Forbidden for whoever may not see that agent's deliveries."""
-        may_take(actor, agent)
+        require_delivery_access(actor, agent)
 
     async def inbox(self, actor: Actor, owner: str, limit: int = 100) -> list[Stored]:
         """Intents addressed to ``owner`` or answering to it."""

@@ -14,7 +14,7 @@ from signoff.notify.outbound.addresses import Resolve, public
 _MOST_ADDRESSES: Final = 3
 
 
-class Reach(httpcore2.AsyncNetworkBackend):
+class PinnedConnections(httpcore2.AsyncNetworkBackend):
     """How a connection is made. The pool above keeps the name: for the Host header, and for TLS and its certificate."""
 
     def __init__(self, allow_private: bool, resolve: Resolve) -> None:

@@ -90,7 +90,7 @@ class Poster:
         if self._pool is None:
             import httpcore2
 
-            from signoff.notify.outbound.connect import Reach
+            from signoff.notify.outbound.connect import PinnedConnections
 
             resolve = self._resolve
             if resolve is None:
@@ -98,7 +98,7 @@ class Poster:
             self._pool = httpcore2.AsyncConnectionPool(
                 ssl_context=self._tls or ssl.create_default_context(), max_connections=None,
                 max_keepalive_connections=_KEPT, keepalive_expiry=_IDLE,
-                network_backend=Reach(self._allow_private, resolve),
+                network_backend=PinnedConnections(self._allow_private, resolve),
             )  # fmt: skip
         return self._pool
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from signoff.core.text.json_diff import Leaf
-from signoff.notify.personal_message import GIVEN, Choice, PersonalMessage
+from signoff.notify.personal_message import GIVEN, MessageAnswer, PersonalMessage
 from signoff.notify.plain_text import one_line, visible
 
 ANSWER: Final = "answer"
@@ -120,7 +120,7 @@ def _link(message: PersonalMessage) -> dict[str, Any]:
     return {"type": "button", "action_id": "open", "text": _text(message.link_label), "url": message.link}
 
 
-def _button(message: PersonalMessage, choice: Choice) -> dict[str, Any]:
+def _button(message: PersonalMessage, choice: MessageAnswer) -> dict[str, Any]:
     press = Press(message.task, choice.outcome, message.digest, message.revision, message.stage)
     value = msgspec.json.encode(press).decode()
     sure = {

@@ -10,7 +10,7 @@ from typing import Any, Final
 from msgspec.structs import asdict
 
 from signoff.store import sql
-from signoff.store.batch import Batch
+from signoff.store.batch import WriteBatch
 from signoff.store.dialect import for_postgres, insert_rows, unnest
 from signoff.store.rows import Row
 from signoff.store.work import Locks
@@ -141,7 +141,7 @@ def _statement(parts: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     return for_postgres(f"with {written} select 1")
 
 
-def save(batch: Batch, demand: list[Row], now: int) -> tuple[str, list[Any]] | None:
+def save(batch: WriteBatch, demand: list[Row], now: int) -> tuple[str, list[Any]] | None:
     """The one statement that writes a batch, and its arguments; None when there is nothing to write."""
     rows = {"given": demand} | {part: getattr(batch, part) for part in _COLUMNS if part != "given"}
     parts = tuple(part for part in _SAVE if rows[part])

@@ -21,14 +21,14 @@ from signoff.store.migrate import APPLIED, RECORD, VERSION_TABLE, pending, refus
 from signoff.store.postgres import statements as own
 from signoff.store.postgres.connections import Address, Connections, RetryTransaction, committing
 from signoff.store.postgres.listen import Listener
-from signoff.store.rows import Row, intent_of, micros, moment
+from signoff.store.rows import Row, from_micros, intent_of, micros
 from signoff.store.store import Clock, Store, Work
-from signoff.store.work import Loaded, Locks, Reply, Writes
+from signoff.store.work import Loaded, Locks, StoredReply, Writes
 
 CONNECTIONS: Final = 8
 TRIES: Final = 3
 MIGRATION_SECONDS: Final = 3600.0
-_NEVER: Final = moment(0)
+_NEVER: Final = from_micros(0)
 T = TypeVar("T")
 
 
@@ -81,7 +81,7 @@ class PostgresStore(Store):
 
     async def now(self) -> datetime:
         [[now]] = await self.read(f"select {own.NOW}")
-        return self.clock(moment(now))
+        return self.clock(from_micros(now))
 
     async def ping(self) -> None:
         await self.write((sql.PROBE, {}))
@@ -120,7 +120,7 @@ class PostgresStore(Store):
         await db.execute("lock table schema_version in access exclusive mode", timeout=MIGRATION_SECONDS)
         [[applied]] = await _rows(db, APPLIED, {})
         [[now]] = await _rows(db, f"select {own.NOW}", {})
-        self.clock(moment(now))  # who listens to it knows the time from here on
+        self.clock(from_micros(now))  # who listens to it knows the time from here on
         for step in pending("postgres", applied):
             await db.execute(step.script, timeout=MIGRATION_SECONDS)
             if step.name in refold.REFOLDED:
@@ -132,10 +132,10 @@ class PostgresStore(Store):
         while rows := await _rows(db, refold.OPEN, {"after": after, "limit": refold.PAGE}):
             for row in rows:
                 plans = await self._plans(db, {row[1]})
-                if not refold.on_its_way(row, plans):
+                if not refold.in_flight(row, plans):
                     continue
                 events = await _rows(db, refold.EVENTS, {"id": row[0]})
-                if (state := refold.refolded(row, events, plans)) is not None:
+                if (state := refold.rebuilt(row, events, plans)) is not None:
                     await _rows(db, refold.SAVE, {"id": row[0], "state": state})
             after = rows[-1][0]
 
@@ -158,7 +158,7 @@ class PostgresStore(Store):
         locking, values = own.locking(want)
         if want.due:
             [[now]] = await _rows(db, f"select {own.NOW}", {})
-            values["now"] = micros(self.clock(moment(now)))
+            values["now"] = micros(self.clock(from_micros(now)))
         present, more = own.present(want)
         if locking or not present:
             await self._take(db, own.find(locking), values, found, want)
@@ -177,7 +177,7 @@ class PostgresStore(Store):
     ) -> None:
         text, names = statement
         rows = await db.fetch(text, *(values[name] for name in names))
-        found.now = self.clock(moment(rows[-1][4]))
+        found.now = self.clock(from_micros(rows[-1][4]))
         plans = await self._plans(db, {row[2] for row in rows if row[0] <= own.DUE})
         for part, id, digest, data, number in rows:
             if part <= own.DUE:
@@ -186,8 +186,8 @@ class PostgresStore(Store):
                 found.ready.append(id)
             elif part == own.DUE:
                 found.due.append(id)
-            elif part == own.REPLIED and moment(number) > found.now:
-                found.replies[want.once[int(id) - 1]] = Reply(digest, data)
+            elif part == own.REPLIED and from_micros(number) > found.now:
+                found.replies[want.once[int(id) - 1]] = StoredReply(digest, data)
             elif part == own.CHANGED:
                 found.last_changes[id] = number
 

@@ -26,7 +26,7 @@ from signoff.store.sql import QUICK
 from signoff.store.sqlite.threads import ConnectionThread, translated
 from signoff.store.sqlite.writer import PATIENCE, Writer, transaction, whole
 from signoff.store.store import Clock, Store, Work
-from signoff.store.work import IdempotencyKey, Loaded, Locks, Reply, Writes
+from signoff.store.work import IdempotencyKey, Loaded, Locks, StoredReply, Writes
 
 OLDEST: Final = (3, 51, 3)  # before it, a checkpoint racing a reset of the WAL can corrupt the file
 READERS: Final = 3
@@ -203,10 +203,10 @@ class SqliteStore(Store):
         while rows := _rows(db, (refold.OPEN, {"after": after, "limit": refold.PAGE})):
             for row in rows:
                 plans = self.plans.learn(_rows(db, (sql.PLAN, {"digests": [row[1]]})))
-                if not refold.on_its_way(row, plans):
+                if not refold.in_flight(row, plans):
                     continue
                 events = _rows(db, (refold.EVENTS, {"id": row[0]}))
-                if (state := refold.refolded(row, events, plans)) is not None:
+                if (state := refold.rebuilt(row, events, plans)) is not None:
                     _rows(db, (refold.SAVE, {"id": row[0], "state": state}))
             after = rows[-1][0]
 
@@ -225,7 +225,7 @@ class SqliteStore(Store):
             found.due = self._take(db, found, (sql.LOCK_DUE, {"now": micros(now), "limit": want.due}))
         for key in want.once:
             for fingerprint, body in _rows(db, (sql.REPLY, _once(key, now))):
-                found.replies[key] = Reply(fingerprint, body)
+                found.replies[key] = StoredReply(fingerprint, body)
         if want.spaces:
             for space, number in _rows(db, (sql.LAST_CHANGES, {"spaces": want.spaces})):
                 found.last_changes[space] = number

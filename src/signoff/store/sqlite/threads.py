@@ -112,7 +112,7 @@ def _settle(done: "list[tuple[asyncio.Future[Any], Any, BaseException | None]]")
             answer.set_result(result)
 
 
-def no_room(error: apsw.Error) -> bool:
+def disk_full(error: apsw.Error) -> bool:
     """Whether there is no space left, however it was said."""
     return getattr(error, "extendedresult", 0) in _NO_ROOM
 
@@ -135,6 +135,6 @@ def translated(call: Callable[..., T], *args: Any) -> T:
     except (apsw.NoMemError, MemoryError) as error:
         raise Busy("out_of_memory", "There is not enough memory for this.", retry_after=10) from error
     except _UNAVAILABLE as error:
-        if no_room(error):
+        if disk_full(error):
             raise Busy("storage_full", f"The database cannot grow: {error}.", retry_after=10) from error
         raise Busy("database_unavailable", f"The database cannot be used right now: {error}.") from error

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 import apsw
 
 from signoff.core.errors import Busy
-from signoff.store.sqlite.threads import ConnectionThread, Open, no_room, translated
+from signoff.store.sqlite.threads import ConnectionThread, Open, disk_full, translated
 
 T = TypeVar("T")
 IDLE: Final = 1.0  # seconds of rest after which the log is brought into the file
@@ -134,7 +134,7 @@ def _commit(db: apsw.Connection) -> None:
     try:
         db.execute("commit")
     except apsw.IOError as error:
-        if no_room(error):
+        if disk_full(error):
             raise
         raise Busy(
             "commit_unknown", f"The disk failed while writing; it may or may not be written. {error}."

@@ -13,12 +13,12 @@ from signoff.core.directory.model import (
     ApiKey,
     DirectoryChange,
     Link,
+    NamedWorkflow,
     Person,
     PolicyVersion,
     ProposalEnd,
     StoredProposal,
     Team,
-    Workflow,
     Workspace,
 )
 from signoff.core.errors import Conflict
@@ -35,7 +35,7 @@ _PUT: Final = {
     Person: put(Person, "id"),
     Team: put(Team, "workspace", "name"),
     PolicyVersion: put(PolicyVersion),
-    Workflow: put(Workflow),
+    NamedWorkflow: put(NamedWorkflow),
     Link: put(Link),
     Account: put(Account, "id"),
     ApiKey: put(ApiKey, "id"),

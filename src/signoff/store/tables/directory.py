@@ -5,14 +5,14 @@
 
 from msgspec import Struct
 
-from signoff.core.directory.model import Account, ApiKey, Person, Workflow, Workspace
+from signoff.core.directory.model import Account, ApiKey, NamedWorkflow, Person, Workspace
 from signoff.core.plan.plan import Plan
 from signoff.store.database import Database
 from signoff.store.sql import LATEST_VERSION, PLAN, STAFFED
 from signoff.store.tables.mapping import fetch, fetch_one, insert, values_of
 
 
-class Directory:
+class DirectoryTables:
     """Who and what there is. Lists are in the order people read them in."""
 
     def __init__(self, database: Database) -> None:
@@ -79,15 +79,15 @@ class Directory:
         where = "workspace = :workspace and actor_id = :actor_id order by created_at, id"
         return await fetch(self._db, ApiKey, where, workspace=workspace, actor_id=actor_id)
 
-    async def workflow(self, workspace: str, intent_type: str) -> Workflow | None:
+    async def workflow(self, workspace: str, intent_type: str) -> NamedWorkflow | None:
         """The latest version."""
         where = f"workspace = :workspace and intent_type = :intent_type and {LATEST_VERSION}"
-        return await fetch_one(self._db, Workflow, where, workspace=workspace, intent_type=intent_type)
+        return await fetch_one(self._db, NamedWorkflow, where, workspace=workspace, intent_type=intent_type)
 
-    async def workflows(self, workspace: str) -> list[Workflow]:
+    async def workflows(self, workspace: str) -> list[NamedWorkflow]:
         """The latest version of each."""
         where = f"workspace = :workspace and {LATEST_VERSION} order by intent_type"
-        return await fetch(self._db, Workflow, where, workspace=workspace)
+        return await fetch(self._db, NamedWorkflow, where, workspace=workspace)
 
     async def get_plan(self, digest: str) -> Plan | None:
         plan = self._db.plans.get(digest)

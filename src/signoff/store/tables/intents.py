@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from signoff.store import sql
 from signoff.store.database import Database, plans_of
-from signoff.store.rows import Row, event_row, maybe_moment, micros, moment, readable, stored
+from signoff.store.rows import Row, event_row, from_micros, maybe_moment, micros, readable, stored
 from signoff.store.work import EventRow, Filter, Stored
 
 # Far longer than servers trust that a plan is kept (``rows.Plans``), or read one whose intent they have just read.
@@ -149,7 +149,7 @@ class Intents:
             return 0, None
         ids = {"ids": [row[0] for row in rows]}
         gone, *_ = await self._db.write(*((statement, ids) for statement in sql.FORGET_PAYLOADS))
-        return len(gone), moment(rows[-1][1]) if len(rows) == limit else None
+        return len(gone), from_micros(rows[-1][1]) if len(rows) == limit else None
 
     async def forget_plans(self, limit: int) -> int:
         """Delete up to ``limit`` plans that nothing names any more; how many were looked at."""

@@ -17,17 +17,17 @@ from signoff.core.directory.model import (
     ChatPerson,
     DirectoryChange,
     Link,
+    NamedWorkflow,
     Person,
     PolicyVersion,
     ProposalEnd,
     Session,
     StoredProposal,
     Team,
-    Workflow,
     Workspace,
 )
 from signoff.store.database import Database
-from signoff.store.rows import Row, maybe_moment, micros, moment
+from signoff.store.rows import Row, from_micros, maybe_moment, micros
 from signoff.store.sql import NUMBERED
 
 T = TypeVar("T", bound=Struct)
@@ -36,7 +36,7 @@ _TABLES: Final[dict[type[Struct], str]] = {
     Person: "people",
     Team: "teams",
     PolicyVersion: "policies",
-    Workflow: "workflows",
+    NamedWorkflow: "workflows",
     Account: "accounts",
     ApiKey: "keys",
     Session: "sessions",
@@ -57,7 +57,7 @@ def _conversions(kind: type[Struct]) -> dict[str, tuple[_Convert, _Convert]]:
     found: dict[str, tuple[_Convert, _Convert]] = {}
     for name, annotation in get_type_hints(kind).items():
         if annotation is datetime:
-            found[name] = micros, moment
+            found[name] = micros, from_micros
         elif annotation == datetime | None:
             found[name] = lambda at: None if at is None else micros(at), maybe_moment
         elif annotation is bool:

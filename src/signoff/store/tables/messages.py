@@ -14,7 +14,7 @@ from msgspec.structs import asdict
 
 from signoff.core.ids import shard
 from signoff.store.database import Database, Statement
-from signoff.store.rows import Row, micros, moment, outgoing, outgoing_row
+from signoff.store.rows import Row, from_micros, micros, outgoing, outgoing_row
 from signoff.store.sql import OUTBOX, OUTBOX_COLUMNS, OUTBOX_DONE
 from signoff.store.work import OutboxRow
 
@@ -52,7 +52,7 @@ class InFlight(Struct, frozen=True):
     next_at: datetime | None = None
 
 
-class Result(Struct, frozen=True):
+class SendResult(Struct, frozen=True):
     """How a message ended. ``target``: where it went; "" where that is not known better than before."""
 
     id: str
@@ -141,7 +141,9 @@ class Messages:
     async def of_intent(self, intent_id: str) -> list[InFlight]:
         """All that people were sent, and what has arrived elsewhere, in no order."""
         rows = await self._db.read(_OF_INTENT, intent_id=intent_id)
-        return [InFlight(_message(row[:-1]), None if row[-1] is None else moment(row[-1])) for row in rows]
+        return [
+            InFlight(_message(row[:-1]), None if row[-1] is None else from_micros(row[-1])) for row in rows
+        ]
 
     async def queued(self, intent_id: str, limit: int) -> list[OutboxRow]:
         """What the outbox holds of an intent."""
@@ -165,7 +167,7 @@ class Messages:
     async def arrived_at(self, workspace: str, channel: str) -> datetime | None:
         """When something last arrived over a channel."""
         [[at]] = await self._db.read(_ARRIVED, workspace=workspace, channel=channel)
-        return None if at is None else moment(at)
+        return None if at is None else from_micros(at)
 
     async def expand(self, expansions: Sequence[ExpandedNotification]) -> None:
         """Put other rows in the place of each row, in one transaction; a row that is gone is left alone."""
@@ -179,7 +181,7 @@ class Messages:
             await self._db.write(*statements)
 
     async def end(
-        self, results: Sequence[Result], done: Sequence[str] = (), arrived: Sequence[Message] = ()
+        self, results: Sequence[SendResult], done: Sequence[str] = (), arrived: Sequence[Message] = ()
     ) -> None:
         """Take these messages, and the other rows ``done``, off the outbox. ``arrived``: at services, to be kept."""
         statements: list[Statement] = [(_END, asdict(r) | {"at": micros(r.at)}) for r in results]
@@ -193,7 +195,7 @@ class Messages:
         await self._db.write((_TRIED, {"id": id, "attempts": attempts, "error": error, "at": micros(at)}))
 
     async def fail(
-        self, result: Result, instead: ExpandedNotification, nobody: OutboxRow | None, visit: int
+        self, result: SendResult, instead: ExpandedNotification, nobody: OutboxRow | None, visit: int
     ) -> None:
         """The message has failed for good. ``instead``: the same by the person's next channel, if there is one;
         ``nobody``: what goes out where this was the last hope to tell anybody.
@@ -213,7 +215,7 @@ class Messages:
 
 def _message(row: Row) -> Message:
     values: dict[str, Any] = dict(zip(Message.__struct_fields__, row, strict=True))
-    return Message(**values | {name: moment(values[name]) for name in ("at", "called_at")})
+    return Message(**values | {name: from_micros(values[name]) for name in ("at", "called_at")})
 
 
 def _values(message: Message) -> dict[str, Any]:

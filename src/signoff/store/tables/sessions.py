@@ -29,7 +29,7 @@ _FORGET: Final = (
 )
 
 
-class Sessions:
+class SessionTables:
     """Sessions and links."""
 
     def __init__(self, database: Database) -> None:

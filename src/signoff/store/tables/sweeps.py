@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import Struct
 
 from signoff.store.database import Database
-from signoff.store.rows import maybe_moment, micros, moment
+from signoff.store.rows import from_micros, maybe_moment, micros
 
 _GET: Final = "select at, owed, intents, payloads, deleted_at from sweeps where id = 1"
 _PUT: Final = """
@@ -31,7 +31,7 @@ _NEWEST: Final = "select updated_at from intents order by id desc limit 1"
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
-class Swept(Struct, frozen=True):
+class RetentionRun(Struct, frozen=True):
     """at: of the last sweep; owed: how long the clock has to run steadily before anything is deleted; intents and
     payloads: how many were deleted so far; deleted_at: when last.
     """
@@ -43,19 +43,19 @@ class Swept(Struct, frozen=True):
     deleted_at: datetime | None = None
 
 
-class Sweeps:
+class RetentionRuns:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    async def get(self) -> Swept | None:
+    async def get(self) -> RetentionRun | None:
         """None: there was no sweep yet."""
         rows = await self._db.read(_GET)
         if not rows:
             return None
         at, owed, intents, payloads, deleted_at = rows[0]
-        return Swept(moment(at), owed * _MICROSECOND, intents, payloads, maybe_moment(deleted_at))
+        return RetentionRun(from_micros(at), owed * _MICROSECOND, intents, payloads, maybe_moment(deleted_at))
 
-    async def note(self, swept: Swept) -> None:
+    async def note(self, swept: RetentionRun) -> None:
         """Keep it; what it counts is added to what was counted before."""
         values = {
             "at": micros(swept.at),
@@ -78,4 +78,4 @@ class Sweeps:
     async def newest(self) -> datetime | None:
         """When the newest intent was last written; None where there is none."""
         rows = await self._db.read(_NEWEST)
-        return moment(rows[0][0]) if rows else None
+        return from_micros(rows[0][0]) if rows else None

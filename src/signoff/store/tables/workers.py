@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from signoff.core.directory.workers import Worker
 from signoff.store.database import Database
-from signoff.store.rows import micros, moment
+from signoff.store.rows import from_micros, micros
 
 _PUT = """
 insert into workers (workspace, agent, seen_at, client) values (:workspace, :agent, :seen_at, :client)
@@ -14,7 +14,7 @@ where workers.seen_at < excluded.seen_at
 _OF = "select agent, seen_at, client from workers where workspace = :workspace"
 
 
-class Workers:
+class WorkerTable:
     def __init__(self, database: Database) -> None:
         self._db = database
 
@@ -39,4 +39,4 @@ class Workers:
     async def of(self, workspace: str) -> dict[str, Worker]:
         """By agent."""
         rows = await self._db.read(_OF, workspace=workspace)
-        return {str(row[0]): Worker(str(row[0]), moment(row[1]), str(row[2])) for row in rows}
+        return {str(row[0]): Worker(str(row[0]), from_micros(row[1]), str(row[2])) for row in rows}

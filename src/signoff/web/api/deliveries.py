@@ -10,12 +10,12 @@ from signoff.core.errors import Invalid, NotFound, Refused
 from signoff.core.ids import split_ref
 from signoff.core.intent.advance import Change
 from signoff.core.intent.commands import Command, Release, Renew, Report
-from signoff.core.intent.model import Delivery, Fault
+from signoff.core.intent.model import Delivery, StepError
 from signoff.core.text.hidden_characters import shows
 from signoff.engine.feed import agent_topic
 from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call
-from signoff.web.http.held_requests import Wait
+from signoff.web.http.held_requests import HeldRequest
 from signoff.web.reading import address_of, asks_for_work, cached_or_read, directory_of, outdated, visible
 from signoff.web.shapes import agents as shapes
 from signoff.web.shapes.common import encode, maybe
@@ -50,7 +50,7 @@ async def claim(call: Call) -> wire.deliveries.ClaimAnswer:
         # What a name stands for is looked up again: its agent may be registered while somebody waits.
         agent = await address_of(call)
         await asks_for_work(call, agent)
-        with state.admission.stream(call.actor), Wait(call, agent_topic(workspace, agent)) as wait:
+        with state.admission.stream(call.actor), HeldRequest(call, agent_topic(workspace, agent)) as wait:
             changes = await state.engine.claim(call.actor, agent, wanted.limit, lease, holder)
             moved = False
             if not changes and wanted.wait_seconds:
@@ -86,7 +86,7 @@ async def _notice(call: Call, agent: str) -> str:
     return ""
 
 
-async def _only_to_who_still_may(call: Call, wait: Wait, changes: Sequence[Change]) -> None:
+async def _only_to_who_still_may(call: Call, wait: HeldRequest, changes: Sequence[Change]) -> None:
     """A key that was revoked while its claim was being written gets nothing; what it took is claimable."""
     try:
         await wait.still()
@@ -130,7 +130,7 @@ async def report(call: Call) -> bytes:
     fault = None
     if wanted.error is not None:
         message = wanted.error.message if shows(wanted.error.message) else "The agent gave up."
-        fault = Fault(wanted.error.code, message, wanted.error.retryable)
+        fault = StepError(wanted.error.code, message, wanted.error.retryable)
     command: Command = Report(step_run, wanted.token, wanted.result or {}, fault)
     seen = await cached_or_read(call, ref)
 

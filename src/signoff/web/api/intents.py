@@ -12,19 +12,19 @@ from msgspec.structs import replace
 from signoff import wire
 from signoff.core.directory.actors import ActorKind
 from signoff.core.errors import Busy, Conflict, Invalid, Refused
-from signoff.core.formats.axp_intent import compile_direct
+from signoff.core.formats.axp_intent import compile_axp_intent
 from signoff.core.ids import step_run_id
 from signoff.core.intent.advance import Change
 from signoff.core.intent.answer_target import names_all
 from signoff.core.intent.answering_rights import requesters_side
-from signoff.core.intent.authorization import allowed, may
+from signoff.core.intent.authorization import allowed, authorize_command
 from signoff.core.intent.commands import Cancel, Command, PatchControls, Report, Resolve
 from signoff.core.intent.deleted_payload import refuse_deleted
-from signoff.core.intent.model import FINAL, Fault, Intent, Status
+from signoff.core.intent.model import FINAL, Intent, Status, StepError
 from signoff.core.text.hidden_characters import shows
 from signoff.engine.commit.jobs import Wish
 from signoff.engine.planning.planner import Submission
-from signoff.engine.read.search import fits, words_of
+from signoff.engine.read.search import fits, search_terms
 from signoff.engine.read.view import LOOKED_AT, Seen
 from signoff.store.work import Filter, Stored
 from signoff.web.axp.resume import meaning
@@ -32,12 +32,12 @@ from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call
 from signoff.web.reading import (
     RUNNING,
-    Following,
+    TaskViewRecorder,
     cached_or_read,
     cursor_of,
     directory_of,
-    note_shown,
     outdated,
+    record_views,
     shown,
     statuses,
     visible,
@@ -67,7 +67,7 @@ async def create(call: Call) -> bytes:
     bodies.refuse_dry_run(
         body.value, "payload", "GET /v1/policies/{name}/explain says what a task would lead to."
     )
-    request = compile_direct(body.value)
+    request = compile_axp_intent(body.value)
     payload = json_intake.canonical(request.payload, plain=body.plain)
     state, actor = call.state, call.actor
 
@@ -93,7 +93,7 @@ async def get(call: Call) -> IntentAnswer:
     seen = await visible(call, call.params["intent_id"])
     await call.state.view.note_read(call.actor, seen.stored.intent)
     if seen.step_run in (0, getattr(seen.stored.intent.open, "step_run", 0)):
-        await note_shown(call, seen.stored.intent)
+        await record_views(call, seen.stored.intent)
     return got_intent(await shown(call, seen))
 
 
@@ -101,7 +101,7 @@ async def page(call: Call) -> IntentsAnswer:
     """GET /v1/intents"""
     limit = call.number("limit", 50, 1, 200)
     query = call.query
-    words = words_of(query.get("q", ""))
+    words = search_terms(query.get("q", ""))
     wanted = Filter(
         workspace=call.actor.workspace,
         statuses=statuses(query["status"].split(",")) if query.get("status") else (),
@@ -112,7 +112,7 @@ async def page(call: Call) -> IntentsAnswer:
     )
     display = (await directory_of(call)).display
     walked = await call.state.view.walk(call.actor, wanted, lambda one: fits(one, words, display), limit)
-    await note_shown(call, *(stored.intent for stored in walked.found))
+    await record_views(call, *(stored.intent for stored in walked.found))
     return IntentsAnswer(
         intents=[intent_out(s.intent, s.payload) for s in walked.found], next_cursor=maybe(walked.last)
     )
@@ -124,7 +124,7 @@ async def events(call: Call) -> EventsAnswer:
     since = call.number("since", 0, 0, 2**53)
     trail = trail_of(seen.stored.intent, seen.step_run)
     facts = await call.state.view.all_facts(seen)
-    await Following(call, seen.stored.intent.id, since, seen.step_run).read(facts)
+    await TaskViewRecorder(call, seen.stored.intent.id, since, seen.step_run).read(facts)
     return EventsAnswer(events=walk(trail, facts, since))
 
 
@@ -186,7 +186,9 @@ def _ending(request: wire.intents.ResolveRequest, step_run: int) -> Command:
             return Resolve(result=request.result, fault=fault)
         case "CANCELED" | "CANCELLED":
             reason = request.reason if shows(request.reason) else "canceled"
-            return Report(step_run=step_run, fault=Fault("canceled", reason)) if step_run else Cancel(reason)
+            return (
+                Report(step_run=step_run, fault=StepError("canceled", reason)) if step_run else Cancel(reason)
+            )
     raise Invalid(
         "validation_error",
         f"{request.status[:32]!r} is not a status to end with.",
@@ -213,9 +215,9 @@ def _unused(request: wire.intents.ResolveRequest, step_run: int) -> str:
     return f"{' and '.join(rest)}: not kept with {status}." if rest else ""
 
 
-def _fault(error: dict[str, Any], reason: str) -> Fault:
+def _fault(error: dict[str, Any], reason: str) -> StepError:
     code, message = error.get("code"), error.get("message")
-    return Fault(
+    return StepError(
         code if isinstance(code, str) and 0 < len(code) <= 128 else "failed",
         next((said for said in (message, reason) if isinstance(said, str) and shows(said)), "It failed.")[
             :2000
@@ -248,7 +250,7 @@ async def _patch(call: Call, patch: PatchControls, body: json_intake.Parsed) -> 
     """Apply a patch of the free maps, if it changes anything in them."""
 
     def meant(intent: Intent) -> Command:
-        may(call.actor, patch, intent)  # before anything is said about what is there
+        authorize_command(call.actor, patch, intent)  # before anything is said about what is there
         _current(intent, patch.expected)
         maps = (
             (intent.controls, patch.controls),
@@ -293,7 +295,7 @@ async def bulk_cancel(call: Call) -> BulkCancelAnswer:
     """POST /v1/intents/bulk-cancel"""
     # A filter that is null or empty is one that its script forgot to fill in: it must not mean everything.
     request = bodies.axp(wire.intents.BulkCancelRequest, json_intake.parse_object(call.body), nulls=False)
-    words = words_of(request.q or "")
+    words = search_terms(request.q or "")
     wanted = Filter(
         workspace=call.actor.workspace,
         statuses=statuses(request.status_filter, "status_filter") if request.status_filter else RUNNING,

@@ -22,7 +22,7 @@ from signoff.core.text.document_reader import document, in_utc
 from signoff.engine.admin.manifest_diff import UNCHANGED
 from signoff.engine.admin.proposals import Proposal
 from signoff.engine.directory.change_log import subject_of
-from signoff.engine.directory.contact_schedule import hypothetical
+from signoff.engine.directory.contact_schedule import preview
 from signoff.engine.directory.eligible_people import known_person
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.planning.planner import remarks
@@ -273,9 +273,7 @@ async def explain_policy(call: Call) -> ExplainOut:
     at = _at(call)
 
     def said() -> ExplainOut:
-        return explain_out(
-            hypothetical(found, directory, at, call.actor.workspace), directory, call.state.mails
-        )
+        return explain_out(preview(found, directory, at, call.actor.workspace), directory, call.state.mails)
 
     return await call.state.aside.run(call.actor, said)
 

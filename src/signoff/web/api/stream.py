@@ -16,15 +16,15 @@ import msgspec
 from signoff.core.errors import Busy, Malformed, Refused
 from signoff.core.intent import events as e
 from signoff.core.intent.advance import Change
-from signoff.core.intent.authorization import may_see
+from signoff.core.intent.authorization import can_see
 from signoff.core.intent.model import Status
-from signoff.core.text.describe import shown
+from signoff.core.text.describe import printable
 from signoff.engine.feed import agent_topic
 from signoff.engine.read.view import Seen
 from signoff.store.work import Stored
 from signoff.web.http.call import Call, Stream, Write
-from signoff.web.http.held_requests import Wait
-from signoff.web.reading import Following, address_of, asks_for_work, statuses, visible
+from signoff.web.http.held_requests import HeldRequest
+from signoff.web.reading import TaskViewRecorder, address_of, asks_for_work, statuses, visible
 from signoff.web.shapes.agents import shown_delivery
 from signoff.web.shapes.events import STEP, trail_of
 from signoff.wire.common import ABSENT
@@ -49,7 +49,7 @@ class TimeUp(msgspec.Struct):
     next_seq: int
 
 
-class Source(Protocol):
+class FrameSource(Protocol):
     """Where a stream's frames come from."""
 
     last: int
@@ -96,13 +96,13 @@ def since_of(call: Call) -> int:
         return call.number("since", 0, 0, 2**53)
     if not (last.isascii() and last.isdigit() and len(last) <= _LONGEST_ID):
         raise Malformed(
-            "invalid_last_event_id", f"Last-Event-ID: {shown(last)!r} is no id of an event.", field="Last-Event-ID",
+            "invalid_last_event_id", f"Last-Event-ID: {printable(last)!r} is no id of an event.", field="Last-Event-ID",
             hint="Send the id of the last event, as the stream said it; or leave it out.",
         )  # fmt: skip
     return min(int(last), 2**53)
 
 
-def _stream(call: Call, source: Source, topics: tuple[str, ...], held_open: bool) -> Stream:
+def _stream(call: Call, source: FrameSource, topics: tuple[str, ...], held_open: bool) -> Stream:
     state = call.state
     wait_seconds = call.number("wait_seconds", *_WAIT)
 
@@ -111,7 +111,7 @@ def _stream(call: Call, source: Source, topics: tuple[str, ...], held_open: bool
         spoken = clock()
         until = spoken + wait_seconds
         said = False
-        with Wait(call, *topics) as waiter:
+        with HeldRequest(call, *topics) as waiter:
             while not state.stopping.is_set():
                 try:
                     frames = await source.read(waiter.told())
@@ -155,13 +155,13 @@ class _Life:
         self._seen = Seen(Stored(seen.stored.intent, b""), seen.step_run)
         self._trail = trail_of(seen.stored.intent, seen.step_run)
         self._since = since
-        self._shown = Following(call, seen.stored.intent.id, since, seen.step_run)
+        self._shown = TaskViewRecorder(call, seen.stored.intent.id, since, seen.step_run)
         self._walked = 0
         self.last = since
         self.over = False
 
     async def read(self, told: Sequence[Change]) -> Sequence[bytes]:
-        if not may_see(self._call.actor, self._seen.stored.intent):
+        if not can_see(self._call.actor, self._seen.stored.intent):
             self.over = True
             return ()
         facts = self._following(told) or self._lately() or await self._stored()

@@ -22,14 +22,14 @@ from signoff.core.intent.model import Intent, Task
 from signoff.core.text import json_value
 from signoff.core.text.json_diff import GONE, NEW
 from signoff.engine.commit.jobs import Done
-from signoff.engine.read.revisions import Changed, changes
-from signoff.engine.read.search import fits, words_of
+from signoff.engine.read.revisions import RevisionChange, changes
+from signoff.engine.read.search import fits, search_terms
 from signoff.engine.read.task_history import task_history
 from signoff.engine.read.view import LOOKED_AT, Seen, SeenTask, Walked
 from signoff.store.work import Filter, Stored
 from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call
-from signoff.web.reading import cached_or_read, cursor_of, directory_of, note_shown, outdated, visible
+from signoff.web.reading import cached_or_read, cursor_of, directory_of, outdated, record_views, visible
 from signoff.web.shapes.common import Display, encode, maybe
 from signoff.web.shapes.intents import intent_out
 from signoff.web.shapes.tasks import my_task, task_out
@@ -93,7 +93,7 @@ async def page(call: Call) -> TasksAnswer:
 async def _shown(call: Call, walked: Walked, display: Display) -> list[TaskOut]:
     """The open tasks of these intents, or the last closed ones; with ``mine`` those that the caller answered."""
     if call.query.get("state", "open") == "open":
-        await note_shown(call, *(stored.intent for stored in walked.found))
+        await record_views(call, *(stored.intent for stored in walked.found))
         return [await _open(call, stored, display) for stored in walked.found]
     closed = [await _closed(call, stored, display) for stored in walked.found]
     me, mine = call.actor.id, call.flag("mine")
@@ -111,7 +111,7 @@ async def _of_intent(call: Call, ref: str) -> list[Stored]:
 def _matcher(call: Call, display: Display) -> Callable[[Stored], bool]:
     """Whether a task of an intent is what the query asks for."""
     query, actor = call.query, call.actor
-    words, mine = words_of(query.get("q", "")), call.flag("mine")
+    words, mine = search_terms(query.get("q", "")), call.flag("mine")
     kind, correlation = query.get("intent_type", ""), query.get("correlation_id", "")
     open_ones = query.get("state", "open") == "open"
 
@@ -158,7 +158,7 @@ async def get(call: Call) -> TaskAnswer:
     out = task_out(seen.stored.intent, seen.stored.payload, found.history, display)
     out.changes = await _changes(call, found, display) or ABSENT
     if seen.step_run in (0, getattr(seen.stored.intent.open, "step_run", 0)):
-        await note_shown(call, seen.stored.intent)
+        await record_views(call, seen.stored.intent)
     return TaskAnswer(task=out)
 
 
@@ -175,7 +175,7 @@ async def _changes(call: Call, found: SeenTask, display: Display) -> tuple[Revis
     return tuple(_revision_out(one, display) for one in changed)
 
 
-def _revision_out(one: Changed, display: Display) -> RevisionOut:
+def _revision_out(one: RevisionChange, display: Display) -> RevisionOut:
     return RevisionOut(
         from_revision=one.before.revision,
         to_revision=one.after.revision,
@@ -261,7 +261,7 @@ async def mine(call: Call) -> MyTasksAnswer:
                 found.append(my_task(stored.intent, task))
                 shown.append(stored.intent)
         after = page[-1].intent.id if len(page) == _READ else None
-    await note_shown(call, *shown[:_MOST_MINE])
+    await record_views(call, *shown[:_MOST_MINE])
     return MyTasksAnswer(tasks=found[:_MOST_MINE])
 
 

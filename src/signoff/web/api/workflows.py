@@ -1,7 +1,7 @@
 """Workflows: a file in the user's repository, applied. The same template applied twice changes nothing."""
 
 from signoff.core.directory.authorization import PROGRAMS
-from signoff.core.directory.model import Workflow
+from signoff.core.directory.model import NamedWorkflow
 from signoff.core.errors import NotFound
 from signoff.core.formats.manifest import Manifest, WorkflowSpec
 from signoff.core.formats.workflow import compile_workflow
@@ -24,7 +24,7 @@ async def apply(call: Call) -> AppliedOut:
     dry_run = call.flag("dry_run")
     manifest = Manifest(workflows=(WorkflowSpec(template, source),))
     [planned] = await call.state.manifests.apply(call.actor, manifest, dry_run)
-    if not isinstance(planned.entry, Workflow):
+    if not isinstance(planned.entry, NamedWorkflow):
         raise TypeError("a workflow was not taken up")
     directory = await directory_of(call)
     absent = await call.state.workers.absent(template.plan, directory, call.state.clock.now())
@@ -59,7 +59,7 @@ async def get(call: Call) -> WorkflowAnswer:
     )
 
 
-def _shown(call: Call, workflow: Workflow, plan: Plan, directory: Snapshot) -> WorkflowOut:
+def _shown(call: Call, workflow: NamedWorkflow, plan: Plan, directory: Snapshot) -> WorkflowOut:
     """As it is shown: the steps as they were compiled when it was applied, whatever a later release makes of them.
     A program sees which steps there are, not whom they ask.
     """

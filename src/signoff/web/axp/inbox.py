@@ -14,7 +14,7 @@ from signoff.core.intent.result import result_of
 from signoff.core.text import json_value
 from signoff.store.work import Stored
 from signoff.web.http.call import Call
-from signoff.web.reading import directory_of, note_shown, visible
+from signoff.web.reading import directory_of, record_views, visible
 from signoff.web.shapes.intents import CORE, sender
 from signoff.wire.common import ABSENT, Ok, OrEmpty
 
@@ -22,7 +22,7 @@ _STATUSES: Final = ("pending", "active", "done")
 _NEW: Final = frozenset({Status.CREATED, Status.SUBMITTED, Status.DELIVERED})
 
 
-class Entry(Struct, kw_only=True):
+class ThreadEvent(Struct, kw_only=True):
     """Something that happened in a thread."""
 
     event_id: str
@@ -45,10 +45,10 @@ class Thread(Struct, kw_only=True):
     intent_type: str
     created_at: datetime
     updated_at: datetime
-    timeline: list[Entry]
+    timeline: list[ThreadEvent]
 
 
-class Message(Struct, kw_only=True):
+class ThreadMessage(Struct, kw_only=True):
     """What was said: the request, and in the end its result."""
 
     role: str
@@ -65,7 +65,7 @@ class ThreadAnswer(Ok, kw_only=True):
     """One thread with what was said in it."""
 
     thread: Thread
-    messages: OrEmpty[list[Message]] = ABSENT
+    messages: OrEmpty[list[ThreadMessage]] = ABSENT
 
 
 async def page(call: Call) -> Threads:
@@ -86,11 +86,11 @@ async def get(call: Call) -> ThreadAnswer:
     """GET /v1/inbox/{thread_id}"""
     seen = await visible(call, call.params["thread_id"])
     intent = seen.stored.intent
-    await note_shown(call, intent)
+    await record_views(call, intent)
     owner = call.query.get("owner_agent") or call.header(b"x-owner-agent") or intent.reply_to
-    messages = [Message(role="user", content=json_value.decode(seen.stored.payload))]
+    messages = [ThreadMessage(role="user", content=json_value.decode(seen.stored.payload))]
     if intent.final:
-        messages.append(Message(role="assistant", content=result_of(intent)))
+        messages.append(ThreadMessage(role="assistant", content=result_of(intent)))
     shown = thread(intent, owner or intent.to_agent or CORE)
     return ThreadAnswer(thread=shown, messages=messages)
 
@@ -134,8 +134,8 @@ def thread(intent: Intent, owner: str) -> Thread:
     )
 
 
-def _timeline(intent: Intent) -> list[Entry]:
-    received = Entry(
+def _timeline(intent: Intent) -> list[ThreadEvent]:
+    received = ThreadEvent(
         event_id=_event_id(intent, "received"),
         event_type="intent_received",
         actor="gateway",
@@ -144,7 +144,7 @@ def _timeline(intent: Intent) -> list[Entry]:
     )
     if not intent.final:
         return [received]
-    done = Entry(
+    done = ThreadEvent(
         event_id=_event_id(intent, "completion"),
         event_type="intent_completion_delivered",
         actor="gateway",

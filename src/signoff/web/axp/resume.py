@@ -27,7 +27,7 @@ from signoff.core.intent.contradictions import (
     refusals,
     says_no,
 )
-from signoff.core.intent.model import Fault, Intent, Task
+from signoff.core.intent.model import Intent, StepError, Task
 from signoff.core.intent.wake import spec_of
 from signoff.core.plan.plan import HumanStep, Plan
 from signoff.core.plan.task_types import TaskSpec, canonical_outcome
@@ -192,7 +192,7 @@ def _report(rest: dict[str, Any], step_run: int) -> Report:
         return Report(step_run=step_run, result=result)
     reason = rest.get("reason")
     message = reason[:_MAX_TEXT] if isinstance(reason, str) and shows(reason) else "The agent gave up."
-    return Report(step_run=step_run, result=result, fault=Fault("agent_failed", message))
+    return Report(step_run=step_run, result=result, fault=StepError("agent_failed", message))
 
 
 def _is_outcome(outcome: Any, spec: TaskSpec, agreed: str) -> bool:

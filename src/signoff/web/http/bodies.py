@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar, get_args
 import msgspec
 
 from signoff.core.errors import Invalid
-from signoff.core.text.describe import shown, suggestion
+from signoff.core.text.describe import printable, suggestion
 from signoff.core.text.document_reader import refuse_two_spellings
 from signoff.web.http import json_intake
 from signoff.web.http.validation_errors import plainly
@@ -60,7 +60,7 @@ def refuse_dry_run(said: dict[str, Any], beside: str, hint: str) -> None:
 def unknown_field(kind: type[msgspec.Struct], name: str, path: str = "") -> Invalid:
     """The refusal of a field that a request does not have."""
     known = _all_fields(kind)
-    name = shown(name)
+    name = printable(name)
     near = suggestion(name, known)
     listed = "Known fields: " + ", ".join(known) + "." if known else "There are no fields here."
     return Invalid(

@@ -46,7 +46,7 @@ class Phase(Enum):
 _RAISE: Final = "Whoever runs the server can raise {}."
 
 
-class Receiving:
+class RequestLimits:
     """One connection. Each method raises Refused once what came is too much; then the connection is to be closed.
 
     begun: whether anything has come of any request yet.

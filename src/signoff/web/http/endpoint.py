@@ -65,7 +65,7 @@ class EndpointHandler:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         call = Call(self._state, scope, "")
-        reply = Reply(call, send)
+        reply = ResponseWriter(call, send)
         whole = False
         try:
             endpoint = self._endpoints.get(call.method)
@@ -124,7 +124,7 @@ class NotFoundHandler:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000})
             return
-        reply = Reply(Call(self._state, scope, ""), send)
+        reply = ResponseWriter(Call(self._state, scope, ""), send)
         await reply.refuse(
             NotFound("not_found", "There is nothing at this path.", hint="GET /docs lists what there is.")
         )
@@ -221,7 +221,7 @@ def _too_large(limit: int) -> TooLarge:
     )
 
 
-class Reply:
+class ResponseWriter:
     """The one way out. Every response names its request, and the mark and the trace that the caller gave it."""
 
     __slots__ = ("_call", "_headers", "_send", "_started")

@@ -15,7 +15,7 @@ from signoff.engine.feed import directory_topic, session_topic
 from signoff.web.http.call import Call
 
 
-class Wait:
+class HeldRequest:
     """A registered wait, as a context manager. Leaving it lets go of everything."""
 
     __slots__ = ("_call", "_gone", "_waiter")
@@ -26,7 +26,7 @@ class Wait:
         self._waiter = feed.waiting(*topics, directory_topic(actor.workspace), session_topic(actor.id))
         self._gone: asyncio.Task[None] | None = None
 
-    def __enter__(self) -> "Wait":
+    def __enter__(self) -> "HeldRequest":
         self._waiter.__enter__()
         return self
 

@@ -12,9 +12,9 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from signoff.core.errors import Busy, Malformed, Refused
-from signoff.web.http.connection_limits import Phase, ReceiveLimits, Receiving
+from signoff.web.http.connection_limits import Phase, ReceiveLimits, RequestLimits
 from signoff.web.http.endpoint import error_body
-from signoff.web.http.write_batching import Gathering
+from signoff.web.http.write_batching import WriteBatching
 
 log = logging.getLogger("signoff.web")
 
@@ -51,7 +51,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def __init__(self, *, limits: ReceiveLimits, **more: Any) -> None:
         super().__init__(**more)
         self._limits = limits
-        self._receiving = Receiving(limits)
+        self._receiving = RequestLimits(limits)
         self._refusal: Refused | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timed: tuple[Phase, int] | None = None
@@ -63,7 +63,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         most = self._limits.connections
         full = most and len(self.connections) >= most
-        self._gathering = Gathering(transport, self.loop, self._limits.send_seconds)
+        self._gathering = WriteBatching(transport, self.loop, self._limits.send_seconds)
         super().connection_made(self._gathering)  # type: ignore[arg-type]
         self.flow: _Flow = _Flow(self._gathering)  # type: ignore[arg-type]
         if full:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 from msgspec import Struct
 
 from signoff.core.errors import Invalid, Malformed
-from signoff.core.text.describe import shown, suggestion
+from signoff.core.text.describe import printable, suggestion
 from signoff.core.text.json_text import MAX_INTEGER
 
 _MOST: Final = 100
@@ -90,8 +90,8 @@ def unknown(name: str, known: Sequence[str]) -> Invalid:
     near = suggestion(name, known)
     return Invalid(
         "unknown_parameter",
-        f"There is no query parameter {shown(name)!r} here.",
-        field=shown(name),
+        f"There is no query parameter {printable(name)!r} here.",
+        field=printable(name),
         hint=f"{near} {listed}" if near else listed,
         details={"known": [*known]},
     )
@@ -113,7 +113,7 @@ def _check(parameter: Parameter, value: str) -> None:
         raise Invalid("validation_error", f"{name} is longer than {_LONGEST} characters.", field=name)
     if parameter.kind is Kind.FLAG and value.strip().lower() not in _TRUE | _FALSE:
         raise Invalid(
-            "validation_error", f"{name}: {shown(value)!r} is neither true nor false.", field=name,
+            "validation_error", f"{name}: {printable(value)!r} is neither true nor false.", field=name,
             hint="Send true or false.",
         )  # fmt: skip
     if parameter.kind is not Kind.COUNT:
@@ -122,11 +122,11 @@ def _check(parameter: Parameter, value: str) -> None:
         number = _integer(value) if not parameter.clamped or value.strip().isdigit() else int(float(value))
     except (ValueError, OverflowError):
         raise Invalid(
-            "validation_error", f"{name}: {shown(value)!r} is not a whole number.", field=name
+            "validation_error", f"{name}: {printable(value)!r} is not a whole number.", field=name
         ) from None
     if abs(number) > MAX_INTEGER:
         raise Invalid(
-            "integer_out_of_range", f"{name}: {shown(value)!r} lies beyond 2^53 - 1.", field=name,
+            "integer_out_of_range", f"{name}: {printable(value)!r} lies beyond 2^53 - 1.", field=name,
             hint="No number here is that large.",
         )  # fmt: skip
     if number < parameter.least and not parameter.clamped:

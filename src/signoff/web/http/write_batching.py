@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 
-class Gathering:
+class WriteBatching:
     """A transport that writes at the end of the turn; in everything else the transport that it stands for. Where the
     other side takes nothing of what it is owed for ``seconds``, the connection is given up: what is unsent is memory.
     """

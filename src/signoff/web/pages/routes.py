@@ -9,8 +9,8 @@ from signoff.web.http.call import Page
 from signoff.web.pages import signin
 from signoff.web.pages.admin import accounts, changes, people, policies, proposals, teams
 from signoff.web.pages.kit import live
-from signoff.web.pages.kit.handler import PageHandler, PageRequest, Row
-from signoff.web.pages.kit.open_task_counts import Waiting
+from signoff.web.pages.kit.handler import PageHandler, PageRequest, PageRoute
+from signoff.web.pages.kit.open_task_counts import OpenTaskCounts
 from signoff.web.pages.kit.render import static_files
 from signoff.web.pages.lists import inbox, intent, messages
 from signoff.web.pages.task import actions, page
@@ -27,63 +27,63 @@ async def static(request: PageRequest) -> Page:
     return Page(found[0], found[1], headers=_FOREVER)
 
 
-ROWS: Final[tuple[Row, ...]] = (
-    Row("GET", "/", inbox.inbox),
-    Row("GET", "/tasks/{task_id}", page.show),
-    Row("POST", "/tasks/{task_id}", page.decide),
-    Row("POST", "/tasks/{task_id}/{act}", actions.act),
-    Row("GET", "/t/{token}", page.show_by_link, open=True),
-    Row("POST", "/t/{token}", page.decide_by_link, open=True),
-    Row("GET", "/intents", inbox.intents),
-    Row("GET", "/intents/{intent_id}", intent.intent),
-    Row("POST", "/intents/{intent_id}/cancel", intent.cancel),
-    Row("POST", "/intents/{intent_id}/rerun", intent.rerun),
-    Row("GET", "/audit/{intent_id}", intent.audit),
-    Row("GET", "/live", live.inbox),
-    Row("GET", "/live/{intent_id}", live.intent),
-    Row("GET", "/workflows", accounts.workflows),
-    Row("GET", "/agents", accounts.agents),
-    Row("POST", "/agents/{account_id}/remove", accounts.remove_agent),
-    Row("GET", "/people", people.people),
-    Row("POST", "/people", people.add_person),
-    Row("GET", "/people/{person_id}", people.person),
-    Row("POST", "/people/{person_id}/sessions", people.sign_out),
-    Row("POST", "/people/{person_id}/{act}", people.act),
-    Row("GET", "/me", people.me),
-    Row("POST", "/me/channels/{channel}", people.link_code),
-    Row("POST", "/me/keys", people.add_key),
-    Row("POST", "/me/keys/{key_id}/revoke", people.revoke_key),
-    Row("GET", "/teams", teams.teams),
-    Row("POST", "/teams", teams.put_new),
-    Row("GET", "/teams/{name}", teams.team),
-    Row("POST", "/teams/{name}", teams.put),
-    Row("GET", "/channels", messages.channels),
-    Row("GET", "/policies", policies.policies),
-    Row("GET", "/policies/{name}", policies.policy),
-    Row("GET", "/changes", changes.changes),
-    Row("GET", "/proposals", proposals.proposals),
-    Row("GET", "/proposals/{proposal_id}", proposals.proposal),
-    Row("POST", "/proposals/{proposal_id}/confirm", proposals.confirm),
-    Row("POST", "/proposals/{proposal_id}/refuse", proposals.refuse),
-    Row("POST", "/proposals/{proposal_id}/mail", proposals.mail),
-    Row("GET", "/keys", accounts.keys),
-    Row("POST", "/keys", accounts.add_key),
-    Row("POST", "/keys/{key_id}/revoke", accounts.revoke_key),
-    Row("GET", "/login", signin.ask, open=True),
-    Row("POST", "/login", signin.by_key, open=True),
-    Row("POST", "/login/mail", signin.by_mail, open=True),
-    Row("GET", "/login/{token}", signin.look, open=True),
-    Row("POST", "/login/{token}", signin.by_link, open=True),
-    Row("GET", "/logout", signin.leave, open=True),
-    Row("POST", "/logout", signin.left, open=True),
-    Row("GET", "/static/{name}", static, open=True),
+ROWS: Final[tuple[PageRoute, ...]] = (
+    PageRoute("GET", "/", inbox.inbox),
+    PageRoute("GET", "/tasks/{task_id}", page.show),
+    PageRoute("POST", "/tasks/{task_id}", page.decide),
+    PageRoute("POST", "/tasks/{task_id}/{act}", actions.act),
+    PageRoute("GET", "/t/{token}", page.show_by_link, open=True),
+    PageRoute("POST", "/t/{token}", page.decide_by_link, open=True),
+    PageRoute("GET", "/intents", inbox.intents),
+    PageRoute("GET", "/intents/{intent_id}", intent.intent),
+    PageRoute("POST", "/intents/{intent_id}/cancel", intent.cancel),
+    PageRoute("POST", "/intents/{intent_id}/rerun", intent.rerun),
+    PageRoute("GET", "/audit/{intent_id}", intent.audit),
+    PageRoute("GET", "/live", live.inbox),
+    PageRoute("GET", "/live/{intent_id}", live.intent),
+    PageRoute("GET", "/workflows", accounts.workflows),
+    PageRoute("GET", "/agents", accounts.agents),
+    PageRoute("POST", "/agents/{account_id}/remove", accounts.remove_agent),
+    PageRoute("GET", "/people", people.people),
+    PageRoute("POST", "/people", people.add_person),
+    PageRoute("GET", "/people/{person_id}", people.person),
+    PageRoute("POST", "/people/{person_id}/sessions", people.sign_out),
+    PageRoute("POST", "/people/{person_id}/{act}", people.act),
+    PageRoute("GET", "/me", people.me),
+    PageRoute("POST", "/me/channels/{channel}", people.link_code),
+    PageRoute("POST", "/me/keys", people.add_key),
+    PageRoute("POST", "/me/keys/{key_id}/revoke", people.revoke_key),
+    PageRoute("GET", "/teams", teams.teams),
+    PageRoute("POST", "/teams", teams.put_new),
+    PageRoute("GET", "/teams/{name}", teams.team),
+    PageRoute("POST", "/teams/{name}", teams.put),
+    PageRoute("GET", "/channels", messages.channels),
+    PageRoute("GET", "/policies", policies.policies),
+    PageRoute("GET", "/policies/{name}", policies.policy),
+    PageRoute("GET", "/changes", changes.changes),
+    PageRoute("GET", "/proposals", proposals.proposals),
+    PageRoute("GET", "/proposals/{proposal_id}", proposals.proposal),
+    PageRoute("POST", "/proposals/{proposal_id}/confirm", proposals.confirm),
+    PageRoute("POST", "/proposals/{proposal_id}/refuse", proposals.refuse),
+    PageRoute("POST", "/proposals/{proposal_id}/mail", proposals.mail),
+    PageRoute("GET", "/keys", accounts.keys),
+    PageRoute("POST", "/keys", accounts.add_key),
+    PageRoute("POST", "/keys/{key_id}/revoke", accounts.revoke_key),
+    PageRoute("GET", "/login", signin.ask, open=True),
+    PageRoute("POST", "/login", signin.by_key, open=True),
+    PageRoute("POST", "/login/mail", signin.by_mail, open=True),
+    PageRoute("GET", "/login/{token}", signin.look, open=True),
+    PageRoute("POST", "/login/{token}", signin.by_link, open=True),
+    PageRoute("GET", "/logout", signin.leave, open=True),
+    PageRoute("POST", "/logout", signin.left, open=True),
+    PageRoute("GET", "/static/{name}", static, open=True),
 )
 
 
 def inbox_routes(state: AppState) -> list[Route]:
     """One route per path, in the table's order; the methods of a path share a door."""
-    paths: dict[str, dict[str, Row]] = {}
+    paths: dict[str, dict[str, PageRoute]] = {}
     for row in ROWS:
         paths.setdefault(row.path, {})[row.method] = row
-    waiting = Waiting(state)
+    waiting = OpenTaskCounts(state)
     return [Route(path, PageHandler(state, methods, waiting)) for path, methods in paths.items()]

@@ -6,7 +6,7 @@ from signoff.core.ids import step_run_id
 from signoff.core.intent.assurance import revisions_of
 from signoff.core.intent.model import Delivery, Intent
 from signoff.core.plan.plan import AgentStep
-from signoff.web.shapes.common import Display, verbatim, whom
+from signoff.web.shapes.common import Display, actor_ref, verbatim
 from signoff.web.shapes.intents import sender
 from signoff.wire.common import ABSENT
 from signoff.wire.deliveries import DeliveryOut, ShownDelivery
@@ -51,7 +51,7 @@ def delivery_out(intent: Intent, payload: bytes, lease: timedelta, display: Disp
         result_revisions=revisions_of(intent),
         revision=intent.revision,
         idempotency_key=ref,
-        requester=whom(intent.requester, display),
+        requester=actor_ref(intent.requester, display),
         correlation_id=intent.correlation_id or intent.id,
         created_at=intent.created_at,
         deadline_at=held.deadline_at or intent.deadline_at or ABSENT,

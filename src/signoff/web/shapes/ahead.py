@@ -1,6 +1,6 @@
 """What may run after a decision, on the wire: the steps ahead of a task, with what their agents will be given."""
 
-from signoff.core.plan.lookahead import Ahead, ahead
+from signoff.core.plan.lookahead import UpcomingStep, upcoming_steps
 from signoff.core.plan.plan import AgentStep, HumanStep, NotifyStep, Plan
 from signoff.web.shapes.common import maybe
 from signoff.web.shapes.intents import kind_of
@@ -10,10 +10,10 @@ from signoff.wire.tasks import NextStep
 
 def next_steps(plan: Plan, gate: HumanStep) -> tuple[NextStep, ...]:
     """What a yes leads to first, in order; then what only other answers lead to."""
-    return tuple(_next_step(one) for one in ahead(plan, gate))
+    return tuple(_next_step(one) for one in upcoming_steps(plan, gate))
 
 
-def _next_step(one: Ahead) -> NextStep:
+def _next_step(one: UpcomingStep) -> NextStep:
     step = one.step
     after = tuple(after.value for after in one.after)
     out = NextStep(step_id=step.id, kind=kind_of(step), after=after, off_main_path=one.detour)

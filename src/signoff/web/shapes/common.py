@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from signoff.core.intent.model import Requester
-from signoff.wire.common import ABSENT, Text, Who
+from signoff.wire.common import ABSENT, ActorRef, Text
 
 _ENCODER: Final = msgspec.json.Encoder()
 
@@ -16,9 +16,9 @@ Display: TypeAlias = Callable[[str], str]
 """An actor's id to a name for people."""
 
 
-def whom(requester: Requester, display: Display) -> Who:
+def actor_ref(requester: Requester, display: Display) -> ActorRef:
     """The requester, named for people."""
-    return Who(
+    return ActorRef(
         kind=requester.kind.value,
         id=requester.id,
         address=maybe(requester.address),

@@ -4,11 +4,11 @@ of what people do with a task beside answering it.
 
 from zoneinfo import ZoneInfo
 
-from signoff.core.intent.assurance import checked, demanded, worst_risk
-from signoff.core.intent.conclusion import stays
+from signoff.core.intent.assurance import checked, with_check_results, worst_risk
+from signoff.core.intent.conclusion import failure_kept
 from signoff.core.plan.task_types import Strength
 from signoff.core.plan.wording import NO_MAIL, PROOFS
-from signoff.engine.directory.contact_schedule import Explanation, Foretold, Reach
+from signoff.engine.directory.contact_schedule import ContactSchedule, EligiblePerson, ExpectedContact
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.web.shapes.common import maybe
 from signoff.web.shapes.people import email_of
@@ -17,13 +17,13 @@ from signoff.wire.common import ABSENT
 from signoff.wire.tasks import ContactOut, DeciderOut, ExplainOut, StageOut
 
 
-def explain_out(made: Explanation, directory: Snapshot, mails: bool, task_id: str = "") -> ExplainOut:
+def explain_out(made: ContactSchedule, directory: Snapshot, mails: bool, task_id: str = "") -> ExplainOut:
     """``mails``: whether the server can mail sign-in links."""
     allowed = (
         directory.workspace.self_approval if made.spec.self_approval is None else made.spec.self_approval
     )
     results = checked(made.intent, made.task.step)
-    strength = demanded(made.spec.strength, made.spec.risk, results.all)
+    strength = with_check_results(made.spec.strength, made.spec.risk, results.all)
     return ExplainOut(
         policy=maybe(made.spec.policy),
         because=maybe(made.spec.because),
@@ -46,12 +46,12 @@ def explain_out(made: Explanation, directory: Snapshot, mails: bool, task_id: st
         ],
         contacts=[_contact(foretold, made, directory) for foretold in made.contacts],
         on_expiry=on_expiry(
-            made.step, made.task.deadline_at, made.intent.deadline_at, stays(made.intent, made.step) is not None
+            made.step, made.task.deadline_at, made.intent.deadline_at, failure_kept(made.intent, made.step) is not None
         ),
     )  # fmt: skip
 
 
-def _decider(reach: Reach, directory: Snapshot) -> DeciderOut:
+def _decider(reach: EligiblePerson, directory: Snapshot) -> DeciderOut:
     return DeciderOut(
         person=email_of(directory, reach.person),
         name=directory.display(reach.person),
@@ -61,7 +61,7 @@ def _decider(reach: Reach, directory: Snapshot) -> DeciderOut:
     )
 
 
-def _contact(foretold: Foretold, made: Explanation, directory: Snapshot) -> ContactOut:
+def _contact(foretold: ExpectedContact, made: ContactSchedule, directory: Snapshot) -> ContactOut:
     contact, zone = foretold.contact, foretold.zone or made.zone
     return ContactOut(
         kind=contact.kind.value,

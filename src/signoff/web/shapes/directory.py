@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from signoff.core.directory.actors import ActorKind
-from signoff.core.directory.model import Account, ApiKey, Workflow, Workspace
-from signoff.core.directory.workers import Worker, seen_words
+from signoff.core.directory.model import Account, ApiKey, NamedWorkflow, Workspace
+from signoff.core.directory.workers import Worker, last_seen_text
 from signoff.core.plan.plan import HumanStep, Plan
 from signoff.core.plan.task_types import Strength
 from signoff.engine.identity.keys import NewKey
@@ -44,7 +44,7 @@ def account_out(account: Account, workspace: Workspace) -> AccountOut:
 def seen_account(out: AccountOut, worker: Worker | None, now: datetime) -> AccountOut:
     """The agent with when work was last asked for as it; one that is called itself asks for none."""
     if out.kind == ActorKind.AGENT.value and out.delivery_mode != "http":
-        out.last_seen = seen_words(worker.seen_at if worker else None, now)
+        out.last_seen = last_seen_text(worker.seen_at if worker else None, now)
         if worker is not None:
             out.last_seen_at, out.last_seen_client = worker.seen_at, maybe(worker.client)
     return out
@@ -89,7 +89,7 @@ def new_key_out(made: NewKey, address: str) -> NewKeyOut:
     )
 
 
-def workflow_out(workflow: Workflow, plan: Plan, by: str) -> WorkflowOut:
+def workflow_out(workflow: NamedWorkflow, plan: Plan, by: str) -> WorkflowOut:
     """``plan``: as it was compiled then; ``by``: the name of who applied it."""
     proofs = [step.task.strength for step in plan.steps if isinstance(step, HumanStep)]
     return WorkflowOut(

@@ -1,5 +1,5 @@
 """Facts to AXP events (3.6). What a status was at each event follows from the event and those before it, so a
-``Trail`` is walked from the first fact on; sequence numbers are doubled, because AXP's clients count cursors
+``EventWalker`` is walked from the first fact on; sequence numbers are doubled, because AXP's clients count cursors
 in two ways (contract 3.7) and only even numbers serve both.
 """
 
@@ -10,7 +10,7 @@ from typing import Any, Final
 from signoff.core.ids import step_run_id
 from signoff.core.intent import events as e
 from signoff.core.intent.advance import Change
-from signoff.core.intent.model import FINAL, Fault, Intent, Status, Waiting
+from signoff.core.intent.model import FINAL, Intent, Status, StepError, Waiting
 from signoff.core.intent.result import result_of
 from signoff.core.intent.states import EFFECTS, Effect, effect_of
 from signoff.core.plan.plan import HumanStep
@@ -40,7 +40,7 @@ _TOLD: Final = (
 )
 
 
-class Trail:
+class EventWalker:
     """Walks an intent's facts in order, from the first one on, and shows each as an event."""
 
     def __init__(self, intent: Intent) -> None:
@@ -112,7 +112,7 @@ class Trail:
         return step.task if isinstance(step, HumanStep) else TaskSpec()
 
 
-class StepTrail(Trail):
+class StepTrail(EventWalker):
     """The part of a history that one step visit is about, shown as the life of an intent of its own."""
 
     def __init__(self, intent: Intent, step_run: int) -> None:
@@ -152,12 +152,14 @@ class StepTrail(Trail):
         return None
 
 
-def trail_of(intent: Intent, step_run: int) -> Trail:
+def trail_of(intent: Intent, step_run: int) -> EventWalker:
     """The trail of what an id names: the intent itself (0), or one step visit."""
-    return StepTrail(intent, step_run) if step_run else Trail(intent)
+    return StepTrail(intent, step_run) if step_run else EventWalker(intent)
 
 
-def walk(trail: Trail, facts: Iterable[e.Fact], after: int = 0, *, result: bool = True) -> list[EventOut]:
+def walk(
+    trail: EventWalker, facts: Iterable[e.Fact], after: int = 0, *, result: bool = True
+) -> list[EventOut]:
     """The events of these facts with a wire seq above ``after``; the facts before are walked too."""
     events = (trail.show(fact, result=result) for fact in facts)
     return [event for event in events if event is not None and event.seq > after]
@@ -165,7 +167,7 @@ def walk(trail: Trail, facts: Iterable[e.Fact], after: int = 0, *, result: bool 
 
 def events_of(change: Change) -> list[EventOut]:
     """What one command brought about, as events; without a result at their top."""
-    trail = Trail(change.after)
+    trail = EventWalker(change.after)
     if change.before is not None:
         trail.status, trail.waiting = change.before.status, change.before.waiting
         trail.pending = pending(change.before)
@@ -189,7 +191,7 @@ def details(fact: e.Fact, intent: Intent) -> dict[str, Any]:
     match event:
         case e.Completed():
             told["result"] = event.result if event.result is not None else result_of(intent)
-        case e.Failed(fault=fault) | e.Reported(fault=Fault() as fault):
+        case e.Failed(fault=fault) | e.Reported(fault=StepError() as fault):
             told["error"] = {"code": fault.code, "message": fault.message, "retryable": fault.retryable}
             told["reason"] = fault.message
         case e.Escalated():

@@ -9,12 +9,12 @@ from signoff.core.directory.rotation import absence_at
 from signoff.core.plan.hours_reader import DAYS
 from signoff.core.text import json_value
 from signoff.engine.admin.manifest_diff import PlannedChange
-from signoff.engine.admin.proposals import Proposal, Shown, reasons
+from signoff.engine.admin.proposals import Proposal, ProposedChange, reasons
 from signoff.engine.directory.snapshot import NamedPolicy, Snapshot
 from signoff.engine.identity.sessions import OpenSession
 from signoff.web.shapes.common import maybe, verbatim
 from signoff.wire.changes import ChangeOut, ProposalOut, RecordedChange
-from signoff.wire.common import ABSENT, Who
+from signoff.wire.common import ABSENT, ActorRef
 from signoff.wire.people import AbsenceOut, HoursOut, PersonOut, SessionOut
 from signoff.wire.policies import PolicyOut
 from signoff.wire.teams import RotationOut, TeamOut
@@ -97,7 +97,7 @@ def proposal_out(proposal: Proposal, display: Display) -> ProposalOut:
     out = ProposalOut(
         id=row.id,
         state=proposal.state,
-        proposed_by=Who(kind=row.actor_kind, id=row.actor_id, name=display(row.actor_id)),
+        proposed_by=ActorRef(kind=row.actor_kind, id=row.actor_id, name=display(row.actor_id)),
         proposed_at=row.at,
         expires_at=row.expires_at,
         changes=[change_out(shown) for shown in proposal.changes],
@@ -109,11 +109,11 @@ def proposal_out(proposal: Proposal, display: Display) -> ProposalOut:
     return out
 
 
-def _person(id: str, display: Display) -> Who:
-    return Who(kind="person", id=id, name=display(id))
+def _person(id: str, display: Display) -> ActorRef:
+    return ActorRef(kind="person", id=id, name=display(id))
 
 
-def change_out(planned: PlannedChange | Shown) -> ChangeOut:
+def change_out(planned: PlannedChange | ProposedChange) -> ChangeOut:
     return ChangeOut(
         action=planned.action,
         kind=planned.kind,
@@ -131,7 +131,7 @@ def recorded_out(change: DirectoryChange, display: Display) -> RecordedChange:
         id=change.id,
         number=change.number,
         at=change.at,
-        actor=Who(kind=change.actor_kind, id=change.actor_id, name=display(change.actor_id)),
+        actor=ActorRef(kind=change.actor_kind, id=change.actor_id, name=display(change.actor_id)),
         via=change.via,
         action="create" if before is None else "change" if after is not None else "remove",
         kind=change.kind,

@@ -2,21 +2,21 @@
 
 from datetime import datetime
 
-from signoff.core.directory.roles import DECIDING_PARTIES
+from signoff.core.directory.roles import DECIDING_ROLES
 from signoff.core.ids import step_run_id
 from signoff.core.intent import events as e
-from signoff.core.intent.assurance import checked, demanded, worst_risk
-from signoff.core.intent.conclusion import stays
+from signoff.core.intent.assurance import checked, with_check_results, worst_risk
+from signoff.core.intent.conclusion import failure_kept
 from signoff.core.intent.deleted_payload import payload_deleted
 from signoff.core.intent.model import Intent, Task
-from signoff.core.intent.snoozed import ending
+from signoff.core.intent.snoozed import pending_snoozes
 from signoff.core.intent.wake import escalation_at, reminder_at
 from signoff.core.plan import wording
 from signoff.core.plan.plan import HumanStep
 from signoff.core.text.times import utc_text
 from signoff.engine.read.task_history import TaskHistory
 from signoff.web.shapes.ahead import next_steps
-from signoff.web.shapes.common import Display, maybe, verbatim, whom
+from signoff.web.shapes.common import Display, actor_ref, maybe, verbatim
 from signoff.web.shapes.intents import human_task, outcomes, sender
 from signoff.wire.common import ABSENT
 from signoff.wire.tasks import CommentOut, MyTask, SnoozeOut, TaskOut, VoteOut
@@ -37,7 +37,7 @@ def task_out(intent: Intent, payload: bytes, history: TaskHistory, display: Disp
         title=spec.title,
         description=spec.description,
         risk=worst_risk(spec.risk, results.current)[0].value,
-        strength=demanded(spec.strength, spec.risk, results.all).value,
+        strength=with_check_results(spec.strength, spec.risk, results.all).value,
         allowed_outcomes=spec.open_to(history.agreed),
         outcomes=outcomes(spec, history.agreed),
         form_schema=spec.form if spec.form is not None else ABSENT,
@@ -48,7 +48,7 @@ def task_out(intent: Intent, payload: bytes, history: TaskHistory, display: Disp
         previous_results=results.all,
         result_revisions=results.of,
         next_steps=next_steps(intent.plan, step),
-        requester=whom(intent.requester, display),
+        requester=actor_ref(intent.requester, display),
         approvers=_asked(step, history),
         stage=history.stage + 1,
         stages=len(spec.stages),
@@ -59,7 +59,9 @@ def task_out(intent: Intent, payload: bytes, history: TaskHistory, display: Disp
         digest=history.digest,
         votes=tuple(_vote(fact, display) for fact in history.votes.values()),
         comments=tuple(_comment(fact, display) for fact in history.comments) if history.comments else ABSENT,
-        on_expiry=on_expiry(step, history.deadline_at, intent.deadline_at, stays(intent, step) is not None),
+        on_expiry=on_expiry(
+            step, history.deadline_at, intent.deadline_at, failure_kept(intent, step) is not None
+        ),
     )
     _show_state(out, intent, history, display)
     return out
@@ -70,7 +72,9 @@ def _show_state(out: TaskOut, intent: Intent, history: TaskHistory, display: Dis
     if isinstance(held, Task) and held.step_run == history.step_run:
         out.state = "open"
         out.reviewed_by = maybe(history.taken_by)
-        off = tuple(SnoozeOut(person=o.person, name=display(o.person), until=o.until) for o in ending(held))
+        off = tuple(
+            SnoozeOut(person=o.person, name=display(o.person), until=o.until) for o in pending_snoozes(held)
+        )
         out.snoozed = off or ABSENT
         out.next_reminder_at = reminder_at(intent, held) or ABSENT
         out.escalation_at = escalation_at(intent, held) or ABSENT
@@ -85,7 +89,7 @@ def _show_state(out: TaskOut, intent: Intent, history: TaskHistory, display: Dis
 
 
 def _asked(step: HumanStep, history: TaskHistory) -> tuple[str, ...]:
-    names = [*(history.assigned or step.task.stages[history.stage].approvers or DECIDING_PARTIES)]
+    names = [*(history.assigned or step.task.stages[history.stage].approvers or DECIDING_ROLES)]
     names += [name for rung in step.task.escalate[: history.escalated] for name in rung.to]
     return tuple(dict.fromkeys(names))
 
@@ -116,7 +120,7 @@ def on_expiry(
     step: HumanStep, due_at: datetime | None, intent_due_at: datetime | None, refused: bool = False
 ) -> str:
     """What happens if no one answers, with times in UTC."""
-    return wording.on_silence(step, due_at, intent_due_at, utc_text, refused)
+    return wording.on_expiry_text(step, due_at, intent_due_at, utc_text, refused)
 
 
 def my_task(intent: Intent, task: Task) -> MyTask:

@@ -10,8 +10,8 @@ from signoff.core.directory.authorization import Action, authorize
 from signoff.core.directory.model import Account, Person
 from signoff.core.errors import Invalid, Refused
 from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Step
-from signoff.core.plan.policy_choice import Choice
-from signoff.core.policy.conditions import said
+from signoff.core.plan.policy_choice import PolicyChoice
+from signoff.core.policy.conditions import conditions_text
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.next_steps import absent
 from signoff.web.http.call import Page
@@ -51,8 +51,12 @@ def _does(step: Step, directory: Snapshot) -> str:
             return "notifies people"
 
 
-def _choice(choice: Choice) -> str:
-    return f"policy {choice.use} if {said(choice.when)}" if choice.when else f"otherwise policy {choice.use}"
+def _choice(choice: PolicyChoice) -> str:
+    return (
+        f"policy {choice.use} if {conditions_text(choice.when)}"
+        if choice.when
+        else f"otherwise policy {choice.use}"
+    )
 
 
 async def agents(request: PageRequest) -> Page:

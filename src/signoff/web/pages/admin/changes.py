@@ -23,7 +23,7 @@ _SHOWN: Final = 20
 _EMPTY: Final = frozenset({"", "[]", "{}", "null"})  # of what is made or removed: not worth a line
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class ChangeEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One change; ``of``: whose a key is; ``did``: made, changed, removed; ``by``: who confirmed it where it took two;
     ``href``: the page of what was changed, "" where it has none.
     """
@@ -44,7 +44,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 class About(msgspec.Struct, frozen=True):
     """What was changed about one thing: the latest, and where the older ones are ("": that is all)."""
 
-    entries: list[Entry]
+    entries: list[ChangeEntry]
     older: str
 
 
@@ -73,11 +73,11 @@ async def about(request: PageRequest, subject: str, before: int = 0, limit: int 
     return About([entry(change, directory) for change in page], older)
 
 
-def entry(change: DirectoryChange, directory: Snapshot) -> Entry:
+def entry(change: DirectoryChange, directory: Snapshot) -> ChangeEntry:
     before = json_value.decode(change.before) if change.before else None
     after = json_value.decode(change.after) if change.after else None
     shown, fields = differing(before, after, directory)
-    return Entry(
+    return ChangeEntry(
         at=change.at, who=_by(change, directory), via=change.via, kind=change.kind,
         name=known(change.name, directory), of=_holder(change.kind, before or after, directory),
         href=href(change.kind, change.name, directory), leaves=shown, fields=fields,

@@ -18,11 +18,11 @@ from signoff.core.errors import Conflict, Invalid, NotFound, Refused
 from signoff.core.formats.manifest import Manifest, read_person
 from signoff.core.plan.hours_reader import DAYS, hours_text
 from signoff.core.text.document_reader import document
-from signoff.engine.delivery.chat_answers import Code
+from signoff.engine.delivery.chat_answers import LinkCode
 from signoff.engine.delivery.recipients import preferred_channels
 from signoff.engine.directory.change_log import person_subject
 from signoff.engine.directory.snapshot import Snapshot
-from signoff.engine.identity.keys import makers
+from signoff.engine.identity.keys import key_creators
 from signoff.notify.registry import label_of, link_text, personal_channels
 from signoff.web.http.call import Page
 from signoff.web.pages.admin import confirm_removal
@@ -131,7 +131,7 @@ async def _person(
     request: PageRequest,
     person_id: str,
     refusal: Refused | None = None,
-    code: tuple[str, Code] | None = None,
+    code: tuple[str, LinkCode] | None = None,
     secret: str = "",
 ) -> Page:
     directory = await request.state.directory.of(request.actor.workspace)
@@ -177,7 +177,7 @@ class LinkedChat(msgspec.Struct, frozen=True):
     say: str = ""
 
 
-async def _chats(request: PageRequest, person: Person, code: tuple[str, Code] | None) -> list[LinkedChat]:
+async def _chats(request: PageRequest, person: Person, code: tuple[str, LinkCode] | None) -> list[LinkedChat]:
     return [
         LinkedChat(
             name,
@@ -322,7 +322,10 @@ async def _own_keys(request: PageRequest) -> list[dict[str, Any]]:
     found = await request.state.accounts.keys(request.actor, request.actor.id)
     good = [k for k in found if k.revoked_at is None and (k.expires_at is None or k.expires_at > now)]
     return [
-        {"key": key, "by": ", ".join(directory.display(p) for p in makers(key) if p != request.actor.id)}
+        {
+            "key": key,
+            "by": ", ".join(directory.display(p) for p in key_creators(key) if p != request.actor.id),
+        }
         for key in sorted(good, key=lambda key: key.created_at, reverse=True)
     ]
 

@@ -8,9 +8,9 @@ import msgspec
 from signoff.core.errors import NotFound
 from signoff.core.policy.fields import clauses
 from signoff.core.text import json_value
-from signoff.engine.directory.contact_schedule import Explanation, hypothetical
+from signoff.engine.directory.contact_schedule import ContactSchedule, preview
 from signoff.engine.directory.snapshot import NamedPolicy, Snapshot
-from signoff.engine.read.approvers import Contact, contact_words, soon
+from signoff.engine.read.approvers import UpcomingContact, contact_text, soon
 from signoff.engine.read.policy_text import PolicyNames
 from signoff.web.http.call import Page
 from signoff.web.pages.admin.changes import about
@@ -40,19 +40,19 @@ async def policy(request: PageRequest) -> Page:
     found = directory.policies.get(request.params["name"])
     if found is None:
         raise NotFound("policy_not_found", f"There is no policy {request.params['name'][:128]!r}.")
-    foretell = partial(hypothetical, found, directory, request.state.clock.now(), request.actor.workspace)
+    foretell = partial(preview, found, directory, request.state.clock.now(), request.actor.workspace)
     made = await request.state.aside.run(request.actor, foretell)
     shown, unsaid = soon(made.contacts)
     return await request.page(
         "policy.html", row=found.row, risk=found.policy.risk.value, by=directory.display(found.row.applied_by),
         clauses=clauses(found.policy, PolicyNames(directory)),
         flows=_flows(found.row.name, directory), deciders=_deciders(made, directory),
-        contacts=[Contact(one.contact.at, contact_words(one, made, directory)) for one in shown], unsaid=unsaid,
+        contacts=[UpcomingContact(one.contact.at, contact_text(one, made, directory)) for one in shown], unsaid=unsaid,
         source=_source(found), changes=await about(request, f"policy:{found.row.name}"),
     )  # fmt: skip
 
 
-def _deciders(made: Explanation, directory: Snapshot) -> list[tuple[str, str]]:
+def _deciders(made: ContactSchedule, directory: Snapshot) -> list[tuple[str, str]]:
     """(name, why) of those who could decide its first stage now."""
     return [
         (directory.display(reach.person), reach.why.replace("team:", "team ").replace("role:", ""))

@@ -10,7 +10,7 @@ import msgspec
 from signoff.core.errors import NotFound, Refused
 from signoff.core.plan.task_types import Strength
 from signoff.core.text.json_diff import Leaf
-from signoff.engine.admin.proposals import WAITING, Proposal, Shown, reasons
+from signoff.engine.admin.proposals import WAITING, Proposal, ProposedChange, reasons
 from signoff.engine.delivery.signin_mail import OPERATOR_MAKES_ONE
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.web.http.call import Page
@@ -22,7 +22,7 @@ _ENDED: Final = 20
 _TONES: Final = {"confirmed": "good", "waiting": "wait"}
 
 
-class Row(msgspec.Struct, frozen=True):
+class ProposalRow(msgspec.Struct, frozen=True):
     """A proposal in a list; ``stale``: why it cannot be confirmed any more, "" while it can."""
 
     id: str
@@ -128,11 +128,11 @@ async def mail(request: PageRequest) -> Page:
     return request.to(f"/proposals/{id}?mailed")
 
 
-async def _row(request: PageRequest, found: Proposal, directory: Snapshot) -> Row:
+async def _row(request: PageRequest, found: Proposal, directory: Snapshot) -> ProposalRow:
     row, end = found.row, found.end
     waits = found.state == WAITING
     stale = await request.state.proposals.stale(found) if waits else ""
-    return Row(
+    return ProposalRow(
         id=row.id, state=found.state, tone="bad" if stale else _TONES.get(found.state, "bad"),
         who=directory.display(row.actor_id), own=row.actor_id == request.actor.id, at=row.at, expires_at=row.expires_at,
         changes=tuple(f"{one.kind} {known(one.name, directory)}" for one in found.changes),
@@ -141,7 +141,7 @@ async def _row(request: PageRequest, found: Proposal, directory: Snapshot) -> Ro
     )  # fmt: skip
 
 
-def _difference(shown: Shown, directory: Snapshot) -> Difference:
+def _difference(shown: ProposedChange, directory: Snapshot) -> Difference:
     found, _ = differing(shown.before, shown.after, directory)
     did = "made" if shown.before is None else "changed"
     where = href(shown.kind, shown.name, directory)

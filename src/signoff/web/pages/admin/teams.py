@@ -22,7 +22,7 @@ from signoff.web.shapes.people import email_of
 _WEEKS: Final = 5
 
 
-class Turn(msgspec.Struct, frozen=True):
+class OnCallTurn(msgspec.Struct, frozen=True):
     """Who is on call from when; ``instead``: who is told in their stead, as they are away."""
 
     at: datetime
@@ -79,7 +79,7 @@ def _people(directory: Snapshot) -> list[tuple[str, str]]:
     return sorted(active, key=lambda one: one[1].lower())
 
 
-def _turns(team: Team, directory: Snapshot, now: datetime) -> list[Turn]:
+def _turns(team: Team, directory: Snapshot, now: datetime) -> list[OnCallTurn]:
     """Who is on call now, and who follows."""
     if team.rotation is None:
         return []
@@ -89,7 +89,7 @@ def _turns(team: Team, directory: Snapshot, now: datetime) -> list[Turn]:
         known = directory.people.get(person)
         absence = absence_at(known.absences, at) if known else None
         instead = directory.display(absence.delegate) if absence and absence.delegate else ""
-        found.append(Turn(at, directory.display(person), absence is not None, instead))
+        found.append(OnCallTurn(at, directory.display(person), absence is not None, instead))
         at = team.rotation.handover_after(at)
     return found
 

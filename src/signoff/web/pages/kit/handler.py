@@ -20,10 +20,10 @@ from signoff.core.errors import Busy, Invalid, Malformed, Refused, TooMany, Unau
 from signoff.core.text.hidden_characters import shows
 from signoff.web.hosts import check_host
 from signoff.web.http.call import Call, Page, Stream
-from signoff.web.http.endpoint import GoneAwayError, Reply, WrongMethod, read_body
+from signoff.web.http.endpoint import GoneAwayError, ResponseWriter, WrongMethod, read_body
 from signoff.web.pages.kit import cookies
 from signoff.web.pages.kit.csrf import check_origin, form_token
-from signoff.web.pages.kit.open_task_counts import Waiting
+from signoff.web.pages.kit.open_task_counts import OpenTaskCounts
 from signoff.web.pages.kit.render import load, loaded, render
 from signoff.web.state import AppState
 from signoff.wire.common import LONGEST_COMMENT
@@ -54,7 +54,7 @@ _OVER_TLS: Final = (
 class PageRequest:
     """One request to a page. ``person`` is whoever is signed in, None for nobody; ``form`` what was posted."""
 
-    def __init__(self, call: Call, waiting: Waiting) -> None:
+    def __init__(self, call: Call, waiting: OpenTaskCounts) -> None:
         self.call = call
         self._waiting = waiting
         self.state = call.state
@@ -141,7 +141,7 @@ class PageRequest:
 Run = Callable[[PageRequest], Awaitable[Page | Stream]]
 
 
-class Row(msgspec.Struct, frozen=True):
+class PageRoute(msgspec.Struct, frozen=True):
     """One row of the table of pages. ``open``: nobody has to be signed in."""
 
     method: str
@@ -153,7 +153,7 @@ class Row(msgspec.Struct, frozen=True):
 class PageHandler:
     """One path: its pages by method."""
 
-    def __init__(self, state: AppState, rows: Mapping[str, Row], waiting: Waiting) -> None:
+    def __init__(self, state: AppState, rows: Mapping[str, PageRoute], waiting: OpenTaskCounts) -> None:
         self._state = state
         self._waiting = waiting
         self._rows = dict(rows)
@@ -163,7 +163,7 @@ class PageHandler:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         call = Call(self._state, scope, "")
-        reply = Reply(call, send)
+        reply = ResponseWriter(call, send)
         settings = self._state.settings
         try:
             check_host(scope["headers"], settings.base_url, settings.allowed_hosts)
@@ -210,7 +210,7 @@ class PageHandler:
             )
             return await error_page(request, broken, 500)
 
-    def _counted(self, call: Call, refusal: Refused, row: Row | None) -> Refused:
+    def _counted(self, call: Call, refusal: Refused, row: PageRoute | None) -> Refused:
         """A refused try at an open page counts against the caller, and beyond the limit is told so. What succeeds is
         never refused for others' tries: behind a proxy that is not in ``trusted_proxies`` all are one caller.
         """
@@ -237,7 +237,7 @@ class PageHandler:
             raise Malformed("not_a_form", "The posted form cannot be read.") from None
         check_origin(request.call, cookies.bindings_of(request.call), request.field("form_token"))
 
-    async def _identify(self, request: PageRequest, row: Row) -> None:
+    async def _identify(self, request: PageRequest, row: PageRoute) -> None:
         if not request.token:
             if not row.open:
                 raise Unauthenticated("signed_out", "You are not signed in.")

@@ -9,7 +9,7 @@ from typing import Final
 from signoff.core.errors import Refused
 from signoff.engine.feed import tasks_topic
 from signoff.web.http.call import Stream, Write
-from signoff.web.http.held_requests import Wait
+from signoff.web.http.held_requests import HeldRequest
 from signoff.web.pages.kit.handler import PageRequest
 
 _BEAT: Final = 15.0
@@ -39,7 +39,7 @@ def beating(request: PageRequest, topic: str, beat: float) -> Stream:
         clock = asyncio.get_running_loop().time
         until = spoken = clock()
         until += _LONGEST
-        with Wait(request.call, topic) as waiter:
+        with HeldRequest(request.call, topic) as waiter:
             waiter.watch()
             # the page was read before this stream listened: let it read once more, so that nothing is missed
             await write(b"retry: 3000\nevent: changed\ndata:\n\n")

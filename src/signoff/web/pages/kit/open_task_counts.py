@@ -9,10 +9,10 @@ from signoff.core.directory.actors import Actor
 from signoff.core.directory.authorization import Action, permits
 from signoff.core.errors import Refused
 from signoff.core.intent.answering_rights import asked
-from signoff.core.intent.authorization import may
+from signoff.core.intent.authorization import authorize_command
 from signoff.core.intent.commands import Answer
 from signoff.core.intent.model import Intent, Task
-from signoff.core.intent.snoozed import asleep
+from signoff.core.intent.snoozed import active_snooze
 from signoff.store.work import Stored
 from signoff.web.state import AppState
 
@@ -27,7 +27,7 @@ def is_mine(actor: Actor, intent: Intent, task: Task) -> bool:
     if any(vote.person == actor.id and vote.at_stage == task.stage for vote in task.votes):
         return False
     try:
-        may(
+        authorize_command(
             actor,
             Answer("", task.step_run, stage=task.stage, revision=task.revision, digest=task.digest),
             intent,
@@ -53,7 +53,7 @@ async def open_tasks(state: AppState, actor: Actor) -> tuple[list[Stored], bool]
     return found, True
 
 
-class Waiting:
+class OpenTaskCounts:
     """How many tasks wait for whom: at most one look at the open tasks per person and change."""
 
     def __init__(self, state: AppState) -> None:
@@ -96,7 +96,7 @@ class Waiting:
             page = await self._state.view.tasks(actor, after=after, limit=READ)
             for stored in page:
                 task = stored.intent.open
-                if isinstance(task, Task) and asleep(task, actor.id) is None:
+                if isinstance(task, Task) and active_snooze(task, actor.id) is None:
                     count += is_mine(actor, stored.intent, task)
             if count > _MOST_COUNTED:
                 return f"{_MOST_COUNTED}+"

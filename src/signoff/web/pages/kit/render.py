@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from signoff.core.text.hidden_characters import one_line, pieces
 from signoff.core.text.times import relative_time
-from signoff.engine.read.evidence import covered, undone
+from signoff.engine.read.evidence import can_be_undone, masked_text
 from signoff.notify.registry import label_of
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def environment() -> "Environment":
     )
     made.filters |= {
         "text": safe,
-        "covered": covered,
+        "covered": masked_text,
         "line": safe_line,
         "moment": pass_context(time_element),
         "word": word,
@@ -70,7 +70,7 @@ def environment() -> "Environment":
         "through": channel_name,
         "cap": capitalised,
     }
-    made.globals |= {"static": static_url, "until": relative_time, "undone": undone}
+    made.globals |= {"static": static_url, "until": relative_time, "undone": can_be_undone}
     return made
 
 

@@ -13,13 +13,13 @@ from signoff.core.errors import NotFound
 from signoff.core.ids import split_ref, step_run_id
 from signoff.core.intent.assurance import checked, verdict_of, worst_risk
 from signoff.core.intent.model import FINAL, Intent, Status, Task
-from signoff.core.intent.snoozed import asleep, snooze_of
+from signoff.core.intent.snoozed import active_snooze, snooze_of
 from signoff.core.intent.wake import ends_at
 from signoff.core.plan.plan import HumanStep
-from signoff.core.plan.wording import from_workflow, kind_words, question
+from signoff.core.plan.wording import from_workflow, question, type_text
 from signoff.core.text import json_value
 from signoff.engine.directory.snapshot import Snapshot
-from signoff.engine.read.evidence import covered, subject
+from signoff.engine.read.evidence import masked_text, subject
 from signoff.engine.read.search import fits, shown_payload
 from signoff.engine.read.view import LOOKED_AT
 from signoff.store.work import Filter, Stored
@@ -34,7 +34,7 @@ _SUBJECT: Final = 3
 VIEWS: Final = ("mine", "team", "all", "done")
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class InboxEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the inbox."""
 
     ref: str
@@ -110,7 +110,9 @@ def _next(wanted: Wanted, more: bool, before: str) -> str:
     return urlencode(said | ({"before": before} if before else {"page": str(wanted.page + 1)}))
 
 
-async def _open(request: PageRequest, directory: Snapshot, wanted: Wanted) -> tuple[list[Entry], bool, bool]:
+async def _open(
+    request: PageRequest, directory: Snapshot, wanted: Wanted
+) -> tuple[list[InboxEntry], bool, bool]:
     """(a page of the open tasks in the order wanted, whether there are more, whether not all could be looked at)"""
     actor = request.actor
     stored, cut = await open_tasks(request.state, actor)
@@ -133,7 +135,7 @@ async def _open(request: PageRequest, directory: Snapshot, wanted: Wanted) -> tu
     return [_entry(*one, actor, directory) for one in shown], len(chosen) > start + _PAGE, cut
 
 
-async def next_for(request: PageRequest) -> Entry | None:
+async def next_for(request: PageRequest) -> InboxEntry | None:
     """What waits for the reader and is due soonest: where to go on after an answer."""
     directory = await request.state.directory.of(request.actor.workspace)
     entries, _, _ = await _open(request, directory, Wanted("mine", "", "", "due", 1, ""))
@@ -157,8 +159,8 @@ def _by_age(one: tuple[Stored, Task, HumanStep]) -> datetime:
 
 async def _done(
     request: PageRequest, directory: Snapshot, words: str, kind: str, before: str
-) -> tuple[list[Entry], str]:
-    found: list[Entry] = []
+) -> tuple[list[InboxEntry], str]:
+    found: list[InboxEntry] = []
     for _ in range(_MOST_READS):
         wanted = Filter(workspace=request.actor.workspace, type=kind, before=before, limit=_READ)
         stored = await request.state.view.page(request.actor, wanted)
@@ -174,19 +176,19 @@ async def _done(
     return found, before
 
 
-def _entry(stored: Stored, task: Task, step: HumanStep, actor: Actor, directory: Snapshot) -> Entry:
+def _entry(stored: Stored, task: Task, step: HumanStep, actor: Actor, directory: Snapshot) -> InboxEntry:
     intent = stored.intent
     return replace(
         _row(stored, step, directory), ref=step_run_id(intent.id, task.step_run), at=task.opened_at,
         due_at=ends_at(intent, task),
         votes=len(task.votes), mine=is_mine(actor, intent, task),
-        snoozed_until=held.until if (held := asleep(task, actor.id)) else None,
+        snoozed_until=held.until if (held := active_snooze(task, actor.id)) else None,
         taken="you" if task.taken_by == actor.id else directory.display(task.taken_by) if task.taken_by else "",
         stage=f"stage {task.stage + 1} of {len(step.task.stages)}" if len(step.task.stages) > 1 else "",
     )  # fmt: skip
 
 
-def _closed(stored: Stored, directory: Snapshot) -> Entry | None:
+def _closed(stored: Stored, directory: Snapshot) -> InboxEntry | None:
     """The last decided gate of an intent."""
     intent = stored.intent
     gates = [step for step in intent.plan.steps if isinstance(step, HumanStep) and step.id in intent.results]
@@ -195,13 +197,13 @@ def _closed(stored: Stored, directory: Snapshot) -> Entry | None:
     return replace(_row(stored, gates[-1], directory), ending=intent.ending.value)
 
 
-def _row(stored: Stored, step: HumanStep, directory: Snapshot) -> Entry:
+def _row(stored: Stored, step: HumanStep, directory: Snapshot) -> InboxEntry:
     intent = stored.intent
     others = checked(intent, step.id).current
-    return Entry(
+    return InboxEntry(
         ref=intent.id,
         question=question(intent.plan, step, intent.type),
-        said="" if from_workflow(intent.plan) else covered(step.task.title),
+        said="" if from_workflow(intent.plan) else masked_text(step.task.title),
         subject=_subject(stored.payload),
         type=step.task.type.value,
         kind=intent.type,
@@ -216,7 +218,7 @@ def _subject(payload: bytes) -> tuple[tuple[str, str], ...]:
     return subject(json_value.decode(payload), _SUBJECT) if len(payload) <= 64 * 1024 else ()
 
 
-def _fits(stored: Stored, entry: Entry, words: str) -> bool:
+def _fits(stored: Stored, entry: InboxEntry, words: str) -> bool:
     text = " ".join((entry.question, entry.said, entry.asker, entry.kind, stored.intent.id))
     hay = (text + shown_payload(stored.payload)).lower()
     return all(word in hay for word in words.lower().split())
@@ -225,7 +227,7 @@ def _fits(stored: Stored, entry: Entry, words: str) -> bool:
 # -- intents
 
 
-class Line(msgspec.Struct, frozen=True):
+class IntentLine(msgspec.Struct, frozen=True):
     """One intent in the list."""
 
     id: str
@@ -279,10 +281,10 @@ def _statuses(word: str) -> tuple[str, ...]:
     return (word,) if word in Status.__members__ else ()
 
 
-def _line(stored: Stored, directory: Snapshot) -> Line:
+def _line(stored: Stored, directory: Snapshot) -> IntentLine:
     intent = stored.intent
-    return Line(
-        intent.id, intent.type, kind_words(intent.type), directory.display(intent.requester.id), intent.status.value,
+    return IntentLine(
+        intent.id, intent.type, type_text(intent.type), directory.display(intent.requester.id), intent.status.value,
         _place(intent), intent.updated_at, _subject(stored.payload),
     )  # fmt: skip
 

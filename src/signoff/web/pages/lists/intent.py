@@ -17,12 +17,12 @@ from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Intent, Status, Task
 from signoff.core.intent.rerun import carried_over
 from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, Step
-from signoff.core.plan.wording import kind_words
+from signoff.core.plan.wording import type_text
 from signoff.core.text import json_value
 from signoff.core.text.json_diff import Group, group
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.event_summary import event_summary
-from signoff.engine.read.evidence import covered, subject
+from signoff.engine.read.evidence import masked_text, subject
 from signoff.engine.read.next_steps import absent
 from signoff.engine.read.view import Seen
 from signoff.engine.rerun import VALID_FOR
@@ -34,7 +34,7 @@ _CHUNK: Final = 1000
 _SUBJECT: Final = 4
 
 
-class Moment(msgspec.Struct, frozen=True, kw_only=True):
+class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One event on the timeline. ``sign``: what it means at a glance: good, bad, waiting, plain; ``at``: None where the
     stored bytes are no event any more.
     """
@@ -51,7 +51,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     hash: str
 
 
-class Stop(msgspec.Struct, frozen=True):
+class PlanStepLine(msgspec.Struct, frozen=True):
     """One step of the plan. ``state``: done, failed, open or ahead; ``absent``: that nobody works as its agent."""
 
     id: str
@@ -78,7 +78,7 @@ async def intent(request: PageRequest) -> Page:
     ]
     return await request.page(
         "intent.html", in_thread=opened,
-        intent=found, words=kind_words(found.type), asker=directory.display(found.requester.id),
+        intent=found, words=type_text(found.type), asker=directory.display(found.requester.id),
         moments=await _moments(request, found, directory), payload=payload, stops=stops, opened=opened,
         folded=payload.folded or any(stop.result is not None and stop.result.folded for stop in stops),
         subject=subject(json_value.decode(seen.stored.payload), _SUBJECT),
@@ -134,7 +134,7 @@ async def _may_rerun(request: PageRequest, seen: Seen) -> bool:
 
 def _stop(
     step: Step, intent: Intent, directory: Snapshot, opened: bool, missing: Callable[[str], str]
-) -> Stop:
+) -> PlanStepLine:
     kind = {AgentStep: "agent", HumanStep: "people", DelayStep: "wait"}.get(type(step), "message")
     with_ = step.agent if isinstance(step, AgentStep) else ""
     result = intent.results.get(step.id)
@@ -149,10 +149,12 @@ def _stop(
         )
         state = "failed" if bad else "done"
     said = missing(with_) if with_ and state in ("open", "ahead") and not intent.final else ""
-    return Stop(step.id, kind, with_, state, group(result, opened) if result is not None else None, said)
+    return PlanStepLine(
+        step.id, kind, with_, state, group(result, opened) if result is not None else None, said
+    )
 
 
-async def _moments(request: PageRequest, intent: Intent, directory: Snapshot) -> list[Moment]:
+async def _moments(request: PageRequest, intent: Intent, directory: Snapshot) -> list[TimelineEntry]:
     rows: list[Any] = []
     while len(rows) < intent.seq:
         page = await request.state.view.rows(request.actor, intent.id, rows[-1].seq if rows else 0, _CHUNK)
@@ -162,26 +164,26 @@ async def _moments(request: PageRequest, intent: Intent, directory: Snapshot) ->
     return [moment(row, directory, intent.requester.id) for row in rows if row.seq <= intent.seq]
 
 
-def moment(row: Any, directory: Snapshot, requester: str) -> Moment:
+def moment(row: Any, directory: Snapshot, requester: str) -> TimelineEntry:
     """A stored row as a line for people, with the bytes that prove it, or that prove that they were changed."""
     body = row.body.decode("utf-8", "replace")
     try:
         fact = unseal(row.body, row.private)
     except (msgspec.DecodeError, ValueError):
         text = "the stored bytes cannot be read as an event"
-        return Moment(
+        return TimelineEntry(
             seq=row.seq, at=None, what="unreadable", text=text, who="", via="", comment="", sign="bad", body=body,
             hash=row.hash,
         )  # fmt: skip
     system = fact.actor.kind is ActorKind.SYSTEM
-    return Moment(
+    return TimelineEntry(
         seq=fact.seq,
         at=fact.at,
         what=str(fact.event.__struct_config__.tag).replace("_", " "),
         text=event_summary(fact, directory, requester),
         who="the clock" if system else directory.display(fact.actor.id),
         via=fact.via,
-        comment=covered(fact.note.comment) if fact.note else "",
+        comment=masked_text(fact.note.comment) if fact.note else "",
         sign=_sign(fact.event),
         body=body,
         hash=row.hash,
@@ -209,7 +211,7 @@ async def audit(request: PageRequest) -> Page:
     directory = await request.state.directory.of(request.actor.workspace)
     finding = proof.finding
     return await request.page(
-        "audit.html", intent=proof.stored.intent, words=kind_words(proof.stored.intent.type),
+        "audit.html", intent=proof.stored.intent, words=type_text(proof.stored.intent.type),
         moments=[moment(row, directory, proof.stored.intent.requester.id) for row in proof.rows],
         problem=finding.text if finding is not None else "",
     )  # fmt: skip

@@ -30,7 +30,7 @@ _WHAT: Final = {
 }
 
 
-class Line(msgspec.Struct, frozen=True):
+class MessageLine(msgspec.Struct, frozen=True):
     """One message. ``sign``: what it means at a glance: good, bad, waiting, plain."""
 
     at: datetime
@@ -43,10 +43,10 @@ class Line(msgspec.Struct, frozen=True):
     sign: str
 
 
-def lines(told: Sequence[InFlight], directory: Snapshot) -> list[Line]:
+def lines(told: Sequence[InFlight], directory: Snapshot) -> list[MessageLine]:
     """Every message for people to read, in the order in which it was called for."""
     return [
-        Line(
+        MessageLine(
             at=one.message.called_at,
             to=directory.display(one.message.person) if one.message.person else "",
             channel=label_of(one.message.channel),

@@ -18,20 +18,20 @@ from signoff.core.errors import Conflict, Gone, Invalid, Refused
 from signoff.core.ids import step_run_id
 from signoff.core.intent.answer_target import given, own_vote
 from signoff.core.intent.answering_rights import on_requesters_side
-from signoff.core.intent.authorization import may_cancel, proves
+from signoff.core.intent.authorization import may_cancel, meets_assurance
 from signoff.core.intent.commands import Answer
 from signoff.core.intent.contradictions import contradiction
 from signoff.core.intent.deleted_payload import payload_deleted
 from signoff.core.intent.events import Answered
 from signoff.core.intent.model import Intent, Task
-from signoff.core.intent.snoozed import asleep
+from signoff.core.intent.snoozed import active_snooze
 from signoff.core.intent.wake import ends_at
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import TaskType
 from signoff.core.text import json_value
 from signoff.engine.read.decision_card import Card, card, difference_since
 from signoff.engine.read.revisions import payload_at
-from signoff.engine.read.task_context import Known
+from signoff.engine.read.task_context import TaskContext
 from signoff.engine.read.task_history import TaskHistory
 from signoff.engine.read.view import SeenTask
 from signoff.store.work import Filter
@@ -40,7 +40,7 @@ from signoff.web.off_loop import populous
 from signoff.web.pages.kit.handler import PageRequest
 from signoff.web.pages.lists.inbox import next_for
 from signoff.web.pages.task import sign_in_required
-from signoff.web.pages.task.revise_form import Draft, draft_of
+from signoff.web.pages.task.revise_form import RevisionForm, draft_of
 from signoff.web.pages.task.schema_form import FLAGS, PREFIX, data_of, faults_of, fields_of
 
 _EARLIER: Final = 20
@@ -50,7 +50,9 @@ _SOON: Final = ((timedelta(hours=1), "for an hour"), (timedelta(hours=4), "for f
 CORRECTABLE: Final = (400, 403, 409, 413, 422, 503)
 
 
-async def known_of(request: PageRequest, reader: Actor, found: SeenTask, opened: bool) -> Known:
+async def load_task_context(
+    request: PageRequest, reader: Actor, found: SeenTask, opened: bool
+) -> TaskContext:
     intent = found.seen.stored.intent
     wanted = Filter(
         workspace=intent.workspace,
@@ -63,7 +65,7 @@ async def known_of(request: PageRequest, reader: Actor, found: SeenTask, opened:
     if intent.revision > 1:
         kept = await request.state.view.old_payloads(reader, intent.id)
         old = {revision: json_value.decode(payload) for revision, payload in kept.items()}
-    return Known(
+    return TaskContext(
         intent=intent,
         deleted=payload_deleted(intent, found.seen.stored.payload),
         payload=payload_at(found.history.revision, json_value.decode(found.seen.stored.payload), old),
@@ -97,7 +99,7 @@ async def decide(request: PageRequest) -> Page:
         return await task_page(request, request.actor, found, here=here)
     refusal = await _answer(request, request.actor, found)
     if refusal is None:
-        sign_in_required.forget(request, _ref(found))
+        sign_in_required.drop_answer(request, _ref(found))
         return request.to(here)
     again = await request.state.view.task(request.actor, request.params["task_id"])
     return await task_page(request, request.actor, again, here=here, refusal=refusal)
@@ -174,7 +176,7 @@ async def _answer(request: PageRequest, reader: Actor, found: SeenTask) -> Refus
     intent, history = found.seen.stored.intent, found.history
     try:
         command = _command(request, intent, history)
-        shown = await _card(request, await known_of(request, reader, found, False), found)
+        shown = await _card(request, await load_task_context(request, reader, found, False), found)
         positive = next((c.tone == "yes" for c in shown.choices if c.outcome == command.outcome), False)
         if positive and shown.needs_opening and request.field("opened") != command.digest:
             raise Conflict(
@@ -243,12 +245,12 @@ def _count(request: PageRequest, name: str) -> int | None:
 # -- the page
 
 
-def _long(known: Known, found: SeenTask) -> bool:
+def _long(known: TaskContext, found: SeenTask) -> bool:
     """Whether the page is long work: of a long request, or where many people may be asked."""
     return known.opened or len(found.seen.stored.payload) > _LONG or populous(known.directory)
 
 
-async def _card(request: PageRequest, known: Known, found: SeenTask) -> Card:
+async def _card(request: PageRequest, known: TaskContext, found: SeenTask) -> Card:
     if not _long(known, found):
         return card(known)
     return await request.state.aside.run(known.reader, partial(card, known))
@@ -259,11 +261,11 @@ async def task_page(
 ) -> Page:
     intent = found.seen.stored.intent
     stale = refusal is not None and refusal.code == "stale_revision"
-    known = await known_of(request, reader, found, _opened(request, stale))
+    known = await load_task_context(request, reader, found, _opened(request, stale))
     shown = await _card(request, known, found)
     posted = _written(request, found, shown, refusal)
     by_link = request.call.path.startswith("/t/")
-    lacks, refusal = await sign_in_required.lacks(request, reader, _ref(found), shown.weak, refusal)
+    lacks, refusal = await sign_in_required.missing_sign_in(request, reader, _ref(found), shown.weak, refusal)
     problem = refusal or (lacks.refused if lacks else None)
     faults, fields = faults_of(refusal, fields_of(shown.form, posted))
     mine = _own_answer(found, reader)
@@ -308,37 +310,37 @@ def _written(
     """What stands in the form: as it was posted where it comes back, else what was kept over a sign-in."""
     if refusal is not None or request.field("show") or request.field("mail"):
         return request.form
-    return sign_in_required.kept(request, _ref(found)) if shown.open else []
+    return sign_in_required.saved_answer(request, _ref(found)) if shown.open else []
 
 
-def _sure(known: Known) -> bool:
+def _sure(known: TaskContext) -> bool:
     """Whether it is known surely enough who reads an open task, for whatever may be done with it."""
-    return known.task is not None and proves(known.reader, known.intent, known.task)
+    return known.task is not None and meets_assurance(known.reader, known.intent, known.task)
 
 
-def _assignable(known: Known) -> list[str]:
+def _assignable(known: TaskContext) -> list[str]:
     return sorted(p.email for p in known.directory.people.values() if p.active)
 
 
-def reader_zone(known: Known) -> str:
+def reader_zone(known: TaskContext) -> str:
     """Where whoever reads it lives: signed in or by a link."""
     person = known.directory.people.get(known.reader.id)
     return person.zone if person else ""
 
 
-def _draft(request: PageRequest, found: SeenTask, shown: Card, refusal: Refused | None) -> Draft:
+def _draft(request: PageRequest, found: SeenTask, shown: Card, refusal: Refused | None) -> RevisionForm:
     """What is asked, to be changed: only where all of it is on the page."""
     if not shown.may_answer or shown.masked or (shown.folded and not shown.opened):
-        return Draft()
+        return RevisionForm()
     return draft_of(found.seen.stored.payload, dict(request.form) if refusal is not None else {})
 
 
-def _snoozing(known: Known, shown: Card, by_link: bool) -> dict[str, Any]:
+def _snoozing(known: TaskContext, shown: Card, by_link: bool) -> dict[str, Any]:
     """Until when the reader has snoozed it, and what they may choose."""
     task, person = known.task, known.directory.people.get(known.reader.id)
     if task is None or person is None or by_link or not shown.may_answer:
         return {"snoozed_until": None, "snooze_times": ()}
-    held = asleep(task, person.id)
+    held = active_snooze(task, person.id)
     answered = any(vote.person == person.id and vote.at_stage == task.stage for vote in task.votes)
     offered = () if answered else snooze_times(person, known.now, ends_at(known.intent, task))
     return {
@@ -367,7 +369,7 @@ def snooze_times(person: Person, now: datetime, ends: datetime | None) -> tuple[
     )
 
 
-def _deciders(known: Known) -> tuple[tuple[str, str], ...]:
+def _deciders(known: TaskContext) -> tuple[tuple[str, str], ...]:
     """(address, name) of those to whom the reader may hand this over."""
     able = [
         p
@@ -377,7 +379,7 @@ def _deciders(known: Known) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(((p.email, p.name or p.email) for p in able), key=lambda one: one[1].lower()))
 
 
-def _parties(known: Known) -> tuple[tuple[str, str], ...]:
+def _parties(known: TaskContext) -> tuple[tuple[str, str], ...]:
     """(party, words) of all whom an admin may ask instead."""
     teams = [(f"team:{name}", f"team {name}") for name in sorted(known.directory.teams)]
     people = [p for p in known.directory.people.values() if p.active and set(p.roles) & DECIDING]

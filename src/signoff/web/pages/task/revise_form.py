@@ -33,21 +33,21 @@ class Plain(msgspec.Struct, frozen=True):
         return member_path("", self.name)
 
 
-class Draft(msgspec.Struct, frozen=True):
+class RevisionForm(msgspec.Struct, frozen=True):
     """``text``: all of it as JSON; "" where it may not be changed here."""
 
     text: str = ""
     plain: tuple[Plain, ...] = ()
 
 
-def draft_of(payload: bytes, posted: Mapping[str, str]) -> Draft:
+def draft_of(payload: bytes, posted: Mapping[str, str]) -> RevisionForm:
     """The draft of a stored payload, with what was typed where it comes back for correction."""
     values = json_value.decode(payload)
     shown = [
         msgspec.structs.replace(one, value=posted.get(PREFIX + one.name, one.value)) for one in _plain(values)
     ]
     text = posted.get("payload") or plain_json(msgspec.json.format(payload, indent=2).decode())
-    return Draft(text, tuple(shown))
+    return RevisionForm(text, tuple(shown))
 
 
 def _plain(values: Mapping[str, Any]) -> list[Plain]:

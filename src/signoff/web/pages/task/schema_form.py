@@ -245,7 +245,7 @@ def _json(field: Field, text: str) -> Any:
 # -- what is to be corrected
 
 
-class Fault(msgspec.Struct, frozen=True):
+class FormError(msgspec.Struct, frozen=True):
     """One thing to correct. ``id``: the element to go to, "" where the page has none for it."""
 
     id: str
@@ -254,24 +254,24 @@ class Fault(msgspec.Struct, frozen=True):
 
 def faults_of(
     refusal: Refused | None, fields: Sequence[Field]
-) -> tuple[tuple[Fault, ...], tuple[Field, ...]]:
+) -> tuple[tuple[FormError, ...], tuple[Field, ...]]:
     """(what is to be corrected, the fields with what is wrong with each)"""
     if refusal is None:
         return (), tuple(fields)
     listed = refusal.details.get("errors")
     if not isinstance(listed, list):
         id_ = _BESIDE.get(refusal.field or "", "")
-        return ((Fault(id_, refusal.hint or refusal.message),) if id_ else ()), tuple(fields)
-    faults: list[Fault] = []
+        return ((FormError(id_, refusal.hint or refusal.message),) if id_ else ()), tuple(fields)
+    faults: list[FormError] = []
     wrong: dict[int, str] = {}
     for said in map(str, listed):
         at, text = _place(said, fields)
         if at is None:
-            faults.append(Fault("", said))
+            faults.append(FormError("", said))
             continue
         wrong.setdefault(at, text)
         group = "-all" if fields[at].control in _GROUPS else ""
-        faults.append(Fault(f"f{at + 1}{group}", f"{fields[at].label}: {text}"))
+        faults.append(FormError(f"f{at + 1}{group}", f"{fields[at].label}: {text}"))
     marked = tuple(msgspec.structs.replace(f, fault=wrong.get(at, "")) for at, f in enumerate(fields))
     return tuple(faults), marked
 

@@ -18,7 +18,7 @@ Pairs = list[tuple[str, str]]
 _OWN: Final = ("comment", "f.", "x.")
 
 
-class Missing(msgspec.Struct, frozen=True, kw_only=True):
+class SignInRequirement(msgspec.Struct, frozen=True, kw_only=True):
     """What the card says of it. to: where a sign-in link can be mailed, "" where none can; sent: where one went just
     now; lost: what was written is too long to be kept; refused: what the reader tried in vain.
     """
@@ -30,9 +30,9 @@ class Missing(msgspec.Struct, frozen=True, kw_only=True):
     refused: Refused | None = None
 
 
-async def lacks(
+async def missing_sign_in(
     request: PageRequest, reader: Actor, task_id: str, weak: bool, refusal: Refused | None
-) -> tuple[Missing | None, Refused | None]:
+) -> tuple[SignInRequirement | None, Refused | None]:
     """What the reader's sign-in lacks for this decision, None where nothing; and what else is to be said to them. A
     link is mailed where they have pressed the button for one.
     """
@@ -48,7 +48,9 @@ async def lacks(
     links = request.state.mailed_links
     to = await links.reaches(reader.workspace, reader.id) if links is not None else ""
     directory = await request.state.directory.of(reader.workspace)
-    made = Missing(to=to, email=directory.people[reader.id].email, sent=sent, lost=lost, refused=refused)
+    made = SignInRequirement(
+        to=to, email=directory.people[reader.id].email, sent=sent, lost=lost, refused=refused
+    )
     return made, other
 
 
@@ -67,7 +69,7 @@ async def _mail(request: PageRequest, reader: Actor, task_id: str) -> tuple[str,
     return to, lost
 
 
-def kept(request: PageRequest, task_id: str) -> Pairs:
+def saved_answer(request: PageRequest, task_id: str) -> Pairs:
     """What the reader had written on this task's page before they went to sign in."""
     name, _, packed = cookies.draft_of(request.call).partition(".")
     if name != task_id:
@@ -79,7 +81,7 @@ def kept(request: PageRequest, task_id: str) -> Pairs:
         return []
 
 
-def forget(request: PageRequest, task_id: str) -> None:
+def drop_answer(request: PageRequest, task_id: str) -> None:
     """It was sent: nothing is kept any more."""
-    if kept(request, task_id):
+    if saved_answer(request, task_id):
         request.cookies.append(cookies.drafted(request.call, "", 0))

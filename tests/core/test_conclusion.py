@@ -310,7 +310,7 @@ def test_a_yes_after_silence_takes_back_no_earlier_no_and_no_earlier_failure(wor
     story.tick(minutes(500))
     assert ended(story) == (Status.FAILED, Ending.EXPIRED, "human_rejected")
     broken = Story(gate(validate(on_failure="approve"), approve(task=silent, on_success="end")))
-    broken.do(c.Report(fault=Fault("broken", "it broke")))
+    broken.do(c.Report(fault=StepError("broken", "it broke")))
     broken.tick(minutes(500))
     assert ended(broken) == (Status.FAILED, Ending.EXPIRED, "broken")
 

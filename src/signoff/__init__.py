@@ -1,6 +1,6 @@
 """Durable execution with human approval built in. These are the public names; everything else may change.
 
-They are loaded when first used: the server lives in this package too, and needs no HTTP client to start.
+They are imported on first use: the server lives in this package too and does not need an HTTP client to start.
 """
 
 import importlib

@@ -1,7 +1,7 @@
-"""The first start: an organisation and a workspace of the names that were chosen, else ``local`` and ``default``, its
-owner and the owner's key.
+"""The first start: creates the organization and workspace with the configured names (default: ``local`` and
+``default``), its owner and the owner's key.
 
-Runs only on a database without anybody; a second server starting at the same moment finds it done.
+Runs only on an empty database; a second server that starts at the same moment finds it done.
 """
 
 import json
@@ -32,8 +32,8 @@ _FIRST: Final = "00000000-0000-7000-8000-000000000001"
 async def bootstrap(
     store: Store, keys: Keys, clock: Clock, folder: Path, url: str, organization: str = "", name: str = ""
 ) -> Path | None:
-    """Create what a new database needs; the credentials file, if this call wrote it. ``organization``, ``name``: of the
-    workspace; Refused where the database has another one already.
+    """Create what a new database needs; returns the credentials file if this call wrote it. ``organization``, ``name``:
+    of the workspace; raises Refused if the database already has a different one.
     """
     spaces = await store.directory.workspaces()
     _refuse_other_names(spaces, organization, name)
@@ -70,8 +70,8 @@ async def bootstrap(
 
 
 async def reissue(store: Store, keys: Keys, folder: Path, url: str) -> Path | None:
-    """Where a first start ended after it had made the owner and before the key was on disk, and nobody has done
-    anything since, make another key and write it down; the credentials file, if this call wrote it.
+    """Finish a first start that ended after it created the owner and before the key was written to disk, if nothing has
+    been done since: create another key and write it. Returns the credentials file if this call wrote it.
     """
     if read_credentials(folder) is not None:
         return None
@@ -94,7 +94,7 @@ async def reissue(store: Store, keys: Keys, folder: Path, url: str) -> Path | No
 
 
 def check_folder(folder: Path) -> None:
-    """Raises Refused unless a file can be written there."""
+    """Raise Refused unless a file can be written there."""
     probe = folder / f".writable.{os.getpid()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -110,13 +110,13 @@ def check_folder(folder: Path) -> None:
 
 
 def remove_drafts(folder: Path) -> None:
-    """Credentials that a start which was killed left half-written."""
+    """Credentials that a killed start left half-written."""
     for draft in folder.glob(f".{CREDENTIALS}.*"):
         draft.unlink(missing_ok=True)
 
 
 def _refuse_other_names(spaces: Sequence[Workspace], organization: str, name: str) -> None:
-    """Agents' addresses stand in histories and in other people's programs: a start does not change them."""
+    """Agent addresses appear in histories and in other people's programs: a start does not change them."""
     if not spaces or any(
         organization in ("", space.organization) and name in ("", space.name) for space in spaces
     ):
@@ -131,7 +131,7 @@ def _refuse_other_names(spaces: Sequence[Workspace], organization: str, name: st
 
 
 def read_credentials(folder: Path) -> dict[str, Any] | None:
-    """What the file holds; None where there is none, or one that nobody can use: a disk that failed left it empty."""
+    """The contents of the file; None if it is missing or unusable (a failed disk may leave it empty)."""
     try:
         values = json.loads((folder / CREDENTIALS).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -140,7 +140,7 @@ def read_credentials(folder: Path) -> dict[str, Any] | None:
 
 
 def write_credentials(folder: Path, values: dict[str, str]) -> Path:
-    """Write the file with mode 0600 from its first byte on, whole or not at all."""
+    """Write the file atomically, with mode 0600 from the first byte on."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / CREDENTIALS
     draft = folder / f".{CREDENTIALS}.{os.getpid()}"
@@ -155,7 +155,7 @@ def write_credentials(folder: Path, values: dict[str, str]) -> Path:
 
 
 def update_url(folder: Path, url: str) -> None:
-    """Keep the address in the credentials true when the server moved to another port."""
+    """Update the address in the credentials file when the server moved to another port."""
     values = read_credentials(folder)
     if values is not None and values.get("url") != url:
         write_credentials(folder, values | {"url": url})

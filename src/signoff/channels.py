@@ -1,4 +1,4 @@
-"""The settings -> the channels, each by its own declaration; and Slack's way in, which only Slack has."""
+"""Builds the channels from the settings, each by its own declaration, and Slack's inbound side."""
 
 from collections.abc import Callable
 
@@ -20,12 +20,12 @@ from signoff.notify.slack.socket import SlackSocket
 
 
 def make_console(config: Config, line: Callable[[str], None] | None) -> Console | None:
-    """The server's own terminal, unless it is to be silent or there is none."""
+    """The server's own terminal, unless console notifications are off or there is no terminal."""
     return None if line is None or config.console_notifications is False else Console(line)
 
 
 def open_channels(config: Config, clock: Clock) -> ChannelRegistry:
-    """Every declared channel that the settings configure; raises Invalid for a setting that cannot be understood."""
+    """Every declared channel that the settings configure; raises Invalid for an invalid setting."""
     settings = {one.name: "" for channel in registry.CHANNELS for one in channel.settings}
     settings.update(config.channel_settings)
     context = ChannelContext(
@@ -39,7 +39,7 @@ def open_channels(config: Config, clock: Clock) -> ChannelRegistry:
 
 
 class SlackParts(Struct):
-    """``socket``: None where Slack calls this server by HTTP."""
+    """``socket``: None if Slack calls this server by HTTP."""
 
     desk: SlackDesk
     socket: SlackSocket | None = None
@@ -48,7 +48,7 @@ class SlackParts(Struct):
 def make_slack(
     config: Config, channels: ChannelRegistry, chat: Chat | None, clock: Clock
 ) -> SlackParts | None:
-    """Slack's way in; None without Slack."""
+    """The inbound side of Slack; None without Slack."""
     slack = channels.personal.get(SLACK.name)
     if not isinstance(slack, Slack) or chat is None:
         return None

@@ -1,1 +1,1 @@
-"""The command line: what a person or a script types. Talks to a server as any client does, over HTTP."""
+"""The command line. It talks to a server over HTTP, as any client does."""

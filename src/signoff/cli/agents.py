@@ -1,4 +1,4 @@
-"""``signoff agents``: who takes deliveries in this workspace."""
+"""``signoff agents``: the agents that claim deliveries in this workspace."""
 
 from typing import Final
 

@@ -1,4 +1,6 @@
-"""``signoff apply -f``: one file says who decides and what runs; the difference is shown, and applied after a yes."""
+"""``signoff apply -f``: applies one manifest of people, teams, policies and workflows, after showing the difference and
+asking for confirmation.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,7 +27,8 @@ _SIGNS = {"create": "+", "change": "~", "unchanged": " "}
 def apply(session: Remote, file: str, dry_run: bool, yes: bool) -> None:
     """Apply people, teams, policies and workflows from a file: all of it, or nothing.
 
-    In a protected workspace, what loosens who decides is proposed, and applied when another admin has confirmed it.
+    In a protected workspace, a change that relaxes who decides becomes a proposal, applied when another admin has
+    confirmed it.
     """
     document = read_document(file)
     directory = session.client.directory
@@ -45,13 +48,13 @@ def apply(session: Remote, file: str, dry_run: bool, yes: bool) -> None:
 
 
 def until(proposal: Mapping[str, Any]) -> str:
-    """Why it takes two, and how long it waits."""
+    """Why a second admin is needed, and when the proposal expires."""
     why = ", ".join(proposal.get("relaxations") or ())
     return visible(f"it loosens who decides ({why}) and waits until {as_moment(proposal.get('expires_at'))}")
 
 
 def _lines(planned: Mapping[str, Any], out: Output) -> list[str]:
-    """What an apply does, one line a thing."""
+    """What an apply would change, one line per change."""
     lines = [*changed_lines(planned), *warned(planned)]
     if planned.get("proposal"):
         return [*lines, until(planned["proposal"])]
@@ -59,7 +62,7 @@ def _lines(planned: Mapping[str, Any], out: Output) -> list[str]:
 
 
 def changed_lines(said: Mapping[str, Any]) -> list[str]:
-    """What changes, one line a thing."""
+    """What changes, one line per change."""
     lines = []
     for change in said.get("changes") or ():
         fields = (

@@ -27,9 +27,9 @@ def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
 def find_id(text: str, kind: str, candidates: Callable[[], Iterable[Mapping[str, str]]]) -> str:
     """The full id that ``text`` means: itself, or what the one recent id beginning or ending so stands for.
 
-    kind: ``intent`` or ``task``, for messages; candidates: id -> the id it stands for, one mapping after the
-    other until one holds it, asked only when the text is no full id. UUIDs made in one hour begin alike, so
-    endings are what tells them apart; the zeros that end every intent's id may be left out.
+    kind: ``intent`` or ``task``, for messages; candidates: mappings of id -> the id it stands for, tried in turn and
+    only if the text is not a full id. UUIDs from the same hour share a prefix, so ids are told apart by their ends; the
+    zeros at the end of an intent's id may be left out.
     """
     wanted = text.strip().lower()
     if _FULL.fullmatch(wanted):
@@ -66,7 +66,7 @@ def _matches(full: str, bare: str) -> bool:
 
 
 def short_id(full: object) -> str:
-    """The end of an id, enough to name it on this screen and to be understood by ``find_id``."""
+    """The end of an id: enough to identify it on this screen, and accepted by ``find_id``."""
     return str(full or "")[-12:]
 
 

@@ -1,7 +1,7 @@
-"""``signoff audit``: an intent's history, and the proof that it is whole.
+"""``signoff audit``: an intent's history, and the proof that it is complete and unchanged.
 
-``verify`` does not take the server's word: it hashes the stored bytes again on this machine, link by link.
-The rule is RFC 6962's domain separation: SHA-256("signoff/event/v1" || 0 || previous hash || body).
+``verify`` does not trust the server: it recomputes the hash chain from the stored bytes on this machine, with RFC
+6962's domain separation: SHA-256("signoff/event/v1" || 0 || previous hash || body).
 """
 
 import hashlib
@@ -40,7 +40,7 @@ def show(session: Remote, intent: str) -> None:
 @click.argument("intent")
 @click.pass_obj
 def verify(session: Remote, intent: str) -> ExitCode:
-    """Hash the history again here and compare. Exit code 1 when it does not prove itself."""
+    """Recompute the hash chain here and compare. Exit code 1 if it does not match."""
     asked = session.intent_id(intent)
     trail = session.client.audit(asked)
     problem = (
@@ -64,13 +64,13 @@ def verify(session: Remote, intent: str) -> ExitCode:
 
 
 def _another(found: str, asked: str) -> str:
-    """Whether what came is another intent's history; the end of an id names a step of it."""
+    """Whether the received history belongs to another intent; the end of an id names a step of it."""
     same = found[:-_STEP] == asked[:-_STEP]
     return "" if same else f"the server sent that of another intent, {found}"
 
 
 def broken(trail: Mapping[str, Any]) -> str:
-    """What is wrong with an audit trail as the server sent it; "" when every link holds."""
+    """What is wrong with an audit trail as the server sent it; "" when every link is valid."""
     previous = ""
     for number, event in enumerate(trail.get("events") or (), start=1):
         body, private = str(event.get("body", "")).encode(), event.get("private")

@@ -1,4 +1,4 @@
-"""``signoff changes``: who changed who decides; and in a protected workspace, what waits for a second admin."""
+"""``signoff changes``: the change log of people, teams and policies, and proposals that wait for a second admin."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -27,8 +27,8 @@ def changes() -> None:
 def list_changes(session: Remote, limit: int, about: str | None, before: int | None) -> None:
     """List changes, newest first.
 
-    KIND is one of person, agent, service, team, policy, workflow; the workspace's own settings are: workspace. What is
-    about a person or an agent includes their keys and chat accounts.
+    KIND is one of person, agent, service, team, policy, workflow, or workspace for the workspace's own settings.
+    Changes of a person or an agent include their keys and chat accounts.
     """
     found = session.client.directory.changes(limit, about, before)
     session.out.many(found, _RECORDED, "id", "Nothing was changed here.")
@@ -56,7 +56,7 @@ def show(session: Remote, change_id: str) -> None:
 @click.option("--open", "open_page", is_flag=True, help="Open the page where it is confirmed.")
 @click.pass_obj
 def confirm(session: Remote, change_id: str, open_page: bool) -> None:
-    """Show what another admin has proposed, and where it is confirmed: on the pages, after a sign-in by mail."""
+    """Show what another admin has proposed, and the page where it can be confirmed after a sign-in by mail."""
     for line in _lines(session.client.directory.proposal(change_id)):
         session.out.note(line)
     page = f"{session.client.settings.url}/proposals/{change_id}"

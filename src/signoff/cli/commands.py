@@ -1,4 +1,4 @@
-"""Commands that print data: all of them take the same options and mean the same by them."""
+"""Commands that print data: they share the same options, with the same meaning."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -29,7 +29,7 @@ def _blank(word: object) -> bool:
 
 
 class DataCommand(click.Command):
-    """A command that prints records: it takes the output options, and its context carries a Session.
+    """A command that prints records: it takes the output options, and its context carries a CommandContext.
 
     fields: the keys of its records, or the struct that declares them; ``--json id,title`` picks from them.
     clearing: its options for which an empty word means "none".
@@ -68,7 +68,7 @@ class DataCommand(click.Command):
         return rest
 
     def _refuse_empty(self, ctx: click.Context) -> None:
-        """An empty word names nothing: most often a variable of a script that is not set. Taken for "not said" it would
+        """Refuse an empty value: it is usually an unset variable of a script. Treated as "not given" it would silently
         drop what narrows the command: a digest, a filter, an idempotency key.
         """
         kept = ctx.meta.get(_META, {})
@@ -91,7 +91,7 @@ class DataCommand(click.Command):
                 formatter.write_text(", ".join(self.fields))
 
     def _with_fields(self, args: list[str]) -> list[str]:
-        """Give ``--json`` its value: the next word if it can only be a list of fields, else none."""
+        """Give ``--json`` its value: the next argument if it can only be a list of fields, else none."""
         takes_words = any(isinstance(param, click.Argument) for param in self.params)
         for at, word in enumerate(args):
             if word == "--":
@@ -107,7 +107,7 @@ class DataCommand(click.Command):
 
 
 class RemoteCommand(DataCommand):
-    """A command that talks to a server, found as the SDK finds it unless told."""
+    """A command that talks to a server, which is found as the SDK finds it unless given."""
 
     def common(self) -> list[click.Parameter]:
         return [

@@ -1,4 +1,4 @@
-"""``signoff completion``: the script that makes a shell complete our commands."""
+"""``signoff completion``: prints the shell completion script."""
 
 import click
 from click.shell_completion import get_completion_class

@@ -1,4 +1,4 @@
-"""``signoff db``: a server's database, without serving it."""
+"""``signoff db``: maintains a server's database without serving it."""
 
 from pathlib import Path
 from typing import Any
@@ -56,8 +56,8 @@ def _restore(session: CommandContext, /, file: Path, **given: Any) -> None:
 
     FILE is what `signoff db backup` wrote. Stop the server first.
 
-    The copy is verified before and after. What stood there is kept beside it under another name. Interrupted at any
-    moment, the database is the old one or the copy, and whole.
+    The copy is verified before and after. The existing database is kept next to it under another name. If interrupted
+    at any point, the database is either the old one or the copy, and complete.
     """
     config = configured(given)
     with server_part("signoff db restore"):
@@ -75,9 +75,9 @@ def _restore(session: CommandContext, /, file: Path, **given: Any) -> None:
 def _owner_key(session: CommandContext, /, email: str, workspace: str, **given: Any) -> None:
     """Create a new API key for an owner.
 
-    The owner is EMAIL, or the first one there is.
+    The owner is EMAIL, by default the first owner.
 
-    It is shown once. It is on record (`signoff changes list`) as made by the operator.
+    It is shown once. It is recorded (`signoff changes list`) as made by the operator.
     """
     config = configured(given)
     with server_part("signoff db owner-key"), database_named(config):
@@ -93,8 +93,8 @@ def _owner_key(session: CommandContext, /, email: str, workspace: str, **given: 
 def _signin_link(session: CommandContext, /, email: str, workspace: str, **given: Any) -> None:
     """Create a single-use sign-in link for EMAIL, valid for 15 minutes.
 
-    It proves as much as a sign-in by mail: hand it to that person alone, in person or by a call. It is on record
-    (`signoff changes list`) as made by the operator.
+    It counts as a sign-in by mail: give it only to that person, face to face or by phone. It is recorded (`signoff
+    changes list`) as made by the operator.
     """
     config = configured(given)
     with server_part("signoff db signin-link"), database_named(config):
@@ -114,7 +114,9 @@ def _signin_link(session: CommandContext, /, email: str, workspace: str, **given
 
 
 def _address(config: Config) -> str:
-    """Where the server of this database is reached: as it is set, as it wrote down, else its default."""
+    """The address of the server that uses this database: as configured, as the server wrote it down, else the
+    default.
+    """
     by_default = f"http://{reachable(config.host)}:{config.port}"
     if config.base_url == by_default:
         from signoff.bootstrap import read_credentials

@@ -1,7 +1,7 @@
 """``signoff demo``: the main job in one command, from the files of examples/database-migration.
 
-Server, agent and initiator are the real ones: the agent is its own process with its own key, and everything goes
-over HTTP. Ctrl-C leaves the intent durable; after the decision it ends the server that showed the receipt.
+Server, agent and requester are real: the agent is a separate process with its own key, and everything goes over HTTP.
+Ctrl-C leaves the intent in the database; after the decision it stops the server that shows the receipt.
 """
 
 import asyncio
@@ -49,8 +49,8 @@ _ANSWERS: Final = {
     "--data", type=click.Path(path_type=Path), default=Path(".signoff"), help="Folder of the database."
 )
 def demo(auto: bool, port: int | None, data: Path) -> int:
-    """A migration is checked by an agent, held for a person, approved, and completed; then its audit trail. The server
-    stays until Ctrl-C; with --auto it ends by itself.
+    """Run a demo: an agent checks a migration, a person approves it, it completes, and the audit trail is printed. The
+    server runs until Ctrl-C; with --auto it stops by itself.
     """
     with server_part("signoff demo"):
         from signoff.serving import run
@@ -59,7 +59,7 @@ def demo(auto: bool, port: int | None, data: Path) -> int:
 
 
 def example() -> Path:
-    """The folder with the story's files: beside the sources, or as installed."""
+    """The folder with the demo's files: next to the sources, or as installed."""
     package = Path(__file__).parents[1]
     for folder in (package.parents[1] / "examples" / _STORY, package / "examples" / _STORY):
         if (folder / "workflow.yaml").is_file():
@@ -108,7 +108,8 @@ async def _demo(auto: bool, port: int | None, data: Path) -> int:
 
 
 def typed(command: str, data: Path, program: str = sys.argv[0], path: str | None = None) -> str:
-    """A command as it works from this folder: this program, and told of a data folder that it would not find.
+    """The command as it must be typed in this folder: this program, with the data folder that it would not find by
+    itself.
 
     path: where programs are looked for, as in PATH.
     """
@@ -123,7 +124,7 @@ def typed(command: str, data: Path, program: str = sys.argv[0], path: str | None
 
 
 async def _tell(url: str, login: str, auto: bool, data: Path) -> int:
-    """The story itself, as a client of the server; its exit code tells how the intent ended, as a watch's does."""
+    """Run the demo as a client of the server; the exit code tells how the intent ended, as a watch's does."""
     folder = example()
     owner = json.loads((data / "credentials.json").read_text(encoding="utf-8"))["api_key"]
     say(f"Server    {url}   database {data / 'signoff.db'}")
@@ -154,7 +155,7 @@ async def _tell(url: str, login: str, auto: bool, data: Path) -> int:
 
 @asynccontextmanager
 async def _validator(script: Path, url: str, key: str) -> AsyncIterator[None]:
-    """The agent as a process of its own, stopped by its pid at the end."""
+    """The agent as a separate process, stopped by its pid at the end."""
     environment = os.environ | {"SIGNOFF_URL": url, "SIGNOFF_API_KEY": key}
     process = await asyncio.create_subprocess_exec(sys.executable, str(script), env=environment)
     say(f"Agent     infra-validator, process {process.pid}")
@@ -171,7 +172,7 @@ async def _validator(script: Path, url: str, key: str) -> AsyncIterator[None]:
 
 
 async def _follow(initiator: AsyncClient, person: AsyncClient, intent_id: str, data: Path | None) -> Result:
-    """Print the lifecycle as it happens; when a person is needed, ask, or answer where there is no ``data``."""
+    """Print events as they happen; when a person is needed, prompt, or answer automatically if there is no ``data``."""
     asking: asyncio.Task[None] | None = None
     try:
         names: dict[str, str] = {}
@@ -221,7 +222,7 @@ async def _decide(person: AsyncClient, intent_id: str, data: Path | None) -> Non
 
 
 async def _ask() -> str | None:
-    """The outcome a person types; None where nobody can: then the decision comes from elsewhere."""
+    """The outcome that a person types; None if no one can type: the decision then comes from elsewhere."""
     if not sys.stdin.isatty():
         return None
     loop = asyncio.get_running_loop()
@@ -243,7 +244,7 @@ async def _ask() -> str | None:
 
 
 def show_audit(trail: AuditTrail, result: Result) -> int:
-    """Who did what, when, through which channel, and the head of the chain that proves it."""
+    """Who did what, when, through which channel, and the head of the hash chain that proves it."""
     say("")
     say("Audit trail")
     for event in trail.events:

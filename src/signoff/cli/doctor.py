@@ -1,4 +1,4 @@
-"""``signoff doctor``: is all as it should be? Asks the server, and reads the database where it is local."""
+"""``signoff doctor``: checks the server, the key, and the database if it is local."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ Level = Literal["ok", "note", "warning", "problem"]
 
 @dataclass(frozen=True)
 class DoctorCheck:
-    """One thing looked at. next: the command or act that mends it."""
+    """One check. next: the command or action that fixes it."""
 
     level: Level
     subject: str
@@ -34,7 +34,7 @@ class DoctorCheck:
 
 
 def _attempt(subject: str, look: Callable[[], Iterator[DoctorCheck]]) -> Iterator[DoctorCheck]:
-    """What ``look`` finds; that it could not look is a finding too."""
+    """The result of ``look``; a failure to check is a result too."""
     try:
         yield from look()
     except Exception as error:
@@ -63,7 +63,7 @@ def _server(session: Remote) -> Iterator[DoctorCheck]:
 
 
 def _key(session: Remote) -> Iterator[DoctorCheck]:
-    """Whom the key stands for."""
+    """The actor that the key belongs to."""
     with session.explained():
         me = session.client.me()
     who = me.actor.name or me.actor.email or me.actor.address or me.actor.id
@@ -87,7 +87,7 @@ def _key(session: Remote) -> Iterator[DoctorCheck]:
 
 
 def _channels(session: Remote) -> Iterator[DoctorCheck]:
-    """Whether what is sent to people and services arrives."""
+    """Whether messages to people and services are delivered."""
     with session.explained():
         found = session.client.directory.channels()
     for one in found:
@@ -110,7 +110,7 @@ def _channels(session: Remote) -> Iterator[DoctorCheck]:
 
 
 def _agents(session: Remote) -> Iterator[DoctorCheck]:
-    """Whether somebody asks for the work that workflows give to agents."""
+    """Whether a worker claims the work that workflows give to agents."""
     with session.explained():
         known = {name: one for one in session.client.agents() for name in (one.address, one.name)}
         flows = session.client.workflows()
@@ -154,7 +154,7 @@ def _staffing(session: Remote) -> Iterator[DoctorCheck]:
 
 
 def _policies(session: Remote) -> Iterator[DoctorCheck]:
-    """Whether the server can use every policy: an older release may have taken what this one refuses."""
+    """Whether the server can use every policy: an older release may have accepted what this one refuses."""
     with session.explained():
         found = session.client.directory.policies()
     for one in found:
@@ -166,7 +166,7 @@ def _policies(session: Remote) -> Iterator[DoctorCheck]:
 
 
 def _unlisted(me: Any) -> Iterator[DoctorCheck]:
-    """Who decides what no workflow governs; an older server does not say."""
+    """Who decides requests without a workflow; an older server does not report it."""
     subject, policy = "unlisted types", f"policy {me.default_policy}"
     if me.unlisted_types == "refuse":
         yield DoctorCheck("ok", subject, "A request whose type has no workflow is refused.")
@@ -186,7 +186,7 @@ def _unlisted(me: Any) -> Iterator[DoctorCheck]:
 
 
 def _proofs(session: Remote, me: "Me") -> Iterator[DoctorCheck]:
-    """Whether people can come by the sign-in that is demanded of them."""
+    """Whether people can meet the sign-in requirements of the policies."""
     if me.get("server", {}).get("mail", True) or (
         me.self_approval and len(session.client.directory.people()) == 1
     ):
@@ -202,7 +202,7 @@ def _proofs(session: Remote, me: "Me") -> Iterator[DoctorCheck]:
 
 
 def _files(config: Config) -> Iterator[DoctorCheck]:
-    """Whether the secrets on this machine are kept."""
+    """Whether the secrets on this machine are protected."""
     credentials = config.data / "credentials.json"
     if os.name == "posix" and credentials.exists() and credentials.stat().st_mode & 0o077:
         yield DoctorCheck(
@@ -211,7 +211,7 @@ def _files(config: Config) -> Iterator[DoctorCheck]:
 
 
 def _histories(config: Config) -> Iterator[DoctorCheck]:
-    """Whether every history proves itself and agrees with its row."""
+    """Whether the hash chain of every history is valid and agrees with its row."""
     try:
         with server_part("signoff doctor"):
             from signoff.maintenance import check_database

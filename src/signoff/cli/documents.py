@@ -27,7 +27,7 @@ def read_inline(text: str, option: str) -> Document:
 
 
 def parse(text: str, name: str, *, yaml: bool) -> Document:
-    """The object that text holds; name: of its source, for messages."""
+    """Parse text into an object; name: of its source, for messages."""
     try:
         return documents.parse(text, name, yaml=yaml)
     except Invalid as wrong:

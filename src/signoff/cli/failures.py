@@ -1,4 +1,4 @@
-"""How a command ends: its exit code, and for people what failed, why, and the next command to run."""
+"""How a command ends: its exit code, and what failed, why, and the next command to run."""
 
 import os
 import sys
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class ExitCode(IntEnum):
-    """Exit codes, each with one meaning. From 10 on they tell how a watched intent ended.
+    """Exit codes, each with one meaning. Codes from 10 on report how a watched intent ended.
 
-    MEANING says each in words, for the reference page.
+    MEANING describes each for the reference page.
     """
 
     OK = 0
@@ -71,7 +71,7 @@ class CommandFailed(Exception):
     request_id: str = ""
 
     def lines(self) -> list[str]:
-        """What stderr shows, made safe: servers and files speak here."""
+        """What stderr shows, escaped: it contains text from servers and files."""
         first, *rest = visible_lines(self.what)
         lines = [f"error: {first}", *(f"  {line}" for line in rest)]
         if self.hint:
@@ -82,7 +82,7 @@ class CommandFailed(Exception):
 
 
 def stopped(error: BaseException) -> CommandFailed | None:
-    """The end that an exception stands for; None for a bug."""
+    """The CommandFailed for an exception; None for a bug."""
     if isinstance(error, CommandFailed):
         return error
     if isinstance(error, Refused):
@@ -108,8 +108,8 @@ def stopped(error: BaseException) -> CommandFailed | None:
 
 
 def unexpected(error: BaseException, environ: Mapping[str, str] = os.environ) -> list[str]:
-    """What stderr shows for a bug: that it is one, never the exception's own text, which may quote a secret. With
-    SIGNOFF_DEBUG the traceback, with secrets masked.
+    """What stderr shows for a bug: never the exception's own text, which may quote a secret. With SIGNOFF_DEBUG the
+    traceback, with secrets masked.
     """
     if environ.get("SIGNOFF_DEBUG"):
         import traceback
@@ -123,7 +123,7 @@ def unexpected(error: BaseException, environ: Mapping[str, str] = os.environ) ->
 
 
 def _without(text: str, environ: Mapping[str, str]) -> str:
-    """The text without what the environment and the command line hold of secrets, and what looks like one."""
+    """The text with secrets from the environment and the command line masked, and anything that looks like one."""
     from signoff.config import PREFIX, rows, secrets_in
 
     said = [value for name, value in environ.items() if name.startswith(PREFIX) or name == "DATABASE_URL"]

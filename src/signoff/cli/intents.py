@@ -1,4 +1,4 @@
-"""``signoff intents``: durable requests, from sending one to knowing how it ended."""
+"""``signoff intents``: submit durable requests, watch them and see how they ended."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -55,8 +55,8 @@ def send(
 ) -> int:
     """Send an intent and print its id.
 
-    It is read from FILE (JSON or YAML; - is standard input) or from --data, or made of --type, --to and
-    --payload, which win over what stands in FILE.
+    It is read from FILE (JSON or YAML; - is standard input) or from --data, or built from --type, --to and --payload,
+    which override FILE.
     """
     from signoff.client import calls
 
@@ -68,7 +68,7 @@ def send(
 
 
 def _print(session: Remote, sent: "SubmittedIntent", *, followed: bool = False) -> None:
-    """``followed``: its events come after it, so that for programs it is the first of many lines."""
+    """``followed``: its events follow, so in JSON it is the first of many lines."""
     for warning in sent.warnings:
         session.out.note(f"warning: {warning}")
     record = {"intent_id": sent.intent_id, "warnings": sent.warnings}
@@ -127,8 +127,8 @@ def get(session: Remote, intent: str) -> None:
 def watch(session: Remote, intent: str, timeout: float | None) -> int:
     """Follow an intent until it is final.
 
-    Exit code: 0 completed, and only then; 10 rejected, 11 expired or timed out, 12 withdrawn or canceled, 13 changes
-    wanted, 14 nobody reached, 1 failed otherwise; 7 when --timeout is over first.
+    Exit code: 0 only if completed; 10 rejected, 11 expired or timed out, 12 withdrawn or canceled, 13 changes
+    requested, 14 no approver reached, 1 failed otherwise; 7 when --timeout elapses first.
     """
     return watch_intent(session, session.intent_id(intent), timeout)
 
@@ -164,8 +164,8 @@ def rerun(session: Remote, intent: str) -> None:
 
     Prints the new intent's id.
 
-    It is refused where the decision is older than a day, where the workflow or its policy has changed since, or where
-    something else has run after the failure: then `signoff intents retry` asks the people anew.
+    It is refused if the decision is older than a day, if the workflow or its policy has changed since, or if something
+    else has run after the failure: then use `signoff intents retry`, which asks people again.
     """
     source = session.intent_id(intent)
     made = session.client.rerun(source)

@@ -1,6 +1,6 @@
-"""The groups of the command tree: they load their commands late and answer a mistyped one with the nearest.
+"""Command groups that import their commands lazily and suggest the nearest command for a mistyped one.
 
-``signoff --help`` imports this, click and nothing else of weight: neither output, nor SDK, nor server.
+``signoff --help`` imports only this and click: no output code, SDK or server.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ import click
 
 
 class SuggestingGroup(click.Group):
-    """A group that answers a mistyped command with the nearest one."""
+    """A group that suggests the nearest command for a mistyped one."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -1,6 +1,6 @@
-"""The command ``signoff``: the tree of its commands by name, and how every one of them ends.
+"""The command ``signoff``: the tree of its commands, and how each of them ends.
 
-The modules of the commands are imported when they are called: neither the SDK nor the server comes in here.
+The modules of the commands are imported when they are called: neither the SDK nor the server is imported here.
 """
 
 import codecs
@@ -49,7 +49,7 @@ SECTIONS: Final = {
 
 
 class Root(Lazy):
-    """The whole command line: whatever a command raises becomes an exit code and words on stderr."""
+    """The whole command line: every exception of a command becomes an exit code and a message on stderr."""
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:
         extra.update(standalone_mode=False, prog_name="signoff")
@@ -68,7 +68,7 @@ class Root(Lazy):
 
 
 def print_anything() -> None:
-    """Let stdout and stderr take every character: what their encoding lacks is escaped, as JSON does it."""
+    """Let stdout and stderr accept every character: what their encoding lacks is escaped, as in JSON."""
     codecs.register_error("signoff", lambda error: (_escaped(error), getattr(error, "end", 0)))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -1,7 +1,7 @@
 """What a command prints: data on stdout, everything else on stderr.
 
-One record or many, as a table for people or as json, jsonl or ids for programs. JSON keys are the API's.
-Colour only on a terminal that wants it, and never alone: the word stands there too.
+One record or many, as a table for people or as json, jsonl or ids for programs. JSON keys are the API's. Colour is used
+only on a terminal that supports it, and never as the only signal.
 """
 
 import os
@@ -68,7 +68,7 @@ class Output:
     """Where and how one command prints.
 
     fields: which keys of a record json and jsonl hold, empty for all;
-    now: for relative times, None where times are absolute because nobody is watching.
+    now: for relative times; None for absolute times, when the output is not a terminal.
     """
 
     format: Format = "table"
@@ -85,7 +85,7 @@ class Output:
     def many(
         self, records: Iterable[Mapping[str, Any]], columns: Sequence[Column], key: str, empty: str
     ) -> None:
-        """A list. key: the name of each record's id; empty: the sentence for people when there is none."""
+        """A list. key: the name of each record's id; empty: the sentence that people see if there is none."""
         rows = [plain(record) for record in records]
         if self.format == "table":
             self._table(rows, columns, empty)
@@ -96,15 +96,15 @@ class Output:
                 self.each(row, key)
 
     def each(self, record: Mapping[str, Any], key: str) -> None:
-        """One line of a list that grows while somebody reads it (json lines or ids)."""
+        """One line of a list that grows while it is read (json lines or ids)."""
         row = plain(record)
         self.line(visible(row.get(key, "")) if self.format == "id" else safe_json(self._picked(row)))
 
     def one(
         self, record: Mapping[str, Any], key: str, lines: Iterable[str], *, followed: bool = False
     ) -> None:
-        """A single record. lines: how people see it; they must have been through ``visible`` already. ``followed``: by
-        others, so that json is one line for each.
+        """A single record. lines: how people see it, already passed through ``visible``. ``followed``: others follow,
+        so json is one line each.
         """
         row = plain(record)
         if self.format == "table":
@@ -116,16 +116,16 @@ class Output:
             self.each(row, key)
 
     def line(self, line: str) -> None:
-        """One line of stdout as it is; at once, for somebody may be reading along."""
+        """Write one line to stdout as it is, and flush."""
         print(line, file=self.stream, flush=True)
 
     def note(self, text: str) -> None:
-        """A remark for the person, on stderr; silent with --quiet."""
+        """A message for the person, on stderr; suppressed by --quiet."""
         if not self.quiet:
             print(visible(text), file=sys.stderr)
 
     def paint(self, text: str) -> str:
-        """The text in the colour of what it says, where colours are wanted."""
+        """The text in the colour for its value, if colours are on."""
         mood = _MOOD.get(text.split(" ")[0])
         return self.tint(text, mood) if mood else text
 
@@ -133,7 +133,7 @@ class Output:
         return f"\x1b[{_COLOURS[mood]}m{text}\x1b[0m" if self.colour else text
 
     def cell(self, value: object) -> str:
-        """One value as a single harmless line."""
+        """One value as a single line, escaped."""
         if value is None or value == "":
             return "-"
         if isinstance(value, datetime):
@@ -163,7 +163,7 @@ class Output:
 
 
 def fitted(widths: list[int], columns: int) -> list[int]:
-    """Column widths that fit a terminal: the widest gives way first, none falls under eight."""
+    """Column widths that fit a terminal: the widest shrinks first, none below eight."""
     widths = list(widths)
     while sum(widths) + 2 * (len(widths) - 1) > columns and max(widths) > 8:
         widest = widths.index(max(widths))
@@ -180,8 +180,8 @@ def _line(cells: Sequence[str], widths: Sequence[int], paint: Callable[[str], st
 
 
 def plain(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON object behind a record, without the envelope's ``ok``, and with the secrets in what it holds of requests
-    and results masked, as on the pages.
+    """The JSON object behind a record, without the envelope's ``ok``, and with secrets in requests and results masked,
+    as on the pages.
     """
     return {
         name: masked(value) if name in _CONTENT else value for name, value in record.items() if name != "ok"
@@ -189,7 +189,7 @@ def plain(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def titled(record: Mapping[str, Any]) -> str:
-    """A task's title, as a line about it says it."""
+    """A task's title, as shown on one line."""
     return mask_text(str(record.get("title") or ""))
 
 
@@ -223,5 +223,5 @@ def wants_colour(choice: str, stream: TextIO, environ: Mapping[str, str] = os.en
 
 
 def local_now() -> datetime:
-    """This machine's clock, for telling a person how long ago something was; nothing is decided by it."""
+    """This machine's clock, for relative times only; nothing is decided by it."""
     return datetime.fromtimestamp(time.time(), UTC)

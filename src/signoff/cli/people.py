@@ -1,4 +1,4 @@
-"""``signoff people``: who there is, and when they are away."""
+"""``signoff people``: the people of the workspace and their absences."""
 
 import re
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ def list_people(session: Remote) -> None:
 
 
 def _about(command: Any) -> Any:
-    """What can be said of a person."""
+    """Options for the attributes of a person."""
     for decorate in (
         click.option("--name", metavar="NAME", help="The person's name."),
         click.option("--role", "roles", multiple=True, metavar="ROLE", help="A role; repeat it for several."),
@@ -70,7 +70,7 @@ def _said(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _hours(written: str, zone: str | None) -> dict[str, Any] | bool:
-    """Working hours as a document says them; False: none any more."""
+    """Working hours as in a document; False: remove them."""
     if written.strip().lower() == "none":
         return False
     match = _HOURS.fullmatch(written.strip())
@@ -112,7 +112,7 @@ def change(session: Remote, /, who: str, active: bool | None, yes: bool, **given
 
 
 def _agree_to_go(session: Remote, who: str, yes: bool) -> None:
-    """Before somebody is deactivated: what waits for them, and whether to go on."""
+    """Before someone is deactivated: show the open tasks that wait for them, and ask whether to go on."""
     waits = session.client.directory.open_tasks_of(who)
     if tasks := waits.get("tasks"):
         session.show(
@@ -149,8 +149,8 @@ def waiting(session: Remote, /, who: str) -> None:
 def reassign(session: Remote, /, who: str, to: str, comment: str) -> ExitCode:
     """Replace FROM by TO in every open task that asks FROM.
 
-    An admin's act, on record in each task. Tasks that the admin's own side has requested stay as they are, as does what
-    TO may not decide. Exit code 1 when any task stays as it is.
+    For admins; recorded in each task. Tasks requested by the admin's own side, and tasks that TO may not decide, are
+    left unchanged. Exit code 1 if any task is left unchanged.
     """
     done = session.client.directory.reassign_all(who, to, comment)
     lines = [f"reassigned: {len(done.get('reassigned') or ())}"]
@@ -226,12 +226,12 @@ def _show(session: Remote, person: dict[str, Any], word: str) -> None:
 
 
 def warned(answer: Mapping[str, Any]) -> list[str]:
-    """What the server warns of, one line each."""
+    """Warnings from the server, one line each."""
     return [visible(f"warning: {text}") for text in answer.get("warnings") or ()]
 
 
 def _away(person: Any) -> str:
-    """When the person is away, shortest form."""
+    """When the person is away, in the shortest form."""
     absences = person.get("absences") or ()
     return ", ".join(f"{str(one['from'])[:10]} to {str(one['until'])[:10]}" for one in absences)
 

@@ -1,4 +1,4 @@
-"""``signoff policies``: who decides and how, and what that will lead to before it happens."""
+"""``signoff policies``: lists policies and previews what they lead to."""
 
 import re
 from collections.abc import Mapping
@@ -71,7 +71,7 @@ def _named(session: Remote, name: str) -> dict[str, Any] | None:
 
 
 def explained(made: Mapping[str, Any]) -> list[str]:
-    """An explanation as a person reads it."""
+    """An explanation as text for people."""
     because = f", because {made['because']}" if made.get("because") else ""
     lines = block("policy", f"{made['policy']}{because}" if made.get("policy") else None)
     for stage in made.get("stages") or ():
@@ -93,7 +93,7 @@ def explained(made: Mapping[str, Any]) -> list[str]:
 
 
 def _contact(contact: Mapping[str, Any]) -> str:
-    """What will happen then, and who hears of it."""
+    """What will happen then, and who is notified."""
     what = f"{contact['kind']} {contact['number']}" if contact["kind"] != "deadline" else "the task expires"
     return f"{what}; told: {', '.join(contact['people']) or 'nobody'}"
 

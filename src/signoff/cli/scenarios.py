@@ -1,4 +1,4 @@
-"""``signoff scenarios``: AXP scenario bundles, checked and started."""
+"""``signoff scenarios``: validates and starts AXP scenario bundles."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""The server is an extra: a command that needs it says exactly what to install where it is missing."""
+"""The server is an optional extra: a command that needs it says exactly what to install."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from signoff.cli.failures import CommandFailed, ExitCode
 
 @contextmanager
 def server_part(command: str) -> Iterator[None]:
-    """Around an import of the server: a missing library stops the command with the way to install it."""
+    """Wraps an import of the server: a missing library ends the command with how to install it."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""What a running command has in hand: its output, the person at the terminal, and the server it talks to."""
+"""The context of a running command: its output, the person at the terminal, and the server it talks to."""
 
 import os
 import socket
@@ -28,18 +28,18 @@ RECENT = 500
 
 @dataclass
 class CommandContext:
-    """A command's surroundings without a server."""
+    """The context of a command without a server."""
 
     out: Output
     ctx: click.Context
 
     @property
     def interactive(self) -> bool:
-        """Whether a person can be asked: never in a pipe."""
+        """Whether a person can be prompted: never in a pipe."""
         return sys.stdin.isatty() and sys.stderr.isatty()
 
     def ask(self, question: str) -> str:
-        """A line from the person at the terminal, "" for just Enter."""
+        """A line typed at the terminal; "" for just Enter."""
         sys.stderr.write(visible(question) + " ")
         sys.stderr.flush()
         line = sys.stdin.readline()
@@ -48,13 +48,13 @@ class CommandContext:
         return line.strip()
 
     def show(self, lines: Iterable[str], yes: bool) -> None:
-        """What ``confirm`` will ask about, on stderr: --quiet hides it only from whoever has said --yes beforehand."""
+        """Show on stderr what ``confirm`` will ask about. --quiet hides it only if --yes was given."""
         for line in lines:
             if not (self.out.quiet and yes):
                 print(visible(line), file=sys.stderr)
 
     def confirm(self, question: str, yes: bool) -> None:
-        """Goes on only after a yes; stops the command otherwise. yes: the flag --yes was given."""
+        """Return only after confirmation; otherwise stop the command. yes: the flag --yes was given."""
         if yes:
             return
         if not self.interactive:
@@ -69,14 +69,14 @@ class CommandContext:
 
 @dataclass
 class Remote(CommandContext):
-    """A command's surroundings with a server."""
+    """The context of a command with a server."""
 
     url: str | None = None
     key_file: str | None = None
 
     @cached_property
     def client(self) -> "Client":
-        """The SDK, closed when the command ends. It does not retry: a person sees the failure and decides."""
+        """The SDK, closed when the command ends. It does not retry: the person sees the failure and decides."""
         from signoff.client.sync import Client
 
         client = Client(self.url, self._key(), retry_for=0.0, program="signoff-cli")
@@ -90,7 +90,7 @@ class Remote(CommandContext):
     def task_id(self, text: str) -> str:
         """The full id of the task that ``text`` means; an intent's id stands for its open task.
 
-        One that is closed by now is still named by its short id: the answer is then who was faster.
+        A task that has been closed since can still be named by its short id: the reply then says who was faster.
         """
         return find_id(text, "task", self._tasks)
 
@@ -104,9 +104,9 @@ class Remote(CommandContext):
 
     @contextmanager
     def explained(self) -> Iterator[None]:
-        """Says in plain words that nothing listens where the server was expected.
+        """Report in plain words that nothing listens at the server's address.
 
-        It comes before a missing key: where no server is, none was made.
+        This comes before a missing key: without a server no key was ever created.
         """
         from signoff.client.errors import ConnectionFailed, NotConfigured
 

@@ -1,4 +1,4 @@
-"""``signoff config``: which settings are in force and where each comes from. Secrets are masked."""
+"""``signoff config``: shows the active settings and where each comes from. Secrets are masked."""
 
 import os
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def _server(loaded: LoadedSettings) -> Iterator[dict[str, str]]:
 
 
 def _client() -> Iterator[dict[str, str]]:
-    """What the SDK would talk to; nothing where it would find no server."""
+    """The settings of the SDK; nothing if it would not find a server."""
     from signoff.client.errors import NotConfigured
     from signoff.client.settings import find_settings
 

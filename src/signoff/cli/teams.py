@@ -1,4 +1,4 @@
-"""``signoff teams``: who belongs together, and who of them is on call."""
+"""``signoff teams``: teams and their on-call rotations."""
 
 from typing import Any, Final
 

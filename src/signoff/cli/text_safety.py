@@ -1,7 +1,7 @@
-"""Text from outside, made safe to show: titles, comments and payloads are written by strangers.
+"""Text from outside, made safe to show: titles, comments and payloads are untrusted.
 
-No control character, no direction override and no invisible character reaches a terminal as itself: it is
-shown as an escape such as ``\\x1b`` or ``\\u202e``, so that what a person approves is what they read.
+No control character, direction override or invisible character reaches a terminal: it is shown as an escape such as
+``\\x1b`` or ``\\u202e``, so that what a person approves is what they read.
 """
 
 import json
@@ -13,17 +13,17 @@ from signoff.core.text.hidden_characters import escaped, plain_json
 
 
 def visible(text: object) -> str:
-    """One line: everything that could move the cursor or hide is an escape, line ends included."""
+    """One line: everything that could move the cursor or hide text is escaped, line ends included."""
     return escaped(str(text))
 
 
 def visible_lines(text: object) -> list[str]:
-    """The same line by line, for text that is meant to have several."""
+    """The same line by line, for multi-line text."""
     return [visible(line) for line in str(text).expandtabs(4).replace("\r\n", "\n").split("\n")]
 
 
 def safe_json(value: object, indent: int | None = None) -> str:
-    """JSON that a terminal shows harmlessly and a parser reads back unchanged."""
+    """JSON that is safe on a terminal and that a parser reads back unchanged."""
     separators = (",", ": ") if indent else (",", ":")
     text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators, default=_plain)
     # Outside of strings JSON has no such character, and inside \uXXXX says the same.
@@ -31,12 +31,12 @@ def safe_json(value: object, indent: int | None = None) -> str:
 
 
 def width(text: str) -> int:
-    """How many columns a terminal gives to text that ``visible`` has been through."""
+    """How many columns a terminal uses for text that was passed through ``visible``."""
     return len(text) if text.isascii() else sum(_columns(character) for character in text)
 
 
 def clip(text: str, columns: int) -> str:
-    """The text, cut to so many columns with an ellipsis where it is longer."""
+    """The text, cut to that many columns, with an ellipsis if it was longer."""
     if width(text) <= columns:
         return text
     kept, used = [], 0

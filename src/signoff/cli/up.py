@@ -1,4 +1,4 @@
-"""``signoff up``: the server, until Ctrl-C. Every setting but the secrets is a flag, made from its row."""
+"""``signoff up``: runs the server until Ctrl-C. Every setting except the secrets is a flag, built from its row."""
 
 import os
 import sys
@@ -24,7 +24,7 @@ _FIRST: Final = ("host", "port", "data", "database", "base_url", "organization",
 
 
 def flag(row: SettingRow) -> click.Option:
-    """The option of a setting. Its text is parsed by the row, so that flag and environment mean the same."""
+    """The option of a setting. The row parses its text, so that flag and environment variable mean the same."""
     shown = row.shown or row.show(row.default)
     text = f"{row.text} Default: {shown}." if shown else row.text
     if row.kind is bool:
@@ -43,13 +43,13 @@ def flag(row: SettingRow) -> click.Option:
 
 
 def flags(*names: str) -> list[click.Parameter]:
-    """The options of these settings, of all that may be flags when none is named."""
+    """The options for these settings; by default for all that may be flags."""
     shown = [row for row in rows() if not row.secret and (not names or row.name in names)]
     return [flag(row) for row in sorted(shown, key=lambda row: row.name not in _FIRST)]
 
 
 def configured(given: Mapping[str, Any]) -> Config:
-    """The settings in force, with a remark on stderr for each variable that looks like one and is none."""
+    """The active settings, with a warning on stderr for each variable that looks like a setting but is not."""
     loaded = load(given, os.environ)
     for warning in loaded.warnings:
         Output().note(f"warning: {warning}")
@@ -59,7 +59,7 @@ def configured(given: Mapping[str, Any]) -> Config:
 
 @contextmanager
 def database_named(config: Config) -> Iterator[None]:
-    """Around what needs the database: where it cannot be reached, the hint says which one that was."""
+    """Wraps code that needs the database: if it is unreachable, the hint says which database that was."""
     try:
         yield
     except Busy as busy:
@@ -97,7 +97,7 @@ def _up(ctx: click.Context, /, open_browser: bool, **given: Any) -> None:
 
 
 def banner(config: Config, url: str, link: str = "") -> str:
-    """What ``up`` prints once the server answers. ``link``: signs the owner in; "" where none is shown."""
+    """What ``up`` prints when the server is ready. ``link``: signs the owner in; "" if none is shown."""
     lines = [
         "Signoff is running.",
         "",

@@ -1,4 +1,4 @@
-"""``signoff version``: this program's version, the server's, and whether they fit."""
+"""``signoff version``: the version of this program and of the server, and whether they are compatible."""
 
 import platform
 
@@ -33,6 +33,6 @@ def _server(session: Remote) -> dict[str, str]:
 
 
 def _line(version: str) -> list[str]:
-    """The part of a version in which client and server must agree: ``0.1`` before 1.0, ``1`` from then on."""
+    """The part of a version that client and server must share: ``0.1`` before 1.0, ``1`` after that."""
     numbers = version.split(".")
     return numbers[:2] if numbers[0] == "0" else numbers[:1]

@@ -1,4 +1,4 @@
-"""Following an intent on a terminal or in a script, and what its end means as an exit code."""
+"""Following an intent on a terminal or in a script, and the exit code for its end."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,7 +15,7 @@ _KIND_WIDTH: Final = 19
 
 
 class ActorNames:
-    """Who the ids in an intent's events are. Asked for only when one is met that is not known yet."""
+    """Names for the ids in an intent's events. Fetched only for an id that is not yet known."""
 
     def __init__(self, session: Remote, intent_id: str) -> None:
         self._session = session
@@ -23,7 +23,7 @@ class ActorNames:
         self._known: dict[str, str] = {}
 
     def of(self, actor: str) -> str:
-        """The name; the id itself where there is none, or none for this key to see."""
+        """The name; the id itself if there is none, or none visible to this key."""
         from signoff.client.errors import SignoffError
 
         if actor and actor not in self._known:
@@ -35,13 +35,13 @@ class ActorNames:
 
 
 def refuse_timeout_alone(watch: bool, timeout: float | None) -> None:
-    """Without ``--watch`` the command follows nothing, so there is nothing that could be over first."""
+    """Refuse --timeout without ``--watch``: the command then follows nothing."""
     if timeout is not None and not watch:
         raise CommandFailed(ExitCode.USAGE, "--timeout has an effect only with --watch.")
 
 
 def watch_intent(session: Remote, intent_id: str, timeout: float | None) -> ExitCode:
-    """Print each event until the final one; the exit code that tells how it ended."""
+    """Print each event until the final one; returns the exit code for how it ended."""
     client = session.client
     # Following outlives a server's restarts; that there is one to begin with is asked first.
     intent_id = _whole(session, client.get_intent(intent_id), intent_id)
@@ -60,7 +60,7 @@ def watch_intent(session: Remote, intent_id: str, timeout: float | None) -> Exit
 
 
 def _whole(session: Remote, intent: Mapping[str, Any], intent_id: str) -> str:
-    """The id of the request that a step belongs to: how one step ended says nothing of how the request does."""
+    """The id of the request that a step belongs to: the end of a step is not the end of the request."""
     whole = intent.get("parent_intent_id")
     if not isinstance(whole, str) or not whole:
         return intent_id
@@ -69,7 +69,7 @@ def _whole(session: Remote, intent: Mapping[str, Any], intent_id: str) -> str:
 
 
 def ending(intent: Mapping[str, Any]) -> ExitCode:
-    """The exit code of a final intent: 0 only where ``raise_for_status`` raises nothing, else by what it raises."""
+    """The exit code of a final intent: 0 only if ``raise_for_status`` raises nothing, else for what it raises."""
     from signoff.client import errors as e
     from signoff.client.types import Result
 

@@ -1,4 +1,4 @@
-"""``signoff workflows``: templates kept as files in the user's repository, and put in force from there."""
+"""``signoff workflows``: applies workflows that are kept as files in the user's repository."""
 
 from typing import Final
 

@@ -1,7 +1,7 @@
 """An agent: functions that do the work of agent steps, by intent type.
 
-``run`` takes deliveries under a lease, calls the function, renews the lease meanwhile and reports. It goes on
-over restarts of the server, and stops on SIGINT or SIGTERM after the running functions have finished.
+``run`` takes deliveries under a lease, calls the function, renews the lease meanwhile and reports. It survives restarts
+of the server, and stops on SIGINT or SIGTERM after the running handlers have finished.
 """
 
 import asyncio
@@ -37,8 +37,8 @@ class Agent:
 
     name: the agent's name or ``agent://`` address;
     client: a Client or AsyncClient to speak through; without one, url and api_key are found as by Client;
-    concurrency: how many functions run at a time; lease: how long a delivery is held without renewal;
-    grace: seconds that running functions get to finish when the agent stops.
+    concurrency: how many handlers run at a time; lease: how long a delivery is held without renewal; grace: seconds
+    that running handlers get to finish when the agent stops.
     """
 
     def __init__(
@@ -64,11 +64,11 @@ class Agent:
         self._shift: WorkerLoop | None = None
 
     def on(self, intent_type: str) -> Callable[[F], F]:
-        """Decorator: the function, plain or async, that does intents of this type; ``"*"`` does all others.
+        """Decorator: the handler, plain or async, for intents of this type; ``"*"`` handles all others.
 
-        It gets a Delivery and returns a mapping, the step's result, or None. An exception fails the step,
-        to be tried again as the plan allows; StepFailed fails it on the function's own terms. An async function
-        shares one event loop with the others and must not block; a plain one has a thread to itself.
+        It gets a Delivery and returns a mapping (the step's result) or None. An exception fails the step, which is
+        retried as the plan allows; with StepFailed the handler decides that. An async handler shares one event loop
+        with the others and must not block; a plain one has its own thread.
         """
 
         def register(function: F) -> F:
@@ -81,17 +81,17 @@ class Agent:
         return register
 
     def on_large_result(self, function: S) -> S:
-        """Decorator: called with the delivery and a result that is larger than the server stores. What it returns (a
-        link to where it has put the result, for instance) is reported instead. Without it the step fails with
-        ``result_too_large``, and the result is kept in a file that the failure names.
+        """Decorator: called with the delivery and a result that is too large for the server. What it returns (for
+        instance a link to where it stored the result) is reported instead. Without it the step fails with
+        ``result_too_large``, and the result is saved in a file that the failure names.
         """
         self._shrink = function
         return function
 
     def run(self) -> None:
-        """Work until SIGINT, SIGTERM or ``stop()``; a second signal does not wait for running functions.
+        """Work until SIGINT, SIGTERM or ``stop()``; a second signal does not wait for running handlers.
 
-        Raises AuthenticationFailed, PermissionDenied or NotFound when the server will not have this agent.
+        Raises AuthenticationFailed, PermissionDenied or NotFound if the server refuses this agent.
         """
         # Before the event loop has its own: a process that a function forks goes back to these.
         asyncio.run(self._run(_dispositions()))
@@ -139,14 +139,14 @@ class Agent:
                 await session.close()
 
     def stop(self) -> None:
-        """Take no more work and return from ``run`` once the running functions are done. From any thread."""
+        """Stop claiming work and return from ``run`` when the running handlers are done. Callable from any thread."""
         self._stop_asked.set()
         shift = self._shift
         if shift is not None:
             shift.stop()
 
     def _speaker(self) -> tuple[AsyncSession, Retries, bool]:
-        """What to speak through, how patiently, and whether it is ours to close."""
+        """The client to use, its retry settings, and whether it is ours to close."""
         if isinstance(self._client, AsyncClient):
             return self._client.session, self._client.retries, False
         if self._client is not None:
@@ -183,8 +183,8 @@ class Agent:
 
 @contextlib.contextmanager
 def _signals(stop: Callable[[], None], outer: Dispositions) -> Iterator[None]:
-    """Call ``stop`` on SIGINT and SIGTERM; nothing outside the main thread, where signals do not arrive. A process that
-    a function forks is no agent: there a signal does what ``outer`` says.
+    """Call ``stop`` on SIGINT and SIGTERM; only in the main thread, where signals arrive. In a process forked by a
+    handler a signal does what ``outer`` says.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -1,4 +1,4 @@
-"""The client for asyncio. Its methods stand in resources.py."""
+"""The client for asyncio. Its methods are in resources.py."""
 
 from collections.abc import AsyncGenerator
 from types import TracebackType

@@ -1,7 +1,7 @@
-"""Every API call as a value: method, path, query, body, how to read the answer, whether it is safe to repeat.
+"""Every API call as a value: method, path, query, body, how to read the response, whether it is safe to repeat.
 
-Nothing here touches the network. A write carries an Idempotency-Key, made once per call, so that repeating it after a
-lost answer does it once; calls that are harmless when repeated say ``repeatable``.
+Nothing here touches the network. A write carries an Idempotency-Key, created once per call, so that a retry after a
+lost response has no second effect; calls that are harmless when repeated are marked ``repeatable``.
 """
 
 import json
@@ -31,10 +31,10 @@ Query = Mapping[str, str | int | bool | None]
 
 @dataclass(frozen=True)
 class ApiCall(Generic[T]):
-    """One request and the reading of its answer.
+    """One request and how to read its response.
 
     key: its Idempotency-Key, or None; repeatable: harmless to send twice even without a key;
-    wait: seconds the server may hold the answer back (a long poll), on top of the usual timeout.
+    wait: seconds the server may hold the response back (a long poll), on top of the usual timeout.
     """
 
     method: str
@@ -48,11 +48,11 @@ class ApiCall(Generic[T]):
 
     @property
     def safe(self) -> bool:
-        """Whether it may be sent again when its answer was lost."""
+        """Whether the request may be sent again if its response was lost."""
         return self.repeatable or self.method == "GET" or self.key is not None
 
     def check(self, answer: Json) -> None:
-        """Raise WrongAnswer where the answer names another intent, task or delivery than the path."""
+        """Raise WrongAnswer if the response names another intent, task or delivery than the path."""
         asked = _ASKED.match(self.path)
         if asked is None:
             return
@@ -67,7 +67,7 @@ class ApiCall(Generic[T]):
                 )
 
     def then(self, read: Callable[[T], U]) -> "ApiCall[U]":
-        """The same call, with one more step of reading its answer."""
+        """The same call, with one more step of reading its response."""
         return cast(
             "ApiCall[U]", replace(cast("ApiCall[Any]", self), read=lambda answer: read(self.read(answer)))
         )
@@ -83,7 +83,7 @@ class ApiCall(Generic[T]):
 
     @property
     def content(self) -> bytes | None:
-        """The body as bytes; raises TypeError or ValueError for what JSON cannot say."""
+        """The body as bytes; raises TypeError or ValueError for what JSON cannot express."""
         if self.body is None:
             return None
         return json.dumps(self.body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
@@ -99,7 +99,7 @@ _LISTS: Final = ("events", "messages")
 
 
 def same_subject(said: str, asked: str) -> bool:
-    """Whether two ids name the same intent, or steps of the same: they differ in the last four digits only."""
+    """Whether two ids name the same intent, or steps of it: they differ only in the last four digits."""
     return said[:-4].lower() == asked[:-4].lower() and len(said) == len(asked)
 
 
@@ -108,7 +108,7 @@ def _is_step(ref: str) -> bool:
 
 
 def _named(answer: Json, names: Sequence[str]) -> Iterator[tuple[str, bool]]:
-    """The ids that an answer gives its subject, and whether each names a task."""
+    """The ids of the subject in a response, and whether each names a task."""
     inner = [answer[name] for name in _INNER if isinstance(answer.get(name), dict)]
     first = [found[0] for name in _LISTS if isinstance(found := answer.get(name), list) and found]
     for part in (answer, *inner, *first):
@@ -133,21 +133,21 @@ Pages = Callable[[int, str | None], ApiCall[ListPage[T]]]
 
 @dataclass(frozen=True)
 class SubmittedIntent:
-    """A submitted intent, and what its sender should know about it: that no agent listens there, for instance."""
+    """A submitted intent, and warnings for its sender: for instance that no agent listens there."""
 
     intent_id: str
     warnings: tuple[str, ...] = ()
 
 
 def id_after_logging_warnings(sent: SubmittedIntent) -> str:
-    """The id; nobody looks at the warnings otherwise."""
+    """The id, after the warnings were logged."""
     for warning in sent.warnings:
         log.warning("intent %s: %s", sent.intent_id, warning)
     return sent.intent_id
 
 
 def own_key(given: str | None) -> str:
-    """The idempotency key of a call: as given, else one of its own."""
+    """The idempotency key of a call: as given, else a new one."""
     if given is not None and not str(given).strip():
         raise ValueError("idempotency_key is empty: give it a value, or leave it out")
     return fresh_key() if given is None else str(given)
@@ -185,7 +185,7 @@ def retry(intent_id: str, idempotency_key: str | None = None) -> ApiCall[Submitt
 def named(
     task: str | Task, stage: int | None, revision: int | None, digest: str | None
 ) -> dict[str, int | str | None]:
-    """What an answer is for: as given, else as the task that was shown has it."""
+    """What an answer targets: as given, else as in the task that was shown."""
     if isinstance(task, str):
         return {"stage": stage, "revision": revision, "digest": digest}
     return {
@@ -197,8 +197,8 @@ def named(
 
 @dataclass(frozen=True)
 class ClaimedDeliveries:
-    """What was taken. ``agent``: the address that was asked for; ``notice``: what the person who started the agent
-    should know about it, or "".
+    """The claimed deliveries. ``agent``: the address that was asked for; ``notice``: a warning for the person who
+    started the agent, or "".
     """
 
     deliveries: tuple[Delivery, ...] = ()
@@ -264,7 +264,7 @@ def one_segment(identifier: str) -> str:
 
 
 def _address(address: str) -> str:
-    """An agent's address as the one to three path segments the server routes by."""
+    """An agent's address as the one to three path segments of the server's routes."""
     bare = address.strip().removeprefix("agent://")
     if not bare:
         raise TypeError("an agent's name or address must not be empty")

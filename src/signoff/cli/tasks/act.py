@@ -1,4 +1,4 @@
-"""``signoff tasks`` beside answering: hand over, ask others, talk, take the request back, and watch the inbox live."""
+"""``signoff tasks`` other than answering: delegate, reassign, comment, withdraw, and watch the inbox."""
 
 import threading
 from collections.abc import Mapping
@@ -150,7 +150,7 @@ def watch(session: Remote, mine: bool, every: float, looks: int | None) -> None:
 def _look(
     session: Remote, mine: bool, known: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Mapping[str, Any]]:
-    """What is open now, once it was told what is different."""
+    """The open tasks, after they were reported as changed."""
     found: dict[str, Mapping[str, Any]] = {task.task_id: task for task in session.client.tasks.list(mine)}
     closed = [session.client.tasks.get(task_id) for task_id in known if task_id not in found]
     for gone in closed:

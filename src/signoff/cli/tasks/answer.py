@@ -1,4 +1,4 @@
-"""``signoff tasks``: what waits for a person. An answer names the revision and digest that were shown."""
+"""``signoff tasks``: the tasks of a person. An answer names the revision and digest that were shown."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -87,7 +87,7 @@ def get(session: Remote, task: str) -> None:
 
 @dataclass(frozen=True)
 class GivenAnswer:
-    """What the person said on the command line. data: of a form, ``None`` to be read from fields."""
+    """The answer given on the command line. data: of a form; ``None``: read it from fields."""
 
     outcome: str
     comment: str | None
@@ -101,7 +101,7 @@ class GivenAnswer:
 
 
 def _answer_options(command: Any) -> Any:
-    """What every command that answers a task takes."""
+    """The options of every command that answers a task."""
     for decorate in (
         click.argument("task"),
         click.option("--comment", "-m", metavar="TEXT", help="Reason, recorded in the history."),
@@ -185,7 +185,7 @@ def _answer(session: Remote, text: str, given: GivenAnswer) -> None:
 
 
 def _refuse_what_a_key_cannot(session: Remote, task: "Task", given: GivenAnswer) -> None:
-    """What only a better sign-in decides is said before anybody reads on; and no flag says yes to a high risk."""
+    """A required stronger sign-in is reported first; and no flag confirms a high risk."""
     if task.strength not in ("", "link"):
         page = f"{session.client.settings.url}/tasks/{task.task_id}"
         if given.open_page:
@@ -205,7 +205,7 @@ def _refuse_what_a_key_cannot(session: Remote, task: "Task", given: GivenAnswer)
 
 
 def _meant(task: "Task", word: str) -> str:
-    """The task's own word for ``approved`` or ``rejected``; a yes among several is chosen by name."""
+    """The task's own outcome for ``approved`` or ``rejected``; if several approve, one has to be named."""
     means = {"approved": "approve", "rejected": "reject"}.get(word)
     names = [one.name for one in task.outcomes if one.means == means]
     if means != "approve" or word in names or len(names) < 2:
@@ -250,7 +250,7 @@ def _decision(task: Mapping[str, Any]) -> str:
 
 
 def task_lines(task: Mapping[str, Any], out: Output) -> list[str]:
-    """A task as a person reads it before deciding: harmless text, each value beside or under its name."""
+    """A task as a person reads it before deciding: escaped text, each value next to or under its name."""
     lines = block("title", task.get("title"))
     lines += block("asked by", _requester(task.get("requester")))
     lines += block("task", f"{task.get('task_id')} ({task.get('task_type')}, {task.get('state')})")
@@ -293,14 +293,14 @@ def task_lines(task: Mapping[str, Any], out: Output) -> list[str]:
 
 
 def _stale(task: Mapping[str, Any]) -> list[str]:
-    """Results of an earlier revision: they say nothing of what is asked now."""
+    """Results of an earlier revision; they do not apply to this one."""
     of, now = task.get("result_revisions") or {}, task.get("revision")
     earlier = [f"{step} is of revision {number}" for step, number in of.items() if number != now]
     return block("not checked", f"{'; '.join(earlier)}: it says nothing of revision {now}") if earlier else []
 
 
 def _change(change: Mapping[str, Any]) -> list[str]:
-    """From which revision to which, by whom, and each value that is different."""
+    """From which revision to which, by whom, and each value that changed."""
     who = change.get("by_name") or change.get("by")
     how = f"by {who}" if who else "asked again"
     lines = block("changed", f"revision {change.get('from_revision')} to {change.get('to_revision')}, {how}")
@@ -312,7 +312,7 @@ def _change(change: Mapping[str, Any]) -> list[str]:
 
 
 def _outcomes(task: Mapping[str, Any]) -> str:
-    """Each word that may be answered; what it means and the label of its button, where the word does not say so."""
+    """Each possible outcome, with its meaning and the label of its button if the name does not say so."""
     said = []
     for one in task.get("outcomes") or ({"name": word} for word in task.get("allowed_outcomes") or ()):
         name, means, label = (str(one.get(key) or "") for key in ("name", "means", "label"))

@@ -1,4 +1,4 @@
-"""``signoff tasks mark-reviewing`` and ``revise``, which shows what differs before it asks."""
+"""``signoff tasks mark-reviewing`` and ``revise``, which shows the difference before it asks."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -50,7 +50,7 @@ def revise(session: Remote, task: str, payload: str, comment: str | None, yes: b
 
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    """``limit: 30 -> 5`` for each value that is different, new or gone."""
+    """``limit: 30 -> 5`` for each value that changed, was added or removed."""
     for path, before, after in changed_values(old, new, "", _ABSENT):
         yield f"{path}: {_shown(before)} -> {_shown(after)}"
 

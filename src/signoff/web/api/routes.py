@@ -43,7 +43,7 @@ _OWNER: Final = Parameter("owner_agent", "whose inbox; default: the key's own ad
 # AXP's clients name the owner beside every act; whose act it is, the key alone says.
 _FOR: Final = Parameter("owner_agent", "as AXP's clients send it; the key alone says who acts", blank=True)
 _PLACE: Final = (
-    Parameter("org_id", "the organisation; of another one than the key's nothing is listed", blank=True),
+    Parameter("org_id", "the organization; of another one than the key's nothing is listed", blank=True),
     Parameter("workspace_id", "the workspace; of another one than the key's nothing is listed", blank=True),
 )
 _INTENTS: Final = (

@@ -29,7 +29,7 @@ async def page(call: Call) -> wire.accounts.AccountsAnswer:
 
 
 def _asked_here(call: Call, workspace: Workspace) -> bool:
-    """Whether the organisation and workspace that the query names, if any, are the key's own."""
+    """Whether the organization and workspace that the query names, if any, are the key's own."""
     org, place = call.query.get("org_id", ""), call.query.get("workspace_id", "")
     return org in ("", workspace.organization) and place in ("", workspace.id, workspace.name)
 

@@ -1,4 +1,4 @@
-"""What AXP's command line asks at ``whoami`` and ``doctor``: where this key belongs. One organisation, one
+"""What AXP's command line asks at ``whoami`` and ``doctor``: where this key belongs. One organization, one
 workspace.
 """
 

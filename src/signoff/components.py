@@ -1,6 +1,7 @@
-"""The parts of a server, built from its settings and connected. Nothing runs yet: ``server.py`` starts and stops them.
+"""The components of a server, built from its settings and connected. Nothing runs yet: ``server.py`` starts and stops
+them.
 
-Tests build their environments by it too, with a clock and channels of their own, and step the loops with ``once``.
+Tests build their environments with it too, with their own clock and channels, and step the loops with ``once``.
 """
 
 import asyncio
@@ -51,9 +52,9 @@ Line = Callable[[str], None]
 
 
 class Components:
-    """One server's parts over a store that somebody else opens and closes; ``app`` is its ASGI application.
+    """One server's components over a store that the caller opens and closes; ``app`` is its ASGI application.
 
-    ``channels``: those of the settings unless given; ``line`` prints what the terminal shows, None where there is none.
+    ``channels``: those of the settings unless given; ``line`` prints what the terminal shows, None if there is none.
     """
 
     _fine_until = 0.0
@@ -120,7 +121,7 @@ class Components:
             self._console.show(one for change in batch.changes for one in change.notifications)
 
     def _connect_delivery(self) -> None:
-        """Everything that sends messages, and what Slack sends back."""
+        """Everything that sends messages, and Slack's inbound side."""
         self.outbox = OutboxSender(
             self.engine,
             self.store,
@@ -177,7 +178,7 @@ class Components:
         )
 
     def known_as(self, base_url: str) -> None:
-        """The address that people reach this server by, known for sure once it listens."""
+        """The public address of this server, final once it listens."""
         self.base_url = base_url
         self.state.settings = replace(self.state.settings, base_url=base_url)
 
@@ -191,7 +192,7 @@ class Components:
             self.loops["staffed"].nudge()
 
     async def readiness(self) -> Readiness:
-        """Whether the database answers and every loop turns."""
+        """Whether the database responds and every loop is running."""
         details: dict[str, Any] = {loop.name: loop.state for loop in self.loops.values()}
         details["queued"] = self.committer.queued
         held_up = self.committer.in_flight_for()

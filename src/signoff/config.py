@@ -1,9 +1,9 @@
-"""The settings of a server: one row each, with name, type, default and help; few enough to be read.
+"""The settings of a server: one row each, with name, type, default and help.
 
-From the row come parsing, the flags of ``signoff up``, ``config show``, the docs table and the errors.
-A flag beats ``SIGNOFF_<NAME>``, which beats ``SIGNOFF_<NAME>_FILE`` of a secret, which beats the default.
-A channel declares its settings itself (``notify``). Imports nothing of the server's libraries: a remote command line
-shows and explains settings too.
+The row defines parsing, the flags of ``signoff up``, ``config show``, the docs table and the errors. A flag overrides
+``SIGNOFF_<NAME>``, which overrides ``SIGNOFF_<NAME>_FILE`` of a secret, which overrides the default. A channel declares
+its settings itself (``notify``). Imports none of the server's libraries: a remote command line shows and explains
+settings too.
 """
 
 import ipaddress
@@ -44,9 +44,9 @@ def _row(  # noqa: PLR0913
     environment: tuple[str, ...] = (),
     kind: type | None = None,
 ) -> T:
-    """One setting. shown: the default in words, where it is derived; least: the smallest value allowed;
-    hide: what ``config show`` prints instead of the value; environment: further variables it is read from;
-    kind: the type, where the default does not say it (``timedelta`` with None: a time that may be ``off``).
+    """One setting. shown: a text for the default, if it is derived; least: the smallest value allowed;
+    hide: what ``config show`` prints instead of the value; environment: further variables it is read from; kind: the
+    type, if the default does not imply it (``timedelta`` with None: a time that may be ``off``).
     """
     extra = {"text": text, "shown": shown, "choices": choices, "least": least, "hide": hide, "kind": kind}
     # What may hold a secret stays out of repr, and so out of logs and tracebacks.
@@ -59,8 +59,8 @@ PLACE: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Everything a server can be told. Left empty, ``database`` and ``base_url`` are derived; with port 0 ``base_url``
-    stays empty until the server knows the port it was given. What keeps a server safe is derived from nothing.
+    """The configuration of a server. If empty, ``database`` and ``base_url`` are derived; with port 0 ``base_url``
+    stays empty until the server knows its port. Security settings are never derived.
     """
 
     host: str = _row("127.0.0.1", "Address to listen on.")
@@ -165,11 +165,11 @@ class Config:
 
     @property
     def shown_database(self) -> str:
-        """The database's address without its password."""
+        """The database URL without its password."""
         return shown_url(self.database)
 
     def check_urls(self) -> None:
-        """Raises Invalid, without anything of it, for an address that cannot be read."""
+        """Raises Invalid, without quoting any of it, for a URL that cannot be parsed."""
         if not self.database.startswith("sqlite:"):
             read_url(
                 self.database, "database", ("postgresql", "postgres"),
@@ -185,7 +185,7 @@ class Config:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Every secret that these settings hold, as texts that no log line may show; the longest first."""
+        """Every secret in these settings, as texts that must not appear in a log line; the longest first."""
         found: set[str] = set()
         for row in rows():
             value = self.value_of(row)
@@ -198,7 +198,7 @@ class Config:
 
 
 def secrets_in(value: str, whole: bool = False) -> set[str]:
-    """The parts of a setting that are secret, also where a URL was not percent-encoded. ``whole``: all of it is."""
+    """The parts of a setting that are secret, even if a URL was not percent-encoded. ``whole``: all of it."""
     if whole:
         return {part for part in value.split() if len(part) >= _SHORTEST_SECRET}
     _, mark, rest = value.partition("://")
@@ -214,7 +214,7 @@ def secrets_in(value: str, whole: bool = False) -> set[str]:
 
 
 def _check_base_url(url: str) -> None:
-    """A path is refused: pages, forms and cookies are made for the root of a host."""
+    """Refuses a path: pages, forms and cookies are made for the root of a host."""
     if not url:
         return
     hint = "Write https://signoff.example, or http://HOST:PORT; give Signoff a host name of its own."
@@ -233,7 +233,7 @@ def _check_base_url(url: str) -> None:
 
 
 def parse_hosts(text: str) -> tuple[str, ...]:
-    """The host names of ``allowed_hosts``, in small letters; raises Invalid for anything but a name or an address."""
+    """The host names of ``allowed_hosts``, in lower case; raises Invalid for anything but a name or an address."""
     hosts = tuple(text.lower().replace(",", " ").split())
     for host in hosts:
         if not re.fullmatch(r"\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9])?", host):
@@ -248,7 +248,9 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def parse_networks(text: str) -> tuple[Network, ...]:
-    """The networks of ``trusted_proxies``; raises Invalid for what is none, and for one that holds everybody."""
+    """The networks of ``trusted_proxies``; raises Invalid for anything that is not a network, and for one that contains
+    every address.
+    """
     found: list[Network] = []
     for word in text.replace(",", " ").split():
         try:
@@ -265,7 +267,7 @@ def parse_networks(text: str) -> tuple[Network, ...]:
 
 
 def is_loopback(host: str) -> bool:
-    """True for addresses that only this machine can reach."""
+    """True for loopback addresses."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -296,7 +298,7 @@ class SettingRow:
 
     @property
     def secret(self) -> bool:
-        """Whether nothing of the value may be shown; such a setting has a ``_FILE`` variable too."""
+        """Whether no part of the value may be shown; such a setting has a ``_FILE`` variable too."""
         return self.hide is whole_secret
 
     @property
@@ -305,16 +307,16 @@ class SettingRow:
 
     @property
     def variables(self) -> tuple[str, ...]:
-        """The environment variables that set it, first one first."""
+        """The environment variables that set it, in order of precedence."""
         return tuple(PREFIX + name for name in (self.name.upper(), *self.environment))
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The variables that name a file holding the value: for whatever may contain a secret."""
+        """The variables that name a file holding the value, for settings that may contain a secret."""
         return tuple(f"{name}_FILE" for name in self.variables) if self.hide else ()
 
     def parse(self, text: str) -> Any:
-        """The value that ``text`` stands for; Invalid with the setting's name as field."""
+        """The value of ``text``; Invalid with the setting's name as field."""
         if self.kind is timedelta:
             if self.default is None and text.strip().lower() == "off":
                 return None
@@ -376,7 +378,7 @@ def _channel_settings() -> Iterator[Setting]:
 
 @dataclass(frozen=True)
 class LoadedSettings:
-    """A configuration, where each value came from (by setting), and what was odd about the environment."""
+    """A configuration, where each value came from (by setting), and warnings about the environment."""
 
     config: Config
     origins: dict[str, str]
@@ -439,7 +441,7 @@ def read_secret(variable: str, path: str) -> str:
 
 
 def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
-    """A sentence for each variable that looks like a setting and is none."""
+    """A sentence for each variable that looks like a setting but is not."""
     known = {name for row in rows() for name in (*row.variables, *row.files)} | set(CLIENT_VARIABLES)
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in known:

@@ -33,13 +33,13 @@ class SignoffError(Exception):
 
 
 class NotConfigured(SignoffError):
-    """No server, or no key for it, was found; the message lists the places looked at and the next command."""
+    """No server, or no key for it, was found; the message lists the places that were searched and the next command."""
 
 
 class ConnectionFailed(SignoffError):
-    """The server gave no answer.
+    """The server did not respond.
 
-    unsent: True when the request certainly did not reach the server, so that any call may be tried again.
+    unsent: True if the request certainly did not reach the server, so that any call may be retried.
     """
 
     def __init__(self, message: str, *, unsent: bool = False) -> None:
@@ -48,19 +48,17 @@ class ConnectionFailed(SignoffError):
 
 
 class WrongAnswer(SignoffError):
-    """The answer is about something else than what was asked; nothing was read from it, and what was asked for may or
-    may not have been done.
-    """
+    """The response is for another request. Nothing was read from it; the request may or may not have taken effect."""
 
 
 class ClientClosed(SignoffError):
-    """The client was used after it, or the event loop that it was being used on, was closed. Make a new one."""
+    """The client, or the event loop it was used on, was closed. Create a new one."""
 
 
 class WaitTimeout(SignoffError, TimeoutError):
-    """The intent did not become final within the timeout. It goes on; waiting again is safe.
+    """The intent did not become final within the timeout. It continues; waiting again is safe.
 
-    status: the last status seen, or "" when nothing was heard; since: the last event's sequence number.
+    status: the last status seen, or "" if none was received; since: the last event's sequence number.
     """
 
     def __init__(self, message: str, *, intent_id: str, status: str = "", since: int = 0) -> None:
@@ -71,12 +69,12 @@ class WaitTimeout(SignoffError, TimeoutError):
 
 
 class RequestRefused(SignoffError):
-    """The server answered with an error.
+    """The server responded with an error.
 
     code: stable machine word; status: HTTP status; message: a sentence; hint: what to do next, or None;
     field: the offending field, or None; details: extras; request_id: for the server's log, or None;
     retry_after: seconds the server asked to wait, or None;
-    genuine: False when the answer is not in Signoff's shape (a proxy in between, another program).
+    genuine: False if the response is not in Signoff's format (a proxy in between, another program).
     """
 
     def __init__(
@@ -109,7 +107,7 @@ class RequestRefused(SignoffError):
 
 
 class AuthenticationFailed(RequestRefused):
-    """401: no key, or one that is unknown, expired or revoked."""
+    """401: the key is missing, unknown, expired or revoked."""
 
 
 class PermissionDenied(RequestRefused):
@@ -117,7 +115,7 @@ class PermissionDenied(RequestRefused):
 
 
 class NotFound(RequestRefused):
-    """404: unknown, or not for this key's eyes: the two look the same."""
+    """404: unknown, or not visible to this key: the two are indistinguishable."""
 
 
 class Conflict(RequestRefused):
@@ -133,9 +131,7 @@ class AlreadyDecided(Conflict):
 
 
 class StaleRevision(Conflict):
-    """409: what is asked now is not what was shown: another revision, another stage, another task. Look again, then
-    answer.
-    """
+    """409: what is being decided is not what was shown: another revision, stage or task. Read it again, then answer."""
 
 
 class Invalid(RequestRefused):
@@ -155,7 +151,7 @@ class ServerBusy(ServerFailed):
 
 
 class IntentFailed(SignoffError):
-    """The intent ended without being completed; ``result`` has all there is to know."""
+    """The intent ended without being completed; ``result`` has the details."""
 
     def __init__(self, message: str, result: "Result") -> None:
         super().__init__(message)
@@ -163,15 +159,15 @@ class IntentFailed(SignoffError):
 
 
 class IntentRejected(IntentFailed):
-    """A person said no."""
+    """A person rejected it."""
 
 
 class IntentSuperseded(IntentFailed):
-    """Changes were asked for, and it went no further."""
+    """Changes were requested, and no revision followed."""
 
 
 class IntentUndeliverable(IntentFailed):
-    """Nobody who may decide could be reached."""
+    """No eligible approver could be reached."""
 
 
 class IntentCanceled(IntentFailed):
@@ -179,7 +175,7 @@ class IntentCanceled(IntentFailed):
 
 
 class IntentWithdrawn(IntentCanceled):
-    """It was taken back while people were asked."""
+    """The request was withdrawn while a task was open."""
 
 
 class IntentTimedOut(IntentFailed):
@@ -187,13 +183,13 @@ class IntentTimedOut(IntentFailed):
 
 
 class IntentExpired(IntentTimedOut):
-    """Nobody decided in time. Silence is not consent, and not a no either."""
+    """No decision before the deadline. Silence is never consent, and not a rejection either."""
 
 
 class StepFailed(SignoffError):
-    """Raise it in an agent's function to fail the step on purpose.
+    """Raise it in an agent's handler to fail the step on purpose.
 
-    code: a stable machine word (``table_locked``); retryable: whether the plan's retries may try again.
+    code: a stable machine-readable code (``table_locked``); retryable: whether the plan's retries apply.
     """
 
     def __init__(self, code: str, message: str, retryable: bool = False) -> None:
@@ -223,7 +219,7 @@ _BY_STATUS: dict[int, type[RequestRefused]] = {
 
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes) -> RequestRefused:
-    """The error that an answer outside 2xx stands for; ``headers`` by lower-case name."""
+    """The error for a response outside 2xx; ``headers`` by lower-case name."""
     error = _error_object(body)
     if error is None:
         return _strange(status, headers, body)
@@ -239,20 +235,20 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> RequestRefu
 
 
 def not_signoff(status: int, body: bytes) -> ServerFailed:
-    """The error for a success that no Signoff server would give: another program listens there."""
+    """The error for a success that no Signoff server would send: another program listens there."""
     shown = body[:_SHOWN].decode("utf-8", "replace").strip()
     return ServerFailed("not_signoff", f"What answered is not a Signoff server: {shown!r}.", status=status)
 
 
 def may_repeat(failure: SignoffError) -> bool:
-    """Whether the same request may well succeed a moment later: no answer, 429, 502, 503, 504."""
+    """Whether the same request may well succeed shortly after: no response, 429, 502, 503, 504."""
     if isinstance(failure, RequestRefused):
         return failure.status in (429, 502, 503, 504)
     return isinstance(failure, ConnectionFailed)
 
 
 def may_pass(failure: SignoffError) -> bool:
-    """The same for somebody who has days: any 5xx, and what a proxy says while its server is away."""
+    """The same for a caller that can wait for days: any 5xx, and what a proxy returns while its server is away."""
     if isinstance(failure, RequestRefused):
         stray = not failure.genuine and failure.status in (200, 404, 408)
         return may_repeat(failure) or failure.status >= 500 or stray
@@ -289,7 +285,7 @@ def _strange(status: int, headers: Mapping[str, str], body: bytes) -> RequestRef
 
 
 def _seconds(text: str | None) -> float | None:
-    """Retry-After as seconds; its other form, a date, is left alone: it would need a trusted clock."""
+    """Retry-After as seconds; its other form, a date, is ignored: it would need a trusted clock."""
     try:
         seconds = float(text) if text else None
     except ValueError:

@@ -1,7 +1,8 @@
-"""What the client does, written once, without I/O: a flow is a generator that yields effects, gets answers.
+"""What the client does, written once and without I/O: a flow is a generator that yields effects and is sent their
+results.
 
-A driver (session.py has two, one per colour) performs the effects: it sends requests, reads streams, pauses.
-A lost connection is thrown into the flow as ConnectionFailed; every other decision is the flow's own.
+A driver performs the effects (session.py has a blocking and an async one): it sends requests, reads streams, pauses. A
+lost connection is thrown into the flow as ConnectionFailed; the flow makes every other decision.
 """
 
 import json
@@ -26,7 +27,7 @@ LONGEST_ASKED: Final = 300.0
 
 @dataclass(frozen=True)
 class HttpReply:
-    """The server's answer; ``headers`` by lower-case name; ``body`` is empty for an opened stream."""
+    """The server's response; ``headers`` by lower-case name; ``body`` is empty for an opened stream."""
 
     status: int
     headers: Mapping[str, str]
@@ -35,7 +36,7 @@ class HttpReply:
 
 @dataclass(frozen=True)
 class Exchange:
-    """Send a request, get its whole Reply. timeout: seconds for each of sending and waiting to hear."""
+    """Send a request and get its whole HttpReply. timeout: seconds, for sending and for receiving each."""
 
     call: ApiCall[Any]
     timeout: float
@@ -43,7 +44,7 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Open:
-    """Send a request whose answer is a stream; get its Reply (with the body unless the status is 200)."""
+    """Send a request whose response is a stream; get its HttpReply (with the body unless the status is 200)."""
 
     call: ApiCall[Any]
     timeout: float
@@ -66,7 +67,7 @@ class Pause:
 
 @dataclass(frozen=True)
 class Emit:
-    """Hand an event to whoever is listening."""
+    """Hand an event to the consumer."""
 
     event: Event
 
@@ -79,7 +80,7 @@ Flow = Generator[Effect, Any, T]
 class Retries:
     """How long to wait and to retry.
 
-    timeout: seconds for one request; retry_for: seconds during which a safe call is tried again;
+    timeout: seconds for one request; retry_for: seconds during which a safe call is retried;
     clock: monotonic seconds; chance: a random number in [0, 1).
     """
 
@@ -90,7 +91,7 @@ class Retries:
 
 
 class JitteredBackoff:
-    """Pauses with full jitter: up to a bound that doubles, on top of what the server asked for."""
+    """Pauses with full jitter: up to a limit that doubles, on top of what the server asked for."""
 
     def __init__(self, chance: Callable[[], float]) -> None:
         self._chance = chance
@@ -104,12 +105,12 @@ class JitteredBackoff:
         return pause
 
     def reset(self) -> None:
-        """Something worked: the next failure is a first one."""
+        """Something succeeded: reset the back-off."""
         self._bound = FIRST_PAUSE
 
 
 class MonotonicDeadline:
-    """A moment by the monotonic clock; never, when seconds is None."""
+    """A time on the monotonic clock; never, if seconds is None."""
 
     def __init__(self, seconds: float | None, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -117,7 +118,7 @@ class MonotonicDeadline:
 
     @property
     def left(self) -> float:
-        """Seconds left; not positive when it has passed; infinite when it never will."""
+        """Seconds left; not positive if it has passed; infinite if it never will."""
         return self._at - self._clock()
 
 
@@ -128,9 +129,9 @@ def perform(
     retry_for: float | None = None,
     passing: Callable[[SignoffError], bool] = may_repeat,
 ) -> Flow[T]:
-    """Send a call until it is answered, as long as that is safe; then read the answer.
+    """Send a call until it gets a response, as long as repeating is safe; then read the response.
 
-    retry_for: seconds, instead of that of ``retries``; passing: which failures are worth another try.
+    retry_for: seconds, instead of that of ``retries``; passing: which failures to retry.
     """
     end = MonotonicDeadline(retries.retry_for if retry_for is None else retry_for, retries.clock)
     backoff = JitteredBackoff(retries.chance)
@@ -152,14 +153,14 @@ def persist(
     end: MonotonicDeadline,
     passing: Callable[[SignoffError], bool] = may_pass,
 ) -> Flow[T]:
-    """Perform a safe call, whatever happens to the server meanwhile, until the deadline."""
+    """Perform a safe call until the deadline, whatever happens to the server meanwhile."""
     retries = replace(retries, timeout=max(0.001, min(retries.timeout, end.left)))
     result = yield from perform(call, retries, retry_for=end.left, passing=passing)
     return result
 
 
 def gather(pages: Pages[T], limit: int, retries: Retries) -> Flow[list[T]]:
-    """The first ``limit`` items of a list, over as many pages as it takes."""
+    """The first ``limit`` items of a list, over as many pages as needed."""
     found: list[T] = []
     cursor: str | None = None
     while len(found) < limit:
@@ -177,7 +178,7 @@ def exchange(effect: Exchange | Open) -> Flow[HttpReply]:
 
 
 def read_answer(call: ApiCall[T], reply: HttpReply) -> T:
-    """The call's reading of a 2xx answer; raises the RequestRefused that any other stands for."""
+    """The call's reading of a 2xx response; raises the RequestRefused for any other."""
     if not 200 <= reply.status < 300:
         raise refusal(reply.status, reply.headers, reply.body)
     try:
@@ -191,7 +192,7 @@ def read_answer(call: ApiCall[T], reply: HttpReply) -> T:
 
 
 class Stepper(Generic[T]):
-    """A flow being driven: what it wants next, and in the end its result."""
+    """A flow being driven: its next effect, and in the end its result."""
 
     def __init__(self, flow: Flow[T]) -> None:
         self._flow = flow

@@ -1,7 +1,7 @@
-"""How an agent's functions are called: a plain one in a thread, an asynchronous one on the agent's event loop.
+"""How an agent's handlers are called: a plain one in a thread, an async one on the agent's event loop.
 
-What waits for them is the shift's own loop, in another thread. A function that keeps the agent's loop to itself is
-named in the log, with how long it did.
+The worker's own loop, in another thread, waits for them. A handler that blocks the agent's loop is named in the log,
+with how long it did.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _ADVICE: Final = "write it with def (it then runs in a thread of its own), or aw
 
 
 class Handlers:
-    """Calls functions for a shift. ``loop``: the agent's, on which the asynchronous ones run."""
+    """Calls handlers for a worker. ``loop``: the agent's, on which the async ones run."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, clock: Callable[[], float] = time.monotonic) -> None:
         self.loop = loop
@@ -38,11 +38,11 @@ class Handlers:
 
     @property
     def blocked(self) -> bool:
-        """Whether a function's code is running on the agent's loop right now."""
+        """Whether a handler's code is running on the agent's loop right now."""
         return self._stepping is not None
 
     def watch(self) -> None:
-        """Say so if a function keeps the agent's loop to itself. From any thread."""
+        """Log a handler that blocks the agent's loop. From any thread."""
         held = self._stepping
         if held is not None and held is not self._warned and self.clock() - held[1] >= BLOCKED:
             self._warned = held
@@ -52,7 +52,7 @@ class Handlers:
             )  # fmt: skip
 
     async def call(self, function: Function, delivery: Delivery) -> Given:
-        """What the function returns, waited for on the shift's loop."""
+        """The handler's return value, awaited on the worker's loop."""
         if _is_async(function):
             return cast(Given, await self._on_loop(lambda: function(delivery), name_of(function)))
         given = await self._in_thread(function, delivery)
@@ -62,7 +62,7 @@ class Handlers:
         return given
 
     async def _on_loop(self, make: Callable[[], Any], name: str) -> Any:
-        """The value of an awaitable that is made and awaited on the agent's loop."""
+        """The value of an awaitable that is created and awaited on the agent's loop."""
         settle, done = _handed_over(asyncio.get_running_loop())
         tasks: list[asyncio.Task[Outcome]] = []
 
@@ -113,7 +113,7 @@ class Handlers:
 
 
 class _Timed(Coroutine[Any, Any, Outcome]):
-    """A coroutine each of whose steps is timed."""
+    """A coroutine that times each of its steps."""
 
     def __init__(self, inner: Coroutine[Any, Any, Outcome], name: str, handlers: Handlers) -> None:
         self._inner = inner
@@ -152,7 +152,7 @@ def _value(outcome: Outcome) -> Any:
 def _handed_over(
     loop: asyncio.AbstractEventLoop,
 ) -> tuple[Callable[[Outcome], None], "asyncio.Future[Outcome]"]:
-    """A future of this loop, and what sets it from any thread."""
+    """A future of this loop, and a function that sets it from any thread."""
     done: asyncio.Future[Outcome] = loop.create_future()
 
     def settle(outcome: Outcome) -> None:
@@ -171,7 +171,7 @@ def _is_async(function: Function) -> bool:
 
 
 def refuse_generator(function: Any) -> None:
-    """Raise TypeError for a function that yields: calling it does none of its work."""
+    """Raise TypeError for a generator function: calling it does none of its work."""
     call = type(function).__call__
     for kind in (inspect.isgeneratorfunction, inspect.isasyncgenfunction):
         if kind(function) or kind(call):
@@ -182,7 +182,7 @@ def refuse_generator(function: Any) -> None:
 
 
 def name_of(function: Any) -> str:
-    """What a function is called, for people."""
+    """The name of a function, for people."""
     while isinstance(function, functools.partial):
         function = function.func
     return str(getattr(function, "__qualname__", None) or type(function).__qualname__)

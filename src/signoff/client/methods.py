@@ -1,8 +1,8 @@
-"""A method of the client, written once for both of its forms: what it asks is the same, only the waiting differs.
+"""A client method, written once for both of its forms: the request is the same, only the waiting differs.
 
-A method's body makes a call or a flow and does no I/O. Read from a blocking client it runs and returns the result; read
-from an asynchronous one it returns an awaitable of the result. Type checkers and editors see the arguments and the
-result of each form (docs/decisions tells why).
+A method's body builds a call or a flow and does no I/O. On a blocking client it runs and returns the result; on an
+async client it returns an awaitable of the result. Type checkers and editors see the arguments and the result of each
+form (docs/decisions explains why).
 """
 
 import types
@@ -20,7 +20,7 @@ M = TypeVar("M", bound="Methods")
 
 
 class Methods:
-    """What every method may read of its client."""
+    """What every method may use of its client."""
 
     retries: Retries
 
@@ -48,7 +48,7 @@ class Awaited(Methods):
 
 
 class Method(Generic[P, T]):
-    """A method by the flow that it makes."""
+    """A method, given the flow that it builds."""
 
     def __init__(self, make: Callable[Concatenate[Any, P], Flow[T]]) -> None:
         @wraps(make)
@@ -69,7 +69,7 @@ class Method(Generic[P, T]):
 
 
 def flow(make: Callable[Concatenate[M, P], Flow[T]]) -> Method[P, T]:
-    """Decorator: a method that makes a flow."""
+    """Decorator: a method that builds a flow."""
     return Method(make)
 
 

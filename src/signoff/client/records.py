@@ -29,7 +29,7 @@ def _is_struct(hint: Any) -> bool:
 
 
 class _RecordMeta(msgspec.StructMeta, ABCMeta):
-    """Gives every field of a wire struct an empty default: what a server did not send is empty."""
+    """Gives every field of a wire struct an empty default, for what a server did not send."""
 
     def __new__(mcs, name: str, bases: tuple[type, ...], space: dict[str, Any], **options: Any) -> Any:
         bases = tuple(_with_defaults(base) if _is_struct(base) else base for base in bases)
@@ -37,7 +37,7 @@ class _RecordMeta(msgspec.StructMeta, ABCMeta):
 
 
 class Record(msgspec.Struct, Mapping[str, Any], metaclass=_RecordMeta, kw_only=True, eq=False, dict=True):
-    """Base of all records: a read-only mapping over ``raw``, equal to whatever holds the same JSON."""
+    """Base of all records: a read-only mapping over ``raw``, equal to anything that holds the same JSON."""
 
     @property
     def raw(self) -> Json:
@@ -96,7 +96,7 @@ Empty = Callable[[], Any]
 
 @cache
 def _readers(record: type[Record]) -> dict[str, Reader]:
-    """How to read each field: a function from JSON to its value, or to None where it stays empty."""
+    """How to read each field: a function from JSON to its value, or None to leave it empty."""
     hints = typing.get_type_hints(record)
     return {name: _field(hints[name])[0] for name in record.__struct_fields__}
 
@@ -133,7 +133,7 @@ def _items(value: Any, one: Reader, kind: Any) -> Any:
 
 
 def _text(value: Any) -> str | None:
-    """Text; of an actor given as an object, what a person would call it."""
+    """Text; for an actor given as an object, its display name."""
     if isinstance(value, dict):
         value = next((value[name] for name in ("name", "email", "address", "id") if value.get(name)), None)
     return None if value is None else str(value)

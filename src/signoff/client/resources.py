@@ -1,7 +1,7 @@
-"""The methods of the client and of its groups ``tasks`` and ``directory``: what each asks, and what it returns.
+"""The methods of the client and of its groups ``tasks`` and ``directory``.
 
-Each is written once for the blocking and the asynchronous client (see methods.py). Those of ``directory`` return the
-JSON objects and lists that the server names.
+Each is written once for the blocking and the async client (see methods.py). Those of ``directory`` return the server's
+JSON objects and lists.
 """
 
 import builtins
@@ -33,16 +33,19 @@ from signoff.client.types import (
 
 
 class ClientMethods(Methods):
-    """What a client does about intents, workflows, agents and keys."""
+    """Methods for intents, workflows, agents and keys."""
 
     @request
     def send_intent(self, intent: Mapping[str, Any], *, idempotency_key: str | None = None) -> ApiCall[str]:
-        """Submit an intent; its id. Durable when this returns, and created once, also over lost answers."""
+        """Submit an intent; returns its id. It is durable when this returns, and created once even if responses are
+        lost.
+        """
         return calls.send_intent(intent, idempotency_key).then(calls.id_after_logging_warnings)
 
     @flow
     def wait_for(self, intent_id: str, *, timeout: float | None = None) -> Flow[Result]:
-        """Wait until the intent is final, over restarts of everything; its Result, whatever the ending.
+        """Wait until the intent is final, across restarts of client and server; returns its Result, whatever the
+        ending.
 
         timeout: seconds, forever when None; then WaitTimeout.
         """
@@ -63,7 +66,7 @@ class ClientMethods(Methods):
         search: str | None = None,
         limit: int = 50,
     ) -> Flow[list[Intent]]:
-        """The newest intents; status: one, several with commas between, or ``pending``; search: words that all stand in
+        """The newest intents; status: one, several separated by commas, or ``pending``; search: words that all occur in
         what is shown of an intent.
         """
         query = {
@@ -76,26 +79,26 @@ class ClientMethods(Methods):
 
     @request
     def events(self, intent_id: str, since: int = 0) -> ApiCall[list[Event]]:
-        """The intent's events after ``since`` so far."""
+        """The intent's events after ``since``, up to now."""
         return calls.events(intent_id, since)
 
     @request
     def cancel(self, intent_id: str, reason: str = "canceled") -> ApiCall[Intent]:
-        """Cancel the intent; Conflict when it has ended already."""
+        """Cancel the intent; Conflict if it is final already."""
         path = f"/v1/intents/{one_segment(intent_id)}/resolve"
         body = {"status": "CANCELED", "reason": reason}
         return ApiCall("POST", path, calls.intent_in, body=body, key=fresh_key())
 
     @request
     def retry(self, intent_id: str, *, idempotency_key: str | None = None) -> ApiCall[str]:
-        """Submit the same again; the new intent's id."""
+        """Submit the same content again; returns the new intent's id."""
         return calls.retry(intent_id, idempotency_key).then(calls.id_after_logging_warnings)
 
     @request
     def rerun(self, intent_id: str) -> ApiCall[str]:
-        """Rerun the step that failed after an approval, once, under the same decision; the new intent's id.
+        """Rerun the step that failed after an approval, once, under the same decision; returns the new intent's id.
 
-        Conflict where people have to be asked anew: ``retry`` does.
+        Raises Conflict if people have to be asked again: then use ``retry``.
         """
         # An intent is rerun once: a second call gets the same new intent.
         path = f"/v1/intents/{one_segment(intent_id)}/rerun"
@@ -115,7 +118,7 @@ class ClientMethods(Methods):
     def apply_scenario(
         self, bundle: Mapping[str, Any], *, idempotency_key: str | None = None
     ) -> ApiCall[AppliedScenario]:
-        """Start a scenario bundle: its agents, its plan, its intent."""
+        """Start a scenario bundle: creates its agents, plan and intent."""
         given = idempotency_key if idempotency_key is not None else bundle.get("idempotency_key") or None
         return ApiCall(
             "POST", "/v1/scenarios/apply", AppliedScenario.read, body=dict(bundle), key=own_key(given)
@@ -130,7 +133,7 @@ class ClientMethods(Methods):
 
     @request
     def apply_workflow(self, template: Mapping[str, Any], dry_run: bool = False) -> ApiCall[AppliedWorkflow]:
-        """Apply a workflow to its intent type; dry_run: only check it and say whether it differs."""
+        """Apply a workflow to its intent type; dry_run: only check it and report whether it differs."""
         # Repeatable without a key: the second time the same template is active already.
         query, body = _dry(dry_run), dict(template)
         return ApiCall("POST", "/v1/workflows", AppliedWorkflow.read, query=query, body=body, repeatable=True)
@@ -153,10 +156,10 @@ class ClientMethods(Methods):
         stage: int | None = None,
         answer_number: int | None = None,
     ) -> ApiCall[Task]:
-        """Answer a task; the task after it. AlreadyDecided when late, StaleRevision when it has changed.
+        """Answer a task; returns the task after it. Raises AlreadyDecided if late, StaleRevision if it has changed.
 
-        task_id: the task that you were shown, or its id with the task's stage, revision and digest: then it counts for
-        that or not at all, however often it is sent. Without them it counts only for what you have read before.
+        task_id: the task that you were shown, or its id with the task's stage, revision and digest: then it counts
+        for that or not at all, however often it is sent. Without them it counts only for what you have read before.
         answer_number: the number of your answer at this stage; only needed to return to an earlier answer.
         """
         given = {"outcome": outcome, "comment": comment, "data": data, "number": answer_number}
@@ -206,7 +209,7 @@ class ClientMethods(Methods):
         roles: Sequence[str] | None = None,
         expires_in: float | None = None,
     ) -> ApiCall[Key]:
-        """A new key of an agent (name, address), a service (name), a person (e-mail); expires_in: seconds."""
+        """A new key for an agent (name, address), a service (name) or a person (e-mail); expires_in: seconds."""
         if sum(holder is not None for holder in (agent, service, person)) != 1:
             raise TypeError("create_key() takes exactly one of agent=, service= and person=")
         holder = {"agent": agent, "service": service, "person": person, "name": name}
@@ -228,12 +231,12 @@ class ClientMethods(Methods):
 
     @request
     def health(self) -> ApiCall[Health]:
-        """That the server answers, and its version."""
+        """Whether the server responds, and its version."""
         return ApiCall("GET", "/health", Health.read)
 
 
 class TaskMethods(Methods):
-    """List and read tasks, and what people do with one beside answering it."""
+    """List and read tasks, and act on one without answering it."""
 
     @flow
     def list(
@@ -247,8 +250,8 @@ class TaskMethods(Methods):
         search: str | None = None,
         limit: int = 200,
     ) -> Flow[builtins.list[Task]]:
-        """Tasks; mine: only those that this key's person may answer (closed: answered); state: open (oldest first) or
-        closed (newest); search: words that all stand in what is shown of a task.
+        """Tasks; mine: only those that this key's person may answer (closed: has answered); state: open (oldest first)
+        or closed (newest first); search: words that all occur in what is shown of a task.
         """
         query: Query = {
             "mine": True if mine else None,
@@ -314,7 +317,7 @@ class TaskMethods(Methods):
 
     @request
     def withdraw(self, task_id: str, reason: str | None = None) -> ApiCall[Intent]:
-        """Withdraw the request; the intent after it."""
+        """Withdraw the request; returns the intent after it."""
         path, body = f"/v1/tasks/{one_segment(task_id)}/withdraw", _given({"comment": reason})
         return ApiCall("POST", path, calls.intent_in, body=body, key=fresh_key())
 
@@ -340,12 +343,12 @@ class DirectoryMethods(Methods):
 
     @request
     def sessions(self, who: str = "me") -> ApiCall[list[Json]]:
-        """The sessions of a person (address or id); others than one's own for owners and admins."""
+        """The sessions of a person (address or id); owners and admins may list those of others."""
         return _many(f"/v1/people/{one_segment(who)}/sessions", "sessions")
 
     @request
     def end_sessions(self, who: str = "me", session_id: str | None = None) -> ApiCall[int]:
-        """Sign a person out of all sessions, or of one; how many ended."""
+        """Sign a person out of all sessions, or of one; returns how many ended."""
         one = f"/{one_segment(session_id)}" if session_id else ""
         path = f"/v1/people/{one_segment(who)}/sessions{one}/end"
         return ApiCall("POST", path, lambda answer: int(answer.get("ended") or 0), body={})
@@ -397,7 +400,7 @@ class DirectoryMethods(Methods):
 
     @request
     def apply(self, document: Mapping[str, Any], dry_run: bool = False) -> ApiCall[Json]:
-        """Apply people, teams, policies and workflows, all or nothing; dry_run: only say what would change."""
+        """Apply people, teams, policies and workflows, all or nothing; dry_run: only report what would change."""
         # Repeatable without a key: the second time everything is as it says already.
         body = dict(document)
         return ApiCall("POST", "/v1/apply", _bare, query=_dry(dry_run), body=body, repeatable=True)
@@ -406,8 +409,8 @@ class DirectoryMethods(Methods):
     def changes(
         self, limit: int = 50, about: str | None = None, before: int | None = None
     ) -> ApiCall[list[Json]]:
-        """The change log, newest first; about: only of one, as ``policy:NAME`` or ``person:EMAIL``; before: only what
-        has a lower ``number``.
+        """The change log, newest first; about: filter by subject, as ``policy:NAME`` or ``person:EMAIL``; before: only
+        entries with a lower ``number``.
         """
         return _many("/v1/changes", "changes", {"limit": limit, "about": about, "cursor": before})
 
@@ -481,8 +484,8 @@ def _get(path: str, query: Query | None = None) -> ApiCall[Json]:
 def _write(
     method: str, path: str, name: str, body: Mapping[str, Any], *, repeatable: bool = False
 ) -> ApiCall[Json]:
-    """A write to the directory that names ``name`` in its answer. The server keeps no answer of it by a key: what says
-    how a thing should be may be sent twice, and what creates or ends one may not.
+    """A write to the directory, whose response names ``name``. The server stores no response for an idempotency key
+    here: a call that sets a state may be repeated, one that creates or ends something may not.
     """
 
     def read(answer: Json) -> Json:
@@ -492,7 +495,7 @@ def _write(
 
 
 def _warned(call: ApiCall[Json]) -> ApiCall[Json]:
-    """The same, with the ``warnings`` of the answer beside what it says."""
+    """The same, with the ``warnings`` of the response added."""
     plain = call.read
     return replace(call, read=lambda answer: {**plain(answer), "warnings": answer.get("warnings") or []})
 

@@ -1,4 +1,4 @@
-"""What a function returned and cannot be reported: why, and where it is kept so that the work is not lost."""
+"""Why a handler's return value cannot be reported, and where it is saved so that the work is not lost."""
 
 import json
 import math
@@ -15,7 +15,7 @@ DEEPEST: Final = 30
 
 
 def fault_in(value: object, where: str = "result", depth: int = 0) -> str:
-    """What in this value the server cannot store, with its place; "" when it can."""
+    """What in this value the server cannot store, with its path; "" if it can."""
     if depth > DEEPEST:
         return f"it is nested deeper than {DEEPEST} levels"
     if value is None or isinstance(value, bool):
@@ -51,8 +51,8 @@ def _is_text(value: str) -> bool:
 
 
 def kept(delivery: Delivery, value: object) -> str:
-    """Keep a result in a file that only this user can read; a sentence that says where. Raises nothing, whatever the
-    value's own methods do: the work is done.
+    """Save a result in a file that only this user can read; returns a sentence that says where. Never raises, whatever
+    the value's own methods do: the work is done.
     """
     try:
         text = json.dumps(value, default=_shown, ensure_ascii=True, indent=1, skipkeys=True)
@@ -73,7 +73,7 @@ def kept(delivery: Delivery, value: object) -> str:
 
 
 def _shown(value: object) -> str:
-    """A value that JSON does not know, in words, whatever its methods do."""
+    """A text for a value that JSON does not support, whatever its methods do."""
     try:
         return repr(value)
     except Exception as error:
@@ -81,7 +81,7 @@ def _shown(value: object) -> str:
 
 
 def _written(value: object) -> str:
-    """JSON of any depth, without recursion; what contains itself, or cannot be read, is named instead."""
+    """JSON of any depth, without recursion; anything circular or unreadable is replaced by a note."""
     parts: list[str] = []
     within: set[int] = set()
     todo: list[tuple[str, Any]] = [("value", value)]
@@ -116,7 +116,7 @@ def _written(value: object) -> str:
 
 
 def _opened(item: Any) -> tuple[Any, str]:
-    """What is in a container, each with what stands before it, and its brackets; of anything else its text and ""."""
+    """The members of a container, each with the text before it, and its brackets; for anything else its text and ""."""
     if isinstance(item, Mapping):
         return [(json.dumps(_shown_key(name)) + ":", child) for name, child in item.items()], "{}"
     if isinstance(item, list | tuple):

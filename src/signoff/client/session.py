@@ -1,4 +1,4 @@
-"""The two drivers of flows: one blocks, one awaits. Only here does the SDK touch the network."""
+"""The two drivers of flows: one blocking, one async. Only this module does network I/O."""
 
 import asyncio
 import contextlib
@@ -34,7 +34,7 @@ _FORKED: Final = "This process was forked while the stream was open: it belongs 
 
 
 class Session:
-    """Runs flows by blocking. Safe to share between threads (each run has its own stream) and over a fork."""
+    """Runs flows by blocking. Safe to share between threads (each run has its own stream) and across a fork."""
 
     def __init__(
         self, settings: Settings, program: str = PROGRAM, transport: httpx2.BaseTransport | None = None
@@ -48,7 +48,7 @@ class Session:
         self._http = httpx2.Client(**self._options)
 
     def run(self, flow: Flow[T]) -> T:
-        """The flow's result; the events it emits go nowhere."""
+        """The flow's result; its events are dropped."""
         stepper = Stepper(flow)
         for _ in self._events(stepper):
             pass
@@ -59,7 +59,7 @@ class Session:
         return self._events(Stepper(flow))
 
     def http(self) -> httpx2.Client:
-        """The connections of this process; those of the process that it was forked from are left alone."""
+        """The connections of this process; those of its parent are left alone."""
         if self._closed:
             raise ClientClosed(_CLOSED)
         if self._pid != os.getpid():
@@ -67,7 +67,7 @@ class Session:
         return self._http
 
     def renew(self) -> None:
-        """Speak over new connections from now on. The old ones may be in use: by other threads, by the parent."""
+        """Use new connections from now on. The old ones may be in use by other threads or by the parent."""
         self._left.append((self._pid, self._http))
         self._http, self._pid = httpx2.Client(**self._options), os.getpid()
         ours = [http for pid, http in self._left if pid == self._pid]
@@ -76,7 +76,7 @@ class Session:
             self._left.remove((self._pid, http))
 
     def close(self) -> None:
-        """Close the connections; in a forked process its parent's stay open."""
+        """Close the connections; in a forked process the parent's stay open."""
         self._closed = True
         for pid, http in [*self._left, (self._pid, self._http)]:
             if pid == os.getpid():
@@ -127,7 +127,7 @@ class AsyncSession:
         self._left: list[_Pool] = []
 
     async def run(self, flow: Flow[T]) -> T:
-        """The flow's result; the events it emits go nowhere."""
+        """The flow's result; its events are dropped."""
         stepper = Stepper(flow)
         async for _ in self._events(stepper):
             pass
@@ -150,7 +150,7 @@ class AsyncSession:
         return pool.http
 
     async def renew(self) -> None:
-        """Speak over new connections from now on, on this loop."""
+        """Use new connections from now on, on this loop."""
         loop = _running()
         pool = self._pools.pop(loop, None) if loop else None
         if pool is not None:
@@ -160,7 +160,7 @@ class AsyncSession:
             await _closed(left)
 
     async def close(self) -> None:
-        """Close the connections of this loop, and have every other loop that still runs close its own."""
+        """Close the connections of this loop, and have every other running loop close its own."""
         self._closed = True
         here = _running()
         for pool in [*self._left, *self._pools.values()]:
@@ -216,7 +216,7 @@ class AsyncSession:
 
 
 def _running() -> asyncio.AbstractEventLoop | None:
-    """The loop that runs here; None in a process that was forked in one."""
+    """The running event loop; None in a process that was forked while it ran."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
@@ -237,8 +237,8 @@ _CLOSING: Final[set["asyncio.Task[None]"]] = set()
 
 
 class Sockets:
-    """The sockets that a session has heard on. A process that is forked lets go of its parent's without closing them
-    on the wire: in the child each becomes a handle of the null device, so that the server sees its peer go when the
+    """The sockets that a session has used. A forked process releases its parent's sockets without closing the
+    connections: in the child each becomes a handle of the null device, so that the server sees its peer go when the
     parent does, and nothing the child does reaches it.
     """
 
@@ -333,7 +333,7 @@ class _Wire:
 
 
 class _AsyncWire:
-    """The same by awaiting."""
+    """The same, awaited."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
@@ -420,7 +420,7 @@ def _request(http: httpx2.Client | httpx2.AsyncClient, effect: Exchange | Open) 
 
 
 def _reply(request: httpx2.Request, response: httpx2.Response, body: bytes | None = None) -> HttpReply:
-    """The answer, if it is the answer to this request: the server says each request's mark back."""
+    """The response, if it belongs to this request: the server echoes each request's mark."""
     headers = {name.lower(): value for name, value in response.headers.items()}
     if headers.get(MARK, request.headers[MARK]) != request.headers[MARK]:
         raise WrongAnswer(

@@ -1,6 +1,6 @@
-"""Where the server is and which key to show it: the first of arguments, environment, credentials files.
+"""The server's address and the key: the first found in arguments, environment, credentials files.
 
-A key found in a file is only ever sent to the address that stands in the same file.
+A key found in a file is only ever sent to the address in the same file.
 """
 
 import json
@@ -40,7 +40,7 @@ def find_settings(
     environ: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> Settings:
-    """The settings to use; raises NotConfigured naming every place looked at.
+    """The settings to use; raises NotConfigured naming every place that was searched.
 
     environ and folder stand for the process's own environment and working directory.
     """
@@ -118,9 +118,9 @@ def _stored(path: Path, walked: bool, looked: list[str]) -> Settings | None:
 
 
 def is_trusted(owner: int, user: int) -> bool:
-    """Whether a file met in a parent folder may choose where payloads go: ours or root's, nobody else's.
+    """Whether a file found in a parent folder may choose where payloads go: only if it is owned by us or root.
 
-    Otherwise anybody could leave one in a folder that many write to, such as /tmp.
+    Otherwise anyone could leave one in a shared folder such as /tmp.
     """
     return owner in (user, 0)
 

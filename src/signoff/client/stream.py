@@ -1,7 +1,7 @@
-"""Following an intent: every event once, in order, over lost connections and restarts of the server.
+"""Following an intent: every event once, in order, across lost connections and restarts of the server.
 
-The place in the history is the last event's ``seq``; a new connection asks for what stands after it. An event
-cut off in the middle is not an event yet: it comes again, whole, on the next connection.
+The position in the history is the last event's ``seq``; a new connection asks for the events after it. An event that
+was cut off is read again, complete, on the next connection.
 """
 
 import json
@@ -54,7 +54,7 @@ class SseParser:
         self._start()
 
     def feed(self, chunk: bytes) -> list[Frame]:
-        """The frames completed by this chunk; ValueError when one grows beyond 4 MiB."""
+        """The frames completed by this chunk; ValueError if one grows beyond 4 MiB."""
         # A CR LF may be cut between two chunks: its CR has ended the line already.
         start = 1 if self._after_cr and chunk.startswith(b"\n") else 0
         self._after_cr = chunk.endswith(b"\r")
@@ -119,7 +119,7 @@ class Follower:
                 self._check()
 
     def result(self) -> Flow[Result]:
-        """Follow to the end and read how it ended. Without any time to wait, just look."""
+        """Follow the intent to its end and read its result. Without a time to wait, just read it."""
         if self.end.left > 0:
             yield from self.follow()
         while True:
@@ -137,7 +137,7 @@ class Follower:
             yield Pause(min(FIRST_PAUSE, self.end.left))
 
     def _connection(self) -> Flow[bool]:
-        """One connection, to its end; whether the final event came."""
+        """Read one connection to its end; returns whether the final event arrived."""
         hold = max(1, math.ceil(min(self.end.left, HOLD)))
         timeout = min(max(self.end.left, 0.001), hold + self._retries.timeout)
         reply = yield from exchange(Open(calls.event_stream(self.intent_id, self.since, hold), timeout))
@@ -162,7 +162,9 @@ class Follower:
         return False
 
     def _rest(self) -> Flow[bool]:
-        """Whether it was over when we began: somebody who starts late may wait for an event that he has."""
+        """Whether the intent was final when we began: a late caller may otherwise wait for an event that it already
+        has.
+        """
         if not (yield from self._fetch(calls.get_intent(self.intent_id), self.end)).final:
             return False
         for event in (yield from self._fetch(calls.events(self.intent_id, self.since), self.end)):
@@ -204,7 +206,7 @@ class Follower:
         self.status = event.status or self.status
 
     def _rested(self, before: int, began: float) -> float:
-        """How long to pause after an orderly end: not at all, unless it came at once and with nothing new."""
+        """How long to pause after an orderly end: not at all, unless it came immediately and without news."""
         if self.since == before and self._retries.clock() - began < SHORTEST_HOLD:
             return self._backoff.after(None)
         self._backoff.reset()

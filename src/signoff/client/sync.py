@@ -1,4 +1,4 @@
-"""The blocking client. Its methods stand in resources.py."""
+"""The blocking client. Its methods are in resources.py."""
 
 from collections.abc import Generator
 from types import TracebackType
@@ -17,11 +17,11 @@ from signoff.client.types import Event
 
 
 class Client(ClientMethods, Blocking):
-    """A Signoff server, spoken to by blocking calls; may be shared between threads.
+    """A client of a Signoff server with blocking calls; may be shared between threads.
 
     url, api_key: as given, else SIGNOFF_URL and SIGNOFF_API_KEY, else the nearest .signoff/credentials.json;
-    timeout: seconds for one request; retry_for: seconds during which a call that may be repeated is repeated.
-    program: how this program names itself to the server; transport: another way to reach it, for tests.
+    timeout: seconds for one request; retry_for: seconds during which a repeatable call is retried.
+    program: how this program names itself to the server; transport: another HTTP transport, for tests.
     tasks: list and read tasks, and act on one; directory: people, teams and policies.
     Raises NotConfigured when no server is found, and from every method the errors of signoff.client.errors.
     """

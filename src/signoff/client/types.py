@@ -1,7 +1,7 @@
-"""What the SDK reads from the server's answers: the structs of ``signoff.wire`` as frozen, tolerant records.
+"""What the SDK reads from responses: the structs of ``signoff.wire`` as frozen, tolerant records.
 
-Each record reads like a mapping of the JSON it came from (``task["title"]``), has the attributes of its
-struct, and keeps everything in ``raw``. A missing or misshapen field becomes its default.
+Each record reads like a mapping of the JSON it came from (``task["title"]``), has the attributes of its struct, and
+keeps everything in ``raw``. A missing or malformed field gets its default.
 """
 
 import threading
@@ -26,7 +26,7 @@ FINAL: Final = frozenset({"COMPLETED", "FAILED", "CANCELED", "TIMED_OUT"})
 
 
 class Actor(Record, wire.system.SelfOut, eq=False, kw_only=True):
-    """Who did or asked something: ``kind`` is person, agent, service or system."""
+    """The actor of an action or a request: ``kind`` is person, agent, service or system."""
 
     @classmethod
     def read(cls, raw: object) -> Self:
@@ -42,7 +42,7 @@ class Event(Record, wire.intents.EventOut, eq=False, kw_only=True):
 
     @property
     def final(self) -> bool:
-        """Whether nothing can follow it."""
+        """Whether no further events can follow."""
         return self.status in FINAL
 
 
@@ -53,30 +53,30 @@ class Intent(Record, wire.intents.IntentOut, eq=False, kw_only=True):
 
     @property
     def final(self) -> bool:
-        """Whether it has ended, one way or another."""
+        """Whether it has ended, in any way."""
         return self.status in FINAL
 
     @property
     def completed(self) -> bool:
-        """Whether it came to what it was asked for: the last decision on its way was a yes, nobody was asked and
-        nothing failed, or its workflow declares the way that it went a success. Code goes on only then.
+        """Whether it achieved its purpose: the last decision on its path was an approval, or no one was asked and
+        nothing failed, or its workflow declares the path taken a success. Code should continue only then.
         """
         return self.status == "COMPLETED"
 
     @property
     def approved(self) -> bool:
-        """Whether it is completed and the last decision was a person's yes.
+        """Whether it completed and the last decision was a person's approval.
 
-        Silence is none, and neither is an agent's result that calls itself approved.
+        An expired task is not one, and neither is an agent's result that calls itself approved.
         """
         return self.completed and self.ending == "approved"
 
 
 class Result(Intent, eq=False, kw_only=True):
-    """A final intent: what ``wait_for`` returns for every way in which an intent can end."""
+    """A final intent, returned by ``wait_for`` for every ending."""
 
     def raise_for_status(self) -> Self:
-        """Itself when completed, and only then; else raises IntentRejected, -Expired, -Withdrawn, -Superseded,
+        """Returns itself only if completed; else raises IntentRejected, -Expired, -Withdrawn, -Superseded,
         -Undeliverable, -Canceled, -TimedOut, or IntentFailed.
         """
         failure = self.failure
@@ -88,7 +88,7 @@ class Result(Intent, eq=False, kw_only=True):
 
     @property
     def failure(self) -> type[IntentFailed] | None:
-        """What ``raise_for_status`` raises; None where it raises nothing. What people said counts where that is why the
+        """What ``raise_for_status`` raises; None if it raises nothing. A person's decision counts if it is why the
         intent ended.
         """
         if self.completed:
@@ -123,8 +123,8 @@ class Vote(Record, wire.tasks.VoteOut, eq=False, kw_only=True):
 class Task(Record, wire.tasks.TaskOut, eq=False, kw_only=True):
     """A human step opened for people. ``stage``, ``revision`` and ``digest`` name what is being decided.
 
-    result_revisions: the revision that each of the previous results is of; an earlier one's counts for nothing.
-    changes: what was changed from revision to revision, where something was.
+    result_revisions: the revision that each previous result belongs to; results of an earlier revision do not count.
+    changes: what changed from revision to revision, if anything did.
     """
 
     requester: Actor = field(default_factory=lambda: Actor.read({}))
@@ -136,12 +136,12 @@ class Task(Record, wire.tasks.TaskOut, eq=False, kw_only=True):
 
 
 class Delivery(Record, wire.deliveries.DeliveryOut, eq=False, kw_only=True):
-    """An agent step in this process's hands: what a function of an Agent gets.
+    """An agent step claimed by this process: what a handler of an Agent gets.
 
-    idempotency_key: the same on every attempt; pass it on to whatever the function calls.
-    revision: of the request, as it was decided; result_revisions: the revision that each previous result is of.
-    lease_lost: set once another process may have the step too: what is done after it may be done twice.
-    max_report_bytes: how large the result may be, as JSON with its envelope; 0 when the server does not say.
+    idempotency_key: the same on every attempt; pass it on to the services that the handler calls.
+    revision: of the request, as it was decided; result_revisions: the revision that each previous result belongs to.
+    lease_lost: set when another process may have the step too: later work may be done twice.
+    max_report_bytes: how large the result may be, as JSON with its envelope; 0 if the server does not say.
     """
 
     attempt: int = 1
@@ -169,25 +169,25 @@ class Workflow(Record, wire.workflows.WorkflowOut, eq=False, kw_only=True):
 
 
 class AppliedWorkflow(Record, wire.workflows.AppliedOut, eq=False, kw_only=True):
-    """``changed`` is False when the same template was in force already."""
+    """``changed`` is False if the same template was already active."""
 
     workflow: Workflow = field(default_factory=lambda: Workflow.read({}))
 
 
 class AppliedScenario(Record, wire.scenarios.ScenarioApplied, eq=False, kw_only=True):
-    """A scenario bundle in motion."""
+    """A started scenario bundle."""
 
 
 class ScenarioCheck(Record, wire.scenarios.ScenarioCheckAnswer, eq=False, kw_only=True):
-    """What ``validate_scenario`` found; nothing was created."""
+    """The findings of ``validate_scenario``; nothing was created."""
 
 
 class Account(Record, wire.accounts.AccountOut, eq=False, kw_only=True):
-    """A registered agent. ``last_seen``: when work was last asked for, in words (``never``, ``now``, ``3d ago``)."""
+    """A registered agent. ``last_seen``: when it last asked for work, as text (``never``, ``now``, ``3d ago``)."""
 
 
 class Key(Record, wire.keys.NewKeyOut, eq=False, kw_only=True):
-    """A key; ``api_key`` is its secret, given once, when it is created."""
+    """A key; ``api_key`` is its secret, returned once, at creation."""
 
 
 class AuditEvent(Record, wire.audit.AuditEventOut, eq=False, kw_only=True):
@@ -203,10 +203,10 @@ class AuditTrail(Record, wire.audit.AuditAnswer, eq=False, kw_only=True):
 
 
 class Me(Record, wire.system.MeAnswer, eq=False, kw_only=True):
-    """Whom the key stands for, and where."""
+    """The actor of the key, and its workspace."""
 
     actor: Actor = field(default_factory=lambda: Actor.read({}))
 
 
 class Health(Record, wire.system.HealthAnswer, eq=False, kw_only=True):
-    """That the server answers."""
+    """The server's health response."""

@@ -1,9 +1,10 @@
-"""One shift of an agent: deliveries claimed by long poll, done side by side, their leases renewed, reported.
+"""The loop of an agent's worker: claims deliveries by long poll, runs them concurrently, renews their leases and
+reports.
 
-It runs on an event loop of its own, in a thread of its own: a function that blocks the agent's loop keeps neither
-its lease from being renewed nor other work from being reported (handlers.py calls the functions). It asks only for as
-many deliveries as it has free slots. A report that comes too late is refused by its token and dropped; work that is
-cut off is left to its lease, so that the server gives it to somebody else.
+It runs on its own event loop in its own thread: a handler that blocks the agent's loop delays neither the renewal of
+leases nor the reports of other work (handlers.py calls the handlers). It claims only as many deliveries as it has free
+slots. A report that comes too late is refused by its token and dropped; interrupted work is left to its lease, after
+which the server gives it to another worker.
 """
 
 import asyncio
@@ -44,7 +45,7 @@ LONGEST_MESSAGE: Final = 2000
 
 @dataclass(frozen=True)
 class WorkerOptions:
-    """address: the agent's name or address; holder: this process, to the server; lease, grace: seconds."""
+    """address: the agent's name or address; holder: names this process to the server; lease, grace: seconds."""
 
     address: str
     holder: str
@@ -54,7 +55,7 @@ class WorkerOptions:
 
 
 class WorkerLoop:
-    """An agent at work, from ``run`` until ``stop``. ``shrink``: makes a result that is too large smaller."""
+    """An agent at work, from ``run`` until ``stop``. ``shrink``: replaces a result that is too large."""
 
     def __init__(
         self,
@@ -79,7 +80,7 @@ class WorkerLoop:
         self._task: asyncio.Task[Any] | None = None
 
     def stop(self) -> None:
-        """Claim nothing more; ``run`` returns when what is running has finished, or its grace is over.
+        """Claim nothing more; ``run`` returns when the running work has finished or the grace period is over.
 
         This and ``abort`` may be called from any thread.
         """
@@ -87,12 +88,12 @@ class WorkerLoop:
         self._soon(self._stopping.set)
 
     def signalled(self, again: bool) -> None:
-        """The same for a signal handler: ``stop``, or ``abort`` when it is not the first signal."""
+        """The same for a signal handler: ``stop``, and ``abort`` for the second signal."""
         self._aborted = self._aborted or again
         self._soon(self._cancel if again else self._stopping.set)
 
     def abort(self) -> None:
-        """Return from ``run`` without waiting for what is running."""
+        """Return from ``run`` without waiting for running work."""
         self._aborted = True
         self._stop_asked.set()
         self._soon(self._cancel)
@@ -103,7 +104,7 @@ class WorkerLoop:
 
     @property
     def blocked(self) -> bool:
-        """Whether a function keeps the agent's loop to itself right now."""
+        """Whether a handler is blocking the agent's loop right now."""
         return self._handlers.blocked
 
     def _soon(self, what: Any) -> None:
@@ -114,7 +115,7 @@ class WorkerLoop:
                 return
 
     async def run(self) -> None:
-        """Work until stopped; raises what the server says when it will never have this agent."""
+        """Work until stopped; raises the server's error if it permanently refuses this agent."""
         refused: SignoffError | None = None
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
         if self._stop_asked.is_set():
@@ -161,7 +162,7 @@ class WorkerLoop:
                 backoff.reset()
 
     def _say(self, claimed: calls.ClaimedDeliveries, again: bool) -> None:
-        """One line, for whoever started this: on stderr, or in the log where the program has set up one."""
+        """One line for the person who started this: on stderr, or in the log if the program has set one up."""
         types = ", ".join(self._functions) or "no types: it has no functions"
         line = f"{'reconnected' if again else 'connected'} to {self._session.settings.url}"
         line += f" as {claimed.agent or self._terms.address}, waiting for work ({types})"
@@ -191,7 +192,7 @@ class WorkerLoop:
         return got
 
     async def _or_stop(self, work: Coroutine[Any, Any, T], linger: float = 0.0) -> T | None:
-        """The work's result; None when the shift was stopped before, and ``linger`` seconds had passed."""
+        """The work's result; None if the worker was stopped first and ``linger`` seconds have passed."""
         doing = asyncio.ensure_future(work)
         stop = asyncio.ensure_future(self._stopping.wait())
         try:
@@ -223,7 +224,7 @@ class WorkerLoop:
             await asyncio.gather(keeping, return_exceptions=True)
 
     async def _keep(self, delivery: Delivery) -> None:
-        """Renew the lease at each third of it; tell the function when it may be lost."""
+        """Renew the lease at each third of it; tell the handler when it may be lost."""
         clock, lease = self._retries.clock, self._terms.lease
         until = clock() + lease
         while True:
@@ -276,7 +277,7 @@ class WorkerLoop:
             return _invalid(delivery, why, given)
 
     async def _fitting(self, delivery: Delivery, named: str, given: object) -> calls.ApiCall[None]:
-        """The report of what a function returned, or of why that cannot be reported: then it is kept here."""
+        """The report of a handler's return value, or of why it cannot be reported; then it is saved here."""
         given = {} if given is None else given
         if isinstance(given, Mapping) and self._shrink and _size(delivery, given) > _most(delivery):
             try:
@@ -324,7 +325,7 @@ def _name(delivery: Delivery) -> str:
 
 
 def _passes(failure: SignoffError) -> bool:
-    """Whether an agent goes on after it: also after an answer that was not its own, over new connections."""
+    """Whether an agent goes on after this error: also after a mismatched response, over new connections."""
     return may_pass(failure) or isinstance(failure, WrongAnswer)
 
 
@@ -333,7 +334,7 @@ def _swapped(shrink: ResultReducer, given: Mapping[str, Any], delivery: Delivery
 
 
 def _most(delivery: Delivery) -> float:
-    """Bytes that a report may have."""
+    """The maximum size of a report in bytes."""
     return delivery.max_report_bytes or float("inf")
 
 
@@ -346,8 +347,8 @@ def _invalid(delivery: Delivery, why: str, given: object) -> calls.ApiCall[None]
 
 
 def _unstored(delivery: Delivery, code: str, why: str, given: object) -> calls.ApiCall[None]:
-    """The failure of a step whose work is done and whose result cannot be reported. It is not tried again: that would
-    do the work twice.
+    """The failure of a step whose work is done but whose result cannot be reported. It is not retried: that would do
+    the work twice.
     """
     where = kept(delivery, given)
     log.error("%s: %s %s", _name(delivery), why, where)

@@ -1,5 +1,5 @@
 """The rules, pure: standard library and msgspec structs only. Time and entropy are arguments.
 
 Packages, from the bottom up: ``text`` (values and strings), ``directory`` (people, teams, agents), ``plan`` (what was
-asked for), ``policy`` (who decides), ``intent`` (the life of one request), ``formats`` (documents to plans).
+requested), ``policy`` (who decides), ``intent`` (the life of one request), ``formats`` (documents to plans).
 """

@@ -1,4 +1,4 @@
-"""Every refusal the product can give, as one tree.
+"""Every refusal of the server, as one tree.
 
     Refused ─┬─ Malformed 400        ├─ NotFound 404       ├─ TooLarge 413
              ├─ Unauthenticated 401  ├─ Conflict 409       ├─ Invalid 422
@@ -7,14 +7,14 @@
                                                            └─ Busy 503
 
 A refusal carries a stable ``code``, a sentence for a person, the field at fault, and what to do next.
-Raising one never leaves anything half-done: the transaction it happened in is not written.
+Raising one rolls back its transaction: nothing is left half-done.
 """
 
 from typing import Any, ClassVar
 
 
 class Refused(Exception):
-    """The request is understood and answered with no.
+    """The request was understood and is refused.
 
     code: stable machine word; field: dotted path of the offending field, or None;
     hint: the next step for the caller, or None; details: JSON-able extras.
@@ -43,37 +43,37 @@ class Refused(Exception):
 
 
 class Malformed(Refused):
-    """The bytes are not a request: not JSON, duplicate keys, NaN, too deep."""
+    """The bytes are not a valid request: not JSON, duplicate keys, NaN, too deep."""
 
     status = 400
 
 
 class Unauthenticated(Refused):
-    """No key, or a key that is unknown, expired or revoked."""
+    """The key is missing, unknown, expired or revoked."""
 
     status = 401
 
 
 class Forbidden(Refused):
-    """The caller may see this, but may not do that."""
+    """The caller may see this, but may not do it."""
 
     status = 403
 
 
 class NotFound(Refused):
-    """Unknown, or not for this caller's eyes: the two look the same."""
+    """Unknown, or not visible to this caller: the two are indistinguishable."""
 
     status = 404
 
 
 class Conflict(Refused):
-    """The state has moved on: already decided, final, a stale token, another body under the same key."""
+    """The state has changed: already decided, final, a stale token, another body under the same key."""
 
     status = 409
 
 
 class Gone(Refused):
-    """It was here and is not any more: a used or expired link."""
+    """It existed and is gone: a used or expired link."""
 
     status = 410
 
@@ -91,13 +91,13 @@ class Misdirected(Refused):
 
 
 class Invalid(Refused):
-    """Well-formed, but not something that can be asked."""
+    """Well-formed, but not a valid request."""
 
     status = 422
 
 
 class TooMany(Refused):
-    """Tried more often than is good; try again later."""
+    """Too many attempts; try again later."""
 
     status = 429
 
@@ -107,7 +107,7 @@ class TooMany(Refused):
 
 
 class Busy(Refused):
-    """Not now: a full queue or an unreachable database. Nothing was written; try again."""
+    """Temporarily unavailable: a full queue or an unreachable database. Nothing was written; try again."""
 
     status = 503
 

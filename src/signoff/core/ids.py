@@ -1,6 +1,6 @@
-"""Identifiers as text. An intent's id is a UUIDv7 whose last sixteen bits are zero; the same id with those
-bits set names one step visit of that intent. So a task, a delivery and an AXP step intent need no table:
-the id of each says which intent and which visit it belongs to.
+"""Identifiers as text. An intent's id is a UUIDv7 whose last sixteen bits are zero; the same id with those bits set
+names one step run of that intent. So a task, a delivery and an AXP step intent need no table: each id says which intent
+and which step run it belongs to.
 """
 
 import re
@@ -21,17 +21,17 @@ def uuid7(millis: int, entropy: bytes) -> str:
 
 
 def new_intent_id(millis: int, entropy: bytes) -> str:
-    """A fresh intent id: a UUIDv7 with room for the visit number (58 random bits remain)."""
+    """A fresh intent id: a UUIDv7 with room for the number of a step run (58 random bits remain)."""
     return uuid7(millis, entropy)[:-4] + "0000"
 
 
 def step_run_id(intent_id: str, step_run: int) -> str:
-    """The id of one step visit (a task, a delivery); visit 0 is the intent itself."""
+    """The id of one step run (a task, a delivery); number 0 is the intent itself."""
     return f"{intent_id[:-4]}{step_run:04x}"
 
 
 def split_ref(ref: str) -> tuple[str, int]:
-    """(intent id, visit) of any id of ours; NotFound for text that cannot be one."""
+    """(intent id, step run) of any of our ids; NotFound for text that cannot be one."""
     ref = ref.lower()
     if not _UUID.fullmatch(ref):
         raise NotFound("not_found", f"There is nothing with the id {ref[:64]!r}.", hint="Ids are UUIDs.")

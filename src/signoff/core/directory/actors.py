@@ -1,4 +1,4 @@
-"""Who acts: people, agents, services, and the server itself, as the keys and the directory know them now."""
+"""Actors: people, agents, services, and the server itself, as the keys and the directory know them now."""
 
 from enum import StrEnum
 
@@ -15,29 +15,29 @@ class ActorKind(StrEnum):
 
 
 class ActorRef(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Who did it, as history keeps it: a kind and a stable id, never a name."""
+    """The actor of an event: a kind and a stable id, never a name."""
 
     kind: ActorKind
     id: str
 
 
 class StandIn(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Somebody absent whom an actor stands in for, with what that person is called."""
+    """An absent person for whom the actor is the delegate, with the names that match that person in approver lists."""
 
     person: str
     names: frozenset[str]
 
 
 class Actor(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Who is asking, as the keys and the directory know them now.
+    """An actor, as the keys and the directory know it now.
 
     address: ``agent://org/workspace/name`` of an agent, else "";
-    names: what a task may call a person (id, e-mail address, ``role:NAME``);
-    sponsors: person ids that stand behind this actor (itself, or who made its key);
-    via: the channel the request came by (``api``, ``web``, ``cli``, ``system`` ...);
-    strength: how surely this is them; stand_ins: whom they may answer for now;
+    names: identifiers that match this person in approver lists (id, e-mail address, ``role:NAME``);
+    sponsors: ids of the people who control this actor (itself, or who created its key);
+    via: the channel of the request (``api``, ``web``, ``cli``, ``system`` ...);
+    strength: the assurance of this sign-in; stand_ins: the people for whom they are the delegate now;
     key: the id of the key that was used, or "";
-    as_of: the number of the directory's last change by which they are known, None where it makes no difference.
+    as_of: the number of the directory's last change that this reflects, None if it makes no difference.
     """
 
     kind: ActorKind
@@ -60,5 +60,5 @@ class Actor(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def system(workspace: str) -> Actor:
-    """The actor of everything that time does."""
+    """The actor of changes that the server makes by itself, such as timers."""
     return Actor(ActorKind.SYSTEM, "system", workspace, via="system")

@@ -1,4 +1,4 @@
-"""Names of who may decide, as people write them: an address, a person's id, ``team:NAME``, ``role:NAME``."""
+"""Names in approver lists: an address, a person's id, ``team:NAME``, ``role:NAME``."""
 
 import re
 from typing import Annotated, Final
@@ -14,7 +14,7 @@ TEAM: Final = "team:"
 
 
 def approver(written: str) -> str | None:
-    """The one spelling of a name; None for what names nobody."""
+    """The canonical form of a name; None if it cannot name an approver."""
     name = written.strip().removeprefix("person:")
     if _MAILBOX.fullmatch(name):
         return name.lower()
@@ -24,7 +24,7 @@ def approver(written: str) -> str | None:
 
 
 def read_approvers(fields: Fields, name: str) -> tuple[str, ...]:
-    """The names in a field, each once; raises Invalid for what names nobody."""
+    """The names in a field, each once; raises Invalid for one that cannot name an approver."""
     found = []
     for written in fields.texts(name):
         spelled = approver(written)

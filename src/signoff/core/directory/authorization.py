@@ -1,6 +1,6 @@
-"""Who may do what that does not concern one intent: ``RULES`` is the table, ``authorize`` looks it up.
+"""Authorization for everything that does not concern one intent: ``RULES`` is the table, ``authorize`` looks it up.
 
-What concerns an intent is decided in ``core/intent/authorization``. How surely a person must be known for a change
+Commands on an intent are authorized in ``core/intent/authorization``. The assurance that a change requires
 (``engine/identity/key_restrictions``) comes on top, as it depends on the workspace.
 """
 
@@ -25,7 +25,7 @@ Resource = Person | Account | ApiKey | str | None
 
 
 class Action(StrEnum):
-    """What can be done; a comment names the resource, where the rule looks at one."""
+    """The actions; a comment names the resource, if the rule looks at one."""
 
     READ_DIRECTORY = "read people, teams and policies"
     READ_ALL = "read all keys, and what people set for themselves"
@@ -59,7 +59,7 @@ class Action(StrEnum):
 
 
 class Denial(msgspec.Struct, frozen=True):
-    """``{holder}`` is "An agent's" or "A service's"; ``{resource}`` is what the action was to be done with."""
+    """``{holder}`` is "An agent's" or "A service's"; ``{resource}`` is the target of the action."""
 
     code: str
     message: str
@@ -68,8 +68,8 @@ class Denial(msgspec.Struct, frozen=True):
 
 
 class AccessRule(msgspec.Struct, frozen=True):
-    """Roles and kinds of actors that may; those that may where ``condition`` holds; what everybody else is answered,
-    some kinds with a refusal of their own.
+    """Roles and kinds of actors that are allowed; those allowed if ``condition`` holds; the refusal for all others, and
+    special ones for some kinds.
     """
 
     allowed: Collection[str]
@@ -80,12 +80,12 @@ class AccessRule(msgspec.Struct, frozen=True):
 
 
 def others_with_key(actor: Actor) -> tuple[str, ...]:
-    """The persons other than the actor who have the credential that is used: those who made its key."""
+    """The people other than the actor who know the credential in use: those who created its key."""
     return tuple(person for person in actor.sponsors if person != actor.id)
 
 
 def makes_own_key(actor: Actor) -> bool:
-    """Whether it is surely the person: more than a key has been shown, and nobody else has the credential."""
+    """Whether this is certainly the person: more than a key was presented, and nobody else has the credential."""
     return (
         actor.kind is ActorKind.PERSON and actor.strength is not Strength.LINK and not others_with_key(actor)
     )
@@ -213,7 +213,7 @@ RULES: Final[dict[Action, AccessRule]] = {
 
 
 def permits(actor: Actor, action: Action, resource: Resource = None) -> bool:
-    """Whether the actor may do this."""
+    """Whether the actor may perform the action."""
     rule, mine = RULES[action], {actor.kind, *actor.roles}
     if not mine.isdisjoint(rule.allowed):
         return True
@@ -221,7 +221,7 @@ def permits(actor: Actor, action: Action, resource: Resource = None) -> bool:
 
 
 def authorize(actor: Actor, action: Action, resource: Resource = None) -> None:
-    """Pass, or raise the rule's refusal."""
+    """Return, or raise the rule's refusal."""
     if permits(actor, action, resource):
         return
     rule = RULES[action]

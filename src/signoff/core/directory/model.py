@@ -1,4 +1,6 @@
-"""What a workspace knows: its people, teams, programs, keys, rules and sign-ins, and the record of their changes."""
+"""The directory of a workspace: its people, teams, programs, keys, policies and sessions, and the log of their
+changes.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -13,9 +15,9 @@ class Workspace(Struct, frozen=True):
     """Where intents live, and its settings.
 
     self_approval: the requester's own people may decide;
-    positive_fallback: expiry may approve where the risk is low;
+    positive_fallback: expiry may approve if the risk is low;
     protected: relaxing who decides takes two admins;
-    default_policy: the name of the policy for steps that no workflow brought;
+    default_policy: the name of the policy for steps without a workflow;
     unlisted_types: what happens to a type without a workflow (allow, gate, refuse);
     last_change: the number of the last change on record;
     staffed_change: the last one after which open tasks were checked for enough possible approvers.
@@ -35,7 +37,7 @@ class Workspace(Struct, frozen=True):
 
     @property
     def says_who_decides(self) -> bool:
-        """Whether a request's own steps are not just taken as they are."""
+        """Whether a request's own steps are subject to rules of the workspace."""
         return bool(self.default_policy) or self.unlisted_types != "allow"
 
 
@@ -96,8 +98,8 @@ class NamedWorkflow(Struct, frozen=True):
 
 
 class Account(Struct, frozen=True):
-    """An agent or a service; ``sa_…``. ``name`` is verbatim, ``address`` "" where it has none. ``behind``: the persons
-    who can make it act, by what they did: registered it, said where it is called (``callback``), made its ``secret``.
+    """An agent or a service; ``sa_…``. ``name`` is verbatim, ``address`` "" if it has none. ``behind``: the people who
+    control it, by what they did: registered it, set its callback URL (``callback``), created its ``secret``.
     """
 
     id: str
@@ -119,8 +121,8 @@ class Account(Struct, frozen=True):
 
 
 class ApiKey(Struct, frozen=True):
-    """A key of one actor; ``sak_…``. Only the secret's hash is kept. ``created_by``: a person's id, or "";
-    ``sponsors``: the controllers of the actor that made it.
+    """A key of one actor; ``sak_…``. Only the secret's hash is stored. ``created_by``: a person's id, or "";
+    ``sponsors``: the controllers of the actor that created it.
     """
 
     id: str
@@ -137,7 +139,9 @@ class ApiKey(Struct, frozen=True):
 
 
 class Session(Struct, frozen=True):
-    """A person signed in on the pages. ``id``: SHA-256 of the cookie's token; ``key_id``: the key it ends with."""
+    """A person's session on the pages. ``id``: SHA-256 of the cookie's token; ``key_id``: the key with which it
+    ends.
+    """
 
     id: str
     workspace: str
@@ -148,7 +152,7 @@ class Session(Struct, frozen=True):
 
 
 class Link(Struct, frozen=True):
-    """A link that was sent to one person: to sign in (once), or to one task as it was (``visit``, ``digest``)."""
+    """A link for one person: to sign in (once), or to one task as it was (``visit``, ``digest``)."""
 
     id: str
     workspace: str
@@ -188,8 +192,8 @@ class DirectoryChange(Struct, frozen=True):
 
     before, after: JSON, "" where there was or is nothing;
     subject: what it belongs to (``person:per_…``, ``account:sa_…``, ``team:NAME``);
-    number: its place in the workspace's change log, given when it is saved;
-    confirmed_by: the second admin, where it took two.
+    number: its place in the workspace's change log, assigned when it is saved;
+    confirmed_by: the second admin, if one was needed.
     """
 
     id: str

@@ -1,12 +1,12 @@
-"""Which channels reach a person, as far as the directory must know."""
+"""The channels that can reach a person, as far as the directory needs them."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 
 class PersonalChannels(NamedTuple):
-    """names: in the order in which they are tried; linked: label by name of those whose address only the person can
-    set, by linking an account.
+    """names: in the order of preference; linked: label by name of those whose address only the person can set, by
+    linking an account.
     """
 
     names: tuple[str, ...]

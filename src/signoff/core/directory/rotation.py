@@ -1,6 +1,6 @@
-"""Who is available: weekly rotations, absences with a delegate. A delegate cannot delegate further.
+"""Who is available: weekly rotations, and absences with a delegate. A delegate cannot delegate further.
 
-Handover is local to a zone: 09:00 on Monday stays 09:00 on Monday, however long the week before was.
+Handover is in local time: 09:00 on Monday stays 09:00 on Monday across changes of the clock.
 """
 
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ class Absence(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Rotation(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One of ``order`` (person ids) is on call each week; duty passes on at ``at`` of ``weekday`` (0 is Monday) in
+    """One of ``order`` (person ids) is on call each week; it changes at ``at`` of ``weekday`` (0 is Monday) in
     ``zone``. The first of them is on call from the handover on or before the day ``anchor``.
     """
 
@@ -43,12 +43,12 @@ class Rotation(msgspec.Struct, frozen=True, omit_defaults=True):
         return day - timedelta(days=(day.weekday() - self.weekday) % 7)
 
     def began_on(self, at: datetime) -> date:
-        """The day on which the duty that holds at ``at`` (aware) began."""
+        """The day on which the on-call week containing ``at`` (aware) began."""
         day = self._day(at.astimezone(ZoneInfo(self.zone)).date())
         return day if self._handover(day) <= at else day - _WEEK
 
     def in_order(self, at: datetime) -> tuple[str, ...]:
-        """Everybody in the order of duty at ``at``: who is on call first, then who comes next."""
+        """All members in on-call order at ``at``: the one on call first, then the next ones."""
         turn = (self.began_on(at) - self._day(self.anchor)).days // 7 % len(self.order)
         return self.order[turn:] + self.order[:turn]
 
@@ -57,11 +57,11 @@ class Rotation(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.in_order(at)[0]
 
     def handover_after(self, at: datetime) -> datetime:
-        """The moment (UTC) at which duty passes on next."""
+        """The time (UTC) of the next handover."""
         return self._handover(self.began_on(at) + _WEEK)
 
 
 def absence_at(absences: Iterable[Absence], at: datetime) -> Absence | None:
-    """The absence in force at ``at``; of several the one that ends last."""
+    """The active absence at ``at``; of several the one that ends last."""
     now = [absence for absence in absences if absence.start <= at < absence.end]
     return max(now, key=lambda absence: absence.end, default=None)

@@ -1,4 +1,4 @@
-"""Who asks for the work of an agent, in words: a step that nobody will take looks like any other that waits."""
+"""Whether workers ask for the work of an agent, as text: a step without a worker looks like any other that waits."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -11,7 +11,7 @@ PRESENT: Final = timedelta(minutes=3)  # a worker asks every half minute; when i
 
 
 class Worker(msgspec.Struct, frozen=True):
-    """When work was last asked for as this agent, and by which program (its User-Agent)."""
+    """When work was last requested for this agent, and by which program (its User-Agent)."""
 
     agent: str
     seen_at: datetime
@@ -19,7 +19,7 @@ class Worker(msgspec.Struct, frozen=True):
 
 
 def last_seen_text(seen_at: datetime | None, now: datetime) -> str:
-    """When somebody last asked for an agent's work: ``never``, ``now``, ``3d ago``."""
+    """When a worker last asked for an agent's work: ``never``, ``now``, ``3d ago``."""
     if seen_at is None:
         return "never"
     ago = now - seen_at
@@ -27,7 +27,7 @@ def last_seen_text(seen_at: datetime | None, now: datetime) -> str:
 
 
 def missing_worker_text(agent: str, worker: Worker | None, now: datetime) -> str:
-    """The same as a sentence; "" while a worker is there."""
+    """The same as a sentence; "" while a worker is active."""
     if worker is None:
         return f"Nobody has ever asked for work as {agent}."
     if now - worker.seen_at < PRESENT:
@@ -36,7 +36,7 @@ def missing_worker_text(agent: str, worker: Worker | None, now: datetime) -> str
 
 
 def _rounded(ago: timedelta) -> timedelta:
-    """In its largest unit that is not zero, of days, hours and minutes."""
+    """In the largest non-zero unit of days, hours and minutes."""
     unit = next(
         (unit for unit in (timedelta(days=1), timedelta(hours=1)) if ago >= unit), timedelta(minutes=1)
     )

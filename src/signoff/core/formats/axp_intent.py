@@ -1,7 +1,7 @@
-"""A direct AXP intent: the fields of ``POST /v1/intents``, and the plan it implies where no workflow has one.
+"""A direct AXP intent: the fields of ``POST /v1/intents``, and the plan it implies if no workflow applies.
 
-AXP's published clients send unknown fields, camelCase names, numbers as text and no payload at all; all of
-that is read, and what was not used is a warning, never a refusal. A value of the wrong kind is refused.
+AXP's published clients send unknown fields, camelCase names, numbers as text and no payload at all; all of that is
+accepted, and unused fields produce a warning. A value of the wrong type is refused.
 """
 
 import re
@@ -62,11 +62,11 @@ _NOTHING_SET: Final = timedelta(hours=1)
 
 
 class AxpIntent(msgspec.Struct, frozen=True, kw_only=True):
-    """A direct intent as it was asked. Addresses stand as written; ``plan`` serves where no workflow does.
+    """A direct intent as it was submitted. Addresses are as written; ``plan`` is used if no workflow applies.
 
-    claimed_from: what the client called itself; on_behalf_of: a person whom it asks for, who then may not decide it;
-    deadline_at: aware UTC, perhaps past already; shaping: which fields were given that say what happens, all of them
-    without effect where a workflow says it; unused: what has no effect in ``plan`` either.
+    claimed_from: what the client called itself; on_behalf_of: the person it is for, who then may not decide it;
+    deadline_at: aware UTC, possibly in the past; shaping: the given fields that say what happens, which have no effect
+    if a workflow applies; unused: the fields that have no effect in ``plan`` either.
     """
 
     intent_type: str
@@ -125,7 +125,9 @@ def compile_axp_intent(body: object) -> AxpIntent:
 
 
 def _deciders(request: Fields, plan: Plan) -> tuple[str, ...]:
-    """Words for who decides, in what it asks and beside it. Without a payload what is unknown is the payload."""
+    """Fields that say who decides, within the task and next to it. Without a payload, unknown fields are the
+    payload.
+    """
     if not plan.has_gate:
         return ()
     ask = request.inner("human_task")
@@ -134,7 +136,7 @@ def _deciders(request: Fields, plan: Plan) -> tuple[str, ...]:
 
 
 def _unused(request: Fields, plan: Plan) -> tuple[str, ...]:
-    """What the request gives and its own plan does not use, in words."""
+    """The fields of the request that its own plan does not use, as text."""
     noted = Fields(request.value, lenient=True, warnings=[])
     if not plan.has_gate:
         noted.unused(TIMING, ASKS_NOBODY)
@@ -180,12 +182,12 @@ def _plan(request: Fields, to_agent: str) -> Plan:
 
 @lru_cache(maxsize=1024)
 def _agent_plan(agent: str, attempts: int | None) -> Plan:
-    """Remembered, so that the many intents to one agent share one plan, and with it all that is derived."""
+    """Cached, so that the many intents to one agent share one plan and everything derived from it."""
     return Plan(steps=(agent_step(AGENT_STEP, agent, attempts),), direct=True)
 
 
 def agent_step(step_id: str, agent: str, attempts: int | None) -> AgentStep:
-    """An agent step with nothing but an address and AXP's ``max_delivery_attempts`` (None: the default)."""
+    """An agent step with only an address and AXP's ``max_delivery_attempts`` (None: the default)."""
     if attempts is None:
         return AgentStep(id=step_id, agent=agent, max_retries=UNSAID)
     return AgentStep(id=step_id, agent=agent, max_retries=UNSAID, max_attempts=attempts)
@@ -200,7 +202,7 @@ def task_spec(
 ) -> TaskSpec:
     """What people are asked, from AXP's ``human_task``.
 
-    levels: where reminders and escalation may stand, the nearest first (step, macro parameters, intent);
+    levels: where reminders and escalation may be set, the nearest first (step, macro parameters, intent);
     deadline: of the step; humans: the bundle's role aliases; assigned: the step's assignee, or "".
     """
     ask.known(*_ASK)
@@ -231,7 +233,7 @@ def task_spec(
 
 
 def deciders(fields: Fields, names: Sequence[str] = _NAMERS) -> tuple[str, ...]:
-    """The words given here that would narrow who decides, and have no effect where they stand."""
+    """The fields that would narrow who decides, but have no effect where they were given."""
     return tuple(fields.at(name) for name in names if fields.says(name))
 
 
@@ -246,11 +248,11 @@ def _kind(ask: Fields) -> TaskType:
 
 
 def _approvers(ask: Fields, humans: Mapping[str, Human], assigned: str) -> tuple[tuple[str, ...], str]:
-    """(who may answer, the holder's name): the task's assignees, else the step's assignee.
+    """(who may answer, the assignee's name): the task's assignees, else the step's assignee.
 
-    A role of the bundle behind which it names nobody only labels the task: it is open to all with an approving role. A
-    name that is unknown never widens who decides: it is refused where the bundle says who its humans are, else kept as
-    it is, for the workspace to say who that is.
+    A role of the bundle that names no person only labels the task: it is open to everyone with an approving role. An
+    unknown name never widens who decides: it is refused if the bundle lists its humans, else kept as it is, for the
+    workspace to resolve.
     """
     names = ask.texts("assignees") or (() if is_anybody(assigned) else (assigned,))
     behind = {name: person_behind(name, humans) for name in names}
@@ -267,9 +269,10 @@ def _approvers(ask: Fields, humans: Mapping[str, Human], assigned: str) -> tuple
 
 
 def _reminders(levels: Sequence[Fields]) -> Reminders | None:
-    """Reminders, from the nearest level that says when the first is due.
+    """Reminders, from the nearest level that sets the first one.
 
-    An interval of a farther level does not apply to a nearer first reminder; without one it is the same span.
+    An interval of a farther level does not apply to a nearer first reminder; without one, the interval equals the first
+    delay.
     """
     counts = [level.count("max_reminders", 0, MAX_REMINDERS) for level in levels]
     most = next((count for count in counts if count is not None), 3)
@@ -293,8 +296,7 @@ def _escalation(
 ) -> tuple[Escalation, ...]:
     """AXP's ``escalate_to``: one interval after the last reminder would have been sent.
 
-    Without reminders there is nothing to count from: then after half of the step's deadline, or after an hour
-    where the step has none.
+    Without reminders it is after half of the step's deadline, or after an hour if the step has none.
     """
     for level in levels:
         names = level.texts("escalate_to", longest=agent_address.LONGEST)

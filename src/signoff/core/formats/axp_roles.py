@@ -1,4 +1,4 @@
-"""Who plays in an AXP intent: the agents and humans that a bundle names by role, and who a name means."""
+"""The roles of an AXP intent: the agents and humans that a bundle names by role, and whom a name means."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -23,7 +23,7 @@ _MODES: Final = ("stream", "poll", "http", "inbox")
 
 
 class BundleAgent(msgspec.Struct, frozen=True, kw_only=True):
-    """An agent of a bundle; ``address`` as written, which is also the name its account goes by."""
+    """An agent of a bundle; ``address`` as written, which is also the name of its account."""
 
     role: str
     address: str
@@ -34,7 +34,7 @@ class BundleAgent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Human(msgspec.Struct, frozen=True):
-    """A role alias of a bundle's ``humans``: who stands behind it, where the bundle says so."""
+    """A role alias of a bundle's ``humans``, and the person for it if the bundle names one."""
 
     role: str
     contact: str = ""
@@ -46,13 +46,13 @@ class Human(msgspec.Struct, frozen=True):
 
 
 class RoleMap(msgspec.Struct, frozen=True):
-    """All that play, by role."""
+    """All agents and humans, by role."""
 
     agents: dict[str, BundleAgent] = {}
     humans: dict[str, Human] = {}
 
     def agent(self, name: str) -> BundleAgent | None:
-        """The agent with this role or this address, however the address is spelled."""
+        """The agent with this role or address, in any spelling of the address."""
         if name in self.agents:
             return self.agents[name]
         return next((a for a in self.agents.values() if _same(a.address, name)), None)
@@ -65,7 +65,7 @@ def _same(left: str, right: str) -> bool:
 
 
 def read_cast(top: Fields, problems: Problems) -> RoleMap:
-    """The ``agents`` and ``humans`` of a bundle; what is wrong with them goes to ``problems``."""
+    """The ``agents`` and ``humans`` of a bundle; errors are added to ``problems``."""
     cast = RoleMap({}, {})
     problems.collect(top, "agents", 50, lambda entry: _add_agent(cast, entry))
     problems.collect(top, "humans", 20, lambda entry: _add_human(cast, entry))
@@ -108,7 +108,7 @@ def _add_human(cast: RoleMap, entry: Fields) -> None:
 
 
 def person_behind(name: str, humans: Mapping[str, Human]) -> str:
-    """A name as our directory may know it: contact, e-mail address, ``per_...``, ``role:...``; else ""."""
+    """A name as the directory may know it: contact, e-mail address, ``per_...``, ``role:...``; else ""."""
     human = humans.get(name)
     if human is not None:
         return mailbox(human.contact)
@@ -125,5 +125,5 @@ def mailbox(name: str) -> str:
 
 
 def is_anybody(name: str) -> bool:
-    """Whether a name says nothing about who: absent, AXP's ``human``, or the internal runtime."""
+    """Whether a name does not identify a person: absent, AXP's ``human``, or the internal runtime."""
     return not name or name in ("human", "agent://human") or agent_address.is_internal(name)

@@ -1,7 +1,7 @@
-"""AXP's ScenarioBundle, compiled into a plan and the agents it wants to exist.
+"""AXP's ScenarioBundle, compiled into a plan and the agents that it needs.
 
-Bundles in the wild have more fields than any schema and fewer than theirs requires. What is unknown is a
-warning; what would silently drop a gate is an error: who wrote down an approval gets no plan without one.
+Bundles in practice have more fields than any schema and fewer than theirs requires. Unknown fields are warnings;
+anything that would silently drop a gate is an error: a bundle that asks for an approval never gets a plan without one.
 """
 
 import hashlib
@@ -89,7 +89,7 @@ _RUNTIMES: Final = {
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
-    """A compiled bundle. Addresses stand as written; deadline_at is aware UTC, perhaps past already."""
+    """A compiled bundle. Addresses are as written; deadline_at is aware UTC, possibly in the past."""
 
     scenario_id: str
     plan: Plan
@@ -104,7 +104,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Bundle(msgspec.Struct, frozen=True):
-    """What a bundle says for all its steps: who plays, and the fields of the intent and of the macro."""
+    """What applies to all steps of a bundle: its roles, and the fields of the intent and of the macro."""
 
     cast: RoleMap
     intent: Fields
@@ -171,7 +171,7 @@ def _named_by_content(top: Fields) -> str:
 
 
 def _plan(top: Fields, cast: RoleMap, intent: Fields, problems: Problems, unheeded: list[str]) -> Plan:
-    """The bundle's plan; an empty one where there are problems."""
+    """The bundle's plan; an empty one if there are problems."""
     workflow = problems.attempt(lambda: top.inner("workflow"))
     given = workflow and problems.attempt(lambda: workflow.inner("parameters"))
     parameters = given or _nothing(top, "workflow.parameters")
@@ -204,8 +204,8 @@ def _plan(top: Fields, cast: RoleMap, intent: Fields, problems: Problems, unheed
 
 
 def _check_routes(workflow: Fields | None, problems: Problems) -> None:
-    """Where some steps cannot be read there is no plan to check: ids and routes are looked at as they are written, so
-    that their faults are not found one at a time.
+    """If some steps cannot be read there is no plan to check: then ids and routes are checked as they are written, so
+    that their errors are all reported at the same time.
     """
     entries = workflow.value.get("steps") if workflow else None
     steps = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
@@ -225,7 +225,7 @@ def _check_routes(workflow: Fields | None, problems: Problems) -> None:
 
 
 def _implied(bundle: _Bundle) -> list[Step]:
-    """Without a workflow: the first agent's step, then the intent's human task; one of them must be there."""
+    """Without a workflow: the first agent's step, then the intent's human task; at least one is required."""
     steps: list[Step] = []
     agents = list(bundle.cast.agents.values())
     humans = bundle.cast.humans
@@ -297,10 +297,10 @@ def _step(step: Fields, bundle: _Bundle) -> Step:
 
 
 def _kind(step: Fields, cast: RoleMap, assigned: str) -> _Kind:
-    """What a step is: decided by whom it is assigned to, then by its runtime type or tool.
+    """The kind of a step: by its assignee, then by its runtime type or tool.
 
     A human assignee, ``requires_approval`` or a ``human_task`` make a human step, whatever the tool; only
-    ``requires_approval: false`` lets an internal tool tell the human without waiting for an answer.
+    ``requires_approval: false`` lets an internal tool notify the human without waiting for an answer.
     """
     named = _named_kind(step)
     approval = step.flag("requires_approval")
@@ -331,7 +331,7 @@ def _kind(step: Fields, cast: RoleMap, assigned: str) -> _Kind:
 
 
 def _warn_of_tool(step: Fields) -> None:
-    """An unknown tool is no reason to refuse what is assigned to somebody, and not to be passed over either."""
+    """An unknown tool is neither a reason to refuse a step with an assignee, nor to skip it."""
     tool = step.text("tool_id")
     if tool and tool not in _TOOLS:
         close = suggestion(tool, [*_TOOLS])
@@ -341,7 +341,7 @@ def _warn_of_tool(step: Fields) -> None:
 
 
 def _named_kind(step: Fields) -> _Kind | None:
-    """What the runtime type, else the tool says; None where neither is known."""
+    """The kind by the runtime type, else by the tool; None if neither is known."""
     runtime, tool = step.text("runtime_type"), step.text("tool_id")
     if runtime in _RUNTIMES:
         return _RUNTIMES[runtime]
@@ -401,7 +401,7 @@ def _human_step(step: Fields, bundle: _Bundle, assigned: str, base: dict[str, An
 
 
 def _settings(step: Fields) -> list[Fields]:
-    """Where an internal step's settings may stand; the published CLI passes only ``input`` on."""
+    """Where the settings of an internal step may be; the published CLI only passes ``input`` on."""
     found = (step.inner(name) for name in ("runtime_config", "config", "input"))
     return [settings for settings in found if settings is not None]
 
@@ -419,7 +419,7 @@ def _lasts(step: Fields, deadline: timedelta | None) -> timedelta:
 
 
 def _notify_step(step: Fields, bundle: _Bundle, assigned: str, base: dict[str, Any]) -> NotifyStep:
-    """Whom: as set, else the escalation's target, else the assignee, else every human with a contact."""
+    """The recipients: as set, else the escalation's target, else the assignee, else every human with a contact."""
     settings = _settings(step)
     humans = bundle.cast.humans
     set_names = (s.texts("to", longest=agent_address.LONGEST) for s in settings)

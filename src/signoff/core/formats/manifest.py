@@ -1,7 +1,7 @@
-"""One document that says who decides: people, teams, policies, workflows. Read here; the engine applies it.
+"""The manifest: people, teams, policies, workflows and settings. It is read here and applied by the engine.
 
-What is left out of a person stays as it is; a team and a policy are replaced as a whole. Leaving something out removes
-nothing.
+Omitted fields of a person stay unchanged; a team and a policy are replaced as a whole. Omitting an entry does not
+remove it.
 """
 
 import re
@@ -70,7 +70,7 @@ def _read_preferences(fields: Fields, name: str) -> dict[str, Any]:
 
 
 def _refuse_unknown_channels(person: Fields, channels: PersonalChannels) -> None:
-    """Which channels there are, and how each gets its addresses, is not the document's to say."""
+    """The channels, and how each gets its addresses; the manifest cannot change these."""
     if addresses := person.inner("addresses"):
         linked = next((name for name in channels.linked if addresses.has(name)), None)
         if linked:
@@ -98,9 +98,8 @@ class _Preferences(DocumentStruct, frozen=True, kw_only=True):
 
 
 class PersonSource(DocumentStruct, frozen=True, kw_only=True):
-    """The fields of a person that change; None: this one does not. ``hours`` False and ``zone`` "" remove it.
-    ``addresses``: where they are reached other than by the address that names them; ``preferences``: the channels that
-    they want, the best first.
+    """The fields of a person that change; None: unchanged. ``hours`` False and ``zone`` "" remove it. ``addresses``:
+    other addresses than the e-mail address; ``preferences``: the preferred channels, the best first.
     """
 
     name: Annotated[str, reads(Fields.text, blank=True)] | None = None
@@ -131,7 +130,7 @@ def _read_handover(fields: Fields, name: str) -> tuple[int, time]:
 
 
 class RotationSource(DocumentStruct, frozen=True, kw_only=True):
-    """``order``: addresses or ids, the members when empty; ``anchor`` None: it begins with the present week."""
+    """``order``: addresses or ids, the members if empty; ``anchor`` None: it begins with the present week."""
 
     order: Annotated[tuple[str, ...], Meta(max_length=500)] = ()
     handover: Annotated[tuple[int, time], reads(_read_handover)] = (0, time(9))
@@ -211,12 +210,12 @@ def _read_workflows(fields: Fields, name: str) -> tuple[WorkflowSpec, ...]:
 
 
 def _read_default_policy(fields: Fields, name: str) -> str:
-    """A policy's name; "" for False, which means none any more."""
+    """A policy's name; "" for False, which removes it."""
     return "" if fields.value[name] is False else fields.need(name, longest=100)
 
 
 class WorkspaceSource(DocumentStruct, frozen=True, kw_only=True):
-    """The settings of the workspace; None: as it is. ``default_policy``: "" for none any more."""
+    """The settings of the workspace; None: unchanged. ``default_policy``: "" removes it."""
 
     positive_fallback: bool | None = None
     self_approval: bool | None = None
@@ -226,7 +225,7 @@ class WorkspaceSource(DocumentStruct, frozen=True, kw_only=True):
 
 
 class Manifest(DocumentStruct, frozen=True, kw_only=True):
-    """All that one document asks for."""
+    """The content of one manifest."""
 
     people: Annotated[tuple[PersonSpec, ...], reads(_read_people, dict[str, PersonSource])] = ()
     teams: Annotated[tuple[TeamSpec, ...], reads(_read_teams, dict[str, TeamSource])] = ()
@@ -236,7 +235,7 @@ class Manifest(DocumentStruct, frozen=True, kw_only=True):
 
     @property
     def settings(self) -> dict[str, bool | str]:
-        """What it says of the workspace itself."""
+        """The settings of the workspace."""
         given = msgspec.structs.asdict(self.workspace)
         return {name: value for name, value in given.items() if value is not None}
 
@@ -264,5 +263,5 @@ def begins(start: datetime | date, where: str) -> datetime:
 
 
 def ends(end: datetime | date, where: str) -> datetime:
-    """When an absence ends; a day is the last one away."""
+    """When an absence ends; a bare day is the last day of it."""
     return end if isinstance(end, datetime) else begins(end + timedelta(days=1), where)

@@ -1,5 +1,5 @@
-"""Our own workflow template, compiled into a plan. A template decides what runs and who must say yes, so
-nothing in it is guessed: an unknown, misplaced or ineffective field is refused by name.
+"""Our own workflow template, compiled into a plan. A template decides what runs and who must approve, so nothing in it
+is guessed: an unknown, misplaced or ineffective field is refused by name.
 """
 
 import re
@@ -56,7 +56,7 @@ _StepName = Annotated[str, Meta(max_length=100)]
 
 
 class WorkflowTemplate(msgspec.Struct, frozen=True):
-    """A compiled template. Agents' addresses stand as written; submitting resolves them."""
+    """A compiled template. Agents' addresses are as written; they are resolved when a request is submitted."""
 
     name: str
     intent_type: str
@@ -84,7 +84,7 @@ class _StepSource(DocumentStruct, frozen=True, kw_only=True):
 
 
 class _WorkSource(_StepSource, frozen=True, kw_only=True):
-    """What may fail, and take too long."""
+    """Fields of steps that may fail or time out."""
 
     deadline: timedelta | None = None
     on_failure: Route | None = None
@@ -92,7 +92,7 @@ class _WorkSource(_StepSource, frozen=True, kw_only=True):
 
     @property
     def ways_out(self) -> dict[str, Any]:
-        """Where the step leads. Only what follows a failure or silence can be declared a success."""
+        """Where the step leads. Only a route after a failure or expiry can be declared a success."""
         found: dict[str, Any] = {}
         for name, route in (("on_failure", self.on_failure), ("on_timeout", self.on_timeout)):
             found |= {name: route.goto, f"{name}_as": route.counts_as} if route else {}
@@ -185,7 +185,7 @@ class HumanStepSource(_WorkSource, frozen=True, kw_only=True):
     on_changes: _StepName | None = None
 
     def compiled(self, fields: Fields) -> HumanStep:
-        """Its own policy is applied at once, a named one and one of several when it is known what is asked for."""
+        """Applies the step's own policy now; a named one, or one of several, when the payload is known."""
         human, policy = fields.need_inner("human"), self.human.policy
         refuse_too_late(human, self.human.remind, self.human.escalate, self.deadline)
         made = HumanStep(**self.ways_out, on_changes=self.on_changes, task=self.human.task(human))
@@ -264,7 +264,7 @@ def _read_intent_type(fields: Fields, name: str) -> str:
 
 
 class WorkflowSource(DocumentStruct, frozen=True, kw_only=True):
-    """A workflow as it is written."""
+    """A workflow as written."""
 
     name: Name = msgspec.field(name="workflow")
     intent_type: Annotated[str, reads(_read_intent_type, Annotated[str, Meta(pattern=_INTENT_TYPE.pattern)])]

@@ -1,4 +1,4 @@
-"""One command, whole: may -> decide -> evolve -> wake_at -> notices, composed into one ``Change``.
+"""One command: authorize -> decide -> evolve -> wake_at -> notifications, composed into one ``Change``.
 
 Nothing else changes an intent. The caller saves the change in the transaction in which it locked the row.
 """
@@ -22,10 +22,10 @@ from signoff.core.intent.wake import wake_at
 
 
 class Change(msgspec.Struct, frozen=True):
-    """What a command brought about: the intent before and after, its sealed facts, its next wake-up, its notices.
+    """The effect of a command: the intent before and after, its sealed facts, its next timer, its notifications.
 
-    ``fresh``: a delivery is claimable that was not before, so its agent's stream moves on. ``repeated``: it is an
-    answer that had been counted already, and brought nothing about.
+    ``fresh``: a delivery became claimable, so its agent's stream moves on. ``repeated``: an answer that had been
+    counted already, without effect.
     """
 
     before: Intent | None
@@ -45,10 +45,10 @@ def advance(
     entropy: bytes,
     membership: Membership | None = None,
 ) -> Change:
-    """Apply one command at ``now`` (aware UTC); raises Refused and changes nothing when it may not happen.
+    """Apply one command at ``now`` (aware UTC); raises Refused and changes nothing if it is not allowed.
 
-    entropy: 16 random bytes, used to salt personal text; membership: what the directory says, for eligibility to be
-    pinned by. Facts never run backwards inside one intent; what is counted from now is, whatever the clock said before.
+    entropy: 16 random bytes, used to salt personal text; membership: the directory's members, to pin eligibility. The
+    times of facts never run backwards inside one intent; periods that start now are counted from the real clock.
     """
     authorize_command(actor, command, intent)
     tx = Transition(actor, now, entropy.hex(), intent, membership)

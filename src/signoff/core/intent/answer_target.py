@@ -1,14 +1,14 @@
-"""What an answer is for: one task, one stage, one revision, one digest. It counts there or nowhere.
+"""The target of an answer: one task, one stage, one revision, one digest. It counts there or not at all.
 
-Whatever an answer names has to be so when it is counted. What it does not name has to be certain without it:
+Everything that an answer names must be current when it is counted. What it does not name must be unambiguous:
 
-* the task, where it is the intent's first step: nothing else was ever open there;
-* the stage, where it is the task's first: no later one has begun;
-* the revision, where the request was never revised.
+* the task, if it is the intent's first step: nothing else was ever open there;
+* the stage, if it is the task's first: no later one has begun;
+* the revision, if the request was never revised.
 
-Everywhere else whoever answers has to have been shown the task as it is now: this visit, this stage, this revision.
-The server keeps on record what each person was shown. Whom the task asks is no part of what was shown: an answer given
-before a reassignment is for the same thing, and whether it may be given is judged when it is counted.
+Otherwise the person must have been shown the task as it is now: this step run, this stage, this revision.
+The server records what each person was shown. The approvers are not part of the target: an answer given
+before a reassignment is for the same thing, and eligibility is checked when it is counted.
 """
 
 from signoff.core.directory.actors import Actor
@@ -23,12 +23,12 @@ Target = tuple[int, int, int]
 
 
 def target_of(task: Task) -> Target:
-    """What somebody who looks at the task now is shown."""
+    """The target that a person who reads the task now is shown."""
     return task.step_run, task.stage, task.revision
 
 
 def target_after(before: Target | None, event: AnyEvent) -> Target | None:
-    """What somebody who reads the events one by one has been shown by the last of them."""
+    """The target that a person who reads the events one by one has been shown by the last of them."""
     match event:
         case TaskOpened(step_run=step_run, revision=revision) | Revised(step_run=step_run, revision=revision):
             return step_run, 0, revision
@@ -63,7 +63,7 @@ def refuse_other(intent: Intent, task: Task, answer: Answer) -> None:
 
 
 def names_all(digest: object, stage: object) -> bool:
-    """Whether an answer can be for one thing only. One that names less may have been sent for something else."""
+    """Whether the target of an answer is unambiguous. One that names less may have been meant for something else."""
     return digest is not None and stage is not None
 
 
@@ -92,7 +92,7 @@ def _now(intent: Intent, task: Task) -> dict[str, object]:
 
 
 def own_vote(actor: Actor, task: Task) -> Vote | None:
-    """This person's answer at the present stage, if they gave one."""
+    """This person's answer at the current stage, if they gave one."""
     mine = (vote for vote in task.votes if (vote.person, vote.at_stage) == (actor.id, task.stage))
     return next(mine, None)
 
@@ -103,7 +103,7 @@ def given(vote: Vote | None) -> int:
 
 
 def refuse_ahead(vote: Vote | None, answer: Answer) -> None:
-    """Raise Conflict for an answer that claims to follow others that are not on record here."""
+    """Raise Conflict for an answer that claims to follow others that are not recorded here."""
     if answer.number is None or answer.number <= given(vote) + 1:
         return
     before = {0: "none", 1: "one"}.get(given(vote), str(given(vote)))
@@ -114,8 +114,8 @@ def refuse_ahead(vote: Vote | None, answer: Answer) -> None:
 
 
 def refuse_replaced(outcome: str, vote: Vote | None, answer: Answer) -> None:
-    """An answer that its person has changed since may come once more by itself: late, or doubled on its way. It is
-    taken anew only from whoever says that it is their next one.
+    """A superseded answer of a person may arrive once more, late or duplicated. It is accepted again only if the caller
+    says that it is their next one.
     """
     if vote is None or outcome not in vote.replaced or answer.number == given(vote) + 1:
         return

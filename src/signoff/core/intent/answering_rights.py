@@ -1,7 +1,7 @@
-"""On what ground may a person answer a task: which of its parties they are, or in whose stead they stand.
+"""Whether, and on whose behalf, a person may answer a task.
 
-Nobody on the requester's side counts: not the requester, not who made its key, not who edited the revision, and not
-through a delegate or a stand-in of theirs. A workspace or a policy may allow it; then it is written in the trail.
+Nobody on the requester's side counts: not the requester, not who created its key, not who edited the revision, and not
+through a delegate. A workspace or a policy may allow it; then the audit trail shows it.
 """
 
 import msgspec
@@ -15,32 +15,34 @@ from signoff.core.plan.task_types import Stage, TaskSpec
 
 
 class AnswerRight(msgspec.Struct, frozen=True):
-    """``principal`` is the person whose say it is; ``names`` the parties of the stage it stands for."""
+    """``principal`` is the person whose vote it is; ``names`` the approvers of the stage that it counts for."""
 
     principal: str
     names: frozenset[str]
 
 
 def stage_now(intent: Intent, task: Task) -> Stage:
-    """The stage that is open, with those whom an admin asked instead."""
+    """The open stage, with the approvers of a reassignment."""
     stage = spec_of(intent, task).stages[task.stage]
     return replace(stage, approvers=task.assigned) if task.assigned else stage
 
 
 def asked(intent: Intent, task: Task) -> frozenset[str]:
-    """The parties asked now: the stage's (or those it was reassigned to) and the escalations reached."""
+    """The approvers asked now: the stage's (or those it was reassigned to) and those of the escalation levels
+    reached.
+    """
     rungs = spec_of(intent, task).escalate[: task.escalated]
     reached = frozenset(name for rung in rungs for name in rung.to)
     return frozenset(stage_now(intent, task).approvers or DECIDING_ROLES) | reached
 
 
 def requesters_side(intent: Intent) -> frozenset[str]:
-    """The natural persons behind the request."""
+    """The people on the requester's side."""
     return frozenset(intent.requester.persons) | frozenset(intent.editors)
 
 
 def lets_requesters_decide(spec: TaskSpec, intent: Intent, workspace: bool) -> bool:
-    """Whether the requester's side may decide: as the policy says, else as the ``workspace`` does, now and also when
+    """Whether the requester's side may decide: as the policy says, else as the ``workspace`` does, both now and when
     the request was created.
     """
     return (
@@ -60,7 +62,9 @@ def on_requesters_side(actor: Actor, intent: Intent) -> bool:
 
 
 def answer_right(actor: Actor, intent: Intent, task: Task) -> AnswerRight | None:
-    """The ground on which this person may answer, or None. Their own say comes before anybody else's."""
+    """The right by which this person may answer, or None. Their own right comes before that of anyone they are delegate
+    for.
+    """
     if actor.kind is not ActorKind.PERSON:
         return None
     parties = asked(intent, task)
@@ -82,8 +86,8 @@ def answer_right(actor: Actor, intent: Intent, task: Task) -> AnswerRight | None
 
 
 def _covers(delegate: str, absent: str, intent: Intent, task: Task) -> bool:
-    """Whether the delegate was named for that person when it was asked. Of a task from before that was pinned: whether
-    this stage or its ladder names the delegate too.
+    """Whether the delegate was pinned for that person when the task opened. For a task from before pinning: whether
+    this stage or its escalation names the delegate too.
     """
     pinned = stand_ins(intent, task)
     if pinned is not None:
@@ -97,14 +101,14 @@ def _covers(delegate: str, absent: str, intent: Intent, task: Task) -> bool:
 
 
 def _pinned(person: str, names: frozenset[str], intent: Intent, task: Task) -> frozenset[str]:
-    """Those of ``names`` that were the person's already when the plan was frozen; rules never loosen on the way."""
+    """Those of ``names`` that were the person's already when the plan was frozen; rules never relax afterwards."""
     pinned = roster(intent, task)
     return frozenset(name for name in names if name not in pinned or person in pinned[name])
 
 
 def roster(intent: Intent, task: Task) -> dict[str, tuple[str, ...]]:
-    """Who was in each party when the task opened: as the plan has it, with what had changed by then. Of those who were
-    asked instead: when they were.
+    """The members of each approver entry when the task opened: as in the plan, with later changes until then. For a
+    reassignment: when it was made.
     """
     before = spec_of(intent, task).roster
     if not (task.joined or task.left or task.roster):
@@ -118,7 +122,7 @@ def roster(intent: Intent, task: Task) -> dict[str, tuple[str, ...]]:
 
 
 def stand_ins(intent: Intent, task: Task) -> dict[str, tuple[str, ...]] | None:
-    """Who may stand in, by whom for; None where nothing was pinned, in a task from before that was done."""
+    """The delegates, by the absent person; None if nothing was pinned, in a task from before pinning."""
     opened = intent.stand_ins if task.stand_ins is None else task.stand_ins
     if not task.asked_stand_ins:
         return opened

@@ -1,9 +1,9 @@
-"""What the checks that ran before a decision said, in one word each. Nobody's silence is taken for good news, and what
-a check says can make a risk higher, never lower.
+"""The verdicts of the checks before a decision. A missing result never counts as passed, and a check can raise the
+risk, never lower it.
 
-A check is for the revision that it looked at. After a change its verdict and the risk it found count for nothing; only
-the proof of identity that it demanded stays demanded, until the same step has checked the new revision. So an editor
-does not lower that demand by a change that nothing has checked.
+A check is for the revision that it read. After a change its verdict and risk do not count; only the assurance that it
+required stays required until the same step has checked the new revision. So an editor cannot lower that requirement by
+an unchecked change.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ _STRENGTHS: Final = tuple(Strength)
 
 
 def verdict_of(result: Any) -> str:
-    """What a check's result says: passed, failed, or only reported."""
+    """The verdict of a check's result: passed, failed, or only reported."""
     if not isinstance(result, Mapping):
         return "reported"
     if result.get("error"):
@@ -32,8 +32,8 @@ def verdict_of(result: Any) -> str:
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """The results of the other steps, by step. ``current``: of the revision that is asked about; ``stale``: of an
-    earlier one; ``of``: which revision each is of, where that is known.
+    """The results of the other steps, by step. ``current``: of this revision; ``stale``: of an earlier one; ``of``: the
+    revision of each, if known.
     """
 
     current: dict[str, Any]
@@ -46,7 +46,7 @@ class Checked(msgspec.Struct, frozen=True):
 
 
 def checked(intent: Intent, step: str, revision: int | None = None) -> Checked:
-    """What the steps before this one have reported. ``revision``: of the task; default: what is asked now."""
+    """What the steps before this one have reported. ``revision``: of the task; default: the current one."""
     asked = intent.revision if revision is None else revision
     of = revisions_of(intent)
     current, stale = dict[str, Any](), dict[str, Any]()
@@ -57,15 +57,15 @@ def checked(intent: Intent, step: str, revision: int | None = None) -> Checked:
 
 
 def revisions_of(intent: Intent) -> dict[str, int]:
-    """The revision that each result is of. Results older than this record are of the first, where there is only one;
-    of which they are else is not known.
+    """The revision of each result. Results from before this was recorded belong to the first revision if there is only
+    one; otherwise their revision is unknown.
     """
     known = dict.fromkeys(intent.results, 1) if intent.revision == 1 else {}
     return {**known, **intent.reported}
 
 
 def worst_risk(policy: Risk, results: Mapping[str, Any]) -> tuple[Risk, str]:
-    """(risk, the step that says so): the policy's and "", or a check's where that is higher."""
+    """(risk, the step that reports it): the policy's and "", or a check's if that is higher."""
     worst, by = policy, ""
     for step, result in results.items():
         said = str(result.get("risk", "")).lower() if isinstance(result, Mapping) else ""
@@ -75,5 +75,5 @@ def worst_risk(policy: Risk, results: Mapping[str, Any]) -> tuple[Risk, str]:
 
 
 def with_check_results(strength: Strength, risk: Risk, results: Mapping[str, Any]) -> Strength:
-    """How surely it must be known who decides: the policy's word, or more where a check has found the risk higher."""
+    """The assurance that a decision requires: the policy's, or more if a check reported a higher risk."""
     return max(strength, least_strength(worst_risk(risk, results)[0]), key=_STRENGTHS.index)

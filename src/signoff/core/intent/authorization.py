@@ -1,9 +1,9 @@
-"""The one guarded door: who may do what with an intent. Unknown and forbidden look the same (NotFound) to an
-actor that may not even see the intent; Forbidden is for those who see it but may not do this.
+"""Authorization for intent commands. Unknown and forbidden look the same (NotFound) to an actor that may not see the
+intent; Forbidden is for those who may see it but not do this.
 
-An agent never answers a task, whichever endpoint its key tries. A service submits and observes its own, and cancels
-them; a direct request that asks nobody is its own work, which it may also do itself. To end a request of others, or to
-act for an agent, is an admin's act, by an admin's own key. Nobody on the requester's side chooses who decides.
+An agent never answers a task, whichever endpoint its key tries. A service submits, observes and cancels its own
+requests; a direct request that asks no one is its own work, which it may also do itself. Only an admin, with their own
+key, may end other people's requests or act for an agent. Nobody on the requester's side chooses who decides.
 """
 
 from typing import Final
@@ -41,7 +41,7 @@ def _parties(intent: Intent) -> set[str]:
 
 
 def authorize_command(actor: Actor, command: c.Command, intent: Intent | None) -> None:
-    """Let the command pass, or raise Forbidden / NotFound. ``intent`` is None for a Submit."""
+    """Return, or raise Forbidden / NotFound. ``intent`` is None for a Submit."""
     if actor.kind is ActorKind.SYSTEM:
         return
     if isinstance(command, c.Tick | c.AcceptPush | c.FailPush | c.ReportUnreachable | c.CheckStaffing):
@@ -85,7 +85,9 @@ def allowed(actor: Actor, command: c.Command, intent: Intent) -> bool:
 
 
 def require_delivery_access(actor: Actor, agent: str) -> None:
-    """Raise Forbidden for whoever may not see or take the deliveries of ``agent``: it may, or an admin for it."""
+    """Raise Forbidden unless the actor may see and claim the deliveries of ``agent``: the agent itself, or an admin for
+    it.
+    """
     own = actor.kind is ActorKind.AGENT and actor.address == agent
     if own or actor.kind is ActorKind.SYSTEM or actor.roles & ADMINS:
         return
@@ -102,7 +104,7 @@ def _not_an_agent() -> Forbidden:
 
 
 def may_rerun(actor: Actor, intent: Intent) -> None:
-    """Who may run again what failed: its requester or an admin; raises as ``authorize_command`` does."""
+    """Authorize a rerun: the requester or an admin; raises as ``authorize_command`` does."""
     if not can_see(actor, intent):
         raise NotFound("intent_not_found", f"There is no intent {intent.id}.")
     _may_submit(actor)
@@ -164,7 +166,7 @@ def _may_answer(actor: Actor, command: c.Command, intent: Intent) -> None:
 
 
 def _says_no(command: c.Command, intent: Intent, task: Task) -> bool:
-    """Whether it is a plain no, which is safe from whomever it comes: it never takes the stronger sign-in."""
+    """Whether this is a plain rejection, which is always safe and never requires the stronger sign-in."""
     if not isinstance(command, c.Answer):
         return False
     spec = spec_of(intent, task)
@@ -179,8 +181,8 @@ _LEVELS: Final = {Strength.LINK: 1, Strength.SESSION: 2, Strength.STEP_UP: 3}
 
 
 def required_assurance(intent: Intent, task: Task) -> Strength:
-    """How surely it must be known who decides this task: what a check said of it can only make that more. That goes for
-    a check of an earlier revision too, until it has looked at this one: a change does not lower what was demanded.
+    """The assurance that this task requires: a check can only raise it. This includes a check of an earlier revision
+    until it has read this one: a change does not lower the requirement.
     """
     spec = spec_of(intent, task)
     others = {step: result for step, result in intent.results.items() if step != task.step}
@@ -188,13 +190,13 @@ def required_assurance(intent: Intent, task: Task) -> Strength:
 
 
 def meets_assurance(actor: Actor, intent: Intent, task: Task) -> bool:
-    """Whether it is known surely enough who this is for what this task wants."""
+    """Whether the actor's assurance suffices for this task."""
     return _LEVELS[actor.strength] >= _LEVELS[required_assurance(intent, task)]
 
 
 def _strong_enough(actor: Actor, command: c.Command, intent: Intent, task: Task) -> None:
-    """An answer that names no digest was given without seeing: it counts as a link's, whoever gave it. Whoever may
-    not decide here does not choose who decides instead, nor what is decided.
+    """An answer that names no digest was given without reading: it has the assurance of a link. A person who may not
+    decide here may not choose who decides instead, nor what is decided.
     """
     if isinstance(command, c.Answer) and command.digest is None:
         actor = replace(actor, strength=Strength.LINK)
@@ -208,7 +210,7 @@ def _strong_enough(actor: Actor, command: c.Command, intent: Intent, task: Task)
 
 
 def _may_act_as_agent(actor: Actor, command: c.Command, intent: Intent) -> None:
-    """A visit that is over is nobody's any more: whoever still reports it is told so by ``decide``, not here."""
+    """A finished step run has no owner: ``decide`` refuses a late report, not this."""
     held = intent.open
     if actor.kind is ActorKind.AGENT:
         current = getattr(command, "step_run", 0) in (0, getattr(held, "step_run", 0))
@@ -219,8 +221,8 @@ def _may_act_as_agent(actor: Actor, command: c.Command, intent: Intent) -> None:
 
 
 def _does_itself(actor: Actor, command: c.Command, intent: Intent) -> bool:
-    """Whether this is the requester's own work: a direct request, which asks nobody, is one piece of work, and who sent
-    it may do it. It takes no deliveries by that.
+    """Whether this is the requester's own work: a direct request, which asks no one, may be done by its sender. This
+    does not let it claim deliveries.
     """
     work = isinstance(command, c.Report | c.ReportProgress)
     own = actor.id == intent.requester.id

@@ -1,4 +1,4 @@
-"""What may be asked of an intent: imperatives, one class each. ``step_run`` 0 means whatever step is open now."""
+"""The commands on an intent, one class each. ``step_run`` 0 means the open step."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from signoff.core.plan.plan import DEFAULT_LEASE, Plan
 
 class Submit(msgspec.Struct, frozen=True, kw_only=True):
     """Create the intent ``id`` with a checked plan and start its first step; ``carried``: the decision under which it
-    starts at another, which may be used up to ``carried_until``.
+    starts at another step, valid until ``carried_until``.
     """
 
     id: str
@@ -33,7 +33,7 @@ class Submit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """Take the ready delivery under a lease."""
+    """Claim the offered delivery under a lease."""
 
     holder: str
     lease: timedelta = DEFAULT_LEASE
@@ -46,7 +46,7 @@ class Renew(msgspec.Struct, frozen=True):
 
 
 class Release(msgspec.Struct, frozen=True):
-    """Give a claimed delivery back unstarted: it does not count as an attempt."""
+    """Return a claimed delivery unstarted: it does not count as an attempt."""
 
     step_run: int
     token: int
@@ -62,14 +62,14 @@ class Report(msgspec.Struct, frozen=True):
 
 
 class AcceptPush(msgspec.Struct, frozen=True):
-    """The pushed delivery was taken (2xx)."""
+    """The push was accepted (2xx)."""
 
     step_run: int
     attempt: int
 
 
 class FailPush(msgspec.Struct, frozen=True):
-    """The pushed delivery could not be handed over."""
+    """The push was not accepted."""
 
     step_run: int
     attempt: int
@@ -79,9 +79,9 @@ class FailPush(msgspec.Struct, frozen=True):
 class Answer(msgspec.Struct, frozen=True):
     """One person's answer to one task, at one stage, of one revision.
 
-    ``step_run`` (0: not said), ``stage`` (from 0), ``revision`` and ``digest`` name what was shown; None from clients
-    that cannot say. ``number``: the how-manieth answer of this person at this stage it is, where the caller says so.
-    ``shown``: each (visit, stage, revision) of this intent that the person is on record as having been shown.
+    ``step_run`` (0: not given), ``stage`` (from 0), ``revision`` and ``digest`` name what was shown; None from clients
+    that do not send them. ``number``: the number of this answer of the person at this stage, if given. ``shown``: each
+    (step run, stage, revision) of this intent that the person was shown, as recorded.
     """
 
     outcome: str
@@ -97,7 +97,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Delegate(msgspec.Struct, frozen=True):
-    """Hand one's own say in the task over to another person (``to``: a person's id)."""
+    """Delegate one's own vote to another person (``to``: a person's id)."""
 
     to: str
     step_run: int = 0
@@ -105,8 +105,8 @@ class Delegate(msgspec.Struct, frozen=True):
 
 
 class Reassign(msgspec.Struct, frozen=True):
-    """Ask other people at this stage (an admin's act). ``to``: parties, as a policy names them; ``keep``: those who are
-    asked already stay whom they were when it was asked.
+    """Ask other people at this stage (for admins). ``to``: approvers, as in a policy; ``keep``: people who were asked
+    before and stay pinned.
     """
 
     to: tuple[str, ...]
@@ -116,35 +116,35 @@ class Reassign(msgspec.Struct, frozen=True):
 
 
 class MarkReviewing(msgspec.Struct, frozen=True):
-    """Say that one is looking at the task (``free``: that one is not any more). Others see it; nothing is locked."""
+    """Mark the task as being reviewed (``free``: clear the mark). Others see it; nothing is locked."""
 
     step_run: int = 0
     free: bool = False
 
 
 class Snooze(msgspec.Struct, frozen=True):
-    """Put off one's own copy of the task: no reminder reaches one until then."""
+    """Snooze the task for the caller: suppresses reminders until then."""
 
     until: datetime
     step_run: int = 0
 
 
 class Unsnooze(msgspec.Struct, frozen=True):
-    """Take that back."""
+    """Cancel a snooze."""
 
     step_run: int = 0
 
 
 class AddComment(msgspec.Struct, frozen=True):
-    """Say something about the task without answering it."""
+    """Comment on the task without answering it."""
 
     comment: str
     step_run: int = 0
 
 
 class Revise(msgspec.Struct, frozen=True):
-    """Change what is being decided (approve-with-changes): earlier votes are void, the editor joins the requester.
-    ``payload``: in canonical bytes; whoever has the policy chosen by it looks there.
+    """Change what is being decided (approve with changes): earlier votes are void, the editor joins the requester's
+    side. ``payload``: canonical bytes, which also choose the policy if there are several.
     """
 
     payload_digest: str
@@ -155,8 +155,8 @@ class Revise(msgspec.Struct, frozen=True):
 
 
 class ReportUnreachable(msgspec.Struct, frozen=True):
-    """Nobody who was to be told of the task at this stage could be reached. ``level``: the rung of the ladder that was
-    to be told (0: the stage's own people); ``heard``: whether somebody else of this stage did hear of it.
+    """No recipient of the task at this stage could be reached. ``level``: the escalation level (0: the stage's own
+    people); ``heard``: whether another person of this stage was reached.
     """
 
     step_run: int
@@ -167,26 +167,28 @@ class ReportUnreachable(msgspec.Struct, frozen=True):
 
 
 class CheckStaffing(msgspec.Struct, frozen=True):
-    """People, teams or roles have changed: whether enough people are left for the task (of this visit) is looked at."""
+    """People, teams or roles have changed: check whether enough eligible people are left for the task of this step
+    run.
+    """
 
     step_run: int
 
 
 class ReportProgress(msgspec.Struct, frozen=True):
-    """AXP's control resume outside a human wait: note that work goes on, end nothing."""
+    """AXP's control resume outside a human wait: note that work goes on, without ending anything."""
 
     reason: str = ""
 
 
 class Resolve(msgspec.Struct, frozen=True):
-    """End the intent from outside: COMPLETED with a result, or FAILED with ``fault``."""
+    """End the intent: COMPLETED with a result, or FAILED with ``fault``."""
 
     result: dict[str, Any] = {}
     fault: StepError | None = None
 
 
 class Cancel(msgspec.Struct, frozen=True):
-    """End the intent. ``step_run``: of the task that is taken back, if it is still open; 0: wherever the intent is."""
+    """Cancel the intent. ``step_run``: of the task to withdraw, if it is still open; 0: in any state."""
 
     reason: str = "canceled"
     step_run: int = 0
@@ -202,7 +204,7 @@ class PatchControls(msgspec.Struct, frozen=True):
 
 
 class Tick(msgspec.Struct, frozen=True):
-    """Let time act: whatever is due by now happens, once."""
+    """Apply everything that is due by now, once."""
 
 
 Command = (

@@ -1,13 +1,13 @@
 """How an intent ends: by the last decision on its path.
 
-A no, silence and an agent step that finally failed leave a *setback*. It stays, whatever runs after it, until people
-decide again: by a yes, or by a no whose route is declared a success. An intent that reaches its end with a setback
-fails with it, as it would have without the route; one without a setback completes. A failure or a silence whose route
-is declared a success, and a silence that a policy counts as approved, leave nothing behind, but take nothing back
-either: what was refused or failed before stays so, until a person approves.
+A rejection, an expired task and an agent step that finally failed leave a *setback*. It stays, whatever runs after it,
+until people decide again: by an approval, or by a rejection whose route is declared a success. An intent that reaches
+its end with a setback fails with it, as it would have without the route; one without a setback completes. A failure or
+expiry whose route is declared a success, and an expiry that a policy counts as approved, leave no setback and remove
+none: what was rejected or failed before stays so until a person approves.
 
-``continuation`` is asked twice about each fact: by ``steps``, for where to go on, and by ``evolve``, for what is left
-behind.
+``continuation`` is called twice for each fact: by ``routing``, for the next step, and by ``evolve``, for the
+setback.
 """
 
 from typing import Final
@@ -25,8 +25,8 @@ Decisive = e.Decided | e.Reported | e.AttemptFailed | e.StepTimedOut
 
 
 class Continuation(msgspec.Struct, frozen=True):
-    """Where a plan goes on after a fact (``target`` None: nowhere, it fails), and the setback that is left; ``wanted``:
-    the steps whose people want changes, and have not been asked again since.
+    """Where a plan continues after a fact (``target`` None: it fails), and the remaining setback; ``wanted``: the steps
+    whose approvers requested changes and have not been asked again since.
     """
 
     target: str | None
@@ -35,8 +35,8 @@ class Continuation(msgspec.Struct, frozen=True):
 
 
 def continuation(intent: Intent, event: Decisive) -> Continuation:
-    """What follows from a step's end; ``intent`` as it was before. A result and a retry are no decision: they leave
-    what was there.
+    """What follows the end of a step; ``intent`` as it was before. A result and a retry are not decisions: they leave
+    the setback unchanged.
     """
     found = _turn(intent, event)
     return replace(found, wanted=_wanted(intent, event)) if found.setback is not None else found
@@ -70,14 +70,14 @@ def _turn(intent: Intent, event: Decisive) -> Continuation:
 
 
 def _set_back(route: Route | None, fault: StepError, before: StepError | None) -> Continuation:
-    """``before``: the setback that stays where the route is declared a success."""
+    """``before``: the setback that stays if the route is declared a success."""
     if route is None:
         return Continuation(None, fault)
     return Continuation(route.target, before if route.success else fault)
 
 
 def _never(route: Route | None, fault: StepError) -> Continuation:
-    """For an ending that is no no: what is declared of the route of a no is not declared of it."""
+    """For an ending that is not a rejection: what is declared for the route of a rejection does not apply to it."""
     return Continuation(route.target if route else None, fault)
 
 
@@ -103,22 +103,24 @@ def _decided(intent: Intent, step: HumanStep, event: e.Decided) -> Continuation:
 
 
 def failure_kept(intent: Intent, step: HumanStep) -> StepError | None:
-    """The setback that silence at this step leaves as it was. Changes that were asked for here are none: whoever did
-    was asked again. Of those that other steps' people asked for, silence here says nothing.
+    """The setback that an expiry at this step leaves unchanged. Changes requested here are not included: their author
+    was asked again. An expiry here does not affect changes requested by the approvers of other steps.
     """
     wanted = intent.setback is not None and intent.setback.code == _CHANGES
     return None if wanted and intent.wanted == (step.id,) else intent.setback
 
 
 def _route(plan: Plan, step: HumanStep, event: e.Decided) -> Route | None:
-    """A form may say no with an outcome that means yes; then its own step is not where it leads."""
+    """A form may reject with an outcome that means approve; then its own step is not the target."""
     if step.task.meaning(event.outcome) is event.meaning:
         return plan.after_outcome(step, event.outcome)
     return plan.after_meaning(step, event.meaning)
 
 
 def _changes(intent: Intent, step: HumanStep, event: e.Decided) -> Continuation:
-    """Back to whoever does it again, a bounded number of times. To want changes is no yes: an earlier no stays."""
+    """Back to the step that repeats the work, a limited number of times. Requesting changes is not an approval: an
+    earlier rejection stays.
+    """
     refused = None if intent.setback is None or intent.setback.code == _CHANGES else intent.setback
     bounded = intent.revisions < intent.plan.max_revisions
     route = _route(intent.plan, step, event)
@@ -129,7 +131,7 @@ def _changes(intent: Intent, step: HumanStep, event: e.Decided) -> Continuation:
 
 
 def _of_agent(fault: StepError) -> StepError:
-    """Whatever an agent calls its failure: that changes were requested is for people to say, and is looked for here."""
+    """Ignores what an agent calls its failure: only people can request changes."""
     return replace(fault, code="agent_failed") if fault.code == _CHANGES else fault
 
 

@@ -1,6 +1,4 @@
-"""An answer says one thing. Where two of its parts say different things nobody knows which was meant, so it is refused
-and neither is recorded.
-"""
+"""An answer must be unambiguous. If two parts of it contradict each other it is refused, and neither is recorded."""
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
@@ -21,7 +19,7 @@ _FALSE: Final = ("false", "no", "0")
 
 
 def as_flag(value: object) -> bool | None:
-    """What a member of a body says, if it says yes or no: JSON's own, a number, or a word (AXP's command line sends
+    """Whether a member of a body says yes or no: a JSON boolean, a number, or a word (AXP's command line sends
     text).
     """
     if isinstance(value, bool):
@@ -35,8 +33,8 @@ def as_flag(value: object) -> bool | None:
 
 
 def refuse_contradiction(spec: TaskSpec, outcome: str, data: Mapping[str, Any], agreed: str = "") -> None:
-    """Raise Invalid where the data says yes to what the outcome says no to, or the other way round. ``agreed``: the yes
-    that an earlier stage has chosen.
+    """Raise Invalid if the data contradicts the outcome. ``agreed``: the approving outcome that an earlier stage
+    chose.
     """
     outcome = canonical_outcome(spec, outcome, agreed)
     says_yes = spec.meaning(outcome) is Meaning.APPROVES
@@ -56,7 +54,7 @@ def refuse_contradiction(spec: TaskSpec, outcome: str, data: Mapping[str, Any], 
 
 
 def refusals(data: Mapping[str, Any], spec: TaskSpec | None) -> Iterator[tuple[str, str]]:
-    """(member, word) of the members that say how something went, where their word is a decision against it."""
+    """(member, word) of the members that describe a result, if their word contradicts the outcome."""
     own = _asked(spec) if spec is not None else {}
     for field, word in data.items():
         if field in own or field in _WORDS or field.lower() not in (*_STATES, *_WORDS):
@@ -68,7 +66,7 @@ def refusals(data: Mapping[str, Any], spec: TaskSpec | None) -> Iterator[tuple[s
 
 
 def flags(data: Mapping[str, Any], spec: TaskSpec | None) -> Iterator[tuple[str, bool]]:
-    """(member, whether it says yes) of the members that say one of the two, in whatever case they are written."""
+    """(member, whether it says yes) of the members that say yes or no, in any case."""
     own = _asked(spec) if spec is not None else {}
     for name, value in data.items():
         meaning, said = _FLAGS.get(name.lower()), as_flag(value)
@@ -77,8 +75,8 @@ def flags(data: Mapping[str, Any], spec: TaskSpec | None) -> Iterator[tuple[str,
 
 
 def decides(data: Mapping[str, Any], words: Collection[str]) -> bool:
-    """Whether members that a person sends with nothing else read as a decision: an outcome of ``words`` or that is
-    built in, or a member that says no, or that is called as an answer is.
+    """Whether members sent alone read as a decision: an outcome of ``words`` or a built-in one, a member that says no,
+    or one named like an answer.
     """
     for field in (*_WORDS, "action"):
         word = data.get(field)
@@ -90,7 +88,7 @@ def decides(data: Mapping[str, Any], words: Collection[str]) -> bool:
 
 
 def says_no(data: Mapping[str, Any]) -> str | None:
-    """The member of a body that says no, where one does: a flag, or a word that is read so."""
+    """The member of a body that says no, if there is one: a flag, or a word that reads as no."""
     for field in (*_WORDS, "status", "result"):
         word = data.get(field)
         if field in _WORDS and as_flag(word) is False:
@@ -101,7 +99,7 @@ def says_no(data: Mapping[str, Any]) -> str | None:
 
 
 def _asked(spec: TaskSpec) -> Mapping[str, Any]:
-    """What the form asks by itself: these words mean there what the form says."""
+    """The fields that the form itself asks for: there these words mean what the form says."""
     found = (spec.form or {}).get("properties", {})
     return found if isinstance(found, Mapping) else {}
 
@@ -110,7 +108,7 @@ _SHORT: Final = {"approve": "approved", "reject": "rejected", "deny": "rejected"
 
 
 def _known(spec: TaskSpec, word: str, agreed: str) -> str | None:
-    """The outcome that a word stands for; None where it is none of this task's."""
+    """The outcome for a word; None if it is not one of this task's."""
     word = word.strip()
     try:
         return canonical_outcome(spec, _SHORT.get(word.lower(), word), agreed)
@@ -119,9 +117,8 @@ def _known(spec: TaskSpec, word: str, agreed: str) -> str | None:
 
 
 def one_meaning(said: Mapping[str, object], spec: TaskSpec | None, agreed: str = "") -> str | None:
-    """The one outcome that the members of a body name; None where none does. ``said``: by the member's path, in the
-    order in which they are looked at; a yes or no counts as ``approved`` or ``rejected``. Raises Invalid naming the
-    two members that differ.
+    """The one outcome that the members of a body name; None if none does. ``said``: by the member's path, in the order
+    of precedence; a yes or no counts as ``approved`` or ``rejected``. Raises Invalid naming two members that differ.
     """
     first, chosen = "", ""
     for field, value in said.items():

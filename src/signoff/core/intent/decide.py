@@ -1,8 +1,8 @@
-"""The rules. ``states.ALLOWED`` says which command is possible in which state; one short function per command says
-what it brings about or why not. Nothing else in the product judges these questions.
+"""The rules. ``states.ALLOWED`` says which command is possible in which state; one short function per command decides
+its effect or why it is refused. No other module judges these questions.
 
-Everything here is pure: the moment is the ledger's ``now``, the actor was let in by ``access.may`` before, and a
-refusal (``Refused``) leaves no fact behind. Final is final: only a late tick is accepted, and it does nothing.
+Everything here is pure: the time is the transition's ``now``, the actor was authorized by ``authorize_command`` before,
+and a refusal (``Refused``) leaves no fact behind. Final is final: only a late tick is accepted, without effect.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from signoff.core.plan.task_types import Ending, Meaning, TaskSpec, check_answer
 
 
 def decide(tx: Transition, command: c.Command) -> None:
-    """Add to the transition the facts that follow from the command; raises Refused when it may not happen now."""
+    """Add to the transition the facts that follow from the command; raises Refused if it is not allowed now."""
     if isinstance(command, c.Submit):
         submit(tx, command)
         return
@@ -37,7 +37,7 @@ def decide(tx: Transition, command: c.Command) -> None:
 
 
 def _refusal(tx: Transition, state: State, command: c.Command) -> Conflict:
-    """Why the table does not allow the command, as precisely as the state lets us say."""
+    """Why the table does not allow the command, as precisely as the state permits."""
     intent = tx.intent
     of_task = type(command) in OF_TASK or (isinstance(command, c.Cancel) and command.step_run)
     if of_task and intent.ending is not None:
@@ -98,7 +98,7 @@ def submit(tx: Transition, command: c.Submit) -> None:
 
 
 def _covered(tx: Transition, plan: Plan) -> dict[str, tuple[str, ...]] | None:
-    """Who is named to stand in for those whom the plan asks, now."""
+    """The current delegates of the people whom the plan names."""
     asking = [named(step.task) for step in plan.steps if isinstance(step, HumanStep)]
     if tx.membership is None or not asking:
         return None
@@ -114,7 +114,7 @@ def _self_approval(tx: Transition, plan: Plan) -> bool | None:
 
 
 def _delivery(tx: Transition, step_run: int) -> tuple[Delivery, AgentStep]:
-    """The open delivery that a command speaks of; Conflict when the intent is elsewhere by now."""
+    """The open delivery that a command refers to; Conflict if the intent has moved on."""
     held = tx.intent.open
     if isinstance(held, Task) and step_run in (0, held.step_run):
         raise Conflict(
@@ -179,7 +179,7 @@ def miss(tx: Transition, command: c.FailPush) -> None:
 
 
 def _pushed(tx: Transition, step_run: int, attempt: int) -> bool:
-    """Whether the courier's news is about the present attempt; old news changes nothing."""
+    """Whether a push result is about the current attempt; older ones change nothing."""
     held = tx.intent.open
     return isinstance(held, Delivery) and (held.step_run, held.attempt, held.hold) == (
         step_run,
@@ -210,7 +210,7 @@ def answer(tx: Transition, command: c.Answer) -> None:
 
 
 def _operate(tx: Transition, held: Delivery, command: c.Answer) -> None:
-    """A person ends a direct intent in its agent's place (AXP: ``tasks approve`` on an intent without a task)."""
+    """A person ends a direct intent in place of its agent (AXP: ``tasks approve`` on an intent without a task)."""
     refuse_contradiction(TaskSpec(), command.outcome, command.data)
     outcome, meaning = check_answer(TaskSpec(), command.outcome, command.comment, command.data)
     result = {**command.data, "outcome": outcome}

@@ -1,7 +1,7 @@
-"""What is decided, as one digest: the exact request, its frozen plan, the step and which visit of it this is, the
-revision and the results so far.
+"""The digest of what is decided: the exact request, its frozen plan, the step and step run, the revision and the
+results so far.
 
-A vote names this digest; whoever acts next can compute it again from what it was handed.
+A vote names this digest; the next step can recompute it from its input.
 """
 
 import hashlib

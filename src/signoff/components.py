@@ -37,6 +37,7 @@ from signoff.engine.identity.admission import Admission, KeyLimits
 from signoff.engine.identity.keys import Keys
 from signoff.engine.identity.sessions import Sessions
 from signoff.engine.loop import Loop
+from signoff.engine.off_loop import Aside
 from signoff.engine.planning.planner import Planner
 from signoff.engine.read.view import View
 from signoff.engine.rerun import Reruns
@@ -80,6 +81,7 @@ class Components:
             _REREAD_POLLING if remote and not listening else _REREAD_LISTENING,
         )
         self.recent = RecentCommits(alone=not remote)
+        self.aside = Aside()
         self.committer = Committer(
             store,
             self.channels.route,
@@ -144,8 +146,9 @@ class Components:
         self.slack = make_slack(self.config, self.channels, self.chats.get("slack"), self.clock)
 
     def _make_state(self, database: str) -> AppState:
-        view = View(self.store, self.recent)
+        view = View(self.store, self.recent, self.aside)
         return AppState(
+            aside=self.aside,
             engine=self.engine,
             view=view,
             reruns=Reruns(self.engine, view),

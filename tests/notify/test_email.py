@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -18,6 +19,7 @@ from signoff.store.store import Store
 from tests.builders import ANN, OTTO, WORKSPACE
 from tests.notify.messaging_env import BASE, Escalation, Reminders, asked, email, messaging_env, minutes
 from tests.notify.smtp_sink import certificate, smtp_sink
+from tests.on_loop import on_the_loop
 
 
 async def test_who_is_asked_gets_one_mail_with_one_link_and_the_end_in_the_same_thread(
@@ -55,6 +57,17 @@ async def test_who_is_asked_gets_one_mail_with_one_link_and_the_end_in_the_same_
         assert {m.state for m in await env.messages(intent.id)} == {"sent"}
         assert len(server.mails) == 5
         assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
+
+
+async def test_messages_about_a_long_request_are_written_beside_the_loop(
+    store: Store, clock: FixedClock
+) -> None:
+    """One is written for each person: a long request with many people would else hold up everybody."""
+    payload = msgspec.json.encode({f"k{number}": f"value {number}" for number in range(400)})
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        await env.submit(asked("per_ann", "per_otto"), payload=payload)
+        _, times = await on_the_loop(env.carry, of="_masked")
+        assert (len(server.mails), times) == (2, 0)
 
 
 async def test_the_news_says_in_whose_stead_somebody_answered(store: Store, clock: FixedClock) -> None:

@@ -1,38 +1,20 @@
 """What takes long is done beside the event loop: whoever else asks is answered meanwhile."""
 
 import asyncio
-import sys
 import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
-from types import FrameType
-from typing import TypeVar
+from typing import Any
 
 from signoff.core.directory.actors import Actor, ActorKind
-from signoff.web.off_loop import Aside
+from signoff.engine.off_loop import Aside
+from tests.on_loop import on_the_loop
 from tests.web.inbox.reading import Shown, reader
 from tests.web.web_env import HOME, Answer, WebEnv
-
-T = TypeVar("T")
 
 ANN, OTTO = (Actor(ActorKind.PERSON, f"per_{name}", HOME) for name in ("ann", "otto"))
 CROWD = {f"p{number}@acme.example": {"roles": ["approver"]} for number in range(60)}
 POLICY = {"approve": {"any": ["role:approver"]}, "deadline": "8h", "remind": {"after": "1h", "every": "1h"}}
-
-
-async def on_the_loop(act: Callable[[], Awaitable[T]], of: str) -> tuple[T, int]:
-    """What it gives, and how often a function of that name is called by the event loop's own thread."""
-    count = 0
-
-    def called(frame: FrameType, event: str, _arg: object) -> None:
-        nonlocal count
-        count += event == "call" and frame.f_code.co_name == of
-
-    sys.setprofile(called)
-    try:
-        return await act(), count
-    finally:
-        sys.setprofile(None)
 
 
 async def test_who_is_told_when_is_worked_out_beside_the_loop(web: WebEnv) -> None:
@@ -68,3 +50,38 @@ async def test_of_one_actor_one_piece_of_work_is_done_at_a_time() -> None:
     assert sorted(begun) == ["one", "other"]
     go_on.set()
     assert await asyncio.gather(*asking) == ["one", "two", "other"]
+
+
+LONG: dict[str, Any] = {"token": "abc"} | {
+    f"k{number}": {"before": "x y", "after": f"needle {number}"} for number in range(400)
+}
+
+
+async def test_what_is_long_is_masked_compared_and_searched_beside_the_loop(web: WebEnv) -> None:
+    """One long request would else hold up everybody while somebody searches it or opens a list."""
+    await web.apply_workflow(
+        steps=[
+            {"id": "approve", "human": {"type": "review", "title": "Go?", "approvers": ["role:approver"]}}
+        ],
+    )
+    intent = await web.send(payload=LONG)
+    task = intent[:-4] + "0001"
+    changed = {**LONG, "k1": {"before": "x y", "after": "needle other"}}
+    assert (await web.post(f"/v1/tasks/{task}/revise", {"payload": changed}, "ann")).status == 200
+    ann = await reader(web, "ann")
+    acts: tuple[Callable[[], Awaitable[Answer | Shown]], ...] = (
+        lambda: web.get("/v1/intents?q=needle", "ann"),
+        lambda: web.get("/v1/tasks?q=needle", "ann"),
+        lambda: web.post("/v1/intents/bulk-cancel", {"q": "needle", "dry_run": True}, "ann"),
+        lambda: web.get(f"/v1/tasks/{task}", "ann"),
+        lambda: ann.get("/?q=needle"),
+        lambda: ann.get("/"),
+        lambda: ann.get("/intents?q=needle"),
+        lambda: ann.get("/intents"),
+        lambda: ann.get(f"/intents/{intent}"),
+        lambda: ann.get(f"/tasks/{task}"),
+        lambda: ann.get("/?view=done&q=needle"),
+    )
+    for number, act in enumerate(acts):
+        answer, times = await on_the_loop(act, of="_masked")
+        assert (number, answer.status, times) == (number, 200, 0)

@@ -27,11 +27,11 @@ from signoff.engine.identity.admission import Admission, KeyLimits
 from signoff.engine.identity.keys import Keys
 from signoff.engine.identity.rate_limit import Limit
 from signoff.engine.identity.sessions import Sessions
+from signoff.engine.off_loop import Aside
 from signoff.engine.planning.planner import Planner
 from signoff.engine.read.view import View
 from signoff.engine.rerun import Reruns
 from signoff.web.hosts import Network
-from signoff.web.off_loop import Aside
 
 _FAILURES: Final = 120
 _FAILURES_WITHIN: Final = timedelta(minutes=10)

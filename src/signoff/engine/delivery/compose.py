@@ -174,7 +174,7 @@ class MessageComposer:
         self._directory = directory
         self._base_url = base_url
         self._answers = answers
-        self._old = {number: json_value.decode(body) for number, body in (old or {}).items()}
+        self._old = old or {}
         step = stored.intent.plan.by_id.get(notification.step)
         self._step = step if isinstance(step, HumanStep) else None
 
@@ -253,7 +253,7 @@ class MessageComposer:
         if not self._old:
             return
         first = min(self._old)
-        paths = list(changed_paths(self._old[first], json_value.decode(self._payload)))
+        paths = list(changed_paths(json_value.decode(self._old[first]), json_value.decode(self._payload)))
         more = f" and {len(paths) - _MOST_CHANGED} more" if len(paths) > _MOST_CHANGED else ""
         named = ", ".join(paths[:_MOST_CHANGED]) or "nothing in the request itself"
         yield f"Changed since revision {first}", f"{named}{more}"

@@ -49,8 +49,9 @@ from signoff.engine.directory.contact_schedule import waits_for
 from signoff.engine.directory.snapshot import DirectoryCache, Snapshot
 from signoff.engine.identity.rate_limit import Limit
 from signoff.engine.identity.sessions import TASK_LINK, Sessions
+from signoff.engine.off_loop import Aside
 from signoff.notify.channel import NO_CHANNEL, NotSent
-from signoff.notify.personal_message import ACTION_REQUIRED
+from signoff.notify.personal_message import ACTION_REQUIRED, PersonalMessage
 from signoff.store.store import Store
 from signoff.store.tables.messages import (
     FAILED,
@@ -88,6 +89,7 @@ class TaskMessages(Sender[PersonNotification]):
         super().__init__(store, directory, clock, base_url)
         self._sessions = sessions
         self._channels = channels
+        self._aside = Aside()
         self._reminders: Limit | None = None
         # Reminders that were counted once, however often the channel asks to wait.
         self._counted: dict[str, None] = {}
@@ -207,10 +209,14 @@ class TaskMessages(Sender[PersonNotification]):
         link = await self._link(row, notification, stored)
         revised = stored.intent.revision > 1
         old = await self._store.intents.old_payloads(row.intent) if revised else None
-        composer = MessageComposer(
-            row, notification, stored, directory, self._base_url(), await self._answers(notification), old
-        )
-        message = composer.compose(row.target, to, link, earlier, self._clock.now())
+        answers, base_url, now = await self._answers(notification), self._base_url(), self._clock.now()
+
+        def composed() -> PersonalMessage:
+            composer = MessageComposer(row, notification, stored, directory, base_url, answers, old)
+            return composer.compose(row.target, to, link, earlier, now)
+
+        # A request, its reports and the steps ahead may be long, and this is done anew for each person.
+        message = await self._aside.run("messages", composed)
         return Sent(await channel.deliver(message), to)
 
     def _count_reminder(self, row: OutboxRow, notification: Notification) -> None:

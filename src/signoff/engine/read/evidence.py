@@ -4,6 +4,7 @@ Every fact names its source. Nobody's silence is taken for good news. Pure.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -45,17 +46,17 @@ def subject(payload: Mapping[str, Any], most: int) -> tuple[tuple[str, str], ...
     """(field, value) of the first short values, as they are: what this one is about, at a glance. What it touches
     comes first; what the requester says about it never stands there.
     """
-    short = [
+    short = (
         (member_path("", name), show(value))
-        for name, value in payload.items()
+        for name, value in sorted(payload.items(), key=lambda one: one[0].lower() not in _TOUCH)
         if isinstance(value, str | int | float)
         and not isinstance(value, bool)
         and name.lower() not in _WORDS
-        and not hides(value, name)
         and 0 < len(show(value)) <= _SUBJECT_LENGTH
         and "\n" not in show(value)
-    ]
-    return tuple(sorted(short, key=lambda one: one[0].lower() not in _TOUCH)[:most])
+        and not hides(value, name)
+    )
+    return tuple(islice(short, most))
 
 
 class EffectClaim(msgspec.Struct, frozen=True):

@@ -44,11 +44,21 @@ def fits(stored: Stored, words: tuple[str, ...], display: Callable[[str], str]) 
             intent.id, intent.type, intent.correlation_id, intent.scenario_id, intent.to_agent, intent.requester.id,
             intent.requester.address, display(intent.requester.id), intent.outcome, *titles,
         )
-    ).casefold()  # fmt: skip
-    if all(word in said for word in words):
+    )  # fmt: skip
+    return stands_in(stored.payload, said, words)
+
+
+def stands_in(payload: bytes, said: str, words: tuple[str, ...]) -> bool:
+    """Whether every word stands in what is said of a request, or in what is shown of its payload."""
+    said = said.casefold()
+    missing = [word for word in words if word not in said]
+    if not missing:
         return True
-    said += "\n" + shown_payload(stored.payload).casefold()
-    return all(word in said for word in words)
+    plain = payload.decode("utf-8", "replace").casefold()
+    if not all(word in plain for word in missing):  # masking takes away and adds nothing
+        return False
+    shown = shown_payload(payload).casefold()
+    return all(word in shown for word in missing)
 
 
 def shown_payload(payload: bytes) -> str:

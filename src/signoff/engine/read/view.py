@@ -5,6 +5,7 @@ Unknown and forbidden look the same: NotFound.
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -19,6 +20,7 @@ from signoff.core.intent.events import Fact, TaskOpened
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Delivery, Intent, Task
 from signoff.engine.commit.recent import RecentCommits
+from signoff.engine.off_loop import Aside
 from signoff.engine.read.delivery_status import ChannelState, channel_states, messages_of
 from signoff.engine.read.integrity import Finding, examine_one
 from signoff.engine.read.task_history import TaskHistory, task_history
@@ -31,6 +33,7 @@ LOOKED_AT: Final = 200
 _CHUNK: Final = 1000
 _MOST_READS: Final = 25
 _MOST_BYTES: Final = 4 * 1024 * 1024  # of payloads on one page; the next page goes on behind them
+_MOST_SEARCHED: Final = 16 * 1024 * 1024  # of payloads that are looked at for one page
 # For so long a delivery that was shown may rest unread: some published agents drain their stream at start and discard
 # what they see, which would swallow a fresh intent.
 SETTLING: Final = timedelta(seconds=5)
@@ -67,9 +70,10 @@ class Walked(msgspec.Struct, frozen=True):
 
 
 class View:
-    def __init__(self, store: Store, recent: RecentCommits) -> None:
+    def __init__(self, store: Store, recent: RecentCommits, aside: Aside | None = None) -> None:
         self._store = store
         self._recent = recent
+        self._aside = aside or Aside()
 
     async def intent(self, actor: Actor, ref: str) -> Seen:
         """The intent (or the step visit of one) that ``ref`` names."""
@@ -182,21 +186,42 @@ class View:
             return sorted(both.values(), key=lambda s: s.intent.id, reverse=down)[: wanted.limit]
         return await self._store.intents.page(wanted)
 
-    async def walk(
-        self, actor: Actor, wanted: Filter, keep: Callable[[Stored], bool], limit: int
-    ) -> "Walked":
+    async def walk(self, actor: Actor, wanted: Filter, keep: Callable[[Stored], bool], limit: int) -> Walked:
         """The first ``limit`` of the actor's intents that ``keep`` takes, over as many reads as that needs, up to a
-        bound. An agent sees its own only.
+        bound. An agent sees its own only. ``keep`` may look into payloads, so that a read is judged beside the loop.
         """
-        return await _walked(
-            lambda last: self.page(actor, _going_on(wanted, last)), keep, limit, wanted.limit
+        return await self._walked(
+            actor, lambda last: self.page(actor, _going_on(wanted, last)), keep, limit, wanted.limit
         )
 
     async def walk_tasks(
         self, actor: Actor, after: str, keep: Callable[[Stored], bool], limit: int
-    ) -> "Walked":
+    ) -> Walked:
         """The same of the intents with an open task, oldest first."""
-        return await _walked(lambda last: self.tasks(actor, last or after, LOOKED_AT), keep, limit, LOOKED_AT)
+        return await self._walked(
+            actor, lambda last: self.tasks(actor, last or after, LOOKED_AT), keep, limit, LOOKED_AT
+        )
+
+    async def _walked(
+        self, actor: Actor, read: Callable[[str], Awaitable[list[Stored]]], keep: Callable[[Stored], bool],
+        limit: int, each: int,
+    ) -> Walked:  # fmt: skip
+        kept: list[Stored] = []
+        last, room, left = "", _MOST_BYTES, _MOST_SEARCHED
+        for _ in range(_MOST_READS):
+            found = await read(last)
+            size = sum(len(one.payload) for one in found)
+            judged = partial(_judged, found, keep, limit - len(kept), room, left)
+            taken, seen, full = await self._aside.run(actor, judged, size)
+            kept += taken
+            left -= size
+            room -= sum(len(one.payload) for one in taken)
+            if full:
+                return Walked(kept, found[seen - 1].intent.id)
+            if len(found) < each:
+                return Walked(kept, "")
+            last = found[-1].intent.id
+        return Walked(kept, last)
 
     async def tasks(self, actor: Actor, after: str = "", limit: int = 200) -> list[Stored]:
         """Intents with an open task, oldest first; a service sees its own only."""
@@ -239,23 +264,21 @@ class View:
         return await self._store.intents.inbox(actor.workspace, owner, limit)
 
 
-async def _walked(
-    read: Callable[[str], Awaitable[list[Stored]]], keep: Callable[[Stored], bool], limit: int, each: int
-) -> Walked:
+def _judged(
+    found: Sequence[Stored], keep: Callable[[Stored], bool], limit: int, room: int, left: int
+) -> tuple[list[Stored], int, bool]:
+    """(what is kept, how many were looked at, whether the page ends there). ``room``: for how many bytes of payloads;
+    left: how many bytes of them may still be looked at.
+    """
     kept: list[Stored] = []
-    last, size = "", 0
-    for _ in range(_MOST_READS):
-        found = await read(last)
-        for stored in found:
-            last = stored.intent.id
-            if keep(stored):
-                kept.append(stored)
-                size += len(stored.payload)
-                if len(kept) == limit or size > _MOST_BYTES:
-                    return Walked(kept, last)
-        if len(found) < each:
-            return Walked(kept, "")
-    return Walked(kept, last)
+    for number, stored in enumerate(found, 1):
+        left -= len(stored.payload)
+        if keep(stored):
+            kept.append(stored)
+            room -= len(stored.payload)
+        if len(kept) == limit or room < 0 or left < 0:
+            return kept, number, True
+    return kept, len(found), False
 
 
 def _going_on(wanted: Filter, last: str) -> Filter:

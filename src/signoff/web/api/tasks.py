@@ -169,10 +169,14 @@ async def _changes(call: Call, found: SeenTask, display: Display) -> tuple[Revis
     if intent.revision == 1 or payload_deleted(intent, seen.stored.payload):
         return ()
     kept = await call.state.view.old_payloads(call.actor, intent.id)
-    old = {revision: json_value.decode(payload) for revision, payload in kept.items()}
-    present = json_value.decode(seen.stored.payload)
-    changed = changes(found.facts, history.step, history.digest, present, old)
-    return tuple(_revision_out(one, display) for one in changed)
+
+    def compared() -> tuple[RevisionOut, ...]:
+        old = {revision: json_value.decode(payload) for revision, payload in kept.items()}
+        present = json_value.decode(seen.stored.payload)
+        changed = changes(found.facts, history.step, history.digest, present, old)
+        return tuple(_revision_out(one, display) for one in changed)
+
+    return await call.state.aside.run(call.actor, compared)
 
 
 def _revision_out(one: RevisionChange, display: Display) -> RevisionOut:

@@ -70,7 +70,12 @@ async def about(request: PageRequest, subject: str, before: int = 0, limit: int 
     page = found[:limit]
     query = {"about": subject} if subject else {}
     older = "/changes?" + urlencode(query | {"before": page[-1].number}) if len(found) > limit else ""
-    return About([entry(change, directory) for change in page], older)
+    entries = await request.state.aside.run(
+        request.actor,
+        lambda: [entry(change, directory) for change in page],
+        sum(len(change.before or b"") + len(change.after or b"") for change in page),
+    )
+    return About(entries, older)
 
 
 def entry(change: DirectoryChange, directory: Snapshot) -> ChangeEntry:

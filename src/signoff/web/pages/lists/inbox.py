@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Final
 from urllib.parse import quote, urlencode
 
@@ -20,7 +21,7 @@ from signoff.core.plan.wording import from_workflow, question, type_text
 from signoff.core.text import json_value
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.evidence import masked_text, subject
-from signoff.engine.read.search import fits, shown_payload
+from signoff.engine.read.search import fits, stands_in
 from signoff.engine.read.view import LOOKED_AT
 from signoff.store.work import Filter, Stored
 from signoff.web.http.call import Page
@@ -116,6 +117,15 @@ async def _open(
     """(a page of the open tasks in the order wanted, whether there are more, whether not all could be looked at)"""
     actor = request.actor
     stored, cut = await open_tasks(request.state, actor)
+    choose = partial(_chosen, stored, actor, directory, wanted)
+    size = sum(len(one.payload) for one in stored)
+    entries, more = await request.state.aside.run(actor, choose, size)
+    return entries, more, cut or bool(wanted.words and not all(one.payload for one in stored))
+
+
+def _chosen(
+    stored: Sequence[Stored], actor: Actor, directory: Snapshot, wanted: Wanted
+) -> tuple[list[InboxEntry], bool]:
     found = [(one, one.intent.open) for one in stored if not wanted.kind or one.intent.type == wanted.kind]
     chosen: list[tuple[Stored, Task, HumanStep]] = []
     for one, task in found:
@@ -132,7 +142,7 @@ async def _open(
     chosen.sort(key=lambda one: _pressing(one[1], actor))
     start = (wanted.page - 1) * _PAGE
     shown = chosen[start : start + _PAGE]
-    return [_entry(*one, actor, directory) for one in shown], len(chosen) > start + _PAGE, cut
+    return [_entry(*one, actor, directory) for one in shown], len(chosen) > start + _PAGE
 
 
 async def next_for(request: PageRequest) -> InboxEntry | None:
@@ -164,16 +174,30 @@ async def _done(
     for _ in range(_MOST_READS):
         wanted = Filter(workspace=request.actor.workspace, type=kind, before=before, limit=_READ)
         stored = await request.state.view.page(request.actor, wanted)
-        for one in stored:
-            before = one.intent.id
-            entry = _closed(one, directory)
-            if entry is not None and _fits(one, entry, words):
-                found.append(entry)
-            if len(found) == _PAGE:
-                return found, before
+        size = sum(len(one.payload) for one in stored)
+        choose = partial(_decided, stored, directory, words, _PAGE - len(found))
+        entries, seen = await request.state.aside.run(request.actor, choose, size)
+        found += entries
+        before = stored[seen - 1].intent.id if seen else before
+        if len(found) == _PAGE:
+            return found, before
         if len(stored) < _READ:
             return found, ""
     return found, before
+
+
+def _decided(
+    stored: Sequence[Stored], directory: Snapshot, words: str, limit: int
+) -> tuple[list[InboxEntry], int]:
+    """(the decided gates among these intents, how many were looked at)"""
+    found: list[InboxEntry] = []
+    for number, one in enumerate(stored, 1):
+        entry = _closed(one, directory)
+        if entry is not None and _fits(one, entry, words):
+            found.append(entry)
+            if len(found) == limit:
+                return found, number
+    return found, len(stored)
 
 
 def _entry(stored: Stored, task: Task, step: HumanStep, actor: Actor, directory: Snapshot) -> InboxEntry:
@@ -215,13 +239,12 @@ def _row(stored: Stored, step: HumanStep, directory: Snapshot) -> InboxEntry:
 
 
 def _subject(payload: bytes) -> tuple[tuple[str, str], ...]:
-    return subject(json_value.decode(payload), _SUBJECT) if len(payload) <= 64 * 1024 else ()
+    return subject(json_value.decode(payload), _SUBJECT) if 0 < len(payload) <= 64 * 1024 else ()
 
 
 def _fits(stored: Stored, entry: InboxEntry, words: str) -> bool:
     text = " ".join((entry.question, entry.said, entry.asker, entry.kind, stored.intent.id))
-    hay = (text + shown_payload(stored.payload)).lower()
-    return all(word in hay for word in words.lower().split())
+    return stands_in(stored.payload, text, tuple(words.casefold().split()))
 
 
 # -- intents
@@ -257,9 +280,14 @@ async def intents(request: PageRequest) -> Page:
     walked = await request.state.view.walk(
         request.actor, wanted, lambda one: fits(one, words, directory.display), _PAGE
     )
+    lines = await request.state.aside.run(
+        request.actor,
+        lambda: [_line(one, directory) for one in walked.found],
+        sum(len(one.payload) for one in walked.found),
+    )
     return await request.page(
-        "intents.html", chosen=status, kind=kind, kinds=_kinds(directory, walked.found), q=said,
-        lines=[_line(s, directory) for s in walked.found], more=walked.last,
+        "intents.html", chosen=status, kind=kind, kinds=_kinds(directory, walked.found), q=said, lines=lines,
+        more=walked.last,
     )  # fmt: skip
 
 

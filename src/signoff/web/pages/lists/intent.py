@@ -69,19 +69,24 @@ async def intent(request: PageRequest) -> Page:
     found = seen.stored.intent
     directory = await request.state.directory.of(request.actor.workspace)
     opened = "open" in request.query
-    payload = group(json_value.decode(seen.stored.payload), opened)
     told = await request.state.view.told(request.actor, Seen(seen.stored, 0))
     workers, now = await request.state.workers.of(found.workspace), request.state.clock.now()
-    stops = [
-        _stop(step, found, directory, opened, lambda agent: absent(agent, directory, workers, now))
-        for step in found.plan.steps
-    ]
+
+    def shown() -> tuple[Group, list[PlanStepLine], Any]:
+        payload = json_value.decode(seen.stored.payload)
+        stops = [
+            _stop(step, found, directory, opened, lambda agent: absent(agent, directory, workers, now))
+            for step in found.plan.steps
+        ]
+        return group(payload, opened), stops, subject(payload, _SUBJECT)
+
+    payload, stops, about = await request.state.aside.run(request.actor, shown)
     return await request.page(
         "intent.html", in_thread=opened,
         intent=found, words=type_text(found.type), asker=directory.display(found.requester.id),
         moments=await _moments(request, found, directory), payload=payload, stops=stops, opened=opened,
         folded=payload.folded or any(stop.result is not None and stop.result.folded for stop in stops),
-        subject=subject(json_value.decode(seen.stored.payload), _SUBJECT),
+        subject=about,
         deleted=payload_deleted(found, seen.stored.payload),
         task=step_run_id(found.id, found.open.step_run) if isinstance(found.open, Task) else "",
         may_cancel=may_cancel(request.actor, found), may_rerun=await _may_rerun(request, seen),

@@ -29,6 +29,7 @@ from signoff.core.intent.wake import ends_at
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import TaskType
 from signoff.core.text import json_value
+from signoff.engine.off_loop import SHORT, populous
 from signoff.engine.read.decision_card import Card, card, difference_since
 from signoff.engine.read.revisions import payload_at
 from signoff.engine.read.task_context import TaskContext
@@ -36,7 +37,6 @@ from signoff.engine.read.task_history import TaskHistory
 from signoff.engine.read.view import SeenTask
 from signoff.store.work import Filter
 from signoff.web.http.call import Page
-from signoff.web.off_loop import populous
 from signoff.web.pages.kit.handler import PageRequest
 from signoff.web.pages.lists.inbox import next_for
 from signoff.web.pages.task import sign_in_required
@@ -44,7 +44,6 @@ from signoff.web.pages.task.revise_form import RevisionForm, draft_of
 from signoff.web.pages.task.schema_form import FLAGS, PREFIX, data_of, faults_of, fields_of
 
 _EARLIER: Final = 20
-_LONG: Final = 16 * 1024
 _MORNING: Final = time(9)
 _SOON: Final = ((timedelta(hours=1), "for an hour"), (timedelta(hours=4), "for four hours"))
 CORRECTABLE: Final = (400, 403, 409, 413, 422, 503)
@@ -61,14 +60,18 @@ async def load_task_context(
         before=intent.id,
         limit=_EARLIER,
     )
-    old = {}
-    if intent.revision > 1:
-        kept = await request.state.view.old_payloads(reader, intent.id)
+    kept = await request.state.view.old_payloads(reader, intent.id) if intent.revision > 1 else {}
+
+    def decoded() -> tuple[Any, dict[int, Any]]:
         old = {revision: json_value.decode(payload) for revision, payload in kept.items()}
+        return payload_at(found.history.revision, json_value.decode(found.seen.stored.payload), old), old
+
+    size = len(found.seen.stored.payload) + sum(len(payload) for payload in kept.values())
+    payload, old = await request.state.aside.run(reader, decoded, size)
     return TaskContext(
         intent=intent,
         deleted=payload_deleted(intent, found.seen.stored.payload),
-        payload=payload_at(found.history.revision, json_value.decode(found.seen.stored.payload), old),
+        payload=payload,
         old=old,
         facts=found.facts,
         history=found.history,
@@ -246,8 +249,12 @@ def _count(request: PageRequest, name: str) -> int | None:
 
 
 def _long(known: TaskContext, found: SeenTask) -> bool:
-    """Whether the page is long work: of a long request, or where many people may be asked."""
-    return known.opened or len(found.seen.stored.payload) > _LONG or populous(known.directory)
+    """Whether the page is long work: of a long request, of one that agents reported on or that was revised, or where
+    many people may be asked.
+    """
+    intent = found.seen.stored.intent
+    more = known.opened or intent.results or intent.revision > 1
+    return bool(more) or len(found.seen.stored.payload) > SHORT or populous(known.directory)
 
 
 async def _card(request: PageRequest, known: TaskContext, found: SeenTask) -> Card:
@@ -269,6 +276,12 @@ async def task_page(
     problem = refusal or (lacks.refused if lacks else None)
     faults, fields = faults_of(refusal, fields_of(shown.form, posted))
     mine = _own_answer(found, reader)
+
+    def compared() -> tuple[RevisionForm, Any]:
+        since = difference_since(known, request.field("digest")) if stale else ()
+        return _draft(request, found, shown, refusal), since
+
+    draft, since = await request.state.aside.run(reader, compared, SHORT + _long(known, found))
     return await request.page(
         "task.html",
         problem.status if problem is not None else 200,
@@ -281,12 +294,12 @@ async def task_page(
         lacks=lacks,
         refusal=refusal,
         zone=reader_zone(known),
-        stale=difference_since(known, request.field("digest")) if stale else (),
+        stale=since,
         here=here,
         by_link=by_link,
         self_approval_here=known.directory.workspace.self_approval,
         people=_assignable(known) if shown.type is TaskType.ASSIGNMENT else (),
-        draft=_draft(request, found, shown, refusal),
+        draft=draft,
         parties=_parties(known) if request.actor_runs and _sure(known) else (),
         act_of=request.params.get("act", ""),
         may_withdraw=shown.open and not by_link and may_cancel(reader, intent),

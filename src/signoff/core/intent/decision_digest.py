@@ -34,12 +34,12 @@ def envelope(
 
 
 def envelope_digest(intent: Intent, step: str, step_run: int, revision: int, payload_digest: str) -> str:
-    """SHA-256 (hex) of the envelope in its one encoding."""
+    """SHA-256 (hex) of the envelope in its canonical encoding."""
     return _digest(_PREFIX, envelope(intent, step, step_run, revision, payload_digest))
 
 
 def names(digest: str, intent: Intent, step: str, step_run: int, revision: int, payload_digest: str) -> bool:
-    """Whether this digest, which may be of an earlier release, is of this envelope."""
+    """Whether this digest, possibly of an earlier release, belongs to this envelope."""
     parts = envelope(intent, step, step_run, revision, payload_digest)
     if digest == _digest(_PREFIX, parts):
         return True

@@ -1,5 +1,5 @@
-"""What was asked for may be deleted (``retention_payloads``) while its decision and its digest stay. Then every surface
-says so: an empty request is something else.
+"""A payload may be deleted (``retention_payloads``) while its decision and its digest stay. Then every surface says so:
+a deleted payload is not an empty one.
 """
 
 from hashlib import sha256
@@ -14,12 +14,12 @@ _OF_EMPTY: Final = sha256(_EMPTY).hexdigest()
 
 
 def payload_deleted(intent: Intent, payload: bytes) -> bool:
-    """Whether the payload is not there any more; ``payload``: as it was read."""
+    """Whether the payload was deleted; ``payload``: as it was read."""
     return payload in (b"", _EMPTY) and intent.payload_digest != _OF_EMPTY
 
 
 def refuse_deleted(intent: Intent, payload: bytes) -> None:
-    """Raise Conflict where what would run again is not there any more."""
+    """Raise Conflict if the content of a rerun was deleted."""
     if payload_deleted(intent, payload):
         raise Conflict(
             "payload_forgotten",

@@ -1,5 +1,5 @@
-"""Who may decide is pinned when a task opens: the members of every party that its stages and its ladder name, and who
-may stand in for them. What the directory says later takes people away and never adds any.
+"""Eligibility is pinned when a task opens: the members of every approver entry that its stages and escalation name, and
+their delegates. Later changes of the directory remove people and never add any.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -19,7 +19,7 @@ _KEPT: Final = 256  # rosters; a request may name whom it likes
 
 
 class AbsenceCover(NamedTuple):
-    """``delegate`` stands in for ``absent`` until ``end``, in an absence that has begun or is planned."""
+    """``delegate`` answers for ``absent`` until ``end``, in an absence that has begun or is planned."""
 
     absent: str
     delegate: str
@@ -27,7 +27,7 @@ class AbsenceCover(NamedTuple):
 
 
 class Membership:
-    """The directory as the rules see it: what each active person may be called, and who is named to stand in for whom.
+    """The directory as the rules see it: the names of each active person, and who is whose delegate.
 
     ``self_approval``: whether the workspace lets the requester's side decide.
     """
@@ -50,7 +50,7 @@ class Membership:
         self._rosters: dict[tuple[str, ...], Roster] = {}
 
     def members(self, party: str) -> tuple[str, ...]:
-        """Ids of the active people whom a party means, in order."""
+        """Ids of the active people that an approver entry means, in order."""
         if self._members is None:
             found: dict[str, list[str]] = {}
             for person in sorted(self.active_people):
@@ -60,7 +60,7 @@ class Membership:
         return self._members.get(party, ())
 
     def roster(self, names: Collection[str]) -> Roster:
-        """Who each of these names means now; nobody, where it is the name of somebody who is not active."""
+        """The people that each of these names means now; none for the name of an inactive person."""
         key = tuple(sorted(set(names)))
         held = self._rosters.get(key)
         if held is None:
@@ -70,7 +70,7 @@ class Membership:
         return held
 
     def stand_ins(self, names: Collection[str], at: datetime) -> StandIns:
-        """Who may stand in, by whom they may stand in for: of those whom the names mean, absences that are not over."""
+        """The delegates of the people that the names mean, by delegate; absences that are over are left out."""
         if not self._covers:
             return {}
         wanted = frozenset(names)
@@ -82,13 +82,13 @@ class Membership:
 
 
 def named(spec: TaskSpec) -> frozenset[str]:
-    """Every party that a task may ask: of all its stages and of its ladder."""
+    """Every approver entry that a task may ask: of all its stages and its escalation."""
     names = {name for stage in spec.stages for name in stage.approvers or DECIDING_ROLES}
     return frozenset(names.union(*(rung.to for rung in spec.escalate)))
 
 
 class PinnedEligibility(NamedTuple):
-    """How eligibility at the opening differs from what the plan and the request had pinned: see ``TaskOpened``."""
+    """How eligibility at opening differs from what the plan and the request pinned: see ``TaskOpened``."""
 
     joined: Roster
     left: Roster
@@ -99,8 +99,8 @@ NOTHING: Final = PinnedEligibility({}, {}, None)
 
 
 def pin(intent: Intent, spec: TaskSpec, now: Membership, at: datetime) -> PinnedEligibility:
-    """What is pinned when the task opens. Where somebody on the requester's side runs the workspace, nobody counts who
-    came after the request: whoever asks does not choose who decides.
+    """What is pinned when the task opens. If an admin of the workspace is on the requester's side, nobody who joined
+    after the request counts: a requester does not choose who decides.
     """
     names = named(spec)
     stand_ins = now.stand_ins(names, at)

@@ -1,8 +1,8 @@
-"""What can have happened to an intent: past participles, one class each, and the record around them.
+"""The events of an intent, one class each, and the record around them.
 
-A ``Fact`` is an event with its place and its author; the bytes of its body are encoded once, hashed, and kept
-exactly so. Personal text (comments) travels in ``note``, apart from the body, which holds only its digest: it
-can be erased without breaking the chain.
+A ``Fact`` is an event with its position and its author; the bytes of its body are encoded once, hashed, and stored
+exactly so. Personal text (comments) is kept in ``note``, apart from the body, which holds only its digest: it can be
+erased without breaking the chain.
 """
 
 from datetime import datetime, timedelta
@@ -16,15 +16,15 @@ from signoff.core.plan.task_types import Ending, Meaning
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type"):
-    """Base of all events. One that is not ``kept`` moves the row but is no fact of history (a lease renewal)."""
+    """Base of all events. One that is not ``kept`` changes the row but is not part of the history (a lease renewal)."""
 
     kept: ClassVar[bool] = True
 
 
 class Created(Event, frozen=True, tag="created", kw_only=True):
-    """``stand_ins``: who was named to stand in for those whom its plan asks, by whom for; None where it asks nobody,
-    and in requests from before that was pinned. ``self_approval``: whether the workspace let the requester's
-    side decide then; None where that was not pinned.
+    """``stand_ins``: the delegates of the people that the plan asks; None if it asks no one, and in requests from
+    before delegates were pinned. ``self_approval``: whether the workspace let the requester's side decide then; None if
+    that was not pinned.
     """
 
     workspace: str
@@ -73,7 +73,7 @@ class Released(Event, frozen=True, tag="released"):
 
 
 class PushAccepted(Event, frozen=True, tag="accepted"):
-    """A pushed delivery was taken; ``lease_until``: by when the agent has to be heard of again."""
+    """A push was accepted; ``lease_until``: when the agent has to report progress by."""
 
     step_run: int = msgspec.field(name="visit")
     attempt: int
@@ -81,7 +81,7 @@ class PushAccepted(Event, frozen=True, tag="accepted"):
 
 
 class AttemptFailed(Event, frozen=True, tag="lapsed"):
-    """A delivery attempt came to nothing; ``retry_at`` None when it was the last."""
+    """A delivery attempt failed; ``retry_at`` is None for the last one."""
 
     step_run: int = msgspec.field(name="visit")
     attempt: int
@@ -90,8 +90,8 @@ class AttemptFailed(Event, frozen=True, tag="lapsed"):
 
 
 class Reported(Event, frozen=True, tag="reported"):
-    """The agent's result or failure; ``retry_at`` when the failure will be tried again. ``revision``: of the request
-    that the work was done for (0 in facts that are older than this field).
+    """The agent's result or failure; ``retry_at`` when the step will be retried. ``revision``: of the request that the
+    work was done for (0 in facts from before this field).
     """
 
     step_run: int = msgspec.field(name="visit")
@@ -103,8 +103,8 @@ class Reported(Event, frozen=True, tag="reported"):
 
 
 class TaskOpened(Event, frozen=True, tag="task_opened", kw_only=True):
-    """Eligibility is pinned here. ``joined`` and ``left``: how the members of the parties differ from the plan's;
-    ``stand_ins``: who may stand in, by whom for, where that differs from what the request was created with.
+    """Eligibility is pinned here. ``joined`` and ``left``: how the members of approver entries differ from the plan's;
+    ``stand_ins``: the delegates, if they differ from those at submission.
     """
 
     step_run: int = msgspec.field(name="visit")
@@ -130,9 +130,9 @@ class Escalated(Event, frozen=True, tag="escalated"):
 
 
 class Answered(Event, frozen=True, tag="answered", kw_only=True):
-    """One vote. ``sent`` is the outcome as the caller spelled it, where that differs. ``number``: this person's first
-    answer at the stage, the second, ... (0 in facts that are older than the count). ``behind``: the other persons who
-    have the key that was used.
+    """One vote. ``sent`` is the outcome as the caller spelled it, if that differs. ``number``: the number of this
+    person's answer at the stage (0 in facts from before the count). ``behind``: the other people who have the key that
+    was used.
     """
 
     step_run: int = msgspec.field(name="visit")
@@ -151,7 +151,7 @@ class Answered(Event, frozen=True, tag="answered", kw_only=True):
 
 
 class StagePassed(Event, frozen=True, tag="stage_passed"):
-    """A stage's quorum is complete; ``stage`` is the one that begins, ``outcome`` what it is asked to agree to."""
+    """A stage's quorum is complete; ``stage`` is the next one, ``outcome`` the one it is asked to agree to."""
 
     step_run: int = msgspec.field(name="visit")
     stage: int
@@ -166,7 +166,7 @@ class Delegated(Event, frozen=True, tag="delegated"):
 
 
 class Reassigned(Event, frozen=True, tag="reassigned"):
-    """``roster``: who was in each team and role of ``to`` then; ``stand_ins``: who may stand in for them."""
+    """``roster``: the members of each team and role of ``to`` then; ``stand_ins``: their delegates."""
 
     step_run: int = msgspec.field(name="visit")
     to: tuple[str, ...]
@@ -175,34 +175,34 @@ class Reassigned(Event, frozen=True, tag="reassigned"):
 
 
 class ReviewMarked(Event, frozen=True, tag="taken"):
-    """Who looks at the task now; ``person`` empty when nobody does any more."""
+    """Who is reviewing the task now; ``person`` is empty when the mark was cleared."""
 
     step_run: int = msgspec.field(name="visit")
     person: str = ""
 
 
 class Snoozed(Event, frozen=True, tag="snoozed"):
-    """Whoever did this is not reminded until then; deadline, escalation and everybody else go on."""
+    """The person gets no reminders until then; deadline, escalation and other approvers are unaffected."""
 
     step_run: int = msgspec.field(name="visit")
     until: datetime
 
 
 class Unsnoozed(Event, frozen=True, tag="woken"):
-    """A snooze is over: its time has come, or the person took it back."""
+    """A snooze ended: its time came, or the person canceled it."""
 
     step_run: int = msgspec.field(name="visit")
     person: str
 
 
 class Commented(Event, frozen=True, tag="remarked"):
-    """Somebody said something about the task; the words are in the note."""
+    """A comment was made; its text is in the note."""
 
     step_run: int = msgspec.field(name="visit")
 
 
 class Revised(Event, frozen=True, tag="revised"):
-    """What is decided was changed: a new revision and digest, all earlier votes void. ``behind``: the other persons who
+    """What is decided was changed: a new revision and digest, all earlier votes void. ``behind``: the other people who
     have the key that was used.
     """
 
@@ -214,14 +214,14 @@ class Revised(Event, frozen=True, tag="revised"):
 
 
 class NobodyReached(Event, frozen=True, tag="undelivered"):
-    """Nobody who was to be told could be reached."""
+    """None of the people to notify could be reached."""
 
     step_run: int = msgspec.field(name="visit")
     reason: str
 
 
 class Understaffed(Event, frozen=True, tag="understaffed"):
-    """A stage (counted from 0) takes more people than are left of those who may decide: the task moves on at once."""
+    """A stage (counted from 0) needs more people than are left of the eligible ones: the task escalates immediately."""
 
     step_run: int = msgspec.field(name="visit")
     stage: int
@@ -264,7 +264,7 @@ class StepTimedOut(Event, frozen=True, tag="step_timed_out"):
 
 
 class ProgressReported(Event, frozen=True, tag="progressed"):
-    """Somebody is at work; ``lease_until``: a delivery that was accepted by push is theirs until then."""
+    """Work is in progress; ``lease_until``: how long a delivery that was accepted by push belongs to the agent."""
 
     reason: str = ""
     lease_until: datetime | None = None
@@ -278,8 +278,9 @@ class ControlsPatched(Event, frozen=True, tag="patched"):
 
 
 class RerunStarted(Event, frozen=True, tag="carried", kw_only=True):
-    """The yes under which this intent goes on where another one failed. source: that intent; seq, step, visit, digest,
-    outcome, decided_at: of its decision; start: the step that failed; results, revision: what stood there by then.
+    """The approval under which this intent repeats a step of another one. source: that intent; seq, step, visit,
+    digest, outcome, decided_at: of its decision; start: the step that failed; results, revision: the state at that
+    time.
     """
 
     source: str
@@ -295,7 +296,7 @@ class RerunStarted(Event, frozen=True, tag="carried", kw_only=True):
 
 
 class Completed(Event, frozen=True, tag="completed"):
-    """Done. ``result`` only where it was given from outside; else it follows from the steps' results. ``ending``: how
+    """Completed. ``result`` only if it was given from outside; else it follows from the steps' results. ``ending``: how
     the last decision ended, None if no person was asked (and in facts of releases that did not write it).
     """
 
@@ -311,7 +312,7 @@ class Failed(Event, frozen=True, tag="failed"):
 
 
 class Canceled(Event, frozen=True, tag="canceled"):
-    """Ended by its requester, its agent or an admin; ``ending`` as in ``Completed``."""
+    """Canceled by its requester, its agent or an admin; ``ending`` as in ``Completed``."""
 
     reason: str = ""
     ending: Ending | None = None
@@ -334,14 +335,14 @@ AnyEvent = (
 
 
 class Note(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Personal text of a fact, salted so that its digest tells nothing once the text is erased."""
+    """Personal text of a fact, salted so that its digest reveals nothing once the text is erased."""
 
     comment: str
     salt: str
 
 
 class Fact(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """An event, where it stands in the intent's history, when, by whom and through which channel."""
+    """An event, its position in the intent's history, when, by whom and through which channel."""
 
     intent: str
     seq: int

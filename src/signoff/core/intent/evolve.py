@@ -1,4 +1,5 @@
-"""What a fact changes: the only place where an intent gets a new value. No rule is judged here; a fact has happened.
+"""What a fact changes: the only place where an intent gets a new value. No rule is checked here; a fact has
+happened.
 
 ``fold`` rebuilds an intent from its history; ``signoff doctor`` compares the result with the stored row.
 """
@@ -19,7 +20,7 @@ from signoff.core.plan.task_types import ENDING_OF, Ending, Meaning, Vote
 
 
 def created(fact: e.Fact, plan: Plan) -> Intent:
-    """The intent that a ``Created`` fact brings into being."""
+    """The intent created by a ``Created`` fact."""
     event = fact.event
     if not isinstance(event, e.Created):
         raise TypeError("a history begins with a Created event")
@@ -59,7 +60,7 @@ def evolve(intent: Intent, fact: e.Fact) -> Intent:
 
 
 def fold(facts: Iterable[e.Fact], plan: Plan) -> Intent:
-    """The intent that a whole history adds up to (its ``head`` stays empty: that is the chain's)."""
+    """The intent that a whole history produces (its ``head`` stays empty: that belongs to the chain)."""
     steps = iter(facts)
     intent = created(next(steps), plan)
     for fact in steps:
@@ -83,7 +84,7 @@ Changes = dict[str, Any]
 
 
 def rfc3339(at: datetime) -> str:
-    """A moment as it stands inside results: RFC 3339, UTC."""
+    """A time as it appears inside results: RFC 3339, UTC."""
     return at.isoformat(timespec="microseconds")[:26] + "Z"
 
 
@@ -157,7 +158,7 @@ def _rest(intent: Intent, retry_at: Any, failures: int) -> Changes:
 
 
 def _left(intent: Intent, event: Decisive) -> Changes:
-    """What a step's end leaves behind for the intent's own."""
+    """The intent's failure or setback after the end of a step."""
     left = continuation(intent, event)
     return {"setback": left.setback, "wanted": left.wanted}
 
@@ -242,7 +243,7 @@ def _answered(event: e.Answered, intent: Intent, fact: e.Fact) -> Changes:
 
 
 def _others(task: Task, person: str) -> tuple[Snoozing, ...]:
-    """The snoozes of everybody else."""
+    """The snoozes of other people."""
     return tuple(one for one in task.snoozes if one.person != person)
 
 

@@ -1,7 +1,7 @@
 """The hash chain of an intent's history: one deterministic encoding, SHA-256, each link naming the one before.
 
-hash = SHA-256("signoff/event/v1" || 0 || previous hash || body). The head of the chain stands in the intent's
-row, so that a changed, missing or added event shows. Source of the shape: RFC 6962's domain separation.
+hash = SHA-256("signoff/event/v1" || 0 || previous hash || body). The head of the chain is stored in the intent's row,
+so that a changed, missing or added event is detected. The format follows RFC 6962's domain separation.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ class Sealed(msgspec.Struct, frozen=True):
 
 
 def link(previous: str, body: bytes) -> str:
-    """The hash of ``body`` standing after ``previous`` ("" for the first event)."""
+    """The hash of ``body`` after ``previous`` ("" for the first event)."""
     return hashlib.sha256(_PREFIX + bytes.fromhex(previous) + body).hexdigest()
 
 
@@ -44,13 +44,13 @@ def seal(previous: str, fact: Fact) -> Sealed:
 
 
 def unseal(body: bytes, private: bytes | None) -> Fact:
-    """The fact that ``seal`` encoded; with its note where that was not erased."""
+    """The fact that ``seal`` encoded, with its note unless that was erased."""
     fact = _FACT.decode(body)
     return msgspec.structs.replace(fact, note=_NOTE.decode(private)) if private else fact
 
 
 class Broken(msgspec.Struct, frozen=True):
-    """The first place where a history does not prove itself."""
+    """The first event at which a history fails verification."""
 
     seq: int
     problem: str
@@ -61,7 +61,7 @@ def verify(
 ) -> Broken | None:
     """Check the stored rows (seq, body, private, hash) of one intent against its row's ``seq`` and ``head``.
 
-    Returns None when the history is whole, else the first broken event.
+    Returns None if the history is valid, else the first broken event.
     """
     previous = ""
     for expected, (at, body, private, stored) in enumerate(rows, start=1):

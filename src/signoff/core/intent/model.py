@@ -1,4 +1,4 @@
-"""What an intent is. All values are frozen; only ``evolve`` makes new ones."""
+"""The model of an intent. All values are frozen; only ``evolve`` makes new ones."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -13,7 +13,7 @@ from signoff.core.plan.task_types import Ending, Vote
 
 
 class Status(StrEnum):
-    """Statuses on the wire (AXP's ten). SUBMITTED is accepted in filters; nothing rests in it."""
+    """Statuses on the wire (AXP's ten). SUBMITTED is accepted in filters; no intent stays in it."""
 
     CREATED = "CREATED"
     SUBMITTED = "SUBMITTED"
@@ -38,7 +38,7 @@ class Waiting(StrEnum):
 
 
 class Requester(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Who submitted: the actor, the address it goes by, what the client claimed, and the persons behind it."""
+    """The requester: the actor, its address, what the client claimed to be, and the people who control it."""
 
     kind: ActorKind
     id: str
@@ -48,7 +48,7 @@ class Requester(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class StepError(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Why something failed: a stable code, a sentence, and whether trying again could help."""
+    """Why something failed: a stable code, a sentence, and whether a retry could help."""
 
     code: str
     message: str
@@ -56,7 +56,7 @@ class StepError(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class DeliveryState(StrEnum):
-    """Where an agent delivery is: offered, leased, accepted by push, or backing off before a retry."""
+    """The state of an agent delivery: offered, leased, accepted by push, or backing off before a retry."""
 
     OFFERED = "ready"
     LEASED = "leased"
@@ -65,7 +65,9 @@ class DeliveryState(StrEnum):
 
 
 class Delivery(msgspec.Struct, frozen=True, omit_defaults=True, tag="agent"):
-    """An open agent step. ``token`` fences: only the holder of the current one may report under a lease."""
+    """An open agent step. ``token`` is the fencing token: only the holder of the current one may report under a
+    lease.
+    """
 
     step_run: int = msgspec.field(name="visit")
     step: str
@@ -82,7 +84,7 @@ class Delivery(msgspec.Struct, frozen=True, omit_defaults=True, tag="agent"):
 
 
 class Delegation(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One person gave their say in a task to another, for the parties ``names``."""
+    """A person delegated their vote in a task to another, as one of the approvers ``names``."""
 
     giver: str
     taker: str
@@ -90,7 +92,7 @@ class Delegation(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Snoozing(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A person has put a task off, at ``since``, until then. ``over``: its time has come."""
+    """A person snoozed a task, at ``since``, until then. ``over``: the snooze has ended."""
 
     person: str
     since: datetime
@@ -99,10 +101,10 @@ class Snoozing(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Task(msgspec.Struct, frozen=True, omit_defaults=True, tag="human"):
-    """An open human step: the spec stands in the plan, here is what happened to it so far. ``assigned``: who is asked
-    instead at this stage; ``roster`` and ``asked_stand_ins``: who was in its teams and roles then, and who may stand
-    in for them; ``reached_at``: when each rung was reached; ``agreed``: the yes that the stage before has chosen.
-    ``joined``, ``left``, ``stand_ins``: as in ``TaskOpened``.
+    """An open human step: its spec is in the plan, this is its state. ``assigned``: who is asked instead at this stage;
+    ``roster`` and ``asked_stand_ins``: the members of its teams and roles then, and their delegates; ``reached_at``:
+    when each escalation level was reached; ``agreed``: the approving outcome that the stage before chose. ``joined``,
+    ``left``, ``stand_ins``: as in ``TaskOpened``.
     """
 
     step_run: int = msgspec.field(name="visit")
@@ -142,9 +144,9 @@ OpenStep = Delivery | Task | Delay
 
 
 class Intent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A durable request: its one row. ``seq`` and ``head`` are the end of its event chain; ``setback``: what it fails
-    with at its end, unless a person says yes before; ``wanted``: the steps whose people want changes and were not asked
-    again since; ``stand_ins``, ``self_approval``: as in ``Created``; ``reported``: the revision that each agent's
+    """A durable request: its one row. ``seq`` and ``head`` are the end of its event chain; ``setback``: the failure it
+    ends with unless a person approves before; ``wanted``: the steps whose approvers requested changes and were not
+    asked again since; ``stand_ins``, ``self_approval``: as in ``Created``; ``reported``: the revision that each agent's
     result was produced for.
     """
 
@@ -195,7 +197,7 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         return self.status in FINAL
 
     def ref(self, step_run: int) -> str:
-        """The id under which an agent or a person knows this visit."""
+        """The id under which an agent or a person knows this step run."""
         return (
             self.id
             if self.plan.direct and isinstance(self.open, Delivery)

@@ -1,5 +1,5 @@
-"""Who must be notified of what. A notification is what a fact implies for somebody outside; it is stored with the fact
-and rendered when it is sent, so what happened and who is notified can be read, tested and changed apart.
+"""Who must be notified of what. A notification is what a fact implies for someone outside; it is stored with the fact
+and rendered when it is sent, so that events and recipients can be read, tested and changed separately.
 """
 
 from datetime import datetime
@@ -32,11 +32,10 @@ class NotificationKind(StrEnum):
 
 
 class Notification(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Something somebody must hear. ``to``: names of people (empty: whoever may decide), or the agent for a push;
-    ``ref``: the id under which that agent knows the delivery; ``stage`` and ``revision``: of the task, at that moment;
-    ``title``: what is asked, in our words or an admin's; ``called``: what the requester calls it, if no admin did;
-    ``voided``: whose answers do not count any more; ``means``: the sign of the outcome; ``fault``: the code that it
-    failed with.
+    """One notification. ``to``: names of people (empty: the default approvers), or the agent for a push; ``ref``: the
+    id under which that agent knows the delivery; ``stage`` and ``revision``: of the task, at that time; ``title``: the
+    question, in our words or an admin's; ``called``: the requester's title, if no admin wrote one; ``voided``: the
+    people whose answers are void; ``means``: the meaning of the outcome; ``fault``: the code that it failed with.
     """
 
     kind: NotificationKind
@@ -164,7 +163,7 @@ def _pushed(event: e.Offered, after: Intent) -> dict[str, Any]:
 
 
 def short_of_people(event: e.Understaffed) -> str:
-    """What an admin is told, and the trail says, of a task that too few people are left for."""
+    """What admins are notified of, and the audit trail shows, about an understaffed task."""
     left = {0: "nobody is left", 1: "one person is left"}.get(event.left, f"{event.left} people are left")
     takes = "a person" if event.takes == 1 else f"{event.takes} people"
     return (
@@ -192,7 +191,9 @@ def _asked(kind: NotificationKind, intent: Intent) -> dict[str, Any]:
 
 
 def notified_names(spec: TaskSpec, task: Task) -> tuple[str, ...]:
-    """Who hears of a task at its present stage: those asked, those it was handed to, whoever wanted to know."""
+    """Who is notified about a task at its current stage: the approvers asked, the delegates, and those who asked to
+    be.
+    """
     more = (*(given.taker for given in task.handed_over), *spec.notify)
     named = task.assigned or spec.stages[task.stage].approvers or (DECIDING_ROLES if more else ())
     return tuple(dict.fromkeys((*named, *more)))

@@ -1,12 +1,13 @@
-"""When have enough people said yes? A stage asks for N distinct natural persons, of any of its parties or of each.
+"""Whether enough people have approved. A stage asks for N distinct people, of any of its approver entries or of
+each.
 
-A party is a name: a person's id or address, ``team:NAME``, ``role:NAME``. Each person counts once, for what they
-are called at the moment of counting: who has left a team meanwhile does not count for it any more. Somebody absent
-and whoever stands in for them are two people on one seat: the later answer of the two is the seat's. Somebody whom the
-ladder has added may take the place of any one party, and lowers nothing.
+An approver entry is a name: a person's id or address, ``team:NAME``, ``role:NAME``. Each person counts once, under
+their names at the time of counting: a person who has left a team no longer counts for it. An absent person and their
+delegate share one vote; the later answer counts. A person added by escalation may take the place of any one entry, and
+lowers no requirement.
 
-Where a task has several outcomes that mean yes, only a quorum for one and the same passes: two people who want
-different things have not agreed. Every no counts, whatever its word; the last of them is the outcome.
+If several outcomes of a task mean approve, the quorum must agree on one of them. Every rejection counts, whatever its
+outcome; the last one is the task's outcome.
 """
 
 from collections import Counter
@@ -24,7 +25,7 @@ def counts_toward_quorum(vote: Vote, names: Names | None) -> bool:
 
 
 def has_say(person: str, principal: str, for_names: frozenset[str], names: Names | None) -> bool:
-    """Whether a person decides for what ``principal``, who may be they themselves, is called now."""
+    """Whether a person decides on behalf of ``principal`` (possibly themselves) under the current names."""
     if names is None:
         return True
     voter = names.get(person)
@@ -34,12 +35,12 @@ def has_say(person: str, principal: str, for_names: frozenset[str], names: Names
 
 
 def voting_seat(vote: Vote) -> str:
-    """Whose say a vote is: the voter's own, or that of the person whom the voter stands in for."""
+    """Whose vote it is: the voter's own, or that of the person for whom the voter is the delegate."""
     return vote.principal or vote.person
 
 
 def tally(stage: Stage, at_stage: int, votes: tuple[Vote, ...], names: Names | None = None) -> Vote | None:
-    """The vote that decides this stage, or None while it is open."""
+    """The vote that decides this stage, or None while it is undecided."""
     yes: dict[str, Vote] = {}
     no: dict[str, Vote] = {}
     for vote in votes:
@@ -57,7 +58,7 @@ def tally(stage: Stage, at_stage: int, votes: tuple[Vote, ...], names: Names | N
 
 
 def missing(stage: Stage, at_stage: int, votes: tuple[Vote, ...], outcome: str = "") -> int:
-    """How many more persons this stage needs at least for this outcome; without one, for the one ahead."""
+    """How many more people this stage needs at least for this outcome; without one, for the leading one."""
     said = {
         voting_seat(vote): vote.outcome
         for vote in votes
@@ -74,7 +75,9 @@ def _enough(stage: Stage, yes: list[Vote]) -> bool:
 
 
 def _covered(parties: tuple[str, ...], yes: list[Vote]) -> bool:
-    """Whether every party can be given a person of its own (a matching, grown by augmenting paths)."""
+    """Whether every approver entry can be matched with a different person (bipartite matching with augmenting
+    paths).
+    """
     chosen: dict[str, str] = {}
 
     def place(party: str, tried: set[str]) -> bool:

@@ -1,7 +1,8 @@
-"""Running again what failed after a yes, once, under the same decision: which intents may, and what they go on with.
+"""Rerunning a step that failed after an approval, once, under the same decision: which intents qualify, and where they
+start.
 
 The decision was for one payload and one plan, which its digest names; both are the same in the new intent, and its
-history names the intent, the fact and the digest that it rests on. Everything else asks people again.
+history names the intent, the fact and the digest that it relies on. Everything else asks people again.
 """
 
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ def too_old() -> Conflict:
 
 
 def rerun_id(source: Intent) -> str:
-    """The one id that a rerun of this intent has: a second one cannot be written."""
+    """The only id that a rerun of this intent can have: a second one cannot be written."""
     millis = int(source.updated_at.timestamp() * 1000)
     return new_intent_id(millis, sha256(b"signoff/rerun/" + source.id.encode()).digest()[:10])
 
@@ -36,7 +37,7 @@ def rerun_id(source: Intent) -> str:
 def carried_over(
     source: Intent, facts: Sequence[e.Fact], payload_digest: str, now: datetime
 ) -> e.RerunStarted:
-    """What a rerun of an intent begins with, by its whole history; raises Conflict where it may not be run again."""
+    """The start of a rerun of an intent, from its whole history; raises Conflict if it may not be rerun."""
     if source.status is not Status.FAILED:
         raise Conflict(
             "not_rerunnable", f"The intent is {source.status.value}: only what failed is run again."
@@ -71,8 +72,8 @@ def carried_over(
 
 
 def _failed_step(facts: Sequence[e.Fact]) -> tuple[str, int]:
-    """The agent step with whose failure everything ended, and the place of that fact. Only people may have been told
-    since: where something else has run, what the decision was about is not there any more.
+    """The agent step whose failure ended the intent, and the position of that fact. Only notify steps may have run
+    since: if anything else has, the decision no longer applies.
     """
     steps = {fact.event.step_run: fact.event.step for fact in facts if isinstance(fact.event, e.Offered)}
     for place in range(len(facts) - 1, -1, -1):

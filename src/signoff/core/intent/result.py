@@ -1,4 +1,4 @@
-"""What an intent comes to, for those who read it."""
+"""The result of an intent, for readers."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from signoff.core.intent.model import Intent
 def result_of(intent: Intent) -> dict[str, Any]:
     """The intent's result: the last step's own, each step's under ``steps``, and the outcome of its decision.
 
-    A result given from outside (AXP resolve) stands as it was given.
+    A result given from outside (AXP resolve) is returned unchanged.
     """
     if intent.resolved is not None:
         return intent.resolved

@@ -1,8 +1,9 @@
-"""How an intent walks its plan: starting a step, and where each way of ending one leads.
+"""How an intent moves through its plan: starting a step, and the route for each of its endings.
 
-A yes leads to ``on_success`` (else the next step), a no and a failure to ``on_failure`` (else FAILED), a timeout to
-``on_timeout`` (else FAILED), a request for changes to ``on_changes`` (else back to the last agent step, a bounded
-number of times); an outcome with a step of its own leads there. ``conclusion`` says so, and what it leaves behind.
+An approval leads to ``on_success`` (else the next step), a rejection or failure to ``on_failure`` (else FAILED), a
+timeout to ``on_timeout`` (else FAILED), a request for changes to ``on_changes`` (else back to the last agent step, a
+limited number of times); an outcome with its own step leads there. ``conclusion`` decides this, and the setback that is
+left.
 """
 
 from datetime import datetime
@@ -27,7 +28,9 @@ from signoff.core.plan.working_hours import later
 
 
 def start_step(tx: Transition, step_id: str) -> None:
-    """Start a step; ``end`` ends the intent by the last decision on its path. What needs no waiting runs through."""
+    """Start a step; ``end`` ends the intent by the last decision on its path. Steps that need no waiting run
+    immediately.
+    """
     while True:
         intent = tx.intent
         if step_id == END:
@@ -73,7 +76,7 @@ def start_step(tx: Transition, step_id: str) -> None:
 
 
 def _deadline(step: Step, now: datetime) -> datetime | None:
-    """When the step's time is over; a task's policy may count it in working time."""
+    """The step's deadline; a task's policy may count it in working time."""
     if step.deadline is None:
         return None
     hours = step.task.hours if isinstance(step, HumanStep) and step.task.deadline_in_hours else None
@@ -81,7 +84,7 @@ def _deadline(step: Step, now: datetime) -> datetime | None:
 
 
 def finish_step(tx: Transition, event: Decisive, comment: str = "") -> None:
-    """Record the end of a step and go where it leads."""
+    """Record the end of a step and follow its route."""
     following = continuation(tx.intent, event)
     tx.add(event, comment)
     if following.target is not None:
@@ -91,7 +94,7 @@ def finish_step(tx: Transition, event: Decisive, comment: str = "") -> None:
 
 
 def time_out(tx: Transition, step: Step) -> None:
-    """The step's deadline has passed: a task expires (silence is never consent), a delivery is given up."""
+    """The step's deadline has passed: a task expires (silence is never consent), a delivery is abandoned."""
     match tx.intent.open:
         case Task(step_run=step_run) if isinstance(step, HumanStep):
             spec = step.task

@@ -1,4 +1,4 @@
-"""What a task knows of who has put it off: questions to it, asked by the rules of time and by whoever tells people."""
+"""Queries about the snoozes of a task, for the timers and for message delivery."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -11,19 +11,19 @@ def snooze_of(task: Task, person: str) -> Snoozing | None:
 
 
 def active_snooze(task: Task, person: str) -> Snoozing | None:
-    """The person's snooze, if it is not over."""
+    """The person's snooze, if it has not ended."""
     held = snooze_of(task, person)
     return held if held is not None and not held.over else None
 
 
 def pending_snoozes(task: Task) -> Iterator[Snoozing]:
-    """Those that time will end."""
+    """The snoozes that will end by themselves."""
     return (one for one in task.snoozes if not one.over)
 
 
 def suppressed(task: Task, person: str, *, reminder: bool, called_at: datetime, told_at: datetime) -> bool:
-    """Whether a contact is kept from a person who has put the task off: a reminder that would reach them until then,
-    and whatever was called for before they did so, for they know of it. Escalations after it reach them.
+    """Whether a snooze suppresses a contact: a reminder that would be sent before it ends, and anything called for
+    before the snooze, which the person knows of. Later escalations reach them.
     """
     held = snooze_of(task, person)
     return held is not None and told_at <= held.until and (reminder or called_at <= held.since)

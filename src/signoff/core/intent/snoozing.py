@@ -1,5 +1,5 @@
-"""One person's own copy of a task, put off until a time: what it keeps from them, and when it comes back. It moves no
-deadline, no escalation, and nothing of anybody else's.
+"""A snooze: suppresses one person's reminders about a task until a time. It moves no deadline and no escalation, and
+affects nobody else.
 """
 
 from datetime import timedelta
@@ -18,7 +18,7 @@ LONGEST: Final = timedelta(days=30)
 
 
 def snooze(tx: Transition, task: Task, command: c.Snooze) -> None:
-    """Raises Invalid for a moment that is past, too far off, or not before the answer is needed."""
+    """Raises Invalid for a time in the past, too far off, or not before the deadline."""
     until, ends = command.until, ends_at(tx.intent, task)
     if any(v.person == tx.actor.id and v.at_stage == task.stage for v in task.votes):
         raise Conflict("already_answered", "You have answered this, so nothing reminds you of it.")
@@ -38,7 +38,7 @@ def snooze(tx: Transition, task: Task, command: c.Snooze) -> None:
 
 
 def unsnooze(tx: Transition, task: Task) -> None:
-    """Take it back. Where nothing is put off, nothing happens."""
+    """Cancel a snooze. Without one, nothing happens."""
     held = snooze_of(task, tx.actor.id)
     if held is not None and not held.over:
         tx.add(e.Unsnoozed(task.step_run, tx.actor.id))

@@ -1,9 +1,9 @@
-"""The state table: what an intent accepts while a step is open, and what each event makes of its status.
+"""The state table: which commands an intent accepts while a step is open, and which status each event leads to.
 
 A step run's state is what is open, not the status on the wire: a delivery that is offered or pushed, leased, accepted
 or backing off, a task, a delay, or nothing, because the intent is final. ``decide`` looks commands up here, ``evolve``
-takes status and waiting from here, the wire its event names, and docs/reference/states.md is printed from here.
-A parent that waits for child intents would be one more state, with one row in each table.
+takes status and waiting from here, the wire takes its event names from here, and docs/reference/states.md is generated
+from here. A parent that waits for child intents would be one more state, with one row in each table.
 """
 
 from enum import StrEnum
@@ -33,7 +33,7 @@ _OF_HOLD: Final = {
 
 
 def state_of(intent: Intent) -> State:
-    """What is open now. Between two commands an intent that is not final always has a step open."""
+    """What is open now. Between two commands an intent that is not final always has an open step."""
     if intent.final:
         return State.FINAL
     if isinstance(intent.open, Delivery):
@@ -73,7 +73,7 @@ IGNORED_LATE: Final = frozenset({c.AcceptPush, c.FailPush, c.ReportUnreachable, 
 
 
 class Effect(NamedTuple):
-    """``status`` None: unchanged, and ``waiting`` with it. ``wire``: the event's name on the wire, "" if never sent."""
+    """``status`` None: unchanged, and so is ``waiting``. ``wire``: the event's name on the wire, "" if never sent."""
 
     status: Status | None
     waiting: Waiting | None
@@ -121,7 +121,7 @@ EFFECTS: Final[dict[type[e.Event], Effect]] = {
 
 
 def effect_of(event: e.Event) -> Effect:
-    """What an event makes of its intent. An attempt that is followed by another leaves the step backing off."""
+    """The status after an event. An attempt that is followed by another leaves the step backing off."""
     if isinstance(event, e.AttemptFailed | e.Reported) and event.retry_at is not None:
         return _RETRYING
     return EFFECTS[type(event)]

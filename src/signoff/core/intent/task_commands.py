@@ -1,7 +1,7 @@
-"""What people do with an open task: answer it, hand it over, take it, talk about it, change what is decided.
+"""What people do with an open task: answer, delegate, mark as reviewing, comment, revise.
 
-Every answer is one vote for what was shown; the quorum of each stage decides (``core.intent.quorum``),
-counted anew with what its voters are called at that moment.
+Every answer is one vote for what was shown; the quorum of each stage decides (``core.intent.quorum``), recounted with
+the current names of its voters.
 """
 
 from typing import Any
@@ -36,7 +36,7 @@ from signoff.core.text.hidden_characters import shows
 
 
 def already_decided(intent: Intent) -> Conflict:
-    """The answer to everybody who comes after the decision: what it was, who made it, when, through what."""
+    """The error for everyone who answers after the decision: what it was, who made it, when, through which channel."""
     # Only human steps: an agent may call its result what it likes.
     asked = [step.id for step in intent.plan.steps if isinstance(step, HumanStep)]
     decisions = [intent.results[step] for step in asked if step in intent.results]
@@ -49,7 +49,7 @@ def already_decided(intent: Intent) -> Conflict:
 
 
 def nothing_open(intent: Intent) -> Conflict:
-    """The answer to whoever decides before there is anything to decide."""
+    """The error for an answer before there is anything to decide."""
     where = "another task is" if isinstance(intent.open, Task) else "it is somewhere else"
     if isinstance(intent.open, Delivery):
         where = f"step {intent.open.step!r} is still with an agent"
@@ -60,7 +60,7 @@ def nothing_open(intent: Intent) -> Conflict:
 
 
 def open_task(tx: Transition, step_run: int) -> tuple[Task, HumanStep]:
-    """The open task that a command speaks of; Conflict when it was decided, or none is open."""
+    """The open task that a command refers to; Conflict if it was decided, or none is open."""
     intent = tx.intent
     task = intent.open
     if not isinstance(task, Task) or step_run not in (0, task.step_run):
@@ -70,7 +70,7 @@ def open_task(tx: Transition, step_run: int) -> tuple[Task, HumanStep]:
 
 
 def _refuse_late(tx: Transition, task: Task) -> None:
-    """After the deadline nobody decides any more, also where nothing has yet written down that it has passed."""
+    """After the deadline nobody can decide, even if the expiry has not been recorded yet."""
     ends = ends_at(tx.intent, task)
     if ends is not None and ends <= tx.now:
         expired = Ending.EXPIRED.value
@@ -124,8 +124,8 @@ def _same(vote: Vote, outcome: str, command: c.Answer, principal: str) -> bool:
 
 
 def _refuse_twice(actor: Actor, task: Task) -> None:
-    """Raise Forbidden where one and the same person may be behind this yes and behind somebody else's: a quorum, and
-    each next stage, takes other natural persons.
+    """Raise Forbidden if the same person may control both this approval and another one: a quorum, and each next stage,
+    needs different people.
     """
     mine = {actor.id, *others_with_key(actor)}
     for vote in task.votes:
@@ -142,8 +142,8 @@ def _refuse_twice(actor: Actor, task: Task) -> None:
 
 
 def _ground(tx: Transition, task: Task, names: Names | None = None) -> AnswerRight:
-    """On what ground the actor decides, or changes what is decided; ``names``: what everybody is called now, where it
-    is another than the command's directory says.
+    """The right by which the actor decides, or changes what is decided; ``names``: everyone's current names, if they
+    differ from the command's directory.
     """
     ground = answer_right(tx.actor, tx.intent, task)
     if ground is None:  # access.may has looked already; a rule that relies on another file asks again
@@ -242,8 +242,8 @@ def revise(tx: Transition, command: c.Revise) -> None:
 
 
 def unreachable(tx: Transition, command: c.ReportUnreachable) -> None:
-    """Nobody could be told: the ladder moves on at once; at its end the task is undeliverable, unless somebody else
-    has heard of it, who may still answer.
+    """Nobody could be reached: escalate immediately; after the last level the task is undeliverable, unless another
+    person was reached, who may still answer.
     """
     task = tx.intent.open
     if not isinstance(task, Task) or (task.step_run, task.stage) != (command.step_run, command.stage):

@@ -1,7 +1,7 @@
-"""What time does: a tick makes everything happen that is due by now, in order, each thing once.
+"""Timers: a tick applies everything that is due by now, in order, each thing once.
 
-An outage does not multiply anything: reminders that were missed become one, a deadline that has passed ends the
-wait before any reminder of it.
+An outage does not multiply anything: missed reminders become one, and a deadline that has passed ends the wait before
+any reminder of it.
 """
 
 from datetime import datetime
@@ -20,7 +20,7 @@ _AT_ONCE: Final = 1000  # more than any plan can have due at one moment; a loop 
 
 
 def tick(tx: Transition) -> None:
-    """Let everything that is due by ``tx.now`` happen. Nothing due: nothing happens."""
+    """Apply everything that is due by ``tx.now``. If nothing is due, nothing happens."""
     _correct(tx)
     for _ in range(_AT_ONCE):
         due = wake_at(tx.intent)
@@ -31,8 +31,8 @@ def tick(tx: Transition) -> None:
 
 
 def _correct(tx: Transition) -> None:
-    """Take back what a clock that was far ahead has put off: a rest that is longer than any is over, and a lease that
-    runs longer than any does runs from now.
+    """Corrects what was scheduled by a clock that was far ahead: a back-off longer than any possible one ends, and a
+    lease longer than any possible one runs from now.
     """
     held = tx.intent.open
     if not isinstance(held, Delivery):
@@ -103,7 +103,7 @@ def _happen_to_delivery(tx: Transition, held: Delivery) -> None:
 
 
 def fail_attempt(tx: Transition, reason: str) -> None:
-    """The present attempt came to nothing: rest and try again, or give the step up after the last one."""
+    """The current attempt failed: back off and retry, or fail the step after the last one."""
     held = tx.intent.open
     if not isinstance(held, Delivery):
         raise TypeError("no delivery is open")

@@ -1,4 +1,4 @@
-"""The facts of one command as they come about: each is numbered, evolved at once, and kept in order.
+"""The facts of one command, in order: each is numbered and applied as it is added.
 
 A report and the gate that it opens are one decision, so a rule must see the state after its own first fact.
 """
@@ -16,8 +16,8 @@ from signoff.core.plan.plan import Plan
 
 
 class Transition:
-    """``intent`` is the state so far; ``trail`` each fact with the states around it, in order; ``membership``: what the
-    directory says now, None where the command comes without it.
+    """``intent`` is the state so far; ``trail`` each fact with the states around it, in order; ``membership``: the
+    current directory, None for commands without it.
     """
 
     def __init__(

@@ -1,5 +1,5 @@
-"""Whether enough people are left to decide an open task, and what follows where not: its ladder moves on at once, and
-at its end the task is undeliverable. Whoever was asked and is not there any more keeps nobody waiting.
+"""Whether enough people are left to decide an open task, and what happens if not: it escalates immediately, and after
+the last level the task is undeliverable. People who are no longer there keep nobody waiting.
 """
 
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from signoff.core.plan.task_types import Ending, Meaning, Stage, Vote
 
 
 class Shortage(NamedTuple):
-    """A stage, counted from 0, that takes more people than are ``left``."""
+    """A stage, counted from 0, that needs more people than are ``left``."""
 
     stage: int
     takes: int
@@ -25,8 +25,8 @@ class Shortage(NamedTuple):
 
 
 def shortage(intent: Intent, task: Task, now: Membership) -> Shortage | None:
-    """The first stage from the open one on that cannot be passed any more by whom there is. Of the open stage those
-    count whom the ladder has reached; of a later one all whom it can reach.
+    """The first stage, from the open one on, that can no longer be passed by the people there are. For the open stage
+    the people of the escalation levels reached so far count; for a later one all levels.
     """
     spec = spec_of(intent, task)
     for number in range(task.stage, len(spec.stages)):
@@ -47,7 +47,7 @@ def _passable(stage: Stage, number: int, votes: tuple[Vote, ...]) -> bool:
 def _possible(
     intent: Intent, task: Task, number: int, names: frozenset[str], now: Membership
 ) -> tuple[Vote, ...]:
-    """A yes of everybody who could still say so at a stage, one of each seat."""
+    """An approval of each person who could still approve at a stage, one per voting seat."""
     spec = spec_of(intent, task)
     allowed = lets_requesters_decide(spec, intent, now.self_approval)
     barred = frozenset() if allowed else requesters_side(intent)
@@ -82,8 +82,8 @@ def _yes(person: str, stage: int, names: frozenset[str], principal: str = "") ->
 
 
 def move_on(tx: Transition) -> None:
-    """While too few people are left for the open task: the next rung, or the end. Where an owner or admin asks, a rung
-    is not reached before its time: whoever asks does not choose who decides by taking others away.
+    """While too few people are left for the open task: the next escalation level, or the end. If an owner or admin is
+    the requester, a level is not reached early: a requester must not choose who decides by removing others.
     """
     while isinstance(task := tx.intent.open, Task) and tx.membership is not None:
         lack = shortage(tx.intent, task, tx.membership)
@@ -106,12 +106,12 @@ def move_on(tx: Transition) -> None:
 
 
 def _asked_by_admin(intent: Intent, now: Membership) -> bool:
-    """Whether it is an owner or an admin in person who asks, and not a program of theirs."""
+    """Whether the requester is an owner or an admin in person, and not a program of theirs."""
     return not now.active_people.get(intent.requester.id, frozenset()).isdisjoint(RUNNING_PARTIES)
 
 
 def after(tx: Transition) -> None:
-    """What follows where the command has opened a task, or a stage or rung of one, that lacks people."""
+    """What follows if the command opened a task, a stage or an escalation level that is understaffed."""
     opened = (e.TaskOpened, e.StagePassed, e.Escalated)
     if any(isinstance(fact.event, opened) for _, fact, _ in tx.trail):
         move_on(tx)

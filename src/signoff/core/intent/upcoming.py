@@ -1,6 +1,6 @@
-"""What time will still do to an open task if nobody answers: the next reminders and every escalation, in order.
+"""The scheduled contacts of an open task if nobody answers: the next reminders and every escalation, in order.
 
-Told by the same functions that ``ticking`` acts on, so what is foretold is what happens.
+Computed with the same functions as ``timers``, so the schedule is what happens.
 """
 
 from datetime import datetime
@@ -27,7 +27,9 @@ class ContactKind(StrEnum):
 
 
 class ScheduledContact(msgspec.Struct, frozen=True):
-    """``to``: parties, as the policy names them (empty: whoever may decide); ``number``: of the reminder or rung."""
+    """``to``: approvers, as in the policy (empty: the default approvers); ``number``: of the reminder or escalation
+    level.
+    """
 
     kind: ContactKind
     at: datetime
@@ -36,7 +38,7 @@ class ScheduledContact(msgspec.Struct, frozen=True):
 
 
 def scheduled_contacts(intent: Intent, task: Task) -> list[ScheduledContact]:
-    """The contacts still to come while the present stage stays open, the deadline last."""
+    """The remaining contacts while the current stage stays open, the deadline last."""
     ends, spec = ends_at(intent, task), spec_of(intent, task)
     found: list[ScheduledContact] = []
     reminders = 0

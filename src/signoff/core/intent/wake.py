@@ -1,4 +1,4 @@
-"""When time alone can change an intent: the arithmetic behind the one ``wake_at`` column."""
+"""The next time at which an intent changes by itself: the arithmetic behind the ``wake_at`` column."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -11,7 +11,7 @@ from signoff.core.plan.working_hours import later
 
 
 def spec_of(intent: Intent, task: Task) -> TaskSpec:
-    """What the open task asks, from the frozen plan."""
+    """The spec of the open task, from the frozen plan."""
     return intent.plan.human_step(task.step).task
 
 
@@ -26,7 +26,7 @@ def reminder_at(intent: Intent, task: Task) -> datetime | None:
 
 
 def began_at(task: Task) -> datetime:
-    """When the present stage began: reminders and escalations of each stage count from there."""
+    """When the current stage began: reminders and escalations of each stage count from there."""
     return task.stage_at or task.opened_at
 
 
@@ -38,19 +38,19 @@ def escalation_at(intent: Intent, task: Task) -> datetime | None:
 
 
 class Due(Protocol):
-    """A task, or what is told of one."""
+    """A task, or the fields of one that timers need."""
 
     @property
     def deadline_at(self) -> datetime | None: ...
 
 
 def ends_at(intent: Intent, task: Due) -> datetime | None:
-    """When silence ends the task."""
+    """When the task expires."""
     return min((at for at in (task.deadline_at, intent.deadline_at) if at is not None), default=None)
 
 
 def deadlines(intent: Intent) -> Iterator[datetime]:
-    """Every future moment that matters to this intent as it stands."""
+    """Every future time that matters to this intent in its current state."""
     if intent.final:
         return
     match intent.open:
@@ -69,7 +69,7 @@ def deadlines(intent: Intent) -> Iterator[datetime]:
 
 
 def wake_at(intent: Intent) -> datetime | None:
-    """The next moment at which time alone can change this intent; None when only somebody's act can."""
+    """The next time at which this intent changes by itself; None if only a command can change it."""
     soonest: datetime | None = None
     for moment in deadlines(intent):
         if soonest is None or moment < soonest:

@@ -1,8 +1,8 @@
-"""The forms that people fill in: a closed part of JSON Schema, and the check of an answer against one.
+"""The forms that people fill in: a closed subset of JSON Schema, and the validation of an answer.
 
-No references, no combinations and no patterns: a schema comes from whoever asks, and checking an answer has to cost no
-more than both are long. ``read_form`` refuses every other keyword by name; ``Form.faults`` never does more than one
-look at each value of the answer for each keyword that applies to it.
+No references, combinations or patterns: a schema comes from the requester, and validation must cost no more than the
+size of schema and answer. ``read_form`` refuses every other keyword by name; ``Form.faults`` checks each value of the
+answer at most once per keyword that applies to it.
 """
 
 import re
@@ -50,7 +50,7 @@ _INSTEAD: Final = {
 
 
 class FormError(Exception):
-    """A schema that is no form. ``path``: of the keyword within the schema."""
+    """A schema that is not a valid form. ``path``: of the keyword within the schema."""
 
     def __init__(self, path: str, problem: str, hint: str = "") -> None:
         super().__init__(problem)
@@ -85,7 +85,7 @@ FORMATS: Final[dict[str, Callable[[str], bool]]] = {
 
 
 class Form:
-    """One schema, read: what it demands of a value."""
+    """One schema, parsed: its constraints on a value."""
 
     __slots__ = (
         "additional", "allowed", "bounds", "counts", "format", "items", "properties", "required", "types", "unique",
@@ -106,7 +106,7 @@ class Form:
         self.bounds: dict[str, int | float] = {}
 
     def faults(self, value: Any) -> list[tuple[tuple[str | int, ...], str]]:
-        """(path, what is wrong) of the first faults of a JSON value, at most MOST_FAULTS."""
+        """(path, what is wrong) of the first errors of a JSON value, at most MOST_FAULTS."""
         found: list[tuple[tuple[str | int, ...], str]] = []
         for fault in self._faults(value, ()):
             found.append(fault)
@@ -177,7 +177,7 @@ class Form:
 
 
 def read_form(schema: Any, path: str = "") -> Form:
-    """The form that a schema describes; raises FormError naming the first keyword that cannot be used."""
+    """The form that a schema describes; raises FormError naming the first unusable keyword."""
     if not isinstance(schema, Mapping):
         raise FormError(path, "must be an object")
     for name in schema:
@@ -232,7 +232,7 @@ def _flag(schema: Mapping[str, Any], name: str, path: str, otherwise: bool) -> b
 
 
 def _choices(schema: Mapping[str, Any], path: str) -> tuple[frozenset[bytes] | None, str]:
-    """(the values allowed, as keys; the same in words)"""
+    """(the values allowed, as keys; the same as text)"""
     if "enum" not in schema and "const" not in schema:
         return None, ""
     values = schema.get("enum", [schema.get("const")])
@@ -292,7 +292,7 @@ def _fits(name: str, text: str) -> bool:
 
 
 def _key(value: Any) -> bytes:
-    """Bytes that two JSON values share only if they are equal: 1 and 1.0 are, 1 and true are not."""
+    """Bytes that two JSON values share only if they are equal: 1 equals 1.0, but not true."""
     return _SORTED.encode(_leveled(value))
 
 
@@ -305,7 +305,7 @@ def _leveled(value: Any) -> Any:
 
 
 def _show(value: Any, longest: int = _SHOWN) -> str:
-    """A value as JSON, cut where it is long before it is written out."""
+    """A value as JSON, truncated before it is written if it is long."""
     if isinstance(value, str):
         return msgspec.json.encode(value[:longest]).decode() + ("…" if len(value) > longest else "")
     if isinstance(value, Mapping):

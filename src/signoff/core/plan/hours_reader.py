@@ -1,4 +1,4 @@
-"""Working hours, time zones, days and times of day, as documents write them."""
+"""Working hours, time zones, days and times of day, as written in documents."""
 
 import re
 from datetime import date, time
@@ -41,7 +41,7 @@ def read_time(fields: Fields, name: str) -> time | None:
 
 
 def read_end(fields: Fields, name: str) -> time | None:
-    """A time of day at which something ends: ``24:00`` is the midnight after it, and begins no day."""
+    """A time of day at which something ends: ``24:00`` is the following midnight, and cannot be a start."""
     return time(0) if fields.text(name, longest=16) == "24:00" else read_time(fields, name)
 
 
@@ -90,7 +90,7 @@ _Time = Annotated[time, reads(read_time)]
 
 
 class HoursSource(DocumentStruct, frozen=True, kw_only=True):
-    """Working hours; what is left out is as in ``Hours``."""
+    """Working hours; omitted fields have the defaults of ``Hours``."""
 
     zone: Zone
     days: Annotated[tuple[int, ...], reads(read_weekdays, tuple[str, ...])] = ()

@@ -1,6 +1,6 @@
-"""What a finished plan says that can never come to anything: named, so that nobody relies on it.
+"""Fields of a finished plan that can never have an effect: reported, so that nobody relies on them.
 
-A step that names its policy may get what it lacks from that: it is judged once the policy is applied.
+A step that names its policy may get missing fields from it: it is checked after the policy is applied.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ class Ineffective(msgspec.Struct, frozen=True):
 
 
 def ineffective(plan: Plan) -> Iterator[Ineffective]:
-    """Every field without effect, in the order of the steps."""
+    """Every field without effect, in step order."""
     people = [step for step in plan.steps if isinstance(step, HumanStep)]
     for step in plan.steps:
         path = f"steps.{step.id}"
@@ -72,8 +72,8 @@ def _of_people(step: HumanStep, path: str) -> Iterator[Ineffective]:
 
 
 def refuse_ineffective(*plans: Plan) -> None:
-    """Raise Invalid for the first field without effect. Of several plans it is one in its variants, and a field has to
-    have an effect in one of them.
+    """Raise Invalid for the first field without effect. Of several plans that are variants, a field must have an effect
+    in one of them.
     """
     first, *others = (list(ineffective(plan)) for plan in plans)
     for one in first:
@@ -90,7 +90,7 @@ def of_rules(
     deadline: timedelta | None,
     in_hours: bool,
 ) -> Iterator[Ineffective]:
-    """What has no effect of what a policy, or a step in its place, says of time."""
+    """The time-related fields of a policy, or of a step without one, that have no effect."""
     at = f"{path}." if path else ""
     if remind is not None and remind.at_most == 1 and remind.every != remind.after:
         yield Ineffective(

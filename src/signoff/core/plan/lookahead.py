@@ -1,6 +1,6 @@
-"""What may still run once a person has answered: every step ahead of a human step, and which answers lead to it.
+"""The steps that may run after an answer: every step after a human step, and which answers lead to it.
 
-Whoever decides is shown all of it, for an agent's ``input`` is as much a part of what runs as the payload is.
+Approvers see all of it, for an agent's ``input`` is as much a part of what runs as the payload is.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from signoff.core.plan.plan import AgentStep, HumanStep, NotifyStep, Plan, Step
 
 
 class UpcomingStep(msgspec.Struct, frozen=True):
-    """A step, and what it may follow. ``detour``: it runs only where a step before it does not succeed."""
+    """A step, and the answers it may follow. ``detour``: it runs only if an earlier step does not succeed."""
 
     step: Step
     after: tuple[After, ...]
@@ -20,7 +20,7 @@ class UpcomingStep(msgspec.Struct, frozen=True):
 
     @property
     def given(self) -> dict[str, Any]:
-        """What the step hands over that stands in the plan and not in the payload."""
+        """What the step passes on that is in the plan and not in the payload."""
         match self.step:
             case AgentStep(input=given):
                 return given or {}
@@ -30,8 +30,8 @@ class UpcomingStep(msgspec.Struct, frozen=True):
 
 
 def upcoming_steps(plan: Plan, gate: HumanStep) -> tuple[UpcomingStep, ...]:
-    """Every step that an answer to the gate may lead to, directly or by way of others: what a yes leads to first, each
-    way in the order in which it would be gone.
+    """Every step that an answer to the gate may lead to, directly or through others: those after an approval first,
+    each path in order.
     """
     found: dict[str, list[After]] = {}
     straight: set[str] = set()
@@ -48,7 +48,7 @@ def upcoming_steps(plan: Plan, gate: HumanStep) -> tuple[UpcomingStep, ...]:
 
 
 def _straight(plan: Plan, gate: HumanStep, target: str) -> set[str]:
-    """The steps of a way while each of them succeeds."""
+    """The steps of a path while each of them succeeds."""
     gone: set[str] = set()
     while (step := plan.by_id.get(target)) and step.id != gate.id and step.id not in gone:
         gone.add(step.id)
@@ -57,9 +57,7 @@ def _straight(plan: Plan, gate: HumanStep, target: str) -> set[str]:
 
 
 def _reached(plan: Plan, gate: HumanStep, target: str) -> list[str]:
-    """Where a way leads, up to where it comes to the gate again: that is asked anew. The way of success is followed
-    before the others.
-    """
+    """A path, up to where it reaches the gate again, which then asks again. The path of success is followed first."""
     reached: dict[str, None] = {}
     waiting: list[str] = [target]
     while waiting:

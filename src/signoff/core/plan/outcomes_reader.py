@@ -1,4 +1,4 @@
-"""The outcomes that a workflow lists for a human step: built-in words, and words that it defines itself."""
+"""The outcomes that a workflow lists for a human step: built-in names, and custom ones that it defines itself."""
 
 from typing import Annotated, Final, Literal
 
@@ -29,7 +29,7 @@ _Line = Annotated[str, Meta(max_length=64)]
 
 
 class OutcomeSource(DocumentStruct, frozen=True, kw_only=True):
-    """An outcome as an object: a word, what it means, where it leads."""
+    """An outcome as an object: its name, its meaning, its route."""
 
     name: _Line
     label: _Line = ""
@@ -67,7 +67,7 @@ def _means(meaning: Meaning) -> str:
 
 
 def read_outcomes(fields: Fields, name: str) -> tuple[Outcome, ...]:
-    """Each entry is a built-in word or an object. A word that nothing gives a meaning is refused."""
+    """Each entry is a built-in name or an object. A name without a meaning is refused."""
     listed = enumerate(fields.each(name, most=_MOST))
     return tuple(_read_outcome(fields, name, index, entry) for index, entry in listed)
 
@@ -88,8 +88,8 @@ def _read_outcome(fields: Fields, name: str, index: int, entry: object) -> Outco
 def listed_outcomes(
     fields: Fields, found: tuple[Outcome, ...], kind: TaskType
 ) -> tuple[tuple[str, ...], tuple[Outcome, ...]]:
-    """(the words that may be answered, those of them that the workflow defines); raises Invalid where two look the
-    same, or nobody could say yes, or no.
+    """(the outcomes allowed, the custom ones among them); raises Invalid if two look the same, or if none means
+    approve, or none reject.
     """
     if not found:
         return kind.outcomes, ()

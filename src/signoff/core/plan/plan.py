@@ -1,6 +1,6 @@
-"""A plan: the steps an intent goes through, frozen when it was submitted.
+"""A plan: the steps of an intent, frozen when it was submitted.
 
-``check_plan`` is where a plan is refused: an unknown route, a step nobody can reach an end from, a duplicate id.
+``check_plan`` refuses an invalid plan: an unknown route, a step from which no end can be reached, a duplicate id.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ SUCCESS: Final = "success"  # what a route is declared ``as``, where what it lea
 
 
 class After(StrEnum):
-    """What a step may follow: a yes, a no, a request for changes, or nobody's answer in time."""
+    """What a step may follow: an approval, a rejection, a request for changes, or expiry."""
 
     YES = "yes"
     NO = "no"
@@ -37,7 +37,7 @@ class After(StrEnum):
 
 
 class Route(msgspec.Struct, frozen=True):
-    """A way out of a step. ``success``: declared as one, although it is not what the step was to come to."""
+    """A route out of a step. ``success``: declared as one, although it does not follow the step's success."""
 
     after: After
     target: str
@@ -45,8 +45,8 @@ class Route(msgspec.Struct, frozen=True):
 
 
 class StepBase(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What every step has. Routes name a step or ``end``; None means the default. ``on_failure_as``, ``on_timeout_as``:
-    ``success`` where the workflow declares that route to be one.
+    """The fields of every step. Routes name a step or ``end``; None means the default. ``on_failure_as``,
+    ``on_timeout_as``: ``success`` if the workflow declares that route to be one.
     """
 
     id: str
@@ -60,8 +60,8 @@ class StepBase(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class AgentStep(StepBase, frozen=True, tag="agent", omit_defaults=True, kw_only=True):
-    """Hand the intent to an agent and take its result. ``max_retries``: of failures that may pass (an exception, what
-    the agent calls retryable), beside the first attempt; ``push`` when the agent is called by HTTP.
+    """Deliver the intent to an agent and take its result. ``max_retries``: for retryable failures (an exception, or as
+    the agent reports), in addition to the first attempt; ``push`` if the agent is called by HTTP.
     """
 
     agent: str
@@ -74,9 +74,9 @@ class AgentStep(StepBase, frozen=True, tag="agent", omit_defaults=True, kw_only=
 
 
 class HumanStep(StepBase, frozen=True, tag="human", omit_defaults=True, kw_only=True):
-    """Open a task for people and wait for their decision. ``choices``: of policies, by what is in the payload;
-    ``chosen``: which of them it was, once the task names a policy; ``lent``: which of the step's fields a policy filled
-    in, so that another version of it, or another one, can take them back.
+    """Open a task for people and wait for their decision. ``choices``: of policies, by payload; ``chosen``: which of
+    them it was, once the task names a policy; ``lent``: the fields that a policy filled in, so that another version or
+    policy can replace them.
     """
 
     task: TaskSpec
@@ -86,18 +86,18 @@ class HumanStep(StepBase, frozen=True, tag="human", omit_defaults=True, kw_only=
 
     @property
     def without_policy_defaults(self) -> "HumanStep":
-        """The step without what a policy has lent it."""
+        """The step without the fields that a policy filled in."""
         return replace(self, **dict.fromkeys(self.lent, None), lent=()) if self.lent else self
 
 
 class DelayStep(StepBase, frozen=True, tag="delay", omit_defaults=True, kw_only=True):
-    """Wait for a while."""
+    """Wait for a time."""
 
     lasts: timedelta
 
 
 class NotifyStep(StepBase, frozen=True, tag="notify", omit_defaults=True, kw_only=True):
-    """Tell somebody and go on."""
+    """Notify someone and go on."""
 
     to: tuple[str, ...] = ()
     message: str = ""
@@ -107,7 +107,7 @@ Step = AgentStep | HumanStep | DelayStep | NotifyStep
 
 
 class Plan(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
-    """steps in order; ``direct`` when the intent itself is what the agent gets (one implied step)."""
+    """steps in order; ``direct`` if the agent gets the intent itself (one implied step)."""
 
     steps: tuple[Step, ...] = ()
     entry: str = ""
@@ -121,7 +121,7 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
 
     @cached_property
     def next_of(self) -> dict[str, str]:
-        """Each step's neighbour in order; the last one's is ``end``."""
+        """The next step of each step; the last one's is ``end``."""
         ids = [step.id for step in self.steps]
         return dict(zip(ids, [*ids[1:], END], strict=True))
 
@@ -159,12 +159,12 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
         return step.on_success or self.next_of[step.id]
 
     def after_outcome(self, step: HumanStep, word: str) -> Route | None:
-        """Where a decision leads: to the outcome's own step, else where its meaning does; None: it has no route."""
+        """The route of a decision: to the outcome's own step, else by its meaning; None: it has no route."""
         outcome = step.task.outcome(word)
         return self._way(step, outcome.meaning, outcome.goto, success=outcome.success)
 
     def after_meaning(self, step: HumanStep, meaning: Meaning) -> Route | None:
-        """Where a decision of this meaning leads, whatever its word."""
+        """The route of a decision with this meaning, whatever its outcome."""
         return self._way(step, meaning, "", success=False)
 
     def _way(self, step: HumanStep, meaning: Meaning, goto: str, *, success: bool) -> Route | None:
@@ -178,7 +178,7 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
                 return Route(After.NO, goto, success) if goto else after_failure(step)
 
     def after_silence(self, step: HumanStep) -> Route | None:
-        """Where nobody's answer in time leads, as the policy's fallback or the step says."""
+        """The route of an expiry, by the policy's fallback or the step."""
         fallback, word = step.task.fallback, step.task.fallback_outcome
         if fallback is Fallback.EXPIRE:
             return after_timeout(step)
@@ -186,7 +186,7 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
         return msgspec.structs.replace(route, after=After.SILENCE) if route else None
 
     def routes(self, step: Step) -> tuple[Route, ...]:
-        """Every way out of a step that may be gone, what a yes leads to first."""
+        """Every possible route out of a step, the one after an approval first."""
         return self._ways[step.id] if self.by_id.get(step.id) is step else self._routes(step)
 
     def _routes(self, step: Step) -> tuple[Route, ...]:
@@ -201,7 +201,7 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
         return tuple(sorted(ways.values(), key=lambda route: _ORDER.index(route.after)))
 
     def after_changes(self, step: Step) -> str | None:
-        """Where a request for changes goes: as routed, else back to the nearest agent step before."""
+        """The route of a request for changes: as set, else back to the nearest earlier agent step."""
         if step.on_changes:
             return step.on_changes
         before = self.steps[: [s.id for s in self.steps].index(step.id)]
@@ -209,12 +209,12 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
 
 
 def after_failure(step: Step) -> Route | None:
-    """Where a step that failed leads, if anywhere."""
+    """The route of a step that failed, if there is one."""
     return Route(After.NO, step.on_failure, step.on_failure_as == SUCCESS) if step.on_failure else None
 
 
 def after_timeout(step: Step) -> Route | None:
-    """Where a step that ran out of time leads, if anywhere."""
+    """The route of a step that timed out, if there is one."""
     return Route(After.SILENCE, step.on_timeout, step.on_timeout_as == SUCCESS) if step.on_timeout else None
 
 
@@ -223,8 +223,8 @@ NO_PLAN: Final = Plan()
 
 
 def with_default_retries(plan: Plan) -> Plan:
-    """The plan with a number of retries for each agent step that named none: two where a person's yes has led there,
-    so that a yes is not spent by one exception; elsewhere none.
+    """The plan with a number of retries for each agent step that sets none: two if a person's approval leads there, so
+    that one exception does not use up an approval; otherwise none.
     """
     behind: set[str] = set()
     ahead = [
@@ -249,7 +249,7 @@ def with_default_retries(plan: Plan) -> Plan:
 
 
 def check_plan(plan: Plan) -> Plan:
-    """The plan itself, if it can run; raises Invalid naming the step and the field."""
+    """The plan itself, if it is valid; raises Invalid naming the step and the field."""
     if not 1 <= len(plan.steps) <= MAX_STEPS:
         raise Invalid(
             "invalid_plan", f"A plan has 1 to {MAX_STEPS} steps, this one {len(plan.steps)}.", field="steps"
@@ -321,7 +321,7 @@ def unreached(plan: Plan) -> list[str]:
 
 
 def reached(plan: Plan, holds: Callable[[Step], bool] = lambda step: False) -> set[str]:
-    """The steps to which routes lead from the start. ``holds``: a step whose success is not followed."""
+    """The steps that routes lead to from the start. ``holds``: a step whose success is not followed."""
     found: set[str] = set()
     ahead: list[str | None] = [plan.entry or plan.steps[0].id]
     while ahead:
@@ -336,8 +336,8 @@ def reached(plan: Plan, holds: Callable[[Step], bool] = lambda step: False) -> s
 
 
 def refuse_unreached(*plans: Plan) -> None:
-    """Raise Invalid where a step could never run: an approval that is routed around must not look like one. Of several
-    plans it is one in its variants, and a step has to run in one of them.
+    """Raise Invalid if a step could never run: an approval that is routed around must not look like one. Of several
+    plans that are variants, a step must run in one of them.
     """
     first, *others = map(unreached, plans)
     if lost := [step for step in first if all(step in other for other in others)]:

@@ -1,5 +1,5 @@
-"""A choice of policies as a workflow writes it: ``[{when: {amount: {above: 1000}}, use: strict}, {use: usual}]``.
-Conditions are of a closed set, with one field each; there are no expressions, and nothing in them is run.
+"""A choice of policies as written in a workflow: ``[{when: {amount: {above: 1000}}, use: strict}, {use: usual}]``.
+Conditions are a closed set, one field each; there are no expressions, and nothing is evaluated.
 """
 
 import re
@@ -32,7 +32,7 @@ class Condition(msgspec.Struct, frozen=True):
 
 
 class PolicyChoice(msgspec.Struct, frozen=True, omit_defaults=True):
-    """``use``: the policy's name, where all conditions hold."""
+    """``use``: the policy's name, if all conditions hold."""
 
     use: str
     when: tuple[Condition, ...] = ()
@@ -52,7 +52,7 @@ _Value = str | int | float
 
 
 class TestsSource(DocumentStruct, frozen=True, kw_only=True):
-    """What one field of the payload is compared with."""
+    """What a field of the payload is compared with."""
 
     equals: _Value | bool | None = msgspec.field(name="is", default=None)
     one_of: Annotated[tuple[_Value, ...], Meta(max_length=100)] | None = msgspec.field(
@@ -77,14 +77,14 @@ def _read_conditions(fields: Fields, name: str) -> tuple[Condition, ...]:
 
 
 class ChoiceSource(DocumentStruct, frozen=True, kw_only=True):
-    """One of several policies, and what in the payload selects it."""
+    """One of several policies, and the condition on the payload that selects it."""
 
     when: Annotated[tuple[Condition, ...], reads(_read_conditions, dict[str, TestsSource])] = ()
     use: Name
 
 
 def read_choices(fields: Fields, name: str) -> tuple[PolicyChoice, ...]:
-    """The choices in a field; raises Invalid naming what could not be judged, or could never be reached."""
+    """The choices in a field; raises Invalid naming one that could not be evaluated, or never be reached."""
     entries = [fields.item(name, index, entry) for index, entry in enumerate(fields.each(name, most=_MOST))]
     if not entries:
         raise fields.invalid(name, "names no policy")

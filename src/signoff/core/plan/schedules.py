@@ -9,7 +9,7 @@ MAX_REMINDERS: Final = 1000
 
 
 class Reminders(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Remind first after ``after``, then each ``every``, at most ``at_most`` times."""
+    """Remind first after ``after``, then every ``every``, at most ``at_most`` times."""
 
     after: timedelta
     every: timedelta
@@ -26,8 +26,8 @@ class Backoff(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class RetryPolicy(msgspec.Struct, frozen=True):
-    """How often something is sent: ``attempts`` refusals make it dead, fewer (``with_other``) if the recipient has
-    another channel.
+    """How often something is sent: after ``attempts`` failures it is dead, or fewer (``with_other``) if the recipient
+    has another channel.
     """
 
     backoff: Backoff

@@ -1,4 +1,4 @@
-"""What every way of asking people has in common, whoever wrote it: titles, outcomes, demands, the form."""
+"""What all formats of human steps share: titles, outcomes, requirements, the form."""
 
 import re
 from typing import Any, Final
@@ -19,8 +19,8 @@ _PLACEHOLDER: Final = re.compile(r"\{\{?\s*[\w$][^{}\n]{0,100}\}\}?")
 
 
 def title(fields: Fields, kind: TaskType) -> str:
-    """What a task is called. It is shown as it is written: nothing is filled in, so braces are refused, or (AXP) said
-    to stay what they are.
+    """The title of a task. It is shown as written: there are no placeholders, so braces are refused, or (AXP) warned
+    of.
     """
     words = fields.text("title")
     if "{" in words or "}" in words:
@@ -34,7 +34,7 @@ def title(fields: Fields, kind: TaskType) -> str:
 
 
 def refuse_placeholders(fields: Fields, name: str, text: str) -> None:
-    """Refuse a text in which values would have to be filled in, or (AXP) warn of it: it is sent as it is written."""
+    """Refuse a text with placeholders, or (AXP) warn of it: it is sent as written."""
     found = _PLACEHOLDER.search(text)
     if found is None:
         return
@@ -61,23 +61,23 @@ def asked_form(fields: Fields, name: str, kind: TaskType) -> dict[str, Any] | No
 
 
 def one_decision(approvers: tuple[str, ...]) -> tuple[Stage, ...]:
-    """One stage, decided by one of these people; by anyone who may approve where none is named."""
+    """One stage, decided by one of these people; by the default approvers if none is named."""
     return (Stage(approvers),) if approvers else _ANYBODY
 
 
 def outcomes(fields: Fields, name: str, kind: TaskType) -> tuple[str, ...]:
-    """The outcomes a task allows: as listed (1 to 20 words of at most 64 characters), else its type's own."""
+    """The outcomes that a task allows: as listed (1 to 20 names of at most 64 characters), else its type's own."""
     return fields.texts(name, most=20, longest=64) or kind.outcomes
 
 
 def can_say_yes(allowed: tuple[str, ...]) -> bool:
-    """Whether one of the outcomes is a yes; if not, every answer ends the step as a no."""
+    """Whether one of the outcomes means approve; if not, every answer ends the step as a rejection."""
     return any(meaning_of(word) is Meaning.APPROVES for word in allowed)
 
 
 def form(fields: Fields, name: str) -> dict[str, Any] | None:
-    """The JSON Schema of an answer, or None; raises Invalid unless it is one small schema of an object, at most
-    16 KiB and 8 deep, of the keywords that ``core/plan/form_schema.py`` knows.
+    """The JSON Schema of an answer, or None; raises Invalid unless it is one small schema of an object, at most 16 KiB
+    and 8 deep, with the keywords that ``core/plan/form_schema.py`` supports.
     """
     schema = fields.data(name)
     if schema is None or (fields.lenient and not schema):

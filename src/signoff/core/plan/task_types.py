@@ -1,6 +1,6 @@
-"""The kinds of human task: which outcomes each has, which of them say yes, and how an answer is checked.
+"""The types of human task: the outcomes of each, which of them approve, and how an answer is checked.
 
-Anything that is not clearly a yes is not a yes: routes and callers fail closed.
+Anything that is not clearly an approval is not one: routes and callers fail closed.
 """
 
 from datetime import timedelta
@@ -24,7 +24,7 @@ class Meaning(StrEnum):
 
 
 class Ending(StrEnum):
-    """How a task ended. Six different facts, never confused; silence (expired) is never consent."""
+    """How a task ended. Six different endings, never confused; silence (expired) is never consent."""
 
     APPROVED = "approved"
     REJECTED = "rejected"
@@ -44,7 +44,7 @@ CHANGES_REQUESTED: Final = "changes_requested"
 
 
 class BuiltIn(NamedTuple):
-    """An outcome that a task type has: its word, what it means, the label of its button."""
+    """An outcome of a task type: its name, its meaning, the label of its button."""
 
     name: str
     meaning: Meaning
@@ -66,8 +66,8 @@ _EXCEPTION: Final = BuiltIn("override_approved", Meaning.APPROVES, "Allow the ex
 
 
 class Trait(Flag):
-    """What a type of task is like. CONSENT: a yes is a yes to the request itself; INPUT: not a yes is wanted but an
-    answer; ONE_PRESS: a button in a message says all of it; COMMENT, EVIDENCE: required unless the task says otherwise.
+    """Properties of a task type. CONSENT: approving consents to the request itself; INPUT: it asks for input, not for
+    approval; ONE_PRESS: one button in a message answers it; COMMENT, EVIDENCE: required unless the task says otherwise.
     """
 
     NONE = 0
@@ -79,8 +79,8 @@ class Trait(Flag):
 
 
 class TaskType(StrEnum):
-    """The kinds of human task. Each is declared here and nowhere else: its outcomes, the title where none is given,
-    what is asked where no title is shown, what it is like, the label of the comment.
+    """The types of human task. Each is declared here and nowhere else: its outcomes, the default title, what is asked
+    if no title is shown, its traits, the label of the comment.
     """
 
     outcomes: tuple[str, ...]
@@ -132,10 +132,10 @@ MEANS: Final = {"approve": Meaning.APPROVES, "reject": Meaning.REJECTS, "changes
 
 
 class Stage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Who may decide at this stage, and how many distinct persons it takes.
+    """Who may decide at this stage, and how many distinct people are needed.
 
-    approvers: parties: person ids, e-mail addresses, ``team:NAME`` or ``role:NAME``; empty means every person
-    who may approve. every: each party has to say yes, by a person of its own; else ``need`` persons of any of them.
+    approvers: person ids, e-mail addresses, ``team:NAME`` or ``role:NAME``; empty means every person with an approving
+    role. every: each entry has to approve, with a different person; else ``need`` people of any of them.
     """
 
     approvers: tuple[str, ...] = ()
@@ -150,8 +150,8 @@ class Stage(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Strength(StrEnum):
-    """How surely it is known who answered, weakest first. Chat and keys (by API, from scripts, on the command line)
-    count as a link: whoever reads somebody's files has their key.
+    """How certainly the server knows who answers, weakest first. Chat and keys (by API, from scripts, on the command
+    line) count as a link: anyone who can read a person's files has their key.
     """
 
     LINK = "link"
@@ -167,12 +167,12 @@ class Risk(StrEnum):
 
 
 def least_strength(risk: Risk) -> Strength:
-    """The weakest proof that may decide at this risk."""
+    """The weakest assurance that may decide at this risk."""
     return Strength.LINK if risk in (Risk.LOW, Risk.MEDIUM) else Strength.SESSION
 
 
 class Fallback(StrEnum):
-    """What follows when the deadline passes in silence. Whatever it is, the task is recorded as expired."""
+    """What follows expiry. Whatever it is, the task is recorded as expired."""
 
     EXPIRE = "expire"
     REJECT = "reject"
@@ -180,16 +180,16 @@ class Fallback(StrEnum):
 
 
 class Escalation(msgspec.Struct, frozen=True, omit_defaults=True):
-    """After ``after`` without a decision, ``to`` may decide too and is told."""
+    """After ``after`` without a decision, ``to`` may decide too and is notified."""
 
     after: timedelta
     to: tuple[str, ...]
 
 
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One answer that a task allows: its word, what it means, the label of its button, and the step that it leads to
-    (``goto``; "": where every answer of that meaning leads). ``success``: the intent may still complete there, although
-    this is no yes.
+    """One answer that a task allows: its name, its meaning, the label of its button, and the step it leads to
+    (``goto``; "": as every answer with that meaning). ``success``: the intent may still complete on that route,
+    although this does not approve.
     """
 
     name: str
@@ -200,10 +200,10 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What people are asked, frozen with the plan. ``outcomes``: the words that may be answered; ``own``: those of them
-    that the workflow defines itself. ``policy``: its name and version (``prod-change@3``), if it has one;
-    ``because``: on what ground that one was chosen, if it was;
-    ``roster``: who was in each team and role at that time: whoever joins later may not decide, who leaves neither.
+    """The spec of a task, frozen with the plan. ``outcomes``: the answers allowed; ``own``: the custom ones that the
+    workflow defines. ``policy``: its name and version (``prod-change@3``), if it has one; ``because``: why that one was
+    chosen, if it was; ``roster``: the members of each team and role at that time: those who join later may not decide,
+    nor those who leave.
     """
 
     type: TaskType = TaskType.APPROVAL
@@ -258,10 +258,9 @@ class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Vote(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One person's answer. ``person`` is who answered; ``principal`` in whose stead, where that is another;
-    ``for_names`` the parties of the stage that the answer stands for. ``number``: their first answer at this stage, the
-    second, ...; ``replaced``: the outcomes of the earlier ones, in order. ``behind``: the other persons who have the
-    key that was used.
+    """One person's answer. ``person`` answered; ``principal`` is the person on whose behalf, if another; ``for_names``
+    the approvers of the stage that it counts for. ``number``: the number of this answer of theirs at this stage;
+    ``replaced``: the outcomes of earlier ones, in order. ``behind``: the other people who have the key that was used.
     """
 
     person: str

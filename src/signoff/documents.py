@@ -1,5 +1,5 @@
-"""Documents in files: JSON or YAML, one object each. Twice the same key is an error: the reader would otherwise choose
-one in silence. What is wrong with one is told by its line.
+"""Documents in files: JSON or YAML, one object each. A duplicate key is an error: the parser would otherwise pick one
+silently. Errors name the line.
 """
 
 import json
@@ -28,7 +28,7 @@ def is_yaml(path: Path) -> bool:
 
 
 def parse(text: str, name: str, *, yaml: bool) -> Document:
-    """The object that text holds; name: of its source, for messages."""
+    """The object in a text; name: of its source, for messages."""
     found = _from_yaml(text, name) if yaml else parse_json(text, name)
     if not isinstance(found, dict):
         raise _wrong(f"{name} holds no object.", hint='Expected {"name": value, ...} at the top.')
@@ -43,7 +43,7 @@ def read_text(path: Path) -> str:
 
 
 def parse_json(text: str, name: str) -> Any:
-    """The value that text holds; raises Invalid, also for what JSON does not have."""
+    """The value in a text; raises Invalid, also for what JSON does not support."""
     if too_deep(text.encode("utf-8", "surrogatepass")):
         raise _too_deep(name)
     try:
@@ -75,7 +75,7 @@ def _from_yaml(text: str, name: str) -> Any:
         ) from None
 
     class Limited(Composer):
-        """Counts depth and merged values while it reads, not once it is too late."""
+        """Counts depth and merged values while reading, before it is too late."""
 
         nested = 0
 
@@ -88,7 +88,7 @@ def _from_yaml(text: str, name: str) -> Any:
             return node
 
     class Constructor(SafeConstructor):
-        """Dates stay the text they were written as: a payload is JSON in the end."""
+        """Dates stay text, as written: a payload becomes JSON."""
 
         def __init__(self, *given: Any, **more: Any) -> None:
             super().__init__(*given, **more)
@@ -106,7 +106,7 @@ def _from_yaml(text: str, name: str) -> Any:
             return super().flatten_mapping(node)
 
         def _count(self, merged: Any) -> None:
-            """Of what a merge key names, before it is copied."""
+            """The values of a merge key, before they are copied."""
             for one in merged.value if merged.id == "sequence" else [merged]:
                 if one.id == "mapping":
                     self.flatten_mapping(one)
@@ -152,7 +152,9 @@ def _from_yaml(text: str, name: str) -> Any:
 
 
 def _yaml_words(error: Exception) -> str:
-    """What is wrong and where, without the lines around it, which the parser quotes and which may hold a secret."""
+    """What is wrong and where, without the surrounding lines, which the parser quotes and which may contain a
+    secret.
+    """
     problem = getattr(error, "problem", None) or getattr(error, "context", None) or "it cannot be read"
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     if type(error).__name__ == "DuplicateKeyError":
@@ -162,7 +164,7 @@ def _yaml_words(error: Exception) -> str:
 
 
 def _check_size(found: Any, name: str) -> None:
-    """Raise Invalid for what nests too deep, or grows beyond MAX_VALUES once each alias is written out."""
+    """Raise Invalid for a document that is nested too deep, or exceeds MAX_VALUES once its aliases are expanded."""
     size = 0
     level = [found]
     for _ in range(MAX_DEPTH + 1):
@@ -195,7 +197,7 @@ _PART: Final = re.compile(r"\[(\d+)\]")
 
 
 def line_of(text: str, field: str) -> int | None:
-    """The line on which a field of a document stands, or what is nearest above it; None where that is nowhere.
+    """The line of a field of a document, or of its nearest existing parent; None if there is none.
 
     ``field``: a dotted path as errors name it. Names with dots in them, and steps named by their ids, are found too.
     """
@@ -217,7 +219,7 @@ def _flows(text: str) -> list[Any]:
 
 
 def _walk(node: Any, path: str, line: int) -> tuple[int, bool]:
-    """(line of the last part of the path that is there, whether all of it is)."""
+    """(line of the last existing part of the path, whether the path exists completely)."""
     if not path:
         return line, True
     index = _PART.match(path)

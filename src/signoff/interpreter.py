@@ -1,11 +1,13 @@
-"""Known holes of the Python that runs this server. One table, for the server's start and for ``make check``."""
+"""Known vulnerabilities of the Python that runs this server. One table, for the server's start and for ``make
+check``.
+"""
 
 import sys
 from typing import Final, NamedTuple
 
 
 class Vulnerability(NamedTuple):
-    """``fixed``: the first release of each line without it; lines that are newer than all of these never had it."""
+    """``fixed``: the first fixed release of each line; newer lines were never affected."""
 
     name: str
     about: str
@@ -22,7 +24,7 @@ HOLES: Final = (
 
 
 def vulnerabilities(version: tuple[int, int, int] = sys.version_info[:3]) -> list[Vulnerability]:
-    """Those that this interpreter has."""
+    """Those of this interpreter."""
     return [hole for hole in HOLES if any(version[:2] == one[:2] and version < one for one in hole.fixed)]
 
 

@@ -1,6 +1,6 @@
-"""What a server logs, and how a line looks: only our own loggers speak below a warning.
+"""What a server logs, and in which format: below a warning only our own loggers are enabled.
 
-Libraries log addresses and headers at their lower levels, and what is written there may hold secrets.
+Libraries log addresses and headers at their lower levels, which may contain secrets.
 """
 
 import json
@@ -15,7 +15,7 @@ from signoff.notify.plain_text import one_line
 
 
 def start_logging(config: Config, stream: TextIO | None = None) -> None:
-    """From now on log to ``stream``, stderr by default, as the settings say."""
+    """Log to ``stream``, stderr by default, as the settings say."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter((JsonLines if config.log_format == "json" else Lines)(config.secrets))
     root = logging.getLogger()
@@ -29,7 +29,7 @@ def _at(record: logging.LogRecord) -> str:
 
 
 class Masking(logging.Formatter):
-    """What every line goes through: no secret of the settings, and nothing that looks like one, gets into a log."""
+    """A filter for every line: secrets of the settings, and anything that looks like one, are masked."""
 
     def __init__(self, secrets: tuple[str, ...] = ()) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Masking(logging.Formatter):
 
 
 class Lines(Masking):
-    """One line for a person; a traceback stands below it. Text from outside cannot forge a line."""
+    """One line for a person; a traceback follows below. Text from outside cannot forge a line."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = f"{_at(record)} {record.levelname.lower()} {record.name}: {one_line(record.getMessage())}"

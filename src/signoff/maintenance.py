@@ -1,4 +1,4 @@
-"""What the command line does to a database without serving it."""
+"""Database maintenance for the command line, without a running server."""
 
 import asyncio
 from pathlib import Path
@@ -36,7 +36,7 @@ def backup(config: Config, target: Path) -> None:
 
 
 def restore(config: Config, copy: Path) -> Path | None:
-    """Go back to a copy of a SQLite database; where the one that stood there is kept now."""
+    """Restore a copy of a SQLite database; returns where the replaced one is kept."""
     if not config.database.startswith("sqlite:"):
         raise Refused(
             "restore_elsewhere",
@@ -51,7 +51,7 @@ def restore(config: Config, copy: Path) -> Path | None:
 
 
 def owner_key(config: Config, email: str, workspace: str) -> tuple[Person, Workspace, str]:
-    """A new key of an owner; also while servers use the database."""
+    """A new key for an owner; also while servers use the database."""
 
     async def work() -> tuple[Person, Workspace, str]:
         clock = Clock()
@@ -66,10 +66,10 @@ def owner_key(config: Config, email: str, workspace: str) -> tuple[Person, Works
 
 
 def check_database(config: Config) -> tuple[list[Finding], RetentionRun | None]:
-    """Everything that is wrong with the stored intents, an empty list when the database tells one truth; and what was
-    deleted so far.
+    """All inconsistencies of the stored intents, an empty list if there are none; and what retention has deleted so
+    far.
 
-    Only reads, so also while servers use it.
+    Read-only, so also while servers use it.
     """
 
     async def work() -> tuple[list[Finding], RetentionRun | None]:

@@ -1,7 +1,7 @@
-"""The file of ``signoff up --manifest``: read before anything is opened, applied before anybody is answered.
+"""The file of ``signoff up --manifest``: read before anything is opened, applied before the server accepts requests.
 
-It is the operator's word: whoever starts the server could change its database as well, so nobody is asked about it.
-Applying it again changes nothing; every change it makes is recorded as the system's, through the channel ``file``.
+It is the operator's decision: anyone who starts the server could change its database as well, so no confirmation is
+asked. Applying it again changes nothing; every change is recorded as the system's, through the channel ``file``.
 """
 
 from pathlib import Path
@@ -29,7 +29,7 @@ class ManifestFile(msgspec.Struct, frozen=True):
     manifest: Manifest
 
     def at(self, refusal: Refused) -> Invalid:
-        """The refusal with the line that it is about."""
+        """The error with the line that it is about."""
         line = line_of(self.text, refusal.field) if refusal.field else None
         where = f"{self.path}, line {line}" if line else str(self.path)
         return Invalid(refusal.code, f"{where}: {refusal.message}", field=refusal.field, hint=refusal.hint)
@@ -52,7 +52,9 @@ def read_manifest(name: str) -> ManifestFile:
 
 
 async def apply_manifest(server: Server, file: ManifestFile) -> int:
-    """Apply it to the server's one workspace; how many things it changed. Raises Invalid, and then changes nothing."""
+    """Apply it to the server's one workspace; returns the number of changes. Raises Invalid without changing
+    anything.
+    """
     spaces = await server.store.directory.workspaces()
     if len(spaces) != 1:
         raise Invalid(

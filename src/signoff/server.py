@@ -34,7 +34,7 @@ class Server(Components):
         self.served: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Open the store (migrating it) and start the loops. Raises Refused or Busy with the reason."""
+        """Open the store (and migrate it) and start the loops. Raises Refused or Busy with the reason."""
         await self._open()
         await self.store.listen(self.feed.hear)
         self._tasks = [asyncio.create_task(self.committer.run(lane)) for lane in range(self.committer.lanes)]
@@ -44,9 +44,10 @@ class Server(Components):
             self._tasks.append(asyncio.create_task(self.slack.socket.run()))
 
     async def _open(self) -> None:
-        """Open the store; a database that does not answer yet, as one started beside us, is waited for a while.
+        """Open the store; a database that does not respond yet, perhaps because it is starting too, is retried for a
+        while.
 
-        One that answers no (a wrong password, no such database, a newer schema) is not.
+        An error from the database (a wrong password, no such database, a newer schema) is not retried.
         """
         time = asyncio.get_running_loop().time
         wait = self.config.database_wait
@@ -66,7 +67,7 @@ class Server(Components):
             await asyncio.sleep(min(pause, left))
 
     async def stop(self) -> None:
-        """Finish what is queued, then let go of everything; what cannot be finished does not keep the store open."""
+        """Finish queued work, then release everything; unfinished work does not keep the store open."""
         self.state.stop()
         try:
             if self.slack is not None:
@@ -84,7 +85,9 @@ class Server(Components):
             await self.store.close()
 
     async def _cancel(self, tasks: list[asyncio.Task[None]]) -> None:
-        """End them. One that the database holds up ends when its transaction does, but not much later than that."""
+        """End the loops. One that is blocked by the database ends with its transaction, but not much later than
+        that.
+        """
         for task in tasks:
             task.cancel()
         if tasks and (await asyncio.wait(tasks, timeout=_DRAIN))[1]:

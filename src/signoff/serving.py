@@ -1,4 +1,4 @@
-"""A server that answers: its socket, its event loop, uvicorn around its app, and an end in good order."""
+"""A listening server: its socket, its event loop, uvicorn around its app, and an orderly shutdown."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ _OWN_FILES: Final = 64
 
 
 class _Uvicorn(uvicorn.Server):
-    """Ends open streams as soon as a signal comes: an open stream would hold the shutdown up."""
+    """Ends open streams as soon as a signal arrives: an open stream would delay the shutdown."""
 
     def __init__(self, config: uvicorn.Config, stopping: Callable[[], None]) -> None:
         super().__init__(config)
@@ -41,7 +41,7 @@ class _Uvicorn(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """As uvicorn's own, but a signal that was obeyed is not raised again afterwards: this is a clean end."""
+        """As uvicorn's own, but a handled signal is not raised again afterwards: this is a clean exit."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -60,8 +60,8 @@ class _Uvicorn(uvicorn.Server):
 
 
 def serve(config: Config, announce: Callable[[Server], None], line: Line | None = print) -> int:
-    """Run a server until SIGINT or SIGTERM. ``announce`` is called once it answers; ``line``: as in Components. Returns
-    the exit code.
+    """Run a server until SIGINT or SIGTERM. ``announce`` is called when it is ready; ``line``: as in Components.
+    Returns the exit code.
     """
     # Before it answers, either is an interruption; the first process of a container would not notice it otherwise.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -94,7 +94,9 @@ async def _serve(config: Config, announce: Callable[[Server], None], line: Line 
 async def running(
     config: Config, line: Line | None = print, clock: Clock | None = None
 ) -> AsyncIterator[Server]:
-    """A server that answers on its port, until the block ends or a signal stops it (``server.served`` is then done)."""
+    """A server that is ready on its port, until the block ends or a signal stops it (``server.served`` is then
+    done).
+    """
     file = read_manifest(config.manifest) if config.manifest else None
     listener = _bind(config)
     server = Server(config, line, clock)
@@ -143,7 +145,9 @@ def _limits(config: Config) -> ReceiveLimits:
 
 
 def _connections() -> int:
-    """As many as the system lets a process have files open, less what the server itself needs; 0 where it says no."""
+    """The maximum number of connections: the process's limit of open files, less what the server itself needs; 0 if
+    unknown.
+    """
     try:
         import resource
     except ImportError:  # Windows
@@ -153,7 +157,7 @@ def _connections() -> int:
 
 
 async def _prepare(server: Server, address: str, file: ManifestFile | None) -> None:
-    """All that is done before anybody is answered."""
+    """Everything that happens before the first request is accepted."""
     server.known_as(server.config.base_url or address)
     first = await _first_start(server, address)
     if file is not None:
@@ -174,8 +178,8 @@ async def _first_start(server: Server, address: str) -> bool:
 
 
 async def _login_url(server: Server) -> str:
-    """A link that signs the owner in, once: on the first start, while they are alone here and reached on this machine
-    only. "" otherwise: then whoever runs the server makes one, with ``signoff db signin-link``.
+    """A link that signs the owner in, once: on the first start, while there are no other people and the server listens
+    on this machine only. "" otherwise: then the operator creates one with ``signoff db signin-link``.
     """
     rows = server.store.directory
     spaces = await rows.workspaces()

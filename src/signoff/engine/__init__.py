@@ -1,6 +1,6 @@
-"""Making it happen: transactions, the clock, the loops. Knows the rules (core) and the outside (store, notify).
+"""Transactions, the clock and the loops. Uses the rules (core) and the outside (store, notify).
 
-Packages, from the bottom up: ``directory`` (the address book in memory), ``planning`` (request to plan), ``identity``
+Packages, from the bottom up: ``directory`` (the directory in memory), ``planning`` (request to plan), ``identity``
 (keys, sessions, limits), ``commit`` (the one way to change an intent), ``admin`` (changes of the directory),
 ``delivery`` (everything that is sent), ``read`` (everything that is shown).
 """

@@ -1,8 +1,7 @@
-"""The only reader of the system's clock. Everything else is given its moments.
+"""The only reader of the system clock; all other code receives the time.
 
-Time is judged by the database's clock, everywhere: inside a transaction it is read there, and outside of one ``now``
-goes on from what the database last said. So a server whose own clock is wrong is not wrong about anything. ``shift``
-moves the time, for tests and for users' tests.
+The database's clock is authoritative: inside a transaction it is read there, and outside of one ``now`` continues from
+the last reading. So a wrong clock on a server has no effect. ``shift`` moves the time, for tests.
 """
 
 import time
@@ -15,7 +14,7 @@ _BEST_FOR: Final = 30.0
 
 
 class Clock:
-    """The database's clock as far as it was heard of, else the system's; or one that a test moves."""
+    """The database's clock as last read, else the system's; or one that a test moves."""
 
     def __init__(self) -> None:
         self.shift = timedelta(0)
@@ -23,15 +22,15 @@ class Clock:
         self._heard_at = 0.0
 
     def wall(self) -> datetime:
-        """The machine's time, unshifted (aware UTC): the database time of SQLite."""
+        """The machine's time, unshifted (aware UTC): for SQLite, the database's time."""
         return datetime.now(UTC)  # noqa: TID251
 
     def steady(self) -> float:
-        """Seconds that pass evenly, whatever is done to the machine's time."""
+        """Monotonic seconds, independent of changes of the machine's time."""
         return time.monotonic()
 
     def now(self) -> datetime:
-        """The time used, between two readings of the database's."""
+        """The current time, between two readings of the database's clock."""
         if self._ahead is None:
             return self.wall() + self.shift
         return _EPOCH + timedelta(seconds=self.steady()) + self._ahead + self.shift
@@ -41,7 +40,7 @@ class Clock:
         return database_time + self.shift
 
     def hear(self, database_time: datetime) -> datetime:
-        """As ``of``, of a database with a clock of its own: ``now`` goes on from there."""
+        """As ``of``, for a database with its own clock: ``now`` continues from there."""
         steady = self.steady()
         ahead = database_time - _EPOCH - timedelta(seconds=steady)
         if self._ahead is None or ahead >= self._ahead or steady - self._heard_at > _BEST_FOR:
@@ -49,12 +48,12 @@ class Clock:
         return self.of(database_time)
 
     def move(self, by: timedelta) -> None:
-        """Let ``by`` pass at once."""
+        """Move the time forward by ``by``."""
         self.shift += by
 
 
 class FixedClock(Clock):
-    """A clock that stands still until it is moved, whatever the machine and the database say."""
+    """A clock that stands still until it is moved, independent of machine and database."""
 
     def __init__(self, at: datetime) -> None:
         super().__init__()

@@ -1,10 +1,9 @@
-"""Commits wake those who wait. A wake-up is a hint and the table is the truth: register, read, then wait.
-Who waits for an intent is handed what this process committed to it, and asks the table only where some is missing.
+"""Commits notify the waiters. A notification is a hint and the table is the truth: register, read, then wait. A waiter
+for an intent gets what this process committed to it, and reads the table only if some is missing.
 
-Words name what may have changed: an intent's id, ``agent:<workspace>:<address>`` for new deliveries,
-``tasks:<workspace>``, ``directory:<workspace>``, ``session:<person>``. Other replicas hear the same
-words a few milliseconds later, at most one announcement per ``_PAUSE``; never inside a write transaction, where it
-would serialise all commits.
+Topics name what may have changed: an intent's id, ``agent:<workspace>:<address>`` for new deliveries,
+``tasks:<workspace>``, ``directory:<workspace>``, ``session:<person>``. Other replicas are notified a few milliseconds
+later, at most one announcement per ``_PAUSE``; never inside a write transaction, where it would serialize all commits.
 """
 
 import asyncio
@@ -41,7 +40,7 @@ def session_topic(person: str) -> str:
 
 
 class Waiter:
-    """Registered for some words; set once any of them is spoken. Use as a context manager."""
+    """Registered for topics; set when any of them is published. Use as a context manager."""
 
     __slots__ = ("_asleep", "_feed", "_told", "_woken", "topics")
 
@@ -72,17 +71,17 @@ class Waiter:
         self._rise()
 
     def tell(self, change: Change) -> None:
-        """Hand over a committed change; the wake-up follows."""
+        """Hand over a committed change; the notification follows."""
         if len(self._told) < _UNHEARD:
             self._told.append(change)
 
     def told(self) -> list[Change]:
-        """The changes handed over since the last call, in the order of their commits; some may be missing."""
+        """The changes handed over since the last call, in commit order; some may be missing."""
         told, self._told = self._told, []
         return told
 
     async def wait(self, timeout: float) -> bool:
-        """True when woken within ``timeout`` seconds; then waits anew from the next call on."""
+        """True if notified within ``timeout`` seconds; the next call waits again."""
         if not self._woken:
             loop = asyncio.get_running_loop()
             self._asleep = loop.create_future()
@@ -101,7 +100,7 @@ class Waiter:
 
 
 class Feed:
-    """The in-process map word -> waiters, and the announcements to other replicas."""
+    """The in-process map topic -> waiters, and the announcements to other replicas."""
 
     def __init__(self, announce: Announce | None = None, reread: float = 20.0, pause: float = _PAUSE) -> None:
         self.waiters: dict[str, set[Waiter]] = {}
@@ -116,11 +115,11 @@ class Feed:
         return Waiter(self, topics)
 
     def watch(self, notified: Callable[[str], None]) -> None:
-        """Call ``notified`` with every word (directory caches)."""
+        """Call ``notified`` with every topic (directory caches)."""
         self._watchers.append(notified)
 
     def publish(self, topics: Iterable[str], changes: Iterable[Change] = ()) -> None:
-        """Wake local waiters now and hand them these committed changes; tell the other replicas soon."""
+        """Notify local waiters and hand them these committed changes; other replicas follow soon."""
         topics = list(topics)
         for change in changes:
             for waiter in self.waiters.get(change.after.id, ()):
@@ -131,7 +130,7 @@ class Feed:
             self._news.set()
 
     def hear(self, topics: Iterable[str]) -> None:
-        """Wake whoever waits for these words; the empty word means that anything may have changed."""
+        """Notify the waiters for these topics; the empty topic means that anything may have changed."""
         for topic in topics:
             if topic == "":
                 self._wake_all()
@@ -149,7 +148,7 @@ class Feed:
             notified("")
 
     async def run(self) -> None:
-        """Announce what was published, until cancelled. A lost announcement costs time, never truth."""
+        """Announce published topics until cancelled. A lost announcement delays readers, but nothing gets lost."""
         if self._announce is None:
             return
         while True:

@@ -1,4 +1,4 @@
-"""Run a step again and again until stopped: pauses, back-off after errors, and how it goes, for /ready."""
+"""A loop that runs a step repeatedly until stopped: pauses, back-off after errors, and its health for /ready."""
 
 import asyncio
 import contextlib
@@ -16,9 +16,10 @@ _LONGEST_TURN = 300.0  # no turn has so much to wait for: every send and every s
 
 
 class Loop:
-    """``once`` returns how many seconds to pause before the next turn (0: at once).
+    """``once`` returns how many seconds to pause before the next turn (0: none).
 
-    rest: seconds of a pause that no nudge ends, so that many nudges close together are one turn; clock: seconds.
+    rest: seconds of a pause that no nudge ends, so that many nudges in a short time cause one turn (debounce); clock:
+    seconds.
     """
 
     def __init__(
@@ -38,12 +39,12 @@ class Loop:
         self._outage = False
 
     def nudge(self) -> None:
-        """End the present pause."""
+        """End the current pause."""
         self._nudge.set()
 
     @property
     def state(self) -> str:
-        """``ok``; ``failing`` after several turns that failed; ``stuck`` in one that does not end."""
+        """``ok``; ``failing`` after several failed turns; ``stuck`` in one that does not end."""
         if self._began is not None and self._clock() - self._began > _LONGEST_TURN:
             return "stuck"
         return "ok" if self.failures < _TRIES else "failing"

@@ -1,4 +1,4 @@
-"""Run again, once, what failed after a yes: what today's rules say to ``core.intent.rerun``."""
+"""A rerun after an approval: checks the current policies for ``core.intent.rerun``."""
 
 import hashlib
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ class Reruns:
     async def rerun(
         self, actor: Actor, source: Intent, payload: bytes, facts: Sequence[Fact], directory: Snapshot
     ) -> Intent:
-        """The new intent; the same one whoever asks again. Raises Conflict where people have to be asked."""
+        """The new intent; the same one for every caller. Raises Conflict if people have to be asked again."""
         may_rerun(actor, source)
         new_id = rerun_id(source)
         if (known := await self._known(actor, new_id)) is not None:
@@ -76,7 +76,7 @@ class Reruns:
 
 
 def _refuse_changed(source: Intent, directory: Snapshot) -> None:
-    """Raise Conflict where what governs such requests has changed since: its people would be asked otherwise today."""
+    """Raise Conflict if the rules for such requests have changed since: people would be asked differently today."""
     workflow = directory.workflows.get(source.type)
     governed = from_workflow(source.plan)
     if governed != (workflow is not None) or (

@@ -1,5 +1,5 @@
-"""Everything else, by Apprise: addresses that an admin has configured, each of a service on the list. Apprise could
-also write files, run programs and call any host; what is not on the list is refused when the server starts.
+"""Other services through Apprise: addresses that an admin has configured, each of a service on the allow-list. Apprise
+could also write files, run programs and call any host; anything else is refused when the server starts.
 """
 
 import asyncio
@@ -37,8 +37,8 @@ _LONGEST_TITLE: Final = 150
 
 
 def parse_urls(text: str) -> tuple[str, ...]:
-    """The URLs of the setting; raises Invalid for a service that is not on the list, without the rest of its URL.
-    Whoever runs this server sets them and may choose any host, as for ``webhook_url``.
+    """The URLs of the setting; raises Invalid for a service that is not on the list, without quoting the rest of its
+    URL. The operator sets them and may choose any host, as for ``webhook_url``.
     """
     urls = tuple(text.split())
     for url in urls:
@@ -54,7 +54,7 @@ def parse_urls(text: str) -> tuple[str, ...]:
 
 
 def name_of(url: str) -> str:
-    """What an address is called where it is shown: its service and host, and a fingerprint, as the rest is secret."""
+    """The display name of an address: its service and host, and a fingerprint, as the rest is secret."""
     parts = urlsplit(url)
     # Without a path it is a topic, and no host.
     hosted = parts.scheme.lower() in _HOSTED and (parts.path.strip("/") or parts.fragment)
@@ -63,7 +63,7 @@ def name_of(url: str) -> str:
 
 
 class Apprise:
-    """Each address is a target of its own, by its name: what one does not take is sent to that one again."""
+    """Each address is a separate target, by its name: only an address that fails is retried."""
 
     def __init__(self, urls: tuple[str, ...]) -> None:
         self._urls = {name_of(url): url for url in urls}
@@ -98,7 +98,7 @@ class Apprise:
         return bool(sender.notify(body=body, title=title, body_format=apprise.NotifyFormat.TEXT))
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Nothing to release."""
 
 
 def _open(context: ChannelContext) -> Apprise | None:

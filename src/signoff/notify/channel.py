@@ -1,8 +1,8 @@
 """What a channel is, and how it declares itself. A channel is one module below ``notify`` that ends in a
 ``ChannelDeclaration``, and one line in ``registry``; settings, routing, addresses, pages and API derive from these.
 
-The command line reads the declarations where no server is installed, so a module of a channel imports the libraries
-that it sends with only when it sends.
+The command line reads the declarations if no server is installed, so a module of a channel imports the libraries that
+it sends with only when it sends.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -27,14 +27,14 @@ _SILENT: Final = frozenset(
 
 
 class Console:
-    """Writes through ``line``, a function that prints what it is given and a line end."""
+    """Writes through ``line``, a function that prints its argument and a line end."""
 
     def __init__(self, line: Callable[[str], None]) -> None:
         self._line = line
         self._open = True
 
     def show(self, notifications: Iterable[Notification]) -> None:
-        """Print those notifications that people may want to act on, all at once; never raises."""
+        """Print the notifications that people may want to act on, in one write; never raises."""
         if not self._open:
             return
         texts = [_text(one) for one in notifications if one.kind not in _SILENT]

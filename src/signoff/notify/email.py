@@ -1,7 +1,8 @@
-"""Mail over SMTP: text and HTML from one message, one thread for each task and person, nothing to fetch or to set off.
+"""Mail over SMTP: text and HTML from one message, one thread for each task and person, no remote content and nothing
+executable.
 
-The Message-ID is the same over all attempts, so a mail that went out twice is one mail to whoever reads it. A subject
-is made of our words and an admin's title; nobody else's text gets into a header.
+The Message-ID is the same over all attempts, so a mail client shows a duplicate once. A subject consists of our text
+and an admin's title; no other text gets into a header.
 """
 
 import asyncio
@@ -49,7 +50,7 @@ _WIRE: Final = compat32.clone(linesep="\r\n")
 
 @dataclass(frozen=True)
 class Smtp:
-    """Where mail goes. ``implicit``: TLS from the first byte; ``starttls``: refuse to go on without it."""
+    """The mail server. ``implicit``: TLS from the first byte; ``starttls``: refuse to continue without it."""
 
     host: str
     port: int
@@ -66,7 +67,7 @@ class Smtp:
 
 
 def parse_smtp(url: str) -> Smtp:
-    """From ``smtp://user:password@host:587?from=signoff@acme.example``; raises Invalid without its password."""
+    """From ``smtp://user:password@host:587?from=signoff@acme.example``; raises Invalid without quoting its password."""
     hint = "Write smtp://USER:PASSWORD@HOST:587?from=signoff@your.domain; smtps:// for port 465."
     parts = read_url(url, "smtp_url", ("smtp", "smtps"), hint)
     asked = {name: values[-1] for name, values in parse_qs(parts.query).items()}
@@ -151,7 +152,7 @@ class Email:
         self._free.append((asyncio.get_running_loop().time(), connection))
 
     async def _connection(self) -> "Connection":
-        """An open one that still answers, else a new one."""
+        """An open connection that still responds, else a new one."""
         import aiosmtplib
 
         while self._free:
@@ -190,7 +191,7 @@ class Email:
 
 
 def _said(error: "SMTPResponseException") -> str:
-    """The mail server's code and words."""
+    """The mail server's code and text."""
     return one_line(mask_text(f"{error.code} {error.message}".strip(), starred), _LONGEST_SAID)
 
 
@@ -200,9 +201,9 @@ def _tls(ca: str) -> ssl.SSLContext:
 
 
 def compose(message: "PersonalMessage", smtp: Smtp) -> bytes:
-    """The mail as it goes over the wire; NotSent for good when the address is none.
+    """The mail as sent; a permanent NotSent for an invalid address.
 
-    No value of a header has a line end: addresses are checked, the subject is made of one line, the rest is ours.
+    No header value has a line end: addresses are checked, the subject is a single line, the rest is ours.
     """
     if not _mailbox(message.to):
         raise NotSent("there is no valid e-mail address", permanent=True)
@@ -266,7 +267,7 @@ def _environment() -> "Environment":
 
 
 def _marked(text: str, lines: bool = True) -> Any:
-    """Somebody else's text as HTML: escaped, what is hidden in it named and set apart."""
+    """Untrusted text as HTML: escaped, with hidden characters named and highlighted."""
     from markupsafe import Markup, escape
 
     mark = Markup('<span style="background:#fde2e2;color:#9b1c1c;border-radius:3px">{}</span>')

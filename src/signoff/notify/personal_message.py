@@ -1,6 +1,6 @@
 """A message for one person, in parts, before a channel renders it. The author of each part stays visible: ``headline``,
 ``question``, ``facts`` and ``closing`` are ours or an admin's; ``said``, ``leaves`` (of the request), ``given`` (to the
-next steps) and ``reports`` (of the checks) are someone else's.
+next steps) and ``reports`` (of the checks) are other people's.
 """
 
 from datetime import datetime
@@ -25,9 +25,9 @@ class MessageAnswer(Struct, frozen=True):
 class PersonalMessage(Struct, frozen=True, kw_only=True):
     """``id`` is the same over all attempts; messages with one ``thread`` belong together.
 
-    tone: of the headline: "good" for a yes, "bad" for every other end, "" for a question; asked_by: whose leaves.
-    task, stage (from 1), digest, revision: what a choice answers; link: the one page to go to; rest: how many values
-    did not fit; earlier: what the provider called the person's former messages of this thread.
+    tone: of the headline: "good" for an approval, "bad" for every other ending, "" for a question; asked_by: whose
+    leaves. task, stage (from 1), digest, revision: what a choice answers; link: the one page to go to; rest: how many
+    values did not fit; earlier: the provider's ids of the person's former messages of this thread.
     """
 
     id: str
@@ -62,7 +62,7 @@ class PersonalMessage(Struct, frozen=True, kw_only=True):
 
     @property
     def missing(self) -> str:
-        """What is not shown, in words; "" when everything is."""
+        """What is not shown, as text; "" if everything is."""
         cut = sum(leaf.hidden for leaf in (*self.leaves, *self.given, *self.reports))
         parts = []
         if self.rest:

@@ -1,5 +1,5 @@
-"""Somebody else's text where there is only text: what is hidden in it is named in brackets, and so is what is odd about
-a word of look-alike letters.
+"""Untrusted text on plain-text surfaces: hidden characters are named in brackets, and so are words of look-alike
+letters.
 """
 
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ from signoff.core.text.hidden_characters import pieces as core_pieces
 
 
 def pieces(text: str, lines: bool = True) -> Iterator[tuple[str, bool]]:
-    """(text, whether it is our own remark on it), in order. A tab is four spaces; line ends stay, or without
-    ``lines`` are named too.
+    """(text, whether it is our own note), in order. A tab is four spaces; line ends stay, or without ``lines`` are
+    named too.
     """
     for piece in core_pieces(text, lines):
         if piece.mark == "hidden":
@@ -26,6 +26,6 @@ def visible(text: str) -> str:
 
 
 def one_line(text: str, longest: int = 0) -> str:
-    """All of it visible on one line; cut, and seen to be, where it is longer than ``longest`` (0: never)."""
+    """All of it visible on one line; cut, with a mark, if it is longer than ``longest`` (0: never)."""
     line = "".join(piece for piece, _ in pieces(text, lines=False))
     return line if not longest or len(line) <= longest else line[: longest - 1] + "\u2026"

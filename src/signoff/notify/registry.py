@@ -1,4 +1,4 @@
-"""Every channel, one line each. People without a preference are reached over the first personal one that has an
+"""Every channel, one line each. People without a preference are notified over the first personal one that has an
 address of theirs.
 """
 
@@ -23,7 +23,7 @@ def find_channel(name: str) -> ChannelDeclaration | None:
 
 
 def label_of(name: str) -> str:
-    """A channel as a sentence names it."""
+    """A channel's name for a sentence."""
     found = find_channel(name)
     return found.label if found else "any channel" if name == NO_CHANNEL else name
 

@@ -39,8 +39,8 @@ class ServiceMessage(Struct, frozen=True):
 
 
 def render(message_id: str, notification: Notification, base_url: str, by: str = "") -> ServiceMessage:
-    """``base_url``: the server's public address; ``by``: the name of the person whose act it was. Secrets in text that
-    others wrote are masked.
+    """``base_url``: the server's public address; ``by``: the name of the person who acted. Secrets in other people's
+    text are masked.
     """
     asks = notification.kind in ACTION_REQUIRED or notification.kind is NotificationKind.COMMENTED
     link = f"{base_url}/tasks/{step_run_id(notification.intent, notification.step_run)}" if asks else ""

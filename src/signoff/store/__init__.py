@@ -1,6 +1,6 @@
-"""Where everything durable is: one contract, kept by SQLite and by PostgreSQL.
+"""Durable storage: one contract, implemented for SQLite and PostgreSQL.
 
-``opening`` makes the store a database URL names; ``store`` is the contract, ``work`` its values, ``rows`` and ``sql``
-what both databases share, ``tables`` one module a table, ``sqlite`` and ``postgres`` what each does in its own way,
+``opening`` opens the store for a database URL; ``store`` is the contract, ``work`` its values, ``rows`` and ``sql``
+what both databases share, ``tables`` one module per table, ``sqlite`` and ``postgres`` what is specific to each,
 ``migrations`` the schema.
 """

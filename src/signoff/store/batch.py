@@ -1,7 +1,7 @@
 """One transaction's writes as rows of each table, ready to be sent set-wise.
 
-Cursors: an agent's numbers are handed out by one counter row, updated in the writing transaction and so
-locked until its commit. Whoever reads "cursor > the last one I saw" can never step over a late committer.
+Cursors: an agent's numbers come from one counter row, updated in the writing transaction and so locked until its
+commit. A reader of "cursor > the last one I saw" can never skip a late commit.
 """
 
 from collections import Counter
@@ -31,7 +31,9 @@ Agent = tuple[str, str]
 
 
 class WriteBatch(Struct):
-    """Rows in the column order of ``sql``; ``plans`` are those that may not be in the database, or not for long."""
+    """Rows in the column order of ``sql``; ``plans`` are those that may be missing in the database, or be deleted
+    soon.
+    """
 
     intents: list[Row] = field(default_factory=list)
     changes: list[Row] = field(default_factory=list)
@@ -46,7 +48,7 @@ class WriteBatch(Struct):
 
 
 def only_locked(found: Loaded, writes: Writes) -> Writes:
-    """The writes themselves; ValueError where they change an intent that this transaction did not lock."""
+    """The writes themselves; ValueError if they change an intent that this transaction did not lock."""
     for changed in writes.changed:
         if changed.intent.id not in found.intents:
             raise ValueError(f"intent {changed.intent.id} was changed without being locked")

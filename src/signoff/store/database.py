@@ -1,4 +1,4 @@
-"""What ``Intents``, ``Directory`` and ``Outbox`` need of a database: to read, and to write plain rows."""
+"""The database interface of the tables: to read, and to write plain rows."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,11 +13,11 @@ Statement = tuple[str, dict[str, Any]]
 
 
 class ConnectionLost(Busy):
-    """Nobody answers, or not any more; what was under way in the database may or may not have happened."""
+    """The connection failed or was lost; work that was under way may or may not have been committed."""
 
 
 class Database(Protocol):
-    """One of the two. Every call raises Busy when the database cannot be reached or its disk is full."""
+    """A database. Every call raises Busy if it is unreachable or its disk is full."""
 
     plans: Plans
 
@@ -30,7 +30,7 @@ class Database(Protocol):
         ...
 
     async def now(self) -> datetime:
-        """The time used: the database's, mapped by the store's clock."""
+        """The current time: the database's, mapped by the store's clock."""
         ...
 
 

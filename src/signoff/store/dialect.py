@@ -1,4 +1,4 @@
-"""How the one SQL text becomes each database's own: parameters, lists, row locks, set-wise inserts."""
+"""How the shared SQL text is adapted to each database: parameters, lists, row locks, set-wise inserts."""
 
 import re
 from functools import lru_cache
@@ -12,13 +12,13 @@ _NAME = re.compile(r"(?<!:):([a-z_]+)")
 
 @lru_cache(maxsize=512)
 def for_sqlite(sql: str) -> str:
-    """Row locks left out (there is one writer); a list is passed as a JSON array."""
+    """Row locks are left out (there is one writer); a list is passed as a JSON array."""
     return _LIST.sub(r"in (select value from json_each(:\1))", _LOCK.sub("", sql))
 
 
 @lru_cache(maxsize=512)
 def for_postgres(sql: str) -> tuple[str, tuple[str, ...]]:
-    """The statement with ``$n``, and the names whose values it takes in that order."""
+    """The statement with ``$n``, and the names of its parameters in that order."""
     sql = _LIST.sub(r"= any(:\1)", sql)
     names = tuple(dict.fromkeys(_NAME.findall(sql)))
     return _NAME.sub(lambda match: f"${names.index(match[1]) + 1}", sql), names
@@ -37,5 +37,5 @@ def insert_rows(table: Table, prefix: str, conflict: str = "") -> str:
 
 
 def unnest(table: Table, prefix: str) -> str:
-    """PostgreSQL: rows given as one array for each column, called ``<prefix>_<column>``."""
+    """PostgreSQL: rows given as one array per column, named ``<prefix>_<column>``."""
     return "unnest(" + ", ".join(f":{prefix}_{c}::{kind}[]" for c, kind in table.columns.items()) + ")"

@@ -1,6 +1,6 @@
 """The schema's versions: numbered files, applied in order under a lock, never changed once released.
 
-A database written by a newer release is refused, not guessed at.
+A database written by a newer release is refused.
 """
 
 from importlib.resources import files
@@ -40,7 +40,7 @@ def migrations(dialect: str) -> list[Migration]:
 
 
 def refuse_other(dialect: str, applied: int | None) -> None:
-    """Raises Refused unless ``applied`` is this release's schema: for whoever looks and changes nothing."""
+    """Raises Refused unless ``applied`` is this release's schema: for read-only use."""
     if steps := pending(dialect, applied):
         raise Refused(
             "schema_older",
@@ -50,7 +50,7 @@ def refuse_other(dialect: str, applied: int | None) -> None:
 
 
 def pending(dialect: str, applied: int | None) -> list[Migration]:
-    """What is to do from version ``applied`` (None: an empty database); raises Refused for a newer one."""
+    """The migrations to apply from version ``applied`` (None: an empty database); raises Refused for a newer one."""
     known = migrations(dialect)
     newest = known[-1].version
     if applied is not None and applied > newest:

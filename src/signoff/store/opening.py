@@ -19,7 +19,7 @@ def open_store(
     """The store at ``sqlite:///path`` or ``postgresql://…``; still closed.
 
     wall: the system clock, which is SQLite's database time (PostgreSQL has its own);
-    hear: in place of ``clock`` where the database has a clock of its own;
+    hear: in place of ``clock`` if the database has its own clock;
     listen: False where a connection pooler in between cannot pass notifications on.
     """
     scheme, _, rest = url.partition("://")

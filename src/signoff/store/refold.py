@@ -1,7 +1,7 @@
-"""Rows brought up to date with what their events mean to this release, in the migration that changed it.
+"""Rows rebuilt from their events by this release's rules, in the migration that changed them.
 
-``REFOLDED`` names the migrations after which the open intents' rows are folded anew. A final row holds nothing that is
-still to be decided, so it stays as it was written.
+``REFOLDED`` names the migrations after which the rows of open intents are rebuilt. A final row needs no further
+decisions, so it stays as it was written.
 """
 
 from collections.abc import Sequence
@@ -26,12 +26,12 @@ SAVE: Final = "update intents set state = :state where id = :id"
 
 
 def in_flight(row: Row, plans: dict[str, Plan]) -> bool:
-    """Whether a step has ended already, so that something may be left of it."""
+    """Whether a step has ended already, so that it may have left a setback."""
     return intent_of(row, plans).step_runs > 1
 
 
 def rebuilt(row: Row, events: Sequence[Row], plans: dict[str, Plan]) -> bytes | None:
-    """The state with the setback that the intent's events leave; None where the row has it already."""
+    """The state with the setback from the intent's events; None if the row has it already."""
     intent = intent_of(row, plans)
     now = fold((unseal(body, private) for body, private in events), intent.plan)
     if (now.setback, now.wanted) == (intent.setback, intent.wanted):

@@ -1,7 +1,7 @@
-"""Rows to values and back: the only file that knows what a column holds.
+"""Rows to values and back: the only file that knows what a column contains.
 
-An intent's ``state`` is its JSON without what stands beside it: its id, its plan and that plan's digest.
-Plans are shared by many intents: each is stored once under its digest, and a decoded one is kept in memory.
+An intent's ``state`` is its JSON without what has its own column: its id, its plan and that plan's digest. Plans are
+shared by many intents: each is stored once under its digest, and a decoded one is kept in memory.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ _replace = msgspec.structs.replace
 
 
 def micros(at: datetime) -> int:
-    """A moment as the databases keep it: microseconds since 1970 UTC."""
+    """A time as stored: microseconds since 1970 UTC."""
     since = at - _EPOCH
     return (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds
 
@@ -44,7 +44,7 @@ def maybe_moment(value: int | None) -> datetime | None:
 
 
 def encode_plan(plan: Plan) -> bytes:
-    """The one encoding of a plan: what its digest is taken of."""
+    """The canonical encoding of a plan, the input of its digest."""
     return _PLAN_OUT.encode(plan)
 
 
@@ -60,8 +60,8 @@ TRUST: Final = timedelta(minutes=10)
 class Plans:
     """Decoded plans by digest, the least recently used dropped first.
 
-    What is in here was in the database. Only ``kept`` says that it still is and stays for now: another server may
-    forget a plan that nothing names any more.
+    Everything in here was in the database. Only ``kept`` says whether it still is: another server may delete a plan
+    that nothing refers to.
     """
 
     def __init__(self, limit: int = 1024) -> None:
@@ -78,7 +78,7 @@ class Plans:
             return plan
 
     def put(self, digest: str, plan: Plan, kept_at: datetime | None = None) -> None:
-        """kept_at: the time in the transaction that wrote it, which is committed."""
+        """kept_at: the time in the committed transaction that wrote it."""
         with self._lock:
             self._plans[digest] = plan
             if kept_at is not None:
@@ -89,18 +89,18 @@ class Plans:
                 self._kept_at.pop(oldest, None)
 
     def kept(self, digest: str, now: datetime) -> bool:
-        """Whether an intent may name the plan without writing it again."""
+        """Whether an intent may refer to the plan without writing it again."""
         with self._lock:
             kept_at = self._kept_at.get(digest)
         return kept_at is not None and kept_at <= now < kept_at + TRUST
 
     def known(self, digests: set[str]) -> dict[str, Plan]:
-        """Those of ``digests`` that are in here."""
+        """Those of ``digests`` that are cached."""
         plans = {digest: self.get(digest) for digest in digests}
         return {digest: plan for digest, plan in plans.items() if plan is not None}
 
     def learn(self, rows: Sequence[Row]) -> dict[str, Plan]:
-        """Take in rows (digest, body)."""
+        """Add rows (digest, body)."""
         plans = {digest: _PLAN_IN.decode(body) for digest, body in rows}
         for digest, plan in plans.items():
             self.put(digest, plan)
@@ -120,7 +120,7 @@ UNREADABLE: Final = (
 
 
 def readable(row: Row, plans: dict[str, Plan]) -> bool:
-    """Whether (id, plan, state, ...) is an intent."""
+    """Whether (id, plan, state, ...) contains an intent."""
     try:
         intent_of(row, plans)
     except UNREADABLE:
@@ -129,7 +129,7 @@ def readable(row: Row, plans: dict[str, Plan]) -> bool:
 
 
 def ready_agent(intent: Intent) -> str | None:
-    """The agent that may take this intent's open delivery; None when there is none, or when it is pushed."""
+    """The agent that may claim this intent's open delivery; None if there is none, or if it is pushed."""
     step = intent.open
     return (
         step.agent

@@ -1,14 +1,14 @@
-"""Every statement the store sends, named and visible as SQL; ``dialect`` turns it into each database's own.
+"""Every SQL statement of the store, by name; ``dialect`` adapts it to each database.
 
-Written once for both: ``:name`` is a parameter, ``in :name`` takes a list, ``for update`` is left out where
-one writer makes it needless. The hot tables state their columns and types here, and only here.
+Written once for both: ``:name`` is a parameter, ``in :name`` takes a list, ``for update`` is left out for a single
+writer. The columns and types of the hot tables are defined here only.
 """
 
 from typing import Final, NamedTuple
 
 
 class Table(NamedTuple):
-    """A hot table: its columns in the order its rows are written, with PostgreSQL's type of each."""
+    """A hot table: its columns in the order in which rows are written, with PostgreSQL's type of each."""
 
     name: str
     columns: dict[str, str]

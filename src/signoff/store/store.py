@@ -1,7 +1,7 @@
-"""The store: where everything durable is. ``SqliteStore`` and ``PostgresStore`` state only their differences.
+"""The durable store. ``SqliteStore`` and ``PostgresStore`` define only their differences.
 
-Writing intents has one door, ``transact``. An unreachable database raises Busy("database_unavailable") from
-every call, a full disk Busy("storage_full"); a driver's own exception never gets out.
+``transact`` is the only way to write intents. An unreachable database raises Busy("database_unavailable") from every
+call, a full disk Busy("storage_full"); a driver's own exception is never raised.
 """
 
 from abc import ABC, abstractmethod
@@ -30,12 +30,12 @@ Work = Callable[[Loaded], Writes]
 
 
 def same(now: datetime) -> datetime:
-    """The clock of production: the database's time is the time."""
+    """The production clock: the database's time, unchanged."""
     return now
 
 
 class Store(ABC):
-    """One database. ``clock`` maps the database's time to the time used; tests move it."""
+    """One database. ``clock`` maps the database's time to the current time; tests move it."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -57,21 +57,21 @@ class Store(ABC):
 
     @abstractmethod
     async def look(self, write: bool = False) -> None:
-        """In place of ``open``, beside servers that use it: nothing is made or migrated. ``write``: something may be
-        added, else it is to read only.
+        """In place of ``open``, next to servers that use it: nothing is created or migrated. ``write``: rows may be
+        added, else it is read-only.
 
         Raises Refused (database_missing, schema_older, schema_newer) or Busy.
         """
 
     @abstractmethod
     async def close(self) -> None:
-        """Let go of everything; whatever was acknowledged is on disk."""
+        """Release everything; what was acknowledged is on disk."""
 
     @abstractmethod
     async def transact(self, want: Locks, work: Work) -> None:
         """Lock and read ``want``, call ``work``, write what it returns, commit.
 
-        What ``work`` raises goes to the caller, and nothing is written. ``work`` may be called again, afresh.
+        An exception of ``work`` is raised, and nothing is written. ``work`` may be called more than once.
         """
 
     @abstractmethod
@@ -84,7 +84,7 @@ class Store(ABC):
 
     @abstractmethod
     async def now(self) -> datetime:
-        """The time used."""
+        """The current time."""
 
     @abstractmethod
     async def ping(self) -> None:
@@ -92,18 +92,18 @@ class Store(ABC):
 
     @abstractmethod
     async def announce(self, topics: Sequence[str]) -> None:
-        """Tell other servers on this database that something about ``topics`` changed. Only ever a hint."""
+        """Notify other servers on this database that something about ``topics`` changed. Only a hint."""
 
     @abstractmethod
     async def listen(self, notified: Callable[[list[str]], None]) -> None:
-        """From now on call ``notified`` with announced words; [""] when some may have been missed."""
+        """Call ``notified`` with the topics that other servers announce; [""] if some may have been missed."""
 
     @abstractmethod
     async def backup(self, target: Path) -> None:
-        """Write a consistent copy to ``target``; raises Refused where the database's own tools do that."""
+        """Write a consistent copy to ``target``; raises Refused if the database's own tools are to be used."""
 
     async def forget_replies(self, limit: int) -> int:
-        """Delete up to ``limit`` stored answers whose time is over; how many. Those of open intents stand."""
+        """Delete up to ``limit`` expired answers; returns how many. Those of open intents are kept."""
         values = {"now": micros(await self.now()), "limit": limit}
         _, rows = await self.write((sql.RENEW_REPLIES, values), (sql.FORGET_REPLIES, values))
         return len(rows)

@@ -1,7 +1,7 @@
-"""What a transaction asks of the store, what it finds, and what it leaves: values only.
+"""The values of a transaction: what it locks, what it finds, and what it writes.
 
-A transaction is always the same: lock and read a ``Locks``, hand the ``Loaded`` to one synchronous callback,
-write the ``Writes`` that it returned, commit. One shape for both databases, and nothing can be half-done.
+A transaction is always the same: lock and read a ``Locks``, hand the ``Loaded`` to one synchronous callback, write the
+``Writes`` that it returned, commit. The same for both databases, and atomic.
 """
 
 from datetime import datetime, timedelta
@@ -38,8 +38,8 @@ class ClaimableRow(Struct, frozen=True):
 
 
 class Locks(Struct, frozen=True):
-    """What to lock and read. ``due``: how many intents whose moment has come; ``spaces``: workspaces whose last change
-    has to be known.
+    """What to lock and read. ``due``: how many intents with a due timer; ``spaces``: workspaces whose last change has
+    to be known.
     """
 
     ids: tuple[str, ...] = ()
@@ -89,7 +89,7 @@ class Resubmitted(Struct):
 
 
 class OutboxKind(StrEnum):
-    """What a row of the outbox holds, which decides how its ``notification`` is read and who sends it."""
+    """The type of an outbox row, which determines how its ``notification`` is decoded and who sends it."""
 
     PUSH = "push"
     SERVICE = "service"
@@ -120,7 +120,7 @@ class OutboxRow(Struct):
 
 
 class NewStoredReply(Struct):
-    """The answer to keep under a key until ``expires_at``; while ``intent`` is open and ``life`` after that, too."""
+    """The answer to store under a key until ``expires_at``; while ``intent`` is open and ``life`` after that, too."""
 
     key: IdempotencyKey
     fingerprint: str
@@ -131,7 +131,7 @@ class NewStoredReply(Struct):
 
 
 class Writes(Struct):
-    """Everything one transaction leaves. Each intent at most once in ``new`` and ``changed`` together."""
+    """The writes of one transaction. Each intent at most once in ``new`` and ``changed`` together."""
 
     new: list[NewIntent] = field(default_factory=list)
     changed: list[Changed] = field(default_factory=list)
@@ -142,8 +142,8 @@ class Writes(Struct):
 
 
 class Stored(Struct, frozen=True):
-    """An intent as read, its plan filled in, with the payload it was submitted with; ``forgotten``: that is gone, and
-    an empty object stands for it.
+    """An intent as read, its plan filled in, with the payload it was submitted with; ``forgotten``: that was deleted,
+    and an empty object is in its place.
     """
 
     intent: Intent
@@ -152,7 +152,7 @@ class Stored(Struct, frozen=True):
 
 
 class EventRow(Struct, frozen=True):
-    """One fact as stored: the bytes that were hashed, the erasable text apart from them, the chain's link."""
+    """One fact as stored: the hashed bytes, the erasable text apart from them, and the link of the chain."""
 
     seq: int
     body: bytes

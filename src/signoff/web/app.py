@@ -1,5 +1,5 @@
-"""The ASGI application: the table of endpoints behind Starlette's routers, one for each family of paths, so
-that no request is compared with paths of another family. ``server.py`` starts and stops it.
+"""The ASGI application: the table of endpoints behind Starlette's routers, one per path prefix, so that no request is
+compared with paths of another prefix. ``server.py`` starts and stops it.
 """
 
 from collections.abc import Sequence
@@ -27,12 +27,12 @@ ABSENT: Final = (
 
 
 def build_app(state: AppState, more: Sequence[BaseRoute] = ()) -> ASGIApp:
-    """The whole web layer over these parts; the API, the inbox's pages, and ``more`` routes."""
+    """The whole web layer over this state; the API, the pages, and ``more`` routes."""
     return PrefixRouter(api_routes(state), [*inbox_routes(state), *more], NotFoundHandler(state))
 
 
 def api_routes(state: AppState) -> list[Route]:
-    """One route per path, in the table's order; the methods of a path share a door."""
+    """One route per path, in the table's order; the methods of a path share a handler."""
     paths: dict[str, dict[str, Endpoint]] = {}
     for row in (*ENDPOINTS, *PAGES):
         paths.setdefault(row.path, {})[row.method] = row
@@ -46,7 +46,7 @@ def api_routes(state: AppState) -> list[Route]:
 
 
 class PrefixRouter:
-    """Routes by family: ``/v1/intents/…`` is one, ``/v1/tasks/…`` another; all other paths share one router."""
+    """Routes by prefix: ``/v1/intents/…`` is one, ``/v1/tasks/…`` another; all other paths share one router."""
 
     def __init__(self, routes: Sequence[Route], more: Sequence[BaseRoute], nowhere: ASGIApp) -> None:
         self.routes: dict[str, list[Route]] = {}
@@ -68,5 +68,5 @@ class PrefixRouter:
 
 
 def prefix_of(path: str) -> str:
-    """The word after ``/v1/``; "" for every other path."""
+    """The segment after ``/v1/``; "" for every other path."""
     return path[4:].partition("/")[0] if path.startswith("/v1/") else ""

@@ -145,7 +145,7 @@ class Stage(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def votes_needed(self) -> int:
-        """How many different people have to say yes."""
+        """How many different people have to approve."""
         return max(self.need, len(self.approvers)) if self.every else self.need
 
 
@@ -232,12 +232,12 @@ class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     own: tuple[Outcome, ...] = ()
 
     def outcome(self, word: str) -> Outcome:
-        """What an outcome means in this task: as the workflow defines it, else as the word means everywhere."""
+        """The meaning of an outcome in this task: as the workflow defines it, else the built-in one."""
         return next((one for one in self.own if one.name == word), None) or Outcome(word, meaning_of(word))
 
     @property
     def asks_for_a_yes(self) -> bool:
-        """Whether the form has a field that says yes or no to it: then it can be rejected, whatever outcomes it has."""
+        """Whether the form has a field that approves or rejects: then it can be rejected, whatever its outcomes."""
         asked = (self.form or {}).get("properties", {})
         return "approved" in asked or "acknowledged" in asked
 
@@ -245,7 +245,7 @@ class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.outcome(word).meaning
 
     def open_to(self, agreed: str) -> tuple[str, ...]:
-        """The words that may be answered now. ``agreed``: the yes that an earlier stage has chosen, which is the only
+        """The outcomes that can be given now. ``agreed``: the approving outcome that an earlier stage chose, the only
         one that a later stage can give.
         """
         if not agreed:
@@ -253,7 +253,7 @@ class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
         return tuple(w for w in self.outcomes if w == agreed or self.meaning(w) is not Meaning.APPROVES)
 
     def outcomes_meaning(self, meaning: Meaning) -> tuple[str, ...]:
-        """The outcomes of one meaning, in order."""
+        """The outcomes with this meaning, in order."""
         return tuple(word for word in self.outcomes if self.meaning(word) is meaning)
 
 
@@ -277,7 +277,7 @@ class Vote(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def meaning_of(word: str) -> Meaning:
-    """What a built-in outcome means. A word that nobody has defined is not a yes."""
+    """The meaning of a built-in outcome. An undefined outcome never approves."""
     return BUILT_IN[word].meaning if word in BUILT_IN else Meaning.REJECTS
 
 
@@ -288,26 +288,26 @@ _PLAIN: Final = {
 
 
 def usual_meaning(word: str) -> Meaning | None:
-    """What everybody reads a word as, in whatever case it is written; None where it says nothing by itself."""
+    """The meaning that people read in a word, in any case; None if it has none by itself."""
     word = word.strip().lower()
     return meaning_of(word) if word in BUILT_IN else _PLAIN.get(word)
 
 
 def could_mean_yes(word: str) -> bool:
-    """Whether some task takes the word for a yes: a workflow may define any word that is not built in."""
+    """Whether some task may take the word as an approval: a workflow may define any word that is not built in."""
     return word not in BUILT_IN or meaning_of(word) is Meaning.APPROVES
 
 
 def meaning_of_answer(spec: TaskSpec, outcome: str, data: dict[str, Any]) -> Meaning:
-    """The meaning of an answer. A form that says approved: false is a no, whatever the outcome is called."""
+    """The meaning of an answer. A form that says approved: false is a rejection, whatever the outcome is called."""
     meaning = spec.meaning(outcome)
     denied = data.get("approved") is False or data.get("acknowledged") is False
     return Meaning.REJECTS if denied and meaning is Meaning.APPROVES else meaning
 
 
 def canonical_outcome(spec: TaskSpec, outcome: str, agreed: str = "") -> str:
-    """The outcome the task knows for what was sent: ``approved``/``rejected`` stand for its yes and its no; where it
-    has several yeses, only the word itself says which.
+    """The task's outcome for what was sent: ``approved``/``rejected`` stand for its approving and rejecting one; if
+    several approve, one has to be named.
     """
     allowed = spec.open_to(agreed)
     yes = tuple(word for word in allowed if spec.meaning(word) is Meaning.APPROVES)
@@ -334,7 +334,7 @@ def canonical_outcome(spec: TaskSpec, outcome: str, agreed: str = "") -> str:
 def check_answer(
     spec: TaskSpec, outcome: str, comment: str, data: dict[str, Any], agreed: str = ""
 ) -> tuple[str, Meaning]:
-    """(canonical outcome, its sign); raises Invalid where the task demands more than was given."""
+    """(canonical outcome, its meaning); raises Invalid if something that the task requires is missing."""
     outcome = canonical_outcome(spec, outcome, agreed)
     meaning = meaning_of_answer(spec, outcome, data)
     if spec.comment_required and not shows(comment):
@@ -352,7 +352,7 @@ def check_answer(
 
 
 def _refuse_blanks(form: dict[str, Any], data: dict[str, Any]) -> None:
-    """A required text of a form that shows nothing was not given."""
+    """A required text in a form without fields is missing."""
     required = form.get("required")
     for name in required if isinstance(required, list) else ():
         if isinstance(data.get(name), str) and not shows(data[name]):

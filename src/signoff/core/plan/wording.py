@@ -1,5 +1,5 @@
-"""What people are told, in our words: the question, how it ended, what silence will bring. The same on page, mail, chat
-and terminal. Words of who asks stand in none of it.
+"""The sentences that people read about a task: the question, how it ended, what expiry leads to. The same on page,
+mail, chat and terminal, and never in the requester's words.
 """
 
 from collections.abc import Callable
@@ -48,19 +48,19 @@ NO_MAIL: Final = (
 
 
 def question(plan: Plan, step: HumanStep, intent_type: str) -> str:
-    """What is asked: the workflow's title where an admin wrote it, never a requester's."""
+    """The question: the workflow's title if an admin wrote it, never a requester's."""
     if from_workflow(plan):
         return step.task.title
     return f"{step.task.type.question}: {type_text(intent_type)}"
 
 
 def from_workflow(plan: Plan) -> bool:
-    """Whether the plan was written by an admin of the workspace; all others came with the request."""
+    """Whether an admin of the workspace wrote the plan; all others came with the request."""
     return plan.source.startswith("workflow")
 
 
 def type_text(intent_type: str) -> str:
-    """``intent.infra.change_approval.v1`` as words: infra change approval."""
+    """``intent.infra.change_approval.v1`` as text: infra change approval."""
     parts = [part for part in intent_type.split(".") if part and part != "intent"]
     if len(parts) > 1 and parts[-1][:1] == "v" and parts[-1][1:].isdigit():
         parts.pop()
@@ -68,7 +68,7 @@ def type_text(intent_type: str) -> str:
 
 
 def label(spec: TaskSpec, word: str) -> str:
-    """The word on the button of an outcome. One of a requester's own making is shown as what it is, an outcome."""
+    """The label of an outcome's button. A requester's own outcome is shown as its name."""
     own = next((one for one in spec.own if one.name == word), None)
     if own is not None:
         return own.label or (
@@ -78,7 +78,7 @@ def label(spec: TaskSpec, word: str) -> str:
 
 
 def ended(ending: Ending, outcome: str) -> str:
-    """How it ended, in a word or a few; what was answered where somebody answered."""
+    """How it ended, in a word or a few; the outcome if there is one."""
     if ending is Ending.REJECTED and meaning_of(outcome) is Meaning.APPROVES:  # a form that says no
         return "Rejected"
     if said := _ENDED.get(ending):
@@ -88,8 +88,8 @@ def ended(ending: Ending, outcome: str) -> str:
 
 
 def what_now(ending: Ending, outcome: str, means: str = "") -> str:
-    """What the ending means, where its word does not say it; "" where it does. ``means``: the outcome's sign, where the
-    task has defined it.
+    """What the ending means, if its name does not say so; else "". ``means``: the outcome's meaning, if the task has
+    defined it.
     """
     if ending is Ending.EXPIRED and (means or meaning_of(outcome)) == Meaning.APPROVES:
         return f"Nobody decided in time. It goes on as {outcome!r} because its policy says so, not by anybody's yes."
@@ -100,8 +100,8 @@ def on_expiry_text(
     step: HumanStep, due_at: datetime | None, intent_due_at: datetime | None, when: Callable[[datetime], str],
     refused: bool = False,
 ) -> str:  # fmt: skip
-    """What happens if nobody answers, as a sentence. Silence is never consent. ``refused``: there was a no or a failure
-    before, which silence leaves as it is.
+    """What happens if nobody answers, as a sentence. Silence is never consent. ``refused``: there was a rejection or a
+    failure before, which an expiry leaves unchanged.
     """
     ends = intent_due_at is not None and (due_at is None or intent_due_at <= due_at)
     if ends and intent_due_at is not None:
@@ -127,7 +127,7 @@ def _after_silence(step: HumanStep, refused: bool) -> str:
 
 
 def after_no(route: Route | None) -> str:
-    """Where a no, or silence, leads, and what it makes of the request in the end."""
+    """Where a rejection or expiry leads, and how the request then ends."""
     if route is None or (route.target == END and not route.success):
         return "the request fails"
     if route.target == END:

@@ -1,6 +1,6 @@
-"""Working hours: in them reminders and escalations run, outside they stand still. Deadlines go on unless asked.
+"""Working hours: reminders and escalations run only within them. Deadlines run on unless configured otherwise.
 
-Times are local to a zone, so a clock change moves no meeting: 09:00 stays 09:00.
+Times are local to a zone, so they follow clock changes: 09:00 stays 09:00.
 """
 
 from bisect import bisect_left
@@ -34,11 +34,11 @@ class Hours(msgspec.Struct, frozen=True, omit_defaults=True):
         )
 
     def is_open(self, at: datetime) -> bool:
-        """Whether ``at`` (aware) lies within working hours."""
+        """Whether ``at`` (aware) is within working hours."""
         return self.opens(at) == at
 
     def opens(self, at: datetime) -> datetime:
-        """``at`` itself within working hours, else when they begin next."""
+        """``at`` itself if within working hours, else when they begin next."""
         day = at.astimezone(ZoneInfo(self.zone)).date()
         # the week may end with a window that has no time in it, so the next one may be asked too
         for weeks in range(2):
@@ -49,7 +49,7 @@ class Hours(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.after(at, timedelta(0))
 
     def after(self, start: datetime, lasts: timedelta) -> datetime:
-        """The moment at which ``lasts`` of working time have passed since ``start``."""
+        """The time at which ``lasts`` of working time have passed since ``start``."""
         first = start.astimezone(ZoneInfo(self.zone)).date() - timedelta(days=1)
         beyond = first.toordinal() + _HORIZON
         left = lasts
@@ -73,7 +73,7 @@ class Hours(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class _Year(NamedTuple):
-    """The windows of a year that have time in them: their days, and how much had passed before each, and in all."""
+    """The windows of a year that are not empty: their days, the working time before each, and the total."""
 
     days: list[int]
     opens: list[datetime]
@@ -83,8 +83,8 @@ class _Year(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def _week(hours: Hours, monday: int) -> tuple[tuple[datetime, datetime], ...]:
-    """The windows that begin in the week of a Monday (or on the day before), in order: what each of a thousand people
-    with hours of their own is asked for costs a week, and no year.
+    """The windows that begin in the week of a Monday (or on the day before), in order: computing a week is cheap enough
+    to do for a thousand people with different hours; a year would not be.
     """
     days = [date.fromordinal(day) for day in range(monday - 1, monday + 7)]
     every = [hours._window(day) for day in days if day.weekday() in hours.days]
@@ -106,5 +106,5 @@ def _windows(hours: Hours, year: int) -> _Year:
 
 
 def later(hours: Hours | None, start: datetime, lasts: timedelta) -> datetime:
-    """``lasts`` after ``start``, in working time where there are working hours."""
+    """``lasts`` after ``start``, in working time if there are working hours."""
     return hours.after(start, lasts) if hours else start + lasts

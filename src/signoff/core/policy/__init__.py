@@ -1,6 +1,6 @@
-"""Who decides, apart from what is decided.
+"""Policies: who decides, and how.
 
-``fields``: the table of its fields, over which everything folds. ``policy``: a policy as it is written and applied
-to a step. ``conditions``: which policy a payload selects. ``default_policy``: what a workspace's default policy makes
-of steps that came with a request.
+``fields``: the table of a policy's fields; everything that goes through a policy folds over it. ``policy``: how a
+policy is written, and applied to a step. ``conditions``: which policy a payload selects. ``default_policy``: how a
+workspace's default policy is applied to steps that came with a request.
 """

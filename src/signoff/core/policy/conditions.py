@@ -1,6 +1,6 @@
-"""Which policy decides a step: chosen by what is in the payload, when it is submitted, by conditions that an admin
-wrote. The first choice that holds is taken. A condition that cannot be judged (the field is missing, of another
-kind, in another unit, or only looks like what is meant) is a third thing beside yes and no: then nothing is chosen.
+"""Which policy decides a step: chosen by the payload at submission, by conditions that an admin wrote. The first choice
+that holds is used. A condition that cannot be evaluated (the field is missing, of another type or unit, or only looks
+like a value) is neither true nor false: then nothing is chosen.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +34,9 @@ _PAYLOAD: Final = msgspec.json.Decoder(float_hook=Decimal)
 
 
 def choose_policies(plan: Plan, payload: bytes) -> tuple[int, ...]:
-    """Of each step of the plan the choice that this payload (canonical bytes) makes; 0 where there is none to make."""
+    """For each step of the plan the index of the policy that this payload (canonical bytes) selects; 0 without a
+    choice.
+    """
     said = _PAYLOAD.decode(payload)
     return tuple(
         _pick(step, said) if isinstance(step, HumanStep) and step.choices else 0 for step in plan.steps
@@ -42,7 +44,7 @@ def choose_policies(plan: Plan, payload: bytes) -> tuple[int, ...]:
 
 
 def with_chosen_policies(plan: Plan, picks: Sequence[int]) -> Plan:
-    """The plan with each of its steps under the policy that was chosen for it."""
+    """The plan with the chosen policy applied to each step."""
     steps = zip(plan.steps, picks, strict=True)
     return replace(plan, steps=tuple(_with_chosen_policy(step, pick) for step, pick in steps))
 
@@ -56,7 +58,7 @@ def _with_chosen_policy(step: Step, pick: int) -> Step:
 
 
 def variants(plan: Plan) -> Iterator[Plan]:
-    """The plan as different payloads would have it, each choice of each step at least once."""
+    """The variants of the plan for different payloads; each choice of each step occurs at least once."""
     counts = [len(step.choices) if isinstance(step, HumanStep) else 0 for step in plan.steps]
     for number in range(max([*counts, 1])):
         yield (
@@ -67,7 +69,7 @@ def variants(plan: Plan) -> Iterator[Plan]:
 
 
 def refuse_other_choice(plan: Plan, payload: bytes) -> None:
-    """Raise Refused where this payload, asked for at first, would have been decided under another policy."""
+    """Raise Refused if this payload, submitted at first, would have selected another policy."""
     if not plan.has_choices:
         return
     for step, pick in zip(plan.steps, choose_policies(plan, payload), strict=True):
@@ -83,7 +85,7 @@ def refuse_other_choice(plan: Plan, payload: bytes) -> None:
 
 
 def conditions_text(when: Sequence[Condition]) -> str:
-    """The conditions in words: ``amount is above 1000``."""
+    """The conditions as text: ``amount is above 1000``."""
     return " and ".join(_said(one) for one in when) or LAST
 
 
@@ -118,7 +120,7 @@ def _undecided(step: HumanStep, condition: Condition, doubt: str) -> Invalid:
 
 
 def _judge(condition: Condition, payload: Any) -> tuple[bool | None, str]:
-    """(whether it holds, ""); or (None, why nobody can say)."""
+    """(whether it holds, ""); or (None, why it cannot be evaluated)."""
     value = payload
     for part in condition.field.split("."):
         value = value.get(part) if isinstance(value, dict) else None

@@ -1,7 +1,8 @@
-"""What a workspace's default policy makes of steps that came with a request. Whoever asks can tighten it and nothing
-else: the policy says who decides, whom the request names is told; of the rest the stricter holds.
+"""How a workspace's default policy is applied to steps that came with a request. A requester can make it stricter and
+nothing else: the policy says who decides, and those named by the request are notified; otherwise the stricter of both
+applies.
 
-``unlisted``: what is done with a type of intent for which no workflow is registered.
+``unlisted``: what happens to an intent type without a workflow.
 """
 
 from typing import Final
@@ -24,8 +25,8 @@ _GATE_STEP: Final = "gate"
 
 
 def under_default_policy(step: HumanStep, policy: Policy, name: str) -> tuple[HumanStep, tuple[str, ...]]:
-    """The requester's step under the policy ``name``, and what the requester should know. A step that was under a
-    policy before (a request that is repeated) is put under this one: what the other said is not the requester's word.
+    """The requester's step under the policy ``name``, and warnings for the requester. A step that had a policy before
+    (in a repeated request) is put under this one: the former policy's fields are not the requester's.
     """
     repeated, step = bool(step.task.policy), step.without_policy_defaults
     asked = _without_policy(step.task) if repeated else step.task
@@ -55,19 +56,19 @@ def under_default_policy(step: HumanStep, policy: Policy, name: str) -> tuple[Hu
 
 
 def _without_policy(spec: TaskSpec) -> TaskSpec:
-    """What is asked, without what the policy said that it was under. Reminders stay: nobody knows whose they were."""
+    """The task without the fields of its former policy. Reminders stay: their origin is unknown."""
     plain = TaskSpec()
     return replace(spec, **{name: getattr(plain, name) for name in TASK_FIELDS if name != "remind"})
 
 
 def _named(spec: TaskSpec) -> tuple[str, ...]:
-    """Whom the request names to decide, at once or later."""
+    """The people whom the request names to decide, immediately or by escalation."""
     stages = (name for stage in spec.stages for name in stage.approvers)
     return tuple(dict.fromkeys((*stages, *(name for rung in spec.escalate for name in rung.to))))
 
 
 def _with_a_rejection(spec: TaskSpec) -> tuple[str, ...]:
-    """The outcomes, with a rejection where the request left out the one that its type has."""
+    """The outcomes, with a rejection added if the request left out its type's."""
     own = [outcome for outcome in spec.type.outcomes if spec.meaning(outcome) is Meaning.REJECTS]
     said_no = bool(spec.outcomes_meaning(Meaning.REJECTS))
     return spec.outcomes if said_no or not own else (*spec.outcomes, own[0])
@@ -86,7 +87,7 @@ def _notes(step: str, policy: str, named: tuple[str, ...], no_added: bool) -> tu
 
 
 def missing_gate(plan: Plan) -> list[str]:
-    """The agent steps that could work before a person has said yes, in order."""
+    """The agent steps that could run before a person has approved, in order."""
     early = reached(
         plan, holds=lambda step: isinstance(step, HumanStep) and Trait.CONSENT in step.task.type.traits
     )

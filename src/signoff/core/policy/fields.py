@@ -1,6 +1,6 @@
 """The fields of a policy, each declared once: how it is compiled, when a change of it relaxes who decides, how it is
-merged with what a request asks for, what it says in words. Everything that goes through a policy field by field folds
-over ``FIELDS``; a new field is a field of ``PolicySource`` and a row here.
+merged with a request's, and its text. Everything that goes through a policy field by field folds over ``FIELDS``; a new
+field is a field of ``PolicySource`` and a row here.
 """
 
 from collections.abc import Iterable
@@ -33,34 +33,34 @@ _RISKS: Final = tuple(Risk)
 
 
 class RequestSettings(NamedTuple):
-    """What a request says of itself that a policy also says: in its task, and the step's deadline."""
+    """The fields of a request that a policy also has: those of its task, and the step's deadline."""
 
     task: TaskSpec
     deadline: timedelta | None
 
 
 class Clause(NamedTuple):
-    """One thing that a policy says, in words."""
+    """One sentence about a policy."""
 
     about: str
     text: str
 
 
 class DirectoryNames(Protocol):
-    """What the words of a policy need to know of the workspace."""
+    """What the texts of a policy need to know about the workspace."""
 
     self_approval: bool
 
     def approvers(self, names: Iterable[str]) -> str:
-        """The people that approver names mean, as a person reads it."""
+        """The people that approver names mean, as text."""
 
     def anyone(self) -> str:
-        """Those who may decide where nobody is named."""
+        """The default approvers, as text."""
 
 
 class PolicyField:
     """One field of a policy. ``name``: in documents; ``sets``: the attributes of ``Policy`` that it fills;
-    ``stricter``: which direction that is, for the reference.
+    ``stricter``: which direction is stricter, for the reference.
     """
 
     name: str
@@ -72,15 +72,15 @@ class PolicyField:
         return {self.sets[0]: getattr(source, self.name)}
 
     def relaxed(self, before: Policy, after: Policy) -> list[str]:
-        """In what the later policy could let through what the earlier one would not."""
+        """How the later policy relaxes the earlier one in this field."""
         return []
 
     def merged(self, asked: RequestSettings, policy: Policy) -> dict[str, Any]:
-        """Of what a request asks for and the policy the stricter: fields of its task (and ``deadline``)."""
+        """The stricter of the request's and the policy's value: fields of its task (and ``deadline``)."""
         return {name: getattr(policy, name) for name in self.sets}
 
     def clauses(self, policy: Policy, names: DirectoryNames) -> list[Clause]:
-        """What the policy says by it, in words."""
+        """What the policy says in this field, as text."""
         return []
 
 
@@ -97,8 +97,8 @@ class Approve(PolicyField):
         return found
 
     def merged(self, asked: RequestSettings, policy: Policy) -> dict[str, Any]:
-        """The policy's; where the request wants more people, or fewer rejections, it gets that. One rejection is what a
-        request has that says nothing.
+        """The policy's; if the request asks for more people, or fewer rejections, that applies. A request that says
+        nothing counts as one rejection.
         """
         own = (*asked.task.stages, *(Stage() for _ in policy.stages))
         stages = [
@@ -238,7 +238,7 @@ class OnTimeoutField(PolicyField):
         return ["silence leads elsewhere"]
 
     def merged(self, asked: RequestSettings, policy: Policy) -> dict[str, Any]:
-        """As the policy says, unless that is a yes and anything of the request speaks against it."""
+        """As the policy says, unless that approves and something in the request contradicts it."""
         fallback, outcome = self._merged(asked, policy)
         return {"fallback": fallback, "fallback_outcome": outcome}
 
@@ -367,14 +367,12 @@ FIELDS: Final[tuple[PolicyField, ...]] = (
 
 
 def compile_policy(source: object, path: str = "") -> Policy:
-    """Compile a policy (a JSON-able dict) that was taken before and stands at ``path``; raises Invalid naming the
-    field, with a hint.
-    """
+    """Compile a stored policy (a JSON-able dict) at ``path``; raises Invalid naming the field, with a hint."""
     return read_policy(document(source, kept=True).moved(path))
 
 
 def read_policy(fields: Fields) -> Policy:
-    """The policy that an object of a document holds."""
+    """The policy in an object of a document."""
     source = read_struct(PolicySource, fields)
     found: dict[str, Any] = {}
     for field in FIELDS:
@@ -383,20 +381,19 @@ def read_policy(fields: Fields) -> Policy:
 
 
 def why_relaxed(before: Policy, after: Policy) -> list[str]:
-    """In what the later policy could let through what the earlier one would not, in plain words. Whatever is not
-    plainly as strict as before, or stricter, does. What waits for people is never touched by a change; this is about
-    what will be asked from then on.
+    """How the later policy relaxes the earlier one, as texts: everything that is not clearly as strict or stricter.
+    Open tasks are not affected by a change; this is about later ones.
     """
     return [why for field in FIELDS for why in field.relaxed(before, after)]
 
 
 def is_relaxed(before: Policy, after: Policy) -> bool:
-    """Whether the later policy could let through what the earlier one would not."""
+    """Whether the later policy relaxes the earlier one."""
     return bool(why_relaxed(before, after))
 
 
 def merge_stricter(asked: RequestSettings, policy: Policy) -> dict[str, Any]:
-    """The fields of a request's task (and ``deadline``) under a policy: of both the stricter."""
+    """The fields of a request's task (and ``deadline``) under a policy: the stricter of both."""
     found: dict[str, Any] = {}
     for field in FIELDS:
         found |= field.merged(asked, policy)
@@ -404,5 +401,5 @@ def merge_stricter(asked: RequestSettings, policy: Policy) -> dict[str, Any]:
 
 
 def clauses(policy: Policy, names: DirectoryNames) -> tuple[Clause, ...]:
-    """All that a policy says, in the order in which it matters."""
+    """Everything that a policy says, the most important first."""
     return tuple(clause for field in FIELDS for clause in field.clauses(policy, names))

@@ -1,7 +1,7 @@
-"""A policy: who decides and how, apart from what is decided. Named in the workspace, or written into a workflow's step.
+"""A policy: who decides and how. Named in the workspace, or written in a workflow's step.
 
-Nothing in it is guessed: an unknown field is refused by name, and so is whatever could never have an effect. What each
-field means to the rules stands in ``fields``.
+Nothing in it is guessed: an unknown field is refused by name, and so is one that could never have an effect. What each
+field means is defined in ``fields``.
 """
 
 from datetime import timedelta
@@ -42,8 +42,8 @@ People = Annotated[int, Meta(ge=1, le=100)]
 
 
 class Policy(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A compiled policy. ``goto``: the step to go on with after silence, in a workflow that has it; ``goto_as``:
-    ``success``, where that may complete the request.
+    """A compiled policy. ``goto``: the step to continue with after expiry, in a workflow that has it; ``goto_as``:
+    ``success`` if that may complete the request.
     """
 
     stages: tuple[Stage, ...] = (Stage(),)
@@ -62,7 +62,7 @@ class Policy(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def approves_on_expiry(self) -> bool:
-        """Whether something is, or may be, taken for a yes that nobody has said."""
+        """Whether something is, or may be, taken as an approval that nobody gave."""
         return self.fallback is Fallback.OUTCOME and could_mean_yes(self.fallback_outcome)
 
 
@@ -113,7 +113,7 @@ class EscalationSource(DocumentStruct, frozen=True, kw_only=True):
 
 
 def read_escalation(fields: Fields, name: str) -> tuple[Escalation, ...]:
-    """``escalate: [{after, to}, ...]``, or one of them; each level later than the one before."""
+    """``escalate: [{after, to}, ...]``, or one of them; each level later than the previous one."""
     levels = _one_or_more(fields, name, EscalationSource, MAX_ESCALATION_LEVELS)
     for number, (before, level) in enumerate(pairwise(levels), start=1):
         if level.after <= before.after:
@@ -122,7 +122,9 @@ def read_escalation(fields: Fields, name: str) -> tuple[Escalation, ...]:
 
 
 class GotoSource(DocumentStruct, frozen=True, kw_only=True):
-    """A step to go on with. ``as: success``: that completes the request, which else fails unless somebody says yes."""
+    """A step to continue with. ``as: success``: that completes the request, which otherwise fails unless somebody
+    approves.
+    """
 
     goto: Annotated[str, Meta(max_length=100)]
     counts_as: Literal["success"] | None = msgspec.field(name="as", default=None)
@@ -148,7 +150,7 @@ Escalate = Annotated[
 
 
 class OnTimeout(msgspec.Struct, frozen=True):
-    """What follows silence: a fallback with its outcome, or a step to go on with."""
+    """What follows expiry: a fallback with its outcome, or a step to continue with."""
 
     fallback: Fallback = Fallback.EXPIRE
     outcome: str = ""
@@ -176,7 +178,7 @@ class PolicyHoursSource(HoursSource, frozen=True, kw_only=True):
 
 
 class PolicySource(DocumentStruct, frozen=True, kw_only=True):
-    """A policy as it is written."""
+    """A policy as written."""
 
     approve: Annotated[
         tuple[Stage, ...],
@@ -210,7 +212,7 @@ class PolicySource(DocumentStruct, frozen=True, kw_only=True):
 
 
 def _one_or_more(fields: Fields, name: str, kind: type[Any], most: int) -> tuple[Any, ...]:
-    """The structs of a list of objects, or of the one object that stands there instead."""
+    """The structs of a list of objects, or of a single object in its place."""
     if isinstance(fields.value[name], dict):
         return (read_struct(kind, fields.need_inner(name)),)
     listed = enumerate(fields.each(name, most=most))
@@ -220,7 +222,7 @@ def _one_or_more(fields: Fields, name: str, kind: type[Any], most: int) -> tuple
 def refuse_too_late(
     fields: Fields, remind: Reminders | None, escalate: tuple[Escalation, ...], deadline: timedelta | None
 ) -> None:
-    """Raise Invalid for a reminder or an escalation that the step's deadline would come before."""
+    """Raise Invalid for a reminder or an escalation after the step's deadline."""
     due = [("remind", remind.after)] if remind else []
     due += [("escalate", level.after) for level in escalate]
     for number, (name, after) in enumerate(due, -1 if remind else 0):
@@ -234,7 +236,7 @@ def refuse_too_late(
 
 
 def refuse_idle(policy: Policy, path: str) -> None:
-    """Raise Invalid for what a policy by itself says without effect, whatever step it is applied to."""
+    """Raise Invalid for a field without effect in the policy itself, whatever step it is applied to."""
     # A step may have a deadline of its own.
     later = policy.deadline or (timedelta.max if policy.deadline_in_hours else None)
     for one in of_rules(
@@ -244,8 +246,8 @@ def refuse_idle(policy: Policy, path: str) -> None:
 
 
 def applied(step: HumanStep, policy: Policy, name: str, path: str) -> HumanStep:
-    """The step under the policy; ``name`` is kept with it. Its own deadline and route stand, where it says them; what
-    a policy lent it before does not.
+    """The step under the policy; ``name`` is stored with it. Its own deadline and route stay; fields filled in by a
+    former policy are dropped.
     """
     step = step.without_policy_defaults
     if step.on_timeout is not None and policy.fallback is not Fallback.EXPIRE:
@@ -276,7 +278,7 @@ TASK_FIELDS: Final = tuple(name for name in Policy.__struct_fields__ if name in 
 
 
 def refuse_fallback(meaning: Meaning, risk: Risk, path: str) -> None:
-    """Raise Invalid where silence would bring about what only people can, or what takes a low risk."""
+    """Raise Invalid if expiry would do what only people can, or what requires a low risk."""
     if meaning is Meaning.REQUESTS_CHANGES:
         problem, hint = "silence cannot ask for changes", "Use expire, reject or goto:STEP."
     elif meaning is Meaning.APPROVES and risk is not Risk.LOW:

@@ -1,4 +1,4 @@
-"""What a message says about a value that somebody sent: its name made printable, its kind, the nearest known word."""
+"""How an error describes a value: its name made printable, its type, the nearest known name."""
 
 import re
 from collections.abc import Iterable
@@ -18,27 +18,27 @@ _KINDS: Final[dict[type, str]] = {
 
 
 def printable(name: str) -> str:
-    """A name out of a document, safe to stand in a message: printable and at most 64 characters."""
+    """A name from a document, safe to quote in a message: printable and at most 64 characters."""
     return name[:64] if name.isprintable() else ascii(name[:64])
 
 
 def kind_of(value: object) -> str:
-    """What a JSON value is, in a word or two."""
+    """The type of a JSON value, in a word or two."""
     return "null" if value is None else _KINDS.get(type(value), type(value).__name__)
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that is probably meant. A long word is not compared: it would cost more than its length."""
+    """The known word that is probably meant. A long word is not compared: that would cost more than its length."""
     return next(iter(get_close_matches(word, list(known), 1)), None) if len(word) <= 64 else None
 
 
 def suggestion(word: str, known: Iterable[str]) -> str | None:
-    """``Did you mean 'steps'?``, where one of the known words is close."""
+    """``Did you mean 'steps'?``, if one of the known words is close."""
     close = nearest(word, known)
     return f"Did you mean {close!r}?" if close else None
 
 
 def suggestion_or_list(word: str, known: Iterable[str]) -> str:
-    """The suggestion; where nothing is close, the known words."""
+    """The suggestion; if nothing is close, the known words."""
     words = [*known]
     return suggestion(word, words) or "Known: " + ", ".join(words) + "."

@@ -1,7 +1,7 @@
-"""Reading documents that somebody else wrote: every reader names the dotted path of what it refuses.
+"""Readers of documents: each names the dotted path of what it refuses.
 
-A strict document (our own templates) refuses what it does not know; a lenient one (AXP's forms) warns.
-The document is proven to be plain JSON once, by ``document``; the readers rely on that.
+A strict document (our own templates) refuses unknown fields; a lenient one (AXP's forms) warns. ``document`` verifies
+once that it is plain JSON; the readers rely on that.
 """
 
 import re
@@ -28,8 +28,8 @@ _NUMBER: Final = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,6})?")
 
 
 def document(value: object, *, lenient: bool = False, kept: bool = False) -> "Fields":
-    """The fields of a whole document; raises Invalid unless it is plain JSON, at most 32 deep. ``kept``: it was taken
-    before, perhaps by an earlier release that let pass what is empty.
+    """The fields of a whole document; raises Invalid unless it is plain JSON, at most 32 deep. ``kept``: it was stored
+    before, possibly by an earlier release that accepted empty values.
     """
     if found := flaw(value):
         path, problem = found[0].lstrip("."), found[1]
@@ -38,7 +38,7 @@ def document(value: object, *, lenient: bool = False, kept: bool = False) -> "Fi
 
 
 def in_utc(at: datetime, field: str) -> datetime:
-    """A moment from outside, in UTC; raises Invalid for one without a zone, or that not every calendar can show."""
+    """A time from outside, in UTC; raises Invalid for one without a zone, or outside the supported years."""
     if at.tzinfo is None:
         hint = "End it with Z or +01:00."
         raise Invalid("zone_required", f"{field}: the moment has no zone.", field=field, hint=hint)
@@ -47,15 +47,15 @@ def in_utc(at: datetime, field: str) -> datetime:
 
 
 def refuse_unplaced(day: date, field: str) -> None:
-    """Raise Invalid for a day or moment so far off that it has no place in some zone's calendar."""
+    """Raise Invalid for a date or time so far off that some zone's calendar cannot represent it."""
     if day.year not in _YEARS:
         message = f"{field}: the year {day.year} lies outside {_YEARS[0]} to {_YEARS[-1]}."
         raise Invalid("moment_out_of_range", message, field=field, hint="Leave it out where there is none.")
 
 
 def refuse_two_spellings(value: Mapping[str, Any], spellings: Mapping[str, str]) -> None:
-    """Raise Invalid where a field stands there in two spellings that say different things. ``spellings``: the fields by
-    their other spelling.
+    """Raise Invalid if a field is given in two spellings with different values. ``spellings``: the fields by their
+    other spelling.
     """
     for name in value:
         field = spellings.get(name, name)
@@ -68,9 +68,9 @@ def refuse_two_spellings(value: Mapping[str, Any], spellings: Mapping[str, str])
 
 class Fields:
     """One object of a document. Every reader raises Invalid naming ``path.name``. Null and blank text count as absent
-    in a lenient document, or one that is kept already; a strict one is refused for them (``known``).
+    in a lenient or stored document; a strict one refuses them (``known``).
 
-    path: where it stands ("" for the whole); warnings: shared by all that is read from one document.
+    path: of the object ("" for the whole document); warnings: shared by all readers of one document.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Fields:
     def invalid(
         self, name: str, problem: str, *, hint: str | None = None, code: str = "invalid_field"
     ) -> Invalid:
-        """A refusal of one field, to be raised."""
+        """The error for one field, to be raised."""
         path = self.at(name)
         return Invalid(code, f"{path}: {problem}.", field=path, hint=hint)
 
@@ -111,19 +111,19 @@ class Fields:
         self.warnings.append(f"{self.at(name)}: {remark}.")
 
     def says(self, name: str) -> bool:
-        """Whether something is given that could have an effect: a zero and empty text are as good as nothing."""
+        """Whether a value is given that could have an effect: zero and empty text count as absent."""
         return self.value.get(name) not in (None, 0, "")
 
     def unused(self, names: Sequence[str], why: str) -> None:
-        """Note those of ``names`` that are given as without effect here."""
+        """Add a warning for each of ``names`` that is given: it has no effect here."""
         for name in names:
             if self.says(name):
                 self.warn(name, f"has no effect: {why}")
 
     def known(self, *names: str, blank: Sequence[str] = ()) -> None:
-        """Refuse every other field (strict), or note it as ignored (lenient). In a strict document a field that is null
-        or blank is refused too: an ``approvers:`` or ``policy:`` that somebody forgot to fill in would leave the
-        decision to everybody. ``blank``: fields for which blank text clears what was there.
+        """Refuse every other field (strict), or warn that it is ignored (lenient). A strict document also refuses null
+        and blank fields: an ``approvers:`` or ``policy:`` that was left blank would open the decision to everyone.
+        ``blank``: fields for which blank text clears the value.
         """
         rest = [name for name in self.value if name not in names]
         if rest and not self.lenient:
@@ -151,14 +151,14 @@ class Fields:
         return self._line(self.value.get(name), name, longest)
 
     def need(self, name: str, *, longest: int = 255) -> str:
-        """One line that must be there."""
+        """One line, required."""
         line = self.text(name, longest=longest)
         if not line:
             raise self.invalid(name, "is required", code="missing_field")
         return line
 
     def word(self, name: str, known: Iterable[W]) -> W | None:
-        """One of the known words (of an enumeration, perhaps), or None when absent."""
+        """One of the known words (possibly of an enumeration), or None when absent."""
         words = {str(word): word for word in known}
         line = self.text(name, longest=64)
         if line and line not in words:
@@ -168,7 +168,7 @@ class Fields:
         return words.get(line)
 
     def name(self, name: str) -> str:
-        """A name as workflows, steps, teams and policies have it; "" when absent."""
+        """A name of a workflow, step, team or policy; "" when absent."""
         line = self.text(name, longest=100)
         if line and not NAME.fullmatch(line):
             raise self.invalid(name, f"{printable(line)!r} is not a name", hint=NAME_HINT)
@@ -188,7 +188,7 @@ class Fields:
         return self._seen(value.strip(), name)
 
     def texts(self, name: str, *, most: int = 20, longest: int = 255) -> tuple[str, ...]:
-        """Lines, each once, in order; one bare text counts as a list of one."""
+        """Lines, each once, in order; a single text counts as a list of one."""
         value = self.value.get(name)
         if value is None:
             return ()
@@ -211,7 +211,7 @@ class Fields:
         raise self.invalid(name, f"must be true or false, not {kind_of(value)}")
 
     def count(self, name: str, least: int, most: int) -> int | None:
-        """A whole number between the two, or None when absent (or a lenient document's needless zero)."""
+        """A whole number within the bounds, or None when absent (or zero in a lenient document)."""
         value = self._plain(self.value.get(name))
         if value is None:
             return None
@@ -237,7 +237,7 @@ class Fields:
         return lasts
 
     def need_duration(self, name: str) -> timedelta:
-        """A timedelta that must be there."""
+        """A timedelta, required."""
         lasts = self.duration(name)
         if lasts is None:
             raise self.invalid(name, "is required", code="missing_field")
@@ -265,7 +265,7 @@ class Fields:
         raise self.invalid(name, f"must be an object, not {kind_of(value)}")
 
     def inner(self, name: str) -> "Fields | None":
-        """The fields of an object within; None when absent."""
+        """The fields of a nested object; None when absent."""
         if not self.has(name):
             return None
         return Fields(
@@ -273,20 +273,20 @@ class Fields:
         )
 
     def need_inner(self, name: str) -> "Fields":
-        """The fields of an object that must be there."""
+        """The fields of a nested object, required."""
         inner = self.inner(name)
         if inner is None:
             raise self.invalid(name, "is required", code="missing_field")
         return inner
 
     def item(self, name: str, index: int, value: object) -> "Fields":
-        """The fields of one object of a list within."""
+        """The fields of one object in a list."""
         return Fields(
             value, f"{self.at(name)}[{index}]", lenient=self.lenient, kept=self.kept, warnings=self.warnings
         )
 
     def moved(self, path: str) -> "Fields":
-        """The same object, spoken of by a better path."""
+        """The same object under another path."""
         return Fields(self.value, path, lenient=self.lenient, kept=self.kept, warnings=self.warnings)
 
     def each(self, name: str, *, most: int) -> list[Any]:
@@ -294,7 +294,7 @@ class Fields:
         return [] if not self.has(name) else self._list(name, self.value[name], most)
 
     def entries(self, name: str, *, most: int) -> Iterator[tuple[str, "Fields"]]:
-        """The keys of an object of objects, and the fields of each."""
+        """The keys of an object of objects, with the fields of each."""
         found = self.need_inner(name)
         if len(found.value) > most:
             raise self.invalid(name, f"holds {len(found.value)} entries; at most {most} are allowed")
@@ -321,7 +321,7 @@ class Fields:
         return self._seen(line, name)
 
     def _seen(self, text: str, name: str) -> str:
-        """The text, unless it only looks like none."""
+        """The text, unless it is blank."""
         if text and not shows(text):
             raise self.invalid(name, "holds nothing that can be seen", hint="Write words, or leave it out.")
         return text
@@ -334,10 +334,10 @@ class Fields:
 
 
 class Problems(list[Invalid]):
-    """What is wrong with a document so far; reading goes on after a problem, to find the others."""
+    """Collects the problems of a document, so that reading can go on to find more."""
 
     def attempt(self, read: Callable[[], T]) -> T | None:
-        """What ``read`` gives; None when it found a problem."""
+        """The result of ``read``; None if it found a problem."""
         try:
             return read()
         except Invalid as problem:
@@ -345,7 +345,7 @@ class Problems(list[Invalid]):
             return None
 
     def collect(self, fields: Fields, name: str, most: int, read: Callable[[Fields], T]) -> list[T]:
-        """What ``read`` makes of each object of a list, at most one problem an entry."""
+        """The results of ``read`` for each object of a list, at most one problem per entry."""
         found = []
         for index, entry in enumerate(self.attempt(lambda: fields.each(name, most=most)) or []):
             try:

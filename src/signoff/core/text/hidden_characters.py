@@ -1,5 +1,5 @@
-"""Hostile text, made plain: what cannot be seen, or moves what can, is told apart from what is ordinary text. Every
-surface (pages, mail, chat, terminal) finds it here; how it is shown there is the surface's own.
+"""Hidden characters: invisible or direction-changing ones are distinguished from ordinary text. All surfaces (pages,
+mail, chat, terminal) use this; each renders the result in its own way.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ _NAMED: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 class Piece(NamedTuple):
     """A part of a text. ``mark``: "" for ordinary text, ``hidden`` for a named code point, ``mixed`` for a word of
-    look-alike letters; ``about`` says what is wrong with it.
+    look-alike letters; ``about`` describes the problem.
     """
 
     text: str
@@ -40,8 +40,8 @@ class Piece(NamedTuple):
 
 
 def runs(text: str, lines: bool = True) -> Iterator[tuple[str, bool]]:
-    """(part, False) for ordinary text, (character, True) for each hidden one, in order; joined together they are the
-    text. A line end is ordinary, unless there may be no ``lines``.
+    """(part, False) for ordinary text, (character, True) for each hidden one, in order; joined they give the text. Line
+    ends are ordinary, unless ``lines`` is false.
     """
     place = 0
     for match in (_SUSPECT if lines else _SUSPECT_IN_LINE).finditer(text):
@@ -67,8 +67,8 @@ def _inside(run: str, lines: bool) -> Iterator[tuple[str, bool]]:
 
 
 def pieces(text: str, lines: bool = True) -> list[Piece]:
-    """The text in order; joined together, the ordinary parts and the names say all of it. A tab is four spaces; line
-    ends stay, or without ``lines`` are named too.
+    """The text in order, with hidden characters replaced by their names. A tab is four spaces; line ends stay, or
+    without ``lines`` are named too.
     """
     text = (text.replace("\r\n", "\n") if lines else text).replace("\t", "    ")
     found: list[Piece] = []
@@ -89,7 +89,7 @@ def code_point(character: str) -> str:
 
 @lru_cache(maxsize=4096)
 def hidden(character: str) -> bool:
-    """Whether a character cannot be seen as itself (a line end and an ordinary space can)."""
+    """Whether a character is invisible (line ends and ordinary spaces are not counted)."""
     code = ord(character)
     category = unicodedata.category(character)
     if category == "Zs":
@@ -99,8 +99,8 @@ def hidden(character: str) -> bool:
 
 
 def shows(value: object) -> bool:
-    """Whether anything of a text can be seen: what consists of spaces, hidden characters and marks without a letter
-    satisfies no demand for words. Of a list or an object: whether anything in it can be.
+    """Whether any of a text is visible: spaces, hidden characters and marks without a letter do not satisfy a required
+    text. For a list or an object: whether anything in it is visible.
     """
     if isinstance(value, str):
         return any(not character.isspace() and _drawn(character) for character in value)
@@ -154,7 +154,7 @@ def _script(letter: str) -> str:
 
 
 def glance(text: str) -> str:
-    """The text as it is read at a glance: what only looks different is the same here, and so are great and small."""
+    """The text as it looks at a glance: look-alike letters and upper and lower case are made equal."""
     # before it is normalised too: many marks in a row cost their number squared there
     plain = _seen(unicodedata.normalize("NFKC", _seen(text)))
     return "".join(plain.casefold().translate(_LIKE_LATIN).split())
@@ -165,8 +165,8 @@ def _seen(text: str) -> str:
 
 
 def short_path(path: str) -> str:
-    """A path of names as it is, or the ends of a long one around a digest of all of it: thousands of values may have it
-    in theirs. What says that all in there is secret goes on saying it; CUT stands in every path that is not whole.
+    """A path of names, or the two ends of a long one around a digest of all of it: thousands of values may share it. A
+    marker that everything below it is secret is kept; CUT is in every shortened path.
     """
     if len(path) <= _LONGEST_PATH:
         return path
@@ -176,7 +176,7 @@ def short_path(path: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """The text on one line as terminals get it: everything that could move the cursor or hide is an escape."""
+    """The text on one line for terminals: everything that could move the cursor or hide text is escaped."""
     return "".join(_named(part) if hides else part for part, hides in runs(text, lines=False))
 
 
@@ -188,7 +188,7 @@ def _named(character: str) -> str:
 
 
 def plain_json(text: str) -> str:
-    """JSON text that means the same, with everything hidden in its strings written as an escape."""
+    """Equivalent JSON text, with hidden characters in its strings escaped."""
     return _SUSPECT.sub(lambda run: "".join(map(_escape, run.group())), text)
 
 
@@ -200,5 +200,5 @@ def _escape(character: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text on one line, for places that have only one: line ends become a picture of themselves."""
+    """The text on one line: line ends are replaced by a symbol."""
     return text.replace("\r\n", "\u240d\u240a").replace("\n", "\u240a")

@@ -1,6 +1,6 @@
-"""JSON as a person checks it: every leaf with its path, before and after where both are given, nothing cut unseen.
+"""JSON as a person reviews it: every leaf with its path, before and after if both are given, nothing cut silently.
 
-Pure. What is too long for one look is folded, and counted: whoever shows it must offer to open it.
+Pure. Long values are folded, and the rest counted: a caller that shows them must offer to unfold them.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -30,8 +30,8 @@ class DiffLine(msgspec.Struct, frozen=True):
 
 
 class Leaf(msgspec.Struct, frozen=True, kw_only=True):
-    """One value. ``hidden``: how many characters of it are folded away; ``lines``: a difference line by line;
-    masked: it is not shown, or only in part, as it is a secret.
+    """One value. ``hidden``: how many characters of it are folded; ``lines``: a line-by-line difference; masked: it is
+    hidden, or partly hidden, because it is a secret.
     """
 
     path: str
@@ -44,7 +44,7 @@ class Leaf(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Group(msgspec.Struct, frozen=True):
-    """Leaves that belong together. ``rest``: how many more are folded away."""
+    """Leaves that belong together. ``rest``: how many more are folded."""
 
     leaves: tuple[Leaf, ...] = ()
     rest: int = 0
@@ -59,7 +59,7 @@ class Group(msgspec.Struct, frozen=True):
 
 
 def group(value: Any, opened: bool) -> Group:
-    """The leaves of a JSON value; all of them whole when ``opened``."""
+    """The leaves of a JSON value; all of them unfolded if ``opened``."""
     found = list(leaves(value))
     if opened:
         return Group(tuple(found))
@@ -68,8 +68,8 @@ def group(value: Any, opened: bool) -> Group:
 
 
 def leaves(value: Any, path: str = "", *, brief: bool = False) -> Iterator[Leaf]:
-    """Every leaf, in the order given. An empty object or list is a leaf too. ``brief``, for messages: an object of a
-    value before and after stays two leaves, and a shortened path is not spelled out.
+    """Every leaf, in the given order. An empty object or list is a leaf too. ``brief``, for messages: an object of a
+    value before and after stays two leaves, and a shortened path is not added in full.
     """
     if isinstance(value, Mapping) and value:
         pair = None if brief else next((p for p in _PAIRS if set(value) == set(p)), None)
@@ -111,19 +111,19 @@ def _changed(before: Any, after: Any, path: str) -> Iterator[Leaf]:
 
 
 def _in_full(path: str, key: str, at: str) -> Iterator[Leaf]:
-    """A leaf that shows a path whole, where the others have only its ends: nothing is cut unseen."""
+    """A leaf that shows the full path if the others have a shortened one: nothing is cut silently."""
     whole = full_member_path(path, key)
     if whole != at:
         yield Leaf(path=f"{at} (the name in full)", text=whole, kind="block")
 
 
 def _holds_secrets(value: Any, path: str) -> bool:
-    """Whether as one text it would show a secret that stands somewhere inside."""
+    """Whether it would show an inner secret if written as one text."""
     return isinstance(value, Mapping | list) and any(is_secret(leaf.path) for leaf in leaves(value, path))
 
 
 def _leaf_by_leaf(old: Iterable[Leaf], new: Iterable[Leaf]) -> Iterator[Leaf]:
-    """Every leaf of both; ``before`` is what it was, where it is not the same."""
+    """Every leaf of both; ``before`` is the earlier value if it differs."""
     was, now = {leaf.path: leaf for leaf in old}, {leaf.path: leaf for leaf in new}
     for path in dict.fromkeys((*was, *now)):
         if path not in now:
@@ -138,7 +138,7 @@ def _leaf_by_leaf(old: Iterable[Leaf], new: Iterable[Leaf]) -> Iterator[Leaf]:
 
 
 def difference(old: str, new: str) -> Iterator[DiffLine]:
-    """Line by line. By characters it would never finish on one long line."""
+    """A difference line by line. By characters it would never finish on one long line."""
     was, now = old.split("\n"), new.split("\n")
     i = j = 0
     for left, right in (*same_lines(was, now), (len(was), len(now))):
@@ -169,12 +169,12 @@ def _kind(value: Any) -> str:
 
 
 def _either(was: str, now: str) -> str:
-    """The kind of a change: one that needs no mask only where both sides need none."""
+    """The masking of a change: none only if neither side needs it."""
     return was if now in _NEVER_MASKED else now
 
 
 def _cut(leaf: Leaf) -> Leaf:
-    """The beginning of a long leaf, and how much of it is missing."""
+    """The beginning of a long leaf, and the length of the rest."""
     lines = leaf.lines[:MOST_LINES]
     text, before = clip(leaf.text), leaf.before and clip(leaf.before)
     missing = len(leaf.text) - len(text) + (len(leaf.before or "") - len(before or ""))
@@ -187,7 +187,7 @@ def _cut(leaf: Leaf) -> Leaf:
 
 
 def _covered(plain: Iterable[Leaf], covered: Iterable[Leaf]) -> list[Leaf]:
-    """The leaves of a masked value, each marked where it is another than the ``plain`` one of its path."""
+    """The leaves of a masked value, each marked if it differs from the ``plain`` one of its path."""
     known = {leaf.path: leaf for leaf in plain}
     found: list[Leaf] = []
     for leaf in covered:
@@ -199,12 +199,12 @@ def _covered(plain: Iterable[Leaf], covered: Iterable[Leaf]) -> list[Leaf]:
 
 
 def clip(text: str) -> str:
-    """The beginning that fits one look."""
+    """The beginning that is shown at first."""
     return "\n".join(text[:LONGEST].split("\n")[:MOST_LINES])
 
 
 def changed_leaves(old: Any, new: Any) -> tuple[Leaf, ...]:
-    """What differs between two JSON values, leaf by leaf."""
+    """The differences between two JSON values, leaf by leaf."""
     return tuple(_covered(_differing(old, new), _differing(masked(old), masked(new))))
 
 

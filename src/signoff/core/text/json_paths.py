@@ -1,4 +1,4 @@
-"""Paths of the values of a JSON document, and which of them two documents differ in. Standard library only: the
+"""Paths of the values of a JSON document, and the paths in which two documents differ. Standard library only: the
 command line uses it without the server's libraries.
 """
 
@@ -13,14 +13,14 @@ _UNLIKE_A_NAME: Final = frozenset('.["')
 
 
 def member_path(path: str, key: str) -> str:
-    """The path of an object's member, a long one shortened. A key that could be read as a path of its own is quoted,
-    so that no two values of a document have one path.
+    """The path of an object's member, shortened if long. A key that could be read as a path is quoted, so that no two
+    values of a document have the same path.
     """
     return short_path(full_member_path(path, key))
 
 
 def full_member_path(path: str, key: str) -> str:
-    """The same path, however long."""
+    """The same path, unshortened."""
     name = key if key and _UNLIKE_A_NAME.isdisjoint(key) else json.dumps(key, ensure_ascii=False)
     return f"{path}.{name}" if path else name
 
@@ -31,7 +31,7 @@ def item_path(path: str, index: int) -> str:
 
 
 def changed_paths(before: Any, after: Any, path: str = "") -> Iterator[str]:
-    """The path of each value that is different, new or gone, in the order of the second document. Names only: the
+    """The path of each value that was changed, added or removed, in the order of the second document. Paths only: the
     values may be secret.
     """
     yield from (changed for changed, _, _ in changed_values(before, after, path, _ABSENT))

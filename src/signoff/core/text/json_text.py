@@ -1,6 +1,6 @@
-"""Strict JSON, judged before, while and after a parser reads it: depth, keys that stand twice, numbers and characters
-that readers disagree about. Linear in any shape, and of the standard library only: the server's intake, the readers of
-documents and the command line's files share it.
+"""Strict JSON, checked before, during and after parsing: depth, duplicate keys, numbers and characters that parsers
+disagree about. Linear for any input, standard library only: shared by the server's intake, the document readers and the
+command line.
 """
 
 import math
@@ -24,7 +24,7 @@ _STEP: Final = {ord("("): 1, ord(")"): -1}
 
 
 class DuplicateKeyError(ValueError):
-    """One object holds a key twice."""
+    """An object has a duplicate key."""
 
     def __init__(self, key: str) -> None:
         super().__init__(f"the key {key[:64]!r} stands twice in one object")
@@ -32,7 +32,9 @@ class DuplicateKeyError(ValueError):
 
 
 def too_deep(raw: bytes, most: int = MAX_DEPTH) -> bool:
-    """Whether JSON text nests deeper than ``most``, finished or not. Before a parser, whose stack is not endless."""
+    """Whether JSON text is nested deeper than ``most``, complete or not. To be called before a parser, whose stack is
+    limited.
+    """
     if raw.count(b"[") + raw.count(b"{") <= most:
         return False
     brackets = _STRING.sub(b"", raw).translate(_AS_PARENTHESES, _OTHERS)
@@ -65,7 +67,7 @@ def flaw(value: object) -> tuple[str, str] | None:
 
 
 def _plain(value: Any, depth: int) -> bool:
-    """Whether a value is seen at a glance to be without flaw; False only means that ``_flaw`` has to look."""
+    """Whether a value is clearly free of flaws; False only means that ``_flaw`` has to check."""
     kind = type(value)
     if kind is str:
         return bool(value.isascii())
@@ -99,7 +101,7 @@ def _flaw(value: object, depth: int) -> tuple[str, str] | None:
 
 
 def _flaw_within(value: dict[Any, Any] | list[Any], depth: int) -> tuple[str, str] | None:
-    """The path grows only on the way out."""
+    """The path is built only on the way out."""
     for key, item in value.items() if isinstance(value, dict) else enumerate(value):
         place = f"[{key}]" if isinstance(value, list) else f".{printable(str(key))}"
         if isinstance(value, dict) and (not isinstance(key, str) or _SURROGATE.search(key)):

@@ -1,5 +1,5 @@
-"""JSON bytes as a value of no declared type: what callers wrote, read again. msgspec works numbers such as 1e308 out by
-long arithmetic, at a hundred times their size; Python's own reading of a float gives the same and costs nothing.
+"""Untyped JSON from bytes. msgspec converts numbers such as 1e308 with long arithmetic, at a hundred times their size;
+Python's own float parser gives the same result cheaply.
 """
 
 from typing import Any, Final

@@ -1,8 +1,8 @@
-"""Secrets, kept off every surface that people read: pages, mail, chat, the command line, errors and logs.
+"""Masking of secrets on every surface that people read: pages, mail, chat, the command line, errors and logs.
 
-One rule for all of them. A value is a secret by the name of its field, by the name of what it stands in, by the name
-beside it (``{"name": "DB_PASSWORD", "value": ...}``), or by what it looks like (a password in a URL, a bearer token).
-Programs that act on a payload get it as it is: this is for showing. Everything here is linear in what it is given.
+One rule for all of them. A value is a secret by the name of its field, by the name of its container, by the name next
+to it (``{"name": "DB_PASSWORD", "value": ...}``), or by its form (a password in a URL, a bearer token). Programs that
+act on a payload get it unmasked: this is for display. Everything here is linear in its input.
 """
 
 import hashlib
@@ -89,19 +89,19 @@ _LONGEST_NAME: Final = 256
 
 
 def suspect(text: str) -> bool:
-    """Whether it is worth looking for a secret in there: quick, and right whenever it says no."""
+    """Whether the text may contain a secret: a fast check without false negatives."""
     return "://" in text or _TRIGGER.search(text) is not None
 
 
 def is_secret(path: str) -> bool:
-    """Whether a field's name says that it is a secret, or the name of what it stands in, that all in there is."""
+    """Whether a field is a secret by its own name, or by its container's, which marks everything in it as secret."""
     plain = _CAMEL.sub("_", path).lower()
     own = plain.rpartition(".")[2]
     return bool(_NAMED.search(own) or _HOLDS.search(plain) or _API_KEY.search(plain))
 
 
 def fingerprint(text: str) -> str:
-    """A secret as its length and a fingerprint: whether it changed can be seen, what it is cannot."""
+    """A secret as its length and a fingerprint: a change is visible, the value is not."""
     return f"{len(text)} characters, fingerprint {hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:8]}"
 
 
@@ -111,12 +111,12 @@ def bracketed(text: str) -> str:
 
 
 def starred(_: str) -> str:
-    """A secret in an error or a log line, where its fingerprint is nobody's business either."""
+    """A secret in an error or a log line, without its fingerprint."""
     return MASK
 
 
 def mask_text(text: str, hide: Hide = bracketed) -> str:
-    """The text with what looks like a secret in it hidden."""
+    """The text with everything that looks like a secret masked."""
     if len(text) < 4:
         return text
     if "PRIVATE KEY-----" in text:
@@ -135,19 +135,19 @@ def mask_text(text: str, hide: Hide = bracketed) -> str:
 
 
 def _pair(found: re.Match[str], hide: Hide) -> str:
-    """A name with its value hidden, and the quote and escape that end the value kept."""
+    """A name with its value masked; the quote and escape that end the value are kept."""
     said = found[3] or found[5] or found[6]
     held = said.rstrip("\\") if found[6] is None else said
     return found[1] + (found["double"] or found["single"] or "") + _once(held, hide) + said[len(held) :]
 
 
 def _once(text: str, hide: Hide) -> str:
-    """What was hidden before stays as it is."""
+    """A value that was masked before is left unchanged."""
     return text if text.startswith(("[", MASK)) or text.lower() in ("bearer", "basic") else hide(text)
 
 
 def _url(word: str, hide: Hide) -> str:
-    """A URL with the password in it hidden, also where it was not percent-encoded and holds ``/``, ``#`` or ``@``."""
+    """A URL with its password masked, even if that was not percent-encoded and contains ``/``, ``#`` or ``@``."""
     start = word.find("://") + 3
     at = word.rfind("@")
     if start < 3 or at < start:
@@ -169,7 +169,7 @@ def _parameter(found: re.Match[str], hide: Hide) -> str:
 
 
 def _path(word: str, hide: Hide) -> str:
-    """A URL with what follows the mark of a webhook in its path hidden: whoever has that may send to it."""
+    """A URL with the secret part of a webhook's path masked: it is enough to send to the webhook."""
     mark = _HOOK.search(word) if "://" in word else None
     if mark is None:
         return word
@@ -184,14 +184,14 @@ def _path(word: str, hide: Hide) -> str:
 
 
 def masked(value: Any, whole: Hide = fingerprint, part: Hide = bracketed) -> Any:
-    """A JSON value with every secret in it hidden. ``whole``: what becomes of a leaf that is one, ``part``: of one that
-    stands within a longer text.
+    """A JSON value with every secret in it masked. ``whole``: the replacement for a secret leaf, ``part``: for a secret
+    within a longer text.
     """
     return _masked(value, "", False, (whole, part))
 
 
 def hides(value: Any, name: str) -> bool:
-    """Whether a value by this name is a secret, or holds one."""
+    """Whether a value under this name is a secret, or contains one."""
     return bool(masked({name: value})[name] != value)
 
 

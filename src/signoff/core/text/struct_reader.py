@@ -1,5 +1,5 @@
 """Objects of our own documents (policy, workflow, manifest) as structs. A struct lists the fields that an object may
-have and what each may hold; the JSON Schemas for editors are made from the same structs.
+have and the values each may have; the JSON Schemas for editors are generated from the same structs.
 
 The types are described by msgspec, but its ``convert`` is not used: here a refusal names the dotted path with its keys,
 the nearest known field and the next step (docs/decisions/0006-documents-read-by-structs.md).
@@ -26,8 +26,8 @@ class DocumentStruct(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def reads(read: Callable[[Fields, str], Any], written: Any = None, **extra: Any) -> Meta:
-    """For a field that ``read`` makes: from text, or from what the type ``written`` describes. ``blank=True``: empty
-    text is a value of its own.
+    """A field that ``read`` parses: from text, or from the type ``written``. ``blank=True``: empty text is a value of
+    its own.
     """
     return Meta(extra={"read": read, "written": written or str, **extra})
 
@@ -60,12 +60,12 @@ def _is_blank(value: object) -> bool:
 
 @lru_cache(maxsize=64)
 def fields_of(kind: type[msgspec.Struct]) -> dict[str, inspect.Field]:
-    """The fields of a struct, by the names that they have in a document."""
+    """The fields of a struct, by their names in a document."""
     return {field.encode_name: field for field in inspect.type_info(kind).fields}  # type: ignore[attr-defined]
 
 
 def extra_of(kind: inspect.Type) -> dict[str, Any]:
-    """What ``reads`` has noted of a type."""
+    """What ``reads`` recorded for a type."""
     if isinstance(kind, inspect.UnionType):
         return extra_of(kind.types[0])
     return (kind.extra or {}) if isinstance(kind, inspect.Metadata) else {}

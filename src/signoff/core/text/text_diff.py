@@ -1,5 +1,5 @@
-"""The difference of two texts, line by line, in time that grows with their length (a patience diff): lines that are
-unique on each side are the anchors, and what stands between two of them is compared in the same way. Pure.
+"""The difference of two texts, line by line, in linear time (a patience diff): lines that are unique on each side are
+the anchors, and the lines between two anchors are compared in the same way. Pure.
 """
 
 from bisect import bisect_left
@@ -10,7 +10,7 @@ _ROUNDS = 6
 
 
 def same_lines(was: Sequence[str], now: Sequence[str]) -> list[tuple[int, int]]:
-    """The places of lines that are taken for the same, in order. All others went or came."""
+    """The positions of equal lines, in order. All others were removed or added."""
     found: list[tuple[int, int]] = []
     blocks = [(0, len(was), 0, len(now))]
     for _ in range(_ROUNDS):
@@ -21,7 +21,7 @@ def same_lines(was: Sequence[str], now: Sequence[str]) -> list[tuple[int, int]]:
 def _within(
     was: Sequence[str], now: Sequence[str], block: tuple[int, int, int, int], found: list[tuple[int, int]]
 ) -> list[tuple[int, int, int, int]]:
-    """Adds what is the same at both ends of a block; gives the blocks between the lines that hold the rest together."""
+    """Adds the equal lines at both ends of a block; returns the blocks between the anchor lines."""
     a, a_end, b, b_end = block
     while a < a_end and b < b_end and was[a] == now[b]:
         found.append((a, b))
@@ -40,7 +40,7 @@ def _within(
 def _held(
     was: Sequence[str], now: Sequence[str], a: int, a_end: int, b: int, b_end: int
 ) -> list[tuple[int, int]]:
-    """Lines that stand once on either side, the most of them that are in the same order on both."""
+    """The longest sequence of lines that are unique on both sides and in the same order."""
     once = _once(now, b, b_end)
     pairs = [(i, once[line]) for line, i in _once(was, a, a_end).items() if line in once]
     # The longest rising run of the places on the right; ``before``: what each builds on.
@@ -61,7 +61,7 @@ def _held(
 
 
 def _once(lines: Sequence[str], start: int, end: int) -> dict[str, int]:
-    """The place of each line that stands there once, in order."""
+    """The position of each unique line, in order."""
     found: dict[str, int] = {}
     twice: set[str] = set()
     for at in range(start, end):

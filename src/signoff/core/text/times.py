@@ -1,4 +1,4 @@
-"""Times in words, for every surface. Standard library only."""
+"""Times as text, for every surface. Standard library only."""
 
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -12,7 +12,7 @@ def utc_text(at: datetime) -> str:
 
 
 def local_time_text(at: datetime, zone: str) -> str:
-    """The time on the reader's own clock, and in UTC."""
+    """The time in the reader's zone, and in UTC."""
     utc = f"{at.astimezone(UTC):%a %d %b %Y, %H:%M} UTC"
     if not zone or zone == "UTC":
         return utc

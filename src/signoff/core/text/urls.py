@@ -1,5 +1,5 @@
-"""Addresses with a password in them, read by us before anything else reads them: what is wrong with one is said without
-a character of it. A password that is not percent-encoded is the usual first mistake, and the driver would quote it.
+"""URLs that contain a password, checked before anything else parses them: an error never quotes any of it. A password
+that is not percent-encoded is a common mistake, and the driver would quote it.
 """
 
 import re
@@ -22,8 +22,8 @@ _SIGNED: Final = ("http", "https")
 
 
 def read_url(text: str, field: str, schemes: Sequence[str], hint: str) -> SplitResult:
-    """The parts of a URL such as ``scheme://user:password@host:port,host:port/path?name=value``; raises Invalid, and
-    shows nothing of it.
+    """The parts of a URL such as ``scheme://user:password@host:port,host:port/path?name=value``; raises Invalid,
+    quoting none of it.
     """
     scheme, mark, rest = text.partition("://")
     if not mark or scheme.lower() not in schemes:
@@ -60,7 +60,7 @@ def _unreadable(field: str, why: str) -> Invalid:
 
 
 def shown_url(text: str, field: str = "url") -> str:
-    """A URL with its passwords hidden; of one that cannot be read, no more than its scheme."""
+    """A URL with its passwords masked; only the scheme of one that cannot be parsed."""
     scheme, mark, _ = text.partition("://")
     if not text or scheme == "sqlite":
         return text  # a path, and nothing beside it
@@ -79,7 +79,7 @@ def shown_url(text: str, field: str = "url") -> str:
 
 
 def whole_secret(value: str) -> str:
-    """For a value of which nothing may be shown."""
+    """For a value that must not be shown at all."""
     return MASK if value else ""
 
 

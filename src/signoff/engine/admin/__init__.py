@@ -1,6 +1,6 @@
-"""Changes of the directory, each compared, recorded, and held for a second admin where it must be.
+"""Changes of the directory, each compared, logged, and held for a second admin if required.
 
 ``apply_manifest`` and ``manifest_diff``: ``signoff apply``. ``accounts``: agents, services, keys. ``proposals`` and
-``relaxations``: what takes a second admin. ``bulk_reassignment``: reassigning all open tasks of a person.
-``operator``: what the holder of the database may do.
+``relaxations``: what takes a second admin. ``bulk_reassignment``: reassigning all open tasks of a person. ``operator``:
+what the operator may do.
 """

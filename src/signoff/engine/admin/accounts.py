@@ -1,6 +1,6 @@
-"""Agents, services and everybody's keys: registered, changed, taken away, each with its record. The directory reads.
+"""Agents, services and all keys: created, changed and revoked, each with an entry in the change log.
 
-Owners and admins may do all of it. A service (AXP's workspace key) may register agents and make their keys, and
+Owners and admins may do all of it. A service (AXP's workspace key) may register agents and create their keys, but
 nothing that would let it decide.
 """
 
@@ -31,7 +31,7 @@ _LONGEST_NAME: Final = 255
 
 
 class Accounts:
-    """``private_callbacks``: whether agents in the own network, or without TLS, are called."""
+    """``private_callbacks``: whether agents in private networks, or without TLS, are called."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Accounts:
     async def add_account(
         self, actor: Actor, kind: ActorKind, name: str, **fields: Any
     ) -> tuple[Account, bool]:
-        """(account, created): an existing one of that name is returned as it is.
+        """(account, created): an existing one of that name is returned unchanged.
 
         fields: display_name, description, delivery_mode, callback_url. ``name`` may be a full address.
         """
@@ -130,7 +130,9 @@ class Accounts:
         return [account for account in found if account.status != "revoked"]
 
     async def update_account(self, actor: Actor, account_id: str, **fields: Any) -> Account:
-        """Change display_name, description, delivery_mode, callback_url or webhook_secret; None leaves as is."""
+        """Change display_name, description, delivery_mode, callback_url or webhook_secret; None leaves a field
+        unchanged.
+        """
         given = {name: value for name, value in fields.items() if value is not None}
 
         async def attempt() -> Account:
@@ -166,7 +168,7 @@ class Accounts:
         self, actor: Actor, before: Account | None, after: Account, since: dict[str, int],
         *more: ApiKey | DirectoryChange,
     ) -> None:  # fmt: skip
-        """Write an account with the record of what changed about it."""
+        """Write an account with a change log entry."""
         anew = before is not None and before.webhook_secret != after.webhook_secret
         was = None if before is None else shown_account(before, "the secret before" if anew else "")
         now = shown_account(after, "a new secret" if anew else "")
@@ -179,12 +181,12 @@ class Accounts:
         self._directory.changed(actor.workspace)
 
     async def _since(self, workspace: str) -> dict[str, int]:
-        """What the workspace's last change is, before anything is read that the next one is made on."""
+        """The number of the workspace's last change, read before everything that the next change is based on."""
         space = await self._rows.workspace(workspace)
         return {workspace: space.last_change} if space else {}
 
     def _check(self, account: Account, callback_url: str) -> None:
-        """Raises Invalid. callback_url: what was given now; what was there before stays as it is."""
+        """Raises Invalid. callback_url: the new value; an earlier one stays."""
         if account.delivery_mode not in DELIVERY_MODES:
             raise Invalid(
                 "invalid_delivery_mode", f"{account.delivery_mode!r} is not a delivery mode.", field="delivery_mode",
@@ -202,8 +204,8 @@ class Accounts:
     async def add_key(
         self, actor: Actor, holder: Account | Person, life: timedelta | datetime | None = None
     ) -> NewKey:
-        """A new key for an account or a person; ``life``: how long it lasts, or until when. Everybody signed in by mail
-        makes their own.
+        """A new key for an account or a person; ``life``: its lifetime or expiry. A person signed in by mail creates
+        their own.
         """
         kind = ActorKind.PERSON if isinstance(holder, Person) else ActorKind(holder.kind)
         if isinstance(holder, Person):
@@ -221,8 +223,8 @@ class Accounts:
         return await self._keys.create(actor.workspace, kind, holder.id, sponsor(actor), life, actor)
 
     async def keys(self, actor: Actor, holder: str | None = None) -> list[ApiKey]:
-        """Keys (of one holder), without any secret: all for whoever reads everything, else one's own, and of a service
-        those of the agents that it registered.
+        """Keys (of one holder), without any secret: all for an actor that may read everything, else its own, and for a
+        service those of the agents that it registered.
         """
         authorize(actor, Action.LIST_KEYS)
         found = await self._rows.keys(actor.workspace, holder)
@@ -246,7 +248,7 @@ class Accounts:
         return await self._keys.revoke(actor.workspace, key_id, actor)
 
     async def _keep_a_way_in(self, key: ApiKey) -> None:
-        """Raise Conflict for the last key of the last owner, where no sign-in link can be mailed."""
+        """Raise Conflict for the last key of the last owner, if no sign-in link can be mailed."""
         directory = await self._directory.of(key.workspace)
         owners = [one.id for one in directory.people.values() if one.active and "owner" in one.roles]
         if self.mails() or owners != [key.actor_id] or key.revoked_at is not None:
@@ -267,7 +269,7 @@ class Accounts:
 
 
 def sponsor(actor: Actor) -> str:
-    """Who is named as having made it."""
+    """Who is recorded as its creator."""
     return actor.sponsors[0] if actor.sponsors else ""
 
 
@@ -277,7 +279,7 @@ def _authorize_change(actor: Actor, account: Account) -> None:
 
 
 def _behind(before: Account, after: Account, actor: Actor) -> dict[str, tuple[str, ...]]:
-    """Who can make the account act once it is changed so."""
+    """The people who control the account after this change."""
     behind = dict(before.behind)
     if (before.callback_url, before.delivery_mode) != (after.callback_url, after.delivery_mode):
         behind["callback"] = actor.sponsors

@@ -1,5 +1,5 @@
-"""Apply a manifest: people, teams, policies, workflows of one workspace. Compared first, then written all or nothing,
-each change with who made it and what it was before. A dry run shows the same comparison.
+"""Apply a manifest: people, teams, policies, workflows of one workspace. It is compared first, then written all or
+nothing, each change with its author and the former value. A dry run returns the same comparison.
 """
 
 from collections.abc import Awaitable, Callable
@@ -56,7 +56,7 @@ T = TypeVar("T")
 
 
 class ManifestApplier:
-    """Looks at and applies manifests. ``on_moved``: called for each person whose mail goes elsewhere, once it is so."""
+    """Compares and applies manifests. ``on_moved``: called for each person whose mail address changed, afterwards."""
 
     on_moved: Callable[[AddressChange], None] | None = None
 
@@ -67,8 +67,8 @@ class ManifestApplier:
         self._clock = clock
 
     async def apply(self, actor: Actor, manifest: Manifest, dry_run: bool = False) -> list[PlannedChange]:
-        """What it changes, in order; applied unless ``dry_run``. Raises Refused, and then nothing is changed; also
-        where the workspace is protected and it would loosen who decides: ``Proposals`` can take that up.
+        """The changes, in order; applied unless ``dry_run``. Raises Refused without changing anything; also if the
+        workspace is protected and the manifest relaxes who decides: ``Proposals`` handles that.
         """
 
         async def use(draft: ManifestDiff) -> list[PlannedChange]:
@@ -89,7 +89,7 @@ class ManifestApplier:
     async def add_person(
         self, actor: Actor, email: str, name: str, roles: tuple[str, ...]
     ) -> tuple[Person, bool]:
-        """(person, created); an existing one is returned as it is."""
+        """(person, created); an existing one is returned unchanged."""
         authorize(actor, Action.CHANGE_DIRECTORY)
         email = email.strip().lower()
         known = await self._store.directory.person_by_email(actor.workspace, email)
@@ -106,7 +106,7 @@ class ManifestApplier:
         return made, True
 
     async def register_agents(self, actor: Actor, manifest: Manifest) -> None:
-        """Agents that its workflows name exist from now on (without a key), so that their bare names mean them."""
+        """Create the agents that its workflows name (without a key), so that their bare names resolve."""
         book = await self._directory.of(actor.workspace)
         steps = (step for flow in manifest.workflows for step in flow.template.plan.steps)
         for step in steps:
@@ -116,8 +116,8 @@ class ManifestApplier:
     async def on_what_is_in_force(
         self, actor: Actor, manifest: Manifest, use: Callable[[ManifestDiff], Awaitable[T]]
     ) -> T:
-        """What ``use`` makes of the draft. Where something else was changed meanwhile it is drafted anew on that; where
-        it was one of the things that the manifest speaks of, Conflict: whoever wrote it did not know.
+        """The result of ``use`` for the comparison. If something else was changed meanwhile the manifest is compared
+        again with the new state; if an entry of the manifest was, Conflict: its author did not know of that.
         """
         first: ManifestDiff | None = None
 
@@ -132,11 +132,11 @@ class ManifestApplier:
         return await retry_on_conflict(attempt, lambda: self.forget(actor))
 
     def forget(self, actor: Actor) -> None:
-        """Read the actor's workspace anew when it is asked for next: what is held here is not what is there."""
+        """Read the actor's workspace again on the next access: the cached state is outdated."""
         self._directory.forget(actor.workspace)
 
     async def drafted(self, actor: Actor, manifest: Manifest) -> ManifestDiff:
-        """The workspace as the manifest would make it; raises Refused where it may not or cannot be."""
+        """The workspace after the manifest; raises Refused if the change is not allowed or not possible."""
         _authorize(actor, manifest)
         draft = ManifestDiff(actor, await self._directory.of(actor.workspace), self._clock.now())
         _settings(draft, manifest)
@@ -164,8 +164,8 @@ class ManifestApplier:
         return draft
 
     async def save(self, draft: ManifestDiff, confirmed_by: str = "", *more: msgspec.Struct) -> None:
-        """Write what was drafted with the record of it, and ``more``: all of it, or nothing. Raises Conflict where what
-        it was drafted on is not in force any more.
+        """Write the compared changes with their change log entries, and ``more``: all of it, or nothing. Raises
+        Conflict if the base state has changed since.
         """
         entries = [*_last(draft.entries), *draft.changes(confirmed_by), *more]
         if entries:
@@ -181,7 +181,7 @@ class ManifestApplier:
     async def changes(
         self, actor: Actor, limit: int, before: int = 0, subject: str = ""
     ) -> list[DirectoryChange]:
-        """Who changed what, newest first, below the number ``before``; of one ``subject``, or of all."""
+        """The change log, newest first, below the number ``before``; of one ``subject``, or of all."""
         authorize(actor, Action.READ_CHANGES)
         return await self._store.people.changes(actor.workspace, limit, before, subject)
 
@@ -216,13 +216,13 @@ def shown_flow(flow: NamedWorkflow) -> dict[str, Any]:
 
 
 def _last(entries: list[msgspec.Struct]) -> list[msgspec.Struct]:
-    """Of each person the last entry only: a spec may have been taken up in two steps."""
+    """Only the last entry for each person: a spec may have been added in two steps."""
     people = {entry.id: entry for entry in entries if isinstance(entry, Person)}
     return [*people.values(), *(entry for entry in entries if not isinstance(entry, Person))]
 
 
 def _authorize(actor: Actor, manifest: Manifest) -> None:
-    """Everybody may change what is only about themselves."""
+    """Everyone may change what only concerns themselves."""
     others = manifest.teams or manifest.policies or manifest.workflows or manifest.settings
     if manifest.people and not others and all(_given(spec) <= _OWN for spec in manifest.people):
         for spec in manifest.people:
@@ -251,7 +251,7 @@ def _admins(directory: Snapshot) -> list[Person]:
 
 
 def shown_person(person: Person) -> dict[str, Any]:
-    """A person as the record keeps them, without when they came."""
+    """A person as in the change log, without the creation time."""
     built: dict[str, Any] = msgspec.to_builtins(person)
     return {name: value for name, value in built.items() if name not in ("workspace", "created_at")}
 
@@ -283,7 +283,7 @@ def _person(draft: ManifestDiff, spec: PersonSpec) -> None:
 
 
 def _found(draft: ManifestDiff, who: str) -> Person | None:
-    """The person of that address or id, active or not."""
+    """The person with that address or id, active or not."""
     key = who.strip().removeprefix("person:")
     by_email = (p for p in draft.directory.people.values() if p.email == key.lower())
     return draft.directory.people.get(key) or next(by_email, None)
@@ -323,7 +323,7 @@ def _absences(draft: ManifestDiff, spec: PersonSpec) -> None:
 
 
 def _keep_an_owner(draft: ManifestDiff) -> None:
-    """Refuse a manifest that takes the last owner away."""
+    """Refuse a manifest that removes the last owner."""
     if _owned(draft.before) and not _owned(draft.directory):
         raise Conflict(
             "last_owner", "The workspace would have no owner any more.", field="people",
@@ -351,7 +351,7 @@ def _team(draft: ManifestDiff, spec: TeamSpec) -> None:
 
 
 def _shown_team(team: Team) -> Any:
-    """A team as the change log keeps it."""
+    """A team as in the change log."""
     return msgspec.to_builtins(Team(team.name, team.members, team.rotation))
 
 
@@ -396,8 +396,8 @@ def _policy(draft: ManifestDiff, spec: PolicySpec) -> None:
 
 
 def refuse_unusable(directory: Snapshot, policy: Policy, field: str) -> None:
-    """Raise Invalid when a policy names a team or a person that is not there (a typing error must not stay unseen), or
-    asks for more people than there are.
+    """Raise Invalid if a policy names a team or a person that does not exist (a typing error must not go unnoticed), or
+    needs more people than there are.
     """
     for number, stage in enumerate(policy.stages):
         where = f"{field}.approve[{number}]"

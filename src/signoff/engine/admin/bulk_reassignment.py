@@ -1,4 +1,4 @@
-"""Handing all that waits for one person over to another: an admin's act, task by task, on record in each of them."""
+"""Reassign all open tasks of one person to another: for admins, task by task, recorded in each of them."""
 
 from typing import Final
 
@@ -23,7 +23,9 @@ MOST: Final = 1000  # tasks that one call looks at
 
 
 class HeldTask(msgspec.Struct, frozen=True):
-    """An open task in which a person has a say now. ``alone``: nobody else has the party that it is by."""
+    """An open task that a person may answer now. ``alone``: nobody else belongs to the approver entry that makes them
+    eligible.
+    """
 
     task: str
     title: str
@@ -32,7 +34,7 @@ class HeldTask(msgspec.Struct, frozen=True):
 
 
 class ReassignmentResult(msgspec.Struct, frozen=True):
-    """``refused``: the tasks that stay as they are, and why; ``whole``: whether these are all that wait."""
+    """``refused``: the tasks left unchanged, and why; ``whole``: whether these are all open tasks."""
 
     done: list[str]
     refused: list[tuple[str, Refused]]
@@ -46,7 +48,7 @@ class BulkReassignment:
         self._directory = directory
 
     async def waiting(self, actor: Actor, person: Person) -> tuple[list[HeldTask], bool]:
-        """The open tasks in which the person has a say now; whether these are all."""
+        """The open tasks that the person may answer now; whether these are all."""
         authorize(actor, Action.READ_OPEN_TASKS, person)
         directory = await self._directory.of(person.workspace)
         found: list[HeldTask] = []
@@ -64,7 +66,7 @@ class BulkReassignment:
     async def reassign_all(
         self, actor: Actor, giver: Person, taker: Person, comment: str
     ) -> ReassignmentResult:
-        """Ask the taker in the giver's place wherever the giver has a say now."""
+        """Replace one person by the other in every task that the first may answer now."""
         authorize(actor, Action.REASSIGN_ALL)
         found, whole = await self.waiting(actor, giver)
         done: list[str] = []
@@ -81,7 +83,7 @@ class BulkReassignment:
 
 
 def waiting_task(intent: Intent, person: Person, directory: Snapshot) -> HeldTask | None:
-    """What waits for the person in this intent; None where it asks them nothing now."""
+    """The open task of this intent, if it asks the person now; else None."""
     task = intent.open
     if not isinstance(task, Task):
         return None
@@ -99,8 +101,8 @@ def waiting_task(intent: Intent, person: Person, directory: Snapshot) -> HeldTas
 
 
 def replacement(intent: Intent, giver: Person, taker: Person, comment: str) -> Reassign:
-    """Whom to ask so that the taker has the giver's place: where the giver is named, instead; where they are one of a
-    team or role, beside those who stay.
+    """Whom to ask so that one person replaces another: in place of their name; or if they are one of a team or role, in
+    addition to the remaining members.
     """
     task = intent.open
     if not isinstance(task, Task):

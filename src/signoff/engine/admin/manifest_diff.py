@@ -1,4 +1,4 @@
-"""A workspace as a manifest would make it: what each entry changes, and what it was before. Nothing is written here."""
+"""A manifest compared with a workspace: what each entry changes, and the former value. Nothing is written here."""
 
 import secrets
 from datetime import datetime
@@ -24,8 +24,8 @@ _GOVERNED: Final = {
 
 
 class PlannedChange(msgspec.Struct, frozen=True):
-    """What an apply does to one thing; ``before`` and ``after`` as JSON values, None where there is nothing;
-    ``entry``: as it is or will be kept.
+    """The change of one entry; ``before`` and ``after`` as JSON values, None if absent; ``entry``: as stored, or to be
+    stored.
     """
 
     action: str
@@ -37,7 +37,7 @@ class PlannedChange(msgspec.Struct, frozen=True):
 
 
 class ManifestDiff:
-    """The workspace as it will be, while a manifest is gone through; nothing is written yet."""
+    """The workspace after the entries so far; nothing is written yet."""
 
     def __init__(self, actor: Actor, directory: Snapshot, now: datetime) -> None:
         self.actor = actor
@@ -48,7 +48,7 @@ class ManifestDiff:
         self.plans: list[Plan] = []
 
     def note(self, kind: str, name: str, before: Any, after: Any, entry: msgspec.Struct) -> None:
-        """Take up one thing; the entry is written only if it is another than before."""
+        """Add one entry; it is written only if it differs from the current one."""
         if before == after:
             self.planned.append(PlannedChange(UNCHANGED, kind, name, before, after, entry))
             return
@@ -64,12 +64,12 @@ class ManifestDiff:
         return [planned for planned in self.planned if planned.action != UNCHANGED]
 
     def relaxations(self) -> list[PlannedChange]:
-        """What would take a second admin."""
+        """The changes that need a second admin."""
         return [planned for planned in self.changed if self.relaxations_of(planned)]
 
     def relaxations_of(self, planned: PlannedChange) -> list[str]:
-        """Why it takes a second admin: in a protected workspace whatever relaxes who decides. The file that a server is
-        started with is its operator's word.
+        """Why it needs a second admin: in a protected workspace, anything that relaxes who decides. A file that the
+        server is started with is the operator's decision.
         """
         if not self.before.workspace.protected or self.actor.kind is ActorKind.SYSTEM:
             return []
@@ -80,11 +80,11 @@ class ManifestDiff:
 
     @property
     def base_state(self) -> dict[tuple[str, str], Any]:
-        """What was there of each thing that the manifest speaks of."""
+        """The former state of each entry of the manifest."""
         return {(planned.kind, planned.name): planned.before for planned in self.planned}
 
     def changes(self, confirmed_by: str = "") -> list[DirectoryChange]:
-        """The record of it."""
+        """Its change log entry."""
         return [
             replace(
                 recorded(self.actor, self.now, one.kind, one.name, subject(one), one.before, one.after),
@@ -95,7 +95,7 @@ class ManifestDiff:
 
 
 def subject(planned: PlannedChange) -> str:
-    """What the record finds it by."""
+    """Its subject in the change log."""
     if isinstance(planned.entry, Person):
         return person_subject(planned.entry.id)
     return planned.kind if planned.kind == "workspace" else f"{planned.kind}:{planned.name}"

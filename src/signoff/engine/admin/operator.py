@@ -1,5 +1,5 @@
-"""What whoever holds the database may do without being anybody in it, always on record. No key reaches this: a key that
-could make somebody else's sign-in link would be that person.
+"""What the operator may do without being a person of the workspace, always recorded in the change log. No key allows
+this: a key that could create another person's sign-in link would be that person.
 """
 
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ OPERATOR: Final = "operator"
 
 
 class NewSignInLink(msgspec.Struct, frozen=True):
-    """A link that was just made; ``token`` is shown once and kept nowhere."""
+    """A sign-in link that was just created; ``token`` is shown once and stored nowhere."""
 
     token: str
     person: Person
@@ -31,8 +31,8 @@ class NewSignInLink(msgspec.Struct, frozen=True):
 
 
 async def make_signin_link(store: Store, clock: Clock, email: str, workspace: str = "") -> NewSignInLink:
-    """A link that signs the person of this address in, once, within a quarter of an hour. ``workspace``: the name of
-    theirs (``organization/name``), where several hold the address.
+    """A single-use sign-in link for the person with this address, valid for 15 minutes. ``workspace``: theirs
+    (``organization/name``), if several have the address.
     """
     space, person = await _found(store, email.strip().lower(), workspace)
     now = clock.now()
@@ -47,9 +47,7 @@ async def make_signin_link(store: Store, clock: Clock, email: str, workspace: st
 async def make_owner_key(
     store: Store, clock: Clock, email: str = "", workspace: str = ""
 ) -> tuple[Person, Workspace, str]:
-    """A new key of an owner, the first there is when none is named, with its secret: the way back in for whoever holds
-    the database and has lost every key.
-    """
+    """A new key for an owner (by default the first), with its secret: for an operator who has lost every key."""
     if email:
         space, person = await _found(store, email.strip().lower(), workspace)
     else:

@@ -1,7 +1,7 @@
-"""Two admins for what loosens who decides, where a workspace is protected: one proposes, another confirms.
+"""A relaxation in a protected workspace takes two admins: one proposes, another confirms.
 
-What was shown when it was proposed is what is confirmed: if anything it touches has changed meanwhile, it is void.
-Every proposal, and how it ended, is kept.
+Exactly the proposed change is confirmed: if anything it touches has changed meanwhile, it is void. Every proposal and
+its end is kept.
 """
 
 import uuid
@@ -35,9 +35,7 @@ _JSON: Final = msgspec.json.Encoder(order="sorted")
 
 
 class ProposedChange(msgspec.Struct, frozen=True):
-    """One change as it was shown to whoever proposed it; ``loosens``: whether this is why it takes two, and ``why`` in
-    plain words.
-    """
+    """One change as its author saw it; ``loosens``: whether it needs a second admin, and ``why`` in plain words."""
 
     action: str
     kind: str
@@ -49,7 +47,7 @@ class ProposedChange(msgspec.Struct, frozen=True):
 
     @property
     def base_state(self) -> tuple[str, str, str, Any]:
-        """What has to be the same still when it is confirmed."""
+        """What must still be the same at confirmation."""
         return self.action, self.kind, self.name, self.before
 
 
@@ -74,7 +72,7 @@ _SHOWN: Final = msgspec.json.Decoder(tuple[ProposedChange, ...])
 
 
 class Proposals:
-    """Takes up, lists and ends proposals."""
+    """Creates, lists and ends proposals."""
 
     def __init__(
         self, store: Store, directory: DirectoryCache, clock: Clock, manifests: ManifestApplier
@@ -87,7 +85,8 @@ class Proposals:
     async def apply(
         self, actor: Actor, manifest: Manifest, source: dict[str, Any], dry_run: bool = False
     ) -> tuple[list[PlannedChange], Proposal | None]:
-        """Apply it, or keep it as a proposal where it takes two; with ``dry_run`` only say which, under the id "".
+        """Apply it, or store it as a proposal if it needs a second admin; with ``dry_run`` only report which, under the
+        id "".
 
         source: the document that the manifest was compiled from.
         """
@@ -130,13 +129,15 @@ class Proposals:
         return Proposal(row, shown, WAITING)
 
     async def waiting(self, actor: Actor, limit: int) -> list[Proposal]:
-        """What waits for a second admin, newest first."""
+        """The proposals that wait for a second admin, newest first."""
         authorize(actor, Action.READ_CHANGES)
         found = await self._rows.proposals(actor.workspace, self._clock.now(), limit)
         return [Proposal(row, shown_in(row), WAITING) for row in found]
 
     async def ended(self, actor: Actor, limit: int, before: str = "") -> list[Proposal]:
-        """What was confirmed, refused, or has expired, newest first; before: only with ids below this one."""
+        """Proposals that were confirmed, refused or have expired, newest first; before: only with ids below this
+        one.
+        """
         authorize(actor, Action.READ_CHANGES)
         found = await self._rows.ended_proposals(actor.workspace, self._clock.now(), before, limit)
         return [Proposal(row, shown_in(row), end.state if end else EXPIRED, end) for row, end in found]
@@ -150,7 +151,7 @@ class Proposals:
         return Proposal(row, shown_in(row), state_of(row, end, self._clock.now()), end)
 
     async def stale(self, proposal: Proposal) -> str:
-        """Why it cannot be confirmed any more as it was shown; "" while it can."""
+        """Why it can no longer be confirmed; "" while it can."""
         try:
             await self._drafted(proposal)
         except Refused as refusal:
@@ -158,7 +159,7 @@ class Proposals:
         return ""
 
     async def confirm(self, actor: Actor, id: str) -> Proposal:
-        """Apply what somebody else has proposed, on the word of both."""
+        """Apply a proposal of another admin, recorded for both."""
 
         async def attempt() -> tuple[Proposal, Manifest]:
             proposal = await self._open(actor, id)
@@ -185,7 +186,7 @@ class Proposals:
         return proposal
 
     async def _drafted(self, proposal: Proposal) -> ManifestDiff:
-        """What it does, on the word of whoever proposed it; Conflict where that is not what was shown any more."""
+        """The changes of a proposal, authorized as its author; Conflict if they are no longer what was shown."""
         row = proposal.row
         directory = await self._directory.of(row.workspace)
         proposer = directory.actor(row.actor_id, self._clock.now(), row.via)
@@ -204,7 +205,7 @@ class Proposals:
         return draft
 
     async def refuse(self, actor: Actor, id: str) -> Proposal:
-        """End it unapplied; whoever proposed it takes it back so."""
+        """End it without applying it; its author withdraws it this way."""
 
         async def attempt() -> Proposal:
             proposal = await self._open(actor, id)
@@ -226,7 +227,7 @@ class Proposals:
 
 
 def proposal_row(proposal: StoredProposal, news: ProposalNotification, due_at: datetime) -> OutboxRow:
-    """A row of the outbox about a proposal. The same state for the same person and channels is the same row."""
+    """An outbox row about a proposal. The same state for the same person and channels gives the same row."""
     id = str(
         uuid.uuid5(
             _ROW_IDS, "/".join((proposal.id, news.state, news.person, *news.channels, due_at.isoformat()))
@@ -258,7 +259,7 @@ def shown_in(row: StoredProposal) -> tuple[ProposedChange, ...]:
 
 
 def reasons(shown: Iterable[ProposedChange]) -> list[str]:
-    """Why it takes two, one line a reason."""
+    """Why a second admin is needed, one line per reason."""
     return [
         f"{one.kind} {one.name}: {why}" for one in shown for why in (one.why or ("loosens",)) if one.loosens
     ]

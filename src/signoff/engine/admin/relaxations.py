@@ -1,5 +1,5 @@
-"""Which changes of people, teams, policies, workflows and settings relax who decides. Read from the record of the
-change alone, what was and what will be, so that the one who confirms it and the rule see the same.
+"""Which changes of people, teams, policies, workflows and settings relax who decides. Computed only from the former and
+new values in the change log, so that the second admin and the rule see the same.
 """
 
 from collections.abc import Mapping
@@ -13,9 +13,7 @@ EntryData = Mapping[str, Any]
 
 
 def relaxations_of(kind: str, before: EntryData | None, after: EntryData, actor: str) -> list[str]:
-    """In what this change, made by the person ``actor``, could let through what would not have passed before: in plain
-    words, and none where it could not.
-    """
+    """How this change by the person ``actor`` relaxes who decides: in plain words, none if it does not."""
     match kind:
         case "workspace":
             return _settings(before or {}, after)
@@ -74,5 +72,5 @@ def _people(count: int) -> str:
 
 
 def _delegates(said: EntryData) -> set[tuple[Any, Any, str]]:
-    """The absences in which somebody else gets this person's say."""
+    """The absences in which a delegate gets this person's vote."""
     return {(one["start"], one["end"], one["delegate"]) for one in said["absences"] if one.get("delegate")}

@@ -1,7 +1,7 @@
 """The one way to change an intent.
 
-``engine`` is the way in. ``committer`` groups what is queued into one transaction, ``batch`` runs it through the
-rules, ``jobs`` are what can be queued. ``timekeeper`` lets time act, ``understaffed`` looks after directory changes,
-``retention`` deletes what is past its time, ``recent`` remembers what was committed last, ``repeated_answers``
-recognises a retry of an answer.
+``engine`` is the entry point. ``committer`` groups queued jobs into one transaction, ``batch`` runs them through the
+rules, ``jobs`` defines them. ``timekeeper`` runs the timers, ``understaffed`` checks open tasks after directory
+changes, ``retention`` deletes old data, ``recent`` caches the last commits, ``repeated_answers`` recognizes a retry of
+an answer.
 """

@@ -1,4 +1,4 @@
-"""One transaction in memory: the locked intents, what the jobs of the batch make of them, and what is to be written."""
+"""One transaction in memory: the locked intents, the effects of the jobs on them, and the rows to write."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -60,7 +60,7 @@ Route = Callable[[Notification], Sequence[tuple[OutboxKind, str, str]]]
 
 
 class Batch:
-    """Applies commands to the locked state; ``writes`` is what the transaction then saves."""
+    """Applies commands to the locked state; ``writes`` is then saved by the transaction."""
 
     def __init__(self, found: Loaded, route: Route, reply_life: timedelta) -> None:
         self.found = found
@@ -79,11 +79,11 @@ class Batch:
         return self.found.now
 
     def last_change(self, workspace: str) -> int | None:
-        """The number of the last change of a workspace's directory; None where no job of the batch asked for it."""
+        """The number of the last change of a workspace's directory; None if no job of the batch asked for it."""
         return self.found.last_changes.get(workspace)
 
     def replay(self, key: IdempotencyKey, fingerprint: str) -> bytes | None:
-        """The stored answer to this key, None when it is new; Conflict when it was used for something else."""
+        """The stored answer for this key, None if it is new; Conflict if it was used for another request."""
         known = self.found.replies.get(key)
         if known is None:
             return None
@@ -96,20 +96,20 @@ class Batch:
         return known.body
 
     def remember(self, key: IdempotencyKey, fingerprint: str, body: bytes, intent: str) -> None:
-        """Keep the answer about an intent, for the next caller with the same key (in this batch or later)."""
+        """Store the answer about an intent, for the next request with the same key (in this batch or later)."""
         self.found.replies[key] = StoredReply(fingerprint, body)
         life = self._reply_life
         self._writes.replies.append(NewStoredReply(key, fingerprint, body, self.now + life, intent, life))
 
     def intent(self, intent_id: str) -> Intent:
-        """The locked intent as it stands in this batch."""
+        """The locked intent in its state within this batch."""
         intent = self._intents.get(intent_id)
         if intent is None:
             raise NotFound("intent_not_found", f"There is no intent {intent_id}.")
         return intent
 
     def holds(self, intent_id: str) -> bool:
-        """Whether there is such an intent."""
+        """Whether this intent exists."""
         return intent_id in self._intents
 
     def create(
@@ -125,8 +125,8 @@ class Batch:
     def change(
         self, actor: Actor, intent: Intent, command: Command, membership: Membership | None = None
     ) -> Change:
-        """Advance one intent; a command that brings nothing about writes nothing. A tick always writes: an intent that
-        was woken too early (its zone has other rules by now) would stay due, ahead of all others.
+        """Advance one intent; a command without effect writes nothing. A tick always writes: an intent whose timer was
+        too early (the rules of its zone have changed) would otherwise stay due, ahead of all others.
         """
         salt = os.urandom(16) if getattr(command, "comment", "") else b""  # personal text is salted
         change = advance(actor, intent, command, self.now, salt, membership)
@@ -144,12 +144,12 @@ class Batch:
         return change
 
     def resubmit(self, revision: Resubmitted) -> None:
-        """Store a revision's payload with the change that it belongs to."""
+        """Store a revision's payload with its change."""
         self._writes.revisions.append(revision)
         self.payloads[revision.intent] = revision.payload
 
     def postpone(self, intent: Intent, by: timedelta) -> None:
-        """Look at an intent again later, unchanged: for one on which time could not act."""
+        """Schedule an unchanged intent again later: one on which the timer had no effect."""
         self._changed[intent.id] = Changed(intent, self.now + by, False)
 
     def _note(self, change: Change) -> None:
@@ -188,7 +188,7 @@ class Batch:
         return self._writes
 
     def topics(self) -> list[str]:
-        """Who may want to look, once this is committed."""
+        """The topics to publish once this is committed."""
         if self._writes.outbox:
             self._topics["outbox"] = None
         return list(self._topics)

@@ -1,7 +1,7 @@
-"""The commit path. Everything that was queued while the previous commit was in flight goes into the next one:
-no timer, at most ``BATCH`` jobs, one transaction, one fsync. A refused job refuses only its caller; if the batch
-itself fails it is split in halves and tried again, so one bad job cannot fail its neighbours. The queue is
-bounded: beyond it callers get ``Busy`` (503) at once.
+"""The commit path: group commit. Everything that was queued while the previous commit was in flight goes into the next
+one: no timer, at most ``BATCH`` jobs, one transaction, one fsync. A refused job refuses only its caller; if the batch
+itself fails it is split in halves and tried again, so one bad job cannot fail its neighbors. The queue is bounded:
+beyond it callers immediately get ``Busy`` (503).
 
 Consecutive jobs on one intent are folded: the row is written once, with all their facts.
 """
@@ -24,7 +24,7 @@ BATCH: Final = 256
 
 
 class Job(Protocol):
-    """One caller's wish within a batch: what it needs locked, and what it does with it (may be run again)."""
+    """One job within a batch: the locks it needs, and what it does with them (may run more than once)."""
 
     def lane_key(self) -> int: ...
     def ids(self) -> Sequence[str]: ...
@@ -45,7 +45,7 @@ class _Queued:
 
 
 class Committer:
-    """Lanes of queued jobs, each committing one batch after the other."""
+    """Concurrent workers, each committing one batch after the other from its own queue."""
 
     def __init__(
         self,
@@ -68,12 +68,12 @@ class Committer:
         self._began: dict[int, float] = {}  # of each batch in flight
 
     def in_flight_for(self) -> float:
-        """For how many seconds the longest batch has been with the database."""
+        """For how many seconds the longest-running batch has been in the database."""
         now = asyncio.get_running_loop().time()
         return max((now - began for began in self._began.values()), default=0.0)
 
     async def do(self, job: Job) -> Any:
-        """Commit one job; its result, or the Refused it met. Busy when the queue is full."""
+        """Commit one job; returns its result or raises its Refused. Busy if the queue is full."""
         if self.queued >= self._limit:
             raise Busy(
                 "queue_full", f"{self.queued} requests are waiting to be written; this one was not taken."
@@ -86,7 +86,7 @@ class Committer:
         return await queued.future
 
     async def run(self, lane: int = 0) -> None:
-        """Commit this lane's batches until cancelled; what is in flight then is finished first."""
+        """Commit the batches of this worker until cancelled; a batch in flight is finished first."""
         queue, news = self._lanes[lane], self._news[lane]
         while True:
             if not queue:

@@ -1,4 +1,4 @@
-"""The one way in for everything that changes an intent: build the command, give it to the committer."""
+"""The entry point for every change of an intent: builds the command and gives it to the committer."""
 
 import logging
 import os
@@ -63,8 +63,8 @@ class Engine:
         self._admission = admission or Admission(KeyLimits())
 
     async def submit(self, actor: Actor, submission: Submission, once: Idempotency | None = None) -> Done:
-        """Create an intent and start its first step: one commit. Raises Refused; Busy when the queue is full. Beyond
-        the limit of open intents, what was answered before is answered all the same.
+        """Create an intent and start its first step in one commit. Raises Refused; Busy if the queue is full. Beyond
+        the limit of open intents, an idempotent replay still gets its stored answer.
         """
         try:
             async with self._admission.another_intent(actor):
@@ -99,8 +99,8 @@ class Engine:
         return await self._created(SubmitJob(actor, command, submission.payload, once, directory))
 
     async def _created(self, job: SubmitJob | RerunJob) -> Done:
-        """Commit the job. Raises Outdated where the directory that its plan was made with is not the present one: who
-        asked makes it anew.
+        """Commit the job. Raises Outdated if the directory has changed since its plan was made: the caller then makes
+        the plan again.
         """
         try:
             done: Done = await self._committer.do(job)
@@ -112,8 +112,8 @@ class Engine:
     async def rerun(
         self, actor: Actor, source: str, command: Submit, payload: bytes, directory: Snapshot
     ) -> Intent:
-        """Create an intent that runs the failed ``source`` again, which ``directory`` allows;
-        Conflict(``already_rerun``) if there is one.
+        """Create an intent that reruns the failed ``source``, if ``directory`` allows it; Conflict(``already_rerun``)
+        if there is one.
         """
         async with self._admission.another_intent(actor):
             done = await self._created(RerunJob(actor, source, command, payload, directory))
@@ -122,14 +122,14 @@ class Engine:
         return done.change.after
 
     async def refuse(self, actor: Actor, refusal: Refused, once: Idempotency | None) -> Done:
-        """Raise the refusal of a request that cannot be planned, unless it repeats one that was answered before."""
+        """Raise the refusal of a request that cannot be planned, unless it is an idempotent replay."""
         if once is None:
             raise refusal
         done: Done = await self._committer.do(RefusedJob(actor, once, refusal))
         return done
 
     async def handle(self, actor: Actor, ref: str, command: Wish, once: Idempotency | None = None) -> Done:
-        """Apply one command to the intent that ``ref`` names; a task's or delivery's id names the visit too."""
+        """Apply one command to the intent that ``ref`` names; the id of a task or delivery also names the step run."""
         job = await self._job(actor, ref, command, once)
         try:
             return await self._on_current_directory(
@@ -146,8 +146,8 @@ class Engine:
     async def _on_current_directory(
         self, actor: Actor, job: CommandJob, again: Callable[[Actor], Awaitable[CommandJob]]
     ) -> Done:
-        """Commit the job; where the directory has changed since it was made, one made ``again`` by the actor as they
-        are now.
+        """Commit the job; if the directory has changed since it was made, make it ``again`` with the actor's current
+        rights.
         """
         for _ in range(_TRIES - 1):
             try:
@@ -162,7 +162,7 @@ class Engine:
         return done
 
     async def repeated(self, actor: Actor, ref: str, answer: Answer) -> Change | None:
-        """What came of this very answer when it was counted; None where it is not the person's last one there."""
+        """The stored effect of this very answer; None if it is not the person's last one at that stage."""
         intent_id, step_run = split_ref(ref)
         return await self._repeated(actor, intent_id, replace(answer, step_run=answer.step_run or step_run))
 
@@ -176,9 +176,9 @@ class Engine:
         return repeat_of(actor, answer, stored.intent, [unseal(row.body, row.private) for row in rows])
 
     async def show(self, actor: Actor, shown: Iterable[tuple[str, Target]]) -> None:
-        """Keep on record that this person was shown these tasks of these intents, for answers that do not name what
-        they are for. Called before the reader gets them. Where it cannot be written, such an answer will ask for
-        another look.
+        """Record that this person was shown these tasks of these intents, for answers that do not name their target.
+        Called before the response is sent. If it cannot be written, such an answer will have to be given again after
+        another read.
         """
         if actor.kind is not ActorKind.PERSON:
             return
@@ -204,7 +204,7 @@ class Engine:
         payload: bytes,
         once: Idempotency | None = None,
     ) -> Done:
-        """Change what is being decided. ``before``: the payload that is revised; both in canonical bytes."""
+        """Change what is being decided. ``before``: the payload that is replaced; both as canonical bytes."""
 
         async def made(who: Actor) -> CommandJob:
             job = await self._job(who, ref, replace(command, payload=payload), once)
@@ -226,7 +226,7 @@ class Engine:
     async def claim(
         self, actor: Actor, agent: str, limit: int, lease: timedelta, holder: str
     ) -> list[Change]:
-        """Take up to ``limit`` ready deliveries of ``agent`` (a canonical address) under a lease."""
+        """Claim up to ``limit`` offered deliveries of ``agent`` (a canonical address) under a lease."""
         require_delivery_access(actor, agent)
         if not SHORTEST_LEASE <= lease <= LONGEST_LEASE:
             raise Invalid("invalid_lease", "A lease lasts 1 to 3600 seconds.", field="lease_seconds")
@@ -234,7 +234,7 @@ class Engine:
         return taken
 
     async def tick(self, limit: int) -> int:
-        """Let time act on what is due; how many intents there were."""
+        """Tick intents that are due; returns how many there were."""
         job = DueJob(limit, self._directory.held)
         count: Any = await self._committer.do(job)
         for workspace in job.missing:
@@ -243,5 +243,5 @@ class Engine:
 
 
 def _names_too_little(command: Command) -> bool:
-    """Whether an answer says less than what it is for."""
+    """Whether an answer leaves its target open."""
     return isinstance(command, Answer) and not names_all(command.digest, command.stage)

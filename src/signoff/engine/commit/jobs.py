@@ -1,4 +1,4 @@
-"""The jobs a committer can be given: submit, one command on one intent, claim deliveries, let time act."""
+"""The jobs of a committer: submit, one command on one intent, claim deliveries, tick."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -38,9 +38,9 @@ DAMAGED: Final = timedelta(minutes=1)  # until an intent on which time could not
 
 
 class Idempotency(msgspec.Struct, frozen=True):
-    """A caller's Idempotency-Key: its scope, the request's fingerprint, and how the answer is written.
+    """An Idempotency-Key: its scope, the request's fingerprint, and how to render the answer.
 
-    ``render`` runs inside the commit; its bytes are stored and given again to whoever repeats the request.
+    ``render`` runs inside the commit; its bytes are stored and returned for a repeated request.
     """
 
     route: str
@@ -50,7 +50,7 @@ class Idempotency(msgspec.Struct, frozen=True):
 
 
 class Done(msgspec.Struct, frozen=True):
-    """Exactly one is set: what the command brought about, or the stored answer of its first call."""
+    """Exactly one is set: the effect of the command, or the stored answer of its first call."""
 
     change: Change | None = None
     replay: bytes | None = None
@@ -61,8 +61,8 @@ Wish = Command | Callable[[Intent], Command]
 
 
 class Outdated(Busy):
-    """The directory has changed since the job was made, on another server perhaps, whose word of it is still on its
-    way. Nothing was written: the job has to be made anew with what is there now.
+    """The directory has changed since the job was made, possibly on another server whose notification is still on its
+    way. Nothing was written: the job has to be made again with the current directory.
     """
 
     def __init__(self) -> None:
@@ -73,8 +73,8 @@ class Outdated(Busy):
 
 
 def uphold(batch: Batch, actor: Actor, directory: Snapshot | None) -> None:
-    """Raise Outdated unless the actor and ``directory`` are what the directory says at this moment: what was changed
-    before a decision is written counts for it, whichever server either came to.
+    """Raise Outdated unless the actor and ``directory`` are current: a change that was committed before a decision
+    counts for it, whichever server made either.
     """
     if directory is None:
         return
@@ -152,7 +152,7 @@ class SubmitJob(OneIntent):
 
 
 class RerunJob(OneIntent):
-    """The one rerun of an intent: both are locked, so that there is no second."""
+    """The only rerun of an intent: both are locked, so that there cannot be a second one."""
 
     def __init__(
         self, actor: Actor, source: str, command: Submit, payload: bytes, directory: Snapshot
@@ -180,7 +180,7 @@ class RerunJob(OneIntent):
 
 
 class RefusedJob(OneIntent):
-    """A request that cannot be planned any more: refused, unless it is one that was answered when it could."""
+    """A request that can no longer be planned: refused, unless it is an idempotent replay."""
 
     def __init__(self, actor: Actor, once: Idempotency, refusal: Refused) -> None:
         super().__init__(actor, "", once)
@@ -197,9 +197,8 @@ class RefusedJob(OneIntent):
 
 
 class CommandJob(OneIntent):
-    """One command; ``directory``: what the directory says, for the commands that name people and for tasks that open;
-    ``shown``: what of this intent the actor is on record as having been shown, for an answer that does not name what it
-    is for.
+    """One command; ``directory``: for commands that name people and for tasks that open; ``shown``: the targets of this
+    intent that the actor was shown, as recorded, for an answer that does not name its target.
     """
 
     def __init__(
@@ -241,7 +240,7 @@ class CommandJob(OneIntent):
 
 
 class ReviseJob(CommandJob):
-    """A revision with its payload: ``before`` is what it replaces, kept so that the difference can be shown."""
+    """A revision with its payload: ``before`` is the replaced one, kept so that the difference can be shown."""
 
     def __init__(self, job: CommandJob, before: bytes, payload: bytes) -> None:
         super().__init__(job.actor, job.intent_id, job.command, job._once, job._directory)
@@ -261,7 +260,7 @@ def _membership(directory: Snapshot | None) -> Membership | None:
 
 
 class _Scan:
-    """Base of the jobs that take what the database offers."""
+    """Base of the jobs whose intents the database selects."""
 
     def lane_key(self) -> int:
         return 0
@@ -283,7 +282,7 @@ class _Scan:
 
 
 class ClaimJob(_Scan):
-    """Take up to ``limit`` ready deliveries of one agent under a lease."""
+    """Claim up to ``limit`` offered deliveries of one agent under a lease."""
 
     def __init__(self, actor: Actor, agent: str, limit: int, lease: timedelta, holder: str) -> None:
         self._actor = actor
@@ -305,8 +304,8 @@ class ClaimJob(_Scan):
 
 
 class DueJob(_Scan):
-    """Let time act on up to ``limit`` intents that are due; returns how many there were. ``held``: the directory of a
-    workspace, if it is in memory; those of ``missing`` have to be read before time can act on their intents.
+    """Tick up to ``limit`` intents that are due; returns how many there were. ``held``: the directory of a workspace,
+    if it is in memory; those of ``missing`` have to be read before their intents can be ticked.
     """
 
     def __init__(self, limit: int, held: Callable[[str], Snapshot | None]) -> None:

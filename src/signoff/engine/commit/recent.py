@@ -1,5 +1,6 @@
-"""What this process committed last: intents with their payloads and facts, so that the next request about one need
-not ask the database. Another replica may know better: only what is judged again on the locked row is worded from here.
+"""A cache of this process's last commits: intents with their payloads and facts, so that the next request about one
+need not query the database. Another replica may have a newer state: a command that is prepared from here is judged
+again on the locked row.
 """
 
 from collections import OrderedDict
@@ -26,14 +27,14 @@ class _Kept(msgspec.Struct):
 
 
 class RecentCommits:
-    """alone: no other process writes to this database, so what is kept here is the truth."""
+    """alone: no other process writes to this database, so the cache is always current."""
 
     def __init__(self, *, alone: bool) -> None:
         self._alone = alone
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
     def note(self, changes: Iterable[Change], payloads: Mapping[str, bytes]) -> None:
-        """Take in what was committed, in its order; ``payloads``: of the intents that have a new one."""
+        """Add what was committed, in order; ``payloads``: of the intents that have a new one."""
         for change in changes:
             after = change.after
             kept = self._kept.get(after.id)
@@ -55,15 +56,15 @@ class RecentCommits:
             self._kept.popitem(last=False)
 
     def clear(self) -> None:
-        """Remember nothing: some of it may have been forgotten for good."""
+        """Clear the cache: some of it may have been deleted by retention."""
         self._kept.clear()
 
     def get(self, intent_id: str) -> Stored | None:
-        """The intent as this process last left it; None when it is not among the last."""
+        """The intent as this process last saved it; None if it is not among the last ones."""
         kept = self._kept.get(intent_id)
         return kept.stored if kept else None
 
     def life(self, intent_id: str) -> tuple[Intent, list[Fact]] | None:
-        """The intent and all its facts; None where they are not known here, or may not be all."""
+        """The intent and all its facts; None if they are not cached, or possibly not complete."""
         kept = self._kept.get(intent_id)
         return (kept.stored.intent, list(kept.facts)) if kept and self._alone else None

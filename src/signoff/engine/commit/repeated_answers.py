@@ -1,9 +1,10 @@
-"""The same answer once more: a double click, a client that got no reply, a proxy that tried again, a doubled webhook.
+"""Recognizes a repeated answer: a double click, a client that got no response, a proxy's retry, a duplicated
+webhook.
 
 Inside an open stage the rules see that it is there already (``core/intent/task_commands.py``). When the stage is
-complete or the task decided, history says whether it is the very answer that was counted: then it is answered like the
-first, and nothing is recorded. It has to name the digest and (where the task has several) the stage: what names less
-could mean something else by now, and is refused.
+complete or the task decided, the history shows whether it is the very answer that was counted: then the response is the
+same as for the first, and nothing is recorded. It has to name the digest and (if the task has several) the stage: an
+answer that names less may mean something else by now, and is refused.
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ ELSEWHERE: Final = frozenset({"already_decided", "stale_stage", "no_open_task", 
 
 
 def repeat_of(actor: Actor, answer: Answer, intent: Intent, facts: Sequence[Fact]) -> Change | None:
-    """What to answer with when this person's last answer at that stage was exactly this one; None otherwise."""
+    """The response if this person's last answer at that stage was exactly this one; else None."""
     own = [
         (fact, fact.event) for fact in facts if isinstance(fact.event, Answered) and fact.actor.id == actor.id
     ]

@@ -1,9 +1,9 @@
-"""Forget what the settings say: old answers to Idempotency-Keys, final intents past their retention or their payloads,
-and the plans that nothing names any more: they hold what people were asked.
+"""Retention: deletes old answers to Idempotency-Keys, final intents or their payloads past their retention, and plans
+that nothing refers to.
 
-Deleting is the one thing that a wrong clock does for good, so a clock is believed only once it has run steadily for a
-while: ten minutes after a start or a jump, a day where it has passed over more than a day. And where it is seen to have
-gone back, nothing waits longer because of the time that was wrong.
+Deletion by a wrong clock cannot be undone, so the clock is trusted only after it has run steadily for a while: ten
+minutes after a start or a jump, a day after a jump of more than a day. And if it is found to have gone back, nothing
+has to wait longer because of the wrong time.
 """
 
 import logging
@@ -28,7 +28,7 @@ _NONE: Final = timedelta(0)
 
 
 class RetentionLoop:
-    """retention: of final intents, None for ever; payloads: of what they were submitted with, if that is shorter."""
+    """retention: of final intents, None: forever; payloads: of their payloads, if that is shorter."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class RetentionLoop:
         self._noted: datetime | None = None
 
     async def once(self) -> float:
-        """One bounded sweep; seconds until the next."""
+        """One bounded run; returns the seconds until the next."""
         now = await self._store.now()
         owed = await self._owed(now)
         if owed > _NONE:
@@ -75,7 +75,7 @@ class RetentionLoop:
     # -- how far the clock may be believed
 
     async def _owed(self, now: datetime) -> timedelta:
-        """How long the clock has to run steadily before anything is deleted by it."""
+        """How long the clock has to run steadily before anything is deleted."""
         steady = self._clock.steady()
         kept = await self._store.sweeps.get()
         before = kept.at if kept else await self._store.sweeps.newest() or now

@@ -24,7 +24,7 @@ class Timekeeper:
         self._store = store
 
     async def once(self) -> float:
-        """Tick what is due now; the seconds until it is worth looking again (at most half a second)."""
+        """Tick what is due now; returns the seconds until the next check (at most half a second)."""
         wake_at = await self._store.intents.next_wake()
         if wake_at is None:
             return _LONGEST.total_seconds()

@@ -1,7 +1,7 @@
-"""Open tasks are held against the directory after it has changed: where too few people are left, the task moves on.
+"""Checks open tasks after the directory has changed: if too few eligible people are left, the task escalates.
 
-What has to be looked at is kept with the workspace, so that a restart loses nothing. Tasks are read by pages, with
-pauses: a change costs everybody else nothing, however many tasks wait.
+The work to do is stored with the workspace, so that a restart loses nothing. Tasks are read in pages, with pauses, so
+that a change does not slow down other requests, however many tasks are open.
 """
 
 import logging
@@ -35,7 +35,7 @@ LOOKED_AT: Final = 1000  # tasks, for an answer; the loop looks at all
 
 
 class UnderstaffedTask(msgspec.Struct, frozen=True):
-    """An open task for which too few people are left."""
+    """An open task with too few eligible people left."""
 
     task: str
     title: str
@@ -73,7 +73,7 @@ class StaffingChecks:
         ] = {}  # by workspace: the change that it is for, the last id looked at
 
     async def once(self) -> float:
-        """Look at one page of each workspace that has changed; the seconds until it is worth looking again."""
+        """Check one page of each workspace that has changed; returns the seconds until the next check."""
         waiting = await self._store.directory.unchecked()
         for space in waiting:
             await self._page(space)
@@ -98,7 +98,7 @@ class StaffingChecks:
         await self._store.directory.staffed(space.id, change)
 
     async def recheck(self, intent_id: str, membership: Membership) -> None:
-        """Let the open task of one intent move on, if too few people are left for it."""
+        """Escalate the open task of one intent, if too few eligible people are left for it."""
         stored = await self._store.intents.get(intent_id)
         if stored is not None:
             await self._recheck(stored, membership)
@@ -114,7 +114,7 @@ class StaffingChecks:
             log.debug("intent %s is not short of people any more: %s", intent.id, refusal.code)
 
     async def _takes_somebody(self, space: Workspace) -> bool:
-        """Whether one of the changes since takes a say away from somebody."""
+        """Whether one of the changes since makes someone ineligible."""
         if space.last_change - space.staffed_change > _CHANGES:
             return True
         changes = await self._store.people.changes(space.id, _CHANGES)
@@ -123,7 +123,7 @@ class StaffingChecks:
     async def short(
         self, workspace: str, membership: Membership, limit: int = LOOKED_AT
     ) -> tuple[list[UnderstaffedTask], bool]:
-        """The open tasks for which too few people are left, of the ``limit`` oldest; whether these were all."""
+        """The open tasks with too few eligible people left, of the ``limit`` oldest; whether these were all."""
         found: list[UnderstaffedTask] = []
         after, looked = "", 0
         while looked < limit:
@@ -138,7 +138,7 @@ class StaffingChecks:
         return found, False
 
     async def warnings(self, workspace: str, before: Membership, after: Membership) -> tuple[str, ...]:
-        """What to say to whoever changes the directory from one to the other: which open tasks it leaves short."""
+        """The warnings for the author of a directory change: the open tasks that it leaves understaffed."""
         if not removes_eligibility(before, after):
             return ()
         found, whole = await self.short(workspace, after)
@@ -155,14 +155,14 @@ class StaffingChecks:
 
 
 def removes_eligibility(before: Membership, after: Membership) -> bool:
-    """Whether somebody is called less than before."""
+    """Whether someone has fewer names than before."""
     return any(
         names - after.active_people.get(person, frozenset()) for person, names in before.active_people.items()
     )
 
 
 def takes_somebody(changes: Iterable[DirectoryChange]) -> bool:
-    """Whether one of these changes takes a role, a membership or access away."""
+    """Whether one of these changes removes a role, a membership or access."""
     return any(_takes(change) for change in changes)
 
 

@@ -1,5 +1,5 @@
 """Answers from a chat. An account counts as a person only after that person linked it, with a code created while signed
-in; the account's name, address and channel prove nothing. The answer is the same command as everywhere else.
+in; the account's name, address and channel prove nothing. The command is the same as everywhere else.
 """
 
 import hashlib
@@ -41,7 +41,7 @@ _UNKNOWN: Final = (
 
 
 class LinkCode(msgspec.Struct, frozen=True):
-    """To be typed in the chat, once; ``text`` is shown once and not stored."""
+    """A code to type in the chat, once; ``text`` is shown once and not stored."""
 
     text: str
     expires_at: datetime
@@ -73,7 +73,7 @@ class Chat:
         return LinkCode("-".join(text[place : place + 4] for place in range(0, _LENGTH, 4)), until)
 
     async def link(self, team: str, account: str, code: str) -> str:
-        """Use a code; the reply."""
+        """Use a code; returns the reply."""
         now = self._clock.now()
         used = await self._store.chats.use_code(_digest(code), self._channel, now)
         if used is None or not team or not account:
@@ -90,7 +90,7 @@ class Chat:
         return f"This account is now linked to {directory.display(person)} in {space}."
 
     async def _link(self, actor: Actor, new: ChatPerson) -> None:
-        """On record is whose account it was before, and which one the person had."""
+        """The change log records the account's former owner, and the person's former account."""
         chats, since = self._store.chats, dict[str, int]()
         for space in await self._store.directory.workspaces():
             since[space.id] = space.last_change
@@ -106,7 +106,7 @@ class Chat:
     async def _recorded(
         self, actor: Actor, before: ChatPerson | None, after: ChatPerson | None
     ) -> DirectoryChange:
-        """The record of one person's account: in the workspace where it is theirs."""
+        """The change log entry of one person's account, in their workspace."""
         link = after or before
         if link is None:
             raise TypeError("a link before or after")
@@ -117,7 +117,7 @@ class Chat:
         )  # fmt: skip
 
     async def linked(self, workspace: str, person: str) -> ChatPerson | None:
-        """The chat account that is this person's, if one is."""
+        """The chat account of this person, if there is one."""
         return (await self._store.chats.people(self._channel, workspace)).get(person)
 
     async def unlink(self, team: str, account: str) -> str:
@@ -138,7 +138,7 @@ class Chat:
         return f"Your {label} account was unlinked." if gone else "No account was linked."
 
     async def answer(self, team: str, account: str, answer: Answer, ref: str) -> str:
-        """Answer a task as the person whose account it is; the reply."""
+        """Answer a task as the account's person; returns the reply."""
         link = await self._store.chats.person(self._channel, team, account)
         actor = await self._keys.person(link.workspace, link.person, self._channel) if link else None
         if link is None or actor is None:
@@ -149,7 +149,7 @@ class Chat:
             return await self._reply(actor.workspace, refusal)
 
     async def _answered(self, actor: Actor, answer: Answer, ref: str, since: datetime) -> str:
-        """``since``: when the account became this person's; what was asked before is not answered from it."""
+        """``since``: when the account was linked; it cannot answer earlier questions."""
         intent_id, step_run = split_ref(ref)
         stored = await self._store.intents.get(intent_id)
         if stored is None or stored.intent.workspace != actor.workspace or not step_run:

@@ -71,8 +71,8 @@ def choices(intent: Intent, task: Task, spec: TaskSpec) -> tuple[MessageAnswer, 
 
 
 class RenderedPayload(msgspec.Struct, frozen=True):
-    """What fits of the request, of what the steps ahead are given beside it and of the checks' reports; and how many
-    values more there are. ``secret``: something that is given has a secret's name, so that it is not shown.
+    """As much as fits of the request, of the further input of the next steps and of the checks' reports; and how many
+    values more there are. ``secret``: some given value has a secret's name, so that it is not shown.
     """
 
     leaves: tuple[Leaf, ...]
@@ -90,7 +90,7 @@ class RenderedPayload(msgspec.Struct, frozen=True):
 def render_payload(
     payload: bytes, results: Mapping[str, Any], coming: Sequence[UpcomingStep] = ()
 ) -> RenderedPayload:
-    """The request first: what is left of the room is for what is given beside it, then for the reports."""
+    """The request first, then further input, then the reports, in the remaining space."""
     brought = [(one.step.id, one.given, _covered(one.given)) for one in coming if one.given]
     given = [leaf for step, _, covered in brought for leaf in leaves(covered, step, brief=True)]
     reported = [
@@ -152,7 +152,7 @@ def _outcome(fact: Fact) -> str:
 
 
 def cut(text: str, longest: int) -> str:
-    """The text, or as much of it as there is room for and how much is left."""
+    """The text, or as much of it as fits and the length of the rest."""
     rest = len(text) - longest
     return text if rest <= 0 else f"{text[:longest]} \u2026 [{rest:,} more characters on the page]"
 
@@ -164,7 +164,7 @@ class MessageComposer:
         self, row: OutboxRow, notification: Notification, stored: Stored, directory: Snapshot, base_url: str,
         answers: Sequence[Fact] = (), old: Mapping[int, bytes] | None = None,
     ) -> None:  # fmt: skip
-        """``answers``: what brought a decision about; ``old``: payloads before they were revised, by the last revision
+        """``answers``: those that led to a decision; ``old``: payloads before they were revised, by the last revision
         of each.
         """
         self._row = row
@@ -249,7 +249,7 @@ class MessageComposer:
         yield "Waiting since", local_time_text(task.opened_at, zone)
 
     def _different(self) -> Iterator[tuple[str, str]]:
-        """Which values are not what they were in the first revision that is kept; what they are stands below."""
+        """Which values differ from the first revision that is kept; their current values follow below."""
         if not self._old:
             return
         first = min(self._old)
@@ -381,7 +381,7 @@ class MessageComposer:
         }  # fmt: skip
 
     def _who(self, person: str, via: str, answer: Fact | None = None) -> str:
-        """``answer``: theirs, which names the person on whose behalf it was given."""
+        """``answer``: this person's, which names the person on whose behalf it was given."""
         event = answer.event if answer is not None else None
         principal = event.principal if isinstance(event, Answered) else ""
         stead = f" for {self._directory.display(principal)}" if principal not in ("", person) else ""

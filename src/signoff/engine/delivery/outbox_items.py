@@ -50,7 +50,7 @@ class UnreachedTask(msgspec.Struct, frozen=True):
 
 
 class AdminNotification(msgspec.Struct, frozen=True):
-    """A proposal's state, for the admins it concerns; without ``news.person`` it is expanded into one row each."""
+    """A proposal's state, for the admins concerned; without ``news.person`` it is expanded into one row each."""
 
     row: OutboxRow
     news: ProposalNotification

@@ -155,7 +155,7 @@ class OutboxSender:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _write(self) -> None:
-        """Record what is finished: in one commit, as one each would take the disk from other requests."""
+        """Record finished rows in one commit, as single commits would compete with requests for the disk."""
         finished, deferred = tuple(self._finished), tuple(self._deferred)
         if finished:
             await self._store.messages.end(

@@ -1,7 +1,7 @@
-"""What one attempt to send came to, and what follows a failure. The tables are in ``core.plan.schedules``.
+"""The result of one attempt to send, and what follows a failure. The tables are in ``core.plan.schedules``.
 
-Only a refusal by the other side is an attempt. Waiting is none: for an earlier message, for a free slot, until a time
-that the other side named, or until our own database answers.
+Only a refusal by the other side counts as an attempt. Waiting does not: for an earlier message, for a free slot, until
+a time that the other side named, or until our own database answers.
 """
 
 from datetime import timedelta

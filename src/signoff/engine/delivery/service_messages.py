@@ -47,7 +47,7 @@ class ServiceMessages(Sender[ServiceNotification]):
         return Sent()
 
     async def _decider(self, notification: Notification) -> str:
-        """The name of the person whose act it was; "" for what no person did."""
+        """The name of the person who caused it; "" if no person did."""
         if notification.kind in (NotificationKind.DECIDED, NotificationKind.COMMENTED):
             with contextlib.suppress(Refused):
                 return (await self._directory.of(notification.workspace)).display(notification.by)

@@ -88,7 +88,7 @@ class SignInRequests:
         return to if self.possible and not to.endswith("@localhost") else ""
 
     async def ask_again(self, workspace: str, person: str, onward: str) -> str:
-        """Queue a mail to a person who is known but must prove more; the address it goes to. ``onward``: the page that
+        """Queue a mail to a known person who needs a stronger sign-in; returns its address. ``onward``: the page that
         the link leads to. Raises TooMany or Busy, and NotFound if no mail can arrive.
         """
         to = await self.reaches(workspace, person)
@@ -127,7 +127,7 @@ class SignInRequests:
         task.add_done_callback(self._lookups.discard)
 
     async def drain(self) -> None:
-        """Wait until everything that was asked for is in the outbox."""
+        """Wait until all queued requests are in the outbox."""
         while self._lookups:
             await asyncio.gather(*self._lookups)
 
@@ -161,7 +161,7 @@ async def _logged(work: Coroutine[Any, Any, None]) -> None:
 
 class SignInMailer(Sender[SignInMail]):
     def policy_of(self, item: SignInMail) -> RetryPolicy:
-        """Nobody waits for a warning, and it must arrive: it is retried for longer."""
+        """No one waits for a warning, and it must arrive: it is retried for longer."""
         return SIGN_IN if isinstance(item.request, LinkRequest) else ADMIN
 
     def __init__(

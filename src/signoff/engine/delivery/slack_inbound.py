@@ -22,7 +22,7 @@ _MOST_AT_ONCE: Final = 100
 
 
 class SlackDesk:
-    """``signatures``: None where Slack does not call us by HTTP."""
+    """``signatures``: None if Slack does not call us by HTTP."""
 
     def __init__(self, slack: Slack, chat: Chat, signatures: Signatures | None) -> None:
         self.chat = chat
@@ -31,7 +31,7 @@ class SlackDesk:
         self._work: set[asyncio.Task[None]] = set()
 
     def take(self, payload: Mapping[str, Any]) -> None:
-        """Deal with it soon; returns at once. Raises Busy when there is too much to do already."""
+        """Queue it and return immediately. Raises Busy if the queue is full."""
         heard = understood(payload)
         if heard is None:
             return
@@ -67,12 +67,12 @@ class SlackDesk:
         return await self.chat.unlink(heard.team, heard.account) if word == "unlink" else _HELP
 
     async def settle(self) -> None:
-        """Wait until everything that was taken is dealt with."""
+        """Wait until everything that was queued has been processed."""
         while self._work:
             await asyncio.gather(*self._work)
 
     async def close(self, patience: float = 2.0) -> None:
-        """Deal for a moment with what was taken: whoever pressed has been told that it arrived. Drop the rest."""
+        """Process queued requests for a moment (their senders have been told that they arrived), then drop the rest."""
         if self._work:
             await asyncio.wait(self._work, timeout=patience)
         left = list(self._work)

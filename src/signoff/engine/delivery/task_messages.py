@@ -76,7 +76,7 @@ _ASKING: Final = {kind.value for kind in ACTION_REQUIRED}
 
 
 class _ReminderLimitError(Exception):
-    """This person has had enough reminders within the hour."""
+    """The person has reached the hourly limit of reminders."""
 
 
 class TaskMessages(Sender[PersonNotification]):
@@ -333,7 +333,7 @@ class TaskMessages(Sender[PersonNotification]):
         )
 
     async def next_channel(self, item: PersonNotification) -> str:
-        """ "" too where news of a decision must follow the message that asked, in its channel."""
+        """ "" also if a message about a decision must follow the one that asked, in its channel."""
         row = item.row
         try:
             directory = await self._directory.of(row.workspace)
@@ -401,7 +401,7 @@ class NobodyReachedReports(Sender[UnreachedTask]):
 
 
 def _id(*parts: object) -> str:
-    """The same parts, the same id: what is expanded again after a crash is the same row."""
+    """The same parts give the same id: after a crash, a repeated expansion produces the same row."""
     digest = hashlib.sha256("\0".join(str(part) for part in parts).encode()).hexdigest()
     return f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}"
 

@@ -1,5 +1,6 @@
-"""Who and what a workspace knows, as one snapshot in memory, and the record of every change to it.
+"""The directory of a workspace as one snapshot in memory, and the log of its changes.
 
-``snapshot``: people, agents, services, workflows. ``eligible_people``: the persons behind ``role:`` and ``team:``.
-``contact_schedule``: who will be contacted when. ``change_log``: who changed what. ``workers``: who asks for work.
+``snapshot``: people, agents, services, workflows. ``eligible_people``: the people behind ``role:`` and ``team:``.
+``contact_schedule``: who will be contacted when. ``change_log``: who changed what. ``workers``: which workers ask for
+work.
 """

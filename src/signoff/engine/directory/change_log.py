@@ -1,5 +1,5 @@
-"""The record of who changed what: how a change is written down, and how it is made on what is in force, whoever else
-changes something at the same moment. Secrets are never in it: keys stand there by their ids.
+"""The change log: how a change is recorded, and how it is made with optimistic concurrency. Secrets are never in it:
+keys are named by their ids.
 """
 
 import secrets
@@ -27,7 +27,7 @@ T = TypeVar("T")
 def recorded(
     actor: Actor, now: datetime, kind: str, name: str, subject: str, before: Any, after: Any
 ) -> DirectoryChange:
-    """``before`` and ``after``: JSON values, None where there was or is nothing; ``subject``: what it belongs to."""
+    """``before`` and ``after``: JSON values, None if absent; ``subject``: what the entry belongs to."""
     return DirectoryChange(
         id=uuid7(int(now.timestamp() * 1000), secrets.token_bytes(10)),
         workspace=actor.workspace,
@@ -44,8 +44,8 @@ def recorded(
 
 
 async def retry_on_conflict(attempt: Callable[[], Awaitable[T]], forget: Callable[[], None]) -> T:
-    """What the attempt returns. Where somebody else's change was first it is made anew on what is in force by then;
-    ``forget``: what was believed to be.
+    """The result of the attempt. On a conflict with another change it is repeated on the current state; ``forget``:
+    invalidates the cached state.
     """
     for _ in range(_TRIES - 1):
         try:
@@ -66,15 +66,15 @@ def account_subject(id: str) -> str:
 
 
 def holder_subject(key: ApiKey) -> str:
-    """Of a key: its holder's, so that it stands with what else was changed about them."""
+    """The subject for a key: its holder, so that it is listed with their other changes."""
     person = key.actor_kind == ActorKind.PERSON.value
     return person_subject(key.actor_id) if person else account_subject(key.actor_id)
 
 
 def subject_of(about: str, directory: Snapshot) -> str:
-    """What ``person:EMAIL``, ``agent:ADDRESS``, ``service:NAME``, ``team:NAME``, ``policy:NAME``, ``workflow:TYPE`` and
-    ``workspace`` are in the record; raises Invalid for other words, NotFound for what is not there any more by that
-    name (its id still finds it: ``person:per_…``, ``account:sa_…``).
+    """The subject in the change log of ``person:EMAIL``, ``agent:ADDRESS``, ``service:NAME``, ``team:NAME``,
+    ``policy:NAME``, ``workflow:TYPE`` and ``workspace``; raises Invalid for other forms, NotFound for a name that no
+    longer exists (its id still works: ``person:per_…``, ``account:sa_…``).
     """
     kind, _, name = about.strip().partition(":")
     if kind == "workspace" and not name:
@@ -108,7 +108,7 @@ def _nothing(about: str) -> NotFound:
 
 
 def shown_account(account: Account, signs_with: str = "") -> dict[str, Any]:
-    """``signs_with``: which secret, where that is what changes; never the secret itself."""
+    """``signs_with``: which secret, if that changes; never the secret itself."""
     names = ("id", "name", "address", "display_name", "description", "delivery_mode", "status")
     said = {name: getattr(account, name) for name in names}
     said |= {"callback_url": _place(account.callback_url), "signs_with": signs_with}
@@ -125,6 +125,6 @@ def shown_chat(link: ChatPerson) -> dict[str, Any]:
 
 
 def _place(url: str) -> str:
-    """What follows the host may be a password: only that it is the same, or another, is told."""
+    """The part after the host may be a password: only whether it changed is shown."""
     shown = shown_url(url) if url else ""
     return f"{shown} ({fingerprint(url)})" if shown and shown != url.rstrip("/") else shown

@@ -1,5 +1,5 @@
-"""What an open task, or one that a policy would open now, will lead to: who may decide and why, who was asked, has
-voted and is next, whom time will contact when, what follows silence. Told by the rules that then do it.
+"""The contact schedule of an open task, or of one that a policy would open now: who may decide and why, who was asked,
+has voted and is next, who will be contacted when, what follows expiry. Computed with the rules that are then applied.
 """
 
 from collections.abc import Hashable, Sequence
@@ -40,7 +40,7 @@ STEP: Final = "approve"
 
 
 class EligiblePerson(msgspec.Struct, frozen=True):
-    """Somebody who may decide: in whose stead ("" for their own), by what names, and whether they have voted."""
+    """A person who may decide: on whose behalf ("" for their own), by which names, and whether they have voted."""
 
     person: str
     instead_of: str
@@ -50,7 +50,7 @@ class EligiblePerson(msgspec.Struct, frozen=True):
 
 
 class StageView(msgspec.Struct, frozen=True):
-    """One stage: what it takes and how far it is. ``state``: done, open or next."""
+    """One stage: its requirements and its progress. ``state``: done, open or next."""
 
     number: int
     state: str
@@ -60,7 +60,7 @@ class StageView(msgspec.Struct, frozen=True):
 
 
 class ExpectedContact(msgspec.Struct, frozen=True):
-    """A contact to come, with the ids of the people whom it will reach as things stand. ``zone``: theirs, where it
+    """A scheduled contact, with the ids of the people whom it will reach in the current state. ``zone``: theirs, if it
     waits for their working hours.
     """
 
@@ -70,7 +70,7 @@ class ExpectedContact(msgspec.Struct, frozen=True):
 
 
 class ContactSchedule(msgspec.Struct, frozen=True):
-    """``zone``: in which its moments are shown."""
+    """``zone``: in which its times are shown."""
 
     spec: TaskSpec
     step: HumanStep
@@ -85,7 +85,7 @@ class ContactSchedule(msgspec.Struct, frozen=True):
 
 
 def explain(intent: Intent, task: Task, directory: Snapshot, now: datetime) -> ContactSchedule:
-    """The explanation of the open task, as things stand at ``now``."""
+    """The contact schedule of the open task, in the state at ``now``."""
     spec = spec_of(intent, task)
     step = intent.plan.human_step(task.step)
     barred = barred_from(spec, directory, requesters_side(intent), intent)
@@ -106,8 +106,8 @@ def explain(intent: Intent, task: Task, directory: Snapshot, now: datetime) -> C
 
 
 def _foretold(intent: Intent, task: Task, directory: Snapshot, now: datetime) -> list[ExpectedContact]:
-    """Whom each contact will reach and when: nobody is asked again who has answered this stage, or for whom somebody
-    has. What waits for one person's working hours is one message, whatever it was called for by.
+    """Whom each contact will reach and when: people who have answered this stage, or whose delegate has, are left out.
+    Messages that wait for one person's working hours become one.
     """
     votes = [vote for vote in task.votes if vote.at_stage == task.stage]
     answered = {vote.person for vote in votes} | {voting_seat(vote) for vote in votes}
@@ -147,7 +147,7 @@ def _foretold(intent: Intent, task: Task, directory: Snapshot, now: datetime) ->
 
 
 class _Asked:
-    """Whom a contact asks: worked out once for all moments at which the same people are away and on call."""
+    """Whom a contact asks: computed once for all times at which the same people are away and on call."""
 
     def __init__(self, intent: Intent, directory: Snapshot) -> None:
         self._intent = intent
@@ -162,7 +162,7 @@ class _Asked:
 
 
 def _put_off(contact: ScheduledContact, task: Task, when: Sequence[tuple[str, datetime]]) -> set[str]:
-    """Those whom it would reach while they have put the task off."""
+    """The people it would reach during their snooze."""
     reminder = contact.kind is ContactKind.REMINDER
     return {
         person
@@ -174,7 +174,7 @@ def _put_off(contact: ScheduledContact, task: Task, when: Sequence[tuple[str, da
 def waits_for(
     intent: Intent, task: Task, directory: Snapshot, person: str, now: datetime
 ) -> ScheduledContact | None:
-    """What was called for first, waited for the person's working hours until now, and is to be said."""
+    """Contacts that waited for the person's working hours and are still to be sent."""
     for contact in _called_for(intent, task):
         when = asked_times(intent, task, contact.to, directory, contact.at)
         waited = any(one == person and contact.at < at <= now for one, at in when)
@@ -184,7 +184,7 @@ def waits_for(
 
 
 def _called_for(intent: Intent, task: Task) -> list[ScheduledContact]:
-    """The contacts of this stage that time or the policy has made already: some may wait for working hours."""
+    """The contacts of this stage that were made already: some may wait for working hours."""
     spec = spec_of(intent, task)
     people = notified_names(spec, task)
     made = [ScheduledContact(ContactKind.OPENING, began_at(task), 1, people)]
@@ -196,7 +196,7 @@ def _called_for(intent: Intent, task: Task) -> list[ScheduledContact]:
 
 
 def preview(found: NamedPolicy, directory: Snapshot, at: datetime, workspace: str) -> ContactSchedule:
-    """The explanation of a task that this policy would open at ``at``, asked for by nobody in particular."""
+    """The contact schedule of a task that this policy would open at ``at``, without a particular requester."""
     bare = HumanStep(
         id=STEP, task=TaskSpec(outcomes=(*TaskSpec().outcomes, found.policy.fallback_outcome or "approved"))
     )
@@ -223,7 +223,7 @@ def preview(found: NamedPolicy, directory: Snapshot, at: datetime, workspace: st
 
 
 def _reaches(intent: Intent, task: Task, directory: Snapshot, now: datetime) -> list[EligiblePerson]:
-    """Everybody who may answer now, by their own say or another's: as the rule says that then lets them."""
+    """Everyone who may answer now, for themselves or as a delegate, by the rule that then applies."""
     voted = {(v.person, voting_seat(v)): v.outcome for v in task.votes if v.at_stage == task.stage}
     found: list[EligiblePerson] = []
     for person in directory.active_people:

@@ -1,5 +1,5 @@
-"""Who could decide, and who is told: parties become persons here. A gate that nobody could pass is refused, and not
-left hanging.
+"""Who could decide, and who is notified: approver entries are resolved to people here. A gate that nobody could pass is
+refused instead of left open.
 """
 
 from collections.abc import Callable, Collection, Hashable, Mapping
@@ -26,21 +26,23 @@ NO_ROSTER: Final[Roster] = {}
 
 
 def people_named(directory: Snapshot, names: Collection[str]) -> list[str]:
-    """Ids of the active people whom these names mean, in the order of the directory; no names: whoever may decide."""
+    """Ids of the active people whom these names mean, in the order of the directory; without names: the default
+    approvers.
+    """
     wanted = frozenset(names or DECIDING_ROLES)
     return [person_id for person_id, known in directory.active_people.items() if known & wanted]
 
 
 def normalised(names: Collection[str]) -> tuple[str, ...]:
-    """The names in their one spelling; what cannot name anybody is kept as it is."""
+    """The names in canonical form; a name that cannot mean an approver is left unchanged."""
     return tuple(dict.fromkeys(approver(name) or name for name in names))
 
 
 def eligible(
     stage: Stage, directory: Snapshot, barred: Collection[str] = (), roster: Roster = NO_ROSTER
 ) -> dict[str, frozenset[str]]:
-    """Who could decide a stage, ``barred`` (person ids) left out, and by which of its names. ``roster``: who was in
-    each team and role when it was asked; whoever joined later could not.
+    """Who could decide a stage, without ``barred`` (person ids), and by which of its names. ``roster``: the members of
+    each team and role when it was asked; later members could not.
     """
     wanted = frozenset(stage.approvers or DECIDING_ROLES)
     found = {
@@ -63,8 +65,8 @@ def possible_approvers(
 def barred_from(
     spec: TaskSpec, directory: Snapshot, side: Collection[str], intent: Intent | None = None
 ) -> frozenset[str]:
-    """Those of the requester's ``side`` who may not decide: all of them, unless policy or workspace allow it.
-    ``intent``: the request, once it is there.
+    """The people of the requester's ``side`` who may not decide: all of them, unless policy or workspace allow it.
+    ``intent``: the request, once it exists.
     """
     allowed = directory.workspace.self_approval
     if intent is not None:
@@ -82,9 +84,9 @@ def refuse_impossible(
     barred: Collection[str] = (),
     roster: Roster = NO_ROSTER,
 ) -> None:
-    """Raise Invalid when a stage could never be passed, or never be rejected, by whom there is beside ``barred``.
+    """Raise Invalid if a stage could never be passed, or never be rejected, by the people who are not ``barred``.
 
-    ``what``: where the stage stands, in words: step, policy, number.
+    ``what``: where the stage is, as text: step, policy, number.
     """
     able = eligible(stage, directory, barred, roster)
     whom = ", ".join(stage.approvers) or "people with an approving role"
@@ -106,14 +108,14 @@ def refuse_impossible(
 
 
 def stage_name(step: Step, spec: TaskSpec, number: int) -> str:
-    """Where a stage stands, in words."""
+    """Where a stage is, as text."""
     policy = f", policy {spec.policy}" if spec.policy else ""
     stage = f", stage {number + 1}" if len(spec.stages) > 1 else ""
     return f"Step {step.id!r}{policy}{stage}"
 
 
 def known_person(directory: Snapshot, name: str, field: str) -> Person:
-    """The active person of that id or address; raises Invalid when there is none."""
+    """The active person with that id or address; raises Invalid if there is none."""
     person = directory.person(name)
     if person is None:
         emails = [p.email for p in directory.people.values() if p.active]
@@ -136,7 +138,7 @@ def refuse_unknown_teams(names: Collection[str], directory: Snapshot, field: str
 
 
 def roster_of(spec: TaskSpec, directory: Snapshot) -> dict[str, tuple[str, ...]]:
-    """Who is meant by each party that the task names, now."""
+    """The current people for each approver entry of the task."""
     return directory.membership.roster(named(spec))
 
 
@@ -147,9 +149,9 @@ def everyone(person: str) -> bool:
 def recipients(
     directory: Snapshot, names: Collection[str], at: datetime, able: Callable[[str], bool] = everyone
 ) -> tuple[str, ...]:
-    """Ids of who is told at ``at``: of a team with a rotation who is on call, else all who are meant; a delegate
-    instead of who is absent. Only the ``able`` are told, and of them somebody always: where all are absent without a
-    delegate, all are.
+    """Ids of the people to notify at ``at``: for a team with a rotation the one on call, else all that are meant; a
+    delegate in place of an absent person. Only the ``able`` are notified, and always someone: if all are absent without
+    a delegate, all are.
     """
     found: list[str] = []
     able = cache(able)  # whom several of the names mean is judged once
@@ -171,7 +173,7 @@ def recipients(
 
 
 def rotation_of(directory: Snapshot, name: str) -> Rotation | None:
-    """The rotation of the team that a party names, if it is one and has one."""
+    """The rotation of the team that an approver entry names, if any."""
     team = directory.teams.get(name.removeprefix(TEAM)) if name.startswith(TEAM) else None
     return team.rotation if team is not None else None
 
@@ -179,8 +181,8 @@ def rotation_of(directory: Snapshot, name: str) -> Rotation | None:
 def addressed(
     intent: Intent, task: Task, names: Collection[str], directory: Snapshot, at: datetime
 ) -> tuple[str, ...]:
-    """Ids of who is asked when these names are, at ``at``: of those meant only who may then answer. Who only wants to
-    know hears of it too, unless it is the requester's side, which is told as such when it is decided.
+    """Ids of the people asked at ``at`` by these names: of those meant, only who may then answer. Those who only want
+    to be informed are notified too, unless they are on the requester's side, which is notified of the decision.
     """
     spec = spec_of(intent, task)
     barred = barred_from(spec, directory, requesters_side(intent), intent)
@@ -211,8 +213,8 @@ def still_eligible(
 def asked_times(
     intent: Intent, task: Task, names: Collection[str], directory: Snapshot, at: datetime
 ) -> tuple[tuple[str, datetime], ...]:
-    """Who is asked when these names are, at ``at``, and when each of them is told: whoever is on call at once, others
-    when their own working hours begin; at once too where the deadline would come before that.
+    """Who is asked at ``at`` by these names, and when each is notified: the person on call immediately, others when
+    their working hours begin, or immediately if the deadline would come before that.
     """
     return notify_times(asked_on_call(intent, task, names, directory, at), intent, task, directory, at)
 
@@ -220,7 +222,7 @@ def asked_times(
 def asked_on_call(
     intent: Intent, task: Task, names: Collection[str], directory: Snapshot, at: datetime
 ) -> tuple[tuple[str, bool], ...]:
-    """Who is asked when these names are, at ``at``, and whether as the one on call."""
+    """Who is asked at ``at`` by these names, and whether as the person on call."""
     turns = [name for name in names if rotation_of(directory, name) is not None]
     on_call = addressed(intent, task, turns, directory, at) if turns else ()
     return tuple((person, person in on_call) for person in addressed(intent, task, names, directory, at))
@@ -229,7 +231,7 @@ def asked_on_call(
 def notify_times(
     asked: Collection[tuple[str, bool]], intent: Intent, task: Task, directory: Snapshot, at: datetime
 ) -> tuple[tuple[str, datetime], ...]:
-    """When each of those who are asked at ``at`` is told."""
+    """When each of those who are asked at ``at`` is notified."""
     ends = ends_at(intent, task)
     return tuple(
         (person, at if on_call else _told_at(directory.people[person], at, ends)) for person, on_call in asked
@@ -237,7 +239,9 @@ def notify_times(
 
 
 def presence(directory: Snapshot, at: datetime) -> Hashable:
-    """Who is away and who is on call at ``at``: where two moments have the same, the same names ask the same people."""
+    """Who is away and who is on call at ``at``: for two times with the same value, the same names ask the same
+    people.
+    """
     away = [absence_at(person.absences, at) for person in directory.people.values() if person.absences]
     return tuple(away), tuple(
         team.rotation.began_on(at) for team in directory.teams.values() if team.rotation
@@ -250,7 +254,7 @@ def _told_at(person: Person, at: datetime, ends: datetime | None) -> datetime:
 
 
 def _here(directory: Snapshot, person_id: str, at: datetime, able: Callable[[str], bool]) -> list[str]:
-    """The person, or while absent the delegate if that one is here: it is not passed on twice."""
+    """The person, or while they are absent their delegate if that one is available: it is not passed on twice."""
     absence = absence_at(directory.people[person_id].absences, at)
     if absence is None:
         return [person_id] if able(person_id) else []

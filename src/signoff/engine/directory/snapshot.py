@@ -1,7 +1,7 @@
-"""Who and what a workspace knows: its people, agents, services and workflows, as one snapshot held in memory.
+"""The people, agents, services and workflows of a workspace, as one snapshot held in memory.
 
-A snapshot is reloaded when somebody changed the directory (the feed says so) and every few seconds anyway.
-Addresses are resolved here, in the order of the wire contract's section 2.3.
+A snapshot is reloaded when the directory has changed (the feed announces it) and every few seconds anyway. Addresses
+are resolved here; docs/axp.md describes the order.
 """
 
 import asyncio
@@ -32,7 +32,9 @@ _FRESH_FOR: Final = 5.0
 
 
 class NamedPolicy(msgspec.Struct, frozen=True):
-    """A policy of the workspace as it stands now; ``fault``: why this release cannot use what an older one took."""
+    """A policy of the workspace in its current version; ``fault``: why this release cannot use what an older one
+    accepted.
+    """
 
     row: PolicyVersion
     compiled: Policy | None
@@ -40,7 +42,7 @@ class NamedPolicy(msgspec.Struct, frozen=True):
 
     @property
     def policy(self) -> Policy:
-        """What it says; raises Invalid where it cannot be used."""
+        """The compiled policy; raises Invalid if it cannot be used."""
         if self.compiled is None:
             raise Invalid(
                 "policy_unusable",
@@ -52,12 +54,12 @@ class NamedPolicy(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """Its name and version, as a frozen plan keeps it."""
+        """Its name and version, as recorded in a frozen plan."""
         return f"{self.row.name}@{self.row.version}"
 
 
 class Snapshot(msgspec.Struct, frozen=True, dict=True):
-    """One workspace's address book at one moment. ``discreet``: hints name nobody."""
+    """One workspace's directory at one time. ``discreet``: hints name nobody."""
 
     workspace: Workspace
     by_address: dict[str, Account]
@@ -69,7 +71,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
     discreet: bool = False
 
     def suggest(self, word: str, known: Collection[str]) -> str | None:
-        """ "Did you mean ...?", for whoever may list what is known here."""
+        """ "Did you mean ...?", for callers that may list the entries."""
         return None if self.discreet else suggestion(word, list(known))
 
     @cached_property
@@ -77,12 +79,12 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
         return replace(self, discreet=True)
 
     def as_seen_by(self, actor: Actor) -> "Snapshot":
-        """The same book; where it is a program that asks, what is said of it names nobody whom it did not name."""
+        """The same directory for a caller; hints to a program name nobody that it did not name itself."""
         return self._discreet if actor.kind in PROGRAMS else self
 
     def resolve(self, address: str) -> str:
-        """The canonical address that ``address`` means here; an unknown one is kept as an alias of its own. An address
-        of elsewhere means the one agent here that has its last part as its name, if there is exactly one.
+        """The canonical address for ``address`` in this workspace; an unknown one is kept as its own alias. An address
+        of another workspace means the only agent here with that name, if there is exactly one.
 
         Raises Invalid(``invalid_agent_address``) for text that cannot be an address.
         """
@@ -92,7 +94,9 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
         return self._by_last_part.get(full.rpartition("/")[2]) or full
 
     def registered(self, address: str) -> Account | None:
-        """The account of exactly this name or address: an agent of another place that has the same name is not it."""
+        """The account with exactly this name or address: an agent of another workspace with the same name does not
+        match.
+        """
         return self.by_address.get(self._spelled(address))
 
     def _spelled(self, address: str) -> str:
@@ -106,7 +110,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def _by_last_part(self) -> dict[str, str]:
-        """The agents' addresses by their last part, where only one agent has it."""
+        """The agents' addresses by their last part, if only one agent has it."""
         found: dict[str, set[str]] = {}
         for address, account in self.by_address.items():
             if account.kind == ActorKind.AGENT.value:
@@ -117,21 +121,21 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
         return self.by_address.get(self.resolve(address))
 
     def knows(self, actor_id: str) -> bool:
-        """Whether the person, agent or service of this id stands in the book."""
+        """Whether a person, agent or service with this id exists."""
         return actor_id in self.people or any(a.id == actor_id for a in self.by_address.values())
 
     def names_of(self, person: Person) -> frozenset[str]:
-        """What a task may call this person; nothing, once they are not active any more."""
+        """The names that match this person in approver lists; none for an inactive person."""
         return self.active_people.get(person.id, frozenset())
 
     @cached_property
     def made(self) -> dict[Any, Any]:
-        """What was made with this book and is worth remembering for as long as it is the present one."""
+        """A cache of values derived from this snapshot, for its lifetime."""
         return {}
 
     @cached_property
     def active_people(self) -> dict[str, frozenset[str]]:
-        """What each active person may be called, by id."""
+        """The names of each active person, by id."""
         teams: dict[str, list[str]] = {}
         for team in self.teams.values():
             for member in team.members:
@@ -146,7 +150,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def membership(self) -> Membership:
-        """What the rules need to know of it."""
+        """What the rules need to know of the directory."""
         covers = (
             AbsenceCover(person.id, absence.delegate, absence.end)
             for person in self.people.values()
@@ -158,7 +162,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def _givers(self) -> dict[str, list[Person]]:
-        """Who has named a delegate for some absence, by the delegate."""
+        """The people with a delegate for some absence, by the delegate."""
         givers: dict[str, list[Person]] = {}
         for person in self.people.values():
             for delegate in {absence.delegate for absence in person.absences if absence.delegate}:
@@ -166,7 +170,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
         return givers
 
     def stand_ins(self, person_id: str, at: datetime) -> tuple[StandIn, ...]:
-        """Whom this person stands in for at ``at``: only who could decide on their own account may do so for others."""
+        """For whom this person is the delegate at ``at``: only if they could decide in their own right."""
         person = self.people.get(person_id)
         if person is None or not person.active or DECIDING.isdisjoint(person.roles):
             return ()
@@ -179,11 +183,13 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def of_one(self) -> bool:
-        """Whether this is one person's workspace, for trying out: who asks may approve, and nobody else ever came."""
+        """Whether this is a trial workspace with one person, who may approve their own requests and has never been
+        joined by anyone.
+        """
         return self.workspace.self_approval and len(self.people) == 1
 
     def actor(self, person_id: str, at: datetime, via: str = "") -> Actor | None:
-        """The person as somebody who acts at ``at``; None when there is no such active person."""
+        """The person as an actor at ``at``; None if there is no such active person."""
         person = self.people.get(person_id)
         if person is None or not person.active:
             return None
@@ -194,7 +200,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
         )  # fmt: skip
 
     def person(self, name: str) -> Person | None:
-        """The active person of that id or address."""
+        """The active person with that id or address."""
         name = name.strip().removeprefix("person:")
         found = self.people.get(name) or next(
             (p for p in self.people.values() if p.email == name.lower()), None
@@ -202,7 +208,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
         return found if found is not None and found.active else None
 
     def display(self, actor_id: str) -> str:
-        """A name for a person to read; the id itself where nothing better is known."""
+        """A display name for an actor; the id if nothing better is known."""
         person = self.people.get(actor_id)
         if person:
             return person.name or person.email
@@ -211,7 +217,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
 
 
 class DirectoryCache:
-    """Snapshots of workspaces; ``store.tables.directory`` holds the rows."""
+    """A cache of the snapshots of workspaces; ``store.tables.directory`` holds the rows."""
 
     def __init__(self, store: Store, feed: Feed) -> None:
         self._store = store
@@ -228,25 +234,25 @@ class DirectoryCache:
             self.forget(topic.partition(":")[2])
 
     def forget(self, workspace: str) -> None:
-        """Read it anew when it is asked for next."""
+        """Read it again on the next access."""
         self._held.pop(workspace, None)
         self._loading.pop(workspace, None)  # what is being loaded may be from before the change
 
     def changed(self, workspace: str) -> None:
-        """Tell everybody, here and in other replicas, that this workspace's directory is another now."""
+        """Announce, here and to other replicas, that this workspace's directory has changed."""
         self._feed.publish([directory_topic(workspace)])
 
     def sessions_changed(self, person: str) -> None:
-        """Tell everybody, here and in other replicas, that somebody was signed out."""
+        """Announce, here and to other replicas, that someone was signed out."""
         self._feed.publish([session_topic(person)])
 
     @property
     def fresh_for(self) -> float:
-        """Seconds that a snapshot may be trusted: shorter where no other replica's words are heard."""
+        """How many seconds a snapshot is valid: fewer if other replicas cannot be heard."""
         return min(_FRESH_FOR, self._feed.reread)
 
     async def of(self, workspace: str) -> Snapshot:
-        """The snapshot of a workspace, at most a few seconds old; NotFound when there is no such workspace."""
+        """The snapshot of a workspace, at most a few seconds old; NotFound if there is no such workspace."""
         held = self._held.get(workspace)
         now = asyncio.get_running_loop().time()
         if held is not None and now - held[0] < self.fresh_for:
@@ -258,23 +264,23 @@ class DirectoryCache:
         return (await asyncio.shield(loading))[1]
 
     def held(self, workspace: str) -> Snapshot | None:
-        """The snapshot of a workspace, if one that may be trusted is in memory."""
+        """The snapshot of a workspace, if a valid one is in memory."""
         held = self._held.get(workspace)
         if held is None or asyncio.get_running_loop().time() - held[0] >= self.fresh_for:
             return None
         return held[1]
 
     async def anew(self, workspace: str) -> Snapshot:
-        """The snapshot as it is read from now on: for whoever has seen in the database what the held one lacks."""
+        """A newly read snapshot, for callers that found the cached one outdated."""
         self._notified(directory_topic(workspace))
         return await self.of(workspace)
 
     def outdated(self, workspace: str) -> None:
-        """What is held of this workspace is not what the database has: drop it, and all that was made of it."""
+        """The cached snapshot is outdated: drop it, and everything derived from it."""
         self._feed.hear([directory_topic(workspace)])
 
     async def present(self, actor: Actor, at: datetime) -> Actor:
-        """The actor as the database knows them now; raises Unauthenticated where they may not ask any more."""
+        """The actor as the database knows them now; raises Unauthenticated if they no longer have access."""
         if actor.kind is ActorKind.SYSTEM:
             return actor
         directory = await self.anew(actor.workspace)
@@ -324,7 +330,7 @@ class DirectoryCache:
 
 
 def _compiled(row: PolicyVersion) -> NamedPolicy:
-    """Only what uses a policy may suffer from it: one that is refused is kept with the reason."""
+    """A policy that is refused affects only its uses: it is kept with the reason."""
     try:
         return NamedPolicy(row, compile_policy(json_value.decode(row.source), f"policies.{row.name}"))
     except Invalid as refusal:

@@ -1,5 +1,5 @@
-"""Who asks for work. A claim, a poll or a stream is noted in memory and written behind, so that it costs them nothing;
-every server sees within a minute what the others have noted.
+"""Which workers ask for work. A claim, a poll or a stream is noted in memory and written later, so that it costs the
+caller nothing; within a minute every server sees what the others have noted.
 """
 
 import time
@@ -30,7 +30,7 @@ class _Noted(NamedTuple):
 
 
 class Workers:
-    """``once`` is a loop's turn; clock: monotonic seconds."""
+    """``once`` is one turn of a loop; clock: monotonic seconds."""
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
@@ -39,14 +39,14 @@ class Workers:
         self._written: dict[tuple[str, str], float] = {}
 
     def note(self, workspace: str, agent: str, client: str, registered: bool = True) -> None:
-        """Somebody asks for work as this agent, now. What nobody has registered so far is remembered, not written."""
+        """A worker asks for work as this agent, now. For an unregistered agent this is only kept in memory."""
         key = (workspace, agent)
         if key in self._noted or len(self._noted) < (_MOST if registered else _STRANGERS):
             printable = "".join(letter for letter in client[:_LONGEST] if letter.isprintable())
             self._noted[key] = _Noted(self._clock(), printable, registered)
 
     async def once(self) -> float:
-        """Write what was noted, each agent once a minute; seconds until the next turn."""
+        """Write the notes, each agent once a minute; returns the seconds until the next turn."""
         moment = self._clock()
         due = {
             key: noted for key, noted in self._noted.items() if noted.registered and self._is_due(key, moment)
@@ -69,7 +69,7 @@ class Workers:
         )
 
     async def of(self, workspace: str) -> dict[str, Worker]:
-        """Who has asked for work in this workspace, by agent; what this server has noted since included."""
+        """The workers of this workspace by agent, including this server's latest notes."""
         found = await self._store.workers.of(workspace)
         mine = {agent: noted for (place, agent), noted in self._noted.items() if place == workspace}
         if mine:
@@ -82,7 +82,7 @@ class Workers:
         return found
 
     async def absent(self, plan: Plan, directory: Snapshot, now: datetime) -> list[str]:
-        """In words: the agents of a plan that nobody works as, with the steps that will wait for them."""
+        """The agents of a plan without a worker, with the steps that will wait for them, as text."""
         waiting: dict[str, list[str]] = {}
         for step in plan.steps:
             if isinstance(step, AgentStep) and asks(address := directory.resolve(step.agent), directory):
@@ -97,7 +97,7 @@ class Workers:
 
 
 def asks(agent: str, directory: Snapshot) -> bool:
-    """Whether an agent gets its work by asking for it: not the internal runtime, nor one that is called."""
+    """Whether an agent gets its work by asking for it: not the internal runtime, nor one that is pushed to."""
     account = directory.by_address.get(agent)
     return not is_internal(agent) and (account is None or account.delivery_mode != "http")
 

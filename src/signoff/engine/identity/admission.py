@@ -1,5 +1,5 @@
-"""What one key's holder may ask of this process: requests a second, streams held open, intents left open. Kept in
-memory: where several servers run, each counts for itself. A refusal says when to come again.
+"""The limits of one key's holder in this process: requests per second, open streams, open intents. Kept in memory: each
+of several servers counts for itself. A refusal says when to retry.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ class KeyLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Admission:
-    """``still_open``: (workspace, requester, most) to how many intents of theirs are open, counted up to ``most``."""
+    """``still_open``: (workspace, requester, most) -> how many of their intents are open, counted up to ``most``."""
 
     def __init__(
         self, limits: KeyLimits, still_open: Callable[[str, str, int], Awaitable[int]] | None = None
@@ -50,7 +50,7 @@ class Admission:
         self._room: OrderedDict[tuple[str, str], _Room] = OrderedDict()
 
     def request(self, actor: Actor, now: float) -> None:
-        """Count a request at ``now``, in seconds; raises TooMany for one too many."""
+        """Count a request at ``now``, in seconds; raises TooMany over the limit."""
         rate = self._limits.of(actor, "rate")
         if not rate:
             return
@@ -71,7 +71,7 @@ class Admission:
 
     @contextmanager
     def stream(self, actor: Actor) -> Iterator[None]:
-        """Holds one stream or long poll open; raises TooMany for one too many."""
+        """Holds one stream or long poll open; raises TooMany over the limit."""
         most, holder = self._limits.of(actor, "streams"), _holder(actor)
         if most and self._streams[holder] >= most:
             raise TooMany(
@@ -89,8 +89,8 @@ class Admission:
 
     @asynccontextmanager
     async def another_intent(self, actor: Actor) -> AsyncIterator[None]:
-        """While an intent is made; raises TooMany where the requester has as many open as they may, those that are
-        being made included. The database is asked only when the room that it had last time is used up.
+        """Held while an intent is created; raises TooMany if the requester has reached their limit, including those
+        being created. The database is queried only when the allowance from the last time is used up.
         """
         most = self._limits.of(actor, "open")
         if not most or self._still_open is None:
@@ -126,7 +126,7 @@ class Admission:
 
 
 class _Room:
-    """How many more intents somebody may have open, as far as is known, and how many of theirs are being made."""
+    """How many more intents a requester may have open, as far as is known, and how many are being created."""
 
     __slots__ = ("being_made", "left", "turn")
 
@@ -137,5 +137,7 @@ class _Room:
 
 
 def _holder(actor: Actor) -> str:
-    """Who is counted. On the pages a person is counted apart: whoever has their key does not keep them from a No."""
+    """Who is counted. A person on the pages is counted separately: another holder of their key cannot keep them from
+    rejecting.
+    """
     return f"{actor.id} on the pages" if actor.via == "web" else actor.id

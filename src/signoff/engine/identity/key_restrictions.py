@@ -1,5 +1,5 @@
-"""What nobody does who has shown nothing but a key, because it would let somebody in: a stolen key would be as good as
-its person. A protected workspace asks a second admin instead; where there is but one person, nobody is let in by it.
+"""What a key alone may not change, because it would give someone access: a stolen key would be as good as its person. A
+protected workspace asks a second admin instead; in a workspace with one person no one gains access by it.
 """
 
 import msgspec
@@ -13,7 +13,7 @@ from signoff.engine.directory.snapshot import Snapshot
 
 
 class AddressChange(msgspec.Struct, frozen=True):
-    """Somebody's mail, and with it their sign-in links, goes elsewhere from now on; ``before``: where it went."""
+    """A person's mail, including sign-in links, has a new address; ``before``: the old one."""
 
     person: Person
     before: str
@@ -22,7 +22,7 @@ class AddressChange(msgspec.Struct, frozen=True):
 
 
 def address_changes(before: Snapshot, after: Snapshot, actor: Actor) -> list[AddressChange]:
-    """Whose mail goes elsewhere than before."""
+    """The people whose mail address changes."""
     pairs = [(before.people.get(id), person) for id, person in after.people.items()]
     return [
         AddressChange(person, known.mail_address, before.display(actor.id), after)
@@ -32,7 +32,7 @@ def address_changes(before: Snapshot, after: Snapshot, actor: Actor) -> list[Add
 
 
 def refuse_new_address(actor: Actor, directory: Snapshot, before: Person, after: Person) -> None:
-    """Raise Forbidden where a key alone would send somebody's sign-in links elsewhere."""
+    """Raise Forbidden if a key alone would redirect someone's sign-in links."""
     if before.mail_address != after.mail_address and _only_a_key(actor, directory):
         raise Forbidden(
             "stronger_sign_in_required",
@@ -42,7 +42,7 @@ def refuse_new_address(actor: Actor, directory: Snapshot, before: Person, after:
 
 
 def refuse_new_delegate(actor: Actor, directory: Snapshot, before: Person, after: Person) -> None:
-    """Raise Forbidden where a key alone would say when somebody else is away, or who then answers for them."""
+    """Raise Forbidden if a key alone would set another person's absence, or their delegate."""
     if before.absences == after.absences:
         return
     if actor.id == before.id:
@@ -56,8 +56,8 @@ def refuse_new_delegate(actor: Actor, directory: Snapshot, before: Person, after
 
 
 def refuse_others_key(actor: Actor, what: str) -> None:
-    """Raise Forbidden where the key in use was made by somebody else: they have it too, and what is done with it once
-    would let them decide later by other means, where nothing says that they stand behind it.
+    """Raise Forbidden if another person created the key in use: they have it too, and one change with it would let them
+    decide later by other means, where their control of the key is no longer visible.
     """
     if actor.kind is ActorKind.PERSON and others_with_key(actor):
         raise Forbidden(
@@ -67,7 +67,7 @@ def refuse_others_key(actor: Actor, what: str) -> None:
 
 
 def refuse_self_approval(actor: Actor, directory: Snapshot, after: Workspace) -> None:
-    """Raise Forbidden where a key alone would let those who ask approve."""
+    """Raise Forbidden if a key alone would let requesters approve."""
     if after.self_approval and not directory.workspace.self_approval and _only_a_key(actor, directory):
         raise Forbidden(
             "stronger_sign_in_required", "A key does not turn self-approval on.", field="workspace.self_approval",

@@ -1,7 +1,7 @@
 """API keys: ``sgn_<kind>_<key id>_<secret><checksum>``, stored as hashes, each bound to one actor.
 
-The checksum lets secret scanners and typing errors be told from a real key without asking the database. What a
-key means is cached for a few seconds and forgotten at once when the directory changes (revocation included).
+The checksum lets secret scanners, and the server without a query, tell a real key from a typing error. The holder of a
+key is cached for a few seconds, and dropped immediately when the directory changes (including revocation).
 """
 
 import asyncio
@@ -34,7 +34,7 @@ _YOUNG: Final = timedelta(minutes=1)  # longer than any snapshot of a directory 
 
 
 class NewKey(msgspec.Struct, frozen=True):
-    """A key that was just made; ``secret`` is shown once and kept nowhere."""
+    """A key that was just created; ``secret`` is shown once and stored nowhere."""
 
     key: ApiKey
     secret: str
@@ -49,17 +49,19 @@ class Keys:
         self._forgotten = 0
 
     def forget(self) -> None:
-        """Drop what is cached; the next use of each key asks the database."""
+        """Clear the cache; the next use of each key queries the database."""
         self._cache.clear()
         self._forgotten += 1
 
     @property
     def forgotten(self) -> int:
-        """How often the directory changed, as far as it is known here: a key may mean something else since."""
+        """How often the directory has changed, as far as this process knows: a key may have another holder or rights
+        since.
+        """
         return self._forgotten
 
     async def authenticate(self, secret: str, via: str) -> Actor:
-        """Who holds this key; raises Unauthenticated. ``via``: the channel the request came by."""
+        """The holder of this key; raises Unauthenticated. ``via``: the channel of the request."""
         digest = _digest(secret)
         cached = self._cache.get((digest, via))
         now = asyncio.get_running_loop().time()
@@ -84,7 +86,7 @@ class Keys:
         return await self._standing_in(cached[2])
 
     async def _standing_in(self, actor: Actor) -> Actor:
-        """The actor with those whom it stands in for at this moment: an absence ends when it ends, cached or not."""
+        """The actor with the people for whom they are the delegate now: an absence ends on time, cached or not."""
         if actor.kind is not ActorKind.PERSON:
             return actor
         directory = await self._directory.of(actor.workspace)
@@ -92,7 +94,7 @@ class Keys:
         return replace(actor, stand_ins=stand_ins) if stand_ins else actor
 
     async def person(self, workspace: str, person_id: str, via: str) -> Actor | None:
-        """The person as an actor, known by other means than a key; None when there is no such active person."""
+        """The person as an actor, authenticated other than by a key; None if there is no such active person."""
         return (await self._directory.of(workspace)).actor(person_id, self._clock.now(), via)
 
     async def _actor(self, key: ApiKey, via: str) -> Actor:
@@ -132,7 +134,7 @@ class Keys:
         life: timedelta | datetime | None = None,
         by: Actor | None = None,
     ) -> NewKey:
-        """A new key for an existing actor, made by ``by`` (the server itself: on the word of ``created_by``)."""
+        """A new key for an existing actor, created by ``by`` (the server itself: on behalf of ``created_by``)."""
         rows, secret = new_key(
             by or system(workspace), self._clock.now(), kind, actor_id, created_by, life,
             sponsors=by.sponsors if by else None,
@@ -159,7 +161,7 @@ class Keys:
         return await retry_on_conflict(attempt, self.forget)
 
     def revoked(self, keys: Iterable[ApiKey], by: Actor) -> list[ApiKey | DirectoryChange]:
-        """What to save so that these keys, which are still good, are revoked, with the record of it."""
+        """The rows that revoke these keys, with their change log entries."""
         now = self._clock.now()
         rows: list[ApiKey | DirectoryChange] = []
         for key in keys:
@@ -168,13 +170,13 @@ class Keys:
         return rows
 
     def notified(self, topic: str) -> None:
-        """The directory changed somewhere: cached keys may mean something else now."""
+        """The directory has changed: cached keys may be outdated."""
         if topic == "" or topic.startswith("directory:"):
             self.forget()
 
 
 def key_creators(key: ApiKey) -> tuple[str, ...]:
-    """The persons behind whoever made a key: they have it too, so they are behind whatever is done with it."""
+    """The people who control a key's creator: they know it too, so they control everything done with it."""
     return tuple(dict.fromkeys(filter(None, (key.created_by, *key.sponsors))))
 
 
@@ -183,8 +185,8 @@ def new_key(
     life: timedelta | datetime | None = None,
     sponsors: tuple[str, ...] | None = None,
 ) -> tuple[tuple[ApiKey, DirectoryChange], str]:  # fmt: skip
-    """A key of an actor of ``by``'s workspace with the record of it, to be saved together; and its secret.
-    ``creators``: who stands behind it, when that is not just ``created_by``.
+    """A key for an actor of ``by``'s workspace with its change log entry, to be saved together; and its secret.
+    ``creators``: the people who control it, if not just ``created_by``.
     """
     key_id = _random(12)
     body = f"sgn_{kind.value}_{key_id}_{_random(43)}"
@@ -206,8 +208,8 @@ def new_key(
 
 
 def creators(key: ApiKey, account: Account) -> tuple[str, ...]:
-    """The persons who can make an account act with this key: who made the key, who registered it, who said where it is
-    called, who made the secret that its calls are signed with; each with all who stand behind them.
+    """The people who can make an account act with this key: those who created the key, registered the account, set its
+    callback URL, or created its signing secret; each with everyone who controls them.
     """
     behind = chain.from_iterable(people for did, people in account.behind.items() if did != REGISTRAR)
     found = (*key_creators(key), account.created_by, *behind)

@@ -1,5 +1,5 @@
-"""How often something may be tried: so many times within a while, for each key. Kept in memory for as long as it
-counts; where several servers run, each counts for itself.
+"""A rate limit for attempts: a number within a period, for each key. Kept in memory; each of several servers counts for
+itself.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ def caller_key(address: str) -> str:
 
 
 class Limit:
-    """``most`` within ``while_``; what was refused does not count."""
+    """``most`` within ``while_``; refused attempts do not count."""
 
     def __init__(self, most: int, while_: timedelta) -> None:
         self._most = most
@@ -34,7 +34,7 @@ class Limit:
         self._taken: OrderedDict[bytes, list[datetime]] = OrderedDict()
 
     def check(self, key: str, now: datetime) -> None:
-        """Count one; raises TooMany, with the time to wait, where that is one too many."""
+        """Count one attempt; raises TooMany over the limit, with the time to wait."""
         name = hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
         # A clock that was set back leaves some in what is the future now: those do not count.
         taken = [at for at in self._taken.get(name, ()) if abs(now - at) < self._while]

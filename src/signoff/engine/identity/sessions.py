@@ -1,9 +1,8 @@
-"""Signing in on the pages: sessions and links are random tokens, stored as SHA-256, so they can be taken back.
+"""Sign-in on the pages: sessions and links are random tokens, stored as SHA-256, so they can be revoked.
 
-Looking at a link changes nothing; using one does. A session lasts ``IDLE`` from the last thing that its person did
-(reading is not doing: a GET writes nothing) and never longer than its lifetime, and
-ends with the key that opened it. It proves no more than what opened it: a key lies in a file, and whatever reads the
-file has it.
+Opening a link changes nothing; using it does. A session lasts ``IDLE`` from its person's last action (reading does not
+count: a GET writes nothing), never longer than its lifetime, and ends with the key that opened it. Its assurance is
+that of what opened it: a key is stored in a file, and anything that can read the file can use it.
 """
 
 import hashlib
@@ -35,7 +34,7 @@ _LONGEST_TOKEN: Final = 128
 
 
 class SignedIn(msgspec.Struct, frozen=True):
-    """A fresh session; ``token`` goes into the cookie and is kept nowhere."""
+    """A new session; ``token`` goes into the cookie and is stored nowhere."""
 
     token: str
     actor: Actor
@@ -43,8 +42,8 @@ class SignedIn(msgspec.Struct, frozen=True):
 
 
 class OpenSession(msgspec.Struct, frozen=True):
-    """A sign-in that lasts. ``id``: of the row, shortened, which opens nothing; ``by``: ``key`` or ``link``;
-    ``used_at``: when its person last did something.
+    """An active session. ``id``: of the row, shortened, cannot be used to sign in; ``by``: ``key`` or ``link``;
+    ``used_at``: the time of the last action.
     """
 
     id: str
@@ -56,7 +55,7 @@ class OpenSession(msgspec.Struct, frozen=True):
 
 
 class Sessions:
-    """``lifetime``: how long a session lasts at most, used or not."""
+    """``lifetime``: the maximum lifetime of a session, used or not."""
 
     def __init__(
         self,
@@ -87,7 +86,7 @@ class Sessions:
         return await self._open(actor, f"sak_{secret.strip().split('_')[2]}")
 
     async def open_by_link(self, token: str) -> SignedIn:
-        """Use a sign-in link up; raises Gone when it was used before, is over, or never was."""
+        """Use a sign-in link; raises Gone if it was used, has expired, or never existed."""
         link = await self.link(token, "login")
         actor = await self._person(link.workspace, link.person)
         if actor is None or not await self._rows.use_link(link.id, self._clock.now()):
@@ -101,7 +100,7 @@ class Sessions:
         return SignedIn(token, actor, now + IDLE)
 
     async def actor(self, token: str) -> Actor:
-        """Who holds the session of this token; raises Unauthenticated. Writes nothing."""
+        """The holder of this token's session; raises Unauthenticated. Writes nothing."""
         session = await self._rows.get(_digest(token)) if 0 < len(token) <= _LONGEST_TOKEN else None
         if (
             session is None
@@ -115,7 +114,7 @@ class Sessions:
         return await self._by_key(actor, session.key_id) if session.key_id else actor
 
     async def _by_key(self, actor: Actor, key_id: str) -> Actor:
-        """Who signed in with a key is no more than the key: it proves as little, and its makers stand behind it."""
+        """A session opened with a key has only the key's assurance, and its creators control the session."""
         directory, key = await self._directory.of(actor.workspace), await self._store.directory.key(key_id)
         made_by = key_creators(key) if key is not None else ()
         strength = actor.strength if directory.of_one else Strength.LINK
@@ -123,7 +122,7 @@ class Sessions:
         return replace(actor, strength=strength, sponsors=behind, key=key_id)
 
     async def renew(self, token: str) -> None:
-        """The person did something: the session lasts ``IDLE`` from now."""
+        """The person acted: the session lasts ``IDLE`` from now."""
         session = await self._rows.get(_digest(token))
         until = self._clock.now() + IDLE
         if session is not None and until - session.expires_at > _SAVED_EVERY:
@@ -138,9 +137,7 @@ class Sessions:
         return min(session.expires_at, session.created_at + self.lifetime)
 
     async def open_ones(self, actor: Actor, person: str, token: str = "") -> list[OpenSession]:
-        """Where a person is signed in, newest first; others' only for who runs the workspace. ``token``: of the session
-        that asks.
-        """
+        """A person's sessions, newest first; those of others only for admins. ``token``: of the current session."""
         authorize(actor, Action.MANAGE_SESSIONS, person)
         now, own = self._clock.now(), _digest(token) if token else ""
         return [
@@ -153,18 +150,18 @@ class Sessions:
         ]  # fmt: skip
 
     async def end(self, actor: Actor, person: str, id: str) -> None:
-        """End one; raises NotFound where there is none of this id."""
+        """End one session; raises NotFound if there is none with this id."""
         found = [one for one in await self.open_ones(actor, person) if one.id == id]
         if not found or not await self._end(actor, person, 1, begin=id):
             raise NotFound("session_not_found", "There is no such sign-in any more.")
 
     async def end_all(self, actor: Actor, person: str, but: str = "") -> int:
-        """Sign a person out everywhere, but for the session of the token ``but``; how many ended."""
+        """End all sessions of a person except that of the token ``but``; returns how many ended."""
         found = [one for one in await self.open_ones(actor, person, but) if not one.current]
         return await self._end(actor, person, len(found), but=_digest(but) if but else "") if found else 0
 
     async def _end(self, actor: Actor, person: str, count: int, begin: str = "", but: str = "") -> int:
-        """End them, which stands in the record of changes with who did it."""
+        """End sessions, recorded in the change log with who did it."""
         email = (await self._directory.of(actor.workspace)).people[person].email
         change = recorded(
             actor, self._clock.now(), "sign-in", email, person_subject(person), {"sign_ins": count}, None
@@ -199,7 +196,9 @@ class Sessions:
         digest: str,
         life: timedelta = TASK_LINK,
     ) -> str:
-        """The token of a new link by which this person answers this one task, as it is now, and nothing else."""
+        """The token of a new link with which this person can answer this one task in its current state, and nothing
+        else.
+        """
         return await self._make(workspace, person, "task", intent_id, visit, digest, life=life)
 
     async def _make(
@@ -211,7 +210,7 @@ class Sessions:
         return token
 
     async def link(self, token: str, purpose: str) -> Link:
-        """What this token opens; raises Gone for every other token. Changes nothing."""
+        """What this token opens; raises Gone for an invalid one. Changes nothing."""
         link = await self._rows.link(_digest(token)) if 0 < len(token) <= _LONGEST_TOKEN else None
         over = link is None or link.purpose != purpose or link.used_at is not None
         if link is None or over or link.expires_at <= self._clock.now():
@@ -219,7 +218,7 @@ class Sessions:
         return link
 
     async def holder(self, link: Link) -> Actor:
-        """The person a link was made for, known only by having it."""
+        """The person for whom a link was made, authenticated only by having it."""
         actor = await self._person(link.workspace, link.person)
         if actor is None:
             raise _gone()
@@ -227,7 +226,7 @@ class Sessions:
 
 
 def new_login_link(workspace: str, person: str, now: datetime, life: timedelta) -> tuple[str, Link]:
-    """A token and the link that it is, still to be kept: it signs this person in, once."""
+    """A token and its link, still to be stored: it signs this person in, once."""
     return _new_link(workspace, person, "login", now, life)
 
 

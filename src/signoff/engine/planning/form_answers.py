@@ -1,6 +1,6 @@
-"""A form's answer against its JSON Schema: values coerced to the declared type first (AXP's command line sends
-strings), then checked. A schema that an earlier release took, with keywords that are refused today, is still checked
-as long as that is sure to be cheap.
+"""A form's answer against its JSON Schema: values are first coerced to the declared type (AXP's command line sends
+strings), then validated. A schema that an earlier release accepted, with keywords that are refused today, is still
+validated if that is certain to be cheap.
 """
 
 import math
@@ -64,7 +64,9 @@ def _sign(spec: TaskSpec, outcome: str, task: Task) -> Meaning:
 
 
 def coerced(spec: TaskSpec, outcome: str, data: Mapping[str, Any], agreed: str = "") -> dict[str, Any]:
-    """The data as it is recorded: each value of the form's declared type, and its yes where the outcome says yes."""
+    """The data as it is recorded: each value in the form's declared type, and the approving field set if the outcome
+    approves.
+    """
     if spec.form is None or spec.meaning(canonical_outcome(spec, outcome, agreed)) is not Meaning.APPROVES:
         return dict(data)
     properties: dict[str, Any] = spec.form.get("properties", {})
@@ -74,7 +76,7 @@ def coerced(spec: TaskSpec, outcome: str, data: Mapping[str, Any], agreed: str =
 
 
 def form_faults(schema: dict[str, Any], data: dict[str, Any]) -> list[str]:
-    """What is wrong with a form's data, each with its path; raises Invalid where the schema cannot be used."""
+    """The errors in a form's data, each with its path; raises Invalid if the schema cannot be used."""
     written = msgspec.json.encode(schema)
     form = _form(written)
     if form is not None:
@@ -84,7 +86,7 @@ def form_faults(schema: dict[str, Any], data: dict[str, Any]) -> list[str]:
 
 @lru_cache(maxsize=256)
 def _form(schema: bytes) -> Form | None:
-    """The form; None for a schema of an earlier release that says more than a form may today."""
+    """The form; None for a schema of an earlier release that uses more than a form may today."""
     try:
         return read_form(json_value.decode(schema))
     except FormError:
@@ -92,7 +94,7 @@ def _form(schema: bytes) -> Form | None:
 
 
 def _old_faults(written: bytes, schema: dict[str, Any], data: dict[str, Any]) -> Iterator[Any]:
-    """What an earlier release's schema finds; raises Invalid where nobody knows how long finding it would take."""
+    """The validation errors by a schema of an earlier release; raises Invalid if its cost cannot be bounded."""
     work = _work(schema, schema, {}) * len(msgspec.json.encode(data))
     if work > _MOST_WORK:
         raise _too_costly("checking an answer against it could take very long")
@@ -103,8 +105,8 @@ def _old_faults(written: bytes, schema: dict[str, Any], data: dict[str, Any]) ->
 
 
 def _work(value: Any, whole: Any, known: dict[str, int]) -> int:
-    """How many rules a schema holds once every reference is written out, at most; ``known``: of each reference. A ring
-    of references, and one that leads elsewhere, is too much.
+    """The maximum number of rules in a schema after expanding references; ``known``: of each reference. A cycle, or an
+    external reference, counts as too many.
     """
     if isinstance(value, list):
         return 1 + sum(_work(item, whole, known) for item in value)
@@ -123,7 +125,7 @@ def _work(value: Any, whole: Any, known: dict[str, int]) -> int:
 
 
 def _target(whole: Any, reference: str) -> Any:
-    """What a reference within the schema leads to; raises Invalid for any other."""
+    """The target of a reference within the schema; raises Invalid for any other."""
     found = whole
     for part in reference.removeprefix("#").split("/")[1:]:
         found = found.get(part) if isinstance(found, dict) else None
@@ -161,8 +163,8 @@ def _coerced(value: Any, schema: Any) -> Any:
 
 
 def number_of(text: str) -> Any:
-    """The number that a text writes; any other text as it is, for the schema to refuse. A whole number that not every
-    reader of JSON holds exactly, and one that no reader does, is none.
+    """The number in a text; any other text unchanged, for the schema to refuse. Numbers that JSON readers cannot
+    represent exactly are not converted.
     """
     written = text.strip()
     if _WHOLE.fullmatch(written):

@@ -1,6 +1,6 @@
-"""How an intent gets its plan, first match wins: the scenario it came with, the workflow registered for its type,
-its own human task, its agent. The plan is frozen here: addresses resolved, policies applied, people found, schemas
-checked. What is frozen stays: a policy or a team that changes later does not change what is under way.
+"""How an intent gets its plan, first match wins: its scenario, the workflow registered for its type, its own human
+task, its agent. The plan is frozen here: addresses resolved, policies applied, people found, schemas checked. Later
+changes of a policy or team do not affect it.
 """
 
 from collections.abc import Collection, Sequence
@@ -55,8 +55,8 @@ Frozen = tuple[Plan, str, tuple[str, ...]]
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """An intent ready to be submitted: a checked, frozen plan and the payload's canonical bytes.
 
-    ``behind``: persons on the requester's side beside those behind the key that submits it; ``directory``: the
-    directory by which it was planned.
+    ``behind``: people on the requester's side in addition to those who control the submitting key; ``directory``: the
+    snapshot it was planned with.
     """
 
     type: str
@@ -77,7 +77,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Planner:
-    """Makes submissions out of requests."""
+    """Plans requests."""
 
     def __init__(self, store: Store, directory: DirectoryCache) -> None:
         self._store = store
@@ -85,7 +85,7 @@ class Planner:
         self._cache: dict[tuple[int, tuple[int, ...]], tuple[Plan, Plan]] = {}
 
     def _chosen(self, plan: Plan, payload: bytes) -> Plan:
-        """The plan under the policies that the payload chooses; for the same choices the same object."""
+        """The plan with the policies that the payload selects; for the same choices the same object."""
         if not plan.has_choices:
             return plan
         picks = choose_policies(plan, payload)
@@ -102,7 +102,7 @@ class Planner:
         self, workspace: str, request: AxpIntent, payload: bytes, digest: str, side: Side = (),
         by: Actor | None = None,
     ) -> Submission:  # fmt: skip
-        """A single intent: by its type's workflow, else by what it says itself. ``side``: who stands behind it."""
+        """A single intent: planned by its type's workflow, else by its own fields. ``side``: the requester's side."""
         directory = await self._snapshot(workspace, by)
         workflow = directory.workflows.get(request.intent_type)
         plan, warnings = request.plan, request.warnings
@@ -134,7 +134,7 @@ class Planner:
         )
 
     async def plan_of(self, workflow: NamedWorkflow) -> Plan:
-        """The plan of a workflow in force, as it was compiled when it was applied."""
+        """The plan of an active workflow, as compiled when it was applied."""
         plan = await self._store.directory.get_plan(workflow.plan_digest)
         if plan is None:
             raise Invalid("workflow_unusable", f"The plan of workflow {workflow.name!r} is not stored.")
@@ -150,8 +150,8 @@ class Planner:
         by: Actor | None = None,
         coming: Collection[str] = (),
     ) -> Submission:
-        """A scenario bundle's intent, by the bundle's own steps as far as the workspace leaves them to it. ``coming``:
-        addresses of agents that will be registered before it is submitted.
+        """A scenario bundle's intent, by the bundle's own steps as far as the workspace allows. ``coming``: addresses
+        of agents that will be registered before it is submitted.
         """
         directory = await self._snapshot(workspace, by)
         plan, warnings = await self._left(scenario.plan, scenario.intent_type, directory)
@@ -177,14 +177,14 @@ class Planner:
         return directory if by is None else directory.as_seen_by(by)
 
     async def again(self, old: Intent, payload: bytes, side: Side, by: Actor | None = None) -> Frozen:
-        """The plan of an intent that is repeated: as it was, as the workspace's people and policies are now."""
+        """The plan of a retried intent: the same plan, with the current people and policies."""
         directory = await self._snapshot(old.workspace, by)
         plan, warnings = await self._left(old.plan, old.type, directory)
         frozen, digest, more = _frozen(self._chosen(plan, payload), directory, side)
         return frozen, digest, (*warnings, *more)
 
     async def _left(self, plan: Plan, intent_type: str, directory: Snapshot) -> tuple[Plan, tuple[str, ...]]:
-        """A request's own plan, where it is left to say it: a workspace that says who decides goes by its workflows."""
+        """A request's own plan, if the workspace allows it: one with a default policy uses its workflows."""
         workflow = directory.workflows.get(intent_type)
         if workflow is None or from_workflow(plan) or not directory.workspace.says_who_decides:
             return plan, ()
@@ -193,8 +193,8 @@ class Planner:
 
 
 def _frozen(plan: Plan, directory: Snapshot, side: Side, coming: Collection[str] = ()) -> Frozen:
-    """``freeze`` with the digest. Where the plan can come again, as the same object, it is remembered with the book and
-    goes with it; the least recently used is dropped first.
+    """``freeze`` with the digest. A plan that can occur again, as the same object, is cached with the snapshot; the
+    least recently used is dropped first.
     """
     if coming or not (from_workflow(plan) or plan.direct):  # steps of the request's own, made for it alone
         return _digested(plan, directory, side, coming)
@@ -216,7 +216,7 @@ def _digested(plan: Plan, directory: Snapshot, side: Side, coming: Collection[st
 
 
 def _misaddressed(to_agent: str, plan: Plan, directory: Snapshot, governs: str) -> tuple[str, ...]:
-    """Said to whoever addresses an agent that the workflow does not call. Whom it calls may be written too."""
+    """The warning for a request to an agent that the workflow does not call. It may also name those it calls."""
     if not to_agent or is_internal(to_agent):
         return ()
     called = {directory.resolve(step.agent) for step in plan.steps if isinstance(step, AgentStep)}
@@ -228,8 +228,8 @@ def _misaddressed(to_agent: str, plan: Plan, directory: Snapshot, governs: str) 
 
 
 def refuse_unheeded(words: Sequence[str], directory: Snapshot) -> None:
-    """Raise Invalid for a word of a request that would narrow who decides, where no policy says that anyway: without
-    effect it would leave the task to everybody with an approving role.
+    """Raise Invalid for a field of a request that would narrow who decides, unless a policy does that anyway: without
+    effect, it would leave the task to everyone with an approving role.
     """
     if words and not directory.workspace.default_policy:
         raise Invalid(
@@ -240,21 +240,21 @@ def refuse_unheeded(words: Sequence[str], directory: Snapshot) -> None:
 
 
 def _behalf(request: AxpIntent, directory: Snapshot) -> Side:
-    """The person for whom it is asked, if the request names one."""
+    """The person on whose behalf it is submitted, if the request names one."""
     if not request.on_behalf_of:
         return ()
     return (known_person(directory, request.on_behalf_of, "on_behalf_of").id,)
 
 
 def _first_agent(plan: Plan) -> str:
-    """Whom an intent is for that names nobody itself."""
+    """The default addressee of an intent that names none."""
     return next((step.agent for step in plan.steps if isinstance(step, AgentStep)), "")
 
 
 def freeze(
     plan: Plan, directory: Snapshot, side: Side = (), coming: Collection[str] = ()
 ) -> tuple[Plan, tuple[str, ...]]:
-    """The plan as it will run in this workspace, asked for by ``side``, and what the caller should know about it."""
+    """The plan as it will run in this workspace for the requester's ``side``, and warnings for the caller."""
     warnings: list[str] = []
     plan = under_workspace_rules(plan, directory, warnings)
     steps = []
@@ -271,7 +271,7 @@ def freeze(
 
 
 def remarks(plan: Plan, directory: Snapshot) -> tuple[str, ...]:
-    """What whoever applies a workflow should know about whom it names; its agents are registered with it."""
+    """Warnings for the author of a workflow about the people and agents it names; its agents are registered with it."""
     coming = [directory.resolve(step.agent) for step in plan.steps if isinstance(step, AgentStep)]
     said = (one for plan in variants(plan) for one in freeze(plan, directory, coming=coming)[1])
     return tuple(dict.fromkeys(said))
@@ -325,7 +325,7 @@ def _asking(step: HumanStep, plan: Plan, directory: Snapshot, side: Side, warnin
 def _warn_of_strangers(
     step_id: str, names: Collection[str], directory: Snapshot, warnings: list[str]
 ) -> None:
-    """Only people who are known here are told: an outsider whom a request could name would make this a mail relay."""
+    """Only people of this workspace are notified: if a request could name outsiders, this would be a mail relay."""
     warnings += (
         f"step {step_id!r}: {name} is nobody here, so nothing is sent there; add the person: signoff people add"
         for name in names
@@ -355,8 +355,8 @@ def _staffed(
     barred: frozenset[str],
     warnings: list[str] | None,
 ) -> Stage:
-    """The stage, if enough people can decide it; refused otherwise. In AXP's requests (``warnings``) those of several
-    names that mean nobody here are left out, which narrows who decides.
+    """The stage, if enough people can decide it; refused otherwise. In AXP's requests (``warnings``) unknown names
+    among several are dropped, which narrows who decides.
     """
     stage = step.task.stages[number]
     stage = replace(stage, approvers=normalised(stage.approvers))
@@ -376,6 +376,6 @@ def _staffed(
 
 
 def plan_summary(plan: Plan) -> list[dict[str, Any]]:
-    """The steps as a person lists them: id and kind."""
+    """The steps as a list for people: id and kind."""
     kinds = {"AgentStep": "agent", "HumanStep": "human", "DelayStep": "delay", "NotifyStep": "notify"}
     return [{"id": step.id, "kind": kinds[type(step).__name__]} for step in plan.steps]

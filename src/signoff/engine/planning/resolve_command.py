@@ -1,6 +1,6 @@
-"""What a command needs of the directory, given to it under the lock: the rules are pure and know nobody by name.
+"""What a command needs from the directory, added under the lock: the rules are pure and do not know the directory.
 
-An answer is counted with what everybody is called now, so whoever left a team meanwhile does not count for it.
+An answer is counted with everyone's current names, so a person who has left a team meanwhile does not count for it.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ from signoff.engine.planning.form_answers import checked_form
 
 
 def resolve_command(actor: Actor, intent: Intent, command: c.Command, directory: Snapshot) -> c.Command:
-    """The command with what the directory says; raises Invalid where it names somebody who is not there."""
+    """The command completed from the directory; raises Invalid if it names someone who does not exist."""
     return _prepared(command, actor, intent, directory)
 
 
@@ -86,7 +86,7 @@ def _reassign(command: c.Reassign, actor: Actor, intent: Intent, directory: Snap
 
 
 def _refuse_beyond_policy(intent: Intent, task: Task, asked_instead: Stage, directory: Snapshot) -> None:
-    """One admin alone asks nobody whom the policy does not name for this stage, or on its ladder."""
+    """A single admin may not ask people whom the policy does not name for this stage or its escalation."""
     spec = spec_of(intent, task)
     named = spec.stages[task.stage]
     rungs = [name for rung in spec.escalate for name in rung.to]
@@ -115,7 +115,7 @@ def _revise(command: c.Revise, actor: Actor, intent: Intent, directory: Snapshot
 
 
 def deciding_person(directory: Snapshot, name: str, field: str) -> Person:
-    """An active person of the workspace with an approving role; raises Invalid for anybody else."""
+    """An active person of the workspace with an approving role; raises Invalid for anyone else."""
     person = known_person(directory, name, field)
     if DECIDING.isdisjoint(person.roles):
         raise Invalid(

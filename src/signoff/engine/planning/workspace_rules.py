@@ -1,5 +1,5 @@
-"""What a workspace lets a request say for itself: under which policy its own steps come, what becomes of a type for
-which no workflow is registered. What an admin wrote, a workflow, is not touched by it.
+"""What a workspace lets a request decide itself: the policy for its own steps, and what happens to a type without a
+workflow. Workflows, written by admins, are not affected.
 """
 
 from msgspec.structs import replace
@@ -23,7 +23,7 @@ from signoff.engine.directory.snapshot import NamedPolicy, Snapshot
 
 
 def under_workspace_rules(plan: Plan, directory: Snapshot, warnings: list[str]) -> Plan:
-    """The plan with the steps that it has in this workspace; raises Invalid where such a plan is not taken."""
+    """The plan with the steps it has in this workspace; raises Invalid if such a plan is not accepted."""
     if from_workflow(plan) or not directory.workspace.says_who_decides:
         return plan
     if directory.workspace.unlisted_types == REFUSE:
@@ -41,8 +41,8 @@ def under_workspace_rules(plan: Plan, directory: Snapshot, warnings: list[str]) 
 
 
 def under_policy(step: HumanStep, plan: Plan, directory: Snapshot, warnings: list[str]) -> HumanStep:
-    """The step under its policy as that stands now: a workflow's under the one that it names, a request's own under the
-    workspace's, or on a repeat still under the one that it had.
+    """The step under the current version of its policy: for a workflow the one it names, for a request's own step the
+    workspace's default, or on a retry the one it had.
     """
     name = step.task.policy.partition("@")[0]
     if from_workflow(plan):
@@ -65,7 +65,7 @@ def under_policy(step: HumanStep, plan: Plan, directory: Snapshot, warnings: lis
 
 
 def _repeated(step: HumanStep, found: NamedPolicy, warnings: list[str]) -> HumanStep:
-    """A step of a workflow's plan as it was once frozen. Its policy may not fit it any more: what is in force wins."""
+    """A step of a workflow's plan as once frozen. If its policy no longer fits, the current one applies."""
     step = step.without_policy_defaults
     if step.on_timeout is None or found.policy.fallback is Fallback.EXPIRE:
         return step
@@ -84,8 +84,8 @@ def _policy(name: str, directory: Snapshot, field: str) -> NamedPolicy:
 
 
 def refuse_default(before: Snapshot, directory: Snapshot) -> None:
-    """Raise Invalid where the workspace's default policy is not there, or cannot be one. One that this release cannot
-    use any more does not keep a change from being made that has nothing to do with it.
+    """Raise Invalid if the workspace's default policy does not exist, or cannot be one. A policy that this release
+    cannot use does not block unrelated changes.
     """
     space, field = directory.workspace, "workspace.default_policy"
     if not space.default_policy:
@@ -115,7 +115,7 @@ def refuse_default(before: Snapshot, directory: Snapshot) -> None:
 
 def rules_relaxations(kind: str, new: bool, before: Snapshot, after: Snapshot) -> bool:
     """Whether this change lets requests through that the workspace would have held: a first workflow for a type does,
-    where types without one come under its rules.
+    if types without one are subject to its rules.
     """
     if kind == "workflow":
         return new and before.workspace.says_who_decides
@@ -123,8 +123,8 @@ def rules_relaxations(kind: str, new: bool, before: Snapshot, after: Snapshot) -
 
 
 def _default_relaxed(before: Snapshot, after: Snapshot) -> bool:
-    """Whether what requests may say for themselves is judged less strictly after a change of the settings. Without a
-    default policy the requester says who decides; only a yes of its own side, or of nobody, is less than that.
+    """Whether a change of the settings relaxes the rules for requests. Without a default policy the requester says who
+    decides; only approval by its own side, or by nobody, is less strict than that.
     """
     was, will = (directory.policies.get(directory.workspace.default_policy) for directory in (before, after))
     if _rank(after.workspace) < _rank(before.workspace):

@@ -1,4 +1,4 @@
-"""The buttons: what each outcome is called, and what pressing it will do, said before it is pressed. Pure."""
+"""The answer buttons: the label of each outcome, and what pressing it will do. Pure."""
 
 import msgspec
 
@@ -19,7 +19,7 @@ class AnswerButton(msgspec.Struct, frozen=True):
 
 
 def answer_buttons(intent: Intent, step: HumanStep, task: Task | None) -> tuple[AnswerButton, ...]:
-    """The outcomes that the task allows, the yes first."""
+    """The outcomes that the task allows, the approving one first."""
     words = step.task.open_to(task.agreed) if task else step.task.outcomes
     found = [_choice(outcome, intent, step, task) for outcome in words]
     return tuple(sorted(found, key=lambda choice: ("yes", "changes", "no").index(choice.tone)))

@@ -1,4 +1,4 @@
-"""Why this reader is asked, who else is, what became of telling them, who comes next, and when. Pure."""
+"""Why this reader is asked, the other approvers, the status of their messages, and the scheduled contacts. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -33,14 +33,14 @@ _ASKING: Final = frozenset(kind.value for kind in ACTION_REQUIRED)
 
 
 class UpcomingContact(msgspec.Struct, frozen=True):
-    """Something that will happen by itself, unless somebody decides before."""
+    """A scheduled contact, which happens unless someone decides before."""
 
     at: datetime
     text: str
 
 
 class ApproverLine(msgspec.Struct, frozen=True):
-    """Somebody who may decide now: on what ground, what they were told, what they said."""
+    """A person who may decide now: on what ground, the status of their messages, their vote."""
 
     name: str
     why: str
@@ -59,7 +59,9 @@ class StageLine(msgspec.Struct, frozen=True):
 
 
 class ApproverOverview(msgspec.Struct, frozen=True):
-    """seats: who may answer now; next: what is planned, in order (``unsaid`` more of it); missing: of this stage."""
+    """seats: who may answer now; next: the scheduled contacts, in order (``unsaid`` more); missing: votes missing in
+    this stage.
+    """
 
     seats: tuple[ApproverLine, ...] = ()
     levels: tuple[StageLine, ...] = ()
@@ -71,7 +73,7 @@ class ApproverOverview(msgspec.Struct, frozen=True):
 
 
 def reasons(known: TaskContext, step: HumanStep) -> tuple[str, ...]:
-    """Why the reader is asked: the rule and their part in it."""
+    """Why the reader is asked: the policy, and the reader's part in it."""
     intent = known.intent
     if from_workflow(intent.plan):
         version = next((w for w in known.directory.workflows.values() if w.intent_type == intent.type), None)
@@ -133,7 +135,7 @@ def _quorum(step: HumanStep, task: Task) -> str:
 
 
 def approver_overview(known: TaskContext, step: HumanStep) -> ApproverOverview:
-    """Everybody else in it; empty once the task is closed."""
+    """The other approvers; empty once the task is closed."""
     task, directory = known.task, known.directory
     if task is None:
         return ApproverOverview(missing=0)
@@ -171,7 +173,7 @@ def _seat(reach: EligiblePerson, known: TaskContext, messages: Sequence[Message]
 
 
 def _told(messages: Sequence[Message], now: datetime) -> tuple[str, bool]:
-    """(what became of telling somebody, whether that is bad news): of what was called for last, over each channel."""
+    """(the delivery status of a person's latest message, whether it is bad news), over all channels."""
     if not messages:
         return "", False
     seq = max(message.seq for message in messages)
@@ -197,7 +199,7 @@ def _told(messages: Sequence[Message], now: datetime) -> tuple[str, bool]:
 
 
 def soon(contacts: list[ExpectedContact]) -> tuple[list[ExpectedContact], int]:
-    """The next ones and the last, which is the deadline; and how many stand between them."""
+    """The next ones and the last, which is the deadline; and how many are between them."""
     if len(contacts) <= _FORETOLD:
         return contacts, 0
     return [*contacts[: _FORETOLD - 1], contacts[-1]], len(contacts) - _FORETOLD
@@ -206,7 +208,7 @@ def soon(contacts: list[ExpectedContact]) -> tuple[list[ExpectedContact], int]:
 def contact_text(
     foretold: ExpectedContact, made: ContactSchedule, directory: Snapshot, reader: str = ""
 ) -> str:
-    """What will happen, and whom it will reach as things stand."""
+    """What will happen, and whom it will reach in the current state."""
     contact = foretold.contact
     people = ", ".join("you" if person == reader else directory.display(person) for person in foretold.people)
     match contact.kind:

@@ -1,8 +1,8 @@
 """What the decision card shows: a pure function of the intent, its history, the directory and the reader.
 
-Eleven parts, top to bottom: the question; who asks; why you; what changes; what it touches; what was checked; the
-requester's own words; what silence means; who else; the choices; and afterwards the receipt. Words of agents stand
-only where they are marked as theirs: never in the question and never on a button.
+Eleven parts, top to bottom: the question; the requester; why you; what changes; its effects; the checks; the
+requester's own text; what happens on expiry; the other approvers; the answers; and afterwards the receipt. Text of
+agents appears only where it is marked as theirs: never in the question and never on a button.
 """
 
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ _PLACES: Final = {
 
 
 class RequesterInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks, and for whom; ``claimed`` is what the client called itself, which nobody checked."""
+    """The requester, and on whose behalf; ``claimed`` is what the client called itself, which is not verified."""
 
     kind: str
     name: str
@@ -83,7 +83,7 @@ class VoteLine(msgspec.Struct, frozen=True):
 
 
 class CommentLine(msgspec.Struct, frozen=True):
-    """Something said about the task without answering it, or a hand-over with its words."""
+    """A comment without an answer, or a delegation with its comment."""
 
     name: str
     at: datetime
@@ -92,7 +92,7 @@ class CommentLine(msgspec.Struct, frozen=True):
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of it. ``mine``: the reader's own answer decided it; words: why it was withdrawn."""
+    """The decision. ``mine``: the reader's own answer decided it; words: why it was withdrawn."""
 
     ending: str
     outcome: str
@@ -107,7 +107,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExpiryNote(msgspec.Struct, frozen=True):
-    """What happens if nobody answers: a sentence around its moment."""
+    """What happens if nobody answers: a sentence around its time."""
 
     before: str
     at: datetime | None = None
@@ -115,10 +115,10 @@ class ExpiryNote(msgspec.Struct, frozen=True):
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything on the page, in its order. ``stage``: the one that is asked, from 1. ``needs_opening``: a yes waits
-    until what is folded was opened; ``weak``: the reader is barred only because it is not known surely enough who they
-    are; ``masked_text``: a secret in the title or the description is hidden; ``feared``: the risk that a check of an
-    earlier revision found, where that is higher; ``deleted``: what was asked for is not there any more.
+    """Everything on the page, in its order. ``stage``: the open one, from 1. ``needs_opening``: approval requires that
+    everything is unfolded; ``weak``: the reader is barred only by insufficient assurance; ``covered``: a secret in the
+    title or the description is masked; ``feared``: the risk reported by a check of an earlier revision, if higher;
+    ``deleted``: the payload was deleted.
     """
 
     task_id: str
@@ -173,12 +173,12 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def asks(self) -> bool:
-        """Whether words are wanted, and not a yes."""
+        """Whether the task asks for input, and not for approval."""
         return Trait.INPUT in self.type.traits
 
     @property
     def masked(self) -> bool:
-        """Whether something is not shown because it is a secret."""
+        """Whether something is hidden because it is a secret."""
         words = any(leaf.masked for leaf in self.words)
         return (
             words or self.covered or self.changes.masked or any(check.leaves.masked for check in self.checks)
@@ -244,7 +244,7 @@ def card(known: TaskContext) -> Card:
 
 
 def _revisions(known: TaskContext) -> tuple[tuple[RevisionChange, str], ...]:
-    """What was changed from revision to revision, each with the name of who changed it, if that is kept."""
+    """The changes from revision to revision, each with the name of its author, if that is kept."""
     if known.deleted:
         return ()
     found = changes(known.facts, known.history.step, known.history.digest, known.payload, known.old)
@@ -252,7 +252,7 @@ def _revisions(known: TaskContext) -> tuple[tuple[RevisionChange, str], ...]:
 
 
 def _unchecked(verdicts: Sequence[Check], revision: int) -> tuple[str, ...]:
-    """That checks are of an earlier revision, so that they say nothing of what is asked."""
+    """The note that checks are of an earlier revision, so that they do not apply to this one."""
     stale = sorted({check.of for check in verdicts if check.of != revision})
     if not stale:
         return ()
@@ -261,8 +261,8 @@ def _unchecked(verdicts: Sequence[Check], revision: int) -> tuple[str, ...]:
 
 
 def _barred(known: TaskContext) -> tuple[str, bool]:
-    """Why this reader cannot answer, "" when they can; and whether only for want of a better sign-in. The rule itself
-    is asked, not a copy of it.
+    """Why this reader cannot answer, "" if they can; and whether only for want of a stronger sign-in. This calls the
+    rule itself, not a copy of it.
     """
     task = known.task
     if task is None:
@@ -282,7 +282,7 @@ def _barred(known: TaskContext) -> tuple[str, bool]:
 
 
 def _handed_to(known: TaskContext) -> str:
-    """Whom the reader gave this task to, or ""."""
+    """To whom the reader delegated this task, or ""."""
     takers = [
         fact.event.taker
         for fact in known.facts
@@ -301,7 +301,7 @@ def _silence(intent: Intent, history: TaskHistory, step: HumanStep) -> ExpiryNot
 
 
 def _everything(known: TaskContext, step: HumanStep) -> str:
-    """All text that the request brought, for a look at what hides in it."""
+    """All text of the request, to be searched for hidden characters."""
     spec_texts = [known.intent.requester.claimed, step.task.description]
     brought = [known.payload, *(one.given for one in upcoming_steps(known.intent.plan, step))]
     return " ".join([*spec_texts, *(f"{leaf.path} {leaf.text}" for one in brought for leaf in leaves(one))])
@@ -326,7 +326,7 @@ def _asker(known: TaskContext) -> RequesterInfo:
 
 
 def difference_since(known: TaskContext, digest: str) -> tuple[Leaf, ...]:
-    """What is different between what was shown under a digest and what is asked now; () where that is not known."""
+    """What changed between the content with this digest and the current one; () if that is not known."""
     every = known.asked()
     shown = next((one for one in every if one.digest == digest), None)
     now = next((one for one in every if one.digest == known.history.digest), None)
@@ -336,7 +336,7 @@ def difference_since(known: TaskContext, digest: str) -> tuple[Leaf, ...]:
 
 
 def _votes(known: TaskContext) -> tuple[VoteLine, ...]:
-    """Each person's last answer to each stage of what is asked now."""
+    """Each person's last answer to each stage of the current revision."""
     last: dict[tuple[str, int], e.Fact] = {}
     for fact in known.facts:
         event = fact.event
@@ -391,7 +391,7 @@ def _given(fact: e.Fact, known: TaskContext) -> VoteLine:
 
 
 def _place(intent: Intent) -> str:
-    """Where the request is now."""
+    """The current state of the request."""
     if intent.open is not None:
         again = f", for revision {intent.revision}" if intent.ending is Ending.SUPERSEDED else ""
         return f"The request is at step “{intent.open.step}”{again}"

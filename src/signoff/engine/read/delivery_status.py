@@ -1,7 +1,7 @@
-"""What became of telling people and services: of one intent every message, of a workspace each channel as it does now.
+"""The delivery status of notifications: every message of one intent, or each channel of a workspace.
 
-What goes to people stands in ``messages`` from its first moment; what goes to services is a row of the outbox until
-it has arrived. Whoever reads sees both as one list.
+Messages to people are in ``messages`` from the start; one to a service is an outbox row until it is sent. Readers see
+both as one list.
 """
 
 import contextlib
@@ -24,8 +24,8 @@ _MOST: Final = 500
 
 
 class ChannelState(Struct, frozen=True, kw_only=True):
-    """How a channel does. retrying: messages that failed and are tried again; failed: for good, within a day; failing:
-    whether what is sent now fails; since: when the oldest of those was called for; error: the last one.
+    """The health of a channel. retrying: messages that failed and are retried; failed: permanently, within a day;
+    failing: whether current sends fail; since: when the oldest of those was called for; error: the last one.
     """
 
     channel: str
@@ -48,7 +48,7 @@ def replaced_channel(message: Message, every: Sequence[InFlight]) -> str:
 
 
 def message_result(one: InFlight, every: Sequence[InFlight]) -> str:
-    """The delivery status of a message, in words. ``every``: all messages about the same request."""
+    """The delivery status of a message, as text. ``every``: all messages about the same request."""
     message = one.message
     tries = f"{message.attempts} attempts" if message.attempts != 1 else "1 attempt"
     if message.state == SENT:
@@ -66,7 +66,7 @@ def message_result(one: InFlight, every: Sequence[InFlight]) -> str:
 
 
 async def unreadable(store: Store) -> AsyncIterator[Finding]:
-    """What waits to be sent and cannot be understood by this release; it is kept, and stops nothing else."""
+    """Outbox rows that this release does not understand; they are kept, and stop nothing else."""
     after = ""
     while rows := await store.outbox.page(after, _MOST):
         for row in rows:
@@ -83,7 +83,7 @@ async def unreadable(store: Store) -> AsyncIterator[Finding]:
 
 
 async def messages_of(store: Store, intent_id: str) -> list[InFlight]:
-    """Every message about an intent, in the order in which it was called for."""
+    """Every message about an intent, in the order of their events."""
     kept = await store.messages.of_intent(intent_id)
     known = {one.message.id for one in kept}
     queued = await store.messages.queued(intent_id, _MOST)
@@ -92,7 +92,7 @@ async def messages_of(store: Store, intent_id: str) -> list[InFlight]:
 
 
 def _place(message: Message) -> tuple[int, str, datetime, bool, str]:
-    """By what happened, then by person; what failed before what took its place."""
+    """By event, then by person; a failed message before its replacement."""
     return message.seq, message.person, message.at, message.state != FAILED, message.id
 
 
@@ -113,7 +113,7 @@ def _queued(item: ServiceNotification) -> InFlight:
 async def channel_states(
     store: Store, workspace: str, names: Sequence[str], now: datetime
 ) -> list[ChannelState]:
-    """Of each channel by these names, and of whatever else has failed lately."""
+    """For each channel with these names, and any other that has failed lately."""
     since = now - _LATELY
     every = dict.fromkeys((*names, *sorted(await store.messages.failing_channels(workspace))))
     states = []

@@ -12,9 +12,7 @@ from signoff.engine.directory.snapshot import Snapshot
 
 
 def event_summary(fact: e.Fact, directory: Snapshot, requester: str) -> str:
-    """One line for a person: who did what, in an intent of the actor ``requester``, without the secrets that somebody
-    wrote.
-    """
+    """One line for a person: who did what, in an intent of the actor ``requester``, with secrets masked."""
     return mask_text(_summary(fact, directory, requester))
 
 
@@ -106,7 +104,7 @@ def _summary(fact: e.Fact, directory: Snapshot, requester: str) -> str:
 
 
 def _in_its_place(fact: e.Fact, requester: str) -> str:
-    """Said where it was no agent: the requester's own work, or an admin's act."""
+    """Who did it, if not an agent: the requester on its own work, or an admin."""
     if fact.actor.kind in (ActorKind.AGENT, ActorKind.SYSTEM):
         return ""
     if fact.actor.id == requester:

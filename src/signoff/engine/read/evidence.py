@@ -1,6 +1,7 @@
-"""What is known about the effect: what it touches, whether it can be undone, what machines checked, what is only said.
+"""What is known about the effects of a request: what it affects, whether it can be undone, what was checked, and what
+is only claimed.
 
-Every fact names its source. Nobody's silence is taken for good news. Pure.
+Every claim names its source. A missing result never counts as passed. Pure.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,8 +44,8 @@ REQUEST: Final = "the request"
 
 
 def subject(payload: Mapping[str, Any], most: int) -> tuple[tuple[str, str], ...]:
-    """(field, value) of the first short values, as they are: what this one is about, at a glance. What it touches
-    comes first; what the requester says about it never stands there.
+    """(field, value) of the first short values: the request at a glance. Values that it affects come first; the
+    requester's own claims about it are left out.
     """
     short = (
         (member_path("", name), show(value))
@@ -60,7 +61,7 @@ def subject(payload: Mapping[str, Any], most: int) -> tuple[tuple[str, str], ...
 
 
 class EffectClaim(msgspec.Struct, frozen=True):
-    """One thing said about the effect, and by whom."""
+    """One claim about the effects, and its source."""
 
     label: str
     text: str
@@ -68,8 +69,8 @@ class EffectClaim(msgspec.Struct, frozen=True):
 
 
 class Check(msgspec.Struct, frozen=True):
-    """A machine's step before the question. ``verdict``: passed, failed, or reported (it gave no verdict); ``of``: the
-    revision that it looked at.
+    """A check: an agent step before the task. ``verdict``: passed, failed, or reported (it gave no verdict); ``of``:
+    the revision that it read.
     """
 
     step: str
@@ -81,7 +82,7 @@ class Check(msgspec.Struct, frozen=True):
 
 
 def requester_text(payload: dict[str, Any], opened: bool) -> tuple[dict[str, Any], tuple[Leaf, ...]]:
-    """(the payload without what the requester says about it, those words). Nothing is in neither."""
+    """(the payload without the requester's own claims, those claims). Absent fields are in neither."""
     words = {
         name: text
         for name, text in payload.items()
@@ -92,7 +93,7 @@ def requester_text(payload: dict[str, Any], opened: bool) -> tuple[dict[str, Any
 
 
 def masked_text(text: str, opened: bool = False) -> str:
-    """What somebody has written as a page shows it: with secrets only to who opened them."""
+    """Free text as a page shows it: with secrets only for a reader who unfolded them."""
     return text if opened else mask_text(text)
 
 
@@ -105,7 +106,7 @@ def _words(name: str, text: str, opened: bool) -> Leaf:
 def effects(
     payload: dict[str, Any], results: Mapping[str, Any]
 ) -> tuple[tuple[EffectClaim, ...], tuple[EffectClaim, ...]]:
-    """(what it touches, what is said about undoing it)"""
+    """(what it affects, claims about undoing it)"""
     touches: list[EffectClaim] = []
     undo: list[EffectClaim] = []
     sources = [(REQUEST, payload), *((f"step “{step}”", result) for step, result in results.items())]
@@ -122,12 +123,12 @@ def effects(
 
 
 def _counted(name: str, text: str) -> str:
-    """``1,840,221`` where many are meant: a count of thousands is misread without."""
+    """``1,840,221`` for counts: thousands are easily misread otherwise."""
     return f"{int(text):,}" if name in _COUNTS and text.isascii() and text.isdigit() else text
 
 
 def _merged(facts: list[EffectClaim]) -> tuple[EffectClaim, ...]:
-    """The same thing said by several is one line that names them all."""
+    """The same claim by several sources becomes one line that names them all."""
     said: dict[tuple[str, str], list[str]] = {}
     for fact in facts:
         said.setdefault((fact.label, fact.text), []).append(fact.source)
@@ -137,8 +138,8 @@ def _merged(facts: list[EffectClaim]) -> tuple[EffectClaim, ...]:
 def warnings_for(
     undo: Sequence[EffectClaim], verdicts: Sequence[Check], shown: str, effect: bool
 ) -> tuple[str, ...]:
-    """What speaks against a quick yes. ``shown``: all text of the request, looked through for what hides; effect:
-    whether the answer lets something happen, so that nobody's word about it is worth a warning.
+    """Warnings before an approval. ``shown``: all text of the request, searched for hidden characters; effect: whether
+    the answer has an effect, so that unverified claims need a warning.
     """
     found = [f"The check in step “{check.step}” failed." for check in verdicts if check.verdict == "failed"]
     if effect and not verdicts:
@@ -156,7 +157,7 @@ def warnings_for(
 
 
 def can_be_undone(fact: EffectClaim) -> str:
-    """What a fact about undoing answers to "Can it be undone?": Yes, No, or "" where it is no plain answer."""
+    """The answer of a claim to "Can it be undone?": Yes, No, or "" if it is not plain."""
     yes = "false" if fact.label.rpartition(".")[2].lower() == "irreversible" else "true"
     return {"true": "No", "false": "No", yes: "Yes"}.get(fact.text, "")
 
@@ -165,7 +166,7 @@ def checks(
     plan: Plan, results: Mapping[str, Any], facts: Sequence[e.Fact], directory: Snapshot, opened: bool,
     of: Mapping[str, int],
 ) -> tuple[Check, ...]:  # fmt: skip
-    """The results of the agent steps that ran before, in the plan's order. ``of``: which revision each is of."""
+    """The results of earlier agent steps, in the plan's order. ``of``: the revision of each."""
     found = []
     for step in plan.steps:
         if step.id not in results or isinstance(step, HumanStep):

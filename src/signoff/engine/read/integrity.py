@@ -1,5 +1,5 @@
-"""Does the database tell one truth? Every intent's history is verified, folded, and compared with its row: the state
-and every column, above all the ones by which it is found when it is due. Payload and plan must be the submitted ones.
+"""The integrity check of the database. Every intent's history is verified, folded, and compared with its row: the state
+and every column, above all those that select it when it is due. Payload and plan must be the submitted ones.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ _CURSOR: Final = _COLUMNS.index("cursor")
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """Something that is not as it should be: which intent, which event (0: the row), what."""
+    """One inconsistency: which intent, which event (0: the row), what."""
 
     intent: str
     seq: int
@@ -38,7 +38,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 async def check_integrity(store: Store) -> AsyncIterator[Finding]:
-    """Everything wrong with the stored intents."""
+    """All inconsistencies of the stored intents."""
     after = ""
     while ids := await store.intents.ids(after, _PAGE):
         for intent_id in ids:
@@ -49,7 +49,9 @@ async def check_integrity(store: Store) -> AsyncIterator[Finding]:
 
 
 async def examine_one(store: Store, intent_id: str) -> Finding | None:
-    """The first thing wrong with one intent, or None. It is several reads: one that moved meanwhile is read again."""
+    """The first inconsistency of one intent, or None. It takes several reads: an intent that changed meanwhile is read
+    again.
+    """
     while True:
         row = await store.intents.row(intent_id)
         finding = await _examine(store, intent_id, row)
@@ -114,29 +116,29 @@ def _revised(facts: Sequence[Fact]) -> dict[int, str]:
 
 
 def _wrong_columns(intent: Intent, row: Row) -> tuple[str, ...]:
-    """Where an intent's row says in its columns what its state does not say. A cursor is the agent's own count."""
+    """Where an intent's columns disagree with its state. The cursor is the agent's own count and is not compared."""
     right = intent_row(intent, wake_at(intent), row[_CURSOR])
     pairs = zip(_COLUMNS, right, row, strict=True)
     return tuple(name for name, wanted, found in pairs if wanted != found and name != "state")
 
 
 def _same(folded: Intent, intent: Intent, *, erased: bool) -> bool:
-    """Whether the row is what its events add up to. ``erased``: words are missing from them, as they may be; the row
-    then has to be right in everything but words.
+    """Whether the row equals the fold of its events. ``erased``: some texts were erased from them, as is allowed;
+    everything but texts must still be equal.
     """
     folded, intent = _without_renewals(folded), _without_renewals(intent)
     return folded == intent or (erased and _without_words(folded) == _without_words(intent))
 
 
 def _without_renewals(intent: Intent) -> Intent:
-    """A lease's end is moved by renewals, which are no facts."""
+    """Renewals, which are not facts, move the end of a lease."""
     if isinstance(intent.open, Delivery) and intent.open.lease_until:
         return replace(intent, open=replace(intent.open, lease_until=intent.updated_at))
     return intent
 
 
 def _without_words(intent: Intent) -> Intent:
-    """What people said stands in their votes, and in the result of a step that they decided."""
+    """Comments are also in votes, and in the result of a step that they decided."""
     results = {
         step: {name: value for name, value in result.items() if name != "comment"}
         if isinstance(result, dict)

@@ -1,4 +1,4 @@
-"""What may run after the answer, as the card shows it: who does it, and what is given beside the payload. Pure."""
+"""The next steps on the card: who runs them, and their input in addition to the payload. Pure."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -18,10 +18,9 @@ _AFTER: Final = {After.NO: "a rejection", After.CHANGES: "a request for changes"
 
 
 class NextStepLine(msgspec.Struct, frozen=True):
-    """One step. ``does``: what happens there; agent: the address of who does it; instead: the answers that lead to it,
-    where a yes does not; detour: it runs only if a step before it does not succeed; given: what is handed over beside
-    the payload; absent: that nobody works as this agent, in words;
-    retries: how often it is tried again after a failure that may pass.
+    """One step. ``does``: what happens there; agent: its address; instead: the answers that lead to it, if not
+    approval; detour: it runs only if an earlier step does not succeed; given: its input in addition to the payload;
+    absent: that the agent has no worker, as text; retries: how often it is retried after a retryable error.
     """
 
     step: str
@@ -35,19 +34,21 @@ class NextStepLine(msgspec.Struct, frozen=True):
 
     @property
     def unseen(self) -> bool:
-        """Whether what is handed over is not all there to be read: also for its name, which anybody can give it."""
+        """Whether some input is not fully readable: also because of its name, which the author can choose."""
         return self.given.folded or self.given.masked
 
 
 def next_step_lines(
     plan: Plan, gate: HumanStep, opened: bool, missing: Callable[[str], str] = lambda agent: ""
 ) -> tuple[NextStepLine, ...]:
-    """What a yes leads to first, in order; then what only other answers lead to. missing: what to say of an agent."""
+    """The steps after an approval first, in order; then those that only other answers lead to. missing: the note for an
+    agent without a worker.
+    """
     return tuple(_following(one, opened, missing) for one in upcoming_steps(plan, gate))
 
 
 def absent(agent: str, directory: Snapshot, workers: Mapping[str, Worker], now: datetime) -> str:
-    """That nobody works as this agent, in words; "" where somebody does, or where it is called."""
+    """The note that this agent has no worker; "" if it has one, or is pushed to."""
     return missing_worker_text(agent, workers.get(agent), now) if asks(agent, directory) else ""
 
 

@@ -1,4 +1,4 @@
-"""The words of a policy on a page: ``core.policy.fields`` has the words, the directory knows the people."""
+"""The text of a policy on a page: ``core.policy.fields`` has the sentences, the directory the people."""
 
 from collections.abc import Iterable
 
@@ -9,18 +9,18 @@ _NAMED = 6
 
 
 class PolicyNames:
-    """Whom the words of a policy mean, in this directory."""
+    """The people that a policy's text refers to, from this directory."""
 
     def __init__(self, directory: Snapshot) -> None:
         self._directory = directory
         self.self_approval = directory.workspace.self_approval
 
     def approvers(self, names: Iterable[str]) -> str:
-        """People by their names, roles and teams with whom they mean today."""
+        """People by their names, roles and teams with their current members."""
         return "; ".join(map(self._approver, names))
 
     def anyone(self) -> str:
-        """Those who may decide where nobody is named: every deciding role that somebody has."""
+        """The default approvers: every deciding role that somebody has."""
         held = {role for person in self._directory.people.values() if person.active for role in person.roles}
         deciding = (f"role:{role}" for role in ROLES if role in held)
         return self.approvers(name for name in deciding if name in DECIDING_ROLES)

@@ -1,7 +1,7 @@
-"""What was asked of people, revision by revision, and what each change changed: for the page and for the API. Pure.
+"""The revisions of what a task decides, and the difference of each: for the page and for the API. Pure.
 
-A step's question changes when somebody revises it, and when it is asked again after changes were wanted. What the
-agents reported is of the revision that they worked for.
+A new revision starts when somebody revises it, and when it is asked again after changes were requested. Results of
+agents belong to the revision that they worked on.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ MOST: Final = 20  # changes that are told one by one; older ones stand in /v1/in
 
 
 class AskedRevision(msgspec.Struct, frozen=True):
-    """One thing that was asked, and the fact that made it so."""
+    """One revision of the content, and the fact that started it."""
 
     digest: str
     revision: int
@@ -27,7 +27,7 @@ class AskedRevision(msgspec.Struct, frozen=True):
 
 
 class RevisionChange(msgspec.Struct, frozen=True):
-    """From one thing asked to the next: which revisions, who brought it about, and what is different."""
+    """The change between two revisions: which ones, by whom, and what is different."""
 
     before: AskedRevision
     after: AskedRevision
@@ -35,7 +35,7 @@ class RevisionChange(msgspec.Struct, frozen=True):
 
     @property
     def by(self) -> str:
-        """The person who revised it, "" where it was asked again."""
+        """The person who revised it, "" if it was asked again."""
         fact = self.after.fact
         return fact.actor.id if isinstance(fact.event, e.Revised) else ""
 
@@ -46,7 +46,7 @@ class RevisionChange(msgspec.Struct, frozen=True):
 
 
 def asked(facts: Sequence[e.Fact], step: str) -> list[AskedRevision]:
-    """Everything that a step asked so far, in order."""
+    """Every revision of a step so far, in order."""
     found: list[AskedRevision] = []
     step_runs: set[int] = set()
     for fact in facts:
@@ -64,8 +64,8 @@ def asked(facts: Sequence[e.Fact], step: str) -> list[AskedRevision]:
 def changes(
     facts: Sequence[e.Fact], step: str, digest: str, present: Any, old: Mapping[int, Any]
 ) -> tuple[RevisionChange, ...]:
-    """What was changed, change by change, up to what has this digest. ``present``: the payload now; ``old``: the former
-    ones, by the last revision of each.
+    """The differences, revision by revision, up to the one with this digest. ``present``: the current payload; ``old``:
+    the former ones, by the last revision of each.
     """
     all_asked = asked(facts, step)
     until = next((at for at, one in enumerate(all_asked) if one.digest == digest), -1)
@@ -84,7 +84,7 @@ def difference(
     present: Any,
     old: Mapping[int, Any],
 ) -> tuple[Leaf, ...]:
-    """What is different in the second thing asked: in the request, and in what the steps before had reported."""
+    """The differences of the second revision: in the request, and in the results of earlier steps."""
     was, now = (payload_at(which.revision, present, old) for which in (one, two))
     reported, since = (_others(results_before(facts, which.step_run), step) for which in (one, two))
     return (*changed_leaves(was, now), *changed_leaves(reported, since))
@@ -101,12 +101,12 @@ def payload_at(revision: int, present: Any, old: Mapping[int, Any]) -> Any:
 
 
 def results_before(facts: Sequence[e.Fact], step_run: int) -> dict[str, Any]:
-    """The steps' results as they stood when this visit's task was opened: what its digest was taken of."""
+    """The steps' results when this step run's task was opened: the input of its digest."""
     return {step: result for step, (result, _) in reported_before(facts, step_run).items()}
 
 
 def reported_before(facts: Sequence[e.Fact], step_run: int) -> dict[str, tuple[Any, int]]:
-    """The same, each with the revision that it is of. Facts that do not say it stand where it can be counted."""
+    """The same, each with its revision. Facts without one belong to the revision that can be counted at that point."""
     found: dict[str, tuple[Any, int]] = {}
     revision = 1
     for fact in facts:

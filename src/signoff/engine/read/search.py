@@ -1,7 +1,7 @@
-"""Searching requests by words, wherever they are listed: one rule of what is looked at, and in what.
+"""Full-text search of requests: one rule for all lists.
 
-Every word has to stand somewhere, in any case, in what the reader is shown of a request: its ids, type, people
-and agents by name, questions, and its payload without the values that are not shown.
+Every word has to occur, in any case, in what the reader is shown of a request: its ids, type, people and agents by
+name, questions, and its payload without masked values.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ _MOST_WORDS: Final = 10
 
 
 def search_terms(query: str, field: str = "q") -> tuple[str, ...]:
-    """The words of a search; raises Invalid where it is too long."""
+    """The words of a search; raises Invalid if it is too long."""
     words = tuple(query.casefold().split())
     if len(query) > _LONGEST or len(words) > _MOST_WORDS:
         raise Invalid(
@@ -32,7 +32,7 @@ def search_terms(query: str, field: str = "q") -> tuple[str, ...]:
 
 
 def fits(stored: Stored, words: tuple[str, ...], display: Callable[[str], str]) -> bool:
-    """Whether every word stands in what is shown of the request."""
+    """Whether every word occurs in what is shown of the request."""
     if not words:
         return True
     intent = stored.intent
@@ -62,7 +62,7 @@ def stands_in(payload: bytes, said: str, words: tuple[str, ...]) -> bool:
 
 
 def shown_payload(payload: bytes) -> str:
-    """The payload's JSON text without its secrets: what a search finds is no way around the mask."""
+    """The payload's JSON text without its secrets: a search must not reveal masked values."""
     text = payload.decode("utf-8", "replace")
     if not suspect(text):
         return text

@@ -1,4 +1,4 @@
-"""What a card is made of, gathered before anything is judged."""
+"""The input of a decision card, loaded before anything is computed."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,9 +18,9 @@ from signoff.store.tables.messages import Message
 
 
 class TaskContext(msgspec.Struct, frozen=True, kw_only=True):
-    """payload: as it stood for the task; old: payloads that were revised, by the last revision of each;
-    earlier: the requester's former intents of this type; messages: what people were told of the task; opened: nothing
-    is to be folded; workers: when work was last asked for, by agent; deleted: the payloads are not there any more.
+    """payload: as it was for the task; old: payloads that were revised, by the last revision of each;
+    earlier: the requester's former intents of this type; messages: those about the task; opened: show everything
+    unfolded; workers: when work was last requested, by agent; deleted: the payloads were deleted.
     """
 
     intent: Intent
@@ -44,11 +44,11 @@ class TaskContext(msgspec.Struct, frozen=True, kw_only=True):
         return held if isinstance(held, Task) and held.step_run == self.history.step_run else None
 
     def asked(self) -> list[AskedRevision]:
-        """Everything that this step was asked about so far, in order."""
+        """Every revision of this step so far, in order."""
         return asked(self.facts, self.history.step)
 
     def changes_wanted(self) -> list[e.Fact]:
-        """The answers that sent this step's last task back to be changed."""
+        """The answers that requested changes of this step's last task."""
         before = {one.step_run for one in self.asked() if one.step_run < self.history.step_run}
         return [
             fact

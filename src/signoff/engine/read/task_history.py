@@ -1,4 +1,4 @@
-"""What happened to one task so far: an open one is a value in its request's row, a closed one a fold of its events.
+"""The history of one task so far: of an open task from its request's row, of a closed one from a fold of its events.
 
 Page, API and messages render this one value.
 """
@@ -42,7 +42,9 @@ class TaskHistory(Struct, kw_only=True):
 def task_history(
     facts: Iterable[e.Fact], step_run: int, begun: TaskHistory | None = None
 ) -> TaskHistory | None:
-    """The history of a step run from the request's facts, going on from ``begun``; None if the step run was no task."""
+    """The history of a step run from the request's facts, continuing from ``begun``; None if the step run was not a
+    task.
+    """
     history = msgspec.structs.replace(begun) if begun else None
     for fact in facts:
         event = fact.event

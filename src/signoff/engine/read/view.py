@@ -40,14 +40,14 @@ SETTLING: Final = timedelta(seconds=5)
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """An intent as found, and the visit that was asked for (0: the intent itself)."""
+    """An intent, and the step run that was asked for (0: the intent itself)."""
 
     stored: Stored
     step_run: int
 
 
 class SeenTask(msgspec.Struct, frozen=True):
-    """A task as found; ``facts``: of its whole intent, none if it was taken from the row."""
+    """A task; ``facts``: of its whole intent, none if it was read from the row."""
 
     seen: Seen
     history: TaskHistory
@@ -55,7 +55,7 @@ class SeenTask(msgspec.Struct, frozen=True):
 
 
 class Audit(msgspec.Struct, frozen=True):
-    """An intent and the history it vouches for; ``finding`` is None when that verifies and folds to the row."""
+    """An intent and its history; ``finding`` is None if that verifies and folds to the row."""
 
     stored: Stored
     rows: list[EventRow]
@@ -63,7 +63,7 @@ class Audit(msgspec.Struct, frozen=True):
 
 
 class Walked(msgspec.Struct, frozen=True):
-    """What a filtered list found, and the id after which it goes on ("": all was looked at)."""
+    """The result of a filtered list, and the id after which to continue ("": everything was read)."""
 
     found: list[Stored]
     last: str
@@ -76,7 +76,7 @@ class View:
         self._aside = aside or Aside()
 
     async def intent(self, actor: Actor, ref: str) -> Seen:
-        """The intent (or the step visit of one) that ``ref`` names."""
+        """The intent (or the step run of one) that ``ref`` names."""
         intent_id, step_run = split_ref(ref)
         stored = await self._store.intents.get(intent_id)
         if stored is None or not can_see(actor, stored.intent) or step_run > stored.intent.step_runs:
@@ -84,12 +84,12 @@ class View:
         return Seen(stored, step_run)
 
     async def maybe(self, actor: Actor, intent_id: str) -> Intent | None:
-        """The intent of this id, None where there is none for this actor."""
+        """The intent with this id, None if there is none for this actor."""
         stored = await self._store.intents.get(intent_id)
         return stored.intent if stored is not None and can_see(actor, stored.intent) else None
 
     async def cached_intent(self, actor: Actor, ref: str) -> Seen:
-        """The same as this process last knew it: enough to word a command, which is judged on the locked row."""
+        """The same from this process's cache: enough to prepare a command, which is judged on the locked row."""
         intent_id, step_run = split_ref(ref)
         stored = self._recent.get(intent_id)
         if stored is None or step_run > stored.intent.step_runs:
@@ -104,11 +104,11 @@ class View:
         return await self._store.intents.history(seen.stored.intent.id, after, limit)
 
     async def history(self, seen: Seen, after: int = 0, limit: int = 1000) -> list[Fact]:
-        """The facts after a sequence number. Whoever has seen an intent may always see what happens to it."""
+        """The facts after a sequence number. An actor that has seen an intent may always see its later events."""
         return facts(await self._store.intents.history(seen.stored.intent.id, after, limit))
 
     async def facts_after(self, seen: Seen, after: int) -> list[Fact]:
-        """Every fact of the intent by now with a sequence number above ``after``, in order."""
+        """Every fact of the intent so far with a sequence number above ``after``, in order."""
         found: list[Fact] = []
         while True:
             more = await self.history(seen, found[-1].seq if found else after, _CHUNK)
@@ -117,7 +117,7 @@ class View:
                 return found
 
     async def all_facts(self, seen: Seen) -> list[Fact]:
-        """Every fact that made the intent what was seen, in order; later ones are left out."""
+        """Every fact up to the state that was read, in order; later ones are left out."""
         last = seen.stored.intent.seq
         return [fact for fact in await self.facts_after(seen, 0) if fact.seq <= last]
 
@@ -140,11 +140,11 @@ class View:
         return SeenTask(seen, history, facts)
 
     def cached_history(self, seen: Seen) -> tuple[Intent, list[Fact]] | None:
-        """The intent and all its facts, if this process made them not long ago and nobody else can have added any."""
+        """The intent and all its facts, if this process wrote them recently and no other process can have added any."""
         return self._recent.life(seen.stored.intent.id)
 
     async def audit(self, actor: Actor, ref: str) -> "Audit":
-        """The whole history with its bytes, and whether it proves itself."""
+        """The whole history with its bytes, and whether it verifies."""
         stored = (await self.intent(actor, ref)).stored
         # The row was read first: what is written from now on is not yet part of what it vouches for.
         rows = await self._store.intents.whole_history(stored.intent.id)
@@ -157,19 +157,19 @@ class View:
         return await self._store.intents.old_payloads(seen.stored.intent.id)
 
     async def messages(self, actor: Actor, intent_id: str, step_run: int) -> list[Message]:
-        """What people were told of one task."""
+        """The messages to people about one task."""
         authorize(actor, Action.LIST_TASKS)
         await self.intent(actor, intent_id)
         return await self._store.messages.of_task(intent_id, step_run)
 
     async def told(self, actor: Actor, seen: Seen) -> list[InFlight]:
-        """All messages about what was seen: of one task where that was asked for, else of the whole intent."""
+        """All messages about a task if one was asked for, else about the whole intent."""
         authorize(actor, Action.LIST_MESSAGES)
         found = await messages_of(self._store, seen.stored.intent.id)
         return [one for one in found if seen.step_run in (0, one.message.visit)]
 
     async def channels(self, actor: Actor, names: Sequence[str], now: datetime) -> list[ChannelState]:
-        """How each of these channels does, for who runs the workspace."""
+        """The health of each of these channels, for owners and admins."""
         authorize(actor, Action.READ_CHANNELS)
         return await channel_states(self._store, actor.workspace, names, now)
 
@@ -230,36 +230,36 @@ class View:
         return await self._store.intents.open_tasks(actor.workspace, after, limit, own)
 
     async def deliveries(self, actor: Actor, agent: str, after: int, limit: int) -> list[tuple[int, Stored]]:
-        """What is claimable by ``agent`` (canonical) after a cursor."""
+        """The claimable deliveries of ``agent`` (canonical) after a cursor."""
         self.own_address(actor, agent)
         return await self._store.intents.deliveries(actor.workspace, agent, after, limit)
 
     async def redeliver(self, actor: Actor, agent: str, ids: list[str]) -> None:
-        """Give deliveries that were shown but never looked at a new place in their agent's stream."""
+        """Give deliveries that were sent but never read a new position in their agent's stream."""
         self.own_address(actor, agent)
         await self._store.intents.redeliver(actor.workspace, agent, ids)
 
     async def show(self, actor: Actor, agent: str, shown: Sequence[tuple[str, int]]) -> None:
-        """Note what went out on the agent's stream."""
+        """Record what was sent on the agent's stream."""
         await self._store.intents.show(actor.workspace, agent, shown)
 
     async def unread(self, actor: Actor, agent: str, since: int) -> list[str]:
-        """What went out to the agent up to a cursor and was never looked at by it, though it had the time."""
+        """Deliveries sent to the agent up to a cursor and not read by it in time."""
         self.own_address(actor, agent)
         return await self._store.intents.unread(actor.workspace, agent, since, SETTLING)
 
     async def note_read(self, actor: Actor, intent: Intent) -> None:
-        """Somebody looked at an intent. Only the agent itself has read its delivery by that."""
+        """An actor read an intent. Only when the agent itself does, its delivery counts as read."""
         held = intent.open
         if actor.kind is ActorKind.AGENT and isinstance(held, Delivery) and held.agent == actor.address:
             await self._store.intents.mark_read(actor.workspace, actor.address, intent.id)
 
     def own_address(self, actor: Actor, agent: str) -> None:
-        """Raise Forbidden for whoever may not see that agent's deliveries."""
+        """Raise Forbidden if the actor may not see that agent's deliveries."""
         require_delivery_access(actor, agent)
 
     async def inbox(self, actor: Actor, owner: str, limit: int = 100) -> list[Stored]:
-        """Intents addressed to ``owner`` or answering to it."""
+        """Intents addressed to ``owner`` or with it as reply address."""
         authorize(actor, Action.READ_INBOX, owner)
         return await self._store.intents.inbox(actor.workspace, owner, limit)
 

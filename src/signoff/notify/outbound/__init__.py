@@ -1,1 +1,1 @@
-"""Calling URLs that somebody else chose: addresses checked (SSRF), time and memory bounded, no redirects."""
+"""Calls to URLs that callers chose: addresses checked (SSRF guard), time and memory bounded, no redirects."""

@@ -1,4 +1,4 @@
-"""Which addresses are of the open internet, and what a name resolves to. Who calls a URL that somebody else chose asks
+"""Which addresses belong to the public internet, and what a name resolves to. Code that calls a caller's URL checks it
 here first.
 """
 
@@ -31,8 +31,8 @@ _RESOLVERS: Final = 8
 
 
 def public(text: str) -> bool:
-    """Whether an address is one of the open internet. Forms that carry an IPv4 address are judged by what they carry;
-    tunnels are refused whatever they carry.
+    """Whether an address belongs to the public internet. Forms that embed an IPv4 address are judged by it; tunnels are
+    always refused.
     """
     address: Address = ipaddress.ip_address(text.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address):
@@ -46,7 +46,7 @@ def public(text: str) -> bool:
 
 
 class Resolver:
-    """The system's resolver, on threads of its own: names that take for ever hold up nothing else."""
+    """The system's resolver, on separate threads: a slow name does not delay anything else."""
 
     def __init__(self) -> None:
         self._threads: ThreadPoolExecutor | None = None

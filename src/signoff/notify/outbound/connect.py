@@ -1,5 +1,5 @@
-"""How a connection to somebody else's URL is made: a name is resolved once, every address that came back is checked,
-and the connection goes to one of those; what the name says a moment later does not matter.
+"""How a connection to a caller's URL is made (SSRF guard): a name is resolved once, every returned address is checked,
+and the connection goes to one of those; a later change of the name has no effect.
 """
 
 import asyncio
@@ -15,7 +15,9 @@ _MOST_ADDRESSES: Final = 3
 
 
 class PinnedConnections(httpcore2.AsyncNetworkBackend):
-    """How a connection is made. The pool above keeps the name: for the Host header, and for TLS and its certificate."""
+    """Opens connections to checked addresses. The pool above keeps the name: for the Host header, and for TLS and its
+    certificate.
+    """
 
     def __init__(self, allow_private: bool, resolve: Resolve) -> None:
         self._allow_private = allow_private
@@ -37,7 +39,7 @@ class PinnedConnections(httpcore2.AsyncNetworkBackend):
         raise trouble or NotSent(f"{host} has no address")
 
     async def addresses(self, host: str, port: int) -> Sequence[str]:
-        """Where a name leads; NotSent when it leads nowhere, or (for good) when any of it is private."""
+        """The addresses of a name; NotSent if there are none, or (permanently) if any of them is private."""
         try:
             found = await self._resolve(host, port)
         except (OSError, UnicodeError) as error:

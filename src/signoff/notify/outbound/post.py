@@ -1,5 +1,5 @@
-"""Posting to somebody's URL: bounded time and memory whatever it answers, no redirects, no proxies, https only, and no
-private networks, unless they are allowed.
+"""HTTP POST to a caller's URL: bounded time and memory whatever the response, no redirects, no proxies, https only, and
+no private networks, unless they are allowed.
 """
 
 import asyncio
@@ -27,8 +27,8 @@ _NUMBER: Final = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 
 
 class Poster:
-    """One pool of connections for all channels that post; made when it is first needed (its imports take time and
-    memory). ``tls``: whom to trust, the system's authorities unless given; ``resolve``: who knows the names.
+    """One connection pool for all channels that post, created on first use (its imports take time and memory). ``tls``:
+    the trusted authorities, by default the system's; ``resolve``: the resolver.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Poster:
         self._pool: AsyncConnectionPool | None = None
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
-        """Post JSON; 2xx is success, everything else NotSent (410 and refused addresses for good)."""
+        """Post JSON; 2xx is success, everything else NotSent (410 and refused addresses permanently)."""
         import httpcore2
 
         where = self._checked(url)
@@ -59,7 +59,7 @@ class Poster:
             raise NotSent(f"{where.host} answered {status}", permanent=status == 410)
 
     def _checked(self, url: str) -> "URL":
-        """What is called, read once: what is checked here is what the connection is made for."""
+        """A parsed target: the checked address is the one that is connected to."""
         try:
             return callable_url(url, self._allow_private)
         except ValueError as error:
@@ -112,7 +112,7 @@ class Poster:
 
 
 def shown_url(url: str) -> str:
-    """A URL as it may be shown: where it leads, without what a path, a query or a user name may hold of secrets."""
+    """A URL for display: its target, without path, query or user name, which may contain secrets."""
     try:
         parts = urlsplit(url)
         place = f"{parts.hostname or '?'}:{parts.port}" if parts.port else parts.hostname or "?"
@@ -123,7 +123,7 @@ def shown_url(url: str) -> str:
 
 
 def callable_url(url: str, allow_private: bool) -> "URL":
-    """The URL, read; raises ValueError with the reason why it is never called."""
+    """The parsed URL; raises ValueError with the reason why it is never called."""
     import httpx2
 
     try:
@@ -144,8 +144,8 @@ def callable_url(url: str, allow_private: bool) -> "URL":
 
 
 def _private(host: str) -> bool:
-    """Whether the host says so by itself; where a name leads is seen when it is called. ``127.1``, ``2130706433`` and
-    ``0x7f.1`` are addresses as well: whoever resolves names reads them so, and no name ends in a number.
+    """Whether the host is a private address as written; names are checked when they are called. ``127.1``,
+    ``2130706433`` and ``0x7f.1`` are addresses as well: resolvers read them so, and no name ends in a number.
     """
     host = host.rstrip(".")
     try:
@@ -172,7 +172,7 @@ def refuse_uncallable(url: str, allow_private: bool, field: str) -> None:
 
 
 def host_of(url: str) -> str:
-    """The host that a URL names; "?" for what is no URL."""
+    """The host of a URL; "?" if it is not a URL."""
     try:
         return urlsplit(url).hostname or "?"
     except ValueError:

@@ -1,4 +1,4 @@
-"""A message as a Slack card. Text that we did not write is a plain-text object: no mentions, no markup, no link labels.
+"""A message as a Slack card. Other people's text is a plain-text object: no mentions, no markup, no link labels.
 
 A press answers what the card shows: its value names the task, the stage, the revision and the digest. A card that
 cannot show all of it has no buttons.
@@ -21,7 +21,7 @@ _HEADING: Final = 150  # Slack's limit
 
 
 class Press(msgspec.Struct, frozen=True):
-    """What a button stands for. ``stage``: as people count, from 1; cards that are older than it do not say."""
+    """The value of a button. ``stage``: counted from 1; older cards have none."""
 
     task: str
     outcome: str
@@ -31,7 +31,7 @@ class Press(msgspec.Struct, frozen=True):
 
 
 def render_card(message: PersonalMessage) -> dict[str, Any]:
-    """``text`` is what notifications show; ``blocks`` what the card shows."""
+    """``text`` is shown in notifications; ``blocks`` is the card."""
     question = one_line(message.question, _TITLE)
     text = f"{message.headline}: {question}"
     shown, whole = _theirs(message)
@@ -54,7 +54,7 @@ def render_card(message: PersonalMessage) -> dict[str, Any]:
 
 
 def _theirs(message: PersonalMessage) -> tuple[list[dict[str, Any]], bool]:
-    """What others wrote, and whether all of it is there."""
+    """Other people's text, and whether it is complete."""
     leaves, cut = _sections(_leaves(message.leaves))
     given, given_cut = _sections(_leaves(message.given))
     reports, reports_cut = _sections(_leaves(message.reports))
@@ -78,7 +78,7 @@ def _closing(message: PersonalMessage) -> list[dict[str, Any]]:
 
 
 def escape(text: str) -> str:
-    """Text in which Slack finds no mention, no link and no control sequence."""
+    """Text escaped for Slack: no mention, link or control sequence."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
@@ -95,7 +95,7 @@ def _leaves(leaves: Sequence[Leaf]) -> str:
 
 
 def _sections(text: str) -> tuple[list[dict[str, Any]], bool]:
-    """The text in as many sections as it needs, and whether it needs more than there is room for."""
+    """The text in as many sections as it needs, and whether it exceeds the available space."""
     parts = [text[start : start + _SECTION] for start in range(0, len(text), _SECTION)]
     return [_plain(part) for part in parts[:_SECTIONS]], len(parts) > _SECTIONS
 

@@ -1,5 +1,5 @@
-"""Slack by its Web API: a card for each person, brought up to date when it is decided. Who presses a button is told
-privately what came of it. The token stands in no error.
+"""Slack through its Web API: a card for each person, updated when the task is decided. The person who presses a button
+gets a private reply. The token never appears in an error.
 """
 
 import asyncio
@@ -67,7 +67,7 @@ def parse_tokens(text: str) -> SlackTokens:
 
 
 class Refusal(Exception):
-    """Slack understood, and said no: its own word for why."""
+    """Slack understood the call and refused it, with its own error code."""
 
     def __init__(self, error: str) -> None:
         super().__init__(error)
@@ -79,7 +79,7 @@ def _asked_to_wait(seconds: float) -> NotSent:
 
 
 class Slack:
-    """``now``: seconds, to keep to what Slack said about waiting."""
+    """``now``: seconds, to respect Slack's Retry-After."""
 
     def __init__(self, token: str, now: Callable[[], float], api: str = API, hooks: str = HOOKS) -> None:
         self._token = token
@@ -91,7 +91,7 @@ class Slack:
         self._client: Any = None
 
     async def deliver(self, message: "PersonalMessage") -> str:
-        """``channel:ts`` of the card; of several that were updated the last."""
+        """``channel:ts`` of the card; if several were updated, of the last."""
         try:
             async with asyncio.timeout(_ALTOGETHER):
                 return await self._deliver(message)
@@ -121,7 +121,7 @@ class Slack:
         return f"{said.get('channel', '')}:{said.get('ts', '')}"
 
     async def _update(self, reference: str, card: Mapping[str, Any]) -> str:
-        """The reference; "" when this card can only be followed up by another."""
+        """The reference; "" if this card cannot be updated, only followed by another."""
         channel, _, ts = reference.partition(":")
         try:
             await self._call(
@@ -135,7 +135,7 @@ class Slack:
         return reference
 
     async def is_member(self, team: str, account: str) -> bool:
-        """Whether this is a full member of that team now: no guest, no stranger, nobody who has left, no bot."""
+        """Whether this is currently a full member of that team: not a guest, external, former member or bot."""
         try:
             user = (await self._call("users.info", {"user": account}, form=True)).get("user", {})
         except Refusal:
@@ -144,7 +144,7 @@ class Slack:
         return user.get("team_id") == team and not any(user.get(name) for name in barred)
 
     async def reply(self, url: str, text: str) -> None:
-        """Say something that only who pressed or typed can see."""
+        """A reply that is visible only to the person who pressed or typed."""
         if url.startswith(self._hooks):
             from signoff.notify.slack.card import escape
 
@@ -168,8 +168,8 @@ class Slack:
         return said
 
     def _still_waiting(self, method: str) -> None:
-        """Whoever is asked to wait and calls all the same is asked to wait longer. Those who come meanwhile are sent
-        away to come back one after the other, not all at once.
+        """Callers that ignore Retry-After are asked to wait longer. Calls in the meantime are spread out to retry one
+        after the other.
         """
         now = self._now()
         until, turn = self._closed.get(method, (0.0, 0.0))

@@ -1,4 +1,6 @@
-"""What Slack sends: that it was Slack who sent it, and what somebody pressed or typed. No more is believed."""
+"""Requests from Slack: verifies that Slack sent them, and what a person pressed or typed. Nothing else in them is
+trusted.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -12,7 +14,7 @@ _REMEMBERED: Final = 10_000
 
 
 class Pressed(msgspec.Struct, frozen=True):
-    """Somebody pressed an answer. ``stranger``: of another team than the one it was sent to."""
+    """A person pressed an answer button. ``stranger``: of another team than the card was sent to."""
 
     team: str
     account: str
@@ -22,7 +24,7 @@ class Pressed(msgspec.Struct, frozen=True):
 
 
 class Typed(msgspec.Struct, frozen=True):
-    """Somebody typed our command; ``text`` is what follows it."""
+    """A person typed our command; ``text`` is what follows it."""
 
     team: str
     account: str
@@ -31,7 +33,9 @@ class Typed(msgspec.Struct, frozen=True):
 
 
 class Signatures:
-    """Verifies what comes by HTTP: Slack's signature over the raw body, at most five minutes old, each once."""
+    """Verifies requests over HTTP: Slack's signature over the raw body, at most five minutes old, each accepted
+    once.
+    """
 
     def __init__(self, secret: str, now: Callable[[], float]) -> None:
         self._secret = secret
@@ -64,7 +68,7 @@ class Signatures:
 
 
 def understood(payload: Mapping[str, Any]) -> Pressed | Typed | None:
-    """From an interaction or a command; None for what is nothing to us (a link that was opened, other buttons)."""
+    """From an interaction or a command; None for anything else (a link that was opened, other buttons)."""
     if isinstance(payload.get("command"), str):
         team, account = _text(payload, "team_id"), _text(payload, "user_id")
         return Typed(team, account, _text(payload, "text"), _text(payload, "response_url"))

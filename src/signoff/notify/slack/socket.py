@@ -1,5 +1,5 @@
-"""Socket Mode: Slack's requests over a connection that we opened, so no address of ours has to be public. The library's
-threads keep the connection; each request is acknowledged there at once and handed to the event loop.
+"""Socket Mode: Slack's requests over a connection that we opened, so this server needs no public address. The library's
+threads keep the connection; each request is acknowledged there immediately and handed to the event loop.
 """
 
 import asyncio

@@ -1,7 +1,6 @@
-"""PostgreSQL connections: the address people paste, a few connections kept open, and errors as our refusals.
+"""PostgreSQL connections: parsing the URL, a small pool, and driver errors as our errors.
 
-A broken connection is thrown away and the next call makes a new one, so a database that went away and came
-back needs no restart of ours.
+A broken connection is dropped and the next call opens a new one, so the server survives a restart of the database.
 """
 
 import asyncio
@@ -61,11 +60,11 @@ _LOCKED: Final = "55P03"
 
 
 class RetryTransaction(Busy):
-    """Another transaction was first; the same work may succeed now."""
+    """A serialization conflict with another transaction; a retry may succeed."""
 
 
 class Address:
-    """A PostgreSQL URL as asyncpg takes it. ``pooled``: ``?pgbouncer=true`` was in it."""
+    """A PostgreSQL URL as asyncpg accepts it. ``pooled``: it contained ``?pgbouncer=true``."""
 
     def __init__(self, url: str) -> None:
         parts = read_url(
@@ -82,7 +81,7 @@ class Address:
         self.settings = settings | ({"application_name": name} if name else {})
 
     async def connect(self) -> Any:
-        """A new connection; raises Lost when nobody answers yet, another Busy when the answer is no."""
+        """A new connection; raises ConnectionLost if the server does not respond yet, another Busy for an error."""
         try:
             with translated():
                 return await asyncpg.connect(
@@ -101,7 +100,7 @@ class Address:
 
 
 class Connections:
-    """At most ``size`` connections; the one used last is used next."""
+    """A pool of at most ``size`` connections; the one used last is reused first."""
 
     def __init__(self, address: Address, size: int) -> None:
         self.address = address
@@ -111,7 +110,7 @@ class Connections:
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[Any]:
-        """A connection for one call; what PostgreSQL raises meanwhile leaves as one of our refusals."""
+        """A connection for one call; PostgreSQL errors become our refusals."""
         async with self._room:
             db = await self._take()
             try:
@@ -148,7 +147,7 @@ class Connections:
 
 
 async def close(db: Any) -> None:
-    """Say goodbye, but do not wait for a server that does not answer."""
+    """Close the connection, without waiting for a server that does not respond."""
     try:
         await db.close(timeout=1)
     except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
@@ -157,7 +156,7 @@ async def close(db: Any) -> None:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn what asyncpg raises into Busy, Conflict or Invalid; a mistake of ours stays as it is."""
+    """Turn asyncpg's errors into Busy, Conflict or Invalid; programming errors are left unchanged."""
     try:
         yield
     except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as error:
@@ -206,7 +205,7 @@ _OPTIONS: Final = (
 
 
 def said(error: BaseException) -> str:
-    """What a driver raised, in our words: its own may quote the address, or what a row holds."""
+    """A driver error in our words: its own may quote the address, or the contents of a row."""
     if isinstance(error, asyncpg.PostgresError):
         state = str(error.sqlstate or "")
         where = ", ".join(filter(None, (getattr(error, "constraint_name", None), state)))
@@ -237,7 +236,7 @@ def _refusal(error: Exception, state: str) -> Busy | None:
 
 @contextmanager
 def committing() -> Iterator[None]:
-    """Around what makes a transaction durable: a connection lost in here leaves open whether it did."""
+    """Wraps a commit: a connection lost in here leaves open whether it happened."""
     try:
         with translated():
             yield

@@ -1,6 +1,6 @@
-"""Wake-ups between servers on one PostgreSQL: hints only, the tables are the truth.
+"""Notifications between servers on one PostgreSQL: hints only, the tables are the truth.
 
-Never inside a write transaction (a notification there serialises all commits), and on connections of its own.
+Never inside a write transaction (a notification there serializes all commits), and on separate connections.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class Listener:
         self._listening: asyncio.Task[None] | None = None
 
     async def announce(self, topics: Sequence[str]) -> None:
-        """Tell the other servers; raises Busy when it could not be told."""
+        """Notify the other servers; raises Busy if that failed."""
         async with self._turn:
             if self._announcer is None or self._announcer.is_closed():
                 self._announcer = await self._speaking()
@@ -51,7 +51,7 @@ class Listener:
         return announcer
 
     async def listen(self, notified: Notified) -> None:
-        """Start listening; keeps at it, through every loss of the connection, until ``close``."""
+        """Start listening; reconnects after every loss of the connection, until ``close``."""
         connection = await self._connect(notified)
         self._listening = asyncio.create_task(self._keep(connection, notified), name="signoff-listen")
 
@@ -116,7 +116,7 @@ async def _until_lost(connection: Any) -> None:
 
 
 def payloads(topics: Sequence[str]) -> Iterator[str]:
-    """Words joined by line ends, in as few notifications as hold them; "" stands for one too long to say."""
+    """Topics joined by line ends, in as few notifications as possible; "" stands for one that is too long."""
     said = [topic if len(topic.encode()) <= LONGEST else "" for topic in dict.fromkeys(topics)]
     start, size = 0, 0
     for end, topic in enumerate(said):

@@ -1,7 +1,8 @@
-"""What only PostgreSQL can: all that a transaction reads in one statement, and all that it writes in another.
+"""Statements only for PostgreSQL: everything that a transaction reads in one statement, and everything that it writes
+in another.
 
-Each is put together from the parts that have something to do: few distinct texts, each prepared once for each
-connection. A round trip costs more than the work in it.
+Each is composed of the parts that are needed: few distinct texts, each prepared once per connection. A round trip costs
+more than the work in it.
 """
 
 from functools import lru_cache
@@ -47,7 +48,7 @@ def find(parts: tuple[int, ...]) -> tuple[str, tuple[str, ...]]:
 
 
 def locking(want: Locks) -> tuple[tuple[int, ...], dict[str, Any]]:
-    """The parts that lock rows for a want, and their values; ``now`` comes from the caller."""
+    """The parts that lock the rows of ``Locks``, and their values; ``now`` comes from the caller."""
     parts: list[int] = []
     values: dict[str, Any] = {"ids": want.ids, "due": want.due}
     if want.ids:
@@ -61,7 +62,7 @@ def locking(want: Locks) -> tuple[tuple[int, ...], dict[str, Any]]:
 
 
 def present(want: Locks) -> tuple[tuple[int, ...], dict[str, Any]]:
-    """The parts that have to see what is committed when every lock is held, and their values."""
+    """The parts that must read after every lock is held, and their values."""
     parts = (*((REPLIED,) if want.once else ()), *((CHANGED,) if want.spaces else ()))
     return parts, {
         "spaces": want.spaces,
@@ -142,7 +143,7 @@ def _statement(parts: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
 
 
 def save(batch: WriteBatch, demand: list[Row], now: int) -> tuple[str, list[Any]] | None:
-    """The one statement that writes a batch, and its arguments; None when there is nothing to write."""
+    """The one statement that writes a batch, and its arguments; None if there is nothing to write."""
     rows = {"given": demand} | {part: getattr(batch, part) for part in _COLUMNS if part != "given"}
     parts = tuple(part for part in _SAVE if rows[part])
     if not parts:

@@ -1,8 +1,7 @@
-"""The store on PostgreSQL: any number of servers beside each other, the row lock decides who acts.
+"""The store on PostgreSQL: any number of servers share it, the row lock decides who acts.
 
-READ COMMITTED, ``synchronous_commit=on``, rows locked in id order. What a transaction reads is one statement
-and what it writes another; without a lock to hold, the write is its own transaction. 40001 and 40P01 start
-afresh.
+READ COMMITTED, ``synchronous_commit=on``, rows locked in id order. What a transaction reads is one statement and what
+it writes another; without a lock to hold, the write is its own transaction. 40001 and 40P01 are retried.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -33,7 +32,7 @@ T = TypeVar("T")
 
 
 class PostgresStore(Store):
-    """listen: False where notifications cannot pass; everything works without them, only slower."""
+    """listen: False if notifications cannot pass; everything works without them, only slower."""
 
     def __init__(self, url: str, *, clock: Clock, listen: bool) -> None:
         super().__init__(clock)

@@ -1,1 +1,1 @@
-"""The store on SQLite: one thread writes, a few read; ``restore`` goes back to a copy."""
+"""The store on SQLite: one thread writes, a few read; ``restore`` restores a backup."""

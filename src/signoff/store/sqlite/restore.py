@@ -1,7 +1,8 @@
-"""Going back to a copy of a SQLite database: whole or not at all, whenever it is interrupted.
+"""Restoring a backup of a SQLite database, atomically, whenever it is interrupted.
 
-The write-ahead log beside a database belongs to that file alone: left behind, it is played into whatever stands in its
-place. So it is emptied into the old file first, and gone before the new one gets the name; the old one is kept aside.
+The write-ahead log next to a database belongs to that file only: left behind, it would be applied to its replacement.
+So it is first checkpointed into the old file and removed before the new one gets the name; the old one is kept under
+another name.
 """
 
 import os
@@ -25,9 +26,9 @@ _OURS: Final = (
 
 
 def restore(database: Path, copy: Path, name: str) -> Path | None:
-    """Put ``copy`` in the place of ``database``; where the one that stood there is kept (``name`` tells which);
-    None where there was none. Raises Refused while a server uses it, where the copy is no whole database of ours, or
-    where it cannot be written.
+    """Put ``copy`` in the place of ``database``; returns where the replaced one is kept (``name`` chooses), None if
+    there was none. Raises Refused while a server uses it, if the copy is not a complete database of ours, or if it
+    cannot be written.
     """
     kept: Path | None = None
     try:
@@ -43,7 +44,7 @@ def restore(database: Path, copy: Path, name: str) -> Path | None:
 
 
 def restoring(database: Path, copy: Path, name: str) -> Iterator[Path | None]:
-    """``restore``, a step at a time: after each the database is the old one or the new one, and whole."""
+    """``restore``, step by step: after each the database is the old one or the new one, and complete."""
     database = Path(os.path.realpath(database))
     if not copy.is_file():
         raise NotFound(
@@ -99,7 +100,7 @@ def check_copy(path: Path) -> None:
 
 
 def _readable(path: Path) -> apsw.Connection:
-    """Nothing is made beside it: a copy may lie where nobody may write."""
+    """No file is created next to the copy: it may be in a read-only folder."""
     alone = not Path(f"{path}-wal").exists()
     return apsw.Connection(
         f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if alone else ''}",
@@ -114,7 +115,7 @@ def _damaged(path: Path, why: str) -> Invalid:
 
 
 def _draft(copy: Path, draft: Path) -> None:
-    """All of the copy, with what its own log still holds, in a file beside the database."""
+    """All of the copy, including its own log, in a file next to the database."""
     check_copy(copy)
     os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     source = _readable(copy)
@@ -136,7 +137,7 @@ def _pages(source: apsw.Connection, target: apsw.Connection) -> None:
 
 
 def _unused(database: Path, name: str) -> Path:
-    """A name beside the database that nothing has: what an earlier restore has kept stays, whatever the clock says."""
+    """An unused name next to the database: what an earlier restore has kept stays, whatever the clock says."""
     for number in count(1):
         aside = database.with_name(f"{database.name}.{name}" + (f"-{number}" if number > 1 else ""))
         if not any(os.path.lexists(f"{aside}{ending}") for ending in ("", *_BESIDE)):
@@ -145,7 +146,7 @@ def _unused(database: Path, name: str) -> Path:
 
 
 def _keep(database: Path, aside: Path) -> Path:
-    """The database under a second name, with its log brought in where that can be, else beside it."""
+    """A second name for the database, with its log checkpointed into it if possible, else next to it."""
     try:
         db = apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READWRITE)
         try:

@@ -1,7 +1,7 @@
 """The store on SQLite: one connection writes, a few others read. What is acknowledged is on disk.
 
-WAL with ``synchronous=FULL``; ``begin immediate`` always, so that no transaction reads first and fails to
-write later. A second server on the same file is refused by a lock file, itself a database locked for good.
+WAL with ``synchronous=FULL``; ``begin immediate`` always, so that no transaction reads first and fails to write later.
+A second server on the same file is refused by a lock file, itself a permanently locked database.
 """
 
 import asyncio
@@ -120,7 +120,7 @@ class SqliteStore(Store):
         return self.clock(self._wall())
 
     def _file(self, ending: str) -> tuple[int, int] | None:
-        """Which file stands under the database's name now."""
+        """The file that currently has the database's name."""
         try:
             found = os.stat(f"{self.path}{ending}")
         except OSError:
@@ -140,13 +140,13 @@ class SqliteStore(Store):
         await self.write((sql.PROBE, {}))
 
     async def announce(self, topics: Sequence[str]) -> None:
-        """Nothing: there is no other server on this file."""
+        """No effect: there is no other server on this file."""
 
     async def listen(self, notified: Callable[[list[str]], None]) -> None:
-        """Nothing to hear: there is no other server on this file."""
+        """No notifications: there is no other server on this file."""
 
     async def backup(self, target: Path) -> None:
-        """Needs no ``open``: the copy is whole also while another process serves from the file."""
+        """Needs no ``open``: the copy is consistent even while another process serves from the file."""
         copier = ConnectionThread("signoff-copier", self._connect_copier)
         await copier.open()
         try:
@@ -266,7 +266,9 @@ class SqliteStore(Store):
 
 
 def _copy(db: apsw.Connection, target: Path) -> None:
-    """All of the database in a new file, on disk; FileExistsError where there is one, no file where it fails."""
+    """A copy of the whole database in a new file, synced to disk; FileExistsError if it exists; no file is left after a
+    failure.
+    """
     os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
         _rows(db, ("vacuum into :target", {"target": str(target)}))
@@ -301,7 +303,7 @@ def _lock(db: apsw.Connection) -> None:
 
 
 def to_disk(path: Path, *, folder: bool = False) -> None:
-    """Wait for the disk, which SQLite does not do for a copy: for the file, and for its name where that can be."""
+    """Sync to disk, which SQLite does not do for a copy: the file, and its directory if possible."""
     places = [] if folder else [(path, os.O_RDWR)]
     if os.name == "posix":
         places.append((path if folder else path.parent, os.O_RDONLY))
@@ -327,7 +329,7 @@ def _rows(db: apsw.Connection, statement: Statement) -> list[Row]:
 
 
 def refuse_old(version: str) -> None:
-    """Raises Refused for a SQLite that can lose what it acknowledged."""
+    """Raises Refused for a SQLite version that can lose acknowledged writes."""
     if tuple(int(part) for part in version.split(".")[:3]) < OLDEST:
         oldest = ".".join(str(part) for part in OLDEST)
         raise Refused(

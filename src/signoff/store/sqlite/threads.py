@@ -1,8 +1,8 @@
-"""Threads that each own one SQLite connection. One lane of one thread writes, another of a few threads reads.
+"""Threads that each own one SQLite connection: one thread writes, a few others read.
 
-A job is a plain function of the connection; its result comes back to the event loop that asked for it. What
-SQLite raises leaves here as one of our refusals. Waking a thread, and then the loop, costs more than a small
-read: what is asked for in one turn of the loop goes there and comes back together.
+A job is a plain function of the connection; its result is returned to the event loop that asked for it. SQLite's errors
+become our refusals. Waking a thread, and then the loop, costs more than a small read: requests of one turn of the loop
+are sent and returned together.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _NO_ROOM: Final = (apsw.SQLITE_IOERR_WRITE, apsw.SQLITE_IOERR_SHMSIZE)
 
 
 class ConnectionThread:
-    """A queue of jobs and the threads that run them, in order when there is one thread."""
+    """A queue of jobs and the threads that run them; in order if there is one thread."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class ConnectionThread:
         self._threads: list[threading.Thread] = []
 
     async def open(self) -> None:
-        """Start the threads; raises what connecting raises."""
+        """Start the threads; raises the error of connecting."""
         for number in range(self._count):
             db = await asyncio.to_thread(translated, self._connect)
             thread = threading.Thread(
@@ -58,7 +58,7 @@ class ConnectionThread:
             self._threads.append(thread)
 
     async def close(self) -> None:
-        """Finish what is queued, then let the connections go."""
+        """Finish queued jobs, then close the connections."""
         threads, self._threads = self._threads, []
         self._hand_over(asyncio.get_running_loop())
         for _ in threads:
@@ -67,11 +67,11 @@ class ConnectionThread:
             await asyncio.to_thread(thread.join)
 
     async def run(self, job: Callable[[apsw.Connection], T]) -> T:
-        """The job's result; raises Busy when the lane is closed."""
+        """The job's result; raises Busy if this is closed."""
         return await self.put(job)
 
     def put(self, job: Callable[[apsw.Connection], T]) -> "asyncio.Future[T]":
-        """Queue the job; its result to come."""
+        """Queue the job; returns a future of its result."""
         if not self._threads:
             raise Busy("database_unavailable", "The database is closed.")
         loop = asyncio.get_running_loop()
@@ -113,12 +113,12 @@ def _settle(done: "list[tuple[asyncio.Future[Any], Any, BaseException | None]]")
 
 
 def disk_full(error: apsw.Error) -> bool:
-    """Whether there is no space left, however it was said."""
+    """Whether the error means that the disk is full."""
     return getattr(error, "extendedresult", 0) in _NO_ROOM
 
 
 def translated(call: Callable[..., T], *args: Any) -> T:
-    """The call's result; what SQLite raises becomes Busy or Conflict."""
+    """The result of the call; SQLite's errors become Busy or Conflict."""
     try:
         return call(*args)
     except apsw.ConstraintError as error:

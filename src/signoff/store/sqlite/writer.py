@@ -1,8 +1,8 @@
-"""The one connection that writes to a SQLite file. Whoever has the turn has it.
+"""The one writing connection of a SQLite file; the tasks of the event loop take turns.
 
-A transaction is prepared on the event loop's own thread: handing it over, and sharing the interpreter with it, costs
-more than its statements. What waits for the disk (the commit, the checkpoint, whatever somebody else's lock holds up)
-waits in a thread beside the loop, which goes on meanwhile.
+A transaction is prepared on the event loop's own thread: handing it over, and sharing the interpreter with another
+thread, costs more than its statements. Operations that wait for the disk (the commit, the checkpoint, anything blocked
+by another process's lock) run in a thread, while the loop goes on.
 """
 
 import asyncio
@@ -32,12 +32,12 @@ class Writer:
         self._resting: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Connect; raises what connecting raises."""
+        """Connect; raises the error of connecting."""
         await self._lane.open()
         self._db = await self._lane.run(lambda db: db)
 
     async def close(self) -> None:
-        """Finish what is under way, empty the log, let go."""
+        """Finish the current transaction, checkpoint the log, close."""
         if self._timer is not None:
             self._timer.cancel()
         if self._resting is not None:
@@ -49,12 +49,12 @@ class Writer:
         await self._lane.close()
 
     async def run(self, job: Callable[[apsw.Connection], T]) -> T:
-        """The job's result, done off the event loop. A transaction is the job's own matter."""
+        """The result of a job off the event loop, which handles transactions itself."""
         async with self._turn:
             return await self._done(self._lane.put(job))
 
     async def commit(self, change: Callable[[apsw.Connection], T]) -> T:
-        """What ``change`` returns, once it is committed; when it raises, nothing is written."""
+        """The result of ``change``, after the commit; if it raises, nothing is written."""
         async with self._turn:
             db = self._db
             if db is None:
@@ -69,7 +69,7 @@ class Writer:
             return result
 
     async def _done(self, work: "asyncio.Future[T]") -> T:
-        """What comes of work in the thread; the turn is not given away while it goes on, cancelled or not."""
+        """The result of work in the thread; the turn is kept meanwhile, cancelled or not."""
         try:
             return await asyncio.shield(work)
         finally:
@@ -99,7 +99,7 @@ class Writer:
 
 
 def _begun(db: apsw.Connection) -> bool:
-    """Whether the write lock could be had without waiting."""
+    """Whether the write lock was available without waiting."""
     db.set_busy_timeout(0)
     try:
         translated(db.execute, "begin immediate")
@@ -113,7 +113,7 @@ def _begun(db: apsw.Connection) -> bool:
 
 
 def whole(db: apsw.Connection, change: Callable[[apsw.Connection], T]) -> T:
-    """What ``change`` returns, begun and committed around it, all in this thread."""
+    """The result of ``change``, with begin and commit around it, all in this thread."""
     with transaction(db):
         return change(db)
 
@@ -130,7 +130,7 @@ def transaction(db: apsw.Connection) -> Iterator[None]:
 
 
 def _commit(db: apsw.Connection) -> None:
-    """Make it durable. Where the disk fails at that, what was written may be found after a crash, or may not."""
+    """Commit durably. If the disk fails, the writes may or may not be found after a crash."""
     try:
         db.execute("commit")
     except apsw.IOError as error:
@@ -148,7 +148,7 @@ def _roll_back(db: apsw.Connection) -> None:
 
 
 def _checkpoint(db: apsw.Connection) -> None:
-    """Bring the log into the file and empty it, unless a reader is in the way: then the next rest will do."""
+    """Checkpoint the log into the file and truncate it, unless a reader blocks that: then the next pause will do."""
     db.set_busy_timeout(0)
     with suppress(apsw.Error):
         db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)

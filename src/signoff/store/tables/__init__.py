@@ -1,1 +1,1 @@
-"""Plain reads and writes, one module for each table or group of tables."""
+"""Plain reads and writes, one module per table or group of tables."""

@@ -1,5 +1,5 @@
-"""Teams, policies, and the record of who changed what. What is saved with its record is one transaction: all of it, or
-nothing. The record of a workspace has one order: its numbers are given under the workspace's lock.
+"""Teams, policies, and the change log. An entity and its change log entry are saved in one transaction: all of it, or
+nothing. The change log of a workspace is ordered: its numbers are assigned under the workspace's lock.
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,8 +52,8 @@ _ANY: Final = -1
 
 
 def recording(changes: Sequence[DirectoryChange], since: Mapping[str, int]) -> list[Statement]:
-    """How changes enter the records of their workspaces, in this order; they come first in a transaction, as they take
-    the lock. ``since``: the last change that was known of a workspace; if there is a later one, nothing is written.
+    """How changes are added to the change logs of their workspaces, in this order; they come first in a transaction, as
+    they take the lock. ``since``: the last known change of a workspace; if there is a later one, nothing is written.
     """
     statements: list[Statement] = []
     for workspace in sorted({change.workspace for change in changes}):
@@ -68,7 +68,9 @@ def recording(changes: Sequence[DirectoryChange], since: Mapping[str, int]) -> l
 
 
 class ChangedMeanwhile(Conflict):
-    """Somebody was faster. ``committed``: it is known to be about the same thing, so that trying again is no answer."""
+    """A concurrent change was committed first. ``committed``: it is known to concern the same entry, so that a retry is
+    pointless.
+    """
 
     def __init__(self, committed: bool = False) -> None:
         super().__init__(
@@ -103,7 +105,7 @@ class People:
         return await fetch(self._db, DirectoryChange, where, workspace=workspace, limit=limit, **values)
 
     async def proposals(self, workspace: str, now: datetime, limit: int) -> list[StoredProposal]:
-        """What waits for a second admin at ``now``, newest first."""
+        """The proposals that wait for a second admin at ``now``, newest first."""
         where = """workspace = :workspace and expires_at > :now
             and not exists (select 1 from proposal_ends e where e.id = w.id) order by id desc limit :limit"""
         return await fetch(self._db, StoredProposal, where, workspace=workspace, now=micros(now), limit=limit)
@@ -111,7 +113,9 @@ class People:
     async def ended_proposals(
         self, workspace: str, now: datetime, before: str, limit: int
     ) -> list[tuple[StoredProposal, ProposalEnd | None]]:
-        """What waits no more, newest first, with ids below ``before`` ("": all); without an end: it expired."""
+        """The proposals that no longer wait, newest first, with ids below ``before`` ("": all); without an end: it
+        expired.
+        """
         where = f"""workspace = :workspace {"and id < :before" if before else ""} and (
             expires_at <= :now or exists (select 1 from proposal_ends e where e.id = w.id)
         ) order by id desc limit :limit"""
@@ -134,8 +138,8 @@ class People:
     async def save(
         self, entries: Sequence[Struct], plans: Sequence[Plan] = (), since: Mapping[str, int] | None = None
     ) -> None:
-        """Add or replace all of these, or none; raises Conflict when a version or an address was taken meanwhile, or a
-        workspace has changed ``since``. Rows are met in one order, whoever saves them.
+        """Add or replace all of these, or none; raises Conflict if a version or an address was taken meanwhile, or a
+        workspace has changed ``since``. Rows are locked in one order, to avoid deadlocks.
         """
         changes = [item for item in entries if isinstance(item, DirectoryChange)]
         statements = recording(changes, since or {})
@@ -165,6 +169,6 @@ def _put(item: Struct) -> Statement:
 
 
 def _place(item: Struct) -> tuple[int, str]:
-    """Where a row stands in the order: its kind's, then by its key."""
+    """The position of a row in the locking order: by kind, then by key."""
     key = next((getattr(item, name) for name in ("id", "intent_type", "name") if hasattr(item, name)), "")
     return next(place for place, kind in enumerate(_ORDER) if isinstance(item, kind)), key

@@ -1,4 +1,4 @@
-"""Whose chat account is whose. An account becomes a person's only by a code that the person asked for, used once."""
+"""Which chat account belongs to whom. An account is linked only by a code that the person asked for, used once."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -33,25 +33,25 @@ class Chats:
         return await fetch_one(self._db, ChatPerson, where, channel=channel, team=team, account=account)
 
     async def people(self, channel: str, workspace: str) -> dict[str, ChatPerson]:
-        """Those who are linked, by person."""
+        """The linked accounts, by person."""
         where = "channel = :channel and workspace = :workspace"
         found = await fetch(self._db, ChatPerson, where, channel=channel, workspace=workspace)
         return {link.person: link for link in found}
 
     async def add_code(self, code: ChatCode, now: datetime) -> None:
-        """Keep a code; those that are over are forgotten."""
+        """Store a code; expired ones are deleted."""
         await self._db.write((_OLD_CODES, {"now": micros(now)}), (put(ChatCode), values_of(code)))
 
     async def use_code(self, id: str, channel: str, now: datetime) -> tuple[str, str] | None:
-        """(workspace, person) of a live code, which is used up by this; None for any other."""
+        """(workspace, person) of a valid code, which is used up; None for any other."""
         [rows] = await self._db.write((_USE_CODE, {"id": id, "channel": channel, "now": micros(now)}))
         return (rows[0][0], rows[0][1]) if rows else None
 
     async def link(
         self, link: ChatPerson, record: Sequence[DirectoryChange] = (), since: Mapping[str, int] | None = None
     ) -> None:
-        """The account is this person from now on, and no other account is, nor was it anybody else before. Raises
-        Conflict, and then nothing is written, when a workspace has changed ``since``.
+        """Link the account to this person, in place of any other account of theirs and any other person of it. Raises
+        Conflict without writing anything if a workspace has changed ``since``.
         """
         values = values_of(link)
         account = {name: values[name] for name in ("channel", "team", "account")}
@@ -68,7 +68,7 @@ class Chats:
         record: Sequence[DirectoryChange],
         since: Mapping[str, int],
     ) -> None:
-        """The account is nobody from now on. Raises Conflict as ``link`` does."""
+        """Unlink the account. Raises Conflict as ``link`` does."""
         values = {"channel": channel, "team": team, "account": account}
         await self._write(record, since, (_UNLINK, values))
 

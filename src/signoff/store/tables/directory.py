@@ -1,6 +1,6 @@
 """Workspaces, people, accounts, keys, workflows.
 
-``add_…`` answers False where the same thing is there already: two servers may start at once on one database.
+``add_…`` returns False if the row exists already: two servers may start at the same time on one database.
 """
 
 from msgspec import Struct
@@ -13,7 +13,7 @@ from signoff.store.tables.mapping import fetch, fetch_one, insert, values_of
 
 
 class DirectoryTables:
-    """Who and what there is. Lists are in the order people read them in."""
+    """The directory's tables. Lists are in the order in which people read them."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -28,15 +28,15 @@ class DirectoryTables:
         return await fetch(self._db, Workspace, "1 = 1 order by organization, name")
 
     async def unchecked(self) -> list[Workspace]:
-        """Those that have changed since their open tasks were last held against them."""
+        """The workspaces that have changed since their open tasks were last checked."""
         return await fetch(self._db, Workspace, "staffed_change < last_change order by id")
 
     async def staffed(self, workspace: str, change: int) -> None:
-        """The open tasks of the workspace were held against what it was after this change."""
+        """Record that the workspace's open tasks were checked after this change."""
         await self._db.write((STAFFED, {"id": workspace, "change": change}))
 
     async def add_person(self, person: Person) -> bool:
-        """False when the workspace has a person with that address already."""
+        """False if the workspace has a person with that address already."""
         return await self._add(person)
 
     async def person(self, id: str) -> Person | None:
@@ -50,7 +50,7 @@ class DirectoryTables:
         return await fetch(self._db, Person, "workspace = :workspace order by email", workspace=workspace)
 
     async def add_account(self, account: Account) -> bool:
-        """False when that name or address is taken in the workspace."""
+        """False if that name or address is taken in the workspace."""
         return await self._add(account)
 
     async def account(self, id: str) -> Account | None:
@@ -72,7 +72,7 @@ class DirectoryTables:
         return await fetch_one(self._db, ApiKey, "id = :id", id=id)
 
     async def keys(self, workspace: str, actor_id: str | None = None) -> list[ApiKey]:
-        """Oldest first, revoked ones too."""
+        """Oldest first, including revoked ones."""
         if actor_id is None:
             where = "workspace = :workspace order by created_at, id"
             return await fetch(self._db, ApiKey, where, workspace=workspace)

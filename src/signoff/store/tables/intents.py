@@ -1,4 +1,4 @@
-"""Reading intents: always a committed state, on connections of their own, never in a writer's way."""
+"""Reads of intents: always a committed state, on separate connections that never block a writer."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -80,7 +80,7 @@ class Intents:
         )
 
     async def show(self, workspace: str, agent: str, shown: Sequence[tuple[str, int]]) -> None:
-        """Note that deliveries (intent, cursor) went out on their agent's stream."""
+        """Record that deliveries (intent, cursor) were sent on their agent's stream."""
         now = micros(await self._db.now())
         rows = [
             {"workspace": workspace, "agent": agent, "intent_id": id, "cursor": cursor, "shown_at": now}
@@ -90,12 +90,12 @@ class Intents:
             await self._db.write(*((sql.PUT_SHOWN, row) for row in rows))
 
     async def mark_read(self, workspace: str, agent: str, id: str) -> None:
-        """The agent has looked at the intent: what it was shown of it need not be shown again."""
+        """The agent has read the intent: it need not be sent again."""
         if await self._db.read(sql.WAS_SHOWN, workspace=workspace, agent=agent, intent_id=id):
             await self._forget_shown(workspace, agent, [id])
 
     async def unread(self, workspace: str, agent: str, since: int, settled: timedelta) -> list[str]:
-        """Intents that went out up to cursor ``since``, at least ``settled`` ago, and are claimable and unread."""
+        """Intents sent up to cursor ``since``, at least ``settled`` ago, that are claimable and unread."""
         rows = await self._db.read(sql.SHOWN, workspace=workspace, agent=agent, limit=_SHOWN)
         if not rows:
             return []
@@ -108,22 +108,22 @@ class Intents:
             await self._db.write((sql.FORGET_SHOWN, {"workspace": workspace, "agent": agent, "ids": ids}))
 
     async def inbox(self, workspace: str, owner: str, limit: int) -> list[Stored]:
-        """Intents addressed to ``owner``, or whose answer goes to it, newest first."""
+        """Intents addressed to ``owner``, or with it as reply address, newest first."""
         where = sql.LISTED_WHERE["workspace"]
         return await self._either(where, sql.OWNER, "desc", workspace=workspace, owner=owner, limit=limit)
 
     async def ids(self, after: str = "", limit: int = 1000) -> list[str]:
-        """All ids of all workspaces above ``after``, in order: for the doctor and the auditor."""
+        """All ids of all workspaces above ``after``, in order: for the integrity check."""
         return [row[0] for row in await self._db.read(sql.IDS, after=after, limit=limit)]
 
     async def row(self, id: str) -> Row | None:
-        """The row as it stands, in the order of ``sql.INTENTS``: for the doctor, who trusts no column."""
+        """The row as stored, in the order of ``sql.INTENTS``: for the integrity check, which trusts no column."""
         return next((tuple(row) for row in await self._db.read(sql.ROW, id=id)), None)
 
     async def forget(self, final_before: datetime, limit: int) -> int:
-        """Delete up to ``limit`` intents that became final before then, with all that is theirs; how many.
+        """Delete up to ``limit`` intents that became final before then, with all their rows; returns how many.
 
-        Their plans follow by ``forget_plans``, a day later, unless something else names them.
+        Their plans are deleted by ``forget_plans``, a day later, unless something else refers to them.
         """
         rows = await self._db.read(sql.FORGETTABLE, before=micros(final_before), limit=limit)
         if not rows:
@@ -139,9 +139,9 @@ class Intents:
     async def forget_payloads(
         self, since: datetime | None, final_before: datetime, limit: int
     ) -> tuple[int, datetime | None]:
-        """Forget the payloads, as they were submitted and revised, of up to ``limit`` intents that became final
-        ``since`` then and before ``final_before``: how many, and how far it came (None: to the end). Their histories,
-        which hold the payloads' digests, stay whole.
+        """Delete the payloads, submitted and revised, of up to ``limit`` intents that became final ``since`` then and
+        before ``final_before``: how many, and how far it came (None: to the end). Their histories, which contain the
+        payloads' digests, stay complete.
         """
         values = {"since": micros(since) if since else 0, "before": micros(final_before), "limit": limit}
         rows = await self._db.read(sql.PAYLOADS, **values)
@@ -152,17 +152,19 @@ class Intents:
         return len(gone), from_micros(rows[-1][1]) if len(rows) == limit else None
 
     async def forget_plans(self, limit: int) -> int:
-        """Delete up to ``limit`` plans that nothing names any more; how many were looked at."""
+        """Delete up to ``limit`` plans that nothing refers to; returns how many were checked."""
         values = {"now": micros(await self._db.now()), "limit": limit}
         named, deleted = await self._db.write(*((statement, values) for statement in sql.FORGET_PLANS))
         return len(named) + len(deleted)
 
     async def next_wake(self) -> datetime | None:
-        """The next moment at which time alone can change any intent."""
+        """The next time at which a timer of any intent is due."""
         return maybe_moment((await self._db.read(sql.NEXT_WAKE))[0][0])
 
     async def set_aside(self, pause: timedelta, limit: int) -> list[str]:
-        """Of ``limit`` that are due, those that cannot be read are due again after ``pause``; their ids."""
+        """Of ``limit`` intents that are due, those that cannot be read are due again after ``pause``; returns their
+        ids.
+        """
         now = await self._db.now()
         rows = await self._db.read(sql.DUE, now=micros(now), limit=limit)
         plans = await plans_of(self._db, rows)

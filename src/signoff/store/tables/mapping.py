@@ -1,5 +1,5 @@
-"""How values of the directory are kept: one table a type, one column a field. What a column holds follows from the
-field's type: moments are microseconds, booleans 0 or 1, structures JSON.
+"""The mapping of directory structs to tables: one table per type, one column per field. The column type follows from
+the field's type: times are microseconds, booleans 0 or 1, structures JSON.
 """
 
 from collections.abc import Callable
@@ -53,7 +53,7 @@ _Convert = Callable[[Any], Any]
 
 @cache
 def _conversions(kind: type[Struct]) -> dict[str, tuple[_Convert, _Convert]]:
-    """To the column and back, for each field that is not kept as it is."""
+    """Conversions to the column and back, for each field that is not stored unchanged."""
     found: dict[str, tuple[_Convert, _Convert]] = {}
     for name, annotation in get_type_hints(kind).items():
         if annotation is datetime:
@@ -73,7 +73,7 @@ def _select(kind: type[Struct], where: str) -> str:
 
 
 def put(kind: type[Struct], *keys: str) -> str:
-    """Add one, or replace the one with the same keys; without keys one that is there already is an error."""
+    """Add one, or replace the one with the same keys; without keys an existing one is an error."""
     changes = ", ".join(f"{name} = excluded.{name}" for name in kind.__struct_fields__ if name not in keys)
     return (
         f"{_insert(kind)} on conflict ({', '.join(keys)}) do update set {changes}" if keys else _insert(kind)
@@ -81,12 +81,12 @@ def put(kind: type[Struct], *keys: str) -> str:
 
 
 def insert_numbered(kind: type[Struct]) -> str:
-    """Add one whose ``number`` is the workspace's last one, less the number given."""
+    """Add one whose ``number`` is the workspace's last one, less the given number."""
     return _insert(kind, number=NUMBERED)
 
 
 def insert(kind: type[Struct]) -> str:
-    """Add one; returns a row only if it was not there."""
+    """Add one; returns a row only if it did not exist."""
     return f"{_insert(kind)} on conflict do nothing returning {kind.__struct_fields__[0]}"
 
 
@@ -105,7 +105,7 @@ def values_of(value: Struct) -> dict[str, Any]:
 
 
 def _from_row(kind: type[T], row: Row) -> T:
-    """Of a row that ``_select`` found."""
+    """The value of a selected row."""
     values: dict[str, Any] = dict(zip(kind.__struct_fields__, row, strict=True))
     for name, (_, from_column) in _conversions(kind).items():
         values[name] = from_column(values[name])
@@ -113,7 +113,7 @@ def _from_row(kind: type[T], row: Row) -> T:
 
 
 async def fetch(database: Database, kind: type[T], where: str, **values: Any) -> list[T]:
-    """All values of a type for which this holds."""
+    """All values of a type that match."""
     return [_from_row(kind, row) for row in await database.read(_select(kind, where), **values)]
 
 

@@ -1,8 +1,8 @@
-"""What was sent to whom, over which channel, and what became of it. A message's id is that of its outbox row.
+"""The messages: to whom, over which channel, and their delivery status. A message's id is that of its outbox row.
 
-A message to a person begins as ``waiting`` in the transaction that puts it on its way, and ends as ``sent``,
-``skipped`` (there was nothing to say any more) or ``failed`` in the one that takes it off. One to a service is a row of
-the outbox until it has arrived, and is kept here from then on. So nothing is sent that is not on record.
+A message to a person starts as ``waiting`` in the transaction that adds its outbox row, and ends as ``sent``,
+``skipped`` (there was nothing left to say) or ``failed`` in the one that removes it. One to a service is only an outbox
+row until it is sent, and is recorded here afterwards. So nothing is sent without a record.
 """
 
 from collections.abc import Sequence
@@ -22,10 +22,10 @@ WAITING, SENT, SKIPPED, FAILED = "waiting", "sent", "skipped", "failed"
 
 
 class Message(Struct, frozen=True, kw_only=True):
-    """One notice for one person over one channel, or for a service (``person`` "").
+    """One notification for one person over one channel, or for a service (``person`` "").
 
-    target: the address that it goes to, what is secret in it left out; reference: the provider's name of it; at: of its
-    last change; called_at: when what it tells of happened.
+    target: the address, with secrets left out; reference: the provider's id of it; at: of its last change; called_at:
+    when its event happened.
     """
 
     id: str
@@ -46,14 +46,14 @@ class Message(Struct, frozen=True, kw_only=True):
 
 
 class InFlight(Struct, frozen=True):
-    """A message, and when it is tried (again); None when it is over."""
+    """A message, and when it is (re)tried; None if it has ended."""
 
     message: Message
     next_at: datetime | None = None
 
 
 class SendResult(Struct, frozen=True):
-    """How a message ended. ``target``: where it went; "" where that is not known better than before."""
+    """How a message ended. ``target``: its address; "" if nothing better than before is known."""
 
     id: str
     state: str
@@ -65,7 +65,7 @@ class SendResult(Struct, frozen=True):
 
 
 class ExpandedNotification(Struct, frozen=True):
-    """What takes the place of one outbox row ``id``: rows on their way, and the messages they are recorded as."""
+    """The replacement of one outbox row ``id``: new rows, and the messages that record them."""
 
     id: str
     rows: Sequence[OutboxRow]
@@ -135,42 +135,42 @@ class Messages:
         self._db = database
 
     async def of_task(self, intent_id: str, visit: int) -> list[Message]:
-        """In the order in which they were called for."""
+        """In the order of their events."""
         return [_message(row) for row in await self._db.read(_OF_TASK, intent_id=intent_id, visit=visit)]
 
     async def of_intent(self, intent_id: str) -> list[InFlight]:
-        """All that people were sent, and what has arrived elsewhere, in no order."""
+        """All messages to people, and those that arrived at services, in no order."""
         rows = await self._db.read(_OF_INTENT, intent_id=intent_id)
         return [
             InFlight(_message(row[:-1]), None if row[-1] is None else from_micros(row[-1])) for row in rows
         ]
 
     async def queued(self, intent_id: str, limit: int) -> list[OutboxRow]:
-        """What the outbox holds of an intent."""
+        """The outbox rows of an intent."""
         return [
             outgoing(row) for row in await self._db.read(_OUTBOX_OF_INTENT, intent_id=intent_id, limit=limit)
         ]
 
     async def failing_channels(self, workspace: str) -> list[str]:
-        """The channels in which something is being tried again or has failed."""
+        """The channels in which something is being retried or has failed."""
         return [row[0] for row in await self._db.read(_FAILING_CHANNELS, workspace=workspace)]
 
     async def failing(
         self, workspace: str, channel: str, since: datetime, limit: int
     ) -> tuple[list[Message], list[OutboxRow]]:
-        """What is being tried again over a channel, or has failed for good ``since`` then; the newest first."""
+        """What is being retried over a channel, or has failed permanently ``since`` then; the newest first."""
         values = {"workspace": workspace, "channel": channel, "limit": limit}
         found = await self._db.read(_FAILING, since=micros(since), **values)
         queued = await self._db.read(_OUTBOX_FAILING, **values)
         return [_message(row) for row in found], [outgoing(row) for row in queued]
 
     async def arrived_at(self, workspace: str, channel: str) -> datetime | None:
-        """When something last arrived over a channel."""
+        """When a message was last sent over a channel."""
         [[at]] = await self._db.read(_ARRIVED, workspace=workspace, channel=channel)
         return None if at is None else from_micros(at)
 
     async def expand(self, expansions: Sequence[ExpandedNotification]) -> None:
-        """Put other rows in the place of each row, in one transaction; a row that is gone is left alone."""
+        """Replace each row by other rows, in one transaction; a row that no longer exists is skipped."""
         statements: list[Statement] = []
         for one in sorted(expansions, key=lambda expansion: expansion.id):
             statements.append((_LOCK, {"parent": one.id}))
@@ -183,7 +183,9 @@ class Messages:
     async def end(
         self, results: Sequence[SendResult], done: Sequence[str] = (), arrived: Sequence[Message] = ()
     ) -> None:
-        """Take these messages, and the other rows ``done``, off the outbox. ``arrived``: at services, to be kept."""
+        """Remove these messages, and the other rows ``done``, from the outbox. ``arrived``: at services, to be
+        recorded.
+        """
         statements: list[Statement] = [(_END, asdict(r) | {"at": micros(r.at)}) for r in results]
         statements += [(_KEEP, _values(message)) for message in arrived]
         over = [*(r.id for r in results), *done, *(message.id for message in arrived)]
@@ -191,14 +193,14 @@ class Messages:
         await self._db.write(*statements)
 
     async def tried(self, id: str, attempts: int, error: str, at: datetime) -> None:
-        """An attempt came to nothing; another follows."""
+        """An attempt failed; another follows."""
         await self._db.write((_TRIED, {"id": id, "attempts": attempts, "error": error, "at": micros(at)}))
 
     async def fail(
         self, result: SendResult, instead: ExpandedNotification, nobody: OutboxRow | None, visit: int
     ) -> None:
-        """The message has failed for good. ``instead``: the same by the person's next channel, if there is one;
-        ``nobody``: what goes out where this was the last hope to tell anybody.
+        """The message failed permanently. ``instead``: the same over the person's next channel, if there is one;
+        ``nobody``: what is sent if this was the last chance to reach anyone.
         """
         row = instead.rows[0] if instead.rows else nobody
         statements: list[Statement] = []

@@ -1,4 +1,4 @@
-"""Notices on their way. A row is taken for a while, sent, and only then done: each goes out at least once."""
+"""The outbox. A row is held for a while, sent, and only then deleted: at-least-once delivery."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -10,20 +10,20 @@ from signoff.store.work import OutboxRow
 
 
 class Outbox:
-    """The queue of notices; rows enter it only in the transaction that made them necessary."""
+    """The queue of notifications; a row is added in the transaction that causes it."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
     async def put(self, row: OutboxRow) -> None:
-        """Add a row that no other change makes necessary."""
+        """Add a row without any other change."""
         await self._db.write(
             (sql.PUT_OUTGOING, dict(zip(sql.OUTBOX.columns, outgoing_row(row), strict=True)))
         )
 
     async def due(self, limit: int, hold: timedelta) -> list[OutboxRow]:
-        """Take up to ``limit`` due rows; nobody else gets them for ``hold``. Taking is no attempt: a row taken
-        by a server that ended is as it was.
+        """Take up to ``limit`` due rows and hold them for ``hold``. Taking is not an attempt: after a crash of the
+        server a row is unchanged.
         """
         now = await self._db.now()
         values = {"now": micros(now), "until": micros(now + hold), "limit": limit}
@@ -31,23 +31,23 @@ class Outbox:
         return sorted((outgoing(row) for row in rows), key=lambda out: (out.intent, out.seq, out.id))
 
     async def done(self, ids: Sequence[str]) -> None:
-        """Sent: forget them."""
+        """Sent: delete them."""
         await self._db.write((sql.OUTBOX_DONE, {"ids": list(ids)}))
 
     async def again(self, id: str, due_at: datetime, error: str) -> None:
-        """Refused, which is an attempt: try once more at ``due_at``."""
+        """Refused, which is an attempt: retry at ``due_at``."""
         await self._db.write((sql.OUTBOX_AGAIN, {"id": id, "due_at": micros(due_at), "error": error}))
 
     async def back(self, ids: Sequence[str], due_at: datetime) -> None:
-        """Not refused: waiting, for whatever reason, is no attempt."""
+        """Not refused: waiting, for whatever reason, is not an attempt."""
         await self._db.write((sql.OUTBOX_BACK, {"ids": list(ids), "due_at": micros(due_at)}))
 
     async def aside(self, id: str, due_at: datetime, error: str) -> None:
-        """Not tried, as nothing can be done with it here: no attempt, but it says why."""
+        """Not tried, because this release cannot send it: not an attempt, but the reason is recorded."""
         await self._db.write((sql.OUTBOX_ASIDE, {"id": id, "due_at": micros(due_at), "error": error}))
 
     async def dead(self, id: str, error: str) -> None:
-        """Never to be sent: kept to be seen, not tried again."""
+        """Dead: kept for inspection, never retried."""
         await self._db.write((sql.OUTBOX_DEAD, {"id": id, "error": error}))
 
     async def counts(self) -> dict[str, int]:
@@ -56,7 +56,7 @@ class Outbox:
         return {"waiting": found.get(0, 0), "dead": found.get(1, 0)}
 
     async def page(self, after: str, limit: int) -> list[OutboxRow]:
-        """All rows of all workspaces with an id above ``after``, in order: for the doctor."""
+        """All rows of all workspaces with an id above ``after``, in order: for the integrity check."""
         return [outgoing(row) for row in await self._db.read(sql.OUTBOX_ALL, after=after, limit=limit)]
 
     async def listing(self, workspace: str, limit: int) -> list[OutboxRow]:

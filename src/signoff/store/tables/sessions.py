@@ -1,6 +1,6 @@
-"""Who is signed in on the pages, and which links are out. Rows are found by the hash of a token, never by the token.
+"""Sessions on the pages, and sign-in links. Rows are found by the hash of a token, never by the token.
 
-A link is used up in one statement, so that of two who press its button one is let in.
+A link is used up in one statement, so that of two people who press its button one is signed in.
 """
 
 from datetime import datetime
@@ -30,7 +30,7 @@ _FORGET: Final = (
 
 
 class SessionTables:
-    """Sessions and links."""
+    """The tables of sessions and links."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -42,24 +42,24 @@ class SessionTables:
         return await fetch_one(self._db, Session, "id = :id", id=id)
 
     async def extend(self, id: str, expires_at: datetime) -> None:
-        """Let it last until ``expires_at``; never shorter than it lasts already."""
+        """Extend it to ``expires_at``; never shortens it."""
         await self._db.write((_EXTEND, {"id": id, "expires_at": micros(expires_at)}))
 
     async def of_person(self, workspace: str, person: str, now: datetime) -> list[Session]:
-        """Those that are not over, newest first."""
+        """Those that have not expired, newest first."""
         where = (
             "workspace = :workspace and person = :person and expires_at > :now order by created_at desc, id"
         )
         return await fetch(self._db, Session, where, workspace=workspace, person=person, now=micros(now))
 
     async def end(self, id: str) -> str:
-        """Whose it was; "" where there is none."""
+        """The person it belonged to; "" if there is none."""
         [rows] = await self._db.write((_END, {"id": id}))
         return str(rows[0][0]) if rows else ""
 
     async def end_of(self, change: DirectoryChange, person: str, begin: str = "", but: str = "") -> int:
-        """End a person's sessions, with the record of it: all, those whose ids begin so, or all ``but`` one. Says how
-        many.
+        """End a person's sessions, with the change log entry: all, those whose ids start with a prefix, or all ``but``
+        one. Returns how many.
         """
         values = {
             "workspace": change.workspace, "person": person, "length": len(begin), "begin": begin, "but": but,
@@ -74,12 +74,12 @@ class SessionTables:
         return await fetch_one(self._db, Link, "id = :id", id=id)
 
     async def use_link(self, id: str, at: datetime) -> bool:
-        """Use the link up; False when it was used before or is over."""
+        """Use up the link; False if it was used before or has expired."""
         [rows] = await self._db.write((_USE, {"id": id, "at": micros(at)}))
         return bool(rows)
 
     async def forget(self, now: datetime, limit: int) -> int:
-        """Delete up to ``limit`` each of the sessions and links whose time is over; the larger count."""
+        """Delete up to ``limit`` each of the expired sessions and links; returns the larger count."""
         values = {"now": micros(now), "limit": limit}
         gone = await self._db.write(*((statement, values) for statement in _FORGET))
         return max(len(rows) for rows in gone)

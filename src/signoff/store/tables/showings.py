@@ -1,5 +1,5 @@
-"""What each person was shown of a task through the API, kept so that every server on this database knows it, also after
-a restart. A row says that this person saw this visit, stage and revision; each is written once.
+"""The tasks that each person was shown through the API, stored so that every server on this database knows them, also
+after a restart. A row says that this person was shown this step run, stage and revision; each is written once.
 """
 
 from collections.abc import Collection
@@ -17,7 +17,7 @@ _OF: Final = "select visit, stage, revision from showings where intent_id = :int
 
 
 class ViewRecord(Struct, frozen=True):
-    """This person was shown this task as it then was."""
+    """This person was shown this task in this state."""
 
     intent_id: str
     person: str
@@ -31,7 +31,7 @@ class ViewRecords:
         self._db = database
 
     async def add(self, showings: Collection[ViewRecord]) -> None:
-        """Keep them, in one transaction; those that are kept already stay as they are."""
+        """Store them, in one transaction; existing ones are unchanged."""
         rows = sorted(
             showings, key=lambda one: (one.intent_id, one.person, one.visit, one.stage, one.revision)
         )
@@ -40,6 +40,6 @@ class ViewRecords:
         )
 
     async def of(self, intent_id: str, person: str) -> frozenset[tuple[int, int, int]]:
-        """Each (visit, stage, revision) of the intent that the person was shown."""
+        """Each (step run, stage, revision) of the intent that the person was shown."""
         rows = await self._db.read(_OF, intent_id=intent_id, person=person)
         return frozenset((visit, stage, revision) for visit, stage, revision in rows)

@@ -1,4 +1,4 @@
-"""What sweeps have found out about the clock, and how much they have deleted: one row for the whole database."""
+"""The state of retention: what it knows of the clock, and how much it has deleted; one row for the whole database."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -32,7 +32,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class RetentionRun(Struct, frozen=True):
-    """at: of the last sweep; owed: how long the clock has to run steadily before anything is deleted; intents and
+    """at: of the last run; owed: how long the clock has to run steadily before anything is deleted; intents and
     payloads: how many were deleted so far; deleted_at: when last.
     """
 
@@ -48,7 +48,7 @@ class RetentionRuns:
         self._db = database
 
     async def get(self) -> RetentionRun | None:
-        """None: there was no sweep yet."""
+        """None: retention has not run yet."""
         rows = await self._db.read(_GET)
         if not rows:
             return None
@@ -56,7 +56,7 @@ class RetentionRuns:
         return RetentionRun(from_micros(at), owed * _MICROSECOND, intents, payloads, maybe_moment(deleted_at))
 
     async def note(self, swept: RetentionRun) -> None:
-        """Keep it; what it counts is added to what was counted before."""
+        """Store it; its counts are added to the former ones."""
         values = {
             "at": micros(swept.at),
             "owed": swept.owed // _MICROSECOND,
@@ -67,8 +67,8 @@ class RetentionRuns:
         await self._db.write((_PUT, values))
 
     async def set_back(self, now: datetime, by: timedelta) -> None:
-        """The clock has gone back ``by``, to ``now``: what was put off by it is due as much earlier, and every intent
-        that waits for a moment is looked at.
+        """The clock has gone back ``by``, to ``now``: timers set by the wrong time are due earlier by as much, and
+        every intent with a timer is checked.
         """
         at = {"now": micros(now)}
         await self._db.write(
@@ -76,6 +76,6 @@ class RetentionRuns:
         )
 
     async def newest(self) -> datetime | None:
-        """When the newest intent was last written; None where there is none."""
+        """When the newest intent was last written; None if there is none."""
         rows = await self._db.read(_NEWEST)
         return from_micros(rows[0][0]) if rows else None

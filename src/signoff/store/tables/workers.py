@@ -1,4 +1,4 @@
-"""When work was last asked for as each agent: one row an agent, written at most once a minute by each server."""
+"""When work was last requested for each agent: one row per agent, written at most once a minute by each server."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ class WorkerTable:
         self._db = database
 
     async def put(self, seen: Sequence[tuple[str, Worker]]) -> None:
-        """(workspace, worker) each; what is known of a later moment stays. Rows are met in one order."""
+        """(workspace, worker) each; a later time is kept. Rows are locked in one order."""
         if seen:
             await self._db.write(
                 *(

@@ -1,5 +1,5 @@
-"""What people do with a task beside answering it: hand it over, ask others, take it, talk, revise,
-withdraw; and what it will lead to. Every act is one command through the same door as an answer.
+"""What people do with a task other than answering: delegate, reassign, mark as reviewing, comment, revise, withdraw,
+explain. Each is one command on the same path as an answer.
 """
 
 from signoff import wire
@@ -102,7 +102,7 @@ async def revise(call: Call) -> bytes:
 
 
 async def _act(call: Call, command: Command, body: json_intake.Parsed, payload: bytes | None = None) -> bytes:
-    """Give the command to the engine; the task and the intent as they are then. ``payload``: of a revision."""
+    """Give the command to the engine; returns the task and the intent afterwards. ``payload``: of a revision."""
     found = await call.state.view.task(call.actor, call.params["task_id"])
     seen, history = found.seen, found.history
     intent_id, before = seen.stored.intent.id, seen.stored.payload

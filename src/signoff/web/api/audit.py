@@ -1,4 +1,4 @@
-"""An intent's history for those who must trust it: every stored byte, and whether it proves itself and the row."""
+"""An intent's history for auditors: every stored byte, and whether the hash chain is valid and agrees with the row."""
 
 import msgspec
 
@@ -50,7 +50,7 @@ def _event(row: EventRow, directory: Snapshot, requester: str) -> AuditEventOut:
 
 
 def _unreadable(row: EventRow) -> AuditEventOut:
-    """Bytes that are no event any more: somebody changed them, and whoever verifies must be shown them."""
+    """Bytes that are no longer an event: they were changed, and a verifier must be shown them."""
     return AuditEventOut(
         seq=row.seq,
         type="unreadable",

@@ -1,4 +1,4 @@
-"""Deliveries: taking work under a lease, holding it, reporting it, giving it back (ours); AXP's poll list."""
+"""Deliveries: claim work under a lease, renew, report, release (ours); AXP's poll list."""
 
 import asyncio
 from collections.abc import Sequence
@@ -77,7 +77,7 @@ async def claim(call: Call) -> wire.deliveries.ClaimAnswer:
 
 
 async def _notice(call: Call, agent: str) -> str:
-    """Why nothing may ever come to whoever asks as this agent."""
+    """Why this agent can never get deliveries."""
     account = (await directory_of(call)).by_address.get(agent)
     if account is None:
         return f"No agent is registered as {agent} so far: is the name right?"
@@ -87,7 +87,7 @@ async def _notice(call: Call, agent: str) -> str:
 
 
 async def _only_to_who_still_may(call: Call, wait: HeldRequest, changes: Sequence[Change]) -> None:
-    """A key that was revoked while its claim was being written gets nothing; what it took is claimable."""
+    """If the key was revoked while its claim was being written it gets nothing; its deliveries are released."""
     try:
         await wait.still()
     except Refused:

@@ -114,7 +114,7 @@ def _endpoint(row: Endpoint) -> str:
 
 
 def _members(title: str, kind: type | None) -> str:
-    """The members of a struct, those that must be there first told apart."""
+    """The members of a struct, with the required ones marked first."""
     if kind is None or not issubclass(kind, msgspec.Struct):
         return ""
     about = html.escape((kind.__doc__ or "").strip())

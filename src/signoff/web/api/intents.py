@@ -1,6 +1,4 @@
-"""Intents: submit, read, act on, end. The lifecycle's rules are not here; JSON becomes a command, a change
-JSON.
-"""
+"""Intents: submit, read, act on, end. No lifecycle rules here: JSON becomes a command, a change becomes JSON."""
 
 import asyncio
 import uuid
@@ -160,7 +158,7 @@ async def resolve(call: Call) -> bytes:
 
 
 def _current(intent: Intent, expected: int | None) -> Intent:
-    """The intent, unless its policy generation is not the expected one any more."""
+    """The intent, unless its policy generation is no longer the expected one."""
     if expected is not None and expected != intent.generation:
         raise Conflict(
             _STALE,
@@ -171,7 +169,7 @@ def _current(intent: Intent, expected: int | None) -> Intent:
 
 
 def _ending(request: wire.intents.ResolveRequest, step_run: int) -> Command:
-    """How to end what the id names: the intent itself, or only one step of it (an intent to its agent)."""
+    """How to end what the id names: the intent itself, or only one step of it (which an agent sees as an intent)."""
     match request.status.strip().upper():
         case "COMPLETED":
             return (
@@ -198,7 +196,7 @@ def _ending(request: wire.intents.ResolveRequest, step_run: int) -> Command:
 
 
 def _unused(request: wire.intents.ResolveRequest, step_run: int) -> str:
-    """What is given and not kept with this ending, in words; "" for nothing. Raises Invalid for an error with a
+    """The given fields that this ending does not keep, as text; "" for none. Raises Invalid for an error with a
     success.
     """
     status = request.status.strip().upper()
@@ -267,7 +265,7 @@ async def _patch(call: Call, patch: PatchControls, body: json_intake.Parsed) -> 
 async def _act(
     call: Call, seen: Seen, wish: Wish, body: json_intake.Parsed, warning: str = "", *, traced: str = ""
 ) -> bytes:
-    """Give the command to the engine; AXP's answer about what it brought about. ``traced``: as in
+    """Give the command to the engine; returns AXP's response for the change. ``traced``: as in
     ``Call.idempotent_reply``.
     """
     ref = call.params["intent_id"]
@@ -325,7 +323,7 @@ async def bulk_cancel(call: Call) -> BulkCancelAnswer:
 
 
 async def _cancel(call: Call, intent_id: str, command: Cancel) -> Refused | None:
-    """Cancel one of many; why not: it moved on since it was looked at, or not now."""
+    """Cancel one of many; returns why not: it has changed since it was read, or the server is busy."""
     try:
         await call.state.engine.handle(call.actor, intent_id, command)
     except Refused as refusal:
@@ -364,7 +362,7 @@ async def retry(call: Call) -> bytes:
 
 
 async def _again(call: Call, old: Intent, payload: bytes) -> Submission:
-    """The same request anew, with the people and policies that there are now."""
+    """The same request again, with the current people and policies."""
     directory = await directory_of(call)
     behind = tuple(sorted(requesters_side(old)))  # repeated by somebody else, it stays their request too
     plan, digest, warnings = await call.state.planner.again(

@@ -1,5 +1,5 @@
-"""What people and services were told of a task or an intent: over which channel, whether it arrived, and why not; and
-how each channel does now.
+"""The messages about a task or an intent: over which channel, whether they arrived, and why not; and the health of each
+channel.
 """
 
 from signoff.core.intent.events import TaskOpened

@@ -1,6 +1,6 @@
-"""The API as an OpenAPI 3.1 document, made of the table of endpoints and their structs.
+"""The API as an OpenAPI 3.1 document, generated from the table of endpoints and their structs.
 
-``python -m signoff.web.api.openapi`` prints it; a test compares the file checked in as docs/openapi.json.
+``python -m signoff.web.api.openapi`` prints it; a test compares it with docs/openapi.json.
 """
 
 import re
@@ -69,7 +69,7 @@ def document(endpoints: Sequence[Endpoint] = ENDPOINTS) -> dict[str, Any]:
 
 
 def _name(row: Endpoint, taken: set[str]) -> str:
-    """A stable, unique operation id: module and function, and for an alias what sets it apart."""
+    """A stable, unique operation id: module and function, with a suffix for an alias."""
     base = f"{row.run.__module__.rpartition('.')[2]}_{row.run.__name__}"
     last = row.path.rpartition("/")[2]
     for name in (base, f"{base}_{row.method.lower()}" if last in base else f"{base}_{last}", f"{base}_v1"):
@@ -136,7 +136,7 @@ def _content(text: str, schema: Any) -> dict[str, Any]:
 
 
 def text() -> str:
-    """The document as it is checked in."""
+    """The document as stored in the repository."""
     return msgspec.json.format(msgspec.json.encode(document()), indent=2).decode() + "\n"
 
 

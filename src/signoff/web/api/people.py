@@ -1,5 +1,5 @@
-"""People, teams, policies, and the one document that says all of it. Each change goes through the same comparison, is
-written whole or not at all, and is recorded with who made it.
+"""People, teams, policies, and manifests. Each change is compared in the same way, is written atomically, and is
+recorded with its author.
 """
 
 from datetime import datetime
@@ -37,7 +37,7 @@ from signoff.wire.tasks import ExplainOut
 
 
 def _said(body: msgspec.Struct, *without: str) -> dict[str, Any]:
-    """What a body says, without what it leaves out."""
+    """The given fields of a body, without the omitted ones."""
     given = msgspec.structs.asdict(body)
     return {name: value for name, value in given.items() if value is not None and name not in without}
 
@@ -55,7 +55,9 @@ async def people(call: Call) -> wire.people.PeopleAnswer:
 
 
 def _out(call: Call, person: Person, directory: Snapshot) -> wire.people.PersonOut:
-    """As this caller may see it: what people have set for themselves is for them and for whoever reads everything."""
+    """A person as this caller may see them: personal settings are visible to the person and to those who may read
+    everything.
+    """
     whole = permits(call.actor, Action.READ_PERSON, person)
     return p.person_out(person, directory, call.state.clock.now(), whole)
 
@@ -101,7 +103,7 @@ async def _put_person(call: Call, who: str, said: dict[str, Any]) -> wire.people
 
 
 def _not_alone(before: Snapshot, after: Snapshot) -> tuple[str, ...]:
-    """Said where a workspace in which whoever asks may approve is one of several people from now on."""
+    """The warning for a workspace that allows self-approval and now has more than one person."""
     if not _shared(after) or _shared(before):
         return ()
     return (
@@ -159,7 +161,7 @@ async def understaffed(call: Call) -> wire.tasks.UnderstaffedTasksAnswer:
 
 
 async def _person_named(call: Call, who: str) -> Person:
-    """The person of that id or address, active or not."""
+    """The person with that id or address, active or not."""
     authorize(call.actor, Action.READ_DIRECTORY)
     wanted = who.strip().lower()
     found = next(
@@ -192,7 +194,7 @@ async def end_session(call: Call) -> wire.people.SessionsEnded:
 
 
 async def _known(call: Call) -> str:
-    """The id of the person whom the path names by id or address, or as ``me``; NotFound where that is nobody."""
+    """The id of the person whom the path names by id or address, or as ``me``; NotFound if there is none."""
     authorize(call.actor, Action.USE_SESSIONS)
     who = call.params["person_id"].strip().lower()
     if who == "me":
@@ -365,7 +367,7 @@ async def changes(call: Call) -> wire.changes.ChangesAnswer:
 
 
 def _before(call: Call) -> int:
-    """The number below which a page goes on, 0 for the first page; Invalid for what no page ever said."""
+    """The number below which the next page starts, 0 for the first page; Invalid for one that no page returned."""
     said = call.query.get("cursor", "")
     if said and not (said.isascii() and said.isdigit() and len(said) < 19):
         raise Invalid(

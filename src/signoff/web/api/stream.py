@@ -1,9 +1,9 @@
-"""Server-sent events, as AXP's clients need them (contract 3.7, 3.8).
+"""Server-sent events, as AXP's clients need them (docs/axp.md).
 
-A backlog is written at once and the stream ends soon after, because some clients read the whole body before
-they look at it. With nothing new the stream is held for ``wait_seconds``, because closing at once makes
-clients spin. Clients known to read line by line keep theirs until an intent is final. A stopping server ends
-every stream in good order. No line is longer than 60,000 bytes. Comparison with ``since`` is exclusive.
+A backlog is written immediately and the stream ends soon after, because some clients read the whole body before they
+parse it. With nothing new the stream is held for ``wait_seconds``, because closing it immediately makes clients spin.
+Clients known to read line by line keep theirs until an intent is final. A stopping server ends every stream properly.
+No line is longer than 60,000 bytes. Comparison with ``since`` is exclusive.
 """
 
 import asyncio
@@ -43,20 +43,20 @@ _WAIT: Final = (15, 1, 60)  # default, least, most seconds
 
 
 class TimeUp(msgspec.Struct):
-    """What a stream says last: where to go on."""
+    """The last frame of a stream: where to continue."""
 
     ok: bool
     next_seq: int
 
 
 class FrameSource(Protocol):
-    """Where a stream's frames come from."""
+    """The source of a stream's frames."""
 
     last: int
     over: bool
 
     async def read(self, told: Sequence[Change]) -> Sequence[bytes]:
-        """What is new since the last call, as frames; ``told``: changes that this process made meanwhile."""
+        """The new frames since the last call; ``told``: changes that this process committed meanwhile."""
         ...
 
 
@@ -87,9 +87,8 @@ async def deliveries(call: Call) -> Stream:
 
 
 def since_of(call: Call) -> int:
-    """Where to go on: after ``Last-Event-ID``, which a client sends when it connects again and which names the last
-    event that it has seen; else after ``since``, with which it began. An id that no stream ever said is refused: to
-    begin anew without a word would tell everything again.
+    """Where to continue: after ``Last-Event-ID``, the last event seen, which a client sends when it reconnects; else
+    after ``since``. An id that no stream has sent is refused: starting over silently would send everything again.
     """
     last = call.header(b"last-event-id").strip()
     if not last:
@@ -175,7 +174,7 @@ class _Life:
         return [line(event) for event in shown if event is not None and event.seq > self._since]
 
     def _following(self, told: Sequence[Change]) -> list[e.Fact]:
-        """The facts of these changes, if they are exactly what comes next; else the table has to be asked."""
+        """The facts of these changes, if they are exactly the next ones; else they have to be read from the table."""
         facts = [sealed.fact for change in told for sealed in change.facts]
         if [fact.seq for fact in facts] != list(range(self._walked + 1, self._walked + 1 + len(facts))):
             return []
@@ -184,7 +183,7 @@ class _Life:
         return facts
 
     def _lately(self) -> list[e.Fact]:
-        """What happened before the stream was opened, if this process still knows it all."""
+        """The events before the stream was opened, if this process has them all in memory."""
         known = None if self._walked else self._call.state.view.cached_history(self._seen)
         if known is None:
             return []
@@ -200,7 +199,7 @@ class _Life:
 
 
 def line(event: EventOut) -> bytes:
-    """An event as one frame; what is too long for one line stays behind, to be fetched."""
+    """An event as one frame; one that is too long for a line is left out, to be fetched separately."""
     data = _ENCODER.encode(event)
     if len(data) > LONGEST_LINE:
         slim = msgspec.structs.replace(event, result=ABSENT, human_task=ABSENT, details={"truncated": True})

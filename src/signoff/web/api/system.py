@@ -1,4 +1,4 @@
-"""About the server itself: whether it lives, whether it can work, who is asking."""
+"""The server itself: liveness, readiness, and the caller's identity."""
 
 from signoff.core.directory.actors import ActorKind
 from signoff.web.http.call import Call, Page

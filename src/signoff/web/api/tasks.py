@@ -1,6 +1,4 @@
-"""Tasks: what waits for people, and their answers. Every answer is the same command, whichever endpoint takes
-it.
-"""
+"""Tasks and answers. Every answer is the same command, whichever endpoint receives it."""
 
 from collections.abc import Callable
 from typing import Final
@@ -101,7 +99,7 @@ async def _shown(call: Call, walked: Walked, display: Display) -> list[TaskOut]:
 
 
 async def _of_intent(call: Call, ref: str) -> list[Stored]:
-    """The intent that a filter names; none where it does not exist for the caller."""
+    """The intent that a filter names; none if it does not exist for the caller."""
     try:
         return [(await visible(call, ref)).stored]
     except NotFound:
@@ -109,7 +107,7 @@ async def _of_intent(call: Call, ref: str) -> list[Stored]:
 
 
 def _matcher(call: Call, display: Display) -> Callable[[Stored], bool]:
-    """Whether a task of an intent is what the query asks for."""
+    """Whether a task of an intent matches the query."""
     query, actor = call.query, call.actor
     words, mine = search_terms(query.get("q", "")), call.flag("mine")
     kind, correlation = query.get("intent_type", ""), query.get("correlation_id", "")
@@ -163,7 +161,7 @@ async def get(call: Call) -> TaskAnswer:
 
 
 async def _changes(call: Call, found: SeenTask, display: Display) -> tuple[RevisionOut, ...]:
-    """What was changed from revision to revision until what this task asks."""
+    """The changes from revision to revision, up to this task's."""
     seen, history = found.seen, found.history
     intent = seen.stored.intent
     if intent.revision == 1 or payload_deleted(intent, seen.stored.payload):
@@ -239,20 +237,20 @@ async def answer(call: Call) -> bytes:
 
 
 def _traced(call: Call, seen: Seen, command: Answer) -> str:
-    """What is answered, where only X-Trace-Id tells a repetition of the answer from the person's next one; else ""."""
+    """The answered task, if only X-Trace-Id tells a repetition of the answer from the person's next one; else ""."""
     if call.actor.kind is not ActorKind.PERSON or names_all(command.digest, command.stage):
         return ""
     return step_run_id(seen.stored.intent.id, seen.step_run)
 
 
 def _answered(done: Done) -> int:
-    """The visit that was answered, where an answer was recorded."""
+    """The step run that was answered, if an answer was recorded."""
     events = (sealed.fact.event for sealed in done.change.facts) if done.change else ()
     return next((event.step_run for event in events if isinstance(event, e.Answered)), 0)
 
 
 async def mine(call: Call) -> MyTasksAnswer:
-    """GET /v1/me/tasks: no pages here, so it is looked for among all that is open, not only on the first."""
+    """GET /v1/me/tasks: without pages, so all open tasks are searched, not only the first page."""
     person = call.actor.kind is ActorKind.PERSON
     found: list[MyTask] = []
     shown: list[Intent] = []

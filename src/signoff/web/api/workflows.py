@@ -1,4 +1,4 @@
-"""Workflows: a file in the user's repository, applied. The same template applied twice changes nothing."""
+"""Workflows: files in the user's repository that are applied. Applying the same template twice changes nothing."""
 
 from signoff.core.directory.authorization import PROGRAMS
 from signoff.core.directory.model import NamedWorkflow
@@ -60,8 +60,8 @@ async def get(call: Call) -> WorkflowAnswer:
 
 
 def _shown(call: Call, workflow: NamedWorkflow, plan: Plan, directory: Snapshot) -> WorkflowOut:
-    """As it is shown: the steps as they were compiled when it was applied, whatever a later release makes of them.
-    A program sees which steps there are, not whom they ask.
+    """A workflow as shown: the steps as compiled when it was applied, independent of later releases. A program sees
+    which steps there are, not whom they ask.
     """
     out = workflow_out(workflow, plan, directory.display(workflow.applied_by))
     if call.actor.kind in PROGRAMS:

@@ -1,1 +1,1 @@
-"""What AXP's clients ask that is not part of our own API. ``docs/axp.md`` lists it endpoint by endpoint."""
+"""Endpoints of AXP's clients that are not part of our own API. ``docs/axp.md`` lists them one by one."""

@@ -1,4 +1,4 @@
-"""Agents, services and their keys, as AXP's clients manage them; and our own way to a key in one call."""
+"""Agents, services and their keys, as AXP's clients manage them; and our own way to create a key in one call."""
 
 import secrets
 from datetime import timedelta
@@ -35,7 +35,7 @@ def _asked_here(call: Call, workspace: Workspace) -> bool:
 
 
 def _refuse_elsewhere(workspace: Workspace, org: str, place: str) -> None:
-    """Nothing is made in another workspace than the key's."""
+    """Nothing can be created in another workspace than the key's."""
     if org in ("", workspace.organization) and place in ("", workspace.id, workspace.name):
         return
     own = f"org_id {workspace.organization}, workspace_id {workspace.id}"
@@ -46,8 +46,8 @@ def _refuse_elsewhere(workspace: Workspace, org: str, place: str) -> None:
 
 
 def _out(call: Call, account: Account, workspace: Workspace) -> wire.accounts.AccountOut:
-    """As this caller may see it. Where an agent is called, often with a secret in it, is for itself, for the service
-    that registered it and for whoever reads everything.
+    """An account as this caller may see it. The callback URL of an agent, which often contains a secret, is visible to
+    itself, to the service that registered it and to those who may read everything.
     """
     out = d.account_out(account, workspace)
     if not permits(call.actor, Action.READ_ACCOUNT, account):
@@ -186,7 +186,7 @@ async def create_key(call: Call) -> wire.keys.NewKeyOut:
 
 
 async def _holder(call: Call, wanted: wire.keys.CreateKey) -> Account | Person:
-    """Who the key is for; created if missing."""
+    """The key's holder; created if missing."""
     for name in ("name", "roles") if wanted.person is None else ():
         if getattr(wanted, name):
             raise Invalid(

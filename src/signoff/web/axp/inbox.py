@@ -1,4 +1,4 @@
-"""AXP's inbox, to be read: one thread for each intent that is addressed to an owner or answers to it."""
+"""AXP's inbox, read-only: one thread for each intent that is addressed to an owner or has it as reply address."""
 
 import uuid
 from datetime import datetime
@@ -23,7 +23,7 @@ _NEW: Final = frozenset({Status.CREATED, Status.SUBMITTED, Status.DELIVERED})
 
 
 class ThreadEvent(Struct, kw_only=True):
-    """Something that happened in a thread."""
+    """An event of a thread."""
 
     event_id: str
     event_type: str
@@ -49,7 +49,7 @@ class Thread(Struct, kw_only=True):
 
 
 class ThreadMessage(Struct, kw_only=True):
-    """What was said: the request, and in the end its result."""
+    """A message: the request, and in the end its result."""
 
     role: str
     content: Any
@@ -62,7 +62,7 @@ class Threads(Ok, kw_only=True):
 
 
 class ThreadAnswer(Ok, kw_only=True):
-    """One thread with what was said in it."""
+    """One thread with its messages."""
 
     thread: Thread
     messages: OrEmpty[list[ThreadMessage]] = ABSENT
@@ -96,7 +96,7 @@ async def get(call: Call) -> ThreadAnswer:
 
 
 def _owner(call: Call) -> str:
-    """Whose inbox: what the query or the header says, else the key's own address."""
+    """The inbox's owner: from the query or the header, else the key's own address."""
     asked, header = call.query.get("owner_agent", "").strip(), call.header(b"x-owner-agent").strip()
     if asked and header and asked != header:
         raise Malformed(
@@ -110,7 +110,7 @@ def _self(actor: Actor) -> str:
 
 
 async def _spellings(call: Call, owner: str) -> tuple[str, ...]:
-    """The owner as written (reply_to is kept so) and as resolved (to_agent is)."""
+    """The owner as written (like reply_to) and as resolved (like to_agent)."""
     if owner == _self(call.actor):
         return (owner,)
     own = {call.actor.address, call.actor.id}

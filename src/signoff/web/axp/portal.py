@@ -1,6 +1,4 @@
-"""What AXP's command line asks at ``whoami`` and ``doctor``: where this key belongs. One organization, one
-workspace.
-"""
+"""What AXP's command line asks for in ``whoami`` and ``doctor``: the key's organization and workspace."""
 
 from typing import Any
 
@@ -38,7 +36,7 @@ class Context(Struct, kw_only=True):
 
 
 class PortalContext(Ok, kw_only=True):
-    """Where the key belongs."""
+    """The key's organization and workspace."""
 
     context: Context
     account: dict[str, Any]
@@ -50,7 +48,7 @@ class PortalContext(Ok, kw_only=True):
 
 
 class Selection(Struct, kw_only=True):
-    """Which workspace to work in: here the key's own, by its id or name."""
+    """The workspace to work in: here always the key's own, by its id or name."""
 
     org_id: str = ""
     workspace_id: str = ""

@@ -11,17 +11,29 @@ from msgspec.structs import replace
 from signoff.core.errors import Conflict, Invalid, Refused
 from signoff.core.intent import commands as c
 from signoff.core.intent import events as e
-from signoff.core.intent.conclusion import Continuation, continuation
+from signoff.core.intent.conclusion import Continuation, at_expiry, continuation
 from signoff.core.intent.evolve import fold
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Delay, Delivery, Status, StepError, Task
 from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Plan, Step, check_plan
-from signoff.core.plan.task_types import Ending, Fallback, Meaning, Outcome, Stage, TaskSpec, TaskType
+from signoff.core.plan.task_types import (
+    Ending,
+    Fallback,
+    Meaning,
+    Outcome,
+    Risk,
+    Stage,
+    TaskSpec,
+    TaskType,
+    expiry_approves,
+    required_answer,
+)
 from signoff.core.policy.fields import compile_policy, why_relaxed
 from signoff.core.policy.policy import applied
 from tests.builders import AGENT, ANN, OTTO, START, SYSTEM, Story, approve, gate, minutes, validate
 
 TELL = NotifyStep(id="tell", to=("per_ann",), message="It was not approved.", on_success="end")
+SILENT = TaskSpec(fallback=Fallback.OUTCOME, fallback_outcome="approved", risk=Risk.LOW)
 REVIEW = TaskSpec(type=TaskType.REVIEW, outcomes=("approved", "changes_requested", "rejected"))
 
 
@@ -289,7 +301,7 @@ def test_what_fails_after_a_declared_success_fails_it() -> None:
 
 
 def test_a_yes_after_silence_completes_as_expired() -> None:
-    spec = TaskSpec(fallback=Fallback.OUTCOME, fallback_outcome="approved")
+    spec = SILENT
     story = asked(task=spec)
     story.tick(minutes(500))
     assert ended(story) == (Status.COMPLETED, Ending.EXPIRED, "")
@@ -301,9 +313,7 @@ def test_a_yes_after_silence_completes_as_expired() -> None:
 @pytest.mark.parametrize("word", ["approved", "canary"])
 def test_a_yes_after_silence_takes_back_no_earlier_no_and_no_earlier_failure(word: str) -> None:
     own = (Outcome("canary", Meaning.APPROVES, "Canary", "end"),)
-    silent = TaskSpec(
-        outcomes=("approved", "canary", "rejected"), own=own, fallback=Fallback.OUTCOME, fallback_outcome=word
-    )
+    silent = replace(SILENT, outcomes=("approved", "canary", "rejected"), own=own, fallback_outcome=word)
     appeal = approve(id="appeal", task=silent, on_success="end")
     story = asked(appeal, on_failure="appeal")
     story.do(c.Answer("rejected"), ANN)
@@ -312,11 +322,64 @@ def test_a_yes_after_silence_takes_back_no_earlier_no_and_no_earlier_failure(wor
     broken = Story(gate(validate(on_failure="approve"), approve(task=silent, on_success="end")))
     broken.do(c.Report(fault=StepError("broken", "it broke")))
     broken.tick(minutes(500))
-    assert ended(broken) == (Status.FAILED, Ending.EXPIRED, "broken")
+    assert ended(broken) == (Status.FAILED, Ending.EXPIRED, "step_timeout")
+    slow = Story(
+        gate(validate(deadline=minutes(1), on_timeout="approve"), approve(task=silent, on_success="end"))
+    )
+    slow.tick(minutes(2))
+    slow.tick(minutes(500))
+    assert (ended(slow)[:2], slow.intent.outcome) == ((Status.FAILED, Ending.EXPIRED), word)
 
 
-def test_changes_that_their_own_people_leave_unanswered_do_not_fail_what_silence_approves() -> None:
-    spec = replace(REVIEW, fallback=Fallback.OUTCOME, fallback_outcome="approved")
+@pytest.mark.parametrize(
+    "result", [{"risk": "medium"}, {"risk": "critical"}, {"passed": False}, {"error": "no"}]
+)
+def test_silence_approves_nothing_that_a_check_speaks_against(result: dict[str, Any]) -> None:
+    plan = gate(validate(), approve(task=SILENT))
+    story = Story(plan)
+    story.do(c.Report(result=result))
+    step, _ = at_expiry(story.intent, plan.human_step("approve"))
+    assert not expiry_approves(step.task)
+    story.tick(minutes(500))
+    assert ended(story) == (Status.FAILED, Ending.EXPIRED, "step_timeout")
+    assert story.intent.outcome == "expired"
+
+
+def test_silence_approves_nothing_that_somebody_has_rejected() -> None:
+    three = Stage(approvers=("per_ann", "per_otto", "per_emma"), need=2, reject_after=2)
+    story = asked(task=replace(SILENT, stages=(three,)), on_timeout="tell")
+    story.do(c.Answer("rejected"), ANN)
+    assert not story.intent.final
+    story.tick(minutes(500))
+    assert ended(story) == (Status.FAILED, Ending.EXPIRED, "step_timeout")
+    assert story.intent.last_step == "tell"
+    changed = asked(task=replace(SILENT, stages=(three,)))
+    changed.do(c.Answer("rejected"), ANN)
+    changed.do(c.Answer("approved"), ANN)
+    changed.tick(minutes(500))
+    assert ended(changed) == (Status.COMPLETED, Ending.EXPIRED, "")
+
+
+@pytest.mark.parametrize(
+    "asks",
+    [
+        {"form": {"properties": {"n": {"type": "integer"}}}},
+        {"evidence_required": True},
+        {"comment_required": True},
+        {"type": TaskType.ASSIGNMENT},
+    ],
+)
+def test_silence_gives_nothing_that_a_task_asks_for(asks: dict[str, Any]) -> None:
+    """Plans from before this was refused at apply."""
+    spec = replace(SILENT, **asks)
+    assert required_answer(spec)
+    story = asked(task=spec)
+    story.tick(minutes(500))
+    assert ended(story) == (Status.FAILED, Ending.EXPIRED, "step_timeout")
+
+
+def test_changes_that_their_own_people_leave_unanswered_do_not_fail_what_expiry_approves() -> None:
+    spec = replace(SILENT, type=REVIEW.type, outcomes=REVIEW.outcomes)
     story = Story(gate(validate(), approve(task=spec))).validated()
     story.do(c.Answer("changes_requested", comment="rename it"), ANN)
     story.validated()
@@ -495,11 +558,10 @@ def expected(story: Story) -> bool:
                 wanted = event.step
             case e.Decided(ending=Ending.EXPIRED, step=step):
                 task = plan.human_step(step)
-                if event.meaning is Meaning.APPROVES:
-                    refused = False
-                else:
-                    declared = getattr(task, fallbacks[task.task.fallback.value]) == "success"
-                    refused |= wanted not in ("", step) or not declared
+                fallback = "expire" if event.outcome == "expired" else "outcome"
+                fallback = "reject" if task.task.fallback is Fallback.REJECT else fallback
+                declared = getattr(task, fallbacks[fallback]) == "success"
+                refused |= wanted not in ("", step) or not (event.meaning is Meaning.APPROVES or declared)
                 wanted = ""
             case e.Decided(step=step):
                 refused, wanted = plan.by_id[step].on_failure_as != "success", ""

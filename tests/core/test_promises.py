@@ -21,7 +21,7 @@ from signoff.core.intent import events as e
 from signoff.core.intent.advance import advance
 from signoff.core.intent.model import Delivery, Intent, Status, StepError, Task
 from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Plan, Step, check_plan
-from signoff.core.plan.task_types import Fallback, Meaning, Outcome, Stage, TaskSpec, TaskType
+from signoff.core.plan.task_types import Fallback, Meaning, Outcome, Risk, Stage, TaskSpec, TaskType
 from tests.builders import AGENT, ANN, SYSTEM, VALIDATOR, Story, minutes, person
 
 SALT: Final = b"0123456789abcdef"
@@ -44,10 +44,13 @@ class Declared(msgspec.Struct, frozen=True):
 
 
 class AnswerRight(msgspec.Struct, frozen=True):
-    """What the judge knows: whether a no, silence or a failure stands, and whose people want changes."""
+    """What the judge knows: whether a no, silence or a failure stands, whose people want changes, and which agents'
+    steps have last found a high risk or said that their check failed.
+    """
 
     refused: bool = False
     wanted: frozenset[str] = frozenset()
+    alarmed: frozenset[str] = frozenset()
 
     @property
     def may_complete(self) -> bool:
@@ -60,26 +63,34 @@ def judged(before: AnswerRight, step: str, word: str, declared: Declared) -> Ans
     """
     match MEANING.get(word, word):
         case "yes":
-            return AnswerRight()
+            return AnswerRight(alarmed=before.alarmed)
         case "no":
             said_success = declared.archived if word == "archive" else declared.failed
-            return AnswerRight(refused=not said_success)
+            return AnswerRight(refused=not said_success, alarmed=before.alarmed)
         case "changes":
             return replace(before, wanted=before.wanted | {step})
         case "unreachable":
-            return AnswerRight(refused=True)
+            return AnswerRight(refused=True, alarmed=before.alarmed)
+        case "done":
+            return replace(before, alarmed=before.alarmed - {step})
+        case "risky" | "failing":
+            return replace(before, alarmed=before.alarmed | {step})
         case "silence":
             return _silent(before, step, declared)
         case "broken" | "lost":
-            return before if declared.failed else replace(before, refused=True)
+            alarmed = before.alarmed | {step} if word == "broken" else before.alarmed
+            return AnswerRight(before.refused or not declared.failed, before.wanted, alarmed)
         case "late":
             return before if declared.late else replace(before, refused=True)
-    return before  # done, waited
+    return before  # waited
 
 
 def _silent(before: AnswerRight, step: str, declared: Declared) -> AnswerRight:
     success = {
-        "approved": True, "expired": declared.late, "rejected": declared.failed, "archive": declared.archived,
+        "approved": not before.alarmed or declared.late,
+        "expired": declared.late,
+        "rejected": declared.failed,
+        "archive": declared.archived,
     }[declared.silence]  # fmt: skip
     if not success:
         return replace(before, refused=True)
@@ -125,7 +136,7 @@ def _step(chance: random.Random, step: str, ids: list[str], declared: dict[str, 
     fallback = {"expired": Fallback.EXPIRE, "rejected": Fallback.REJECT}.get(says.silence, Fallback.OUTCOME)
     task = TaskSpec(
         type=TaskType.REVIEW, outcomes=WORDS, own=own, stages=(Stage(),) * chance.choice((1, 1, 1, 2)),
-        fallback=fallback, fallback_outcome=says.silence if fallback is Fallback.OUTCOME else "",
+        fallback=fallback, fallback_outcome=says.silence if fallback is Fallback.OUTCOME else "", risk=Risk.LOW,
     )  # fmt: skip
     return HumanStep(id=step, task=task, on_changes=chance.choice([None, *targets]), **routes)
 
@@ -143,7 +154,7 @@ def what_may_happen(intent: Intent) -> tuple[str, ...]:
             words = (word for word in WORDS if not agreed or word == agreed or MEANING[word] != "yes")
             return (*words, "silence", "unreachable")
         case Delivery():
-            return ("done", "broken", "forged", "lost", "late")
+            return ("done", "risky", "failing", "broken", "forged", "lost", "late")
     return ("waited",)
 
 
@@ -165,6 +176,8 @@ def happening(walk: Walk, word: str) -> Walk:
             do(c.Tick(), SYSTEM)
         case "done":
             do(c.Report(result={"outcome": "approved", "approved": True}), AGENT)
+        case "risky" | "failing":
+            do(c.Report(result={"risk": "medium"} if word == "risky" else {"passed": False}), AGENT)
         case "broken" | "forged":
             code = "changes_requested" if word == "forged" else "broken"
             do(c.Report(fault=StepError(code, "it broke")), AGENT)

@@ -273,6 +273,31 @@ async def test_silence_ends_in_a_yes_only_where_risk_is_low_and_the_workspace_al
     assert (intent["status"], intent["ending"]) == ("COMPLETED", "expired")
 
 
+@pytest.mark.parametrize(
+    ("asks", "word"),
+    [
+        ({"type": "form", "form": {"properties": {"n": {"type": "integer"}}}}, "submitted"),
+        ({"type": "manual_action"}, "completed"),
+        ({"type": "clarification"}, "provided"),
+        ({"type": "assignment"}, "assigned"),
+        ({"type": "approval", "comment_required": True}, "approved"),
+    ],
+)
+async def test_silence_is_no_yes_to_a_task_that_takes_more_than_a_yes(
+    web: WebEnv, asks: dict[str, Any], word: str
+) -> None:
+    policy = {"deadline": "1h", "risk": "low", "on_timeout": f"outcome:{word}"}
+    flow = {
+        "workflow": "x",
+        "intent_type": "x.v1",
+        "steps": [{"id": "ok", "human": {**asks, "policy": policy}}],
+    }
+    applied = {"workspace": {"positive_fallback": True}, "workflows": [flow]}
+    refused = await web.post("/v1/apply", applied, "oscar")
+    assert (refused.status, refused.code) == (422, "positive_fallback"), refused.text
+    assert "an expiry cannot count" in refused["error"]["message"]
+
+
 async def test_who_is_not_active_any_more_may_do_nothing_and_an_earlier_vote_does_not_count(
     web: WebEnv,
 ) -> None:

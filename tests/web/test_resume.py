@@ -7,8 +7,9 @@ import pytest
 from signoff.core.errors import Invalid
 from signoff.core.intent.commands import Answer, Report, ReportProgress
 from signoff.core.intent.model import StepError
+from signoff.core.plan.task_types import TaskSpec, TaskType
 from signoff.web.axp.resume import meaning
-from tests.builders import Story, gate, validate
+from tests.builders import Story, approve, gate, validate
 from tests.web.web_env import WebEnv
 
 RUNNING = Story().intent
@@ -47,7 +48,12 @@ ASKING = Story().validated().intent
             Report(result={"reason": "broken"}, fault=StepError("agent_failed", "broken")),
         ),
         ({"action": "fail"}, Report(fault=StepError("agent_failed", "The agent gave up."))),
-        ({"action": "other"}, Report(result={"action": "other"})),
+        (
+            {"action": " FAIL ", "reason": "broken"},
+            Report(result={"reason": "broken"}, fault=StepError("agent_failed", "broken")),
+        ),
+        ({"action": "Complete", "n": 1}, Report(result={"n": 1})),
+        ({"action": None, "n": 1}, Report(result={"action": None, "n": 1})),
         ({"passed": True}, Report(result={"passed": True})),
         ({"outcome": "success", "result": {}}, Report(result={"outcome": "success", "result": {}})),
         ({"expected_policy_generation": 3, "n": 1}, Report(result={"n": 1})),
@@ -57,6 +63,30 @@ ASKING = Story().validated().intent
 )
 def test_the_shape_of_the_body_decides(intent: Any, body: dict[str, Any], command: object) -> None:
     assert meaning(body, intent) == command
+
+
+@pytest.mark.parametrize("intent", [RUNNING, ASKING])
+@pytest.mark.parametrize("word", ["failed", "other", "reject", "abort", "", 0, False, ["fail"]])
+@pytest.mark.parametrize(
+    "beside", [{}, {"n": 1}, {"task_result": {"outcome": "approved"}}, {"approve_current_step": True}]
+)
+def test_an_action_that_is_none_is_refused_and_is_no_result(
+    intent: Any, word: object, beside: dict[str, Any]
+) -> None:
+    for person in (True, False):
+        with pytest.raises(Invalid) as refused:
+            meaning({"action": word, **beside}, intent, person=person)
+        assert refused.value.field == "action"
+
+
+def test_a_form_that_asks_for_an_action_is_answered_with_any() -> None:
+    spec = TaskSpec(
+        type=TaskType.FORM, outcomes=("submitted",), form={"properties": {"action": {"type": "string"}}}
+    )
+    asking = Story(gate(approve(task=spec))).intent
+    for said in ("restart", "fail"):
+        answered = meaning({"outcome": "submitted", "action": said}, asking, person=True)
+        assert answered == Answer("submitted", data={"action": said})
 
 
 @pytest.mark.parametrize(("flag", "outcome"), [(True, "approved"), (False, "rejected")])

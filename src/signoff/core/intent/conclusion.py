@@ -16,9 +16,10 @@ import msgspec
 from msgspec.structs import replace
 
 from signoff.core.intent import events as e
-from signoff.core.intent.model import Intent, StepError
+from signoff.core.intent.assurance import checked, verdict_of, worst_risk
+from signoff.core.intent.model import Intent, StepError, Task
 from signoff.core.plan.plan import HumanStep, Plan, Route, after_failure, after_timeout
-from signoff.core.plan.task_types import Ending, Fallback, Meaning
+from signoff.core.plan.task_types import Ending, Fallback, Meaning, Risk, expiry_approves, required_answer
 
 _CHANGES: Final = "changes_requested"
 Decisive = e.Decided | e.Reported | e.AttemptFailed | e.StepTimedOut
@@ -85,6 +86,8 @@ def _decided(intent: Intent, step: HumanStep, event: e.Decided) -> Continuation:
     plan, title = intent.plan, step.task.title
     match event.ending:
         case Ending.EXPIRED:
+            if event.outcome != step.task.fallback_outcome:  # the fallback's outcome did not apply
+                step = _expiring(step)
             late = step.task.fallback is Fallback.EXPIRE
             fault = _late(step.id) if late else StepError("expired", f"{title}: nobody decided in time.")
             # also where the policy counts it as approved: that is no person's yes
@@ -108,6 +111,37 @@ def failure_kept(intent: Intent, step: HumanStep) -> StepError | None:
     """
     wanted = intent.setback is not None and intent.setback.code == _CHANGES
     return None if wanted and intent.wanted == (step.id,) else intent.setback
+
+
+def at_expiry(intent: Intent, step: HumanStep) -> tuple[HumanStep, bool]:
+    """The step as its deadline treats it, and whether an earlier rejection or failure is kept then. An expiry that
+    the policy counts as approved is an ordinary one if somebody or something speaks against the approval.
+    """
+    if expiry_approves(step.task) and _objected(intent, step):
+        step = _expiring(step)
+    return step, failure_kept(intent, step) is not None
+
+
+def _objected(intent: Intent, step: HumanStep) -> bool:
+    """Whether an approval by expiry would ignore a rejection, a failed check, a risk that a check found, or something
+    that the task requires.
+    """
+    task, results = intent.open, checked(intent, step.id).all  # of earlier revisions too
+    if isinstance(task, Task) and task.step == step.id:
+        votes = (vote for vote in task.votes if vote.at_stage == task.stage)
+        if any(vote.meaning is not Meaning.APPROVES for vote in votes):
+            return True
+    return (
+        required_answer(step.task) != ""
+        or worst_risk(step.task.risk, results)[0] is not Risk.LOW
+        or any(verdict_of(result) == "failed" for result in results.values())
+    )
+
+
+def _expiring(step: HumanStep) -> HumanStep:
+    if step.task.fallback is not Fallback.OUTCOME:
+        return step
+    return replace(step, task=replace(step.task, fallback=Fallback.EXPIRE, fallback_outcome=""))
 
 
 def _route(plan: Plan, step: HumanStep, event: e.Decided) -> Route | None:

@@ -43,7 +43,7 @@ def refuse_contradiction(spec: TaskSpec, outcome: str, data: Mapping[str, Any], 
             raise contradiction("outcome", outcome, f"data.{field}", data[field])
     for field in _WORDS:
         word = data.get(field)
-        if field in _asked(spec) or word is None or word == "":
+        if field in form_fields(spec) or word is None or word == "":
             continue
         flag = as_flag(word)
         other = flag is None and isinstance(word, str) and _known(spec, word, agreed) not in (None, outcome)
@@ -55,7 +55,7 @@ def refuse_contradiction(spec: TaskSpec, outcome: str, data: Mapping[str, Any], 
 
 def refusals(data: Mapping[str, Any], spec: TaskSpec | None) -> Iterator[tuple[str, str]]:
     """(member, word) of the members that describe a result, if their word contradicts the outcome."""
-    own = _asked(spec) if spec is not None else {}
+    own = form_fields(spec)
     for field, word in data.items():
         if field in own or field in _WORDS or field.lower() not in (*_STATES, *_WORDS):
             continue
@@ -67,7 +67,7 @@ def refusals(data: Mapping[str, Any], spec: TaskSpec | None) -> Iterator[tuple[s
 
 def flags(data: Mapping[str, Any], spec: TaskSpec | None) -> Iterator[tuple[str, bool]]:
     """(member, whether it says yes) of the members that say yes or no, in any case."""
-    own = _asked(spec) if spec is not None else {}
+    own = form_fields(spec)
     for name, value in data.items():
         meaning, said = _FLAGS.get(name.lower()), as_flag(value)
         if meaning is not None and said is not None and (name in _ALWAYS or name not in own):
@@ -98,9 +98,9 @@ def says_no(data: Mapping[str, Any]) -> str | None:
     return next((name for name, yes in flags(data, None) if not yes), None)
 
 
-def _asked(spec: TaskSpec) -> Mapping[str, Any]:
+def form_fields(spec: TaskSpec | None) -> Mapping[str, Any]:
     """The fields that the form itself asks for: there these words mean what the form says."""
-    found = (spec.form or {}).get("properties", {})
+    found = ((spec.form if spec else None) or {}).get("properties", {})
     return found if isinstance(found, Mapping) else {}
 
 

@@ -9,7 +9,7 @@ left.
 from datetime import datetime
 
 from signoff.core.intent import events as e
-from signoff.core.intent.conclusion import Decisive, continuation
+from signoff.core.intent.conclusion import Decisive, at_expiry, continuation
 from signoff.core.intent.decision_digest import envelope_digest
 from signoff.core.intent.eligibility import NOTHING, pin
 from signoff.core.intent.model import Delivery, StepError, Task
@@ -97,6 +97,7 @@ def time_out(tx: Transition, step: Step) -> None:
     """The step's deadline has passed: a task expires (silence is never consent), a delivery is abandoned."""
     match tx.intent.open:
         case Task(step_run=step_run) if isinstance(step, HumanStep):
+            step, _ = at_expiry(tx.intent, step)
             spec = step.task
             outcome = spec.fallback_outcome if spec.fallback is Fallback.OUTCOME else Ending.EXPIRED.value
             finish_step(tx, e.Decided(step_run, step.id, outcome, Ending.EXPIRED, spec.meaning(outcome)))

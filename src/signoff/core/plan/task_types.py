@@ -331,6 +331,22 @@ def canonical_outcome(spec: TaskSpec, outcome: str, agreed: str = "") -> str:
     )
 
 
+def expiry_approves(spec: TaskSpec) -> bool:
+    """Whether the policy counts an expiry as approved."""
+    return spec.fallback is Fallback.OUTCOME and spec.meaning(spec.fallback_outcome) is Meaning.APPROVES
+
+
+def required_answer(spec: TaskSpec) -> str:
+    """What an approval of this task requires from its approver, in words; "" if only the outcome."""
+    if spec.form is not None:
+        return "a completed form"
+    if spec.evidence_required:
+        return "evidence"
+    if spec.comment_required:
+        return "a comment"
+    return "an assignee" if spec.type is TaskType.ASSIGNMENT else ""
+
+
 def check_answer(
     spec: TaskSpec, outcome: str, comment: str, data: dict[str, Any], agreed: str = ""
 ) -> tuple[str, Meaning]:

@@ -12,10 +12,10 @@ from signoff.core.plan.plan import END, NO_PLAN, HumanStep, Plan, Route
 from signoff.core.plan.task_types import (
     BUILT_IN,
     Ending,
-    Fallback,
     Meaning,
     Strength,
     TaskSpec,
+    expiry_approves,
     meaning_of,
 )
 
@@ -113,7 +113,7 @@ def on_expiry_text(
 
 def _after_silence(step: HumanStep, refused: bool) -> str:
     spec = step.task
-    if spec.fallback is Fallback.OUTCOME and spec.meaning(spec.fallback_outcome) is Meaning.APPROVES:
+    if expiry_approves(spec):
         target = spec.outcome(spec.fallback_outcome).goto or step.on_success
         goes_on = (
             "the request goes on" if target in (None, END) else f"the request goes on with step {target!r}"

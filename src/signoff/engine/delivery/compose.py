@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from signoff.core.ids import step_run_id
 from signoff.core.intent.answering_rights import requesters_side
 from signoff.core.intent.assurance import Checked, checked, verdict_of, worst_risk
-from signoff.core.intent.conclusion import failure_kept
+from signoff.core.intent.conclusion import at_expiry
 from signoff.core.intent.events import Answered, Fact
 from signoff.core.intent.model import Intent, Task
 from signoff.core.intent.notifications import Notification, NotificationKind
@@ -268,9 +268,9 @@ class MessageComposer:
         if self._step is None:
             return ""
         intent = self._intent
-        refused = failure_kept(intent, self._step) is not None
+        step, refused = at_expiry(intent, self._step)
         return on_expiry_text(
-            self._step, task.deadline_at, intent.deadline_at, lambda at: local_time_text(at, zone), refused
+            step, task.deadline_at, intent.deadline_at, lambda at: local_time_text(at, zone), refused
         )
 
     def _void(self, person: str) -> Iterator[tuple[str, str]]:

@@ -26,7 +26,7 @@ from signoff.core.plan.plan import (
     check_plan,
     with_default_retries,
 )
-from signoff.core.plan.task_types import Fallback, Meaning, Risk, Stage
+from signoff.core.plan.task_types import Risk, Stage, expiry_approves, required_answer
 from signoff.core.plan.wording import from_workflow
 from signoff.core.policy.conditions import choose_policies, variants, with_chosen_policies
 from signoff.engine.directory.eligible_people import (
@@ -335,8 +335,15 @@ def _warn_of_strangers(
 
 def _check_fallback(step: HumanStep, directory: Snapshot) -> None:
     task = step.task
-    if task.fallback is not Fallback.OUTCOME or task.meaning(task.fallback_outcome) is not Meaning.APPROVES:
+    if not expiry_approves(task):
         return
+    if required := required_answer(task):
+        raise Invalid(
+            "positive_fallback",
+            f"Step {step.id!r}: an expiry cannot count as {task.fallback_outcome!r}, which requires {required}.",
+            field=f"steps.{step.id}.human.policy",
+            hint="Use on_timeout: expire.",
+        )
     if task.risk is not Risk.LOW or not directory.workspace.positive_fallback:
         raise Invalid(
             "positive_fallback",

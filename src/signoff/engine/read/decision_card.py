@@ -19,7 +19,7 @@ from signoff.core.intent.answering_rights import on_requesters_side
 from signoff.core.intent.assurance import worst_risk
 from signoff.core.intent.authorization import authorize_command
 from signoff.core.intent.commands import Answer
-from signoff.core.intent.conclusion import failure_kept
+from signoff.core.intent.conclusion import at_expiry
 from signoff.core.intent.model import Intent, Status
 from signoff.core.intent.wake import ends_at
 from signoff.core.plan.lookahead import upcoming_steps
@@ -294,7 +294,7 @@ def _handed_to(known: TaskContext) -> str:
 
 
 def _silence(intent: Intent, history: TaskHistory, step: HumanStep) -> ExpiryNote:
-    refused = failure_kept(intent, step) is not None
+    step, refused = at_expiry(intent, step)
     sentence = on_expiry_text(step, history.deadline_at, intent.deadline_at, lambda _: _MOMENT, refused)
     before, _, after = sentence.partition(_MOMENT)
     return ExpiryNote(before, ends_at(intent, history) if after else None, after)

@@ -23,6 +23,7 @@ from signoff.core.intent.contradictions import (
     contradiction,
     decides,
     flags,
+    form_fields,
     one_meaning,
     refusals,
     says_no,
@@ -38,6 +39,7 @@ from signoff.core.text.hidden_characters import shows
 _META: Final = frozenset({"expected_policy_generation", "internal_scheduler", "owner_agent"})
 # What decides, as AXP's other clients spell it.
 _CAMEL: Final = {"taskResult": "task_result", "approveCurrentStep": "approve_current_step"}
+_ACTIONS: Final = ("complete", "fail")
 _MAX_TEXT: Final = 2000
 
 
@@ -54,12 +56,13 @@ def meaning(body: dict[str, Any], intent: Intent, step_run: int = 0, *, person: 
     task = intent.open if isinstance(intent.open, Task) and step_run in (0, intent.open.step_run) else None
     spec = spec_of(intent, task) if task is not None else None
     agreed = task.agreed if task is not None else ""
+    body = _with_known_action(body, spec)
     if "task_result" in body:
         return _decision(body, spec, agreed, step_run)
     if "approve_current_step" in body:
         return _control(body, intent, task, step_run)
     rest = {name: value for name, value in body.items() if name not in _META}
-    if rest.get("action") in ("complete", "fail"):
+    if rest.get("action") in _ACTIONS and "action" not in form_fields(spec):
         if person:
             _refuse_completed_no(rest)
         return _report(rest, step_run)
@@ -73,6 +76,22 @@ def meaning(body: dict[str, Any], intent: Intent, step_run: int = 0, *, person: 
     if rest:
         return Report(step_run=step_run, result=rest)
     return ReportProgress()
+
+
+def _with_known_action(body: dict[str, Any], spec: TaskSpec | None) -> dict[str, Any]:
+    """The body with its ``action`` in lower case. Raises Invalid for any other word there: taken for a part of the
+    result, a misspelt failure would be a success. What the form asks for under that name is an answer.
+    """
+    said = body.get("action")
+    if said is None or "action" in form_fields(spec):
+        return body
+    word = said.strip().lower() if isinstance(said, str) else said
+    if word not in _ACTIONS:
+        raise Invalid(
+            "validation_error", f"{str(said)[:32]!r} is not an action.", field="action",
+            hint="complete or fail; a result's own member of that name needs another name.",
+        )  # fmt: skip
+    return {**body, "action": word}
 
 
 def _words_of(plan: Plan) -> frozenset[str]:
@@ -143,8 +162,7 @@ _NAMING: Final = ("stage", "revision", "digest")
 
 def _naming(body: dict[str, Any], spec: TaskSpec | None) -> tuple[str, ...]:
     """The members that name what was shown; what the form itself asks for is no such member."""
-    asked = (spec.form or {}).get("properties", {}) if spec is not None else {}
-    return tuple(name for name in _NAMING if name in body and name not in asked)
+    return tuple(name for name in _NAMING if name in body and name not in form_fields(spec))
 
 
 def _named(body: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

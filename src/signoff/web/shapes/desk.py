@@ -5,7 +5,6 @@ of what people do with a task beside answering it.
 from zoneinfo import ZoneInfo
 
 from signoff.core.intent.assurance import checked, with_check_results, worst_risk
-from signoff.core.intent.conclusion import failure_kept
 from signoff.core.plan.task_types import Strength
 from signoff.core.plan.wording import NO_MAIL, PROOFS
 from signoff.engine.directory.contact_schedule import ContactSchedule, EligiblePerson, ExpectedContact
@@ -45,9 +44,7 @@ def explain_out(made: ContactSchedule, directory: Snapshot, mails: bool, task_id
             for view in made.stages
         ],
         contacts=[_contact(foretold, made, directory) for foretold in made.contacts],
-        on_expiry=on_expiry(
-            made.step, made.task.deadline_at, made.intent.deadline_at, failure_kept(made.intent, made.step) is not None
-        ),
+        on_expiry=on_expiry(made.intent, made.step, made.task.deadline_at),
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from signoff.core.directory.roles import DECIDING_ROLES
 from signoff.core.ids import step_run_id
 from signoff.core.intent import events as e
 from signoff.core.intent.assurance import checked, with_check_results, worst_risk
-from signoff.core.intent.conclusion import failure_kept
+from signoff.core.intent.conclusion import at_expiry
 from signoff.core.intent.deleted_payload import payload_deleted
 from signoff.core.intent.model import Intent, Task
 from signoff.core.intent.snoozed import pending_snoozes
@@ -59,9 +59,7 @@ def task_out(intent: Intent, payload: bytes, history: TaskHistory, display: Disp
         digest=history.digest,
         votes=tuple(_vote(fact, display) for fact in history.votes.values()),
         comments=tuple(_comment(fact, display) for fact in history.comments) if history.comments else ABSENT,
-        on_expiry=on_expiry(
-            step, history.deadline_at, intent.deadline_at, failure_kept(intent, step) is not None
-        ),
+        on_expiry=on_expiry(intent, step, history.deadline_at),
     )
     _show_state(out, intent, history, display)
     return out
@@ -116,11 +114,10 @@ def _comment(fact: e.Fact, display: Display) -> CommentOut:
     )  # fmt: skip
 
 
-def on_expiry(
-    step: HumanStep, due_at: datetime | None, intent_due_at: datetime | None, refused: bool = False
-) -> str:
+def on_expiry(intent: Intent, step: HumanStep, due_at: datetime | None) -> str:
     """What happens if no one answers, with times in UTC."""
-    return wording.on_expiry_text(step, due_at, intent_due_at, utc_text, refused)
+    step, refused = at_expiry(intent, step)
+    return wording.on_expiry_text(step, due_at, intent.deadline_at, utc_text, refused)
 
 
 def my_task(intent: Intent, task: Task) -> MyTask:

@@ -14,7 +14,7 @@ from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Intent, Status, StepError
 from signoff.core.intent.rerun import ASK_AGAIN, carried_over, rerun_id
 from signoff.core.plan.plan import NotifyStep
-from signoff.core.plan.task_types import Ending, Fallback
+from signoff.core.plan.task_types import Ending, Fallback, Risk
 from tests.builders import (
     ANN,
     OTTO,
@@ -128,7 +128,7 @@ def test_what_failed_without_a_yes_is_not_run_again() -> None:
 
 
 def test_a_yes_that_silence_brought_is_nobodys() -> None:
-    ask = step(deadline=minutes(60), fallback=Fallback.OUTCOME, fallback_outcome="approved")
+    ask = step(deadline=minutes(60), fallback=Fallback.OUTCOME, fallback_outcome="approved", risk=Risk.LOW)
     story = Story(gate(ask, APPLY))
     story.tick(minutes(60))
     story.do(c.Report(fault=BROKE))

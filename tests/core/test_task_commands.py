@@ -14,7 +14,7 @@ from signoff.core.intent.model import Delegation, Status
 from signoff.core.intent.transition import Transition
 from signoff.core.plan.plan import DelayStep
 from signoff.core.plan.schedules import Reminders
-from signoff.core.plan.task_types import Ending, Escalation, Fallback, Meaning, Outcome, Stage, TaskType
+from signoff.core.plan.task_types import Ending, Escalation, Fallback, Meaning, Outcome, Risk, Stage, TaskType
 from tests.builders import (
     ADA,
     AGENT,
@@ -414,7 +414,7 @@ def test_news_after_the_end_of_the_task_is_no_news() -> None:
 
 
 def test_a_fallback_that_is_a_yes_is_recorded_as_expired() -> None:
-    story = asking(deadline=HOUR, fallback=Fallback.OUTCOME, fallback_outcome="approved")
+    story = asking(deadline=HOUR, fallback=Fallback.OUTCOME, fallback_outcome="approved", risk=Risk.LOW)
     story.tick(HOUR)
     assert (story.intent.status, story.intent.ending) == (Status.COMPLETED, Ending.EXPIRED)
     assert "decided_by" not in story.intent.results["ask"]

@@ -13,7 +13,7 @@ from signoff.core.intent.model import Delay, Delivery, DeliveryState, Status, St
 from signoff.core.intent.wake import deadlines, ends_at, wake_at
 from signoff.core.plan.plan import DelayStep, NotifyStep
 from signoff.core.plan.schedules import PUSH_BACKOFF, PUSH_LEASE, Reminders
-from signoff.core.plan.task_types import Ending, Escalation, Fallback, Stage
+from signoff.core.plan.task_types import Ending, Escalation, Fallback, Risk, Stage
 from signoff.core.plan.working_hours import Hours
 from tests.builders import (
     ANN,
@@ -164,7 +164,7 @@ def test_a_step_with_a_deadline_is_given_up_at_it() -> None:
 
 
 def test_a_deadlines_yes_goes_on_as_its_policy_says() -> None:
-    ask = step(deadline=HOUR, fallback=Fallback.OUTCOME, fallback_outcome="approved")
+    ask = step(deadline=HOUR, fallback=Fallback.OUTCOME, fallback_outcome="approved", risk=Risk.LOW)
     story = Story(gate(ask, validate()))
     assert happened(story.tick(HOUR)) == ["Decided", "Offered"]
     assert (story.intent.outcome, story.intent.ending) == ("approved", Ending.EXPIRED)

@@ -2,8 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, Final
 
@@ -59,6 +58,24 @@ class Readiness(msgspec.Struct, frozen=True):
     details: dict[str, Any] = {}
 
 
+class _Reading:
+    """Holds the present task in a set while it is entered."""
+
+    __slots__ = ("_task", "_tasks")
+
+    def __init__(self, tasks: set[asyncio.Task[Any]]) -> None:
+        self._tasks = tasks
+        self._task = asyncio.current_task()
+
+    def __enter__(self) -> None:
+        assert self._task is not None
+        self._tasks.add(self._task)
+
+    def __exit__(self, *_: object) -> None:
+        if self._task is not None:
+            self._tasks.discard(self._task)
+
+
 class AppState(msgspec.Struct, kw_only=True):
     """``stopping`` is set when the server shuts down; streams and long polls end then, in good order. ``chats``: the
     channels in which people link an account; ``failures``: of one caller at the pages that need no sign-in.
@@ -91,16 +108,9 @@ class AppState(msgspec.Struct, kw_only=True):
     stopping: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
     _reading: set[asyncio.Task[Any]] = msgspec.field(default_factory=set)
 
-    @contextmanager
-    def reading(self) -> Iterator[None]:
+    def reading(self) -> "_Reading":
         """While a body is read: when the server stops, one that does not come to its end is not waited for."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._reading.add(task)
-        try:
-            yield
-        finally:
-            self._reading.discard(task)
+        return _Reading(self._reading)
 
     def _leave(self) -> None:
         for task in tuple(self._reading):

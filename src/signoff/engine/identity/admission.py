@@ -5,7 +5,7 @@ of several servers counts for itself. A refusal says when to retry.
 import asyncio
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from math import ceil
 from typing import Final
 
@@ -18,6 +18,8 @@ _MOST_HOLDERS: Final = 20_000
 _BURST: Final = 5.0  # seconds' worth that may come at once
 _STREAM_AGAIN: Final = 5
 _OPEN_AGAIN: Final = 10
+_UNLIMITED: Final = nullcontext()
+StillOpen = Callable[[str, str, int], Awaitable[int]]
 
 
 class KeyLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,9 +42,7 @@ class KeyLimits(msgspec.Struct, frozen=True, kw_only=True):
 class Admission:
     """``still_open``: (workspace, requester, most) -> how many of their intents are open, counted up to ``most``."""
 
-    def __init__(
-        self, limits: KeyLimits, still_open: Callable[[str, str, int], Awaitable[int]] | None = None
-    ) -> None:
+    def __init__(self, limits: KeyLimits, still_open: StillOpen | None = None) -> None:
         self._limits = limits
         self._still_open = still_open
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
@@ -87,22 +87,24 @@ class Admission:
             if not self._streams[holder]:
                 del self._streams[holder]
 
-    @asynccontextmanager
-    async def another_intent(self, actor: Actor) -> AsyncIterator[None]:
+    def another_intent(self, actor: Actor) -> AbstractAsyncContextManager[None]:
         """Held while an intent is created; raises TooMany if the requester has reached their limit, including those
         being created. The database is queried only when the allowance from the last time is used up.
         """
         most = self._limits.of(actor, "open")
         if not most or self._still_open is None:
-            yield
-            return
+            return _UNLIMITED
+        return self._another(actor, most, self._still_open)
+
+    @asynccontextmanager
+    async def _another(self, actor: Actor, most: int, still_open: StillOpen) -> AsyncIterator[None]:
         room = self._room_of(actor)
         async with room.turn:
             if room.left <= 0:
                 being_made = (
                     room.being_made
                 )  # those that are written meanwhile are counted twice, never not at all
-                room.left = most - being_made - await self._still_open(actor.workspace, actor.id, most)
+                room.left = most - being_made - await still_open(actor.workspace, actor.id, most)
             if room.left <= 0:
                 raise TooMany(
                     "too_many_open",

@@ -71,25 +71,27 @@ class Endpoint(msgspec.Struct, frozen=True):
     media: str = "application/json"
 
 
-async def _nobody() -> Actor:
+async def _nobody(_call: "Call") -> Actor:
     raise TypeError("an open endpoint identifies nobody")
 
 
 class Call:
-    """One request: who asks, for what, with what body."""
+    """One request: who asks, for what, with what body. ``identified_by`` says who asks; it holds no call itself, or the
+    two would hold each other, and every request would be left to the garbage collector.
+    """
 
     __slots__ = (
         "_actor",
         "_cookies",
         "_query",
+        "_scope",
         "body",
         "client",
         "headers",
-        "identify",
+        "identified_by",
         "method",
         "params",
         "path",
-        "peer",
         "query_string",
         "receive",
         "request_id",
@@ -99,20 +101,30 @@ class Call:
     def __init__(self, state: AppState, scope: Scope, request_id: str) -> None:
         self.state = state
         self.method: str = scope["method"]
-        peer: str = (scope.get("client") or ("",))[0]
-        self.peer = caller_of(peer, scope["headers"], state.settings.trusted_proxies)
+        self._scope = scope
         self.path: str = scope["path"]
         self.params: dict[str, str] = scope.get("path_params", {})
         self.query_string: bytes = scope["query_string"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.request_id = request_id
-        self.client = self.header(b"x-axme-client") or self.header(b"user-agent")
+        client = self.headers.get(b"x-axme-client") or self.headers.get(b"user-agent")
+        self.client = client.decode("latin-1") if client else ""
         self.body = b""
         self.receive: Receive | None = None
-        self.identify: Callable[[], Awaitable[Actor]] = _nobody
+        self.identified_by: Callable[[Call], Awaitable[Actor]] = _nobody
         self._actor: Actor | None = None
         self._query: dict[str, str] | None = None
         self._cookies: dict[str, str] | None = None
+
+    def identify(self) -> Awaitable[Actor]:
+        """Who asks, as things are now."""
+        return self.identified_by(self)
+
+    @property
+    def peer(self) -> str:
+        """The address of whoever asks."""
+        peer: str = (self._scope.get("client") or ("",))[0]
+        return caller_of(peer, self._scope["headers"], self.state.settings.trusted_proxies)
 
     @property
     def actor(self) -> Actor:
@@ -168,8 +180,11 @@ class Call:
 
     def idempotency_key(self) -> str:
         """The Idempotency-Key, "" when absent. An empty one protects nothing, so it is refused."""
-        key = self.header(b"idempotency-key")
-        if not key.strip() and b"idempotency-key" in self.headers:
+        given = self.headers.get(b"idempotency-key")
+        if given is None:
+            return ""
+        key = given.decode("latin-1")
+        if not key.strip():
             raise Invalid(
                 "invalid_idempotency_key", "The Idempotency-Key is empty.", field="Idempotency-Key",
                 hint="Give it a value, or leave it out.",

@@ -69,7 +69,9 @@ class RequestLimits:
 
     def target(self, size: int) -> None:
         """A part of the request target."""
-        self._count(size)
+        self._bytes += size
+        if self._bytes > self._limits.header_bytes:
+            raise self._too_large()
 
     def header(self, name: bytes, value: bytes) -> None:
         """One whole header line, or a trailer; ``name`` in lower case."""
@@ -80,8 +82,11 @@ class RequestLimits:
                 f"The request has more than {self._limits.headers} headers.",
                 hint=_RAISE.format("max_headers"),
             )
-        self._hosts += name == b"host"
-        self._count(len(name) + len(value))
+        if name == b"host":
+            self._hosts += 1
+        self._bytes += len(name) + len(value)
+        if self._bytes > self._limits.header_bytes:
+            raise self._too_large()
 
     def raw(self, size: int) -> None:
         """Bytes received that left the head unfinished: a line without an end is seen only here."""
@@ -119,11 +124,6 @@ class RequestLimits:
             f"The {part} of the request was not whole within {self.seconds or 0:g} s.",
             hint=_RAISE.format(setting),
         )
-
-    def _count(self, size: int) -> None:
-        self._bytes += size
-        if self._bytes > self._limits.header_bytes:
-            raise self._too_large()
 
     def _too_large(self) -> HeadTooLarge:
         return HeadTooLarge(

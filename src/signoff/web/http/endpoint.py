@@ -9,7 +9,6 @@ import logging
 import random
 import re
 from collections.abc import Callable, Coroutine, Mapping
-from functools import partial
 from time import monotonic
 from typing import Any, ClassVar, Final
 
@@ -27,7 +26,7 @@ from signoff.web.state import AppState
 log = logging.getLogger("signoff.web")
 
 _ENCODER: Final = msgspec.json.Encoder()
-_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
+_ID: Final = re.compile(rb"[\x21-\x7e]{1,128}")
 _JSON: Final = (b"content-type", b"application/json")
 _SAFE: Final = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
 _STREAM: Final = [
@@ -75,8 +74,8 @@ class EndpointHandler:
                 )
             call.refuse_repeated(scope["headers"])
             if endpoint.access is Access.KEY:
-                call.identify = partial(identify, call)
-                call.actor = await call.identify()
+                call.identified_by = identify
+                call.actor = await identify(call)
                 self._state.admission.request(call.actor, monotonic())
             if call.method != "GET":
                 began, known = monotonic(), self._state.keys.forgotten
@@ -154,9 +153,10 @@ async def identify(call: Call) -> Actor:
     key, where it is the key of a person of the same workspace: then that person acts, as AXP's actor tokens have it.
     """
     via = "cli" if call.client.startswith(_FROM_CLI) else "api"
-    key = call.header(b"x-api-key").strip()
-    scheme, _, bearer = call.header(b"authorization").strip().partition(" ")
-    bearer = bearer.strip() if scheme.lower() == "bearer" else ""
+    key, bearer = call.header(b"x-api-key").strip(), ""
+    if b"authorization" in call.headers:
+        scheme, _, said = call.header(b"authorization").strip().partition(" ")
+        bearer = said.strip() if scheme.lower() == "bearer" else ""
     secret = key or bearer
     if not secret:
         raise Unauthenticated(
@@ -191,7 +191,7 @@ async def read_body(call: Call, receive: Receive, limit: int) -> bytes:
 
     What is too large, but not absurd, is heard out: a client that is cut off while it sends sees no refusal.
     """
-    declared = call.header(b"content-length")
+    declared = call.headers.get(b"content-length", b"")
     if declared.isdigit() and (len(declared) > 20 or int(declared) > limit + _HEARD_OUT):
         raise _too_large(limit)
     chunks: list[bytes] = []
@@ -227,18 +227,21 @@ class ResponseWriter:
     __slots__ = ("_call", "_headers", "_send", "_started")
 
     def __init__(self, call: Call, send: Send) -> None:
-        given = call.header(b"x-request-id")
-        call.request_id = given if _ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
+        headers = call.headers
+        given = headers.get(b"x-request-id")
+        if given is None or not _ID.fullmatch(given):
+            given = b"%032x" % random.getrandbits(128)
+        call.request_id = given.decode("ascii")
         self._call = call
         self._send = send
         self._started = False
-        self._headers = [(b"x-request-id", call.request_id.encode())]
-        mark = call.header(b"x-client-request-id")
+        self._headers = [(b"x-request-id", given)]
+        mark = headers.get(b"x-client-request-id")
         if mark and _ID.fullmatch(mark):
-            self._headers.append((b"x-client-request-id", mark.encode()))
-        trace = call.header(b"x-trace-id")
+            self._headers.append((b"x-client-request-id", mark))
+        trace = headers.get(b"x-trace-id")
         if trace and _ID.fullmatch(trace):
-            self._headers.append((b"x-trace-id", trace.encode()))
+            self._headers.append((b"x-trace-id", trace))
 
     async def json(self, status: int, body: bytes, extra: list[tuple[bytes, bytes]] | None = None) -> None:
         await self._whole(status, body, [_JSON, *_SAFE, *(extra or ())])

@@ -5,7 +5,7 @@ import logging
 import random
 from functools import partial
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
@@ -147,27 +147,37 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
-        self._judged(lambda: self._receiving.target(len(url)))
+        try:
+            self._receiving.target(len(url))
+        except Refused as refusal:
+            self._stop(refusal)
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._judged(lambda: self._receiving.header(name.lower(), value))
-        super().on_header(name, value)
+        name = name.lower()
+        try:
+            self._receiving.header(name, value)
+        except Refused as refusal:
+            self._stop(refusal)
+        if name == b"expect":
+            super().on_header(name, value)
+        else:
+            self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        self._judged(lambda: self._receiving.head_done(self.parser.get_http_version()))
+        try:
+            self._receiving.head_done(self.parser.get_http_version())
+        except Refused as refusal:
+            self._stop(refusal)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         self._receiving.done()
         super().on_message_complete()
 
-    def _judged(self, judge: Any) -> None:
-        try:
-            judge()
-        except Refused as refusal:
-            self._refusal = refusal
-            raise _RefusedError from refusal
+    def _stop(self, refusal: Refused) -> NoReturn:
+        self._refusal = refusal
+        raise _RefusedError from refusal
 
     def _watch(self) -> None:
         """Have one timer for the phase that this connection is in, and none between requests."""

@@ -242,7 +242,8 @@ class PageHandler:
             if not row.open:
                 raise Unauthenticated("signed_out", "You are not signed in.")
             return
-        request.call.identify = partial(self._state.sessions.actor, request.token)
+        token = request.token
+        request.call.identified_by = lambda _: self._state.sessions.actor(token)
         try:
             request.person = request.call.actor = await request.call.identify()
         except Unauthenticated:

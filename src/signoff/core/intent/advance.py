@@ -4,6 +4,7 @@ Nothing else changes an intent. The caller saves the change in the transaction i
 """
 
 from datetime import datetime
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -19,6 +20,8 @@ from signoff.core.intent.model import Delivery, DeliveryState, Intent
 from signoff.core.intent.notifications import Notification, notifications_of
 from signoff.core.intent.transition import Transition
 from signoff.core.intent.wake import wake_at
+
+_MADE_CLAIMABLE: Final = (Offered, Released)
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -77,4 +80,4 @@ def _fresh(facts: list[Sealed], after: Intent) -> bool:
     held = after.open
     if not isinstance(held, Delivery) or held.hold is not DeliveryState.OFFERED or held.push:
         return False
-    return any(isinstance(sealed.fact.event, Offered | Released) for sealed in facts)
+    return any(isinstance(sealed.fact.event, _MADE_CLAIMABLE) for sealed in facts)

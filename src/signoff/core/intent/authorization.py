@@ -20,8 +20,10 @@ from signoff.core.intent.answering_rights import answer_right, on_requesters_sid
 from signoff.core.intent.assurance import with_check_results
 from signoff.core.intent.model import Delivery, Intent, Task
 from signoff.core.intent.wake import spec_of
-from signoff.core.plan.plan import AgentStep
 from signoff.core.plan.task_types import Meaning, Strength, canonical_outcome, meaning_of_answer
+
+_SYSTEM_ONLY: Final = (c.Tick, c.AcceptPush, c.FailPush, c.ReportUnreachable, c.CheckStaffing)
+_DECIDING: Final = (c.Answer, c.Delegate, c.Revise)
 
 
 def can_see(actor: Actor, intent: Intent) -> bool:
@@ -36,15 +38,14 @@ def can_see(actor: Actor, intent: Intent) -> bool:
 
 
 def _parties(intent: Intent) -> set[str]:
-    agents = {step.agent for step in intent.plan.steps if isinstance(step, AgentStep)}
-    return agents | {intent.to_agent, intent.reply_to}
+    return {*intent.plan.agents, intent.to_agent, intent.reply_to}
 
 
 def authorize_command(actor: Actor, command: c.Command, intent: Intent | None) -> None:
     """Return, or raise Forbidden / NotFound. ``intent`` is None for a Submit."""
     if actor.kind is ActorKind.SYSTEM:
         return
-    if isinstance(command, c.Tick | c.AcceptPush | c.FailPush | c.ReportUnreachable | c.CheckStaffing):
+    if isinstance(command, _SYSTEM_ONLY):
         raise Forbidden("system_only", "Only the server itself does this.")
     if intent is None:
         _may_submit(actor)
@@ -161,7 +162,7 @@ def _may_answer(actor: Actor, command: c.Command, intent: Intent) -> None:
         raise Forbidden(
             "not_an_approver", "You are not among those who were asked.", hint="See the task's approvers."
         )
-    if isinstance(command, c.Answer | c.Delegate | c.Revise) and not _says_no(command, intent, task):
+    if isinstance(command, _DECIDING) and not _says_no(command, intent, task):
         _strong_enough(actor, command, intent, task)
 
 

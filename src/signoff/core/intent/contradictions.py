@@ -37,6 +37,8 @@ def refuse_contradiction(spec: TaskSpec, outcome: str, data: Mapping[str, Any], 
     chose.
     """
     outcome = canonical_outcome(spec, outcome, agreed)
+    if not data:
+        return
     says_yes = spec.meaning(outcome) is Meaning.APPROVES
     for field, yes in flags(data, spec):
         if yes is not says_yes:

@@ -6,8 +6,7 @@ happened.
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from functools import singledispatch
-from typing import Any
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -49,7 +48,7 @@ def created(fact: e.Fact, plan: Plan) -> Intent:
 
 def evolve(intent: Intent, fact: e.Fact) -> Intent:
     """The intent after one more fact. Facts that are not kept leave ``seq`` alone."""
-    changes = _changes(fact.event, intent, fact)
+    changes = _CHANGES[type(fact.event)](fact.event, intent, fact)
     effect = effect_of(fact.event)
     if effect.status is not None:
         changes |= {"status": effect.status, "waiting": effect.waiting}
@@ -88,13 +87,16 @@ def rfc3339(at: datetime) -> str:
     return at.isoformat(timespec="microseconds")[:26] + "Z"
 
 
-@singledispatch
-def _changes(event: e.Event, intent: Intent, fact: e.Fact) -> Changes:
-    raise TypeError(f"unknown event {type(event).__name__}")
+# By the event's own type: none has a subtype, and this is looked up for every fact.
+_CHANGES: Final[dict[type[e.Event], Callable[..., Changes]]] = {}
 
 
 def _on(kind: type[e.Event]) -> Callable[[Callable[..., Changes]], Callable[..., Changes]]:
-    return _changes.register(kind)
+    def register(changes: Callable[..., Changes]) -> Callable[..., Changes]:
+        _CHANGES[kind] = changes
+        return changes
+
+    return register
 
 
 @_on(e.Offered)

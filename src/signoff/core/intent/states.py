@@ -80,6 +80,7 @@ class Effect(NamedTuple):
     wire: str
 
 
+_ATTEMPTS: Final = (e.AttemptFailed, e.Reported)
 _RETRYING: Final = Effect(Status.WAITING, Waiting.AGENT, "intent.waiting")
 
 EFFECTS: Final[dict[type[e.Event], Effect]] = {
@@ -122,6 +123,6 @@ EFFECTS: Final[dict[type[e.Event], Effect]] = {
 
 def effect_of(event: e.Event) -> Effect:
     """The status after an event. An attempt that is followed by another leaves the step backing off."""
-    if isinstance(event, e.AttemptFailed | e.Reported) and event.retry_at is not None:
+    if isinstance(event, _ATTEMPTS) and event.retry_at is not None:
         return _RETRYING
     return EFFECTS[type(event)]

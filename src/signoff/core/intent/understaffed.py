@@ -2,7 +2,7 @@
 the last level the task is undeliverable. People who are no longer there keep nobody waiting.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from signoff.core.directory.roles import DECIDING_ROLES
 from signoff.core.intent import events as e
@@ -14,6 +14,8 @@ from signoff.core.intent.quorum import counts_toward_quorum, tally, voting_seat
 from signoff.core.intent.transition import Transition
 from signoff.core.intent.wake import escalation_at, spec_of
 from signoff.core.plan.task_types import Ending, Meaning, Stage, Vote
+
+_OPENED: Final = (e.TaskOpened, e.StagePassed, e.Escalated)
 
 
 class Shortage(NamedTuple):
@@ -112,6 +114,7 @@ def _asked_by_admin(intent: Intent, now: Membership) -> bool:
 
 def after(tx: Transition) -> None:
     """What follows if the command opened a task, a stage or an escalation level that is understaffed."""
-    opened = (e.TaskOpened, e.StagePassed, e.Escalated)
-    if any(isinstance(fact.event, opened) for _, fact, _ in tx.trail):
-        move_on(tx)
+    for _, fact, _ in tx.trail:
+        if isinstance(fact.event, _OPENED):
+            move_on(tx)
+            return

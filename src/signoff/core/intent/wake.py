@@ -12,7 +12,7 @@ from signoff.core.plan.working_hours import later
 
 def spec_of(intent: Intent, task: Task) -> TaskSpec:
     """The spec of the open task, from the frozen plan."""
-    return intent.plan.human_step(task.step).task
+    return intent.plan.tasks[task.step]
 
 
 def reminder_at(intent: Intent, task: Task) -> datetime | None:

@@ -120,6 +120,16 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
         return {step.id: step for step in self.steps}
 
     @cached_property
+    def tasks(self) -> dict[str, TaskSpec]:
+        """What each human step asks, by the step's id."""
+        return {step.id: step.task for step in self.steps if isinstance(step, HumanStep)}
+
+    @cached_property
+    def agents(self) -> frozenset[str]:
+        """The addresses of every agent that the plan calls."""
+        return frozenset(step.agent for step in self.steps if isinstance(step, AgentStep))
+
+    @cached_property
     def next_of(self) -> dict[str, str]:
         """The next step of each step; the last one's is ``end``."""
         ids = [step.id for step in self.steps]

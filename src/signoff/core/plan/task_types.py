@@ -242,7 +242,7 @@ class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
         return "approved" in asked or "acknowledged" in asked
 
     def meaning(self, word: str) -> Meaning:
-        return self.outcome(word).meaning
+        return self.outcome(word).meaning if self.own else meaning_of(word)
 
     def open_to(self, agreed: str) -> tuple[str, ...]:
         """The outcomes that can be given now. ``agreed``: the approving outcome that an earlier stage chose, the only
@@ -278,7 +278,8 @@ class Vote(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def meaning_of(word: str) -> Meaning:
     """The meaning of a built-in outcome. An undefined outcome never approves."""
-    return BUILT_IN[word].meaning if word in BUILT_IN else Meaning.REJECTS
+    known = BUILT_IN.get(word)
+    return known.meaning if known is not None else Meaning.REJECTS
 
 
 _PLAIN: Final = {
@@ -310,9 +311,9 @@ def canonical_outcome(spec: TaskSpec, outcome: str, agreed: str = "") -> str:
     several approve, one has to be named.
     """
     allowed = spec.open_to(agreed)
-    yes = tuple(word for word in allowed if spec.meaning(word) is Meaning.APPROVES)
     if outcome in allowed:
         return outcome
+    yes = tuple(word for word in allowed if spec.meaning(word) is Meaning.APPROVES)
     if outcome == "approved" and len(yes) == 1 and outcome not in spec.outcomes:
         return yes[0]
     if outcome == "rejected" and (no := spec.outcomes_meaning(Meaning.REJECTS)):

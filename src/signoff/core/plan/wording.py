@@ -4,6 +4,7 @@ mail, chat and terminal, and never in the requester's words.
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from msgspec.structs import replace
@@ -59,6 +60,7 @@ def from_workflow(plan: Plan) -> bool:
     return plan.source.startswith("workflow")
 
 
+@lru_cache(maxsize=1024)
 def type_text(intent_type: str) -> str:
     """``intent.infra.change_approval.v1`` as text: infra change approval."""
     parts = [part for part in intent_type.split(".") if part and part != "intent"]

@@ -1,8 +1,10 @@
 """When enough people have said yes, or no: counted by persons, seats and parties."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from signoff.core.intent.quorum import counts_toward_quorum, missing, tally, voting_seat
+from signoff.core.intent.quorum import count, counts_toward_quorum, tally, voting_seat
 from signoff.core.plan.task_types import Meaning, Stage
 from tests.core.asking import vote
 
@@ -161,7 +163,7 @@ def test_somebody_whom_the_ladder_added_takes_the_place_of_any_one_party() -> No
 )
 def test_a_stage_needs_its_number_or_one_of_each_party(stage: Stage, number: int) -> None:
     assert stage.votes_needed == number
-    assert missing(stage, 0, ()) == number
+    assert count(stage, 0, (), None).missing == number
 
 
 def test_what_is_missing_is_counted_for_the_outcome_that_is_ahead_or_asked_about() -> None:
@@ -172,10 +174,38 @@ def test_what_is_missing_is_counted_for_the_outcome_that_is_ahead_or_asked_about
         vote("c", outcome="green"),
         vote("d", meaning=NO),
     )
-    assert missing(stage, 0, votes) == 1
-    assert missing(stage, 0, votes, "blue") == 1
-    assert missing(stage, 0, votes, "green") == 2
-    assert missing(stage, 0, votes, "red") == 3
-    assert missing(stage, 1, votes) == 3
-    assert missing(stage, 0, (*votes, vote("e", outcome="blue"), vote("f", outcome="blue"))) == 0
-    assert missing(stage, 0, (vote("a"), vote("sue", stead="a"))) == 2
+    assert count(stage, 0, votes, None).missing == 1
+    assert count(stage, 0, votes, None, "blue").missing == 1
+    assert count(stage, 0, votes, None, "green").missing == 2
+    assert count(stage, 0, votes, None, "red").missing == 3
+    assert count(stage, 1, votes, None).missing == 3
+    assert count(stage, 0, (*votes, vote("e", outcome="blue"), vote("f", outcome="blue")), None).missing == 0
+    assert count(stage, 0, (vote("a"), vote("sue", stead="a")), None).missing == 2
+
+
+def test_a_vote_that_counts_no_more_is_missing_again() -> None:
+    votes = (vote("ann", "team:dba"), vote("bob", "team:dba"))
+    assert count(TWO, 0, votes, {"ann": frozenset({"team:dba"}), "bob": frozenset({"team:dba"})}).missing == 0
+    assert count(TWO, 0, votes, {"ann": frozenset({"team:dba"}), "bob": frozenset()}).missing == 1
+
+
+def test_a_person_who_changes_their_mind_is_counted_once() -> None:
+    told = (vote("ann", "team:dba"), vote("ann", "team:dba", meaning=NO))
+    assert (count(TWO, 0, told, None).missing, count(TWO, 0, told, None).rejections) == (2, 1)
+    assert count(TWO, 0, told[::-1], None).missing == 1
+
+
+def test_of_two_people_of_the_same_party_one_of_the_other_is_still_missing() -> None:
+    assert count(EACH, 0, (vote("ann", "team:dba"), vote("bob", "team:dba")), None).missing == 1
+
+
+@given(st.lists(st.sampled_from([*"abc"]), max_size=6), st.lists(st.sampled_from(["yes", "no"]), max_size=6))
+def test_nothing_is_missing_only_where_the_votes_pass_the_stage(people: list[str], words: list[str]) -> None:
+    stage = Stage(need=2, reject_after=9)
+    votes = tuple(
+        vote(who, outcome=word, meaning=NO if word == "no" else Meaning.APPROVES)
+        for who, word in zip(people, words, strict=False)
+    )
+    assert (count(stage, 0, votes, None, "yes").missing == 0) <= (tally(stage, 0, votes) is not None)
+    if tally(stage, 0, votes) is None:
+        assert count(stage, 0, votes, None, "yes").missing > 0

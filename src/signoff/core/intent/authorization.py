@@ -6,7 +6,7 @@ requests; a direct request that asks no one is its own work, which it may also d
 key, may end other people's requests or act for an agent. Nobody on the requester's side chooses who decides.
 """
 
-from typing import Final
+from typing import Final, assert_never
 
 from msgspec.structs import replace
 
@@ -74,6 +74,8 @@ def authorize_command(actor: Actor, command: c.Command, intent: Intent | None) -
             c.Submit() | c.Tick() | c.AcceptPush() | c.FailPush() | c.ReportUnreachable() | c.CheckStaffing()
         ):
             raise Forbidden("not_allowed", "This cannot be asked of an intent that exists.")
+        case unknown:
+            assert_never(unknown)
 
 
 def allowed(actor: Actor, command: c.Command, intent: Intent) -> bool:

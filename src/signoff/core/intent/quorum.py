@@ -10,8 +10,9 @@ If several outcomes of a task mean approve, the quorum must agree on one of them
 outcome; the last one is the task's outcome.
 """
 
-from collections import Counter
 from collections.abc import Mapping
+
+import msgspec
 
 from signoff.core.directory.roles import DECIDING_ROLES
 from signoff.core.plan.task_types import Meaning, Stage, Vote
@@ -40,32 +41,56 @@ def voting_seat(vote: Vote) -> str:
 
 
 def tally(stage: Stage, at_stage: int, votes: tuple[Vote, ...], names: Names | None = None) -> Vote | None:
-    """The vote that decides this stage, or None while it is undecided."""
-    yes: dict[str, Vote] = {}
-    no: dict[str, Vote] = {}
+    """The vote that decides this stage, or None while it is open."""
+    seats: dict[str, Vote] = {}
     for vote in votes:
         if vote.at_stage != at_stage or not counts_toward_quorum(vote, names):
             continue
         if vote.meaning is Meaning.REQUESTS_CHANGES:
             return vote
-        for held in (yes, no):
-            held.pop(voting_seat(vote), None)
-        (yes if vote.meaning is Meaning.APPROVES else no)[voting_seat(vote)] = vote
-        same = [one for one in yes.values() if one.outcome == vote.outcome]
-        if len(no) >= stage.reject_after or _enough(stage, same):
+        _take_seat(seats, vote)
+        no = sum(one.meaning is Meaning.REJECTS for one in seats.values())
+        if no >= stage.reject_after or _enough(stage, _approvals(seats, vote.outcome)):
             return vote
     return None
 
 
-def missing(stage: Stage, at_stage: int, votes: tuple[Vote, ...], outcome: str = "") -> int:
-    """How many more people this stage needs at least for this outcome; without one, for the leading one."""
-    said = {
-        voting_seat(vote): vote.outcome
-        for vote in votes
-        if vote.at_stage == at_stage and vote.meaning is Meaning.APPROVES
-    }
-    chosen = Counter(said.values())
-    return max(0, stage.votes_needed - (chosen[outcome] if outcome else max(chosen.values(), default=0)))
+class Count(msgspec.Struct, frozen=True):
+    """How far an open stage is: persons still ``missing`` at least (0 where its votes would pass it), and the
+    ``rejections`` that count.
+    """
+
+    missing: int
+    rejections: int
+
+
+def count(
+    stage: Stage, at_stage: int, votes: tuple[Vote, ...], names: Names | None, outcome: str = ""
+) -> Count:
+    """How far this stage is towards ``outcome``; without one, towards the one ahead. Counts as ``tally`` does."""
+    seats: dict[str, Vote] = {}
+    for vote in votes:
+        if vote.at_stage == at_stage and counts_toward_quorum(vote, names):
+            _take_seat(seats, vote)
+    words = {vote.outcome for vote in seats.values() if vote.meaning is Meaning.APPROVES}
+    missing = min(
+        _missing(stage, _approvals(seats, word)) for word in ({outcome} if outcome else words or {""})
+    )
+    return Count(missing, sum(vote.meaning is Meaning.REJECTS for vote in seats.values()))
+
+
+def _take_seat(seats: dict[str, Vote], vote: Vote) -> None:
+    """The later vote of a seat is the seat's, and the last of all."""
+    seats.pop(voting_seat(vote), None)
+    seats[voting_seat(vote)] = vote
+
+
+def _approvals(seats: dict[str, Vote], outcome: str) -> list[Vote]:
+    return [vote for vote in seats.values() if vote.meaning is Meaning.APPROVES and vote.outcome == outcome]
+
+
+def _missing(stage: Stage, yes: list[Vote]) -> int:
+    return 0 if _enough(stage, yes) else max(1, stage.votes_needed - len(yes))
 
 
 def _enough(stage: Stage, yes: list[Vote]) -> bool:

@@ -15,10 +15,11 @@ from signoff.core.directory.authorization import Action, authorize
 from signoff.core.directory.model import ChatCode, ChatPerson, DirectoryChange
 from signoff.core.errors import Forbidden, NotFound, Refused
 from signoff.core.ids import split_ref
+from signoff.core.intent.answering_rights import stage_now
 from signoff.core.intent.authorization import authorize_command
 from signoff.core.intent.commands import Answer
 from signoff.core.intent.model import Task
-from signoff.core.intent.quorum import missing
+from signoff.core.intent.quorum import count
 from signoff.core.intent.wake import spec_of
 from signoff.core.plan.task_types import Strength
 from signoff.engine.clock import Clock
@@ -184,7 +185,8 @@ class Chat:
             return f"Recorded: {answer.outcome}."
         if held.stage != getattr(task, "stage", 0):
             return f"Recorded: {answer.outcome}. The next stage begins."
-        more = missing(spec_of(after, held).stages[held.stage], held.stage, held.votes)
+        names = (await self._directory.of(actor.workspace)).active_people
+        more = count(stage_now(after, held), held.stage, held.votes, names).missing
         return f"Recorded: {answer.outcome}." + (
             f" {more} more needed." if more else " It is not decided yet."
         )

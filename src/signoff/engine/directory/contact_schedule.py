@@ -15,12 +15,12 @@ from signoff.core.intent.answering_rights import answer_right, asked, requesters
 from signoff.core.intent.eligibility import named
 from signoff.core.intent.model import Intent, Requester, Task
 from signoff.core.intent.notifications import notified_names
-from signoff.core.intent.quorum import counts_toward_quorum, voting_seat
+from signoff.core.intent.quorum import count, voting_seat
 from signoff.core.intent.snoozed import suppressed
 from signoff.core.intent.upcoming import ContactKind, ScheduledContact, scheduled_contacts
 from signoff.core.intent.wake import began_at, spec_of
 from signoff.core.plan.plan import HumanStep, Plan
-from signoff.core.plan.task_types import Meaning, Stage, TaskSpec, Vote
+from signoff.core.plan.task_types import Stage, TaskSpec
 from signoff.core.plan.working_hours import later
 from signoff.core.policy.policy import applied
 from signoff.engine.directory.eligible_people import (
@@ -252,14 +252,5 @@ def _stage(number: int, stage: Stage, task: Task, directory: Snapshot) -> StageV
         stage = replace(stage, approvers=DECIDING_ROLES)
     if number == task.stage and task.assigned:
         stage = replace(stage, approvers=task.assigned)
-    yes = {voting_seat(v) for v in task.votes if _counts(v, number, directory)}
-    takes = stage.votes_needed
-    return StageView(number + 1, state, stage, takes, 0 if state == "done" else max(0, takes - len(yes)))
-
-
-def _counts(vote: Vote, number: int, directory: Snapshot) -> bool:
-    return (
-        vote.at_stage == number
-        and vote.meaning is Meaning.APPROVES
-        and counts_toward_quorum(vote, directory.active_people)
-    )
+    missing = count(stage, number, task.votes, directory.active_people).missing
+    return StageView(number + 1, state, stage, stage.votes_needed, 0 if state == "done" else missing)

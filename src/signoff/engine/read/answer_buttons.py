@@ -2,8 +2,9 @@
 
 import msgspec
 
+from signoff.core.intent.answering_rights import stage_now
 from signoff.core.intent.model import Intent, Task
-from signoff.core.intent.quorum import missing
+from signoff.core.intent.quorum import Count, Names, count
 from signoff.core.plan.plan import END, AgentStep, DelayStep, HumanStep, NotifyStep, Route, Step
 from signoff.core.plan.task_types import Meaning
 from signoff.core.plan.wording import label
@@ -18,33 +19,35 @@ class AnswerButton(msgspec.Struct, frozen=True):
     effect: str
 
 
-def answer_buttons(intent: Intent, step: HumanStep, task: Task | None) -> tuple[AnswerButton, ...]:
-    """The outcomes that the task allows, the approving one first."""
+def answer_buttons(
+    intent: Intent, step: HumanStep, task: Task | None, names: Names
+) -> tuple[AnswerButton, ...]:
+    """The outcomes that the task allows, the yes first. ``names``: what everybody who is active is called now."""
     words = step.task.open_to(task.agreed) if task else step.task.outcomes
-    found = [_choice(outcome, intent, step, task) for outcome in words]
+    found = [_choice(outcome, intent, step, task, names) for outcome in words]
     return tuple(sorted(found, key=lambda choice: ("yes", "changes", "no").index(choice.tone)))
 
 
-def _choice(outcome: str, intent: Intent, step: HumanStep, task: Task | None) -> AnswerButton:
+def _choice(outcome: str, intent: Intent, step: HumanStep, task: Task | None, names: Names) -> AnswerButton:
     said = label(step.task, outcome)
+    so_far = count(stage_now(intent, task), task.stage, task.votes, names, outcome) if task else None
     route = intent.plan.after_outcome(step, outcome)
     match step.task.meaning(outcome):
         case Meaning.REQUESTS_CHANGES:
             return AnswerButton(outcome, said, "changes", _on_changes(intent, route))
         case Meaning.APPROVES:
-            return AnswerButton(outcome, said, "yes", _on_yes(intent, step, task, outcome))
+            return AnswerButton(outcome, said, "yes", _on_yes(intent, step, task, so_far, outcome))
         case Meaning.REJECTS:
-            return AnswerButton(outcome, said, "no", _on_no(intent, step, task, route))
+            return AnswerButton(outcome, said, "no", _on_no(intent, step, task, so_far, route))
 
 
-def _on_yes(intent: Intent, step: HumanStep, task: Task | None, outcome: str) -> str:
+def _on_yes(intent: Intent, step: HumanStep, task: Task | None, so_far: Count | None, outcome: str) -> str:
     stages = step.task.stages
     several = len(step.task.outcomes_meaning(Meaning.APPROVES)) > 1
-    if task is not None:
-        left = missing(stages[task.stage], task.stage, task.votes, outcome)
-        if left > 1:
+    if task is not None and so_far is not None:
+        if so_far.missing > 1:
             same = " for the same" if several else ""
-            return f"Counts as one approval; {left - 1} more{same} needed."
+            return f"Counts as one approval; {so_far.missing - 1} more{same} needed."
         if task.stage + 1 < len(stages):
             return f"Completes stage {task.stage + 1} of {len(stages)}; then the next stage opens."
     target = step.task.outcome(outcome).goto or intent.plan.after_success(step)
@@ -53,11 +56,12 @@ def _on_yes(intent: Intent, step: HumanStep, task: Task | None, outcome: str) ->
     return _then(intent, target)
 
 
-def _on_no(intent: Intent, step: HumanStep, task: Task | None, route: Route | None) -> str:
-    if task is not None:
+def _on_no(
+    intent: Intent, step: HumanStep, task: Task | None, so_far: Count | None, route: Route | None
+) -> str:
+    if task is not None and so_far is not None:
         limit = step.task.stages[task.stage].reject_after
-        given = {v.person for v in task.votes if v.at_stage == task.stage and v.meaning is Meaning.REJECTS}
-        if limit - len(given) > 1:
+        if limit - so_far.rejections > 1:
             return f"Counts as one rejection; {limit} of them end the request."
     if route is not None and route.target != END:
         ends = "which its plan counts as a success" if route.success else "then the request fails"

@@ -7,9 +7,9 @@ from typing import Final
 import msgspec
 
 from signoff.core.directory.actors import Actor
-from signoff.core.intent.answering_rights import answer_right, asked
+from signoff.core.intent.answering_rights import answer_right, asked, stage_now
 from signoff.core.intent.model import Task
-from signoff.core.intent.quorum import missing
+from signoff.core.intent.quorum import count
 from signoff.core.intent.upcoming import ContactKind
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import Trait
@@ -96,7 +96,7 @@ def reasons(known: TaskContext, step: HumanStep) -> tuple[str, ...]:
     task = known.task
     if task is not None:
         found.append(_part(known.reader, known, task))
-        found.append(_quorum(step, task))
+        found.append(_quorum(known, step, task))
     return tuple(text for text in found if text)
 
 
@@ -117,8 +117,8 @@ def _part(reader: Actor, known: TaskContext, task: Task) -> str:
     return f"You may decide as {' and '.join(roles)} of this workspace." if roles else ""
 
 
-def _quorum(step: HumanStep, task: Task) -> str:
-    stage = step.task.stages[task.stage]
+def _quorum(known: Known, step: HumanStep, task: Task) -> str:
+    stage = stage_now(known.intent, task)
     need = stage.votes_needed
     place = (
         f"This is stage {task.stage + 1} of {len(step.task.stages)}. " if len(step.task.stages) > 1 else ""
@@ -128,7 +128,7 @@ def _quorum(step: HumanStep, task: Task) -> str:
     if need == 1:
         one = "One answer is enough." if Trait.INPUT in step.task.type.traits else "One approval decides."
         return one if len(stage.approvers) != 1 else "Your answer alone decides."
-    left = missing(stage, task.stage, task.votes)
+    left = count(stage, task.stage, task.votes, known.directory.active_people).missing
     return (
         f"{place}{need} different people must approve; {left} still {'is' if left == 1 else 'are'} missing."
     )
@@ -144,7 +144,7 @@ def approver_overview(known: TaskContext, step: HumanStep) -> ApproverOverview:
         if message.state in (WAITING, SENT, FAILED) and message.kind in _ASKING:
             told.setdefault(message.person, []).append(message)
     made = explain(known.intent, task, directory, known.now)
-    stage = step.task.stages[task.stage]
+    stage = stage_now(known.intent, task)
     shown, unsaid = soon(made.contacts)
     return ApproverOverview(
         seats=tuple(_seat(reach, known, told.get(reach.person, [])) for reach in made.may_decide),
@@ -158,7 +158,7 @@ def approver_overview(known: TaskContext, step: HumanStep) -> ApproverOverview:
         ),
         unsaid=unsaid,
         needed=stage.votes_needed,
-        missing=missing(stage, task.stage, task.votes),
+        missing=count(stage, task.stage, task.votes, directory.active_people).missing,
         taken_by=directory.display(task.taken_by) if task.taken_by else "",
     )
 

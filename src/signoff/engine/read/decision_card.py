@@ -235,7 +235,7 @@ def card(known: TaskContext) -> Card:
         words=words, others=approver_overview(known, step), stage=history.stage + 1, stages=len(spec.stages),
         votes=_votes(known),
         remarks=_remarks(known),
-        choices=answer_buttons(intent, step, known.task), barred=barred, weak=weak,
+        choices=answer_buttons(intent, step, known.task, known.directory.active_people), barred=barred, weak=weak,
         self_approval=not barred and on_requesters_side(known.reader, intent), folded=folded,
         needs_opening=folded and feared is not Risk.LOW, opened=known.opened, receipt=_receipt(known),
         form=spec.form, comment_required=spec.comment_required, evidence_required=spec.evidence_required,

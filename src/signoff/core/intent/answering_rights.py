@@ -132,5 +132,11 @@ def stand_ins(intent: Intent, task: Task) -> dict[str, tuple[str, ...]] | None:
     return held
 
 
-def eligible(actor: Actor, intent: Intent, task: Task) -> bool:
-    return answer_right(actor, intent, task) is not None
+def waits_for(actor: Actor, intent: Intent, task: Task) -> bool:
+    """Whether the task waits for this person's answer: they may give one, signed in as surely as it takes, and have not
+    answered at this stage.
+    """
+    if any(vote.person == actor.id and vote.at_stage == task.stage for vote in task.votes):
+        return False
+    barred = on_requesters_side(actor, intent) and not self_approval(actor, intent, task)
+    return not barred and answer_right(actor, intent, task) is not None

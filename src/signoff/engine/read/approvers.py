@@ -117,7 +117,7 @@ def _part(reader: Actor, known: TaskContext, task: Task) -> str:
     return f"You may decide as {' and '.join(roles)} of this workspace." if roles else ""
 
 
-def _quorum(known: Known, step: HumanStep, task: Task) -> str:
+def _quorum(known: TaskContext, step: HumanStep, task: Task) -> str:
     stage = stage_now(known.intent, task)
     need = stage.votes_needed
     place = (

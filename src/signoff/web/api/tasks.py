@@ -11,7 +11,7 @@ from signoff.core.ids import step_run_id
 from signoff.core.intent import events as e
 from signoff.core.intent.advance import Change
 from signoff.core.intent.answer_target import names_all
-from signoff.core.intent.answering_rights import eligible
+from signoff.core.intent.answering_rights import waits_for
 from signoff.core.intent.commands import Answer
 from signoff.core.intent.contradictions import one_meaning
 from signoff.core.intent.deleted_payload import payload_deleted
@@ -117,7 +117,7 @@ def _matcher(call: Call, display: Display) -> Callable[[Stored], bool]:
         intent = stored.intent
         task = intent.open
         if open_ones:
-            state = isinstance(task, Task) and (not mine or eligible(actor, intent, task))
+            state = isinstance(task, Task) and (not mine or waits_for(actor, intent, task))
         else:
             state = intent.ending is not None
         return (
@@ -259,7 +259,7 @@ async def mine(call: Call) -> MyTasksAnswer:
         page = await call.state.view.tasks(call.actor, after, _READ)
         for stored in page:
             task = stored.intent.open
-            if isinstance(task, Task) and (not person or eligible(call.actor, stored.intent, task)):
+            if isinstance(task, Task) and (not person or waits_for(call.actor, stored.intent, task)):
                 found.append(my_task(stored.intent, task))
                 shown.append(stored.intent)
         after = page[-1].intent.id if len(page) == _READ else None

@@ -9,10 +9,7 @@ from msgspec.structs import replace
 
 from signoff.core.directory.actors import Actor
 from signoff.core.directory.authorization import Action, permits
-from signoff.core.errors import Refused
-from signoff.core.intent.answering_rights import asked
-from signoff.core.intent.authorization import authorize_command
-from signoff.core.intent.commands import Answer
+from signoff.core.intent.answering_rights import asked, waits_for
 from signoff.core.intent.model import Intent, Task
 from signoff.core.intent.snoozed import active_snooze
 from signoff.store.work import Stored
@@ -23,21 +20,6 @@ _MOST_COUNTED: Final = 99
 _MOST_READS: Final = 25
 _MOST_BYTES: Final = 16 * 1024 * 1024  # of payloads that one page holds
 _FRESH_FOR: Final = 20.0  # seconds: absences begin and end without a word
-
-
-def is_mine(actor: Actor, intent: Intent, task: Task) -> bool:
-    """Whether this reader may answer now, and has not yet."""
-    if any(vote.person == actor.id and vote.at_stage == task.stage for vote in task.votes):
-        return False
-    try:
-        authorize_command(
-            actor,
-            Answer("", task.step_run, stage=task.stage, revision=task.revision, digest=task.digest),
-            intent,
-        )
-    except Refused:
-        return False
-    return True
 
 
 def is_my_teams(actor: Actor, intent: Intent, task: Task) -> bool:
@@ -105,7 +87,7 @@ class OpenTaskCounts:
             for stored in page:
                 task = stored.intent.open
                 if isinstance(task, Task) and active_snooze(task, actor.id) is None:
-                    count += is_mine(actor, stored.intent, task)
+                    count += waits_for(actor, stored.intent, task)
             if count > _MOST_COUNTED:
                 return f"{_MOST_COUNTED}+"
             if len(page) < READ:

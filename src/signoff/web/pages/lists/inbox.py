@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from signoff.core.directory.actors import Actor
 from signoff.core.errors import NotFound
 from signoff.core.ids import split_ref, step_run_id
+from signoff.core.intent.answering_rights import waits_for
 from signoff.core.intent.assurance import checked, verdict_of, worst_risk
 from signoff.core.intent.model import FINAL, Intent, Status, Task
 from signoff.core.intent.snoozed import active_snooze, snooze_of
@@ -26,7 +27,7 @@ from signoff.engine.read.view import LOOKED_AT
 from signoff.store.work import Filter, Stored
 from signoff.web.http.call import Page
 from signoff.web.pages.kit.handler import PageRequest
-from signoff.web.pages.kit.open_task_counts import is_mine, is_my_teams, open_tasks
+from signoff.web.pages.kit.open_task_counts import is_my_teams, open_tasks
 
 _PAGE: Final = 100
 _READ: Final = 200
@@ -132,7 +133,7 @@ def _chosen(
         step = one.intent.plan.by_id[task.step] if isinstance(task, Task) else None
         if not isinstance(task, Task) or not isinstance(step, HumanStep):
             continue
-        if (wanted.view == "mine" and not is_mine(actor, one.intent, task)) or (
+        if (wanted.view == "mine" and not waits_for(actor, one.intent, task)) or (
             wanted.view == "team" and not is_my_teams(actor, one.intent, task)
         ):
             continue
@@ -205,7 +206,7 @@ def _entry(stored: Stored, task: Task, step: HumanStep, actor: Actor, directory:
     return replace(
         _row(stored, step, directory), ref=step_run_id(intent.id, task.step_run), at=task.opened_at,
         due_at=ends_at(intent, task),
-        votes=len(task.votes), mine=is_mine(actor, intent, task),
+        votes=len(task.votes), mine=waits_for(actor, intent, task),
         snoozed_until=held.until if (held := active_snooze(task, actor.id)) else None,
         taken="you" if task.taken_by == actor.id else directory.display(task.taken_by) if task.taken_by else "",
         stage=f"stage {task.stage + 1} of {len(step.task.stages)}" if len(step.task.stages) > 1 else "",

@@ -8,13 +8,22 @@ from msgspec.structs import replace
 from signoff.core.directory.actors import Actor, StandIn
 from signoff.core.errors import Conflict, Forbidden, Invalid
 from signoff.core.intent import commands as c
-from signoff.core.intent.answering_rights import answer_right, eligible
+from signoff.core.intent.answering_rights import answer_right, waits_for
 from signoff.core.intent.decide import decide
 from signoff.core.intent.model import Delegation, Status
 from signoff.core.intent.transition import Transition
 from signoff.core.plan.plan import DelayStep
 from signoff.core.plan.schedules import Reminders
-from signoff.core.plan.task_types import Ending, Escalation, Fallback, Meaning, Outcome, Risk, Stage, TaskType
+from signoff.core.plan.task_types import (
+    Ending,
+    Escalation,
+    Fallback,
+    Meaning,
+    Outcome,
+    Stage,
+    Strength,
+    TaskType,
+)
 from tests.builders import (
     ADA,
     AGENT,
@@ -437,10 +446,26 @@ def test_the_rule_asks_for_the_ground_again_where_nothing_before_it_did() -> Non
     assert transition.trail == []
 
 
-def test_only_people_are_eligible() -> None:
+def test_a_task_waits_for_people_who_were_asked_alone() -> None:
     story = asking(Stage(("per_ann",)))
-    assert eligible(ANN, story.intent, story.task)
-    assert not eligible(OTTO, story.intent, story.task)
-    assert not eligible(
+    assert waits_for(ANN, story.intent, story.task)
+    assert not waits_for(OTTO, story.intent, story.task)
+    assert not waits_for(
         replace(SERVICE, id="per_ann", names=frozenset({"per_ann"})), story.intent, story.task
     )
+
+
+def test_a_task_waits_no_more_for_a_person_who_answered_nor_for_one_who_edited_it() -> None:
+    story = review(Stage(("per_ann", "per_otto", "per_emma"), need=2))
+    story.do(c.Revise("e" * 64, digest=story.task.digest), OTTO)
+    story.do(c.Answer("approved"), ANN)
+    assert [waits_for(who, story.intent, story.task) for who in (ANN, OTTO, EMMA)] == [False, False, True]
+    keyed = replace(EMMA, sponsors=("per_emma", "per_otto"))  # by a key that Otto made
+    assert not waits_for(keyed, story.intent, story.task)
+
+
+def test_a_task_that_takes_a_stronger_sign_in_waits_for_the_person_all_the_same() -> None:
+    story = asking(Stage(("per_ann",)), strength=Strength.SESSION)
+    by_link = replace(ANN, strength=Strength.LINK)
+    assert refused(story, c.Answer("approved"), by_link).code == "stronger_sign_in_required"
+    assert waits_for(by_link, story.intent, story.task)

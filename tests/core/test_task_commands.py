@@ -20,6 +20,7 @@ from signoff.core.plan.task_types import (
     Fallback,
     Meaning,
     Outcome,
+    Risk,
     Stage,
     Strength,
     TaskType,

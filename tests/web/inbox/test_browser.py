@@ -193,6 +193,7 @@ async def test_what_is_folded_is_opened_without_losing_what_was_typed(
         await ann.page.get_by_label("Comment").fill("I read all of it.")
         await ann.page.get_by_role("button", name="Show everything").click()
         await ann.page.get_by_text("DROP TABLE users;").first.wait_for()
+        await ann.page.wait_for_load_state()  # the page scrolls to #changes: a click before that can miss
         assert await ann.page.get_by_label("Comment").input_value() == "I read all of it."
         await ann.page.get_by_role("button", name="Approve", exact=True).click()
         await ann.page.get_by_text("You decided").wait_for()

@@ -604,7 +604,7 @@ def test_silence_that_counts_as_a_success_is_a_loosening_that_is_named() -> None
     long = compile_policy({"deadline": "1h", "on_timeout": {"goto": "tell"}})
     success = compile_policy({"deadline": "1h", "on_timeout": {"goto": "tell", "as": "success"}})
     assert plain == long
-    assert why_relaxed(plain, success) == ["what nobody decided counts as a success, by way of step tell"]
+    assert why_relaxed(plain, success) == ["an unanswered task counts as a success, through step tell"]
     assert why_relaxed(success, plain) == why_relaxed(success, success) == []
     elsewhere = compile_policy({"deadline": "1h", "on_timeout": {"goto": "other", "as": "success"}})
     assert why_relaxed(success, elsewhere) != []

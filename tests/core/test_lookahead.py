@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from signoff.core.intent.decision_digest import envelope_digest
 from signoff.core.plan.lookahead import upcoming_steps
 from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Plan, Step, check_plan
-from signoff.core.plan.task_types import Fallback, TaskSpec, TaskType
+from signoff.core.plan.task_types import Fallback, Meaning, Outcome, TaskSpec, TaskType
 from signoff.store.rows import plan_digest
 from tests.builders import Story, approve, gate, validate
 
@@ -44,6 +44,22 @@ def test_what_runs_when_a_later_step_fails_is_told_too() -> None:
     assert told(*steps) == [("apply", "yes"), ("undo", "yes"), ("call", "yes")]
     plan = check_plan(Plan(steps))
     assert [one.detour for one in upcoming_steps(plan, plan.human_step("approve"))] == [False, True, True]
+
+
+def test_the_approving_outcomes_that_lead_to_a_step_are_named_if_not_all_do() -> None:
+    own = (
+        Outcome("full", Meaning.APPROVES), Outcome("canary", Meaning.APPROVES, goto="few"),
+        Outcome("no", Meaning.REJECTS),
+    )  # fmt: skip
+    task = TaskSpec(outcomes=("full", "canary", "no"), own=own)
+    steps = (
+        HumanStep(id="ask", task=task, on_success="all"),
+        work("all", on_success="tell"), work("few", on_success="tell"), work("tell"),
+    )  # fmt: skip
+    plan = check_plan(Plan(steps))
+    assert {one.step.id: one.outcomes for one in upcoming_steps(plan, plan.human_step("ask"))} == {
+        "all": ("full",), "few": ("canary",), "tell": (),
+    }  # fmt: skip
 
 
 def test_a_second_gate_hides_nothing_from_the_first_one() -> None:

@@ -47,7 +47,7 @@ def text(about: str, policy: Policy, **directory: bool) -> str:
     ],
 )
 def test_a_span_is_said_whole(span: timedelta, said: str) -> None:
-    assert text("On silence", Policy(deadline=span)) == f"after {said} the task expires; nothing is approved"
+    assert text("On expiry", Policy(deadline=span)) == f"after {said} the task expires; nothing is approved"
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_span_is_said_whole(span: timedelta, said: str) -> None:
         (Stage(("team:dba",), 2), "2 different people of team:dba"),
         (
             Stage(("team:dba", "per_x"), every=True),
-            "one person of each, a different one each: team:dba; per_x",
+            "a different person for each of: team:dba; per_x",
         ),
         (Stage(("team:dba",), every=True), "one approval, from team:dba"),
         (Stage(("per_x",), 1, 2), "one approval, from per_x; 2 rejections end it"),
@@ -70,10 +70,10 @@ def test_who_decides(stage: Stage, said: str) -> None:
 
 
 def test_whether_the_requester_may_decide_and_who_says_so() -> None:
-    barred = "nobody on the requester's side counts"
+    barred = "nobody on the requester's side may decide"
     assert text("Own requests", Policy()) == f"barred by the workspace: {barred}"
     assert text("Own requests", Policy(self_approval=False)) == f"barred by this policy: {barred}"
-    allowed = "the requester may decide, and the record says so"
+    allowed = "the requester may decide; the audit trail records it"
     assert text("Own requests", Policy(), self_approval=True) == f"allowed by the workspace: {allowed}"
     assert text("Own requests", Policy(self_approval=True)) == f"allowed by this policy: {allowed}"
 
@@ -84,7 +84,7 @@ def test_reminders_and_escalation() -> None:
     )
     assert text("Reminders", Policy(remind=Reminders(HOUR, HOUR, 1))) == "after 1h, at most 1"
     later = Policy(escalate=(Escalation(2 * HOUR, ("role:owner", "per_x")),))
-    assert text("After 2h", later) == "role:owner; per_x may decide too, and hear of it"
+    assert text("After 2h", later) == "role:owner; per_x may also decide"
 
 
 @pytest.mark.parametrize(
@@ -121,19 +121,19 @@ def test_reminders_and_escalation() -> None:
     ],
 )
 def test_what_follows_silence(policy: dict[str, Any], said: str) -> None:
-    assert text("On silence", Policy(**{"deadline": HOUR, "risk": Risk.LOW, **policy})) == said
+    assert text("On expiry", Policy(**{"deadline": HOUR, "risk": Risk.LOW, **policy})) == said
 
 
 def test_working_hours_and_the_proof() -> None:
     week = Hours("Europe/Berlin", (0, 1, 2, 3, 4), time(8), time(18))
     assert text("Hours", Policy(hours=week)) == (
-        "mon to fri, 08:00 to 18:00, Europe/Berlin; outside them reminders and escalation stand still"
+        "mon to fri, 08:00 to 18:00, Europe/Berlin; outside them reminders and escalation pause"
     )
     odd = Policy(hours=Hours("UTC", (0, 2), time(8), time(18)), deadline_in_hours=True)
     assert text("Hours", odd) == (
-        "mon, wed, 08:00 to 18:00, UTC; outside them reminders, escalation and the deadline stand still"
+        "mon, wed, 08:00 to 18:00, UTC; outside them reminders, escalation and the deadline pause"
     )
-    assert text("Proof", Policy(strength=Strength.SESSION)) == PROOFS[Strength.SESSION]
+    assert text("Assurance", Policy(strength=Strength.SESSION)) == PROOFS[Strength.SESSION]
     abouts = [clause.about for clause in clauses(Policy(), Directory())]
-    assert abouts == ["Who decides", "Own requests", "On silence", "Proof"]
-    assert Clause("On silence", "nothing happens: the task stays open") in clauses(Policy(), Directory())
+    assert abouts == ["Who decides", "Own requests", "On expiry", "Assurance"]
+    assert Clause("On expiry", "nothing happens: the task stays open") in clauses(Policy(), Directory())

@@ -38,7 +38,7 @@ LOOSER: list[tuple[str, dict[str, Any], str]] = [
     ("risk", {"risk": Risk.LOW}, "it counts as low risk, not high"),
     ("self_approval", {"self_approval": True}, "the requester may decide it"),
     ("self_approval", {"self_approval": None}, "the requester may decide it"),
-    ("stages", {"stages": STRICT.stages[:1]}, "it takes 1 of what were 2 stages"),
+    ("stages", {"stages": STRICT.stages[:1]}, "it has 1 instead of 2 stages"),
     ("stages", {"stages": (Stage(("team:dba",)), STRICT.stages[1])}, "stage 1 takes 1 instead of 2"),
     (
         "stages",
@@ -48,30 +48,30 @@ LOOSER: list[tuple[str, dict[str, Any], str]] = [
     (
         "stages",
         {"stages": (Stage(("team:dba", "team:dev"), need=2), STRICT.stages[1])},
-        "stage 1 may be decided by others than before",
+        "stage 1 may be decided by other people than before",
     ),
-    ("stages", {"stages": (Stage(need=2), STRICT.stages[1])}, "stage 1 may be decided by others than before"),
+    ("stages", {"stages": (Stage(need=2), STRICT.stages[1])}, "stage 1 may be decided by other people than before"),
     (
         "stages",
         {"stages": (STRICT.stages[0], Stage(("per_ann",), every=True))},
-        "stage 2 may be decided by others than before",
+        "stage 2 may be decided by other people than before",
     ),
     (
         "stages",
         {"stages": (STRICT.stages[0], Stage(("per_ann", "per_otto")))},
-        "stage 2 may be decided by others than before",
+        "stage 2 may be decided by other people than before",
     ),
     (
         "escalate",
         {"escalate": (Escalation(HOUR, ("role:owner",)),)},
-        "its escalation reaches others than before, or the same earlier",
+        "its escalation reaches other people than before, or reaches them earlier",
     ),
     (
         "escalate",
         {"escalate": (Escalation(2 * HOUR, ("role:owner", "per_eve")),)},
-        "its escalation reaches others than before, or the same earlier",
+        "its escalation reaches other people than before, or reaches them earlier",
     ),
-    ("hours", {"hours": DAY}, "its escalation may come earlier: it counts other hours"),
+    ("hours", {"hours": DAY}, "its escalation may come earlier: its working hours differ"),
     ("deadline", {"deadline": 9 * HOUR}, "there is more time to approve"),
     ("deadline", {"deadline": None}, "there is more time to approve"),
     (
@@ -82,13 +82,13 @@ LOOSER: list[tuple[str, dict[str, Any], str]] = [
     (
         "fallback",
         {"fallback": Fallback.OUTCOME, "fallback_outcome": "approved"},
-        "silence leads elsewhere",
+        "an unanswered task has another fallback",
     ),
-    ("goto", {"goto": "apply"}, "silence leads elsewhere"),
+    ("goto", {"goto": "apply"}, "an unanswered task has another fallback"),
     (
         "goto_as",
         {"goto": "apply", "goto_as": "success"},
-        "what nobody decided counts as a success, by way of step apply",
+        "an unanswered task counts as a success, through step apply",
     ),
 ]  # fmt: skip
 STRICTER: list[tuple[str, dict[str, Any]]] = [
@@ -144,7 +144,7 @@ def test_what_was_open_to_everybody_who_may_approve_is_narrowed_by_naming_some_o
 def test_several_things_are_all_said() -> None:
     found = why(strength=Strength.LINK, risk=Risk.LOW, stages=(Stage(("team:dba",), reject_after=3),))
     assert found == [
-        "it takes 1 of what were 2 stages",
+        "it has 1 instead of 2 stages",
         "stage 1 takes 1 instead of 2",
         "stage 1 ends after 3 rejections instead of 1",
         "a weaker sign-in is enough: link, not session",
@@ -154,7 +154,7 @@ def test_several_things_are_all_said() -> None:
 
 def test_the_same_ladder_in_other_hours_may_reach_people_earlier() -> None:
     hourly = replace(STRICT, hours=DAY, deadline=None)
-    assert why(hourly, hours=NIGHT) == ["its escalation may come earlier: it counts other hours"]
+    assert why(hourly, hours=NIGHT) == ["its escalation may come earlier: its working hours differ"]
     assert why(replace(hourly, escalate=()), hours=NIGHT) == []
 
 

@@ -13,6 +13,7 @@ from signoff.core.plan.wording import (
     from_workflow,
     label,
     on_expiry_text,
+    outcome_text,
     question,
     type_text,
     what_now,
@@ -39,8 +40,10 @@ def silence(
 
 def test_a_yes_after_silence_says_that_an_earlier_no_stays() -> None:
     fields: dict[str, Any] = {"fallback": Fallback.OUTCOME, "fallback_outcome": "approved"}
-    assert silence(**fields).endswith("goes on as 'approved', because its policy says so.")
-    assert silence(refused=True, **fields).endswith("says so and then fails, unless somebody approves.")
+    assert silence(**fields).endswith("goes on as 'approved', as its policy defines.")
+    assert silence(refused=True, **fields).endswith(
+        "as its policy defines and then fails, unless somebody approves."
+    )
 
 
 @pytest.mark.parametrize("kind", TaskType)
@@ -99,7 +102,7 @@ def test_a_button_says_what_its_outcome_does() -> None:
         (Ending.SUPERSEDED, "again", "Again (changes requested)"),
         (Ending.EXPIRED, "approved", "Expired"),
         (Ending.WITHDRAWN, "withdrawn", "Withdrawn"),
-        (Ending.UNDELIVERABLE, "undeliverable", "Nobody could be reached"),
+        (Ending.UNDELIVERABLE, "undeliverable", "No approver could be reached"),
     ],
 )
 def test_how_it_ended_is_said_with_the_word_that_was_answered(
@@ -109,12 +112,12 @@ def test_how_it_ended_is_said_with_the_word_that_was_answered(
 
 
 def test_a_yes_that_silence_brought_is_not_called_anybodys() -> None:
-    assert "not by anybody's yes" in what_now(Ending.EXPIRED, "approved")
-    assert "not by anybody's yes" in what_now(Ending.EXPIRED, "ship_it", "positive")
-    assert "Silence is not consent" in what_now(Ending.EXPIRED, "expired")
-    assert "Silence is not consent" in what_now(Ending.EXPIRED, "approved", "negative")
+    assert "no person approved it" in what_now(Ending.EXPIRED, "approved")
+    assert "no person approved it" in what_now(Ending.EXPIRED, "ship_it", "positive")
+    assert "Silence is never consent" in what_now(Ending.EXPIRED, "expired")
+    assert "Silence is never consent" in what_now(Ending.EXPIRED, "approved", "negative")
     assert what_now(Ending.APPROVED, "approved") == ""
-    assert what_now(Ending.WITHDRAWN, "withdrawn") == "There is nothing to decide any more."
+    assert what_now(Ending.WITHDRAWN, "withdrawn") == "There is nothing left to decide."
 
 
 # -- what silence will bring
@@ -141,7 +144,7 @@ def test_a_policys_yes_says_where_the_request_goes_on() -> None:
     def goes_on(**fields: Any) -> str:
         return silence(fallback=Fallback.OUTCOME, fallback_outcome="approved", **fields)
 
-    assert "the request goes on as 'approved', because its policy says so" in goes_on()
+    assert "the request goes on as 'approved', as its policy defines" in goes_on()
     assert "the request goes on as 'approved'" in goes_on(on_success="end")
     assert "the request goes on with step 'apply' as 'approved'" in goes_on(on_success="apply")
     own = (Outcome("ship", Meaning.APPROVES, goto="apply"),)
@@ -192,3 +195,10 @@ def test_where_a_no_leads(route: Route | None, words: str) -> None:
 def test_what_is_said_of_a_no_is_what_the_plan_does() -> None:
     plan = check_plan(Plan((ask(on_failure="validate"), validate())))
     assert "step 'validate'" in after_no(plan.after_outcome(plan.human_step("ask"), "rejected"))
+
+
+def test_a_custom_outcome_is_shown_by_its_label() -> None:
+    spec = TaskSpec(own=(Outcome("canary", Meaning.APPROVES, label="Canary first"),))
+    assert ended(Ending.APPROVED, "canary", spec) == "Canary first (approved)"
+    assert outcome_text(spec, "canary") == "Canary first"
+    assert outcome_text(spec, "changes_requested") == "changes requested"

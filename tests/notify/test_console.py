@@ -72,7 +72,7 @@ async def test_a_terminal_that_was_closed_stops_no_decision(
             for _ in range(2):
                 assert (await http.post("/v1/intents", json=_asking("Yes?"))).status_code == 200
     assert [r.message for r in caplog.records if "terminal" in r.message] == [
-        "the terminal cannot be written to any more (the reader is gone); notices are not shown there"
+        "the terminal can no longer be written to (the reader is gone); notifications are not shown there"
     ]
 
 

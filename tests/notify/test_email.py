@@ -119,7 +119,7 @@ async def test_every_end_is_told_to_whoever_was_asked_and_to_who_asked(
     said = f"{subject}: Run the migration on prod?"
     assert told == {"ann@acme.example": said, "rita@acme.example": said}
     if end == "silence":
-        assert "Silence is not consent" in server.mails[-1].get_body(("plain",)).get_content()
+        assert "Silence is never consent" in server.mails[-1].get_body(("plain",)).get_content()
 
 
 async def test_news_of_a_decision_says_who_answered_what_and_why_and_what_it_was_about(

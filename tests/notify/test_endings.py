@@ -23,7 +23,7 @@ from tests.notify.smtp_sink import smtp_sink
 ENDINGS = ("approved", "rejected", "expired", "withdrawn", "superseded", "undeliverable")
 SAID = {
     "approved": "Approved", "rejected": "Rejected", "expired": "Expired", "withdrawn": "Withdrawn",
-    "superseded": "Changes requested", "undeliverable": "Nobody could be reached",
+    "superseded": "Changes requested", "undeliverable": "No approver could be reached",
 }  # fmt: skip
 
 

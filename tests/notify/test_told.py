@@ -104,7 +104,7 @@ async def test_each_address_of_apprise_is_tried_for_itself_and_shows_no_secret(
             }
             assert became[name_of(urls[0])] == "delivered"
             assert became[name_of(urls[1])].startswith(
-                "failed so far, 3 attempts: the service did not take it"
+                "failed so far, 3 attempts: the service did not accept it"
             )
             assert len(good.got) == 1  # the one that took it is not sent it again for the other's sake
             assert not [where for where in became if SECRET in where]
@@ -134,8 +134,8 @@ async def test_the_next_channel_took_over_and_the_ladder_moved_on_are_on_the_pag
         await speaks(slack, RITA)
         rita = await reader(slack.web, RITA.id)
         page = await rita.get(f"/intents/{intent.id}")
-        assert f"a decision is needed, by mail: {refused}; Slack was used instead" in page.text
-        assert "a decision is needed, by Slack: delivered" in page.text
+        assert f"decision needed, by mail: {refused}; Slack was used instead" in page.text
+        assert "decision needed, by Slack: delivered" in page.text
         page = await rita.get(f"/tasks/{intent.id[:-4]}0001")
         assert "notified by Slack, as mail failed" in page.text
 

@@ -53,7 +53,21 @@ async def test_each_is_offered_with_its_label_and_meaning(web: WebEnv) -> None:
     page = await (await reader(web, "ann")).get(f"/tasks/{task_id}")
     for label in ("Roll out to everybody", "Canary first", "Not this quarter", "Reject"):
         assert label in page.text
-    assert "which its plan counts as a success" in page.text
+    assert "The plan counts this as a success" in page.text
+
+
+async def test_the_card_names_the_outcomes_that_lead_to_a_step_and_shows_answers_by_their_label(
+    web: WebEnv,
+) -> None:
+    task_id = await asked(web)
+    ann = await reader(web, "ann")
+    page = await ann.get(f"/tasks/{task_id}")
+    assert f"{FEW['id']} " in page.text
+    assert "Only after “Canary first”" in page.text
+    assert (await web.answer(task_id, "canary", "ann")).status == 200
+    receipt = (await ann.get(f"/tasks/{task_id}")).text
+    assert "You decided: Canary first" in receipt
+    assert (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]["outcome"] == "canary"
 
 
 @pytest.mark.parametrize(

@@ -80,9 +80,9 @@ class Apprise:
             async with asyncio.timeout(_TIMEOUT):
                 sent = await asyncio.to_thread(self._notify, urls, title, body)
         except TimeoutError as error:
-            raise NotSent("the service gave no answer in time") from error
+            raise NotSent("the service did not answer in time") from error
         if not sent:
-            raise NotSent("the service did not take it; the server's log has what Apprise says of it")
+            raise NotSent("the service did not accept it; Apprise's error is in the server's log")
 
     def _notify(self, urls: Sequence[str], title: str, body: str) -> bool:
         import apprise  # half a second and 20 MB: when it is first needed
@@ -93,7 +93,7 @@ class Apprise:
         sender: Any = apprise.Apprise(asset=asset)
         for url in urls:
             if not sender.add(url):
-                log.warning("Apprise does not understand a %s:// address", url.partition("://")[0])
+                log.warning("Apprise does not support %s:// URLs", url.partition("://")[0])
                 return False
         return bool(sender.notify(body=body, title=title, body_format=apprise.NotifyFormat.TEXT))
 

@@ -44,7 +44,9 @@ class Console:
             self._line("\n".join(texts))
         except (OSError, ValueError) as error:
             self._open = False
-            log.warning("the terminal cannot be written to any more (%s); notices are not shown there", error)
+            log.warning(
+                "the terminal can no longer be written to (%s); notifications are not shown there", error
+            )
 
 
 def _text(notification: Notification) -> str:

@@ -14,7 +14,9 @@ from playwright.async_api import Browser, Page, async_playwright
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
 DESKTOP = {"width": 1100, "height": 800}
-PATIENCE = 45_000.0  # milliseconds: a guard against hanging, below the limit of a test so that the step is named
+PATIENCE = (
+    45_000.0  # milliseconds: a guard against hanging, below the limit of a test so that the step is named
+)
 PHONE = {"width": 390, "height": 844}
 _RUN = """async () => {
   const found = await axe.run(document, {resultTypes: ['violations']});

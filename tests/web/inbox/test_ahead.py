@@ -32,7 +32,7 @@ async def test_the_input_of_a_later_step_and_its_agent_are_on_the_page(web: WebE
     page = await (await reader(web, "ann")).get(f"/tasks/{task_id}")
     assert "Next steps after an approval" in page.text
     assert "apply agent://elsewhere/prod/runner runs it." in page.text
-    assert "as the requester wrote it: What apply is given Field Value command " + DANGER in page.text
+    assert "from the requester: Input of apply Field Value command " + DANGER in page.text
     assert page.form(f"/tasks/{task_id}")["buttons"] == ["approved", "rejected"]
 
 
@@ -66,6 +66,9 @@ async def test_the_page_of_what_failed_after_a_yes_offers_to_run_it_again(web: W
     await oscar.post(f"/intents/{intent_id}/rerun", {})
     [again] = (await web.post(agent, {}, "oscar"))["deliveries"]
     assert again["intent_id"] != intent_id
+    new = await oscar.get(f"/intents/{again['intent_id']}")
+    assert f"Rerun of {intent_id}" in new.text
+    assert "Rerun started" in new.text
 
 
 async def test_what_runs_when_a_step_fails_is_on_the_page_as_that(web: WebEnv) -> None:

@@ -214,14 +214,14 @@ async def test_a_policy_is_told_in_plain_words_with_every_contact_to_come(web: W
         "Stage 2 2 different people of team dba (Ann Lee, Emma Stone, Otto Berg); 2 rejections end it",
         "Own requests barred by this policy",
         "Reminders after 5m, then every 30m, at most 5",
-        "After 30m Otto Berg may decide too",
-        "On silence after 8h the task expires; nothing is approved",
-        "Hours mon to fri, 08:00 to 18:00, Europe/Berlin; outside them reminders and escalation stand still",
-        "Proof whoever decides signs in by mail",
+        "After 30m Otto Berg may also decide",
+        "On expiry after 8h the task expires; nothing is approved",
+        "Hours mon to fri, 08:00 to 18:00, Europe/Berlin; outside them reminders and escalation pause",
+        "Assurance the approver must sign in by mail",
         "Reminder 1 of 5, to Ann Lee",
         "2 more reminders",
         "The task expires",
-        "made by Oscar Lind",
+        "created by Oscar Lind",
     ):
         assert said in page.text, said
     everyday = await (await reader(web, "aud")).get("/policies")

@@ -179,6 +179,6 @@ async def test_a_things_page_shows_its_latest_changes_and_leads_to_the_older_one
     )
     rest = await oscar.get(older)
     assert page.text.count("changed by Oscar") == 20
-    assert (rest.text.count("changed by Oscar"), rest.text.count("made by Oscar")) == (4, 1)
+    assert (rest.text.count("changed by Oscar"), rest.text.count("created by Oscar")) == (4, 1)
     assert "team dba" not in rest.text
     assert "Change log: team sre" in rest.text

@@ -9,14 +9,18 @@ import msgspec
 
 from signoff.core.plan.plan import After as After
 from signoff.core.plan.plan import AgentStep, HumanStep, NotifyStep, Plan, Step
+from signoff.core.plan.task_types import Meaning
 
 
 class UpcomingStep(msgspec.Struct, frozen=True):
-    """A step, and the answers it may follow. ``detour``: it runs only if an earlier step does not succeed."""
+    """A step, and the answers it may follow. ``detour``: it runs only if an earlier step does not succeed;
+    ``outcomes``: the approving outcomes that lead to it, if not all of them do.
+    """
 
     step: Step
     after: tuple[After, ...]
     detour: bool = False
+    outcomes: tuple[str, ...] = ()
 
     @property
     def given(self) -> dict[str, Any]:
@@ -35,16 +39,34 @@ def upcoming_steps(plan: Plan, gate: HumanStep) -> tuple[UpcomingStep, ...]:
     """
     found: dict[str, list[After]] = {}
     straight: set[str] = set()
+    approved: dict[str, set[str]] = {}  # the steps behind each target of an approving outcome
     for route in plan.routes(gate):
         straight |= _straight(plan, gate, route.target)
-        for step_id in _reached(plan, gate, route.target):
+        reached = _reached(plan, gate, route.target)
+        if route.after is After.YES:
+            approved[route.target] = set(reached)
+        for step_id in reached:
             after = found.setdefault(step_id, [])
             if route.after not in after:
                 after.append(route.after)
+    chosen = _chosen(plan, gate, approved)
     return tuple(
-        UpcomingStep(plan.by_id[step_id], tuple(after), step_id not in straight)
+        UpcomingStep(plan.by_id[step_id], tuple(after), step_id not in straight, chosen.get(step_id, ()))
         for step_id, after in found.items()
     )
+
+
+def _chosen(plan: Plan, gate: HumanStep, approved: dict[str, set[str]]) -> dict[str, tuple[str, ...]]:
+    """For each step that only some approving outcomes lead to: which. ``approved``: the steps behind each target."""
+    if len(approved) < 2:
+        return {}
+    found: dict[str, tuple[str, ...]] = {}
+    for name in gate.task.outcomes_meaning(Meaning.APPROVES):
+        route = plan.after_outcome(gate, name)
+        for step_id in approved.get(route.target, ()) if route else ():
+            found[step_id] = (*found.get(step_id, ()), name)
+    everywhere = set.intersection(*approved.values())
+    return {step_id: names for step_id, names in found.items() if step_id not in everywhere}
 
 
 def _straight(plan: Plan, gate: HumanStep, target: str) -> set[str]:

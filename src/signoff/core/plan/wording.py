@@ -30,21 +30,21 @@ MEANT: Final = {
 _ENDED: Final = {
     Ending.EXPIRED: "Expired",
     Ending.WITHDRAWN: "Withdrawn",
-    Ending.UNDELIVERABLE: "Nobody could be reached",
+    Ending.UNDELIVERABLE: "No approver could be reached",
 }
 _NEXT: Final = {
-    Ending.EXPIRED: "Nobody decided in time. Silence is not consent.",
-    Ending.WITHDRAWN: "There is nothing to decide any more.",
-    Ending.UNDELIVERABLE: "No message reached anybody who may decide, so nothing was decided.",
+    Ending.EXPIRED: "No decision before the deadline. Silence is never consent.",
+    Ending.WITHDRAWN: "There is nothing left to decide.",
+    Ending.UNDELIVERABLE: "No eligible approver could be reached, so nothing was decided.",
 }
 # How surely it must be known who decides, and how one comes to it.
 PROOFS: Final = {
     Strength.LINK: "a link from a message, a chat account or a key is enough",
-    Strength.SESSION: "whoever decides signs in by mail; a key, a chat account or a link from a message is not enough",
-    Strength.STEP_UP: "whoever decides must prove who they are once more",
+    Strength.SESSION: "the approver must sign in by mail; a key, a chat account or a link from a message is not enough",
+    Strength.STEP_UP: "the approver must verify their identity again",
 }
 NO_MAIL: Final = (
-    "This server sends no mail: whoever runs it makes a sign-in link, with signoff db signin-link ADDRESS"
+    "This server sends no mail: its operator can create a sign-in link with signoff db signin-link ADDRESS"
 )
 
 
@@ -79,13 +79,20 @@ def label(spec: TaskSpec, word: str) -> str:
     return BUILT_IN[word].label if word in BUILT_IN else f"Answer “{word}”"
 
 
-def ended(ending: Ending, outcome: str) -> str:
+def outcome_text(spec: TaskSpec, outcome: str) -> str:
+    """An outcome that was chosen: the label of a custom one, else its name in words."""
+    own = next((one for one in spec.own if one.name == outcome and one.label), None)
+    return own.label if own is not None else outcome.replace("_", " ")
+
+
+def ended(ending: Ending, outcome: str, spec: TaskSpec | None = None) -> str:
     """How it ended, in a word or a few; the outcome if there is one."""
     if ending is Ending.REJECTED and meaning_of(outcome) is Meaning.APPROVES:  # a form that says no
         return "Rejected"
     if said := _ENDED.get(ending):
         return said
-    word = outcome.replace("_", " ").capitalize() or ending.value.capitalize()
+    word = (outcome_text(spec, outcome) if spec else outcome.replace("_", " ")) or ending.value
+    word = word[:1].upper() + word[1:]
     return word if outcome in BUILT_IN or not outcome else f"{word} ({MEANT.get(ending, ending.value)})"
 
 
@@ -94,7 +101,9 @@ def what_now(ending: Ending, outcome: str, means: str = "") -> str:
     defined it.
     """
     if ending is Ending.EXPIRED and (means or meaning_of(outcome)) == Meaning.APPROVES:
-        return f"Nobody decided in time. It goes on as {outcome!r} because its policy says so, not by anybody's yes."
+        return (
+            f"No decision before the deadline. Its policy continues it as {outcome!r}; no person approved it."
+        )
     return _NEXT.get(ending, "")
 
 
@@ -121,7 +130,7 @@ def _after_silence(step: HumanStep, refused: bool) -> str:
             "the request goes on" if target in (None, END) else f"the request goes on with step {target!r}"
         )
         ends = " and then fails, unless somebody approves" if refused else ""
-        return f"{goes_on} as {spec.fallback_outcome!r}, because its policy says so{ends}"
+        return f"{goes_on} as {spec.fallback_outcome!r}, as its policy defines{ends}"
     route = NO_PLAN.after_silence(step)
     if route is not None and refused:
         route = replace(route, success=False)

@@ -86,12 +86,12 @@ class PolicyField:
 
 class Approve(PolicyField):
     name, sets = "approve", ("stages",)
-    stricter = "more stages; of each stage fewer names, a higher `need`, a lower `reject_after`"
+    stricter = "more stages; in each stage fewer approvers, a higher `need`, a lower `reject_after`"
 
     def relaxed(self, before: Policy, after: Policy) -> list[str]:
         found = []
         if len(after.stages) < len(before.stages):
-            found.append(f"it takes {len(after.stages)} of what were {len(before.stages)} stages")
+            found.append(f"it has {len(after.stages)} instead of {len(before.stages)} stages")
         for number, (old, new) in enumerate(zip(before.stages, after.stages, strict=False), start=1):
             found += [f"stage {number} {why}" for why in _why_less(old, new)]
         return found
@@ -125,7 +125,7 @@ def _why_less(before: Stage, after: Stage) -> list[str]:
         found.append(f"takes {after.need} instead of {before.need}")
     if after.reject_after > before.reject_after:
         found.append(f"ends after {after.reject_after} rejections instead of {before.reject_after}")
-    return found or ([] if _no_wider(before, after) else ["may be decided by others than before"])
+    return found or ([] if _no_wider(before, after) else ["may be decided by other people than before"])
 
 
 def _no_wider(before: Stage, after: Stage) -> bool:
@@ -140,7 +140,7 @@ def stage_text(stage: Stage, names: DirectoryNames) -> str:
     count = stage.votes_needed
     who = names.approvers(stage.approvers) if stage.approvers else f"anyone who may approve: {names.anyone()}"
     if stage.every and count > 1:
-        text = f"one person of each, a different one each: {who}"
+        text = f"a different person for each of: {who}"
     else:
         text = f"{count} different people of {who}" if count > 1 else f"one approval, from {who}"
     return text + (f"; {stage.reject_after} rejections end it" if stage.reject_after > 1 else "")
@@ -161,9 +161,11 @@ class SelfApproval(PolicyField):
         by = "the workspace" if policy.self_approval is None else "this policy"
         if allowed:
             return [
-                Clause("Own requests", f"allowed by {by}: the requester may decide, and the record says so")
+                Clause(
+                    "Own requests", f"allowed by {by}: the requester may decide; the audit trail records it"
+                )
             ]
-        return [Clause("Own requests", f"barred by {by}: nobody on the requester's side counts")]
+        return [Clause("Own requests", f"barred by {by}: nobody on the requester's side may decide")]
 
 
 class Remind(PolicyField):
@@ -180,7 +182,7 @@ class Remind(PolicyField):
 
 
 class Escalate(PolicyField):
-    name, sets, stricter = "escalate", ("escalate",), "fewer names, or later"
+    name, sets, stricter = "escalate", ("escalate",), "fewer people, or later"
 
     def relaxed(self, before: Policy, after: Policy) -> list[str]:
         reached: dict[str, timedelta] = {}
@@ -190,13 +192,11 @@ class Escalate(PolicyField):
         reaches = [(name, level.after) for level in after.escalate for name in level.to]
         if all(name in reached and at >= reached[name] for name, at in reaches):
             return []
-        return ["its escalation reaches others than before, or the same earlier"]
+        return ["its escalation reaches other people than before, or reaches them earlier"]
 
     def clauses(self, policy: Policy, names: DirectoryNames) -> list[Clause]:
         return [
-            Clause(
-                f"After {_span(level.after)}", f"{names.approvers(level.to)} may decide too, and hear of it"
-            )
+            Clause(f"After {_span(level.after)}", f"{names.approvers(level.to)} may also decide")
             for level in policy.escalate
         ]
 
@@ -205,7 +205,7 @@ class DeadlineField(PolicyField):
     name, sets, stricter = (
         "deadline",
         ("deadline",),
-        "shorter; if an unanswered task counts as approved, the same",
+        "shorter; unchanged if an unanswered task counts as approved",
     )
 
     def relaxed(self, before: Policy, after: Policy) -> list[str]:
@@ -232,10 +232,10 @@ class OnTimeoutField(PolicyField):
     def relaxed(self, before: Policy, after: Policy) -> list[str]:
         same = _fallback_of(before) == _fallback_of(after)
         if after.goto_as and not (before.goto_as and same):
-            return [f"what nobody decided counts as a success, by way of step {after.goto}"]
+            return [f"an unanswered task counts as a success, through step {after.goto}"]
         if same or (after.fallback is not Fallback.OUTCOME and not after.goto):
             return []
-        return ["silence leads elsewhere"]
+        return ["an unanswered task has another fallback"]
 
     def merged(self, asked: RequestSettings, policy: Policy) -> dict[str, Any]:
         """As the policy says, unless that approves and something in the request contradicts it."""
@@ -258,7 +258,7 @@ class OnTimeoutField(PolicyField):
         return Fallback.OUTCOME, outcome
 
     def clauses(self, policy: Policy, names: DirectoryNames) -> list[Clause]:
-        return [Clause("On silence", self._text(policy))]
+        return [Clause("On expiry", self._text(policy))]
 
     def _text(self, policy: Policy) -> str:
         if policy.deadline is None:
@@ -288,7 +288,7 @@ def _same_yes_on_expiry(before: Policy, after: Policy) -> bool:
 
 class WorkingHours(PolicyField):
     name, sets = "hours", ("hours", "deadline_in_hours")
-    stricter = "the same, where an escalation or a deadline is counted in them"
+    stricter = "unchanged, if an escalation or a deadline depends on them"
 
     def compiled(self, source: PolicySource) -> dict[str, Any]:
         hours = source.hours
@@ -296,7 +296,9 @@ class WorkingHours(PolicyField):
 
     def relaxed(self, before: Policy, after: Policy) -> list[str]:
         other = after.hours != before.hours
-        found = ["its escalation may come earlier: it counts other hours"] if after.escalate and other else []
+        found = (
+            ["its escalation may come earlier: its working hours differ"] if after.escalate and other else []
+        )
         if (
             before.deadline is not None
             and after.deadline_in_hours
@@ -317,7 +319,7 @@ class WorkingHours(PolicyField):
             if policy.deadline_in_hours
             else "reminders and escalation"
         )
-        return [Clause("Hours", f"{hours_text(policy.hours)}; outside them {paused} stand still")]
+        return [Clause("Hours", f"{hours_text(policy.hours)}; outside them {paused} pause")]
 
 
 class SignIn(PolicyField):
@@ -336,7 +338,7 @@ class SignIn(PolicyField):
         return {"strength": max(policy.strength, asked.task.strength, least, key=_STRENGTHS.index)}
 
     def clauses(self, policy: Policy, names: DirectoryNames) -> list[Clause]:
-        return [Clause("Proof", PROOFS[policy.strength])]
+        return [Clause("Assurance", PROOFS[policy.strength])]
 
 
 class RiskOf(PolicyField):

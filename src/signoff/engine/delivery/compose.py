@@ -25,6 +25,7 @@ from signoff.core.plan.wording import (
     from_workflow,
     label,
     on_expiry_text,
+    outcome_text,
     question,
     type_text,
     what_now,
@@ -145,10 +146,6 @@ def _by_revision(results: Checked) -> dict[str, Any]:
     """Every result under its step's name; one of an earlier revision says so."""
     stale = {f"{step} (of {_of(results, step)})": result for step, result in results.stale.items()}
     return {**results.current, **stale}
-
-
-def _outcome(fact: Fact) -> str:
-    return fact.event.outcome if isinstance(fact.event, Answered) else ""
 
 
 def cut(text: str, longest: int) -> str:
@@ -278,7 +275,7 @@ class MessageComposer:
         if self._notification.kind is not NotificationKind.DECIDED:
             for fact in self._answers:
                 if fact.actor.id == person:
-                    words = _outcome(fact).replace("_", " ")
+                    words = self._answered(fact)
                     yield (
                         "Your answer",
                         f"{words} (void: it was for revision {self._notification.revision - 1})",
@@ -353,7 +350,8 @@ class MessageComposer:
     def _decided(self, zone: str) -> dict[str, Any]:
         notification = self._notification
         ending = Ending(notification.ending)
-        head = ended(ending, notification.outcome)
+        spec = self._step.task if self._step else None
+        head = ended(ending, notification.outcome, spec)
         facts = [("Ended as", ending.value)] if head.lower() != ending.value else []
         if notification.by != "system":
             own = next((fact for fact in reversed(self._answers) if fact.actor.id == notification.by), None)
@@ -362,7 +360,7 @@ class MessageComposer:
             fact for fact in self._answers if fact.actor.id != notification.by or notification.by == "system"
         ]
         facts += [
-            ("Answered", f"{_outcome(fact)}, by {self._who(fact.actor.id, fact.via, fact)}")
+            ("Answered", f"{self._answered(fact)}, by {self._who(fact.actor.id, fact.via, fact)}")
             for fact in others
         ]
         facts += [("When", local_time_text(notification.at, zone)), ("Requested by", self._asker())]
@@ -379,6 +377,10 @@ class MessageComposer:
             "said": cut(mask_text("\n".join(said)), _LONGEST_SAID), "said_by": "Comments",
             "link_label": "See what happened",
         }  # fmt: skip
+
+    def _answered(self, fact: Fact) -> str:
+        outcome = fact.event.outcome if isinstance(fact.event, Answered) else ""
+        return outcome_text(self._step.task, outcome) if self._step else outcome.replace("_", " ")
 
     def _who(self, person: str, via: str, answer: Fact | None = None) -> str:
         """``answer``: this person's, which names the person on whose behalf it was given."""

@@ -132,7 +132,7 @@ class OutboxSender:
 
     def _fault(self, row: OutboxRow, error: Exception) -> None:
         log.error("an outbox row (%s, %s) is set aside", row.id, row.channel, exc_info=error)
-        self._set_aside.append((row.id, f"a fault of the server: {type(error).__name__}; see its log"))
+        self._set_aside.append((row.id, f"server error: {type(error).__name__}; see its log"))
 
     async def drain(self) -> None:
         """Wait until nothing is being sent."""

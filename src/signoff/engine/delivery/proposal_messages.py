@@ -70,7 +70,7 @@ class ProposalMessages(Sender[AdminNotification]):
             else ""
         )
         if channel is None or not to:
-            raise NotSent(f"no {name} address any longer", permanent=True)
+            raise NotSent(f"the person no longer has an address for {name}", permanent=True)
         await channel.deliver(self._message(row, news, found, person, to, directory))
         return Sent()
 

@@ -209,9 +209,9 @@ class SignInMailer(Sender[SignInMail]):
             question="Your sign-in link",
             facts=(
                 ("For", f"{directory.display(person.id)}, in {space.organization}/{space.name}"),
-                ("Valid until", f"{local_time_text(now + LIFE, person.zone)}, once"),
+                ("Valid until", f"{local_time_text(now + LIFE, person.zone)}; works once"),
             ),
-            closing="If you did not request this, ignore it. The link is yours alone: do not forward it.",
+            closing="If you did not request this, ignore it. The link is personal: do not forward it.",
             link=f"{self._base_url()}/login/{token}{query}",
             link_label="Sign in",
         )
@@ -233,7 +233,7 @@ class SignInMailer(Sender[SignInMail]):
                 ("Changed by", changed.by),
                 ("At", local_time_text(changed.at, person.zone)),
             ),
-            closing="If you did not expect this, tell an admin now: who reads that address can sign in as you.",
+            closing="If you did not expect this, tell an admin: anyone who reads that mailbox can sign in as you.",
             link=f"{self._base_url()}/",
             link_label="Open Signoff",
         )

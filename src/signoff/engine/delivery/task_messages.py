@@ -205,7 +205,7 @@ class TaskMessages(Sender[PersonNotification]):
                 return Skipped("too many reminders to this person within an hour")
         to = await self._channels.address(self._store, directory, row.channel, row.target)
         if not to:
-            raise NotSent(f"no {row.channel} address any longer", permanent=True)
+            raise NotSent(f"no {row.channel} address", permanent=True)
         link = await self._link(row, notification, stored)
         revised = stored.intent.revision > 1
         old = await self._store.intents.old_payloads(row.intent) if revised else None

@@ -46,8 +46,9 @@ def _on_yes(intent: Intent, step: HumanStep, task: Task | None, so_far: Count | 
     several = len(step.task.outcomes_meaning(Meaning.APPROVES)) > 1
     if task is not None and so_far is not None:
         if so_far.missing > 1:
-            same = " for the same" if several else ""
-            return f"Counts as one approval; {so_far.missing - 1} more{same} needed."
+            of = " of the same outcome" if several else ""
+            verb = "is" if so_far.missing == 2 else "are"
+            return f"Counts as one approval{of}; {so_far.missing - 1} more {verb} needed."
         if task.stage + 1 < len(stages):
             return f"Completes stage {task.stage + 1} of {len(stages)}; then the next stage opens."
     target = step.task.outcome(outcome).goto or intent.plan.after_success(step)
@@ -62,23 +63,25 @@ def _on_no(
     if task is not None and so_far is not None:
         limit = step.task.stages[task.stage].reject_after
         if limit - so_far.rejections > 1:
-            return f"Counts as one rejection; {limit} of them end the request."
+            return f"Counts as one rejection; {limit} rejections end the task."
     if route is not None and route.target != END:
-        ends = "which its plan counts as a success" if route.success else "then the request fails"
-        return f"{_then(intent, route.target).removesuffix('.')}; {ends}."
+        ends = "The plan counts this as a success." if route.success else "The request then fails."
+        return f"{_then(intent, route.target)} {ends}"
     if route is not None and route.success:
         return "Completes the request, as its plan declares; your rejection is recorded."
     return "Ends the request as failed. No further steps run. The requester is notified."
 
 
 def _on_changes(intent: Intent, route: Route | None) -> str:
-    if route is None or route.target == END or intent.revisions >= intent.plan.max_revisions:
-        return "Ends the request as failed: it cannot be revised again."
+    if route is None or route.target == END:
+        return "Ends the request as failed: no earlier step can revise it."
+    if intent.revisions >= intent.plan.max_revisions:
+        return "Ends the request as failed: the maximum number of revisions is reached."
     return f"Sends it back to step “{route.target}” with your comment, for revision {intent.revision + 1}."
 
 
 def _then(intent: Intent, target: str) -> str:
-    return f"Goes on to step “{target}”: {_does(intent.plan.by_id[target])}."
+    return f"Continues with step “{target}”: {_does(intent.plan.by_id[target])}."
 
 
 def _does(step: Step) -> str:
@@ -88,6 +91,6 @@ def _does(step: Step) -> str:
         case HumanStep():
             return "people are asked again"
         case DelayStep():
-            return "it waits"
+            return "a delay"
         case NotifyStep():
             return "people are notified"

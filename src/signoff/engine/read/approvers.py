@@ -13,7 +13,7 @@ from signoff.core.intent.quorum import count
 from signoff.core.intent.upcoming import ContactKind
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import Trait
-from signoff.core.plan.wording import from_workflow
+from signoff.core.plan.wording import from_workflow, outcome_text
 from signoff.core.policy.fields import stage_text
 from signoff.engine.directory.contact_schedule import (
     ContactSchedule,
@@ -168,7 +168,10 @@ def _seat(reach: EligiblePerson, known: TaskContext, messages: Sequence[Message]
     name = "you" if reach.person == known.reader.id else directory.display(reach.person)
     why = f"for {directory.display(reach.instead_of)}, {reach.why}" if reach.instead_of else reach.why
     return ApproverLine(
-        name, why.replace("team:", "team ").replace("role:", ""), *_told(messages, known.now), reach.voted
+        name,
+        why.replace("team:", "team ").replace("role:", ""),
+        *_told(messages, known.now),
+        outcome_text(known.intent.plan.human_step(known.history.step).task, reach.voted),
     )
 
 

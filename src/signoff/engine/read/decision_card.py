@@ -25,7 +25,7 @@ from signoff.core.intent.wake import ends_at
 from signoff.core.plan.lookahead import upcoming_steps
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import Ending, Risk, TaskType, Trait
-from signoff.core.plan.wording import from_workflow, on_expiry_text, question
+from signoff.core.plan.wording import from_workflow, on_expiry_text, outcome_text, question
 from signoff.core.text.json_diff import Group, Leaf, group, leaves
 from signoff.engine.read.answer_buttons import AnswerButton, answer_buttons
 from signoff.engine.read.approvers import ApproverOverview, approver_overview, reasons
@@ -380,7 +380,7 @@ def _given(fact: e.Fact, known: TaskContext) -> VoteLine:
     return VoteLine(
         name=known.directory.display(fact.actor.id),
         stead=known.directory.display(stead) if stead else "",
-        outcome=event.outcome,
+        outcome=outcome_text(known.intent.plan.human_step(known.history.step).task, event.outcome),
         stage=event.stage + 1,
         comment=masked_text(fact.note.comment, known.opened) if fact.note else "",
         data=group(event.data, True) if event.data else Group(),
@@ -410,7 +410,7 @@ def _receipt(known: TaskContext) -> Receipt | None:
     system = fact.actor.kind is ActorKind.SYSTEM
     return Receipt(
         ending=event.ending.value,
-        outcome=event.outcome,
+        outcome=outcome_text(intent.plan.human_step(known.history.step).task, event.outcome),
         by="the clock" if system else known.directory.display(fact.actor.id),
         via=fact.via,
         at=fact.at,

@@ -84,7 +84,7 @@ def _summary(fact: e.Fact, directory: Snapshot, requester: str) -> str:
                 f" of {format_duration(after, exact=True)}" if after else ""
             )
         case e.ProgressReported(reason=reason):
-            return f"{who} let it continue" + (f": {reason}" if reason else "")
+            return f"{who} reported progress" + (f": {reason}" if reason else "")
         case e.RerunStarted(source=source, seq=seq, step=step, start=start):
             return f"{who} reruns step {start!r} under the approval of {source}, step {step!r} (event {seq})"
         case e.ControlsPatched(generation=generation):

@@ -9,6 +9,7 @@ import msgspec
 from signoff.core.directory.workers import Worker, missing_worker_text
 from signoff.core.plan.lookahead import After, UpcomingStep, upcoming_steps
 from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Plan
+from signoff.core.plan.wording import label
 from signoff.core.text.durations import format_duration
 from signoff.core.text.json_diff import Group, group
 from signoff.engine.directory.snapshot import Snapshot
@@ -44,7 +45,7 @@ def next_step_lines(
     """The steps after an approval first, in order; then those that only other answers lead to. missing: the note for an
     agent without a worker.
     """
-    return tuple(_following(one, opened, missing) for one in upcoming_steps(plan, gate))
+    return tuple(_following(one, gate, opened, missing) for one in upcoming_steps(plan, gate))
 
 
 def absent(agent: str, directory: Snapshot, workers: Mapping[str, Worker], now: datetime) -> str:
@@ -52,10 +53,14 @@ def absent(agent: str, directory: Snapshot, workers: Mapping[str, Worker], now: 
     return missing_worker_text(agent, workers.get(agent), now) if asks(agent, directory) else ""
 
 
-def _following(one: UpcomingStep, opened: bool, missing: Callable[[str], str]) -> NextStepLine:
+def _following(
+    one: UpcomingStep, gate: HumanStep, opened: bool, missing: Callable[[str], str]
+) -> NextStepLine:
     step = one.step
     agent = step.agent if isinstance(step, AgentStep) else ""
-    instead = "" if After.YES in one.after else " or ".join(_AFTER[after] for after in one.after)
+    others = [_AFTER[after] for after in one.after if after is not After.YES]
+    chosen = [f"“{label(gate.task, name)}”" for name in one.outcomes]
+    instead = " or ".join([*chosen, *others]) if chosen or After.YES not in one.after else ""
     given = group(one.given, opened) if one.given else Group()
     retries = step.max_retries if isinstance(step, AgentStep) else 0
     said = missing(agent) if agent else ""

@@ -53,7 +53,7 @@ class PinnedConnections(httpcore2.AsyncNetworkBackend):
     async def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
     ) -> httpcore2.AsyncNetworkStream:
-        raise NotSent("no socket of this machine is called", permanent=True)
+        raise NotSent("sockets of this machine are not called", permanent=True)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -129,15 +129,15 @@ def callable_url(url: str, allow_private: bool) -> "URL":
     try:
         where = httpx2.URL(url)
     except (httpx2.InvalidURL, ValueError) as error:
-        raise ValueError("this is no URL") from error
+        raise ValueError("this is not a URL") from error
     if where.scheme not in ("http", "https") or not where.host:
         raise ValueError(f"{where.scheme or 'no'} scheme: only http and https URLs are called")
     if where.scheme == "http" and not allow_private:
         raise ValueError("only https URLs are called")
     if where.port is not None and not 0 < where.port < 65536:
-        raise ValueError("this is no URL")
+        raise ValueError("this is not a URL")
     if where.userinfo:
-        raise ValueError("a URL with a user name in it is not called")
+        raise ValueError("URLs with a user name are not called")
     if not allow_private and _private(where.host):
         raise ValueError(f"{where.host} is in a private network, which this server does not call")
     return where
@@ -166,8 +166,7 @@ def refuse_uncallable(url: str, allow_private: bool, field: str) -> None:
     except ValueError as error:
         raise Invalid(
             f"invalid_{field}", f"{field}: {error}.", field=field,
-            hint="Write an address of the internet, as https://agent.example/hook; or let this server call its own "
-            "network: allow_private_callbacks.",
+            hint="Use a public https URL such as https://agent.example/hook, or set allow_private_callbacks.",
         ) from error  # fmt: skip
 
 

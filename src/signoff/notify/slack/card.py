@@ -127,7 +127,7 @@ def _button(message: PersonalMessage, choice: MessageAnswer) -> dict[str, Any]:
         "title": _text(f"{choice.label}?"),
         "text": _text(f"{one_line(message.question, 200)} (revision {message.revision})"),
         "confirm": _text(choice.label),
-        "deny": _text("Not yet"),
+        "deny": _text("Cancel"),
     }
     return {
         "type": "button", "action_id": f"{ANSWER}:{choice.outcome}", "text": _text(choice.label), "value": value,

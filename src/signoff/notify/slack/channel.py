@@ -75,7 +75,7 @@ class Refusal(Exception):
 
 
 def _asked_to_wait(seconds: float) -> NotSent:
-    return NotSent(f"Slack asks to wait {seconds:.0f} s", wait=seconds)
+    return NotSent(f"Slack asked to wait {seconds:.0f}s", wait=seconds)
 
 
 class Slack:
@@ -162,7 +162,7 @@ class Slack:
         except ValueError:
             said = None
         if not isinstance(said, dict):
-            raise NotSent(f"Slack answered {answer.status_code} without sense")
+            raise NotSent(f"Slack sent an invalid answer ({answer.status_code})")
         if not said.get("ok"):
             raise Refusal(str(said.get("error", "nothing"))[:64])
         return said

@@ -1,5 +1,6 @@
 """The page of an intent: where it stands, what it holds, what happened so far; and its audit trail with its proof."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
@@ -32,6 +33,7 @@ from signoff.web.pages.lists.messages import lines
 
 _CHUNK: Final = 1000
 _SUBJECT: Final = 4
+_CAPITAL: Final = re.compile("(?<!^)(?=[A-Z])")
 
 
 class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,7 +186,7 @@ def moment(row: Any, directory: Snapshot, requester: str) -> TimelineEntry:
     return TimelineEntry(
         seq=fact.seq,
         at=fact.at,
-        what=str(fact.event.__struct_config__.tag).replace("_", " "),
+        what=_CAPITAL.sub(" ", type(fact.event).__name__).lower(),
         text=event_summary(fact, directory, requester),
         who="the clock" if system else directory.display(fact.actor.id),
         via=fact.via,

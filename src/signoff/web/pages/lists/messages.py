@@ -17,16 +17,16 @@ from signoff.web.http.call import Page
 from signoff.web.pages.kit.handler import PageRequest
 
 _WHAT: Final = {
-    NotificationKind.TASK_OPENED.value: "a decision is needed",
-    NotificationKind.REMINDER.value: "a reminder",
-    NotificationKind.ESCALATED.value: "escalated",
-    NotificationKind.REVISED.value: "a decision is needed on a new revision",
-    NotificationKind.SNOOZE_ENDED.value: "the snooze ended",
-    NotificationKind.COMMENTED.value: "a question or comment",
-    NotificationKind.CHANGED.value: "that it was changed",
-    NotificationKind.DECIDED.value: "how it was decided",
-    NotificationKind.MESSAGE.value: "a message",
-    NotificationKind.FINISHED.value: "how the request ended",
+    NotificationKind.TASK_OPENED.value: "decision needed",
+    NotificationKind.REMINDER.value: "reminder",
+    NotificationKind.ESCALATED.value: "escalation",
+    NotificationKind.REVISED.value: "decision needed on a new revision",
+    NotificationKind.SNOOZE_ENDED.value: "snooze ended",
+    NotificationKind.COMMENTED.value: "question or comment",
+    NotificationKind.CHANGED.value: "request changed",
+    NotificationKind.DECIDED.value: "decision",
+    NotificationKind.MESSAGE.value: "message",
+    NotificationKind.FINISHED.value: "request ended",
 }
 
 

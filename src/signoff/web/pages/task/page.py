@@ -27,7 +27,8 @@ from signoff.core.intent.model import Intent, Task
 from signoff.core.intent.snoozed import active_snooze
 from signoff.core.intent.wake import ends_at
 from signoff.core.plan.plan import HumanStep
-from signoff.core.plan.task_types import TaskType
+from signoff.core.plan.task_types import TaskSpec, TaskType
+from signoff.core.plan.wording import outcome_text
 from signoff.core.text import json_value
 from signoff.engine.off_loop import SHORT, populous
 from signoff.engine.read.decision_card import Card, card, difference_since
@@ -275,7 +276,7 @@ async def task_page(
     lacks, refusal = await sign_in_required.missing_sign_in(request, reader, _ref(found), shown.weak, refusal)
     problem = refusal or (lacks.refused if lacks else None)
     faults, fields = faults_of(refusal, fields_of(shown.form, posted))
-    mine = _own_answer(found, reader)
+    mine = _own_answer(found, reader, intent.plan.human_step(found.history.step).task)
 
     def compared() -> tuple[RevisionForm, Any]:
         since = difference_since(known, request.field("digest")) if stale else ()
@@ -419,9 +420,9 @@ def _answered(shown: Card, mine: Mine | None) -> bool:
     return mine is not None or (shown.receipt is not None and shown.receipt.mine)
 
 
-def _own_answer(found: SeenTask, reader: Actor) -> Mine | None:
+def _own_answer(found: SeenTask, reader: Actor, spec: TaskSpec) -> Mine | None:
     fact = found.history.votes.get(reader.id)
     if fact is None or not isinstance(fact.event, Answered):
         return None
     event = fact.event
-    return Mine(event.outcome, event.stage + 1, event.stage < found.history.stage)
+    return Mine(outcome_text(spec, event.outcome), event.stage + 1, event.stage < found.history.stage)

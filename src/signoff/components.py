@@ -80,7 +80,7 @@ class Components:
             store.announce if listening else None,
             _REREAD_POLLING if remote and not listening else _REREAD_LISTENING,
         )
-        self.recent = RecentCommits(alone=not remote)
+        self.recent = RecentCommits(alone=not remote, hears=lambda: store.hearing)
         self.aside = Aside()
         self.committer = Committer(
             store,
@@ -115,6 +115,11 @@ class Components:
         self.feed.watch(self._nudge)
         self.state = self._make_state("postgresql" if remote else "sqlite")
         self.app = build_app(self.state)
+
+    def heard(self, topics: list[str]) -> None:
+        """Another server announced these topics."""
+        self.recent.forget(topics)
+        self.feed.hear(topics)
 
     def _published(self, batch: Batch) -> None:
         self.recent.note(batch.changes, batch.payloads)

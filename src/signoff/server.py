@@ -36,10 +36,11 @@ class Server(Components):
     async def start(self) -> None:
         """Open the store (and migrate it) and start the loops. Raises Refused or Busy with the reason."""
         await self._open()
-        await self.store.listen(self.feed.hear)
+        await self.store.listen(self.heard)
         self._tasks = [asyncio.create_task(self.committer.run(lane)) for lane in range(self.committer.lanes)]
         self._tasks += [asyncio.create_task(loop.run()) for loop in self.loops.values()]
         self._tasks.append(asyncio.create_task(self.feed.run()))
+        self._tasks.append(asyncio.create_task(self.store.warm()))
         if self.slack is not None and self.slack.socket is not None:
             self._tasks.append(asyncio.create_task(self.slack.socket.run()))
 

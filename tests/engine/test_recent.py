@@ -9,7 +9,7 @@ from signoff.core.errors import NotFound
 from signoff.core.intent.commands import Answer, Report
 from signoff.core.intent.model import Delivery
 from signoff.engine.clock import FixedClock as AnswerRight
-from signoff.engine.commit.recent import LARGEST, LIMIT
+from signoff.engine.commit.recent import LARGEST, LIMIT, TRUSTED, RecentCommits
 from signoff.engine.read.view import View
 from signoff.store.store import Store
 from tests.builders import AGENT, ANN, SERVICE
@@ -66,6 +66,52 @@ async def test_a_whole_life_is_known_only_to_the_one_process_of_a_database(
     if store_url.startswith("postgresql"):
         assert life is None
         return
+    assert life is not None
+    assert [fact.seq for fact in life[1]] == list(range(1, life[0].seq + 1))
+
+
+class Hears:
+    """A server beside others: what they announce is heard as the test says, and its clock moves when it says so."""
+
+    def __init__(self) -> None:
+        self.well = True
+        self.time = 0.0
+
+
+async def test_beside_other_servers_a_life_is_believed_until_one_of_them_speaks_of_it(
+    pair: tuple[EngineEnv, EngineEnv],
+) -> None:
+    env, other = pair
+    hears = Hears()
+    env.recent = RecentCommits(alone=False, hears=lambda: hears.well, time=lambda: hears.time)
+    first, second = await env.submit(), await env.submit()
+    assert env.recent.life(first.id) is not None
+    hears.well = False  # the connection on which others are heard is lost
+    assert env.recent.life(first.id) is None
+    hears.well = True
+    env.heard([first.id])
+    assert (env.recent.life(first.id), env.recent.get(first.id)) == (None, None)
+    assert env.recent.life(second.id) is not None
+    env.heard([""])  # something may have been missed
+    assert env.recent.life(second.id) is None
+    third = await env.submit()
+    hears.time += TRUSTED - 1
+    assert env.recent.life(third.id) is not None
+    await env.do(third.id, Report(result={"ok": True}))
+    hears.time += TRUSTED - 1
+    assert env.recent.life(third.id) is not None
+    hears.time += 1
+    assert env.recent.life(third.id) is None
+    assert env.recent.get(third.id) is not None
+    assert other.recent.life(third.id) is None
+
+
+async def test_its_own_words_let_nothing_be_forgotten(pair: tuple[EngineEnv, EngineEnv]) -> None:
+    env, _ = pair
+    env.recent = RecentCommits(alone=False, hears=lambda: True)
+    intent = await env.submit()
+    await env.do(intent.id, Report(result={"ok": True}))
+    life = env.recent.life(intent.id)
     assert life is not None
     assert [fact.seq for fact in life[1]] == list(range(1, life[0].seq + 1))
 

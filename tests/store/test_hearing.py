@@ -56,6 +56,9 @@ async def test_what_one_server_announces_the_other_hears_and_it_does_not_itself(
     await here.hears("back")
     assert there.words == words
     assert here.words == ["back"]
+    assert (pair[0].hearing, pair[1].hearing) == (True, True)
+    await pair[0].close()
+    assert not pair[0].hearing
 
 
 async def test_nothing_is_heard_where_notifications_cannot_pass(postgres_url: str, clock: FixedClock) -> None:
@@ -65,6 +68,7 @@ async def test_nothing_is_heard_where_notifications_cannot_pass(postgres_url: st
     await store.listen(ear)
     await store.announce(["word"])
     assert ear.words == []
+    assert not store.hearing
     await store.close()
 
 
@@ -75,6 +79,7 @@ async def test_sqlite_has_nobody_to_tell(tmp_path: object, clock: FixedClock) ->
     await store.listen(ear)
     await store.announce(["word"])
     assert ear.words == []
+    assert not store.hearing
     await store.close()
 
 

@@ -1,13 +1,18 @@
 """Two servers on one database: what one remembers of a request may be old, and its answers are right all the same."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 
 import pytest
 
 from signoff.engine.clock import FixedClock
+from signoff.store.opening import open_store
 from signoff.store.store import Store
 from tests.web.web_env import WebEnv, web_env
 
+PATIENCE = 45.0  # a guard against hanging
 TYPE = "intent.pair.v1"
 PAIR = {
     "policies": {"pair": {"approve": [{"any": ["role:approver"], "need": 2}]}},
@@ -65,3 +70,39 @@ async def test_a_revised_payload_is_shown_by_whoever_acts_next(web: WebEnv, othe
     said = await web.post(f"/v1/intents/{first}0000/controls", {"controls_patch": {"a": 1}}, "ci")
     now = (await web.get(f"/v1/intents/{first}0000"))["intent"]["payload"]
     assert said["intent"]["payload"] == now == {"migration": "another"}
+
+
+async def test_a_stream_that_was_begun_from_memory_goes_on_with_what_another_server_did(
+    empty_postgres_url: str, clock: FixedClock
+) -> None:
+    async with AsyncExitStack() as stack:
+        stores = [open_store(empty_postgres_url, wall=clock.wall, clock=clock.of) for _ in range(2)]
+        for store in stores:
+            await store.open()
+            stack.push_async_callback(store.close)
+        here = await stack.enter_async_context(web_env(stores[0], clock))
+        there = await stack.enter_async_context(web_env(stores[1], clock, here.keys))
+        await stores[0].listen(here.env.heard)
+        await until(lambda: stores[0].hearing)
+        first = await sent(here)
+        assert here.env.recent.life(f"{first}0000") is not None
+        await reported(there, first)  # written, but its announcement is still on its way
+        path = f"/v1/intents/{first}0000/events/stream?wait_seconds=60"
+        following = asyncio.create_task(here.get(path, x_axme_client="signoff-test/1"))
+        await until(lambda: f"{first}0000" in here.state.feed.waiters)
+        announcing = asyncio.create_task(there.state.feed.run())
+        for who in ("ann", "otto"):
+            assert (await there.answer(f"{first}0002", who=who)).status == 200
+        async with asyncio.timeout(PATIENCE):
+            told = (await following).text
+        announcing.cancel()
+    assert re.findall("^event: (.*)$", told, re.MULTILINE)[:4] == [
+        "intent.created", "intent.delivered", "intent.in_progress", "intent.human_task_assigned",
+    ]  # fmt: skip
+    assert "event: intent.completed" in told
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not holds():
+            await asyncio.sleep(0)

@@ -94,6 +94,15 @@ class Store(ABC):
     async def announce(self, topics: Sequence[str]) -> None:
         """Notify other servers on this database that something about ``topics`` changed. Only a hint."""
 
+    @property
+    def hearing(self) -> bool:
+        """Whether the topics that other servers announce are heard at this moment."""
+        return False
+
+    @abstractmethod
+    async def warm(self) -> None:
+        """Prepare what the first requests would otherwise wait for; never raises because the database is busy."""
+
     @abstractmethod
     async def listen(self, notified: Callable[[list[str]], None]) -> None:
         """Call ``notified`` with the topics that other servers announce; [""] if some may have been missed."""

@@ -4,7 +4,8 @@ again on the locked row.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from time import monotonic
 from typing import Final
 
 import msgspec
@@ -15,6 +16,7 @@ from signoff.core.intent.model import Intent
 from signoff.store.work import Stored
 
 LIMIT: Final = 512
+TRUSTED: Final = 20.0  # seconds for which a whole life is believed where other servers write too
 LARGEST: Final = 32 * 1024  # bytes of a payload with all its facts: agents' results stand in those
 
 
@@ -24,13 +26,24 @@ class _Kept(msgspec.Struct):
     stored: Stored
     facts: list[Fact]
     size: int = 0
+    at: float = 0.0
 
 
 class RecentCommits:
-    """alone: no other process writes to this database, so the cache is always current."""
+    """alone: no other process writes to this database, so the cache is always current; hears: whether what others
+    announce is heard now.
+    """
 
-    def __init__(self, *, alone: bool) -> None:
+    def __init__(
+        self,
+        *,
+        alone: bool,
+        hears: Callable[[], bool] = lambda: False,
+        time: Callable[[], float] = monotonic,
+    ) -> None:
         self._alone = alone
+        self._hears = hears
+        self._time = time
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
     def note(self, changes: Iterable[Change], payloads: Mapping[str, bytes]) -> None:
@@ -50,6 +63,7 @@ class RecentCommits:
                 continue
             kept.stored = Stored(after, payload)
             kept.facts.extend(sealed.fact for sealed in change.facts)
+            kept.at = self._time()
             self._kept[after.id] = kept
             self._kept.move_to_end(after.id)
         while len(self._kept) > LIMIT:
@@ -64,7 +78,19 @@ class RecentCommits:
         kept = self._kept.get(intent_id)
         return kept.stored if kept else None
 
+    def forget(self, topics: Iterable[str]) -> None:
+        """Another server announced these topics: what it changed is not known here; "" stands for anything."""
+        for topic in topics:
+            if topic == "":
+                self.clear()
+            else:
+                self._kept.pop(topic, None)
+
     def life(self, intent_id: str) -> tuple[Intent, list[Fact]] | None:
-        """The intent and all its facts; None if they are not cached, or possibly not complete."""
+        """The intent and all its facts; None if they are not known here, or may not be all. Beside other servers that
+        is for those who follow the intent and will be told of what is missing, never for a decision.
+        """
         kept = self._kept.get(intent_id)
-        return (kept.stored.intent, list(kept.facts)) if kept and self._alone else None
+        if kept is None or not (self._alone or (self._hears() and self._time() - kept.at < TRUSTED)):
+            return None
+        return kept.stored.intent, list(kept.facts)

@@ -8,7 +8,7 @@ import os
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlunsplit
@@ -104,8 +104,10 @@ class Connections:
 
     def __init__(self, address: Address, size: int) -> None:
         self.address = address
+        self._size = size
         self._room = asyncio.Semaphore(size)
         self._idle: list[Any] = []
+        self._open: set[Any] = set()
         self._closed = False
 
     @asynccontextmanager
@@ -135,13 +137,44 @@ class Connections:
             db = self._idle.pop()
             if not db.is_closed():
                 return db
-        return await self.address.connect()
+            self._open.discard(db)
+        return await self._connect()
+
+    async def _connect(self) -> Any:
+        db = await self.address.connect()
+        self._open.add(db)
+        return db
+
+    async def fill(self, prepare: Callable[[Any], Awaitable[Any]]) -> None:
+        """Open as many connections as there may be, one after the other, and prepare each; prepare those that are idle
+        already too. Raises Busy if that is not possible now; then they are opened when they are needed.
+        """
+        for db in tuple(self._idle):
+            async with self._room:
+                if db in self._idle:
+                    self._idle.remove(db)
+                    await self._prepare(db, prepare)
+        while len(self._open) < self._size and not self._closed:
+            async with self._room:
+                await self._prepare(await self._connect(), prepare)
+
+    async def _prepare(self, db: Any, prepare: Callable[[Any], Awaitable[Any]]) -> None:
+        try:
+            with translated():
+                await prepare(db)
+        except asyncio.CancelledError:
+            db.terminate()
+            raise
+        finally:
+            self._give_back(db)
 
     def _give_back(self, db: Any) -> None:
         if db.is_closed():
+            self._open.discard(db)
             return
         if self._closed or db.is_in_transaction():
             db.terminate()
+            self._open.discard(db)
         else:
             self._idle.append(db)
 

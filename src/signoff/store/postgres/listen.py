@@ -24,7 +24,7 @@ Notified = Callable[[list[str]], None]
 
 
 class Listener:
-    """One connection to announce on, one to listen on."""
+    """One connection to announce on, one to listen on. ``hearing``: whether the second one is there."""
 
     def __init__(self, address: Address) -> None:
         self._address = address
@@ -32,6 +32,7 @@ class Listener:
         self._announcer_pid = 0
         self._turn = asyncio.Lock()
         self._listening: asyncio.Task[None] | None = None
+        self.hearing = False
 
     async def announce(self, topics: Sequence[str]) -> None:
         """Notify the other servers; raises Busy if that failed."""
@@ -83,11 +84,14 @@ class Listener:
     async def _keep(self, connection: Any, notified: Notified) -> None:
         try:
             while True:
+                self.hearing = True
                 await _until_lost(connection)
+                self.hearing = False
                 connection.terminate()
                 connection = await self._again(notified)
                 notified([""])
         finally:
+            self.hearing = False
             connection.terminate()
 
     async def _again(self, notified: Notified) -> Any:

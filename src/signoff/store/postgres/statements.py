@@ -154,3 +154,20 @@ def save(batch: WriteBatch, demand: list[Row], now: int) -> tuple[str, list[Any]
         for column, array in zip(_COLUMNS[part], zip(*rows[part], strict=True), strict=True):
             values[f"{part}_{column}"] = array
     return text, [values[name] for name in names]
+
+
+# ---- before the first of either: a statement with a parameter of every type that they have, and values for it
+
+_TABLES: Final = (
+    sql.CURSORS,
+    sql.PLANS,
+    sql.REPLIES,
+    sql.INTENTS,
+    sql.SUBMISSIONS,
+    sql.REVISIONS,
+    sql.EVENTS,
+    sql.OUTBOX,
+)
+_ARRAYS: Final = sorted({f"{kind}[]" for table in _TABLES for kind in table.columns.values()})
+EVERY_TYPE: Final = f"select {', '.join(f'${place}::{kind}' for place, kind in enumerate(_ARRAYS, 1))}"
+NO_VALUES: Final[list[list[Any]]] = [[] for _ in _ARRAYS]

@@ -142,6 +142,9 @@ class SqliteStore(Store):
     async def announce(self, topics: Sequence[str]) -> None:
         """No effect: there is no other server on this file."""
 
+    async def warm(self) -> None:
+        """Nothing: its connections are there since it was opened."""
+
     async def listen(self, notified: Callable[[list[str]], None]) -> None:
         """No notifications: there is no other server on this file."""
 

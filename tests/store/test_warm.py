@@ -1,0 +1,36 @@
+"""A server's connections are open, and their types known, before its first requests need them."""
+
+from typing import Any
+
+from signoff.store.opening import open_store
+from signoff.store.postgres.store import CONNECTIONS, PostgresStore
+from signoff.store.work import Locks
+from tests.conftest import FixedClock
+from tests.store.samples import look, once, ready, submit
+
+
+async def test_no_request_waits_for_a_connection_or_its_types(postgres_url: str, clock: FixedClock) -> None:
+    store = open_store(postgres_url, wall=clock.wall)
+    assert isinstance(store, PostgresStore)
+    await store.open()
+    await store.warm()
+    connections: set[Any] = set(store._connections._open)
+    assert len(connections) == len(store._connections._idle) == CONNECTIONS
+    before = {one.get_server_pid() for one in connections}
+    asked: list[str] = []
+    for one in connections:
+        one.add_query_logger(lambda record: asked.append(record.query))
+    [made] = await submit(store, ready())
+    await look(store, Locks(ids=(made.id,), once=(once(),), due=1))
+    assert asked
+    assert not [query for query in asked if "typeinfo" in query]
+    assert {one.get_server_pid() for one in store._connections._open} == before
+    await store.warm()  # once more changes nothing
+    assert {one.get_server_pid() for one in store._connections._open} == before
+    await store.close()
+
+
+async def test_where_nothing_can_be_connected_nothing_is_raised(clock: FixedClock) -> None:
+    store = open_store("postgresql://nobody@127.0.0.1:1/nowhere", wall=clock.wall)
+    await store.warm()
+    await store.close()

@@ -205,3 +205,20 @@ async def test_a_task_opens_for_those_whom_another_server_knows_by_then(
 async def team(env: EngineEnv, *members: str) -> None:
     people = [f"{name}@acme.example" for name in members]
     await env.manifests.apply(ROOT, compile_manifest({"teams": {"sre": {"members": people}}}))
+
+
+async def test_where_the_number_of_the_last_change_is_the_same_the_book_is_the_same(
+    postgres_url: str, clock: FixedClock
+) -> None:
+    async with pair(postgres_url, clock) as (here, there):
+        before = await there.directory.of(WORKSPACE)
+        there.directory._held[WORKSPACE] = (float("-inf"), before)  # longer ago than it is believed
+        assert await there.directory.of(WORKSPACE) is before
+        await apply(here, name="Annabel")  # there hears nothing of it
+        assert (await there.directory.of(WORKSPACE)).people[ANN.id].name != "Annabel"
+        there.directory._held[WORKSPACE] = (float("-inf"), before)
+        after = await there.directory.of(WORKSPACE)
+        assert (after.people[ANN.id].name, after.workspace.last_change) == (
+            "Annabel",
+            before.workspace.last_change + 1,
+        )

@@ -13,7 +13,7 @@ from signoff.core.intent import commands as c
 from signoff.core.intent.evolve import created, evolve
 from signoff.core.intent.model import Delivery, DeliveryState, Intent, StepError
 from signoff.core.plan.plan import DelayStep, NotifyStep, Plan
-from signoff.web.shapes.events import EVENT_TYPES, EventWalker, StepTrail, events_of, walk
+from signoff.web.shapes.events import EVENT_TYPES, EventWalker, StepTrail, last_event_of, walk
 from tests.builders import AGENT, ANN, RITA, SERVICE, Story, approve, gate, minutes, validate
 from tests.web.web_env import WebEnv
 
@@ -112,7 +112,8 @@ def test_the_events_of_one_command_go_on_from_the_state_before() -> None:
     story = Story().validated()
     before = story.intent
     change = story.do(c.PatchControls(), SERVICE)
-    [event] = events_of(change)
+    event = last_event_of(change)
+    assert event is not None
     assert (event.event_type, event.status, event.waiting_reason) == (
         "intent.updated",
         "WAITING",

@@ -1,7 +1,7 @@
 """Strict JSON: what is refused, and that the fast canonical bytes are the library's."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import rfc8785
@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signoff.core.errors import Malformed
+from signoff.core.text.json_text import flaw
 from signoff.web.http import json_intake
 
 SAFE = st.integers(-(2**53) + 1, 2**53 - 1)
@@ -31,6 +32,23 @@ def test_canonical_bytes_are_the_librarys(value: Any, ascii_only: bool, indent: 
 def test_strict_reads_what_any_reader_reads(value: Any) -> None:
     text = json.dumps(value)
     assert json_intake.parse(text.encode()).value == json.loads(text)
+
+
+HARD: Final = [
+    b"9007199254740991", b"9007199254740992", b"-9007199254740993", b"1e400", b"-1e308", b"123456789012345678e-3",
+    b"1E5", b"NaN",
+    b'"\\ud800"', b'"\\ud83d\\ude00"', b'{"\\udc00":1}', b"[" * 32 + b"]" * 32, b"[" * 33 + b"]" * 33, b'"\xff"',
+    b'{"a":' * 31 + b"[]" + b"}" * 31, b'{"a":' * 32 + b"[]" + b"}" * 32,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("raw", [*HARD, *(b'{"x":[%s]}' % one for one in HARD)])
+def test_what_the_intake_lets_pass_no_reader_of_documents_finds_fault_with(raw: bytes) -> None:
+    try:
+        value = json_intake.parse(raw).value
+    except Malformed:
+        return
+    assert flaw(value) is None
 
 
 def _dump_pairs(pairs: list[tuple[str, Any]], ascii_only: bool) -> str:

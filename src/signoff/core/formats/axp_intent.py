@@ -84,8 +84,8 @@ class AxpIntent(msgspec.Struct, frozen=True, kw_only=True):
     unused: tuple[str, ...] = ()
 
 
-def compile_axp_intent(body: object) -> AxpIntent:
-    """Read the body of ``POST /v1/intents``; raises Invalid naming the field.
+def compile_axp_intent(body: object, *, checked: bool = False) -> AxpIntent:
+    """Read the body of ``POST /v1/intents``; raises Invalid naming the field. ``checked``: as for ``document``.
 
     The plan: ``human_task`` on an intent addressed to nobody, to the internal runtime or to a human is one
     human step; a human's address alone is the same, with the default question. Together with an agent's
@@ -93,7 +93,7 @@ def compile_axp_intent(body: object) -> AxpIntent:
     is one agent step, ``direct``: the agent gets the intent itself. With neither, that step is addressed to
     the internal runtime, which means that it waits for a control resume.
     """
-    request = _renamed(document(body, lenient=True))
+    request = _renamed(document(body, lenient=True, checked=checked))
     intent_type = read_intent_type(request, "intent_type")
     payload = request.data("payload")
     if payload is None and "payload" not in request.value:

@@ -27,11 +27,12 @@ _CONTROL_IN_PROSE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _NUMBER: Final = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,6})?")
 
 
-def document(value: object, *, lenient: bool = False, kept: bool = False) -> "Fields":
+def document(value: object, *, lenient: bool = False, kept: bool = False, checked: bool = False) -> "Fields":
     """The fields of a whole document; raises Invalid unless it is plain JSON, at most 32 deep. ``kept``: it was stored
-    before, possibly by an earlier release that accepted empty values.
+    before, possibly by an earlier release that accepted empty values; ``checked``: the server's intake has read it, so
+    that is known.
     """
-    if found := flaw(value):
+    if not checked and (found := flaw(value)):
         path, problem = found[0].lstrip("."), found[1]
         raise Invalid("invalid_json", f"{path or 'The document'}: {problem}.", field=path or None)
     return Fields(value, lenient=lenient, kept=kept)

@@ -27,7 +27,7 @@ from signoff.core.intent.eligibility import Membership
 from signoff.core.intent.model import Intent
 from signoff.engine.commit.batch import Batch
 from signoff.engine.directory.snapshot import Snapshot
-from signoff.engine.planning.resolve_command import resolve_command, validate_target
+from signoff.engine.planning.resolve_command import needs_directory, resolve_command, validate_target
 from signoff.store.work import ClaimableRow, IdempotencyKey, Resubmitted
 
 log = logging.getLogger("signoff.jobs")
@@ -231,12 +231,10 @@ class CommandJob(OneIntent):
             command = self.command
         if isinstance(command, Answer) and self._shown:
             command = msgspec.structs.replace(command, shown=self._shown)
+        if self._directory is None or not needs_directory(command):
+            return command
         authorize_command(self.actor, command, intent)  # before the directory says whom it names
-        return (
-            resolve_command(self.actor, intent, command, self._directory)
-            if self._directory is not None
-            else command
-        )
+        return resolve_command(self.actor, intent, command, self._directory)
 
 
 class ReviseJob(CommandJob):

@@ -67,6 +67,8 @@ class ChannelRegistry:
         """The kind, channel and target of each outbox row that this notification needs."""
         if notification.kind is NotificationKind.PUSH:
             return [(OutboxKind.PUSH, "push", notification.to[0])]
+        if not self.opened:
+            return []
         ending = notification.kind is NotificationKind.FINISHED
         routes: list[Route] = []
         if notification.kind not in _PERSONAL_ONLY:

@@ -31,6 +31,11 @@ from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.planning.form_answers import checked_form
 
 
+def needs_directory(command: c.Command) -> bool:
+    """Whether the directory has anything to add to a command like this one."""
+    return type(command) in _prepared.registry
+
+
 def resolve_command(actor: Actor, intent: Intent, command: c.Command, directory: Snapshot) -> c.Command:
     """The command completed from the directory; raises Invalid if it names someone who does not exist."""
     return _prepared(command, actor, intent, directory)

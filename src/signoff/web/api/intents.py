@@ -65,7 +65,7 @@ async def create(call: Call) -> bytes:
     bodies.refuse_dry_run(
         body.value, "payload", "GET /v1/policies/{name}/explain says what a task would lead to."
     )
-    request = compile_axp_intent(body.value)
+    request = compile_axp_intent(body.value, checked=True)
     payload = json_intake.canonical(request.payload, plain=body.plain)
     state, actor = call.state, call.actor
 

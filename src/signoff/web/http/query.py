@@ -78,8 +78,12 @@ def read(query_string: bytes, known: Sequence[Parameter]) -> dict[str, str]:
 
 def pairs(query_string: bytes) -> list[tuple[str, str]]:
     """Names and values in order."""
+    text = query_string.decode("latin-1")
+    if "%" not in text and "+" not in text and len(fields := text.split("&")) <= _MOST:
+        parts = (field.partition("=") for field in fields if field)
+        return [(name, value) for name, _, value in parts]
     try:
-        return parse_qsl(query_string.decode("latin-1"), keep_blank_values=True, max_num_fields=_MOST)
+        return parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST)
     except ValueError:
         raise Malformed("invalid_query", "The query string cannot be read.") from None
 

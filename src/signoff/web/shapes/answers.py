@@ -3,7 +3,7 @@
 from signoff.core.ids import step_run_id
 from signoff.core.intent.advance import Change
 from signoff.core.intent.model import Intent
-from signoff.web.shapes.events import events_of
+from signoff.web.shapes.events import last_event_of
 from signoff.web.shapes.intents import intent_out, pending
 from signoff.wire.common import ABSENT
 from signoff.wire.intents import Completion, CreatedOut, IntentAnswer, IntentChangedAnswer, IntentOut
@@ -40,9 +40,8 @@ def acted(change: Change, payload: bytes) -> IntentChangedAnswer:
     out = IntentChangedAnswer(
         applied=applied, policy_generation=after.generation, intent=intent_out(after, payload)
     )
-    events = events_of(change)
-    if events:
-        out.event = events[-1]
+    if (event := last_event_of(change)) is not None:
+        out.event = event
     if after.final:
         out.completion_delivery = completion(after)
     return out

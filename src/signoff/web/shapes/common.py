@@ -19,7 +19,7 @@ Display: TypeAlias = Callable[[str], str]
 def actor_ref(requester: Requester, display: Display) -> ActorRef:
     """The requester, named for people."""
     return ActorRef(
-        kind=requester.kind.value,
+        kind=requester.kind,
         id=requester.id,
         address=maybe(requester.address),
         name=display(requester.id),

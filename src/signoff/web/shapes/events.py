@@ -60,19 +60,15 @@ class EventWalker:
         """The next fact as an event, None when it is none of this trail's; ``result``: show a final result at
         the top of the event too.
         """
-        place = self.place(fact.event)
+        place = self.follow(fact)
         if place is None:
             return None
-        if place.status is not None:
-            self.status, self.waiting = place.status, place.waiting
-        self.pending = self._turn(fact.event)
-        self.seq = fact.seq * STEP
         told = details(fact, self.intent)
         out = EventOut(
             intent_id=self.intent_id,
             seq=self.seq,
             event_type=place.wire,
-            status=self.status.value,
+            status=self.status,
             at=fact.at,
             actor=fact.actor.id,
             actor_id=fact.actor.id,
@@ -80,7 +76,7 @@ class EventWalker:
             details=told,
         )
         if self.waiting is not None:
-            out.waiting_reason = out.lifecycle_waiting_reason = self.waiting.value
+            out.waiting_reason = out.lifecycle_waiting_reason = self.waiting
         if self.pending is not None:
             out.pending_with = self.pending
             out.handler = self.pending.ref if self.pending.type == "agent" else ABSENT
@@ -90,6 +86,17 @@ class EventWalker:
         if result and self.status is Status.COMPLETED:
             out.result = told.get("result", {})
         return out
+
+    def follow(self, fact: e.Fact) -> Effect | None:
+        """Walk past the next fact without showing it; what it is on the wire."""
+        place = self.place(fact.event)
+        if place is None:
+            return None
+        if place.status is not None:
+            self.status, self.waiting = place.status, place.waiting
+        self.pending = self._turn(fact.event)
+        self.seq = fact.seq * STEP
+        return place
 
     def place(self, event: e.Event) -> Effect | None:
         """What this event is on the wire."""
@@ -165,13 +172,17 @@ def walk(
     return [event for event in events if event is not None and event.seq > after]
 
 
-def events_of(change: Change) -> list[EventOut]:
-    """What one command brought about, as events; without a result at their top."""
+def last_event_of(change: Change) -> EventOut | None:
+    """The last event that one command brought about, without a result at its top."""
+    if not change.facts:
+        return None
     trail = EventWalker(change.after)
     if change.before is not None:
         trail.status, trail.waiting = change.before.status, change.before.waiting
         trail.pending = pending(change.before)
-    return walk(trail, [sealed.fact for sealed in change.facts], result=False)
+    for sealed in change.facts[:-1]:
+        trail.follow(sealed.fact)
+    return trail.show(change.facts[-1].fact, result=False)
 
 
 @lru_cache(maxsize=64)

@@ -32,8 +32,8 @@ def intent_out(intent: Intent, payload: bytes) -> IntentOut:
     out = IntentOut(
         intent_id=intent.id,
         intent_type=intent.type,
-        status=intent.status.value,
-        lifecycle_status=intent.status.value,
+        status=intent.status,
+        lifecycle_status=intent.status,
         created_at=intent.created_at,
         updated_at=intent.updated_at,
         correlation_id=intent.correlation_id or intent.id,
@@ -56,7 +56,7 @@ def intent_out(intent: Intent, payload: bytes) -> IntentOut:
         rerun_of=maybe(intent.rerun_of),
     )
     if intent.waiting is not None:
-        out.waiting_reason = out.lifecycle_waiting_reason = intent.waiting.value
+        out.waiting_reason = out.lifecycle_waiting_reason = intent.waiting
     if not intent.plan.direct:
         out.steps = tuple(_step_state(intent, step) for step in intent.plan.steps)
     if intent.final:
@@ -140,7 +140,7 @@ def human_task(spec: TaskSpec, task_id: str = "") -> HumanTask:
     asked = tuple(dict.fromkeys(name for stage in spec.stages for name in stage.approvers))
     return HumanTask(
         title=spec.title,
-        task_type=spec.type.value,
+        task_type=spec.type,
         allowed_outcomes=spec.outcomes,
         required_comment=spec.comment_required,
         evidence_required=spec.evidence_required,

@@ -33,11 +33,11 @@ def task_out(intent: Intent, payload: bytes, history: TaskHistory, display: Disp
         intent_type=intent.type,
         step_id=step.id,
         state="closed",
-        task_type=spec.type.value,
+        task_type=spec.type,
         title=spec.title,
         description=spec.description,
-        risk=worst_risk(spec.risk, results.current)[0].value,
-        strength=with_check_results(spec.strength, spec.risk, results.all).value,
+        risk=worst_risk(spec.risk, results.current)[0],
+        strength=with_check_results(spec.strength, spec.risk, results.all),
         allowed_outcomes=spec.open_to(history.agreed),
         outcomes=outcomes(spec, history.agreed),
         form_schema=spec.form if spec.form is not None else ABSENT,
@@ -79,7 +79,7 @@ def _show_state(out: TaskOut, intent: Intent, history: TaskHistory, display: Dis
     elif history.decided is not None and isinstance(history.decided.event, e.Decided):
         fact, event = history.decided, history.decided.event
         out.outcome = event.outcome
-        out.ending = event.ending.value
+        out.ending = event.ending
         out.decided_at = fact.at
         out.decided_by = fact.actor.id
         out.decided_by_name = display(fact.actor.id)

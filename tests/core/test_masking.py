@@ -28,6 +28,14 @@ HOLDING: list[Any] = [
     {"config": f'{{"password": "correct horse, {SECRET} x"}}'},
     {"config": f'{{\\"password\\": \\"{SECRET}\\"}}'},
     {"config": f"secret => 'a {SECRET}'"},
+    {"env": f"export DB_PASS={SECRET}"},
+    {"config": f"smtp-pass: '{SECRET}'"},
+    {"run": f"sshpass -p {SECRET} ssh root@db.example"},
+    {"log": f"Authorization: token {SECRET}"},
+    {"log": f'{{"authorization": "ApiKey {SECRET}"}}'},
+    {"log": f"authorization={SECRET}"},
+    {"log": f"> Cookie: theme=dark; session={SECRET}; x=1"},
+    {"log": f"curl -H 'Set-Cookie: sid={SECRET}'"},
     {"note": f"-----BEGIN RSA PRIVATE KEY-----\n{SECRET}\n-----END RSA PRIVATE KEY-----"},
     {"dump": f"https://b.s3.amazonaws.com/f.sql?X-Amz-Date=20261129T000000Z&X-Amz-Signature={SECRET}"},
     {"dump": f"https://b.s3.amazonaws.com/f.sql?X-Amz-Credential={SECRET}%2F20261129&X-Amz-Expires=3600"},
@@ -114,7 +122,8 @@ def test_an_error_or_a_log_line_shows_not_even_a_fingerprint() -> None:
     "unit", ["password", "eyJa-", "://a:", "Bearer ", "bearer aaaa", "-----BEGIN PRIVATE KEY-----", "a.b", "sk-",
              "token=", "api_", 'password="', "password='", "secret=\\", "Authorization: ", "[", "@", "://a:b@",
              "https://x/hooks/", "?a=", "?sig=", "&amp;", "https://hooks.slack.com/services/", "/bot1:", "a-",
-             "--token ", "-u a:", "--", "--a-"],
+             "--token ", "-u a:", "--", "--a-", "authorization=", "authorization: key ",
+             "cookie: a=", "sshpass -p", "a_pass"],
 )  # fmt: skip
 def test_nothing_costs_more_than_its_size(unit: str) -> None:
     """A regular expression that backtracks would not end on these."""

@@ -44,7 +44,8 @@ _SCHEME: Final = re.compile(
     r"(?i)(?<![\w-])(bearer|basic)([ \t]{1,8})(?=[\w.~+/=-]{0,4096}[0-9=._])([\w.~+/=-]{6,})"
 )
 _PAIR: Final = re.compile(
-    r"(?i)((?:pass(?:word|phrase|code|wd)|pwd|secret|token|api[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key)"
+    r"(?i)((?:pass(?:word|phrase|code|wd)|pwd|secret|token|api[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key"
+    r"|(?<=[a-z0-9][_-])pass(?![a-z0-9_]))"  # DB_PASS=...
     # A value in quotes goes to its closing one, whatever stands in it; quotes may be escaped, as in JSON within JSON.
     r"\w{0,20}\\{0,3}[\"']?[ \t]{0,4}(?:=>|[=:])[ \t]{0,4}\\{0,3})"
     r"(?:(?P<double>\")([^\"\n]+)|(?P<single>')([^'\n]+)|([^\s\"',;&}\])]+))"
@@ -52,8 +53,15 @@ _PAIR: Final = re.compile(
 # Of a command: what follows an option that is named for a secret, or the user of curl's.
 _OPTION: Final = re.compile(
     r"(?i)((?<![\w-])--(?:[\w-]{0,32}[_-])?(?:pass(?:word|phrase|code|wd)?|pwd|secret|token|api-?key)[ \t]{1,8}"
-    r"|(?<![\w-])(?:-u|--user)[ \t]{1,8}[\w.@+-]{1,64}:(?!\d{1,10}(?:\s|$)))"
+    r"|(?<![\w-])(?:-u|--user)[ \t]{1,8}[\w.@+-]{1,64}:(?!\d{1,10}(?:\s|$))|(?<![\w-])sshpass[ \t]{1,8}-p[ \t]{0,8})"
     r"(?!-)(?:(?P<quote>[\"'])([^\"'\n]+)|([^\s\"',;&}\])]+))"
+)
+# Of a header in a text: credentials of any scheme, and cookies to the end of their line.
+_HEADER: Final = re.compile(
+    r"(?i)(authorization\\{0,3}[\"']?[ \t]{0,4}[=:][ \t]{0,4}\\{0,3}[\"']?)(?!(?:bearer|basic)\b)"
+    r"((?:token|apikey|key|digest|negotiate|ntlm|oauth|hawk|aws4-hmac-sha256)[ \t]{1,4}[^\"'\n\\]{4,}"
+    r"|(?=[\w.~+/=-]{0,512}\d)[\w.~+/=-]{8,})"
+    r"|((?<![\w-])(?:set-)?cookie\\{0,3}[\"']?[ \t]{0,4}:[ \t]{0,4}\\{0,3}[\"']?)(\w[\w.-]{0,64}=[^\"'\n\\]+)"
 )
 _SHAPE: Final = re.compile(
     r"(?<![\w-])(?:(?:sk|pk|rk)_(?:live|test)_\w{8,}|sk-[\w-]{16,}|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}"
@@ -130,6 +138,7 @@ def mask_text(text: str, hide: Hide = bracketed) -> str:
         text = _OPTION.sub(
             lambda found: found[1] + (found["quote"] or "") + _once(found[3] or found[4], hide), text
         )
+    text = _HEADER.sub(lambda found: (found[1] or found[3]) + _once(found[2] or found[4], hide), text)
     text = _SCHEME.sub(lambda found: found[1] + found[2] + hide(found[3]), text)
     return _SHAPE.sub(lambda found: hide(found[0]), text)
 

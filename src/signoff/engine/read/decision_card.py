@@ -141,7 +141,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     why: tuple[str, ...]
     changes: Group
     ahead: tuple[NextStepLine, ...]
-    revisions: tuple[tuple[RevisionChange, str], ...]
+    revisions: tuple[tuple[RevisionChange, str, str], ...]
     wanted: tuple[VoteLine, ...]
     touches: tuple[EffectClaim, ...]
     undo: tuple[EffectClaim, ...]
@@ -243,12 +243,15 @@ def card(known: TaskContext) -> Card:
     )  # fmt: skip
 
 
-def _revisions(known: TaskContext) -> tuple[tuple[RevisionChange, str], ...]:
-    """The changes from revision to revision, each with the name of its author, if that is kept."""
+def _revisions(known: TaskContext) -> tuple[tuple[RevisionChange, str, str], ...]:
+    """The changes from revision to revision, each with the name of its author, if that is kept, and their comment."""
     if known.deleted:
         return ()
     found = changes(known.facts, known.history.step, known.history.digest, known.payload, known.old)
-    return tuple((one, known.directory.display(one.by) if one.by else "") for one in found)
+    return tuple(
+        (one, known.directory.display(one.by) if one.by else "", masked_text(one.comment, known.opened))
+        for one in found
+    )
 
 
 def _unchecked(verdicts: Sequence[Check], revision: int) -> tuple[str, ...]:

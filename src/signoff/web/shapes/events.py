@@ -15,6 +15,7 @@ from signoff.core.intent.result import result_of
 from signoff.core.intent.states import EFFECTS, Effect, effect_of
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import Meaning, TaskSpec
+from signoff.core.text.masking import mask_text
 from signoff.web.shapes.intents import asked_people, human_task, pending
 from signoff.wire.common import ABSENT
 from signoff.wire.intents import EventOut, PendingWith
@@ -203,8 +204,9 @@ def details(fact: e.Fact, intent: Intent) -> dict[str, Any]:
         case e.Completed():
             told["result"] = event.result if event.result is not None else result_of(intent)
         case e.Failed(fault=fault) | e.Reported(fault=StepError() as fault):
-            told["error"] = {"code": fault.code, "message": fault.message, "retryable": fault.retryable}
-            told["reason"] = fault.message
+            said = mask_text(fault.message)
+            told["error"] = {"code": fault.code, "message": said, "retryable": fault.retryable}
+            told["reason"] = said
         case e.Escalated():
             told["escalated_to"] = ", ".join(event.to)
         case e.AttemptFailed() | e.Offered():

@@ -11,6 +11,7 @@ from signoff.core.plan.plan import AgentStep, HumanStep, Step
 from signoff.core.plan.task_types import MEANS, TaskSpec
 from signoff.core.plan.wording import label
 from signoff.core.text import json_value
+from signoff.core.text.masking import mask_text
 from signoff.store.work import Stored
 from signoff.web.shapes.common import maybe, raw, verbatim
 from signoff.wire.common import ABSENT
@@ -63,7 +64,7 @@ def intent_out(intent: Intent, payload: bytes) -> IntentOut:
         out.result = result_of(intent)
         if intent.fault is not None:
             fault = intent.fault
-            out.error = Problem(code=fault.code, message=fault.message, retryable=fault.retryable)
+            out.error = Problem(code=fault.code, message=mask_text(fault.message), retryable=fault.retryable)
     if intent.ending is not None:
         _show_decision(out, intent)
     _show_open(out, intent)

@@ -1,0 +1,37 @@
+"""Words that people and agents write beside a request are masked by the same rule as what is in it."""
+
+from tests.web.inbox.reading import reader
+from tests.web.web_env import WebEnv
+
+SAID = "it failed with password=hunter2-Tr0ub4dor"
+SECRET = "hunter2-Tr0ub4dor"
+
+
+async def test_why_an_intent_failed_is_told_without_the_secret_in_it(web: WebEnv) -> None:
+    """The SDK's exception and the command line's last line repeat it."""
+    await web.apply_workflow()
+    intent = await web.send()
+    found = (await web.post("/v1/agents/validator/deliveries/claim", {}, "agent"))["deliveries"][0]
+    fault = {"token": found["token"], "error": {"code": "boom", "message": SAID}}
+    assert (await web.post(f"/v1/deliveries/{found['delivery_id']}/report", fault, "agent")).status == 200
+    why = (await web.get(f"/v1/intents/{intent}"))["intent"]["error"]["message"]
+    assert ("it failed with" in why, SECRET in why) == (True, False)
+    told = [event["details"] for event in (await web.get(f"/v1/intents/{intent}/events"))["events"]]
+    reasons = [one["reason"] for one in told if "reason" in one]
+    assert (bool(reasons), any(SECRET in one for one in reasons)) == (True, False)
+
+
+async def test_a_title_in_why_an_intent_was_rejected_is_masked(web: WebEnv) -> None:
+    intent, task = await web.ask(title=f"Go? {SAID}")
+    assert (await web.answer(task, "rejected")).status == 200
+    error = (await web.get(f"/v1/intents/{intent}"))["intent"]["error"]
+    assert ("rejected" in error["message"], SECRET in error["message"]) == (True, False)
+
+
+async def test_the_comment_of_a_revision_is_masked_on_the_page(web: WebEnv) -> None:
+    await web.apply_workflow(steps=[{"id": "approve", "human": {"type": "review", "title": "Go?"}}])
+    task = (await web.send(payload={"n": 1}))[:-4] + "0001"
+    revised = await web.post(f"/v1/tasks/{task}/revise", {"payload": {"n": 2}, "comment": SAID}, "ann")
+    assert revised.status == 200, revised.text
+    page = (await (await reader(web, "ann")).get(f"/tasks/{task}")).text
+    assert ("it failed with" in page, SECRET in page) == (True, False)

@@ -206,7 +206,7 @@ class PageHandler:
         except Exception:
             log.exception("page %s failed", call.request_id)
             broken = Refused(
-                "internal_error", "Something went wrong on the server. Nothing was recorded by this page."
+                "internal_error", "Internal server error. This page recorded nothing."
             )
             return await error_page(request, broken, 500)
 

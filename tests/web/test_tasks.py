@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from signoff.core.intent.commands import MarkReviewing
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import Fallback, Stage, TaskSpec
-from signoff.web.shapes.tasks import on_expiry
+from signoff.core.plan.wording import on_expiry_text
+from signoff.core.text.times import utc_text
 from tests.builders import approve, gate
 from tests.web.web_env import PAYLOAD, WORKFLOW, WebEnv
 
@@ -279,13 +280,13 @@ DUE = datetime(2026, 3, 2, 17, tzinfo=UTC)
             {"task": TaskSpec(fallback=Fallback.OUTCOME, fallback_outcome="approved")},
             DUE,
             None,
-            "the request goes on as 'approved', because its policy says so.",
+            "the request goes on as 'approved', as its policy defines.",
         ),
     ],
 )
 def test_what_silence_leads_to_is_said_in_words(step: Any, due: Any, end: Any, sentence: str) -> None:
     spec = {"id": "approve", "task": TaskSpec()} | step
-    assert on_expiry(HumanStep(**spec), due, end).endswith(sentence)
+    assert on_expiry_text(HumanStep(**spec), due, end, utc_text).endswith(sentence)
 
 
 async def test_the_story_of_a_task_is_the_same_open_and_folded(web: WebEnv) -> None:

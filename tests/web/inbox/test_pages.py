@@ -87,7 +87,15 @@ async def test_the_card_has_its_eleven_parts_in_order(web: WebEnv) -> None:
         at = found
     await ann.decide(task_id, "approved", comment="Go.")
     receipt = await ann.get(f"/tasks/{task_id}")
-    for part in ("Approved", "You decided", "through the pages", "Go.", "completed", "revision 1", "event"):
+    for part in (
+        "Approved",
+        "You decided",
+        "through the pages",
+        "Go.",
+        "completed",
+        "Revision and digest 1",
+        "event",
+    ):
         assert part in receipt.text
 
 

@@ -205,9 +205,7 @@ class PageHandler:
             raise
         except Exception:
             log.exception("page %s failed", call.request_id)
-            broken = Refused(
-                "internal_error", "Internal server error. This page recorded nothing."
-            )
+            broken = Refused("internal_error", "Internal server error. This page recorded nothing.")
             return await error_page(request, broken, 500)
 
     def _counted(self, call: Call, refusal: Refused, row: PageRoute | None) -> Refused:

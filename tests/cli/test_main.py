@@ -125,6 +125,14 @@ def test_nothing_listening_names_the_address_and_the_next_command(run: Run, stub
     assert result.stderr == f"error: Nothing is listening at {stub.url}.\n  Start it with: signoff up\n"
 
 
+def test_that_nothing_listens_is_said_without_a_password_in_the_address(run: Run, stub: Stub) -> None:
+    stub.stop()
+    address = stub.url.replace("://", "://ann:hunter2@")
+    result = run("tasks", "list", SIGNOFF_URL=address)
+    assert result.exit_code == ExitCode.UNREACHABLE
+    assert "Nothing is listening at http://ann:********@" in result.stderr
+
+
 def test_that_nothing_listens_comes_before_the_missing_key(run: Run, stub: Stub) -> None:
     stub.stop()
     result = run("tasks", "list", SIGNOFF_API_KEY=None)

@@ -90,3 +90,10 @@ async def test_whoever_cannot_prove_the_name_is_told_nothing(
             await env.carry()
             assert await store.outbox.counts() == {"waiting": 1, "dead": 0}
     assert inside.got == []
+
+
+def test_an_entry_that_is_no_url_is_refused_without_a_character_of_it() -> None:
+    """It may be the token alone."""
+    with pytest.raises(Invalid) as refused:
+        parse_urls("hunter2-token")
+    assert "hunter2" not in f"{refused.value.message} {refused.value.hint}"

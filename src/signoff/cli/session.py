@@ -17,6 +17,7 @@ from signoff.cli.arguments import find_id
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.output import Output
 from signoff.cli.text_safety import visible
+from signoff.core.text.masking import mask_text, starred
 from signoff.documents import read_text
 
 if TYPE_CHECKING:
@@ -133,8 +134,9 @@ class Remote(CommandContext):
 
 
 def _nothing_at(url: str) -> CommandFailed:
+    shown = mask_text(url, starred)  # it may be one that was refused for the password in it
     return CommandFailed(
-        ExitCode.UNREACHABLE, f"Nothing is listening at {url}.", hint="Start it with: signoff up"
+        ExitCode.UNREACHABLE, f"Nothing is listening at {shown}.", hint="Start it with: signoff up"
     )
 
 

@@ -46,7 +46,9 @@ def parse_urls(text: str) -> tuple[str, ...]:
         if "://" not in url or scheme not in _SERVICES | _HOSTED:
             raise Invalid(
                 "invalid_setting",
-                f"apprise_urls: {scheme[:20]!r} is not a service that may be called.",
+                f"apprise_urls: {scheme[:20]!r} is not a service that may be called."
+                if "://" in url
+                else "apprise_urls: an entry is no URL: it has no ://.",
                 field="apprise_urls",
                 hint="Allowed: " + ", ".join(sorted(_SERVICES | _HOSTED)) + ".",
             )

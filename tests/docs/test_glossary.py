@@ -14,6 +14,8 @@ TABLE = rows(PAGE.read_text(encoding="utf-8"))
 # Pages that people write, all of them. The changelog names what is no longer called so.
 FOLLOWING = [
     *(ROOT / f"{name}.md" for name in ("README", "ARCHITECTURE", "CONTRIBUTING", "SECURITY", "AGENTS")),
+    *sorted((ROOT / "examples").rglob("*.md")),
+    ROOT / "bench" / "README.md",
     *sorted(set(DOCS.rglob("*.md")) - set(generate.pages()) - {PAGE}),
 ]
 # Words of the third column, and of its section on style, that have no ordinary sense in these pages.

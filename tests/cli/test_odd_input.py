@@ -1,6 +1,9 @@
 """What a script gets wrong: an empty variable, a key file without a key, the history of something else."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -98,3 +101,18 @@ def test_the_inbox_is_watched_over_a_restart_of_the_server(run: Run, stub: Stub)
 def test_an_inbox_that_was_never_seen_is_not_watched(run: Run, stub: Stub) -> None:
     stub.on("GET", "/v1/tasks", refused(503, "stopping"))
     assert run("tasks", "watch", "--looks", "3").exit_code == ExitCode.FAILURE
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_is_no_bug(closed: str, tmp_path: Path) -> None:
+    command = f"{sys.executable} -m signoff.cli agents list --url http://127.0.0.1:9 {closed}"
+    environment = {**os.environ, "SIGNOFF_API_KEY": "sgn_person_x"}
+    ended = subprocess.run(
+        ["sh", "-c", command], capture_output=True, cwd=tmp_path, env=environment, check=False
+    )
+    assert ended.returncode == ExitCode.UNREACHABLE, ended.stderr
+    command = f"{sys.executable} -m signoff.cli completion bash {closed}"
+    ended = subprocess.run(
+        ["sh", "-c", command], capture_output=True, cwd=tmp_path, env=environment, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, b"")

@@ -10,8 +10,9 @@ from signoff.core.errors import Invalid
 from signoff.core.plan.schedules import Reminders
 from signoff.core.plan.task_types import Escalation, Fallback, Meaning, Outcome, Risk, Stage, Strength
 from signoff.core.plan.working_hours import Hours
-from signoff.core.policy.fields import compile_policy
+from signoff.core.policy.fields import compile_policy, read_policy
 from signoff.core.policy.policy import Policy, applied
+from signoff.core.text.document_reader import document
 from tests.core.asking import REVIEW_WORDS, refusal, step
 
 HOUR = timedelta(hours=1)
@@ -215,3 +216,20 @@ def test_a_fallback_is_an_outcome_of_the_task_and_of_a_meaning_that_silence_may_
     assert "only if the risk is low" in str(applying(fallback("ship", Risk.MEDIUM), outcomes=words, own=own))
     made = applied(step(outcomes=words, own=own), fallback("ship"), "p@1", "s")
     assert (made.task.fallback, made.task.fallback_outcome) == (Fallback.OUTCOME, "ship")
+
+
+@pytest.mark.parametrize(
+    ("policy", "field"),
+    [
+        ({"approve": [{}]}, "approve[0]"),
+        ({"approve": {}}, "approve"),
+        ({"approve": [{"any": ["team:a"]}, {}]}, "approve[1]"),
+        ({"approve": [{"any": []}]}, "approve[0].any"),
+        ({"approve": [{"all": []}]}, "approve[0].all"),
+        ({"hours": {"zone": "Europe/Berlin", "days": []}}, "hours.days"),
+    ],
+)
+def test_an_empty_list_means_nobody_and_not_everybody(policy: dict[str, Any], field: str) -> None:
+    met = refusal(lambda: read_policy(document(policy)))
+    assert met.field == field
+    assert "names no" in str(met)

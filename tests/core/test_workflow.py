@@ -398,3 +398,12 @@ def test_a_plan_is_written_as_it_always_was() -> None:
         b'{"type":"agent","id":"b","agent":"x","max_retries":-1}],"source":"workflow"}'
     )
     assert msgspec.json.encode(TaskSpec()) == b"{}"
+
+
+def test_an_empty_list_of_approvers_does_not_leave_the_decision_to_everybody() -> None:
+    human = {"title": "Run it?", "approvers": []}
+    source = {"workflow": "w", "intent_type": "w.v1", "steps": [{"id": "ok", "human": human}]}
+    with pytest.raises(Invalid, match="names nobody") as refused:
+        compile_workflow(source)
+    assert refused.value.field == "steps.ok.human.approvers"
+    assert compile_workflow(source, kept=True).plan.human_step("ok").task.stages == (Stage(),)

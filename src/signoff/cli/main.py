@@ -53,6 +53,7 @@ class Root(Lazy):
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:
         extra.update(standalone_mode=False, prog_name="signoff")
+        open_closed_streams()
         print_anything()
         try:
             result = super().main(args, *rest, **extra)
@@ -65,6 +66,13 @@ class Root(Lazy):
         except (Exception, KeyboardInterrupt) as error:
             code = _report(error)
         sys.exit(int(code))
+
+
+def open_closed_streams() -> None:
+    """Give the standard streams that the caller has closed (``>&-``) something to read from and write to."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - for as long as the process runs
 
 
 def print_anything() -> None:

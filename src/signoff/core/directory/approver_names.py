@@ -24,7 +24,9 @@ def approver(written: str) -> str | None:
 
 
 def read_approvers(fields: Fields, name: str) -> tuple[str, ...]:
-    """The names in a field, each once; raises Invalid for one that cannot name an approver."""
+    """The names in a field, each once; raises Invalid for one that cannot name an approver, and for none, which
+    would leave the decision to everybody with an approving role.
+    """
     found = []
     for written in fields.texts(name):
         spelled = approver(written)
@@ -32,6 +34,8 @@ def read_approvers(fields: Fields, name: str) -> tuple[str, ...]:
             hint = "Write an e-mail address, team:NAME, or a role such as role:approver."
             raise fields.invalid(name, f"{written!r} names nobody", hint=hint)
         found.append(spelled)
+    if not found and not fields.kept:
+        raise fields.invalid(name, "names nobody", hint="Name somebody, or leave the field out.")
     return tuple(dict.fromkeys(found))
 
 

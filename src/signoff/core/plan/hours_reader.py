@@ -63,6 +63,8 @@ def read_weekdays(fields: Fields, name: str) -> tuple[int, ...]:
             first, _, last = part.partition("-")
             start, end = weekday(fields, name, first), weekday(fields, name, last or first)
             found.update((start + step) % 7 for step in range((end - start) % 7 + 1))
+    if not found and not fields.kept:
+        raise fields.invalid(name, "names no day", hint="For example: mon-fri.")
     return tuple(sorted(found))
 
 

@@ -80,6 +80,11 @@ class StageSource(DocumentStruct, frozen=True, kw_only=True):
         for name in ("any", "all"):
             if fields.has(name) and not getattr(self, name):
                 raise fields.invalid(name, "names nobody")
+        if not fields.value and not fields.kept:
+            raise Invalid(
+                "invalid_field", f"{fields.path}: names nobody.", field=fields.path,
+                hint="For example: {any: [team:dba]}.",
+            )  # fmt: skip
         if fields.has("all") and fields.has("need"):
             raise fields.invalid("need", "has no effect beside all, which takes one person of each")
 

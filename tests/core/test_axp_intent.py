@@ -306,3 +306,39 @@ def test_a_plan_survives_its_encoding(body: dict[str, Any]) -> None:
     direct, _ = tried(lambda: compile_axp_intent(body))
     if direct:
         assert msgspec.json.decode(msgspec.json.encode(direct.plan), type=Plan) == direct.plan
+
+
+@pytest.mark.parametrize(
+    "word", ["Assignees", "assignes", "ASSIGNEES", "Approvers", "aprovers", "assigned-to", "rejectAfter"]
+)
+def test_another_spelling_of_who_decides_has_no_effect_either(word: str) -> None:
+    assert compiled(human_task={word: ["ann@acme.example"]}).deciders == (f"human_task.{word}",)
+    assert compiled(human_task={word: ""}).deciders == ()
+
+
+def test_another_spelling_of_on_behalf_of_leaves_its_person_free_to_decide() -> None:
+    assert compiled(human_task={}, on_behalf="ann@acme.example").deciders == ("on_behalf",)
+    assert compiled(human_task={}, onbehalf_of="ann@acme.example").deciders == ("onbehalf_of",)
+    assert compiled(human_task={}, onBehalfOf="ann@acme.example").on_behalf_of == "ann@acme.example"
+
+
+@pytest.mark.parametrize("empty", [[], [""], [" "], [None], "", " "])
+def test_assignees_that_name_nobody_do_not_leave_the_task_to_everybody(empty: object) -> None:
+    with pytest.raises(Invalid, match=r"human_task\.assignees: names nobody"):
+        compiled(human_task={"assignees": empty})
+    assert asked(compiled(human_task={"assignees": None})).stages[0].approvers == ()
+    assert asked(compiled(human_task={"assignees": ["", "per_7"]})).stages[0].approvers == ("per_7",)
+
+
+@pytest.mark.parametrize(
+    "word", ["requires_approval", "requiresApproval", "approval_required", "human_Task", "human_tasks"]
+)
+def test_an_unknown_field_that_asks_for_people_is_named_where_nobody_is_asked(word: str) -> None:
+    assert compiled(payload={}, to_agent="validator", **{word: True}).demands == (word,)
+    assert compiled(payload={}, to_agent="validator", **{word: False}).demands == ()
+    assert compiled(payload={}, human_task={}, **{word: True}).demands == ()
+
+
+def test_of_many_unknown_fields_the_first_are_compared() -> None:
+    many = {f"approver{number}s": 1 for number in range(2_000)}
+    assert len(compiled(human_task=many).deciders) <= 20

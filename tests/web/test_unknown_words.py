@@ -256,3 +256,14 @@ async def test_a_dry_run_is_refused_where_there_is_none(web: WebEnv) -> None:
         answer = await web.post("/v1/scenarios/apply", bundle, "oscar")
         assert (answer.status, answer["error"]["field"]) == (422, name)
     assert (await web.get("/v1/intents", "oscar"))["intents"] == []
+
+
+async def test_a_request_that_asks_for_an_approval_in_other_words_is_not_given_to_an_agent(
+    web: WebEnv,
+) -> None:
+    for word in ("requires_approval", "human_Task"):
+        body = {"intent_type": PLAIN, "payload": {}, "to_agent": "validator", word: True}
+        refused = await web.post("/v1/intents", body)
+        assert (refused.status, refused.code, refused["error"]["field"]) == (422, "unknown_field", word)
+    asked = {"intent_type": PLAIN, "payload": {}, "human_task": {"assignees": [""]}}
+    assert (await web.post("/v1/intents", asked))["error"]["field"] == "human_task.assignees"

@@ -7,6 +7,7 @@ accepted, and unused fields produce a warning. A value of the wrong type is refu
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, Final
 
@@ -25,7 +26,7 @@ from signoff.core.text.durations import LONGEST
 AGENT_STEP: Final = "agent"
 HUMAN_STEP: Final = "human"
 MAX_ATTEMPTS: Final = 1000
-_ASK: Final = (
+ASK: Final = (
     "title", "description", "task_type", "allowed_outcomes", "required_comment", "evidence_required",
     "assignees", "notify_email", "form_schema",
 )  # fmt: skip
@@ -35,6 +36,12 @@ DECIDERS: Final = (
     "approvers", "approver", "assignee", "assigned_to", "assigned_role", "policy", "policies", "approve", "stages",
     "need", "reject_after", "self_approval", "strength",
 )  # fmt: skip
+# Unknown fields that ask for people, where a request asks nobody.
+_DEMANDS: Final = ("human_task", "requires_approval", "approval_required")
+_COMPARED: Final = (
+    20  # unknown fields that are compared with the known ones: a body costs no more than its size
+)
+_ALIKE: Final = 0.85
 _NAMERS: Final = ("assignees", "approvers", "approver", "assignee", "assigned_role")
 TIMING: Final = ("remind_after_seconds", "remind_interval_seconds", "max_reminders", "escalate_to")
 ASKS_NOBODY: Final = "the request itself asks nobody"
@@ -47,6 +54,7 @@ _KNOWN: Final = (
 )  # fmt: skip
 _CAMEL: Final = {re.sub("_([a-z])", lambda hit: hit[1].upper(), name): name for name in _KNOWN if "_" in name}
 _INTENT_TYPE: Final = re.compile(r"[A-Za-z0-9_.\-]{1,255}")
+_WORD_START: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _PUBLISHED_TYPE: Final = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+\.v[0-9]+")
 # AXP's published schema names more types; each behaves as one of ours.
 _TYPE_ALIASES: Final = {
@@ -66,7 +74,8 @@ class AxpIntent(msgspec.Struct, frozen=True, kw_only=True):
 
     claimed_from: what the client called itself; on_behalf_of: the person it is for, who then may not decide it;
     deadline_at: aware UTC, possibly in the past; shaping: the given fields that say what happens, which have no effect
-    if a workflow applies; unused: the fields that have no effect in ``plan`` either.
+    if a workflow applies; unused: the fields that have no effect in ``plan`` either; deciders: unknown fields that say
+    who decides; demands: unknown fields that ask for people, where ``plan`` asks nobody.
     """
 
     intent_type: str
@@ -81,6 +90,7 @@ class AxpIntent(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     shaping: tuple[str, ...] = ()
     deciders: tuple[str, ...] = ()
+    demands: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
 
 
@@ -120,6 +130,7 @@ def compile_axp_intent(body: object, *, checked: bool = False) -> AxpIntent:
         warnings=tuple(request.warnings),
         shaping=tuple(name for name in _SHAPING if request.says(name)),
         deciders=_deciders(request, plan),
+        demands=demands(request, _KNOWN) if not plan.has_gate and "payload" in request.value else (),
         unused=_unused(request, plan),
     )
 
@@ -131,8 +142,8 @@ def _deciders(request: Fields, plan: Plan) -> tuple[str, ...]:
     if not plan.has_gate:
         return ()
     ask = request.inner("human_task")
-    within = deciders(ask, DECIDERS) if ask is not None else ()
-    return (*within, *(deciders(request) if "payload" in request.value else ()))
+    within = deciders(ask, DECIDERS, ASK) if ask is not None else ()
+    return (*within, *(deciders(request, known=_KNOWN) if "payload" in request.value else ()))
 
 
 def _unused(request: Fields, plan: Plan) -> tuple[str, ...]:
@@ -205,7 +216,7 @@ def task_spec(
     levels: where reminders and escalation may be set, the nearest first (step, macro parameters, intent);
     deadline: of the step; humans: the bundle's role aliases; assigned: the step's assignee, or "".
     """
-    ask.known(*_ASK)
+    ask.known(*ASK)
     kind = _kind(ask)
     allowed = task_reader.outcomes(ask, "allowed_outcomes", kind)
     if unknown := [word for word in allowed if word not in BUILT_IN]:
@@ -232,9 +243,29 @@ def task_spec(
     )
 
 
-def deciders(fields: Fields, names: Sequence[str] = _NAMERS) -> tuple[str, ...]:
-    """The fields that would narrow who decides, but have no effect where they were given."""
-    return tuple(fields.at(name) for name in names if fields.says(name))
+def deciders(fields: Fields, names: Sequence[str] = _NAMERS, known: Sequence[str] = ()) -> tuple[str, ...]:
+    """The fields that would narrow who decides, but have no effect where they were given. ``known``: those that have
+    one; another spelling of them, or of ``names``, has none.
+    """
+    return _misspelt(fields, names, (*_NAMERS, "on_behalf_of"), known)
+
+
+def demands(fields: Fields, known: Sequence[str]) -> tuple[str, ...]:
+    """The unknown fields that ask for people, where the plan asks nobody. ``known``: the fields that have an effect."""
+    return _misspelt(fields, _DEMANDS, _DEMANDS, known)
+
+
+def _misspelt(
+    fields: Fields, names: Sequence[str], alike: Sequence[str], known: Sequence[str]
+) -> tuple[str, ...]:
+    """The fields beside ``known`` that are called as one of ``names``, in any case, or nearly as one of ``alike``."""
+    given = [name for name in fields.value if name not in known and fields.says(name)]
+    found = []
+    for place, name in enumerate(given):
+        plain = _WORD_START.sub("_", name[:64].strip()).replace("-", "_").lower()
+        if plain in names or (place < _COMPARED and get_close_matches(plain, alike, 1, _ALIKE)):
+            found.append(fields.at(name))
+    return tuple(found)
 
 
 def _kind(ask: Fields) -> TaskType:
@@ -254,6 +285,9 @@ def _approvers(ask: Fields, humans: Mapping[str, Human], assigned: str) -> tuple
     unknown name never widens who decides: it is refused if the bundle lists its humans, else kept as it is, for the
     workspace to resolve.
     """
+    if ask.has("assignees") and not ask.texts("assignees"):
+        # a name that a script forgot to fill in would leave the decision to everybody
+        raise ask.invalid("assignees", "names nobody", hint="Name somebody, or leave the field out.")
     names = ask.texts("assignees") or (() if is_anybody(assigned) else (assigned,))
     behind = {name: person_behind(name, humans) for name in names}
     for name in names:

@@ -15,6 +15,7 @@ from signoff.core.directory import agent_address
 from signoff.core.errors import Invalid
 from signoff.core.formats.axp_intent import (
     AGENT_STEP,
+    ASK,
     ASKS_NOBODY,
     CALLS_NOBODY,
     DECIDERS,
@@ -23,6 +24,7 @@ from signoff.core.formats.axp_intent import (
     TIMING,
     agent_step,
     deciders,
+    demands,
     read_intent_type,
     task_spec,
 )
@@ -236,7 +238,7 @@ def _implied(bundle: _Bundle) -> list[Step]:
         bundle.intent.warnings.append(f"agents: without a workflow only {agents[0].role!r} is called.")
     ask = bundle.intent.inner("human_task")
     if ask is not None:
-        bundle.unheeded.extend((*deciders(bundle.intent), *deciders(ask, DECIDERS)))
+        bundle.unheeded.extend((*deciders(bundle.intent), *deciders(ask, DECIDERS, ASK)))
         assigned = next(iter(humans)) if len(humans) == 1 else ""
         spec = task_spec(ask, [bundle.intent], None, humans, assigned)
         steps.append(HumanStep(id=HUMAN_STEP, task=spec))
@@ -285,6 +287,7 @@ def _step(step: Fields, bundle: _Bundle) -> Step:
     if kind is not _Kind.HUMAN:
         told = ("escalate_to",) if kind is _Kind.NOTIFY else ()
         step.unused([name for name in TIMING if name not in told], "this step asks nobody")
+        bundle.unheeded.extend(demands(step, _STEP))
     match kind:
         case _Kind.AGENT:
             return _agent_step(step, bundle, assigned, routes | {"deadline": deadline})
@@ -395,7 +398,7 @@ def _human_step(step: Fields, bundle: _Bundle, assigned: str, base: dict[str, An
         assigned = next(iter(humans))
     inherited = bundle.intent.inner("human_task")
     ask = step.inner("human_task") or inherited or _nothing(step, step.at("human_task"))
-    bundle.unheeded.extend((*deciders(step), *deciders(ask, DECIDERS)))
+    bundle.unheeded.extend((*deciders(step, known=_STEP), *deciders(ask, DECIDERS, ASK)))
     levels = [step, bundle.parameters, bundle.intent]
     return HumanStep(**base, task=task_spec(ask, levels, base["deadline"], humans, assigned))
 

@@ -29,6 +29,7 @@ from signoff.core.plan.plan import (
 from signoff.core.plan.task_types import Risk, Stage, expiry_approves, required_answer
 from signoff.core.plan.wording import from_workflow
 from signoff.core.policy.conditions import choose_policies, variants, with_chosen_policies
+from signoff.core.policy.default_policy import GATE
 from signoff.engine.directory.eligible_people import (
     barred_from,
     known_person,
@@ -113,6 +114,11 @@ class Planner:
             warnings = (*warnings, *_misaddressed(request.to_agent, plan, directory, governs))
         else:
             refuse_unheeded(request.deciders, directory)
+            if request.demands and directory.workspace.unlisted_types != GATE:
+                raise Invalid(
+                    "unknown_field", f"{request.demands[0]}: has no effect, so nobody would be asked.",
+                    field=request.demands[0], hint="Ask people with human_task.",
+                )  # fmt: skip
             warnings = (*warnings, *request.unused)
         behind = _behalf(request, directory)
         plan = self._chosen(plan, payload)

@@ -79,6 +79,27 @@ def exits(intent: Delivery) -> None:
     raise SystemExit(3)
 
 
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+def mute(intent: Delivery) -> None:
+    raise Mute
+
+
+def half(intent: Delivery) -> None:
+    raise ValueError("half \ud800")
+
+
+def wordy(intent: Delivery) -> None:
+    raise StepFailed("c" * 500, "half \ud800" + "m" * 9_000)
+
+
+def nameless(intent: Delivery) -> None:
+    raise StepFailed("", "")
+
+
 def listed(intent: Delivery) -> Any:
     return ["not", "a", "mapping"]
 
@@ -94,6 +115,10 @@ def unsayable(intent: Delivery) -> dict[str, Any]:
         (deliberate, "table_locked", "The table is locked.", True),
         (cancels_itself, "agent_error", "CancelledError", True),
         (exits, "agent_error", "SystemExit: 3", True),
+        (mute, "agent_error", "Mute: its text cannot be read (RuntimeError)", True),
+        (half, "agent_error", "half \\ud800", True),
+        (wordy, "c" * 128, "half \\ud800mmm", False),
+        (nameless, "agent_error", "", False),
         (listed, "invalid_result", "list, not a mapping", False),
         (unsayable, "invalid_result", "JSON", False),
     ],

@@ -97,6 +97,9 @@ _NAMES: Final = {"intents": ("intent_id",), "tasks": ("task_id", "intent_id"), "
 _INNER: Final = ("intent", "task")
 _LISTS: Final = ("events", "messages")
 
+LONGEST_CODE: Final = 128
+LONGEST_MESSAGE: Final = 2000
+
 
 def same_subject(said: str, asked: str) -> bool:
     """Whether two ids name the same intent, or steps of it: they differ only in the last four digits."""
@@ -234,7 +237,13 @@ def report_result(delivery: Delivery, result: Json) -> ApiCall[None]:
 
 
 def report_fault(delivery: Delivery, code: str, message: str, retryable: bool) -> ApiCall[None]:
-    error = {"code": code, "message": message, "retryable": retryable}
+    """The report of a failure, in what the server takes: refused for its words, the failure would be lost."""
+    code, message = (str(text).encode("utf-8", "backslashreplace").decode() for text in (code, message))
+    error = {
+        "code": code[:LONGEST_CODE] or "agent_error",
+        "message": message[:LONGEST_MESSAGE],
+        "retryable": bool(retryable),
+    }
     return _of_delivery(delivery, "report", {"error": error})
 
 

@@ -40,7 +40,6 @@ LONG_POLL: Final = 25
 # How long a stopping agent waits for the claim under way: dropping an answer costs a whole lease.
 LINGER: Final = 0.5
 REPORT_FOR: Final = 600.0
-LONGEST_MESSAGE: Final = 2000
 
 
 @dataclass(frozen=True)
@@ -267,7 +266,7 @@ class WorkerLoop:
             if self._aborted and isinstance(error, KeyboardInterrupt):  # cut off: no failure of the function
                 raise asyncio.CancelledError from error
             log.warning("%s raised %s", _name(delivery), type(error).__name__, exc_info=error)
-            message = f"{type(error).__name__}: {error}"[:LONGEST_MESSAGE]
+            message = f"{type(error).__name__}: {_text_of(error)}"
             return calls.report_fault(delivery, "agent_error", message, True)
         try:
             return await self._fitting(delivery, named, given)
@@ -324,6 +323,14 @@ def _name(delivery: Delivery) -> str:
     return f"step {delivery.step_id or '-'} of intent {delivery.intent_id} (attempt {delivery.attempt})"
 
 
+def _text_of(error: BaseException) -> str:
+    """What an exception says, where it can say it."""
+    try:
+        return str(error)
+    except Exception as odd:
+        return f"its text cannot be read ({type(odd).__name__})"
+
+
 def _passes(failure: SignoffError) -> bool:
     """Whether an agent goes on after this error: also after a mismatched response, over new connections."""
     return may_pass(failure) or isinstance(failure, WrongAnswer)
@@ -352,4 +359,4 @@ def _unstored(delivery: Delivery, code: str, why: str, given: object) -> calls.A
     """
     where = kept(delivery, given)
     log.error("%s: %s %s", _name(delivery), why, where)
-    return calls.report_fault(delivery, code, f"{why} {where}"[:LONGEST_MESSAGE], False)
+    return calls.report_fault(delivery, code, f"{why} {where}", False)

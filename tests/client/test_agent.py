@@ -88,10 +88,6 @@ def mute(intent: Delivery) -> None:
     raise Mute
 
 
-def half(intent: Delivery) -> None:
-    raise ValueError("half \ud800")
-
-
 def wordy(intent: Delivery) -> None:
     raise StepFailed("c" * 500, "half \ud800" + "m" * 9_000)
 
@@ -116,7 +112,6 @@ def unsayable(intent: Delivery) -> dict[str, Any]:
         (cancels_itself, "agent_error", "CancelledError", True),
         (exits, "agent_error", "SystemExit: 3", True),
         (mute, "agent_error", "Mute: its text cannot be read (RuntimeError)", True),
-        (half, "agent_error", "half \\ud800", True),
         (wordy, "c" * 128, "half \\ud800mmm", False),
         (nameless, "agent_error", "", False),
         (listed, "invalid_result", "list, not a mapping", False),

@@ -85,7 +85,7 @@ async def test_who_handed_it_over_is_told_to_whom(web: WebEnv) -> None:
     assert (await ann.post(f"/tasks/{task_id}/delegate", to="otto@acme.example")).status == 303
     page = await ann.get(f"/tasks/{task_id}")
     assert "You delegated this to Otto, who decides for you." in page.text
-    assert "Why people decide" in page.text, "who is not asked is not told why they are"
+    assert "Why people are asked" in page.text, "who is not asked is not told why they are"
 
 
 async def test_a_requesters_title_stands_at_the_top_as_theirs(web: WebEnv) -> None:

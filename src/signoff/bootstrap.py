@@ -46,7 +46,7 @@ async def bootstrap(
     millis = int(now.timestamp() * 1000)
     # A fixed id and address: of servers that start on one empty database, exactly one adds the owner.
     first = next((space for space in spaces if space.id == _FIRST), None)
-    workspace = first or Workspace(_FIRST, organization, name, True, now)
+    workspace = first or Workspace(_FIRST, organization, name, True, now, self_approval_alone=True)
     await store.directory.add_workspace(workspace)
     person_id = "per_" + uuid7(millis, secrets.token_bytes(10)).replace("-", "")
     person = Person(person_id, workspace.id, OWNER, "Owner", ("owner",), now)

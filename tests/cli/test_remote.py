@@ -233,6 +233,20 @@ def test_doctor_says_what_is_wrong_and_what_is_allowed(run: Run, stub: Stub) -> 
     assert run("doctor").exit_code == ExitCode.FAILURE
 
 
+@pytest.mark.parametrize(
+    ("setting", "level", "words"),
+    [("alone", "note", "ends when a second person is added"), ("on", "warning", "for trying out")],
+)
+def test_doctor_says_which_self_approval_holds(
+    run: Run, stub: Stub, setting: str, level: str, words: str
+) -> None:
+    me = {"ok": True, "actor": {"kind": "agent", "name": "a"}, "workspace": "w", "organization": "o"}
+    stub.on("GET", "/ready", Answer({"ok": True}))
+    stub.on("GET", "/v1/me", Answer({**me, "self_approval": True, "self_approval_setting": setting}))
+    [check] = [c for c in json.loads(run("doctor", "--json").stdout) if c["subject"] == "self-approval"]
+    assert (check["level"], words in check["found"]) == (level, True)
+
+
 def test_doctor_names_a_policy_that_the_server_cannot_use_any_more(run: Run, stub: Stub) -> None:
     me = {"ok": True, "actor": {"kind": "service", "name": "ci"}, "workspace": "w", "organization": "o"}
     found = [{"name": "good"}, {"name": "old", "broken": "policies.old.until: unknown field\x1b[2J."}]

@@ -204,3 +204,8 @@ def test_who_stood_in_for_nobody_known_at_the_request_does_not_where_its_side_ru
 def test_a_request_keeps_whether_its_workspace_let_its_side_decide() -> None:
     assert asking(membership=Membership({}, self_approval=True)).intent.self_approval is True
     assert asking(membership=Membership({})).intent.self_approval is False
+
+
+def test_a_request_keeps_what_holds_for_new_ones_when_it_is_made() -> None:
+    ended = Membership({}, self_approval=True, new_self_approval=False)
+    assert asking(membership=ended).intent.self_approval is False

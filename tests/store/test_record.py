@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import apsw
 import asyncpg
@@ -134,17 +134,17 @@ insert into keys (id, workspace, actor_kind, actor_id, hash, hint, created_by, c
 """
 
 
-async def leave(url: str) -> None:
-    """Make the database as that release had it."""
+async def leave(url: str, left: str = _LEFT, schema: int = 8) -> None:
+    """Make the database as a release with that schema had it."""
     kind = "sqlite" if url.startswith("sqlite") else "postgres"
-    before = [step for step in migrations(kind) if step.version < 9]
+    before = [step for step in migrations(kind) if step.version <= schema]
     known = "".join(
         f"insert into schema_version values ({step.version}, '{step.name}', 1);" for step in before
     )
-    script = VERSION_TABLE + ";" + known + "".join(step.script for step in before) + _LEFT
+    script = VERSION_TABLE + ";" + known + "".join(step.script for step in before) + left
     if kind == "sqlite":
         with closing(apsw.Connection(url.removeprefix("sqlite:///"))) as db:
-            db.execute(script)
+            list(db.execute(script))  # to its end: a statement may have rows
         return
     remote = await asyncpg.connect(url)
     await remote.execute(script)
@@ -164,5 +164,31 @@ async def test_the_record_of_an_older_release_is_numbered_and_found(own_url: str
         key = await store.directory.key("sak_1")
         assert key is not None
         assert (space.last_change, key.sponsors) == (3, ("per_ann",))
+    finally:
+        await store.close()
+
+
+_ASKED_ALONE: Final = """
+insert into workspaces (id, organization, name, self_approval, created_at) values
+    ('alone', 'o', 'alone', 1, 1), ('turned', 'o', 'turned', 1, 1),
+    ('two', 'o', 'two', 1, 1), ('off', 'o', 'off', 0, 1);
+insert into people (id, workspace, email, name, roles, created_at) values
+    ('per_1', 'alone', 'a@x', '', '["owner"]', 1), ('per_2', 'turned', 'a@x', '', '["owner"]', 1),
+    ('per_3', 'two', 'a@x', '', '["owner"]', 1), ('per_4', 'two', 'b@x', '', '["approver"]', 1);
+insert into changes (id, workspace, at, actor_kind, actor_id, via, kind, name, before, after, number) values
+    ('a', 'turned', 1, 'person', 'per_2', 'api', 'workspace', 'n', '{"self_approval":false}',
+     '{"self_approval":true}', 1),
+    ('b', 'alone', 1, 'person', 'per_1', 'api', 'workspace', 'n', '{"protected":false}', '{"protected":true}', 1);
+"""
+
+
+async def test_self_approval_of_an_older_release_stays_what_it_was(own_url: str, clock: FixedClock) -> None:
+    await leave(own_url, _ASKED_ALONE, 19)
+    store = open_store(own_url, wall=clock.wall, clock=clock.map)
+    await store.open()
+    try:
+        assert {space.id: space.self_approval_setting for space in await store.directory.workspaces()} == {
+            "alone": "alone", "turned": True, "two": True, "off": False,
+        }  # fmt: skip
     finally:
         await store.close()

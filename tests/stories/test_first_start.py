@@ -101,3 +101,5 @@ async def test_a_folder_that_cannot_be_written_is_refused_before_anybody_exists(
         assert "--data" in str(refused.value.hint)
     assert await store.directory.workspaces() == []
     assert await bootstrap(store, it.keys, clock, tmp_path / "d", "http://x") is not None
+    [space] = await store.directory.workspaces()
+    assert space.self_approval_setting == "alone"

@@ -71,10 +71,7 @@ def _key(session: Remote) -> Iterator[DoctorCheck]:
         "ok", "key", f"It stands for {me.actor.kind} {who} in {me.organization}/{me.workspace}."
     )
     if me.self_approval:
-        found = "In this workspace whoever asks may also approve. That is for trying out, not for work."
-        yield DoctorCheck(
-            "warning", "self-approval", found, "Say self_approval: false in the policies of what matters."
-        )
+        yield _self_approval(me)
     yield from _unlisted(me)
     yield from _proofs(session, me)
     if {"owner", "admin"} & set(me.actor.get("roles") or ()):  # only who runs the workspace may know
@@ -84,6 +81,21 @@ def _key(session: Remote) -> Iterator[DoctorCheck]:
         yield from _attempt("agents", lambda: _agents(session))
     if me.actor.kind != "agent":  # which may read none
         yield from _attempt("policies", lambda: _policies(session))
+
+
+def _self_approval(me: "Me") -> DoctorCheck:
+    """Which of the two kinds of self-approval is in force."""
+    if me.get("self_approval_setting") == "alone":
+        return DoctorCheck(
+            "note",
+            "self-approval",
+            "You may approve what you ask for. It ends when a second person is added.",
+        )
+    found = "In this workspace whoever asks may also approve. That is for trying out, not for work."
+    return DoctorCheck(
+        "warning", "self-approval", found,
+        "Apply workspace: {self_approval: false}, or say it in the policies of what matters.",
+    )  # fmt: skip
 
 
 def _channels(session: Remote) -> Iterator[DoctorCheck]:

@@ -328,7 +328,8 @@ LATEST_VERSION: Final = """version = (
 )"""
 PUT_PLAN: Final = f"insert into plans (digest, body) values (:digest, :body) {KEEP_PLAN}"
 UPDATE_WORKSPACE: Final = """
-update workspaces set self_approval = :self_approval, positive_fallback = :positive_fallback, protected = :protected,
+update workspaces set self_approval = :self_approval, self_approval_alone = :self_approval_alone,
+    positive_fallback = :positive_fallback, protected = :protected,
     default_policy = :default_policy, unlisted_types = :unlisted_types
 where id = :id
 """

@@ -47,13 +47,16 @@ class ServerOut(Struct, kw_only=True):
 
 
 class MeAnswer(Ok, kw_only=True):
-    """Whom the key stands for, and where."""
+    """Whom the key stands for, and where. self_approval: whether the requester's side may decide what is asked for now;
+    self_approval_setting: ``off``, ``on``, or ``alone``, which holds while the workspace has one person.
+    """
 
     actor: SelfOut
     workspace: str
     workspace_id: str
     organization: str
     self_approval: bool
+    self_approval_setting: str
     default_policy: Text = ABSENT
     unlisted_types: str
     server: ServerOut

@@ -3,18 +3,21 @@ changes.
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
 from signoff.core.directory.rotation import Absence, Rotation
 from signoff.core.plan.working_hours import Hours
 
+ALONE: Final = "alone"  # the setting of self-approval from the first start until somebody sets it
+
 
 class Workspace(Struct, frozen=True):
     """Where intents live, and its settings.
 
     self_approval: the requester's own people may decide;
+    self_approval_alone: only what was asked for while the workspace had one person: so the first start turns it on;
     positive_fallback: expiry may approve if the risk is low;
     protected: relaxing who decides takes two admins;
     default_policy: the name of the policy for steps without a workflow;
@@ -34,6 +37,16 @@ class Workspace(Struct, frozen=True):
     unlisted_types: str = "allow"
     last_change: int = 0
     staffed_change: int = 0
+    self_approval_alone: bool = False
+
+    def allows_self_approval(self, people: int) -> bool:
+        """Whether the requester's side may decide what is asked for now, in a workspace that has had so many people."""
+        return self.self_approval and (people <= 1 or not self.self_approval_alone)
+
+    @property
+    def self_approval_setting(self) -> bool | str:
+        """False, ``alone`` or True, as documents and the record of changes name it."""
+        return ALONE if self.self_approval and self.self_approval_alone else self.self_approval
 
     @property
     def says_who_decides(self) -> bool:

@@ -43,7 +43,8 @@ def requesters_side(intent: Intent) -> frozenset[str]:
 
 def lets_requesters_decide(spec: TaskSpec, intent: Intent, workspace: bool) -> bool:
     """Whether the requester's side may decide: as the policy says, else as the ``workspace`` does, both now and when
-    the request was created.
+    the request was created. What was requested while the workspace had one person stays theirs to decide: nobody who
+    joins later could.
     """
     return (
         (workspace and intent.self_approval is not False)

@@ -107,7 +107,7 @@ def _covered(tx: Transition, plan: Plan) -> dict[str, tuple[str, ...]] | None:
 
 def _self_approval(tx: Transition, plan: Plan) -> bool | None:
     asks = any(isinstance(step, HumanStep) for step in plan.steps)
-    return tx.membership.self_approval if tx.membership is not None and asks else None
+    return tx.membership.new_self_approval if tx.membership is not None and asks else None
 
 
 # -- agents

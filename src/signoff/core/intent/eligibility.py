@@ -29,7 +29,8 @@ class AbsenceCover(NamedTuple):
 class Membership:
     """The directory as the rules see it: the names of each active person, and who is whose delegate.
 
-    ``self_approval``: whether the workspace lets the requester's side decide.
+    ``self_approval``: whether the workspace lets the requester's side decide; ``new_self_approval``: whether what is
+    asked for from now on too.
     """
 
     def __init__(
@@ -37,9 +38,11 @@ class Membership:
         active_people: Mapping[str, frozenset[str]],
         covers: Iterable[AbsenceCover] = (),
         self_approval: bool = False,
+        new_self_approval: bool | None = None,
     ) -> None:
         self.active_people = active_people
         self.self_approval = self_approval
+        self.new_self_approval = self_approval if new_self_approval is None else new_self_approval
         # only who could decide on their own account stands in for others
         self._covers = [
             one

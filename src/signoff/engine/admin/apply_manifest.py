@@ -2,7 +2,7 @@
 nothing, each change with its author and the former value. A dry run returns the same comparison.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.directory.agent_address import is_internal
 from signoff.core.directory.authorization import ADMINS, Action, authorize
-from signoff.core.directory.model import DirectoryChange, NamedWorkflow, Person, PolicyVersion, Team
+from signoff.core.directory.model import DirectoryChange, NamedWorkflow, Person, PolicyVersion, Team, Workspace
 from signoff.core.directory.roles import ROLES
 from signoff.core.directory.rotation import Absence, Rotation
 from signoff.core.errors import Conflict, Invalid, NotFound
@@ -240,10 +240,18 @@ def _settings(draft: ManifestDiff, manifest: Manifest) -> None:
         return
     space = draft.directory.workspace
     after = replace(space, **manifest.settings)
+    if "self_approval" in manifest.settings:
+        after = replace(after, self_approval_alone=False)
     refuse_self_approval(draft.actor, draft.before, after)
-    said = [{name: getattr(one, name) for name in manifest.settings} for one in (space, after)]
+    said = [_said_of(one, manifest.settings) for one in (space, after)]
     draft.note("workspace", space.name, said[0], said[1], after)
     draft.directory = replace(draft.directory, workspace=after)
+
+
+def _said_of(space: Workspace, names: Iterable[str]) -> dict[str, Any]:
+    """These settings as the record keeps them."""
+    said = {name: getattr(space, name) for name in names}
+    return said | {"self_approval": space.self_approval_setting} if "self_approval" in said else said
 
 
 def _admins(directory: Snapshot) -> list[Person]:

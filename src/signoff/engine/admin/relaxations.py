@@ -5,6 +5,7 @@ new values in the change log, so that the second admin and the rule see the same
 from collections.abc import Mapping
 from typing import Any, Final
 
+from signoff.core.directory.model import ALONE
 from signoff.core.directory.roles import DECIDING
 from signoff.core.errors import Invalid
 from signoff.core.policy.fields import compile_policy, why_relaxed
@@ -45,7 +46,12 @@ _OPENED: Final = {
 
 
 def _settings(before: EntryData, after: EntryData) -> list[str]:
-    opened = [why for name, why in _OPENED.items() if after.get(name) and not before.get(name)]
+    # self-approval that holds for one person only is less than what holds for everybody
+    opened = [
+        why
+        for name, why in _OPENED.items()
+        if after.get(name) and (not before.get(name) or (before[name] == ALONE and after[name] != ALONE))
+    ]
     bare = before.get("protected") and not after.get("protected")
     return [*opened, *(["one admin alone may relax the rules"] if bare else [])]
 

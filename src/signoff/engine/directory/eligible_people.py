@@ -68,9 +68,9 @@ def barred_from(
     """The people of the requester's ``side`` who may not decide: all of them, unless policy or workspace allow it.
     ``intent``: the request, once it exists.
     """
-    allowed = directory.workspace.self_approval
+    allowed = directory.self_approval
     if intent is not None:
-        allowed = lets_requesters_decide(spec, intent, allowed)
+        allowed = lets_requesters_decide(spec, intent, directory.workspace.self_approval)
     elif spec.self_approval is not None:
         allowed = spec.self_approval
     return frozenset() if allowed else frozenset(side)

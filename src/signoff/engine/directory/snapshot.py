@@ -158,7 +158,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
             for absence in person.absences
             if absence.delegate
         )
-        return Membership(self.active_people, covers, self.workspace.self_approval)
+        return Membership(self.active_people, covers, self.workspace.self_approval, self.self_approval)
 
     @cached_property
     def _givers(self) -> dict[str, list[Person]]:
@@ -180,6 +180,13 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
             for giver, absence in away
             if giver.active and absence is not None and absence.delegate == person_id
         )
+
+    @property
+    def self_approval(self) -> bool:
+        """Whether the requester's side may decide what is asked for now. Who was taken away counts: else an admin could
+        bring self-approval back by deactivating everybody else.
+        """
+        return self.workspace.allows_self_approval(len(self.people))
 
     @property
     def of_one(self) -> bool:

@@ -68,7 +68,8 @@ def refuse_others_key(actor: Actor, what: str) -> None:
 
 def refuse_self_approval(actor: Actor, directory: Snapshot, after: Workspace) -> None:
     """Raise Forbidden if a key alone would let requesters approve."""
-    if after.self_approval and not directory.workspace.self_approval and _only_a_key(actor, directory):
+    turned_on = after.self_approval_setting is True and directory.workspace.self_approval_setting is not True
+    if turned_on and _only_a_key(actor, directory):
         raise Forbidden(
             "stronger_sign_in_required", "A key does not turn self-approval on.", field="workspace.self_approval",
             hint="Whoever runs the server can: signoff up --manifest FILE.",

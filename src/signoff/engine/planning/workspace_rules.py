@@ -132,7 +132,7 @@ def _default_relaxed(before: Snapshot, after: Snapshot) -> bool:
     if was is not None and was.fault:
         return was != will  # nothing came through under it
     if was is None:
-        own = will is not None and will.policy.self_approval is True and not before.workspace.self_approval
+        own = will is not None and will.policy.self_approval is True and not before.self_approval
         return own or (will is not None and will.policy.approves_on_expiry)
     return will is None or is_relaxed(was.policy, will.policy)
 

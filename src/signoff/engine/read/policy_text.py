@@ -13,7 +13,7 @@ class PolicyNames:
 
     def __init__(self, directory: Snapshot) -> None:
         self._directory = directory
-        self.self_approval = directory.workspace.self_approval
+        self.self_approval = directory.self_approval
 
     def approvers(self, names: Iterable[str]) -> str:
         """People by their names, roles and teams with their current members."""

@@ -103,7 +103,14 @@ async def _put_person(call: Call, who: str, said: dict[str, Any]) -> wire.people
 
 
 def _not_alone(before: Snapshot, after: Snapshot) -> tuple[str, ...]:
-    """The warning for a workspace that allows self-approval and now has more than one person."""
+    """The warning for a workspace that allows self-approval and now has more than one person, or whose self-approval
+    ends with the second one.
+    """
+    if before.self_approval and after.workspace.self_approval and not after.self_approval:
+        return (
+            "from now on nobody decides their own requests: self-approval was on for one person, and now there are "
+            "more; requests made before stay as they were; workspace: {self_approval: true} turns it on for everybody",
+        )
     if not _shared(after) or _shared(before):
         return ()
     return (
@@ -113,7 +120,7 @@ def _not_alone(before: Snapshot, after: Snapshot) -> tuple[str, ...]:
 
 
 def _shared(directory: Snapshot) -> bool:
-    return directory.workspace.self_approval and len(directory.active_people) > 1
+    return directory.self_approval and len(directory.active_people) > 1
 
 
 async def waiting(call: Call) -> wire.people.PersonWaiting:

@@ -39,10 +39,15 @@ async def me(call: Call) -> MeAnswer:
         workspace=directory.workspace.name,
         workspace_id=directory.workspace.id,
         organization=directory.workspace.organization,
-        self_approval=directory.workspace.self_approval,
+        self_approval=directory.self_approval,
+        self_approval_setting=_setting(directory.workspace.self_approval_setting),
         default_policy=maybe(directory.workspace.default_policy),
         unlisted_types=directory.workspace.unlisted_types,
         server=ServerOut(
             version=call.state.settings.version, database=call.state.settings.database, mail=call.state.mails
         ),
     )
+
+
+def _setting(said: bool | str) -> str:
+    return said if isinstance(said, str) else "on" if said else "off"

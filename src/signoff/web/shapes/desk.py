@@ -4,6 +4,7 @@ of what people do with a task beside answering it.
 
 from zoneinfo import ZoneInfo
 
+from signoff.core.intent.answering_rights import lets_requesters_decide
 from signoff.core.intent.assurance import checked, with_check_results, worst_risk
 from signoff.core.plan.task_types import Strength
 from signoff.core.plan.wording import NO_MAIL, PROOFS
@@ -18,9 +19,7 @@ from signoff.wire.tasks import ContactOut, DeciderOut, ExplainOut, StageOut
 
 def explain_out(made: ContactSchedule, directory: Snapshot, mails: bool, task_id: str = "") -> ExplainOut:
     """``mails``: whether the server can mail sign-in links."""
-    allowed = (
-        directory.workspace.self_approval if made.spec.self_approval is None else made.spec.self_approval
-    )
+    allowed = lets_requesters_decide(made.spec, made.intent, directory.workspace.self_approval)
     results = checked(made.intent, made.task.step)
     strength = with_check_results(made.spec.strength, made.spec.risk, results.all)
     return ExplainOut(

@@ -17,7 +17,7 @@ from signoff.core.directory.roles import DECIDING
 from signoff.core.errors import Conflict, Gone, Invalid, Refused
 from signoff.core.ids import step_run_id
 from signoff.core.intent.answer_target import given, own_vote
-from signoff.core.intent.answering_rights import on_requesters_side
+from signoff.core.intent.answering_rights import lets_requesters_decide, on_requesters_side
 from signoff.core.intent.authorization import may_cancel, meets_assurance
 from signoff.core.intent.commands import Answer
 from signoff.core.intent.contradictions import contradiction
@@ -298,7 +298,9 @@ async def task_page(
         stale=since,
         here=here,
         by_link=by_link,
-        self_approval_here=known.directory.workspace.self_approval,
+        self_approval_here=lets_requesters_decide(
+            intent.plan.human_step(known.history.step).task, intent, known.directory.workspace.self_approval
+        ),
         people=_assignable(known) if shown.type is TaskType.ASSIGNMENT else (),
         draft=draft,
         parties=_parties(known) if request.actor_runs and _sure(known) else (),

@@ -1,0 +1,104 @@
+"""Self-approval of the first start: it holds for one person, until somebody sets it for everybody."""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from tests.web.web_env import ELSEWHERE, PLAIN, WebEnv
+
+ON = {"workspace": {"self_approval": True}}
+
+
+async def of_one(web: WebEnv) -> None:
+    """Sam's workspace, as the first start makes one."""
+    there = await web.env.store.directory.workspace(ELSEWHERE)
+    assert there is not None
+    await web.env.store.people.save([replace(there, self_approval=True, self_approval_alone=True)])
+    web.env.directory.changed(ELSEWHERE)
+
+
+async def ask(web: WebEnv) -> Any:
+    return await web.post(
+        "/v1/intents", {"intent_type": PLAIN, "payload": {}, "human_task": {"title": "May I?"}}, "sam"
+    )
+
+
+async def asked(web: WebEnv) -> str:
+    made = await ask(web)
+    assert made.status == 200, made.text
+    return str(made["intent"]["intent_id"])[:-4] + "0001"
+
+
+async def code(web: WebEnv, task_id: str) -> str:
+    digest = (await web.get(f"/v1/tasks/{task_id}", "sam"))["task"]["digest"]
+    answer = await web.answer(task_id, "approved", "sam", digest=digest, revision=1)
+    return answer.code if answer.status != 200 else ""
+
+
+async def add(web: WebEnv, name: str, **said: Any) -> str:
+    answer = await web.post("/v1/people", {"email": f"{name}@other.example", **said}, "sam")
+    assert answer.status == 200, answer.text
+    return str(answer["warnings"])
+
+
+async def states(web: WebEnv) -> tuple[bool, str]:
+    me = await web.get("/v1/me", "sam")
+    return me["self_approval"], me["self_approval_setting"]
+
+
+async def test_it_ends_with_the_second_person_for_what_is_asked_from_then_on(web: WebEnv) -> None:
+    await of_one(web)
+    assert await states(web) == (True, "alone")
+    assert await code(web, await asked(web)) == ""
+    before = await asked(web)
+    assert "nobody decides their own requests" in await add(web, "bea")
+    assert await states(web) == (False, "alone")
+    assert await add(web, "carl") == "[]"
+    task_id = await asked(web)
+    assert await code(web, task_id) == "self_approval"
+    explained = await web.get(f"/v1/tasks/{task_id}/explain", "sam")
+    assert (explained["self_approval"], explained["requesters_side"]) == (False, ["sam@acme.example"])
+    # Who joined later cannot decide it, so whoever asked may still.
+    assert (await web.get(f"/v1/tasks/{before}/explain", "sam"))["self_approval"] is True
+    assert await code(web, before) == ""
+    assert await web.env.findings() == []
+
+
+async def test_taking_the_second_person_away_does_not_bring_it_back(web: WebEnv) -> None:
+    await of_one(web)
+    await add(web, "bea")
+    assert (await web.call("PATCH", "/v1/people/bea@other.example", {"active": False}, "sam")).status == 200
+    assert await states(web) == (False, "alone")
+    assert (await ask(web)).code == "nobody_eligible"
+
+
+async def test_whoever_turns_it_on_keeps_it(web: WebEnv) -> None:
+    await of_one(web)
+    applied = await web.post("/v1/apply", ON, "sam")
+    assert [one["action"] for one in applied["changes"]] == ["change"], applied.text
+    assert await states(web) == (True, "on")
+    assert (await web.post("/v1/apply", ON, "sam"))["changed"] is False
+    assert "whoever asks may also approve here" in await add(web, "bea")
+    assert await states(web) == (True, "on")
+    assert await code(web, await asked(web)) == ""
+    assert (await web.post("/v1/apply", {"workspace": {"self_approval": False}}, "sam")).status == 200
+    assert await states(web) == (False, "off")
+    record = (await web.get("/v1/changes?about=workspace", "sam")).json["changes"]
+    assert [(one["before"], one["after"]) for one in record if one["kind"] == "workspace"] == [
+        ({"self_approval": True}, {"self_approval": False}),
+        ({"self_approval": "alone"}, {"self_approval": True}),
+    ]
+
+
+async def test_a_key_does_not_turn_it_on_once_it_has_ended(web: WebEnv) -> None:
+    await of_one(web)
+    await add(web, "bea", roles=["admin"])
+    assert (await web.post("/v1/apply", ON, "sam")).code == "stronger_sign_in_required"
+
+
+async def test_in_a_protected_workspace_a_second_admin_turns_it_on(web: WebEnv) -> None:
+    await of_one(web)
+    await add(web, "bea", roles=["admin"])
+    assert (await web.post("/v1/apply", {"workspace": {"protected": True}}, "sam")).status == 200
+    assert (await web.post("/v1/apply", ON, "sam"))["proposal"]["state"] == "waiting"
+    assert await states(web) == (False, "alone")

@@ -33,6 +33,17 @@ IDLE = [
     (flow(gate({"hours": HOURS | {"deadline": True}, "remind": "1h"})), "steps.ask.human.hours.deadline"),
     (flow(AGENT, gate(), max_revisions=2), "max_revisions"),
     (flow(AGENT, max_revisions=0), "max_revisions"),
+    # as it would be without them, too: it is given, and means nothing
+    (flow(AGENT, max_revisions=5), "max_revisions"),
+    (flow(AGENT, gate(), max_revisions=5), "max_revisions"),
+    (flow(AGENT | {"retry": {"max": 0, "delay": "30s"}}), "steps.work.retry.delay"),
+    (flow(gate(remind={"after": "1h", "every": "1h", "at_most": 1})), "steps.ask.human.remind.every"),
+    (
+        flow(gate({"remind": {"after": "1h", "every": "1h", "at_most": 1}})),
+        "steps.ask.human.policy.remind.every",
+    ),
+    (flow(gate({"on_timeout": "expire"})), "steps.ask.human.policy.on_timeout"),
+    (flow(gate({"on_timeout": "expire"}) | {"deadline": "8h"}), "steps.ask.human.policy.on_timeout"),
 ]
 TAKEN = [
     flow(gate() | {"on_timeout": "end", "deadline": "1h"}),
@@ -67,6 +78,8 @@ def test_what_has_an_effect_or_may_get_it_from_a_named_policy_is_taken(source: d
         ({"hours": HOURS}, "policies.p.hours"),
         ({"hours": HOURS, "deadline": "8h"}, "policies.p.hours"),
         ({"remind": {"after": "1h", "every": "2h", "at_most": 1}}, "policies.p.remind.every"),
+        ({"remind": {"after": "1h", "every": "1h", "at_most": 1}}, "policies.p.remind.every"),
+        ({"on_timeout": "expire"}, "policies.p.on_timeout"),
     ],
 )
 def test_a_field_of_a_policy_without_effect_is_refused_by_name(policy: dict[str, Any], field: str) -> None:

@@ -109,7 +109,7 @@ def test_reminders_and_ladders_have_a_short_and_a_long_form() -> None:
 def test_what_follows_silence(said: Any, meant: tuple[Fallback, str, str, str]) -> None:
     made = compile_policy({"deadline": "1h", "on_timeout": said})
     assert (made.fallback, made.fallback_outcome, made.goto, made.goto_as) == meant
-    assert compile_policy({"on_timeout": "expire"}).fallback is Fallback.EXPIRE
+    assert compile_policy({"on_timeout": "expire", "deadline": "8h"}).fallback is Fallback.EXPIRE
 
 
 def test_a_yes_by_silence_takes_a_low_risk() -> None:

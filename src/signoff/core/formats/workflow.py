@@ -14,7 +14,7 @@ from signoff.core.directory import agent_address
 from signoff.core.directory.approver_names import Approvers
 from signoff.core.errors import Invalid
 from signoff.core.plan import task_reader
-from signoff.core.plan.ineffective import refuse_ineffective
+from signoff.core.plan.ineffective import refuse_ineffective, revisable
 from signoff.core.plan.outcomes_reader import OutcomeSource, listed_outcomes, read_outcomes
 from signoff.core.plan.plan import (
     END,
@@ -67,11 +67,15 @@ def compile_workflow(source: object, *, kept: bool = False) -> WorkflowTemplate:
     """Compile a template (a JSON-able dict); raises Invalid naming the field, with a hint. ``kept``: as in
     ``document``.
     """
-    workflow = read_struct(WorkflowSource, document(source, kept=kept))
+    fields = document(source, kept=kept)
+    workflow = read_struct(WorkflowSource, fields)
     plan = Plan(steps=workflow.steps, source="workflow", max_revisions=workflow.max_revisions)
     check_plan(plan)
     if not kept:
         refuse_ineffective(plan)
+    if not revisable(plan):
+        hint = "Use type: review, or an outcome that means: changes."
+        fields.refuse_idle("max_revisions", "nobody can ask for changes", hint)
     return WorkflowTemplate(workflow.name, workflow.intent_type, plan)
 
 
@@ -102,6 +106,10 @@ class _WorkSource(_StepSource, frozen=True, kw_only=True):
 class RetrySource(DocumentStruct, frozen=True, kw_only=True):
     max: Annotated[int, Meta(ge=0, le=100)]
     delay: timedelta | None = None
+
+    def check(self, fields: Fields) -> None:
+        if self.max == 0:
+            fields.refuse_idle("delay", "nothing is tried again", "Give max, or leave the delay out.")
 
 
 def _read_agent(fields: Fields, name: str) -> str:

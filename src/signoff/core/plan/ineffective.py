@@ -1,11 +1,12 @@
 """Fields of a finished plan that can never have an effect: reported, so that nobody relies on them.
 
-A step that names its policy may get missing fields from it: it is checked after the policy is applied.
+A step that names its policy may get missing fields from it: it is checked after the policy is applied. A field
+without effect beside another field of the same document is refused where it is read (``Fields.refuse_idle``): only there
+is it known which fields are present, also those that equal their default.
 """
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Final
 
 import msgspec
 
@@ -15,8 +16,6 @@ from signoff.core.plan.schedules import Reminders
 from signoff.core.plan.task_types import Escalation, Meaning
 from signoff.core.plan.working_hours import Hours
 
-_RETRY_DELAY: Final = AgentStep(id="x", agent="x").retry_delay
-_MAX_REVISIONS: Final = Plan().max_revisions
 
 
 class Ineffective(msgspec.Struct, frozen=True):
@@ -34,7 +33,6 @@ class Ineffective(msgspec.Struct, frozen=True):
 
 def ineffective(plan: Plan) -> Iterator[Ineffective]:
     """Every field without effect, in step order."""
-    people = [step for step in plan.steps if isinstance(step, HumanStep)]
     for step in plan.steps:
         path = f"steps.{step.id}"
         if isinstance(step, HumanStep):
@@ -42,16 +40,6 @@ def ineffective(plan: Plan) -> Iterator[Ineffective]:
         elif isinstance(step, AgentStep):
             if step.on_timeout and step.deadline is None:
                 yield _never_late(path)
-            if step.max_retries == 0 and step.retry_delay != _RETRY_DELAY:
-                yield Ineffective(
-                    f"{path}.retry.delay", "nothing is tried again", "Give max, or leave the delay out."
-                )
-    if plan.max_revisions != _MAX_REVISIONS and not any(_changes(step) for step in people):
-        yield Ineffective(
-            "max_revisions",
-            "nobody can ask for changes",
-            "Use type: review, or an outcome that means: changes.",
-        )
 
 
 def _of_people(step: HumanStep, path: str) -> Iterator[Ineffective]:
@@ -92,10 +80,6 @@ def of_rules(
 ) -> Iterator[Ineffective]:
     """The time-related fields of a policy, or of a step without one, that have no effect."""
     at = f"{path}." if path else ""
-    if remind is not None and remind.at_most == 1 and remind.every != remind.after:
-        yield Ineffective(
-            f"{at}remind.every", "at_most: 1 sends a single reminder", "Leave every out, or raise at_most."
-        )
     if hours is None:
         return
     if in_hours and deadline is None:
@@ -105,6 +89,11 @@ def of_rules(
             f"{at}hours", "nothing waits for them: there are no reminders, no escalation and no deadline in hours",
             "Add remind, escalate or hours: {deadline: true}; or leave the hours out.",
         )  # fmt: skip
+
+
+def revisable(plan: Plan) -> bool:
+    """Whether somebody can ask for changes."""
+    return any(isinstance(step, HumanStep) and _changes(step) for step in plan.steps)
 
 
 def _changes(step: HumanStep) -> bool:

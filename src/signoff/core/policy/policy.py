@@ -102,6 +102,12 @@ class RemindSource(DocumentStruct, frozen=True, kw_only=True):
     every: timedelta | None = None
     at_most: Annotated[int, Meta(ge=1, le=MAX_REMINDERS)] = 3
 
+    def check(self, fields: Fields) -> None:
+        if self.at_most == 1:
+            fields.refuse_idle(
+                "every", "at_most: 1 sends a single reminder", "Leave every out, or raise at_most."
+            )
+
 
 def read_reminders(fields: Fields, name: str) -> Reminders | None:
     """``remind: 5m`` or ``remind: {after, every, at_most}``."""
@@ -203,6 +209,8 @@ class PolicySource(DocumentStruct, frozen=True, kw_only=True):
         if self.on_timeout != OnTimeout() and self.deadline is None:
             hint = "Add deadline: 8h."
             raise fields.invalid("on_timeout", "never happens, because there is no deadline", hint=hint)
+        if self.deadline is None:
+            fields.refuse_idle("on_timeout", "the policy has no deadline", "Add deadline: 8h, or leave it out.")
         if self.on_timeout.fallback is Fallback.OUTCOME:
             # What a word of a workflow's own means is known, and judged, when the policy is applied to its step.
             refuse_fallback(meaning_of(self.on_timeout.outcome), self.risk, fields.at("on_timeout"))

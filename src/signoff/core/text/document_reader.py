@@ -115,6 +115,13 @@ class Fields:
         """Whether a value is given that could have an effect: zero and empty text count as absent."""
         return self.value.get(name) not in (None, 0, "")
 
+    def refuse_idle(self, name: str, why: str, hint: str) -> None:
+        """Raise Invalid where the field is given, whatever it says: beside what is there it has no effect. A document
+        that is kept already is not refused for it.
+        """
+        if self.has(name) and not self.kept:
+            raise self.invalid(name, f"has no effect, because {why}", hint=hint, code="no_effect")
+
     def unused(self, names: Sequence[str], why: str) -> None:
         """Add a warning for each of ``names`` that is given: it has no effect here."""
         for name in names:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -245,6 +246,24 @@ def test_doctor_says_which_self_approval_holds(
     stub.on("GET", "/v1/me", Answer({**me, "self_approval": True, "self_approval_setting": setting}))
     [check] = [c for c in json.loads(run("doctor", "--json").stdout) if c["subject"] == "self-approval"]
     assert (check["level"], words in check["found"]) == (level, True)
+
+
+def test_apply_applies_what_it_has_shown_or_shows_what_it_would_do_now(
+    run: Run, stub: Stub, tmp_path: Path
+) -> None:
+    (tmp_path / "who.json").write_text("{}")
+    team = {"action": "create", "kind": "team", "name": "sre", "fields": []}
+    planned = {"ok": True, "dry_run": True, "changed": True, "changes": [team], "seen": "abc"}
+    now = planned | {"changes": [team | {"action": "change", "fields": ["members"]}], "seen": "def"}
+    stub.on("POST", "/v1/apply", Answer(planned), refused(409, "stale_manifest"), Answer(now))
+    result = run("apply", "-f", str(tmp_path / "who.json"), "--yes")
+    assert result.exit_code == Code.CONFLICT
+    assert [request.query for request in stub.asked] == [
+        {"dry_run": "true"},
+        {"seen": "abc"},
+        {"dry_run": "true"},
+    ]
+    assert result.stderr.index("+ create team sre") < result.stderr.index("~ change team sre (members)")
 
 
 def test_doctor_names_a_policy_that_the_server_cannot_use_any_more(run: Run, stub: Stub) -> None:

@@ -14,6 +14,7 @@ from signoff.cli.people import warned
 from signoff.cli.session import Remote
 from signoff.cli.text_safety import visible
 
+_STALE = ("stale_manifest", "changed_meanwhile")
 _SIGNS = {"create": "+", "change": "~", "unchanged": " "}
 
 
@@ -27,9 +28,13 @@ _SIGNS = {"create": "+", "change": "~", "unchanged": " "}
 def apply(session: Remote, file: str, dry_run: bool, yes: bool) -> None:
     """Apply people, teams, policies and workflows from a file: all of it, or nothing.
 
+    What was shown is applied, or nothing: if part of it has changed meanwhile, the new difference is shown.
+
     In a protected workspace, a change that relaxes who decides becomes a proposal, applied when another admin has
     confirmed it.
     """
+    from signoff.client.errors import Conflict
+
     document = read_document(file)
     directory = session.client.directory
     planned = directory.apply(document, dry_run=True)
@@ -38,7 +43,12 @@ def apply(session: Remote, file: str, dry_run: bool, yes: bool) -> None:
         return
     session.show(_lines(planned, session.out), yes)
     session.confirm("Propose this?" if planned.get("proposal") else "Apply this?", yes)
-    applied = directory.apply(document)
+    try:
+        applied = directory.apply(document, seen=planned.get("seen") or None)
+    except Conflict as refused:
+        if refused.code in _STALE:  # what it would do now, for whoever decides whether to apply that
+            session.show(_lines(directory.apply(document, dry_run=True), session.out), yes)
+        raise
     if proposal := applied.get("proposal"):
         told = f"proposed: another admin confirms it on the pages: signoff changes confirm {proposal['id']}"
         session.out.one(applied, "changed", [visible(told), until(proposal)])

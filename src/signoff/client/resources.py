@@ -399,11 +399,18 @@ class DirectoryMethods(Methods):
         return _get(f"/v1/policies/{one_segment(name)}/explain", {"at": at})
 
     @request
-    def apply(self, document: Mapping[str, Any], dry_run: bool = False) -> ApiCall[Json]:
-        """Apply people, teams, policies and workflows, all or nothing; dry_run: only report what would change."""
+    def apply(
+        self, document: Mapping[str, Any], dry_run: bool = False, *, seen: str | None = None
+    ) -> ApiCall[Json]:
+        """Apply people, teams, policies and workflows, all or nothing; dry_run: only report what would change.
+
+        seen: ``seen`` of a dry run: Conflict (``stale_manifest``) where it would do something else by now.
+        """
         # Repeatable without a key: the second time everything is as it says already.
         body = dict(document)
-        return ApiCall("POST", "/v1/apply", _bare, query=_dry(dry_run), body=body, repeatable=True)
+        return ApiCall(
+            "POST", "/v1/apply", _bare, query={**_dry(dry_run), "seen": seen}, body=body, repeatable=True
+        )
 
     @request
     def changes(

@@ -50,12 +50,14 @@ class ProposalList(Ok, kw_only=True):
 
 class ManifestAnswer(Ok, kw_only=True):
     """What was, or (dry run) would be, changed, in order. ``proposal``: nothing is applied until another admin has
-    confirmed it (its id is empty in a dry run). warnings: which open tasks it leaves with too few people.
+    confirmed it (its id is empty in a dry run). warnings: which open tasks it leaves with too few people. ``seen``: the
+    digest of what was found and is done; sent with the real run, it is that or nothing.
     """
 
     dry_run: bool
     changed: bool
     changes: list[ChangeOut]
+    seen: str
     warnings: tuple[str, ...] = ()
     proposal: OrNone[ProposalOut] = ABSENT
 

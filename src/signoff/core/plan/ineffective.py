@@ -1,8 +1,8 @@
 """Fields of a finished plan that can never have an effect: reported, so that nobody relies on them.
 
 A step that names its policy may get missing fields from it: it is checked after the policy is applied. A field
-without effect beside another field of the same document is refused where it is read (``Fields.refuse_idle``): only there
-is it known which fields are present, also those that equal their default.
+without effect beside another field of the same document is refused where it is read (``Fields.refuse_idle``): only
+there is it known which fields are present, also those that equal their default.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,6 @@ from signoff.core.plan.plan import AgentStep, HumanStep, Plan
 from signoff.core.plan.schedules import Reminders
 from signoff.core.plan.task_types import Escalation, Meaning
 from signoff.core.plan.working_hours import Hours
-
 
 
 class Ineffective(msgspec.Struct, frozen=True):
@@ -37,9 +36,8 @@ def ineffective(plan: Plan) -> Iterator[Ineffective]:
         path = f"steps.{step.id}"
         if isinstance(step, HumanStep):
             yield from _of_people(step, path)
-        elif isinstance(step, AgentStep):
-            if step.on_timeout and step.deadline is None:
-                yield _never_late(path)
+        elif isinstance(step, AgentStep) and step.on_timeout and step.deadline is None:
+            yield _never_late(path)
 
 
 def _of_people(step: HumanStep, path: str) -> Iterator[Ineffective]:

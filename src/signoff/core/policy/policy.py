@@ -210,7 +210,9 @@ class PolicySource(DocumentStruct, frozen=True, kw_only=True):
             hint = "Add deadline: 8h."
             raise fields.invalid("on_timeout", "never happens, because there is no deadline", hint=hint)
         if self.deadline is None:
-            fields.refuse_idle("on_timeout", "the policy has no deadline", "Add deadline: 8h, or leave it out.")
+            fields.refuse_idle(
+                "on_timeout", "the policy has no deadline", "Add deadline: 8h, or leave it out."
+            )
         if self.on_timeout.fallback is Fallback.OUTCOME:
             # What a word of a workflow's own means is known, and judged, when the policy is applied to its step.
             refuse_fallback(meaning_of(self.on_timeout.outcome), self.risk, fields.at("on_timeout"))

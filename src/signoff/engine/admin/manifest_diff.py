@@ -1,5 +1,6 @@
 """A manifest compared with a workspace: what each entry changes, and the former value. Nothing is written here."""
 
+import hashlib
 import secrets
 from datetime import datetime
 from typing import Any, Final
@@ -16,6 +17,7 @@ from signoff.engine.directory.change_log import person_subject, recorded
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.planning.workspace_rules import rules_relaxations
 
+_SORTED: Final = msgspec.json.Encoder(order="sorted")
 CREATE, CHANGE, UNCHANGED = "create", "change", "unchanged"
 _GOVERNED: Final = {
     "workspace": "what requests say of who decides is judged less strictly",
@@ -82,6 +84,15 @@ class ManifestDiff:
     def base_state(self) -> dict[tuple[str, str], Any]:
         """The former state of each entry of the manifest."""
         return {(planned.kind, planned.name): planned.before for planned in self.planned}
+
+    def seen(self) -> str:
+        """A digest of what somebody is shown who is asked whether to apply this: what it finds of each thing that it
+        speaks of, what it does to it, and why that takes two. What it makes of it follows from the document.
+        """
+        shown = [
+            (one.action, one.kind, one.name, one.before, self.relaxations_of(one)) for one in self.planned
+        ]
+        return hashlib.sha256(_SORTED.encode(shown)).hexdigest()
 
     def changes(self, confirmed_by: str = "") -> list[DirectoryChange]:
         """Its change log entry."""

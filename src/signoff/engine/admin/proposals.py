@@ -19,7 +19,7 @@ from signoff.core.formats.manifest import Manifest, compile_manifest
 from signoff.core.plan.task_types import Strength
 from signoff.core.text import json_value
 from signoff.engine.admin.apply_manifest import ManifestApplier
-from signoff.engine.admin.manifest_diff import ManifestDiff, PlannedChange
+from signoff.engine.admin.manifest_diff import ManifestDiff
 from signoff.engine.clock import Clock
 from signoff.engine.directory.change_log import retry_on_conflict
 from signoff.engine.directory.snapshot import DirectoryCache
@@ -83,25 +83,31 @@ class Proposals:
         self._manifests = manifests
 
     async def apply(
-        self, actor: Actor, manifest: Manifest, source: dict[str, Any], dry_run: bool = False
-    ) -> tuple[list[PlannedChange], Proposal | None]:
+        self, actor: Actor, manifest: Manifest, source: dict[str, Any], dry_run: bool = False, seen: str = ""
+    ) -> tuple[ManifestDiff, Proposal | None]:
         """Apply it, or store it as a proposal if it needs a second admin; with ``dry_run`` only report which, under the
         id "".
 
-        source: the document that the manifest was compiled from.
+        source: the document that the manifest was compiled from; seen: the digest of what was shown (``ManifestDiff``):
+        Conflict where it would do something else by now. Where nothing is left to do it was applied already.
         """
 
-        async def use(draft: ManifestDiff) -> tuple[list[PlannedChange], Proposal | None]:
+        async def use(draft: ManifestDiff) -> tuple[ManifestDiff, Proposal | None]:
+            if seen and draft.changed and draft.seen() != seen:
+                raise Conflict(
+                    "stale_manifest", "What this would change has changed since it was shown; nothing was applied.",
+                    hint="Look at what it would do now, and apply it again.", details={"seen": draft.seen()},
+                )  # fmt: skip
             if draft.relaxations():
-                return draft.planned, await self._proposed(draft, source, dry_run)
+                return draft, await self._proposed(draft, source, dry_run)
             if not dry_run:
                 await self._manifests.save(draft)
-            return draft.planned, None
+            return draft, None
 
-        planned, proposal = await self._manifests.on_what_is_in_force(actor, manifest, use)
+        draft, proposal = await self._manifests.on_what_is_in_force(actor, manifest, use)
         if proposal is None and not dry_run:
             await self._manifests.register_agents(actor, manifest)
-        return planned, proposal
+        return draft, proposal
 
     async def _proposed(self, draft: ManifestDiff, source: dict[str, Any], dry_run: bool) -> Proposal:
         refuse_others_key(draft.actor, "proposes what takes two people")

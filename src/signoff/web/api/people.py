@@ -310,7 +310,8 @@ async def apply(call: Call) -> wire.changes.ManifestAnswer:
     source = {name: value for name, value in _said(said).items() if value}
     dry_run = call.flag("dry_run")
     before, manifest = await directory_of(call), compile_manifest(source, personal_channels())
-    planned, proposal = await call.state.proposals.apply(call.actor, manifest, source, dry_run)
+    seen = call.query.get("seen", "")
+    draft, proposal = await call.state.proposals.apply(call.actor, manifest, source, dry_run, seen)
     after = (
         (await call.state.manifests.drafted(call.actor, manifest)).directory
         if dry_run
@@ -323,8 +324,9 @@ async def apply(call: Call) -> wire.changes.ManifestAnswer:
         warnings = (*warnings, *absent, *remarks(spec.template.plan, after))
     out = wire.changes.ManifestAnswer(
         dry_run=dry_run,
-        changed=any(one.action != UNCHANGED for one in planned),
-        changes=[p.change_out(one) for one in planned],
+        changed=bool(draft.changed),
+        changes=[p.change_out(one) for one in draft.planned],
+        seen=draft.seen(),
         warnings=warnings,
     )
     if proposal is not None:

@@ -1,0 +1,64 @@
+"""What was shown to whoever applies a manifest is what is applied, or nothing is."""
+
+from typing import Any
+
+import pytest
+
+from tests.web.policy_steps import MANIFEST, policy
+from tests.web.web_env import WebEnv
+
+TEAM = {"teams": {"sre": {"members": ["ann@acme.example", "otto@acme.example"]}}}
+
+
+async def seen(web: WebEnv, document: dict[str, Any]) -> str:
+    shown = await web.post("/v1/apply?dry_run=true", document, "otto")
+    assert shown.status == 200, shown.text
+    return str(shown["seen"])
+
+
+async def apply(web: WebEnv, document: dict[str, Any], digest: str = "", who: str = "otto") -> Any:
+    return await web.post(f"/v1/apply?seen={digest}" if digest else "/v1/apply", document, who)
+
+
+@pytest.mark.parametrize(
+    ("document", "meanwhile"),
+    [
+        (TEAM, {"teams": {"sre": {"members": ["oscar@acme.example"]}}}),
+        (policy(deadline="3h"), policy(deadline="4h")),
+        (
+            {"people": {"ann@acme.example": {"roles": ["auditor"]}}},
+            {"people": {"ann@acme.example": {"name": "A"}}},
+        ),
+        (
+            {"people": {"new@acme.example": {"name": "N"}}},
+            {"people": {"new@acme.example": {"roles": ["auditor"]}}},
+        ),
+        ({"workspace": {"positive_fallback": True}}, None),  # the same thing, and it takes two by now
+    ],
+    ids=["team", "policy", "person", "somebody new", "protected"],
+)
+async def test_what_was_changed_after_it_was_shown_is_a_conflict_and_nothing_is_applied(
+    web: WebEnv, document: dict[str, Any], meanwhile: dict[str, Any] | None
+) -> None:
+    assert (await apply(web, MANIFEST, who="oscar")).status == 200
+    digest = await seen(web, document)
+    other = {"workspace": {"protected": True}} if meanwhile is None else meanwhile
+    assert (await apply(web, other, who="oscar")).status == 200
+    before = (await web.get("/v1/changes?limit=1", "oscar")).json
+    refused = await apply(web, document, digest)
+    assert (refused.status, refused.code) == (409, "stale_manifest"), refused.text
+    assert (await web.get("/v1/changes?limit=1", "oscar")).json == before
+    assert (await web.get("/v1/proposals", "oscar"))["proposals"] == []
+    now = await seen(web, document)
+    assert refused.json["error"]["details"] == {"seen": now}
+    assert (await apply(web, document, now)).status == 200
+
+
+async def test_what_else_was_changed_is_none_and_the_second_time_it_is_applied_already(web: WebEnv) -> None:
+    assert (await apply(web, MANIFEST, who="oscar")).status == 200
+    digest = await seen(web, TEAM)
+    assert (await apply(web, {"people": {"else@acme.example": {}}}, who="oscar")).status == 200
+    applied = await apply(web, TEAM, digest)
+    assert (applied.status, applied["changed"], applied["seen"]) == (200, True, digest)
+    again = await apply(web, TEAM, digest)  # a client that has lost the answer
+    assert (again.status, again["changed"]) == (200, False)

@@ -24,7 +24,7 @@ from signoff.engine.directory.workers import Workers
 from signoff.engine.feed import Feed
 from signoff.engine.identity.admission import Admission, KeyLimits
 from signoff.engine.identity.keys import Keys
-from signoff.engine.identity.rate_limit import Limit
+from signoff.engine.identity.rate_limit import FailedTries
 from signoff.engine.identity.sessions import Sessions
 from signoff.engine.off_loop import Aside
 from signoff.engine.planning.planner import Planner
@@ -32,7 +32,6 @@ from signoff.engine.read.view import View
 from signoff.engine.rerun import Reruns
 from signoff.web.hosts import Network
 
-_FAILURES: Final = 120
 _FAILURES_WITHIN: Final = timedelta(minutes=10)
 _UNREAD: Final = 1.0  # seconds in which a body has to come to its end once the server stops
 
@@ -78,7 +77,8 @@ class _Reading:
 
 class AppState(msgspec.Struct, kw_only=True):
     """``stopping`` is set when the server shuts down; streams and long polls end then, in good order. ``chats``: the
-    channels in which people link an account; ``failures``: of one caller at the pages that need no sign-in.
+    channels in which people link an account; ``failures``: at the pages that need no sign-in;
+    ``wrong_keys``: at the form that takes a key.
     """
 
     engine: Engine
@@ -104,7 +104,8 @@ class AppState(msgspec.Struct, kw_only=True):
     admission: Admission = msgspec.field(default_factory=lambda: Admission(KeyLimits()))
     aside: Aside = msgspec.field(default_factory=Aside)
     clock: Clock = msgspec.field(default_factory=Clock)
-    failures: Limit = msgspec.field(default_factory=lambda: Limit(_FAILURES, _FAILURES_WITHIN))
+    failures: FailedTries = msgspec.field(default_factory=lambda: FailedTries(120, 1200, _FAILURES_WITHIN))
+    wrong_keys: FailedTries = msgspec.field(default_factory=lambda: FailedTries(20, 600, _FAILURES_WITHIN))
     stopping: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
     _reading: set[asyncio.Task[Any]] = msgspec.field(default_factory=set)
 

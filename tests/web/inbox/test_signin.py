@@ -1,13 +1,18 @@
 """Signing in: by a person's key, by a link that is used up by its button, never by looking."""
 
+import re
 from datetime import timedelta
 
+import httpx2
 import msgspec
 import pytest
 
 from signoff.core.directory.actors import ActorKind
+from signoff.core.errors import Unauthenticated
+from signoff.engine.identity.rate_limit import FailedTries
 from signoff.web.pages.kit.csrf import form_token
 from signoff.web.pages.signin import local
+from tests.builders import START
 from tests.web.inbox.reading import SAME, Reader, everything, reader
 from tests.web.web_env import HOME, WebEnv
 
@@ -216,3 +221,33 @@ async def test_only_forms_are_taken(web: WebEnv) -> None:
 
 async def test_a_method_that_is_not_there(web: WebEnv) -> None:
     assert (await (await reader(web, "ann")).send("DELETE", "/logout")).status == 405
+
+
+async def try_key(web: WebEnv, peer: str, key: str) -> tuple[int, str]:
+    """(status, when to come again) of a try from another address."""
+    transport = httpx2.ASGITransport(web.app, client=(peer, 4711))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://signoff.test") as http:
+        token = re.findall(r'name="form_token" value="(\w+)"', (await http.get("/login")).text)[0]
+        answer = await http.post("/login", data={"form_token": token, "key": key})
+    return answer.status_code, answer.headers.get("retry-after", "")
+
+
+async def test_wrong_keys_are_counted_of_one_address_and_the_right_one_always_opens(web: WebEnv) -> None:
+    wrong = web.keys["ann"][:-4] + "0000"
+    tries = [await try_key(web, "192.0.2.1", wrong if n % 2 else "nonsense") for n in range(21)]
+    assert tries == [(401, "")] * 20 + [(429, "600")]
+    assert (await try_key(web, "192.0.2.1", web.keys["agent"]))[0] == 429  # of no person
+    assert (await try_key(web, "192.0.2.1", web.keys["ann"]))[0] == 303
+    assert (await try_key(web, "192.0.2.2", wrong))[0] == 401
+    # one customer's IPv6 addresses are one caller
+    tries = [await try_key(web, f"2001:db8::{n}", wrong) for n in range(1, 22)]
+    assert [status for status, _ in tries] == [401] * 20 + [429]
+    web.clock.move(timedelta(minutes=10))
+    assert (await try_key(web, "192.0.2.1", wrong))[0] == 401
+
+
+def test_tries_that_failed_are_counted_of_all_callers_together() -> None:
+    tries, wrong = FailedTries(2, 5, timedelta(minutes=10)), Unauthenticated("unknown_key", "No.")
+    answers = [tries.counted(wrong, f"192.0.2.{n}", START).status for n in range(7)]
+    assert answers == [401] * 5 + [429] * 2
+    assert tries.counted(wrong, "192.0.2.1", START + timedelta(minutes=10)) is wrong

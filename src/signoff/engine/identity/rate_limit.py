@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from math import ceil
 from typing import Final
 
-from signoff.core.errors import TooMany
+from signoff.core.errors import Refused, TooMany
 
 _MOST_KEYS: Final = 20_000
 
@@ -45,3 +45,22 @@ class Limit:
         self._taken.move_to_end(name)
         while len(self._taken) > _MOST_KEYS:
             self._taken.popitem(last=False)
+
+
+class FailedTries:
+    """Tries that failed, of one caller and of all callers together, within ``while_``. What succeeds is never refused
+    for others' tries: behind a proxy that is not in ``trusted_proxies`` all are one caller.
+    """
+
+    def __init__(self, of_caller: int, of_all: int, while_: timedelta) -> None:
+        self._of_caller = Limit(of_caller, while_)
+        self._of_all = Limit(of_all, while_)
+
+    def counted(self, refusal: Refused, caller: str, now: datetime) -> Refused:
+        """Count one more; what to answer: the refusal, or TooMany where that was one too many."""
+        try:
+            self._of_caller.check(caller_key(caller), now)
+            self._of_all.check("", now)
+        except TooMany as too_many:
+            return too_many
+        return refusal

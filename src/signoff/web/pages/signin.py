@@ -56,8 +56,7 @@ async def by_mail(request: PageRequest) -> Page:
     try:
         links.ask(request.field("email"), request.call.peer, onward)
     except TooMany as refusal:
-        page = await _form(request, onward, refusal.status, problem=refusal.message, hint=refusal.hint)
-        return replace(page, headers=(*page.headers, ("retry-after", str(refusal.retry_after))))
+        return await _refused(request, onward, refusal)
     except Invalid as refusal:
         return await _form(request, onward, refusal.status, problem=refusal.message)
     return await _form(request, onward, sent=_SENT)
@@ -71,8 +70,19 @@ async def by_key(request: PageRequest) -> Page:
     except Refused as refusal:
         if refusal.status >= 500:
             raise
-        return await _form(request, onward, refusal.status, problem=refusal.message, hint=refusal.hint)
+        now = request.state.clock.now()
+        return await _refused(
+            request, onward, request.state.wrong_keys.counted(refusal, request.call.peer, now)
+        )
     return _enter(request, made, onward)
+
+
+async def _refused(request: PageRequest, onward: str, refusal: Refused) -> Page:
+    """The form once more, with what was wrong."""
+    page = await _form(request, onward, refusal.status, problem=refusal.message, hint=refusal.hint)
+    if not isinstance(refusal, TooMany):
+        return page
+    return replace(page, headers=(*page.headers, ("retry-after", str(refusal.retry_after))))
 
 
 async def look(request: PageRequest) -> Page:

@@ -209,14 +209,9 @@ class PageHandler:
             return await error_page(request, broken, 500)
 
     def _counted(self, call: Call, refusal: Refused, row: PageRoute | None) -> Refused:
-        """A refused try at an open page counts against the caller, and beyond the limit is told so. What succeeds is
-        never refused for others' tries: behind a proxy that is not in ``trusted_proxies`` all are one caller.
-        """
+        """A refused try at an open page counts against the caller, and beyond the limit is told so."""
         if row is not None and row.open and refusal.status in (401, 404, 410):
-            try:
-                self._state.failures.check(call.peer, self._state.clock.now())
-            except TooMany as too_many:
-                return too_many
+            return self._state.failures.counted(refusal, call.peer, self._state.clock.now())
         return refusal
 
     async def _read(self, request: PageRequest, receive: Receive) -> None:

@@ -12,7 +12,14 @@ from msgspec.structs import replace
 from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.directory.agent_address import is_internal
 from signoff.core.directory.authorization import ADMINS, Action, authorize
-from signoff.core.directory.model import DirectoryChange, NamedWorkflow, Person, PolicyVersion, Team, Workspace
+from signoff.core.directory.model import (
+    DirectoryChange,
+    NamedWorkflow,
+    Person,
+    PolicyVersion,
+    Team,
+    Workspace,
+)
 from signoff.core.directory.roles import ROLES
 from signoff.core.directory.rotation import Absence, Rotation
 from signoff.core.errors import Conflict, Invalid, NotFound

@@ -257,7 +257,7 @@ def test_apply_applies_what_it_has_shown_or_shows_what_it_would_do_now(
     now = planned | {"changes": [team | {"action": "change", "fields": ["members"]}], "seen": "def"}
     stub.on("POST", "/v1/apply", Answer(planned), refused(409, "stale_manifest"), Answer(now))
     result = run("apply", "-f", str(tmp_path / "who.json"), "--yes")
-    assert result.exit_code == Code.CONFLICT
+    assert result.exit_code == ExitCode.CONFLICT
     assert [request.query for request in stub.asked] == [
         {"dry_run": "true"},
         {"seen": "abc"},

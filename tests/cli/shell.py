@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.live import Live
-from tests.stories.servers import serving, signoff
+from tests.stories.servers import self_approving, serving, signoff
 
 
 class Shell:
@@ -47,4 +47,4 @@ class Shell:
 @pytest.fixture(scope="module")
 def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     with serving(request, tmp_path_factory.mktemp("shell") / ".signoff") as live:
-        yield live
+        yield self_approving(live)

@@ -25,6 +25,7 @@ policies:
   prod: {approve: [{any: [team:sre, role:owner]}], remind: 5m, deadline: 8h}
 workflows:
   - {workflow: mig, intent_type: intent.mig.v1, steps: [{id: ok, human: {title: Migrate?, policy: prod}}]}
+workspace: {self_approval: true}
 """
 
 
@@ -56,7 +57,7 @@ def press(link: str, button: str) -> None:
 def test_a_file_is_shown_then_applied_after_a_yes_and_the_second_time_nothing_changes(sh: Shell) -> None:
     assert "+ create policy prod" in sh("apply", "-f", "who.yaml", "--dry-run")
     sh("apply", "-f", "who.yaml", code=ExitCode.USAGE)  # nobody can be asked here
-    assert sh("apply", "-f", "who.yaml", "--yes") == "applied: 5 changed"
+    assert sh("apply", "-f", "who.yaml", "--yes") == "applied: 6 changed"
     assert sh("apply", "-f", "who.yaml").endswith("Nothing would change.")
     assert [p["name"] for p in sh.json("policies", "list")] == ["prod"]
     assert sh.json("teams", "list")[0]["rotation"]["on_call"]

@@ -28,7 +28,7 @@ from signoff import (
 )
 from tests.client.steps import PAYLOAD, Step, end_of, ended, first_line, working
 from tests.live import PATIENCE, Live
-from tests.stories.servers import KINDS, serving, until
+from tests.stories.servers import KINDS, self_approving, serving, until
 
 # For what the client alone decides.
 ONE_DATABASE = pytest.mark.parametrize("live", ["sqlite"], indirect=True)
@@ -37,7 +37,7 @@ ONE_DATABASE = pytest.mark.parametrize("live", ["sqlite"], indirect=True)
 @pytest.fixture(scope="module", params=KINDS)
 def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     with serving(request, tmp_path_factory.mktemp("live") / ".signoff", request.param) as live:
-        yield live
+        yield self_approving(live)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from tests.live import Live
 from tests.stories.axp_env import AxpEnv
-from tests.stories.servers import KINDS, serving
+from tests.stories.servers import KINDS, self_approving, serving
 
 HERE = Path(__file__).parent
 
@@ -21,11 +21,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", params=KINDS)
 def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """A server on a database of its own; stories keep apart by names of their own."""
+    """A server on a database of its own; stories keep apart by names of their own. Some add people, and in most the
+    owner decides what the owner asks for: self-approval is turned on for any number.
+    """
     with serving(
         request, tmp_path_factory.mktemp("live") / ".signoff", request.param, allow_private_callbacks="on"
     ) as live:
-        yield live
+        yield self_approving(live)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import pytest
 
+from signoff import Client
 from tests.databases import create_database, drop_database
 from tests.live import PATIENCE, Live
 
@@ -38,6 +39,15 @@ def serving(
         if server:
             asyncio.run(drop_database(server, name))
     assert "Traceback" not in live.log.read_text(), live.log.read_text()
+
+
+def self_approving(live: Live) -> Live:
+    """The server, where its owner may decide their own requests for good: of the first start that ends with the next
+    person.
+    """
+    with Client(live.url, live.owner_key) as owner:
+        owner.directory.apply({"workspace": {"self_approval": True}})
+    return live
 
 
 def until(look: Callable[[], T | None], patience: float = PATIENCE) -> T:

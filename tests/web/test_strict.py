@@ -1,6 +1,7 @@
 """Strict JSON: what is refused, and that the fast canonical bytes are the library's."""
 
 import json
+from itertools import accumulate
 from typing import Any, Final
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signoff.core.errors import Malformed
-from signoff.core.text.json_text import flaw
+from signoff.core.text.json_text import flaw, too_deep
 from signoff.web.http import json_intake
 
 SAFE = st.integers(-(2**53) + 1, 2**53 - 1)
@@ -26,6 +27,50 @@ VALUES = st.recursive(
 def test_canonical_bytes_are_the_librarys(value: Any, ascii_only: bool, indent: int | None) -> None:
     parsed = json_intake.parse(json.dumps(value, ensure_ascii=ascii_only, indent=indent).encode())
     assert json_intake.canonical(parsed.value, plain=parsed.plain) == rfc8785.dumps(value)
+
+
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+NAMES = st.text(alphabet=st.sampled_from('ab"\\:,1.0e\ue000\uffff\U0001f600\u00e9'), max_size=6)
+
+
+@given(
+    st.lists(FLOATS | st.integers(-(2**53) + 1, 2**53 - 1).map(float) | st.floats(-1e-4, 1e-4), max_size=8)
+)
+def test_every_float_is_written_as_the_library_writes_it(numbers: list[float]) -> None:
+    parsed = json_intake.parse(json.dumps(numbers).encode())
+    assert parsed.value == numbers
+    assert json_intake.canonical(parsed.value, plain=parsed.plain) == rfc8785.dumps(numbers)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1.0", "-0.0", "0.0", "-1.0", "1e16", "-1.5e16", "1.2345678901234568e17", "1e20", "9.99e20", "1e21", "-1e21",
+        "1e-5", "1e-6", "-1.25e-6", "1e-7", "1e22", "1e100", "5e-324", "1.7976931348623157e308", "0.1", "100.0", "1e5",
+        "123456789012345680000.0", "1e-16", "-1e-20", "1.6e-6", "4.5e15", "9007199254740993.0", "2e-60", "3e160",
+    ],
+)  # fmt: skip
+def test_every_kind_of_float_is_written_as_the_library_writes_it(text: str) -> None:
+    for raw in (text, f"[{text},{text}]", f'{{"a":{text},"1.0,":"e16"}}', f'{{"e16,":[{text}]}}'):
+        parsed = json_intake.parse(raw.encode())
+        assert json_intake.canonical(parsed.value, plain=parsed.plain) == rfc8785.dumps(json.loads(raw))
+
+
+@given(st.dictionaries(NAMES, FLOATS | NAMES | SAFE, max_size=5))
+def test_text_that_looks_like_numbers_is_left_alone(value: dict[str, Any]) -> None:
+    parsed = json_intake.parse(json.dumps(value).encode())
+    assert json_intake.canonical(parsed.value, plain=parsed.plain) == rfc8785.dumps(value)
+
+
+@given(st.text(alphabet="[]{}", max_size=40), st.integers(0, 6), st.integers(24, 40))
+def test_depth_is_counted_exactly(brackets: str, most: int, deep: int) -> None:
+    def depth(text: str) -> int:
+        levels = [0, *accumulate(1 if one in "[{" else -1 for one in text)]
+        return max(levels)
+
+    for text in (brackets, "[" * deep + brackets + "]" * deep, "[" * deep + brackets * 3):
+        for bound in (most, deep, deep + 2):
+            assert too_deep(text.encode(), bound) is (depth(text) > bound)
 
 
 @given(VALUES)

@@ -20,6 +20,9 @@ _STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _BRACKETS: Final = b"[]{}"
 _OTHERS: Final = bytes(byte for byte in range(256) if byte not in _BRACKETS)
 _AS_PARENTHESES: Final = bytes.maketrans(b"[]{}", b"()()")
+_OPENING: Final = ord("(")
+_RUN: Final = re.compile(rb"\(+|\)+")
+_ROUNDS: Final = 8  # after them few brackets are left, or they stand in long runs
 _STEP: Final = {ord("("): 1, ord(")"): -1}
 
 
@@ -38,14 +41,18 @@ def too_deep(raw: bytes, most: int = MAX_DEPTH) -> bool:
     if raw.count(b"[") + raw.count(b"{") <= most:
         return False
     brackets = _STRING.sub(b"", raw).translate(_AS_PARENTHESES, _OTHERS)
-    rest = brackets
-    for _ in range(most):  # each round takes the innermost pairs away
+    rest, rounds = brackets, 0
+    while rounds < _ROUNDS:  # each takes the innermost pairs away, and one level where all are closed
         shorter = rest.replace(b"()", b"")
         if not shorter:
-            return False
+            return rounds >= most
         if len(shorter) == len(rest):
             break
-        rest = shorter
+        rest, rounds = shorter, rounds + 1
+    steps = (len(run) if run[0] == _OPENING else -len(run) for run in _RUN.findall(rest))
+    deepest = max(accumulate(steps, initial=0))
+    if deepest > most or deepest + rounds <= most:
+        return deepest > most
     return any(depth > most for depth in accumulate(map(_STEP.__getitem__, brackets)))
 
 

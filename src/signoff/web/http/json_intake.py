@@ -31,6 +31,22 @@ _ESCAPE: Final = re.compile(
 )
 
 
+_ASTRAL_BYTE: Final = re.compile(rb"[\xf0-\xf4]")
+_ABOVE_SURROGATES: Final = re.compile(rb"[\xee\xef]")
+_TEXT: Final = re.compile(rb'("(?:[^"\\]++|\\.)*+")')
+_POINT_ZERO: Final = (b".0,", b".0]", b".0}")
+# Where the encoder writes a float in another way than ECMAScript: it has an exponent from 1e16 on and below 1e-5.
+_WRITTEN: Final = (
+    (re.compile(rb"\.0(?![0-9e])"), b""),
+    (re.compile(rb"-(?=0(?![0-9.]))"), b""),
+    (re.compile(rb"e(?=2[1-9]|[3-9][0-9]|[0-9]{3})"), b"e+"),
+)
+_NO_EXPONENT: Final = re.compile(rb"e(?:1[6-9]|20|-6)(?![0-9])")
+_WITHIN_RANGE: Final = re.compile(
+    rb"(?P<whole>[0-9])(?:\.(?P<fraction>[0-9]++))?e(?P<exponent>1[6-9]|20|-6)(?![0-9])"
+)
+
+
 class Parsed(NamedTuple):
     """A strict JSON value. ``plain``: no float, no astral character, so the fast encoder is canonical."""
 
@@ -56,8 +72,16 @@ def _finite(literal: str) -> float:
     return value
 
 
-# By Python's reading of floats: msgspec's own takes a hundred times as long for numbers such as 1e308.
+# By Python's reading of floats: msgspec's own takes a hundred times as long for numbers such as 1e308. Only the first
+# asks each number whether it is too large: an exponent of three digits, or hundreds of digits, can make it that.
 _ANY: Final = msgspec.json.Decoder(float_hook=_finite)
+_ANY_FINITE: Final = msgspec.json.Decoder(float_hook=float)
+_PLAIN_FLOATS: Final = msgspec.json.Decoder()
+# A text with each digit as 0 and each exponent's mark as e shows at once which numbers may be in it.
+_SHAPE: Final = bytes.maketrans(b"123456789E", b"000000000e")
+_EXPONENT: Final = b"0e"
+_HUGE: Final = (b"e000", b"e+000", b"0" * 200)
+_LONG: Final = b"0" * 18  # digits in a row; msgspec reads a number with fewer at once
 
 
 def parse(raw: bytes) -> Parsed:
@@ -68,7 +92,7 @@ def parse(raw: bytes) -> Parsed:
         try:
             value, floats = _NO_FLOATS.decode(raw), False
         except _FloatSeenError:
-            value, floats = _ANY.decode(raw), True
+            value, floats = _with_floats(raw), True
     except UnicodeDecodeError:
         raise Malformed("invalid_utf8", "The body is not UTF-8.", hint="Send JSON as UTF-8.") from None
     except msgspec.MsgspecError as problem:
@@ -80,6 +104,13 @@ def parse(raw: bytes) -> Parsed:
     return Parsed(value, not floats and ((raw.isascii() and b"\\u" not in raw) or not _ASTRAL.search(raw)))
 
 
+def _with_floats(raw: bytes) -> Any:
+    shape = raw.translate(_SHAPE)
+    if any(one in shape for one in _HUGE):
+        return _ANY.decode(raw)
+    return (_ANY_FINITE if _EXPONENT in shape or _LONG in shape else _PLAIN_FLOATS).decode(raw)
+
+
 def parse_object(raw: bytes) -> Parsed:
     """The JSON object of ``raw``, an empty body being ``{}``; raises Malformed for any other value."""
     parsed = parse(raw) if raw.strip() else Parsed({}, True)
@@ -89,13 +120,40 @@ def parse_object(raw: bytes) -> Parsed:
 
 
 def canonical(value: Any, *, plain: bool = False) -> bytes:
-    """The RFC 8785 bytes of a strict JSON value; ``plain`` as ``parse`` found it for the whole."""
+    """The RFC 8785 bytes of a value that ``parse`` gave; ``plain`` as it found that for the whole."""
+    encoded = _SORTED.encode(value)
     if plain:
-        return _SORTED.encode(value)
-    try:
+        return encoded
+    if not (_ASTRAL_BYTE.search(encoded) and _ABOVE_SURROGATES.search(encoded)):
+        return _as_ecmascript(encoded)
+    try:  # RFC 8785 sorts by UTF-16 units, which put these in another order
         return rfc8785.dumps(value)
     except rfc8785.CanonicalizationError as problem:
         raise Malformed("not_canonical", f"The value has no canonical form: {problem}.") from None
+
+
+def _as_ecmascript(encoded: bytes) -> bytes:
+    """What the encoder wrote, with each number as ECMAScript writes it (ECMA-262, Number::toString): the digits are the
+    same, but 1.0 is 1 there, and 1e21 is 1e+21.
+    """
+    quick = not (encoded.endswith(b".0") or any(end in encoded for end in _POINT_ZERO))
+    if quick and _EXPONENT not in encoded.translate(_SHAPE):
+        return encoded
+    texts = _TEXT.split(encoded)  # what is between strings, and strings, in turn
+    numbers = b"\0".join(texts[::2])
+    for pattern, written in _WRITTEN:
+        numbers = pattern.sub(written, numbers)
+    if _NO_EXPONENT.search(numbers):
+        numbers = _WITHIN_RANGE.sub(_without_exponent, numbers)
+    texts[::2] = numbers.split(b"\0")
+    return b"".join(texts)
+
+
+def _without_exponent(found: re.Match[bytes]) -> bytes:
+    whole, fraction = found["whole"], found["fraction"] or b""
+    if found["exponent"][:1] == b"-":
+        return b"0.00000" + whole + fraction
+    return whole + fraction.ljust(int(found["exponent"]), b"0")
 
 
 def digest(canonical_bytes: bytes) -> str:

@@ -13,7 +13,7 @@ from signoff.core.intent.hash_chain import Sealed
 from signoff.core.intent.model import Intent
 
 
-class IdempotencyKey(Struct, frozen=True):
+class IdempotencyKey(Struct, gc=False, frozen=True):
     """The scope of an Idempotency-Key: the same key of another actor or route is another key."""
 
     workspace: str
@@ -37,7 +37,7 @@ class ClaimableRow(Struct, frozen=True):
     limit: int
 
 
-class Locks(Struct, frozen=True):
+class Locks(Struct, gc=False, frozen=True):
     """What to lock and read. ``due``: how many intents with a due timer; ``spaces``: workspaces whose last change has
     to be known.
     """
@@ -62,7 +62,7 @@ class Loaded(Struct):
     last_changes: dict[str, int] = field(default_factory=dict)
 
 
-class NewIntent(Struct):
+class NewIntent(Struct, gc=False):
     """An intent's first state. ``fresh``: its open delivery is claimable and gets a cursor."""
 
     intent: Intent
@@ -71,7 +71,7 @@ class NewIntent(Struct):
     fresh: bool = False
 
 
-class Changed(Struct):
+class Changed(Struct, gc=False):
     """An intent's next state. ``fresh``: its open delivery is claimable again and gets a new cursor."""
 
     intent: Intent
@@ -100,7 +100,7 @@ class OutboxKind(StrEnum):
     SIGN_IN = "sign_in"
 
 
-class OutboxRow(Struct):
+class OutboxRow(Struct, gc=False):
     """One notification to one target over one channel, kept until it is sent or ``dead``. kind: an ``OutboxKind``, or
     one of a later release.
     """
@@ -141,7 +141,7 @@ class Writes(Struct):
     revisions: list[Resubmitted] = field(default_factory=list)
 
 
-class Stored(Struct, frozen=True):
+class Stored(Struct, gc=False, frozen=True):
     """An intent as read, its plan filled in, with the payload it was submitted with; ``forgotten``: that was deleted,
     and an empty object is in its place.
     """
@@ -151,7 +151,7 @@ class Stored(Struct, frozen=True):
     forgotten: bool = False
 
 
-class EventRow(Struct, frozen=True):
+class EventRow(Struct, gc=False, frozen=True):
     """One fact as stored: the hashed bytes, the erasable text apart from them, and the link of the chain."""
 
     seq: int

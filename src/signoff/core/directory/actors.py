@@ -14,21 +14,21 @@ class ActorKind(StrEnum):
     SYSTEM = "system"
 
 
-class ActorRef(msgspec.Struct, frozen=True, omit_defaults=True):
+class ActorRef(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     """The actor of an event: a kind and a stable id, never a name."""
 
     kind: ActorKind
     id: str
 
 
-class StandIn(msgspec.Struct, frozen=True, omit_defaults=True):
+class StandIn(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     """An absent person for whom the actor is the delegate, with the names that match that person in approver lists."""
 
     person: str
     names: frozenset[str]
 
 
-class Actor(msgspec.Struct, frozen=True, omit_defaults=True):
+class Actor(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     """An actor, as the keys and the directory know it now.
 
     address: ``agent://org/workspace/name`` of an agent, else "";

@@ -24,7 +24,7 @@ from signoff.core.intent.wake import wake_at
 _MADE_CLAIMABLE: Final = (Offered, Released)
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(msgspec.Struct, gc=False, frozen=True):
     """The effect of a command: the intent before and after, its sealed facts, its next timer, its notifications.
 
     ``fresh``: a delivery became claimable, so its agent's stream moves on. ``repeated``: an answer that had been

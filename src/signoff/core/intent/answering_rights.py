@@ -14,7 +14,7 @@ from signoff.core.intent.wake import spec_of
 from signoff.core.plan.task_types import Stage, TaskSpec
 
 
-class AnswerRight(msgspec.Struct, frozen=True):
+class AnswerRight(msgspec.Struct, gc=False, frozen=True):
     """``principal`` is the person whose vote it is; ``names`` the approvers of the stage that it counts for."""
 
     principal: str

@@ -10,7 +10,7 @@ from signoff.core.intent.model import Requester, StepError
 from signoff.core.plan.plan import DEFAULT_LEASE, Plan
 
 
-class Submit(msgspec.Struct, frozen=True, kw_only=True):
+class Submit(msgspec.Struct, gc=False, frozen=True, kw_only=True):
     """Create the intent ``id`` with a checked plan and start its first step; ``carried``: the decision under which it
     starts at another step, valid until ``carried_until``.
     """
@@ -32,27 +32,27 @@ class Submit(msgspec.Struct, frozen=True, kw_only=True):
     carried_until: datetime | None = None
 
 
-class Claim(msgspec.Struct, frozen=True):
+class Claim(msgspec.Struct, gc=False, frozen=True):
     """Claim the offered delivery under a lease."""
 
     holder: str
     lease: timedelta = DEFAULT_LEASE
 
 
-class Renew(msgspec.Struct, frozen=True):
+class Renew(msgspec.Struct, gc=False, frozen=True):
     step_run: int
     token: int
     lease: timedelta = DEFAULT_LEASE
 
 
-class Release(msgspec.Struct, frozen=True):
+class Release(msgspec.Struct, gc=False, frozen=True):
     """Return a claimed delivery unstarted: it does not count as an attempt."""
 
     step_run: int
     token: int
 
 
-class Report(msgspec.Struct, frozen=True):
+class Report(msgspec.Struct, gc=False, frozen=True):
     """An agent's result (``fault`` None) or failure. Without a token only an unclaimed delivery can be reported."""
 
     step_run: int = 0
@@ -61,14 +61,14 @@ class Report(msgspec.Struct, frozen=True):
     fault: StepError | None = None
 
 
-class AcceptPush(msgspec.Struct, frozen=True):
+class AcceptPush(msgspec.Struct, gc=False, frozen=True):
     """The push was accepted (2xx)."""
 
     step_run: int
     attempt: int
 
 
-class FailPush(msgspec.Struct, frozen=True):
+class FailPush(msgspec.Struct, gc=False, frozen=True):
     """The push was not accepted."""
 
     step_run: int
@@ -76,7 +76,7 @@ class FailPush(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(msgspec.Struct, gc=False, frozen=True):
     """One person's answer to one task, at one stage, of one revision.
 
     ``step_run`` (0: not given), ``stage`` (from 0), ``revision`` and ``digest`` name what was shown; None from clients
@@ -96,7 +96,7 @@ class Answer(msgspec.Struct, frozen=True):
     active_people: dict[str, frozenset[str]] | None = None
 
 
-class Delegate(msgspec.Struct, frozen=True):
+class Delegate(msgspec.Struct, gc=False, frozen=True):
     """Delegate one's own vote to another person (``to``: a person's id)."""
 
     to: str
@@ -104,7 +104,7 @@ class Delegate(msgspec.Struct, frozen=True):
     comment: str = ""
 
 
-class Reassign(msgspec.Struct, frozen=True):
+class Reassign(msgspec.Struct, gc=False, frozen=True):
     """Ask other people at this stage (for admins). ``to``: approvers, as in a policy; ``keep``: people who were asked
     before and stay pinned.
     """
@@ -115,34 +115,34 @@ class Reassign(msgspec.Struct, frozen=True):
     keep: bool = False
 
 
-class MarkReviewing(msgspec.Struct, frozen=True):
+class MarkReviewing(msgspec.Struct, gc=False, frozen=True):
     """Mark the task as being reviewed (``free``: clear the mark). Others see it; nothing is locked."""
 
     step_run: int = 0
     free: bool = False
 
 
-class Snooze(msgspec.Struct, frozen=True):
+class Snooze(msgspec.Struct, gc=False, frozen=True):
     """Snooze the task for the caller: suppresses reminders until then."""
 
     until: datetime
     step_run: int = 0
 
 
-class Unsnooze(msgspec.Struct, frozen=True):
+class Unsnooze(msgspec.Struct, gc=False, frozen=True):
     """Cancel a snooze."""
 
     step_run: int = 0
 
 
-class AddComment(msgspec.Struct, frozen=True):
+class AddComment(msgspec.Struct, gc=False, frozen=True):
     """Comment on the task without answering it."""
 
     comment: str
     step_run: int = 0
 
 
-class Revise(msgspec.Struct, frozen=True):
+class Revise(msgspec.Struct, gc=False, frozen=True):
     """Change what is being decided (approve with changes): earlier votes are void, the editor joins the requester's
     side. ``payload``: canonical bytes, which also choose the policy if there are several.
     """
@@ -154,7 +154,7 @@ class Revise(msgspec.Struct, frozen=True):
     payload: bytes = b""
 
 
-class ReportUnreachable(msgspec.Struct, frozen=True):
+class ReportUnreachable(msgspec.Struct, gc=False, frozen=True):
     """No recipient of the task at this stage could be reached. ``level``: the escalation level (0: the stage's own
     people); ``heard``: whether another person of this stage was reached.
     """
@@ -166,7 +166,7 @@ class ReportUnreachable(msgspec.Struct, frozen=True):
     heard: bool = False
 
 
-class CheckStaffing(msgspec.Struct, frozen=True):
+class CheckStaffing(msgspec.Struct, gc=False, frozen=True):
     """People, teams or roles have changed: check whether enough eligible people are left for the task of this step
     run.
     """
@@ -174,27 +174,27 @@ class CheckStaffing(msgspec.Struct, frozen=True):
     step_run: int
 
 
-class ReportProgress(msgspec.Struct, frozen=True):
+class ReportProgress(msgspec.Struct, gc=False, frozen=True):
     """AXP's control resume outside a human wait: note that work goes on, without ending anything."""
 
     reason: str = ""
 
 
-class Resolve(msgspec.Struct, frozen=True):
+class Resolve(msgspec.Struct, gc=False, frozen=True):
     """End the intent: COMPLETED with a result, or FAILED with ``fault``."""
 
     result: dict[str, Any] = {}
     fault: StepError | None = None
 
 
-class Cancel(msgspec.Struct, frozen=True):
+class Cancel(msgspec.Struct, gc=False, frozen=True):
     """Cancel the intent. ``step_run``: of the task to withdraw, if it is still open; 0: in any state."""
 
     reason: str = "canceled"
     step_run: int = 0
 
 
-class PatchControls(msgspec.Struct, frozen=True):
+class PatchControls(msgspec.Struct, gc=False, frozen=True):
     """Change the intent's AXP control or policy maps, if ``expected`` is still the generation."""
 
     controls: dict[str, Any] = {}
@@ -203,7 +203,7 @@ class PatchControls(msgspec.Struct, frozen=True):
     expected: int | None = None
 
 
-class Tick(msgspec.Struct, frozen=True):
+class Tick(msgspec.Struct, gc=False, frozen=True):
     """Apply everything that is due by now, once."""
 
 

@@ -25,7 +25,7 @@ _CHANGES: Final = "changes_requested"
 Decisive = e.Decided | e.Reported | e.AttemptFailed | e.StepTimedOut
 
 
-class Continuation(msgspec.Struct, frozen=True):
+class Continuation(msgspec.Struct, gc=False, frozen=True):
     """Where a plan continues after a fact (``target`` None: it fails), and the remaining setback; ``wanted``: the steps
     whose approvers requested changes and have not been asked again since.
     """

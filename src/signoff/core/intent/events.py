@@ -15,7 +15,7 @@ from signoff.core.intent.model import Requester, StepError
 from signoff.core.plan.task_types import Ending, Meaning
 
 
-class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type"):
+class Event(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, tag_field="type"):
     """Base of all events. One that is not ``kept`` changes the row but is not part of the history (a lease renewal)."""
 
     kept: ClassVar[bool] = True
@@ -334,14 +334,14 @@ AnyEvent = (
 )  # fmt: skip
 
 
-class Note(msgspec.Struct, frozen=True, omit_defaults=True):
+class Note(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     """Personal text of a fact, salted so that its digest reveals nothing once the text is erased."""
 
     comment: str
     salt: str
 
 
-class Fact(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Fact(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw_only=True):
     """An event, its position in the intent's history, when, by whom and through which channel."""
 
     intent: str

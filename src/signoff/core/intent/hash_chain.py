@@ -17,7 +17,7 @@ _FACT = msgspec.json.Decoder(Fact, float_hook=float)
 _NOTE = msgspec.json.Decoder(Note, float_hook=float)
 
 
-class Sealed(msgspec.Struct, frozen=True):
+class Sealed(msgspec.Struct, gc=False, frozen=True):
     """A fact with its bytes: ``body`` as hashed, ``private`` apart from it, and the link ``hash`` (64 hex digits)."""
 
     fact: Fact

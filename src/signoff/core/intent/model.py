@@ -37,7 +37,7 @@ class Waiting(StrEnum):
     TIME = "WAITING_FOR_TIME"
 
 
-class Requester(msgspec.Struct, frozen=True, omit_defaults=True):
+class Requester(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     """The requester: the actor, its address, what the client claimed to be, and the people who control it."""
 
     kind: ActorKind
@@ -47,7 +47,7 @@ class Requester(msgspec.Struct, frozen=True, omit_defaults=True):
     persons: tuple[str, ...] = ()
 
 
-class StepError(msgspec.Struct, frozen=True, omit_defaults=True):
+class StepError(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     """Why something failed: a stable code, a sentence, and whether a retry could help."""
 
     code: str
@@ -64,7 +64,7 @@ class DeliveryState(StrEnum):
     BACKING_OFF = "resting"
 
 
-class Delivery(msgspec.Struct, frozen=True, omit_defaults=True, tag="agent"):
+class Delivery(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, tag="agent"):
     """An open agent step. ``token`` is the fencing token: only the holder of the current one may report under a
     lease.
     """
@@ -83,7 +83,7 @@ class Delivery(msgspec.Struct, frozen=True, omit_defaults=True, tag="agent"):
     push: bool = False
 
 
-class Delegation(msgspec.Struct, frozen=True, omit_defaults=True):
+class Delegation(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     """A person delegated their vote in a task to another, as one of the approvers ``names``."""
 
     giver: str
@@ -91,7 +91,7 @@ class Delegation(msgspec.Struct, frozen=True, omit_defaults=True):
     names: frozenset[str] = frozenset()
 
 
-class Snoozing(msgspec.Struct, frozen=True, omit_defaults=True):
+class Snoozing(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     """A person snoozed a task, at ``since``, until then. ``over``: the snooze has ended."""
 
     person: str
@@ -100,7 +100,7 @@ class Snoozing(msgspec.Struct, frozen=True, omit_defaults=True):
     over: bool = False
 
 
-class Task(msgspec.Struct, frozen=True, omit_defaults=True, tag="human"):
+class Task(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, tag="human"):
     """An open human step: its spec is in the plan, this is its state. ``assigned``: who is asked instead at this stage;
     ``roster`` and ``asked_stand_ins``: the members of its teams and roles then, and their delegates; ``reached_at``:
     when each escalation level was reached; ``agreed``: the approving outcome that the stage before chose. ``joined``,
@@ -132,7 +132,7 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True, tag="human"):
     asked_stand_ins: dict[str, tuple[str, ...]] = {}
 
 
-class Delay(msgspec.Struct, frozen=True, omit_defaults=True, tag="delay"):
+class Delay(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, tag="delay"):
     """An open delay step."""
 
     step_run: int = msgspec.field(name="visit")
@@ -143,7 +143,7 @@ class Delay(msgspec.Struct, frozen=True, omit_defaults=True, tag="delay"):
 OpenStep = Delivery | Task | Delay
 
 
-class Intent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Intent(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw_only=True):
     """A durable request: its one row. ``seq`` and ``head`` are the end of its event chain; ``setback``: the failure it
     ends with unless a person approves before; ``wanted``: the steps whose approvers requested changes and were not
     asked again since; ``stand_ins``, ``self_approval``: as in ``Created``; ``reported``: the revision that each agent's

@@ -31,7 +31,7 @@ class NotificationKind(StrEnum):
     PUSH = "push"
 
 
-class Notification(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Notification(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw_only=True):
     """One notification. ``to``: names of people (empty: the default approvers), or the agent for a push; ``ref``: the
     id under which that agent knows the delivery; ``stage`` and ``revision``: of the task, at that time; ``title``: the
     question, in our words or an admin's; ``called``: the requester's title, if no admin wrote one; ``voided``: the

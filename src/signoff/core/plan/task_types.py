@@ -257,7 +257,7 @@ class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
         return tuple(word for word in self.outcomes if self.meaning(word) is meaning)
 
 
-class Vote(msgspec.Struct, frozen=True, omit_defaults=True):
+class Vote(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     """One person's answer. ``person`` answered; ``principal`` is the person on whose behalf, if another; ``for_names``
     the approvers of the stage that it counts for. ``number``: the number of this answer of theirs at this stage;
     ``replaced``: the outcomes of earlier ones, in order. ``behind``: the other people who have the key that was used.

@@ -39,14 +39,14 @@ _MOST_SEARCHED: Final = 16 * 1024 * 1024  # of payloads that are looked at for o
 SETTLING: Final = timedelta(seconds=5)
 
 
-class Seen(msgspec.Struct, frozen=True):
+class Seen(msgspec.Struct, gc=False, frozen=True):
     """An intent, and the step run that was asked for (0: the intent itself)."""
 
     stored: Stored
     step_run: int
 
 
-class SeenTask(msgspec.Struct, frozen=True):
+class SeenTask(msgspec.Struct, gc=False, frozen=True):
     """A task; ``facts``: of its whole intent, none if it was read from the row."""
 
     seen: Seen

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Collection
 from datetime import datetime
 from functools import cached_property
+from time import monotonic
 from typing import Any, Final
 
 import msgspec
@@ -261,7 +262,7 @@ class DirectoryCache:
     async def of(self, workspace: str) -> Snapshot:
         """The snapshot of a workspace, at most a few seconds old; NotFound if there is no such workspace."""
         held = self._held.get(workspace)
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         if held is not None and now - held[0] < self.fresh_for:
             return held[1]
         loading = self._loading.get(workspace)
@@ -273,7 +274,7 @@ class DirectoryCache:
     def held(self, workspace: str) -> Snapshot | None:
         """The snapshot of a workspace, if a valid one is in memory."""
         held = self._held.get(workspace)
-        if held is None or asyncio.get_running_loop().time() - held[0] >= self.fresh_for:
+        if held is None or monotonic() - held[0] >= self.fresh_for:
             return None
         return held[1]
 
@@ -312,7 +313,7 @@ class DirectoryCache:
                 self._held[workspace] = task.result()
 
     async def _load(self, workspace: str) -> tuple[float, Snapshot]:
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         rows = self._store.directory
         found = await rows.workspace(workspace)
         if found is None:

@@ -4,7 +4,6 @@ The checksum lets secret scanners, and the server without a query, tell a real k
 key is cached for a few seconds, and dropped immediately when the directory changes (including revocation).
 """
 
-import asyncio
 import hashlib
 import secrets
 import string
@@ -12,6 +11,7 @@ import zlib
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import chain
+from time import monotonic
 from typing import Final
 
 import msgspec
@@ -64,7 +64,7 @@ class Keys:
         """The holder of this key; raises Unauthenticated. ``via``: the channel of the request."""
         digest = _digest(secret)
         cached = self._cache.get((digest, via))
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         if cached is None or now - cached[0] > self._directory.fresh_for:
             key_id = _key_id(secret)
             if key_id is None:
@@ -83,12 +83,11 @@ class Keys:
                 self._cache[(digest, via)] = cached
         if cached[1] is not None and cached[1] <= self._clock.now():
             raise Unauthenticated("key_expired", "This key has expired.", hint="Ask for a new one.")
-        return await self._standing_in(cached[2])
+        actor = cached[2]
+        return await self._standing_in(actor) if actor.kind is ActorKind.PERSON else actor
 
     async def _standing_in(self, actor: Actor) -> Actor:
-        """The actor with the people for whom they are the delegate now: an absence ends on time, cached or not."""
-        if actor.kind is not ActorKind.PERSON:
-            return actor
+        """The person with those for whom they are the delegate now: an absence ends on time, cached or not."""
         directory = await self._directory.of(actor.workspace)
         stand_ins = directory.stand_ins(actor.id, self._clock.now())
         return replace(actor, stand_ins=stand_ins) if stand_ins else actor

@@ -1,7 +1,6 @@
 """What tells a page that it is out of date, and the page that says that something is wrong."""
 
 import asyncio
-from functools import partial
 from typing import Any
 
 from starlette.routing import Route
@@ -30,7 +29,7 @@ async def test_where_other_servers_are_not_heard_each_beat_may_be_a_change(web: 
         web.state.feed.reread = 0.001 if deaf else 20.0
         request = PageRequest(Call(web.state, scope, ""), OpenTaskCounts(web.state))
         request.call.receive = quiet
-        request.call.identify = partial(web.state.sessions.actor, request.token)
+        request.call.identified_by = lambda _, token=request.token: web.state.sessions.actor(token)
         request.call.actor = await request.call.identify()
         stream = asyncio.create_task(beating(request, "no word", 0.01)(said.put))
         async with asyncio.timeout(30):

@@ -56,7 +56,7 @@ def meaning(body: dict[str, Any], intent: Intent, step_run: int = 0, *, person: 
     task = intent.open if isinstance(intent.open, Task) and step_run in (0, intent.open.step_run) else None
     spec = spec_of(intent, task) if task is not None else None
     agreed = task.agreed if task is not None else ""
-    body = _with_known_action(body, spec)
+    body = _with_known_action(body, spec, agreed)
     if "task_result" in body:
         return _decision(body, spec, agreed, step_run)
     if "approve_current_step" in body:
@@ -78,20 +78,33 @@ def meaning(body: dict[str, Any], intent: Intent, step_run: int = 0, *, person: 
     return ReportProgress()
 
 
-def _with_known_action(body: dict[str, Any], spec: TaskSpec | None) -> dict[str, Any]:
+def _with_known_action(body: dict[str, Any], spec: TaskSpec | None, agreed: str) -> dict[str, Any]:
     """The body with its ``action`` in lower case. Raises Invalid for any other word there: taken for a part of the
-    result, a misspelt failure would be a success. What the form asks for under that name is an answer.
+    result, a misspelt failure would be a success; a no beside a decision contradicts it. What the form asks for under
+    that name is an answer.
     """
     said = body.get("action")
     if said is None or "action" in form_fields(spec):
         return body
     word = said.strip().lower() if isinstance(said, str) else said
     if word not in _ACTIONS:
+        _refuse_contradicted(body, spec, agreed)
         raise Invalid(
             "validation_error", f"{str(said)[:32]!r} is not an action.", field="action",
             hint="complete or fail; a result's own member of that name needs another name.",
         )  # fmt: skip
     return {**body, "action": word}
+
+
+def _refuse_contradicted(body: dict[str, Any], spec: TaskSpec | None, agreed: str) -> None:
+    """Raise Invalid where a body decides, and another of its members says otherwise."""
+    given = body.get("task_result")
+    if isinstance(given, dict):
+        one_meaning({"task_result.outcome": given.get("outcome"), **_words(body, None)}, spec, agreed)
+    elif "approve_current_step" in body or (
+        spec is not None and _is_outcome(body.get("outcome"), spec, agreed)
+    ):
+        one_meaning(_words(body, spec), spec, agreed)
 
 
 def _words_of(plan: Plan) -> frozenset[str]:

@@ -7,7 +7,7 @@ from signoff.core.intent.model import Task
 from signoff.engine.read.view import Seen
 from signoff.web.http.call import Call
 from signoff.web.reading import directory_of, visible
-from signoff.web.shapes.told import channel_out, messages_out
+from signoff.web.shapes.messages import channel_out, messages_out
 from signoff.wire.messages import ChannelsAnswer, MessagesAnswer
 
 

@@ -1,12 +1,11 @@
-"""Agents, services and their keys, as AXP's clients manage them; and our own way to create a key in one call."""
+"""Agents and services, and their keys, as AXP's clients manage them."""
 
 import secrets
-from datetime import timedelta
 
 from signoff import wire
 from signoff.core.directory.actors import ActorKind
 from signoff.core.directory.authorization import Action, permits
-from signoff.core.directory.model import Account, Person, Workspace
+from signoff.core.directory.model import Account, Workspace
 from signoff.core.errors import Conflict, Invalid, NotFound
 from signoff.core.text.document_reader import in_utc
 from signoff.web.http import bodies, json_intake
@@ -15,8 +14,6 @@ from signoff.web.reading import address_of, directory_of
 from signoff.web.shapes import directory as d
 from signoff.web.shapes.common import encode
 from signoff.wire.common import ABSENT
-
-_DEFAULT_ROLES = ("approver",)
 
 
 async def page(call: Call) -> wire.accounts.AccountsAnswer:
@@ -132,7 +129,8 @@ async def revoke_account_key(call: Call) -> wire.keys.KeyAnswer:
     keys = await call.state.accounts.keys(call.actor, account.id)
     if call.params["key_id"] not in {key.id for key in keys}:
         raise NotFound("key_not_found", f"There is no key {call.params['key_id'][:64]}.")
-    return await revoke_key(call)
+    key = await call.state.accounts.revoke_key(call.actor, call.params["key_id"])
+    return wire.keys.KeyAnswer(key=d.key_out(key, call.state.clock.now()))
 
 
 async def agents(call: Call) -> wire.accounts.AgentsAnswer:
@@ -162,71 +160,3 @@ async def agent(call: Call) -> wire.accounts.AgentAnswer:
         _out(call, account, directory.workspace), workers.get(address), call.state.clock.now()
     )
     return wire.accounts.AgentAnswer(agent=out)
-
-
-# -- keys, ours
-
-
-async def create_key(call: Call) -> wire.keys.NewKeyOut:
-    """POST /v1/keys"""
-    wanted = bodies.ours(wire.keys.CreateKey, call.body)
-    given = [holder for holder in (wanted.agent, wanted.service, wanted.person) if holder is not None]
-    if len(given) != 1:
-        raise Invalid(
-            "validation_error",
-            "A key is for exactly one of agent, service and person.",
-            field="agent",
-            hint='Send one of them, such as {"agent": "infra-validator"}.',
-        )
-    holder = await _holder(call, wanted)
-    seconds = wanted.expires_in_seconds
-    life = timedelta(seconds=seconds) if seconds is not None else None
-    made = await call.state.accounts.add_key(call.actor, holder, life)
-    return d.new_key_out(made, holder.email if isinstance(holder, Person) else holder.address)
-
-
-async def _holder(call: Call, wanted: wire.keys.CreateKey) -> Account | Person:
-    """The key's holder; created if missing."""
-    for name in ("name", "roles") if wanted.person is None else ():
-        if getattr(wanted, name):
-            raise Invalid(
-                "unknown_field", f"{name}: has no effect; only a person's key takes it.", field=name,
-                hint="Leave it out.",
-            )  # fmt: skip
-    if wanted.person is not None:
-        roles = tuple(wanted.roles) or _DEFAULT_ROLES
-        person, created = await call.state.manifests.add_person(call.actor, wanted.person, wanted.name, roles)
-        if not created and wanted.roles and set(wanted.roles) != set(person.roles):
-            raise Conflict(
-                "person_exists",
-                f"{person.email} is here already, as {', '.join(person.roles) or 'nobody with a role'}.",
-                hint="Leave the roles out, or change them first: signoff people set, PATCH /v1/people/{id}.",
-            )
-        if not created and wanted.name and wanted.name != person.name:
-            raise Conflict(
-                "person_exists",
-                f"{person.email} is here already, under another name.",
-                hint="Leave the name out, or change it first: signoff people set, PATCH /v1/people/{id}.",
-            )
-        return person
-    if wanted.agent is not None:
-        known = (await directory_of(call)).registered(wanted.agent)
-        if known is not None and known.kind == ActorKind.AGENT.value:
-            return known
-        return (await call.state.accounts.add_account(call.actor, ActorKind.AGENT, wanted.agent))[0]
-    return (await call.state.accounts.add_account(call.actor, ActorKind.SERVICE, wanted.service or ""))[0]
-
-
-async def keys(call: Call) -> wire.keys.KeysAnswer:
-    """GET /v1/keys"""
-    now, directory = call.state.clock.now(), await directory_of(call)
-    found = await call.state.accounts.keys(call.actor)
-    return wire.keys.KeysAnswer(
-        keys=[d.key_out(key, now, holder=directory.display(key.actor_id)) for key in found]
-    )
-
-
-async def revoke_key(call: Call) -> wire.keys.KeyAnswer:
-    """POST /v1/keys/{key_id}/revoke"""
-    key = await call.state.accounts.revoke_key(call.actor, call.params["key_id"])
-    return wire.keys.KeyAnswer(key=d.key_out(key, call.state.clock.now()))

@@ -140,3 +140,9 @@ def _all_fields(kind: type[msgspec.Struct]) -> tuple[str, ...]:
         else:
             queue.extend(arg for arg in get_args(top) if not isinstance(arg, str))
     return tuple(sorted(found))
+
+
+def given(body: msgspec.Struct, *without: str) -> dict[str, Any]:
+    """The fields of a body that were sent, except those named."""
+    fields = msgspec.structs.asdict(body)
+    return {name: value for name, value in fields.items() if value is not None and name not in without}

@@ -1,1 +1,1 @@
-"""Core values to wire JSON: the only package that knows wire names."""
+"""Core values to the structs of ``signoff.wire``, in which the API answers."""

@@ -28,9 +28,9 @@ from signoff.engine.read.task_history import task_history
 from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call, IdempotentReply
 from signoff.web.reading import directory_of, visible
-from signoff.web.shapes import desk as p
 from signoff.web.shapes.answers import acted
 from signoff.web.shapes.common import encode, verbatim
+from signoff.web.shapes.explain import explain_out
 from signoff.web.shapes.intents import intent_out
 from signoff.web.shapes.tasks import task_out
 from signoff.wire.tasks import TaskChangedAnswer
@@ -151,7 +151,7 @@ async def explain(call: Call) -> wire.tasks.ExplainOut:
 
     def said() -> wire.tasks.ExplainOut:
         made = explained(intent, task, directory, now)
-        return p.explain_out(made, directory, call.state.mails, step_run_id(intent.id, history.step_run))
+        return explain_out(made, directory, call.state.mails, step_run_id(intent.id, history.step_run))
 
     return await call.state.aside.run(call.actor, said)
 

@@ -1,6 +1,4 @@
-"""What a task will lead to, on the wire: who may decide, what each stage takes, every contact to come; and the bodies
-of what people do with a task beside answering it.
-"""
+"""What a task will lead to, on the wire: who may decide, what each stage takes, every contact to come."""
 
 from zoneinfo import ZoneInfo
 

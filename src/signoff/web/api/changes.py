@@ -1,0 +1,100 @@
+"""Manifests, the proposals that wait for a second admin, and the log of changes."""
+
+from signoff import wire
+from signoff.core.directory.authorization import Action, authorize
+from signoff.core.errors import Invalid
+from signoff.core.formats.manifest import (
+    compile_manifest,
+)
+from signoff.engine.admin.proposals import Proposal
+from signoff.engine.directory.change_log import subject_of
+from signoff.engine.planning.planner import remarks
+from signoff.notify.registry import personal_channels
+from signoff.web.api.people import not_alone
+from signoff.web.http import bodies
+from signoff.web.http.call import Call
+from signoff.web.reading import directory_of
+from signoff.web.shapes import people as p
+from signoff.web.shapes.common import maybe
+
+
+async def apply(call: Call) -> wire.changes.ManifestAnswer:
+    """POST /v1/apply"""
+    said = bodies.ours(wire.changes.ManifestRequest, call.body)
+    source = {name: value for name, value in bodies.given(said).items() if value}
+    dry_run = call.flag("dry_run")
+    before, manifest = await directory_of(call), compile_manifest(source, personal_channels())
+    seen = call.query.get("seen", "")
+    draft, proposal = await call.state.proposals.apply(call.actor, manifest, source, dry_run, seen)
+    after = (
+        (await call.state.manifests.drafted(call.actor, manifest)).directory
+        if dry_run
+        else await directory_of(call)
+    )
+    warnings = await call.state.staffed.warnings(call.actor.workspace, before.membership, after.membership)
+    warnings = (*warnings, *not_alone(before, after))
+    for spec in manifest.workflows:
+        absent = await call.state.workers.absent(spec.template.plan, after, call.state.clock.now())
+        warnings = (*warnings, *absent, *remarks(spec.template.plan, after))
+    out = wire.changes.ManifestAnswer(
+        dry_run=dry_run,
+        changed=bool(draft.changed),
+        changes=[p.change_out(one) for one in draft.planned],
+        seen=draft.seen(),
+        warnings=warnings,
+    )
+    if proposal is not None:
+        out.proposal = p.proposal_out(proposal, (await directory_of(call)).display)
+    return out
+
+
+async def proposals(call: Call) -> wire.changes.ProposalList:
+    """GET /v1/proposals"""
+    found = await call.state.proposals.waiting(call.actor, call.number("limit", 50, 1, 200))
+    display = (await directory_of(call)).display
+    return wire.changes.ProposalList(proposals=[p.proposal_out(one, display) for one in found])
+
+
+async def proposal(call: Call) -> wire.changes.ProposalAnswer:
+    """GET /v1/proposals/{proposal_id}"""
+    return await _shown(call, await call.state.proposals.get(call.actor, call.params["proposal_id"]))
+
+
+async def confirm(call: Call) -> wire.changes.ProposalAnswer:
+    """POST /v1/proposals/{proposal_id}/confirm"""
+    return await _shown(call, await call.state.proposals.confirm(call.actor, call.params["proposal_id"]))
+
+
+async def refuse(call: Call) -> wire.changes.ProposalAnswer:
+    """POST /v1/proposals/{proposal_id}/refuse"""
+    ended = await call.state.proposals.refuse(call.actor, call.params["proposal_id"])
+    return await _shown(call, ended)
+
+
+async def _shown(call: Call, found: Proposal) -> wire.changes.ProposalAnswer:
+    return wire.changes.ProposalAnswer(proposal=p.proposal_out(found, (await directory_of(call)).display))
+
+
+async def changes(call: Call) -> wire.changes.ChangesAnswer:
+    """GET /v1/changes"""
+    authorize(call.actor, Action.READ_CHANGES)
+    limit = call.number("limit", 50, 1, 200)
+    directory, about = await directory_of(call), call.query.get("about", "")
+    subject = subject_of(about, directory) if about else ""
+    found = await call.state.manifests.changes(call.actor, limit + 1, _before(call), subject)
+    more = str(found[limit - 1].number) if len(found) > limit else None
+    return wire.changes.ChangesAnswer(
+        changes=[p.recorded_out(change, directory.display) for change in found[:limit]],
+        next_cursor=maybe(more),
+    )
+
+
+def _before(call: Call) -> int:
+    """The number below which the next page starts, 0 for the first page; Invalid for one that no page returned."""
+    said = call.query.get("cursor", "")
+    if said and not (said.isascii() and said.isdigit() and len(said) < 19):
+        raise Invalid(
+            "validation_error", f"cursor: {said[:64]!r} is no next_cursor.", field="cursor",
+            hint="Send next_cursor of the page before, as it is.",
+        )  # fmt: skip
+    return int(said or 0)

@@ -1,0 +1,79 @@
+"""Keys of agents, services and people."""
+
+from datetime import timedelta
+
+from signoff import wire
+from signoff.core.directory.actors import ActorKind
+from signoff.core.directory.model import Account, Person
+from signoff.core.errors import Conflict, Invalid
+from signoff.web.http import bodies
+from signoff.web.http.call import Call
+from signoff.web.reading import directory_of
+from signoff.web.shapes import directory as d
+
+_DEFAULT_ROLES = ("approver",)
+
+
+async def create_key(call: Call) -> wire.keys.NewKeyOut:
+    """POST /v1/keys"""
+    wanted = bodies.ours(wire.keys.CreateKey, call.body)
+    given = [holder for holder in (wanted.agent, wanted.service, wanted.person) if holder is not None]
+    if len(given) != 1:
+        raise Invalid(
+            "validation_error",
+            "A key is for exactly one of agent, service and person.",
+            field="agent",
+            hint='Send one of them, such as {"agent": "infra-validator"}.',
+        )
+    holder = await _holder(call, wanted)
+    seconds = wanted.expires_in_seconds
+    life = timedelta(seconds=seconds) if seconds is not None else None
+    made = await call.state.accounts.add_key(call.actor, holder, life)
+    return d.new_key_out(made, holder.email if isinstance(holder, Person) else holder.address)
+
+
+async def _holder(call: Call, wanted: wire.keys.CreateKey) -> Account | Person:
+    """The key's holder; created if missing."""
+    for name in ("name", "roles") if wanted.person is None else ():
+        if getattr(wanted, name):
+            raise Invalid(
+                "unknown_field", f"{name}: has no effect; only a person's key takes it.", field=name,
+                hint="Leave it out.",
+            )  # fmt: skip
+    if wanted.person is not None:
+        roles = tuple(wanted.roles) or _DEFAULT_ROLES
+        person, created = await call.state.manifests.add_person(call.actor, wanted.person, wanted.name, roles)
+        if not created and wanted.roles and set(wanted.roles) != set(person.roles):
+            raise Conflict(
+                "person_exists",
+                f"{person.email} is here already, as {', '.join(person.roles) or 'nobody with a role'}.",
+                hint="Leave the roles out, or change them first: signoff people set, PATCH /v1/people/{id}.",
+            )
+        if not created and wanted.name and wanted.name != person.name:
+            raise Conflict(
+                "person_exists",
+                f"{person.email} is here already, under another name.",
+                hint="Leave the name out, or change it first: signoff people set, PATCH /v1/people/{id}.",
+            )
+        return person
+    if wanted.agent is not None:
+        known = (await directory_of(call)).registered(wanted.agent)
+        if known is not None and known.kind == ActorKind.AGENT.value:
+            return known
+        return (await call.state.accounts.add_account(call.actor, ActorKind.AGENT, wanted.agent))[0]
+    return (await call.state.accounts.add_account(call.actor, ActorKind.SERVICE, wanted.service or ""))[0]
+
+
+async def keys(call: Call) -> wire.keys.KeysAnswer:
+    """GET /v1/keys"""
+    now, directory = call.state.clock.now(), await directory_of(call)
+    found = await call.state.accounts.keys(call.actor)
+    return wire.keys.KeysAnswer(
+        keys=[d.key_out(key, now, holder=directory.display(key.actor_id)) for key in found]
+    )
+
+
+async def revoke_key(call: Call) -> wire.keys.KeyAnswer:
+    """POST /v1/keys/{key_id}/revoke"""
+    key = await call.state.accounts.revoke_key(call.actor, call.params["key_id"])
+    return wire.keys.KeyAnswer(key=d.key_out(key, call.state.clock.now()))

@@ -1,0 +1,47 @@
+"""Teams: who belongs to them, and who is on call."""
+
+from signoff import wire
+from signoff.core.directory.authorization import Action, authorize
+from signoff.core.errors import NotFound
+from signoff.core.formats.manifest import (
+    Manifest,
+    read_team,
+)
+from signoff.core.text.document_reader import document
+from signoff.web.http import bodies
+from signoff.web.http.call import Call
+from signoff.web.reading import directory_of
+from signoff.web.shapes import people as p
+
+
+async def teams(call: Call) -> wire.teams.TeamsAnswer:
+    """GET /v1/teams"""
+    authorize(call.actor, Action.READ_DIRECTORY)
+    directory, now = await directory_of(call), call.state.clock.now()
+    return wire.teams.TeamsAnswer(
+        teams=[p.team_out(team, directory, now) for team in directory.teams.values()]
+    )
+
+
+async def team(call: Call) -> wire.teams.TeamAnswer:
+    """GET /v1/teams/{name}"""
+    authorize(call.actor, Action.READ_DIRECTORY)
+    directory = await directory_of(call)
+    found = directory.teams.get(call.params["name"])
+    if found is None:
+        raise NotFound("team_not_found", f"There is no team {call.params['name'][:128]!r}.")
+    return wire.teams.TeamAnswer(team=p.team_out(found, directory, call.state.clock.now()))
+
+
+async def put_team(call: Call) -> wire.teams.TeamAnswer:
+    """PUT /v1/teams/{name}"""
+    said = bodies.ours(wire.teams.PutTeam, call.body)
+    spec = read_team(call.params["name"], document(bodies.given(said)))
+    before = await directory_of(call)
+    await call.state.manifests.apply(call.actor, Manifest(teams=(spec,)))
+    after = await directory_of(call)
+    answer = await team(call)
+    answer.warnings = await call.state.staffed.warnings(
+        call.actor.workspace, before.membership, after.membership
+    )
+    return answer

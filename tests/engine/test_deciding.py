@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from signoff.core.errors import Invalid, Refused
 from signoff.core.intent import events as e
-from signoff.core.intent.wake import spec_of
+from signoff.core.intent.model import spec_of
 from signoff.core.plan.task_types import Ending, Escalation, Meaning, Stage, TaskSpec
 from signoff.engine.directory.snapshot import Snapshot
 from tests.engine.approval_env import PEOPLE, ApprovalEnv

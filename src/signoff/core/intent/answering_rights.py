@@ -9,8 +9,7 @@ from msgspec.structs import replace
 
 from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.directory.roles import DECIDING_ROLES
-from signoff.core.intent.model import Intent, Task
-from signoff.core.intent.wake import spec_of
+from signoff.core.intent.model import Intent, Task, spec_of
 from signoff.core.plan.task_types import Stage, TaskSpec
 
 

@@ -18,8 +18,7 @@ from signoff.core.intent import commands as c
 from signoff.core.intent.answer_target import stale_stage
 from signoff.core.intent.answering_rights import answer_right, on_requesters_side, self_approval
 from signoff.core.intent.assurance import with_check_results
-from signoff.core.intent.model import Delivery, Intent, Task
-from signoff.core.intent.wake import spec_of
+from signoff.core.intent.model import Delivery, Intent, Task, spec_of
 from signoff.core.plan.task_types import Meaning, Strength, canonical_outcome, meaning_of_answer
 
 _SYSTEM_ONLY: Final = (c.Tick, c.AcceptPush, c.FailPush, c.ReportUnreachable, c.CheckStaffing)

@@ -9,7 +9,7 @@ import msgspec
 from signoff.core.directory.actors import ActorKind
 from signoff.core.ids import step_run_id
 from signoff.core.plan.plan import NO_PLAN, Plan
-from signoff.core.plan.task_types import Ending, Vote
+from signoff.core.plan.task_types import Ending, TaskSpec, Vote
 
 
 class Status(StrEnum):
@@ -203,3 +203,8 @@ class Intent(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw_only=
             if self.plan.direct and isinstance(self.open, Delivery)
             else step_run_id(self.id, step_run)
         )
+
+
+def spec_of(intent: Intent, task: Task) -> TaskSpec:
+    """The spec of the open task, from the frozen plan."""
+    return intent.plan.tasks[task.step]

@@ -11,8 +11,7 @@ from msgspec.structs import replace
 
 from signoff.core.directory.roles import DECIDING_ROLES
 from signoff.core.intent import events as e
-from signoff.core.intent.model import Delivery, Intent, Task
-from signoff.core.intent.wake import spec_of
+from signoff.core.intent.model import Delivery, Intent, Task, spec_of
 from signoff.core.plan.task_types import TaskSpec
 from signoff.core.plan.wording import from_workflow, question
 

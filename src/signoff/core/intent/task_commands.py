@@ -25,10 +25,10 @@ from signoff.core.intent.answering_rights import roster as pinned
 from signoff.core.intent.contradictions import refuse_contradiction
 from signoff.core.intent.decision_digest import envelope_digest
 from signoff.core.intent.evolve import rfc3339
-from signoff.core.intent.model import Delivery, Intent, Task
+from signoff.core.intent.model import Delivery, Intent, Task, spec_of
 from signoff.core.intent.quorum import Names, has_say, tally
 from signoff.core.intent.transition import Transition
-from signoff.core.intent.wake import ends_at, spec_of
+from signoff.core.intent.wake import ends_at
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import ENDING_OF, Ending, Meaning, Vote, check_answer
 from signoff.core.policy.conditions import refuse_other_choice

@@ -9,10 +9,10 @@ from signoff.core.intent import events as e
 from signoff.core.intent import routing
 from signoff.core.intent.answering_rights import lets_requesters_decide, requesters_side, roster, stage_now
 from signoff.core.intent.eligibility import RUNNING_PARTIES, Membership
-from signoff.core.intent.model import Intent, Task
+from signoff.core.intent.model import Intent, Task, spec_of
 from signoff.core.intent.quorum import counts_toward_quorum, tally, voting_seat
 from signoff.core.intent.transition import Transition
-from signoff.core.intent.wake import escalation_at, spec_of
+from signoff.core.intent.wake import escalation_at
 from signoff.core.plan.task_types import Ending, Meaning, Stage, Vote
 
 _OPENED: Final = (e.TaskOpened, e.StagePassed, e.Escalated)

@@ -4,15 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Protocol
 
-from signoff.core.intent.model import Delay, Delivery, Intent, Task
+from signoff.core.intent.model import Delay, Delivery, Intent, Task, spec_of
 from signoff.core.intent.snoozed import pending_snoozes
-from signoff.core.plan.task_types import TaskSpec
 from signoff.core.plan.working_hours import later
-
-
-def spec_of(intent: Intent, task: Task) -> TaskSpec:
-    """The spec of the open task, from the frozen plan."""
-    return intent.plan.tasks[task.step]
 
 
 def reminder_at(intent: Intent, task: Task) -> datetime | None:

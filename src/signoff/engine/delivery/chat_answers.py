@@ -18,9 +18,8 @@ from signoff.core.ids import split_ref
 from signoff.core.intent.answering_rights import stage_now
 from signoff.core.intent.authorization import authorize_command
 from signoff.core.intent.commands import Answer
-from signoff.core.intent.model import Task
+from signoff.core.intent.model import Task, spec_of
 from signoff.core.intent.quorum import count
-from signoff.core.intent.wake import spec_of
 from signoff.core.plan.task_types import Strength
 from signoff.engine.clock import Clock
 from signoff.engine.commit.engine import Engine

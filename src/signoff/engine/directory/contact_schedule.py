@@ -13,12 +13,12 @@ from signoff.core.directory.actors import ActorKind
 from signoff.core.directory.roles import DECIDING_ROLES
 from signoff.core.intent.answering_rights import answer_right, asked, requesters_side
 from signoff.core.intent.eligibility import named
-from signoff.core.intent.model import Intent, Requester, Task
+from signoff.core.intent.model import Intent, Requester, Task, spec_of
 from signoff.core.intent.notifications import notified_names
 from signoff.core.intent.quorum import count, voting_seat
 from signoff.core.intent.snoozed import suppressed
 from signoff.core.intent.upcoming import ContactKind, ScheduledContact, scheduled_contacts
-from signoff.core.intent.wake import began_at, spec_of
+from signoff.core.intent.wake import began_at
 from signoff.core.plan.plan import HumanStep, Plan
 from signoff.core.plan.task_types import Stage, TaskSpec
 from signoff.core.plan.working_hours import later

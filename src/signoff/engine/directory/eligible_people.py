@@ -14,9 +14,9 @@ from signoff.core.directory.rotation import Rotation, absence_at
 from signoff.core.errors import Invalid
 from signoff.core.intent.answering_rights import answer_right, asked, lets_requesters_decide, requesters_side
 from signoff.core.intent.eligibility import named
-from signoff.core.intent.model import Intent, Task
+from signoff.core.intent.model import Intent, Task, spec_of
 from signoff.core.intent.quorum import tally
-from signoff.core.intent.wake import ends_at, spec_of
+from signoff.core.intent.wake import ends_at
 from signoff.core.plan.plan import Step
 from signoff.core.plan.task_types import Meaning, Stage, TaskSpec, Vote
 from signoff.engine.directory.snapshot import Snapshot

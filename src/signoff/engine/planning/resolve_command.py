@@ -14,8 +14,7 @@ from signoff.core.directory.roles import DECIDING
 from signoff.core.errors import Conflict, Forbidden, Invalid
 from signoff.core.intent import commands as c
 from signoff.core.intent.answering_rights import requesters_side, roster, stage_now
-from signoff.core.intent.model import Intent, Task
-from signoff.core.intent.wake import spec_of
+from signoff.core.intent.model import Intent, Task, spec_of
 from signoff.core.plan.task_types import Stage
 from signoff.engine.directory.eligible_people import (
     barred_from,

@@ -1,4 +1,4 @@
-"""Rows to values and back: the only file that knows what a column contains.
+"""Rows of intents, facts and outbox to values and back.
 
 An intent's ``state`` is its JSON without what has its own column: its id, its plan and that plan's digest. Plans are
 shared by many intents: each is stored once under its digest, and a decoded one is kept in memory.

@@ -1,4 +1,5 @@
-"""Every SQL statement of the store, by name; ``dialect`` adapts it to each database.
+"""The SQL of intents, facts, jobs and outbox, by name; ``dialect`` adapts it to each database. The SQL of a table that
+only one module uses stands in that module, in ``tables``.
 
 Written once for both: ``:name`` is a parameter, ``in :name`` takes a list, ``for update`` is left out for a single
 writer. The columns and types of the hot tables are defined here only.

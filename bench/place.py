@@ -77,7 +77,10 @@ class Place:
         return live
 
     def provision(self) -> None:
-        """Make the keys and apply the workflows."""
+        """Make the keys and apply the workflows. The owner makes every key, so self-approval has to stay on: that
+        of the first start ends with the second person.
+        """
+        self._say("/v1/apply", {"workspace": {"self_approval": True}})
         for name, wish in (
             ("service", {"service": "bench"}),
             ("agent", {"agent": AGENT}),

@@ -309,7 +309,24 @@ def test_a_plan_survives_its_encoding(body: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["Assignees", "assignes", "ASSIGNEES", "Approvers", "aprovers", "assigned-to", "rejectAfter"]
+    "word",
+    [
+        "Assignees",
+        "assignes",
+        "ASSIGNEES",
+        "Approvers",
+        "aprovers",
+        "assigned-to",
+        "rejectAfter",
+        "assign_to",
+        "assigneeEmail",
+        "allowed_approvers",
+        "min_approvals",
+        "quorum",
+        "reviewers",
+        "team",
+        "roles",
+    ],
 )
 def test_another_spelling_of_who_decides_has_no_effect_either(word: str) -> None:
     assert compiled(human_task={word: ["ann@acme.example"]}).deciders == (f"human_task.{word}",)
@@ -331,7 +348,16 @@ def test_assignees_that_name_nobody_do_not_leave_the_task_to_everybody(empty: ob
 
 
 @pytest.mark.parametrize(
-    "word", ["requires_approval", "requiresApproval", "approval_required", "human_Task", "human_tasks"]
+    "word",
+    [
+        "requires_approval",
+        "requiresApproval",
+        "approval_required",
+        "human_Task",
+        "human_tasks",
+        "approvers",
+        "assignees",
+    ],
 )
 def test_an_unknown_field_that_asks_for_people_is_named_where_nobody_is_asked(word: str) -> None:
     assert compiled(payload={}, to_agent="validator", **{word: True}).demands == (word,)

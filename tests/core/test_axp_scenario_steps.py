@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from signoff.core.errors import Invalid
 from signoff.core.formats.axp_scenario import compile_scenario
 from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, NotifyStep
 from signoff.core.plan.schedules import Reminders
@@ -189,3 +190,106 @@ def test_an_escalation_after_the_deadline_is_a_warning() -> None:
 def test_a_macro_without_steps_is_an_error_not_a_guess() -> None:
     (error,) = errors_of(workflow={"macro_id": "macro.approval.v1"})
     assert "unknown macro 'macro.approval.v1'" in error
+
+
+# -- words of who decides, and that people are asked, in places and spellings where they have no effect
+
+_TWO = [{"role": "cfo", "contact": "cfo@acme.example"}, {"role": "cto", "contact": "cto@acme.example"}]
+_HUMAN = {"step_id": "ask", "tool_id": "tool.human.approval.v1"}
+_WORK = {"step_id": "work", "tool_id": "tool.agent.task.v1", "assigned_to": "checker"}
+_AGENTS = [{"role": "checker", "address": "checker"}]
+
+
+def _bundle(*steps: dict[str, Any], humans: list[dict[str, Any]] = _TWO, **fields: Any) -> dict[str, Any]:
+    workflow = {"workflow": {"steps": list(steps)}} if steps else {}
+    said = {"agents": _AGENTS, "humans": humans, "intent": {"type": "intent.change.v1"}, **workflow}
+    return {**said, **fields}
+
+
+@pytest.mark.parametrize(
+    ("where", "made"),
+    [
+        ("steps.ask.assignedTo", _bundle({**_HUMAN, "assignedTo": "cfo"})),
+        ("steps.ask.asigned_to", _bundle({**_HUMAN, "asigned_to": "cfo"})),
+        ("steps.ask.assign_to", _bundle({**_HUMAN, "assign_to": "cfo"})),
+        ("steps.ask.humanTask", _bundle({**_HUMAN, "humanTask": {"assignees": ["cfo"]}})),
+        ("steps.ask.approver_role", _bundle({**_HUMAN, "approver_role": "cfo"})),
+        ("steps.ask.human_task.reviewers", _bundle({**_HUMAN, "human_task": {"reviewers": ["cfo"]}})),
+        ("steps.ask.human_task.role", _bundle({**_HUMAN, "human_task": {"role": "cfo"}})),
+        ("steps.ask.human_task.min_approvals", _bundle({**_HUMAN, "human_task": {"min_approvals": 2}})),
+        ("steps.ask.human_task.only", _bundle({**_HUMAN, "human_task": {"only": ["cfo@acme.example"]}})),
+        ("steps.ask.runtime_config.assignees", _bundle({**_HUMAN, "runtime_config": {"assignees": ["cfo"]}})),
+        ("approvers", _bundle(_HUMAN, approvers=["cfo"])),
+        ("human", _bundle(_HUMAN, humans=[], human=_TWO)),
+        ("workflow.approvers", _bundle(workflow={"steps": [_HUMAN], "approvers": ["cfo"]})),
+        (
+            "workflow.parameters.assigned_to",
+            _bundle(workflow={"steps": [_HUMAN], "parameters": {"assigned_to": "cfo"}}),
+        ),
+        ("intent.assignees", _bundle(_HUMAN, intent={"type": "intent.change.v1", "assignees": ["cfo"]})),
+        ("humans[0].email", _bundle(_HUMAN, humans=[{"role": "cfo", "email": "cfo@acme.example"}])),
+        ("humans[0].Contact", _bundle(_HUMAN, humans=[{"role": "cfo", "Contact": "cfo@acme.example"}])),
+        ("humans[0].who", _bundle(_HUMAN, humans=[{"role": "cfo", "who": "per_cfo"}])),
+    ],
+)  # fmt: skip
+def test_a_word_that_would_narrow_who_decides_is_named_wherever_it_was_put(
+    where: str, made: dict[str, Any]
+) -> None:
+    assert compile_scenario(made).deciders == (where,)
+
+
+def test_a_human_with_a_contact_may_have_other_fields() -> None:
+    both = [{"role": "cfo", "contact": "cfo@acme.example", "email": "cfo@acme.example"}]
+    assert compile_scenario(_bundle(_HUMAN, humans=both)).deciders == ()
+    assert compile_scenario(_bundle(_HUMAN, humans=[{"role": "cfo", "contact": ""}])).deciders == ()
+
+
+@pytest.mark.parametrize(
+    ("where", "made"),
+    [
+        ("intent.requires_approval", _bundle(intent={"type": "intent.change.v1", "requires_approval": True})),
+        ("intent.humanTask", _bundle(intent={"type": "intent.change.v1", "humanTask": {"title": "Ship?"}})),
+        ("human_task", _bundle(human_task={"title": "Ship?"})),
+        ("requires_approval", _bundle(_WORK, requires_approval=True)),
+        ("approvers", _bundle(_WORK, approvers=["cfo"])),
+        ("workflow.requires_approval", _bundle(workflow={"steps": [_WORK], "requires_approval": True})),
+        (
+            "workflow.parameters.requires_approval",
+            _bundle(workflow={"steps": [_WORK], "parameters": {"requires_approval": True}}),
+        ),
+        ("steps.work.needs_approval", _bundle({**_WORK, "needs_approval": True})),
+        ("steps.work.approvers", _bundle({**_WORK, "approvers": ["cfo"]})),
+    ],
+)  # fmt: skip
+def test_a_word_that_asks_for_people_is_named_where_nobody_is_asked(where: str, made: dict[str, Any]) -> None:
+    assert compile_scenario(made).demands == (where,)
+
+
+@pytest.mark.parametrize(
+    ("where", "made"),
+    [
+        ("Workflow", _bundle(Workflow={"steps": [_HUMAN]})),
+        ("work_flow", _bundle(work_flow={"steps": [_HUMAN]})),
+        ("workflow.Steps", _bundle(workflow={"Steps": [_HUMAN]})),
+        ("workflow.entryStep", _bundle(workflow={"steps": [_WORK, _HUMAN], "entryStep": "ask"})),
+        ("steps.work.onSuccess", _bundle({**_WORK, "onSuccess": "ask"}, {**_WORK, "step_id": "do"}, _HUMAN)),
+        ("steps.ask.on_sucess", _bundle({**_HUMAN, "on_sucess": "end"}, _WORK)),
+    ],
+)  # fmt: skip
+def test_a_misspelt_word_of_which_steps_run_is_refused(where: str, made: dict[str, Any]) -> None:
+    with pytest.raises(Invalid) as refused:
+        compile_scenario(made)
+    assert refused.value.field == where
+
+
+def test_the_assignees_of_the_bundle_hold_where_a_step_words_its_own_question() -> None:
+    asked = {"type": "intent.change.v1", "human_task": {"assignees": ["cfo"]}}
+    for step, whom in (
+        ({"human_task": {"title": "Ship it?"}}, "cfo@acme.example"),
+        ({"human_task": {"title": "Ship it?"}, "assigned_to": "cto"}, "cto@acme.example"),
+        ({"human_task": {"title": "Ship it?", "assignees": ["cto"]}}, "cto@acme.example"),
+    ):
+        scenario = compile_scenario(_bundle({**_HUMAN, **step}, intent=asked))
+        (gate,) = scenario.plan.steps
+        assert isinstance(gate, HumanStep)
+        assert gate.task.stages == (Stage((whom,)),)

@@ -7,13 +7,13 @@ accepted, and unused fields produce a warning. A value of the wrong type is refu
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 
 from signoff.core.directory import agent_address
+from signoff.core.formats.axp_deciders import deciders, deciders_in_task, demands
 from signoff.core.formats.axp_roles import Human, is_anybody, person_behind
 from signoff.core.plan import task_reader
 from signoff.core.plan.plan import UNSAID, AgentStep, HumanStep, Plan
@@ -30,19 +30,6 @@ ASK: Final = (
     "title", "description", "task_type", "allowed_outcomes", "required_comment", "evidence_required",
     "assignees", "notify_email", "form_schema",
 )  # fmt: skip
-# Words by which callers elsewhere, our own workflows too, say who decides and how many. AXP's human_task has none of
-# them: where no policy governs, they would leave a task to more people than its caller meant.
-DECIDERS: Final = (
-    "approvers", "approver", "assignee", "assigned_to", "assigned_role", "policy", "policies", "approve", "stages",
-    "need", "reject_after", "self_approval", "strength",
-)  # fmt: skip
-# Unknown fields that ask for people, where a request asks nobody.
-_DEMANDS: Final = ("human_task", "requires_approval", "approval_required")
-_COMPARED: Final = (
-    20  # unknown fields that are compared with the known ones: a body costs no more than its size
-)
-_ALIKE: Final = 0.85
-_NAMERS: Final = ("assignees", "approvers", "approver", "assignee", "assigned_role")
 TIMING: Final = ("remind_after_seconds", "remind_interval_seconds", "max_reminders", "escalate_to")
 ASKS_NOBODY: Final = "the request itself asks nobody"
 CALLS_NOBODY: Final = "the request itself calls no agent"
@@ -54,7 +41,6 @@ _KNOWN: Final = (
 )  # fmt: skip
 _CAMEL: Final = {re.sub("_([a-z])", lambda hit: hit[1].upper(), name): name for name in _KNOWN if "_" in name}
 _INTENT_TYPE: Final = re.compile(r"[A-Za-z0-9_.\-]{1,255}")
-_WORD_START: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _PUBLISHED_TYPE: Final = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+\.v[0-9]+")
 # AXP's published schema names more types; each behaves as one of ours.
 _TYPE_ALIASES: Final = {
@@ -142,8 +128,8 @@ def _deciders(request: Fields, plan: Plan) -> tuple[str, ...]:
     if not plan.has_gate:
         return ()
     ask = request.inner("human_task")
-    within = deciders(ask, DECIDERS, ASK) if ask is not None else ()
-    return (*within, *(deciders(request, known=_KNOWN) if "payload" in request.value else ()))
+    within = deciders_in_task(ask, ASK) if ask is not None else ()
+    return (*within, *(deciders(request, _KNOWN) if "payload" in request.value else ()))
 
 
 def _unused(request: Fields, plan: Plan) -> tuple[str, ...]:
@@ -241,31 +227,6 @@ def task_spec(
         escalate=_escalation(levels, remind, deadline, humans),
         holder=holder,
     )
-
-
-def deciders(fields: Fields, names: Sequence[str] = _NAMERS, known: Sequence[str] = ()) -> tuple[str, ...]:
-    """The fields that would narrow who decides, but have no effect where they were given. ``known``: those that have
-    one; another spelling of them, or of ``names``, has none.
-    """
-    return _misspelt(fields, names, (*_NAMERS, "on_behalf_of"), known)
-
-
-def demands(fields: Fields, known: Sequence[str]) -> tuple[str, ...]:
-    """The unknown fields that ask for people, where the plan asks nobody. ``known``: the fields that have an effect."""
-    return _misspelt(fields, _DEMANDS, _DEMANDS, known)
-
-
-def _misspelt(
-    fields: Fields, names: Sequence[str], alike: Sequence[str], known: Sequence[str]
-) -> tuple[str, ...]:
-    """The fields beside ``known`` that are called as one of ``names``, in any case, or nearly as one of ``alike``."""
-    given = [name for name in fields.value if name not in known and fields.says(name)]
-    found = []
-    for place, name in enumerate(given):
-        plain = _WORD_START.sub("_", name[:64].strip()).replace("-", "_").lower()
-        if plain in names or (place < _COMPARED and get_close_matches(plain, alike, 1, _ALIKE)):
-            found.append(fields.at(name))
-    return tuple(found)
 
 
 def _kind(ask: Fields) -> TaskType:

@@ -18,7 +18,7 @@ _AGENT: Final = (
     "callback_url",
     "description",
 )
-_HUMAN: Final = ("role", "contact", "display_name", "description")
+HUMAN: Final = ("role", "contact", "display_name", "description")
 _MODES: Final = ("stream", "poll", "http", "inbox")
 
 
@@ -46,10 +46,11 @@ class Human(msgspec.Struct, frozen=True):
 
 
 class RoleMap(msgspec.Struct, frozen=True):
-    """All agents and humans, by role."""
+    """All agents and humans, by role; ``nameless``: the entries of humans without a contact."""
 
     agents: dict[str, BundleAgent] = {}
     humans: dict[str, Human] = {}
+    nameless: list[Fields] = []
 
     def agent(self, name: str) -> BundleAgent | None:
         """The agent with this role or address, in any spelling of the address."""
@@ -66,7 +67,7 @@ def _same(left: str, right: str) -> bool:
 
 def read_cast(top: Fields, problems: Problems) -> RoleMap:
     """The ``agents`` and ``humans`` of a bundle; errors are added to ``problems``."""
-    cast = RoleMap({}, {})
+    cast = RoleMap({}, {}, [])
     problems.collect(top, "agents", 50, lambda entry: _add_agent(cast, entry))
     problems.collect(top, "humans", 20, lambda entry: _add_human(cast, entry))
     for role in cast.humans.keys() & cast.agents.keys():
@@ -100,11 +101,13 @@ def _add_agent(cast: RoleMap, entry: Fields) -> None:
 
 
 def _add_human(cast: RoleMap, entry: Fields) -> None:
-    entry.known(*_HUMAN)
+    entry.known(*HUMAN)
     role = entry.need("role")
     if role in cast.humans:
         raise entry.invalid("role", f"two humans have the role {role!r}")
-    cast.humans[role] = Human(role, entry.text("contact"), entry.text("display_name"))
+    human = cast.humans[role] = Human(role, entry.text("contact"), entry.text("display_name"))
+    if not human.contact:
+        cast.nameless.append(entry)
 
 
 def person_behind(name: str, humans: Mapping[str, Human]) -> str:

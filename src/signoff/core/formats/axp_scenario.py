@@ -13,23 +13,27 @@ import msgspec
 
 from signoff.core.directory import agent_address
 from signoff.core.errors import Invalid
+from signoff.core.formats.axp_deciders import (
+    deciders,
+    deciders_in_human,
+    deciders_in_task,
+    demands,
+    refuse_misspelt,
+)
 from signoff.core.formats.axp_intent import (
     AGENT_STEP,
     ASK,
     ASKS_NOBODY,
     CALLS_NOBODY,
-    DECIDERS,
     HUMAN_STEP,
     MAX_ATTEMPTS,
     TIMING,
     agent_step,
-    deciders,
-    demands,
     read_intent_type,
     task_spec,
 )
+from signoff.core.formats.axp_roles import HUMAN, RoleMap, is_anybody, person_behind, read_cast
 from signoff.core.formats.axp_roles import BundleAgent as BundleAgent
-from signoff.core.formats.axp_roles import RoleMap, is_anybody, person_behind, read_cast
 from signoff.core.plan import task_reader
 from signoff.core.plan.plan import (
     END,
@@ -53,6 +57,8 @@ _TOP: Final = (
 _INTENT: Final = (
     "type", "payload", "deadline_at", "max_delivery_attempts", "human_task", "reply_to", *TIMING,
 )  # fmt: skip
+_WORKFLOW: Final = ("steps", "entry_step", "macro_id", "parameters")
+_PARAMETERS: Final = ("step_deadline_seconds", *TIMING)
 _STEP: Final = (
     "step_id", "tool_id", "runtime_type", "runtime_config", "config", "assigned_to", "requires_approval",
     "human_task", "step_deadline_seconds", "input", "on_success", "on_failure", "retry", "title",
@@ -103,6 +109,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_key: str = ""
     warnings: tuple[str, ...] = ()
     deciders: tuple[str, ...] = ()
+    demands: tuple[str, ...] = ()
 
 
 class _Bundle(msgspec.Struct, frozen=True):
@@ -112,7 +119,8 @@ class _Bundle(msgspec.Struct, frozen=True):
     intent: Fields
     parameters: Fields
     attempts: int | None
-    unheeded: list[str]
+    deciders: list[str]
+    demands: list[str]
 
 
 def compile_scenario(bundle: object) -> Scenario:
@@ -140,11 +148,12 @@ def _read(bundle: object) -> tuple[Scenario | None, Problems, list[str]]:
         problems.append(top.invalid("workflow_steps", "is not a field of a bundle", hint=hint))
     cast = read_cast(top, problems)
     intent = problems.attempt(lambda: top.need_inner("intent"))
-    unheeded: list[str] = []
-    plan = _plan(top, cast, intent or _nothing(top, "intent"), problems, unheeded)
+    plan, said = _plan(top, cast, intent or _nothing(top, "intent"), problems)
     scenario = _scenario(top, cast, intent, plan, problems) if intent else None
     if scenario is not None:
-        scenario = msgspec.structs.replace(scenario, deciders=tuple(dict.fromkeys(unheeded)))
+        scenario = msgspec.structs.replace(
+            scenario, deciders=tuple(dict.fromkeys(said.deciders)), demands=tuple(dict.fromkeys(said.demands))
+        )
     return scenario, problems, top.warnings
 
 
@@ -172,17 +181,20 @@ def _named_by_content(top: Fields) -> str:
     return f"scenario_{hashlib.sha256(msgspec.json.encode(top.value, order='sorted')).hexdigest()[:16]}"
 
 
-def _plan(top: Fields, cast: RoleMap, intent: Fields, problems: Problems, unheeded: list[str]) -> Plan:
-    """The bundle's plan; an empty one if there are problems."""
+def _plan(top: Fields, cast: RoleMap, intent: Fields, problems: Problems) -> tuple[Plan, _Bundle]:
+    """The bundle's plan, an empty one if there are problems; and what applies to all of its steps."""
     workflow = problems.attempt(lambda: top.inner("workflow"))
+    problems.attempt(lambda: refuse_misspelt(top, _TOP, ("workflow",)))
+    if workflow:
+        problems.attempt(lambda: refuse_misspelt(workflow, _WORKFLOW, ("steps", "entry_step")))
     given = workflow and problems.attempt(lambda: workflow.inner("parameters"))
     parameters = given or _nothing(top, "workflow.parameters")
     attempts = problems.attempt(lambda: intent.count("max_delivery_attempts", 1, MAX_ATTEMPTS))
-    bundle = _Bundle(cast, intent, parameters, attempts, unheeded)
+    bundle = _Bundle(cast, intent, parameters, attempts, [], [])
     entry = ""
     if workflow and (workflow.has("steps") or workflow.has("macro_id")):
-        workflow.known("steps", "entry_step", "macro_id", "parameters")
-        parameters.known("step_deadline_seconds", *TIMING)
+        workflow.known(*_WORKFLOW)
+        parameters.known(*_PARAMETERS)
         steps = _steps(workflow, bundle, problems)
         entry = problems.attempt(lambda: workflow.text("entry_step", longest=100)) or ""
         direct = False
@@ -192,9 +204,10 @@ def _plan(top: Fields, cast: RoleMap, intent: Fields, problems: Problems, unheed
     plan = Plan(steps=tuple(steps), entry=entry, source="scenario", direct=direct)
     if problems:
         _check_routes(workflow, problems)
-        return Plan()
+        return Plan(), bundle
     if problems.attempt(lambda: check_plan(plan)) is None:
-        return Plan()
+        return Plan(), bundle
+    _note_misplaced(top, workflow, bundle, asked=plan.has_gate)
     if not plan.has_gate:
         intent.unused(TIMING, ASKS_NOBODY)
         parameters.unused(TIMING, ASKS_NOBODY)
@@ -202,7 +215,22 @@ def _plan(top: Fields, cast: RoleMap, intent: Fields, problems: Problems, unheed
         intent.unused(("max_delivery_attempts",), CALLS_NOBODY)
     for step_id in unreached(plan):
         intent.warnings.append(f"workflow.steps: no route leads to step {step_id!r}, so it will never run.")
-    return plan
+    return plan, bundle
+
+
+def _note_misplaced(top: Fields, workflow: Fields | None, bundle: _Bundle, *, asked: bool) -> None:
+    """What the bundle says around its steps of who decides, or that people are asked, where it has no effect."""
+    around = ((top, _TOP), (workflow, _WORKFLOW), (bundle.parameters, _PARAMETERS), (bundle.intent, _INTENT))
+    for fields, known in around:
+        if fields is not None and asked:
+            bundle.deciders.extend(deciders(fields, known))
+        elif fields is not None:
+            bundle.demands.extend(demands(fields, known))
+    if asked:
+        for human in bundle.cast.nameless:
+            bundle.deciders.extend(deciders_in_human(human, HUMAN))
+        inherited = bundle.intent.inner("human_task")
+        bundle.deciders.extend(deciders_in_task(inherited, ASK) if inherited else ())
 
 
 def _check_routes(workflow: Fields | None, problems: Problems) -> None:
@@ -238,7 +266,6 @@ def _implied(bundle: _Bundle) -> list[Step]:
         bundle.intent.warnings.append(f"agents: without a workflow only {agents[0].role!r} is called.")
     ask = bundle.intent.inner("human_task")
     if ask is not None:
-        bundle.unheeded.extend((*deciders(bundle.intent), *deciders(ask, DECIDERS, ASK)))
         assigned = next(iter(humans)) if len(humans) == 1 else ""
         spec = task_spec(ask, [bundle.intent], None, humans, assigned)
         steps.append(HumanStep(id=HUMAN_STEP, task=spec))
@@ -274,6 +301,7 @@ def _step(step: Fields, bundle: _Bundle) -> Step:
     step_id = step.need("step_id", longest=100)
     step = step.moved(f"steps.{step_id}")
     step.known(*_STEP)
+    refuse_misspelt(step, _STEP, ("on_success", "on_failure"))
     on_failure = step.text("on_failure", longest=100) or None
     routes: dict[str, Any] = {
         "id": step_id,
@@ -287,7 +315,7 @@ def _step(step: Fields, bundle: _Bundle) -> Step:
     if kind is not _Kind.HUMAN:
         told = ("escalate_to",) if kind is _Kind.NOTIFY else ()
         step.unused([name for name in TIMING if name not in told], "this step asks nobody")
-        bundle.unheeded.extend(demands(step, _STEP))
+        bundle.demands.extend(demands(step, _STEP))
     match kind:
         case _Kind.AGENT:
             return _agent_step(step, bundle, assigned, routes | {"deadline": deadline})
@@ -397,10 +425,23 @@ def _human_step(step: Fields, bundle: _Bundle, assigned: str, base: dict[str, An
     if not assigned and len(humans) == 1:
         assigned = next(iter(humans))
     inherited = bundle.intent.inner("human_task")
-    ask = step.inner("human_task") or inherited or _nothing(step, step.at("human_task"))
-    bundle.unheeded.extend((*deciders(step, known=_STEP), *deciders(ask, DECIDERS, ASK)))
+    own = step.inner("human_task")
+    ask = own or inherited or _nothing(step, step.at("human_task"))
+    if own and inherited:
+        ask = _with_assignees(own, inherited, step.text("assigned_to", longest=agent_address.LONGEST))
+    bundle.deciders.extend((*deciders(step, _STEP), *deciders_in_task(ask, ASK)))
+    for settings in _settings(step):  # which are those of internal steps: nothing of them has an effect here
+        bundle.deciders.extend(deciders_in_task(settings, ()))
     levels = [step, bundle.parameters, bundle.intent]
     return HumanStep(**base, task=task_spec(ask, levels, base["deadline"], humans, assigned))
+
+
+def _with_assignees(own: Fields, inherited: Fields, assigned: str) -> Fields:
+    """A step's own human task, with the assignees of the bundle's where nothing nearer names one."""
+    if own.has("assignees") or not inherited.has("assignees") or not is_anybody(assigned):
+        return own
+    whole = {**own.value, "assignees": inherited.value["assignees"]}
+    return Fields(whole, own.path, lenient=True, warnings=own.warnings)
 
 
 def _settings(step: Fields) -> list[Fields]:

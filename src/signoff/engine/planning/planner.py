@@ -114,11 +114,7 @@ class Planner:
             warnings = (*warnings, *_misaddressed(request.to_agent, plan, directory, governs))
         else:
             refuse_unheeded(request.deciders, directory)
-            if request.demands and directory.workspace.unlisted_types != GATE:
-                raise Invalid(
-                    "unknown_field", f"{request.demands[0]}: has no effect, so nobody would be asked.",
-                    field=request.demands[0], hint="Ask people with human_task.",
-                )  # fmt: skip
+            _refuse_demands(request.demands, directory)
             warnings = (*warnings, *request.unused)
         behind = _behalf(request, directory)
         plan = self._chosen(plan, payload)
@@ -163,6 +159,7 @@ class Planner:
         plan, warnings = await self._left(scenario.plan, scenario.intent_type, directory)
         if plan is scenario.plan:
             refuse_unheeded(scenario.deciders, directory)
+            _refuse_demands(scenario.demands, directory)
         frozen, digest_of_plan, more = _frozen(self._chosen(plan, payload), directory, side, coming)
         return Submission(
             type=scenario.intent_type,
@@ -242,6 +239,15 @@ def refuse_unheeded(words: Sequence[str], directory: Snapshot) -> None:
             "unknown_field", f"{words[0]}: has no effect, and would leave the task to others than it names.",
             field=words[0],
             hint="Name who decides in human_task.assignees; stages and policies belong in a workflow.",
+        )  # fmt: skip
+
+
+def _refuse_demands(words: Sequence[str], directory: Snapshot) -> None:
+    """Raise Invalid for a field of a request that asks for people without effect, unless a gate is put before it."""
+    if words and directory.workspace.unlisted_types != GATE:
+        raise Invalid(
+            "unknown_field", f"{words[0]}: has no effect, so nobody would be asked.", field=words[0],
+            hint="Ask people with human_task; in a bundle's step with requires_approval: true.",
         )  # fmt: skip
 
 

@@ -1,0 +1,111 @@
+"""Unknown fields of AXP's forms that say who decides, or that people are asked at all. AXP's forms ignore unknown
+fields; these are refused, because without effect they leave a decision to more people than their author meant, or to
+nobody.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import Final
+
+from signoff.core.formats.axp_roles import person_behind
+from signoff.core.text.document_reader import Fields
+
+# Words by which callers elsewhere, our own workflows too, say who decides and how many. AXP's forms have few of them:
+# where no policy governs, the others would leave a task to more people than its caller meant.
+_NAMERS: Final = (
+    "assignees",
+    "approvers",
+    "approver",
+    "assignee",
+    "assigned_role",
+    "assigned_to",
+    "human_task",
+)
+_IN_TASK: Final = (
+    *_NAMERS, "policy", "policies", "approve", "stages", "need", "reject_after", "self_approval", "strength", "role",
+    "roles", "team", "teams", "group", "groups", "person", "persons", "people", "user", "users", "owner", "owners",
+)  # fmt: skip
+_OF_HUMAN: Final = ("contact", "contacts", "email", "emails", "mail", "address", "person", "user")
+# A field is also meant for who decides if one of these words is a part of its name: assignee_email, min_approvals.
+_WHO: Final = frozenset(
+    (
+        "approver", "approvers", "approvals", "assign", "assigned", "assignee", "assignees", "reviewer", "reviewers",
+        "decider", "deciders", "quorum",
+    )
+)  # fmt: skip
+# Where a request asks nobody: that people be asked.
+_DEMANDS: Final = ("human_task", "requires_approval", "approval_required", "human", "humans", "hitl")
+_ASKING: Final = _WHO | {"approval", "signoff"}
+# Unknown fields that are compared with the known ones: a body costs no more than its size.
+_COMPARED: Final = 20
+_ALIKE: Final = 0.85
+_WORD_START: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+def deciders(fields: Fields, known: Iterable[str]) -> tuple[str, ...]:
+    """The fields beside ``known`` that would narrow who decides, but have no effect where they were given."""
+    return _misspelt(fields, known, _NAMERS, (*_NAMERS, "on_behalf_of", "humans"), _WHO)
+
+
+def deciders_in_task(task: Fields, known: Iterable[str]) -> tuple[str, ...]:
+    """``deciders`` of a ``human_task`` or of a human step's settings: there any field that names people counts."""
+    return _misspelt(task, known, _IN_TASK, _NAMERS, _WHO, by_value=True)
+
+
+def deciders_in_human(human: Fields, known: Iterable[str]) -> tuple[str, ...]:
+    """The fields of one of a bundle's humans by which its author named the person, if the bundle knows none."""
+    return _misspelt(human, known, _OF_HUMAN, _OF_HUMAN, _WHO, by_value=True)
+
+
+def demands(fields: Fields, known: Iterable[str]) -> tuple[str, ...]:
+    """The fields beside ``known`` that ask for people, where the plan asks nobody."""
+    return _misspelt(
+        fields, known, _DEMANDS, ("human_task", "requires_approval", "approval_required"), _ASKING
+    )
+
+
+def refuse_misspelt(fields: Fields, known: Iterable[str], names: Sequence[str]) -> None:
+    """Raise Invalid for a field that is nearly called as one of ``names``, which say which steps run, and in which
+    order: without effect, a step may run whose approval is never asked for.
+    """
+    for name in _given(fields, known)[:_COMPARED]:
+        if close := get_close_matches(_plain(name), names, 1, _ALIKE):
+            raise fields.invalid(name, f"has no effect; the field is called {close[0]}")
+
+
+def _misspelt(
+    fields: Fields, known: Iterable[str], names: Sequence[str], alike: Sequence[str], parts: frozenset[str],
+    *, by_value: bool = False,
+) -> tuple[str, ...]:  # fmt: skip
+    """The fields beside ``known`` that are called as one of ``names``, in any spelling, nearly as one of ``alike``, or
+    with one of ``parts``; ``by_value``: also those that name people.
+    """
+    found = []
+    for place, name in enumerate(_given(fields, known)):
+        plain = _plain(name)
+        if (
+            plain in names
+            or not parts.isdisjoint(plain.split("_"))
+            or (place < _COMPARED and get_close_matches(plain, alike, 1, _ALIKE))
+            or (by_value and _names_people(fields.value[name]))
+        ):
+            found.append(fields.at(name))
+    return tuple(found)
+
+
+def _given(fields: Fields, known: Iterable[str]) -> list[str]:
+    known = frozenset(known)
+    return [name for name in fields.value if name not in known and fields.says(name)]
+
+
+def _plain(name: str) -> str:
+    """The name of a field in snake_case."""
+    return _WORD_START.sub("_", name[:64].strip()).replace("-", "_").replace(" ", "_").lower()
+
+
+def _names_people(value: object) -> bool:
+    names = value[:_COMPARED] if isinstance(value, list) else [value]
+    return any(
+        isinstance(name, str) and len(name) < 256 and person_behind(name.strip(), {}) for name in names
+    )

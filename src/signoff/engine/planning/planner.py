@@ -29,7 +29,7 @@ from signoff.core.plan.plan import (
 from signoff.core.plan.task_types import Risk, Stage, expiry_approves, required_answer
 from signoff.core.plan.wording import from_workflow
 from signoff.core.policy.conditions import choose_policies, variants, with_chosen_policies
-from signoff.core.policy.default_policy import GATE
+from signoff.core.policy.default_policy import GATE, REFUSE
 from signoff.engine.directory.eligible_people import (
     barred_from,
     known_person,
@@ -243,8 +243,10 @@ def refuse_unheeded(words: Sequence[str], directory: Snapshot) -> None:
 
 
 def _refuse_demands(words: Sequence[str], directory: Snapshot) -> None:
-    """Raise Invalid for a field of a request that asks for people without effect, unless a gate is put before it."""
-    if words and directory.workspace.unlisted_types != GATE:
+    """Raise Invalid for a field of a request that asks for people without effect, unless such a request is refused
+    as a whole, or a gate is put before it.
+    """
+    if words and directory.workspace.unlisted_types not in (GATE, REFUSE):
         raise Invalid(
             "unknown_field", f"{words[0]}: has no effect, so nobody would be asked.", field=words[0],
             hint="Ask people with human_task; in a bundle's step with requires_approval: true.",

@@ -25,7 +25,7 @@ ORGANIZATION: Final = "local"
 WORKSPACE: Final = "default"
 OWNER: Final = "owner@localhost"
 CREDENTIALS: Final = "credentials.json"
-_MADE_AT_FIRST: Final = 2  # changes on record: the owner, and their key
+_MADE_AT_FIRST: Final = 2  # recorded changes: the owner, and their key
 _FIRST: Final = "00000000-0000-7000-8000-000000000001"
 
 
@@ -38,13 +38,13 @@ async def bootstrap(
     spaces = await store.directory.workspaces()
     _refuse_other_names(spaces, organization, name)
     organization, name = organization or ORGANIZATION, name or WORKSPACE
-    # A first start that was killed in the middle is taken up again: nobody could get in otherwise.
+    # An interrupted first start is continued: otherwise no one could sign in.
     if any(space.id != _FIRST for space in spaces) or await store.directory.people(_FIRST):
         return None
-    check_folder(folder)  # before anybody exists who could then not get in
+    check_folder(folder)  # before anyone exists who could then not sign in
     now = clock.now()
     millis = int(now.timestamp() * 1000)
-    # A fixed id and address: of servers that start on one empty database, exactly one adds the owner.
+    # A fixed id and address: of servers that start on the same empty database, exactly one adds the owner.
     first = next((space for space in spaces if space.id == _FIRST), None)
     workspace = first or Workspace(_FIRST, organization, name, True, now, self_approval_alone=True)
     await store.directory.add_workspace(workspace)
@@ -103,7 +103,7 @@ def check_folder(folder: Path) -> None:
     except OSError as error:
         raise Refused(
             "folder_not_writable",
-            f"{folder} cannot be written: {error.strerror}.",
+            f"{folder} is not writable:  {error.strerror}.",
             field="data",
             hint="The first start writes the owner's key there: name another folder with --data.",
         ) from error
@@ -124,9 +124,9 @@ def _refuse_other_names(spaces: Sequence[Workspace], organization: str, name: st
     there = ", ".join(f"{space.organization}/{space.name}" for space in spaces[:5])
     raise Refused(
         "workspace_named",
-        f"The database has {there}, not {organization or spaces[0].organization}/{name or spaces[0].name}.",
+        f"The database belongs to {there}, not {organization or spaces[0].organization}/{name or spaces[0].name}.",
         field="organization" if organization else "workspace",
-        hint="Names are chosen at the first start: leave --organization and --workspace out, or name another database.",
+        hint="The names are set at the first start: omit --organization and --workspace, or use another database.",
     )
 
 
@@ -149,7 +149,7 @@ def write_credentials(folder: Path, values: dict[str, str]) -> Path:
         json.dump(values, file, indent=2)
         file.write("\n")
         file.flush()
-        os.fsync(file.fileno())  # or a power cut leaves the name and nothing in it
+        os.fsync(file.fileno())  # or a power failure leaves an empty file
     draft.replace(path)
     return path
 

@@ -204,9 +204,11 @@ class Components:
         details: dict[str, Any] = {loop.name: loop.state for loop in self.loops.values()}
         details["queued"] = self.committer.queued
         held_up = self.committer.in_flight_for()
-        details["commits"] = "ok" if held_up < _SLOW else f"one waits for the database since {held_up:.0f} s"
+        details["commits"] = (
+            "ok" if held_up < _SLOW else f"one has been waiting for the database for {held_up:.0f} s"
+        )
         try:
-            # A caller that asks often does not make us write often.
+            # A caller that polls often does not cause frequent writes.
             if asyncio.get_running_loop().time() >= self._fine_until:
                 await self.store.ping()
                 self._fine_until = asyncio.get_running_loop().time() + _FINE_FOR

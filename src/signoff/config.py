@@ -29,7 +29,7 @@ FOLDER: Final = Path(".signoff")
 HOUR: Final = timedelta(hours=1)
 _SHORTEST_SECRET: Final = 6
 
-# What the command line and the SDK read from the environment: no settings of a server, but known.
+# Variables of the command line and the SDK: not settings of a server, but known.
 CLIENT_VARIABLES: Final = ("SIGNOFF_URL", "SIGNOFF_API_KEY", "SIGNOFF_API_KEY_FILE", "SIGNOFF_DEBUG")
 
 
@@ -49,7 +49,7 @@ def _row(  # noqa: PLR0913
     type, if the default does not imply it (``timedelta`` with None: a time that may be ``off``).
     """
     extra = {"text": text, "shown": shown, "choices": choices, "least": least, "hide": hide, "kind": kind}
-    # What may hold a secret stays out of repr, and so out of logs and tracebacks.
+    # A field that may contain a secret is left out of repr, and so of logs and tracebacks.
     return field(default=default, repr=hide is None, metadata={**extra, "environment": environment})
 
 
@@ -142,7 +142,7 @@ class Config:
     # What the channels declare, by name.
     channel_settings: Mapping[str, str] = field(default_factory=dict, repr=False)
     console_notifications: bool | None = _row(
-        None, "Print notifications to the server's console.", shown="on where it is a terminal", kind=bool
+        None, "Print notifications to the server's console.", shown="on if it is a terminal", kind=bool
     )
     log_level: str = _row("info", "Minimum log level.", choices=("debug", "info", "warning", "error"))
     log_format: str = _row("text", "Log format.", choices=("text", "json"))
@@ -217,17 +217,17 @@ def _check_base_url(url: str) -> None:
     """Refuses a path: pages, forms and cookies are made for the root of a host."""
     if not url:
         return
-    hint = "Write https://signoff.example, or http://HOST:PORT; give Signoff a host name of its own."
+    hint = "Write https://signoff.example, or http://HOST:PORT; Signoff needs its own host name."
     parts = read_url(url, "base_url", ("https", "http"), hint)
     wrong = ""
     if "@" in parts.netloc:
-        wrong = "holds a user name; it is shown in every link"
+        wrong = "contains a user name, which would be shown in every link"
     elif parts.path.strip("/"):
-        wrong = "has a path; Signoff is served at the root of its host, and does not work below a path"
+        wrong = "has a path; Signoff must be served at the root of its host"
     elif parts.query or "?" in url:
         wrong = "has a query"
     elif not parts.hostname:
-        wrong = "names no host"
+        wrong = "contains no host"
     if wrong:
         raise Invalid("invalid_setting", f"base_url {wrong}.", field="base_url", hint=hint)
 
@@ -239,7 +239,7 @@ def parse_hosts(text: str) -> tuple[str, ...]:
         if not re.fullmatch(r"\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9])?", host):
             raise Invalid(
                 "invalid_setting", f"allowed_hosts: {host[:64]!r} is not a host name.", field="allowed_hosts",
-                hint="Write names or addresses without scheme and port, by spaces: signoff.internal 10.0.0.7.",
+                hint="Write names or addresses without scheme and port, space-separated: signoff.internal 10.0.0.7.",
             )  # fmt: skip
     return hosts
 
@@ -336,7 +336,7 @@ class SettingRow:
         if self.least is not None and value is not None and value < self.least:
             raise self.wrong(self.show(value), f"at least {self.show(self.least)}")
         if self.name in ("organization", "workspace") and value and not PLACE.fullmatch(value):
-            raise self.wrong(value, "a name of 1 to 63 small letters, digits and hyphens")
+            raise self.wrong(value, "a name of 1 to 63 lowercase letters, digits and hyphens")
         if self.name == "port" and value > 65535:
             raise self.wrong(value, "at most 65535")
 
@@ -394,9 +394,9 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> LoadedSetti
         given = flags.get(row.name)
         if given is not None:
             if isinstance(given, str) and not given.strip():
-                # most often a variable of a script that is not set; an empty host would listen everywhere
+                # usually an unset variable of a script; an empty host would listen on all interfaces
                 raise Invalid(
-                    "empty_setting", f"{row.flag} is empty.", field=row.name, hint="Give it a value, or leave it out.",
+                    "empty_setting", f"{row.flag} is empty.", field=row.name, hint="Give it a value, or omit it.",
                 )  # fmt: skip
             values[row.name] = row.parse(given) if isinstance(given, str) else given
             origins[row.name] = f"flag {row.flag}"
@@ -445,7 +445,7 @@ def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
     known = {name for row in rows() for name in (*row.variables, *row.files)} | set(CLIENT_VARIABLES)
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in known:
-            # Without the prefix, which all share and which would make strangers look alike.
+            # Without the common prefix, which would make unrelated names look similar.
             close = nearest(name[len(PREFIX) :], (word[len(PREFIX) :] for word in known))
             hint = f" Did you mean {PREFIX}{close}?" if close else ""
             yield f"{name} is not a setting.{hint}"

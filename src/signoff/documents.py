@@ -11,7 +11,7 @@ from signoff.core.errors import Invalid
 from signoff.core.text.json_text import MAX_DEPTH, too_deep, unique
 
 Document = dict[str, Any]
-# Of a parser's words: what quotes the document, if it is more than a sign.
+# The part of a parser's message that quotes the document, if it is more than a sign.
 _QUOTED: Final = re.compile(r"\"[^\"]{4,}\"|'[^']{4,}'|<[^<>]*://[^<>]*>")
 MAX_YAML: Final = 1024 * 1024
 MAX_VALUES: Final = 200_000
@@ -31,7 +31,7 @@ def parse(text: str, name: str, *, yaml: bool) -> Document:
     """The object in a text; name: of its source, for messages."""
     found = _from_yaml(text, name) if yaml else parse_json(text, name)
     if not isinstance(found, dict):
-        raise _wrong(f"{name} holds no object.", hint='Expected {"name": value, ...} at the top.')
+        raise _wrong(f"{name} does not contain an object.", hint='Expected {"name": value, ...} at the top.')
     return found
 
 
@@ -53,11 +53,11 @@ def parse_json(text: str, name: str) -> Any:
             f"{name} is not JSON: {error.msg} (line {error.lineno}, column {error.colno})."
         ) from None
     except (ValueError, RecursionError) as error:
-        raise _wrong(f"{name} is not acceptable JSON: {error}.") from None
+        raise _wrong(f"{name} is not valid JSON: {error}.") from None
 
 
 def _refused(word: str) -> Any:
-    raise ValueError(f"{word} is no JSON number")
+    raise ValueError(f"{word} is not a JSON number")
 
 
 def _from_yaml(text: str, name: str) -> Any:
@@ -116,16 +116,14 @@ def _from_yaml(text: str, name: str) -> Any:
 
         def construct_number(self, node: Any) -> Any:
             if len(node.value) > _LONGEST_NUMBER:
-                raise _wrong(
-                    f"{name} is not acceptable YAML: a number has more than {_LONGEST_NUMBER} digits."
-                )
+                raise _wrong(f"{name} is not valid YAML: a number has more than {_LONGEST_NUMBER} digits.")
             whole = node.tag.endswith("int")
             return self.construct_yaml_int(node) if whole else self.construct_yaml_float(node)
 
         def refuse(self, node: Any) -> Any:
             kind = node.tag.rpartition(":")[2]
             raise _wrong(
-                f"{name} says something that JSON cannot: !!{kind} (line {node.start_mark.line + 1})."
+                f"{name} contains a type that JSON does not support: !!{kind} (line {node.start_mark.line + 1})."
             )
 
     Constructor.add_constructor("tag:yaml.org,2002:timestamp", Constructor.construct_yaml_str)
@@ -140,15 +138,16 @@ def _from_yaml(text: str, name: str) -> Any:
     except YAMLError as error:
         raise _wrong(f"{name} is not YAML: {_yaml_words(error)}.") from None
     except RecursionError:
-        raise _wrong(f"{name} is not acceptable YAML: it is nested too deep.") from None
+        raise _wrong(f"{name} is not valid YAML: it is nested too deep.") from None
     except ValueError:
-        raise _wrong(f"{name} is not acceptable YAML: a value is not of the type that it claims.") from None
+        raise _wrong(f"{name} is not valid YAML: a value does not match its tag.") from None
     _check_size(found, name)
-    # What JSON cannot say (a set, a number for a key, .nan) shows here and not as a strange request.
+    # Values that JSON does not support (a set, a number as a key, .nan) are refused here instead of producing a strange
+    # request.
     try:
         return json.loads(json.dumps(found, allow_nan=False), object_pairs_hook=unique)
     except (TypeError, ValueError) as error:
-        raise _wrong(f"{name} says something that JSON cannot: {error}.") from None
+        raise _wrong(f"{name} contains a value that JSON does not support: {error}.") from None
 
 
 def _yaml_words(error: Exception) -> str:
@@ -182,7 +181,7 @@ def _check_size(found: Any, name: str) -> None:
 
 
 def _too_many(name: str) -> Invalid:
-    return _wrong(f"{name} holds more than {MAX_VALUES} values, each alias counted as what it repeats.")
+    return _wrong(f"{name} contains more than {MAX_VALUES} values after expanding aliases.")
 
 
 def _too_deep(name: str) -> Invalid:

@@ -32,7 +32,7 @@ def warnings(version: tuple[int, int, int] = sys.version_info[:3]) -> list[str]:
     """A sentence for each."""
     number = ".".join(map(str, version))
     return [
-        f"Python {number} has a known hole, {hole.name}: {hole.about}. It is fixed in "
+        f"Python {number} has a known vulnerability, {hole.name}: {hole.about}. It is fixed in "
         + " and ".join(".".join(map(str, one)) for one in hole.fixed if one[:2] == version[:2])
         + "; update it."
         for hole in vulnerabilities(version)

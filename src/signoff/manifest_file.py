@@ -18,7 +18,7 @@ from signoff.engine.admin.manifest_diff import UNCHANGED
 from signoff.notify.registry import personal_channels
 from signoff.server import Server
 
-_TRIES: Final = 5  # replicas that start at one moment apply the same file; all but the first find it done
+_TRIES: Final = 5  # replicas that start at the same time apply the same file; all but the first find it done
 
 
 class ManifestFile(msgspec.Struct, frozen=True):
@@ -41,7 +41,7 @@ def read_manifest(name: str) -> ManifestFile:
     try:
         text = read_text(path)
     except OSError as error:
-        problem = f"policy: {path} cannot be read: {error.strerror}."
+        problem = f"manifest: {path} cannot be read: {error.strerror}."
         raise Invalid("unreadable_document", problem, field="policy") from None
     found = ManifestFile(path, text, Manifest())
     source = parse(text, str(path), yaml=is_yaml(path))
@@ -58,8 +58,8 @@ async def apply_manifest(server: Server, file: ManifestFile) -> int:
     spaces = await server.store.directory.workspaces()
     if len(spaces) != 1:
         raise Invalid(
-            "several_workspaces", "policy: this database holds several workspaces, and the file does not say which.",
-            field="policy", hint="Apply it to each: signoff apply -f FILE.",
+            "several_workspaces", "manifest: this database has several workspaces, and the file does not name one.",
+            field="policy", hint="Apply it to each workspace: signoff apply -f FILE.",
         )  # fmt: skip
     actor = replace(system(spaces[0].id), via="file")
     for turn in range(_TRIES):

@@ -15,7 +15,7 @@ from signoff.engine.clock import Clock
 from signoff.store.database import ConnectionLost
 from signoff.store.opening import open_store
 
-_DRAIN: Final = 5.0  # seconds in which the database has to take what is queued when the server ends
+_DRAIN: Final = 5.0  # seconds for the database to accept queued work at shutdown
 _log = logging.getLogger(__name__)
 
 
@@ -92,9 +92,7 @@ class Server(Components):
         for task in tasks:
             task.cancel()
         if tasks and (await asyncio.wait(tasks, timeout=_DRAIN))[1]:
-            _log.error(
-                "The database holds the server up at its end: what it was writing may or may not be written."
-            )
+            _log.error("The database blocks the shutdown: pending writes may or may not be committed.")
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks, timeout=1.0)

@@ -50,7 +50,8 @@ class _Uvicorn(uvicorn.Server):
             yield
         finally:
             for sig, old in before.items():
-                # Asked to stop once, it stops, within its time; only somebody at a terminal may be impatient.
+                # After the first signal it stops within its time limit; only a person at a terminal may interrupt
+                # again.
                 signal.signal(sig, old if sig == signal.SIGINT or not self._asked else signal.SIG_IGN)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
@@ -63,16 +64,16 @@ def serve(config: Config, announce: Callable[[Server], None], line: Line | None 
     """Run a server until SIGINT or SIGTERM. ``announce`` is called when it is ready; ``line``: as in Components.
     Returns the exit code.
     """
-    # Before it answers, either is an interruption; the first process of a container would not notice it otherwise.
+    # Before it is ready, either signal is an interrupt; the first process of a container would otherwise ignore it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     return run(_serve(config, announce, line))
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine on the event loop that the server is made for."""
-    # The writer thread and the event loop share the interpreter: hand it over sooner than every 5 ms.
+    # The writer thread and the event loop share the interpreter: switch between them more often than every 5 ms.
     sys.setswitchinterval(0.0005)
-    # What stands now stands until the end: the collector need not walk it again with every thousand new objects.
+    # Objects that exist now live until the end: exclude them from garbage collection.
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
@@ -124,7 +125,7 @@ async def running(
     served = server.served = asyncio.create_task(http.serve(sockets=[listener]))
     try:
         while not http.started and not served.done():  # noqa: ASYNC110
-            await asyncio.sleep(0.002)  # uvicorn says so by an attribute only
+            await asyncio.sleep(0.002)  # uvicorn only sets an attribute
         yield server
     finally:
         server.state.stop()
@@ -203,7 +204,7 @@ def _bind(config: Config) -> socket.socket:
             "address_in_use",
             f"Cannot listen on {config.host}:{config.port}: {error.strerror}.",
             field="port",
-            hint="Stop the other server, or choose another port: signoff up --port 0 takes a free one.",
+            hint="Stop the other server, or choose another port: signoff up --port 0 picks a free one.",
         ) from error
     listener.listen(2048)
     return listener

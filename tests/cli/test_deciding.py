@@ -58,7 +58,7 @@ def test_a_file_is_shown_then_applied_after_a_yes_and_the_second_time_nothing_ch
     assert "+ create policy prod" in sh("apply", "-f", "who.yaml", "--dry-run")
     sh("apply", "-f", "who.yaml", code=ExitCode.USAGE)  # nobody can be asked here
     assert sh("apply", "-f", "who.yaml", "--yes") == "applied: 6 changed"
-    assert sh("apply", "-f", "who.yaml").endswith("Nothing would change.")
+    assert sh("apply", "-f", "who.yaml").endswith("No changes.")
     assert [p["name"] for p in sh.json("policies", "list")] == ["prod"]
     assert sh.json("teams", "list")[0]["rotation"]["on_call"]
 
@@ -74,7 +74,7 @@ def test_people_are_added_changed_and_away(applied: Shell) -> None:
     sh("people", "set", "cem@acme.example", *said, code=ExitCode.FORBIDDEN)  # where sign-in links go
     sh("people", "set", "cem@acme.example", "--address", "pager=P7", code=ExitCode.USAGE)
     sh("people", "set", "cem@acme.example", "--address", "slack=U1", code=ExitCode.USAGE)
-    assert "its owner links it" in sh.remarks
+    assert "the person links it" in sh.remarks
     berlin = ["--zone", "Europe/Berlin"]
     hours = sh.json("people", "set", "ann@acme.example", "--hours", "mon-fri 09:00-17:00", *berlin)["hours"]
     assert (hours["zone"], hours["days"][-1], hours["from"], hours["to"]) == (
@@ -100,8 +100,8 @@ def test_a_task_is_explained_handed_over_talked_about_watched_and_taken_back(app
     sh = applied
     intent_id = sh("intents", "send", "--type", "intent.mig.v1", "--payload", "{}", "-o", "id")
     explained = sh("policies", "explain", intent_id)
-    assert "reminder 1; told: " in explained
-    assert "the task expires; told: " in explained
+    assert "reminder 1; notified: " in explained
+    assert "the task expires; notified: " in explained
     assert [
         c["kind"] for c in sh.json("policies", "explain", "prod", "--at", "2026-03-09T09:00:00Z")["contacts"]
     ] == (["reminder"] * 3 + ["deadline"])
@@ -130,7 +130,7 @@ def test_a_task_is_taken_and_what_it_asks_is_changed_with_the_difference_shown(a
     assert "review mark cleared" in sh("tasks", "mark-reviewing", intent_id, "--clear")
     assert "reviewed_by" not in sh.json("tasks", "get", intent_id)
     sh("tasks", "revise", intent_id, "--payload", asked, "--yes", code=ExitCode.USAGE)
-    assert "This is what is asked for already." in sh.remarks
+    assert "The payload is unchanged." in sh.remarks
     sh("tasks", "revise", intent_id, "--payload", "[]", "--yes", code=ExitCode.USAGE)
     new = '{"where": {"db": "copy", "table": "users"}, "note": "a\\u202eb"}'
     assert "revision 2: Migrate?" in sh(
@@ -151,7 +151,7 @@ def test_in_a_protected_workspace_another_admin_confirms_what_loosens_who_decide
     assert sh("apply", "-f", "guard.yaml", "--yes") == "applied: 1 changed"
     looser = MANIFEST.replace("deadline: 8h", "deadline: 9h")
     (sh.folder / "who.yaml").write_text(looser, encoding="utf-8")
-    assert "it loosens who decides (policy prod)" in sh("apply", "-f", "who.yaml", "--dry-run")
+    assert "it relaxes who decides (policy prod)" in sh("apply", "-f", "who.yaml", "--dry-run")
     told = sh("apply", "-f", "who.yaml", "--yes")
     change = told.partition("signoff changes confirm ")[2].split()[0]
     assert [one["id"] for one in sh.json("changes", "pending")] == [change]
@@ -161,7 +161,7 @@ def test_in_a_protected_workspace_another_admin_confirms_what_loosens_who_decide
     assert f"--open opens it here: {sh.live.url}/proposals/{change}" in sh.remarks
     press(sh("db", "signin-link", "bob@acme.example"), f"{sh.live.url}/proposals/{change}/confirm")
     sh("changes", "pending")
-    assert "No change waits for a second admin." in sh.remarks
+    assert "There are no pending proposals." in sh.remarks
     [recorded] = [c for c in sh.json("changes", "list") if c.get("confirmed_by")]
     assert (recorded["name"], recorded["confirmed_by"]["name"]) == ("prod", "Bob")
     sh("people", "add", "zoe@acme.example", code=ExitCode.CONFLICT)

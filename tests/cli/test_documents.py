@@ -20,17 +20,17 @@ def test_json_and_yaml_say_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "yaml", "complaint"),
     [
-        ("[1]", False, "no object"),
-        ('{"a": 1, "a": 2}', False, "'a' stands twice"),
+        ("[1]", False, "does not contain an object"),
+        ('{"a": 1, "a": 2}', False, "'a' is duplicated"),
         ('{"a": NaN}', False, "NaN"),
         ('{"a": }', False, "line 1, column 7"),
         ("", False, "not JSON"),
         ("a: 1\na: 2\n", True, "duplicate"),
         ("a: [", True, "not YAML"),
-        ("a: .nan\n", True, "JSON cannot"),
-        ("1: one\n'1': uno\n", True, "twice"),
+        ("a: .nan\n", True, "JSON does not support"),
+        ("1: one\n'1': uno\n", True, "duplicated"),
         ("a: !!python/object/apply:os.system [id]\n", True, "not YAML"),
-        ("- a\n", True, "no object"),
+        ("- a\n", True, "does not contain an object"),
     ],
 )
 def test_what_is_not_one_clear_object_is_refused(text: str, yaml: bool, complaint: str) -> None:

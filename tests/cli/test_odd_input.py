@@ -45,7 +45,11 @@ def test_an_empty_holder_is_not_left_out(run: Run, stub: Stub) -> None:
 def test_another_key_does_not_stand_in_for_an_empty_key_file(run: Run, stub: Stub, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("\n")
     result = run("tasks", "list", "--key-file", "key")
-    assert (result.exit_code, result.stderr, stub.asked) == (ExitCode.USAGE, "error: key holds no key.\n", [])
+    assert (result.exit_code, result.stderr, stub.asked) == (
+        ExitCode.USAGE,
+        "error: key contains no key.\n",
+        [],
+    )
     (tmp_path / "key").write_bytes(b"\xff\xfe")
     result = run("tasks", "list", "--key-file", "key")
     assert (result.exit_code, result.stderr) == (ExitCode.USAGE, "error: key is not UTF-8 text.\n")
@@ -56,7 +60,7 @@ def test_the_history_of_another_intent_proves_nothing(run: Run, stub: Stub) -> N
     stub.on("GET", f"/v1/intents/{INTENT}/audit", Answer(trail))
     result = run("audit", "verify", INTENT)
     assert result.exit_code == ExitCode.FAILURE
-    assert f"got an answer about {OTHER}" in result.stderr
+    assert f"got a response for {OTHER}" in result.stderr
 
 
 SCHEMA: dict[str, Any] = {
@@ -95,7 +99,7 @@ def test_the_inbox_is_watched_over_a_restart_of_the_server(run: Run, stub: Stub)
     result = run("tasks", "watch", "--every", "0.2", "--looks", "4", "--json")
     assert result.exit_code == ExitCode.OK, result.stderr
     assert [json.loads(line)["state"] for line in result.stdout.splitlines()] == ["open", "closed"]
-    assert result.stderr.count("will go on looking") == 1
+    assert result.stderr.count("still trying") == 1
 
 
 def test_an_inbox_that_was_never_seen_is_not_watched(run: Run, stub: Stub) -> None:

@@ -71,7 +71,7 @@ def test_a_subprocess_without_a_terminal_decides_nothing_of_high_risk(sh: Shell,
     assert votes(sh, task_id) == []
     everyday = asked(sh, "tidy")
     sh("tasks", "approve", everyday, code=ExitCode.USAGE, input="y\n", **ann)
-    assert "The same command with --yes goes ahead." in sh.remarks
+    assert "Repeat the command with --yes." in sh.remarks
     # Ann's key was made by whoever made the service's, who so stands behind both: a no is all that it is good for.
     sh("tasks", "approve", everyday, "--yes", code=ExitCode.FORBIDDEN, **ann)
     assert "the requester's side" in sh.remarks
@@ -161,6 +161,6 @@ def test_doctor_and_explain_say_what_is_demanded_and_that_no_mail_is_sent(sh: Sh
     assert "policy guarded" in found["sign-in"]["found"]
     assert "everyday" not in found["sign-in"]["found"]
     explained = sh("policies", "explain", "guarded")
-    assert "whoever decides signs in by mail; a key" in explained
+    assert "the approver must sign in by mail; a key" in explained
     assert "signoff db signin-link ADDRESS" in explained
     assert "is enough" in sh("policies", "explain", "everyday")

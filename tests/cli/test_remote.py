@@ -212,7 +212,7 @@ def test_version_tells_the_servers_and_warns_when_they_do_not_fit(run: Run, stub
     stub.on("GET", "/health", Answer({"ok": True, "service": "signoff", "version": "9.0.0"}))
     result = run("version")
     assert f"server 9.0.0 at {stub.url}" in result.stdout
-    assert "different versions" in result.stderr
+    assert "incompatible versions" in result.stderr
     stub.stop()
     assert json.loads(run("version", "--json").stdout)["server"] == ""
 
@@ -283,7 +283,7 @@ def test_doctor_names_a_policy_that_the_server_cannot_use_any_more(run: Run, stu
     ("said", "level", "words"),
     [
         ({"unlisted_types": "allow"}, "note", "the requester says who decides, or that nobody does"),
-        ({"unlisted_types": "allow", "default_policy": "strict"}, "note", "policy strict; it may ask nobody"),
+        ({"unlisted_types": "allow", "default_policy": "strict"}, "note", "policy strict; it may have none"),
         (
             {"unlisted_types": "gate", "default_policy": "strict"},
             "ok",
@@ -345,7 +345,7 @@ def test_verify_does_not_take_the_servers_word() -> None:
     assert broken(changed).startswith("event 1: its bytes")
     assert broken({**trail, "events": trail["events"][:1]}).startswith("the head")
     assert broken({**trail, "events": trail["events"][1:]}).startswith("event 1")
-    assert broken({**trail, "intent_id": TASK}).startswith("event 1: its body names another place")
+    assert broken({**trail, "intent_id": TASK}).startswith("event 1: its body belongs to another position")
     assert broken({"events": [], "head": ""}) == "it has no events"
 
 

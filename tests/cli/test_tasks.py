@@ -71,7 +71,7 @@ def test_without_a_terminal_nothing_is_decided_without_yes(run: Run, stub: Stub)
     stub.on("GET", PATH, task())
     result = run("tasks", "approve", TASK, input="y\n")
     assert result.exit_code == ExitCode.USAGE
-    assert "with --yes goes ahead" in result.stderr
+    assert "Repeat the command with --yes" in result.stderr
     assert stub.seen("POST", f"{PATH}/answer") == []
 
 
@@ -95,7 +95,7 @@ def test_no_flag_says_yes_to_a_high_risk(run: Run, stub: Stub, risk: str) -> Non
     stub.on("GET", PATH, task(strength="link", risk=risk))
     result = run("tasks", "approve", TASK, "--yes")
     assert result.exit_code == ExitCode.USAGE
-    assert f"The risk is {risk}: --yes is not taken." in result.stderr
+    assert f"The risk is {risk}: --yes is not accepted." in result.stderr
     assert stub.seen("POST", f"{PATH}/answer") == []
 
 
@@ -133,7 +133,7 @@ def test_being_second_by_a_moment_is_6_too(run: Run, stub: Stub) -> None:
     assert "Already decided: rejected by Otto at 2026-03-01T12:00:00Z via web." in late.stderr
     stale = run("tasks", "approve", TASK, "--yes")
     assert stale.exit_code == ExitCode.CONFLICT
-    assert "Look again" in stale.stderr
+    assert "Read it again" in stale.stderr
 
 
 def test_a_pinned_digest_must_be_the_one(run: Run, stub: Stub) -> None:
@@ -233,7 +233,7 @@ def test_at_a_terminal_anything_but_yes_is_no(stub: Stub) -> None:
     for keys in (b"\n", b"n\n", b"yep\n"):
         code, screen = at_a_terminal(stub, keys)
         assert code == ExitCode.DECLINED
-        assert "Cancelled: nothing was changed." in screen
+        assert "Canceled: nothing was changed." in screen
     assert stub.seen("POST", f"{PATH}/answer") == []
 
 

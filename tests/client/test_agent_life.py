@@ -75,7 +75,7 @@ def test_it_goes_on_asking_over_outages_and_says_so_once(
     agent_env.offer(held())
     with caplog.at_level(logging.INFO, "signoff"):
         work(agent, agent_env.reported)
-    told = [record.message for record in caplog.records if "will go on asking" in record.message]
+    told = [record.message for record in caplog.records if "still trying" in record.message]
     assert len(told) == 1
 
 

@@ -149,7 +149,7 @@ def test_a_child_of_a_running_loop_is_told_what_to_do(stub: Stub) -> None:
         try:
             await client.get_intent(IDS[1])
         except ClientClosed as error:
-            code = 0 if "call asyncio.run()" in str(error) and "was closed" not in str(error) else 2
+            code = 0 if "Call asyncio.run()" in str(error) and "was closed" not in str(error) else 2
             await client.close()
         finally:
             os._exit(code)

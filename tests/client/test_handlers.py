@@ -37,10 +37,8 @@ def test_an_asynchronous_function_that_blocks_keeps_its_lease_and_is_named(
 
     agent_env.offer(held())
     assert work(agent, look)["result"] == {"renewed": True, "lost": False}
-    told = [
-        record.getMessage() for record in caplog.records if "blocked the event loop" in record.getMessage()
-    ]
-    assert any("stubborn" in line and "still does" in line for line in told)
+    told = [record.getMessage() for record in caplog.records if "the event loop" in record.getMessage()]
+    assert any("stubborn" in line and "has been blocking" in line for line in told)
     assert any(
         re.search(r"stubborn blocked the event loop for \d+\.\d s: write it with def", line) for line in told
     )
@@ -128,7 +126,7 @@ def test_a_result_that_is_too_large_is_kept_and_the_failure_says_where(
 
     message = too_large(agent, agent_env)["message"]
     assert "verbose" in message
-    assert "takes 3045 bytes; this server stores at most 2000" in message
+    assert "is 3045 bytes; this server accepts reports of at most 2000" in message
     path = where(message)
     try:
         assert json.loads(path.read_text()) == {"text": "x" * 3000, "more": [1, 2]}
@@ -164,7 +162,7 @@ def test_such_a_function_that_fails_does_not_lose_the_result(agent: Agent, agent
         ({"n": 2**53}, "result.n is an integer beyond 2^53 - 1"),
         ({"when": object()}, "result.when is a object"),
         ({1: 2}, "result has the key 1"),
-        ({"text": "\ud800"}, "result.text holds half of a surrogate pair"),
+        ({"text": "\ud800"}, "result.text contains half of a surrogate pair"),
     ],
 )
 def test_what_json_cannot_say_is_named_with_its_place_and_its_function(

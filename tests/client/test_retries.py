@@ -26,7 +26,7 @@ from signoff.client import calls
 from signoff.client.calls import ApiCall
 from signoff.client.flow import Flow, HttpReply, MonotonicDeadline, perform, persist
 from signoff.client.resources import Directory, Tasks
-from signoff.client.session import Session
+from signoff.client.session import BlockingSession
 from tests.client.conftest import KEY
 from tests.client.driving import Driving
 from tests.client.stub import INTENT, Answer, Stub, refused
@@ -194,7 +194,7 @@ def test_each_refusal_has_its_class(stub: Stub, status: int, code: str, kind: ty
 
 def test_another_program_on_the_port_is_named_as_such(stub: Stub, client: Client) -> None:
     stub.on("GET", "/v1/me", Answer(b"<html>hello"))
-    with pytest.raises(ServerFailed, match="not a Signoff server") as caught:
+    with pytest.raises(ServerFailed, match="not from a Signoff server") as caught:
         client.me()
     assert not caught.value.genuine
     stub.on("GET", "/health", Answer(b"", 308, {"location": "https://elsewhere.example/"}))
@@ -221,7 +221,7 @@ class Scripted:
 
 def groups(*answers: HttpReply | ConnectionFailed) -> tuple[Tasks, Directory]:
     world = Driving()
-    session = cast(Session, Scripted(world, *answers))
+    session = cast(BlockingSession, Scripted(world, *answers))
     return Tasks(session, world.retries), Directory(session, world.retries)
 
 

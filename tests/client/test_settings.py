@@ -111,7 +111,7 @@ def test_a_broken_file_is_named_not_passed_over(tmp_path: Path, content: str) ->
     "url", ["127.0.0.1:8100", "ftp://a", "http://", "http://a:x", "file:///etc", "http://a b", "http://a?x=1"]
 )
 def test_an_address_that_is_none_is_refused(url: str, tmp_path: Path) -> None:
-    with pytest.raises(NotConfigured, match="is not an address"):
+    with pytest.raises(NotConfigured, match="is not a URL"):
         find_settings(url, "key", environ={}, folder=tmp_path)
 
 
@@ -150,5 +150,5 @@ def test_an_empty_argument_or_key_file_is_refused_and_nothing_stands_in_for_it(t
     for given in ({"api_key": ""}, {"api_key": " "}, {"url": ""}):
         with pytest.raises(NotConfigured, match="is empty"):
             find_settings(**given, environ={}, folder=tmp_path)
-    with pytest.raises(NotConfigured, match="holds no key"):
+    with pytest.raises(NotConfigured, match="contains no key"):
         find_settings(environ={"SIGNOFF_API_KEY_FILE": str(tmp_path / "key")}, folder=tmp_path)

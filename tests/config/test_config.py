@@ -132,7 +132,7 @@ def test_an_address_that_cannot_be_read_shows_nothing_of_itself(name: str, url: 
     said = refused.value.message + str(refused.value.hint)
     assert refused.value.field == name
     assert "Tr0ub4dor" not in said
-    assert "percent-encode" in said or "does not begin with" in said
+    assert "percent-encode" in said or "does not start with" in said
 
 
 def test_addresses_of_every_usual_form_are_read() -> None:

@@ -15,7 +15,7 @@ from signoff.core.intent.advance import Change, advance
 from signoff.core.intent.answer_target import names_all, target_after, target_of
 from signoff.core.intent.events import Answered, StagePassed
 from signoff.core.intent.evolve import fold
-from signoff.core.intent.model import Status, StepError, Task
+from signoff.core.intent.model import Failure, Status, Task
 from signoff.core.plan.plan import AgentStep, HumanStep
 from signoff.core.plan.task_types import Stage, TaskSpec, TaskType
 from tests.builders import AGENT, ANN, OTTO, Story, approve, gate, happened, minutes, person, validate
@@ -364,7 +364,7 @@ def test_no_two_openings_of_a_task_have_one_digest_whatever_the_clock_says(clock
     """A digest names the visit: nothing else may tell two openings apart, their moments and results can be the same."""
     again = AgentStep(id="go", agent=AGENT.address, on_failure="approve", on_success="end")
     story = Story(gate(approve(on_success="go"), again))
-    broken = c.Report(fault=StepError("broken", "it broke"))
+    broken = c.Report(fault=Failure("broken", "it broke"))
     seen: set[str] = set()
     for _ in range(4):
         mine = c.Answer("approved", digest=story.task.digest, shown=frozenset({(0, 0, 0)}))

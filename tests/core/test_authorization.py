@@ -9,7 +9,7 @@ from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.errors import Forbidden, NotFound
 from signoff.core.intent import authorization as access
 from signoff.core.intent import commands as c
-from signoff.core.intent.model import Requester, StepError
+from signoff.core.intent.model import Failure, Requester
 from signoff.core.plan.task_types import Risk, Stage, Strength
 from tests.builders import (
     ADA,
@@ -157,7 +157,7 @@ def test_a_gate_is_not_declared_passed_from_outside() -> None:
     story = Story(gate(validate(), approve()))
     for actor in (SERVICE, ADA, AGENT):
         assert code(actor, c.Resolve(), story) == "gate_not_passed"
-    assert code(SERVICE, c.Resolve(fault=StepError("x", "y")), story) == ""
+    assert code(SERVICE, c.Resolve(fault=Failure("x", "y")), story) == ""
 
 
 def test_whoever_holds_a_request_that_asks_nobody_ends_it() -> None:

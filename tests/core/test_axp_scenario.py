@@ -139,12 +139,12 @@ def test_without_a_workflow_the_intents_human_task_follows_the_agent() -> None:
 
 
 def test_humans_that_nobody_asks_are_a_warning() -> None:
-    assert any("nobody is asked" in warning for warning in warnings_of())
+    assert any("no one is asked" in warning for warning in warnings_of())
 
 
 def test_nothing_to_do_is_an_error() -> None:
     (error,) = errors_of(agents=[])
-    assert error.startswith("workflow: there is none")
+    assert error.startswith("workflow: missing")
 
 
 def test_a_gate_is_never_dropped_silently() -> None:
@@ -219,7 +219,7 @@ def test_a_bottomless_document_is_refused_not_followed(levels: int) -> None:
     for _ in range(levels):
         payload = {"a": payload}
     assert errors_of(SIGN, intent=intent(payload=payload)) == [
-        f"intent.payload{'.a' * 30}: is nested more than 32 deep."
+        f"intent.payload{'.a' * 30}: is nested deeper than 32 levels."
     ]
 
 

@@ -50,7 +50,7 @@ def test_the_only_human_is_asked_where_nobody_is_assigned() -> None:
 def test_an_assignee_that_is_none_of_the_bundles_humans_is_refused_with_the_nearest_role() -> None:
     step = {**SIGN, "assigned_to": "user://ops-lead"}
     [refused] = errors_of(step)
-    assert "none of the humans that the bundle names" in str(refused)
+    assert "not one of the bundle's humans" in str(refused)
     [close] = errors_of(
         {**SIGN, "assigned_to": "onclal", "requires_approval": True, "tool_id": "tool.human.approval.v1"}
     )
@@ -101,7 +101,7 @@ def test_the_assignee_decides_before_the_tool(step: dict[str, Any], kind: type) 
         ({"tool_id": "tool.new.v9"}, "unknown tool_id: tool.new.v9"),
         ({"tool_id": "tool.agent.task.v2"}, "Did you mean 'tool.agent.task.v1'?"),
         ({"runtime_type": "dely"}, "Did you mean 'delay'?"),
-        ({}, "steps.s.tool_id: nothing says what this step does"),
+        ({}, "steps.s.tool_id: the kind of this step is not given"),
         (
             {"assigned_to": "checker", "tool_id": "tool.approval.human_signoff"},
             "cannot be given by the agent",
@@ -119,7 +119,7 @@ def test_a_step_that_says_nothing_usable_is_an_error(step: dict[str, Any], error
 
 
 def test_a_task_for_an_agent_needs_to_say_which() -> None:
-    assert "says which agent" in errors_of({"step_id": "s", "tool_id": "tool.agent.task.v1"}, agents=[])[0]
+    assert "it names the agent" in errors_of({"step_id": "s", "tool_id": "tool.agent.task.v1"}, agents=[])[0]
 
 
 def test_a_delay_reads_its_duration_under_any_of_its_names() -> None:
@@ -141,7 +141,7 @@ def test_a_notification_says_what_and_whom() -> None:
     assert only(step) == NotifyStep(id="s", to=("lea@acme.example", "#ops"), message="Done\n\nRolled out.")
     del config["to"]
     assert only(step) == NotifyStep(id="s", to=("lea@acme.example",), message="Done\n\nRolled out.")
-    assert "who asked for it is told" in warnings_of(step, humans=[])[0]
+    assert "the requester is notified" in warnings_of(step, humans=[])[0]
 
 
 # -- reminders, escalation, macro parameters
@@ -184,7 +184,7 @@ def test_escalation_without_reminders_comes_at_half_of_the_deadline() -> None:
 
 def test_an_escalation_after_the_deadline_is_a_warning() -> None:
     step = {**SIGN, "escalate_to": "lead", "remind_after_seconds": 60, "step_deadline_seconds": 120}
-    assert "never happens" in warnings_of(step)[0]
+    assert "never sent" in warnings_of(step)[0]
 
 
 def test_a_macro_without_steps_is_an_error_not_a_guess() -> None:

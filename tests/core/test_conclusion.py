@@ -14,7 +14,7 @@ from signoff.core.intent import events as e
 from signoff.core.intent.conclusion import Continuation, at_expiry, continuation
 from signoff.core.intent.evolve import fold
 from signoff.core.intent.hash_chain import unseal
-from signoff.core.intent.model import Delay, Delivery, Status, StepError, Task
+from signoff.core.intent.model import Delay, Delivery, Failure, Status, Task
 from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Plan, Step, check_plan
 from signoff.core.plan.task_types import (
     Ending,
@@ -100,12 +100,12 @@ def test_a_later_yes_completes_it() -> None:
 def test_a_failed_agent_step_counts_as_a_no_until_a_person_says_yes() -> None:
     fix = AgentStep(id="fix", agent="agent://acme/prod/validator", on_success="end")
     story = Story(gate(validate(on_failure="fix", on_success="end"), fix))
-    story.do(c.Report(fault=StepError("broken", "it broke")))
+    story.do(c.Report(fault=Failure("broken", "it broke")))
     story.do(c.Report(result={"fixed": True}))
     assert ended(story) == (Status.FAILED, None, "broken")
 
     looked_at = Story(gate(validate(on_failure="approve"), approve(on_success="end")))
-    looked_at.do(c.Report(fault=StepError("broken", "it broke")))
+    looked_at.do(c.Report(fault=Failure("broken", "it broke")))
     looked_at.do(c.Answer("approved"), ANN)
     assert ended(looked_at) == (Status.COMPLETED, Ending.APPROVED, "")
 
@@ -183,7 +183,7 @@ def test_a_failure_that_is_declared_harmless_takes_back_no_no() -> None:
         story = asked(SWEEP, on_failure="tell")
         story.do(c.Answer("rejected"), ANN)
         if how == "reported":
-            story.do(c.Report(fault=StepError("gone", "nothing to sweep")))
+            story.do(c.Report(fault=Failure("gone", "nothing to sweep")))
         elif how == "lapsed":
             story.do(c.Claim("worker", minutes(1)))
             story.tick(minutes(2))
@@ -191,7 +191,7 @@ def test_a_failure_that_is_declared_harmless_takes_back_no_no() -> None:
             story.tick(minutes(6))
         assert ended(story) == (Status.FAILED, Ending.REJECTED, "human_rejected"), how
     unasked = Story(gate(replace(SWEEP, id="only")))
-    unasked.do(c.Report(fault=StepError("gone", "nothing to sweep")))
+    unasked.do(c.Report(fault=Failure("gone", "nothing to sweep")))
     assert ended(unasked) == (Status.COMPLETED, None, "")
 
 
@@ -206,7 +206,7 @@ def test_silence_that_is_declared_a_success_takes_back_no_earlier_no() -> None:
     silent.tick(minutes(500))
     assert ended(silent) == (Status.COMPLETED, Ending.EXPIRED, "")
     broken = Story(gate(validate(on_failure="second", on_success="end"), second))
-    broken.do(c.Report(fault=StepError("broken", "it broke")))
+    broken.do(c.Report(fault=Failure("broken", "it broke")))
     broken.tick(minutes(500))
     assert ended(broken) == (Status.FAILED, Ending.EXPIRED, "broken")
 
@@ -265,7 +265,7 @@ def test_what_an_agent_calls_its_failure_is_no_wish_of_people() -> None:
     story.do(c.Answer("rejected"), ANN)
     story.now += timedelta(milliseconds=1)
     story.do(c.Answer("changes_requested", comment="rename it"), OTTO)
-    story.do(c.Report(fault=StepError("changes_requested", "it broke")))
+    story.do(c.Report(fault=Failure("changes_requested", "it broke")))
     story.tick(minutes(500))
     assert ended(story) == (Status.FAILED, Ending.EXPIRED, "agent_failed")
 
@@ -296,7 +296,7 @@ def test_what_fails_after_a_declared_success_fails_it() -> None:
     archive = AgentStep(id="archive", agent="agent://acme/prod/validator", on_success="end")
     story = asked(archive, on_failure="archive", on_failure_as="success")
     story.do(c.Answer("rejected"), ANN)
-    story.do(c.Report(fault=StepError("full", "the archive is full")))
+    story.do(c.Report(fault=Failure("full", "the archive is full")))
     assert ended(story) == (Status.FAILED, Ending.REJECTED, "full")
 
 
@@ -320,7 +320,7 @@ def test_a_yes_after_silence_takes_back_no_earlier_no_and_no_earlier_failure(wor
     story.tick(minutes(500))
     assert ended(story) == (Status.FAILED, Ending.EXPIRED, "human_rejected")
     broken = Story(gate(validate(on_failure="approve"), approve(task=silent, on_success="end")))
-    broken.do(c.Report(fault=StepError("broken", "it broke")))
+    broken.do(c.Report(fault=Failure("broken", "it broke")))
     broken.tick(minutes(500))
     assert ended(broken) == (Status.FAILED, Ending.EXPIRED, "step_timeout")
     slow = Story(
@@ -410,11 +410,11 @@ def test_the_intents_own_deadline_and_a_withdrawal_end_it_wherever_it_is() -> No
 def test_nobody_declares_completed_what_has_failed_on_its_way() -> None:
     fix = AgentStep(id="fix", agent=AGENT.address, on_success="end")
     story = Story(gate(validate(on_failure="fix", on_success="end"), fix))
-    story.do(c.Report(fault=StepError("broken", "it broke")))
+    story.do(c.Report(fault=Failure("broken", "it broke")))
     with pytest.raises(Conflict, match="it broke") as refused:
         story.do(c.Resolve({"done": True}))
     assert refused.value.code == "step_failed"
-    story.do(c.Resolve(fault=StepError("gave_up", "not worth it")))
+    story.do(c.Resolve(fault=Failure("gave_up", "not worth it")))
     assert ended(story)[::2] == (Status.FAILED, "gave_up")
 
 
@@ -534,7 +534,7 @@ def act(story: Story, word: str) -> None:
             said = {"yes": "approved", "no": "rejected", "changes": "changes_requested"}[word]
             story.do(c.Answer(said), ANN)
         case "done" | "broken" if isinstance(held, Delivery):
-            story.do(c.Report(fault=StepError("broken", "it broke") if word == "broken" else None))
+            story.do(c.Report(fault=Failure("broken", "it broke") if word == "broken" else None))
         case "lose" if isinstance(held, Delivery):
             story.do(c.Claim("worker", timedelta(seconds=1)))
             story.tick(timedelta(seconds=2))
@@ -565,7 +565,7 @@ def expected(story: Story) -> bool:
                 wanted = ""
             case e.Decided(step=step):
                 refused, wanted = plan.by_id[step].on_failure_as != "success", ""
-            case e.Reported(fault=StepError(), retry_at=None, step=step):
+            case e.Reported(fault=Failure(), retry_at=None, step=step):
                 refused |= plan.by_id[step].on_failure_as != "success"
             case e.AttemptFailed(retry_at=None):
                 delivered = next(
@@ -622,7 +622,7 @@ def test_a_fallback_to_a_word_that_means_yes_takes_a_low_risk_whatever_the_word(
     assert low.approves_on_expiry
     assert applied(step, low, "p", "policy").task.fallback_outcome == "canary"
     changes = compile_policy({"deadline": "1h", "on_timeout": "outcome:redo", "risk": "low"})
-    with pytest.raises(Invalid, match="cannot ask for changes"):
+    with pytest.raises(Invalid, match="cannot request changes"):
         applied(step, changes, "p", "policy")
 
 
@@ -638,15 +638,15 @@ def test_a_form_that_says_no_does_not_lead_where_its_yes_would() -> None:
     no = e.Decided(1, "ask", "sent", Ending.REJECTED, Meaning.REJECTS)
     assert continuation(intent, yes) == Continuation("apply", None)
     assert continuation(intent, no) == Continuation(
-        "undo", StepError("human_rejected", "Approval required: sent.")
+        "undo", Failure("human_rejected", "Approval required: sent.")
     )
 
 
 def test_a_retry_is_no_decision_and_leaves_what_was_there() -> None:
-    intent = replace(Story().intent, setback=StepError("human_rejected", "no"))
+    intent = replace(Story().intent, setback=Failure("human_rejected", "no"))
     resting = e.AttemptFailed(1, 1, "lease_expired", START)
     assert continuation(intent, resting) == Continuation(None, intent.setback)
-    assert continuation(intent, e.Reported(1, "validate", {}, StepError("x", "y"), START)) == Continuation(
+    assert continuation(intent, e.Reported(1, "validate", {}, Failure("x", "y"), START)) == Continuation(
         None, intent.setback
     )
 
@@ -656,15 +656,15 @@ def test_a_retry_is_no_decision_and_leaves_what_was_there() -> None:
     [
         (
             e.Decided(1, "ask", "withdrawn", Ending.WITHDRAWN, Meaning.REJECTS),
-            Continuation(None, StepError("withdrawn", "Run it?: withdrawn.")),
+            Continuation(None, Failure("withdrawn", "Run it?: withdrawn.")),
         ),
         (
             e.Decided(1, "ask", "undeliverable", Ending.UNDELIVERABLE, Meaning.REJECTS),
-            Continuation("tell", StepError("undeliverable", "Run it?: nobody could be reached.")),
+            Continuation("tell", Failure("undeliverable", "Run it?: nobody could be reached.")),
         ),
         (
             e.Decided(1, "ask", "expired", Ending.EXPIRED, Meaning.REJECTS),
-            Continuation(None, StepError("step_timeout", "Step 'ask' passed its deadline.")),
+            Continuation(None, Failure("step_timeout", "Step 'ask' passed its deadline.")),
         ),
     ],
 )
@@ -678,12 +678,12 @@ def test_changes_requested_once_too_often_say_so() -> None:
     once = Story(gate(ask, max_revisions=1)).intent
     changes = e.Decided(1, "ask", "changes_requested", Ending.SUPERSEDED, Meaning.REQUESTS_CHANGES)
     first, code = continuation(once, changes), "changes_requested"
-    assert (first.target, first.setback) == ("ask", StepError(code, "Changes were requested."))
+    assert (first.target, first.setback) == ("ask", Failure(code, "Changes were requested."))
     again = replace(once, revisions=1, setback=first.setback)
-    assert continuation(again, changes).setback == StepError(code, "Changes were requested once too often.")
+    assert continuation(again, changes).setback == Failure(code, "Changes were requested once too often.")
     nowhere = Story(gate(HumanStep(id="ask", task=REVIEW))).intent
     last = continuation(nowhere, changes)
-    assert (last.target, last.setback) == (None, StepError(code, "Changes were requested."))
+    assert (last.target, last.setback) == (None, Failure(code, "Changes were requested."))
 
 
 def test_after_a_yes_nobodys_wish_for_changes_is_left() -> None:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from signoff.core.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from signoff.core.intent import commands as c
-from signoff.core.intent.model import FINAL, Delivery, DeliveryState, Status, StepError, Waiting
+from signoff.core.intent.model import FINAL, Delivery, DeliveryState, Failure, Status, Waiting
 from signoff.core.intent.notifications import NotificationKind
 from signoff.core.intent.result import result_of
 from signoff.core.plan.plan import DelayStep, NotifyStep, Step
@@ -160,7 +160,7 @@ def test_a_renewed_lease_moves_the_wake_up_and_leaves_no_fact() -> None:
 
 def test_a_failure_is_retried_as_often_as_the_step_says() -> None:
     story = Story(gate(validate(max_retries=1, retry_delay=minutes(2)), approve()))
-    oops = StepError("agent_error", "boom", retryable=True)
+    oops = Failure("agent_error", "boom", retryable=True)
     assert happened(story.do(c.Report(fault=oops))) == ["Reported"]
     assert happened(story.tick(minutes(2))) == ["Offered"]
     assert happened(story.do(c.Report(fault=oops))) == ["Reported", "Failed"]
@@ -169,7 +169,7 @@ def test_a_failure_is_retried_as_often_as_the_step_says() -> None:
 
 def test_failure_and_timeout_follow_their_routes() -> None:
     plan = gate(validate(on_failure="approve"), NotifyStep(id="tell"), approve())
-    assert happened(Story(plan).do(c.Report(fault=StepError("x", "y")))) == ["Reported", "TaskOpened"]
+    assert happened(Story(plan).do(c.Report(fault=Failure("x", "y")))) == ["Reported", "TaskOpened"]
     plan = gate(validate(deadline=minutes(1), on_timeout="approve"), NotifyStep(id="tell"), approve())
     assert happened(Story(plan).tick(minutes(1))) == ["StepTimedOut", "TaskOpened"]
 
@@ -236,7 +236,7 @@ def test_an_agents_result_is_no_decision() -> None:
         with pytest.raises(Conflict) as refusal:
             story.do(command)
         assert refusal.value.code == "awaiting_decision"
-    with pytest.raises(Forbidden, match="people's decision"):
+    with pytest.raises(Forbidden, match="a decision by people"):
         story.do(c.Resolve({"done": True}), SERVICE)
 
 
@@ -345,7 +345,7 @@ def _final(status: Status) -> Story:
         story.do(c.Cancel(), SERVICE)
     else:
         story = Story(gate(validate(), direct=True))
-        story.do(c.Resolve(fault=None if status is Status.COMPLETED else StepError("x", "y")), SERVICE)
+        story.do(c.Resolve(fault=None if status is Status.COMPLETED else Failure("x", "y")), SERVICE)
     assert story.intent.status is status
     return story
 

@@ -96,7 +96,7 @@ def test_who_may_do_it(action: Action) -> None:
 
 def test_refusals_say_whose_key_it_is() -> None:
     for actor, holder in ((AGENT, "An agent's"), (SERVICE, "A service's")):
-        with pytest.raises(Refused, match=f"{holder} key does not read who decides"):
+        with pytest.raises(Refused, match=f"{holder} key may not read people, teams and policies"):
             authorize(actor, Action.READ_DIRECTORY)
-    with pytest.raises(Refused, match="There is no person per_eve for you"):
+    with pytest.raises(Refused, match="There is no person per_eve that you may sign out"):
         authorize(ANN, Action.MANAGE_SESSIONS, "per_eve")

@@ -72,18 +72,18 @@ def test_a_body_that_was_hashed_and_is_no_event_of_this_place_shows() -> None:
     whole = STORY.rows[0][1]
     assert first_row(whole) == ""
     assert first_row(b"{") == "its body cannot be read"
-    assert first_row(STORY.rows[1][1]) == "its body names another place"
+    assert first_row(STORY.rows[1][1]) == "its body belongs to another position"
     assert (
         first_row(finished().rows[0][1].replace(STORY.intent.id.encode(), b"other"))
-        == "its body names another place"
+        == "its body belongs to another position"
     )
-    assert first_row(whole.replace(b"{", b"{ ", 1)) == "its body is not in the one encoding"
+    assert first_row(whole.replace(b"{", b"{ ", 1)) == "its body is not in the canonical encoding"
 
 
 def test_a_row_that_counts_or_ends_otherwise_than_its_history_shows() -> None:
     short = verify(STORY.rows, STORY.intent.seq + 1, STORY.intent.head, STORY.intent.id)
     assert short is not None
-    assert "the history holds" in short.problem
+    assert "the history" in short.problem
     headless = verify(STORY.rows, STORY.intent.seq, "0" * 64, STORY.intent.id)
     assert headless is not None
     assert (headless.seq, "head" in headless.problem) == (STORY.intent.seq, True)

@@ -103,6 +103,6 @@ def test_of_a_bundle_all_that_is_a_warning() -> None:
     errors, warnings = validate_scenario(bundle)
     assert errors == []
     said = "\n".join(warnings)
-    placeholder = "{{intent_id}} stands there as it is written"
-    for words in ("holds braces", "nothing to fill in", placeholder, "'tool.nope' is not known here"):
+    placeholder = "{{intent_id}} is shown as written"
+    for words in ("contains braces", "has no fields", placeholder, "'tool.nope' is unknown"):
         assert words in said

@@ -14,7 +14,7 @@ from signoff.core.intent import commands as c
 from signoff.core.intent.events import AttemptFailed, Offered, TaskOpened
 from signoff.core.intent.evolve import fold
 from signoff.core.intent.hash_chain import unseal, verify
-from signoff.core.intent.model import Delivery, StepError, Task
+from signoff.core.intent.model import Delivery, Failure, Task
 from signoff.core.plan.plan import DelayStep, NotifyStep, Plan
 from signoff.core.plan.task_types import TaskSpec, TaskType
 from tests.builders import (
@@ -94,7 +94,7 @@ class Life(RuleBasedStateMachine):
         if self.story is None:
             return
         step_run, token = data.draw(st.sampled_from([(0, 0), *self.tokens]))
-        fault = StepError("boom", "it broke", retryable) if fails else None
+        fault = Failure("boom", "it broke", retryable) if fails else None
         held = self.story.intent.open
         current = isinstance(held, Delivery) and held.token == token and held.lease_until is not None
         count = len(self.story.facts)

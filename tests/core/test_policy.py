@@ -212,7 +212,7 @@ def test_a_fallback_is_an_outcome_of_the_task_and_of_a_meaning_that_silence_may_
     assert applying(fallback("confirmed")).code == "outcome_not_allowed"
     own = (Outcome("later", Meaning.REQUESTS_CHANGES), Outcome("ship", Meaning.APPROVES))
     words = ("ship", "later", *REVIEW_WORDS)
-    assert "cannot ask for changes" in str(applying(fallback("later"), outcomes=words, own=own))
+    assert "cannot request changes" in str(applying(fallback("later"), outcomes=words, own=own))
     assert "only if the risk is low" in str(applying(fallback("ship", Risk.MEDIUM), outcomes=words, own=own))
     made = applied(step(outcomes=words, own=own), fallback("ship"), "p@1", "s")
     assert (made.task.fallback, made.task.fallback_outcome) == (Fallback.OUTCOME, "ship")

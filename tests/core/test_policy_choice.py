@@ -155,7 +155,7 @@ def test_the_refusal_names_the_field_the_step_and_what_is_wanted() -> None:
         choose_policies(ABOVE, b'{"amount":"many"}')
     assert refusal.value.field == "payload.amount"
     assert refusal.value.message == (
-        "payload.amount is not a plain number, and the policy of step 'ok' is chosen by it (amount is above 1000)."
+        "payload.amount is not a plain number, and it selects the policy of step 'ok' (amount is above 1000)."
     )
 
 
@@ -179,7 +179,7 @@ def test_a_revision_that_another_policy_would_decide_is_refused_either_way() -> 
         with pytest.raises(Conflict) as refusal:
             refuse_other_choice(plan, msgspec.json.encode(after))
         assert (refusal.value.code, refusal.value.field) == ("policy_would_change", "payload")
-        assert "anew" in str(refusal.value.hint)
+        assert "submit it again" in str(refusal.value.hint)
         with pytest.raises(Invalid, match="is missing"):
             refuse_other_choice(plan, b"{}")
 

@@ -19,7 +19,7 @@ from signoff.core.errors import Invalid, Refused
 from signoff.core.intent import commands as c
 from signoff.core.intent import events as e
 from signoff.core.intent.advance import advance
-from signoff.core.intent.model import Delivery, Intent, Status, StepError, Task
+from signoff.core.intent.model import Delivery, Failure, Intent, Status, Task
 from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Plan, Step, check_plan
 from signoff.core.plan.task_types import Fallback, Meaning, Outcome, Risk, Stage, TaskSpec, TaskType
 from tests.builders import AGENT, ANN, SYSTEM, VALIDATOR, Story, minutes, person
@@ -180,7 +180,7 @@ def happening(walk: Walk, word: str) -> Walk:
             do(c.Report(result={"risk": "medium"} if word == "risky" else {"passed": False}), AGENT)
         case "broken" | "forged":
             code = "changes_requested" if word == "forged" else "broken"
-            do(c.Report(fault=StepError(code, "it broke")), AGENT)
+            do(c.Report(fault=Failure(code, "it broke")), AGENT)
         case "unreachable":
             assert isinstance(held, Task)
             do(c.ReportUnreachable(held.step_run, "no address", held.stage), SYSTEM)
@@ -297,7 +297,7 @@ class Correspondence:
         self.story.now += self.tick
         task = self.task
         if task is None:
-            self.story.do(c.Report(fault=StepError("broken", "it broke")))
+            self.story.do(c.Report(fault=Failure("broken", "it broke")))
         elif self.sent and self.chance.random() < 0.5:
             self.repeat(self.chance.choice(self.sent), task)
         elif self.chance.random() < 0.1:

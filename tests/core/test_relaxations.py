@@ -39,7 +39,7 @@ LOOSER: list[tuple[str, dict[str, Any], str]] = [
     ("self_approval", {"self_approval": True}, "the requester may decide it"),
     ("self_approval", {"self_approval": None}, "the requester may decide it"),
     ("stages", {"stages": STRICT.stages[:1]}, "it has 1 instead of 2 stages"),
-    ("stages", {"stages": (Stage(("team:dba",)), STRICT.stages[1])}, "stage 1 takes 1 instead of 2"),
+    ("stages", {"stages": (Stage(("team:dba",)), STRICT.stages[1])}, "stage 1 needs 1 instead of 2"),
     (
         "stages",
         {"stages": (Stage(("team:dba",), need=2, reject_after=2), STRICT.stages[1])},
@@ -145,7 +145,7 @@ def test_several_things_are_all_said() -> None:
     found = why(strength=Strength.LINK, risk=Risk.LOW, stages=(Stage(("team:dba",), reject_after=3),))
     assert found == [
         "it has 1 instead of 2 stages",
-        "stage 1 takes 1 instead of 2",
+        "stage 1 needs 1 instead of 2",
         "stage 1 ends after 3 rejections instead of 1",
         "a weaker sign-in is enough: link, not session",
         "it counts as low risk, not high",

@@ -11,7 +11,7 @@ from signoff.core.ids import split_ref
 from signoff.core.intent import commands as c
 from signoff.core.intent import events as e
 from signoff.core.intent.hash_chain import unseal
-from signoff.core.intent.model import Intent, Status, StepError
+from signoff.core.intent.model import Failure, Intent, Status
 from signoff.core.intent.rerun import ASK_AGAIN, carried_over, rerun_id
 from signoff.core.plan.plan import NotifyStep
 from signoff.core.plan.task_types import Ending, Fallback, Risk
@@ -30,7 +30,7 @@ from tests.builders import (
 from tests.core.asking import refusal, step
 
 LATER = START + timedelta(days=1)
-BROKE = StepError("boom", "it broke")
+BROKE = Failure("boom", "it broke")
 APPLY = validate(id="apply")
 
 
@@ -121,10 +121,10 @@ def test_what_did_not_fail_is_not_run_again() -> None:
 def test_what_failed_without_a_yes_is_not_run_again() -> None:
     direct = Story(gate(validate(), direct=True))
     direct.do(c.Report(fault=BROKE))
-    assert "Nobody had said yes" in str(refusal(lambda: carried(direct)))
+    assert "No one had approved" in str(refusal(lambda: carried(direct)))
     rejected = Story(gate(step(), APPLY))
     rejected.do(c.Answer("rejected"), ANN)
-    assert "did not end by the failure of an agent's step" in str(refusal(lambda: carried(rejected)))
+    assert "did not end with a failed agent step" in str(refusal(lambda: carried(rejected)))
 
 
 def test_a_yes_that_silence_brought_is_nobodys() -> None:
@@ -134,7 +134,7 @@ def test_a_yes_that_silence_brought_is_nobodys() -> None:
     story.do(c.Report(fault=BROKE))
     met = refusal(lambda: carried(story))
     assert (met.code, met.hint) == ("not_rerunnable", ASK_AGAIN)
-    assert "no person's yes: expired" in str(met)
+    assert "not a person's approval: expired" in str(met)
 
 
 def test_where_another_step_had_failed_before_people_are_asked_again() -> None:

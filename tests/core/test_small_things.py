@@ -70,13 +70,13 @@ def test_when_work_was_last_asked_for_is_said_in_one_unit(ago: timedelta, words:
     assert last_seen_text(START, START + ago) == words
     said = missing_worker_text("a", Worker("a", START), START + ago)
     assert said == (
-        "" if words == "now" else f"Nobody has asked for work as a for {words.removesuffix(' ago')}."
+        "" if words == "now" else f"No worker has asked for the work of a for {words.removesuffix(' ago')}."
     )
 
 
 def test_work_that_nobody_ever_asked_for_says_so() -> None:
     assert last_seen_text(None, START) == "never"
-    assert missing_worker_text("a", None, START) == "Nobody has ever asked for work as a."
+    assert missing_worker_text("a", None, START) == "No worker has ever asked for the work of a."
 
 
 def test_a_refusal_for_now_says_when_to_try_again() -> None:
@@ -88,7 +88,7 @@ def test_a_refusal_for_now_says_when_to_try_again() -> None:
 
 def test_a_key_stands_once_in_an_object() -> None:
     assert unique([("a", 1), ("b", 2)]) == {"a": 1, "b": 2}
-    with pytest.raises(DuplicateKeyError, match="'b' stands twice") as met:
+    with pytest.raises(DuplicateKeyError, match="'b' is duplicated") as met:
         unique([("a", 1), ("b", 2), ("b", 3), ("a", 4)])
     assert met.value.key == "b"
 

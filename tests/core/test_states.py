@@ -11,7 +11,7 @@ from signoff.core.intent import commands as c
 from signoff.core.intent import decide, evolve
 from signoff.core.intent import events as e
 from signoff.core.intent.advance import advance
-from signoff.core.intent.model import FINAL, StepError, Task
+from signoff.core.intent.model import FINAL, Failure, Task
 from signoff.core.intent.states import ALLOWED, EFFECTS, IGNORED_LATE, State, state_of
 from signoff.core.plan.plan import DelayStep
 from tests.builders import ADA, AGENT, ANN, SERVICE, START, WORKSPACE, Story, approve, gate, minutes, validate
@@ -42,7 +42,7 @@ def accepted() -> Story:
 
 def backing_off() -> Story:
     story = Story(gate(validate(max_retries=1), approve()))
-    story.do(c.Report(fault=StepError("x", "y", retryable=True)))
+    story.do(c.Report(fault=Failure("x", "y", retryable=True)))
     return story
 
 
@@ -131,7 +131,7 @@ def commands(story: Story) -> list[c.Command]:
         c.Claim("w"), c.Renew(step_run, token or 1), c.Release(step_run, token or 1), c.Report(step_run, token),
         c.AcceptPush(step_run, 1),
         c.FailPush(step_run, 1, "x"), c.Answer("approved", shown=shown), c.ReportProgress(),
-        c.Resolve(fault=StepError("x", "y")),
+        c.Resolve(fault=Failure("x", "y")),
         c.Cancel(), c.PatchControls(), c.Tick(), c.Delegate("per_otto"), c.Reassign(("per_otto",)), c.MarkReviewing(),
         c.Snooze(story.now + minutes(10)), c.Unsnooze(), c.AddComment("Why?"), c.Revise("e" * 64),
         c.ReportUnreachable(step_run, "x"),

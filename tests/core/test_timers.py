@@ -9,7 +9,7 @@ from signoff.core.errors import Conflict
 from signoff.core.intent import commands as c
 from signoff.core.intent.evolve import fold
 from signoff.core.intent.hash_chain import unseal
-from signoff.core.intent.model import Delay, Delivery, DeliveryState, Status, StepError
+from signoff.core.intent.model import Delay, Delivery, DeliveryState, Failure, Status
 from signoff.core.intent.wake import deadlines, ends_at, wake_at
 from signoff.core.plan.plan import DelayStep, NotifyStep
 from signoff.core.plan.schedules import PUSH_BACKOFF, PUSH_LEASE, Reminders
@@ -160,7 +160,7 @@ def test_a_push_that_is_not_taken_rests_by_the_pushes_own_pauses() -> None:
 def test_a_step_with_a_deadline_is_given_up_at_it() -> None:
     story = Story(gate(validate(deadline=HOUR, on_timeout="approve"), approve()))
     assert happened(story.tick(HOUR)) == ["StepTimedOut", "TaskOpened"]
-    assert story.intent.setback == StepError("step_timeout", "Step 'validate' passed its deadline.")
+    assert story.intent.setback == Failure("step_timeout", "Step 'validate' passed its deadline.")
 
 
 def test_a_deadlines_yes_goes_on_as_its_policy_says() -> None:

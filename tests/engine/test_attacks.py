@@ -257,7 +257,7 @@ def test_a_rung_that_reaches_nobody_is_said_beforehand_and_moves_the_ladder_on_w
     made = ApprovalEnv({"one": (A, B), "two": (C,)}, ())
     rungs = (Escalation(HOUR, ("team:two",)), Escalation(9 * HOUR, ("per_d",)))
     made.submit(TaskSpec(stages=(Stage(("team:one",)),), escalate=rungs), (C,))
-    assert "escalation 1 (team:two) reaches nobody" in made.warnings[0]
+    assert "escalation 1 (team:two) reaches no eligible person" in made.warnings[0]
     said = explain(made.here, made.task, made.directory, made.now)
     assert [one.people for one in said.contacts] == [(), (D,)]
     made.do(("escalate",), 1)

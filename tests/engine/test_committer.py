@@ -328,7 +328,7 @@ async def test_whoever_cannot_be_told_of_a_commit_holds_up_neither_its_callers_n
     async with asyncio.timeout(30):
         assert [await committer.do(Look()) for _ in range(2)] == ["seen", "seen"]
     assert len(told) == 2
-    assert "could not be told" in caplog.text
+    assert "could not be published" in caplog.text
     lane.cancel()
 
 

@@ -92,7 +92,7 @@ async def test_a_comment_may_be_erased_and_nothing_else(env: EngineEnv, patients
     assert await damage(env, put, state=gone, id=patients.decided) == []  # from the row too, or not
     forged = state.replace(b'"outcome":"approved"', b'"outcome":"rejected"')
     found = await damage(env, put, state=forged, id=patients.decided)
-    assert found == [(patients.decided, 0, "the row is not what its events add up to")]
+    assert found == [(patients.decided, 0, "the row differs from the fold of its events")]
 
 
 async def test_a_missing_event_is_found_wherever_it_was(env: EngineEnv, patients: Patients) -> None:
@@ -101,7 +101,7 @@ async def test_a_missing_event_is_found_wherever_it_was(env: EngineEnv, patients
     assert (seq, problem) == (3, "event 3 is missing")
     last = (await env.intent(patients.waiting)).seq
     found = await damage(env, drop, id=patients.waiting, seq=last)
-    assert (patients.waiting, last, f"the row counts {last} events, the history holds {last - 1}") in found
+    assert (patients.waiting, last, f"the row has {last} events, the history {last - 1}") in found
 
 
 async def test_two_events_that_changed_places_are_found(env: EngineEnv, patients: Patients) -> None:
@@ -119,7 +119,7 @@ async def test_a_row_that_says_something_else_than_its_events_is_found(
     assert forged != state
     put = "update intents set state = :state where id = :id"
     found = await damage(env, put, state=forged, id=patients.decided)
-    assert found == [(patients.decided, 0, "the row is not what its events add up to")]
+    assert found == [(patients.decided, 0, "the row differs from the fold of its events")]
 
 
 @pytest.mark.parametrize(
@@ -158,9 +158,7 @@ async def test_a_changed_payload_that_was_revised_since_is_found(env: EngineEnv,
     assert await env.findings() == []
     put = "update revisions set payload = :payload where intent_id = :id"
     found = await damage(env, put, payload=after, id=patients.waiting)
-    assert found == [
-        (patients.waiting, 0, "the payloads that were revised are not those that were decided on")
-    ]
+    assert found == [(patients.waiting, 0, "the revised payloads are not those that were decided on")]
     gone = await damage(env, "delete from revisions where intent_id = :id", id=patients.waiting)
     assert gone == found
 

@@ -178,7 +178,7 @@ async def test_a_sink_that_never_comes_to_an_end_costs_a_bounded_time(
         await asyncio.wait_for(env.carry(), LONG)
     [waiting] = await store.outbox.listing(WORKSPACE, 10)
     assert (waiting.attempts, waiting.dead) == (1, False)  # however far it came in that time
-    assert "no answer from 127.0.0.1" in waiting.last_error
+    assert "no response from 127.0.0.1" in waiting.last_error
 
 
 async def test_an_answer_without_end_is_not_read(start: Start, store: Store) -> None:
@@ -193,7 +193,7 @@ async def test_nobody_listening_is_tried_again(start: Start, store: Store) -> No
         await env.submit(gate(approve()))
         await env.carry()
     [waiting] = await store.outbox.listing(WORKSPACE, 10)
-    assert "no answer from 127.0.0.1 (ConnectError)" in waiting.last_error
+    assert "no response from 127.0.0.1 (ConnectError)" in waiting.last_error
 
 
 async def test_a_private_address_is_not_called_where_that_is_not_allowed(start: Start, store: Store) -> None:

@@ -195,12 +195,12 @@ async def test_the_hint_at_a_ring_says_what_to_do(env: EngineEnv) -> None:
     await settle(env)
     with pytest.raises(Invalid) as one:
         await apply(env, workflow({**APPROVE, "on_success": "approve"}))
-    assert one.value.hint == "Give step 'approve' a route to 'end', or to a step that gets there."
+    assert one.value.hint == "Give step 'approve' a route to 'end', or to a step that leads there."
     with pytest.raises(Invalid) as both:
         await apply(
             env, workflow({**VALIDATE, "on_success": "approve"}, {**APPROVE, "on_success": "validate"})
         )
-    assert both.value.hint == "Give one of validate, approve a route to 'end', or to a step that gets there."
+    assert both.value.hint == "Give one of validate, approve a route to 'end', or to a step that leads there."
 
 
 async def test_a_form_that_is_no_schema_is_refused_and_no_reference_is_fetched(env: EngineEnv) -> None:

@@ -12,7 +12,7 @@ from signoff.core.errors import Conflict
 from signoff.core.intent import events as e
 from signoff.core.intent.commands import Answer, Report
 from signoff.core.intent.hash_chain import unseal
-from signoff.core.intent.model import Intent, Status, StepError
+from signoff.core.intent.model import Failure, Intent, Status
 from signoff.core.plan.plan import AgentStep
 from signoff.engine.read.view import View
 from signoff.engine.rerun import Reruns
@@ -33,7 +33,7 @@ async def failed(env: EngineEnv) -> tuple[Intent, list[e.Fact]]:
     await env.do(intent.id, Answer("approved", 2, revision=1, digest=task.digest), ANN)  # type: ignore[union-attr]
     [taken] = await env.claim()
     token = taken.after.open.token  # type: ignore[union-attr]
-    await env.do(intent.id, Report(3, token, fault=StepError("down", "It was restarting.")))
+    await env.do(intent.id, Report(3, token, fault=Failure("down", "It was restarting.")))
     rows = await env.store.intents.history(intent.id)
     after = await env.intent(intent.id)
     assert after.status is Status.FAILED

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from signoff.core.intent import commands as c
-from signoff.core.intent.model import FINAL, Status, StepError
+from signoff.core.intent.model import FINAL, Failure, Status
 from signoff.engine.clock import FixedClock
 from signoff.engine.commit.retention import RetentionLoop
 from signoff.store.opening import open_store
@@ -54,7 +54,7 @@ async def ended(env: EngineEnv, how: Status) -> str:
     elif how is Status.CANCELED:
         await env.do(intent.id, c.Cancel(), SERVICE)
     else:
-        fault = StepError("boom", "it broke") if how is Status.FAILED else None
+        fault = Failure("boom", "it broke") if how is Status.FAILED else None
         await env.do(intent.id, c.Report(fault=fault), AGENT)
     return intent.id
 
@@ -215,7 +215,7 @@ async def test_a_clock_that_ran_steadily_deletes_what_is_due_and_says_how_much(
     sweeper = await started(RetentionLoop(env.store, env.recent, machine, timedelta(hours=1)))
     await minutes_of(sweeper, machine, 62)
     assert await env.store.intents.ids() == []
-    assert "retention: deleted 1 finished intents" in caplog.text
+    assert "retention: deleted 1 final intents" in caplog.text
     swept = await env.store.sweeps.get()
     assert swept is not None
     assert (swept.intents, swept.payloads, swept.owed) == (1, 0, timedelta(0))

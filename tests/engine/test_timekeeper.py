@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from signoff.core.errors import Conflict, Forbidden
 from signoff.core.intent import commands as c
-from signoff.core.intent.model import Delivery, DeliveryState, Status, StepError, Task
+from signoff.core.intent.model import Delivery, DeliveryState, Failure, Status, Task
 from signoff.core.plan.plan import DelayStep, NotifyStep
 from signoff.core.plan.task_types import Stage
 from signoff.engine.clock import FixedClock
@@ -118,7 +118,7 @@ async def test_a_renewed_lease_runs_from_its_renewal(env: EngineEnv, clock: Fixe
 
 async def test_a_failed_step_is_tried_again_after_its_delay(env: EngineEnv) -> None:
     intent = await env.submit(gate(validate(max_retries=1, retry_delay=minutes(2))))
-    await env.do(intent.id, c.Report(fault=StepError("boom", "no", True)))
+    await env.do(intent.id, c.Report(fault=Failure("boom", "no", True)))
     await env.pass_time(minutes(2) - SECOND)
     assert await env.claim() == []
     await env.pass_time(SECOND)

@@ -138,7 +138,7 @@ async def test_a_stale_card_decides_nothing(store: Store, clock: FixedClock) -> 
         await slack.messaging.carry()
         button = slack.card("U0ANN").press("approved")
         stale = button | {"value": button["value"].replace('"digest":"', '"digest":"0')}
-        assert "not what would be decided" in await slack.press(stale, "U0ANN")
+        assert "not what is being decided" in await slack.press(stale, "U0ANN")
         assert (await slack.messaging.intent(intent.id)).ending is None
 
 

@@ -84,7 +84,7 @@ def test_one_changed_byte_of_one_event_is_found_and_named(
     with server(tmp_path):
         refused = signoff(tmp_path, "audit", "verify", intent_id)
     assert refused.returncode == 1
-    assert "does not prove itself" in refused.stderr
+    assert "failed verification" in refused.stderr
     assert f"event {seq}:" in refused.stderr
     examined = signoff(tmp_path, "doctor")
     assert examined.returncode == 1
@@ -158,7 +158,7 @@ def test_it_stays_for_its_pages_until_ctrl_c_and_tells_how_it_ended(
                 if "in another terminal:" in line:
                     done = signoff(tmp_path, "tasks", outcome, line.split()[-1], "--yes")
                     assert done.returncode == 0, done.stderr
-                if "Ctrl-C ends it" in line:
+                if "Ctrl-C stops it" in line:
                     break
             looked = signoff(tmp_path, "tasks", "get", "".join(said).split("tasks approve ")[1].split()[0])
             assert looked.returncode == 0, "the server is gone with its receipt"
@@ -189,7 +189,7 @@ def test_make_demo_exits_0_when_ctrl_c_ends_it_after_a_yes(tmp_path: Path) -> No
     assert task is not None, said
     approved = signoff(tmp_path, "tasks", "approve", task[1], "--yes")
     assert approved.returncode == 0, approved.stderr
-    read_until(terminal, "Ctrl-C ends it")
+    read_until(terminal, "Ctrl-C stops it")
     os.write(terminal, b"\x03")
     _, status = os.waitpid(process, 0)
     os.close(terminal)

@@ -52,7 +52,7 @@ def test_once_something_was_done_a_lost_key_is_replaced_by_hand_only(
         (live.data / "credentials.json").unlink()
         live.start()
         assert not (live.data / "credentials.json").exists()
-        assert "signoff db owner-key makes another one" in live.log.read_text()
+        assert "signoff db owner-key creates another one" in live.log.read_text()
         where = "--data", str(live.data), *(("--database", live.database) if live.database else ())
         made = signoff(tmp_path, "db", "owner-key", *where, "--output", "json")
         assert made.returncode == 0, made.stderr
@@ -82,7 +82,7 @@ def test_a_file_that_nobody_can_use_stops_no_start_and_is_not_named_as_the_key(
         said = live.log.stat().st_size
         live.start()
         assert file.read_text() == text
-        assert "not kept here; signoff db owner-key" in live.log.read_text()[said:]
+        assert "not stored here; signoff db owner-key" in live.log.read_text()[said:]
         link = signoff(tmp_path, "db", "signin-link", "owner@localhost", "--data", str(live.data))
         assert (link.returncode, "/login/" in link.stdout) == (0, True), link.stderr
 

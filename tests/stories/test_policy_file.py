@@ -108,10 +108,10 @@ async def test_replicas_that_start_at_one_moment_apply_it_once(tmp_path: Path, s
         ("need: 2", "ned: 2", 10, "Did you mean 'need'?"),
         ("need: 2", "need: 3", 9, "3 different people are needed, and there are 2 (team:dba)"),
         ("team:dba]", "team:dbs]", 9, "there is no team 'dbs'"),
-        ("[dora@acme.example,", "[dorra@acme.example,", 5, "nobody here is called 'dorra@acme.example'"),
+        ("[dora@acme.example,", "[dorra@acme.example,", 5, "there is no person 'dorra@acme.example'"),
         ("zone: Europe/Berlin", "zone: Europe/Berlni", 2, "is not a time zone"),
         ("policy: prod.change", "policy: prod.chnage", 16, "there is no policy 'prod.chnage'"),
-        ("id: ok, human", "id: ok, humn", 16, "says nothing about what it does"),
+        ("id: ok, human", "id: ok, humn", 16, "does not say what it does"),
         ("people:", "peple:", 1, "peple"),
     ],
 )

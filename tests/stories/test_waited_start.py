@@ -82,7 +82,7 @@ async def test_a_database_that_comes_later_is_waited_for_and_that_is_said_once(
     await wire.cut()
     [said] = ear.said
     shown = wire.url.replace("hunter2", "********")
-    assert said.startswith(f"Waiting up to 1m for {shown}. The database cannot be reached: ")
+    assert said.startswith(f"Waiting up to 1m for {shown}. The database is unreachable: ")
     assert "hunter2" not in said
 
 

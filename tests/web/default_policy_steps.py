@@ -34,7 +34,7 @@ async def assert_strict(web: WebEnv, task_id: str) -> None:
     """It takes otto and emma, and nobody else's word is worth anything."""
     made = await rule(web, task_id)
     assert (made["policy"], made["risk"], made["self_approval"]) == ("strict@1", "medium", False)
-    assert made["because"] == "no workflow governs this type of request"
+    assert made["because"] == "this type of request has no workflow"
     assert [(stage["need"], stage["of"]) for stage in made["stages"]] == [
         (2, ["otto@acme.example", "emma@acme.example"])
     ]

@@ -153,5 +153,5 @@ async def test_validate_warns_of_what_apply_warns_of(web: WebEnv) -> None:
     applied = await web.post("/v1/scenarios/apply", BUNDLE, "oscar")
     assert checked["valid"] is True
     assert checked["warnings"] == list(applied["warnings"])
-    assert any("outsider@elsewhere.example is nobody here" in warning for warning in checked["warnings"])
+    assert any("there is no person outsider@elsewhere.example" in warning for warning in checked["warnings"])
     assert any("tool.nope" in warning for warning in checked["warnings"])

@@ -76,7 +76,7 @@ async def test_where_nobody_can_say_which_it_is_nothing_is_asked(
     refused = await web.post("/v1/intents", {"intent_type": REFUND, "payload": payload})
     assert (refused.status, refused.code) == (422, "policy_undecided")
     assert refused["error"]["field"] == "payload.amount"
-    assert f"payload.amount {problem}, and the policy of step 'ok'" in refused["error"]["message"]
+    assert f"payload.amount {problem}, and it selects the policy of step 'ok'" in refused["error"]["message"]
 
 
 async def test_no_word_beside_the_payload_chooses(web: WebEnv) -> None:
@@ -100,7 +100,7 @@ async def test_a_revision_crosses_no_threshold_and_leaves_the_votes_as_they_are(
         )
         if after != "many":
             assert refused.status == 409
-            assert refused["error"]["hint"] == "Withdraw the request and send it anew."
+            assert refused["error"]["hint"] == "Withdraw the request and submit it again."
         task = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
         assert (task["revision"], task["payload"]) == (1, {"amount": before})
     smaller = await web.post(f"/v1/tasks/{task_id}/revise", {"payload": {"amount": 800}}, "otto")
@@ -118,7 +118,7 @@ async def test_on_the_page_such_a_revision_is_refused_with_the_reason(web: WebEn
     shown = await otto.post(f"/tasks/{task_id}/revise", [*fields.items()])
     assert shown.status == 409
     assert "would be decided under policy" in shown.text
-    assert "Withdraw the request and send it anew." in shown.text
+    assert "Withdraw the request and submit it again." in shown.text
     assert (await web.env.intent(f"{task_id[:-4]}0000")).revision == 1
 
 

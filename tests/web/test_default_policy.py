@@ -66,7 +66,7 @@ async def test_the_requester_chooses_neither_policy_nor_people_nor_how_many(web:
         "quorum",
         "human_task.policy",
         "human_task.risk",
-        "none of its outcomes was a no",
+        "none of its outcomes rejects",
     ):
         assert name in said
     task_id = task_of(sent["intent_id"])
@@ -203,7 +203,7 @@ async def test_with_refuse_only_what_has_a_workflow_is_taken(web: WebEnv) -> Non
 async def test_a_bundle_does_not_lead_past_the_workflow_of_its_type(web: WebEnv) -> None:
     await applied(web, {**MANIFEST, "workflows": [WORKFLOW]})
     made = await web.post("/v1/scenarios/apply", bundle({**WORK, "step_id": "run"}, intent_type=TYPE))
-    assert "workflow 'database-migration' governs this type" in " ".join(made["warnings"])
+    assert "workflow 'database-migration' applies to this type" in " ".join(made["warnings"])
     plan = (await web.env.intent(made["intent_id"])).plan
     assert [step.id for step in plan.steps] == ["validate", "approve"]
 

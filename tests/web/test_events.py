@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from signoff.core.errors import Refused
 from signoff.core.intent import commands as c
 from signoff.core.intent.evolve import created, evolve
-from signoff.core.intent.model import Delivery, DeliveryState, Intent, StepError
+from signoff.core.intent.model import Delivery, DeliveryState, Failure, Intent
 from signoff.core.plan.plan import DelayStep, NotifyStep, Plan
 from signoff.web.shapes.events import EVENT_TYPES, EventWalker, StepTrail, last_event_of, walk
 from tests.builders import AGENT, ANN, RITA, SERVICE, Story, approve, gate, minutes, validate
@@ -26,7 +26,7 @@ LONG = gate(
 
 ACTS: list[tuple[Any, Any]] = [
     (AGENT, c.Report(result={"passed": True})),
-    (AGENT, c.Report(fault=StepError("flaky", "Try again.", True))),
+    (AGENT, c.Report(fault=Failure("flaky", "Try again.", True))),
     (AGENT, c.Claim("worker")),
     (ANN, c.Answer("approved", comment="go")),
     (ANN, c.Answer("rejected")),
@@ -34,7 +34,7 @@ ACTS: list[tuple[Any, Any]] = [
     (SERVICE, c.PatchControls(controls={"a": 1})),
     (RITA, c.Cancel("never mind")),
     (SERVICE, c.Resolve(result={"a": 1})),
-    (SERVICE, c.Resolve(fault=StepError("boom", "It broke."))),
+    (SERVICE, c.Resolve(fault=Failure("boom", "It broke."))),
 ]
 STEPS = st.one_of(st.sampled_from(ACTS), st.integers(1, 600))
 

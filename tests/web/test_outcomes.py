@@ -107,9 +107,9 @@ async def test_approved_alone_says_nothing_where_there_are_two_yeses(web: WebEnv
 @pytest.mark.parametrize(
     ("outcomes", "field", "said"),
     [
-        (["approved", "canary", "rejected"], "outcomes[1]", "nothing says what 'canary' means"),
+        (["approved", "canary", "rejected"], "outcomes[1]", "the meaning of 'canary' is missing"),
         ([{"name": "go"}, "rejected"], "outcomes[0].means", "is required"),
-        ([{"name": "go", "means": "yes"}], "outcomes[0].means", "'yes' is unknown here"),
+        ([{"name": "go", "means": "yes"}], "outcomes[0].means", "'yes' is unknown"),
         ([{"name": "approved", "means": "reject"}, "confirmed"], "outcomes[0].means", "always means approve"),
         (
             ["approved", {"name": "x", "means": "reject", "goto": "nowhere"}],
@@ -130,7 +130,7 @@ async def test_approved_alone_says_nothing_where_there_are_two_yeses(web: WebEnv
         (
             [{"name": "Go", "means": "approve"}, {"name": "go", "means": "reject"}],
             "outcomes",
-            "capital letters",
+            "except for case",
         ),
         ([{"name": "reject", "means": "approve"}, "rejected"], "outcomes[0].name", "read as reject"),
         ([{"name": "no", "means": "approve"}, "rejected"], "outcomes[0].name", "read as reject"),

@@ -75,7 +75,7 @@ async def test_the_main_job(published: Published) -> None:
     waiting = asyncio.create_task(run(lambda: service.wait_for(intent_id, timeout_seconds=60)))
     assert await working == intent_id[:-4] + "0001"
     answer = {"outcome": "approved", "task_result": {"approved": True, "comment": "go"}}
-    with pytest.raises(Exception, match="you have not been shown what is asked now"):
+    with pytest.raises(Exception, match="you have not been shown the current task"):
         await run(lambda: person.resume_intent(intent_id, answer))
     assert (await run(lambda: person.get_intent(intent_id)))["intent"]["human_task"]["title"]
     resumed = await run(lambda: person.resume_intent(intent_id, answer))

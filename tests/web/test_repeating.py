@@ -68,6 +68,6 @@ async def test_a_route_of_the_step_gives_way_to_a_policy_that_says_otherwise_now
     await applied(web, {"policies": {"deploying": now}, "workflows": [flow()]})
     again = await web.post(f"/v1/intents/{intent_id}/retry", {})
     assert again.status == 200, again.text
-    assert "policy deploying@2 says what follows silence now" in " ".join(again["warnings"])
+    assert "policy deploying@2 now sets on_timeout" in " ".join(again["warnings"])
     task = (await web.get(f"/v1/tasks/{again['intent_id'][:-4]}0001", "ann"))["task"]
     assert "the request fails; nothing is approved" in task["on_expiry"]

@@ -6,7 +6,7 @@ import pytest
 
 from signoff.core.errors import Invalid
 from signoff.core.intent.commands import Answer, Report, ReportProgress
-from signoff.core.intent.model import StepError
+from signoff.core.intent.model import Failure
 from signoff.core.plan.task_types import TaskSpec, TaskType
 from signoff.web.axp.resume import meaning
 from tests.builders import Story, approve, gate, validate
@@ -45,12 +45,12 @@ ASKING = Story().validated().intent
         ({"action": "complete", "passed": True}, Report(result={"passed": True})),
         (
             {"action": "fail", "reason": "broken"},
-            Report(result={"reason": "broken"}, fault=StepError("agent_failed", "broken")),
+            Report(result={"reason": "broken"}, fault=Failure("agent_failed", "broken")),
         ),
-        ({"action": "fail"}, Report(fault=StepError("agent_failed", "The agent gave up."))),
+        ({"action": "fail"}, Report(fault=Failure("agent_failed", "The agent gave up."))),
         (
             {"action": " FAIL ", "reason": "broken"},
-            Report(result={"reason": "broken"}, fault=StepError("agent_failed", "broken")),
+            Report(result={"reason": "broken"}, fault=Failure("agent_failed", "broken")),
         ),
         ({"action": "Complete", "n": 1}, Report(result={"n": 1})),
         ({"action": None, "n": 1}, Report(result={"action": None, "n": 1})),

@@ -238,7 +238,7 @@ async def test_a_patch_that_changes_nothing_is_not_applied(web: WebEnv, path: st
     at = f"/v1/intents/{await send(web, 'c')}/{path}"
     first = await web.post(at, {patch: {"n": 1}}, "oscar")
     assert (first["applied"], first["policy_generation"]) == (True, 1)
-    assert "nothing is granted" in first["warnings"][0]
+    assert "has no effect" in first["warnings"][0]
     for body in ({}, {patch: {}}, {patch: {"n": 1}}, {"reason": "why not"}):
         again = await web.post(at, body, "oscar")
         assert (again["applied"], again["reason"], again["policy_generation"]) == (

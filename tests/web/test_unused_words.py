@@ -83,7 +83,7 @@ async def test_an_ending_names_what_it_does_not_keep(web: WebEnv) -> None:
         answer = await web.post(f"/v1/intents/{intent_id}/resolve", ending)
         assert answer.status == 200
         assert answer.json.get("warnings", []) == (
-            [f"{unused}: not kept with {ending['status']}."] if unused else []
+            [f"{unused}: not stored for {ending['status']}."] if unused else []
         )
 
 
@@ -207,4 +207,4 @@ async def test_an_assignee_that_nobody_is_called_is_refused_and_falls_to_nobody_
     both = {**body, "human_task": {**ASK, "assignees": [name, "ann@acme.example"]}}
     narrowed = await web.post("/v1/intents", both)
     assert narrowed.status == 200
-    assert any(f"nobody here is called {name}" in warning for warning in narrowed["warnings"])
+    assert any(f"there is no person {name}" in warning for warning in narrowed["warnings"])

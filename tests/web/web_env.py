@@ -39,7 +39,7 @@ WORKFLOW: dict[str, Any] = {
     ],
 }
 # Rita requests, Ann and Otto approve, Emma stands in, Aud only reads, Sam owns another workspace. Oscar owns
-# this one; he made the keys, so he stands on the requester's side.
+# this one; he made the keys, so he is on the requester's side.
 PEOPLE = {
     "oscar": (HOME, ("owner",)),
     "rita": (HOME, ("member",)),

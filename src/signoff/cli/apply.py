@@ -60,7 +60,7 @@ def apply(session: Remote, file: str, dry_run: bool, yes: bool) -> None:
 def until(proposal: Mapping[str, Any]) -> str:
     """Why a second admin is needed, and when the proposal expires."""
     why = ", ".join(proposal.get("relaxations") or ())
-    return visible(f"it loosens who decides ({why}) and waits until {as_moment(proposal.get('expires_at'))}")
+    return visible(f"it relaxes who decides ({why}) and waits until {as_moment(proposal.get('expires_at'))}")
 
 
 def _lines(planned: Mapping[str, Any], out: Output) -> list[str]:
@@ -68,7 +68,7 @@ def _lines(planned: Mapping[str, Any], out: Output) -> list[str]:
     lines = [*changed_lines(planned), *warned(planned)]
     if planned.get("proposal"):
         return [*lines, until(planned["proposal"])]
-    return lines if planned.get("changed") else [*lines, "Nothing would change."]
+    return lines if planned.get("changed") else [*lines, "No changes."]
 
 
 def changed_lines(said: Mapping[str, Any]) -> list[str]:

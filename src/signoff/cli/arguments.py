@@ -25,7 +25,7 @@ def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
 
 
 def find_id(text: str, kind: str, candidates: Callable[[], Iterable[Mapping[str, str]]]) -> str:
-    """The full id that ``text`` means: itself, or what the one recent id beginning or ending so stands for.
+    """The full id that ``text`` means: itself, or the only recent id with this beginning or end.
 
     kind: ``intent`` or ``task``, for messages; candidates: mappings of id -> the id it stands for, tried in turn and
     only if the text is not a full id. UUIDs from the same hour share a prefix, so ids are told apart by their ends; the
@@ -39,7 +39,7 @@ def find_id(text: str, kind: str, candidates: Callable[[], Iterable[Mapping[str,
         raise CommandFailed(
             ExitCode.USAGE,
             f"{text!r} is not an id.",
-            hint=f"Give the whole id, or at least {_SHORTEST} characters of its beginning or end.",
+            hint=f"Pass the whole id, or at least {_SHORTEST} characters of its beginning or end.",
         )
     found: list[str] = []
     for known in candidates():
@@ -49,13 +49,15 @@ def find_id(text: str, kind: str, candidates: Callable[[], Iterable[Mapping[str,
     if len(found) > 1:
         listed = "\n".join(f"  {full}" for full in found[:10])
         raise CommandFailed(
-            ExitCode.USAGE, f"{text!r} fits {len(found)} {kind}s:\n{listed}", hint="Give more of the id."
+            ExitCode.USAGE,
+            f"{text!r} fits {len(found)} {kind}s:\n{listed}",
+            hint="Pass more characters of the id.",
         )
     if not found:
         raise CommandFailed(
             ExitCode.NOT_FOUND,
             f"No recent {kind} has an id like {text!r}.",
-            hint=f"See them: signoff {kind}s list",
+            hint=f"List them: signoff {kind}s list",
         )
     return found[0]
 

@@ -46,7 +46,7 @@ def verify(session: Remote, intent: str) -> ExitCode:
     problem = (
         _another(trail.intent_id, asked)
         or broken(trail)
-        or ("" if trail.verified else f"the server says: {trail.problem or 'not verified'}")
+        or ("" if trail.verified else f"the server reports: {trail.problem or 'not verified'}")
     )
     found = {
         "intent_id": trail.intent_id,
@@ -57,7 +57,7 @@ def verify(session: Remote, intent: str) -> ExitCode:
     }
     if problem and session.out.for_people:
         raise CommandFailed(
-            ExitCode.FAILURE, f"The history of {trail.intent_id} does not prove itself: {problem}."
+            ExitCode.FAILURE, f"The history of {trail.intent_id} failed verification: {problem}."
         )
     session.out.one(found, "head", [f"verified: {len(trail.events)} events, head {trail.head}"])
     return ExitCode.FAILURE if problem else ExitCode.OK
@@ -66,7 +66,7 @@ def verify(session: Remote, intent: str) -> ExitCode:
 def _another(found: str, asked: str) -> str:
     """Whether the received history belongs to another intent; the end of an id names a step of it."""
     same = found[:-_STEP] == asked[:-_STEP]
-    return "" if same else f"the server sent that of another intent, {found}"
+    return "" if same else f"the server sent the history of another intent, {found}"
 
 
 def broken(trail: Mapping[str, Any]) -> str:
@@ -78,7 +78,7 @@ def broken(trail: Mapping[str, Any]) -> str:
             return f"event {number}: its bytes are not the bytes that were hashed"
         fact = _fact(body)
         if fact.get("seq") != number or fact.get("intent") != trail.get("intent_id"):
-            return f"event {number}: its body names another place"
+            return f"event {number}: its body belongs to another position"
         if private and hashlib.sha256(str(private).encode()).hexdigest() != fact.get("note_digest"):
             return f"event {number}: its private text is not the text that was hashed"
         previous = str(event["hash"])

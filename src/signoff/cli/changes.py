@@ -20,8 +20,12 @@ def changes() -> None:
 
 
 @changes.command("list", cls=RemoteCommand, fields=RecordedChange)
-@click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True, help="How many at most.")
-@click.option("--about", metavar="KIND:NAME", help="Only of one, as policy:prod-change or person:EMAIL.")
+@click.option(
+    "--limit", type=click.IntRange(1, 200), default=50, show_default=True, help="Maximum number of entries."
+)
+@click.option(
+    "--about", metavar="KIND:NAME", help="Filter by subject, such as policy:prod-change or person:EMAIL."
+)
 @click.option("--before", type=click.IntRange(1), metavar="NUMBER", help="Only changes before this number.")
 @click.pass_obj
 def list_changes(session: Remote, limit: int, about: str | None, before: int | None) -> None:
@@ -31,16 +35,14 @@ def list_changes(session: Remote, limit: int, about: str | None, before: int | N
     Changes of a person or an agent include their keys and chat accounts.
     """
     found = session.client.directory.changes(limit, about, before)
-    session.out.many(found, _RECORDED, "id", "Nothing was changed here.")
+    session.out.many(found, _RECORDED, "id", "There are no changes.")
 
 
 @changes.command("pending", cls=RemoteCommand, fields=ProposalOut)
 @click.pass_obj
 def pending(session: Remote) -> None:
     """List proposals waiting for a second admin."""
-    session.out.many(
-        session.client.directory.proposals(), _PROPOSED, "id", "No change waits for a second admin."
-    )
+    session.out.many(session.client.directory.proposals(), _PROPOSED, "id", "There are no pending proposals.")
 
 
 @changes.command("show", cls=RemoteCommand, fields=ProposalOut)
@@ -53,7 +55,7 @@ def show(session: Remote, change_id: str) -> None:
 
 @changes.command("confirm", cls=RemoteCommand, fields=ProposalOut)
 @click.argument("change_id")
-@click.option("--open", "open_page", is_flag=True, help="Open the page where it is confirmed.")
+@click.option("--open", "open_page", is_flag=True, help="Open the page on which it can be confirmed.")
 @click.pass_obj
 def confirm(session: Remote, change_id: str, open_page: bool) -> None:
     """Show what another admin has proposed, and the page where it can be confirmed after a sign-in by mail."""
@@ -64,7 +66,7 @@ def confirm(session: Remote, change_id: str, open_page: bool) -> None:
         click.launch(page)
     raise CommandFailed(
         ExitCode.FAILURE,
-        "This is confirmed after a sign-in by mail; a key is not enough, so nothing was changed.",
+        "Confirming requires a sign-in by mail; a key is not enough, so nothing was changed.",
         hint=f"Confirm it on the page{'' if open_page else '; --open opens it here'}: {page}",
     )
 

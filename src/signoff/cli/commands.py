@@ -72,7 +72,7 @@ class DataCommand(click.Command):
         drop what narrows the command: a digest, a filter, an idempotency key.
         """
         kept = ctx.meta.get(_META, {})
-        if ctx.resilient_parsing:  # somebody is typing, and a shell completes it
+        if ctx.resilient_parsing:  # a shell completion is running
             return
         for param in self.params:
             if ctx.get_parameter_source(str(param.name)) is not ParameterSource.COMMANDLINE:
@@ -137,7 +137,7 @@ def output(given: Mapping[str, Any], fields: Sequence[str]) -> Output:
     """The Output that the common options ask for; stops the command when they contradict each other."""
     wanted, listed = given.get("output"), given.get("json")
     if listed is not None and wanted in ("table", "id"):
-        raise CommandFailed(ExitCode.USAGE, f"--json and --output {wanted} exclude each other.")
+        raise CommandFailed(ExitCode.USAGE, f"--json and --output {wanted} cannot be combined.")
     picked = [name.strip() for name in (listed or "").split(",") if name.strip()]
     wrong = [name for name in picked if name not in fields]
     if wrong:

@@ -40,7 +40,9 @@ def _backup(session: CommandContext, /, target: Path, **given: Any) -> None:
     """
     config = configured(given)
     if target.exists():
-        raise CommandFailed(ExitCode.CONFLICT, f"{target} exists already.", hint="Name a file that does not.")
+        raise CommandFailed(
+            ExitCode.CONFLICT, f"{target} exists already.", hint="Choose a file that does not exist."
+        )
     with server_part("signoff db backup"), database_named(config):
         from signoff.maintenance import backup
 
@@ -67,7 +69,7 @@ def _restore(session: CommandContext, /, file: Path, **given: Any) -> None:
     shown = visible(config.shown_database)
     lines = [f"restored: {shown}"]
     if kept is not None:
-        lines.append(f"what stood there is kept: {visible(kept)}")
+        lines.append(f"the replaced database is kept: {visible(kept)}")
     session.out.one({"database": shown, "restored": str(file), "kept": str(kept or "")}, "kept", lines)
 
 
@@ -84,7 +86,7 @@ def _owner_key(session: CommandContext, /, email: str, workspace: str, **given: 
         from signoff.maintenance import owner_key
 
         person, space, secret = owner_key(config, email, workspace)
-    session.out.note(f"A key of {visible(person.email)}, shown once. Revoke the ones that were lost.")
+    session.out.note(f"A key of {visible(person.email)}, shown once. Revoke lost keys.")
     record = {"person": person.email, "workspace": f"{space.organization}/{space.name}", "api_key": secret}
     session.out.one(record, "api_key", [visible(secret)])
 
@@ -103,7 +105,9 @@ def _signin_link(session: CommandContext, /, email: str, workspace: str, **given
         made = signin_link(config, email, workspace)
     name = visible(made.person.name or made.person.email)
     link = f"{_address(config)}/login/{made.token}"
-    session.out.note(f"Signs {name} in, once, until {made.expires_at:%H:%M} UTC. Whoever opens it is {name}.")
+    session.out.note(
+        f"Signs {name} in, once, until {made.expires_at:%H:%M} UTC. Anyone who opens it is signed in as {name}."
+    )
     record = {
         "person": made.person.email,
         "workspace": f"{made.workspace.organization}/{made.workspace.name}",
@@ -135,7 +139,10 @@ db.add_command(
         params=[
             click.Argument(["email"]),
             click.Option(
-                ["--workspace"], default="", metavar="ORG/NAME", help="Where several know the address."
+                ["--workspace"],
+                default="",
+                metavar="ORG/NAME",
+                help="The workspace, if several have the address.",
             ),
             *flags("data", "database", "base_url"),
         ],
@@ -149,7 +156,9 @@ db.add_command(
         help=_owner_key.__doc__,
         params=[
             click.Argument(["email"], required=False, default=""),
-            click.Option(["--workspace"], default="", metavar="ORG/NAME", help="Where there are several."),
+            click.Option(
+                ["--workspace"], default="", metavar="ORG/NAME", help="The workspace, if there are several."
+            ),
             *flags("data", "database"),
         ],
         fields=("person", "workspace", "api_key"),

@@ -1,4 +1,4 @@
-"""``signoff demo``: the main job in one command, from the files of examples/database-migration.
+"""``signoff demo``: the main use case in one command, with the files of examples/database-migration.
 
 Server, agent and requester are real: the agent is a separate process with its own key, and everything goes over HTTP.
 Ctrl-C leaves the intent in the database; after the decision it stops the server that shows the receipt.
@@ -40,13 +40,13 @@ _ANSWERS: Final = {
 
 @click.command()
 @click.option(
-    "--auto", is_flag=True, help="Answer as the owner, through the HTTP API, once the validator is done."
+    "--auto", is_flag=True, help="Approve as the owner, through the HTTP API, when the check is done."
 )
 @click.option(
     "--port", type=int, default=None, help="Port of the server; default 8100, or a free one if taken."
 )
 @click.option(
-    "--data", type=click.Path(path_type=Path), default=Path(".signoff"), help="Folder of the database."
+    "--data", type=click.Path(path_type=Path), default=Path(".signoff"), help="Folder for the database."
 )
 def demo(auto: bool, port: int | None, data: Path) -> int:
     """Run a demo: an agent checks a migration, a person approves it, it completes, and the audit trail is printed. The
@@ -72,7 +72,7 @@ async def _demo(auto: bool, port: int | None, data: Path) -> int:
     from signoff.core.errors import Refused
     from signoff.serving import running
 
-    # The client's warnings about a server that is stopping are no news here.
+    # The client's warnings about a stopping server are expected here.
     logging.getLogger("signoff").addHandler(logging.NullHandler())
     config = Config(port=8100 if port is None else port, data=data, console_notifications=False)
     try:
@@ -92,14 +92,16 @@ async def _demo(auto: bool, port: int | None, data: Path) -> int:
             if not auto and not stopped.done():
                 say("")
                 say(
-                    f"The server stays, so that its pages can be looked at: {server.base_url}   Ctrl-C ends it."
+                    f"The server keeps running, so that you can look at its pages: {server.base_url}   Ctrl-C stops it."
                 )
                 await stopped
             return code
         story.cancel()
         await asyncio.gather(story, return_exceptions=True)
         say("")
-        say("Stopped. Nothing is lost: the intent is in the database and goes on when the server does:")
+        say(
+            "Stopped. Nothing is lost: the intent is in the database and continues when the server runs again:"
+        )
         say(f"  {typed('up', data)}")
         say(f"then, in another terminal: {typed('tasks list', data)}, {typed('tasks approve TASK', data)}")
         return 130

@@ -41,10 +41,10 @@ def _attempt(subject: str, look: Callable[[], Iterator[DoctorCheck]]) -> Iterato
         stop = stopped(error)
         if stop is None:
             raise
-        # Where the SDK looked for a server is a list of lines; here it is one finding and the way out.
+        # The list of places that the SDK searched is several lines; here it is one finding with a hint.
         first, _, rest = stop.what.partition("\n")
         yield DoctorCheck(
-            "problem", subject, first.removesuffix(" Looked at:"), stop.hint or rest.split("\n")[-1]
+            "problem", subject, first.removesuffix(" Searched:"), stop.hint or rest.split("\n")[-1]
         )
 
 
@@ -58,7 +58,10 @@ def _server(session: Remote) -> Iterator[DoctorCheck]:
     yield DoctorCheck("ok", "server", f"{url} is ready.")
     if url.startswith("http:") and not is_loopback(urlsplit(url).hostname or ""):
         yield DoctorCheck(
-            "warning", "address", f"{url} is not https: keys travel in the open.", "Put TLS in front."
+            "warning",
+            "address",
+            f"{url} is not https: keys are sent unencrypted.",
+            "Put a TLS proxy in front.",
         )
 
 
@@ -68,18 +71,18 @@ def _key(session: Remote) -> Iterator[DoctorCheck]:
         me = session.client.me()
     who = me.actor.name or me.actor.email or me.actor.address or me.actor.id
     yield DoctorCheck(
-        "ok", "key", f"It stands for {me.actor.kind} {who} in {me.organization}/{me.workspace}."
+        "ok", "key", f"It belongs to {me.actor.kind} {who} in {me.organization}/{me.workspace}."
     )
     if me.self_approval:
         yield _self_approval(me)
     yield from _unlisted(me)
     yield from _proofs(session, me)
-    if {"owner", "admin"} & set(me.actor.get("roles") or ()):  # only who runs the workspace may know
+    if {"owner", "admin"} & set(me.actor.get("roles") or ()):  # only admins may see this
         yield from _attempt("channels", lambda: _channels(session))
         yield from _attempt("open tasks", lambda: _staffing(session))
     if me.actor.kind != "agent":
         yield from _attempt("agents", lambda: _agents(session))
-    if me.actor.kind != "agent":  # which may read none
+    if me.actor.kind != "agent":  # which may not read policies
         yield from _attempt("policies", lambda: _policies(session))
 
 
@@ -104,7 +107,7 @@ def _channels(session: Remote) -> Iterator[DoctorCheck]:
         found = session.client.directory.channels()
     for one in found:
         name = f"channel {one['channel']}"
-        counts = f"{one['retrying']} tried again, {one['failed']} failed for good within a day"
+        counts = f"{one['retrying']} being retried, {one['failed']} failed permanently within a day"
         if one["failing"]:
             since = f" since {utc(at)}" if (at := as_moment(one.get("since"))) else ""
             said = f"Failing{since}: {one.get('last_error', 'no reason given')} ({counts})."
@@ -113,11 +116,13 @@ def _channels(session: Remote) -> Iterator[DoctorCheck]:
             )
         elif one["set_up"]:
             last = as_moment(one.get("last_arrived_at"))
-            said = f"Last arrived at {utc(last)}." if last else "Nothing was sent by it yet."
+            said = f"Last sent at {utc(last)}." if last else "Nothing has been sent by it yet."
             yield DoctorCheck("ok", name, f"{said} ({counts})" if one["failed"] else said)
     if not found:
         yield DoctorCheck(
-            "note", "channels", "None is set up: people are told on the pages and in the terminal only."
+            "note",
+            "channels",
+            "No channel is configured: tasks appear only on the pages and in the terminal.",
         )
 
 
@@ -139,10 +144,16 @@ def _agents(session: Remote) -> Iterator[DoctorCheck]:
         seen = account.last_seen if account else "never"
         if seen in ("", "now"):
             yield DoctorCheck(
-                "ok", f"agent {agent}", "It asks for its work." if seen else "It is called, it does not ask."
+                "ok",
+                f"agent {agent}",
+                "A worker asks for its work." if seen else "Its work is pushed to its URL.",
             )
             continue
-        found = "Nobody has ever asked" if seen == "never" else f"Nobody asks any more (last {seen})"
+        found = (
+            "No worker has ever asked for its work"
+            if seen == "never"
+            else f"No worker is active (last {seen})"
+        )
         found += f" for work as {agent}, which has steps in {', '.join(sorted(names))}."
         yield DoctorCheck(
             "warning", f"agent {agent}", visible(found), "Start it, or correct its name in the workflow."
@@ -162,7 +173,7 @@ def _staffing(session: Remote) -> Iterator[DoctorCheck]:
             f"signoff tasks reassign {one['task_id']} EMAIL",
         )
     if not found.get("tasks"):
-        yield DoctorCheck("ok", "open tasks", "Each has enough people left who may decide it.")
+        yield DoctorCheck("ok", "open tasks", "Each has enough eligible people left.")
 
 
 def _policies(session: Remote) -> Iterator[DoctorCheck]:
@@ -171,9 +182,9 @@ def _policies(session: Remote) -> Iterator[DoctorCheck]:
         found = session.client.directory.policies()
     for one in found:
         if one.get("broken"):
-            said = f"It cannot be used, so requests under it are refused: {one['broken']}"
+            said = f"This release cannot use it, so requests under it are refused: {one['broken']}"
             yield DoctorCheck(
-                "problem", f"policy {one['name']}", visible(said), "Correct it: signoff apply -f FILE"
+                "problem", f"policy {one['name']}", visible(said), "Correct it, then: signoff apply -f FILE"
             )
 
 
@@ -183,17 +194,17 @@ def _unlisted(me: Any) -> Iterator[DoctorCheck]:
     if me.unlisted_types == "refuse":
         yield DoctorCheck("ok", subject, "A request whose type has no workflow is refused.")
     elif me.unlisted_types == "gate":
-        found = f"A request whose type has no workflow is decided under {policy} before any agent works."
+        found = (
+            f"A request whose type has no workflow needs a decision under {policy} before any agent works."
+        )
         yield DoctorCheck("ok", subject, found)
     elif me.default_policy:
-        found = (
-            f"What a request without a workflow asks of people is decided under {policy}; it may ask nobody."
-        )
-        yield DoctorCheck("note", subject, found, "Say workspace: {unlisted_types: gate}, or refuse.")
+        found = f"Human steps of a request without a workflow are decided under {policy}; it may have none."
+        yield DoctorCheck("note", subject, found, "Set workspace: {unlisted_types: gate}, or refuse.")
     elif me.unlisted_types and not me.self_approval:
-        found = "Where a type has no workflow, the requester says who decides, or that nobody does."
+        found = "If a type has no workflow, the requester says who decides, or that nobody does."
         yield DoctorCheck(
-            "note", subject, found, "Say workspace: {default_policy: NAME, unlisted_types: gate}."
+            "note", subject, found, "Set workspace: {default_policy: NAME, unlisted_types: gate}."
         )
 
 
@@ -208,7 +219,7 @@ def _proofs(session: Remote, me: "Me") -> Iterator[DoctorCheck]:
     named += [f"workflow {flow.name}" for flow in session.client.workflows() if flow.strength == "session"]
     if named:
         yield DoctorCheck(
-            "warning", "sign-in", f"The server sends no mail, but a sign-in by mail is demanded by {', '.join(named)}.",
+            "warning", "sign-in", f"The server sends no mail, but a sign-in by mail is required by {', '.join(named)}.",
             "Set SIGNOFF_SMTP_URL; until then, signoff db signin-link EMAIL makes a sign-in link.",
         )  # fmt: skip
 
@@ -218,7 +229,7 @@ def _files(config: Config) -> Iterator[DoctorCheck]:
     credentials = config.data / "credentials.json"
     if os.name == "posix" and credentials.exists() and credentials.stat().st_mode & 0o077:
         yield DoctorCheck(
-            "problem", "credentials", f"{credentials} can be read by others.", f"chmod 600 {credentials}"
+            "problem", "credentials", f"{credentials} is readable by other users.", f"chmod 600 {credentials}"
         )
 
 
@@ -229,17 +240,17 @@ def _histories(config: Config) -> Iterator[DoctorCheck]:
             from signoff.maintenance import check_database
 
             findings, swept = check_database(config)
-    except CommandFailed as missing:  # a light installation is none the worse for it
-        yield DoctorCheck("note", "database", f"Not examined: {missing.what}", missing.hint)
+    except CommandFailed as missing:  # a light installation has no server libraries, which is fine
+        yield DoctorCheck("note", "database", f"Not checked: {missing.what}", missing.hint)
         return
     for finding in findings:
         yield DoctorCheck("problem", "history", f"Intent {finding.intent}, {finding.text}.")
     if not findings:
-        yield DoctorCheck("ok", "database", "Every history is whole and agrees with its row.")
+        yield DoctorCheck("ok", "database", "Every history is valid and agrees with its row.")
     if swept is None or swept.deleted_at is None:
-        yield DoctorCheck("ok", "retention", "Nothing finished was deleted.")
+        yield DoctorCheck("ok", "retention", "No final intents were deleted.")
     else:
-        found = f"Deleted so far: {swept.intents} finished intents, the payloads of {swept.payloads}."
+        found = f"Deleted so far: {swept.intents} final intents, the payloads of {swept.payloads}."
         yield DoctorCheck("note", "retention", f"{found} Last at {utc(swept.deleted_at)}.")
 
 

@@ -42,21 +42,21 @@ class ExitCode(IntEnum):
 
 
 MEANING: Final = {
-    ExitCode.OK: "success; a watched intent completed, and only then",
+    ExitCode.OK: "success; if an intent is watched, only if it completed",
     ExitCode.FAILURE: "failure (command or watched intent)",
     ExitCode.USAGE: "usage error or invalid input; nothing was done",
-    ExitCode.DECLINED: "asked whether to go on, you said no; nothing was done",
-    ExitCode.UNAUTHENTICATED: "no server or key was configured, or the key is not good",
-    ExitCode.NOT_FOUND: "there is no such thing, or not for this key",
-    ExitCode.CONFLICT: "not possible now: already decided, changed meanwhile, in use",
+    ExitCode.DECLINED: "aborted at a prompt; nothing was done",
+    ExitCode.UNAUTHENTICATED: "no server or key is configured, or the key is invalid",
+    ExitCode.NOT_FOUND: "not found, or not visible to this key",
+    ExitCode.CONFLICT: "conflict: already decided, changed meanwhile, in use",
     ExitCode.TIMEOUT: "`--timeout` was over first; the intent goes on",
-    ExitCode.FORBIDDEN: "not allowed for this key, or only with a better sign-in",
-    ExitCode.UNREACHABLE: "no server answered at its address, or none that can be trusted",
+    ExitCode.FORBIDDEN: "not allowed for this key, or only with a stronger sign-in",
+    ExitCode.UNREACHABLE: "no server responded at its address, or its certificate is not trusted",
     ExitCode.REJECTED: "a watched intent was rejected by people",
-    ExitCode.EXPIRED: "a watched intent ran out of time",
+    ExitCode.EXPIRED: "a watched intent expired or timed out",
     ExitCode.WITHDRAWN: "a watched intent was withdrawn or canceled",
-    ExitCode.SUPERSEDED: "changes were asked for, and nothing takes them up",
-    ExitCode.UNDELIVERABLE: "nobody could be reached to decide",
+    ExitCode.SUPERSEDED: "changes were requested, and no revision followed",
+    ExitCode.UNDELIVERABLE: "no approver could be reached",
     ExitCode.INTERRUPTED: "Ctrl-C",
 }
 
@@ -94,7 +94,7 @@ def stopped(error: BaseException) -> CommandFailed | None:
         return CommandFailed(ExitCode.FAILURE, error.format_message())
     if isinstance(error, MemoryError):
         return CommandFailed(
-            ExitCode.FAILURE, "There is not enough memory.", "Allow this process more: 400 MiB are enough."
+            ExitCode.FAILURE, "Out of memory.", "Raise this process's memory limit: 400 MiB are enough."
         )
     if isinstance(error, click.Abort | KeyboardInterrupt):
         return CommandFailed(ExitCode.INTERRUPTED, "Interrupted.")
@@ -117,7 +117,7 @@ def unexpected(error: BaseException, environ: Mapping[str, str] = os.environ) ->
         text = _without("".join(traceback.format_exception(error)), environ)
         return [visible(line) for line in text.splitlines()]
     return [
-        f"error: something failed that should not ({type(error).__name__}).",
+        f"internal error ({type(error).__name__}).",
         "  This is a bug in signoff. SIGNOFF_DEBUG=1 shows where; please report it.",
     ]
 
@@ -143,7 +143,7 @@ _REFUSED: Final = (
     (NotFound, ExitCode.NOT_FOUND),
     (Conflict, ExitCode.CONFLICT),
 )
-# Refusals that are no answer to a request: a server, or a command beside it, cannot work on this database.
+# Refusals that no request causes: a server or command cannot work on this database.
 _TAKEN: Final = frozenset({"database_in_use", "schema_newer", "backup_exists", "folder_not_writable"})
 
 
@@ -164,7 +164,7 @@ def _from_client(error: "SignoffError") -> CommandFailed:
         return CommandFailed(ExitCode.UNAUTHENTICATED, str(error))
     if isinstance(error, e.WaitTimeout):
         return CommandFailed(
-            ExitCode.TIMEOUT, str(error), f"Look again: signoff intents watch {error.intent_id}"
+            ExitCode.TIMEOUT, str(error), f"Continue with: signoff intents watch {error.intent_id}"
         )
     if isinstance(error, e.ConnectionFailed):
         return CommandFailed(ExitCode.UNREACHABLE, str(error))
@@ -222,9 +222,9 @@ def _next(error: Exception) -> str:
         if error.hint:
             return error.hint
         if error.code in _LISTS:
-            return f"See what there is: signoff {_LISTS[error.code]} list"
+            return f"List them: signoff {_LISTS[error.code]} list"
     if isinstance(error, e.StaleRevision):
-        return "It has changed since you were shown it. Look again, then answer."
+        return "It has changed since it was shown. Read it again, then answer."
     if isinstance(error, e.AuthenticationFailed):
         return "Set SIGNOFF_API_KEY to a valid key; on the server, `signoff keys create` makes one."
     return ""

@@ -33,15 +33,17 @@ intents.add_command(intent_messages)
 @click.argument("file", required=False)
 @click.option("--data", metavar="JSON", help="The whole intent as JSON, or @FILE.")
 @click.option(
-    "--type", "intent_type", metavar="TYPE", help="Its type, such as intent.infra.change_approval.v1."
+    "--type", "intent_type", metavar="TYPE", help="Intent type, such as intent.infra.change_approval.v1."
 )
 @click.option(
     "--to", "to_agent", metavar="AGENT", help="The agent it is for: a name or agent://org/workspace/name."
 )
 @click.option("--payload", metavar="JSON", help="Its payload as JSON, or @FILE.")
 @click.option("--idempotency-key", metavar="KEY", help="Idempotency key.")
-@click.option("--watch", is_flag=True, help="Follow it to its end; the exit code tells how it ended.")
-@click.option("--timeout", callback=seconds, metavar="DURATION", help="With --watch: how long to follow it.")
+@click.option("--watch", is_flag=True, help="Follow it until it is final; the exit code tells how it ended.")
+@click.option(
+    "--timeout", callback=seconds, metavar="DURATION", help="With --watch: maximum time to follow it."
+)
 @click.pass_obj
 def send(
     session: Remote,
@@ -77,7 +79,7 @@ def _print(session: Remote, sent: "SubmittedIntent", *, followed: bool = False) 
 
 def _intent(file: str | None, data: str | None, parts: Mapping[str, str | None]) -> Document:
     if file and data:
-        raise CommandFailed(ExitCode.USAGE, "FILE and --data exclude each other.")
+        raise CommandFailed(ExitCode.USAGE, "FILE and --data cannot be combined.")
     intent = read_document(file) if file else read_inline(data, "--data") if data else {}
     for name in ("intent_type", "to_agent"):
         if parts.get(name):
@@ -95,12 +97,12 @@ def _intent(file: str | None, data: str | None, parts: Mapping[str, str | None])
 
 
 @intents.command("list", cls=RemoteCommand, fields=IntentOut)
-@click.option("--status", metavar="STATUS", help="One status, several with commas, or pending.")
+@click.option("--status", metavar="STATUS", help="One status, several separated by commas, or pending.")
 @click.option("--type", "intent_type", metavar="TYPE", help="Only of this type.")
 @click.option("--correlation-id", metavar="ID", help="Only with this correlation id.")
 @click.option("--search", metavar="WORDS", help="Full-text search: all of these words.")
 @click.option(
-    "--limit", type=click.IntRange(1), default=50, show_default=True, help="How many, newest first."
+    "--limit", type=click.IntRange(1), default=50, show_default=True, help="Maximum number, newest first."
 )
 @click.pass_obj
 def list_intents(session: Remote, /, **wanted: Any) -> None:
@@ -121,7 +123,7 @@ def get(session: Remote, intent: str) -> None:
 @intents.command("watch", cls=RemoteCommand, fields=EventOut)
 @click.argument("intent")
 @click.option(
-    "--timeout", callback=seconds, metavar="DURATION", help="How long to follow it; for ever by default."
+    "--timeout", callback=seconds, metavar="DURATION", help="Maximum time to follow it; default: forever."
 )
 @click.pass_obj
 def watch(session: Remote, intent: str, timeout: float | None) -> int:
@@ -136,7 +138,7 @@ def watch(session: Remote, intent: str, timeout: float | None) -> int:
 @intents.command("cancel", cls=RemoteCommand, fields=IntentOut)
 @click.argument("intent")
 @click.option("--reason", default="canceled", show_default=True, help="Reason, recorded in the history.")
-@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.option("--yes", "-y", is_flag=True, help="Skip the confirmation prompt.")
 @click.pass_obj
 def cancel(session: Remote, intent: str, reason: str, yes: bool) -> None:
     """Cancel an intent."""

@@ -45,7 +45,7 @@ def create(
     )
     session.out.one(key, "api_key", [key.api_key])
     if session.out.for_people:
-        session.out.note(f"{visible(key.kind)} key {key.key_id} of {key.address}. It is shown only now.")
+        session.out.note(f"{visible(key.kind)} key {key.key_id} of {key.address}. It is shown only once.")
 
 
 @keys.command("list", cls=RemoteCommand, fields=KeyOut)
@@ -60,11 +60,11 @@ def list_keys(session: Remote) -> None:
 
 @keys.command("revoke", cls=RemoteCommand, fields=("key_id",))
 @click.argument("key_id")
-@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.option("--yes", "-y", is_flag=True, help="Skip the confirmation prompt.")
 @click.pass_obj
 def revoke(session: Remote, key_id: str, yes: bool) -> None:
     """Revoke a key immediately."""
-    session.confirm(f"Revoke the key {key_id}? Whoever uses it is locked out.", yes)
+    session.confirm(f"Revoke the key {key_id}? It stops working immediately.", yes)
     session.client.revoke_key(key_id)
     session.out.one({"key_id": key_id}, "key_id", [f"revoked: {visible(key_id)}"])
 

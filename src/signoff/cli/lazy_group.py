@@ -25,7 +25,7 @@ class SuggestingGroup(click.Group):
 def _no_such(ctx: click.Context, name: str, names: Sequence[str]) -> NoReturn:
     from signoff.core.text.describe import suggestion
 
-    hint = suggestion(name, names) or f"There are: {', '.join(names)}."
+    hint = suggestion(name, names) or f"Commands: {', '.join(names)}."
     raise click.UsageError(f"There is no command {name!r}. {hint}", ctx)
 
 

@@ -18,7 +18,7 @@ from signoff.cli.lazy_group import Lazy
 SECTIONS: Final = {
     "Server": {
         "up": ("signoff.cli.up:up", "Run the server until Ctrl-C."),
-        "demo": ("signoff.cli.demo:demo", "See a migration wait for your yes, from start to end."),
+        "demo": ("signoff.cli.demo:demo", "Run a demo: a database migration that waits for your approval."),
         "doctor": ("signoff.cli.doctor:doctor", "Check the server, the key and, if local, the database."),
         "config": ("signoff.cli.settings:config", "Show the effective settings and their origin."),
         "db": ("signoff.cli.database:db", "Migrate, back up or restore the database; recover access."),
@@ -60,7 +60,7 @@ class Root(Lazy):
             sys.stdout.flush()
             code = result if isinstance(result, int) else ExitCode.OK
         except BrokenPipeError:
-            # The reader has gone, as with `| head`; what is still buffered must not complain at exit.
+            # The reader has gone, as with `| head`; buffered output must not raise at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = ExitCode.FAILURE
         except (Exception, KeyboardInterrupt) as error:
@@ -112,7 +112,7 @@ main = Root(
     name="signoff",
     sections=SECTIONS,
     help="Durable execution with human approval built in.",
-    epilog="Start with: signoff demo. Every command has --help, and every one that prints data has --json.",
+    epilog="Start with: signoff demo. Every command has --help; those that print data have --json.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     params=[
         click.Option(

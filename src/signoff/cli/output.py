@@ -21,7 +21,7 @@ Format = Literal["table", "json", "jsonl", "id"]
 FORMATS: Final[tuple[Format, ...]] = ("table", "json", "jsonl", "id")
 Fields = Sequence[str]
 
-# What strangers' JSON and words stand in; everything else in a record is Signoff's own.
+# Fields with untrusted JSON or text; everything else in a record is Signoff's own.
 _CONTENT: Final = frozenset({
     "payload", "previous_results", "next_steps", "result", "results", "error", "details", "data", "input",
     "description", "comment", "comments", "votes", "evidence", "message", "human_task", "fault",

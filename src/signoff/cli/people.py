@@ -26,7 +26,7 @@ def people() -> None:
 @click.pass_obj
 def list_people(session: Remote) -> None:
     """List all people in the workspace."""
-    session.out.many(session.client.directory.people(), _COLUMNS, "id", "There is nobody here.")
+    session.out.many(session.client.directory.people(), _COLUMNS, "id", "There are no people here.")
 
 
 def _about(command: Any) -> Any:
@@ -38,14 +38,14 @@ def _about(command: Any) -> Any:
         click.option(
             "--hours",
             metavar="HOURS",
-            help='Working hours there: "mon-fri 09:00-17:00"; none: told at any time.',
+            help='Working hours there: "mon-fri 09:00-17:00"; none: notified at any time.',
         ),
         click.option(
             "--address",
             "addresses",
             multiple=True,
             metavar="CHANNEL=ADDRESS",
-            help="Where they are told instead: email=ADDRESS.",
+            help="Other address for notifications: email=ADDRESS.",
         ),
         click.pass_obj,
     )[::-1]:
@@ -76,7 +76,7 @@ def _hours(written: str, zone: str | None) -> dict[str, Any] | bool:
     match = _HOURS.fullmatch(written.strip())
     if match is None or not zone:
         raise CommandFailed(
-            ExitCode.USAGE, 'Say --hours "mon-fri 09:00-17:00" with --zone, such as Europe/Berlin.'
+            ExitCode.USAGE, 'Pass --hours "mon-fri 09:00-17:00" with --zone, such as Europe/Berlin.'
         )
     return {"zone": zone, "days": match[1], "from": match[2], "to": match[3]}
 
@@ -91,10 +91,8 @@ def add(session: Remote, /, email: str, **given: Any) -> None:
 
 @people.command("set", cls=RemoteCommand, fields=PersonOut, clearing=("name", "zone"))
 @click.argument("who")
-@click.option("--active/--inactive", default=None, help="Whether the person may do anything here.")
-@click.option(
-    "--yes", "-y", is_flag=True, help="Do not ask before a person for whom tasks wait is deactivated."
-)
+@click.option("--active/--inactive", default=None, help="Whether the person has access.")
+@click.option("--yes", "-y", is_flag=True, help="Skip the confirmation prompt for a person with open tasks.")
 @_about
 def change(session: Remote, /, who: str, active: bool | None, yes: bool, **given: Any) -> None:
     """Update a person; omitted fields are unchanged.
@@ -103,9 +101,7 @@ def change(session: Remote, /, who: str, active: bool | None, yes: bool, **given
     """
     said = _said(given) | ({} if active is None else {"active": active})
     if not said:
-        raise CommandFailed(
-            ExitCode.USAGE, "Nothing was said to change.", hint="See: signoff people set --help"
-        )
+        raise CommandFailed(ExitCode.USAGE, "No changes were given.", hint="See: signoff people set --help")
     if active is False:
         _agree_to_go(session, who, yes)
     _show(session, session.client.directory.change_person(who, **said), "changed")
@@ -116,14 +112,15 @@ def _agree_to_go(session: Remote, who: str, yes: bool) -> None:
     waits = session.client.directory.open_tasks_of(who)
     if tasks := waits.get("tasks"):
         session.show(
-            [*_waiting(waits), f"Hand it over first: signoff people reassign {visible(who)} EMAIL"], yes
+            [*_waiting(waits), f"Reassign them first: signoff people reassign {visible(who)} EMAIL"], yes
         )
-        session.confirm(f"Deactivate {who}, for whom {len(tasks)} open tasks wait?", yes)
+        session.confirm(f"Deactivate {who}, who has {len(tasks)} open tasks?", yes)
 
 
 def _waiting(waits: dict[str, Any]) -> list[str]:
     lines = [
-        f"{one['task_id']}  {one['title']}" + ("  (nobody else could)" if one.get("only_eligible") else "")
+        f"{one['task_id']}  {one['title']}"
+        + ("  (no one else is eligible)" if one.get("only_eligible") else "")
         for one in waits.get("tasks") or ()
     ]
     return [visible(line) for line in lines] + ([] if waits.get("complete", True) else ["... and more"])
@@ -138,7 +135,7 @@ def waiting(session: Remote, /, who: str) -> None:
     WHO is an address or id.
     """
     found = session.client.directory.open_tasks_of(who)
-    session.out.many(found.get("tasks") or [], _WAITING, "task_id", "Nothing waits for them.")
+    session.out.many(found.get("tasks") or [], _WAITING, "task_id", "No open tasks.")
 
 
 @people.command("reassign", cls=RemoteCommand, fields=("reassigned", "refused", "complete"))
@@ -163,21 +160,23 @@ def reassign(session: Remote, /, who: str, to: str, comment: str) -> ExitCode:
 
 @people.command("absent", cls=RemoteCommand, fields=PersonOut)
 @click.argument("who")
-@click.option("--from", "start", metavar="WHEN", help="A day (2026-03-02) or a moment; from its beginning.")
-@click.option("--until", metavar="WHEN", help="The last day away, or a moment.")
-@click.option("--delegate", metavar="EMAIL", help="Who answers meanwhile.")
-@click.option("--clear", is_flag=True, help="Not away at all: forget all absences.")
+@click.option("--from", "start", metavar="WHEN", help="First day away (2026-03-02), or a time.")
+@click.option("--until", metavar="WHEN", help="Last day away, or a time.")
+@click.option("--delegate", metavar="EMAIL", help="Delegate who may answer meanwhile.")
+@click.option("--clear", is_flag=True, help="Remove all absences.")
 @click.pass_obj
 def absent(session: Remote, /, who: str, clear: bool, **away: str | None) -> None:
     """Add an absence for a person (existing ones are kept)."""
     directory = session.client.directory
     if clear and any(away.values()):
-        raise CommandFailed(ExitCode.USAGE, "--clear forgets all absences; nothing goes beside it.")
+        raise CommandFailed(
+            ExitCode.USAGE, "--clear removes all absences and cannot be combined with other options."
+        )
     if clear:
         _show(session, directory.change_person(who, absences=[]), "not away")
         return
     if not (away["start"] and away["until"]):
-        raise CommandFailed(ExitCode.USAGE, "Say --from and --until, or --clear.")
+        raise CommandFailed(ExitCode.USAGE, "Pass --from and --until, or --clear.")
     found = _found(session, who)
     said = {"from": away["start"], "until": away["until"], "delegate": away["delegate"]}
     absences = [*found.get("absences", ()), {name: value for name, value in said.items() if value}]
@@ -202,7 +201,7 @@ def sessions(session: Remote, who: str) -> None:
 
 @people.command("sign-out", cls=RemoteCommand, fields=("ended",))
 @click.argument("who", default="me")
-@click.option("--session", "session_id", metavar="SESSION", help="Only this one; by default everywhere.")
+@click.option("--session", "session_id", metavar="SESSION", help="Only this session; default: all.")
 @click.pass_obj
 def sign_out(session: Remote, who: str, session_id: str | None) -> None:
     """Sign a person out of the pages.

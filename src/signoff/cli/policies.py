@@ -47,7 +47,7 @@ def show(session: Remote, name: str) -> None:
 
 @policies.command("explain", cls=RemoteCommand, fields=ExplainOut)
 @click.argument("task_or_name")
-@click.option("--at", metavar="WHEN", help="Of a policy: as if a task opened at this moment (RFC 3339).")
+@click.option("--at", metavar="WHEN", help="For a policy: as if a task opened at this time (RFC 3339).")
 @click.pass_obj
 def explain(session: Remote, task_or_name: str, at: str | None) -> None:
     """Show who may decide, and each scheduled contact, for an open task or a policy."""
@@ -95,7 +95,7 @@ def explained(made: Mapping[str, Any]) -> list[str]:
 def _contact(contact: Mapping[str, Any]) -> str:
     """What will happen then, and who is notified."""
     what = f"{contact['kind']} {contact['number']}" if contact["kind"] != "deadline" else "the task expires"
-    return f"{what}; told: {', '.join(contact['people']) or 'nobody'}"
+    return f"{what}; notified:  {', '.join(contact['people']) or 'no one'}"
 
 
 _COLUMNS: Final = (

@@ -34,8 +34,10 @@ def validate(session: Remote, file: str) -> ExitCode:
 )
 @click.argument("file")
 @click.option("--idempotency-key", metavar="KEY", help="Idempotency key.")
-@click.option("--watch", is_flag=True, help="Follow it to its end; the exit code tells how it ended.")
-@click.option("--timeout", callback=seconds, metavar="DURATION", help="With --watch: how long to follow it.")
+@click.option("--watch", is_flag=True, help="Follow it until it is final; the exit code tells how it ended.")
+@click.option(
+    "--timeout", callback=seconds, metavar="DURATION", help="With --watch: maximum time to follow it."
+)
 @click.pass_obj
 def apply(
     session: Remote, file: str, idempotency_key: str | None, watch: bool, timeout: float | None

@@ -23,7 +23,7 @@ from signoff.documents import read_text
 if TYPE_CHECKING:
     from signoff.client.sync import Client
 
-# How far back a shortened id is looked for.
+# How far back a shortened id is searched.
 RECENT = 500
 
 
@@ -45,7 +45,7 @@ class CommandContext:
         sys.stderr.flush()
         line = sys.stdin.readline()
         if not line:
-            raise CommandFailed(ExitCode.DECLINED, "Cancelled: no answer.")
+            raise CommandFailed(ExitCode.DECLINED, "Canceled: no answer.")
         return line.strip()
 
     def show(self, lines: Iterable[str], yes: bool) -> None:
@@ -61,11 +61,11 @@ class CommandContext:
         if not self.interactive:
             raise CommandFailed(
                 ExitCode.USAGE,
-                "This needs a yes, and nobody can be asked here.",
-                hint="The same command with --yes goes ahead.",
+                "This needs confirmation, and there is no terminal to ask at.",
+                hint="Repeat the command with --yes.",
             )
         if self.ask(f"{question} [y/N]").lower() not in ("y", "yes"):
-            raise CommandFailed(ExitCode.DECLINED, "Cancelled: nothing was changed.")
+            raise CommandFailed(ExitCode.DECLINED, "Canceled: nothing was changed.")
 
 
 @dataclass
@@ -128,8 +128,8 @@ class Remote(CommandContext):
         if self.key_file is None:
             return None
         key = read_text(Path(self.key_file)).strip()
-        if not key:  # another key must not stand in for the one that was asked for
-            raise CommandFailed(ExitCode.USAGE, f"{self.key_file} holds no key.")
+        if not key:  # never use another key than the one that was asked for
+            raise CommandFailed(ExitCode.USAGE, f"{self.key_file} contains no key.")
         return key
 
 

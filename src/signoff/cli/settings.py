@@ -64,7 +64,7 @@ config.add_command(
         "show",
         callback=_show,
         help=_show.__doc__,
-        params=[*flags(), click.Option(["--origin"], is_flag=True, help="Say where each value comes from.")],
+        params=[*flags(), click.Option(["--origin"], is_flag=True, help="Show the origin of each value.")],
         fields=("name", "value", "origin"),
     )
 )

@@ -28,12 +28,10 @@ def list_teams(session: Remote) -> None:
 
 @teams.command("set", cls=RemoteCommand, fields=TeamOut)
 @click.argument("name")
-@click.option(
-    "--member", "-m", "members", multiple=True, required=True, metavar="EMAIL", help="Repeat for each."
-)
+@click.option("--member", "-m", "members", multiple=True, required=True, metavar="EMAIL", help="Repeatable.")
 @click.option("--handover", metavar="WHEN", help='With --zone: a weekly rotation, such as "mon 09:00".')
 @click.option("--zone", metavar="ZONE", help="Time zone of the handover.")
-@click.option("--anchor", metavar="DAY", help="A day of the week in which the first member is on call.")
+@click.option("--anchor", metavar="DAY", help="A day in a week in which the first member is on call.")
 @click.pass_obj
 def set_team(session: Remote, /, name: str, members: tuple[str, ...], **turns: str | None) -> None:
     """Create or replace a team. With a rotation, only the person on call is notified; all members may decide."""

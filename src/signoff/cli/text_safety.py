@@ -26,7 +26,7 @@ def safe_json(value: object, indent: int | None = None) -> str:
     """JSON that is safe on a terminal and that a parser reads back unchanged."""
     separators = (",", ": ") if indent else (",", ":")
     text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators, default=_plain)
-    # Outside of strings JSON has no such character, and inside \uXXXX says the same.
+    # Outside of strings JSON has no such character, and inside \uXXXX is equivalent.
     return plain_json(text)
 
 

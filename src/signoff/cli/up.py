@@ -19,7 +19,7 @@ from signoff.core.errors import Busy
 if TYPE_CHECKING:
     from signoff.server import Server
 
-# The settings that somebody starting a server by hand reaches for; the others stand below them in the help.
+# The settings that matter when a server is started by hand; the others follow below in the help.
 _FIRST: Final = ("host", "port", "data", "database", "base_url", "organization", "workspace", "manifest")
 
 
@@ -83,13 +83,13 @@ def _up(ctx: click.Context, /, open_browser: bool, **given: Any) -> None:
     start_logging(config)
 
     def announce(server: "Server") -> None:
-        # A link that signs somebody in belongs to whoever sits here, and into no log.
+        # A sign-in link is for the person at the terminal, and must not get into a log.
         link = server.login_url if sys.stdout.isatty() else ""
         click.echo(banner(config, server.base_url, link))
         if open_browser:
             click.launch(link or f"{server.base_url}/")
 
-    # By default nothing is written into a log file that no terminal shows: it would cost more than the decision itself.
+    # By default nothing is written to a log file that no terminal shows: it would cost more than the decision itself.
     shows = sys.stdout.isatty() if config.console_notifications is None else config.console_notifications
     with database_named(config):
         code = serve(config, announce, click.echo if shows else None)
@@ -103,11 +103,7 @@ def banner(config: Config, url: str, link: str = "") -> str:
         "",
         f"  Address   {url}",
         f"  Inbox     {link}   signs you in, once" if link else f"  Inbox     {url}/",
-        *(
-            []
-            if link
-            else ["  Sign in   signoff db signin-link ADDRESS   makes a link that signs a person in, once"]
-        ),
+        *([] if link else ["  Sign in   signoff db signin-link ADDRESS   creates a single-use sign-in link"]),
         f"  Database  {config.shown_database}",
         f"  Key       {_key(config)}",
         "",
@@ -120,7 +116,7 @@ def _key(config: Config) -> str:
     from signoff.bootstrap import CREDENTIALS, read_credentials
 
     if read_credentials(config.data) is None:
-        return "not kept here; signoff db owner-key makes another one"
+        return "not stored here; signoff db owner-key creates another one"
     return str(config.data / CREDENTIALS)
 
 

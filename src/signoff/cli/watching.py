@@ -43,7 +43,7 @@ def refuse_timeout_alone(watch: bool, timeout: float | None) -> None:
 def watch_intent(session: Remote, intent_id: str, timeout: float | None) -> ExitCode:
     """Print each event until the final one; returns the exit code for how it ended."""
     client = session.client
-    # Following outlives a server's restarts; that there is one to begin with is asked first.
+    # Following survives restarts of the server; the first request checks that there is one.
     intent_id = _whole(session, client.get_intent(intent_id), intent_id)
     names = ActorNames(session, intent_id)
     for event in client.observe(intent_id, timeout=timeout):
@@ -99,7 +99,7 @@ def _line(session: Remote, event: Mapping[str, Any], who: str) -> str:
     waits = event.get("pending_with")
     if event.get("status") == "WAITING" and isinstance(waits, Mapping):
         holder = waits.get("name") or waits.get("ref") or waits.get("type")
-        parts.append(f"waits for {visible(holder or 'somebody')}")
+        parts.append(f"waits for {visible(holder or 'an actor')}")
     elif who:
         parts.append("by " + visible(who))
     return "  ".join(parts).rstrip()

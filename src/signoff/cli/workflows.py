@@ -20,7 +20,9 @@ def workflows() -> None:
 
 @workflows.command("apply", cls=RemoteCommand, fields=("file", "changed", "workflow"))
 @click.argument("files", nargs=-1, required=True)
-@click.option("--dry-run", is_flag=True, help="Only check, and say whether it differs from what is in force.")
+@click.option(
+    "--dry-run", is_flag=True, help="Only check, and report whether it differs from the active one."
+)
 @click.pass_obj
 def apply(session: Remote, files: tuple[str, ...], dry_run: bool) -> None:
     """Apply the workflows in FILES (JSON or YAML; - is standard input)."""

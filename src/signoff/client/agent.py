@@ -74,7 +74,7 @@ class Agent:
         def register(function: F) -> F:
             refuse_generator(function)
             if intent_type in self._functions:
-                raise ValueError(f"the agent {self.name} has a function for {intent_type!r} already")
+                raise ValueError(f"the agent {self.name} already has a handler for {intent_type!r}")
             self._functions[intent_type] = function
             return function
 
@@ -93,7 +93,7 @@ class Agent:
 
         Raises AuthenticationFailed, PermissionDenied or NotFound if the server refuses this agent.
         """
-        # Before the event loop has its own: a process that a function forks goes back to these.
+        # Before the event loop installs its own: a process that a handler forks restores these.
         asyncio.run(self._run(_dispositions()))
 
     async def serve(self) -> None:
@@ -160,10 +160,12 @@ class Agent:
 
         def told(again: bool) -> None:
             if again:
-                log.warning("agent %s stops without waiting for running functions", self.name)
+                log.warning("agent %s stops without waiting for running handlers", self.name)
                 serving.cancel()
             else:
-                log.info("agent %s stops; signal again not to wait for running functions", self.name)
+                log.info(
+                    "agent %s stops; signal again to stop without waiting for running handlers", self.name
+                )
                 self.stop()
 
         def stop() -> None:
@@ -174,7 +176,7 @@ class Agent:
             if (shift := self._shift) is not None:
                 shift.signalled(again)  # the agent's loop may be blocked
                 if again and shift.blocked:
-                    # A function keeps the loop to itself: only an exception gets it out of there.
+                    # A handler blocks the loop: only an exception can interrupt it.
                     raise KeyboardInterrupt
 
         with _signals(stop, outer), contextlib.suppress(asyncio.CancelledError):

@@ -62,9 +62,7 @@ class ApiCall(Generic[T]):
             if not same_subject(said, wanted) or (
                 exact and _is_step(wanted) and said.lower() != wanted.lower()
             ):
-                raise WrongAnswer(
-                    f"Asked about {kind.removesuffix('s')} {wanted}, got an answer about {said}."
-                )
+                raise WrongAnswer(f"Asked for {kind.removesuffix('s')} {wanted}, got a response for {said}.")
 
     def then(self, read: Callable[[T], U]) -> "ApiCall[U]":
         """The same call, with one more step of reading its response."""
@@ -91,7 +89,7 @@ class ApiCall(Generic[T]):
 
 _ID: Final = r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
 _ASKED: Final = re.compile(rf"/v1/(?P<kind>intents|tasks|deliveries)/(?P<id>{_ID})(?:/|$)")
-# Who asks for a copy is answered about the copy, which names what it was made of.
+# The response to a retry is about the new intent, which names the original.
 _COPIED: Final = ("retry_of", "rerun_of")
 _NAMES: Final = {"intents": ("intent_id",), "tasks": ("task_id", "intent_id"), "deliveries": ("intent_id",)}
 _INNER: Final = ("intent", "task")
@@ -130,7 +128,7 @@ class ListPage(Generic[T]):
     next_cursor: str | None = None
 
 
-# A list is read by asking, with (how many at most, the cursor so far), for one page after the other.
+# A list is read page by page, by calling this with (maximum number, cursor).
 Pages = Callable[[int, str | None], ApiCall[ListPage[T]]]
 
 
@@ -152,7 +150,7 @@ def id_after_logging_warnings(sent: SubmittedIntent) -> str:
 def own_key(given: str | None) -> str:
     """The idempotency key of a call: as given, else a new one."""
     if given is not None and not str(given).strip():
-        raise ValueError("idempotency_key is empty: give it a value, or leave it out")
+        raise ValueError("idempotency_key is empty: give it a value, or omit it")
     return fresh_key() if given is None else str(given)
 
 
@@ -248,7 +246,7 @@ def report_fault(delivery: Delivery, code: str, message: str, retryable: bool) -
 
 
 def _of_delivery(delivery: Delivery, verb: str, body: Json) -> ApiCall[None]:
-    # The token is what makes these repeatable: the second one finds the step closed and changes nothing.
+    # The token makes these repeatable: the second one finds the step closed and changes nothing.
     path = f"/v1/deliveries/{one_segment(delivery.delivery_id)}/{verb}"
     return ApiCall("POST", path, lambda _: None, body={"token": delivery.token, **body}, repeatable=True)
 

@@ -226,7 +226,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> RequestRefu
     code = str(error.get("code") or f"http_{status}")
     return _class_of(status, code)(
         code,
-        str(error.get("message") or f"The server answered with HTTP {status}."),
+        str(error.get("message") or f"The server responded with HTTP {status}."),
         status=status,
         error=error,
         request_id=headers.get("x-request-id"),
@@ -237,7 +237,9 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> RequestRefu
 def not_signoff(status: int, body: bytes) -> ServerFailed:
     """The error for a success that no Signoff server would send: another program listens there."""
     shown = body[:_SHOWN].decode("utf-8", "replace").strip()
-    return ServerFailed("not_signoff", f"What answered is not a Signoff server: {shown!r}.", status=status)
+    return ServerFailed(
+        "not_signoff", f"The response is not from a Signoff server: {shown!r}.", status=status
+    )
 
 
 def may_repeat(failure: SignoffError) -> bool:
@@ -272,7 +274,7 @@ def _error_object(body: bytes) -> dict[str, Any] | None:
 
 def _strange(status: int, headers: Mapping[str, str], body: bytes) -> RequestRefused:
     shown = body[:_SHOWN].decode("utf-8", "replace").strip()
-    message = f"Something that is not a Signoff server answered with HTTP {status}"
+    message = f"A server that is not Signoff responded with HTTP {status}"
     if 300 <= status < 400:
         message += f" and points to {headers.get('location', 'nowhere')!r}; use that address"
     return _class_of(status, "")(

@@ -21,7 +21,7 @@ from signoff.client.types import Event
 T = TypeVar("T")
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
-# Whatever a proxy says: somebody who has days looks again every few minutes.
+# Whatever a proxy returns: a caller with days to wait polls every few minutes.
 LONGEST_ASKED: Final = 300.0
 
 

@@ -21,9 +21,9 @@ log = logging.getLogger("signoff")
 Given = Mapping[str, Any] | None
 Function = Callable[[Delivery], Given | Awaitable[Given]]
 Outcome = tuple[Any, BaseException | None]
-# Seconds in one go: what is longer keeps everything else on the loop waiting.
+# Seconds without a break: anything longer delays everything else on the loop.
 BLOCKED: Final = 1.0
-_ADVICE: Final = "write it with def (it then runs in a thread of its own), or await what takes long"
+_ADVICE: Final = "write it with def (it then runs in its own thread), or await slow operations"
 
 
 class Handlers:
@@ -47,7 +47,7 @@ class Handlers:
         if held is not None and held is not self._warned and self.clock() - held[1] >= BLOCKED:
             self._warned = held
             log.warning(
-                "handler %s has blocked the event loop for %.0f s and still does; its lease is renewed meanwhile. %s",
+                "handler %s has been blocking the event loop for %.0f s; its lease is renewed meanwhile. %s",
                 held[0], self.clock() - held[1], _ADVICE.capitalize() + ".",
             )  # fmt: skip
 
@@ -82,11 +82,11 @@ class Handlers:
             raise
 
     def _soon(self, what: Callable[[], Any]) -> None:
-        with contextlib.suppress(RuntimeError):  # the agent's loop is over: so is the shift, in a moment
+        with contextlib.suppress(RuntimeError):  # the agent's loop has ended, and the worker will in a moment
             self.loop.call_soon_threadsafe(what)
 
     async def _in_thread(self, function: Function, delivery: Delivery) -> Given | Awaitable[Given]:
-        # A daemon thread, not an executor: a function that outlives the grace must not hold up the exit.
+        # A daemon thread, not an executor: a handler that outlives the grace period must not delay the exit.
         settle, done = _handed_over(asyncio.get_running_loop())
         context = self._context.copy()
 

@@ -12,7 +12,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
 from signoff.client.calls import ApiCall
 from signoff.client.flow import Flow, Retries, perform
-from signoff.client.session import AsyncSession, Session
+from signoff.client.session import AsyncSession, BlockingSession
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -28,7 +28,7 @@ class Methods:
 class Blocking(Methods):
     """A client, or a group of its methods, whose calls block."""
 
-    def __init__(self, session: Session, retries: Retries) -> None:
+    def __init__(self, session: BlockingSession, retries: Retries) -> None:
         self.session = session
         self.retries = retries
 

@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn, Self, cast
 import msgspec
 
 Json = dict[str, Any]
-# Long or personal text, and secrets: not part of a record's repr, which ends up in logs.
+# Long or personal text, and secrets: not in a record's repr, which ends up in logs.
 _HIDDEN: Final = frozenset({
     "description", "comment", "digest", "on_expiry", "api_key", "token", "body", "private", "hash",
 })  # fmt: skip

@@ -21,7 +21,7 @@ def fault_in(value: object, where: str = "result", depth: int = 0) -> str:
     if value is None or isinstance(value, bool):
         return ""
     if isinstance(value, str):
-        return "" if _is_text(value) else f"{where} holds half of a surrogate pair"
+        return "" if _is_text(value) else f"{where} contains half of a surrogate pair"
     if isinstance(value, int):
         fits = abs(value) <= LARGEST_INTEGER
         return "" if fits else f"{where} is an integer beyond 2^53 - 1 (send it as text)"
@@ -38,9 +38,9 @@ def fault_in(value: object, where: str = "result", depth: int = 0) -> str:
 def _fault_in_mapping(value: Mapping[Any, Any], where: str, depth: int) -> str:
     for name, item in value.items():
         if not isinstance(name, str):
-            return f"{where} has the key {name!r:.40}, which is no text"
+            return f"{where} has the key {name!r:.40}, which is not text"
         if not _is_text(name):
-            return f"a key of {where} holds half of a surrogate pair"
+            return f"a key of {where} contains half of a surrogate pair"
         if fault := fault_in(item, f"{where}.{name:.40}", depth + 1):
             return fault
     return ""
@@ -56,7 +56,7 @@ def kept(delivery: Delivery, value: object) -> str:
     """
     try:
         text = json.dumps(value, default=_shown, ensure_ascii=True, indent=1, skipkeys=True)
-    except Exception:  # too deep, without an end, or with methods that fail
+    except Exception:  # too deep, endless, or with methods that fail
         text = _written(value)
     try:
         name = "".join(
@@ -68,8 +68,8 @@ def kept(delivery: Delivery, value: object) -> str:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
     except (OSError, ValueError) as error:
-        return f"It could not be kept: {type(error).__name__}."
-    return f"It is kept on {socket.gethostname()} in {path}."
+        return f"It could not be saved: {type(error).__name__}."
+    return f"It is saved on {socket.gethostname()} in {path}."
 
 
 def _shown(value: object) -> str:

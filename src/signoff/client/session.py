@@ -25,15 +25,15 @@ CONNECT_TIMEOUT: Final = 10.0
 MARK: Final = "x-client-request-id"
 _REMEMBERED: Final = 64
 _LEFT_OPEN: Final = 4
-_CLOSED: Final = "This client was closed. Make a new one."
+_CLOSED: Final = "This client is closed. Create a new one."
 _NO_LOOP: Final = (
-    "No event loop runs in this process: it was forked in one, which stays its parent's. Here call asyncio.run(), "
-    "or use the blocking Client."
+    "No event loop is running in this process: it was forked while its parent's was. "
+    "Call asyncio.run() here, or use the blocking Client."
 )
 _FORKED: Final = "This process was forked while the stream was open: it belongs to the parent."
 
 
-class Session:
+class BlockingSession:
     """Runs flows by blocking. Safe to share between threads (each run has its own stream) and across a fork."""
 
     def __init__(
@@ -178,7 +178,7 @@ class AsyncSession:
         if (inherited := self._pools.get(loop)) is not None:
             self._left.append(inherited)
         pool = self._pools[loop] = _Pool(os.getpid(), loop, httpx2.AsyncClient(**self._options))
-        # An asynchronous generator is closed by its loop before that ends: asyncio.run() does so.
+        # An async generator is closed by its loop before that ends: asyncio.run() does so.
         pool.guard = self._guard(pool)
         await anext(pool.guard)
         return pool
@@ -282,7 +282,7 @@ if hasattr(os, "register_at_fork"):
 class _Wire:
     """One flow's connection: performs effects by blocking, and holds the stream it opened."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: BlockingSession) -> None:
         self._session = session
         self._pid = os.getpid()
         self._stream: httpx2.Response | None = None
@@ -395,8 +395,8 @@ def _options(settings: Settings, program: str) -> dict[str, Any]:
         "verify": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if plain else httpx2.create_ssl_context(),
         # A proxy from the environment cannot reach this machine's loopback.
         "trust_env": not settings.loopback,
-        # No limit: each waiting thread holds a connection, and none may wait for another's.
-        # Resting ones are dropped before a server would: a request must not meet its hanging up.
+        # No limit: each waiting thread holds a connection, and none may wait for another's. Idle ones are dropped
+        # before a server would close them during a request.
         "limits": httpx2.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=3.0),
     }
 
@@ -424,21 +424,23 @@ def _reply(request: httpx2.Request, response: httpx2.Response, body: bytes | Non
     headers = {name.lower(): value for name, value in response.headers.items()}
     if headers.get(MARK, request.headers[MARK]) != request.headers[MARK]:
         raise WrongAnswer(
-            f"The answer to {request.method} {request.url.path} was the answer to another request. "
-            "Something on the way, or in this program, mixes up connections; nothing was taken from it."
+            f"The response to {request.method} {request.url.path} belongs to another request. "
+            "A proxy, or this program, mixes up connections; it was discarded."
         )
     return HttpReply(response.status_code, headers, response.content if body is None else body)
 
 
-def _failed(error: httpx2.RequestError | RuntimeError, session: Session | AsyncSession) -> SignoffError:
+def _failed(
+    error: httpx2.RequestError | RuntimeError, session: BlockingSession | AsyncSession
+) -> SignoffError:
     settings = session.settings
     if isinstance(error, RuntimeError):
-        return ClientClosed(f"The client was closed, or its event loop was, while it was in use: {error}")
+        return ClientClosed(f"The client or its event loop was closed while in use: {error}")
     unsent = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
     why = str(error).strip() or "no words"
-    message = f"No answer from {settings.url} ({type(error).__name__}: {why})."
+    message = f"No response from {settings.url} ({type(error).__name__}: {why})."
     if "CERTIFICATE_VERIFY_FAILED" in why:
-        message += " Its certificate is not trusted here; SSL_CERT_FILE may name the authority to trust."
+        message += " Its certificate is not trusted here; set SSL_CERT_FILE to the authority to trust."
     elif unsent and settings.loopback:
         message += " Is it running? Start it with `signoff up`."
     return ConnectionFailed(message, unsent=unsent)

@@ -46,8 +46,8 @@ def find_settings(
     """
     environ = os.environ if environ is None else environ
     for name, given in (("url", url), ("api_key", api_key)):
-        if given is not None and not given.strip():  # another server or key must not stand in for it
-            raise NotConfigured(f"The argument {name} is empty. Give it a value, or leave it out.")
+        if given is not None and not given.strip():  # never use another server or key than this one
+            raise NotConfigured(f"The argument {name} is empty. Give it a value, or omit it.")
     key = api_key or _key_from(environ)
     named = url or environ.get("SIGNOFF_URL")
     address = _checked_url(named, "the argument url" if url else "SIGNOFF_URL") if named else None
@@ -82,7 +82,7 @@ def _key_from(environ: Mapping[str, str]) -> str | None:
             f"SIGNOFF_API_KEY_FILE names {path!r}, which cannot be read ({type(error).__name__})."
         ) from None
     if not key:
-        raise NotConfigured(f"SIGNOFF_API_KEY_FILE names {path!r}, which holds no key.")
+        raise NotConfigured(f"SIGNOFF_API_KEY_FILE names {path!r}, which contains no key.")
     return key
 
 
@@ -106,7 +106,7 @@ def _stored(path: Path, walked: bool, looked: list[str]) -> Settings | None:
         owner = path.stat().st_uid
         text = path.read_text("utf-8")
     except FileNotFoundError:
-        looked.append(f"{path}: not there")
+        looked.append(f"{path}: not found")
         return None
     except (OSError, ValueError) as error:
         looked.append(f"{path}: cannot be read ({error.__class__.__name__})")
@@ -148,19 +148,19 @@ def _checked_url(url: str, source: str) -> str:
         sound = False
     if sound and parts.username is not None:
         raise NotConfigured(
-            f"The address in {source} holds a user name, and is shown in messages: leave it out."
+            f"The address in {source} contains a user name, and is shown in messages: remove it."
         )
     if not sound:
-        # What holds an @ may hold a password.
+        # A text with an @ may contain a password.
         shown = f"The address in {source}" if "@" in url else f"{url!r} ({source})"
-        raise NotConfigured(f"{shown} is not an address such as http://127.0.0.1:8100.")
+        raise NotConfigured(f"{shown} is not a URL such as http://127.0.0.1:8100.")
     return url
 
 
 def _checked_key(key: str) -> str:
     key = key.strip()
     if not key.isascii() or not key.isprintable() or " " in key or not key:
-        raise NotConfigured("The API key holds characters that no key has; copy it again.")
+        raise NotConfigured("The API key contains invalid characters; copy it again.")
     return key
 
 
@@ -179,10 +179,10 @@ def _explain(address: str | None, has_key: bool, looked: list[str]) -> str:
     if address:
         first = f"There is no API key for {address}."
         wanted = "the argument api_key, SIGNOFF_API_KEY, SIGNOFF_API_KEY_FILE"
-        remedy = "Pass api_key=..., or set SIGNOFF_API_KEY; `signoff keys create` on the server makes one."
+        remedy = "Pass api_key=..., or set SIGNOFF_API_KEY; `signoff keys create` on the server creates one."
     else:
         first = "No Signoff server was found" + ("." if not has_key else ", though there is an API key.")
         wanted = "the argument url, SIGNOFF_URL"
         remedy = "Start one with `signoff up` in this folder, or set SIGNOFF_URL and SIGNOFF_API_KEY."
     places = "\n".join(f"  - {line}" for line in [f"{wanted}: not set", *looked])
-    return f"{first} Looked at:\n{places}\n{remedy}"
+    return f"{first} Searched:\n{places}\n{remedy}"

@@ -123,7 +123,7 @@ class Follower:
         if self.end.left > 0:
             yield from self.follow()
         while True:
-            # What is over can be read even when the time to wait for it has just passed.
+            # A finished intent can be read even if the time to wait for it has just passed.
             end = MonotonicDeadline(max(self.end.left, 1.0), self._retries.clock)
             result = yield from self._fetch(calls.get_result(self.intent_id), end)
             self.status = result.status
@@ -131,7 +131,7 @@ class Follower:
                 whole = result.get("parent_intent_id")
                 if not isinstance(whole, str) or not whole:
                     return result
-                # a step that is over says nothing of how the request ended
+                # the end of a step is not the end of the request
                 return (yield from Follower(whole, 0, self.end.left, self._retries).result())
             self._check()
             yield Pause(min(FIRST_PAUSE, self.end.left))
@@ -197,7 +197,7 @@ class Follower:
         if not event.seq:
             raise not_signoff(200, frame.data.encode())
         if event.intent_id and not calls.same_subject(event.intent_id, self.intent_id):
-            raise WrongAnswer(f"Following intent {self.intent_id}, got an event of {event.intent_id}.")
+            raise WrongAnswer(f"Following intent {self.intent_id}, received an event of {event.intent_id}.")
         return event
 
     def _progress(self, event: Event) -> None:
@@ -214,7 +214,7 @@ class Follower:
 
     def _suffer(self, failure: SignoffError) -> float:
         if self._trouble is None:
-            log.warning("lost the stream of intent %s, will go on from there: %s", self.intent_id, failure)
+            log.warning("lost the stream of intent %s, will resume: %s", self.intent_id, failure)
         self._trouble = failure
         return self._backoff.after(failure)
 
@@ -223,10 +223,10 @@ class Follower:
             raise self._late() from self._trouble
 
     def _late(self) -> WaitTimeout:
-        seen = f"it was {self.status} when last heard of" if self.status else "nothing was heard of it"
-        why = f" The server could not be followed: {self._trouble}" if self._trouble is not None else ""
+        seen = f"it was {self.status} when last seen" if self.status else "no event was received"
+        why = f" The event stream failed: {self._trouble}" if self._trouble is not None else ""
         return WaitTimeout(
-            f"No result of intent {self.intent_id} in time: {seen}. It goes on; wait for it again.{why}",
+            f"No result of intent {self.intent_id} in time: {seen}. It continues; wait for it again.{why}",
             intent_id=self.intent_id,
             status=self.status,
             since=self.since,

@@ -10,7 +10,7 @@ from signoff.client.calls import ApiCall, T
 from signoff.client.flow import Retries, perform
 from signoff.client.methods import Blocking
 from signoff.client.resources import ClientMethods, Directory, Tasks
-from signoff.client.session import PROGRAM, Session
+from signoff.client.session import PROGRAM, BlockingSession
 from signoff.client.settings import find_settings
 from signoff.client.stream import Follower
 from signoff.client.types import Event
@@ -37,7 +37,7 @@ class Client(ClientMethods, Blocking):
         transport: httpx2.BaseTransport | None = None,
     ) -> None:
         self.settings = find_settings(url, api_key)
-        super().__init__(Session(self.settings, program, transport), Retries(timeout, retry_for))
+        super().__init__(BlockingSession(self.settings, program, transport), Retries(timeout, retry_for))
         self.tasks = Tasks(self.session, self.retries)
         self.directory = Directory(self.session, self.retries)
 

@@ -104,7 +104,7 @@ class Result(Intent, eq=False, kw_only=True):
         return IntentTimedOut if code == "step_timeout" else IntentFailed
 
 
-# Why an intent failed, by its error's code (the ending where there is none): what is raised, and its ending.
+# The exception for a failed intent by its error's code (or its ending), with its ending.
 _FAILURES: Final[dict[str, tuple[type[IntentFailed], str]]] = {
     "human_rejected": (IntentRejected, "rejected"),
     "rejected": (IntentRejected, "rejected"),
@@ -149,7 +149,7 @@ class Delivery(Record, wire.deliveries.DeliveryOut, eq=False, kw_only=True):
     max_report_bytes: int = 0
     lease_lost: threading.Event = field(default_factory=threading.Event)
 
-    if TYPE_CHECKING:  # for tests of a function: every field may be left out
+    if TYPE_CHECKING:  # for tests of a handler: every field may be omitted
 
         def __init__(self, **fields: Any) -> None: ...
 

@@ -37,7 +37,7 @@ log = logging.getLogger("signoff")
 T = TypeVar("T")
 ResultReducer = Callable[[Delivery, Mapping[str, Any]], Given | Awaitable[Given]]
 LONG_POLL: Final = 25
-# How long a stopping agent waits for the claim under way: dropping an answer costs a whole lease.
+# How long a stopping agent waits for the current claim: dropping its response costs a whole lease.
 LINGER: Final = 0.5
 REPORT_FOR: Final = 600.0
 
@@ -142,7 +142,7 @@ class WorkerLoop:
             if free == 0:
                 await self._or_stop(asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED))
                 continue
-            # The first answer is asked for at once: whoever looks wants to know that there is a connection.
+            # The first response is requested without waiting, to report the connection soon.
             first = trouble or not connected
             try:
                 claimed = await self._claim(free, 0 if first else LONG_POLL)
@@ -150,7 +150,7 @@ class WorkerLoop:
                 if not _passes(failure):
                     raise
                 if not trouble:
-                    log.warning("agent %s gets no work, will go on asking: %s", self._terms.address, failure)
+                    log.warning("agent %s gets no work, still trying: %s", self._terms.address, failure)
                 trouble = True
                 await self._or_stop(asyncio.sleep(backoff.after(failure)))
             else:
@@ -162,7 +162,7 @@ class WorkerLoop:
 
     def _say(self, claimed: calls.ClaimedDeliveries, again: bool) -> None:
         """One line for the person who started this: on stderr, or in the log if the program has set one up."""
-        types = ", ".join(self._functions) or "no types: it has no functions"
+        types = ", ".join(self._functions) or "no types: it has no handlers"
         line = f"{'reconnected' if again else 'connected'} to {self._session.settings.url}"
         line += f" as {claimed.agent or self._terms.address}, waiting for work ({types})"
         if claimed.notice:
@@ -186,7 +186,7 @@ class WorkerLoop:
                 self._running.add(task)
                 task.add_done_callback(self._running.discard)
         if wait and got and not got.deliveries and self._retries.clock() - began < 1.0:
-            # An empty answer before the long poll's time: a server about to stop. Do not hammer it.
+            # An empty response before the long poll's time: a server about to stop. Do not hammer it.
             await self._or_stop(asyncio.sleep(self._retries.chance()))
         return got
 
@@ -208,7 +208,7 @@ class WorkerLoop:
         try:
             await self._session.run(persist(calls.release(delivery), self._retries, self._for(1.0)))
         except SignoffError as failure:
-            log.warning("could not give %s back, it is left to its lease: %s", _name(delivery), failure)
+            log.warning("could not release %s, its lease will expire: %s", _name(delivery), failure)
 
     async def _do(self, delivery: Delivery) -> None:
         keeping = asyncio.create_task(self._keep(delivery))
@@ -231,7 +231,7 @@ class WorkerLoop:
             began = clock()
             self._handlers.watch()
             if began >= until and not delivery.lease_lost.is_set():
-                # This process was stopped, or its machine asleep: another may have the step by now.
+                # This process was stopped, or its machine asleep: another worker may have the step by now.
                 delivery.lease_lost.set()
             try:
                 end = self._for(max(until - began, lease / 3))
@@ -243,15 +243,15 @@ class WorkerLoop:
                 if not _passes(failure):
                     return
             else:
-                # Renewed under the same token: nobody else was given it meanwhile.
+                # Renewed under the same token: no other worker got it meanwhile.
                 delivery.lease_lost.clear()
                 until = began + lease
 
     async def _outcome(self, delivery: Delivery) -> calls.ApiCall[None]:
         function = self._functions.get(delivery.type) or self._functions.get("*")
         if function is None:
-            log.error("agent %s has no function for %s", self._terms.address, delivery.type)
-            why = f"This agent has no function for {delivery.type}."
+            log.error("agent %s has no handler for %s", self._terms.address, delivery.type)
+            why = f"This agent has no handler for {delivery.type}."
             return calls.report_fault(delivery, "unknown_intent_type", why, True)
         named = name_of(function)
         try:
@@ -263,16 +263,18 @@ class WorkerLoop:
             task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
                 raise
-            if self._aborted and isinstance(error, KeyboardInterrupt):  # cut off: no failure of the function
+            if self._aborted and isinstance(
+                error, KeyboardInterrupt
+            ):  # interrupted: not a failure of the handler
                 raise asyncio.CancelledError from error
             log.warning("%s raised %s", _name(delivery), type(error).__name__, exc_info=error)
             message = f"{type(error).__name__}: {_text_of(error)}"
             return calls.report_fault(delivery, "agent_error", message, True)
         try:
             return await self._fitting(delivery, named, given)
-        except Exception as error:  # the work is done: whatever its result is, it must not be done again
+        except Exception as error:  # the work is done: whatever its result is, it must not be repeated
             log.warning("the result of %s cannot be read", _name(delivery), exc_info=error)
-            why = f"Handler {named} returned what cannot be read: {type(error).__name__}."
+            why = f"Handler {named} returned a value that cannot be read: {type(error).__name__}."
             return _invalid(delivery, why, given)
 
     async def _fitting(self, delivery: Delivery, named: str, given: object) -> calls.ApiCall[None]:
@@ -281,7 +283,7 @@ class WorkerLoop:
         if isinstance(given, Mapping) and self._shrink and _size(delivery, given) > _most(delivery):
             try:
                 given = await self._handlers.call(partial(_swapped, self._shrink, given), delivery)
-            except Exception as error:  # the work is done: it must not be done again because of this
+            except Exception as error:  # the work is done: it must not be repeated because of this
                 log.warning(
                     "on_large_result of %s raised %s", _name(delivery), type(error).__name__, exc_info=error
                 )
@@ -291,11 +293,13 @@ class WorkerLoop:
                 delivery, f"Handler {named} returned {type(given).__name__}, not a mapping.", given
             )
         if why := fault_in(given):
-            return _invalid(delivery, f"Handler {named} returned what JSON cannot say: {why}.", given)
+            return _invalid(
+                delivery, f"Handler {named} returned a value that is not valid JSON: {why}.", given
+            )
         report = calls.report_result(delivery, dict(given))
         size, most = len(report.content or b""), _most(delivery)
         if size > most:
-            why = f"The result of handler {named} takes {size} bytes; this server stores at most {most} of a report."
+            why = f"The result of handler {named} is {size} bytes; this server accepts reports of at most {most}."
             return _unstored(delivery, "result_too_large", why, given)
         return report
 

@@ -34,7 +34,7 @@ def split_ref(ref: str) -> tuple[str, int]:
     """(intent id, step run) of any of our ids; NotFound for text that cannot be one."""
     ref = ref.lower()
     if not _UUID.fullmatch(ref):
-        raise NotFound("not_found", f"There is nothing with the id {ref[:64]!r}.", hint="Ids are UUIDs.")
+        raise NotFound("not_found", f"Nothing has the id {ref[:64]!r}.", hint="Ids are UUIDs.")
     return f"{ref[:-4]}0000", int(ref[-4:], 16)
 
 

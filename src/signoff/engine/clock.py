@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-# An answer that was long on its way, or waited for a lock, says too early a time; the latest of a while is the best.
+# A response that was delayed, or waited for a lock, reports too early a time; the latest of a while is the best.
 _BEST_FOR: Final = 30.0
 
 

@@ -17,7 +17,7 @@ from signoff.core.intent.advance import Change
 
 log = logging.getLogger("signoff.feed")
 
-_PAUSE: Final = 0.002  # seconds; more is heard as delay, less costs more announcements than it saves
+_PAUSE: Final = 0.002  # seconds; more is noticed as a delay, less costs more announcements than it saves
 _BACKLOG: Final = 10_000
 _UNHEARD: Final = 100
 Announce = Callable[[Sequence[str]], Coroutine[Any, Any, None]]

@@ -12,7 +12,7 @@ from signoff.core.plan.schedules import LOOP
 log = logging.getLogger("signoff.loop")
 
 _TRIES = 3
-_LONGEST_TURN = 300.0  # no turn has so much to wait for: every send and every statement has a time limit
+_LONGEST_TURN = 300.0  # no turn can take this long: every send and every statement has a timeout
 
 
 class Loop:
@@ -34,7 +34,7 @@ class Loop:
         self._rest = rest
         self._nudge = asyncio.Event()
         self._clock = clock
-        self._began: float | None = None  # the turn under way
+        self._began: float | None = None  # the current turn
         self.failures = 0
         self._outage = False
 

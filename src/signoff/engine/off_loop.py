@@ -1,4 +1,4 @@
-"""Long work, done beside the event loop: whoever denies, cancels or revokes meanwhile is answered."""
+"""Long work of a request, off the event loop: requests that reject, cancel or revoke are answered meanwhile."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,21 +10,21 @@ from signoff.engine.directory.snapshot import Snapshot
 
 T = TypeVar("T")
 
-# People of a workspace from which on saying who will be told when is long work.
+# The number of people in a workspace from which computing who will be notified when is long work.
 _MANY: Final = 50
 # Bytes of JSON up to which masking, comparing and searching it is short work: some milliseconds at the worst.
 SHORT: Final = 4 * 1024
 
 
 class Aside:
-    """Of one actor one piece of work at a time: whoever asks for many waits for their own, and keeps nobody waiting."""
+    """One piece of work per actor at a time: an actor who asks for many waits for their own, and delays nobody else."""
 
     def __init__(self) -> None:
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def run(self, who: Actor | str, work: Callable[[], T], size: int = SHORT + 1) -> T:
-        """What ``work`` gives, from a thread; it changes nothing. ``size``: the bytes of JSON that it looks at; short
-        work is done at once.
+        """The result of ``work``, from a thread; it changes nothing. ``size``: the bytes of JSON that it reads; short
+        work is done immediately.
         """
         if size <= SHORT:
             return work()
@@ -34,5 +34,5 @@ class Aside:
 
 
 def populous(directory: Snapshot) -> bool:
-    """Whether whatever asks of everybody here is long work."""
+    """Whether going through all people of this workspace is long work."""
     return len(directory.people) > _MANY

@@ -19,7 +19,7 @@ from signoff.engine.commit.engine import Engine
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.view import View
 
-VALID_FOR = timedelta(hours=24)  # how long a yes may be used for a rerun
+VALID_FOR = timedelta(hours=24)  # how long an approval may be used for a rerun
 
 
 class Reruns:
@@ -37,7 +37,7 @@ class Reruns:
             return known
         refuse_deleted(source, payload)
         digest = hashlib.sha256(payload).hexdigest()
-        # the newest moment that is surely past: the database's own is asked when it is committed
+        # the latest time that has certainly passed: the database's clock is checked at commit
         carried = carried_over(source, facts, digest, source.updated_at)
         _refuse_changed(source, directory)
         command = Submit(
@@ -61,7 +61,7 @@ class Reruns:
         )  # fmt: skip
         try:
             return await self._engine.rerun(actor, source.id, command, payload, directory)
-        except Conflict as conflict:  # another server was faster: what it has made is the answer
+        except Conflict as conflict:  # another server was faster: return its intent
             known = (
                 await self._known(actor, new_id)
                 if conflict.code in ("write_conflict", "already_rerun")
@@ -83,14 +83,14 @@ def _refuse_changed(source: Intent, directory: Snapshot) -> None:
         workflow is not None and workflow.applied_at > source.created_at
     ):
         raise refused(
-            "workflow_changed", f"The workflow of {source.type} has changed since this was asked for."
+            "workflow_changed", f"The workflow of {source.type} has changed since this was submitted."
         )
     for step in source.plan.steps:
         if not isinstance(step, HumanStep):
             continue
         name = step.task.policy.partition("@")[0]
         if not governed and name != directory.workspace.default_policy:
-            raise refused("policy_changed", "Requests of this type come under another policy today.")
+            raise refused("policy_changed", "Requests of this type now have another policy.")
         today = directory.policies.get(name)
         if name and (today is None or today.name != step.task.policy):
             raise refused("policy_changed", f"Policy {name} has changed since this was decided.")

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("signoff.apprise")
 
-# Services whose address is theirs.
+# Services with fixed hosts.
 _SERVICES: Final = frozenset(
     {"discord", "slack", "tgram", "msteams", "workflow", "workflows", "gchat", "pover", "pbul", "wxteams", "zulip",
      "pagerduty", "opsgenie", "twilio", "sns", "ses", "mailgun", "sendgrid", "line", "victorops", "splunk", "prowl",
      "join", "flock", "guilded", "signl4", "spike", "mailersend", "resend", "postmark", "simplepush", "pushy"}
 )  # fmt: skip
-# Services that somebody runs at a host of the URL.
+# Services hosted at the host in the URL.
 _HOSTED: Final = frozenset(
     {"ntfy", "ntfys", "gotify", "gotifys", "mmost", "mmosts", "rocket", "rockets", "matrix", "matrixs", "ncloud",
      "nclouds", "nctalk", "nctalks"}
@@ -58,7 +58,7 @@ def parse_urls(text: str) -> tuple[str, ...]:
 def name_of(url: str) -> str:
     """The display name of an address: its service and host, and a fingerprint, as the rest is secret."""
     parts = urlsplit(url)
-    # Without a path it is a topic, and no host.
+    # Without a path it is a topic, and not a host.
     hosted = parts.scheme.lower() in _HOSTED and (parts.path.strip("/") or parts.fragment)
     where = shown_url(url) if hosted else f"{parts.scheme}://\u2026"
     return f"{where} #{sha256(url.encode()).hexdigest()[:_SHOWN]}"
@@ -87,7 +87,7 @@ class Apprise:
             raise NotSent("the service did not accept it; Apprise's error is in the server's log")
 
     def _notify(self, urls: Sequence[str], title: str, body: str) -> bool:
-        import apprise  # half a second and 20 MB: when it is first needed
+        import apprise  # half a second and 20 MB: imported on first use
 
         asset = apprise.AppriseAsset(
             app_id="Signoff", app_url="", plugin_paths=[], interpret_escapes=False, http_redirects=False

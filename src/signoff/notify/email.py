@@ -39,12 +39,12 @@ if TYPE_CHECKING:
     from signoff.notify.personal_message import PersonalMessage
 
 _TIMEOUT: Final = 20.0
-_ALTOGETHER: Final = 45.0  # less than the outbox holds a row for
+_ALTOGETHER: Final = 45.0  # less than the time for which the outbox holds a row
 _CONNECTIONS: Final = 4
 _IDLE: Final = 20.0
 _LONGEST_SUBJECT: Final = 150
-_LONGEST_SAID: Final = 200  # of a mail server's own words
-# The older of Python's two mail policies: it takes values as they are, and a fifth of the time.
+_LONGEST_SAID: Final = 200  # of a mail server's own text
+# The older of Python's two mail policies: it takes values unchanged, in a fifth of the time.
 _WIRE: Final = compat32.clone(linesep="\r\n")
 
 
@@ -139,7 +139,7 @@ class Email:
         except aiosmtplib.SMTPResponseException as error:
             raise NotSent(f"{self._smtp.host} answered {_said(error)}") from error
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-            raise NotSent(f"no mail could be given to {self._smtp.host} ({type(error).__name__})") from error
+            raise NotSent(f"no mail could be sent to {self._smtp.host} ({type(error).__name__})") from error
         return message_id(message, self._smtp)
 
     async def _send(self, to: str, mail: bytes) -> None:
@@ -208,7 +208,7 @@ def compose(message: "PersonalMessage", smtp: Smtp) -> bytes:
     if not _mailbox(message.to):
         raise NotSent("there is no valid e-mail address", permanent=True)
     mail = MIMEMultipart("alternative")
-    # A root that was never sent itself: all mails of a task to one person name it, whichever arrived first.
+    # A root that was never sent: all mails about a task to one person reference it, whichever arrives first.
     root = f"<{message.thread}@{smtp.domain}>"
     subject = one_line(f"{message.headline}: {message.question}", _LONGEST_SUBJECT)
     for name, value in (

@@ -26,7 +26,7 @@ from signoff.store.rows import (
 )
 from signoff.store.work import Changed, Loaded, NewIntent, Writes
 
-STEP = 2  # cursors are even on the wire: odd numbers stay free for what AXP puts between two events
+STEP = 2  # cursors are even on the wire: odd numbers are left for what AXP puts between two events
 Agent = tuple[str, str]
 
 
@@ -85,7 +85,7 @@ def build(writes: Writes, plans: Plans, starts: dict[Agent, int], now: datetime)
     batch.events = [fact_row(sealed) for sealed in writes.facts]
     batch.replies = [reply_row(reply) for reply in writes.replies]
     batch.outbox = [outgoing_row(out) for out in writes.outbox]
-    # Every writer meets rows that it has not locked yet in one order, so that no two wait for each other.
+    # Every writer locks further rows in the same order, so that there are no deadlocks.
     batch.plans.sort(key=itemgetter(0))
     batch.replies.sort(key=itemgetter(0, 1, 2, 3))
     return batch

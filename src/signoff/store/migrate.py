@@ -45,7 +45,7 @@ def refuse_other(dialect: str, applied: int | None) -> None:
         raise Refused(
             "schema_older",
             f"The database has schema {applied or 'none'}; this release reads schema {steps[-1].version}.",
-            hint="Run: signoff db migrate; a server of this release does so when it starts.",
+            hint="Run: signoff db migrate; a server of this release does this at start.",
         )
 
 

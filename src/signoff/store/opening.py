@@ -20,7 +20,7 @@ def open_store(
 
     wall: the system clock, which is SQLite's database time (PostgreSQL has its own);
     hear: in place of ``clock`` if the database has its own clock;
-    listen: False where a connection pooler in between cannot pass notifications on.
+    listen: False if a connection pooler cannot pass notifications on.
     """
     scheme, _, rest = url.partition("://")
     if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
@@ -33,7 +33,7 @@ def open_store(
         return PostgresStore(url, clock=hear or clock, listen=listen)
     raise Refused(
         "invalid_database_url",
-        f"There is no database for {f'{scheme[:20]}://' if rest else 'such'} addresses.",
+        f"There is no database type for {f'{scheme[:20]}://' if rest else 'such'} addresses.",
         field="database",
         hint="Write sqlite:///path/to/file.db or postgresql://user:password@host/name.",
     )

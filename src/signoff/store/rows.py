@@ -53,7 +53,7 @@ def plan_digest(plan: Plan) -> str:
     return hashlib.sha256(encode_plan(plan)).hexdigest()
 
 
-# For so long a server trusts that a plan that it wrote is kept; then it says once more that the plan is needed.
+# How long a server trusts that a plan that it wrote still exists; after that it requests the plan again.
 TRUST: Final = timedelta(minutes=10)
 
 
@@ -116,7 +116,7 @@ def intent_of(row: Row, plans: dict[str, Plan]) -> Intent:
 UNREADABLE: Final = (
     msgspec.DecodeError,
     KeyError,
-)  # what ``intent_of`` raises for a damaged row or a missing plan
+)  # the exceptions of ``intent_of`` for a damaged row or a missing plan
 
 
 def readable(row: Row, plans: dict[str, Plan]) -> bool:

@@ -92,8 +92,8 @@ OUTBOX: Final = Table(
     },
 )
 
-# What is named anew may not be forgotten. The row is locked even where nothing changes, so whoever forgets plans
-# comes before this, and the plan is written again, or after it, and sees what names it.
+# A plan that is referenced again must not be deleted. The row is locked even if nothing changes, so a deletion comes
+# either before this, and the plan is written again, or after it, and sees the reference.
 KEEP_PLAN: Final = """
 on conflict (digest) do update set forget_at = null where plans.forget_at is not null
 """
@@ -101,7 +101,7 @@ NEXT_CURSORS: Final = """
 on conflict (workspace, agent) do update set seq = cursors.seq + excluded.seq returning workspace, agent, seq
 """
 _FINAL: Final = "('COMPLETED', 'FAILED', 'CANCELED', 'TIMED_OUT')"
-# Until when a reply stands: for as long as its intent is open, and its life after that ended. ``i`` is the intent.
+# When a reply expires: as long as its intent is open, and for its lifetime after that. ``i`` is the intent.
 _STANDS_UNTIL: Final = f"""case
     when i.id is null or (i.status in {_FINAL} and i.updated_at + r.life < r.expires_at) then r.expires_at
     when i.status in {_FINAL} then i.updated_at + r.life
@@ -109,7 +109,7 @@ _STANDS_UNTIL: Final = f"""case
 _REPLIES: Final = "replies r left join intents i on i.id = r.intent_id"
 _THIS_REPLY: Final = """r.workspace = excluded.workspace and r.actor = excluded.actor and r.route = excluded.route
     and r.key = excluded.key"""
-# A live reply under the same key makes the insert fail on its null body: another transaction answered first.
+# A valid reply under the same key makes the insert fail on its null body: another transaction answered first.
 REPLACE_EXPIRED: Final = f"""
 on conflict (workspace, actor, route, key) do update set
     fingerprint = excluded.fingerprint,
@@ -180,7 +180,7 @@ LISTED_WHERE: Final = {
     "after": "id > :after",
     "older_than": "updated_at < :older_than",
 }
-# As the partial index says it.
+# As in the partial index.
 OPEN_OF: Final = """
 select count(*) from (
     select 1 from intents where workspace = :workspace and requester = :requester
@@ -190,7 +190,7 @@ select count(*) from (
 PARTY: Final = ("requester = :party", "to_agent = :party")
 OWNER: Final = ("reply_to = :owner", "to_agent = :owner")
 
-# ---- giving READY deliveries a new place in their agent's stream
+# ---- giving READY deliveries a new position in their agent's stream
 
 REDELIVER_LOCK: Final = """
 select id from intents where id in :ids and workspace = :workspace and agent = :agent order by id for update
@@ -210,14 +210,14 @@ update intents set cursor = (
 ) where id in :ids and workspace = :workspace and agent = :agent
 """
 
-# ---- what went out on an agent's stream and is not read yet
+# ---- deliveries sent on an agent's stream and not read yet
 
 PUT_SHOWN: Final = """
 insert into unread (workspace, agent, intent_id, cursor, shown_at)
 values (:workspace, :agent, :intent_id, :cursor, :shown_at)
 on conflict (workspace, agent, intent_id) do update set cursor = excluded.cursor, shown_at = excluded.shown_at
 """
-# ``up``: whether it is still the delivery that was shown, and claimable.
+# ``up``: whether it is still the delivery that was sent, and claimable.
 SHOWN: Final = """
 select s.intent_id, s.cursor, s.shown_at, case when i.cursor = s.cursor and i.agent = s.agent then 1 else 0 end as up
 from unread s left join intents i on i.id = s.intent_id
@@ -230,7 +230,7 @@ FORGET_SHOWN: Final = """
 delete from unread where workspace = :workspace and agent = :agent and intent_id in :ids
 """
 
-# ---- forgetting
+# ---- retention
 
 FORGETTABLE: Final = """
 select id, plan from intents
@@ -243,7 +243,7 @@ select id, updated_at from intents
 where status in ('COMPLETED', 'FAILED', 'CANCELED', 'TIMED_OUT') and updated_at >= :since and updated_at < :before
 order by updated_at limit :limit
 """
-# An empty payload is one that was forgotten: what was submitted is at least {}.
+# An empty payload was deleted: a submitted one is at least {}.
 FORGET_PAYLOADS: Final = (
     "update submissions set payload = substr(payload, 1, 0) where intent_id in :ids and length(payload) > 0"
     " returning intent_id",
@@ -257,7 +257,7 @@ FORGET: Final = (
     "delete from messages where intent_id in :ids",
     "delete from showings where intent_id in :ids",
     "delete from intents where id in :ids returning id",
-    # Locked in order, as batches that name plans lock them, and last, for those lock intents first.
+    # Locked in order, like the plans of a batch, and last, because batches lock intents first.
     """
     with named as materialized (select digest from plans where digest in :plans order by digest for update)
     update plans set forget_at = :forget_at where digest in (select digest from named)
@@ -269,14 +269,14 @@ with due as materialized (
 )"""
 _NAMED: Final = """(exists (select 1 from intents where intents.plan = plans.digest)
     or exists (select 1 from workflows where workflows.plan_digest = plans.digest))"""
-# Whatever still names a plan says so again when it goes itself.
+# Remaining references to a plan mark it again when they are deleted themselves.
 FORGET_PLANS: Final = (
     f"{_DUE_PLANS} update plans set forget_at = null where digest in (select digest from due) and {_NAMED}"
     " returning digest",
     f"{_DUE_PLANS} delete from plans where digest in (select digest from due) and not {_NAMED}"
     " returning digest",
 )
-# What still stands though its own time is over gets a new time, so that it is not looked at in each sweep.
+# An expired row that is still needed gets a new time, so that it is not checked in each run.
 RENEW_REPLIES: Final = f"""
 with standing as materialized (
     select r.workspace, r.actor, r.route, r.key,
@@ -322,7 +322,7 @@ OUTBOX_LISTING: Final = f"""
 select {OUTBOX_COLUMNS} from outbox where workspace = :workspace order by id desc limit :limit
 """
 
-# ---- the directory: what is not a plain select or insert of ``entries``
+# ---- the directory: statements other than a plain select or insert of ``entries``
 
 LATEST_VERSION: Final = """version = (
     select max(v.version) from workflows v where v.workspace = w.workspace and v.intent_type = w.intent_type
@@ -343,8 +343,8 @@ LATEST_POLICY: Final = """version = (
 OLD_PAYLOADS: Final = """
 select revision, payload from revisions where intent_id = :id and length(payload) > 0 order by revision
 """
-# Takes its numbers, and the workspace's lock with them: whoever changes it too waits here. A ``since`` that is not the
-# last change any more is refused by the column's check.
+# Assigns the numbers and takes the workspace's lock, so that concurrent changes wait here. A ``since`` that is no
+# longer the last change is refused by the column's check.
 NUMBER_CHANGES: Final = """
 update workspaces set
     last_change = case when cast(:since as bigint) in (-1, last_change) then last_change + :count else -1 end
@@ -353,8 +353,8 @@ where id = :workspace
 NUMBERED: Final = "(select last_change from workspaces where id = :workspace) - :number"
 
 PING: Final = "select 1"
-# A write that changes nothing: a full disk, or a standby that only reads, refuses it.
+# A write without effect: a full disk, or a read-only standby, refuses it.
 PROBE: Final = "update workspaces set name = name where id = (select min(id) from workspaces)"
 
-# Answered by few rows under a key: where reading is a function call, it is not worth another thread.
+# Answered by a few rows under a key: if reading is a function call, another thread does not pay off.
 QUICK: Final = frozenset({STORED_ONE, HISTORY, DELIVERIES, PLAN, NEXT_WAKE})

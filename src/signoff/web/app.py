@@ -15,7 +15,7 @@ from signoff.web.http.endpoint import EndpointHandler, NotFoundHandler
 from signoff.web.pages.routes import inbox_routes
 from signoff.web.state import AppState
 
-# Of AXP and not spoken here, where a parameter before it or in its place would take its last words for a name.
+# AXP's paths that are not supported, and whose last segments a parameter would otherwise take as a name.
 ABSENT: Final = (
     *(
         f"/v1/agents/{{address:path}}/{last}{more}"
@@ -37,9 +37,7 @@ def api_routes(state: AppState) -> list[Route]:
     for row in (*ENDPOINTS, *PAGES):
         paths.setdefault(row.path, {})[row.method] = row
     routes = [Route(path, EndpointHandler(state, methods)) for path, methods in paths.items()]
-    for (
-        path
-    ) in ABSENT:  # right before the first route that would take it, behind those that are asked for most
+    for path in ABSENT:  # directly before the first route that would match it, after the most frequent ones
         taken = next(at for at, route in enumerate(routes) if route.path_regex.match(path))
         routes.insert(taken, Route(path, NotFoundHandler(state)))
     return routes
@@ -56,7 +54,7 @@ class PrefixRouter:
         self._rest = Router(rest, redirect_slashes=False, default=nowhere)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # Straight to the door: each frame on the way would be held by every open stream. Parameters are plain text.
+        # Directly to the handler: each frame on the way would be held by every open stream. Parameters are plain text.
         path = scope["path"]
         for route in self.routes.get(prefix_of(path), ()):
             found = route.path_regex.match(path)

@@ -1,7 +1,7 @@
-"""Under which host names pages may be opened, and who is behind a proxy.
+"""The host names under which pages may be opened, and the client address behind a proxy.
 
-A page that answered to every name would serve whoever points a name of theirs at this server (DNS rebinding), and a
-link made of the name would lead anywhere. API, probes and metrics take no cookie and are reached by any name.
+A page that answered to every name would be open to DNS rebinding, and links could lead to a foreign host. API, probes
+and metrics use no cookie and may be reached under any name.
 """
 
 import ipaddress
@@ -22,7 +22,7 @@ _MOST_HOPS: Final = 32
 
 
 def name_of(netloc: str) -> str:
-    """The host of ``host:port`` in small letters, one name for all of loopback; "" for what is no host."""
+    """The host of ``host:port`` in lower case, one name for all of loopback; "" if it is not a host."""
     found = _HOST.fullmatch(netloc)
     if found is None:
         return ""
@@ -41,12 +41,12 @@ def check_host(headers: Sequence[Header], base_url: str, allowed: tuple[str, ...
     """The Host header of a request for a page; raises Malformed without exactly one, Misdirected for a foreign one."""
     given = [value for name, value in headers if name == b"host"]
     if len(given) != 1:
-        raise Malformed("host_required", "A request for a page names exactly one host.")
+        raise Malformed("host_required", "A request for a page must name exactly one host.")
     host = given[0].decode("latin-1")
     name = name_of(host)
     if not name or name not in own_names(base_url, allowed):
         raise Misdirected(
-            "unknown_host", "This server's pages are not reached by this host name.",
+            "unknown_host", "This server's pages are not served under this host name.",
             hint="Open the address in base_url; further names are set by allowed_hosts (SIGNOFF_ALLOWED_HOSTS).",
         )  # fmt: skip
     return host.lower()
@@ -54,14 +54,14 @@ def check_host(headers: Sequence[Header], base_url: str, allowed: tuple[str, ...
 
 @lru_cache(maxsize=16)
 def own_names(base_url: str, allowed: tuple[str, ...]) -> set[str]:
-    """The names by which pages may be opened."""
+    """The host names under which pages may be opened."""
     return {name_of(host) for host in (urlsplit(base_url).netloc, *allowed)} - {""}
 
 
 def caller_of(peer: str, headers: Sequence[Header], trusted: Sequence[Network]) -> str:
-    """The address of whoever asks: of the connection, or behind trusted proxies the last one that none of them is.
+    """The client's address: of the connection, or behind trusted proxies the last one that is not a trusted proxy.
 
-    Read from the right, for what stands further left was written by whoever asks.
+    Read from the right, as the client itself may have written what is further left.
     """
     if not trusted or not _within(peer, trusted):
         return peer
@@ -77,7 +77,7 @@ def caller_of(peer: str, headers: Sequence[Header], trusted: Sequence[Network]) 
 
 
 def _hops(headers: Sequence[Header]) -> list[str]:
-    """What the proxies have written, in the order in which the request passed; X-Forwarded-For where both are there."""
+    """What the proxies have written, in the order in which the request passed; X-Forwarded-For if both are there."""
     chain = b",".join(value for name, value in headers if name == b"x-forwarded-for").decode("latin-1")
     if chain:
         return chain.split(",")

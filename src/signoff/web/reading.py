@@ -20,13 +20,13 @@ RUNNING: Final = tuple(status.value for status in Status if status not in FINAL)
 
 
 async def visible(call: Call, ref: str) -> Seen:
-    """What an id names, if this caller may see it; raises NotFound otherwise."""
+    """The intent or step that an id names, if this caller may see it; raises NotFound otherwise."""
     return await call.state.view.intent(call.actor, ref)
 
 
 async def cached_or_read(call: Call, ref: str) -> Seen:
-    """The same as this process last knew it, for what is judged again on the locked row. An answer that is kept for
-    whoever repeats the request is worded from the table.
+    """The same from this process's cache, for commands that are judged again on the locked row. An answer that is
+    stored for idempotent replay is rendered from the table.
     """
     if call.header(b"idempotency-key"):
         return await visible(call, ref)
@@ -34,7 +34,7 @@ async def cached_or_read(call: Call, ref: str) -> Seen:
 
 
 def outdated(seen: Seen, done: Done) -> bool:
-    """Whether a command met the intent in another state than its caller had seen."""
+    """Whether the intent's state at the command differs from what its caller had seen."""
     before = done.change.before if done.change else None
     return before is not None and before.seq != seen.stored.intent.seq
 
@@ -64,25 +64,25 @@ async def address_of(call: Call) -> str:
 
 
 async def asks_for_work(call: Call, agent: str) -> None:
-    """Note that somebody asks for this agent's work."""
+    """Record that a worker asks for this agent's work."""
     registered = agent in (await directory_of(call)).by_address
     call.state.workers.note(call.actor.workspace, agent, call.client, registered)
 
 
 def cursor_of(call: Call) -> str:
-    """The intent after which a page goes on, "" for the first page; Invalid for what no page ever said."""
+    """The intent after which a page continues, "" for the first page; Invalid for one that no page returned."""
     said = call.query.get("cursor", "")
     try:
         return split_ref(said)[0] if said else ""
     except NotFound as error:
         raise Invalid(
-            "validation_error", f"cursor: {said[:64]!r} is no next_cursor.", field="cursor",
-            hint="Send next_cursor of the page before, as it is.",
+            "validation_error", f"cursor: {said[:64]!r} is not a next_cursor.", field="cursor",
+            hint="Send next_cursor of the previous page, unchanged.",
         ) from error  # fmt: skip
 
 
 def statuses(words: list[str], field: str = "status") -> tuple[str, ...]:
-    """Statuses in any case; ``pending`` is every one that is not final. Invalid where none is named."""
+    """Statuses in any case; ``pending`` is every one that is not final. Invalid if none is named."""
     found: dict[str, None] = {}
     for word in (word.strip().upper() for word in words):
         if word == "PENDING":
@@ -96,15 +96,15 @@ def statuses(words: list[str], field: str = "status") -> tuple[str, ...]:
 
 
 async def record_views(call: Call, *intents: Intent) -> None:
-    """A person looks at what is asked: an answer of theirs that names nothing may be for that."""
+    """Record that a person was shown these tasks: their answer without a target may be for one of them."""
     open_tasks = ((intent.id, intent.open) for intent in intents)
     shown = ((intent_id, target_of(task)) for intent_id, task in open_tasks if isinstance(task, Task))
     await call.state.engine.show(call.actor, shown)
 
 
 class TaskViewRecorder:
-    """A person reads an intent's events: each task is shown as it opens, is revised, or comes to its next stage.
-    ``since``: events up to there are left out; visit: only this step's are shown (0: all).
+    """Records what a person is shown while reading an intent's events: each task as it opens, is revised, or reaches
+    its next stage. ``since``: events up to there are left out; visit: only those of this step run (0: all).
     """
 
     def __init__(self, call: Call, intent_id: str, since: int, step_run: int) -> None:

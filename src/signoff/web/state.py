@@ -1,4 +1,4 @@
-"""What the web layer gets from ``components.py``: the engine's parts and a few facts about this process."""
+"""The state that the web layer gets from ``components.py``: the engine and a few facts about this process."""
 
 import asyncio
 import contextlib
@@ -33,13 +33,13 @@ from signoff.engine.rerun import Reruns
 from signoff.web.hosts import Network
 
 _FAILURES_WITHIN: Final = timedelta(minutes=10)
-_UNREAD: Final = 1.0  # seconds in which a body has to come to its end once the server stops
+_UNREAD: Final = 1.0  # seconds for a body to be completed once the server stops
 
 
 class WebSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """version: of the product; database: ``sqlite`` or ``postgresql``; base_url: the public address, no
-    slash; allowed_hosts: further names by which pages may be opened; trusted_proxies: who is believed about whom a
-    request comes from; max_body: the largest body in bytes of every endpoint without a limit of its own.
+    """version: of the product; database: ``sqlite`` or ``postgresql``; base_url: the public URL, without a slash;
+    allowed_hosts: further host names of the pages; trusted_proxies: whose forwarding headers are trusted; max_body: the
+    default limit of a body in bytes.
     """
 
     version: str
@@ -51,7 +51,7 @@ class WebSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """Whether this process can do its work; ``details`` say per part why not."""
+    """Whether this process is ready; ``details`` say per part why not."""
 
     ready: bool
     details: dict[str, Any] = {}
@@ -110,7 +110,7 @@ class AppState(msgspec.Struct, kw_only=True):
     _reading: set[asyncio.Task[Any]] = msgspec.field(default_factory=set)
 
     def reading(self) -> "_Reading":
-        """While a body is read: when the server stops, one that does not come to its end is not waited for."""
+        """Held while a body is read: at shutdown, an incomplete one is not waited for."""
         return _Reading(self._reading)
 
     def _leave(self) -> None:
@@ -125,7 +125,7 @@ class AppState(msgspec.Struct, kw_only=True):
     def stop(self) -> None:
         """End every open stream and long poll now."""
         if not self.stopping.is_set():
-            with contextlib.suppress(RuntimeError):  # stopped from outside of any loop
+            with contextlib.suppress(RuntimeError):  # stopped from outside the event loop
                 asyncio.get_running_loop().call_later(_UNREAD, self._leave)
         self.stopping.set()
         self.feed.hear([""])

@@ -9,8 +9,8 @@ from signoff.wire.common import ABSENT, Name, Ok, OrNone, Text, Url
 
 
 class AccountOut(Struct, kw_only=True):
-    """An agent or a service. last_seen_at: when work was last asked for as this agent, to the minute, absent if never;
-    last_seen_client: by which program; last_seen: the same in words.
+    """An agent or a service. last_seen_at: when work was last requested for this agent, to the minute, absent if never;
+    last_seen_client: by which program; last_seen: the same as text.
     """
 
     service_account_id: str
@@ -37,7 +37,7 @@ class AccountOut(Struct, kw_only=True):
 
 
 class AccountAnswer(Ok, kw_only=True):
-    """One account; ids and address stand at the top too. ``webhook_secret``: only when just made."""
+    """One account; ids and address are at the top too. ``webhook_secret``: only if just created."""
 
     service_account: AccountOut
     service_account_id: str
@@ -48,7 +48,7 @@ class AccountAnswer(Ok, kw_only=True):
 
 
 class ExistsError(Struct, kw_only=True):
-    """As the ``error`` of every refusal."""
+    """The ``error`` of every refusal."""
 
     code: str
     message: str
@@ -56,7 +56,7 @@ class ExistsError(Struct, kw_only=True):
 
 
 class AccountExists(Struct, kw_only=True):
-    """409 with the account that is there already."""
+    """409 with the existing account."""
 
     ok: bool = False
     service_account: AccountOut
@@ -85,8 +85,8 @@ class AgentsAnswer(Ok, kw_only=True):
 
 
 class CreateAccount(Struct, kw_only=True):
-    """A new agent. ``name`` may be a plain name or a whole address; org_id, workspace_id: the key's own, where given;
-    created_by_actor_id: as AXP's schema has it; the key says who makes it.
+    """A new agent. ``name`` may be a plain name or a whole address; org_id, workspace_id: the key's own, if given;
+    created_by_actor_id: accepted for AXP's schema; the key determines the creator.
     """
 
     name: str
@@ -100,7 +100,7 @@ class CreateAccount(Struct, kw_only=True):
 
 
 class ChangeAccount(Struct, kw_only=True):
-    """What may be changed; what is left out stays. ``rotate_webhook_secret``: make a new one."""
+    """The fields to change; omitted fields are unchanged. ``rotate_webhook_secret``: create a new one."""
 
     display_name: Name | None = None
     description: Annotated[str, Meta(max_length=2000)] | None = None
@@ -117,8 +117,8 @@ class Removed(Ok, kw_only=True):
 
 
 class CreateAccountKey(Struct, kw_only=True):
-    """A key for the account in the path. The other fields are AXP's; a key has no name of its own here, and the key
-    that makes it says by whom.
+    """A key for the account in the path. The other fields are AXP's and have no effect: keys have no names here, and
+    the calling key determines the creator.
     """
 
     expires_at: datetime | None = None

@@ -4,18 +4,18 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from signoff.wire.common import ABSENT, ActorRef, JsonObject, Ok, OrNone, Text
+from signoff.wire.common import ABSENT, ActorOut, JsonObject, Ok, OrNone, Text
 
 
 class AuditEventOut(Struct, kw_only=True):
-    """One link of the chain. ``body`` is the text that was hashed; ``private`` the erasable text apart from
-    it. One whose bytes are no event any more has the type ``unreadable`` and no moment.
+    """One link of the chain. ``body`` is the text that was hashed; ``private`` the erasable text apart from it. A link
+    whose bytes are no longer an event has the type ``unreadable`` and no time.
     """
 
     seq: int
     at: OrNone[datetime] = ABSENT
     type: str
-    actor: ActorRef
+    actor: ActorOut
     via: str
     summary: str
     comment: Text = ABSENT

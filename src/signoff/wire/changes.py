@@ -5,11 +5,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from signoff.wire.common import ABSENT, ActorRef, Object, Ok, OrEmpty, OrNone, PageAnswer, Strict
+from signoff.wire.common import ABSENT, ActorOut, Object, Ok, OrEmpty, OrNone, PageAnswer, Strict
 
 
 class ChangeOut(Struct, kw_only=True):
-    """What an apply does to one thing: create, change or unchanged; ``fields``: what differs."""
+    """What an apply does to one entry: create, change or unchanged; ``fields``: those that differ."""
 
     action: str
     kind: str
@@ -20,19 +20,19 @@ class ChangeOut(Struct, kw_only=True):
 
 
 class ProposalOut(Struct, kw_only=True):
-    """A change that takes a second admin, because it relaxes who decides. state: waiting, confirmed, refused, expired;
-    ``relaxations``: kind and name of what is relaxed; ``why``: the reasons in plain words.
+    """A change that needs a second admin, because it relaxes who decides. state: waiting, confirmed, refused, expired;
+    ``relaxations``: kind and name of the relaxed entries; ``why``: the reasons in plain words.
     """
 
     id: str
     state: str
-    proposed_by: ActorRef
+    proposed_by: ActorOut
     proposed_at: datetime
     expires_at: datetime
     changes: list[ChangeOut]
     relaxations: list[str]
     why: list[str]
-    ended_by: OrNone[ActorRef] = ABSENT
+    ended_by: OrNone[ActorOut] = ABSENT
     ended_at: OrNone[datetime] = ABSENT
 
 
@@ -43,7 +43,7 @@ class ProposalAnswer(Ok, kw_only=True):
 
 
 class ProposalList(Ok, kw_only=True):
-    """The changes that wait for a second admin, newest first."""
+    """The proposals that wait for a second admin, newest first."""
 
     proposals: list[ProposalOut]
 
@@ -63,26 +63,26 @@ class ManifestAnswer(Ok, kw_only=True):
 
 
 class RecordedChange(ChangeOut, kw_only=True):
-    """A change that was made, with who made it, and who confirmed it where it took two. action: create, change or
-    remove; ``number``: its place in the workspace's record.
+    """A change, with its author, and who confirmed it if a second admin was needed. action: create, change or remove;
+    ``number``: its position in the workspace's change log.
     """
 
     id: str
     number: int
     at: datetime
-    actor: ActorRef
+    actor: ActorOut
     via: str
-    confirmed_by: OrNone[ActorRef] = ABSENT
+    confirmed_by: OrNone[ActorOut] = ABSENT
 
 
 class ChangesAnswer(PageAnswer, kw_only=True):
-    """Who changed what, newest first."""
+    """The change log, newest first."""
 
     changes: list[RecordedChange]
 
 
 class ManifestRequest(Strict, kw_only=True):
-    """One document with people (by address), teams and policies (by name), workflows, settings of the workspace."""
+    """A manifest: people (by address), teams and policies (by name), workflows, settings of the workspace."""
 
     people: Object = {}
     teams: Object = {}

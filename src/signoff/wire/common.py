@@ -1,4 +1,4 @@
-"""What requests and answers share: members that may be absent, limits of text, actors, pages of a list."""
+"""Shared by requests and responses: optional members, limits of text, actors, pages of a list."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, TypeVar
 
@@ -7,9 +7,9 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 T = TypeVar("T")
 
 ABSENT: Final[Any] = UNSET
-"""The value of a member that an answer leaves out: AXP's clients stumble over null."""
+"""The value of a member that a response omits: AXP's clients do not handle null."""
 
-# On the wire such a member is left out. For who reads it, it is there: empty, or None.
+# On the wire such a member is left out. For a reader it is there: empty, or None.
 if TYPE_CHECKING:
     OrEmpty = Annotated[T, "may be absent"]
     OrNone: TypeAlias = T | None
@@ -31,27 +31,27 @@ Count: TypeAlias = Annotated[int, Meta(ge=1)]
 
 
 class Strict(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Base of the bodies that our own endpoints take: an unknown member is refused by name."""
+    """Base of the bodies of our own endpoints: an unknown member is refused by name."""
 
 
 class Ok(Struct, kw_only=True):
-    """Base of every answer."""
+    """Base of every response."""
 
     ok: bool = True
 
 
 class EmptyAnswer(Ok, kw_only=True):
-    """Done; there is nothing more to say."""
+    """Success, without further data."""
 
 
 class PageAnswer(Ok, kw_only=True):
-    """One page of a list; ``next_cursor`` (when there is more) goes into ``?cursor=``."""
+    """One page of a list; ``next_cursor`` (if there is more) goes into ``?cursor=``."""
 
     next_cursor: Text = ABSENT
 
 
-class ActorRef(Struct, kw_only=True):
-    """An actor as others see it."""
+class ActorOut(Struct, kw_only=True):
+    """An actor, with a display name."""
 
     kind: str
     id: str

@@ -5,12 +5,12 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from signoff.wire.common import ABSENT, ActorRef, JsonObject, Object, Ok, OrNone, Strict, Text
+from signoff.wire.common import ABSENT, ActorOut, JsonObject, Object, Ok, OrNone, Strict, Text
 from signoff.wire.intents import IntentOut
 
 
 class ClaimRequest(Strict, kw_only=True):
-    """Take deliveries under a lease; ``wait_seconds`` is how long to wait when there are none."""
+    """Claim deliveries under a lease; ``wait_seconds`` is how long to wait if there are none."""
 
     holder: Annotated[str, Meta(max_length=255)] = ""
     limit: Annotated[int, Meta(ge=1, le=100)] = 1
@@ -19,20 +19,20 @@ class ClaimRequest(Strict, kw_only=True):
 
 
 class RenewRequest(Strict, kw_only=True):
-    """Hold the delivery longer."""
+    """Renew the lease of the delivery."""
 
     token: int
     lease_seconds: Annotated[float, Meta(ge=1, le=3600)] = 30
 
 
 class ReleaseRequest(Strict, kw_only=True):
-    """Give the delivery back unstarted."""
+    """Return the delivery unstarted."""
 
     token: int
 
 
 class AgentError(Strict, kw_only=True):
-    """Why the step failed. ``retryable``: trying again could help."""
+    """Why the step failed. ``retryable``: a retry could help."""
 
     code: Annotated[str, Meta(min_length=1, max_length=128)] = "agent_failed"
     message: Annotated[str, Meta(max_length=2000)] = ""
@@ -48,7 +48,7 @@ class ReportRequest(Strict, kw_only=True):
 
 
 class ShownDelivery(Struct, kw_only=True):
-    """Something an agent may work on. The payload is fetched with GET /v1/intents/{intent_id}."""
+    """A delivery that an agent may claim. The payload is fetched with GET /v1/intents/{intent_id}."""
 
     intent_id: str
     seq: int
@@ -73,9 +73,7 @@ class DeliveriesAnswer(Struct, kw_only=True):
 
 
 class DeliveryOut(Struct, kw_only=True):
-    """An agent step in one worker's hands. ``token`` proves it; ``idempotency_key`` is the same on every
-    attempt.
-    """
+    """A claimed agent step. ``token`` is the fencing token; ``idempotency_key`` is the same on every attempt."""
 
     delivery_id: str
     intent_id: str
@@ -91,15 +89,15 @@ class DeliveryOut(Struct, kw_only=True):
     result_revisions: dict[str, int]
     revision: int
     idempotency_key: str
-    requester: ActorRef
+    requester: ActorOut
     correlation_id: str
     created_at: datetime
     deadline_at: OrNone[datetime] = ABSENT
 
 
 class ClaimAnswer(Ok, kw_only=True):
-    """What was taken; empty when there was nothing in the time given. agent: the address that was asked for;
-    max_report_bytes: how large a report may be; notice: why nothing may ever come.
+    """The claimed deliveries; empty if there were none in the given time. agent: the address that was asked for;
+    max_report_bytes: the maximum size of a report; notice: why this agent may never get a delivery.
     """
 
     deliveries: list[DeliveryOut]
@@ -109,12 +107,12 @@ class ClaimAnswer(Ok, kw_only=True):
 
 
 class RenewAnswer(Ok, kw_only=True):
-    """The lease goes on until then."""
+    """The new end of the lease."""
 
     lease_until: datetime
 
 
 class ReportAnswer(Ok, kw_only=True):
-    """The result was recorded; the intent as it is now."""
+    """The result was recorded; the intent in its new state."""
 
     intent: IntentOut

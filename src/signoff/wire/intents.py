@@ -22,9 +22,9 @@ from signoff.wire.common import (
 
 
 class CreateIntentRequest(Struct, kw_only=True):
-    """An intent. Where its type has a workflow, that is its plan; else ``human_task``, else ``to_agent``.
+    """An intent. If its type has a workflow, that is its plan; else ``human_task``, else ``to_agent``.
 
-    ``on_behalf_of``: the person who wants it (an address or id), who then stands on the requester's side.
+    ``on_behalf_of``: the person it is for (an address or id), who is then on the requester's side.
     """
 
     intent_type: str
@@ -60,7 +60,8 @@ class ResumeRequest(Struct, kw_only=True):
 class ResolveRequest(Struct, kw_only=True):
     """End an intent from outside: COMPLETED with a result, FAILED with an error, CANCELED with a reason.
 
-    ``actor``, ``owner_agent``, ``internal_scheduler``: as AXP's clients send them; the key alone says who acts.
+    ``actor``, ``owner_agent``, ``internal_scheduler``: as AXP's clients send them; only the key determines the
+    actor.
     """
 
     status: str
@@ -74,7 +75,7 @@ class ResolveRequest(Struct, kw_only=True):
 
 
 class ControlsRequest(Struct, kw_only=True):
-    """A patch of the free control map, which is kept and shown. ``actor`` and what follows: as in ``Resolve``."""
+    """A patch of the free control map, which is stored and shown. ``actor`` and the following: as in ``Resolve``."""
 
     controls_patch: Object = {}
     reason: Reason = ""
@@ -85,8 +86,8 @@ class ControlsRequest(Struct, kw_only=True):
 
 
 class PolicyRequest(Struct, kw_only=True):
-    """A patch of the grants and envelope maps, which are kept and shown: nothing is granted or limited by them.
-    ``actor`` and what follows: as in ``Resolve``.
+    """A patch of the grants and envelope maps, which are stored and shown: they grant and limit nothing. ``actor`` and
+    the following: as in ``Resolve``.
     """
 
     grants_patch: Object = {}
@@ -99,8 +100,8 @@ class PolicyRequest(Struct, kw_only=True):
 
 
 class BulkCancelRequest(Struct, kw_only=True):
-    """Cancel what has not moved for a while, the oldest first, as far as the caller may. A dry run (the default) says
-    what it would cancel. ``q``: words, as in the list of intents.
+    """Cancel intents without recent changes, the oldest first, as far as the caller may. A dry run (the default)
+    reports what it would cancel. ``q``: search words, as in the list of intents.
     """
 
     older_than_hours: Annotated[float, Meta(ge=0, le=87600)] = 24
@@ -114,11 +115,11 @@ class BulkCancelRequest(Struct, kw_only=True):
 
 
 class RetryRequest(Strict, kw_only=True):
-    """Nothing to say: the new intent repeats the old one."""
+    """An empty body: the new intent repeats the old one."""
 
 
 class RerunRequest(Strict, kw_only=True):
-    """Nothing to say: the new intent runs the failed step of the old one again."""
+    """An empty body: the new intent reruns the failed step of the old one."""
 
 
 class PayloadOut(Struct, kw_only=True):
@@ -129,8 +130,8 @@ class PayloadOut(Struct, kw_only=True):
 
 
 class RevisionsAnswer(Ok, kw_only=True):
-    """Every payload that the intent has had, oldest first; the last is the present one. ``payload_deleted``: they are
-    not there any more.
+    """Every payload of the intent, oldest first; the last is the current one. ``payload_deleted``: they were
+    deleted.
     """
 
     intent_id: str
@@ -139,7 +140,7 @@ class RevisionsAnswer(Ok, kw_only=True):
 
 
 class PendingWith(Struct, kw_only=True):
-    """Whose turn it is: an agent, people, or the runtime itself."""
+    """Who has to act: an agent, people, or the runtime itself."""
 
     type: str
     ref: str
@@ -147,7 +148,7 @@ class PendingWith(Struct, kw_only=True):
 
 
 class OutcomeOut(Struct, kw_only=True):
-    """One outcome of a task: its word; means: approve, reject or changes; label: of its button."""
+    """One outcome of a task: its name; means: approve, reject or changes; label: of its button."""
 
     name: str
     means: str
@@ -155,7 +156,7 @@ class OutcomeOut(Struct, kw_only=True):
 
 
 class HumanTask(Struct, kw_only=True):
-    """What people are asked, in AXP's words."""
+    """A task in AXP's terms."""
 
     title: str
     task_type: str
@@ -178,7 +179,7 @@ class Problem(Struct, kw_only=True):
 
 
 class StepState(Struct, kw_only=True):
-    """One step of the plan and where it stands: pending, open, done."""
+    """One step of the plan and its state: pending, open, done."""
 
     step_id: str
     kind: str
@@ -254,7 +255,7 @@ class CreatedOut(Ok, kw_only=True):
 
 
 class IntentAnswer(Ok, kw_only=True):
-    """An intent; what most programs read stands at the top too."""
+    """An intent; the members that most programs read are at the top too."""
 
     intent_id: str
     status: str
@@ -297,7 +298,7 @@ class EventsAnswer(Ok, kw_only=True):
 
 
 class Completion(Struct, kw_only=True):
-    """Where the completion of an intent went."""
+    """Where the result of an intent was sent."""
 
     delivered: bool
     reason: Text = ABSENT
@@ -308,8 +309,8 @@ class Completion(Struct, kw_only=True):
 
 
 class IntentChangedAnswer(Ok, kw_only=True):
-    """A write on an intent; ``applied`` is true when it had an effect, and for the repetition of an answer that had;
-    false when the policy generation had moved on, or a patch changed nothing.
+    """The response to a write on an intent; ``applied`` is true if it had an effect, and for a repeated answer that had
+    one; false if the policy generation was stale, or a patch changed nothing.
     """
 
     applied: bool
@@ -322,7 +323,7 @@ class IntentChangedAnswer(Ok, kw_only=True):
 
 
 class BulkCancelAnswer(Ok, kw_only=True):
-    """What was canceled, or (dry run) would be."""
+    """The intents canceled, or (dry run) to be canceled."""
 
     dry_run: bool
     would_cancel: int
@@ -340,7 +341,7 @@ class RetryAnswer(Ok, kw_only=True):
 
 
 class RerunAnswer(Ok, kw_only=True):
-    """The new intent, also when it was there already: an intent is run again once."""
+    """The new intent, or the existing one: an intent is rerun only once."""
 
     intent_id: str
     status: str

@@ -9,7 +9,7 @@ from signoff.wire.common import ABSENT, Name, Ok, OrNone, Strict, Text
 
 
 class KeyOut(Struct, kw_only=True):
-    """A key, without its secret; ``token`` is the secret, shown once when the key is made."""
+    """A key, without its secret; ``token`` is the secret, shown once, at creation."""
 
     key_id: str
     service_account_id: Text = ABSENT
@@ -38,13 +38,13 @@ class KeyAnswer(Ok, kw_only=True):
 
 
 class KeysAnswer(Ok, kw_only=True):
-    """Keys, oldest first, revoked ones too; no secrets."""
+    """Keys, oldest first, including revoked ones; no secrets."""
 
     keys: list[KeyOut]
 
 
 class CreateKey(Strict, kw_only=True):
-    """A key for exactly one of an agent, a service and a person; who does not exist yet is created.
+    """A key for exactly one of an agent, a service and a person; a missing holder is created.
 
     name, roles: of a new person; roles default to ``approver``.
     """
@@ -58,7 +58,7 @@ class CreateKey(Strict, kw_only=True):
 
 
 class NewKeyOut(Ok, kw_only=True):
-    """A new key. ``api_key`` is the secret: shown once, kept nowhere."""
+    """A new key. ``api_key`` is the secret: shown once, stored nowhere."""
 
     kind: str
     address: str

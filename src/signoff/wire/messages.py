@@ -8,9 +8,9 @@ from signoff.wire.common import ABSENT, Ok, OrNone, Text
 
 
 class MessageOut(Struct, kw_only=True):
-    """state: waiting, sent, skipped (there was nothing to say any more) or failed; called_at: when what it tells of
-    happened; at: of its last change; next_attempt_at: when it is tried, or tried again; instead: the channel that took
-    over; summary: what became of it, in words. Without a person it went to a service.
+    """state: waiting, sent, skipped (there was nothing left to say) or failed; called_at: when its event happened; at:
+    of its last change; next_attempt_at: when it is tried, or retried; instead: the channel that took over; summary: the
+    status as text. Without a person it was sent to a service.
     """
 
     message_id: str
@@ -32,14 +32,15 @@ class MessageOut(Struct, kw_only=True):
 
 
 class MessagesAnswer(Ok, kw_only=True):
-    """In the order in which they were called for."""
+    """In the order of their events."""
 
     messages: list[MessageOut]
 
 
 class ChannelOut(Struct, kw_only=True):
-    """set_up: whether this server sends by it; failing: whether what is sent now fails; since: when the oldest of that
-    was called for; retrying: messages that are tried again; failed: for good, within a day; last_error: of those.
+    """set_up: whether this server sends by it; failing: whether current sends fail; since: when the oldest failing
+    message was called for; retrying: messages that are retried; failed: permanently, within a day; last_error: of
+    those.
     """
 
     channel: str
@@ -54,6 +55,6 @@ class ChannelOut(Struct, kw_only=True):
 
 
 class ChannelsAnswer(Ok, kw_only=True):
-    """Those that this server sends by, and whatever else has failed lately."""
+    """The channels that this server sends by, and any other that has failed lately."""
 
     channels: list[ChannelOut]

@@ -10,7 +10,7 @@ from signoff.wire.common import ABSENT, Object, Ok, OrEmpty, OrNone, Strict, Tex
 
 
 class AbsenceOut(Struct, kw_only=True):
-    """Away from ``from`` until ``until``, exclusive; whoever is the delegate may answer meanwhile."""
+    """Away from ``from`` until ``until``, exclusive; the delegate may answer meanwhile."""
 
     begins: datetime = msgspec.field(name="from")
     until: datetime
@@ -27,8 +27,8 @@ class HoursOut(Struct, kw_only=True):
 
 
 class PersonOut(Struct, kw_only=True):
-    """A person. ``teams``: where they are a member; ``away``: whether they are absent now. addresses, zone, hours,
-    absences and preferences are there for the person and for owners, admins and auditors.
+    """A person. ``teams``: their memberships; ``away``: whether they are absent now. addresses, zone, hours, absences
+    and preferences are visible to the person and to owners, admins and auditors.
     """
 
     id: str
@@ -47,14 +47,14 @@ class PersonOut(Struct, kw_only=True):
 
 
 class PersonAnswer(Ok, kw_only=True):
-    """One person. warnings: which open tasks the change leaves with too few people."""
+    """One person. warnings: open tasks that the change leaves understaffed."""
 
     person: PersonOut
     warnings: tuple[str, ...] = ()
 
 
 class WaitingTask(Struct, kw_only=True):
-    """An open task in which the person has a say; only_eligible: nobody else may give the vote that it is by."""
+    """An open task that the person may answer; only_eligible: nobody else may give the same vote."""
 
     task_id: str
     title: str
@@ -62,14 +62,14 @@ class WaitingTask(Struct, kw_only=True):
 
 
 class PersonWaiting(Ok, kw_only=True):
-    """What waits for a person: to be handed over before they go. complete: whether these are all."""
+    """A person's open tasks: to be reassigned before they leave. complete: whether these are all."""
 
     tasks: list[WaitingTask]
     complete: bool
 
 
 class ReassignAll(Strict, kw_only=True):
-    """Who is asked in the person's place, in every open task that asks the person."""
+    """Who replaces the person in every open task that asks the person."""
 
     to: str
     comment: str = ""
@@ -82,7 +82,7 @@ class NotReassigned(Struct, kw_only=True):
 
 
 class ReassignedAll(Ok, kw_only=True):
-    """The tasks that ask somebody else now, and those that stay as they were, with the reason."""
+    """The reassigned tasks, and those left unchanged, with the reason."""
 
     reassigned: list[str]
     refused: list[NotReassigned]
@@ -90,7 +90,7 @@ class ReassignedAll(Ok, kw_only=True):
 
 
 class PeopleAnswer(Ok, kw_only=True):
-    """Everybody of the workspace, by address."""
+    """Everyone in the workspace, by address."""
 
     people: list[PersonOut]
 
@@ -110,7 +110,9 @@ class CreatePerson(Strict, kw_only=True):
 
 
 class ChangePerson(Strict, kw_only=True):
-    """What changes; the rest stays. People may change their own zone, hours, absences and preferences."""
+    """The fields to change; the rest is unchanged. People may change their own zone, hours, absences and
+    preferences.
+    """
 
     name: str | None = None
     roles: list[str] | None = None
@@ -123,7 +125,7 @@ class ChangePerson(Strict, kw_only=True):
 
 
 class SessionOut(Struct, kw_only=True):
-    """A sign-in on the pages. ``by``: ``key`` or ``link``; ``used_at``: when its person last did something."""
+    """A session on the pages. ``by``: ``key`` or ``link``; ``used_at``: the time of its person's last action."""
 
     session_id: str
     by: str
@@ -139,6 +141,6 @@ class SessionList(Ok, kw_only=True):
 
 
 class SessionsEnded(Ok, kw_only=True):
-    """How many ended."""
+    """How many sessions were ended."""
 
     ended: int

@@ -8,8 +8,8 @@ from signoff.wire.common import ABSENT, JsonObject, Object, Ok, Strict, Text
 
 
 class PolicyOut(Struct, kw_only=True):
-    """A named policy as it stands; ``source`` as it was applied; strength: how surely it must be known who decides;
-    broken: why this release cannot use it.
+    """A named policy in its current version; ``source`` as it was applied; strength: the required assurance; broken:
+    why this release cannot use it.
     """
 
     name: str
@@ -22,7 +22,7 @@ class PolicyOut(Struct, kw_only=True):
 
 
 class PolicyAnswer(Ok, kw_only=True):
-    """One policy; ``changed`` is False when it stood so before."""
+    """One policy; ``changed`` is False if it was the same before."""
 
     policy: PolicyOut
     changed: bool
@@ -35,7 +35,7 @@ class PoliciesAnswer(Ok, kw_only=True):
 
 
 class PutPolicy(Strict, kw_only=True):
-    """A policy as it stands in a file, under ``policy``."""
+    """A policy as in a file, under ``policy``."""
 
     name: str
     policy: Object

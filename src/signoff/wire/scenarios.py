@@ -33,7 +33,7 @@ class Provisioned(Struct, kw_only=True):
 
 
 class ScenarioApplied(Ok, kw_only=True):
-    """A scenario bundle in motion."""
+    """A started scenario bundle."""
 
     intent_id: str
     scenario_id: str
@@ -50,7 +50,7 @@ class ScenarioApplied(Ok, kw_only=True):
 
 
 class ScenarioCheckAnswer(Ok, kw_only=True):
-    """Whether a bundle would be taken, and why not."""
+    """Whether a bundle would be accepted, and why not."""
 
     valid: bool
     errors: tuple[str, ...]

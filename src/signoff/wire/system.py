@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from signoff.wire.common import ABSENT, ActorRef, Ok, Text
+from signoff.wire.common import ABSENT, ActorOut, Ok, Text
 
 
 class SlackCodeAnswer(Ok, kw_only=True):
@@ -17,21 +17,21 @@ class SlackCodeAnswer(Ok, kw_only=True):
 
 
 class HealthAnswer(Ok, kw_only=True):
-    """The process answers."""
+    """The process is alive."""
 
     service: str = "signoff"
     version: str
 
 
 class ReadyAnswer(Struct, kw_only=True):
-    """Whether the process can work; per loop and part, why not."""
+    """Whether the process is ready; per loop and part, why not."""
 
     ok: bool
     ready: bool
     details: dict[str, Any]
 
 
-class SelfOut(ActorRef, kw_only=True):
+class SelfOut(ActorOut, kw_only=True):
     """The key's actor."""
 
     email: Text = ABSENT
@@ -39,7 +39,7 @@ class SelfOut(ActorRef, kw_only=True):
 
 
 class ServerOut(Struct, kw_only=True):
-    """mail: whether it can mail people, sign-in links too."""
+    """mail: whether it can mail people, including sign-in links."""
 
     version: str
     database: str

@@ -1,4 +1,4 @@
-"""Tasks, and what people do with them."""
+"""Tasks, and actions on them."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from signoff.wire.common import (
     ABSENT,
-    ActorRef,
+    ActorOut,
     Comment,
     Count,
     JsonObject,
@@ -24,7 +24,7 @@ from signoff.wire.intents import HumanTask, IntentOut, OutcomeOut
 
 class AnswerRequest(Strict, kw_only=True):
     """One person's answer. ``stage``, ``revision``, ``digest``: as the task showed them; a mismatch is a 409.
-    ``number``: your how-manieth answer at this stage it is; needed only to go back to one that you have changed.
+    ``number``: the number of your answer at this stage; needed only to return to an answer that you have changed.
     """
 
     outcome: Annotated[str, Meta(min_length=1, max_length=64)]
@@ -37,8 +37,8 @@ class AnswerRequest(Strict, kw_only=True):
 
 
 class DecisionRequest(Struct, kw_only=True):
-    """AXP's approval decision: approve or reject. ``stage``, ``revision``, ``digest``: as the task showed them, where
-    the client knows them.
+    """AXP's approval decision: approve or reject. ``stage``, ``revision``, ``digest``: as the task showed them, if the
+    client knows them.
     """
 
     decision: str
@@ -52,32 +52,32 @@ class DecisionRequest(Struct, kw_only=True):
 
 
 class DelegateRequest(Strict, kw_only=True):
-    """To whom: a person's address or id."""
+    """The delegate: a person's address or id."""
 
     to: str
     comment: Comment = ""
 
 
 class ReassignRequest(Strict, kw_only=True):
-    """Whom to ask instead: people, teams, roles."""
+    """The new approvers: people, teams, roles."""
 
     to: Annotated[list[str], Meta(min_length=1, max_length=50)]
     comment: Comment = ""
 
 
 class SnoozeRequest(Strict, kw_only=True, rename={"lasts": "for"}):
-    """Until when: a moment (RFC 3339), or ``for`` how long: seconds, or text such as 90m, 2h, 1d."""
+    """Until when: a time (RFC 3339), or ``for`` how long: seconds, or text such as 90m, 2h, 1d."""
 
     until: datetime | None = None
     lasts: str | int | float | None = None
 
 
 class EmptyRequest(Strict, kw_only=True):
-    """Nothing to say: words would stand nowhere, so they are refused."""
+    """An empty body: a comment would not be recorded anywhere, so it is refused."""
 
 
 class CommentRequest(Strict, kw_only=True):
-    """Words about the task."""
+    """A comment on the task."""
 
     comment: Comment = ""
 
@@ -91,7 +91,7 @@ class ReviseRequest(Strict, kw_only=True):
 
 
 class DeciderOut(Struct, kw_only=True):
-    """Somebody who may decide now, and why."""
+    """A person who may decide now, and why."""
 
     person: str
     name: str
@@ -113,8 +113,8 @@ class StageOut(Struct, kw_only=True):
 
 
 class ContactOut(Struct, kw_only=True):
-    """A contact to come: at what moment (``local``: in ``zone``), and whom it will reach as things stand. kind: opening
-    (for whom it waits until their working hours begin), reminder, escalation, deadline.
+    """A scheduled contact: its time (``local``: in ``zone``), and whom it will reach in the current state. kind:
+    opening (for a person who is notified when their working hours begin), reminder, escalation, deadline.
     """
 
     kind: str
@@ -127,7 +127,7 @@ class ContactOut(Struct, kw_only=True):
 
 
 class ExplainOut(Ok, kw_only=True):
-    """What a task will lead to if nobody answers, and who can."""
+    """The contact schedule of a task if nobody answers, and who may decide."""
 
     policy: Text = ABSENT
     because: Text = ABSENT
@@ -147,7 +147,7 @@ class ExplainOut(Ok, kw_only=True):
 
 
 class ApprovalOut(Struct, kw_only=True):
-    """A decision as AXP's clients read it."""
+    """A decision in AXP's format."""
 
     approval_id: str
     decision: str
@@ -176,16 +176,16 @@ class UnderstaffedTask(Struct, kw_only=True):
 
 
 class UnderstaffedTasksAnswer(Ok, kw_only=True):
-    """The open tasks with too few eligible people left. complete: whether all were looked at."""
+    """The open tasks with too few eligible people left. complete: whether all open tasks were checked."""
 
     tasks: list[UnderstaffedTask]
     complete: bool
 
 
 class NextStep(Struct, kw_only=True):
-    """A step that an answer may lead to. after: yes, no, changes and silence, those of them that lead to it;
-    off_main_path: it runs only if a step before it does not succeed; agent: who runs it; input: what that agent gets
-    with the payload; to, message: who is notified of what.
+    """A step that an answer may lead to. after: those of yes, no, changes and silence that lead to it; off_main_path:
+    it runs only if an earlier step does not succeed; agent: who runs it; input: what that agent gets in addition to the
+    payload; to, message: who is notified of what.
     """
 
     step_id: str
@@ -199,7 +199,7 @@ class NextStep(Struct, kw_only=True):
 
 
 class VoteOut(Struct, kw_only=True):
-    """One person's answer; ``on_behalf_of_person``: whose say it was, where that is another person."""
+    """One person's answer; ``on_behalf_of_person``: whose vote it was, if another person's."""
 
     person: str
     name: str
@@ -211,7 +211,7 @@ class VoteOut(Struct, kw_only=True):
 
 
 class SnoozeOut(Struct, kw_only=True):
-    """Who has put the task off, and until when."""
+    """Who has snoozed the task, and until when."""
 
     person: str
     name: str
@@ -219,7 +219,7 @@ class SnoozeOut(Struct, kw_only=True):
 
 
 class CommentOut(Struct, kw_only=True):
-    """A question or comment: who wrote it, a person or whoever requested it."""
+    """A question or comment: its author, a person or the requester."""
 
     actor: str
     kind: str
@@ -230,7 +230,7 @@ class CommentOut(Struct, kw_only=True):
 
 
 class ValueOut(Struct, kw_only=True):
-    """One value that is different; ``before`` or ``after`` is missing where it was not there."""
+    """One value that differs; ``before`` or ``after`` is missing if it did not exist."""
 
     path: str
     before: Text = ABSENT
@@ -238,7 +238,7 @@ class ValueOut(Struct, kw_only=True):
 
 
 class RevisionOut(Struct, kw_only=True):
-    """What was changed from one revision to another; by: who revised it, missing where it was asked again."""
+    """The change from one revision to another; by: who revised it, missing if it was asked again."""
 
     from_revision: int
     to_revision: int
@@ -252,13 +252,12 @@ class RevisionOut(Struct, kw_only=True):
 class TaskOut(Struct, kw_only=True):
     """A human step opened for people. ``stage``, ``revision`` and ``digest`` name exactly what is decided.
 
-    result_revisions: the revision of the request that each previous result is of; one of another revision than the
-    task's counts for nothing. changes: from revision to revision, where there were some and one task is read, no list;
-    next_steps: all that may run after it, with what agents will be given beside the payload;
-    approvers: the parties asked now; stage: the present one of ``stages``, from 1; reviewed_by: who has marked
-    it as being reviewed;
-    comments: questions and replies, where there are any and one task is read, no list; risk: as its
-    policy or a check says, whichever is higher; strength: how surely it must be known who decides.
+    result_revisions: the revision of the request that each previous result belongs to; a result of another revision
+    than the task's does not count; changes: from revision to revision, only for a single task, not in lists;
+    next_steps: everything that may run after it, with the agents' input in addition to the payload;
+    approvers: those asked now; stage: the current one of ``stages``, from 1; reviewed_by: who has marked it as being
+    reviewed; comments: questions and replies, only for a single task, not in lists; risk: the policy's or a check's,
+    whichever is higher; strength: the required assurance.
     """
 
     task_id: str
@@ -281,7 +280,7 @@ class TaskOut(Struct, kw_only=True):
     previous_results: dict[str, Any]
     result_revisions: dict[str, int]
     next_steps: tuple[NextStep, ...]
-    requester: ActorRef
+    requester: ActorOut
     approvers: tuple[str, ...]
     stage: int
     stages: int
@@ -319,7 +318,7 @@ class TasksAnswer(PageAnswer, kw_only=True):
 
 
 class TaskChangedAnswer(Ok, kw_only=True):
-    """The answer was counted: the task and the intent as they are now."""
+    """The answer was counted: the task and the intent in their new state."""
 
     task: TaskOut
     intent: IntentOut

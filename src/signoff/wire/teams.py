@@ -27,7 +27,7 @@ class TeamOut(Struct, kw_only=True):
 
 
 class TeamAnswer(Ok, kw_only=True):
-    """One team. warnings: which open tasks the change leaves with too few people."""
+    """One team. warnings: open tasks that the change leaves understaffed."""
 
     team: TeamOut
     warnings: tuple[str, ...] = ()
@@ -40,7 +40,7 @@ class TeamsAnswer(Ok, kw_only=True):
 
 
 class PutTeam(Strict, kw_only=True):
-    """A team as it should be. rotation: order, handover (``mon 09:00``), zone, anchor (a day)."""
+    """A team to create or replace. rotation: order, handover (``mon 09:00``), zone, anchor (a day)."""
 
     members: list[str]
     rotation: Object | None = None

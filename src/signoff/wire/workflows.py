@@ -8,7 +8,7 @@ from signoff.wire.common import ABSENT, JsonObject, Object, Ok, OrEmpty, Strict,
 
 
 class WorkflowRequest(Strict, kw_only=True):
-    """A workflow as it stands in its file."""
+    """A workflow as in its file."""
 
     workflow: str
     intent_type: str
@@ -24,8 +24,8 @@ class StepOut(Struct, kw_only=True):
 
 
 class WorkflowOut(Struct, kw_only=True):
-    """A named, versioned template of a plan, chosen by intent type. strength: the surest proof that one of its own
-    steps demands; a named policy may demand more. source, which names people, and applied_by: for people only.
+    """A named, versioned template of a plan, chosen by intent type. strength: the highest assurance that one of its own
+    steps requires; a named policy may require more. source, which names people, and applied_by: for people only.
     """
 
     name: str
@@ -45,7 +45,7 @@ class WorkflowAnswer(Ok, kw_only=True):
 
 
 class AppliedOut(Ok, kw_only=True):
-    """``changed`` is False when the same template was in force already; warnings: what may never go on, in words."""
+    """``changed`` is False if the same template was already active; warnings: what may block it, as text."""
 
     changed: bool
     dry_run: bool
@@ -54,6 +54,6 @@ class AppliedOut(Ok, kw_only=True):
 
 
 class WorkflowsAnswer(Ok, kw_only=True):
-    """The workflow in force for each intent type."""
+    """The active workflow of each intent type."""
 
     workflows: list[WorkflowOut]

@@ -39,7 +39,7 @@ async def test_changing_what_is_asked_makes_a_revision_that_somebody_else_approv
     assert changed.status == 303, changed.text
     page = await ann.get(f"/tasks/{task_id}")
     assert "revision 2" in page.text
-    assert "You stand on the requester's side" in page.text
+    assert "You are on the requester's side" in page.text
     page = await otto.get(f"/tasks/{task_id}")
     assert "Changes between revisions" in page.text
     assert (await otto.press(page, f"/tasks/{task_id}", "approved")).status == 303

@@ -288,5 +288,5 @@ async def test_values_are_changed_without_touching_json(web: WebEnv) -> None:
         await ann.page.get_by_label("amount", exact=True).fill("3000")
         await ann.page.get_by_role("button", name="Approve with changes").click()
         await ann.page.get_by_text("revision 2").first.wait_for()
-        await ann.page.get_by_text("You stand on the requester's side").wait_for()
+        await ann.page.get_by_text("You are on the requester's side").wait_for()
     assert (await web.get(f"/v1/tasks/{task_id}"))["task"]["payload"]["amount"] == 3000

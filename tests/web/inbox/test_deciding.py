@@ -82,7 +82,7 @@ async def test_a_form_filled_in_wrong_comes_back_with_what_was_typed(web: WebEnv
     ann = await reader(web, "ann")
     page = await ann.decide(task_id, "submitted", **{"f.count": "many", "comment": "See <there>"})
     assert page.status == 422
-    assert "The form is not filled in right" in page.text
+    assert "The form has errors" in page.text
     assert "count" in page.text
     kept = dict(page.form(f"/tasks/{task_id}")["fields"])
     assert (kept["f.count"], kept["comment"]) == ("many", "See <there>")
@@ -129,7 +129,7 @@ async def test_the_requesters_side_cannot_decide(web: WebEnv) -> None:
     )
     intent_id = await web.send("ci")
     page = await (await reader(web, "oscar")).get(f"/tasks/{intent_id}")
-    assert "You stand on the requester's side" in page.text
+    assert "You are on the requester's side" in page.text
     assert not any("approved" in form["buttons"] for form in page.forms)
 
 

@@ -62,7 +62,7 @@ async def test_the_last_owner_stays_one(web: WebEnv) -> None:
     ]
     refused = await oscar.post("/people/per_oscar/details", fields)
     assert refused.status == 409
-    assert "would have no owner any more" in refused.text
+    assert "would no longer have an owner" in refused.text
 
 
 async def test_ones_own_settings_are_ones_own(web: WebEnv) -> None:

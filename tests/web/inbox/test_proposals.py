@@ -36,7 +36,7 @@ async def test_what_is_proposed_is_shown_with_why_it_takes_two_and_confirmed_by_
     assert page.heading == "Change policy guarded?"
     for said in (
         "Proposed by Otto through the API",
-        "policy guarded: stage 1 takes 1 instead of 2",
+        "policy guarded: stage 1 needs 1 instead of 2",
         "policy guarded: the requester may decide it",
         "source.approve[0].need before: 2 → after: 1",
         "It is applied immediately, confirmed by both of you.",
@@ -45,7 +45,7 @@ async def test_what_is_proposed_is_shown_with_why_it_takes_two_and_confirmed_by_
     assert asks(page) == {"confirm", "refuse"}
     assert asks(await otto.get(f"/proposals/{id}")) == {"refuse"}  # his own
     again = await otto.post(f"/proposals/{id}/confirm")
-    assert (again.status, "You proposed this; it takes another admin." in again.text) == (403, True)
+    assert (again.status, "You proposed this; another admin must confirm it." in again.text) == (403, True)
     done = await oscar.post(f"/proposals/{id}/confirm")
     assert (done.status, done.where) == (303, f"/proposals/{id}")
     page = await otto.get(done.where)
@@ -69,7 +69,7 @@ async def test_what_is_stale_or_expired_is_shown_as_such_and_cannot_be_confirmed
     oscar, _ = await company(web)
     id = await proposed(web, FEWER)
     await applied(web, STRICTER["less time"])
-    assert "What this would change has changed since it was proposed." in (await oscar.get("/proposals")).text
+    assert "The entries have changed since this was proposed." in (await oscar.get("/proposals")).text
     page = await oscar.get(f"/proposals/{id}")
     assert ("Propose it again." in page.text, asks(page)) == (True, {"refuse"})
     assert (await oscar.post(f"/proposals/{id}/confirm")).status == 409

@@ -89,7 +89,7 @@ async def test_a_link_signs_in_once(web: WebEnv) -> None:
     assert (await Reader(web).post(f"/login/{token}")).status == 303
     again = await Reader(web).post(f"/login/{token}")
     assert again.status == 410
-    assert "does not work any more" in again.text
+    assert "no longer works" in again.text
     assert (await Reader(web).get(f"/login/{token}")).status == 410
 
 

@@ -21,7 +21,7 @@ async def test_a_mistake_is_said_beside_its_field_and_leads_there(web: WebEnv) -
     page = await (await reader(web, "ann")).decide(task_id, "submitted", **{"f.limit": "700"})
     assert page.status == 422
     assert "Credit limit: 700 is greater than the maximum of 500" in page.text
-    assert "Billing: this is needed" in page.text
+    assert "Billing: this is required" in page.text
     leads = {a["href"] for tag, a in page.tags if tag == "a" and a.get("href", "").startswith("#f")}
     wrong = {a["id"]: a["aria-describedby"] for _, a in page.tags if a.get("aria-invalid") == "true"}
     assert leads == {"#f1", "#f2"} == {f"#{id_}" for id_ in wrong}

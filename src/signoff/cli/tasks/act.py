@@ -18,7 +18,7 @@ from signoff.wire.tasks import TaskOut
 _COLUMNS: Final = (
     time_column("AT", "at"), Column("TO", lambda one: str(one.get("name") or one.get("target") or "")),
     column("CHANNEL"),
-    column("WHAT", "kind"), column("STATE"), column("WHAT BECAME OF IT", "summary"),
+    column("WHAT", "kind"), column("STATE"), column("STATUS", "summary"),
     time_column("NEXT TRY", "next_attempt_at"),
 )  # fmt: skip
 _STATE: Final = ("state", "outcome", "revision", "stage", "reminders_sent", "reviewed_by", "votes")
@@ -48,8 +48,8 @@ def reassign(session: Remote, task: str, to: tuple[str, ...], comment: str | Non
 
 @click.command("snooze", cls=RemoteCommand, fields=TaskOut)
 @click.argument("task")
-@click.option("--until", metavar="WHEN", help="A moment, such as 2026-03-02T09:00+01:00.")
-@click.option("--for", "lasts", metavar="DURATION", help="How long: 90m, 2h, 1d.")
+@click.option("--until", metavar="WHEN", help="Time, such as 2026-03-02T09:00+01:00.")
+@click.option("--for", "lasts", metavar="DURATION", help="Duration: 90m, 2h, 1d.")
 @click.pass_obj
 def snooze(session: Remote, task: str, until: str | None, lasts: str | None) -> None:
     """Suppress reminders to you about a task until a time.
@@ -57,7 +57,9 @@ def snooze(session: Remote, task: str, until: str | None, lasts: str | None) -> 
     Its deadline and escalation, and the other approvers, are unaffected.
     """
     if (until is None) == (lasts is None):
-        raise CommandFailed(ExitCode.USAGE, "Say until when.", hint="Pass --until WHEN or --for DURATION.")
+        raise CommandFailed(
+            ExitCode.USAGE, "An end is required.", hint="Pass --until WHEN or --for DURATION."
+        )
     after = session.client.tasks.snooze(session.task_id(task), until, lasts)
     me = session.client.me().actor.id
     ends = [as_moment(one["until"]) for one in after.get("snoozed") or () if one["person"] == me]
@@ -105,7 +107,7 @@ def withdraw(session: Remote, task: str, reason: str | None, yes: bool) -> None:
 def messages(session: Remote, task: str) -> None:
     """List notifications sent for a task and their delivery status."""
     found = session.client.tasks.messages(session.task_id(task))
-    session.out.many(found, _COLUMNS, "message_id", "Nobody was told of this task by a message.")
+    session.out.many(found, _COLUMNS, "message_id", "No messages were sent about this task.")
 
 
 @click.command("messages", cls=RemoteCommand, fields=MessageOut)
@@ -114,7 +116,7 @@ def messages(session: Remote, task: str) -> None:
 def intent_messages(session: Remote, intent: str) -> None:
     """List notifications sent for an intent and their delivery status."""
     found = session.client.messages(session.intent_id(intent))
-    session.out.many(found, _COLUMNS, "message_id", "Nobody was told of this intent by a message.")
+    session.out.many(found, _COLUMNS, "message_id", "No messages were sent about this intent.")
 
 
 @click.command("watch", cls=RemoteCommand, fields=TaskOut)
@@ -139,7 +141,7 @@ def watch(session: Remote, mine: bool, every: float, looks: int | None) -> None:
             if known is None or not may_pass(failure):
                 raise
             if not trouble:
-                session.out.note(f"warning: the inbox cannot be seen, will go on looking: {failure}")
+                session.out.note(f"warning: cannot read the inbox, still trying: {failure}")
             trouble = True
         looks = looks - 1 if looks else None
         if looks == 0:
@@ -172,7 +174,7 @@ def _tell(session: Remote, task: Mapping[str, Any], sign: str) -> None:
         session.out.each(task, "task_id")
         return
     is_open, due = task.get("state") == "open", as_moment(task.get("due_at"))
-    gone = "not yours any more" if sign == "-" else "open"
+    gone = "no longer yours" if sign == "-" else "open"
     said = [gone if is_open else str(task.get("ending") or task.get("outcome"))]
     said += [f"{len(task['votes'])} answered"] if task.get("votes") and is_open else []
     said += [f"reminded {task['reminders_sent']}x"] if task.get("reminders_sent") else []

@@ -63,7 +63,7 @@ for _act in (
     show_default=True,
     help="State of the tasks.",
 )
-@click.option("--intent", metavar="INTENT", help="Only of this intent.")
+@click.option("--intent", metavar="INTENT", help="Only tasks of this intent.")
 @click.option("--type", "intent_type", metavar="TYPE", help="Only of this type.")
 @click.option("--correlation-id", metavar="ID", help="Only with this correlation id.")
 @click.option("--search", metavar="WORDS", help="Full-text search: all of these words.")
@@ -122,7 +122,7 @@ def _answer_options(command: Any) -> Any:
             "--open",
             "open_page",
             is_flag=True,
-            help="Open the task's page where it can only be decided there.",
+            help="Open the task's page if it can only be decided there.",
         ),
         click.pass_obj,
     )[::-1]:
@@ -146,9 +146,9 @@ def reject(session: Remote, /, task: str, **said: Any) -> None:
 
 
 @tasks.command("submit", cls=RemoteCommand, fields=TaskOut)
-@click.option("--outcome", metavar="OUTCOME", help="One of the task's outcomes; needed where it has several.")
+@click.option("--outcome", metavar="OUTCOME", help="One of the task's outcomes; required if it has several.")
 @click.option(
-    "--field", "-f", "pairs", multiple=True, metavar="NAME=VALUE", help="One field of the form; repeat it."
+    "--field", "-f", "pairs", multiple=True, metavar="NAME=VALUE", help="One field of the form; repeatable."
 )
 @click.option("--data", metavar="JSON", help="All fields of the form as JSON, or @FILE.")
 @_answer_options
@@ -167,7 +167,7 @@ def _answer(session: Remote, text: str, given: GivenAnswer) -> None:
         raise CommandFailed(
             ExitCode.CONFLICT,
             f"What is being decided has the digest {task.digest}, not {given.digest}.",
-            hint=f"Look again: signoff tasks get {task.task_id}",
+            hint=f"Read it again: signoff tasks get {task.task_id}",
         )
     outcome = _meant(task, given.outcome) if given.outcome else _only_outcome(task)
     _refuse_what_a_key_cannot(session, task, given)
@@ -199,7 +199,7 @@ def _refuse_what_a_key_cannot(session: Remote, task: "Task", given: GivenAnswer)
     if given.yes and task.risk in ("high", "critical"):
         raise CommandFailed(
             ExitCode.USAGE,
-            f"The risk is {task.risk}: --yes is not taken.",
+            f"The risk is {task.risk}: --yes is not accepted.",
             hint="Run it without --yes at a terminal, or decide on the task's page.",
         )
 
@@ -212,8 +212,8 @@ def _meant(task: "Task", word: str) -> str:
         return word
     raise CommandFailed(
         ExitCode.USAGE,
-        "This task has several outcomes that mean yes.",
-        hint=f"Say which: signoff tasks submit {task.task_id} --outcome {' | '.join(names)}",
+        "This task has several outcomes that approve.",
+        hint=f"Choose one: signoff tasks submit {task.task_id} --outcome {' | '.join(names)}",
     )
 
 
@@ -296,7 +296,7 @@ def _stale(task: Mapping[str, Any]) -> list[str]:
     """Results of an earlier revision; they do not apply to this one."""
     of, now = task.get("result_revisions") or {}, task.get("revision")
     earlier = [f"{step} is of revision {number}" for step, number in of.items() if number != now]
-    return block("not checked", f"{'; '.join(earlier)}: it says nothing of revision {now}") if earlier else []
+    return block("not checked", f"{'; '.join(earlier)}: not of revision {now}") if earlier else []
 
 
 def _change(change: Mapping[str, Any]) -> list[str]:
@@ -327,7 +327,7 @@ def _next_step(step: Mapping[str, Any]) -> list[str]:
     does = {"agent": f"{step.get('agent')} runs it", "human": "people are asked", "delay": "it waits"}
     said = does.get(str(step.get("kind")), f"tells {', '.join(map(str, step.get('to') or ()))}")
     label = "after a yes" if "yes" in after else f"after {' or '.join(after)}"
-    off_main_path = ", only if a step before it does not succeed" if step.get("off_main_path") else ""
+    off_main_path = ", only if an earlier step does not succeed" if step.get("off_main_path") else ""
     lines = block(label, f"{step.get('step_id')}: {said}{off_main_path}")
     lines += block("given", step.get("input"))
     return lines + block("told", step.get("message"))

@@ -30,7 +30,7 @@ def mark_reviewing(session: Remote, task: str, clear: bool) -> None:
 
 @click.command("revise", cls=RemoteCommand, fields=TaskOut)
 @click.argument("task")
-@click.option("--payload", required=True, metavar="JSON", help="All that is asked for from now on, or @FILE.")
+@click.option("--payload", required=True, metavar="JSON", help="The whole new payload as JSON, or @FILE.")
 @click.option("--comment", "-m", metavar="TEXT", help="Reason, recorded in the history.")
 @click.option("--yes", "-y", is_flag=True, help="Skip the confirmation prompt (required without a terminal).")
 @click.pass_obj
@@ -41,7 +41,7 @@ def revise(session: Remote, task: str, payload: str, comment: str | None, yes: b
     changes = list(_changes(masked(old), masked(new)))
     if old == new:
         raise CommandFailed(
-            ExitCode.USAGE, "This is what is asked for already.", hint=f"See: signoff tasks get {task}"
+            ExitCode.USAGE, "The payload is unchanged.", hint=f"See: signoff tasks get {task}"
         )
     session.show(changes, yes)
     session.confirm(f"Make this revision {found.revision + 1}?", yes)

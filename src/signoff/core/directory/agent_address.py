@@ -30,12 +30,12 @@ def written(text: object, field: str = "to_agent") -> str:
     if not 1 <= len(address) <= LONGEST:
         raise _malformed(field, f"has {len(address)} characters; 1 to {LONGEST} are allowed")
     if _FORBIDDEN.search(address):
-        raise _malformed(field, "holds control characters")
+        raise _malformed(field, "contains control characters")
     parts = parts_of(address)
     if len(parts) > 3 or not all(part.strip() for part in parts):
         raise _malformed(field, "has an empty part, or more than three")
     if (len(parts) > 1 or address.startswith(SCHEME)) and _FORBIDDEN_IN_PATH.search(address):
-        raise _malformed(field, "holds a space or one of ? # %")
+        raise _malformed(field, "contains a space or one of ? # %")
     return address
 
 

@@ -32,7 +32,7 @@ def read_approvers(fields: Fields, name: str) -> tuple[str, ...]:
         spelled = approver(written)
         if spelled is None:
             hint = "Write an e-mail address, team:NAME, or a role such as role:approver."
-            raise fields.invalid(name, f"{written!r} names nobody", hint=hint)
+            raise fields.invalid(name, f"{written!r} is not an approver", hint=hint)
         found.append(spelled)
     if not found and not fields.kept:
         raise fields.invalid(name, "names nobody", hint="Name somebody, or leave the field out.")

@@ -19,7 +19,7 @@ from signoff.core.plan.task_types import Strength
 ADMINS: Final = frozenset({OWNER, ADMIN})
 PROGRAMS: Final = frozenset({ActorKind.AGENT, ActorKind.SERVICE})
 REGISTRAR: Final = (
-    "registrar"  # in ``Account.behind``: the program that registered it, which controls nothing by that
+    "registrar"  # in ``Account.behind``: the program that registered it, which does not control it
 )
 Resource = Person | Account | ApiKey | str | None
 
@@ -28,12 +28,12 @@ class Action(StrEnum):
     """The actions; a comment names the resource, if the rule looks at one."""
 
     READ_DIRECTORY = "read people, teams and policies"
-    READ_ALL = "read all keys, and what people set for themselves"
-    READ_PERSON = "read what a person set for themselves"  # Person
-    READ_ACCOUNT = "read where an account is called"  # Account
+    READ_ALL = "read all keys and all personal settings"
+    READ_PERSON = "read a person's personal settings"  # Person
+    READ_ACCOUNT = "read an account's callback URL"  # Account
     READ_CHANGES = "read the change log and proposals"
     CHANGE_DIRECTORY = "change people, teams, policies, workflows and settings"
-    CHANGE_OWNERS = "make or unmake an owner"
+    CHANGE_OWNERS = "grant or revoke the role owner"
     CHANGE_PREFERENCES = (
         "change a person's time zone, hours, absences and preferences"  # their name in the manifest
     )
@@ -52,7 +52,7 @@ class Action(StrEnum):
     LIST_TASKS = "list tasks"
     LIST_MESSAGES = "list messages to people"
     READ_INBOX = "read the inbox of an address"  # the address, or an account's id
-    READ_OPEN_TASKS = "list what waits for a person"  # Person
+    READ_OPEN_TASKS = "list a person's open tasks"  # Person
     REASSIGN_ALL = "reassign all open tasks of a person"
     READ_CHANNELS = "read the delivery status of channels"
     MANAGE_KEYS = "open the pages of agents, services and keys"
@@ -125,19 +125,19 @@ _READING: Final = _RUNNING | {AUDITOR}
 _ADMIN_REQUIRED: Final = Denial(
     "admin_required", "Only an owner or an admin may do this.", "Use a person's key."
 )
-_NO_TASKS: Final = Denial("person_required", "An agent's key has no tasks.")
+_NO_TASKS: Final = Denial("person_required", "Agents have no tasks.")
 _PERSON_READS: Final = Denial(
-    "person_required", "{holder} key does not read who decides.", "Use a person's key."
+    "person_required", "{holder} key may not read people, teams and policies.", "Use a person's key."
 )
-_ONLY_PEOPLE_SIGN_IN: Final = Denial("person_required", "Only people sign in and see who has.")
+_ONLY_PEOPLE_SIGN_IN: Final = Denial("person_required", "Only people have sessions.")
 _AUDITOR_REQUIRED: Final = Denial(
     "auditor_required",
-    "Only an owner, an admin or an auditor reads the record of changes.",
-    "Ask an admin for the role auditor.",
+    "Only an owner, an admin or an auditor may read the change log.",
+    "Ask an admin for the auditor role.",
 )
 _NOT_REGISTRAR: Final = Denial(
     "not_yours",
-    "A service changes, and makes keys for, only the agents that it registered itself.",
+    "A service may change, and create keys for, only agents that it registered itself.",
     "Use an owner's or an admin's key.",
 )
 
@@ -151,7 +151,7 @@ RULES: Final[dict[Action, AccessRule]] = {
     ),
     Action.CHANGE_DIRECTORY: AccessRule(_RUNNING, _ADMIN_REQUIRED),
     Action.CHANGE_OWNERS: AccessRule(
-        {OWNER, SYSTEM}, Denial("owner_required", "Only an owner can make another owner, or unmake one.")
+        {OWNER, SYSTEM}, Denial("owner_required", "Only an owner may grant or revoke the role owner.")
     ),
     Action.CHANGE_PREFERENCES: AccessRule(_RUNNING, _ADMIN_REQUIRED, {PERSON}, _is_named),
     Action.END_PROPOSAL: AccessRule(ADMINS, _ADMIN_REQUIRED),
@@ -166,32 +166,32 @@ RULES: Final[dict[Action, AccessRule]] = {
     ),
     Action.CREATE_PERSON_KEY: AccessRule(_RUNNING, _ADMIN_REQUIRED, {PERSON}, _is_surely_self),
     Action.CREATE_OWNER_KEY: AccessRule(
-        {OWNER}, Denial("owner_required", "Only an owner can make an owner's key.")
+        {OWNER}, Denial("owner_required", "Only an owner may create an owner's key.")
     ),
     Action.REVOKE_PERSON_KEY: AccessRule(_RUNNING, _ADMIN_REQUIRED, {PERSON}, _holds_key),
     Action.USE_SESSIONS: AccessRule({PERSON}, _ONLY_PEOPLE_SIGN_IN),
     Action.MANAGE_SESSIONS: AccessRule(
         ADMINS,
-        Denial("person_not_found", "There is no person {resource} for you to sign out.", error=NotFound),
+        Denial("person_not_found", "There is no person {resource} that you may sign out.", error=NotFound),
         {PERSON},
         _is_self,
         refusals=dict.fromkeys((AGENT, SERVICE, SYSTEM), _ONLY_PEOPLE_SIGN_IN),
     ),
-    Action.LINK_CHAT: AccessRule({PERSON}, Denial("person_required", "Only a person has a chat account.")),
+    Action.LINK_CHAT: AccessRule({PERSON}, Denial("person_required", "Only people can link a chat account.")),
     Action.LIST_TASKS: AccessRule({PERSON, SERVICE, SYSTEM}, _NO_TASKS),
     Action.LIST_MESSAGES: AccessRule(
         {PERSON, SERVICE, SYSTEM},
-        Denial("person_required", "An agent's key reads no messages to people."),
+        Denial("person_required", "An agent's key may not read messages to people."),
     ),
     Action.READ_INBOX: AccessRule(
         {PERSON, SYSTEM},
-        Denial("not_your_address", "The key of a program reads only its own inbox."),
+        Denial("not_your_address", "A program's key may read only its own inbox."),
         {AGENT, SERVICE},
         _holds_address,
     ),
     Action.READ_OPEN_TASKS: AccessRule(
         ADMINS,
-        Denial("admin_required", "Only an owner or an admin sees what waits for others."),
+        Denial("admin_required", "Only an owner or an admin may list other people's open tasks."),
         {PERSON},
         _is_self,
     ),
@@ -199,14 +199,14 @@ RULES: Final[dict[Action, AccessRule]] = {
         ADMINS, Denial("admin_required", "Only an owner or an admin may ask other people.")
     ),
     Action.READ_CHANNELS: AccessRule(
-        ADMINS, Denial("admin_required", "Only an owner or an admin sees how the channels do.")
+        ADMINS, Denial("admin_required", "Only an owner or an admin may see the status of channels.")
     ),
     Action.MANAGE_KEYS: AccessRule(
         ADMINS,
         Denial(
             "admin_required",
             "Only owners and admins may see this.",
-            "Ask one of them; your inbox is yours.",
+            "Ask one of them.",
         ),
     ),
 }

@@ -19,7 +19,7 @@ class Workspace(Struct, frozen=True):
     self_approval: the requester's own people may decide;
     self_approval_alone: only what was asked for while the workspace had one person: so the first start turns it on;
     positive_fallback: expiry may approve if the risk is low;
-    protected: relaxing who decides takes two admins;
+    protected: relaxing who decides needs two admins;
     default_policy: the name of the policy for steps without a workflow;
     unlisted_types: what happens to a type without a workflow (allow, gate, refuse);
     last_change: the number of the last change on record;

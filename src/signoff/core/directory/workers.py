@@ -7,7 +7,7 @@ import msgspec
 
 from signoff.core.text.durations import format_duration
 
-PRESENT: Final = timedelta(minutes=3)  # a worker asks every half minute; when it did is written once a minute
+PRESENT: Final = timedelta(minutes=3)  # a worker polls every half minute; its time is written once a minute
 
 
 class Worker(msgspec.Struct, frozen=True):
@@ -29,10 +29,12 @@ def last_seen_text(seen_at: datetime | None, now: datetime) -> str:
 def missing_worker_text(agent: str, worker: Worker | None, now: datetime) -> str:
     """The same as a sentence; "" while a worker is active."""
     if worker is None:
-        return f"Nobody has ever asked for work as {agent}."
+        return f"No worker has ever asked for the work of {agent}."
     if now - worker.seen_at < PRESENT:
         return ""
-    return f"Nobody has asked for work as {agent} for {format_duration(_rounded(now - worker.seen_at))}."
+    return (
+        f"No worker has asked for the work of {agent} for {format_duration(_rounded(now - worker.seen_at))}."
+    )
 
 
 def _rounded(ago: timedelta) -> timedelta:

@@ -31,7 +31,7 @@ ASK: Final = (
     "assignees", "notify_email", "form_schema",
 )  # fmt: skip
 TIMING: Final = ("remind_after_seconds", "remind_interval_seconds", "max_reminders", "escalate_to")
-ASKS_NOBODY: Final = "the request itself asks nobody"
+ASKS_NOBODY: Final = "the request itself asks no one"
 CALLS_NOBODY: Final = "the request itself calls no agent"
 _SHAPING: Final = ("human_task", "max_delivery_attempts", *TIMING)
 _REMINDING: Final = ("remind_interval_seconds", "max_reminders")
@@ -42,7 +42,7 @@ _KNOWN: Final = (
 _CAMEL: Final = {re.sub("_([a-z])", lambda hit: hit[1].upper(), name): name for name in _KNOWN if "_" in name}
 _INTENT_TYPE: Final = re.compile(r"[A-Za-z0-9_.\-]{1,255}")
 _PUBLISHED_TYPE: Final = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+\.v[0-9]+")
-# AXP's published schema names more types; each behaves as one of ours.
+# AXP's published schema has more types; each behaves like one of ours.
 _TYPE_ALIASES: Final = {
     "provide_data": TaskType.FORM,
     "attach_file": TaskType.FORM,
@@ -100,8 +100,8 @@ def compile_axp_intent(body: object, *, checked: bool = False) -> AxpIntent:
     if to_agent:
         to_agent = agent_address.written(to_agent, "to_agent")
     if request.has("on_behalf_of") and not request.text("on_behalf_of"):
-        # a name that a script forgot to fill in would leave its person free to decide
-        raise request.invalid("on_behalf_of", "is empty", hint="Name the person, or leave it out.")
+        # a name that a script left empty would leave its person free to decide
+        raise request.invalid("on_behalf_of", "is empty", hint="Name the person, or omit it.")
     plan = _plan(request, to_agent)
     return AxpIntent(
         intent_type=intent_type,
@@ -146,14 +146,14 @@ def read_intent_type(fields: Fields, name: str) -> str:
     """The type of an intent: letters, digits, ``_ . -``; one outside AXP's published pattern is a warning."""
     intent_type = fields.need(name)
     if not _INTENT_TYPE.fullmatch(intent_type):
-        raise fields.invalid(name, "holds more than letters, digits, '_', '.' and '-'")
+        raise fields.invalid(name, "may only contain letters, digits, '_', '.' and '-'")
     if fields.lenient and not _PUBLISHED_TYPE.fullmatch(intent_type):
         fields.warn(name, f"{intent_type!r} is not of the form intent.area.name.v1")
     return intent_type
 
 
 def _renamed(request: Fields) -> Fields:
-    """The request with its camelCase names in snake_case, where that name is one of ours and still free."""
+    """The request with its camelCase names in snake_case, if that name is one of ours and still free."""
     if _CAMEL.keys().isdisjoint(request.value):
         return request
     refuse_two_spellings(request.value, _CAMEL)
@@ -207,7 +207,7 @@ def task_spec(
     allowed = task_reader.outcomes(ask, "allowed_outcomes", kind)
     if unknown := [word for word in allowed if word not in BUILT_IN]:
         words = ", ".join(repr(printable(word)) for word in unknown)
-        ask.warn("allowed_outcomes", f"{words}: no meaning is known, so whoever answers that says no")
+        ask.warn("allowed_outcomes", f"{words}: no meaning is known, so such an answer rejects")
     if not task_reader.can_say_yes(allowed):
         ask.warn("allowed_outcomes", "none of these approves, so every answer ends the step as rejected")
     remind = _reminders(levels)
@@ -254,7 +254,7 @@ def _approvers(ask: Fields, humans: Mapping[str, Human], assigned: str) -> tuple
     for name in names:
         if humans and not behind[name] and name not in humans:
             raise ask.invalid(
-                "assignees", f"{name!r} is none of the humans that the bundle names",
+                "assignees", f"{name!r} is not one of the bundle's humans",
                 hint=suggestion(name, list(humans)) or "Known: " + ", ".join(humans) + ".",
             )  # fmt: skip
     meant = (behind[name] or ("" if name in humans else name) for name in names)
@@ -279,7 +279,7 @@ def _reminders(levels: Sequence[Fields]) -> Reminders | None:
             return Reminders(after=after, every=every or after, at_most=most) if most else None
     for level in levels:
         if not level.says("remind_after_seconds"):
-            level.unused(_REMINDING, "nothing says remind_after_seconds")
+            level.unused(_REMINDING, "remind_after_seconds is missing")
     return None
 
 
@@ -300,7 +300,7 @@ def _escalation(
         unasked = deadline / 2 if deadline else _NOTHING_SET
         after = remind.after + remind.every * remind.at_most if remind else unasked
         if deadline and after >= deadline:
-            level.warn("escalate_to", "would come after the step's deadline, so it never happens")
+            level.warn("escalate_to", "would come after the step's deadline, so it is never sent")
         after = min(after, LONGEST)
         return (Escalation(after=after, to=tuple(person_behind(name, humans) or name for name in names)),)
     return ()

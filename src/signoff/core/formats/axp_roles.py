@@ -83,13 +83,13 @@ def _add_agent(cast: RoleMap, entry: Fields) -> None:
         raise entry.invalid("role", f"two agents have the role {role!r}")
     mode = entry.text("delivery_mode") or "stream"
     if mode not in _MODES:
-        entry.warn("delivery_mode", f"{mode!r} is not one of {', '.join(_MODES)}; taken as stream")
+        entry.warn("delivery_mode", f"{mode!r} is not one of {', '.join(_MODES)}; stream is used")
         mode = "stream"
     callback_url = entry.text("callback_url", longest=2000)
     if callback_url and not callback_url.startswith(("https://", "http://")):
         raise entry.invalid("callback_url", "is not an http or https address")
     if mode == "http" and not callback_url:
-        entry.warn("callback_url", "is missing, so the agent's account has to have one")
+        entry.warn("callback_url", "is missing, so the agent's account must have one")
     cast.agents[role] = BundleAgent(
         role=role,
         address=written,

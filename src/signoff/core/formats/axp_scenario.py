@@ -243,7 +243,7 @@ def _check_routes(workflow: Fields | None, problems: Problems) -> None:
     twice = next((id for id in ids if isinstance(id, str) and ids.count(id) > 1), None)
     if twice is not None:
         problems.append(
-            Invalid("duplicate_step", f"Two steps are called {printable(twice)!r}.", field="steps")
+            Invalid("duplicate_step", f"Two steps have the id {printable(twice)!r}.", field="steps")
         )
     for entry in steps:
         for route in ("on_success", "on_failure"):
@@ -270,13 +270,15 @@ def _implied(bundle: _Bundle) -> list[Step]:
         spec = task_spec(ask, [bundle.intent], None, humans, assigned)
         steps.append(HumanStep(id=HUMAN_STEP, task=spec))
     elif humans:
-        bundle.intent.warnings.append("humans: nobody is asked, as there is no workflow and no human_task.")
+        bundle.intent.warnings.append(
+            "humans: no one is asked, because there is no workflow and no human_task."
+        )
     if not steps:
         raise Invalid(
             "nothing_to_do",
-            "workflow: there is none, and neither agents nor intent.human_task that would imply one.",
+            "workflow: missing, and there are no agents or intent.human_task to derive one from.",
             field="workflow",
-            hint="Give workflow.steps, agents, or intent.human_task.",
+            hint="Set workflow.steps, agents, or intent.human_task.",
         )
     return steps
 
@@ -284,7 +286,7 @@ def _implied(bundle: _Bundle) -> list[Step]:
 def _steps(workflow: Fields, bundle: _Bundle, problems: Problems) -> list[Step]:
     macro = problems.attempt(lambda: workflow.text("macro_id")) or ""
     if not workflow.has("steps"):
-        hint = "This server has no macros: write the steps out under workflow.steps."
+        hint = "This server has no macros: write the steps under workflow.steps."
         problems.append(workflow.invalid("macro_id", f"unknown macro {macro!r}", hint=hint))
         return []
     if macro:
@@ -292,7 +294,7 @@ def _steps(workflow: Fields, bundle: _Bundle, problems: Problems) -> list[Step]:
     steps = problems.collect(workflow, "steps", MAX_STEPS, lambda entry: _step(entry, bundle))
     asked = any(isinstance(step, HumanStep) for step in steps)
     if bundle.intent.has("human_task") and not asked and not problems:
-        problem = "the workflow has no human step that would ask it"
+        problem = "the workflow has no human step for it"
         problems.append(bundle.intent.invalid("human_task", problem))
     return steps
 
@@ -307,7 +309,7 @@ def _step(step: Fields, bundle: _Bundle) -> Step:
         "id": step_id,
         "on_success": step.text("on_success", longest=100) or None,
         "on_failure": on_failure,
-        "on_timeout": on_failure,  # AXP knows no on_timeout: passing the deadline is one way to fail
+        "on_timeout": on_failure,  # AXP has no on_timeout: passing the deadline is one way to fail
     }
     assigned = step.text("assigned_to", longest=agent_address.LONGEST)
     deadline = step.duration("step_deadline_seconds") or bundle.parameters.duration("step_deadline_seconds")
@@ -346,17 +348,19 @@ def _kind(step: Fields, cast: RoleMap, assigned: str) -> _Kind:
         if named is _Kind.HUMAN:
             raise step.invalid("assigned_to", f"a human's sign-off cannot be given by the agent {assigned!r}")
         if step.has("human_task"):
-            hint = "Set requires_approval to true, or give the human_task a step of its own."
+            hint = "Set requires_approval to true, or move the human_task to its own step."
             raise step.invalid("human_task", f"the agent {assigned!r} cannot be asked this", hint=hint)
         if named is not _Kind.AGENT and step.has("tool_id"):
-            step.warn("tool_id", f"{step.text('tool_id')!r} is handed to the agent {assigned!r} as its task")
+            step.warn(
+                "tool_id", f"{step.text('tool_id')!r} is delivered to the agent {assigned!r} as its task"
+            )
         return _Kind.AGENT
     if named is None and is_anybody(assigned):
         return _refuse_unknown(step)
     _warn_of_tool(step)
     if named in (None, _Kind.AGENT) and not is_anybody(assigned):
         close = suggestion(assigned, [*cast.agents, *cast.humans])
-        remark = f"{assigned!r} is no role of agents or humans; it is taken as an agent's address"
+        remark = f"{assigned!r} is not a role of agents or humans; it is used as an agent's address"
         step.warn("assigned_to", f"{remark} ({close})" if close else remark)
     return named or _Kind.AGENT
 
@@ -366,9 +370,7 @@ def _warn_of_tool(step: Fields) -> None:
     tool = step.text("tool_id")
     if tool and tool not in _TOOLS:
         close = suggestion(tool, [*_TOOLS])
-        step.warn(
-            "tool_id", f"{tool!r} is not known here ({close})" if close else f"{tool!r} is not known here"
-        )
+        step.warn("tool_id", f"{tool!r} is unknown ({close})" if close else f"{tool!r} is unknown")
 
 
 def _named_kind(step: Fields) -> _Kind | None:
@@ -389,8 +391,8 @@ def _refuse_unknown(step: Fields) -> _Kind:
         if word:
             hint = suggestion(word, known) or "Known: " + ", ".join(known) + "."
             raise step.invalid(name, f"unknown {name}: {word}", hint=hint)
-    hint = "Give assigned_to, tool_id or runtime_type."
-    raise step.invalid("tool_id", "nothing says what this step does", hint=hint, code="missing_field")
+    hint = "Set assigned_to, tool_id or runtime_type."
+    raise step.invalid("tool_id", "the kind of this step is not given", hint=hint, code="missing_field")
 
 
 def _agent_step(step: Fields, bundle: _Bundle, assigned: str, base: dict[str, Any]) -> AgentStep:
@@ -398,7 +400,7 @@ def _agent_step(step: Fields, bundle: _Bundle, assigned: str, base: dict[str, An
     agent = bundle.cast.agent(assigned)
     if not assigned:
         if len(agents) != 1:
-            raise step.invalid("assigned_to", "is required: it says which agent", code="missing_field")
+            raise step.invalid("assigned_to", "is required: it names the agent", code="missing_field")
         agent = agents[0]
     retry = step.inner("retry") or _nothing(step, step.at("retry"))
     retry.known("max_retries", "retry_delay_seconds")
@@ -475,7 +477,7 @@ def _notify_step(step: Fields, bundle: _Bundle, assigned: str, base: dict[str, A
     )
     names = names or tuple(role for role, human in humans.items() if human.contact)
     if not names:
-        step.warn("runtime_config.to", "nobody is named, so who asked for it is told")
+        step.warn("runtime_config.to", "no one is named, so the requester is notified")
     lines = [
         next((text for s in settings if (text := s.prose(name))), "")
         for name in ("subject", "message", "body")

@@ -51,7 +51,7 @@ _Role = Literal["owner", "admin", "approver", "member", "auditor"]
 def _read_roles(fields: Fields, name: str) -> tuple[str, ...]:
     roles = fields.texts(name)
     if unknown := [role for role in roles if role not in ROLES]:
-        problem = f"there is no role {unknown[0]!r}"
+        problem = f"unknown role {unknown[0]!r}"
         raise fields.invalid(name, problem, hint="Known: " + ", ".join(ROLES) + ".")
     return roles
 
@@ -75,15 +75,15 @@ def _refuse_unknown_channels(person: Fields, channels: PersonalChannels) -> None
         linked = next((name for name in channels.linked if addresses.has(name)), None)
         if linked:
             raise addresses.invalid(
-                linked, f"a {channels.linked[linked]} account is not set here; its owner links it",
+                linked, f"a {channels.linked[linked]} account cannot be set here; the person links it",
                 code="unknown_field",
-                hint="They do it with a code from their page (/me); then nobody else can answer as them.",
+                hint="They use a code from their page (/me), so that no one else can answer as them.",
             )  # fmt: skip
         addresses.known(*channels.addressed)
     if preferences := person.inner("preferences"):
         unknown = next((name for name in preferences.texts("channels") if name not in channels.names), None)
         if unknown:
-            problem = f"there is no channel {printable(unknown)!r}"
+            problem = f"unknown channel {printable(unknown)!r}"
             raise preferences.invalid("channels", problem, hint=suggestion_or_list(unknown, channels.names))
 
 
@@ -144,7 +144,7 @@ class TeamSource(DocumentStruct, frozen=True, kw_only=True):
 
     def check(self, fields: Fields) -> None:
         if not self.members:
-            raise fields.invalid("members", "names nobody", hint="A team has at least one member.")
+            raise fields.invalid("members", "names nobody", hint="A team needs at least one member.")
 
 
 class TeamSpec(TeamSource, frozen=True, kw_only=True):

@@ -45,7 +45,8 @@ from signoff.core.text.document_reader import Fields, document
 from signoff.core.text.struct_reader import DocumentStruct, Name, Prose, fields_of, read_struct, reads
 
 _INTENT_TYPE: Final = re.compile(r"[A-Za-z0-9_.\-]{1,255}")
-# What a policy says, and where it is said: beside one it would be said twice, without one only the first four.
+# The fields that a policy sets, and their paths: with a policy they would be set twice, without one only the first four
+# apply.
 _SIMPLE: Final = ("approvers", "need", "remind", "escalate")
 _POLICY: Final = (
     "approve", "stages", "reject_after", "self_approval", "on_timeout", "hours", "strength", "risk", "policies",
@@ -79,7 +80,7 @@ def compile_workflow(source: object, *, kept: bool = False) -> WorkflowTemplate:
     return WorkflowTemplate(workflow.name, workflow.intent_type, plan)
 
 
-# -- the steps as they are written, by kind
+# -- the steps as written, by kind
 
 
 class _StepSource(DocumentStruct, frozen=True, kw_only=True):
@@ -178,13 +179,16 @@ def _read_human(fields: Fields, name: str) -> HumanSource:
     human = fields.need_inner(name)
     for given in human.value:
         if given in _SIMPLE and human.has(given) and human.has("policy"):
-            hint = "Say it in the policy, or take the policy away."
+            hint = "Set it in the policy, or remove the policy."
             raise human.invalid(
-                given, "stands beside a policy, which says it", hint=hint, code="conflicts_with_policy"
+                given,
+                "cannot be combined with a policy, which sets it",
+                hint=hint,
+                code="conflicts_with_policy",
             )
         if given in _POLICY:
             hint = "Write policy: {approve: [...], ...}, or policy: NAME of one that was applied."
-            raise human.invalid(given, "is said in a policy", hint=hint, code="unknown_field")
+            raise human.invalid(given, "is set in the policy", hint=hint, code="unknown_field")
     return read_struct(HumanSource, human)
 
 
@@ -238,7 +242,7 @@ _KINDS: Final[dict[str, type[StepSource]]] = {
 def _read_steps(fields: Fields, name: str) -> tuple[Step, ...]:
     steps = [fields.item(name, index, step) for index, step in enumerate(fields.each(name, most=MAX_STEPS))]
     if not steps:
-        raise fields.invalid(name, "a workflow has at least one step", code="missing_field")
+        raise fields.invalid(name, "a workflow needs at least one step", code="missing_field")
     return tuple(map(_read_step, steps))
 
 
@@ -251,14 +255,14 @@ def _read_step(step: Fields) -> Step:
     step = step.moved(f"steps.{step_id}")
     kinds = [kind for kind in _KINDS if step.has(kind)]
     if len(kinds) != 1:
-        problem = "names " + " and ".join(kinds) if kinds else "says nothing about what it does"
-        hint = "Give exactly one of agent, human, delay, notify."
+        problem = "names " + " and ".join(kinds) if kinds else "does not say what it does"
+        hint = "Set exactly one of agent, human, delay, notify."
         raise Invalid("invalid_step", f"{step.path}: {problem}.", field=step.path, hint=hint)
     [kind] = kinds
     for name in step.value:
         homes = [other for other, source in _KINDS.items() if name in fields_of(source)]
         if homes and kind not in homes:
-            hint = f"It goes with {' and '.join(homes)} steps."
+            hint = f"It belongs to {' and '.join(homes)} steps."
             problem = f"has no effect on a step of kind {kind}"
             raise step.invalid(name, problem, hint=hint, code="unknown_field")
     return read_struct(_KINDS[kind], step).compiled(step)
@@ -267,7 +271,7 @@ def _read_step(step: Fields) -> Step:
 def _read_intent_type(fields: Fields, name: str) -> str:
     intent_type = fields.text(name)
     if intent_type and not _INTENT_TYPE.fullmatch(intent_type):
-        raise fields.invalid(name, f"{intent_type!r} holds more than letters, digits, '_', '.' and '-'")
+        raise fields.invalid(name, f"{intent_type!r} may only contain letters, digits, '_', '.' and '-'")
     return intent_type
 
 

@@ -1,6 +1,6 @@
 """The life of one request: commands in, facts out.
 
-``advance`` is the way in: ``authorization`` -> ``decide`` -> ``evolve`` -> ``wake`` -> ``notifications``, one
+``advance`` is the entry point: ``authorization`` -> ``decide`` -> ``evolve`` -> ``wake`` -> ``notifications``, one
 ``Change``. ``model``, ``commands`` and ``events`` are its values; ``transition`` collects the facts of one command.
 People: ``task_commands``, ``answer_target``, ``contradictions``, ``quorum``, ``eligibility``, ``answering_rights``,
 ``assurance``. Time: ``timers``, ``wake``, ``upcoming``, ``snoozing``. Routes and endings: ``routing``, ``conclusion``,

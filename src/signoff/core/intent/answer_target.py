@@ -56,7 +56,7 @@ def refuse_other(intent: Intent, task: Task, answer: Answer) -> None:
     ):
         raise Conflict(
             "not_shown",
-            "Your answer does not say what it is for, and you have not been shown what is asked now.",
+            "Your answer does not name its target, and you have not been shown the current task.",
             details=_now(intent, task),
             hint="Read the task, then answer; or name task, stage, revision and digest in the answer.",
         )
@@ -70,7 +70,7 @@ def names_all(digest: object, stage: object) -> bool:
 def stale_revision(intent: Intent, task: Task) -> Conflict:
     return Conflict(
         "stale_revision",
-        "What you were shown is not what would be decided now.",
+        "What you were shown is not what is being decided now.",
         details=_now(intent, task),
         hint="Read the task again, then answer.",
     )
@@ -80,9 +80,10 @@ def stale_stage(intent: Intent, task: Task) -> Conflict:
     before = "The stage before it is" if task.stage == 1 else "The stages before it are"
     return Conflict(
         "stale_stage",
-        f"Stage {task.stage + 1} is open now. {before} complete; your answer is not for this one, and was not counted.",
+        f"Stage {task.stage + 1} is open now. {before} complete; your answer was for another stage and was not "
+        "counted.",
         details=_now(intent, task),
-        hint="Read the task again; where this stage asks you too, answer it anew.",
+        hint="Read the task again; if this stage asks you too, answer again.",
     )
 
 
@@ -108,8 +109,8 @@ def refuse_ahead(vote: Vote | None, answer: Answer) -> None:
         return
     before = {0: "none", 1: "one"}.get(given(vote), str(given(vote)))
     raise Conflict(
-        "answer_number", f"This says that it is your answer number {answer.number}; {before} came before it here.",
-        field="number", hint="Look at the task as it is now; leave the number out for a first answer.",
+        "answer_number", f"This claims to be your answer number {answer.number}; {before} came before it here.",
+        field="number", hint="Read the task again; omit the number for a first answer.",
     )  # fmt: skip
 
 
@@ -121,7 +122,7 @@ def refuse_replaced(outcome: str, vote: Vote | None, answer: Answer) -> None:
         return
     raise Conflict(
         "answer_replaced",
-        f"You answered {outcome!r} before and have changed it to {vote.outcome!r} since; that one counts.",
+        f"You answered {outcome!r} before and have changed it to {vote.outcome!r} since; the later one counts.",
         details={"outcome": vote.outcome, "number": given(vote)},
         hint=f"If you have changed your mind again, answer with number {given(vote) + 1}, or on the task's page.",
     )

@@ -45,7 +45,7 @@ def authorize_command(actor: Actor, command: c.Command, intent: Intent | None) -
     if actor.kind is ActorKind.SYSTEM:
         return
     if isinstance(command, _SYSTEM_ONLY):
-        raise Forbidden("system_only", "Only the server itself does this.")
+        raise Forbidden("system_only", "Only the server itself may do this.")
     if intent is None:
         _may_submit(actor)
         return
@@ -72,7 +72,7 @@ def authorize_command(actor: Actor, command: c.Command, intent: Intent | None) -
         case (
             c.Submit() | c.Tick() | c.AcceptPush() | c.FailPush() | c.ReportUnreachable() | c.CheckStaffing()
         ):
-            raise Forbidden("not_allowed", "This cannot be asked of an intent that exists.")
+            raise Forbidden("not_allowed", "This command only applies to new intents.")
         case unknown:
             assert_never(unknown)
 
@@ -94,13 +94,13 @@ def require_delivery_access(actor: Actor, agent: str) -> None:
     if own or actor.kind is ActorKind.SYSTEM or actor.roles & ADMINS:
         return
     if actor.kind is ActorKind.AGENT:
-        raise Forbidden("not_your_address", "An agent's key takes only that agent's deliveries.")
+        raise Forbidden("not_your_address", "An agent's key may claim only that agent's deliveries.")
     raise _not_an_agent()
 
 
 def _not_an_agent() -> Forbidden:
     return Forbidden(
-        "agent_required", "Only the agent itself, or an owner or admin in its place, does this.",
+        "agent_required", "Only the agent itself, or an owner or admin in its place, may do this.",
         hint="Use the agent's key: signoff keys create --agent ADDRESS.",
     )  # fmt: skip
 
@@ -111,13 +111,13 @@ def may_rerun(actor: Actor, intent: Intent) -> None:
         raise NotFound("intent_not_found", f"There is no intent {intent.id}.")
     _may_submit(actor)
     if not _steers(actor, intent):
-        raise Forbidden("not_yours", "Only its requester or an admin may run this again.")
+        raise Forbidden("not_yours", "Only its requester or an admin may rerun this.")
 
 
 def _may_submit(actor: Actor) -> None:
     if actor.kind is ActorKind.PERSON and not actor.roles & {OWNER, ADMIN, APPROVER, MEMBER}:
         raise Forbidden(
-            "role_required", "Your role may read, not submit.", hint="Ask an admin for the role member."
+            "role_required", "Your role may read but not submit.", hint="Ask an admin for the member role."
         )
 
 
@@ -125,7 +125,7 @@ def _may_answer(actor: Actor, command: c.Command, intent: Intent) -> None:
     if isinstance(command, c.AddComment) and (
         actor.kind is ActorKind.PERSON or actor.id == intent.requester.id
     ):
-        return  # whoever may see it may ask, and whoever has asked for it, a program too, may reply
+        return  # everyone who may see it may comment; the requester, including a program, may reply
     if actor.kind is not ActorKind.PERSON:
         holder = "an agent" if actor.kind is ActorKind.AGENT else "a service"
         raise Forbidden(
@@ -139,19 +139,19 @@ def _may_answer(actor: Actor, command: c.Command, intent: Intent) -> None:
             raise Forbidden(
                 "admin_required", "Only an owner or an admin may end a request in its agent's place."
             )
-        return  # decide says what the state is
+        return  # decide reports the state
     if isinstance(command, c.Reassign) and not actor.roles & ADMINS:
         raise Forbidden("admin_required", "Only an owner or an admin may ask other people.")
     if on_requesters_side(actor, intent) and not self_approval(actor, intent, task):
         raise Forbidden(
             "self_approval",
-            "You stand on the requester's side of this intent, so "
+            "You are on the requester's side of this intent, so "
             + (
                 "you do not choose who decides."
                 if isinstance(command, c.Reassign)
                 else "your answer cannot count."
             ),
-            hint="Somebody else has to: who asks, or made the key that is used, does not.",
+            hint="Another person must: neither the requester nor the creator of the key in use may.",
         )
     if isinstance(command, c.Reassign):
         _strong_enough(actor, command, intent, task)
@@ -159,7 +159,7 @@ def _may_answer(actor: Actor, command: c.Command, intent: Intent) -> None:
     if answer_right(actor, intent, task) is None:
         named = isinstance(command, c.Answer) and command.step_run == task.step_run
         if named and getattr(command, "stage", None) not in (None, task.stage):
-            raise stale_stage(intent, task)  # whom an earlier stage asked hears that it is complete
+            raise stale_stage(intent, task)  # approvers of an earlier stage are told that it is complete
         raise Forbidden(
             "not_an_approver", "You are not among those who were asked.", hint="See the task's approvers."
         )
@@ -176,7 +176,7 @@ def _says_no(command: c.Command, intent: Intent, task: Task) -> bool:
         outcome = canonical_outcome(spec, command.outcome, task.agreed)
         return meaning_of_answer(spec, outcome, command.data) is Meaning.REJECTS
     except Invalid:
-        return False  # refused for what it is
+        return False  # refused with its specific reason
 
 
 _LEVELS: Final = {Strength.LINK: 1, Strength.SESSION: 2, Strength.STEP_UP: 3}
@@ -205,8 +205,8 @@ def _strong_enough(actor: Actor, command: c.Command, intent: Intent, task: Task)
     if not meets_assurance(actor, intent, task):
         raise Forbidden(
             "stronger_sign_in_required",
-            "This decision needs a sign-in by mail: a key, a chat account or a link from a message is not enough.",
-            hint="Finish in the browser: open the task's page and sign in there by the link that it mails you.",
+            "This decision requires a sign-in by mail; a key, a chat account or a link from a message is not enough.",
+            hint="Finish in the browser: open the task's page and sign in there with the link that it mails you.",
             details={"strength": required_assurance(intent, task).value},
         )
 
@@ -217,7 +217,7 @@ def _may_act_as_agent(actor: Actor, command: c.Command, intent: Intent) -> None:
     if actor.kind is ActorKind.AGENT:
         current = getattr(command, "step_run", 0) in (0, getattr(held, "step_run", 0))
         if isinstance(held, Delivery) and current and held.agent != actor.address:
-            raise Forbidden("not_your_delivery", "This step is with another agent.")
+            raise Forbidden("not_your_delivery", "This step belongs to another agent.")
     elif not (actor.roles & ADMINS or _does_itself(actor, command, intent)):
         raise _not_an_agent()
 
@@ -235,7 +235,7 @@ def _may_resolve(actor: Actor, command: c.Resolve, intent: Intent) -> None:
     if intent.plan.has_gate and command.fault is None:
         raise Forbidden(
             "gate_not_passed",
-            "This intent waits for people's decision; it cannot be declared completed.",
+            "This intent waits for a decision by people; it cannot be marked as completed.",
             hint="Answer its task, or cancel it.",
         )
     holds = isinstance(intent.open, Delivery) and intent.open.agent == actor.address and actor.address != ""

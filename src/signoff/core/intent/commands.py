@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from signoff.core.intent.events import RerunStarted
-from signoff.core.intent.model import Requester, StepError
+from signoff.core.intent.model import Failure, Requester
 from signoff.core.plan.plan import DEFAULT_LEASE, Plan
 
 
@@ -58,7 +58,7 @@ class Report(msgspec.Struct, gc=False, frozen=True):
     step_run: int = 0
     token: int = 0
     result: dict[str, Any] = {}
-    fault: StepError | None = None
+    fault: Failure | None = None
 
 
 class AcceptPush(msgspec.Struct, gc=False, frozen=True):
@@ -184,7 +184,7 @@ class Resolve(msgspec.Struct, gc=False, frozen=True):
     """End the intent: COMPLETED with a result, or FAILED with ``fault``."""
 
     result: dict[str, Any] = {}
-    fault: StepError | None = None
+    fault: Failure | None = None
 
 
 class Cancel(msgspec.Struct, gc=False, frozen=True):

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from signoff.core.intent import events as e
 from signoff.core.intent.assurance import checked, verdict_of, worst_risk
-from signoff.core.intent.model import Intent, StepError, Task
+from signoff.core.intent.model import Failure, Intent, Task
 from signoff.core.plan.plan import HumanStep, Plan, Route, after_failure, after_timeout
 from signoff.core.plan.task_types import Ending, Fallback, Meaning, Risk, expiry_approves, required_answer
 
@@ -31,7 +31,7 @@ class Continuation(msgspec.Struct, gc=False, frozen=True):
     """
 
     target: str | None
-    setback: StepError | None
+    setback: Failure | None
     wanted: tuple[str, ...] = ()
 
 
@@ -64,20 +64,20 @@ def _turn(intent: Intent, event: Decisive) -> Continuation:
         case e.AttemptFailed(retry_at=None):
             step = plan.agent_step(intent.open.step if intent.open else "")
             said = f"{step.agent} did not finish step {step.id!r} in {event.attempt} attempts."
-            return _set_back(after_failure(step), StepError("delivery_failed", said, True), intent.setback)
+            return _set_back(after_failure(step), Failure("delivery_failed", said, True), intent.setback)
         case e.StepTimedOut():
             return _set_back(after_timeout(plan.by_id[event.step]), _late(event.step), intent.setback)
     return Continuation(None, intent.setback)
 
 
-def _set_back(route: Route | None, fault: StepError, before: StepError | None) -> Continuation:
+def _set_back(route: Route | None, fault: Failure, before: Failure | None) -> Continuation:
     """``before``: the setback that stays if the route is declared a success."""
     if route is None:
         return Continuation(None, fault)
     return Continuation(route.target, before if route.success else fault)
 
 
-def _never(route: Route | None, fault: StepError) -> Continuation:
+def _never(route: Route | None, fault: Failure) -> Continuation:
     """For an ending that is not a rejection: what is declared for the route of a rejection does not apply to it."""
     return Continuation(route.target if route else None, fault)
 
@@ -89,23 +89,19 @@ def _decided(intent: Intent, step: HumanStep, event: e.Decided) -> Continuation:
             if event.outcome != step.task.fallback_outcome:  # the fallback's outcome did not apply
                 step = _expiring(step)
             late = step.task.fallback is Fallback.EXPIRE
-            fault = _late(step.id) if late else StepError("expired", f"{title}: nobody decided in time.")
-            # also where the policy counts it as approved: that is no person's yes
+            fault = _late(step.id) if late else Failure("expired", f"{title}: nobody decided in time.")
+            # even if the policy counts it as approved: no person has approved
             return _set_back(plan.after_silence(step), fault, failure_kept(intent, step))
-        case Ending.UNDELIVERABLE:  # nobody was asked, so nobody's no was declared a success
-            return _never(
-                after_failure(step), StepError("undeliverable", f"{title}: nobody could be reached.")
-            )
+        case Ending.UNDELIVERABLE:  # no one was asked, so no rejection was declared a success
+            return _never(after_failure(step), Failure("undeliverable", f"{title}: nobody could be reached."))
         case Ending.WITHDRAWN:
-            return Continuation(None, StepError("withdrawn", f"{title}: withdrawn."))
+            return Continuation(None, Failure("withdrawn", f"{title}: withdrawn."))
     if event.meaning is Meaning.REQUESTS_CHANGES:
         return _changes(intent, step, event)
-    return _set_back(
-        _route(plan, step, event), StepError("human_rejected", f"{title}: {event.outcome}."), None
-    )
+    return _set_back(_route(plan, step, event), Failure("human_rejected", f"{title}: {event.outcome}."), None)
 
 
-def failure_kept(intent: Intent, step: HumanStep) -> StepError | None:
+def failure_kept(intent: Intent, step: HumanStep) -> Failure | None:
     """The setback that an expiry at this step leaves unchanged. Changes requested here are not included: their author
     was asked again. An expiry here does not affect changes requested by the approvers of other steps.
     """
@@ -114,8 +110,8 @@ def failure_kept(intent: Intent, step: HumanStep) -> StepError | None:
 
 
 def at_expiry(intent: Intent, step: HumanStep) -> tuple[HumanStep, bool]:
-    """The step as its deadline treats it, and whether an earlier rejection or failure is kept then. An expiry that
-    the policy counts as approved is an ordinary one if somebody or something speaks against the approval.
+    """The step as its deadline treats it, and whether an earlier rejection or failure is kept then. An expiry that the
+    policy counts as approved is an ordinary one if a person or a check contradicts the approval.
     """
     if expiry_approves(step.task) and _objected(intent, step):
         step = _expiring(step)
@@ -159,15 +155,15 @@ def _changes(intent: Intent, step: HumanStep, event: e.Decided) -> Continuation:
     bounded = intent.revisions < intent.plan.max_revisions
     route = _route(intent.plan, step, event)
     if bounded and route is not None:
-        return Continuation(route.target, refused or StepError(_CHANGES, "Changes were requested."))
+        return Continuation(route.target, refused or Failure(_CHANGES, "Changes were requested."))
     reason = "Changes were requested." if bounded else "Changes were requested once too often."
-    return _never(after_failure(step), refused or StepError(_CHANGES, reason))
+    return _never(after_failure(step), refused or Failure(_CHANGES, reason))
 
 
-def _of_agent(fault: StepError) -> StepError:
+def _of_agent(fault: Failure) -> Failure:
     """Ignores what an agent calls its failure: only people can request changes."""
     return replace(fault, code="agent_failed") if fault.code == _CHANGES else fault
 
 
-def _late(step_id: str) -> StepError:
-    return StepError("step_timeout", f"Step {step_id!r} passed its deadline.")
+def _late(step_id: str) -> Failure:
+    return Failure("step_timeout", f"Step {step_id!r} passed its deadline.")

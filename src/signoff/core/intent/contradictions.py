@@ -6,12 +6,15 @@ from typing import Any, Final
 from signoff.core.errors import Invalid
 from signoff.core.plan.task_types import Meaning, TaskSpec, canonical_outcome, usual_meaning
 
-# Members of an answer's data that say yes or no to it, and what a true there means.
+# Members of an answer's data that approve or reject, and what true means there.
 _FLAGS: Final = {
     "approved": True, "acknowledged": True, "confirmed": True, "accepted": True, "approve": True, "accept": True,
     "rejected": False, "denied": False, "declined": False, "reject": False, "deny": False, "decline": False,
 }  # fmt: skip
-_ALWAYS: Final = ("approved", "acknowledged")  # what a form calls so is the answer, whatever else it asks
+_ALWAYS: Final = (
+    "approved",
+    "acknowledged",
+)  # a form's own field with this name is the answer, whatever else it asks
 _WORDS: Final = ("outcome", "decision")
 _STATES: Final = ("status", "result", "action")
 _TRUE: Final = ("true", "yes", "1")
@@ -61,7 +64,9 @@ def refusals(data: Mapping[str, Any], spec: TaskSpec | None) -> Iterator[tuple[s
     for field, word in data.items():
         if field in own or field in _WORDS or field.lower() not in (*_STATES, *_WORDS):
             continue
-        if not isinstance(word, str) or word.strip().lower() == "failed":  # a check's, not a no
+        if (
+            not isinstance(word, str) or word.strip().lower() == "failed"
+        ):  # a check's verdict, not a rejection
             continue
         if usual_meaning(word) not in (None, Meaning.APPROVES):
             yield field, word
@@ -152,9 +157,9 @@ def _alike(spec: TaskSpec | None, one: str, other: str, agreed: str) -> bool:
 def contradiction(one: str, said: object, other: str, opposite: object) -> Invalid:
     return Invalid(
         "contradictory_answer",
-        f"{one} says {_shown(said)}, but {other} says {_shown(opposite)}; nothing was recorded.",
+        f"{one} is {_shown(said)}, but {other} is {_shown(opposite)}; nothing was recorded.",
         field=other,
-        hint="Say the same in both, or leave one of them out.",
+        hint="Use the same value in both, or omit one.",
         details={"fields": [one, other]},
     )
 

@@ -1,5 +1,5 @@
 """The rules. ``states.ALLOWED`` says which command is possible in which state; one short function per command decides
-its effect or why it is refused. No other module judges these questions.
+its effect or why it is refused. No other module decides these questions.
 
 Everything here is pure: the time is the transition's ``now``, the actor was authorized by ``authorize_command`` before,
 and a refusal (``Refused``) leaves no fact behind. Final is final: only a late tick is accepted, without effect.
@@ -14,7 +14,7 @@ from signoff.core.intent import events as e
 from signoff.core.intent import rerun, routing, task_commands, understaffed
 from signoff.core.intent.contradictions import refuse_contradiction
 from signoff.core.intent.eligibility import named
-from signoff.core.intent.model import Delivery, DeliveryState, Status, StepError, Task
+from signoff.core.intent.model import Delivery, DeliveryState, Failure, Status, Task
 from signoff.core.intent.states import ALLOWED, IGNORED_LATE, OF_TASK, State, state_of
 from signoff.core.intent.timers import fail_attempt, tick
 from signoff.core.intent.transition import Transition
@@ -49,7 +49,7 @@ def _refusal(tx: Transition, state: State, command: c.Command) -> Conflict:
             details={"status": intent.status.value},
             hint="Send a new one."
             if intent.status is Status.COMPLETED
-            else "Send a new one; signoff intents retry does.",
+            else "Send a new one, for example with signoff intents retry.",
         )
     if of_task:
         return task_commands.nothing_open(intent)
@@ -57,17 +57,17 @@ def _refusal(tx: Transition, state: State, command: c.Command) -> Conflict:
     return _NOT_READY if isinstance(command, c.Claim) else _STALE
 
 
-_NOT_READY: Final = Conflict("not_ready", "There is nothing to take here now.")
+_NOT_READY: Final = Conflict("not_ready", "There is nothing to claim now.")
 _STALE: Final = Conflict(
     "stale_delivery",
-    "This delivery is no longer yours: its lease ran out, or it was handed to another worker.",
-    hint="Drop the work; the current holder reports it.",
+    "This delivery is no longer yours: its lease expired, or another worker claimed it.",
+    hint="Drop the work; the current worker reports it.",
 )
 
 
 def submit(tx: Transition, command: c.Submit) -> None:
     if command.deadline_at is not None and command.deadline_at <= tx.now:
-        raise Invalid("deadline_passed", "deadline_at lies in the past.", field="deadline_at")
+        raise Invalid("deadline_passed", "deadline_at is in the past.", field="deadline_at")
     if command.carried_until is not None and command.carried_until <= tx.now:
         raise rerun.too_old()
     tx.create(
@@ -124,7 +124,7 @@ def _delivery(tx: Transition, step_run: int) -> tuple[Delivery, AgentStep]:
         )
     if not isinstance(held, Delivery) or step_run not in (0, held.step_run):
         raise Conflict(
-            "step_finished", "This step is over; its result was recorded before or it was given up."
+            "step_finished", "This step has ended: its result was recorded before, or it was abandoned."
         )
     return held, tx.intent.plan.agent_step(held.step)
 
@@ -215,7 +215,7 @@ def _operate(tx: Transition, held: Delivery, command: c.Answer) -> None:
     outcome, meaning = check_answer(TaskSpec(), command.outcome, command.comment, command.data)
     result = {**command.data, "outcome": outcome}
     no = (
-        StepError("human_rejected", f"A person decided: {outcome}.")
+        Failure("human_rejected", f"A person decided: {outcome}.")
         if meaning is not Meaning.APPROVES
         else None
     )
@@ -234,7 +234,7 @@ def resolve(tx: Transition, command: c.Resolve) -> None:
     if tx.intent.setback is not None:
         raise Conflict(
             "step_failed",
-            f"This intent cannot be declared completed: {tx.intent.setback.message}",
+            f"This intent cannot be marked as completed: {tx.intent.setback.message}",
             details={"code": tx.intent.setback.code},
             hint="Report the open step's result, or end the intent as FAILED or CANCELED.",
         )

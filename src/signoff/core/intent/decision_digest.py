@@ -12,7 +12,7 @@ import msgspec
 from signoff.core.intent.model import Intent
 
 _PREFIX: Final = b"signoff/envelope/v2\0"
-# Of tasks that earlier releases opened: without the visit, two openings in one moment had one digest.
+# For tasks that earlier releases opened: without the step run, two openings at the same time had one digest.
 _PREFIX_V1: Final = b"signoff/envelope/v1\0"
 _ENCODER = msgspec.json.Encoder(order="sorted")
 

@@ -15,7 +15,7 @@ Roster = dict[str, tuple[str, ...]]
 StandIns = dict[str, tuple[str, ...]]
 
 RUNNING_PARTIES: Final = frozenset({f"role:{OWNER}", f"role:{ADMIN}"})
-_KEPT: Final = 256  # rosters; a request may name whom it likes
+_KEPT: Final = 256  # rosters; a request may name anyone
 
 
 class AbsenceCover(NamedTuple):

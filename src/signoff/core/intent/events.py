@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from signoff.core.directory.actors import ActorRef
-from signoff.core.intent.model import Requester, StepError
+from signoff.core.intent.model import Failure, Requester
 from signoff.core.plan.task_types import Ending, Meaning
 
 
@@ -97,7 +97,7 @@ class Reported(Event, frozen=True, tag="reported"):
     step_run: int = msgspec.field(name="visit")
     step: str
     result: dict[str, Any] = {}
-    fault: StepError | None = None
+    fault: Failure | None = None
     retry_at: datetime | None = None
     revision: int = 0
 
@@ -307,7 +307,7 @@ class Completed(Event, frozen=True, tag="completed"):
 class Failed(Event, frozen=True, tag="failed"):
     """Ended without success; ``ending`` as in ``Completed``."""
 
-    fault: StepError
+    fault: Failure
     ending: Ending | None = None
 
 

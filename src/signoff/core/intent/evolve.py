@@ -293,7 +293,7 @@ def _woken(event: e.Unsnoozed, intent: Intent, fact: e.Fact) -> Changes:
     others = _others(task, event.person)
     if fact.actor.id == event.person:
         return _to_task(intent, snoozes=others)
-    # Kept, so that what fell due until then is known not to be said beside the news that it is over.
+    # Kept, so that contacts due before the end are not sent along with the message that it has ended.
     mine = (replace(one, until=fact.at, over=True) for one in task.snoozes if one.person == event.person)
     return _to_task(intent, snoozes=(*others, *mine))
 
@@ -308,7 +308,7 @@ def _recorded(event: e.Event, intent: Intent, fact: e.Fact) -> Changes:
 @_on(e.Revised)
 def _revised(event: e.Revised, intent: Intent, fact: e.Fact) -> Changes:
     before = _task(intent)
-    # The first stage begins anew. Who was asked instead, or was handed a say, stays so only where that was for it.
+    # The first stage starts again. Reassignments and delegations are kept only if they were for it.
     first = before.stage == 0
     task = replace(
         before, revision=event.revision, digest=event.digest, votes=(), stage=0, stage_at=fact.at, taken_by="",
@@ -328,7 +328,7 @@ def _revised(event: e.Revised, intent: Intent, fact: e.Fact) -> Changes:
 
 @_on(e.Decided)
 def _decided(event: e.Decided, intent: Intent, fact: e.Fact) -> Changes:
-    # A vote for something else is no part of the decision; where time or the requester has ended it, none is.
+    # A vote for another outcome is not part of the decision; if a timer or the requester ended it, no vote is.
     by_votes = event.ending in ENDING_OF.values()
     votes = [vote for vote in _task(intent).votes if by_votes and vote.meaning is event.meaning]
     result: dict[str, Any] = {

@@ -70,7 +70,7 @@ def verify(
             return Broken(expected, problem)
         previous = stored
     if len(rows) != seq:
-        return Broken(len(rows) + 1, f"the row counts {seq} events, the history holds {len(rows)}")
+        return Broken(len(rows) + 1, f"the row has {seq} events, the history {len(rows)}")
     if previous != head:
         return Broken(seq, "the head in the intent's row is not the last event's hash")
     return None
@@ -88,9 +88,9 @@ def _problem(
     except (msgspec.DecodeError, ValueError):
         return "its body cannot be read"
     if fact.seq != expected or fact.intent != intent_id:
-        return "its body names another place"
+        return "its body belongs to another position"
     if _BODY.encode(msgspec.structs.replace(fact, note=None)) != body:
-        return "its body is not in the one encoding"
+        return "its body is not in the canonical encoding"
     if private is not None and hashlib.sha256(private).hexdigest() != fact.note_digest:
         return "its private text is not the text that was hashed"
     return ""

@@ -47,7 +47,7 @@ class Requester(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     persons: tuple[str, ...] = ()
 
 
-class StepError(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
+class Failure(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     """Why something failed: a stable code, a sentence, and whether a retry could help."""
 
     code: str
@@ -179,8 +179,8 @@ class Intent(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw_only=
     resolved: dict[str, Any] | None = None
     outcome: str = ""
     ending: Ending | None = None
-    fault: StepError | None = None
-    setback: StepError | None = None
+    fault: Failure | None = None
+    setback: Failure | None = None
     wanted: tuple[str, ...] = ()
     reminded: int = 0
     generation: int = 0

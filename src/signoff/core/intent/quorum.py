@@ -31,7 +31,7 @@ def has_say(person: str, principal: str, for_names: frozenset[str], names: Names
         return True
     voter = names.get(person)
     if voter is None or (principal != person and voter.isdisjoint(DECIDING_ROLES)):
-        return False  # whoever decides for others must be able to decide
+        return False  # a delegate must be able to decide
     return bool(for_names & names.get(principal, frozenset()))
 
 

@@ -17,7 +17,7 @@ from signoff.core.intent.evolve import fold
 from signoff.core.intent.model import Intent, Status
 from signoff.core.plan.task_types import Ending, Meaning
 
-ASK_AGAIN = "Ask the people again: signoff intents retry."
+ASK_AGAIN = "Ask people again with signoff intents retry."
 
 
 def refused(code: str, why: str) -> Conflict:
@@ -25,7 +25,7 @@ def refused(code: str, why: str) -> Conflict:
 
 
 def too_old() -> Conflict:
-    return refused("decision_too_old", "The decision is too old to run anything under it again.")
+    return refused("decision_too_old", "The decision is too old for a rerun.")
 
 
 def rerun_id(source: Intent) -> str:
@@ -40,10 +40,10 @@ def carried_over(
     """The start of a rerun of an intent, from its whole history; raises Conflict if it may not be rerun."""
     if source.status is not Status.FAILED:
         raise Conflict(
-            "not_rerunnable", f"The intent is {source.status.value}: only what failed is run again."
+            "not_rerunnable", f"The intent is {source.status.value}: only a failed intent can be rerun."
         )
     if source.rerun_of:
-        raise refused("decision_used", "This intent was run again itself: its decision was used twice.")
+        raise refused("decision_used", "This intent is itself a rerun: its decision was already used twice.")
     if source.deadline_at is not None and source.deadline_at <= now:
         raise refused("deadline_passed", "The deadline of the request has passed.")
     failed, place = _failed_step(facts)
@@ -52,17 +52,18 @@ def carried_over(
     decided = next((fact for fact in reversed(facts[:place]) if isinstance(fact.event, e.Decided)), None)
     event = decided.event if decided else None
     if decided is None or not isinstance(event, e.Decided):
-        raise refused("not_rerunnable", "Nobody had said yes before it failed.")
+        raise refused("not_rerunnable", "No one had approved before it failed.")
     if event.meaning is not Meaning.APPROVES or event.ending is not Ending.APPROVED:
         raise refused(
-            "not_rerunnable", f"The last decision before it failed was no person's yes: {event.ending.value}."
+            "not_rerunnable",
+            f"The last decision before it failed was not a person's approval: {event.ending.value}.",
         )
     if fold(facts[:place], source.plan).setback is not None:
-        raise refused("not_rerunnable", "Another step had failed before the last one, which came of it.")
+        raise refused("not_rerunnable", "Another step had failed before the last one.")
     before = fold(facts[: decided.seq - 1], source.plan)
     digest = _shown(facts, event.step_run)
     if not decision_digest.names(digest, before, event.step, event.step_run, before.revision, payload_digest):
-        raise refused("digest_mismatch", "What was decided is not what would run.")
+        raise refused("digest_mismatch", "The decision was about something other than what would run.")
     results = {step: result for step, result in source.results.items() if step != failed}
     return e.RerunStarted(
         source=source.id, seq=decided.seq, step=event.step, step_run=event.step_run, digest=digest,
@@ -89,7 +90,7 @@ def _failed_step(facts: Sequence[e.Fact]) -> tuple[str, int]:
             ):
                 return steps[step_run], place
         break
-    raise refused("not_rerunnable", "It did not end by the failure of an agent's step.")
+    raise refused("not_rerunnable", "It did not end with a failed agent step.")
 
 
 def _shown(facts: Sequence[e.Fact], step_run: int) -> str:

@@ -12,7 +12,7 @@ from signoff.core.intent import events as e
 from signoff.core.intent.conclusion import Decisive, at_expiry, continuation
 from signoff.core.intent.decision_digest import envelope_digest
 from signoff.core.intent.eligibility import NOTHING, pin
-from signoff.core.intent.model import Delivery, StepError, Task
+from signoff.core.intent.model import Delivery, Failure, Task
 from signoff.core.intent.transition import Transition
 from signoff.core.plan.plan import (
     END,
@@ -40,7 +40,7 @@ def start_step(tx: Transition, step_id: str) -> None:
         if step_run > MAX_STEP_RUNS_PER_INTENT:
             tx.add(
                 e.Failed(
-                    StepError("too_many_steps", f"More than {MAX_STEP_RUNS_PER_INTENT} steps were started.")
+                    Failure("too_many_steps", f"More than {MAX_STEP_RUNS_PER_INTENT} steps were started.")
                 )
             )
             return

@@ -21,18 +21,18 @@ def snooze(tx: Transition, task: Task, command: c.Snooze) -> None:
     """Raises Invalid for a time in the past, too far off, or not before the deadline."""
     until, ends = command.until, ends_at(tx.intent, task)
     if any(v.person == tx.actor.id and v.at_stage == task.stage for v in task.votes):
-        raise Conflict("already_answered", "You have answered this, so nothing reminds you of it.")
+        raise Conflict("already_answered", "You have answered this task, so you get no reminders.")
     if until <= tx.now:
-        raise Invalid("moment_passed", "That moment has passed.", field="until", hint="Name a later one.")
+        raise Invalid("moment_passed", "That time has passed.", field="until", hint="Choose a later time.")
     if ends is not None and until >= ends:
         raise Invalid(
-            "after_the_deadline", f"The answer is needed by {rfc3339(ends)}; it cannot be put off for longer.",
-            field="until", hint="Name a moment before that, or hand the task over.",
+            "after_the_deadline", f"The answer is needed by {rfc3339(ends)}; it cannot be snoozed for longer.",
+            field="until", hint="Choose a time before that, or delegate the task.",
         )  # fmt: skip
     if until > tx.now + LONGEST:
         raise Invalid(
-            "too_long", f"A task is put off for {LONGEST.days} days at most.", field="until",
-            hint="Name an earlier moment, or hand the task over.",
+            "too_long", f"A task can be snoozed for at most {LONGEST.days} days.", field="until",
+            hint="Choose an earlier time, or delegate the task.",
         )  # fmt: skip
     tx.add(e.Snoozed(task.step_run, until))
 

@@ -68,7 +68,7 @@ ALLOWED: Final[dict[State, frozenset[type]]] = {
     State.DELAY: _ALWAYS | {c.ReportProgress},
     State.FINAL: frozenset({c.Tick}),
 }
-# What the server's own loops report late, about a step that has moved on: no error, and no effect.
+# Late reports of the server's own loops, about a step that has moved on: no error, and no effect.
 IGNORED_LATE: Final = frozenset({c.AcceptPush, c.FailPush, c.ReportUnreachable, c.CheckStaffing})
 
 

@@ -37,7 +37,7 @@ from signoff.core.text.hidden_characters import shows
 
 def already_decided(intent: Intent) -> Conflict:
     """The error for everyone who answers after the decision: what it was, who made it, when, through which channel."""
-    # Only human steps: an agent may call its result what it likes.
+    # Only human steps: an agent may call its result anything.
     asked = [step.id for step in intent.plan.steps if isinstance(step, HumanStep)]
     decisions = [intent.results[step] for step in asked if step in intent.results]
     last: dict[str, Any] = max(
@@ -55,7 +55,7 @@ def nothing_open(intent: Intent) -> Conflict:
         where = f"step {intent.open.step!r} is still with an agent"
     return Conflict(
         "no_open_task", f"No task is open here: {where}. Nothing was recorded.",
-        hint="Wait until the task opens, look at it, then answer.",
+        hint="Wait until the task opens, read it, then answer.",
     )  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def _refuse_late(tx: Transition, task: Task) -> None:
     if ends is not None and ends <= tx.now:
         expired = Ending.EXPIRED.value
         raise Conflict(
-            "already_decided", f"This was already decided: nobody did in time, so it has {expired}.",
+            "already_decided", f"This task has {expired}: no one decided in time.",
             details={"outcome": expired, "ending": expired, "decided_at": rfc3339(ends)},
         )  # fmt: skip
 
@@ -91,11 +91,11 @@ def answer(tx: Transition, command: c.Answer) -> None:
     refuse_ahead(before, command)
     same = before is not None and _same(before, outcome, command, principal)
     if before is not None and same and set(before.behind) <= set(behind):
-        _count(tx, step, command.active_people)  # the same answer again is the one vote that it is already
+        _count(tx, step, command.active_people)  # the same answer again is the same vote
         return
     if meaning is Meaning.APPROVES:
         _refuse_twice(tx.actor, task)
-    if not same:  # else the same again, by a credential that is more surely theirs
+    if not same:  # else the same again, with a higher assurance
         refuse_replaced(outcome, before, command)
     tx.add(
         e.Answered(
@@ -136,8 +136,8 @@ def _refuse_twice(actor: Actor, task: Task) -> None:
         ):
             raise Forbidden(
                 "same_person",
-                "Whoever made the key of one of you has it too, so this and an earlier approval may be one person's.",
-                hint="Whoever answered, or answers, with a key that somebody else made signs in by mail for it.",
+                "The creator of a key can use it too, so this and an earlier approval may come from one person.",
+                hint="A person who answers with a key that someone else created must sign in by mail instead.",
             )  # fmt: skip
 
 
@@ -146,13 +146,15 @@ def _ground(tx: Transition, task: Task, names: Names | None = None) -> AnswerRig
     differ from the command's directory.
     """
     ground = answer_right(tx.actor, tx.intent, task)
-    if ground is None:  # access.may has looked already; a rule that relies on another file asks again
+    if (
+        ground is None
+    ):  # authorize_command has checked this already; a rule that relies on another file checks again
         raise Forbidden("not_an_approver", "You are not among those who were asked.")
     if names is None and tx.membership is not None:
         names = tx.membership.active_people
     if not has_say(tx.actor.id, ground.principal, ground.names, names):
-        raise Forbidden(  # it would be recorded, and count for nothing
-            "not_an_approver", "The person in whose stead you answer is not asked any more.",
+        raise Forbidden(  # it would be recorded without effect
+            "not_an_approver", "The person on whose behalf you answer is no longer asked.",
             hint="An owner or an admin can ask other people.",
         )  # fmt: skip
     return ground
@@ -175,15 +177,15 @@ def delegate(tx: Transition, command: c.Delegate) -> None:
     task, _ = open_task(tx, command.step_run)
     ground = _ground(tx, task)
     if command.to in (tx.actor.id, ground.principal):
-        raise Invalid("delegate_to_oneself", "Hand it over to somebody else.", field="to")
+        raise Invalid("delegate_to_oneself", "Delegate it to someone else.", field="to")
     if ground.principal != tx.actor.id:
         raise Forbidden(
             "delegation_not_transitive",
-            "It was handed to you; you cannot hand it on.",
-            hint="Give it back, or answer it.",
+            "It was delegated to you; you cannot delegate it further.",
+            hint="Answer it instead.",
         )
     if any(given.giver == command.to for given in task.handed_over):
-        raise Invalid("delegation_cycle", "That person has handed this task over.", field="to")
+        raise Invalid("delegation_cycle", "That person has delegated this task.", field="to")
     tx.add(e.Delegated(task.step_run, ground.principal, command.to, ground.names), comment=command.comment)
 
 
@@ -219,7 +221,7 @@ def unsnooze(tx: Transition, command: c.Unsnooze) -> None:
 def remark(tx: Transition, command: c.AddComment) -> None:
     task, _ = open_task(tx, command.step_run)
     if not shows(command.comment):
-        raise Invalid("comment_required", "There is nothing in the comment.", field="comment")
+        raise Invalid("comment_required", "The comment is empty.", field="comment")
     tx.add(e.Commented(task.step_run), comment=command.comment)
 
 
@@ -230,7 +232,7 @@ def revise(tx: Transition, command: c.Revise) -> None:
     intent = tx.intent
     _ground(tx, task)
     if command.payload_digest == intent.payload_digest:
-        raise Invalid("nothing_changed", "The revision is the same as what is there.", field="payload")
+        raise Invalid("nothing_changed", "The revision changes nothing.", field="payload")
     refuse_other_choice(intent.plan, command.payload)
     digest = envelope_digest(intent, step.id, task.step_run, intent.revision + 1, command.payload_digest)
     tx.add(
@@ -251,7 +253,7 @@ def unreachable(tx: Transition, command: c.ReportUnreachable) -> None:
     spec = spec_of(tx.intent, task)
     tx.add(e.NobodyReached(task.step_run, command.reason))
     if command.level < task.escalated:
-        return  # the ladder has moved on meanwhile, and others are told
+        return  # it has escalated meanwhile, and others are notified
     if task.escalated < len(spec.escalate):
         tx.add(e.Escalated(task.step_run, task.escalated + 1, spec.escalate[task.escalated].to))
         return

@@ -16,7 +16,7 @@ from signoff.core.intent.wake import escalation_at, reminder_at, wake_at
 from signoff.core.plan.schedules import LONGEST_LEASE, PUSH_BACKOFF, PUSH_LEASE
 from signoff.core.plan.task_types import Ending, Meaning
 
-_AT_ONCE: Final = 1000  # more than any plan can have due at one moment; a loop beyond it would be a bug
+_AT_ONCE: Final = 1000  # more than any plan can have due at one time; more rounds would be a bug
 
 
 def tick(tx: Transition) -> None:
@@ -27,7 +27,7 @@ def tick(tx: Transition) -> None:
         if due is None or due > tx.now:
             return
         _happen(tx)
-    raise RuntimeError(f"intent {tx.intent.id} is due again and again at one moment")
+    raise RuntimeError(f"intent {tx.intent.id} is due repeatedly at the same time")
 
 
 def _correct(tx: Transition) -> None:
@@ -66,7 +66,7 @@ def _happen(tx: Transition) -> None:
             tx.add(e.DelayEnded(delay.step_run, delay.step))
             routing.start_step(tx, intent.plan.after_success(intent.plan.by_id[delay.step]))
         case None:
-            raise TypeError("an intent without an open step has no wake-up but its deadline")
+            raise TypeError("an intent without an open step has no timer except its deadline")
 
 
 def _past(moment: datetime | None, now: datetime) -> bool:

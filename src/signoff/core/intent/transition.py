@@ -53,7 +53,7 @@ class Transition:
 
     def add(self, event: AnyEvent, comment: str = "") -> None:
         before = self.intent
-        if isinstance(event, FINAL_EVENTS):  # the last fact says by itself how it ended, also for people
+        if isinstance(event, FINAL_EVENTS):  # the last fact records how it ended, also for people
             event = replace(event, ending=before.ending)
         fact = self._fact(before.id, event, comment)
         self._intent = evolve(before, fact)

@@ -108,7 +108,7 @@ def move_on(tx: Transition) -> None:
 
 
 def _asked_by_admin(intent: Intent, now: Membership) -> bool:
-    """Whether the requester is an owner or an admin in person, and not a program of theirs."""
+    """Whether the requester is an owner or an admin in person, and not one of their programs."""
     return not now.active_people.get(intent.requester.id, frozenset()).isdisjoint(RUNNING_PARTIES)
 
 

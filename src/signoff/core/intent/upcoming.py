@@ -15,7 +15,7 @@ from signoff.core.intent.notifications import notified_names
 from signoff.core.intent.snoozed import pending_snoozes
 from signoff.core.intent.wake import ends_at, escalation_at, reminder_at
 
-MOST_REMINDERS: Final = 40  # foretold; whoever reads further ahead learns nothing more
+MOST_REMINDERS: Final = 40  # further contacts are of no use to a reader
 
 
 class ContactKind(StrEnum):

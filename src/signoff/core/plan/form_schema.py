@@ -39,12 +39,12 @@ _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:\S+")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _SORTED: Final = msgspec.json.Encoder(order="sorted")
 _INSTEAD: Final = {
-    "$ref": "Write out what it refers to.",
+    "$ref": "Write the referenced schema inline.",
     "$dynamicRef": "Write out what it refers to.",
     "$recursiveRef": "Write out what it refers to.",
     "pattern": "Use minLength, maxLength, format or enum.",
-    "patternProperties": "Name the fields in properties.",
-    "oneOf": "Use enum, with enumNames for the words that are shown.",
+    "patternProperties": "List the fields in properties.",
+    "oneOf": "Use enum, with enumNames for the labels.",
     "anyOf": "Use enum, or several types: type may be a list.",
 }
 
@@ -78,7 +78,7 @@ FORMATS: Final[dict[str, Callable[[str], bool]]] = {
     "email": lambda text: _EMAIL.fullmatch(text) is not None,
     "uri": lambda text: _URI.fullmatch(text) is not None,
     "uuid": lambda text: _UUID.fullmatch(text) is not None,
-    # how it is asked for, which any text satisfies
+    # a hint for the input, which any text satisfies
     "textarea": lambda _text: True,
     "password": lambda _text: True,
 }
@@ -141,7 +141,7 @@ class Form:
         elif isinstance(value, list):
             yield from self._of_count(value, "Items", "item")
             if self.unique and len({_key(item) for item in value}) != len(value):
-                yield "the same item stands in it twice"
+                yield "has duplicate items"
         elif isinstance(value, Mapping):
             yield from self._of_count(value, "Properties", "field")
             for name in self.required:
@@ -183,7 +183,7 @@ def read_form(schema: Any, path: str = "") -> Form:
     for name in schema:
         if name not in _KNOWN:
             hint = _INSTEAD.get(name, "A form knows " + ", ".join(KEYWORDS) + ".")
-            raise FormError(_at(path, name), "is not a keyword of a form here", hint)
+            raise FormError(_at(path, name), "is not a supported keyword of a form", hint)
     form = Form()
     form.types = _types(schema, path)
     form.required = _names(schema, path)
@@ -194,7 +194,7 @@ def read_form(schema: Any, path: str = "") -> Form:
     form.counts = {name: _count(schema[name], _at(path, name)) for name in _COUNTS if name in schema}
     form.bounds = {name: _bound(schema[name], _at(path, name)) for name in _BOUNDS if name in schema}
     if form.bounds.get("multipleOf", 1) <= 0:
-        raise FormError(_at(path, "multipleOf"), "must be above zero")
+        raise FormError(_at(path, "multipleOf"), "must be greater than zero")
     properties = schema.get("properties", {})
     if not isinstance(properties, Mapping):
         raise FormError(_at(path, "properties"), "must be an object")

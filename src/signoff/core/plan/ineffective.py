@@ -44,11 +44,11 @@ def _of_people(step: HumanStep, path: str) -> Iterator[Ineffective]:
     task = step.task
     if step.on_changes and not _changes(step):
         yield Ineffective(
-            f"{path}.on_changes", "no outcome of this task asks for changes",
+            f"{path}.on_changes", "no outcome of this task requests changes",
             "Use type: review, or an outcome that means: changes.",
         )  # fmt: skip
     if step.choices or (task.policy and "@" not in task.policy):
-        return  # under a policy that is not known here
+        return  # under a policy that is not known yet
     if step.on_timeout and step.deadline is None:
         yield _never_late(path)
     yield from of_rules(
@@ -81,11 +81,11 @@ def of_rules(
     if hours is None:
         return
     if in_hours and deadline is None:
-        yield Ineffective(f"{at}hours.deadline", "there is no deadline", "Add deadline: 8h, or leave it out.")
+        yield Ineffective(f"{at}hours.deadline", "there is no deadline", "Add deadline: 8h, or omit it.")
     elif remind is None and not escalate and not in_hours:
         yield Ineffective(
-            f"{at}hours", "nothing waits for them: there are no reminders, no escalation and no deadline in hours",
-            "Add remind, escalate or hours: {deadline: true}; or leave the hours out.",
+            f"{at}hours", "there are no reminders, no escalation and no deadline in working hours",
+            "Add remind, escalate or hours: {deadline: true}; or omit the hours.",
         )  # fmt: skip
 
 
@@ -99,4 +99,4 @@ def _changes(step: HumanStep) -> bool:
 
 
 def _never_late(path: str) -> Ineffective:
-    return Ineffective(f"{path}.on_timeout", "the step has no deadline", "Add deadline: 8h, or leave it out.")
+    return Ineffective(f"{path}.on_timeout", "the step has no deadline", "Add deadline: 8h, or omit it.")

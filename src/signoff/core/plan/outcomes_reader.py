@@ -20,7 +20,7 @@ from signoff.core.text.describe import NAME, NAME_HINT, printable, suggestion
 from signoff.core.text.document_reader import Fields
 from signoff.core.text.struct_reader import DocumentStruct, read_struct
 
-# How a task ends that nobody has answered.
+# The endings of a task without an answer.
 _RESERVED: Final = frozenset(ending.value for ending in Ending if ending not in ENDING_OF.values()) | {
     Ending.SUPERSEDED
 }
@@ -45,7 +45,7 @@ class OutcomeSource(DocumentStruct, frozen=True, kw_only=True):
         if not NAME.fullmatch(self.name):
             raise fields.invalid("name", f"{printable(self.name)!r} is not a name", hint=NAME_HINT)
         if self.name in _RESERVED:
-            problem = f"{self.name!r} is how a task ends by itself"
+            problem = f"{self.name!r} is reserved for tasks that end by themselves"
             raise fields.invalid("name", problem, hint="Choose another name.")
         if self.name not in BUILT_IN and not self.means:
             raise fields.invalid("means", "is required", code="missing_field")
@@ -58,7 +58,7 @@ class OutcomeSource(DocumentStruct, frozen=True, kw_only=True):
                 problem = f"{printable(word)!r} is read as {_means(usual)}"
                 raise fields.invalid(field, problem, hint="Choose another word for it.")
         if self.counts_as and (self.meaning is not Meaning.REJECTS or not fields.has("goto")):
-            problem = "has an effect only beside goto, on an outcome that means reject"
+            problem = "only has an effect together with goto, on an outcome that means reject"
             raise fields.invalid("as", problem)
 
 
@@ -79,9 +79,9 @@ def _read_outcome(fields: Fields, name: str, index: int, entry: object) -> Outco
     word = entry.strip()
     if word not in BUILT_IN:
         hint = suggestion(word, sorted(BUILT_IN)) or (
-            f"Say what it means: {{name: {printable(word) or 'NAME'}, means: approve}}, or reject, or changes."
+            f"Add its meaning: {{name: {printable(word) or 'NAME'}, means: approve}}, or reject, or changes."
         )
-        raise fields.invalid(f"{name}[{index}]", f"nothing says what {printable(word)!r} means", hint=hint)
+        raise fields.invalid(f"{name}[{index}]", f"the meaning of {printable(word)!r} is missing", hint=hint)
     return Outcome(word, meaning_of(word))
 
 
@@ -95,15 +95,15 @@ def listed_outcomes(
         return kind.outcomes, ()
     words = [one.name for one in found]
     if twice := _repeated(words):
-        raise fields.invalid("outcomes", f"{twice!r} stands there twice")
+        raise fields.invalid("outcomes", f"{twice!r} is listed twice")
     if twice := _repeated([one.label for one in found if one.label]):
         raise fields.invalid("outcomes", f"two of them have the label {twice!r}")
     example = ", ".join(kind.outcomes)
     if not any(one.meaning is Meaning.APPROVES for one in found):
-        problem = "none of these approves, so nothing could ever pass"
+        problem = "none of these approves, so nothing could ever be approved"
         raise fields.invalid("outcomes", problem, hint=f"For example: {example}.")
     if twice := _repeated([word.lower() for word in words]):
-        raise fields.invalid("outcomes", f"two of them are {twice!r} but for capital letters")
+        raise fields.invalid("outcomes", f"two of them are {twice!r} except for case")
     if all(one.meaning is Meaning.APPROVES for one in found) and kind is not TaskType.FORM:
         problem = "each of these approves, so no one could reject"
         hint = f"Add one that means reject, for example: {example}."

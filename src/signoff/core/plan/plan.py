@@ -19,12 +19,12 @@ from signoff.core.plan.schedules import Backoff
 from signoff.core.plan.task_types import Fallback, Meaning, TaskSpec
 
 MAX_STEPS: Final = 100
-# An agent step's retries where its plan says nothing of them: settled when the plan is frozen.
+# The default retries of an agent step, set when the plan is frozen.
 UNSAID: Final = -1
 RETRIES_AFTER_YES: Final = 2
 DEFAULT_LEASE: Final = timedelta(seconds=30)
 END: Final = "end"
-SUCCESS: Final = "success"  # what a route is declared ``as``, where what it leads to may complete the intent
+SUCCESS: Final = "success"  # the value of ``as`` for a route that may complete the intent
 
 
 class After(StrEnum):
@@ -203,7 +203,7 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
         found: list[Route | None] = []
         if isinstance(step, HumanStep):
             found = [self.after_outcome(step, word) for word in step.task.outcomes]
-            found += [after_failure(step), self.after_silence(step)]  # a task may also end by nobody's answer
+            found += [after_failure(step), self.after_silence(step)]  # a task may also end by expiry
         else:
             found = [Route(After.YES, self.after_success(step), success=True), after_failure(step)]
         found.append(after_timeout(step))
@@ -268,7 +268,10 @@ def check_plan(plan: Plan) -> Plan:
         ids = [step.id for step in plan.steps]
         twice = next(i for i in ids if ids.count(i) > 1)
         raise Invalid(
-            "duplicate_step", f"Two steps are called {twice!r}.", field="steps", hint="Step ids are unique."
+            "duplicate_step",
+            f"Two steps have the id {twice!r}.",
+            field="steps",
+            hint="Step ids must be unique.",
         )
     if END in plan.by_id:
         raise Invalid("invalid_step_id", f"{END!r} is where a plan ends, not a step.", field="steps")
@@ -316,7 +319,7 @@ def _check_exits(plan: Plan) -> None:
             "cycle_without_exit",
             f"From step {stuck[0]!r} no route leads to the end.",
             field=f"steps.{stuck[0]}",
-            hint=f"Give {_one_of(stuck)} a route to 'end', or to a step that gets there.",
+            hint=f"Give {_one_of(stuck)} a route to 'end', or to a step that leads there.",
         )
 
 
@@ -355,7 +358,7 @@ def refuse_unreached(*plans: Plan) -> None:
             "unreached_step",
             f"No route leads to step {lost[0]!r}, so it would never run.",
             field=f"steps.{lost[0]}",
-            hint="Route a step to it, or take it out.",
+            hint="Route a step to it, or remove it.",
         )
 
 

@@ -67,7 +67,7 @@ class TestsSource(DocumentStruct, frozen=True, kw_only=True):
 def _read_conditions(fields: Fields, name: str) -> tuple[Condition, ...]:
     when = fields.need_inner(name)
     if not 0 < len(when.value) <= _MOST or None in when.value.values():
-        problem = f"names 1 to {_MOST} fields of the payload, each with what it must be"
+        problem = f"must list 1 to {_MOST} fields of the payload, each with a condition"
         raise fields.invalid(name, problem)
     return tuple(
         _condition(when, field, operator)
@@ -87,11 +87,11 @@ def read_choices(fields: Fields, name: str) -> tuple[PolicyChoice, ...]:
     """The choices in a field; raises Invalid naming one that could not be evaluated, or never be reached."""
     entries = [fields.item(name, index, entry) for index, entry in enumerate(fields.each(name, most=_MOST))]
     if not entries:
-        raise fields.invalid(name, "names no policy")
+        raise fields.invalid(name, "does not name a policy")
     sources = [read_struct(ChoiceSource, entry) for entry in entries]
     for entry, source in zip(entries, sources, strict=True):
         if entry is entries[-1] and source.when:
-            hint = "Add one without a condition, for all that the others leave; best the strictest of them."
+            hint = "Add one without a condition, for all other requests; preferably the strictest."
             raise entry.invalid("when", "the last choice has no condition", hint=hint)
         if entry is not entries[-1] and not source.when:
             raise entry.invalid("when", "is required", code="missing_field")
@@ -114,7 +114,7 @@ def _condition(when: Fields, field: str, operator: str) -> Condition:
     listed = tests.each(operator, most=100) if operator == "in" else [given]
     read = [_value(tests, operator, value) for value in listed]
     if len({(kind, unit) for kind, _, unit in read}) != 1:
-        raise tests.invalid(operator, "holds values of one kind (and in one unit), and at least one")
+        raise tests.invalid(operator, "must be a list of at least one value, all of one type (and unit)")
     return Condition(field, operator, read[0][0], tuple(text for _, text, _ in read))
 
 
@@ -128,6 +128,6 @@ def _value(tests: Fields, operator: str, value: Any) -> tuple[str, str, str]:
     written = format(Decimal(repr(value)), "f") if number else value
     found = quantity(written) if isinstance(written, str) else None
     if found is None:
-        hint = 'For example 1000, "1000.50" or "1000 EUR"; or a text, where it is one of those.'
-        raise tests.invalid(operator, f"{kind_of(value)} cannot be compared so", hint=hint)
+        hint = 'For example 1000, "1000.50" or "1000 EUR"; or a list of texts.'
+        raise tests.invalid(operator, f"{kind_of(value)} cannot be compared this way", hint=hint)
     return "number", written, found[1]

@@ -39,9 +39,9 @@ def _seconds(*delays: float) -> Backoff:
     return Backoff(tuple(timedelta(seconds=s) for s in delays))
 
 
-# ---- every table of pauses, but for the SDK's, which imports nothing of the server
+# ---- all back-off tables, except the SDK's, which imports nothing of the server
 
-# Agents called by HTTP: the step itself counts these attempts (``max_attempts``); the outbox sends each once.
+# Pushes: the step itself counts these attempts (``max_attempts``); the outbox sends each once.
 PUSH_BACKOFF: Final = _seconds(30, 120, 600)
 PUSH: Final = RetryPolicy(PUSH_BACKOFF, attempts=1)
 # About two days: a mail server may be down for most of a weekend.
@@ -50,14 +50,14 @@ PERSON: Final = RetryPolicy(
 )
 SERVICE: Final = RetryPolicy(_seconds(5, 30, 120, 600, 3600, 3 * 3600, 6 * 3600), attempts=8)
 ADMIN: Final = RetryPolicy(_seconds(5, 30, 120, 600, 1800, 3600, 2 * 3600), attempts=12, with_other=5)
-# The person waits in front of the sign-in page, and asks again if nothing arrives.
+# The person is waiting at the sign-in page, and asks again if nothing arrives.
 SIGN_IN: Final = RetryPolicy(_seconds(5, 30, 120), attempts=4)
-# A turn of a loop that failed, and a connection (database, Slack) that could not be opened.
+# A failed turn of a loop, and a connection (database, Slack) that could not be opened.
 LOOP: Final = _seconds(0.2, 0.4, 0.8, 1.6, 3.2, 5)
 CONNECTION: Final = _seconds(0.1, 0.2, 0.5, 1, 2, 5)
 SOCKET_MODE: Final = _seconds(1, 2, 4, 8, 16, 32, 60)
 
-# How long an agent that accepted a push may be silent. Long, as it renews nothing, and doing a step twice is worse than
-# noticing late that an agent died; a step with a deadline notices sooner.
+# How long an agent that accepted a push may be silent. Long, because it renews nothing, and running a step twice is
+# worse than noticing late that an agent died; a step with a deadline notices sooner.
 PUSH_LEASE: Final = timedelta(hours=12)
 LONGEST_LEASE: Final = timedelta(hours=1)  # that a worker can ask for

@@ -26,10 +26,10 @@ def title(fields: Fields, kind: TaskType) -> str:
     if "{" in words or "}" in words:
         if not fields.lenient:
             raise fields.invalid(
-                "title", "holds braces, and nothing is filled in for them yet", code="placeholder_in_title",
-                hint="Say it without: the payload stands on the card below the title.",
+                "title", "contains braces, but placeholders are not supported", code="placeholder_in_title",
+                hint="Remove it: the payload is shown on the card below the title.",
             )  # fmt: skip
-        fields.warn("title", "holds braces; it is shown as it is written, nothing is filled in")
+        fields.warn("title", "contains braces; it is shown as written: placeholders are not supported")
     return words or kind.default_title
 
 
@@ -40,10 +40,11 @@ def refuse_placeholders(fields: Fields, name: str, text: str) -> None:
         return
     if not fields.lenient:
         raise fields.invalid(
-            name, f"holds {printable(found.group())}, and nothing is filled in for it yet", code="placeholder_in_text",
-            hint="Say it without; the message names the request.",
+            name, f"contains {printable(found.group())}, but placeholders are not "
+            "supported", code="placeholder_in_text",
+            hint="Remove it; the message names the request.",
         )  # fmt: skip
-    fields.warn(name, f"{printable(found.group())} stands there as it is written, nothing is filled in")
+    fields.warn(name, f"{printable(found.group())} is shown as written: placeholders are not supported")
 
 
 def asked_form(fields: Fields, name: str, kind: TaskType) -> dict[str, Any] | None:
@@ -53,10 +54,10 @@ def asked_form(fields: Fields, name: str, kind: TaskType) -> dict[str, Any] | No
         return schema
     if not fields.lenient:
         raise fields.invalid(
-            name, "is required: this is a form task, and there is nothing to fill in", code="missing_field",
+            name, "is required for a form task", code="missing_field",
             hint='For example {"properties": {"ticket": {"type": "string"}}}; or make it type: approval.',
         )  # fmt: skip
-    fields.warn(name, "there is none, so this form task has nothing to fill in")
+    fields.warn(name, "is missing, so this form task has no fields")
     return schema
 
 
@@ -101,7 +102,7 @@ def _check_depth(fields: Fields, path: str, value: object, depth: int) -> None:
     if not isinstance(value, dict | list):
         return
     if depth > MAX_FORM_DEPTH:
-        raise _bad_form(fields, path, f"is nested more than {MAX_FORM_DEPTH} deep")
+        raise _bad_form(fields, path, f"is nested deeper than {MAX_FORM_DEPTH} levels")
     for key, item in value.items() if isinstance(value, dict) else enumerate(value):
         inside = f"{path}.{str(key)[:64]}" if isinstance(value, dict) else f"{path}[{key}]"
         _check_depth(fields, inside, item, depth + 1)

@@ -52,7 +52,7 @@ class BuiltIn(NamedTuple):
 
 
 _APPROVED: Final = BuiltIn("approved", Meaning.APPROVES, "Approve")
-_CHANGES: Final = BuiltIn(CHANGES_REQUESTED, Meaning.REQUESTS_CHANGES, "Ask for changes")
+_CHANGES: Final = BuiltIn(CHANGES_REQUESTED, Meaning.REQUESTS_CHANGES, "Request changes")
 _REJECTED: Final = BuiltIn("rejected", Meaning.REJECTS, "Reject")
 _CONFIRMED: Final = BuiltIn("confirmed", Meaning.APPROVES, "Confirm")
 _DENIED: Final = BuiltIn("denied", Meaning.REJECTS, "Deny")
@@ -96,8 +96,8 @@ class TaskType(StrEnum):
     ) -> "TaskType":  # fmt: skip
         member = str.__new__(cls, value)
         member._value_ = value
-        # One tuple for all tasks: msgspec leaves a default out only where it is the same object, and plans are stored
-        # by the digest of what it writes.
+        # One shared tuple: msgspec omits a default only if it is the same object, and plans are stored by the digest of
+        # their encoding.
         member.outcomes = tuple(outcome.name for outcome in built_in)
         member.built_in, member.default_title, member.question = built_in, default_title, question
         member.traits, member.comment_label = traits, comment_label
@@ -127,7 +127,7 @@ class TaskType(StrEnum):
 
 
 BUILT_IN: Final = {outcome.name: outcome for kind in TaskType for outcome in kind.built_in}
-# How a workflow says what an outcome of its own means.
+# How a workflow defines the meaning of a custom outcome.
 MEANS: Final = {"approve": Meaning.APPROVES, "reject": Meaning.REJECTS, "changes": Meaning.REQUESTS_CHANGES}
 
 
@@ -207,7 +207,7 @@ class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     type: TaskType = TaskType.APPROVAL
-    # Not the same object as the title of approvals, which plans have always written out (as said of ``outcomes``).
+    # Not the same object as the title of approvals, which plans have always encoded (see ``outcomes``).
     title: str = " ".join(("Approval", "required"))
     description: str = ""
     outcomes: tuple[str, ...] = TaskType.APPROVAL.outcomes
@@ -259,8 +259,8 @@ class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class Vote(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     """One person's answer. ``person`` answered; ``principal`` is the person on whose behalf, if another; ``for_names``
-    the approvers of the stage that it counts for. ``number``: the number of this answer of theirs at this stage;
-    ``replaced``: the outcomes of earlier ones, in order. ``behind``: the other people who have the key that was used.
+    the approvers of the stage that it counts for. ``number``: the number of their answer at this stage; ``replaced``:
+    the outcomes of earlier ones, in order. ``behind``: the other people who have the key that was used.
     """
 
     person: str
@@ -322,7 +322,7 @@ def canonical_outcome(spec: TaskSpec, outcome: str, agreed: str = "") -> str:
         return outcome
     hint = "Allowed: " + ", ".join(allowed) + "."
     if agreed and outcome in spec.outcomes:
-        hint = f"The stage before has chosen {agreed!r}; a later one can only agree to that. {hint}"
+        hint = f"The previous stage has chosen {agreed!r}; a later one can only agree to that. {hint}"
     raise Invalid(
         "outcome_not_allowed",
         f"{outcome!r} is not an outcome of this {spec.type} task.",
@@ -338,7 +338,7 @@ def expiry_approves(spec: TaskSpec) -> bool:
 
 
 def required_answer(spec: TaskSpec) -> str:
-    """What an approval of this task requires from its approver, in words; "" if only the outcome."""
+    """What an approval of this task requires from its approver, as text; "" if only the outcome."""
     if spec.form is not None:
         return "a completed form"
     if spec.evidence_required:
@@ -374,7 +374,7 @@ def _refuse_blanks(form: dict[str, Any], data: dict[str, Any]) -> None:
     for name in required if isinstance(required, list) else ():
         if isinstance(data.get(name), str) and not shows(data[name]):
             raise Invalid(
-                "form_invalid", f"The form is not filled in right: {name}: holds nothing that can be seen.",
-                field="data", details={"errors": [f"{name}: holds nothing that can be seen"]},
+                "form_invalid", f"The form has errors: {name}: contains no visible text.",
+                field="data", details={"errors": [f"{name}: contains no visible text"]},
                 hint="Correct this field and answer again; nothing was recorded.",
             )  # fmt: skip

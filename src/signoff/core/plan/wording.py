@@ -20,13 +20,13 @@ from signoff.core.plan.task_types import (
     meaning_of,
 )
 
-# What an outcome of a workflow's own came to.
+# The text for a custom outcome.
 MEANT: Final = {
     Ending.APPROVED: "approved",
     Ending.REJECTED: "rejected",
     Ending.SUPERSEDED: "changes requested",
 }
-# Endings that nobody's answer brought about.
+# Endings without an answer.
 _ENDED: Final = {
     Ending.EXPIRED: "Expired",
     Ending.WITHDRAWN: "Withdrawn",
@@ -37,7 +37,7 @@ _NEXT: Final = {
     Ending.WITHDRAWN: "There is nothing left to decide.",
     Ending.UNDELIVERABLE: "No eligible approver could be reached, so nothing was decided.",
 }
-# How surely it must be known who decides, and how one comes to it.
+# The required assurance, and how to get it.
 PROOFS: Final = {
     Strength.LINK: "a link from a message, a chat account or a key is enough",
     Strength.SESSION: "the approver must sign in by mail; a key, a chat account or a link from a message is not enough",
@@ -87,7 +87,7 @@ def outcome_text(spec: TaskSpec, outcome: str) -> str:
 
 def ended(ending: Ending, outcome: str, spec: TaskSpec | None = None) -> str:
     """How it ended, in a word or a few; the outcome if there is one."""
-    if ending is Ending.REJECTED and meaning_of(outcome) is Meaning.APPROVES:  # a form that says no
+    if ending is Ending.REJECTED and meaning_of(outcome) is Meaning.APPROVES:  # a form that rejects
         return "Rejected"
     if said := _ENDED.get(ending):
         return said

@@ -40,7 +40,7 @@ class Hours(msgspec.Struct, frozen=True, omit_defaults=True):
     def opens(self, at: datetime) -> datetime:
         """``at`` itself if within working hours, else when they begin next."""
         day = at.astimezone(ZoneInfo(self.zone)).date()
-        # the week may end with a window that has no time in it, so the next one may be asked too
+        # the week may end with an empty window, so the next one may be needed too
         for weeks in range(2):
             first = day + timedelta(days=7 * weeks - day.weekday())
             for begins, ends in _week(self, first.toordinal()):
@@ -56,20 +56,20 @@ class Hours(msgspec.Struct, frozen=True, omit_defaults=True):
         for year in range(first.year, min(first.year + _YEARS, _LAST_YEAR) + 1):
             days, opens, closes, before = _windows(self, year)
             place = bisect_left(days, first.toordinal())
-            while place < len(days) and opens[place] < start:  # what has begun is over in part
+            while place < len(days) and opens[place] < start:  # a part of the current window is over
                 if closes[place] > start:
                     if start + left <= closes[place]:
                         return start + left
                     left -= closes[place] - start
                 place += 1
-            # The first window by whose end enough has passed; all of those between count whole.
+            # The first window by whose end enough time has passed; all before it count completely.
             found = bisect_left(before, before[place] + left, place + 1)
             if place < len(days) and found < len(before):
                 if days[found - 1] >= beyond:
                     break
                 return opens[found - 1] + left - (before[found - 1] - before[place])
             left -= before[-1] - before[place]
-        return start + lasts  # no working day at all within ten years: better late than never
+        return start + lasts  # no working day within ten years: better late than never
 
 
 class _Year(NamedTuple):
@@ -93,7 +93,7 @@ def _week(hours: Hours, monday: int) -> tuple[tuple[datetime, datetime], ...]:
 
 @lru_cache(maxsize=128)
 def _windows(hours: Hours, year: int) -> _Year:
-    # A window may have no time in it: it lies in the hour that a clock change leaves out.
+    # A window may be empty if it lies in the hour that a clock change skips.
     days = range(date(year, 1, 1).toordinal(), date(year + 1, 1, 1).toordinal())
     every = [
         (day, *hours._window(date.fromordinal(day)))

@@ -29,7 +29,7 @@ _COMPARE: Final[dict[str, Callable[[Decimal, Decimal], bool]]] = {
     "below": lambda value, wanted: value < wanted,
     "at_most": lambda value, wanted: value <= wanted,
 }
-# The payload as it is decided on: numbers as their digits say, never as the nearest float.
+# The payload as it is decided on: numbers by their digits, never as the nearest float.
 _PAYLOAD: Final = msgspec.json.Decoder(float_hook=Decimal)
 
 
@@ -78,9 +78,9 @@ def refuse_other_choice(plan: Plan, payload: bytes) -> None:
             raise Conflict(
                 "policy_would_change",
                 f"With this change step {step.id!r} would be decided under policy {choice.use!r}, because "
-                f"{conditions_text(choice.when)}; it was asked for under {step.task.policy.partition('@')[0]!r}.",
+                f"{conditions_text(choice.when)}; it was submitted under {step.task.policy.partition('@')[0]!r}.",
                 field="payload", details={"step": step.id, "policy": choice.use},
-                hint="Withdraw the request and send it anew.",
+                hint="Withdraw the request and submit it again.",
             )  # fmt: skip
 
 
@@ -99,7 +99,7 @@ def _pick(step: HumanStep, payload: Any) -> int:
         doubts = []
         for condition in choice.when:
             holds, doubt = _judge(condition, payload)
-            if holds is False:  # whatever the others are, together they do not hold
+            if holds is False:  # whatever the other conditions are, together they do not hold
                 break
             if doubt:
                 doubts.append((condition, doubt))
@@ -114,7 +114,7 @@ def _undecided(step: HumanStep, condition: Condition, doubt: str) -> Invalid:
     field = f"payload.{condition.field}"
     return Invalid(
         "policy_undecided",
-        f"{field} {doubt}, and the policy of step {step.id!r} is chosen by it ({conditions_text([condition])}).",
+        f"{field} {doubt}, and it selects the policy of step {step.id!r} ({conditions_text([condition])}).",
         field=field, hint="Send it as the workflow expects it.",
     )  # fmt: skip
 
@@ -147,7 +147,7 @@ def _judge_number(condition: Condition, value: object) -> tuple[bool | None, str
     for written in condition.values:
         wanted = quantity(written)
         if wanted is None:
-            raise TypeError(f"{written!r} is no quantity")
+            raise TypeError(f"{written!r} is not a quantity")
         if unit != wanted[1]:
             names = (f"in {printable(unit)}" if unit else "without a unit", wanted[1] or "no unit")
             return None, f"is {names[0]}, and the condition is in {names[1]}"
@@ -159,10 +159,10 @@ def _judge_text(condition: Condition, value: str) -> tuple[bool | None, str]:
     if value in condition.values:
         return True, ""
     if any(piece.mark for piece in pieces(value, lines=False)):
-        return None, "holds hidden or look-alike characters"
+        return None, "contains hidden or look-alike characters"
     seen = glance(value)
     close = next((wanted for wanted in condition.values if glance(wanted) == seen), None)
-    return (False, "") if close is None else (None, f"looks like {close!r} and is not the same")
+    return (False, "") if close is None else (None, f"looks like {close!r} but differs")
 
 
 def _kind(value: object) -> str:

@@ -20,7 +20,7 @@ from signoff.core.policy.fields import RequestSettings, merge_stricter
 from signoff.core.policy.policy import TASK_FIELDS, Policy
 
 ALLOW, GATE, REFUSE = UNLISTED = ("allow", "gate", "refuse")
-BECAUSE: Final = "no workflow governs this type of request"
+BECAUSE: Final = "this type of request has no workflow"
 _GATE_STEP: Final = "gate"
 
 
@@ -79,10 +79,10 @@ def _notes(step: str, policy: str, named: tuple[str, ...], no_added: bool) -> tu
     if named:
         found.append(
             f"step {step!r}: policy {policy} says who decides; {', '.join(named)} "
-            f"{'is' if len(named) == 1 else 'are'} told, and may decide only where it names them"
+            f"{'is' if len(named) == 1 else 'are'} notified, and may decide only if it names them"
         )
     if no_added:
-        found.append(f"step {step!r}: none of its outcomes was a no, so one was added")
+        found.append(f"step {step!r}: none of its outcomes rejects, so one was added")
     return tuple(found)
 
 

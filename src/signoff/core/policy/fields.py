@@ -122,7 +122,7 @@ class Approve(PolicyField):
 def _why_less(before: Stage, after: Stage) -> list[str]:
     found = []
     if after.need < before.need:
-        found.append(f"takes {after.need} instead of {before.need}")
+        found.append(f"needs {after.need} instead of {before.need}")
     if after.reject_after > before.reject_after:
         found.append(f"ends after {after.reject_after} rejections instead of {before.reject_after}")
     return found or ([] if _no_wider(before, after) else ["may be decided by other people than before"])
@@ -130,9 +130,9 @@ def _why_less(before: Stage, after: Stage) -> list[str]:
 
 def _no_wider(before: Stage, after: Stage) -> bool:
     was, will = (set(stage.approvers or DECIDING_ROLES) for stage in (before, after))
-    if before.every or after.every:  # each of them: fewer names are fewer people
+    if before.every or after.every:  # each entry must approve: fewer entries are fewer people
         return before.every == after.every and will == was
-    return will <= was  # a team may hold people who have no approving role
+    return will <= was  # a team may have members without an approving role
 
 
 def stage_text(stage: Stage, names: DirectoryNames) -> str:

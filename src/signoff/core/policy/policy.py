@@ -75,7 +75,7 @@ class StageSource(DocumentStruct, frozen=True, kw_only=True):
     def check(self, fields: Fields) -> None:
         if fields.has("any") and fields.has("all"):
             raise fields.invalid(
-                "all", "stands beside any", hint="One of them: any of these, or each of these."
+                "all", "cannot be combined with any", hint="One of them: any of these, or each of these."
             )
         for name in ("any", "all"):
             if fields.has(name) and not getattr(self, name):
@@ -86,14 +86,14 @@ class StageSource(DocumentStruct, frozen=True, kw_only=True):
                 hint="For example: {any: [team:dba]}.",
             )  # fmt: skip
         if fields.has("all") and fields.has("need"):
-            raise fields.invalid("need", "has no effect beside all, which takes one person of each")
+            raise fields.invalid("need", "has no effect with all, which needs one person of each")
 
 
 def read_stages(fields: Fields, name: str) -> tuple[Stage, ...]:
     """One stage, or a list of them in order."""
     stages = _one_or_more(fields, name, StageSource, MAX_STAGES)
     if not stages:
-        raise fields.invalid(name, "names no stage", hint="For example: approve: [{any: [team:dba]}].")
+        raise fields.invalid(name, "contains no stage", hint="For example: approve: [{any: [team:dba]}].")
     return tuple(Stage(one.any or one.all, one.need, one.reject_after, bool(one.all)) for one in stages)
 
 
@@ -180,7 +180,7 @@ def read_on_timeout(fields: Fields, name: str) -> OnTimeout:
         return OnTimeout(route=GotoSource(goto=target))
     if kind == "outcome" and target:
         return OnTimeout(Fallback.OUTCOME, target)
-    hint = suggestion(word, ("expire", "reject")) or "Known: expire, reject, goto:STEP, outcome:OUTCOME."
+    hint = suggestion(word, ("expire", "reject")) or "Use expire, reject, goto:STEP, outcome:OUTCOME."
     raise fields.invalid(name, f"{printable(word)!r} is not a fallback", hint=hint)
 
 
@@ -214,15 +214,15 @@ class PolicySource(DocumentStruct, frozen=True, kw_only=True):
                 "on_timeout", "the policy has no deadline", "Add deadline: 8h, or leave it out."
             )
         if self.on_timeout.fallback is Fallback.OUTCOME:
-            # What a word of a workflow's own means is known, and judged, when the policy is applied to its step.
+            # The meaning of a custom outcome is known, and checked, when the policy is applied to its step.
             refuse_fallback(meaning_of(self.on_timeout.outcome), self.risk, fields.at("on_timeout"))
         if self.strength is Strength.STEP_UP:
             raise fields.invalid(
                 "strength", "there is no second factor yet, so nobody could decide", code="not_supported",
-                hint="Use session: the strongest there is until people can register a second factor.",
+                hint="Use session: the strongest available until people can register a second factor.",
             )  # fmt: skip
         if self.strength is Strength.LINK and least_strength(self.risk) is not Strength.LINK:
-            problem = f"a link is too weak where the risk is {self.risk.value}"
+            problem = f"a link is not sufficient if the risk is {self.risk.value}"
             raise fields.invalid("strength", problem, hint="Use session.")
 
 
@@ -245,7 +245,9 @@ def refuse_too_late(
             written = fields.value[name]
             place = f"{name}[{number}]" if isinstance(written, list) else name
             place = f"{place}.after" if isinstance(written, dict | list) else place
-            message = f"never happens, because the step's deadline is {format_duration(deadline, exact=True)}"
+            message = (
+                f"is never reached, because the step's deadline is {format_duration(deadline, exact=True)}"
+            )
             hint = "Make it shorter, or the deadline longer."
             raise fields.invalid(place, message, hint=hint, code="never_due")
 
@@ -267,8 +269,8 @@ def applied(step: HumanStep, policy: Policy, name: str, path: str) -> HumanStep:
     step = step.without_policy_defaults
     if step.on_timeout is not None and policy.fallback is not Fallback.EXPIRE:
         raise Invalid(
-            "two_fallbacks", f"{path}: both the step and its policy say what follows silence.", field=path,
-            hint="Take on_timeout out of one of them.",
+            "two_fallbacks", f"{path}: set in both the step and its policy.", field=path,
+            hint="Remove on_timeout from one of them.",
         )  # fmt: skip
     if policy.fallback is Fallback.OUTCOME and policy.fallback_outcome not in step.task.outcomes:
         allowed = ", ".join(step.task.outcomes)
@@ -288,17 +290,17 @@ def applied(step: HumanStep, policy: Policy, name: str, path: str) -> HumanStep:
     return replace(step, task=task, **lent, lent=tuple(lent) if name else ())
 
 
-# What a task takes over from its policy as it is; the rest (deadline, goto) is its step's.
+# The fields that a task takes from its policy unchanged; the others (deadline, goto) belong to its step.
 TASK_FIELDS: Final = tuple(name for name in Policy.__struct_fields__ if name in TaskSpec.__struct_fields__)
 
 
 def refuse_fallback(meaning: Meaning, risk: Risk, path: str) -> None:
     """Raise Invalid if expiry would do what only people can, or what requires a low risk."""
     if meaning is Meaning.REQUESTS_CHANGES:
-        problem, hint = "silence cannot ask for changes", "Use expire, reject or goto:STEP."
+        problem, hint = "an expired task cannot request changes", "Use expire, reject or goto:STEP."
     elif meaning is Meaning.APPROVES and risk is not Risk.LOW:
         problem = "an unanswered task may count as approved only if the risk is low"
-        hint = "Use expire or reject; or say risk: low, where the workspace allows it."
+        hint = "Use expire or reject; or set risk: low, if the workspace allows it."
     else:
         return
     raise Invalid("invalid_field", f"{path}: {problem}.", field=path, hint=hint)

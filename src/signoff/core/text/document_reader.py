@@ -20,7 +20,7 @@ from signoff.core.text.json_text import flaw
 T = TypeVar("T")
 W = TypeVar("W", bound=str)
 _MAX_NOTED: Final = 10
-# Within these every zone has a calendar day for every moment, and ten years may still be added.
+# Within these years every zone can represent every time, and ten years may still be added.
 _YEARS: Final = range(1900, 9001)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _CONTROL_IN_PROSE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -42,7 +42,7 @@ def in_utc(at: datetime, field: str) -> datetime:
     """A time from outside, in UTC; raises Invalid for one without a zone, or outside the supported years."""
     if at.tzinfo is None:
         hint = "End it with Z or +01:00."
-        raise Invalid("zone_required", f"{field}: the moment has no zone.", field=field, hint=hint)
+        raise Invalid("zone_required", f"{field}: the time has no zone.", field=field, hint=hint)
     refuse_unplaced(at, field)
     return at.astimezone(UTC)
 
@@ -50,8 +50,8 @@ def in_utc(at: datetime, field: str) -> datetime:
 def refuse_unplaced(day: date, field: str) -> None:
     """Raise Invalid for a date or time so far off that some zone's calendar cannot represent it."""
     if day.year not in _YEARS:
-        message = f"{field}: the year {day.year} lies outside {_YEARS[0]} to {_YEARS[-1]}."
-        raise Invalid("moment_out_of_range", message, field=field, hint="Leave it out where there is none.")
+        message = f"{field}: the year {day.year} is outside {_YEARS[0]} to {_YEARS[-1]}."
+        raise Invalid("moment_out_of_range", message, field=field, hint="Omit it if there is none.")
 
 
 def refuse_two_spellings(value: Mapping[str, Any], spellings: Mapping[str, str]) -> None:
@@ -143,16 +143,12 @@ class Fields:
             close = suggestion(name, names)
             self.warn(name, f"unknown field, ignored ({close})" if close else "unknown field, ignored")
         if len(rest) > _MAX_NOTED:
-            self.warn(
-                rest[_MAX_NOTED], f"and {len(rest) - _MAX_NOTED} unknown fields in all are ignored here"
-            )
+            self.warn(rest[_MAX_NOTED], f"and {len(rest) - _MAX_NOTED} unknown fields in total are ignored")
 
     def _refuse_empty(self, blank: Sequence[str]) -> None:
         for name, value in self.value.items():
             if value is None or (isinstance(value, str) and not value.strip() and name not in blank):
-                raise self.invalid(
-                    name, "is empty", hint="Give it a value, or leave it out.", code="empty_field"
-                )
+                raise self.invalid(name, "is empty", hint="Give it a value, or omit it.", code="empty_field")
 
     def text(self, name: str, *, longest: int = 255) -> str:
         """One line, trimmed; "" when absent."""
@@ -170,9 +166,7 @@ class Fields:
         words = {str(word): word for word in known}
         line = self.text(name, longest=64)
         if line and line not in words:
-            raise self.invalid(
-                name, f"{printable(line)!r} is unknown here", hint=suggestion_or_list(line, words)
-            )
+            raise self.invalid(name, f"{printable(line)!r} is unknown", hint=suggestion_or_list(line, words))
         return words.get(line)
 
     def name(self, name: str) -> str:
@@ -192,7 +186,7 @@ class Fields:
         if len(value) > longest:
             raise self.invalid(name, f"is longer than {longest} characters")
         if _CONTROL_IN_PROSE.search(value):
-            raise self.invalid(name, "holds control characters")
+            raise self.invalid(name, "contains control characters")
         return self._seen(value.strip(), name)
 
     def texts(self, name: str, *, most: int = 20, longest: int = 255) -> tuple[str, ...]:
@@ -262,7 +256,7 @@ class Fields:
                 raise ValueError
         except ValueError as unreadable:
             hint = "Write it as 2030-01-31T18:00:00Z, with Z or an offset."
-            raise self.invalid(name, f"{line!r} is not a moment", hint=hint) from unreadable
+            raise self.invalid(name, f"{line!r} is not a time", hint=hint) from unreadable
         return in_utc(at, self.at(name))
 
     def data(self, name: str) -> dict[str, Any] | None:
@@ -305,7 +299,7 @@ class Fields:
         """The keys of an object of objects, with the fields of each."""
         found = self.need_inner(name)
         if len(found.value) > most:
-            raise self.invalid(name, f"holds {len(found.value)} entries; at most {most} are allowed")
+            raise self.invalid(name, f"has {len(found.value)} entries; at most {most} are allowed")
         for key, value in found.value.items():
             yield key, Fields(value, f"{found.path}.{key[:100]}", kept=self.kept)
 
@@ -313,7 +307,7 @@ class Fields:
         if not isinstance(value, list):
             raise self.invalid(name, f"must be a list, not {kind_of(value)}")
         if len(value) > most:
-            raise self.invalid(name, f"holds {len(value)} entries; at most {most} are allowed")
+            raise self.invalid(name, f"has {len(value)} entries; at most {most} are allowed")
         return value
 
     def _line(self, value: object, name: str, longest: int) -> str:
@@ -325,13 +319,13 @@ class Fields:
         if len(line) > longest:
             raise self.invalid(name, f"is longer than {longest} characters")
         if _CONTROL.search(line):
-            raise self.invalid(name, "holds control characters")
+            raise self.invalid(name, "contains control characters")
         return self._seen(line, name)
 
     def _seen(self, text: str, name: str) -> str:
         """The text, unless it is blank."""
         if text and not shows(text):
-            raise self.invalid(name, "holds nothing that can be seen", hint="Write words, or leave it out.")
+            raise self.invalid(name, "contains no visible text", hint="Write text, or omit it.")
         return text
 
     def _plain(self, value: Any) -> Any:

@@ -11,7 +11,7 @@ _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
 _HUMAN: Final = re.compile("".join(rf"(?:(\d+(?:\.\d+)?){unit})?" for unit in "wdhms"))
 _ISO: Final = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
 LONGEST: Final = timedelta(days=3660)
-# Of what a document says: shorter, a step that waits in a loop, or asks people in one, does nothing but that.
+# The minimum in documents: with less, a looping step would do nothing but loop.
 SHORTEST: Final = timedelta(seconds=1)
 
 

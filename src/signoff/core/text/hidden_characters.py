@@ -13,7 +13,7 @@ from signoff.core.text.masking import is_secret
 
 # Controls, formats (direction, zero width, tags), surrogates, private and unassigned code points, separators.
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-# Drawn as nothing, whatever their category says.
+# Invisible, whatever their category.
 _BLANK: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\U0001d159")
 _BLANK_RANGES: Final = ((0x180B, 0x180F), (0xFE00, 0xFE0F), (0xE0000, 0xE0FFF))
 _SUSPECT: Final = re.compile(r"[^\n -~]+")
@@ -24,7 +24,7 @@ _ENDS: Final = 48  # of a longer path, at either end
 _WORD: Final = re.compile(r"[^\W\d_]{2,}")
 _SCRIPTS: Final = ("LATIN", "CYRILLIC", "GREEK")
 _MARKS_IN_A_ROW: Final = 2
-# Letters that are drawn like Latin ones, in small letters.
+# Letters that look like Latin ones, in lower case.
 _LIKE_LATIN: Final = str.maketrans("авеһнікмоԛрсѕтуԝхјԁѵαβεηικνορτυχ", "abehhikmoqpcstywxjdvabehikvoptux")
 _NAMED: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
@@ -155,7 +155,7 @@ def _script(letter: str) -> str:
 
 def glance(text: str) -> str:
     """The text as it looks at a glance: look-alike letters and upper and lower case are made equal."""
-    # before it is normalised too: many marks in a row cost their number squared there
+    # before normalization: a long run of combining marks takes quadratic time there
     plain = _seen(unicodedata.normalize("NFKC", _seen(text)))
     return "".join(plain.casefold().translate(_LIKE_LATIN).split())
 

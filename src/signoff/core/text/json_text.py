@@ -12,10 +12,10 @@ from typing import Any, Final
 from signoff.core.text.describe import printable
 
 MAX_DEPTH: Final = 32
-MAX_INTEGER: Final = 2**53 - 1  # beyond it JSON readers disagree
+MAX_INTEGER: Final = 2**53 - 1  # JSON parsers disagree beyond this
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
-# A string, also one that is never closed: at every quotation mark it matches, so that nothing is read twice.
+# A string, even an unterminated one: it matches at every quotation mark, so that nothing is read twice.
 _STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _BRACKETS: Final = b"[]{}"
 _OTHERS: Final = bytes(byte for byte in range(256) if byte not in _BRACKETS)
@@ -30,7 +30,7 @@ class DuplicateKeyError(ValueError):
     """An object has a duplicate key."""
 
     def __init__(self, key: str) -> None:
-        super().__init__(f"the key {key[:64]!r} stands twice in one object")
+        super().__init__(f"the key {key[:64]!r} is duplicated in one object")
         self.key = key
 
 
@@ -93,7 +93,7 @@ def _flaw(value: object, depth: int) -> tuple[str, str] | None:
         case None | bool():
             return None
         case str():
-            return ("", "holds half of a surrogate pair") if _SURROGATE.search(value) else None
+            return ("", "contains half of a surrogate pair") if _SURROGATE.search(value) else None
         case int() if abs(value) > MAX_INTEGER:
             return "", "is a number too large to be exact; write it as text"
         case float() if not math.isfinite(value):
@@ -101,10 +101,10 @@ def _flaw(value: object, depth: int) -> tuple[str, str] | None:
         case int() | float():
             return None
         case dict() | list() if depth > MAX_DEPTH:
-            return "", f"is nested more than {MAX_DEPTH} deep"
+            return "", f"is nested deeper than {MAX_DEPTH} levels"
         case dict() | list():
             return _flaw_within(value, depth)
-    return "", f"is a {type(value).__name__}, which JSON does not have"
+    return "", f"is a {type(value).__name__}, which JSON does not support"
 
 
 def _flaw_within(value: dict[Any, Any] | list[Any], depth: int) -> tuple[str, str] | None:

@@ -21,13 +21,13 @@ _KEYS: Final = (
     r"(?:api|access|account|auth|client|deploy|encryption|host|license|master|private|secret|service|shared|signing|ssh"
     r"|storage|webhook)[^a-z0-9]?keys?"
 )
-# Of a field's own name: anywhere in it, or as a word of it, or as its last word.
+# In a field's own name: anywhere in it, as a word of it, or as its last word.
 _NAMED: Final = re.compile(
     rf"pass(?:word|phrase|code|wd)|secret|token|credential|authori[sz]ation|{_EDGE}{_KEYS}{_END}|{_EDGE}apikey"
     rf"|{_EDGE}(?:pins?|pwd|cvv|cvc|otp|totp|jwt|bearer|cookies?|mnemonic|session[^a-z0-9]?id|seed[^a-z0-9]?phrase){_END}"
     rf"|{_EDGE}(?:pass|auth)[^a-z0-9]*$"
 )
-# Of what it stands in: all in there is secret.
+# In a container's name: everything in it is secret.
 _HOLDS: Final = re.compile(
     rf"(?:^|[.\"])(?:[a-z0-9_\-]*(?:password|secret|credential|token)s?|passwd|pwd|authorization|{_KEYS})"
     r"(?:\[\d+\])*(?:[.\"]|$)"
@@ -50,7 +50,7 @@ _PAIR: Final = re.compile(
     r"\w{0,20}\\{0,3}[\"']?[ \t]{0,4}(?:=>|[=:])[ \t]{0,4}\\{0,3})"
     r"(?:(?P<double>\")([^\"\n]+)|(?P<single>')([^'\n]+)|([^\s\"',;&}\])]+))"
 )
-# Of a command: what follows an option that is named for a secret, or the user of curl's.
+# In a command: the value of an option named like a secret, or of curl's user option.
 _OPTION: Final = re.compile(
     r"(?i)((?<![\w-])--(?:[\w-]{0,32}[_-])?(?:pass(?:word|phrase|code|wd)?|pwd|secret|token|api-?key)[ \t]{1,8}"
     r"|(?<![\w-])(?:-u|--user)[ \t]{1,8}[\w.@+-]{1,64}:(?!\d{1,10}(?:\s|$))|(?<![\w-])sshpass[ \t]{1,8}-p[ \t]{0,8})"
@@ -68,7 +68,7 @@ _SHAPE: Final = re.compile(
     r"|xox[a-z]-[\w-]{10,}|xapp-[\w-]{10,}|AKIA[0-9A-Z]{16}|AIza[\w-]{30,}|npm_\w{30,}|sgn_[a-z]{1,12}_\w{20,}"
     r"|eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?)"
 )
-# Of a URL: parameters that sign it or let whoever has it in, and what follows the mark of a webhook in its path.
+# In a URL: parameters that sign it or grant access, and the secret part of a webhook's path.
 _PARAMETER: Final = re.compile(
     r"(?i)((?:[?&#;]|\\u0026|&amp;)(?P<name>[\w.%\[\]-]{1,64})=)(?P<value>[^&#;\s\"'<>`\\]+)"
 )
@@ -76,7 +76,7 @@ _SIGNS: Final = re.compile(
     r"(?i)(?:^|[^a-z0-9])(?:sig|signature|hmac|credential|key[-_]?pair[-_]?id|aws[-_]?access[-_]?key[-_]?id)$"
 )
 _OPENS: Final = frozenset({"key", "code", "auth", "sid", "hash", "policy", "state", "ticket", "assertion"})
-_LONG: Final = 20  # characters of a value that lets somebody in by one of these names
+_LONG: Final = 20  # characters of a value that grants access under one of these names
 _HOOK: Final = re.compile(
     r"(?i)(?P<slack>^[a-z]+://(?:[\w-]{1,63}\.){0,8}slack(?:-gov)?\.com/(?:services|workflows|triggers)/)"
     r"|/(?:bot(?=\d{1,20}:)|[\w-]{0,32}(?:web)?hooks?(?:b2)?/|with/key/)"
@@ -165,7 +165,7 @@ def _url(word: str, hide: Hide) -> str:
     if colon < 0:
         return word
     held = word[colon + 1 : at]
-    # http://host:8080/@scope has a port there, and no password.
+    # http://host:8080/@scope has a port, and no password.
     if not held or (word.startswith(("http", "ws")) and _PORT.match(held)):
         return word
     return word[: colon + 1] + hide(held) + word[at:]

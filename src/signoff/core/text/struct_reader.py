@@ -98,4 +98,4 @@ def _value(kind: inspect.Type, fields: Fields, name: str) -> Any:
             return {key: read_struct(source, entry) for key, entry in fields.entries(name, most=most)}
         case inspect.DictType():
             return fields.data(name)
-    raise TypeError(f"{name}: no document holds {kind}")
+    raise TypeError(f"{name}: a document cannot contain {kind}")

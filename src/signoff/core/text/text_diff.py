@@ -43,7 +43,7 @@ def _held(
     """The longest sequence of lines that are unique on both sides and in the same order."""
     once = _once(now, b, b_end)
     pairs = [(i, once[line]) for line, i in _once(was, a, a_end).items() if line in once]
-    # The longest rising run of the places on the right; ``before``: what each builds on.
+    # The longest increasing subsequence of the positions on the right; ``before``: the predecessor of each.
     ends: list[int] = []
     tops: list[int] = []
     before = [-1] * len(pairs)

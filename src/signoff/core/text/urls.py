@@ -30,40 +30,40 @@ def read_url(text: str, field: str, schemes: Sequence[str], hint: str) -> SplitR
         known = " or ".join(f"{name}://" for name in schemes)
         said = f" but with {scheme}://" if mark and _SCHEME.fullmatch(scheme) else ""
         raise Invalid(
-            "invalid_setting", f"{field} does not begin with {known}{said}.", field=field, hint=hint
+            "invalid_setting", f"{field} does not start with {known}{said}.", field=field, hint=hint
         )
     try:
         parts = urlsplit(text)
     except ValueError:
-        raise _unreadable(field, "its host cannot be read") from None
+        raise _unreadable(field, "its host is invalid") from None
     if not text.isprintable() or " " in text:
-        raise _unreadable(field, "it holds a space or a character that cannot be printed")
+        raise _unreadable(field, "it contains a space or an unprintable character")
     if "#" in rest:
-        raise _unreadable(field, "it holds a # outside of a percent-encoding")
+        raise _unreadable(field, "it contains a # that is not percent-encoded")
     held, _, place = parts.netloc.rpartition("@")
     if "@" in held or "@" in parts.path or "@" in parts.query.partition("=")[0]:
-        raise _unreadable(field, "it holds an @ too many")
+        raise _unreadable(field, "it contains more than one @")
     if _PERCENT.search(held):
-        raise _unreadable(field, "it holds a % that begins no percent-encoding")
+        raise _unreadable(field, "it contains a % that does not start a percent-encoding")
     for one in place.split(","):
         host = _HOST.match(one)
         port = one[host.end() :] if host else one
         if port and not re.fullmatch(r":\d{0,5}", port):
-            raise _unreadable(field, "what follows its host is no port number")
+            raise _unreadable(field, "its port is not a number")
         if port[1:] and not 0 < int(port[1:]) < 65536:
-            raise _unreadable(field, "its port is no number from 1 to 65535")
+            raise _unreadable(field, "its port is not a number from 1 to 65535")
     return parts
 
 
 def _unreadable(field: str, why: str) -> Invalid:
-    return Invalid("invalid_setting", f"{field} cannot be read: {why}.", field=field, hint=ENCODE)
+    return Invalid("invalid_setting", f"{field} is invalid: {why}.", field=field, hint=ENCODE)
 
 
 def shown_url(text: str, field: str = "url") -> str:
     """A URL with its passwords masked; only the scheme of one that cannot be parsed."""
     scheme, mark, _ = text.partition("://")
     if not text or scheme == "sqlite":
-        return text  # a path, and nothing beside it
+        return text  # a path, and nothing else
     if not mark or not _SCHEME.fullmatch(scheme):
         return MASK
     try:

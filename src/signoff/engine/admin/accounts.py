@@ -61,7 +61,7 @@ class Accounts:
         authorize(actor, Action.REGISTER_AGENT if kind is ActorKind.AGENT else Action.REGISTER_SERVICE)
         name = name.strip()
         if not name or len(name) > _LONGEST_NAME or not name.isprintable() or not shows(name):
-            raise Invalid("invalid_name", "A name has 1 to 255 printable characters.", field="name")
+            raise Invalid("invalid_name", "A name must have 1 to 255 printable characters.", field="name")
         return await retry_on_conflict(
             lambda: self._add(actor, kind, name, fields), lambda: self._directory.forget(actor.workspace)
         )
@@ -83,7 +83,7 @@ class Accounts:
         account = self._new_account(actor, kind, name, address, fields)
         if known is None:
             await self._save(actor, None, account, since={})
-        else:  # removed before: it comes back as the same account, with nothing of the old
+        else:  # removed before: it returns as the same account, without its former settings
             account = replace(account, id=known.id)
             await self._save(actor, None, account, since)
         return account, True
@@ -196,7 +196,7 @@ class Accounts:
             refuse_uncallable(callback_url, self._private_callbacks, "callback_url")
         if account.delivery_mode == "http" and not account.callback_url:
             raise Invalid(
-                "callback_url_required", "Delivery by http needs a callback_url.", field="callback_url"
+                "callback_url_required", "Delivery mode http requires a callback_url.", field="callback_url"
             )
 
     # -- keys
@@ -215,8 +215,9 @@ class Accounts:
             directory = await self._directory.of(actor.workspace)
             if directory.workspace.protected and holder.id != actor.id:
                 raise Forbidden(
-                    "protected_workspace", "In a protected workspace nobody makes a key with which another decides.",
-                    hint="They sign in on the pages, by the link in their mail.",
+                    "protected_workspace", "In a protected workspace no one may create a key with which another "
+                    "person can decide.",
+                    hint="They sign in on the pages, with a link by mail.",
                 )  # fmt: skip
         else:
             _authorize_change(actor, holder)
@@ -263,8 +264,8 @@ class Accounts:
         ]
         if not others:
             raise Conflict(
-                "last_owner", "It is the last key of the last owner, and this server mails no sign-in links.",
-                hint="Make another key first: signoff keys create --person EMAIL.",
+                "last_owner", "It is the last key of the last owner, and this server cannot mail sign-in links.",
+                hint="Create another key first: signoff keys create --person EMAIL.",
             )  # fmt: skip
 
 

@@ -82,7 +82,7 @@ class ManifestApplier:
             if not dry_run:
                 if draft.relaxations():
                     raise Conflict(
-                        "confirmation_needed", "This loosens who decides, and the workspace is protected.",
+                        "confirmation_needed", "This relaxes who decides, and the workspace is protected.",
                         hint="Propose it with signoff apply -f FILE; another admin then confirms it.",
                     )  # fmt: skip
                 await self.save(draft)
@@ -104,7 +104,7 @@ class ManifestApplier:
             return known, False
         if unknown := [role for role in roles if role not in ROLES]:
             raise Invalid(
-                "unknown_role", f"There is no role {unknown[0]!r}.", field="roles", hint=", ".join(ROLES)
+                "unknown_role", f"Unknown role {unknown[0]!r}.", field="roles", hint=", ".join(ROLES)
             )
         await self.apply(actor, Manifest(people=(PersonSpec(who=email, name=name, roles=roles),)))
         made = await self._store.directory.person_by_email(actor.workspace, email)
@@ -165,8 +165,8 @@ class ManifestApplier:
             and len(_admins(draft.directory)) < 2
         ):
             raise Invalid(
-                "too_few_admins", "workspace.protected: it takes two admins to change what is protected.",
-                field="workspace.protected", hint="Give the role admin to a second person first.",
+                "too_few_admins", "workspace.protected: protection needs two admins.",
+                field="workspace.protected", hint="Give a second person the admin role first.",
             )  # fmt: skip
         return draft
 
@@ -179,7 +179,7 @@ class ManifestApplier:
             space = draft.before.workspace
             try:
                 await self._store.people.save(entries, draft.plans, {space.id: space.last_change})
-            finally:  # also where it was refused: what is held here is not what is there
+            finally:  # even if it was refused: the cached state is outdated
                 self._directory.changed(space.id)
             for one in address_changes(draft.before, draft.directory, draft.actor):
                 if self.on_moved is not None:
@@ -194,7 +194,7 @@ class ManifestApplier:
 
     async def _workflow(self, draft: ManifestDiff, spec: WorkflowSpec) -> None:
         template = spec.template
-        # not before: a policy may bring a route
+        # not earlier: a policy may add a route
         frozen = [freeze(plan, draft.directory)[0] for plan in variants(template.plan)]
         refuse_unreached(*frozen)
         refuse_ineffective(*frozen)
@@ -309,7 +309,7 @@ def _absences(draft: ManifestDiff, spec: PersonSpec) -> None:
         return
     person = _found(draft, spec.who)
     if person is None:
-        raise TypeError("a wished person was not taken up")
+        raise TypeError("a person of the manifest was not added")
     absences = []
     for index, away in enumerate(spec.absences):
         start, end = begins(away.start, person.zone), ends(away.end, person.zone)
@@ -321,7 +321,7 @@ def _absences(draft: ManifestDiff, spec: PersonSpec) -> None:
         )
         if delegate == person.id:
             raise Invalid(
-                "delegate_to_oneself", "Name somebody else as the delegate.", field=f"{field}.delegate"
+                "delegate_to_oneself", "Name another person as the delegate.", field=f"{field}.delegate"
             )
         absences.append(Absence(start, end, delegate))
     after = replace(person, absences=tuple(absences))
@@ -331,7 +331,7 @@ def _absences(draft: ManifestDiff, spec: PersonSpec) -> None:
     draft.directory = replace(draft.directory, people={**draft.directory.people, after.id: after})
     if after == person:
         return
-    # what was noted of the person is one change with this
+    # what is known of the person becomes part of this change
     [noted] = [p for p in draft.planned if (p.kind, p.name) == ("person", person.email)]
     draft.planned.remove(noted)
     draft.note("person", person.email, noted.before, shown_person(after), after)
@@ -341,8 +341,8 @@ def _keep_an_owner(draft: ManifestDiff) -> None:
     """Refuse a manifest that removes the last owner."""
     if _owned(draft.before) and not _owned(draft.directory):
         raise Conflict(
-            "last_owner", "The workspace would have no owner any more.", field="people",
-            hint="Make somebody else an owner first: signoff people set EMAIL --role owner.",
+            "last_owner", "The workspace would no longer have an owner.", field="people",
+            hint="Make another person an owner first: signoff people set EMAIL --role owner.",
         )  # fmt: skip
 
 
@@ -387,7 +387,7 @@ def _turns(
         rotation = replace(rotation, anchor=rotation.began_on(draft.now))
         held = known.rotation if known else None
         if held is not None and replace(held, anchor=anchor) == replace(rotation, anchor=anchor):
-            return held  # said again without an anchor: it goes on as it does
+            return held  # given again without an anchor: it continues as before
     return rotation
 
 

@@ -19,7 +19,7 @@ from signoff.engine.directory.snapshot import DirectoryCache, Snapshot
 from signoff.store.store import Store
 
 _PAGE: Final = 100
-MOST: Final = 1000  # tasks that one call looks at
+MOST: Final = 1000  # maximum number of tasks per call
 
 
 class HeldTask(msgspec.Struct, frozen=True):
@@ -106,7 +106,7 @@ def replacement(intent: Intent, giver: Person, taker: Person, comment: str) -> R
     """
     task = intent.open
     if not isinstance(task, Task):
-        raise Conflict("no_open_task", "No task is open here any more.")
+        raise Conflict("no_open_task", "This task is no longer open.")
     stage, places = stage_now(intent, task), []
     for name in _asked(intent, task):
         if not _means(intent, task, name, giver):
@@ -114,7 +114,7 @@ def replacement(intent: Intent, giver: Person, taker: Person, comment: str) -> R
         elif _own(name, giver):
             places.append(taker.id)
         else:
-            # of each party one: there the taker stands for the party, as there is no other place
+            # if every entry must approve, the replacement takes the entry's place, as there is no other
             places += [taker.id] if stage.every else [name, taker.id]
     return Reassign(tuple(dict.fromkeys(places)), task.step_run, comment, keep=True)
 

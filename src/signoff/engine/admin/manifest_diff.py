@@ -20,8 +20,8 @@ from signoff.engine.planning.workspace_rules import rules_relaxations
 _SORTED: Final = msgspec.json.Encoder(order="sorted")
 CREATE, CHANGE, UNCHANGED = "create", "change", "unchanged"
 _GOVERNED: Final = {
-    "workspace": "what requests say of who decides is judged less strictly",
-    "workflow": "a first one for a type that the workspace's own rules held until now",
+    "workspace": "requests may decide more themselves",
+    "workflow": "the first workflow for a type that the workspace's default policy held until now",
 }
 
 

@@ -55,7 +55,7 @@ async def make_owner_key(
     if "owner" not in person.roles:
         raise Invalid(
             "not_an_owner", f"{person.email} is not an owner of {space.organization}/{space.name}.", field="email",
-            hint="Leave the address out; or signoff db signin-link EMAIL signs anybody in, once.",
+            hint="Omit the address; or use signoff db signin-link EMAIL, which signs any person in, once.",
         )  # fmt: skip
     actor = replace(system(space.id), id=OPERATOR, via="cli")
     rows, secret = new_key(actor, clock.now(), ActorKind.PERSON, person.id, person.id)
@@ -70,7 +70,7 @@ async def _first_owner(store: Store, workspace: str) -> tuple[Workspace, Person]
                 if person.active and "owner" in person.roles:
                     return space, person
     raise NotFound(
-        "person_not_found", "There is no active owner.", hint="The first start of `signoff up` makes one."
+        "person_not_found", "There is no active owner.", hint="The first start of `signoff up` creates one."
     )
 
 
@@ -84,12 +84,12 @@ async def _found(store: Store, email: str, workspace: str) -> tuple[Workspace, P
     if not found:
         raise NotFound(
             "person_not_found", f"There is no active person with the address {email[:128]!r}.",
-            hint="Name the address that they are known by: signoff people list.",
+            hint="Use their e-mail address: signoff people list.",
         )  # fmt: skip
     if len(found) > 1:
         names = ", ".join(f"{space.organization}/{space.name}" for space, _ in found)
         raise Invalid(
-            "several_workspaces", f"{email} is known in several workspaces.", field="workspace",
+            "several_workspaces", f"{email} exists in several workspaces.", field="workspace",
             hint=f"Pass --workspace with one of: {names}",
         )  # fmt: skip
     return found[0]

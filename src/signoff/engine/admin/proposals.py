@@ -1,4 +1,4 @@
-"""A relaxation in a protected workspace takes two admins: one proposes, another confirms.
+"""A relaxation in a protected workspace needs two admins: one proposes, another confirms.
 
 Exactly the proposed change is confirmed: if anything it touches has changed meanwhile, it is void. Every proposal and
 its end is kept.
@@ -110,7 +110,7 @@ class Proposals:
         return draft, proposal
 
     async def _proposed(self, draft: ManifestDiff, source: dict[str, Any], dry_run: bool) -> Proposal:
-        refuse_others_key(draft.actor, "proposes what takes two people")
+        refuse_others_key(draft.actor, "propose a relaxation")
         shown = tuple(
             ProposedChange(one.action, one.kind, one.name, one.before, one.after, bool(why), tuple(why))
             for one in draft.changed
@@ -152,7 +152,7 @@ class Proposals:
         authorize(actor, Action.READ_CHANGES)
         found = await self._rows.proposal(actor.workspace, id)
         if found is None:
-            raise NotFound("proposal_not_found", f"There is no proposed change {id[:64]}.")
+            raise NotFound("proposal_not_found", f"There is no proposal {id[:64]}.")
         row, end = found
         return Proposal(row, shown_in(row), state_of(row, end, self._clock.now()), end)
 
@@ -171,17 +171,17 @@ class Proposals:
             proposal = await self._open(actor, id)
             if actor.id == proposal.row.actor_id:
                 raise Forbidden(
-                    "second_person_required", "You proposed this; it takes another admin.",
-                    hint="Ask an owner or an admin: they find it under Changes, Proposed.",
+                    "second_person_required", "You proposed this; another admin must confirm it.",
+                    hint="Ask an owner or an admin: they find it under Changes, Proposals.",
                 )  # fmt: skip
             if actor.strength is Strength.LINK:
                 raise Forbidden(
                     "stronger_sign_in_required",
-                    "A change that loosens who decides is confirmed after a sign-in by mail.",
-                    hint="Finish in the browser: sign in by mail, then open Changes, Proposed.",
+                    "Confirming a change that relaxes who decides requires a sign-in by mail.",
+                    hint="Finish in the browser: sign in by mail, then open Changes, Proposals.",
                 )  # fmt: skip
             manifest = _manifest(proposal)
-            await self._manifests.drafted(actor, manifest)  # it takes two who both may
+            await self._manifests.drafted(actor, manifest)  # both must have the right
             draft = await self._drafted(proposal)
             end = ProposalEnd(proposal.row.id, CONFIRMED, actor.id, actor.via, self._clock.now())
             await self._manifests.save(draft, actor.id, end, _ended_row(proposal, end))
@@ -198,14 +198,16 @@ class Proposals:
         proposer = directory.actor(row.actor_id, self._clock.now(), row.via)
         if proposer is None or not permits(proposer, Action.END_PROPOSAL):
             raise Conflict(
-                "stale_proposal", "Whoever proposed this may not any more.", hint="Propose it again."
+                "stale_proposal",
+                "The author of this proposal no longer has that right.",
+                hint="Propose it again.",
             )
         draft = await self._manifests.drafted(proposer, _manifest(proposal))
         base_state = [(one.action, one.kind, one.name, one.before) for one in draft.changed]
         if _JSON.encode(base_state) != _JSON.encode([one.base_state for one in proposal.changes]):
             raise Conflict(
                 "stale_proposal",
-                "What this would change has changed since it was proposed.",
+                "The entries have changed since this was proposed.",
                 hint="Propose it again.",
             )
         return draft
@@ -226,9 +228,7 @@ class Proposals:
         authorize(actor, Action.END_PROPOSAL)
         proposal = await self.get(actor, id)
         if proposal.state != WAITING:
-            raise Conflict(
-                "proposal_ended", f"This proposed change is {proposal.state}.", hint="Propose it again."
-            )
+            raise Conflict("proposal_ended", f"This proposal is {proposal.state}.", hint="Propose it again.")
         return proposal
 
 

@@ -20,27 +20,27 @@ def relaxations_of(kind: str, before: EntryData | None, after: EntryData, actor:
             return _settings(before or {}, after)
         case "person":
             return _person(before, after, actor)
-        case "team":  # a new one stands in no policy yet; fewer members are fewer who may decide
+        case "team":  # a new one is not in any policy yet; fewer members are fewer possible approvers
             joined = set(after["members"]) - set(before["members"]) if before is not None else set()
-            return [f"{_people(len(joined))} more in it"] if joined else []
+            return [f"{_people(len(joined))} more"] if joined else []
         case "policy":
             return _policy(before, after) if before is not None else []
-        case "workflow":  # any other plan than before may ask for less
+        case "workflow":  # any other plan than before may require less
             changed = before is not None and before["plan"] != after["plan"]
-            return ["another plan, which may ask for less"] if changed else []
-    return ["nothing is known of it"]
+            return ["another plan, which may require less"] if changed else []
+    return ["its former state is unknown"]
 
 
 def _policy(before: EntryData, after: EntryData) -> list[str]:
     try:
         was = compile_policy(before["source"])
-    except Invalid:  # nothing comes through under it
-        return ["this release cannot use what it was"]
+    except Invalid:  # no requests pass under it
+        return ["this release cannot use the former version"]
     return why_relaxed(was, compile_policy(after["source"]))
 
 
 _OPENED: Final = {
-    "self_approval": "whoever asks may decide, where a policy says nothing",
+    "self_approval": "requesters may decide, if the policy does not forbid it",
     "positive_fallback": "an unanswered task may count as approved if the risk is low",
 }
 
@@ -60,16 +60,16 @@ def _person(before: EntryData | None, after: EntryData, actor: str) -> list[str]
     roles = set(after["roles"])
     if before is None:
         held = sorted(roles & DECIDING)
-        return [f"somebody new who may decide, as {' and '.join(held)}"] if held else []
+        return [f"a new person who may decide, as {' and '.join(held)}"] if held else []
     found = []
     if gained := sorted(roles - set(before["roles"])):
         found.append(f"gets the role {' and '.join(gained)}")
     if after["active"] and not before["active"]:
-        found.append("is let in again")
+        found.append("gets access again")
     if after["addresses"] != before["addresses"]:
-        found.append("links to decide go to another address")
+        found.append("links to tasks go to another address")
     if after["id"] != actor and _delegates(after) - _delegates(before):
-        found.append("somebody else decides in their stead")
+        found.append("another person decides for them")
     return found
 
 

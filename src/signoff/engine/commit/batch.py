@@ -40,7 +40,7 @@ from signoff.store.work import (
     Writes,
 )
 
-# After these a list of tasks is not what it was.
+# After these events a list of tasks has changed.
 _TASK_EVENTS: Final = (
     TaskOpened,
     StagePassed,
@@ -72,7 +72,7 @@ class Batch:
         self._writes = Writes(new=[], changed=[], facts=[], outbox=[], replies=[])
         self._topics: dict[str, None] = {}
         self.changes: list[Change] = []
-        self.payloads: dict[str, bytes] = {}  # of the intents that got one
+        self.payloads: dict[str, bytes] = {}  # of the intents with a new one
 
     @property
     def now(self) -> datetime:

@@ -76,7 +76,7 @@ class Committer:
         """Commit one job; returns its result or raises its Refused. Busy if the queue is full."""
         if self.queued >= self._limit:
             raise Busy(
-                "queue_full", f"{self.queued} requests are waiting to be written; this one was not taken."
+                "queue_full", f"{self.queued} requests are waiting to be written; this one was not accepted."
             )
         lane = job.lane_key() % len(self._lanes)
         queued = _Queued(job, asyncio.get_running_loop().create_future())
@@ -122,7 +122,9 @@ class Committer:
         try:
             batch = await self._transact(jobs)
         except Busy as busy:
-            if busy.code == "row_locked" and len(jobs) > 1:  # only whoever wants that row has to wait for it
+            if (
+                busy.code == "row_locked" and len(jobs) > 1
+            ):  # only transactions that need this row have to wait
                 half = len(jobs) // 2
                 await self._commit(jobs[:half])
                 await self._commit(jobs[half:])
@@ -148,8 +150,10 @@ class Committer:
     def _tell(self, batch: Batch) -> None:
         try:
             self._publish(batch)
-        except Exception:  # it is committed: its callers hear so, and the lane goes on, whoever else does not
-            log.exception("what was committed could not be told")
+        except (
+            Exception
+        ):  # it is committed: its callers are answered, and the worker goes on even if publishing failed
+            log.exception("a commit could not be published")
 
     async def _transact(self, jobs: list[_Queued]) -> Batch:
         batches: list[Batch] = []

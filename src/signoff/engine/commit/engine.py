@@ -118,7 +118,7 @@ class Engine:
         async with self._admission.another_intent(actor):
             done = await self._created(RerunJob(actor, source, command, payload, directory))
         if done.change is None:
-            raise TypeError("a rerun has no stored answer")
+            raise TypeError("a rerun has no stored response")
         return done.change.after
 
     async def refuse(self, actor: Actor, refusal: Refused, once: Idempotency | None) -> Done:
@@ -189,7 +189,7 @@ class Engine:
         try:
             await self._store.showings.add(new)
         except Busy as busy:
-            log.warning("what %s was shown could not be recorded: %s", actor.id, busy)
+            log.warning("could not record what %s was shown: %s", actor.id, busy)
             return
         self._showings.update(dict.fromkeys(new))
         while len(self._showings) > _REMEMBERED:
@@ -216,7 +216,7 @@ class Engine:
         intent_id, step_run = split_ref(ref)
         if step_run and getattr(command, "step_run", None) == 0:
             command = replace(command, step_run=step_run)  # type: ignore[type-var]
-        # read before it is queued: what the directory says now is what counts when the command's turn comes
+        # read before it is queued: the directory at the time of the command counts
         directory = (await self._directory.of(actor.workspace)).as_seen_by(actor)
         shown = frozenset[Target]()
         if actor.kind is ActorKind.PERSON and (callable(command) or _names_too_little(command)):
@@ -229,7 +229,7 @@ class Engine:
         """Claim up to ``limit`` offered deliveries of ``agent`` (a canonical address) under a lease."""
         require_delivery_access(actor, agent)
         if not SHORTEST_LEASE <= lease <= LONGEST_LEASE:
-            raise Invalid("invalid_lease", "A lease lasts 1 to 3600 seconds.", field="lease_seconds")
+            raise Invalid("invalid_lease", "A lease must last 1 to 3600 seconds.", field="lease_seconds")
         taken: list[Change] = await self._committer.do(ClaimJob(actor, agent, limit, lease, holder))
         return taken
 

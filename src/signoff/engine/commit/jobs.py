@@ -32,9 +32,9 @@ from signoff.store.work import ClaimableRow, IdempotencyKey, Resubmitted
 
 log = logging.getLogger("signoff.jobs")
 
-# What is no decision and opens no task: what the directory says makes no difference to it.
+# Commands that decide nothing and open no task: the directory makes no difference to them.
 _WORK_ALONE: Final = (AcceptPush, ReportProgress, Release, Renew)
-DAMAGED: Final = timedelta(minutes=1)  # until an intent on which time could not act is looked at again
+DAMAGED: Final = timedelta(minutes=1)  # until an intent whose timers failed is tried again
 
 
 class Idempotency(msgspec.Struct, frozen=True):
@@ -68,7 +68,7 @@ class Outdated(Busy):
     def __init__(self) -> None:
         super().__init__(
             "directory_changed",
-            "People, teams, policies or keys were changed at this moment; nothing was written.",
+            "People, teams, policies or keys have just changed; nothing was written.",
         )
 
 
@@ -137,7 +137,7 @@ class SubmitJob(OneIntent):
         self._payload = payload
 
     def lane_key(self) -> int:
-        # the same key must always meet the same lane, or two first calls could both be new
+        # the same key must always go to the same worker, or two first calls could both be new
         return hash(self._key) if self._key else shard(self.intent_id)
 
     def ids(self) -> Sequence[str]:
@@ -175,7 +175,7 @@ class RerunJob(OneIntent):
     def act(self, batch: Batch) -> Change:
         uphold(batch, self.actor, self._directory)
         if batch.holds(self._command.id):
-            raise Conflict("already_rerun", "This intent was run again already.")
+            raise Conflict("already_rerun", "This intent was already rerun.")
         return batch.create(self.actor, self._command, self._payload, _membership(self._directory))
 
 
@@ -296,7 +296,7 @@ class ClaimJob(_Scan):
             intent = batch.intent(intent_id)
             try:
                 taken.append(batch.change(self._actor, intent, self._command))
-            except Conflict:  # another job of this batch got there first
+            except Conflict:  # another job of this batch was first
                 continue
         return taken
 
@@ -323,7 +323,7 @@ class DueJob(_Scan):
                 continue
             try:
                 batch.change(system(intent.workspace), intent, Tick(), directory.membership)
-            except Exception:  # one intent that cannot be ticked must not stop the time of all others
-                log.exception("time could not act on intent %s; signoff doctor examines it", intent_id)
+            except Exception:  # one intent that cannot be ticked must not stop the timers of all others
+                log.exception("timers of intent %s failed; run signoff doctor", intent_id)
                 batch.postpone(intent, DAMAGED)
         return len(batch.found.due)

@@ -20,7 +20,7 @@ from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import Meaning, canonical_outcome
 from signoff.engine.planning.form_answers import coerced
 
-# How an answer is refused whose stage is over, for whoever gave it or for everybody.
+# How an answer is refused if its stage has ended, for this person or for everyone.
 ELSEWHERE: Final = frozenset({"already_decided", "stale_stage", "no_open_task", "not_an_approver"})
 
 

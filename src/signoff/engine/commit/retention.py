@@ -21,7 +21,7 @@ log = logging.getLogger("signoff.sweeper")
 _AT_ONCE: Final = 1000
 _PAUSE: Final = 60.0
 _NOTED: Final = timedelta(minutes=5)
-_SLACK: Final = timedelta(minutes=1)  # between two clocks that both run well
+_SLACK: Final = timedelta(minutes=1)  # between two clocks that both run correctly
 _FAR: Final = timedelta(days=1)
 _SHORT, _LONG = timedelta(minutes=10), timedelta(days=1)
 _NONE: Final = timedelta(0)
@@ -63,7 +63,7 @@ class RetentionLoop:
             payloads, self._payloads_since = await self._forget_payloads(now - self._payloads)
         if intents or payloads:
             self._recent.clear()
-            log.info("retention: deleted %d finished intents and the payloads of %d", intents, payloads)
+            log.info("retention: deleted %d final intents and the payloads of %d", intents, payloads)
         await self._note(now, _NONE, intents, payloads)
         gone = max(gone, intents, await self._store.intents.forget_plans(_AT_ONCE))
         return 0.1 if gone >= _AT_ONCE or self._payloads_since else _PAUSE
@@ -72,7 +72,7 @@ class RetentionLoop:
         count, came = await self._store.intents.forget_payloads(self._payloads_since, before, _AT_ONCE)
         return count, came
 
-    # -- how far the clock may be believed
+    # -- how far the clock can be trusted
 
     async def _owed(self, now: datetime) -> timedelta:
         """How long the clock has to run steadily before anything is deleted."""
@@ -81,7 +81,7 @@ class RetentionLoop:
         before = kept.at if kept else await self._store.sweeps.newest() or now
         if before - now > _SLACK:
             log.warning(
-                "The clock has gone back by %s: what waits for it is not kept waiting longer for that.",
+                "The clock has gone back by %s: timers were moved accordingly.",
                 format_duration(before - now),
             )
             await self._store.sweeps.set_back(now, before - now)
@@ -91,7 +91,7 @@ class RetentionLoop:
         owed = kept.owed if kept else _SHORT
         if jump > _FAR:
             log.warning(
-                "The clock stands %s from where it was expected: nothing is deleted until it has run steadily for %s.",
+                "The clock is off by %s: nothing is deleted until it has run steadily for %s.",
                 format_duration(jump), format_duration(_LONG),
             )  # fmt: skip
             return max(owed, _LONG)

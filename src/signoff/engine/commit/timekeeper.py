@@ -28,14 +28,16 @@ class Timekeeper:
         wake_at = await self._store.intents.next_wake()
         if wake_at is None:
             return _LONGEST.total_seconds()
-        now = await self._store.now()  # what will judge it; this machine's clock may be minutes behind
+        now = (
+            await self._store.now()
+        )  # the database's clock, which will decide; this machine's clock may be minutes behind
         if wake_at > now:
             return min(_LONGEST, wake_at - now).total_seconds()
         try:
             ticked = await self._engine.tick(_LIMIT)
         except UNREADABLE:
-            # One row that is damaged must not stop the time of all others.
+            # One damaged row must not stop the timers of all others.
             for intent_id in await self._store.intents.set_aside(DAMAGED, _LIMIT):
-                log.error("intent %s cannot be read; signoff doctor examines it", intent_id)
+                log.error("intent %s cannot be read; run signoff doctor", intent_id)
             return 0.0
         return 0.0 if ticked == _LIMIT else 0.01

@@ -31,10 +31,10 @@ _PAGE: Final = 100
 _PAUSE: Final = 0.05
 _IDLE: Final = 5.0
 _CHANGES: Final = 200
-LOOKED_AT: Final = 1000  # tasks, for an answer; the loop looks at all
+LOOKED_AT: Final = 1000  # tasks, for a response; the loop checks all
 
 
-class UnderstaffedTask(msgspec.Struct, frozen=True):
+class TaskShortage(msgspec.Struct, frozen=True):
     """An open task with too few eligible people left."""
 
     task: str
@@ -44,20 +44,20 @@ class UnderstaffedTask(msgspec.Struct, frozen=True):
     @property
     def text(self) -> str:
         left = self.lack.left or "nobody"
-        takes = f"stage {self.lack.stage + 1} takes {self.lack.takes}"
+        takes = f"stage {self.lack.stage + 1} needs {self.lack.takes}"
         return (
-            f"Task {self.task} ({self.title}): {takes}, {left} left who could decide it. "
-            "It moves on as its policy says; an admin can ask other people."
+            f"Task {self.task} ({self.title}): {takes}, {left} eligible left. It escalates by its policy; "
+            "an admin can reassign it."
         )
 
 
-def staffing_shortfall(intent: Intent, now: Membership) -> UnderstaffedTask | None:
+def staffing_shortfall(intent: Intent, now: Membership) -> TaskShortage | None:
     task = intent.open
     lack = shortage(intent, task, now) if isinstance(task, Task) else None
     if lack is None or not isinstance(task, Task):
         return None
     title = question(intent.plan, intent.plan.human_step(task.step), intent.type)
-    return UnderstaffedTask(step_run_id(intent.id, task.step_run), title, lack)
+    return TaskShortage(step_run_id(intent.id, task.step_run), title, lack)
 
 
 class StaffingChecks:
@@ -70,7 +70,7 @@ class StaffingChecks:
         self._directory = directory
         self._passes: dict[
             str, tuple[int, str]
-        ] = {}  # by workspace: the change that it is for, the last id looked at
+        ] = {}  # by workspace: the change to check for, the last id checked
 
     async def once(self) -> float:
         """Check one page of each workspace that has changed; returns the seconds until the next check."""
@@ -111,7 +111,7 @@ class StaffingChecks:
         try:
             await self._engine.handle(system(intent.workspace), intent.id, CheckStaffing(task.step_run))
         except Refused as refusal:  # it ended meanwhile
-            log.debug("intent %s is not short of people any more: %s", intent.id, refusal.code)
+            log.debug("intent %s is no longer understaffed: %s", intent.id, refusal.code)
 
     async def _takes_somebody(self, space: Workspace) -> bool:
         """Whether one of the changes since makes someone ineligible."""
@@ -122,9 +122,9 @@ class StaffingChecks:
 
     async def short(
         self, workspace: str, membership: Membership, limit: int = LOOKED_AT
-    ) -> tuple[list[UnderstaffedTask], bool]:
+    ) -> tuple[list[TaskShortage], bool]:
         """The open tasks with too few eligible people left, of the ``limit`` oldest; whether these were all."""
-        found: list[UnderstaffedTask] = []
+        found: list[TaskShortage] = []
         after, looked = "", 0
         while looked < limit:
             page = await self._store.intents.open_tasks(workspace, after, _PAGE)
@@ -144,12 +144,10 @@ class StaffingChecks:
         found, whole = await self.short(workspace, after)
         said = tuple(one.text for one in found[:20])
         if len(found) > len(said):
-            said += (
-                f"And {len(found) - len(said)} more tasks are left with too few people; see signoff doctor.",
-            )
+            said += (f"And {len(found) - len(said)} more tasks are understaffed; see signoff doctor.",)
         if not whole:
             said += (
-                "There are more open tasks than were looked at now; the owners and admins are told of each.",
+                "There are more open tasks than were checked now; owners and admins are notified of each.",
             )
         return said
 

@@ -1,6 +1,7 @@
-"""Everything that is sent: pushes to agents, service webhooks, messages to people, proposals for admins, sign-in mail.
+"""Everything that is sent: pushes to agents, service webhooks, messages to people, proposals for admins, sign-in
+mail.
 
 ``pipeline`` takes rows from the outbox; ``outbox_items`` decodes them, one ``sender`` per type sends them,
 ``retry_policy`` says what follows a failure and ``concurrency`` limits the sends to one target. ``recipients`` and
-``compose``: to whom, in which words. ``chat_answers`` and ``slack_inbound``: answers from a chat.
+``compose``: to whom, and with which text. ``chat_answers`` and ``slack_inbound``: answers from a chat.
 """

@@ -32,7 +32,7 @@ from signoff.notify.registry import label_of
 from signoff.store.store import Store
 
 _CODE_LIFE: Final = timedelta(minutes=10)
-_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # nothing that looks like something else
+_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # without look-alike characters
 _LENGTH: Final = 12
 _UNKNOWN: Final = (
     "This account is not linked to a person in Signoff. Create a code on your Signoff page (/me), "
@@ -63,7 +63,7 @@ class Chat:
     async def code(self, actor: Actor) -> LinkCode:
         """A code with which this person links a chat account; Forbidden for agents and services."""
         authorize(actor, Action.LINK_CHAT)
-        refuse_others_key(actor, "links a chat account")
+        refuse_others_key(actor, "link a chat account")
         text = "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
         now = self._clock.now()
         until = now + _CODE_LIFE
@@ -97,7 +97,7 @@ class Chat:
         was = await chats.person(self._channel, new.team, new.account)
         had = (await chats.people(self._channel, new.workspace)).get(new.person)
         if was is not None and replace(was, linked_at=new.linked_at) == new:
-            return  # it is theirs already, and since when does not change
+            return  # it is theirs already, and the time of linking does not change
         record = [await self._recorded(actor, had, new)]
         if was is not None:
             record.insert(0, await self._recorded(actor, was, None))
@@ -159,7 +159,9 @@ class Chat:
         if isinstance(task, Task) and task.step_run == step_run:
             try:
                 authorize_command(actor, replace(answer, step_run=step_run), intent)
-            except Refused:  # told why, as everywhere; unless it is the press that was counted before
+            except (
+                Refused
+            ):  # the reason is shown, as everywhere; unless it is the press that was counted before
                 if await self._engine.repeated(actor, ref, answer) is None:
                     raise
                 return f"Recorded: {answer.outcome}."
@@ -167,7 +169,7 @@ class Chat:
             stale = answer.stage not in (
                 None,
                 task.stage,
-            )  # what is asked now offers other words: said by the rules
+            )  # the current task has other outcomes: the rules report that
             if answer.digest is None or not (stale or answer.outcome in possible):
                 raise Forbidden("page_required", "This task is answered on its page: finish in the browser.")
             if since > task.opened_at:

@@ -143,7 +143,7 @@ def _of(results: Checked, step: str) -> str:
 
 
 def _by_revision(results: Checked) -> dict[str, Any]:
-    """Every result under its step's name; one of an earlier revision says so."""
+    """Every result under its step's name; the revision is noted for results of an earlier one."""
     stale = {f"{step} (of {_of(results, step)})": result for step, result in results.stale.items()}
     return {**results.current, **stale}
 

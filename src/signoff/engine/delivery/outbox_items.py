@@ -65,7 +65,7 @@ class LinkRequest(msgspec.Struct, frozen=True, tag="link"):
 
 
 class AddressChanged(msgspec.Struct, frozen=True, tag="address"):
-    """Tell the former address ``to`` that the mail of ``person`` goes to another one."""
+    """Notify the former address ``to`` that the mail of ``person`` has a new address."""
 
     person: str
     to: str

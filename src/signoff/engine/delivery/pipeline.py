@@ -1,9 +1,9 @@
 """The outbox -> the channels. A row is taken under a hold, decoded once, sent, and deleted after the send: at least
 once, with a stable id in the message. A failure is retried with growing pauses, goes on to the recipient's next
-channel, or makes the row dead; every kind of row goes this one way.
+channel, or makes the row dead; every kind of row is handled this way.
 
-Sends are independent: a turn waits for what is quick, and what is slow continues during the next turns. A row that
-cannot be decoded, or that meets a fault of ours, is set aside and stops nothing else.
+Sends are independent: a turn waits for the quick ones, and slow ones continue during the next turns. A row that cannot
+be decoded, or that meets a fault of ours, is set aside and stops nothing else.
 """
 
 import asyncio
@@ -85,7 +85,7 @@ class OutboxSender:
         self._sign_in = SignInMailer(*shared, sessions, channels)
         self._limiter = ConcurrencyLimiter()
         self._sends: dict[asyncio.Task[None], OutboxItem] = {}
-        self._finished: list[SendResult | Message | str] = []  # a bare id has nothing to be recorded
+        self._finished: list[SendResult | Message | str] = []  # there is nothing to record for a bare id
         self._deferred: list[str] = []
         self._set_aside: list[tuple[str, str]] = []
         self._checks: dict[str, int] = {}  # of a message that waits for an earlier one
@@ -141,7 +141,7 @@ class OutboxSender:
         await self._write()
 
     async def close(self, max_wait: float = 2.0) -> None:
-        """Give what is being sent a moment to arrive; the next server sends the rest again."""
+        """Give sends in progress a moment to finish; the next server sends the rest again."""
         if self._sends:
             await asyncio.wait(self._sends, timeout=max_wait)
         await self._write()
@@ -206,10 +206,12 @@ class OutboxSender:
                 await self._attempt(item)
         except SaturatedError:
             self._deferred.append(item.row.id)
-        except Busy as busy:  # our own database's trouble: reported by this turn, and no attempt of the row
+        except (
+            Busy
+        ) as busy:  # an outage of our own database: reported by this turn, and not an attempt of the row
             self._deferred.append(item.row.id)
             self._trouble = busy
-        except Exception as error:  # the row's own: it stops no other
+        except Exception as error:  # the row's own error: it stops no other row
             self._fault(item.row, error)
 
     async def _attempt(self, item: OutboxItem) -> None:

@@ -32,7 +32,7 @@ class Recipient(Struct, frozen=True):
 
 SentMessages = Collection[
     tuple[str, str]
-]  # (person, channel) of what was sent about the task, or is on its way
+]  # (person, channel) of the messages about the task that were sent, or are being sent
 
 
 def recipients_of(
@@ -122,7 +122,7 @@ def _of_the_change(notification: Notification, intent: Intent, directory: Snapsh
     """Who learns of a revision without being asked again: the authors of void answers, and the requester's side."""
     task = intent.open
     if not isinstance(task, Task) or not _open(notification, task):
-        return []  # the message that it was decided comes instead
+        return []  # the message about the decision is sent instead
     anew = {person for person, _ in asked_times(intent, task, notification.to, directory, notification.at)}
     others = dict.fromkeys((*notification.voided, *sorted(requesters_side(intent))))
     return [person for person in others if person not in anew and person != notification.by]

@@ -12,9 +12,9 @@ from msgspec import Struct
 from signoff.core.plan.schedules import RetryPolicy
 from signoff.notify.channel import NotSent
 
-# No free slot: soon, and as often as it takes.
+# No free slot: retry soon, without a limit.
 SLOT_TAKEN: Final = timedelta(seconds=5)
-# Undecodable for this release, or in the way of a fault of ours. Another release may send it, so it is kept.
+# Undecodable for this release, or blocked by an internal error. Another release may send it, so it is kept.
 SET_ASIDE: Final = timedelta(hours=1)
 _MAX_WAIT: Final = 6 * 3600.0
 
@@ -66,7 +66,7 @@ def after_failure(
     """What follows the ``attempt``-th failure; ``other``: the recipient's next channel, if there is one."""
     reason = failure.reason
     if not failure.permanent:
-        if failure.wait:  # it answered and named a time: not a failed attempt
+        if failure.wait:  # it responded with a time to wait: not a failed attempt
             return Retry(timedelta(seconds=min(failure.wait, _MAX_WAIT)), reason, counted=False)
         if attempt < (policy.with_other if other and policy.with_other else policy.attempts):
             return Retry(policy.backoff.after(attempt), reason)

@@ -1,4 +1,6 @@
-"""How one kind of outbox row is sent, and what each outcome writes. The subclasses say what is special about theirs."""
+"""How one kind of outbox row is sent, and what each outcome writes. The subclasses define what is specific to each
+kind.
+"""
 
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar

@@ -1,4 +1,4 @@
-"""What goes to programs: notifications to service channels, and deliveries pushed to agents."""
+"""Messages to programs: notifications to service channels, and deliveries pushed to agents."""
 
 import contextlib
 import logging
@@ -121,7 +121,7 @@ class AgentPushes(Sender[PushDelivery]):
             await self._engine.handle(
                 system(item.row.workspace), step_run_id(notification.intent, notification.step_run), command
             )
-        except Busy:  # the row stays: without the report nothing would ever move this step on
+        except Busy:  # the row stays: without the report nothing would advance this step
             raise
         except Refused as refusal:  # the intent moved on while its push was under way
             log.info("push for %s: %s", notification.intent, refusal)

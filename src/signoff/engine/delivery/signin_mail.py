@@ -70,8 +70,8 @@ class SignInRequests:
         self._lookups: set[asyncio.Task[None]] = set()
 
     def ask(self, address: str, caller: str, onward: str = "/") -> None:
-        """Queue a mail if a person has this address; returns at once. ``onward``: the page that the link leads to.
-        Raises TooMany, Busy, or Invalid for what is not an address.
+        """Queue a mail if a person has this address; returns immediately. ``onward``: the page that the link leads to.
+        Raises TooMany, Busy, or Invalid for an invalid address.
         """
         address = address.strip().casefold()
         name, _, domain = address.rpartition("@")
@@ -102,8 +102,8 @@ class SignInRequests:
         return to
 
     def tell_moved(self, moved: AddressChange) -> None:
-        """Queue a warning to the former address that mail goes elsewhere now; returns at once. Without a mail server,
-        only the log and the change log show it.
+        """Queue a warning to the former address that mail now has a new address; returns immediately. Without a mail
+        server, only the log and the change log show it.
         """
         if self.possible:
             changed = AddressChanged(moved.person.id, moved.before, moved.by, self._clock.now())

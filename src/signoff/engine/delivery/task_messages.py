@@ -91,7 +91,7 @@ class TaskMessages(Sender[PersonNotification]):
         self._channels = channels
         self._aside = Aside()
         self._reminders: Limit | None = None
-        # Reminders that were counted once, however often the channel asks to wait.
+        # Reminders that were counted, so that a channel's requests to wait do not count them again.
         self._counted: dict[str, None] = {}
 
     def limit_reminders(self, most: int) -> None:
@@ -107,7 +107,7 @@ class TaskMessages(Sender[PersonNotification]):
         for item in items:
             row, notification = item.row, item.notification
             stored = await self._store.intents.get(row.intent)
-            if stored is None:  # forgotten meanwhile
+            if stored is None:  # deleted meanwhile
                 expansions.append(ExpandedNotification(row.id, (), ()))
                 continue
             directory = await self._directory.of(row.workspace)
@@ -159,7 +159,7 @@ class TaskMessages(Sender[PersonNotification]):
     async def _asked(self, notification: Notification) -> SentMessages:
         """(person, channel) of the messages that asked about the task, sent or being sent."""
         sent = await self._store.messages.of_task(notification.intent, notification.step_run)
-        now = self._clock.now()  # a message that waits for working hours has told its person nothing yet
+        now = self._clock.now()  # a message that waits for working hours has not reached its person yet
         under_way = [m for m in sent if m.state == SENT or (m.state == WAITING and m.at <= now)]
         return [(m.person, m.channel) for m in under_way if m.kind in _ASKING]
 
@@ -215,7 +215,7 @@ class TaskMessages(Sender[PersonNotification]):
             composer = MessageComposer(row, notification, stored, directory, base_url, answers, old)
             return composer.compose(row.target, to, link, earlier, now)
 
-        # A request, its reports and the steps ahead may be long, and this is done anew for each person.
+        # A request, its reports and the next steps may be long, and this is repeated for each person.
         message = await self._aside.run("messages", composed)
         return Sent(await channel.deliver(message), to)
 

@@ -81,8 +81,8 @@ def subject_of(about: str, directory: Snapshot) -> str:
         return kind
     if kind not in ABOUT or not name:
         raise Invalid(
-            "validation_error", f"about: {about[:64]!r} says nothing that is on record.", field="about",
-            hint=f"Write a kind and a name, as policy:prod-change. Kinds: {', '.join(ABOUT)}; or workspace.",
+            "validation_error", f"about: {about[:64]!r} is not a subject.", field="about",
+            hint=f"Write a kind and a name, such as policy:prod-change. Kinds: {', '.join(ABOUT)}; or workspace.",
         )  # fmt: skip
     if kind == "person" and not name.startswith("per_"):
         person = next((p for p in directory.people.values() if p.email == name.lower()), None)
@@ -104,7 +104,7 @@ def _nothing(about: str) -> NotFound:
     return NotFound("subject_not_found", f"There is no {about[:128].replace(':', ' ', 1)}.")
 
 
-# -- what a thing is, as it is written down
+# -- how each kind of entry is recorded
 
 
 def shown_account(account: Account, signs_with: str = "") -> dict[str, Any]:

@@ -117,7 +117,7 @@ def _foretold(intent: Intent, task: Task, directory: Snapshot, now: datetime) ->
     heard: dict[str, None] = {}
     past = _called_for(intent, task)
     for contact in [*past, *scheduled_contacts(intent, task)]:
-        if contact.kind is ContactKind.DEADLINE:  # everybody who was told by then, and whose request it is
+        if contact.kind is ContactKind.DEADLINE:  # everyone who had been notified by then, and the requester
             side = (person for person in sorted(requesters_side(intent)) if person in directory.active_people)
             merged.append(ExpectedContact(contact, tuple(dict.fromkeys((*heard, *side)))))
             continue
@@ -130,7 +130,7 @@ def _foretold(intent: Intent, task: Task, directory: Snapshot, now: datetime) ->
             continue
         when = notify_times(asked.at(task, contact), intent, task, directory, contact.at)
         silent = {*answered, *_put_off(contact, task, when)}
-        if contact in past:  # whoever has answered since was told then
+        if contact in past:  # people who have answered since were notified then
             heard |= dict.fromkeys(person for person, _ in when)
         heard |= dict.fromkeys(person for person, _ in when if person not in silent)
         at_once = tuple(person for person, at in when if at == contact.at and person not in silent)
@@ -233,7 +233,7 @@ def _reaches(intent: Intent, task: Task, directory: Snapshot, now: datetime) -> 
             continue
         names, own = tuple(sorted(ground.names)), ground.principal == person
         handed = any((one.giver, one.taker) == (ground.principal, person) for one in task.handed_over)
-        why = _why(names) if own else "handed over" if handed else "stands in while absent"
+        why = _why(names) if own else "handed over" if handed else "is the delegate while absent"
         instead_of = "" if own else ground.principal
         found.append(
             EligiblePerson(person, instead_of, names, why, voted.get((person, ground.principal), ""))

@@ -121,7 +121,7 @@ def known_person(directory: Snapshot, name: str, field: str) -> Person:
         emails = [p.email for p in directory.people.values() if p.active]
         hint = directory.suggest(name, emails) or "Add the person first: signoff people add EMAIL."
         raise Invalid(
-            "unknown_person", f"{field}: nobody here is called {name[:128]!r}.", field=field, hint=hint
+            "unknown_person", f"{field}: there is no person {name[:128]!r}.", field=field, hint=hint
         )
     return person
 
@@ -132,7 +132,7 @@ def refuse_unknown_teams(names: Collection[str], directory: Snapshot, field: str
             team = name.removeprefix(TEAM)
             hint = (
                 directory.suggest(team, directory.teams)
-                or "Make it first: signoff teams set NAME --member EMAIL."
+                or "Create it first: signoff teams set NAME --member EMAIL."
             )
             raise Invalid("unknown_team", f"{field}: there is no team {team!r}.", field=field, hint=hint)
 
@@ -154,7 +154,7 @@ def recipients(
     a delegate, all are.
     """
     found: list[str] = []
-    able = cache(able)  # whom several of the names mean is judged once
+    able = cache(able)  # a person that several of the names mean is checked once
 
     @cache
     def here(person: str) -> list[str]:

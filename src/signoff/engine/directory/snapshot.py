@@ -49,7 +49,7 @@ class NamedPolicy(msgspec.Struct, frozen=True):
                 "policy_unusable",
                 f"Policy {self.row.name!r}, version {self.row.version}, cannot be used by this release: {self.fault}",
                 field=f"policies.{self.row.name}",
-                hint="An admin applies it anew, corrected: signoff apply -f FILE.",
+                hint="An admin must correct it and apply it again: signoff apply -f FILE.",
             )
         return self.compiled
 
@@ -244,7 +244,7 @@ class DirectoryCache:
     def forget(self, workspace: str) -> None:
         """Read it again on the next access."""
         self._held.pop(workspace, None)
-        self._loading.pop(workspace, None)  # what is being loaded may be from before the change
+        self._loading.pop(workspace, None)  # the snapshot being loaded may be older than the change
 
     def changed(self, workspace: str) -> None:
         """Announce, here and to other replicas, that this workspace's directory has changed."""
@@ -301,9 +301,7 @@ class DirectoryCache:
             return replace(actor, as_of=directory.workspace.last_change)
         person = directory.actor(actor.id, at, actor.via)
         if revoked or person is None:
-            raise Unauthenticated(
-                "key_revoked", "This key was revoked, or its person is not active any more."
-            )
+            raise Unauthenticated("key_revoked", "This key was revoked, or its person is no longer active.")
         return replace(person, sponsors=actor.sponsors, strength=actor.strength, key=actor.key)
 
     def _loaded(self, workspace: str, task: "asyncio.Task[tuple[float, Snapshot]]") -> None:
@@ -328,7 +326,7 @@ class DirectoryCache:
         for account in accounts:
             for name in (account.name, account.slug, account.address.rpartition("/")[2]):
                 named.setdefault(name, {})[account.address] = account
-        # a name that several go by names nobody: it must not be left to chance who gets the work
+        # an ambiguous name resolves to nothing: chance must not decide who gets the work
         by_name = {name: next(iter(one.values())) for name, one in named.items() if len(one) == 1}
         snapshot = Snapshot(
             workspace=found,

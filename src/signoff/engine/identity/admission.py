@@ -15,7 +15,7 @@ from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.errors import TooMany
 
 _MOST_HOLDERS: Final = 20_000
-_BURST: Final = 5.0  # seconds' worth that may come at once
+_BURST: Final = 5.0  # seconds' worth of requests allowed in a burst
 _STREAM_AGAIN: Final = 5
 _OPEN_AGAIN: Final = 10
 _UNLIMITED: Final = nullcontext()
@@ -61,7 +61,7 @@ class Admission:
         if left < 1:
             raise TooMany(
                 "too_many_requests",
-                f"More than {rate} requests a second are not taken from one key.",
+                f"More than {rate} requests per second with one key.",
                 retry_after=ceil((1 - left) / rate),
             )
         self._left[holder] = (left - 1, now)
@@ -76,7 +76,7 @@ class Admission:
         if most and self._streams[holder] >= most:
             raise TooMany(
                 "too_many_streams",
-                f"More than {most} streams at a time are not held open for one key.",
+                f"More than {most} open streams with one key.",
                 retry_after=_STREAM_AGAIN,
             )
         self._streams[holder] += 1
@@ -103,12 +103,12 @@ class Admission:
             if room.left <= 0:
                 being_made = (
                     room.being_made
-                )  # those that are written meanwhile are counted twice, never not at all
+                )  # those that are written meanwhile are counted twice, but never missed
                 room.left = most - being_made - await still_open(actor.workspace, actor.id, most)
             if room.left <= 0:
                 raise TooMany(
                     "too_many_open",
-                    f"{most} intents of this requester are open already.",
+                    f"This requester already has {most} open intents.",
                     retry_after=_OPEN_AGAIN,
                 )
             room.left -= 1

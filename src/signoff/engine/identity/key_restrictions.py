@@ -36,8 +36,8 @@ def refuse_new_address(actor: Actor, directory: Snapshot, before: Person, after:
     if before.mail_address != after.mail_address and _only_a_key(actor, directory):
         raise Forbidden(
             "stronger_sign_in_required",
-            "A key does not change the address to which somebody's sign-in links go.", field="addresses.email",
-            hint="Sign in by mail and change it on their page, or say it in the file of signoff up --manifest.",
+            "A key alone cannot change the address for a person's sign-in links.", field="addresses.email",
+            hint="Sign in by mail and change it on their page, or set it in the file of signoff up --manifest.",
         )  # fmt: skip
 
 
@@ -46,12 +46,12 @@ def refuse_new_delegate(actor: Actor, directory: Snapshot, before: Person, after
     if before.absences == after.absences:
         return
     if actor.id == before.id:
-        refuse_others_key(actor, "says who stands in")
+        refuse_others_key(actor, "name a delegate")
     elif _only_a_key(actor, directory):
         raise Forbidden(
-            "stronger_sign_in_required", "A key does not say for somebody else that they are away, or who stands in.",
+            "stronger_sign_in_required", "A key alone cannot set another person's absence or delegate.",
             field="absences",
-            hint="They say it themselves; or sign in by mail and say it on their page.",
+            hint="They can set it themselves; or sign in by mail and set it on their page.",
         )  # fmt: skip
 
 
@@ -61,8 +61,8 @@ def refuse_others_key(actor: Actor, what: str) -> None:
     """
     if actor.kind is ActorKind.PERSON and others_with_key(actor):
         raise Forbidden(
-            "stronger_sign_in_required", f"Nobody {what} with a key that somebody else made.",
-            hint="Sign in by mail; there you can also make a key of your own.",
+            "stronger_sign_in_required", f"A key that someone else created cannot {what}.",
+            hint="Sign in by mail; there you can also create your own key.",
         )  # fmt: skip
 
 
@@ -71,8 +71,8 @@ def refuse_self_approval(actor: Actor, directory: Snapshot, after: Workspace) ->
     turned_on = after.self_approval_setting is True and directory.workspace.self_approval_setting is not True
     if turned_on and _only_a_key(actor, directory):
         raise Forbidden(
-            "stronger_sign_in_required", "A key does not turn self-approval on.", field="workspace.self_approval",
-            hint="Whoever runs the server can: signoff up --manifest FILE.",
+            "stronger_sign_in_required", "A key alone cannot turn self-approval on.", field="workspace.self_approval",
+            hint="The operator can, with signoff up --manifest FILE.",
         )  # fmt: skip
 
 

@@ -79,7 +79,7 @@ class Keys:
             cached = (now, key.expires_at, actor)
             if len(self._cache) >= _CACHED:
                 self._cache.clear()
-            if forgotten == self._forgotten:  # else it may have been revoked since it was read
+            if forgotten == self._forgotten:  # otherwise it may have been revoked since it was read
                 self._cache[(digest, via)] = cached
         if cached[1] is not None and cached[1] <= self._clock.now():
             raise Unauthenticated("key_expired", "This key has expired.", hint="Ask for a new one.")
@@ -99,7 +99,7 @@ class Keys:
     async def _actor(self, key: ApiKey, via: str) -> Actor:
         snapshot = await self._directory.of(key.workspace)
         if not snapshot.knows(key.actor_id) and key.created_at > self._clock.now() - _YOUNG:
-            # another server made both just now, and its word of them is still on its way
+            # another server created both just now, and its notification is still on its way
             snapshot = await self._directory.anew(key.workspace)
         kind = ActorKind(key.actor_kind)
         if kind is ActorKind.PERSON:
@@ -107,11 +107,11 @@ class Keys:
             if person is None:
                 raise _unknown()
             if not person.active:
-                raise Unauthenticated("key_revoked", "The person of this key is not active any more.")
+                raise Unauthenticated("key_revoked", "The person of this key is no longer active.")
             actor = Actor(
                 kind, person.id, key.workspace, names=snapshot.names_of(person), roles=frozenset(person.roles),
                 sponsors=tuple(dict.fromkeys((person.id, *key_creators(key)))),
-                strength=Strength.LINK,  # whatever reads the key's file has it
+                strength=Strength.LINK,  # anything that can read the key's file can use it
                 key=key.id, as_of=snapshot.workspace.last_change,
             )  # fmt: skip
         else:
@@ -218,8 +218,8 @@ def creators(key: ApiKey, account: Account) -> tuple[str, ...]:
 def _unknown() -> Unauthenticated:
     return Unauthenticated(
         "invalid_platform_api_key",
-        "This API key is not known here.",
-        hint="Check SIGNOFF_API_KEY and the address.",
+        "Unknown API key.",
+        hint="Check SIGNOFF_API_KEY and SIGNOFF_URL.",
     )
 
 

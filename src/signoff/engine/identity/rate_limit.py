@@ -36,11 +36,11 @@ class Limit:
     def check(self, key: str, now: datetime) -> None:
         """Count one attempt; raises TooMany over the limit, with the time to wait."""
         name = hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
-        # A clock that was set back leaves some in what is the future now: those do not count.
+        # After a clock was set back some times lie in the future: those do not count.
         taken = [at for at in self._taken.get(name, ()) if abs(now - at) < self._while]
         if len(taken) >= self._most:
             wait = ceil((taken[0] + self._while - now).total_seconds())
-            raise TooMany("too_many_attempts", "That was tried too often.", retry_after=max(1, wait))
+            raise TooMany("too_many_attempts", "Too many attempts.", retry_after=max(1, wait))
         self._taken[name] = [*taken, now]
         self._taken.move_to_end(name)
         while len(self._taken) > _MOST_KEYS:

@@ -153,7 +153,7 @@ class Sessions:
         """End one session; raises NotFound if there is none with this id."""
         found = [one for one in await self.open_ones(actor, person) if one.id == id]
         if not found or not await self._end(actor, person, 1, begin=id):
-            raise NotFound("session_not_found", "There is no such sign-in any more.")
+            raise NotFound("session_not_found", "This session has ended.")
 
     async def end_all(self, actor: Actor, person: str, but: str = "") -> int:
         """End all sessions of a person except that of the token ``but``; returns how many ended."""
@@ -247,6 +247,6 @@ def _signed_out() -> Unauthenticated:
 
 def _gone() -> Gone:
     return Gone(
-        "link_over", "This link does not work any more.",
-        hint="It was used, it expired, or what it led to is over. Sign in to see what is waiting.",
+        "link_over", "This link no longer works.",
+        hint="It was used, it expired, or its task has ended. Sign in to see your open tasks.",
     )  # fmt: skip

@@ -50,7 +50,7 @@ def checked_form(intent: Intent, command: Answer) -> Answer:
     if faults:
         raise Invalid(
             "form_invalid",
-            "The form is not filled in right: " + "; ".join(faults[:5]),
+            "The form has errors: " + "; ".join(faults[:5]),
             field="data",
             details={"errors": faults[:20]},
             hint="Correct these fields and answer again; nothing was recorded.",
@@ -96,7 +96,7 @@ def _old_faults(written: bytes, schema: dict[str, Any], data: dict[str, Any]) ->
     """The validation errors by a schema of an earlier release; raises Invalid if its cost cannot be bounded."""
     work = _work(schema, schema, {}) * len(msgspec.json.encode(data))
     if work > _MOST_WORK:
-        raise _too_costly("checking an answer against it could take very long")
+        raise _too_costly("validating an answer with it could take very long")
     try:
         return iter(_old_validator(written).iter_errors(data))
     except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError):
@@ -115,7 +115,7 @@ def _work(value: Any, whole: Any, known: dict[str, int]) -> int:
     for name, item in value.items():
         if name in _REFERENCES and isinstance(item, str):
             if item not in known:
-                known[item] = _MOST_WORK + 1  # until it is known: a ring comes back here
+                known[item] = _MOST_WORK + 1  # until it is known: a reference cycle returns here
                 known[item] = _work(_target(whole, item), whole, known)
             total += known[item]
         else:
@@ -129,7 +129,7 @@ def _target(whole: Any, reference: str) -> Any:
     for part in reference.removeprefix("#").split("/")[1:]:
         found = found.get(part) if isinstance(found, dict) else None
     if not reference.startswith("#/") or found is None:
-        raise _too_costly("it refers to what is not in it")
+        raise _too_costly("it has an external reference")
     return found
 
 

@@ -59,17 +59,17 @@ def _delegate(command: c.Delegate, actor: Actor, intent: Intent, directory: Snap
     barred = barred_from(spec_of(intent, task), directory, requesters_side(intent), intent)
     if taker.id in barred:
         raise Invalid(
-            "self_approval", f"{taker.name or taker.email} stands on the requester's side.", field="to",
-            hint="Hand it over to somebody else.",
+            "self_approval", f"{taker.name or taker.email} is on the requester's side.", field="to",
+            hint="Delegate it to someone else.",
         )  # fmt: skip
     stage, pinned = stage_now(intent, task), roster(intent, task)
     givers = {one.giver for one in task.handed_over}
     asked_already = taker.id in eligible(stage, directory, barred | givers, pinned)
-    # whoever may decide already gets no second say, so one seat less is left
+    # a person who may decide already gets no second vote, so there is one seat less
     if asked_already and not possible_approvers(stage, directory, barred | givers | {actor.id}, pinned):
         raise Invalid(
-                "understaffed", f"{taker.name or taker.email} may decide this already, and nobody counts twice.",
-                field="to", hint="Hand it to somebody who is not asked yet.",
+                "understaffed", f"{taker.name or taker.email} may decide this already, and no one counts twice.",
+                field="to", hint="Delegate it to someone who is not asked yet.",
             )  # fmt: skip
     return replace(command, to=taker.id)
 
@@ -101,7 +101,7 @@ def _refuse_beyond_policy(intent: Intent, task: Task, asked_instead: Stage, dire
         who = ", ".join(sorted(directory.people[person].email for person in beyond))
         raise Forbidden(
             "protected_workspace", f"The workspace is protected, and the policy does not name {who}.",
-            hint="Ask people of its stage or its ladder; or change the policy and repeat the request.",
+            hint="Ask people of its stage or escalation; or change the policy and submit the request again.",
         )  # fmt: skip
 
 
@@ -124,7 +124,7 @@ def deciding_person(directory: Snapshot, name: str, field: str) -> Person:
     if DECIDING.isdisjoint(person.roles):
         raise Invalid(
             "not_an_approver", f"{field}: {person.email} has no approving role.", field=field,
-            hint="Whoever decides for others must be able to decide: owner, admin or approver.",
+            hint="A delegate must be able to decide: owner, admin or approver.",
         )  # fmt: skip
     return person
 
@@ -133,6 +133,6 @@ def validate_target(intent: Intent, before: bytes) -> None:
     """Raise Conflict unless ``before`` is still what is being decided."""
     if hashlib.sha256(before).hexdigest() != intent.payload_digest:
         raise Conflict(
-            "stale_revision", "It was revised by somebody else meanwhile.", details={"revision": intent.revision},
+            "stale_revision", "Someone else has revised it meanwhile.", details={"revision": intent.revision},
             hint="Read the task again, then revise.",
         )  # fmt: skip

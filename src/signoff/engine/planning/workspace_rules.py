@@ -28,12 +28,12 @@ def under_workspace_rules(plan: Plan, directory: Snapshot, warnings: list[str]) 
         return plan
     if directory.workspace.unlisted_types == REFUSE:
         raise Invalid(
-            "unlisted_type", "No workflow is registered here for intents of this type, so none is taken.",
+            "unlisted_type", "No workflow is registered for this intent type, so it is refused.",
             field="intent_type", hint="Ask an admin for one: signoff workflows apply FILE.",
         )  # fmt: skip
     if directory.workspace.unlisted_types == GATE and (early := missing_gate(plan)):
         warnings.append(
-            f"no workflow governs this type, so people are asked before step {early[0]!r} may run: "
+            f"this type has no workflow, so people are asked before step {early[0]!r} may run: "
             f"policy {directory.workspace.default_policy}"
         )
         plan = with_gate(plan)
@@ -70,7 +70,7 @@ def _repeated(step: HumanStep, found: NamedPolicy, warnings: list[str]) -> Human
     if step.on_timeout is None or found.policy.fallback is Fallback.EXPIRE:
         return step
     warnings.append(
-        f"step {step.id!r}: policy {found.name} says what follows silence now, so step {step.on_timeout!r} does not"
+        f"step {step.id!r}: policy {found.name} now sets on_timeout, so step {step.on_timeout!r} is not used"
     )
     return replace(step, on_timeout=None, on_timeout_as=None)
 
@@ -93,7 +93,7 @@ def refuse_default(before: Snapshot, directory: Snapshot) -> None:
             raise Invalid(
                 "default_policy_missing", "workspace.unlisted_types: gate asks people under the default policy, "
                 "and there is none.", field="workspace.unlisted_types",
-                hint="Say workspace: {default_policy: NAME} too; or unlisted_types: allow, or refuse.",
+                hint="Set workspace: {default_policy: NAME} too; or unlisted_types: allow, or refuse.",
             )  # fmt: skip
         return
     found = _policy(space.default_policy, directory, field)
@@ -102,14 +102,14 @@ def refuse_default(before: Snapshot, directory: Snapshot) -> None:
     policy = found.policy
     if policy.goto:
         raise Invalid(
-            "no_default_policy", f"{field}: policy {space.default_policy!r} goes on with step {policy.goto!r} after "
-            "silence, which the steps of a request do not have.", field=field,
-            hint="Make on_timeout of the default policy expire or reject.",
+            "no_default_policy", f"{field}: policy {space.default_policy!r} continues with step {policy.goto!r} on "
+            "expiry, which a request's own steps do not have.", field=field,
+            hint="Set on_timeout of the default policy to expire or reject.",
         )  # fmt: skip
     if policy.approves_on_expiry and not space.positive_fallback:
         raise Invalid(
-            "positive_fallback", f"{field}: policy {space.default_policy!r} lets a yes follow from silence, and the "
-            "workspace does not allow it.", field=field, hint="Use on_timeout: expire in it.",
+            "positive_fallback", f"{field}: policy {space.default_policy!r} counts an expired task as approved, "
+            "which the workspace does not allow.", field=field, hint="Use on_timeout: expire in it.",
         )  # fmt: skip
 
 
@@ -130,7 +130,7 @@ def _default_relaxed(before: Snapshot, after: Snapshot) -> bool:
     if _rank(after.workspace) < _rank(before.workspace):
         return True
     if was is not None and was.fault:
-        return was != will  # nothing came through under it
+        return was != will  # no requests passed under it
     if was is None:
         own = will is not None and will.policy.self_approval is True and not before.self_approval
         return own or (will is not None and will.policy.approves_on_expiry)

@@ -22,7 +22,7 @@ class AnswerButton(msgspec.Struct, frozen=True):
 def answer_buttons(
     intent: Intent, step: HumanStep, task: Task | None, names: Names
 ) -> tuple[AnswerButton, ...]:
-    """The outcomes that the task allows, the yes first. ``names``: what everybody who is active is called now."""
+    """The outcomes that the task allows, the approving one first. ``names``: the current names of all active people."""
     words = step.task.open_to(task.agreed) if task else step.task.outcomes
     found = [_choice(outcome, intent, step, task, names) for outcome in words]
     return tuple(sorted(found, key=lambda choice: ("yes", "changes", "no").index(choice.tone)))

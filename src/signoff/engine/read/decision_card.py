@@ -46,7 +46,7 @@ from signoff.engine.read.task_context import TaskContext
 from signoff.engine.read.task_history import TaskHistory
 
 _SUBJECT: Final = 4
-_MOMENT: Final = "\0"  # where the time stands in a sentence; the page writes it in the reader's zone
+_MOMENT: Final = "\0"  # the position of the time in a sentence; the page writes it in the reader's zone
 _PLACES: Final = {
     Status.COMPLETED: "The request is completed",
     Status.FAILED: "The request has failed",
@@ -205,7 +205,7 @@ def card(known: TaskContext) -> Card:
     touches, undo = effects(known.payload, results)
     head = subject(known.payload, _SUBJECT)
     rated, rated_by = worst_risk(spec.risk, results)
-    feared = worst_risk(spec.risk, every)[0]  # what an earlier check found still demands what it demanded
+    feared = worst_risk(spec.risk, every)[0]  # the assurance that an earlier check required is still required
     rated_from = f"by the check in step “{rated_by}”" if rated_by else "by the workspace's policy"
     coming = next_step_lines(
         intent.plan, step, known.opened, lambda agent: absent(agent, directory, known.workers, known.now)

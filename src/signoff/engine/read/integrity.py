@@ -76,7 +76,7 @@ async def _examine(store: Store, intent_id: str, row: Row | None) -> Finding | N
     facts = [unseal(r.body, r.private) for r in rows]
     folded = replace(fold(facts, intent.plan), head=intent.head)
     if not _same(folded, intent, erased=any(fact.note_digest and fact.note is None for fact in facts)):
-        return Finding(intent.id, 0, "the row is not what its events add up to")
+        return Finding(intent.id, 0, "the row differs from the fold of its events")
     if not stored.forgotten and _digest(stored.payload) != intent.payload_digest:
         return Finding(intent.id, 1, "the payload is not the one that was submitted")
     if plan_digest(intent.plan) != intent.plan_digest:
@@ -90,7 +90,7 @@ async def _examine(store: Store, intent_id: str, row: Row | None) -> Finding | N
             for revision, payload in (await store.intents.old_payloads(intent_id)).items()
         }
     ):
-        return Finding(intent.id, 0, "the payloads that were revised are not those that were decided on")
+        return Finding(intent.id, 0, "the revised payloads are not those that were decided on")
     wrong = _wrong_columns(intent, row)
     return Finding(intent.id, 0, f"its columns do not match its state: {', '.join(wrong)}") if wrong else None
 

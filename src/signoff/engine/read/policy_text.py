@@ -37,4 +37,4 @@ class PolicyNames:
         kind, _, word = name.partition(":")
         more = len(people) - _NAMED
         listed = ", ".join(sorted(people)[:_NAMED]) + (f" and {more} more" if more > 0 else "")
-        return f"{kind} {word} ({listed or 'nobody at the moment'})"
+        return f"{kind} {word} ({listed or 'currently no one'})"

@@ -14,7 +14,7 @@ from signoff.core.intent import events as e
 from signoff.core.plan.task_types import Meaning
 from signoff.core.text.json_diff import Leaf, changed_leaves
 
-MOST: Final = 20  # changes that are told one by one; older ones stand in /v1/intents/{id}/revisions
+MOST: Final = 20  # changes that are listed individually; older ones are at /v1/intents/{id}/revisions
 
 
 class AskedRevision(msgspec.Struct, frozen=True):

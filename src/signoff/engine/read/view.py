@@ -28,14 +28,14 @@ from signoff.store.store import Store
 from signoff.store.tables.messages import InFlight, Message
 from signoff.store.work import EventRow, Filter, Stored
 
-# How many intents a filtered list reads at once, and how often for one answer: it goes on with the next page.
+# How many intents a filtered list reads at once, and how often for one response: the next page continues.
 LOOKED_AT: Final = 200
 _CHUNK: Final = 1000
 _MOST_READS: Final = 25
-_MOST_BYTES: Final = 4 * 1024 * 1024  # of payloads on one page; the next page goes on behind them
-_MOST_SEARCHED: Final = 16 * 1024 * 1024  # of payloads that are looked at for one page
-# For so long a delivery that was shown may rest unread: some published agents drain their stream at start and discard
-# what they see, which would swallow a fresh intent.
+_MOST_BYTES: Final = 4 * 1024 * 1024  # of payloads on one page; the next page continues after them
+_MOST_SEARCHED: Final = 16 * 1024 * 1024  # of payloads that are read for one page
+# How long a delivery that was sent may stay unread: some published agents drain their stream at start and discard what
+# they read, which would lose a new intent.
 SETTLING: Final = timedelta(seconds=5)
 
 
@@ -146,7 +146,7 @@ class View:
     async def audit(self, actor: Actor, ref: str) -> "Audit":
         """The whole history with its bytes, and whether it verifies."""
         stored = (await self.intent(actor, ref)).stored
-        # The row was read first: what is written from now on is not yet part of what it vouches for.
+        # The row was read first: later writes are not covered by its hash.
         rows = await self._store.intents.whole_history(stored.intent.id)
         finding = await examine_one(self._store, stored.intent.id)
         return Audit(stored, [row for row in rows if row.seq <= stored.intent.seq], finding)
@@ -187,8 +187,8 @@ class View:
         return await self._store.intents.page(wanted)
 
     async def walk(self, actor: Actor, wanted: Filter, keep: Callable[[Stored], bool], limit: int) -> Walked:
-        """The first ``limit`` of the actor's intents that ``keep`` takes, over as many reads as that needs, up to a
-        bound. An agent sees its own only. ``keep`` may look into payloads, so that a read is judged beside the loop.
+        """The first ``limit`` of the actor's intents that ``keep`` takes, over as many reads as needed, up to a
+        maximum. An agent sees only its own. ``keep`` may search payloads, so it runs off the event loop.
         """
         return await self._walked(
             actor, lambda last: self.page(actor, _going_on(wanted, last)), keep, limit, wanted.limit
@@ -267,8 +267,8 @@ class View:
 def _judged(
     found: Sequence[Stored], keep: Callable[[Stored], bool], limit: int, room: int, left: int
 ) -> tuple[list[Stored], int, bool]:
-    """(what is kept, how many were looked at, whether the page ends there). ``room``: for how many bytes of payloads;
-    left: how many bytes of them may still be looked at.
+    """(the matching ones, how many were read, whether the page ends there). ``room``: for how many bytes of payloads;
+    left: how many bytes of them may still be read.
     """
     kept: list[Stored] = []
     for number, stored in enumerate(found, 1):

@@ -12,7 +12,7 @@ from typing import Final
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
-# Python's ``is_global`` says yes to 6to4, NAT64, site-local and multicast; so the ranges stand here, as IANA has them.
+# Python's ``is_global`` accepts 6to4, NAT64, site-local and multicast; so the ranges are listed here, from IANA.
 _NEVER_V4: Final = tuple(
     ipaddress.IPv4Network(text)
     for text in (
@@ -22,7 +22,7 @@ _NEVER_V4: Final = tuple(
     )
 )  # fmt: skip
 _GLOBAL_V6: Final = ipaddress.IPv6Network("2000::/3")
-# Teredo and other protocols' own, documentation, 6to4.
+# Teredo and other protocols, documentation, 6to4.
 _NEVER_V6: Final = tuple(
     ipaddress.IPv6Network(text) for text in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
 )

@@ -48,13 +48,13 @@ class Poster:
 
         where = self._checked(url)
         try:
-            # The pool's own limits are one for each read: a byte now and then would never meet them.
+            # The pool's own timeouts apply to each read: a slow trickle of bytes would never exceed them.
             async with asyncio.timeout(self._timeout):
                 status = await self._status(where, body, headers)
         except (
             TimeoutError, httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError, ssl.SSLError
         ) as error:  # fmt: skip
-            raise NotSent(f"no answer from {where.host} ({type(error).__name__})") from error
+            raise NotSent(f"no response from {where.host} ({type(error).__name__})") from error
         if not 200 <= status < 300:
             raise NotSent(f"{where.host} answered {status}", permanent=status == 410)
 

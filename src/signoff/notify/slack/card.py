@@ -14,7 +14,7 @@ from signoff.notify.personal_message import GIVEN, MessageAnswer, PersonalMessag
 from signoff.notify.plain_text import one_line, visible
 
 ANSWER: Final = "answer"
-_SECTION: Final = 2900  # of Slack's 3000 characters
+_SECTION: Final = 2900  # of Slack's limit of 3000 characters
 _SECTIONS: Final = 3
 _TITLE: Final = 500
 _HEADING: Final = 150  # Slack's limit
@@ -35,7 +35,7 @@ def render_card(message: PersonalMessage) -> dict[str, Any]:
     question = one_line(message.question, _TITLE)
     text = f"{message.headline}: {question}"
     shown, whole = _theirs(message)
-    if message.tone:  # the news comes first
+    if message.tone:  # the message comes first
         blocks = [_heading(text), _plain(_facts(message)), *_closing(message), *shown]
     else:
         blocks = [

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 API: Final = "https://slack.com/api"
 HOOKS: Final = "https://hooks.slack.com/"
 _TIMEOUT: Final = 10.0
-_ALTOGETHER: Final = 45.0  # less than the outbox holds a row for
+_ALTOGETHER: Final = 45.0  # less than the time for which the outbox holds a row
 _MOST_WAIT: Final = 3600.0
 _UNSAID_WAIT: Final = 30.0
-_BETWEEN: Final = 1.2  # fifty a minute, as Slack allows of what it limits most
+_BETWEEN: Final = 1.2  # fifty a minute, Slack's strictest limit
 _NOBODY: Final = frozenset(
     {
         "channel_not_found",
@@ -59,7 +59,7 @@ def parse_tokens(text: str) -> SlackTokens:
     if not given["bot"] or len(text.split()) != sum(bool(word) for word in given.values()):
         raise Invalid(
             "invalid_setting",
-            "slack_tokens holds no bot token, or one kind twice.",
+            "slack_tokens has no bot token, or two tokens of one kind.",
             field="slack_tokens",
             hint="Write the bot token (xoxb-…), and the signing secret or the app token (xapp-…), separated by spaces.",
         )
@@ -84,7 +84,7 @@ class Slack:
     def __init__(self, token: str, now: Callable[[], float], api: str = API, hooks: str = HOOKS) -> None:
         self._token = token
         self._now = now
-        # method -> until when Slack wants no call of it, and when it is the next one's turn
+        # method -> (until when Slack refuses calls, when the next caller may try)
         self._closed: dict[str, tuple[float, float]] = {}
         self._api = api
         self._hooks = hooks
@@ -99,7 +99,7 @@ class Slack:
             permanent = refusal.error in _NOBODY
             raise NotSent(f"Slack answered {refusal.error}", permanent=permanent) from refusal
         except TimeoutError as error:
-            raise NotSent("no answer from Slack in time") from error
+            raise NotSent("no response from Slack in time") from error
 
     async def _deliver(self, message: "PersonalMessage") -> str:
         from signoff.notify.slack.card import render_card
@@ -185,7 +185,7 @@ class Slack:
         try:
             answer = await self._client.post(url, headers=dict(headers), **content)
         except httpx2.HTTPError as error:
-            raise NotSent(f"{type(error).__name__}: no answer from Slack") from error
+            raise NotSent(f"{type(error).__name__}: no response from Slack") from error
         if answer.status_code == 429:
             given = answer.headers.get("retry-after", "")
             wait = min(float(given), _MOST_WAIT) if given.isdigit() else _UNSAID_WAIT

@@ -48,12 +48,12 @@ class Signatures:
         class Moved(Clock):
             now = staticmethod(self._now)
 
-        # Python reads more as a number than Slack writes, and compares only ASCII in constant time.
+        # Python accepts more number formats than Slack writes, and compares only ASCII in constant time.
         if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) < 16 and signature.isascii()):
             return False
         try:
             valid = SignatureVerifier(self._secret, Moved()).is_valid(body, timestamp, signature)
-        except ValueError:  # a body that is no text
+        except ValueError:  # a body that is not text
             return False
         return valid and self._first(signature)
 

@@ -35,11 +35,9 @@ class SlackSocket:
                 try:
                     await asyncio.to_thread(client.connect)
                     break
-                except Exception as error:  # whatever the library raises, the way is to try again
+                except Exception as error:  # whatever the library raises, retry
                     pause = SOCKET_MODE.after(attempt).total_seconds()
-                    log.warning(
-                        "Slack's Socket Mode: %s; trying again in %.0f s", type(error).__name__, pause
-                    )
+                    log.warning("Slack's Socket Mode: %s; retrying in %.0f s", type(error).__name__, pause)
                     await asyncio.sleep(pause)
             await asyncio.Event().wait()  # from here on the library reconnects by itself
         finally:

@@ -19,7 +19,7 @@ from signoff.core.errors import Busy, Conflict, Invalid
 from signoff.core.text.urls import read_url
 from signoff.store.database import ConnectionLost
 
-# Words of libpq that asyncpg would send to the server as settings, which the server then refuses.
+# libpq options that asyncpg would send to the server as settings, which the server then refuses.
 _LIBPQ_ONLY: Final = frozenset(
     re.findall(
         r"\w+",
@@ -35,10 +35,10 @@ _SETTINGS: Final = {
     "application_name": "signoff",
     "synchronous_commit": "on",
     "default_transaction_isolation": "read committed",
-    # A server that stands still in the middle of a transaction, as a paused machine does, holds its rows no longer.
+    # A server that hangs in the middle of a transaction, such as a paused machine, loses its row locks.
     "idle_in_transaction_session_timeout": "10000",
     "lock_timeout": "2000",
-    # Every statement of ours is answered from an index; a plan made while a table was empty must stay right.
+    # All our statements use an index; a plan made while a table was empty must stay right.
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
     "enable_bitmapscan": "off",
@@ -53,7 +53,7 @@ _COMMAND_SECONDS: Final = 30.0
 _LOST: Final = ("08", "57P")
 _NOT_NOW: Final = ("25", "28", "3D", "53", "55", "57", "58")
 _DAMAGED: Final = "XX"
-# A certificate that is not trusted, a socket that may not be opened, an address that says nothing: no time mends these.
+# An untrusted certificate, a forbidden socket, an incomplete address: waiting does not fix these.
 _ANSWERS: Final = (ssl.SSLError, PermissionError, asyncpg.InterfaceError)
 _DISK_FULL: Final = "53100"
 _LOCKED: Final = "55P03"
@@ -76,7 +76,7 @@ class Address:
         name = query.pop("application_name", query.get("fallback_application_name", ""))
         kept = {key: value for key, value in query.items() if key not in _LIBPQ_ONLY}
         self.dsn = urlunsplit(parts._replace(scheme="postgresql", query=urlencode(kept)))
-        # A pooler hands each transaction to any session, and refuses settings that it does not know.
+        # A pooler may use any session for each transaction, and refuses settings that it does not know.
         settings = {"application_name": _SETTINGS["application_name"]} if self.pooled else dict(_SETTINGS)
         self.settings = settings | ({"application_name": name} if name else {})
 
@@ -194,18 +194,22 @@ def translated() -> Iterator[None]:
         yield
     except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as error:
         raise RetryTransaction(
-            "database_contended", f"Another transaction was first: {said(error)}."
+            "database_contended", f"Conflict with another transaction: {said(error)}."
         ) from error
     except asyncpg.IntegrityConstraintViolationError as error:
         if isinstance(error, asyncpg.NotNullViolationError) and error.table_name == "replies":
-            raise RetryTransaction("database_contended", "The same key was answered just now.") from error
+            raise RetryTransaction(
+                "database_contended", "A request with the same key was answered just now."
+            ) from error
         raise Conflict("write_conflict", f"The database refused a row: {said(error)}.") from error
     except (asyncpg.DuplicateTableError, asyncpg.DuplicateObjectError) as error:
         raise Conflict(
-            "write_conflict", f"Another server made it at the same moment: {said(error)}."
+            "write_conflict", f"Another server created it at the same time: {said(error)}."
         ) from error
     except asyncpg.CharacterNotInRepertoireError as error:
-        raise Invalid("invalid_text", "A text holds the character U+0000, which cannot be kept.") from error
+        raise Invalid(
+            "invalid_text", "A text contains the character U+0000, which cannot be stored."
+        ) from error
     except asyncpg.PostgresError as error:
         refusal = _refusal(error, str(error.sqlstate or ""))
         if refusal is None:
@@ -213,7 +217,7 @@ def translated() -> Iterator[None]:
         raise refusal from error
     except (TimeoutError, OSError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         raise ConnectionLost(
-            "database_unavailable", f"The database cannot be reached: {said(error)}."
+            "database_unavailable", f"The database is unreachable: {said(error)}."
         ) from error
 
 
@@ -222,12 +226,12 @@ _WORDS: Final = {
     "28000": "it does not let this user in",
     "3D000": "there is no such database",
     "53300": "it has no free connection",
-    "57P01": "it was told to stop",
-    "57P02": "it crashed and recovers",
+    "57P01": "it is shutting down",
+    "57P02": "it is recovering from a crash",
     "57P03": "it is starting or stopping",
     "57014": "it took too long",
-    "25006": "it only reads",
-    "55P03": "a lock was not free in time",
+    "25006": "it is read-only",
+    "55P03": "a lock was not available in time",
     "42501": "this user may not do that",
 }
 
@@ -247,19 +251,17 @@ def said(error: BaseException) -> str:
         named = next((f" {name!r}" for name in _OPTIONS if name in str(error)), "")
         return f"its address has an option{named} that cannot be used"
     if isinstance(error, OSError) and not isinstance(error, TimeoutError) and error.errno:
-        return (
-            "its host name is not known" if isinstance(error, socket.gaierror) else os.strerror(error.errno)
-        )
-    return "it does not answer in time" if isinstance(error, TimeoutError) else type(error).__name__
+        return "its host name is unknown" if isinstance(error, socket.gaierror) else os.strerror(error.errno)
+    return "it does not respond in time" if isinstance(error, TimeoutError) else type(error).__name__
 
 
 def _refusal(error: Exception, state: str) -> Busy | None:
     if state == _LOCKED:
-        return Busy("row_locked", f"Another program holds what this needs: {said(error)}.")
+        return Busy("row_locked", f"Another program holds a lock: {said(error)}.")
     if state == _DISK_FULL:
         return Busy("storage_full", f"The database cannot grow: {said(error)}.", retry_after=10)
     if state.startswith(_LOST):
-        return ConnectionLost("database_unavailable", f"The database went away: {said(error)}.")
+        return ConnectionLost("database_unavailable", f"The database connection was lost: {said(error)}.")
     if state.startswith(_NOT_NOW):
         return Busy("database_unavailable", f"The database cannot be used right now: {said(error)}.")
     if state.startswith(_DAMAGED):
@@ -276,5 +278,5 @@ def committing() -> Iterator[None]:
     except ConnectionLost as error:
         raise Busy(
             "commit_unknown",
-            f"The connection was lost while writing; it may or may not be written. {error.message}",
+            f"The connection was lost during a write, which may or may not be committed. {error.message}",
         ) from error

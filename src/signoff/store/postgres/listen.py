@@ -17,7 +17,7 @@ from signoff.store.postgres.connections import Address, close, translated
 CHANNEL: Final = "signoff"
 NOTIFY: Final = "select pg_notify($1, payload) from unnest($2::text[]) as payload"
 LONGEST: Final = 7900  # bytes of one notification; PostgreSQL allows 7999
-_SILENCE: Final = 20.0  # seconds after which the listening connection is tried
+_SILENCE: Final = 20.0  # seconds between checks of the listening connection
 _TIMEOUT: Final = 5.0
 
 Notified = Callable[[list[str]], None]
@@ -48,7 +48,7 @@ class Listener:
         with translated():
             await announcer.execute(
                 "set synchronous_commit = off"
-            )  # a hint that a crash takes away was only a hint
+            )  # a hint that is lost in a crash was only a hint
         return announcer
 
     async def listen(self, notified: Notified) -> None:
@@ -70,7 +70,7 @@ class Listener:
         connection = await self._address.connect()
 
         def received(_: Any, pid: int, __: str, payload: str) -> None:
-            if pid != self._announcer_pid:  # our own words were acted on when they were written
+            if pid != self._announcer_pid:  # our own topics were published when they were written
                 notified(payload.split("\n"))
 
         try:
@@ -112,7 +112,7 @@ async def _until_lost(connection: Any) -> None:
             async with asyncio.timeout(_SILENCE):
                 await lost.wait()
         except TimeoutError:
-            # A half-open connection says nothing for ever: ask.
+            # A half-open connection stays silent forever: send a query.
             try:
                 await connection.fetchval("select 1", timeout=_TIMEOUT)
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):

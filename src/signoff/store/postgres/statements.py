@@ -107,7 +107,7 @@ update submissions set payload = n.payload
 from {unnest(sql.RESUBMISSIONS, "resubmissions")} as n (intent_id, payload) where submissions.intent_id = n.intent_id
 """
 
-# In the order in which rows are met that others may want too: counters, plans, replies.
+# In the locking order of rows that others may need too: counters, plans, replies.
 _SAVE: Final = {
     "given": insert_rows(sql.CURSORS, "given", sql.NEXT_CURSORS),
     "plans": insert_rows(sql.PLANS, "plans", sql.KEEP_PLAN),

@@ -43,7 +43,7 @@ class PostgresStore(Store):
         self._listener = Listener(address) if listen and not address.pooled else None
 
     async def open(self) -> None:
-        with suppress(Conflict):  # another server made the table at the same moment
+        with suppress(Conflict):  # another server created the table at the same time
             await self.write((VERSION_TABLE, {}))
         async with self._transaction() as db:
             await self._migrate(db)
@@ -69,7 +69,7 @@ class PostgresStore(Store):
 
     async def write(self, *statements: Statement) -> list[list[Row]]:
         async def once() -> list[list[Row]]:
-            if len(statements) == 1 and not self._pooled:  # a transaction by itself
+            if len(statements) == 1 and not self._pooled:  # a transaction of its own
                 async with self._connections.one() as db:
                     with committing():
                         return [await _rows(db, *statements[0])]
@@ -131,7 +131,7 @@ class PostgresStore(Store):
         await db.execute("lock table schema_version in access exclusive mode", timeout=MIGRATION_SECONDS)
         [[applied]] = await _rows(db, APPLIED, {})
         [[now]] = await _rows(db, f"select {own.NOW}", {})
-        self.clock(from_micros(now))  # who listens to it knows the time from here on
+        self.clock(from_micros(now))  # listeners know the time from here on
         for step in pending("postgres", applied):
             await db.execute(step.script, timeout=MIGRATION_SECONDS)
             if step.name in refold.REFOLDED:
@@ -174,7 +174,7 @@ class PostgresStore(Store):
         if locking or not present:
             await self._take(db, own.find(locking), values, found, want)
         if present:
-            # In a statement of its own: one that waits for a lock does not see what was committed meanwhile.
+            # In a separate statement: one that waits for a lock does not see what was committed meanwhile.
             await self._take(db, own.find(present), more, found, want)
         return found
 

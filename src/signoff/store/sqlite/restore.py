@@ -38,7 +38,8 @@ def restore(database: Path, copy: Path, name: str) -> Path | None:
         raise Refused(
             "restore_failed",
             f"{database} cannot be replaced: {error.strerror}.",
-            hint="It is the old one or the copy, and whole. Make room, or let it be written; then restore again.",
+            hint="It is either the old one or the copy, and complete. Free disk space, or fix the permissions; "
+            "then restore again.",
         ) from error
     return kept
 
@@ -48,7 +49,7 @@ def restoring(database: Path, copy: Path, name: str) -> Iterator[Path | None]:
     database = Path(os.path.realpath(database))
     if not copy.is_file():
         raise NotFound(
-            "backup_missing", f"There is no file {copy}.", hint="signoff db backup FILE makes one."
+            "backup_missing", f"There is no file {copy}.", hint="signoff db backup FILE creates one."
         )
     if database.exists() and os.path.samefile(database, copy):
         raise Invalid("backup_is_database", f"{copy} is the database itself.", field="file")
@@ -85,10 +86,10 @@ def check_copy(path: Path) -> None:
         found: Any = db.execute("pragma integrity_check(1)").fetchall()
         if found != [("ok",)]:
             raise _damaged(path, str(found[0][0]))
-        # What is cut off within the last page is read as zeros, which are no fault to SQLite.
+        # A page that is cut off is read as zeros, which SQLite does not report as an error.
         page: Any = db.execute("pragma page_size").fetchall()[0][0]
         if path.stat().st_size % page:
-            raise _damaged(path, "it is cut short")
+            raise _damaged(path, "it is truncated")
         if db.execute(_OURS).fetchall() != [(2,)]:
             raise Invalid("not_a_backup", f"{path} is not a database of Signoff.", field="file")
         applied: Any = db.execute(APPLIED).fetchall()[0][0]
@@ -110,7 +111,10 @@ def _readable(path: Path) -> apsw.Connection:
 
 def _damaged(path: Path, why: str) -> Invalid:
     return Invalid(
-        "backup_damaged", f"{path} is no whole database: {why}.", field="file", hint="Name another copy."
+        "backup_damaged",
+        f"{path} is not a complete database: {why}.",
+        field="file",
+        hint="Choose another copy.",
     )
 
 
@@ -121,7 +125,9 @@ def _draft(copy: Path, draft: Path) -> None:
     source = _readable(copy)
     target = apsw.Connection(str(draft))
     try:
-        translated(_pages, source, target)  # the copy was read whole before: what fails now is the disk here
+        translated(
+            _pages, source, target
+        )  # the copy was read completely before: a failure now is the disk here
     finally:
         target.close()
         source.close()
@@ -153,7 +159,7 @@ def _keep(database: Path, aside: Path) -> Path:
             busy, _, _ = db.execute("pragma wal_checkpoint(truncate)").fetchall()[0]
         finally:
             db.close()
-    except apsw.Error:  # it is damaged: that is why somebody goes back
+    except apsw.Error:  # it may be damaged: that may be why it is being restored
         busy = 0
     if busy:
         raise Refused(

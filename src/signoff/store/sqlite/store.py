@@ -28,7 +28,11 @@ from signoff.store.sqlite.writer import PATIENCE, Writer, transaction, whole
 from signoff.store.store import Clock, Store, Work
 from signoff.store.work import IdempotencyKey, Loaded, Locks, StoredReply, Writes
 
-OLDEST: Final = (3, 51, 3)  # before it, a checkpoint racing a reset of the WAL can corrupt the file
+OLDEST: Final = (
+    3,
+    51,
+    3,
+)  # before this version, a checkpoint racing a reset of the WAL could corrupt the file
 READERS: Final = 3
 
 _INSERT_INTENT: Final = insert_row(sql.INTENTS)
@@ -53,7 +57,7 @@ class SqliteStore(Store):
 
     def __init__(self, path: Path, *, wall: Callable[[], datetime], clock: Clock) -> None:
         super().__init__(clock)
-        self.path = Path(os.path.realpath(path))  # by another name it is the same file, and has the same lock
+        self.path = Path(os.path.realpath(path))  # under another name it is the same file, with the same lock
         self._files: dict[str, tuple[int, int]] = {}
         self._wall = wall
         self._writer = Writer(self._connect_writer)
@@ -106,7 +110,7 @@ class SqliteStore(Store):
     async def read(self, sql: str, **values: Any) -> list[Row]:
         if sql in QUICK and self._near is not None:
             rows = translated(_rows, self._near, (sql, values))
-            await asyncio.sleep(0)  # whoever reads in a loop lets others run all the same
+            await asyncio.sleep(0)  # a loop of reads lets others run too
             return rows
         return await self._readers.run(lambda db: _rows(db, (sql, values)))
 
@@ -134,7 +138,7 @@ class SqliteStore(Store):
                     "database_gone",
                     f"{self.path}{ending} was deleted or replaced while this server uses it.",
                     retry_after=60,
-                    hint="What is written now will be lost. Stop the server; signoff db restore FILE goes back.",
+                    hint="Current writes will be lost. Stop the server; signoff db restore FILE restores a backup.",
                 )
         await self.read(sql.PING)
         await self.write((sql.PROBE, {}))
@@ -155,9 +159,9 @@ class SqliteStore(Store):
         try:
             await copier.run(lambda db: _copy(db, target))
         except FileExistsError as error:
-            raise Refused("backup_exists", f"{target} exists already.", hint="Name a new file.") from error
+            raise Refused("backup_exists", f"{target} exists already.", hint="Choose a new file.") from error
         except OSError as error:
-            raise Refused("backup_refused", f"{target} cannot be written: {error.strerror}.") from error
+            raise Refused("backup_refused", f"{target} is not writable: {error.strerror}.") from error
         finally:
             await copier.close()
 
@@ -277,7 +281,7 @@ def _copy(db: apsw.Connection, target: Path) -> None:
         _rows(db, ("vacuum into :target", {"target": str(target)}))
         to_disk(target)
     except BaseException:
-        target.unlink()  # half a copy must not look like one
+        target.unlink()  # a partial copy must not look complete
         raise
 
 
@@ -296,7 +300,7 @@ def hold_lock(path: Path) -> apsw.Connection:
             "database_in_use",
             f"Another server is using {path}.",
             field="database",
-            hint="Stop it, use its address, or name another file. Several servers need PostgreSQL.",
+            hint="Stop it, use its address, or choose another file. Several servers need PostgreSQL.",
         ) from busy
     return held
 

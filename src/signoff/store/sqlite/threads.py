@@ -26,7 +26,7 @@ _UNAVAILABLE: Final = (
     apsw.CantOpenError,
     apsw.PermissionsError,
 )
-# Only a full disk is told apart by SQLite; a quota, a size limit or a full disk under the -shm file come as these.
+# SQLite only reports a full disk as such; a quota, a size limit or a full disk under the -shm file appear as these.
 _NO_ROOM: Final = (apsw.SQLITE_IOERR_WRITE, apsw.SQLITE_IOERR_SHMSIZE)
 
 
@@ -90,7 +90,7 @@ class ConnectionThread:
         while (handed := self._jobs.get()) is not None:
             jobs, loop = handed
             done = [(answer, *_outcome(db, job)) for job, answer in jobs]
-            with suppress(RuntimeError):  # the loop is gone, and with it everybody who waited
+            with suppress(RuntimeError):  # the loop has ended, and nobody waits any longer
                 loop.call_soon_threadsafe(_settle, done)
         db.close()
 
@@ -130,10 +130,10 @@ def translated(call: Callable[..., T], *args: Any) -> T:
             "database_damaged",
             f"The database file is damaged: {error}.",
             retry_after=60,
-            hint="Stop the server and go back to a copy: signoff db restore FILE.",
+            hint="Stop the server and restore a backup: signoff db restore FILE.",
         ) from error
     except (apsw.NoMemError, MemoryError) as error:
-        raise Busy("out_of_memory", "There is not enough memory for this.", retry_after=10) from error
+        raise Busy("out_of_memory", "Out of memory.", retry_after=10) from error
     except _UNAVAILABLE as error:
         if disk_full(error):
             raise Busy("storage_full", f"The database cannot grow: {error}.", retry_after=10) from error

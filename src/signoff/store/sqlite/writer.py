@@ -16,7 +16,7 @@ from signoff.core.errors import Busy
 from signoff.store.sqlite.threads import ConnectionThread, Open, disk_full, translated
 
 T = TypeVar("T")
-IDLE: Final = 1.0  # seconds of rest after which the log is brought into the file
+IDLE: Final = 1.0  # seconds without writes after which the log is checkpointed
 PATIENCE: Final = 5000  # milliseconds to wait for another program's lock, off the event loop
 
 
@@ -137,12 +137,12 @@ def _commit(db: apsw.Connection) -> None:
         if disk_full(error):
             raise
         raise Busy(
-            "commit_unknown", f"The disk failed while writing; it may or may not be written. {error}."
+            "commit_unknown", f"The disk failed during a write, which may or may not be committed. {error}."
         ) from error
 
 
 def _roll_back(db: apsw.Connection) -> None:
-    # Committed long since, where all went well; a full disk may have rolled back already.
+    # Already committed if all went well; a full disk may have rolled it back.
     if db.in_transaction:
         db.execute("rollback")
 

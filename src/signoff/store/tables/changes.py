@@ -29,7 +29,7 @@ from signoff.store.sql import LATEST_POLICY, NUMBER_CHANGES, OUTBOX, PUT_OUTGOIN
 from signoff.store.tables.mapping import fetch, fetch_one, insert_numbered, put, values_of
 from signoff.store.work import OutboxRow
 
-# Of what has versions each is added once: two who apply at the same moment do not both get version 2.
+# Each version is added only once: of two concurrent changes only one gets version 2.
 _PUT: Final = {
     Workspace: UPDATE_WORKSPACE,
     Person: put(Person, "id"),
@@ -74,8 +74,8 @@ class ChangedMeanwhile(Conflict):
 
     def __init__(self, committed: bool = False) -> None:
         super().__init__(
-            "changed_meanwhile", "Somebody changed the same thing at the same moment.",
-            hint="Look at what is in force now, and apply again.",
+            "changed_meanwhile", "Someone changed the same entry at the same time.",
+            hint="Check the current state, and apply again.",
         )  # fmt: skip
         self.committed = committed
 
@@ -149,7 +149,7 @@ class People:
         ]
         rest = [item for item in entries if not isinstance(item, DirectoryChange)]
         statements += [_put(item) for item in sorted(rest, key=_place)]
-        # Who comes back later signs in anew: neither a session nor a link outlives its person's time here.
+        # A person who comes back later must sign in again: sessions and links end with their access.
         left = [item for item in rest if isinstance(item, Person) and not item.active]
         statements += [
             (query, {"workspace": p.workspace, "person": p.id}) for p in left for query in _SIGN_OUT

@@ -50,8 +50,8 @@ class Chats:
     async def link(
         self, link: ChatPerson, record: Sequence[DirectoryChange] = (), since: Mapping[str, int] | None = None
     ) -> None:
-        """Link the account to this person, in place of any other account of theirs and any other person of it. Raises
-        Conflict without writing anything if a workspace has changed ``since``.
+        """Link the account to this person; it replaces the person's other account, and the account's other person.
+        Raises Conflict without writing anything if a workspace has changed ``since``.
         """
         values = values_of(link)
         account = {name: values[name] for name in ("channel", "team", "account")}

@@ -9,7 +9,8 @@ from signoff.store.database import Database, plans_of
 from signoff.store.rows import Row, event_row, from_micros, maybe_moment, micros, readable, stored
 from signoff.store.work import EventRow, Filter, Stored
 
-# Far longer than servers trust that a plan is kept (``rows.Plans``), or read one whose intent they have just read.
+# Far longer than servers trust that a plan exists (``rows.Plans``), or need to read the plan of an intent they have
+# just read.
 PLANS_KEPT: Final = timedelta(days=1)
 _SHOWN: Final = 1000
 

@@ -75,7 +75,7 @@ class ExpandedNotification(Struct, frozen=True):
 _FIELDS: Final = ", ".join(Message.__struct_fields__)
 _COLUMNS: Final = ", ".join(OUTBOX.columns)
 _VALUES: Final = ", ".join(f":{name}" for name in OUTBOX.columns)
-# A written lock: of two who expand one row, the second waits, and then finds it gone.
+# A write lock: of two expansions of the same row, the second waits, and then finds it gone.
 _LOCK: Final = "update outbox set attempts = attempts where id = :parent"
 _PUT: Final = f"""
 insert into outbox ({_COLUMNS}) select {_VALUES} where exists (select 1 from outbox where id = :parent)
@@ -97,7 +97,7 @@ where id = :id
 """
 _TRIED: Final = "update messages set attempts = :attempts, error = :error, at = :at where id = :id"
 _SIBLINGS: Final = "select id from outbox where intent_id = :intent_id and seq = :seq order by id for update"
-# Nobody has heard of it, nobody will, and nobody has heard anything since.
+# No message about it has reached anyone or will, and none has since.
 _NOBODY: Final = f"""
 insert into outbox ({_COLUMNS}) select {_VALUES} where not exists (
     select 1 from messages where intent_id = :intent_id and visit = :visit and seq >= :seq and state <> 'failed'

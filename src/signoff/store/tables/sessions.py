@@ -14,7 +14,7 @@ from signoff.store.tables.mapping import fetch, fetch_one, insert, values_of
 
 _EXTEND: Final = "update sessions set expires_at = :expires_at where id = :id and expires_at < :expires_at"
 _END: Final = "delete from sessions where id = :id returning person"
-# Of a person all, or the one that begins so, or all but one.
+# All of a person's, the one with this prefix, or all but one.
 _END_OF: Final = """
 delete from sessions where workspace = :workspace and person = :person
     and substr(id, 1, :length) = :begin and id <> :but

@@ -16,15 +16,15 @@ on conflict (id) do update set at = excluded.at, owed = excluded.owed,
     intents = sweeps.intents + excluded.intents, payloads = sweeps.payloads + excluded.payloads,
     deleted_at = coalesce(excluded.deleted_at, sweeps.deleted_at)
 """
-# Brought forward by as much as the clock has gone back. Not what waits for a moment of somebody's calendar: a person's
-# working hours, or (no fact's, so without a number) the end of a proposal; unless it was tried already.
+# Brought forward by as much as the clock has gone back. Not for times in a calendar: a person's working hours, or
+# (without a number, as no fact causes it) the end of a proposal; unless it was tried already.
 _BRING_FORWARD: Final = """
 update outbox set due_at = case when due_at - :by > :now then due_at - :by else :now end
 where dead = 0 and due_at > :now and (attempts > 0 or seq > 0 and not exists (
     select 1 from messages m where m.id = outbox.id and m.at >= outbox.due_at and m.at > m.called_at + :at_once
 ))
 """
-# Looked at once more: a tick works out anew when the intent is to be woken.
+# Checked once more: a tick recomputes when the intent is due.
 _WAKE: Final = "update intents set wake_at = :now where wake_at > :now"
 _AT_ONCE: Final = 60_000_000
 _NEWEST: Final = "select updated_at from intents order by id desc limit 1"

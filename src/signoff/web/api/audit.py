@@ -10,7 +10,7 @@ from signoff.web.http.call import Call
 from signoff.web.reading import directory_of
 from signoff.web.shapes.common import EMPTY, maybe, raw
 from signoff.wire.audit import AuditAnswer, AuditEventOut
-from signoff.wire.common import ActorRef
+from signoff.wire.common import ActorOut
 
 
 async def trail(call: Call) -> AuditAnswer:
@@ -38,7 +38,7 @@ def _event(row: EventRow, directory: Snapshot, requester: str) -> AuditEventOut:
         seq=fact.seq,
         at=fact.at,
         type=str(fact.event.__struct_config__.tag),
-        actor=ActorRef(kind=fact.actor.kind.value, id=fact.actor.id, name=name),
+        actor=ActorOut(kind=fact.actor.kind.value, id=fact.actor.id, name=name),
         via=fact.via,
         summary=event_summary(fact, directory, requester),
         comment=maybe(fact.note.comment if fact.note else None),
@@ -54,7 +54,7 @@ def _unreadable(row: EventRow) -> AuditEventOut:
     return AuditEventOut(
         seq=row.seq,
         type="unreadable",
-        actor=ActorRef(kind="", id=""),
+        actor=ActorOut(kind="", id=""),
         via="",
         summary="the stored bytes cannot be read as an event",
         event=EMPTY,

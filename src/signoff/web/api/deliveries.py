@@ -10,7 +10,7 @@ from signoff.core.errors import Invalid, NotFound, Refused
 from signoff.core.ids import split_ref
 from signoff.core.intent.advance import Change
 from signoff.core.intent.commands import Command, Release, Renew, Report
-from signoff.core.intent.model import Delivery, StepError
+from signoff.core.intent.model import Delivery, Failure
 from signoff.core.text.hidden_characters import shows
 from signoff.engine.feed import agent_topic
 from signoff.web.http import bodies, json_intake
@@ -47,7 +47,7 @@ async def claim(call: Call) -> wire.deliveries.ClaimAnswer:
     until = clock() + wanted.wait_seconds
     moved = True
     while moved:
-        # What a name stands for is looked up again: its agent may be registered while somebody waits.
+        # A name is resolved again: its agent may be registered while a request waits.
         agent = await address_of(call)
         await asks_for_work(call, agent)
         with state.admission.stream(call.actor), HeldRequest(call, agent_topic(workspace, agent)) as wait:
@@ -57,7 +57,7 @@ async def claim(call: Call) -> wire.deliveries.ClaimAnswer:
                 wait.watch()
                 while not (changes or moved or wait.hung_up() or state.stopping.is_set() or clock() >= until):
                     await wait.wait(until - clock())
-                    # nobody is left to do the work of a delivery that a caller who hung up would take
+                    # a disconnected caller could not do the work of a delivery that it claims
                     if not wait.hung_up():
                         changes = await state.engine.claim(call.actor, agent, wanted.limit, lease, holder)
                         moved = not changes and await address_of(call) != agent
@@ -80,9 +80,9 @@ async def _notice(call: Call, agent: str) -> str:
     """Why this agent can never get deliveries."""
     account = (await directory_of(call)).by_address.get(agent)
     if account is None:
-        return f"No agent is registered as {agent} so far: is the name right?"
+        return f"No agent is registered as {agent}. Check the name."
     if account.delivery_mode == "http":
-        return f"{agent} gets its work by calls to its callback_url, not by asking"
+        return f"{agent} gets its work pushed to its callback_url and cannot claim it"
     return ""
 
 
@@ -126,11 +126,11 @@ async def report(call: Call) -> bytes:
     wanted = bodies.convert(wire.deliveries.ReportRequest, body.value)
     ref, step_run = _delivery(call)
     if (wanted.result is None) == (wanted.error is None):
-        raise Invalid("validation_error", "A report holds either a result or an error.", field="result")
+        raise Invalid("validation_error", "A report has either a result or an error.", field="result")
     fault = None
     if wanted.error is not None:
         message = wanted.error.message if shows(wanted.error.message) else "The agent gave up."
-        fault = StepError(wanted.error.code, message, wanted.error.retryable)
+        fault = Failure(wanted.error.code, message, wanted.error.retryable)
     command: Command = Report(step_run, wanted.token, wanted.result or {}, fault)
     seen = await cached_or_read(call, ref)
 

@@ -36,7 +36,7 @@ async def style(call: Call) -> Page:
     return Page(_style(), "text/css; charset=utf-8", headers=_HEADERS)
 
 
-_FILE: Final = "a file: browsers and caches add what they like, and it is always the same"
+_FILE: Final = "a file: browsers and caches may add parameters, and it is always the same"
 
 # fmt: off
 PAGES: Final[tuple[Endpoint, ...]] = (

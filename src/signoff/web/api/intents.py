@@ -18,7 +18,7 @@ from signoff.core.intent.answering_rights import requesters_side
 from signoff.core.intent.authorization import allowed, authorize_command
 from signoff.core.intent.commands import Cancel, Command, PatchControls, Report, Resolve
 from signoff.core.intent.deleted_payload import refuse_deleted
-from signoff.core.intent.model import FINAL, Intent, Status, StepError
+from signoff.core.intent.model import FINAL, Failure, Intent, Status
 from signoff.core.text.hidden_characters import shows
 from signoff.engine.commit.jobs import Wish
 from signoff.engine.planning.planner import Submission
@@ -55,7 +55,7 @@ from signoff.wire.intents import (
 
 _STALE: Final = "stale_policy_generation"
 _NOTHING: Final = "nothing_to_apply"
-_KEPT: Final = "It is kept with the intent and shown; nothing is granted, limited or run by it here."
+_KEPT: Final = "It is stored with the intent and shown, but has no effect."
 _MADE_UP: Final = ("correlation_id", "correlationId")
 
 
@@ -63,7 +63,7 @@ async def create(call: Call) -> bytes:
     """POST /v1/intents"""
     body = json_intake.parse_object(call.body)
     bodies.refuse_dry_run(
-        body.value, "payload", "GET /v1/policies/{name}/explain says what a task would lead to."
+        body.value, "payload", "GET /v1/policies/{name}/explain shows what would happen to a task."
     )
     request = compile_axp_intent(body.value, checked=True)
     payload = json_intake.canonical(request.payload, plain=body.plain)
@@ -72,7 +72,7 @@ async def create(call: Call) -> bytes:
     def render(change: Change) -> bytes:
         return encode(created_out(change.after, payload, submission.warnings))
 
-    # AXP's clients make up a new correlation id for each call, also when a restarted program repeats one
+    # AXP's clients create a new correlation id for each call, even when a restarted program repeats one
     asked = {name: value for name, value in body.value.items() if name not in _MADE_UP}
     reply = call.idempotent_reply(asked, render, plain=body.plain)
     try:
@@ -162,7 +162,7 @@ def _current(intent: Intent, expected: int | None) -> Intent:
     if expected is not None and expected != intent.generation:
         raise Conflict(
             _STALE,
-            f"The policy generation is {intent.generation} by now.",
+            f"The policy generation is now {intent.generation}.",
             field="expected_policy_generation",
         )
     return intent
@@ -185,11 +185,11 @@ def _ending(request: wire.intents.ResolveRequest, step_run: int) -> Command:
         case "CANCELED" | "CANCELLED":
             reason = request.reason if shows(request.reason) else "canceled"
             return (
-                Report(step_run=step_run, fault=StepError("canceled", reason)) if step_run else Cancel(reason)
+                Report(step_run=step_run, fault=Failure("canceled", reason)) if step_run else Cancel(reason)
             )
     raise Invalid(
         "validation_error",
-        f"{request.status[:32]!r} is not a status to end with.",
+        f"{request.status[:32]!r} is not a final status.",
         field="status",
         hint="COMPLETED, FAILED or CANCELED.",
     )
@@ -202,20 +202,20 @@ def _unused(request: wire.intents.ResolveRequest, step_run: int) -> str:
     status = request.status.strip().upper()
     if status == "COMPLETED" and request.error:
         raise Invalid(
-            "contradictory_ending", "status says COMPLETED, but there is an error; nothing was recorded.",
-            field="error", hint="End it as FAILED, or leave the error out.",
+            "contradictory_ending", "status is COMPLETED, but there is an error; nothing was recorded.",
+            field="error", hint="End it as FAILED, or omit the error.",
         )  # fmt: skip
     kept = {"COMPLETED": {"result"}, "FAILED": {"error", "reason"}}.get(status, {"reason"})
     if step_run and status == "FAILED":
         kept = {"result", *kept}
     given = (("result", request.result), ("error", request.error), ("reason", request.reason))
     rest = [name for name, value in given if value and name not in kept]
-    return f"{' and '.join(rest)}: not kept with {status}." if rest else ""
+    return f"{' and '.join(rest)}: not stored for {status}." if rest else ""
 
 
-def _fault(error: dict[str, Any], reason: str) -> StepError:
+def _fault(error: dict[str, Any], reason: str) -> Failure:
     code, message = error.get("code"), error.get("message")
-    return StepError(
+    return Failure(
         code if isinstance(code, str) and 0 < len(code) <= 128 else "failed",
         next((said for said in (message, reason) if isinstance(said, str) and shows(said)), "It failed.")[
             :2000
@@ -248,7 +248,7 @@ async def _patch(call: Call, patch: PatchControls, body: json_intake.Parsed) -> 
     """Apply a patch of the free maps, if it changes anything in them."""
 
     def meant(intent: Intent) -> Command:
-        authorize_command(call.actor, patch, intent)  # before anything is said about what is there
+        authorize_command(call.actor, patch, intent)  # before the response reveals anything
         _current(intent, patch.expected)
         maps = (
             (intent.controls, patch.controls),
@@ -291,7 +291,7 @@ async def _act(
 
 async def bulk_cancel(call: Call) -> BulkCancelAnswer:
     """POST /v1/intents/bulk-cancel"""
-    # A filter that is null or empty is one that its script forgot to fill in: it must not mean everything.
+    # A filter that is null or empty was left blank by a script: it must not mean everything.
     request = bodies.axp(wire.intents.BulkCancelRequest, json_intake.parse_object(call.body), nulls=False)
     words = search_terms(request.q or "")
     wanted = Filter(
@@ -340,7 +340,7 @@ async def retry(call: Call) -> bytes:
     if old.status not in FINAL or old.status is Status.COMPLETED:
         raise Conflict(
             "not_retryable",
-            f"The intent is {old.status.value}; only what failed, timed out or was canceled is repeated.",
+            f"The intent is {old.status.value}; only one that failed, timed out or was canceled can be retried.",
             details={"status": old.status.value},
         )
 
@@ -364,7 +364,7 @@ async def retry(call: Call) -> bytes:
 async def _again(call: Call, old: Intent, payload: bytes) -> Submission:
     """The same request again, with the current people and policies."""
     directory = await directory_of(call)
-    behind = tuple(sorted(requesters_side(old)))  # repeated by somebody else, it stays their request too
+    behind = tuple(sorted(requesters_side(old)))  # retried by another actor, it stays their request too
     plan, digest, warnings = await call.state.planner.again(
         old, payload, (*call.actor.sponsors, *behind), call.actor
     )

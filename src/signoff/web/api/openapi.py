@@ -17,7 +17,7 @@ from signoff.web.http.query import Kind, Parameter
 _PARAMETER: Final = re.compile(r"\{(\w+)(?::path)?\}")
 _REF: Final = "#/components/schemas/{name}"
 _SSE: Final = "text/event-stream"
-# Where an answer is kept by its key: what is done with an intent. Of the rest a key would promise what nobody keeps.
+# Endpoints that store their response by key: writes on an intent. Elsewhere a key would promise what is not kept.
 _KEYED: Final = re.compile(
     r"(?:POST|PATCH) /v1/"
     r"(?:intents(?!/bulk-cancel).*|tasks/.*|approvals/.*|scenarios/(?:apply|bundle)|deliveries/[^/]*/report)"
@@ -26,13 +26,13 @@ _INFO: Final = {
     "title": "Signoff",
     "version": "1",
     "description": "Durable execution with human approval built in. Times are RFC 3339 in UTC, durations "
-    "seconds, lists are paged by next_cursor. Every error has one shape; its code is stable.",
+    "seconds, lists are paged by next_cursor. All errors have one format; their codes are stable.",
     "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
 }
 _PARAMETERS: Final = {
     "address": "agent://organization/workspace/name, the same without agent://, or a bare name",
     "intent_id": "the intent's id, or the id of one of its steps",
-    "task_id": "the task's id; an intent's id names its open task",
+    "task_id": "the task's id; or an intent's id for its open task",
     "approval_id": "the task's or the intent's id",
 }
 
@@ -117,7 +117,7 @@ def _idempotency_key() -> dict[str, Any]:
     return {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "the same key with the same request gives the first answer again",
+        "description": "repeating a request with the same key returns the first response",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255},
     }
 

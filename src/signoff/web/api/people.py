@@ -42,12 +42,12 @@ def _out(call: Call, person: Person, directory: Snapshot) -> wire.people.PersonO
 async def add_person(call: Call) -> wire.people.PersonAnswer:
     """POST /v1/people"""
     said = bodies.ours(wire.people.CreatePerson, call.body)
-    authorize(call.actor, Action.CHANGE_DIRECTORY)  # first: else the answer would tell who is here
+    authorize(call.actor, Action.CHANGE_DIRECTORY)  # first: otherwise the response would reveal who exists
     directory = await directory_of(call)
     if any(person.email == said.email.strip().lower() for person in directory.people.values()):
         raise Conflict(
             "person_exists",
-            f"{said.email[:255]} is here already.",
+            f"{said.email[:255]} already exists.",
             hint="Change it: signoff people set, or PATCH /v1/people/{id}.",
         )
     return await _put_person(call, said.email, bodies.given(said, "email"))
@@ -91,8 +91,8 @@ def not_alone(before: Snapshot, after: Snapshot) -> tuple[str, ...]:
     if not _shared(after) or _shared(before):
         return ()
     return (
-        "whoever asks may also approve here, by themselves or with a key that they made: that was for one person, and "
-        "now there are more; say workspace: {self_approval: false}, or self_approval: false in a policy",
+        "self-approval is allowed here: that was for a workspace with one person, and now there are more; set "
+        "workspace: {self_approval: false}, or self_approval: false in a policy",
     )
 
 
@@ -117,7 +117,7 @@ async def reassign_all(call: Call) -> wire.people.ReassignedAll:
     giver = await _person_named(call, call.params["person_id"])
     taker = known_person(await directory_of(call), said.to, "to")
     if taker.id == giver.id:
-        raise Invalid("delegate_to_oneself", "Hand it over to somebody else.", field="to")
+        raise Invalid("delegate_to_oneself", "Reassign it to someone else.", field="to")
     done = await call.state.reassignments.reassign_all(call.actor, giver, taker, said.comment)
     refused = [
         wire.people.NotReassigned(task_id=task, code=why.code, message=why.message)
@@ -156,7 +156,7 @@ async def _person_named(call: Call, who: str) -> Person:
     return found
 
 
-# -- where they are signed in
+# -- sessions
 
 
 async def sessions(call: Call) -> wire.people.SessionList:

@@ -30,25 +30,28 @@ from signoff.wire.common import EmptyAnswer
 
 _SSE: Final = "text/event-stream"
 _SINCE: Final = Parameter(
-    "since", "sequence number after which to begin; exclusive", Kind.COUNT, clamped=True, blank=True
+    "since", "sequence number after which to start; exclusive", Kind.COUNT, clamped=True, blank=True
 )
 _WAIT: Final = Parameter(
-    "wait_seconds", "how long to hold the stream when there is nothing new: 1 to 60, default 15", Kind.COUNT,
+    "wait_seconds", "how long to hold the stream if there is nothing new: 1 to 60, default 15", Kind.COUNT,
     least=1, most=60, clamped=True, blank=True,
 )  # fmt: skip
-_LIMIT: Final = Parameter("limit", "how many at most: 1 to 200, default 50", Kind.COUNT, least=1, most=200)
-_CURSOR: Final = Parameter("cursor", "next_cursor of the page before")
+_LIMIT: Final = Parameter("limit", "maximum number: 1 to 200, default 50", Kind.COUNT, least=1, most=200)
+_CURSOR: Final = Parameter("cursor", "next_cursor of the previous page")
 _Q: Final = Parameter(
-    "q", "words that all stand in its ids, type, people, agents, questions or payload (without secrets)"
+    "q",
+    "full-text search: words that all occur in its ids, type, people, agents, questions or payload (without secrets)",
 )
 _TYPE: Final = Parameter("intent_type", "only this type")
 _CORRELATION: Final = Parameter("correlation_id", "only with this correlation id")
 _OWNER: Final = Parameter("owner_agent", "whose inbox; default: the key's own address", blank=True)
-# AXP's clients name the owner beside every act; whose act it is, the key alone says.
-_FOR: Final = Parameter("owner_agent", "as AXP's clients send it; the key alone says who acts", blank=True)
+# AXP's clients name the owner in every action; only the key determines the actor.
+_FOR: Final = Parameter(
+    "owner_agent", "as AXP's clients send it; only the key determines the actor", blank=True
+)
 _PLACE: Final = (
-    Parameter("org_id", "the organization; of another one than the key's nothing is listed", blank=True),
-    Parameter("workspace_id", "the workspace; of another one than the key's nothing is listed", blank=True),
+    Parameter("org_id", "the organization; nothing is listed for another one than the key's", blank=True),
+    Parameter("workspace_id", "the workspace; nothing is listed for another one than the key's", blank=True),
 )
 _INTENTS: Final = (
     Parameter("status", "statuses, separated by commas; pending: all that are not final"),
@@ -63,7 +66,7 @@ _TASKS: Final = (
         "mine", "true: open tasks that the caller may answer, or closed ones that they answered", Kind.FLAG
     ),
     Parameter("state", "open (default) or closed"),
-    Parameter("intent_id", "only of this intent"),
+    Parameter("intent_id", "only tasks of this intent"),
     _TYPE,
     _CORRELATION,
     _Q,
@@ -71,22 +74,23 @@ _TASKS: Final = (
     _CURSOR,
 )
 _AGENTS: Final = Parameter(
-    "limit", "how many at most: 1 to 1000, default 1000", Kind.COUNT, least=1, most=1000, blank=True
+    "limit", "maximum number: 1 to 1000, default 1000", Kind.COUNT, least=1, most=1000, blank=True
 )
 _ABOUT: Final = Parameter(
-    "about", "only of one: person:EMAIL, agent:NAME, service:NAME, team:NAME, policy:NAME, workflow:TYPE"
+    "about",
+    "filter by subject: person:EMAIL, agent:NAME, service:NAME, team:NAME, policy:NAME, workflow:TYPE",
 )
-_DRY_RUN: Final = (Parameter("dry_run", "true: only say what would change", Kind.FLAG),)
+_DRY_RUN: Final = (Parameter("dry_run", "true: only report what would change", Kind.FLAG),)
 _INBOX: Final = (_OWNER, Parameter("status", "pending, active or done", blank=True))
 _POST: Final = (
     _SINCE,
     _WAIT,
     Parameter("status", "only deliveries with one of these statuses, separated by commas", blank=True),
 )
-_SLACK: Final = "Slack writes it and adds to it; its signature is what counts"
-_CREATE: Final = "AXP's clients send fields of their own; each is a warning in the answer"
-_RESULT: Final = "whatever stands in it is the agent's result or the answer's data"
-_PROBE: Final = "a probe: load balancers add what they like, and the answer is always the same"
+_SLACK: Final = "Slack defines it and extends it; the signature is verified"
+_CREATE: Final = "AXP's clients send additional fields; each causes a warning in the response"
+_RESULT: Final = "its content is the agent's result or the answer's data"
+_PROBE: Final = "a probe: load balancers may add parameters, and the response is always the same"
 _BUNDLE_LIMIT: Final = 512 * 1024
 
 # fmt: off

@@ -13,7 +13,7 @@ from signoff.wire.system import SlackCodeAnswer
 
 def _desk(call: Call) -> SlackDesk:
     if call.state.slack is None:
-        raise NotFound("slack_not_set_up", "Slack is not set up here.", hint="Set slack_tokens.")
+        raise NotFound("slack_not_set_up", "Slack is not configured.", hint="Set slack_tokens.")
     return call.state.slack
 
 
@@ -28,7 +28,7 @@ async def actions(call: Call) -> Page:
         )
     stamp, signature = call.header(b"x-slack-request-timestamp"), call.header(b"x-slack-signature")
     if not desk.signatures.genuine(call.body, stamp, signature):
-        raise Unauthenticated("invalid_signature", "Slack did not sign this.")
+        raise Unauthenticated("invalid_signature", "The Slack signature is invalid.")
     desk.take(_payload(call.body))
     return Page(b"", "text/plain")
 
@@ -41,7 +41,7 @@ def _payload(body: bytes) -> dict[str, Any]:
     except (ValueError, Malformed):
         payload = None
     if not isinstance(payload, dict):
-        raise Malformed("invalid_payload", "This is nothing that Slack sends.")
+        raise Malformed("invalid_payload", "This is not a request from Slack.")
     return payload
 
 

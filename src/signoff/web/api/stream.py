@@ -95,8 +95,9 @@ def since_of(call: Call) -> int:
         return call.number("since", 0, 0, 2**53)
     if not (last.isascii() and last.isdigit() and len(last) <= _LONGEST_ID):
         raise Malformed(
-            "invalid_last_event_id", f"Last-Event-ID: {printable(last)!r} is no id of an event.", field="Last-Event-ID",
-            hint="Send the id of the last event, as the stream said it; or leave it out.",
+            "invalid_last_event_id", f"Last-Event-ID: {printable(last)!r} is not the id of an "
+            "event.", field="Last-Event-ID",
+            hint="Send the id of the last event from the stream, or omit it.",
         )  # fmt: skip
     return min(int(last), 2**53)
 
@@ -114,12 +115,12 @@ def _stream(call: Call, source: FrameSource, topics: tuple[str, ...], held_open:
             while not state.stopping.is_set():
                 try:
                     frames = await source.read(waiter.told())
-                except Busy:  # the loops say so in the log, once; whoever follows comes again with its cursor
+                except Busy:  # the loops log it once; a follower reconnects with its cursor
                     break
                 if frames:
                     await write(b"".join(frames))
                     said = True
-                    frames = ()  # thousands of idle streams would hold what they last said
+                    frames = ()  # thousands of idle streams would otherwise hold their last output
                     spoken = clock()
                     if not held_open:
                         until = min(until, spoken + LINGER)
@@ -127,8 +128,8 @@ def _stream(call: Call, source: FrameSource, topics: tuple[str, ...], held_open:
                     await write(b": \n\n")
                     spoken = clock()
                 left = until - clock()
-                # a life that is over ends the connection that told of it; whoever comes later is held, as a client
-                # that never stops by itself would ask again at once
+                # a final intent ends the connection that reported it; a later one is held, as a client that never stops
+                # would reconnect immediately
                 if left <= 0 or (source.over and said):
                     break
                 try:
@@ -136,10 +137,10 @@ def _stream(call: Call, source: FrameSource, topics: tuple[str, ...], held_open:
                 except Busy:
                     break
                 except Refused as refusal:
-                    # whoever comes back is told why; nothing more is given here
+                    # the reason is given at the next connection; nothing more is sent here
                     log.info("stream %s ended: %s", call.request_id, refusal.code)
                     return
-        # a cursor counts facts, never answers: where nothing was said it stays where it was
+        # a cursor counts facts, not frames: without a frame it stays
         goes_on = source.last // STEP * STEP + 1
         await write(b"event: stream.timeout\ndata: %s\n\n" % _ENCODER.encode(TimeUp(True, goes_on)))
 
@@ -193,7 +194,7 @@ class _Life:
     async def _stored(self) -> list[e.Fact]:
         facts = await self._call.state.view.facts_after(self._seen, self._walked)
         if any(isinstance(fact.event, e.Completed) for fact in facts):
-            # read after the facts: only a final intent knows its result
+            # read after the facts: only a final intent has its result
             self._trail.intent = (await visible(self._call, self._seen.stored.intent.id)).stored.intent
         return facts
 
@@ -213,7 +214,7 @@ class _Post:
     def __init__(self, call: Call, agent: str, since: int, shows: bool) -> None:
         self._call = call
         self._agent = agent
-        self._shows = shows  # what is claimable is DELIVERED, so another status has none
+        self._shows = shows  # a claimable delivery has the status DELIVERED, so there are none with another
         self.last = since
         self.over = False
 
@@ -227,7 +228,7 @@ class _Post:
             delivery = shown_delivery(stored.intent, cursor)
             frames.append(frame(delivery.event_type, cursor, _ENCODER.encode(delivery)))
             self.last = cursor
-        # Noted before it goes out: if this server dies meanwhile, it is shown once too often and not once too seldom.
+        # Recorded before it is sent: if this server dies meanwhile, it is sent once too often rather than never.
         await call.state.view.show(
             call.actor, self._agent, [(one.intent.id, cursor) for cursor, one in found]
         )

@@ -73,7 +73,7 @@ async def snooze(call: Call) -> bytes:
         until = call.state.clock.now() + parse_duration(said.lasts, "for")
     if until is None or (said.lasts is not None and said.until is not None):
         raise Invalid(
-            "moment_required", "Say until when the task is put off.", field="until",
+            "moment_required", "The end of the snooze is missing.", field="until",
             hint='Send either {"until": "2026-03-02T09:00:00Z"} or {"for": "2h"}.',
         )  # fmt: skip
     return await _act(call, Snooze(in_utc(until, "until")), body)
@@ -146,7 +146,7 @@ async def explain(call: Call) -> wire.tasks.ExplainOut:
     intent = seen.stored.intent
     task = intent.open
     if not isinstance(task, Task) or task.step_run != history.step_run:
-        raise Conflict("no_open_task", "This task is closed; nothing more will come of it.")
+        raise Conflict("no_open_task", "This task is closed; nothing else will happen.")
     directory, now = await directory_of(call), call.state.clock.now()
 
     def said() -> wire.tasks.ExplainOut:

@@ -71,7 +71,7 @@ async def page(call: Call) -> TasksAnswer:
         tasks = await _shown(call, walked, display)
         return TasksAnswer(tasks=tasks)
     tasks = []
-    for _ in range(_ROUNDS):  # whose answers a closed task has is known only when it is shown
+    for _ in range(_ROUNDS):  # whose answers a closed task has is only known when it is rendered
         left = limit - len(tasks)
         if state == "open":
             walked = await call.state.view.walk_tasks(call.actor, cursor, matches, left)
@@ -204,7 +204,7 @@ async def answer(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/answer"""
     body = json_intake.parse_object(call.body)
     given = bodies.convert(wire.tasks.AnswerRequest, body.value)
-    # read before the form is looked at: who may not see the task learns nothing about it
+    # read before the form is checked: a caller who may not see the task learns nothing about it
     found = await _brief(call, await cached_or_read(call, call.params["task_id"]))
     seen = found.seen
     command = Answer(
@@ -278,7 +278,7 @@ async def decide(call: Call) -> bytes:
     if outcome is None:
         hint = "approve or reject."
         raise Invalid(
-            "validation_error", f"{given.decision[:32]!r} is no decision.", field="decision", hint=hint
+            "validation_error", f"{given.decision[:32]!r} is not a decision.", field="decision", hint=hint
         )
     comment = given.comment or given.reason
     command = Answer(

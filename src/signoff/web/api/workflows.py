@@ -25,7 +25,7 @@ async def apply(call: Call) -> AppliedOut:
     manifest = Manifest(workflows=(WorkflowSpec(template, source),))
     [planned] = await call.state.manifests.apply(call.actor, manifest, dry_run)
     if not isinstance(planned.entry, NamedWorkflow):
-        raise TypeError("a workflow was not taken up")
+        raise TypeError("a workflow was not added")
     directory = await directory_of(call)
     absent = await call.state.workers.absent(template.plan, directory, call.state.clock.now())
     return AppliedOut(
@@ -52,7 +52,7 @@ async def get(call: Call) -> WorkflowAnswer:
     workflow = directory.workflows.get(call.params["intent_type"])
     if workflow is None:
         raise NotFound(
-            "workflow_not_found", f"No workflow is in force for {call.params['intent_type'][:128]!r}."
+            "workflow_not_found", f"No workflow is active for {call.params['intent_type'][:128]!r}."
         )
     return WorkflowAnswer(
         workflow=_shown(call, workflow, await call.state.planner.plan_of(workflow), directory)

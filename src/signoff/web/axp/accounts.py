@@ -38,7 +38,7 @@ def _refuse_elsewhere(workspace: Workspace, org: str, place: str) -> None:
     own = f"org_id {workspace.organization}, workspace_id {workspace.id}"
     raise Invalid(
         "other_workspace", "This key belongs to another workspace.", field="workspace_id",
-        hint=f"Leave both out, or send {own}.",
+        hint=f"Omit both, or send {own}.",
     )  # fmt: skip
 
 
@@ -77,8 +77,8 @@ async def create(call: Call) -> wire.accounts.AccountAnswer | Page:
     )
     if created:
         return d.account_answer(account, workspace, account.webhook_secret)
-    # AXP's command line goes on after this 409 only if the account stands beside the error.
-    refusal = Conflict("service_account_exists", f"There is an account {account.name!r} already.")
+    # AXP's command line continues after this 409 only if the account is next to the error.
+    refusal = Conflict("service_account_exists", f"The account {account.name!r} already exists.")
     body = wire.accounts.AccountExists(
         service_account=_out(call, account, workspace),
         error=wire.accounts.ExistsError(code=refusal.code, message=refusal.message, details={}),
@@ -118,7 +118,7 @@ async def create_account_key(call: Call) -> wire.keys.AccountKey:
     now = call.state.clock.now()
     until = in_utc(wanted.expires_at, "expires_at") if wanted.expires_at else None
     if until is not None and until <= now:
-        raise Invalid("validation_error", "expires_at lies in the past.", field="expires_at")
+        raise Invalid("validation_error", "expires_at is in the past.", field="expires_at")
     made = await call.state.accounts.add_key(call.actor, account, until)
     return wire.keys.AccountKey(key=d.key_out(made.key, now, made.secret), api_key=made.secret)
 

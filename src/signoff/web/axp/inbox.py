@@ -73,7 +73,7 @@ async def page(call: Call) -> Threads:
     status = call.query.get("status", "").strip().lower()
     if status and status not in _STATUSES:
         hint = ", ".join(_STATUSES)
-        raise Invalid("validation_error", f"{status[:32]!r} is no status.", field="status", hint=hint)
+        raise Invalid("validation_error", f"{status[:32]!r} is not a status.", field="status", hint=hint)
     owner = _owner(call)
     found: dict[str, Stored] = {}
     for name in await _spellings(call, owner):

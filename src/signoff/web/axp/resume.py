@@ -1,6 +1,6 @@
-"""AXP's one resume endpoint has four meanings; the shape of the body says which. Pure: body and intent in,
-one core command out. Whether that command may happen is not judged here: while a person is waited for,
-``core`` takes no agent's result for a decision, and an agent's key never decides, whatever shape it sends.
+"""AXP's one resume endpoint has four meanings, by the shape of the body. Pure: body and intent in,
+one core command out. Whether that command is allowed is not decided here: while a task is open,
+``core`` does not accept an agent's result as a decision, and an agent's key never decides, whatever it sends.
 
 First match wins:
 1. ``task_result`` (with or without ``outcome`` beside it): a person's decision
@@ -34,17 +34,17 @@ from signoff.core.plan.task_types import TaskSpec, canonical_outcome
 from signoff.core.text.document_reader import refuse_two_spellings
 from signoff.core.text.hidden_characters import shows
 
-# Members that steer the request and are no part of anybody's result.
+# Members that control the request and are not part of a result.
 _META: Final = frozenset({"expected_policy_generation", "internal_scheduler", "owner_agent"})
-# What decides, as AXP's other clients spell it.
+# Decisions, as AXP's other clients spell them.
 _CAMEL: Final = {"taskResult": "task_result", "approveCurrentStep": "approve_current_step"}
 _ACTIONS: Final = ("complete", "fail")
 _MAX_TEXT: Final = 2000
 
 
 def meaning(body: dict[str, Any], intent: Intent, step_run: int = 0, *, person: bool = False) -> Command:
-    """The command that a resume body stands for; ``step_run`` as the id in the path named it (0: the intent
-    itself); ``person``: whether a person's key sends it.
+    """The command for a resume body; ``step_run`` as the id in the path named it (0: the intent itself); ``person``:
+    whether a person's key sends it.
 
     Raises Invalid for a decision without an outcome or with two, and for members of a wrong type.
     """
@@ -113,7 +113,7 @@ def _words_of(plan: Plan) -> frozenset[str]:
 
 
 def _refuse_completed_no(body: dict[str, Any]) -> None:
-    """Raise Invalid where a body completes what another of its members says no to."""
+    """Raise Invalid if a body completes what another of its members rejects."""
     said = says_no(body) if body.get("action") == "complete" else None
     if said is not None:
         raise contradiction("action", "complete", said, body[said])
@@ -146,7 +146,7 @@ def _decision(body: dict[str, Any], spec: TaskSpec | None, agreed: str, step_run
     if outcome is None:
         raise Invalid(
             "outcome_required",
-            "A decision names its outcome.",
+            "A decision must name its outcome.",
             field="task_result.outcome",
             hint="Send one of the task's allowed_outcomes.",
         )
@@ -155,8 +155,8 @@ def _decision(body: dict[str, Any], spec: TaskSpec | None, agreed: str, step_run
 
 
 def _words(body: dict[str, Any], spec: TaskSpec | None) -> dict[str, object]:
-    """What the body's own members say of the decision, whichever shape it has. ``spec``: of the task whose form they
-    may answer.
+    """What the body's own members say about the decision, whatever its shape. ``spec``: of the task whose form they may
+    answer.
     """
     action = body.get("action")
     return {
@@ -173,12 +173,12 @@ _NAMING: Final = ("stage", "revision", "digest")
 
 
 def _naming(body: dict[str, Any], spec: TaskSpec | None) -> tuple[str, ...]:
-    """The members that name what was shown; what the form itself asks for is no such member."""
+    """The members that name what was shown, without those that the form itself asks for."""
     return tuple(name for name in _NAMING if name in body and name not in form_fields(spec))
 
 
 def _named(body: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    """What an answer is for, where the body says so. The wire counts stages from 1."""
+    """The target of an answer, if the body names it. The wire counts stages from 1."""
     found: dict[str, Any] = {}
     for name in names:
         value: Any = body.get(name)
@@ -195,8 +195,8 @@ def _named(body: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _control(body: dict[str, Any], intent: Intent, task: Task | None, step_run: int) -> Command:
-    """A decision, also where nothing is open yet: then the rules refuse it. In a plan without people it is AXP's "go
-    on", which decides nothing; a no is never taken for that.
+    """A decision, even if no task is open yet: then the rules refuse it. In a plan without people it is AXP's "go on",
+    which decides nothing; a rejection is never read as that.
     """
     flag = body["approve_current_step"]
     if not isinstance(flag, bool):
@@ -222,7 +222,7 @@ def _report(rest: dict[str, Any], step_run: int) -> Report:
         return Report(step_run=step_run, result=result)
     reason = rest.get("reason")
     message = reason[:_MAX_TEXT] if isinstance(reason, str) and shows(reason) else "The agent gave up."
-    return Report(step_run=step_run, result=result, fault=StepError("agent_failed", message))
+    return Report(step_run=step_run, result=result, fault=Failure("agent_failed", message))
 
 
 def _is_outcome(outcome: Any, spec: TaskSpec, agreed: str) -> bool:

@@ -1,4 +1,4 @@
-"""AXP's scenario bundles: check one, or set one in motion (its agents provisioned, its plan its own)."""
+"""AXP's scenario bundles: validate one, or start it (its agents created, with its own plan)."""
 
 import uuid
 from collections.abc import Collection
@@ -22,7 +22,7 @@ async def validate(call: Call) -> ScenarioCheckAnswer:
     """POST /v1/scenarios/validate"""
     body = json_intake.parse_object(call.body)
     errors, warnings = validate_scenario(body.value)
-    if not errors:  # whole in itself: is there anybody here who could do it?
+    if not errors:  # the whole check: could somebody here do it?
         try:
             scenario = compile_scenario(body.value)
             payload = json_intake.canonical(scenario.payload, plain=body.plain)
@@ -33,7 +33,7 @@ async def validate(call: Call) -> ScenarioCheckAnswer:
             planned = await _planned(call, scenario, payload, coming)
             warnings = list(planned.warnings)
             warnings += await call.state.workers.absent(scenario.plan, directory, call.state.clock.now())
-        except Busy:  # that says nothing of the bundle
+        except Busy:  # that does not concern the bundle
             raise
         except Refused as refused:
             errors = [f"{refused.field}: {refused.message}" if refused.field else refused.message]
@@ -43,7 +43,7 @@ async def validate(call: Call) -> ScenarioCheckAnswer:
 async def apply(call: Call) -> bytes:
     """POST /v1/scenarios/apply"""
     body = json_intake.parse_object(call.body)
-    bodies.refuse_dry_run(body.value, "intent", "POST /v1/scenarios/validate says what it would do.")
+    bodies.refuse_dry_run(body.value, "intent", "POST /v1/scenarios/validate reports what it would do.")
     scenario = compile_scenario(body.value)
     payload = json_intake.canonical(scenario.payload, plain=body.plain)
 
@@ -53,12 +53,12 @@ async def apply(call: Call) -> bytes:
     key = _one_key(scenario.idempotency_key, call.idempotency_key())
     reply = IdempotentReply(call, key, body.value, render, body.plain)
     try:
-        await _planned(call, scenario, payload)  # a bundle that is refused has made no agents
+        await _planned(call, scenario, payload)  # a refused bundle has created no agents
     except Refused as refusal:
         return reply.of(await call.state.engine.refuse(call.actor, refusal, reply.once))
     agents = await _provision(call, scenario)
     if any(agent.created for agent in agents):
-        call.actor = await call.identify()  # as the directory knows them after what they have just changed
+        call.actor = await call.identify()  # as the directory knows them after their own change
     submission = await _planned(call, scenario, payload)
     absent = await call.state.workers.absent(scenario.plan, await directory_of(call), call.state.clock.now())
     submission = replace(
@@ -68,11 +68,11 @@ async def apply(call: Call) -> bytes:
 
 
 def _one_key(written: str, sent: str) -> str:
-    """The bundle's own key or the header's; refused where they are two."""
+    """The bundle's own key or the header's; refused if they differ."""
     if written and sent and written != sent:
         raise Invalid(
             "contradictory_key", "idempotency_key and the header Idempotency-Key differ; nothing was started.",
-            field="idempotency_key", hint="Give one of them, or the same in both.",
+            field="idempotency_key", hint="Send one of them, or the same value in both.",
         )  # fmt: skip
     return written or sent
 
@@ -80,7 +80,7 @@ def _one_key(written: str, sent: str) -> str:
 async def _planned(
     call: Call, scenario: Scenario, payload: bytes, coming: Collection[str] = ()
 ) -> Submission:
-    """What the bundle asks for, with the agents and people that there are now; refused where nobody could decide."""
+    """The request of the bundle, with the current agents and people; refused if nobody could decide."""
     return await call.state.planner.scenario(
         call.actor.workspace,
         scenario,
@@ -93,7 +93,7 @@ async def _planned(
 
 
 async def _provision(call: Call, scenario: Scenario) -> list[Provisioned]:
-    """The bundle's agents, those that are missing created where the bundle asks for it and the caller may."""
+    """The bundle's agents; missing ones are created if the bundle asks for it and the caller may."""
     found = []
     for agent in scenario.agents:
         account_id, address, created = await _account(call, agent)
@@ -111,7 +111,7 @@ async def _provision(call: Call, scenario: Scenario) -> list[Provisioned]:
 
 
 async def _account(call: Call, agent: BundleAgent) -> tuple[str, str, bool]:
-    """(account id, address, created); an agent that nobody registered is known by its address alone."""
+    """(account id, address, created); an unregistered agent is known by its address alone."""
     directory = await directory_of(call)
     known = directory.account(agent.address)
     if known is not None:
@@ -128,6 +128,6 @@ async def _account(call: Call, agent: BundleAgent) -> tuple[str, str, bool]:
             delivery_mode=agent.delivery_mode,
             callback_url=agent.callback_url,
         )
-    except Forbidden:  # the submission's warnings say that nobody is registered there
+    except Forbidden:  # the submission's warnings report that the agent is unregistered
         return "", address, False
     return account.id, account.address, created

@@ -1,5 +1,5 @@
-"""Request bodies to structs. Ours refuse what they do not know, by name; AXP's take what they know and say
-what they left out, because its own published programs send fields its schemas forbid.
+"""Request bodies to structs. Our own refuse unknown fields by name; AXP's ignore them with a warning, because its
+published programs send fields that its schemas forbid.
 """
 
 import re
@@ -39,8 +39,8 @@ class Nothing(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def axp(kind: type[S], parsed: json_intake.Parsed, *, nulls: bool = True) -> S:
-    """The struct of an AXP request where an unknown word would narrow or widen what is done: read as leniently as
-    ``vendor`` does, but what is not known is refused by name. nulls: whether null counts as absent.
+    """The struct of an AXP request in which an unknown field could narrow or widen the effect: read as leniently as
+    ``vendor``, but unknown fields are refused by name. nulls: whether null counts as absent.
     """
     known, rest = _sorted_out(kind, parsed.value, nulls=nulls)
     for name in rest:
@@ -49,23 +49,23 @@ def axp(kind: type[S], parsed: json_intake.Parsed, *, nulls: bool = True) -> S:
 
 
 def refuse_dry_run(said: dict[str, Any], beside: str, hint: str) -> None:
-    """Where other unknown words are let pass, the one that asks that nothing be done is not. ``beside``: the member
-    without which all words are the sender's own.
+    """Refuse ``dry_run`` even if other unknown fields are ignored. ``beside``: the member without which all fields are
+    the sender's own.
     """
     for name in ("dry_run", "dryRun"):
         if name in said and beside in said:
-            raise Invalid("unknown_field", "There is no dry run here.", field=name, hint=hint)
+            raise Invalid("unknown_field", "This endpoint has no dry run.", field=name, hint=hint)
 
 
 def unknown_field(kind: type[msgspec.Struct], name: str, path: str = "") -> Invalid:
-    """The refusal of a field that a request does not have."""
+    """The error for an unknown field of a request."""
     known = _all_fields(kind)
     name = printable(name)
     near = suggestion(name, known)
-    listed = "Known fields: " + ", ".join(known) + "." if known else "There are no fields here."
+    listed = "Known fields: " + ", ".join(known) + "." if known else "This endpoint has no fields."
     return Invalid(
         "unknown_field",
-        f"There is no field {name!r} here.",
+        f"Unknown field {name!r}.",
         field=f"{path}.{name}" if path else name,
         hint=f"{near} {listed}" if near else listed,
         details={"known": [*known]},
@@ -73,7 +73,7 @@ def unknown_field(kind: type[msgspec.Struct], name: str, path: str = "") -> Inva
 
 
 def vendor(kind: type[S], parsed: json_intake.Parsed) -> tuple[S, dict[str, Any]]:
-    """The struct of an AXP request and the members it does not know. A null counts as absent; camelCase is read."""
+    """The struct of an AXP request and its unknown members. A null counts as absent; camelCase is accepted."""
     known, rest = _sorted_out(kind, parsed.value)
     return convert(kind, known), rest
 
@@ -81,7 +81,7 @@ def vendor(kind: type[S], parsed: json_intake.Parsed) -> tuple[S, dict[str, Any]
 def _sorted_out(
     kind: type[msgspec.Struct], value: dict[str, Any], *, nulls: bool = True
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(what the struct knows, under its own names; the rest)"""
+    """(the known members, by their own names; the rest)"""
     names = _names(kind)
     refuse_two_spellings(value, names)
     known: dict[str, Any] = {}
@@ -97,7 +97,7 @@ def _sorted_out(
 
 @lru_cache(maxsize=256)
 def _names(kind: type[msgspec.Struct]) -> dict[str, str]:
-    """Every spelling of a field that is understood: as it is, and in camelCase."""
+    """Every accepted spelling of a field: its name, and camelCase."""
     fields = kind.__struct_fields__
     camel = {_CAMEL.sub(lambda m: m.group(1).upper(), name): name for name in fields}
     return camel | {name: name for name in fields}

@@ -1,7 +1,7 @@
-"""One HTTP request as an endpoint function sees it, and what the function may answer.
+"""One HTTP request as an endpoint function sees it, and what the function may return.
 
-An endpoint is one row of ``api/routes.py``. Its function gets a ``Call`` and gives a struct (encoded as
-JSON), bytes (JSON already), a ``Page``, or a ``Stream``; it refuses by raising from ``core.errors``.
+An endpoint is one row of ``api/routes.py``. Its function gets a ``Call`` and returns a struct (encoded as JSON), bytes
+(JSON already), a ``Page``, or a ``Stream``; it refuses by raising from ``core.errors``.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -26,11 +26,11 @@ _SINGLE: Final = frozenset({b"x-api-key", b"authorization", b"idempotency-key", 
 
 Write = Callable[[bytes], Coroutine[Any, Any, None]]
 Stream = Callable[[Write], Coroutine[Any, Any, None]]
-"""Writes server-sent events until it has said everything; the edge opens and always closes the response."""
+"""Writes server-sent events until the end; the endpoint handler opens and always closes the response."""
 
 
 class Page(msgspec.Struct, frozen=True):
-    """An answer that is not plain JSON 200."""
+    """A response that is not plain JSON 200."""
 
     body: bytes
     media: str = "application/json"
@@ -42,7 +42,7 @@ Answer = msgspec.Struct | bytes | Page | Stream
 
 
 class Access(Enum):
-    """Who may call: anybody, or whoever shows a live key (what the key may do is judged behind the edge)."""
+    """Who may call: anyone, or the holder of a valid key (what the key may do is decided later)."""
 
     OPEN = "open"
     KEY = "key"
@@ -51,9 +51,9 @@ class Access(Enum):
 class Endpoint(msgspec.Struct, frozen=True):
     """One row of the table.
 
-    query: the query parameters that it takes; limit: of the body in bytes where it may be larger than the setting
-    max_body; media: of the answer. any_query, any_body: why it takes parameters or fields that it does not know;
-    every other endpoint refuses them by name.
+    query: the query parameters; limit: of the body in bytes if it may exceed the setting max_body; media: of the
+    response. any_query, any_body: why it accepts unknown parameters or fields; every other endpoint refuses them by
+    name.
     """
 
     method: str
@@ -72,13 +72,11 @@ class Endpoint(msgspec.Struct, frozen=True):
 
 
 async def _nobody(_call: "Call") -> Actor:
-    raise TypeError("an open endpoint identifies nobody")
+    raise TypeError("an open endpoint has no caller")
 
 
 class Call:
-    """One request: who asks, for what, with what body. ``identified_by`` says who asks; it holds no call itself, or the
-    two would hold each other, and every request would be left to the garbage collector.
-    """
+    """One request: the caller, the endpoint, the body."""
 
     __slots__ = (
         "_actor",
@@ -122,7 +120,7 @@ class Call:
 
     @property
     def peer(self) -> str:
-        """The address of whoever asks."""
+        """The client's address."""
         peer: str = (self._scope.get("client") or ("",))[0]
         return caller_of(peer, self._scope["headers"], self.state.settings.trusted_proxies)
 
@@ -149,7 +147,7 @@ class Call:
 
     @property
     def query(self) -> dict[str, str]:
-        """The query parameters. Of an API endpoint they were checked; elsewhere, of a repeated one the last counts."""
+        """The query parameters. Those of an API endpoint were checked; elsewhere the last of a repeated one counts."""
         if self._query is None:
             self._query = dict(queries.pairs(self.query_string))
         return self._query
@@ -159,7 +157,7 @@ class Call:
         self._query = checked
 
     def flag(self, name: str) -> bool:
-        """Whether the query says ``name=true`` (or 1, yes, or nothing after the name)."""
+        """Whether the query contains ``name=true`` (or 1, yes, or nothing after the name)."""
         return queries.flag(self.query.get(name))
 
     def number(self, name: str, default: int, lowest: int, highest: int) -> int:
@@ -169,9 +167,9 @@ class Call:
     def idempotent_reply(
         self, body: Any, render: Callable[[Change], bytes], *, plain: bool = False, traced: str = ""
     ) -> "IdempotentReply":
-        """The answer to a write, given once per Idempotency-Key; ``body``: the request's JSON value; ``traced``: the
-        id of what is answered, however the path writes it: without a key, the answer is given once per X-Trace-Id and
-        body.
+        """The response to a write, given once per Idempotency-Key; ``body``: the request's JSON value; ``traced``: the
+        id of the answered task, however the path spells it: without a key, the response is given once per X-Trace-Id
+        and body.
         """
         key, trace = self.idempotency_key(), ""
         if traced and not key:
@@ -179,7 +177,7 @@ class Call:
         return IdempotentReply(self, key, body, render, plain, f"{traced}\n{trace}" if trace else "")
 
     def idempotency_key(self) -> str:
-        """The Idempotency-Key, "" when absent. An empty one protects nothing, so it is refused."""
+        """The Idempotency-Key, "" when absent. An empty one has no effect, so it is refused."""
         given = self.headers.get(b"idempotency-key")
         if given is None:
             return ""
@@ -187,12 +185,12 @@ class Call:
         if not key.strip():
             raise Invalid(
                 "invalid_idempotency_key", "The Idempotency-Key is empty.", field="Idempotency-Key",
-                hint="Give it a value, or leave it out.",
+                hint="Give it a value, or omit it.",
             )  # fmt: skip
         return key
 
     def refuse_repeated(self, lines: Sequence[tuple[bytes, bytes]]) -> None:
-        """Refuse a request that says two things in one header that we act on."""
+        """Refuse a request that repeats a header that we act on with different values."""
         if len(lines) == len(self.headers):
             return
         for name, value in lines:
@@ -200,13 +198,13 @@ class Call:
                 said = name.decode()
                 raise Invalid(
                     "repeated_header",
-                    f"{said} is there twice, with two values.",
+                    f"{said} was sent twice with different values.",
                     field=said,
                     hint="Send it once.",
                 )
 
     async def hung_up(self) -> None:
-        """Returns once the client is gone. Only after the body was read."""
+        """Returns once the client is gone. Only to be called after the body was read."""
         while self.receive is not None:
             message = await self.receive()
             if message["type"] == "http.disconnect":
@@ -214,8 +212,8 @@ class Call:
 
 
 class IdempotentReply:
-    """The answer to a write, rendered once per change. With an Idempotency-Key it is kept, and given again to
-    whoever repeats the request; the fingerprint of the body tells a repetition from another request.
+    """The response to a write, rendered once per change. With an Idempotency-Key it is stored, and returned for a
+    repeated request; the fingerprint of the body tells a repetition from another request.
     """
 
     def __init__(
@@ -236,19 +234,20 @@ class IdempotentReply:
         if len(key) > MAX_KEY or not key.isprintable():
             raise Invalid(
                 "invalid_idempotency_key",
-                f"An Idempotency-Key is 1 to {MAX_KEY} printable characters.",
+                f"An Idempotency-Key must have 1 to {MAX_KEY} printable characters.",
                 field="Idempotency-Key",
             )
         fingerprint = json_intake.digest(json_intake.canonical(body, plain=plain))
         route = f"{call.method} {call.path}"
         if not key:
-            # The body is part of the key: one trace may hold several requests, and none is refused for another.
+            # The body is part of the key: one trace may contain several requests, and none must be refused because of
+            # another.
             route = f"traced {call.path.rpartition('/')[2]}"
             key = json_intake.digest(f"{trace}\n{fingerprint}".encode())
         self.once = Idempotency(route, key, fingerprint, self._of)
 
     def of(self, done: Done) -> bytes:
-        """The bytes to answer with."""
+        """The bytes of the response."""
         if done.replay is not None:
             return done.replay
         if done.change is None:

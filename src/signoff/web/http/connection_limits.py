@@ -1,5 +1,5 @@
-"""What one connection may send, and for how long: the limits of a request's head and body, judged without any I/O. The
-protocol tells what has come; whatever HTTP server stands in front, the rules are these.
+"""What one connection may send, and for how long: the limits of a request's head and body, without any I/O. The
+protocol reports what arrived; the rules are independent of the HTTP server.
 """
 
 from enum import Enum
@@ -11,8 +11,8 @@ from signoff.core.errors import Malformed, Refused
 
 
 class ReceiveLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """The head's bytes and lines, the seconds in which head and body have to be there, those in which something of an
-    answer has to be taken, and the connections that may be open; 0 connections: as many as there are.
+    """The maximum bytes and lines of a head, the seconds in which head and body have to arrive, those in which some of
+    a response has to be read, and the number of open connections; 0 connections: unlimited.
     """
 
     header_bytes: int = 32 * 1024
@@ -30,31 +30,31 @@ class HeadTooLarge(Refused):
 
 
 class TooSlow(Refused):
-    """The request was not whole in time."""
+    """The request was not complete in time."""
 
     status: ClassVar[int] = 408
 
 
 class Phase(Enum):
-    """Where a connection is: between two requests, in the head of one, or in its body."""
+    """The phase of a connection: between two requests, in the head of one, or in its body."""
 
     IDLE = "idle"
     HEAD = "head"
     BODY = "body"
 
 
-_RAISE: Final = "Whoever runs the server can raise {}."
+_RAISE: Final = "The operator can raise {}."
 
 
 class RequestLimits:
-    """One connection. Each method raises Refused once what came is too much; then the connection is to be closed.
+    """One connection. Each method raises Refused when a limit is exceeded; then the connection is to be closed.
 
-    begun: whether anything has come of any request yet.
+    begun: whether any part of a request has arrived yet.
     """
 
     def __init__(self, limits: ReceiveLimits) -> None:
         self._limits = limits
-        self.phase = Phase.HEAD  # a new connection owes a request
+        self.phase = Phase.HEAD  # a new connection must send a request
         self.begun = False
         self._bytes = 0
         self._headers = 0
@@ -89,39 +89,41 @@ class RequestLimits:
             raise self._too_large()
 
     def raw(self, size: int) -> None:
-        """Bytes received that left the head unfinished: a line without an end is seen only here."""
+        """Bytes received that left the head unfinished: a line without an end is only noticed here."""
         if self.phase is Phase.HEAD:
             self._unseen += size
             if self._unseen > 2 * self._limits.header_bytes:
                 raise self._too_large()
 
     def head_done(self, version: str) -> None:
-        """The head is whole. RFC 9112 3.2: HTTP/1.1 has exactly one Host."""
+        """The head is complete. RFC 9112 3.2: HTTP/1.1 has exactly one Host."""
         if self._hosts > 1 or (self._hosts == 0 and version == "1.1"):
             raise Malformed(
                 "invalid_host",
-                "The request names no host." if not self._hosts else "The request names more than one host.",
+                "The request has no Host header."
+                if not self._hosts
+                else "The request names more than one host.",
                 hint="Send one Host header.",
             )
         self.phase = Phase.BODY
 
     def done(self) -> None:
-        """The body is whole."""
+        """The body is complete."""
         self.phase = Phase.IDLE
 
     @property
     def seconds(self) -> float | None:
-        """How long the present phase may last, from its beginning; None where it may last."""
+        """The maximum duration of the current phase, from its beginning; None if unlimited."""
         if self.phase is Phase.IDLE:
             return None
         return self._limits.header_seconds if self.phase is Phase.HEAD else self._limits.body_seconds
 
     def late(self) -> TooSlow:
-        """The refusal of a phase that lasted too long."""
+        """The refusal for a phase that took too long."""
         part, setting = ("head", "header_timeout") if self.phase is Phase.HEAD else ("body", "body_timeout")
         return TooSlow(
             "request_timeout",
-            f"The {part} of the request was not whole within {self.seconds or 0:g} s.",
+            f"The {part} of the request was not complete within {self.seconds or 0:g} s.",
             hint=_RAISE.format(setting),
         )
 

@@ -6,7 +6,7 @@ _OURS: Final = ("signoff_", "__Host-signoff_")
 
 
 def read_cookies(header: str) -> dict[str, str]:
-    """Our cookies by name, of one that stands twice the last. Values are tokens: none is ever quoted or escaped."""
+    """Our cookies by name, the last one of a duplicate. Values are tokens: none is ever quoted or escaped."""
     found: dict[str, str] = {}
     for pair in header.split(";"):
         name, _, value = pair.strip().partition("=")

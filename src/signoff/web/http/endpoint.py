@@ -1,7 +1,7 @@
-"""The door of every endpoint, as raw ASGI: request id, key, body under its limit, one shape for every error.
+"""The entry point of every endpoint, as raw ASGI: request id, key, bounded body, one format for every error.
 
-Nothing an outsider sends may come out as anything but an answer or that one shape; what was not foreseen is
-logged with the request id and told as ``internal_error``. Secrets stand in no message and no log line.
+Nothing that a client sends may cause anything but a response or that error format; an unexpected exception is logged
+with the request id and reported as ``internal_error``. Secrets never appear in a message or a log line.
 """
 
 import asyncio
@@ -37,9 +37,9 @@ _STREAM: Final = [
 ]
 _FROM_CLI: Final = ("signoff-cli/", "axme-cli/")
 _HEARD_OUT: Final = 8 * 1024 * 1024
-_A_WHILE: Final = 0.05  # seconds of a body after which whoever sends it is identified anew
+_A_WHILE: Final = 0.05  # seconds after which the sender of a body is authenticated again
 _MAX_SECRET: Final = 512
-_TRIES: Final = 3  # of a request while the directory changes
+_TRIES: Final = 3  # retries of a request while the directory changes
 
 
 class WrongMethod(Refused):
@@ -49,7 +49,7 @@ class WrongMethod(Refused):
 
 
 class GoneAwayError(Exception):
-    """The client hung up before its request was whole: nobody is left to answer."""
+    """The client disconnected before its request was complete: there is no one to respond to."""
 
 
 class EndpointHandler:
@@ -70,7 +70,7 @@ class EndpointHandler:
             endpoint = self._endpoints.get(call.method)
             if endpoint is None:
                 raise WrongMethod(
-                    "method_not_allowed", f"{call.method[:16]} is not possible here.", hint=self._allow
+                    "method_not_allowed", f"{call.method[:16]} is not supported here.", hint=self._allow
                 )
             call.refuse_repeated(scope["headers"])
             if endpoint.access is Access.KEY:
@@ -104,7 +104,7 @@ class EndpointHandler:
                     await reply.stream(answer)
         except GoneAwayError:
             return
-        except asyncio.CancelledError:  # the server ends, and could not wait any longer
+        except asyncio.CancelledError:  # the server is stopping, and could not wait any longer
             await reply.ended(whole)
         except Refused as refusal:
             await reply.refuse(refusal, self._allow)
@@ -114,7 +114,7 @@ class EndpointHandler:
 
 
 class NotFoundHandler:
-    """Every path that the table does not name."""
+    """Every path that is not in the table."""
 
     def __init__(self, state: AppState) -> None:
         self._state = state
@@ -125,13 +125,13 @@ class NotFoundHandler:
             return
         reply = ResponseWriter(Call(self._state, scope, ""), send)
         await reply.refuse(
-            NotFound("not_found", "There is nothing at this path.", hint="GET /docs lists what there is.")
+            NotFound("not_found", "There is nothing at this path.", hint="GET /docs lists all endpoints.")
         )
 
 
 async def run(endpoint: Endpoint, call: Call) -> Answer:
-    """What the endpoint gives. A refusal that says who decided already has the name beside the id. What was judged by a
-    directory that has changed meanwhile is judged anew.
+    """The result of the endpoint. A refusal that names who decided already includes the display name. If the directory
+    has changed meanwhile, the request is processed again.
     """
     try:
         for _ in range(_TRIES - 1):
@@ -149,8 +149,8 @@ async def run(endpoint: Endpoint, call: Call) -> Answer:
 
 
 async def identify(call: Call) -> Actor:
-    """Who shows which key. ``x-api-key`` is the identity. A bearer token counts without one; and beside a service's
-    key, where it is the key of a person of the same workspace: then that person acts, as AXP's actor tokens have it.
+    """The key of a request. ``x-api-key`` is the identity. A bearer token counts without one, and next to a service's
+    key if it is the key of a person of the same workspace: then that person acts, like AXP's actor tokens.
     """
     via = "cli" if call.client.startswith(_FROM_CLI) else "api"
     key, bearer = call.header(b"x-api-key").strip(), ""
@@ -161,8 +161,8 @@ async def identify(call: Call) -> Actor:
     if not secret:
         raise Unauthenticated(
             "missing_platform_api_key",
-            "This needs an API key.",
-            hint="Send it in the header x-api-key. signoff keys create makes one.",
+            "An API key is required.",
+            hint="Send it in the header x-api-key. signoff keys create creates one.",
         )
     if len(secret) > _MAX_SECRET or not secret.isascii() or not secret.isprintable():
         raise Unauthenticated("invalid_platform_api_key", "This is not an API key.")
@@ -173,8 +173,8 @@ async def identify(call: Call) -> Actor:
 
 
 async def _beside(call: Call, service: Actor, bearer: str, via: str) -> Actor:
-    """The person whose key came beside a service's; the service where it is no such key. A stale token is no fault:
-    AXP's clients send one beside every key.
+    """The person whose key came with a service's; the service if there is no such key. A stale token is not an error:
+    AXP's clients send one with every key.
     """
     if len(bearer) > _MAX_SECRET or not bearer.isascii() or not bearer.isprintable():
         return service
@@ -187,9 +187,10 @@ async def _beside(call: Call, service: Actor, bearer: str, via: str) -> Actor:
 
 
 async def read_body(call: Call, receive: Receive, limit: int) -> bytes:
-    """The body, up to ``limit`` bytes; raises TooLarge, or GoneAwayError when the client hung up.
+    """The body, up to ``limit`` bytes; raises TooLarge, or GoneAwayError if the client disconnected.
 
-    What is too large, but not absurd, is heard out: a client that is cut off while it sends sees no refusal.
+    Oversized bodies are drained (up to a maximum), so that the client reads the error: one that is cut off while
+    sending does not see it.
     """
     declared = call.headers.get(b"content-length", b"")
     if declared.isdigit() and (len(declared) > 20 or int(declared) > limit + _HEARD_OUT):
@@ -217,12 +218,12 @@ def _too_large(limit: int) -> TooLarge:
     return TooLarge(
         "payload_too_large",
         f"The body is larger than {limit} bytes.",
-        hint="Keep large data elsewhere; send a link.",
+        hint="Store large data elsewhere and send a link.",
     )
 
 
 class ResponseWriter:
-    """The one way out. Every response names its request, and the mark and the trace that the caller gave it."""
+    """Writes every response, with its request id, and the mark and the trace of the caller."""
 
     __slots__ = ("_call", "_headers", "_send", "_started")
 
@@ -252,7 +253,7 @@ class ResponseWriter:
         await self._whole(page.status, page.body, headers)
 
     async def stream(self, stream: Callable[..., Coroutine[Any, Any, None]]) -> None:
-        """Run a stream. Its response always ends properly: a torn one would kill the agents that listen."""
+        """Run a stream. Its response always ends properly: a broken one would crash listening agents."""
         await self._start(200, _STREAM)
 
         async def write(chunk: bytes) -> None:
@@ -277,20 +278,20 @@ class ResponseWriter:
         await self.json(refusal.status, error_body(refusal, self._call.request_id), extra)
 
     async def ended(self, whole: bool) -> None:
-        """The server ends before the request did. ``whole``: it may have begun to write what was asked."""
+        """The server ends before the request did. ``whole``: it may have begun to write the request's changes."""
         if self._started:
             return
-        stopping = Busy("server_stopping", "The server is stopping; nothing of this request was done.")
+        stopping = Busy("server_stopping", "The server is stopping; the request was not processed.")
         unknown = Busy(
             "commit_unknown",
-            "The server is stopping while this is being written; it may or may not be written.",
-            hint="Send it again under the same Idempotency-Key, or look before you send it again.",
+            "The server is stopping during a write, which may or may not be committed.",
+            hint="Send it again under the same Idempotency-Key, or check the state before you send it again.",
         )
         await self.refuse(unknown if whole else stopping)
 
     async def broken(self) -> None:
         if not self._started:
-            text = "Something went wrong on our side; the log has it under this request id."
+            text = "Internal error; see the server's log for this request id."
             await self.json(500, error_body(Refused("internal_error", text), self._call.request_id))
 
     async def _whole(self, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
@@ -315,7 +316,7 @@ class ErrorDetail(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 class ErrorBody(msgspec.Struct, kw_only=True):
-    """The one shape of every refusal; ``message`` and ``detail`` repeat it for clients that look there."""
+    """The one format of every error; ``message`` and ``detail`` repeat it for clients that read those."""
 
     ok: bool = False
     error: ErrorDetail

@@ -1,9 +1,9 @@
-"""An open request that waits on its caller's behalf: woken by what it waits for, and over as soon as its caller is
-nobody any more. The one place for that rule: streams, long polls, claims and the pages' live streams all wait here.
+"""An open request that waits for its caller: notified of changes, and ended as soon as the caller's access ends. The
+one place for that rule: streams, long polls, claims and the pages' live streams all wait here.
 
-A revoked key, an expired one, an account or a person taken away, a session that ended: each changes the directory or
-the session, which every wait listens for; other servers hear of it as they hear of work. Whoever asked is identified
-anew at every wake-up, before anything is given.
+A revoked or expired key, a removed account or person, a session that ended: each changes the directory or the session,
+which every waiting request listens for, on every server. The caller is authenticated again at every notification,
+before anything is returned.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from signoff.web.http.call import Call
 
 
 class HeldRequest:
-    """A registered wait, as a context manager. Leaving it lets go of everything."""
+    """A registered wait, as a context manager. Leaving it releases everything."""
 
     __slots__ = ("_call", "_gone", "_waiter")
 
@@ -38,12 +38,12 @@ class HeldRequest:
             self._gone.cancel()
 
     def watch(self) -> None:
-        """From now on the client's hanging up wakes it too; only after the body was read."""
+        """From now on a disconnect of the client notifies it too; only after the body was read."""
         self._gone = asyncio.create_task(self._call.hung_up())
         self._gone.add_done_callback(lambda _: self._waiter.wake())
 
     def hung_up(self) -> bool:
-        """Whether the client is gone, so that nobody would get what is given."""
+        """Whether the client is gone, so that a response would be lost."""
         return self._gone is not None and self._gone.done()
 
     def told(self) -> list[Change]:
@@ -51,17 +51,17 @@ class HeldRequest:
         return self._waiter.told()
 
     async def wait(self, seconds: float) -> bool:
-        """True when woken within ``seconds``, or sooner where other servers' words are not heard. Raises
-        Unauthenticated when whoever asked may not ask any more.
+        """True if notified within ``seconds``, or sooner if other servers cannot be heard. Raises Unauthenticated if
+        the caller no longer has access.
         """
         woken = await self._waiter.wait(min(seconds, self._call.state.feed.reread))
         await self.still()
         return woken
 
     async def still(self) -> None:
-        """Identify the caller anew; raises Unauthenticated. The call goes on as who they are by now."""
+        """Authenticate the caller again; raises Unauthenticated. The call continues with their current rights."""
         was = self._call.actor
         now = await self._call.identify()
         if (now.id, now.workspace) != (was.id, was.workspace):
-            raise Unauthenticated("signed_out", "Whoever asked is somebody else by now.")
+            raise Unauthenticated("signed_out", "The key now belongs to another actor.")
         self._call.actor = now

@@ -1,8 +1,8 @@
-"""JSON at intake, strictly: what one parser would read differently from another is refused, never guessed.
+"""Strict JSON intake: anything that two parsers could read differently is refused.
 
-Refused: duplicate keys, NaN and Infinity, lone surrogates, integers beyond 2^53 - 1, nesting deeper than 32,
-bytes that are not UTF-8. The canonical form is RFC 8785; where the bytes are provably the same (no floats, no
-characters beyond the basic plane) msgspec's sorted encoder makes them.
+Refused: duplicate keys, NaN and Infinity, lone surrogates, integers beyond 2^53 - 1, nesting deeper than 32, bytes that
+are not UTF-8. The canonical form is RFC 8785; if the bytes are provably the same (no floats, no characters beyond the
+basic plane) msgspec's sorted encoder produces them.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ _DIGITS_AS_ZERO: Final = bytes.maketrans(b"0123456789", b"0" * 10)
 _SIXTEEN_DIGITS: Final = b"0" * 16
 # A character beyond the basic plane, in UTF-8 or as escaped surrogates: RFC 8785 sorts by UTF-16 units.
 _ASTRAL: Final = re.compile(rb"[\xf0-\xff]|\\u[dD][89abAB]")
-# Every escape in turn, a whole pair of surrogates as one: what is left of a pair is alone.
+# Every escape in order, a complete pair of surrogates as one: any other surrogate is alone.
 _ESCAPE: Final = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
@@ -85,7 +85,7 @@ _LONG: Final = b"0" * 18  # digits in a row; msgspec reads a number with fewer a
 
 
 def parse(raw: bytes) -> Parsed:
-    """The JSON value of ``raw``; raises Malformed naming what is wrong with it. Linear, whatever it holds."""
+    """The JSON value of ``raw``; raises Malformed with what is wrong with it. Linear for any input."""
     if too_deep(raw):
         raise _too_deep()
     try:
@@ -97,7 +97,9 @@ def parse(raw: bytes) -> Parsed:
         raise Malformed("invalid_utf8", "The body is not UTF-8.", hint="Send JSON as UTF-8.") from None
     except msgspec.MsgspecError as problem:
         raise _not_json(raw, str(problem)) from None
-    if _SIXTEEN_DIGITS in raw.translate(_DIGITS_AS_ZERO) and flaw(value):  # all else was refused before
+    if _SIXTEEN_DIGITS in raw.translate(_DIGITS_AS_ZERO) and flaw(
+        value
+    ):  # everything else was refused before
         raise _integer_out_of_range()
     if _maybe_duplicates(raw, value):
         _check_duplicates(raw)
@@ -172,7 +174,7 @@ def _too_deep() -> Malformed:
 def _integer_out_of_range() -> Malformed:
     return Malformed(
         "integer_out_of_range",
-        "An integer lies beyond 2^53 - 1, where JSON readers disagree about its value.",
+        "An integer exceeds 2^53 - 1, where JSON parsers disagree about its value.",
         hint="Send it as a string.",
     )
 
@@ -180,7 +182,9 @@ def _integer_out_of_range() -> Malformed:
 def _not_json(raw: bytes, problem: str) -> Malformed:
     text = raw.decode("utf-8", "replace")
     if any(escape[1] for escape in _ESCAPE.finditer(text)):
-        return Malformed("lone_surrogate", "A string holds half of a surrogate pair, which is no character.")
+        return Malformed(
+            "lone_surrogate", "A string contains half of a surrogate pair, which is not a character."
+        )
     if re.search(r"(?<![\w\"])-?(?:NaN|Infinity)(?![\w\"])", text):
         return Malformed("not_a_number", "NaN and Infinity are not JSON.", hint="Send null or a string.")
     if "Integer value out of range" in problem:
@@ -191,9 +195,8 @@ def _not_json(raw: bytes, problem: str) -> Malformed:
 
 
 def _maybe_duplicates(raw: bytes, value: Any) -> bool:
-    """False only where no member was dropped: each member, and each colon in a string, is one colon in
-    ``raw``, and the encoder writes one for each that was kept. An escaped colon could hide one: escapes are
-    suspect.
+    """False only if no member was dropped: each member, and each colon in a string, is one colon in ``raw``, and the
+    encoder writes one for each that was kept. An escaped colon could hide one, so escapes count as possible duplicates.
     """
     return b"\\u" in raw or raw.count(b":") != _PLAIN.encode(value).count(b":")
 
@@ -203,6 +206,6 @@ def _check_duplicates(raw: bytes) -> None:
         json.loads(raw, object_pairs_hook=unique, parse_int=str, parse_float=str)
     except DuplicateKeyError as twice:
         key = twice.key[:64]
-        raise Malformed("duplicate_key", f"The key {key!r} stands twice in one object.", field=key) from None
+        raise Malformed("duplicate_key", f"The key {key!r} is duplicated in one object.", field=key) from None
     except ValueError as problem:
         raise Malformed("invalid_json", f"This is not JSON: {problem}.") from None

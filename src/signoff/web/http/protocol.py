@@ -1,4 +1,6 @@
-"""Uvicorn's HTTP protocol within limits: what ``receiving.py`` refuses is answered once, and the connection closed."""
+"""Uvicorn's HTTP protocol with limits: a request that ``connection_limits`` refuses is answered once, and the
+connection closed.
+"""
 
 import asyncio
 import logging
@@ -18,11 +20,11 @@ from signoff.web.http.write_batching import WriteBatching
 
 log = logging.getLogger("signoff.web")
 
-# Of what is received at once: so many bytes are read before others have their turn, and nothing more while a request
-# that was read waits for the one before it. A read of the socket may hold thousands of pipelined requests.
+# Bytes parsed at once before other connections have their turn; parsing pauses while a request waits for the one before
+# it. One read of the socket may contain thousands of pipelined requests.
 _AT_ONCE: Final = 4096
 
-# A client that is cut off while it sends sees no answer: it is heard out for a moment, and nothing is kept of it.
+# A client that is cut off while it sends does not see the response: its data is drained for a moment and discarded.
 _HEARD_OUT: Final = 2.0
 
 
@@ -36,7 +38,7 @@ def limited(limits: ReceiveLimits) -> Any:
 
 
 class _Flow(FlowControl):
-    """Reads nothing more from the socket while something that was received is not parsed yet."""
+    """Reads nothing more from the socket while received data is still to be parsed."""
 
     held = False
 
@@ -46,7 +48,7 @@ class _Flow(FlowControl):
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """One connection. A request that is there at once costs no timer."""
+    """One connection. A request that arrives in one piece needs no timer."""
 
     def __init__(self, *, limits: ReceiveLimits, **more: Any) -> None:
         super().__init__(**more)
@@ -67,7 +69,9 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_made(self._gathering)  # type: ignore[arg-type]
         self.flow: _Flow = _Flow(self._gathering)  # type: ignore[arg-type]
         if full:
-            self._answer(Busy("too_many_connections", "The server has as many connections as it may have."))
+            self._answer(
+                Busy("too_many_connections", "The server has reached its maximum number of connections.")
+            )
             self._close()
         else:
             self._watch()
@@ -92,7 +96,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._parse(data)
 
     def _go_on(self) -> None:
-        """Parse the next of what was received, unless requests wait; the rest after others have had their turn."""
+        """Parse the next received data, unless requests wait; the rest after others have had their turn."""
         self._going_on = False
         if self._over or self.transport.is_closing():
             return
@@ -102,7 +106,7 @@ class LimitedProtocol(HttpToolsProtocol):
             if not self._parse(bytes(part)):
                 return
         if self._rest:
-            self._stop_timer()  # it is not the client who is late
+            self._stop_timer()  # the client is not the one who is late
             self.flow.held = True
             self.flow.pause_reading()
             self._soon()
@@ -130,7 +134,7 @@ class LimitedProtocol(HttpToolsProtocol):
                 self._receiving.raw(len(data))
         except (
             httptools.HttpParserUpgrade
-        ):  # nothing is spoken here but HTTP: the request was answered as one
+        ):  # only HTTP is supported here: an upgrade request was answered as a plain one
             pass
         except Refused as refusal:
             self._refuse(refusal)
@@ -180,12 +184,12 @@ class LimitedProtocol(HttpToolsProtocol):
         raise _RefusedError from refusal
 
     def _watch(self) -> None:
-        """Have one timer for the phase that this connection is in, and none between requests."""
+        """Keep one timer for the current phase of this connection, and none between requests."""
         seconds = self._receiving.seconds
         if seconds is None:
             self._stop_timer()
             if self.timeout_keep_alive_task is None and (self.cycle is None or self.cycle.response_complete):
-                # an empty line between requests has taken uvicorn's own timer away
+                # an empty line between requests has canceled uvicorn's own timer
                 self.timeout_keep_alive_task = self.loop.call_later(
                     self.timeout_keep_alive, self.timeout_keep_alive_handler
                 )
@@ -207,7 +211,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._close()
 
     def _refuse(self, refusal: Refused) -> None:
-        """Answer unless an answer is under way, and close once the other side has seen it."""
+        """Respond unless a response is under way, and close when the other side has read it."""
         self._over = True
         self._stop_timer()
         self._unset_keepalive_if_required()

@@ -1,7 +1,7 @@
-"""Query parameters. Each endpoint declares the ones it takes; the door reads them before the endpoint runs.
+"""Query parameters. Each endpoint declares its own; they are read before the endpoint runs.
 
-What is not declared, stands twice or has the wrong type is refused by name: a parameter that is dropped in
-silence widens a list, or turns a dry run into a real one.
+One that is not declared, is repeated or has the wrong type is refused by name: a parameter that is dropped silently
+widens a list, or turns a dry run into a real one.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ _FALSE: Final = frozenset({"false", "0", "no"})
 
 
 class Kind(Enum):
-    """What a parameter's value is."""
+    """The type of a parameter's value."""
 
     TEXT = "string"
     COUNT = "integer"
@@ -32,9 +32,9 @@ class Kind(Enum):
 class Parameter(Struct, frozen=True):
     """One query parameter.
 
-    least, most: of a count; more than ``most`` counts as ``most``. clamped: less than ``least`` counts as
-    ``least`` too, and a fraction as the number below it, as AXP's streams have it. blank: an empty value means the
-    same as none (AXP's clients send such).
+    least, most: of a count; more than ``most`` counts as ``most``. clamped: less than ``least`` counts as ``least``
+    too, and a fraction is rounded down, as in AXP's streams. blank: an empty value counts as absent (AXP's clients send
+    such).
     """
 
     name: str
@@ -58,7 +58,7 @@ def read(query_string: bytes, known: Sequence[Parameter]) -> dict[str, str]:
             raise unknown(name, [*named])
         if name in found:
             raise Invalid(
-                "repeated_parameter", f"{name} stands in the query more than once.", field=name,
+                "repeated_parameter", f"{name} was sent more than once.", field=name,
                 hint="Send it once.",
             )  # fmt: skip
         if not value.strip() and parameter.kind is not Kind.FLAG:
@@ -67,7 +67,7 @@ def read(query_string: bytes, known: Sequence[Parameter]) -> dict[str, str]:
                     "empty_parameter",
                     f"{name} is empty.",
                     field=name,
-                    hint="Give it a value, or leave it out.",
+                    hint="Give it a value, or omit it.",
                 )
             value = ""
         found[name] = value
@@ -85,16 +85,18 @@ def pairs(query_string: bytes) -> list[tuple[str, str]]:
     try:
         return parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST)
     except ValueError:
-        raise Malformed("invalid_query", "The query string cannot be read.") from None
+        raise Malformed("invalid_query", "The query string is invalid.") from None
 
 
 def unknown(name: str, known: Sequence[str]) -> Invalid:
-    """The refusal of a parameter that an endpoint does not have."""
-    listed = "Known parameters: " + ", ".join(known) + "." if known else "There are no parameters here."
+    """The error for an unknown parameter."""
+    listed = (
+        "Known parameters: " + ", ".join(known) + "." if known else "This endpoint has no query parameters."
+    )
     near = suggestion(name, known)
     return Invalid(
         "unknown_parameter",
-        f"There is no query parameter {printable(name)!r} here.",
+        f"Unknown query parameter {printable(name)!r}.",
         field=printable(name),
         hint=f"{near} {listed}" if near else listed,
         details={"known": [*known]},
@@ -102,7 +104,7 @@ def unknown(name: str, known: Sequence[str]) -> Invalid:
 
 
 def flag(value: str | None) -> bool:
-    """Whether a flag's value (None: absent) says yes; an empty value does, as in ``?dry_run``."""
+    """Whether a flag's value (None: absent) is true; an empty value is, as in ``?dry_run``."""
     return value is not None and value.strip().lower() in _TRUE
 
 
@@ -130,8 +132,8 @@ def _check(parameter: Parameter, value: str) -> None:
         ) from None
     if abs(number) > MAX_INTEGER:
         raise Invalid(
-            "integer_out_of_range", f"{name}: {printable(value)!r} lies beyond 2^53 - 1.", field=name,
-            hint="No number here is that large.",
+            "integer_out_of_range", f"{name}: {printable(value)!r} exceeds 2^53 - 1.", field=name,
+            hint="Send a smaller number.",
         )  # fmt: skip
     if number < parameter.least and not parameter.clamped:
         raise Invalid("validation_error", f"{name}: {number} is less than {parameter.least}.", field=name)

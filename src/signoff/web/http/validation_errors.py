@@ -1,4 +1,4 @@
-"""What msgspec says about a value that does not fit, in words for whoever sent it: the one place that knows its own."""
+"""msgspec's validation errors, reworded for the caller: the one place that knows msgspec's own texts."""
 
 import re
 from collections.abc import Callable
@@ -12,7 +12,7 @@ _UNITS: Final = {"str": "character", "array": "entry", "object": "field"}
 _BOUNDS: Final = {">=": "of at least", ">": "above", "<=": "of at most", "<": "below"}
 
 _WORDS: Final[tuple[tuple[str, Callable[[re.Match[str]], str]], ...]] = (
-    (r"Expected `(.+?)`, got `(.+?)`", lambda m: f"must be {_kinds(m[1])}, and is {_kinds(m[2])}"),
+    (r"Expected `(.+?)`, got `(.+?)`", lambda m: f"must be {_kinds(m[1])}, not {_kinds(m[2])}"),
     (
         r"Expected `(\w+)` of length (>=|<=) (\d+)",
         lambda m: f"must be {_kinds(m[1])} {_long(m[2], m[3], m[1])}",
@@ -27,12 +27,12 @@ _WORDS: Final[tuple[tuple[str, Callable[[re.Match[str]], str]], ...]] = (
     ),
     (r"Expected `(\w+)`", lambda m: f"must be {_kinds(m[1])}"),
     (r"Object missing required field `\w+`", lambda m: "is required"),
-    (r"Invalid enum value (.+)", lambda m: f"is not one of the words known here: {m[1]}"),
+    (r"Invalid enum value (.+)", lambda m: f"is not a known value: {m[1]}"),
 )
 
 
 def plainly(text: str) -> str:
-    """What is wrong, to be read after the name of the field; as it stands where msgspec says something new."""
+    """What is wrong, to follow the name of the field; unchanged if msgspec's text is unknown."""
     for pattern, words in _WORDS:
         if match := re.fullmatch(pattern, text, re.DOTALL):
             return words(match)

@@ -1,5 +1,6 @@
-"""Uvicorn's HTTP protocol with one write a turn. It writes head and body of an answer apart; each write is a system
-call and a packet, which costs more than making the answer. What is said in one turn of the event loop leaves together.
+"""Uvicorn's HTTP protocol with one write per turn. Uvicorn writes head and body of a response separately; each write is
+a system call and a packet, which costs more than producing the response. Everything written in one turn of the event
+loop is sent together.
 """
 
 import asyncio
@@ -7,8 +8,8 @@ from typing import Any
 
 
 class WriteBatching:
-    """A transport that writes at the end of the turn; in everything else the transport that it stands for. Where the
-    other side takes nothing of what it is owed for ``seconds``, the connection is given up: what is unsent is memory.
+    """A transport that writes at the end of the turn; otherwise it behaves like the wrapped transport. If the other
+    side reads nothing for ``seconds``, the connection is dropped: unsent data uses memory.
     """
 
     __slots__ = ("_given", "_loop", "_said", "_seconds", "_taken", "_timer", "_transport")
@@ -27,18 +28,18 @@ class WriteBatching:
         self._said.append(data)
 
     def close(self) -> None:
-        """Say what is left, then hang up."""
+        """Write the rest, then close."""
         self._flush()
         self._transport.close()
         self.owing()
 
     def write_eof(self) -> None:
-        """Say what is left, and that it was all."""
+        """Write the rest, then signal the end of the data."""
         self._flush()
         self._transport.write_eof()
 
     def owing(self) -> None:
-        """Something may be unsent: see to it that it is taken in time. It goes on as long as something is taken."""
+        """Some data may be unsent: watch that it is read in time. The connection is kept as long as some is."""
         if self._seconds and self._timer is None and (left := self._transport.get_write_buffer_size()):
             self._taken = self._given - left
             self._timer = self._loop.call_later(self._seconds, self._look)
@@ -61,7 +62,7 @@ class WriteBatching:
         said, self._said = self._said, []
         if said and not self._transport.is_closing():
             data = b"".join(said)
-            self.owing()  # of what was said before
+            self.owing()  # of earlier writes
             self._given += len(data)
             self._transport.write(data)
 

@@ -1,5 +1,5 @@
-"""The pages on which people decide: rendered here, complete without scripts, safe against what agents write.
+"""The pages on which people decide: rendered on the server, usable without scripts, safe against text of agents.
 
 ``routes`` lists them; ``kit`` is shared by all, ``task`` is the decision card, ``lists`` the inbox and the requests,
-``admin`` people, teams, policies and changes, ``signin`` the way in.
+``admin`` people, teams, policies and changes, ``signin`` the sign-in.
 """

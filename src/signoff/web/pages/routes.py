@@ -1,4 +1,4 @@
-"""The table of pages: every address once. What is ``open`` needs nobody signed in."""
+"""The table of pages: every path once. An ``open`` page requires no session."""
 
 from typing import Final
 
@@ -81,7 +81,7 @@ ROWS: Final[tuple[PageRoute, ...]] = (
 
 
 def inbox_routes(state: AppState) -> list[Route]:
-    """One route per path, in the table's order; the methods of a path share a door."""
+    """One route per path, in the table's order; the methods of a path share a handler."""
     paths: dict[str, dict[str, PageRoute]] = {}
     for row in ROWS:
         paths.setdefault(row.path, {})[row.method] = row

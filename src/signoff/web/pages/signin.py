@@ -19,7 +19,7 @@ _SENT: Final = (
 
 
 def local(path: str) -> str:
-    """The path, if it leads to a page of this server; else the inbox."""
+    """The path, if it is a page of this server; else the inbox."""
     try:
         parts = urlsplit(path)
     except ValueError:
@@ -27,7 +27,7 @@ def local(path: str) -> str:
     own = (
         not parts.scheme and not parts.netloc and path.startswith("/") and not path.startswith(("//", "/\\"))
     )
-    # What signs in or out is no place to come back to.
+    # Pages for signing in or out are not a target to return to.
     door = parts.path.partition("/")[0] == "" and parts.path.split("/")[1:2] in (["login"], ["logout"])
     plain = path.isprintable() and path.isascii() and len(path) <= _LONGEST_PATH
     return path if own and plain and not door else "/"
@@ -42,13 +42,13 @@ async def ask(request: PageRequest) -> Page:
 
 
 async def _form(request: PageRequest, onward: str, status: int = 200, **said: str | None) -> Page:
-    """``said``: problem and hint, or sent: what became of asking for a link by mail."""
+    """``said``: problem and hint, or sent: the result of a request for a link by mail."""
     shown: dict[str, Any] = {"problem": "", "hint": "", "sent": ""} | said
     return await request.page("login.html", status, next=onward, by_mail=request.state.mails, **shown)
 
 
 async def by_mail(request: PageRequest) -> Page:
-    """POST /login/mail: a link is mailed, if this is anybody's address. Who asks is told the same either way."""
+    """POST /login/mail: a link is mailed, if someone has this address. The reply is the same either way."""
     onward = local(request.field("next", "/"))
     links = request.state.mailed_links
     if links is None or not links.possible:
@@ -86,7 +86,9 @@ async def _refused(request: PageRequest, onward: str, refusal: Refused) -> Page:
 
 
 async def look(request: PageRequest) -> Page:
-    """GET /login/{token}: one button. Whoever is in already, and opens a used link once more, goes where it led."""
+    """GET /login/{token}: one button. A person who is signed in and opens a used link again is redirected to its
+    target.
+    """
     try:
         link = await request.state.sessions.link(request.params["token"], "login")
     except Gone:
@@ -100,7 +102,7 @@ async def look(request: PageRequest) -> Page:
 
 
 async def by_link(request: PageRequest) -> Page:
-    """POST /login/{token}: the link is used up."""
+    """POST /login/{token}: uses up the link."""
     made = await request.state.sessions.open_by_link(request.params["token"])
     return _enter(request, made, local(request.field("next", "/")))
 

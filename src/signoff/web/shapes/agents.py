@@ -1,4 +1,4 @@
-"""Deliveries on the wire: as an agent's stream shows them (AXP 3.8), and as our claim hands them over."""
+"""Deliveries on the wire: as an agent's stream shows them, and as our claim returns them."""
 
 from datetime import timedelta
 
@@ -6,14 +6,14 @@ from signoff.core.ids import step_run_id
 from signoff.core.intent.assurance import revisions_of
 from signoff.core.intent.model import Delivery, Intent
 from signoff.core.plan.plan import AgentStep
-from signoff.web.shapes.common import Display, actor_ref, verbatim
+from signoff.web.shapes.common import Display, actor_out, verbatim
 from signoff.web.shapes.intents import sender
 from signoff.wire.common import ABSENT
 from signoff.wire.deliveries import DeliveryOut, ShownDelivery
 
 
 def shown_delivery(intent: Intent, cursor: int) -> ShownDelivery:
-    """The open delivery of an intent; ``cursor`` is its place in its agent's stream."""
+    """The open delivery of an intent; ``cursor`` is its position in its agent's stream."""
     held = _held(intent)
     out = ShownDelivery(
         intent_id=intent.ref(held.step_run),
@@ -51,7 +51,7 @@ def delivery_out(intent: Intent, payload: bytes, lease: timedelta, display: Disp
         result_revisions=revisions_of(intent),
         revision=intent.revision,
         idempotency_key=ref,
-        requester=actor_ref(intent.requester, display),
+        requester=actor_out(intent.requester, display),
         correlation_id=intent.correlation_id or intent.id,
         created_at=intent.created_at,
         deadline_at=held.deadline_at or intent.deadline_at or ABSENT,

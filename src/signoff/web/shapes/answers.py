@@ -1,4 +1,4 @@
-"""Answers of the endpoints about intents: the envelopes around the objects of ``intents`` and ``events``."""
+"""Responses of the endpoints for intents: the envelopes around the objects of ``intents`` and ``events``."""
 
 from signoff.core.ids import step_run_id
 from signoff.core.intent.advance import Change
@@ -34,7 +34,7 @@ def got_intent(out: IntentOut) -> IntentAnswer:
 
 
 def acted(change: Change, payload: bytes) -> IntentChangedAnswer:
-    """What a command brought about, with the last of its events."""
+    """The effect of a command, with the last of its events."""
     after = change.after
     applied = bool(change.facts) or change.repeated
     out = IntentChangedAnswer(
@@ -48,7 +48,7 @@ def acted(change: Change, payload: bytes) -> IntentChangedAnswer:
 
 
 def not_applied(intent: Intent, payload: bytes, reason: str) -> IntentChangedAnswer:
-    """AXP's answer to a stale policy generation, and to a patch that changes nothing: 200, and nothing was done."""
+    """AXP's response to a stale policy generation, and to a patch without effect: 200, and nothing was done."""
     return IntentChangedAnswer(
         applied=False,
         reason=reason,
@@ -58,7 +58,7 @@ def not_applied(intent: Intent, payload: bytes, reason: str) -> IntentChangedAns
 
 
 def completion(intent: Intent) -> Completion:
-    """A final intent's answer lies in the inbox of ``reply_to``, the thread being the intent itself."""
+    """A final intent's response is in the inbox of ``reply_to``, in a thread with the intent's id."""
     if not intent.reply_to:
         return Completion(delivered=False, reason="reply_to_not_set")
     return Completion(

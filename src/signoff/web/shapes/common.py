@@ -1,4 +1,4 @@
-"""What every answer needs: JSON passed through as stored, the requester named for people, encoding."""
+"""Shared by all responses: JSON passed through as stored, the requester's display name, encoding."""
 
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
@@ -7,18 +7,18 @@ import msgspec
 from msgspec import Struct
 
 from signoff.core.intent.model import Requester
-from signoff.wire.common import ABSENT, ActorRef, Text
+from signoff.wire.common import ABSENT, ActorOut, Text
 
 _ENCODER: Final = msgspec.json.Encoder()
 
 
 Display: TypeAlias = Callable[[str], str]
-"""An actor's id to a name for people."""
+"""An actor's id to a display name."""
 
 
-def actor_ref(requester: Requester, display: Display) -> ActorRef:
+def actor_out(requester: Requester, display: Display) -> ActorOut:
     """The requester, named for people."""
-    return ActorRef(
+    return ActorOut(
         kind=requester.kind,
         id=requester.id,
         address=maybe(requester.address),
@@ -31,7 +31,7 @@ def encode(answer: Struct) -> bytes:
 
 
 def verbatim(stored: bytes | str) -> Any:
-    """Stored JSON, for a member that goes out byte for byte."""
+    """Stored JSON, for a member that is sent byte for byte."""
     return msgspec.Raw(stored)
 
 
@@ -44,5 +44,5 @@ EMPTY: Final = verbatim(b"{}")
 
 
 def maybe(text: str | None) -> Text:
-    """The text, or nothing at all."""
+    """The text, or absent if empty."""
     return text or ABSENT

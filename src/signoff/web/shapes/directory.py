@@ -1,4 +1,4 @@
-"""What a workspace knows, on the wire: agents and services (AXP's service accounts), keys, workflows."""
+"""The directory on the wire: agents and services (AXP's service accounts), keys, workflows."""
 
 from datetime import datetime
 
@@ -42,7 +42,7 @@ def account_out(account: Account, workspace: Workspace) -> AccountOut:
 
 
 def seen_account(out: AccountOut, worker: Worker | None, now: datetime) -> AccountOut:
-    """The agent with when work was last asked for as it; one that is called itself asks for none."""
+    """The agent, with when work was last requested for it; one that is pushed to requests none."""
     if out.kind == ActorKind.AGENT.value and out.delivery_mode != "http":
         out.last_seen = last_seen_text(worker.seen_at if worker else None, now)
         if worker is not None:
@@ -51,7 +51,7 @@ def seen_account(out: AccountOut, worker: Worker | None, now: datetime) -> Accou
 
 
 def account_answer(account: Account, workspace: Workspace, secret: str = "") -> AccountAnswer:
-    """``secret``: the webhook secret, when it was just made."""
+    """``secret``: the webhook secret, if it was just created."""
     return AccountAnswer(
         service_account=account_out(account, workspace),
         service_account_id=account.id,
@@ -90,7 +90,7 @@ def new_key_out(made: NewKey, address: str) -> NewKeyOut:
 
 
 def workflow_out(workflow: NamedWorkflow, plan: Plan, by: str) -> WorkflowOut:
-    """``plan``: as it was compiled then; ``by``: the name of who applied it."""
+    """``plan``: as compiled then; ``by``: the name of who applied it."""
     proofs = [step.task.strength for step in plan.steps if isinstance(step, HumanStep)]
     return WorkflowOut(
         name=workflow.name,

@@ -1,6 +1,6 @@
-"""Facts to AXP events (3.6). What a status was at each event follows from the event and those before it, so a
-``EventWalker`` is walked from the first fact on; sequence numbers are doubled, because AXP's clients count cursors
-in two ways (contract 3.7) and only even numbers serve both.
+"""Facts to AXP events. The status at each event follows from the event and those before it, so an ``EventWalker`` has
+to process every fact from the first on; sequence numbers are doubled, because AXP's clients count cursors in two ways
+and only even numbers serve both (docs/axp.md).
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from typing import Any, Final
 from signoff.core.ids import step_run_id
 from signoff.core.intent import events as e
 from signoff.core.intent.advance import Change
-from signoff.core.intent.model import FINAL, Intent, Status, StepError, Waiting
+from signoff.core.intent.model import FINAL, Failure, Intent, Status, Waiting
 from signoff.core.intent.result import result_of
 from signoff.core.intent.states import EFFECTS, Effect, effect_of
 from signoff.core.plan.plan import HumanStep
@@ -24,9 +24,9 @@ STEP: Final = 2  # wire sequence numbers per fact
 
 
 EVENT_TYPES: Final = tuple(dict.fromkeys(effect.wire for effect in EFFECTS.values() if effect.wire))
-# statuses in which whoever held the intent before still does
+# statuses in which the holder does not change
 _HELD: Final = frozenset({Status.DELIVERED, Status.ACKNOWLEDGED, None})
-# members of events that go into ``details`` as they are
+# members of events that go into ``details`` unchanged
 _TOLD: Final = (
     "step",
     "reason",
@@ -58,8 +58,8 @@ class EventWalker:
         return self.status in FINAL
 
     def show(self, fact: e.Fact, *, result: bool = True) -> EventOut | None:
-        """The next fact as an event, None when it is none of this trail's; ``result``: show a final result at
-        the top of the event too.
+        """The next fact as an event, None if it does not concern this step run; ``result``: show a final result at the
+        top of the event too.
         """
         place = self.follow(fact)
         if place is None:
@@ -100,11 +100,11 @@ class EventWalker:
         return place
 
     def place(self, event: e.Event) -> Effect | None:
-        """What this event is on the wire."""
+        """The event on the wire."""
         return effect_of(event)
 
     def _turn(self, event: e.Event) -> PendingWith | None:
-        """Whose turn it is after this event."""
+        """Who has to act after this event."""
         match event:
             case e.Offered(agent=agent):
                 return PendingWith(type="agent", ref=agent, name=agent)
@@ -121,7 +121,7 @@ class EventWalker:
 
 
 class StepTrail(EventWalker):
-    """The part of a history that one step visit is about, shown as the life of an intent of its own."""
+    """The part of a history that concerns one step run, shown as the life of a separate intent."""
 
     def __init__(self, intent: Intent, step_run: int) -> None:
         super().__init__(intent)
@@ -143,7 +143,7 @@ class StepTrail(EventWalker):
         return self._within(event) or super().place(event)
 
     def _within(self, event: e.Event) -> Effect | None:
-        """What ends this step, or None when it goes on."""
+        """How this event ends the step, or None if it goes on."""
         match event:
             case e.Reported(retry_at=None):
                 self.result = event.result
@@ -161,14 +161,14 @@ class StepTrail(EventWalker):
 
 
 def trail_of(intent: Intent, step_run: int) -> EventWalker:
-    """The trail of what an id names: the intent itself (0), or one step visit."""
+    """The events of what an id names: the intent itself (0), or one step run."""
     return StepTrail(intent, step_run) if step_run else EventWalker(intent)
 
 
 def walk(
     trail: EventWalker, facts: Iterable[e.Fact], after: int = 0, *, result: bool = True
 ) -> list[EventOut]:
-    """The events of these facts with a wire seq above ``after``; the facts before are walked too."""
+    """The events of these facts with a wire seq above ``after``; earlier facts are processed too."""
     events = (trail.show(fact, result=result) for fact in facts)
     return [event for event in events if event is not None and event.seq > after]
 
@@ -193,7 +193,7 @@ def _told(kind: type[e.Event]) -> tuple[str, ...]:
 
 
 def details(fact: e.Fact, intent: Intent) -> dict[str, Any]:
-    """What AXP's clients look for in ``details``, and what else the event says. Never personal text but a
+    """What AXP's clients look for in ``details``, and the other members of the event. No personal text except a
     comment.
     """
     event = fact.event
@@ -203,7 +203,7 @@ def details(fact: e.Fact, intent: Intent) -> dict[str, Any]:
     match event:
         case e.Completed():
             told["result"] = event.result if event.result is not None else result_of(intent)
-        case e.Failed(fault=fault) | e.Reported(fault=StepError() as fault):
+        case e.Failed(fault=fault) | e.Reported(fault=Failure() as fault):
             said = mask_text(fault.message)
             told["error"] = {"code": fault.code, "message": said, "retryable": fault.retryable}
             told["reason"] = said

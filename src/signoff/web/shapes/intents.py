@@ -1,4 +1,4 @@
-"""An intent on the wire (AXP 3.4): the whole, or one step of it as that step's agent sees it (5.7)."""
+"""An intent on the wire: the whole, or one step of it as that step's agent sees it (docs/axp.md)."""
 
 from typing import Any
 
@@ -72,7 +72,9 @@ def intent_out(intent: Intent, payload: bytes) -> IntentOut:
 
 
 def _show_decision(out: IntentOut, intent: Intent) -> None:
-    """Who decided, when and through what: from the human steps' results only, as agents may report anything."""
+    """Who decided, when and through which channel: from the human steps' results only, as agents may report
+    anything.
+    """
     for step_id, result in reversed(intent.results.items()):
         if isinstance(intent.plan.by_id.get(step_id), HumanStep) and result.get("outcome") == intent.outcome:
             out.decided_by = maybe(result.get("decided_by"))
@@ -83,7 +85,7 @@ def _show_decision(out: IntentOut, intent: Intent) -> None:
 
 
 def _show_open(out: IntentOut, intent: Intent) -> None:
-    """What the open step adds: whose turn it is, until when, how often it was tried or reminded."""
+    """The members for the open step: who has to act, until when, how many attempts or reminders there were."""
     held = intent.open
     match held:
         case Task():
@@ -154,7 +156,7 @@ def human_task(spec: TaskSpec, task_id: str = "") -> HumanTask:
 
 
 def outcomes(spec: TaskSpec, agreed: str = "") -> tuple[OutcomeOut, ...]:
-    """The outcomes that may be answered; ``agreed``: what the stage before has chosen."""
+    """The outcomes that can be given; ``agreed``: the one that the stage before has chosen."""
     words = {meaning: word for word, meaning in MEANS.items()}
     return tuple(
         OutcomeOut(name=word, means=words[spec.meaning(word)], label=label(spec, word))
@@ -163,7 +165,7 @@ def outcomes(spec: TaskSpec, agreed: str = "") -> tuple[OutcomeOut, ...]:
 
 
 def pending(intent: Intent) -> PendingWith:
-    """Whose turn it is now; the runtime's own while nothing is open or time must pass."""
+    """Who has to act now; the runtime itself while nothing is open or a timer runs."""
     match intent.open:
         case Delivery(agent=agent):
             return PendingWith(type="agent", ref=agent, name=agent)
@@ -179,7 +181,7 @@ def _core() -> PendingWith:
 
 
 def asked_people(spec: TaskSpec, level: int) -> PendingWith:
-    """Those who are asked at this rung of the escalation ladder (0: those first asked)."""
+    """The approvers asked at this escalation level (0: those first asked)."""
     first = (spec.holder,) if spec.holder else spec.stages[0].approvers
     names = spec.escalate[level - 1].to if level else first
     text = ", ".join(names) or "approvers"
@@ -189,7 +191,7 @@ def asked_people(spec: TaskSpec, level: int) -> PendingWith:
 def step_out(
     stored: Stored, step_run: int, status: Status, result: dict[str, Any] | None, step_id: str
 ) -> IntentOut:
-    """One step as an intent of its own. ``status``: the step's; ``result``: what it came to, if over."""
+    """One step as a separate intent. ``status``: the step's; ``result``: of a finished step."""
     intent = stored.intent
     out = intent_out(intent, b"{}")
     out.payload_deleted = payload_deleted(intent, stored.payload) or ABSENT
@@ -217,7 +219,7 @@ def _waiting_of(step: Step) -> Waiting:
 
 
 def step_payload(intent: Intent, payload: bytes, step: Step) -> dict[str, Any]:
-    """The request's fields, the request apart from everything else, and what is special to this step."""
+    """The request's fields, the payload separately, and the members specific to this step."""
     parent: dict[str, Any] = json_value.decode(payload)
     given: dict[str, Any] = {
         **parent,

@@ -1,4 +1,4 @@
-"""What was sent and what became of it, as it stands on the wire; and the one sentence that says it to a person."""
+"""Messages and their delivery status on the wire; and the sentence that describes it to a person."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What may run after a decision, on the wire: the steps ahead of a task, with what their agents will be given."""
+"""Next steps on the wire: the steps that may run after a decision, with the input of their agents."""
 
 from signoff.core.plan.lookahead import UpcomingStep, upcoming_steps
 from signoff.core.plan.plan import AgentStep, HumanStep, NotifyStep, Plan
@@ -9,7 +9,7 @@ from signoff.wire.tasks import NextStep
 
 
 def next_steps(plan: Plan, gate: HumanStep) -> tuple[NextStep, ...]:
-    """What a yes leads to first, in order; then what only other answers lead to."""
+    """The steps after an approval first, in order; then those that only other answers lead to."""
     return tuple(_next_step(one) for one in upcoming_steps(plan, gate))
 
 

@@ -1,4 +1,4 @@
-"""Who decides, on the wire: people, teams, policies, what an apply changes and who changed what."""
+"""The directory on the wire: people, teams, policies, the changes of an apply and the change log."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -14,7 +14,7 @@ from signoff.engine.directory.snapshot import NamedPolicy, Snapshot
 from signoff.engine.identity.sessions import OpenSession
 from signoff.web.shapes.common import maybe, verbatim
 from signoff.wire.changes import ChangeOut, ProposalOut, RecordedChange
-from signoff.wire.common import ABSENT, ActorRef
+from signoff.wire.common import ABSENT, ActorOut
 from signoff.wire.people import AbsenceOut, HoursOut, PersonOut, SessionOut
 from signoff.wire.policies import PolicyOut
 from signoff.wire.teams import RotationOut, TeamOut
@@ -23,7 +23,7 @@ Display = Callable[[str], str]
 
 
 def person_out(person: Person, directory: Snapshot, now: datetime, whole: bool = True) -> PersonOut:
-    """``whole``: with what they have set for themselves."""
+    """``whole``: including their personal settings."""
     out = PersonOut(
         id=person.id,
         email=person.email,
@@ -53,7 +53,7 @@ def person_out(person: Person, directory: Snapshot, now: datetime, whole: bool =
 
 
 def email_of(directory: Snapshot, person_id: str) -> str:
-    """The address of a person; the id itself where it is unknown."""
+    """The address of a person; the id if it is unknown."""
     person = directory.people.get(person_id)
     return person.email if person else person_id
 
@@ -97,7 +97,7 @@ def proposal_out(proposal: Proposal, display: Display) -> ProposalOut:
     out = ProposalOut(
         id=row.id,
         state=proposal.state,
-        proposed_by=ActorRef(kind=row.actor_kind, id=row.actor_id, name=display(row.actor_id)),
+        proposed_by=ActorOut(kind=row.actor_kind, id=row.actor_id, name=display(row.actor_id)),
         proposed_at=row.at,
         expires_at=row.expires_at,
         changes=[change_out(shown) for shown in proposal.changes],
@@ -109,8 +109,8 @@ def proposal_out(proposal: Proposal, display: Display) -> ProposalOut:
     return out
 
 
-def _person(id: str, display: Display) -> ActorRef:
-    return ActorRef(kind="person", id=id, name=display(id))
+def _person(id: str, display: Display) -> ActorOut:
+    return ActorOut(kind="person", id=id, name=display(id))
 
 
 def change_out(planned: PlannedChange | ProposedChange) -> ChangeOut:
@@ -131,7 +131,7 @@ def recorded_out(change: DirectoryChange, display: Display) -> RecordedChange:
         id=change.id,
         number=change.number,
         at=change.at,
-        actor=ActorRef(kind=change.actor_kind, id=change.actor_id, name=display(change.actor_id)),
+        actor=ActorOut(kind=change.actor_kind, id=change.actor_id, name=display(change.actor_id)),
         via=change.via,
         action="create" if before is None else "change" if after is not None else "remove",
         kind=change.kind,

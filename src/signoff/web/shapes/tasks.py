@@ -1,4 +1,4 @@
-"""A task on the wire: what is asked, of whom, until when, who answered what, and what follows if no one answers."""
+"""A task on the wire: the question, the approvers, the deadline, the answers, and what follows if no one answers."""
 
 from datetime import datetime
 
@@ -48,7 +48,7 @@ def task_out(intent: Intent, payload: bytes, history: TaskHistory, display: Disp
         previous_results=results.all,
         result_revisions=results.of,
         next_steps=next_steps(intent.plan, step),
-        requester=actor_ref(intent.requester, display),
+        requester=actor_out(intent.requester, display),
         approvers=_asked(step, history),
         stage=history.stage + 1,
         stages=len(spec.stages),

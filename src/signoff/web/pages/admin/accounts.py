@@ -1,4 +1,4 @@
-"""Workflows and agents, for everybody signed in; and their keys, for owners and admins."""
+"""Workflows and agents, for everyone signed in; and their keys, for owners and admins."""
 
 from datetime import timedelta
 from typing import Final
@@ -36,7 +36,7 @@ async def workflows(request: PageRequest) -> Page:
 
 
 def _does(step: Step, directory: Snapshot) -> str:
-    """Who has a step, and under which policy."""
+    """Who runs or decides a step, and under which policy."""
     match step:
         case AgentStep(agent=agent):
             account = directory.registered(agent)
@@ -93,7 +93,7 @@ async def _given_work(request: PageRequest, directory: Snapshot) -> dict[str, li
 
 
 async def remove_agent(request: PageRequest) -> Page:
-    """POST /agents/{account_id}/remove: its keys end with it."""
+    """POST /agents/{account_id}/remove: revokes its keys too."""
     authorize(request.actor, Action.MANAGE_KEYS)
     await request.state.accounts.remove_account(request.actor, request.params["account_id"])
     return request.to("/agents")
@@ -130,7 +130,7 @@ async def _keys(
 
 
 async def add_key(request: PageRequest) -> Page:
-    """POST /keys: the answer shows the secret, once; it is kept nowhere and cannot be fetched again."""
+    """POST /keys: the response shows the secret once; it is stored nowhere and cannot be fetched again."""
     authorize(request.actor, Action.MANAGE_KEYS)
     try:
         life = lasts(request.field("life", "90"))
@@ -143,7 +143,7 @@ async def add_key(request: PageRequest) -> Page:
 
 
 def lasts(chosen: str) -> timedelta | None:
-    """How long a key lasts that is made with this choice of the form."""
+    """The lifetime of a key for this choice of the form."""
     if chosen not in _LIVES:
         raise Invalid("validation_error", "Choose how long the key lasts.", field="life")
     return _LIVES[chosen]

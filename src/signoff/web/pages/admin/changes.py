@@ -1,4 +1,4 @@
-"""Who changed what, newest first, each field before and after: all of it, or what was changed about one thing."""
+"""The change log, newest first, each field before and after: all of it, or the changes of one subject."""
 
 import re
 from datetime import datetime
@@ -20,12 +20,12 @@ from signoff.web.pages.kit.handler import PageRequest
 
 _PAGE: Final = 50
 _SHOWN: Final = 20
-_EMPTY: Final = frozenset({"", "[]", "{}", "null"})  # of what is made or removed: not worth a line
+_EMPTY: Final = frozenset({"", "[]", "{}", "null"})  # of a created or removed entry: not worth a line
 
 
 class ChangeEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One change; ``of``: whose a key is; ``did``: made, changed, removed; ``by``: who confirmed it where it took two;
-    ``href``: the page of what was changed, "" where it has none.
+    """One change; ``of``: the holder of a key; ``did``: made, changed, removed; ``by``: who confirmed it if a second
+    admin was needed; ``href``: the page of the subject, "" if it has none.
     """
 
     at: datetime
@@ -42,7 +42,7 @@ class ChangeEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class About(msgspec.Struct, frozen=True):
-    """What was changed about one thing: the latest, and where the older ones are ("": that is all)."""
+    """The changes of one subject: the latest, and the link to older ones ("": that is all)."""
 
     entries: list[ChangeEntry]
     older: str
@@ -62,9 +62,9 @@ async def changes(request: PageRequest) -> Page:
 
 
 async def about(request: PageRequest, subject: str, before: int = 0, limit: int = _SHOWN) -> About:
-    """What was changed about a subject ("": about anything), newest first, below the number ``before``."""
+    """The changes of a subject ("": of any), newest first, below the number ``before``."""
     if subject and not permits(request.actor, Action.READ_CHANGES):
-        return About([], "")  # on the page of something: that page is theirs to see, its history is not
+        return About([], "")  # on the page of one subject: that page is visible to them, its history is not
     directory = await request.state.directory.of(request.actor.workspace)
     found = await request.state.manifests.changes(request.actor, limit + 1, before, subject)
     page = found[:limit]
@@ -100,7 +100,7 @@ def _holder(kind: str, said: Any, directory: Snapshot) -> str:
 
 
 def differing(before: Any, after: Any, directory: Snapshot) -> tuple[tuple[Leaf, ...], tuple[str, ...]]:
-    """(leaf by leaf what is another, or all of it where there was or is nothing; the names of the fields)"""
+    """(the differences leaf by leaf, or all of it if it was created or removed; the names of the fields)"""
     was, now = _readable(before, directory), _readable(after, directory)
     both = before is not None and after is not None
     found = changed_leaves(was, now) if both else tuple(leaves(masked(was if after is None else now)))
@@ -109,7 +109,7 @@ def differing(before: Any, after: Any, directory: Snapshot) -> tuple[tuple[Leaf,
 
 
 def href(kind: str, name: str, directory: Snapshot) -> str:
-    """The page of what was changed, "" where it has none."""
+    """The page of the subject, "" if it has none."""
     match kind:
         case "person" | "slack":
             person = next((p for p in directory.people.values() if p.email == name), None)
@@ -128,12 +128,12 @@ def href(kind: str, name: str, directory: Snapshot) -> str:
 
 
 def known(name: str, directory: Snapshot) -> str:
-    """An id of a person or an account as the name that people know."""
+    """The display name for an id of a person or an account."""
     return str(_readable(name, directory)) if name.startswith(("per_", "sa_")) else name
 
 
 def _readable(value: Any, directory: Snapshot) -> Any:
-    """Ids of people and accounts as the addresses that a person reads."""
+    """Ids of people and accounts replaced by their addresses."""
     if isinstance(value, dict):
         return {name: _readable(item, directory) for name, item in value.items()}
     if isinstance(value, list):

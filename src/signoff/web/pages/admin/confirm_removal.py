@@ -1,4 +1,4 @@
-"""Before somebody is taken from where they decide: what waits for them is shown, and asked once more."""
+"""Before someone loses the right to decide: their open tasks are shown, and confirmation is asked."""
 
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -22,8 +22,8 @@ async def confirm_removal(
     back: str,
     counts: Callable[[HeldTask], bool] | None = None,
 ) -> Page | None:
-    """The page that says what waits for these people and asks whether to go on; None where nothing waits, and once it
-    was answered. ``counts``: which of what waits is concerned, if not all of it.
+    """The page that shows the open tasks of these people and asks whether to continue; None if there are none, and once
+    it was answered. ``counts``: which of the tasks are concerned, if not all.
     """
     if request.field(CONFIRMED) == "1":
         return None
@@ -49,7 +49,7 @@ async def confirm_removal(
 
 
 def confirm_team_change(name: str) -> Callable[[HeldTask], bool]:
-    """Whether it is as a member of this team that somebody is asked."""
+    """Whether someone is asked as a member of this team."""
 
     def counts(held: HeldTask) -> bool:
         task = held.intent.open

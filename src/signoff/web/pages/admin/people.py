@@ -1,5 +1,5 @@
-"""People: who is there, one person with all that concerns them, and one's own settings. Each form is one
-entry of a manifest, so a page can change nothing that the API could not, and everything is on record.
+"""People: the list, one person with everything about them, and one's own settings. Each form is one entry of a
+manifest, so a page can change nothing that the API could not, and everything is recorded.
 """
 
 from collections.abc import Awaitable, Callable
@@ -33,7 +33,7 @@ from signoff.web.shapes.people import email_of
 
 
 class Away(msgspec.Struct, frozen=True):
-    """An absence, as the page shows it. ``days``: in words, where it is whole days of the person's own."""
+    """An absence, as the page shows it. ``days``: as text, if it is whole days of the person's own."""
 
     start: datetime
     end: datetime
@@ -85,7 +85,7 @@ def _away(absence: Absence | None, now: datetime, person: Person, directory: Sna
 
 
 def _days(absence: Absence, zone: ZoneInfo) -> str:
-    """``1 Jul 2030 to 14 Jul 2030``, by the person's own calendar; "" where it begins or ends within a day."""
+    """``1 Jul 2030 to 14 Jul 2030``, by the person's own calendar; "" if it begins or ends within a day."""
     start, end = absence.start.astimezone(zone), absence.end.astimezone(zone)
     if start.time() != time() or end.time() != time():
         return ""
@@ -168,7 +168,7 @@ def _delegates(person: Person, directory: Snapshot) -> list[tuple[str, str]]:
 
 
 class LinkedChat(msgspec.Struct, frozen=True):
-    """A chat in which people link an account. ``say``: what to type there, if a code was just made."""
+    """A chat in which people link an account. ``say``: what to type there, if a code was just created."""
 
     name: str
     label: str
@@ -217,7 +217,7 @@ async def act(request: PageRequest) -> Page:
 
 
 def _takes_away(act: str, found: Person, said: dict[str, Any]) -> str:
-    """What it means for what waits for the person, in words; "" where they decide as before."""
+    """The consequences for the person's open tasks, as text; "" if they decide as before."""
     if act == "leave":
         return (
             "The delegate answers tasks that open from now on. Open tasks stay with the people that they "
@@ -233,7 +233,7 @@ def _takes_away(act: str, found: Person, said: dict[str, Any]) -> str:
 
 
 async def sign_out(request: PageRequest) -> Page:
-    """POST /people/{person_id}/sessions: end one sign-in, or all but the one that asks."""
+    """POST /people/{person_id}/sessions: end one session, or all except the current one."""
     person_id, sessions = request.params["person_id"], request.state.sessions
     try:
         if request.field("session"):
@@ -293,8 +293,8 @@ async def _back(request: PageRequest, found: Person, directory: Snapshot) -> dic
 
 
 def _kept(request: PageRequest, found: Person, directory: Snapshot) -> list[dict[str, str]]:
-    """The absences that are not over; those before are on record, and would only add up. A delegate who may not decide
-    any more is left out, as it would be refused.
+    """The absences that have not ended; earlier ones are in the change log, and would accumulate. A delegate who may no
+    longer decide is left out, as it would be refused.
     """
     now = request.state.clock.now()
     deciding = {p.id for p in directory.people.values() if p.active and set(p.roles) & DECIDING}
@@ -317,7 +317,7 @@ _ACTS: Final[dict[str, Act]] = {
 
 
 async def _own_keys(request: PageRequest) -> list[dict[str, Any]]:
-    """The person's keys that are still good, newest first."""
+    """The person's valid keys, newest first."""
     now, directory = request.state.clock.now(), await request.state.directory.of(request.actor.workspace)
     found = await request.state.accounts.keys(request.actor, request.actor.id)
     good = [k for k in found if k.revoked_at is None and (k.expires_at is None or k.expires_at > now)]
@@ -331,7 +331,7 @@ async def _own_keys(request: PageRequest) -> list[dict[str, Any]]:
 
 
 async def add_key(request: PageRequest) -> Page:
-    """POST /me/keys: a key of one's own; the answer shows the secret, once."""
+    """POST /me/keys: a key of one's own; the response shows the secret once."""
     directory = await request.state.directory.of(request.actor.workspace)
     request.params["act"] = "key"
     try:
@@ -354,7 +354,7 @@ async def revoke_key(request: PageRequest) -> Page:
 
 
 async def link_code(request: PageRequest) -> Page:
-    """POST /me/channels/{channel}: the answer shows the code, once, as it is stored nowhere."""
+    """POST /me/channels/{channel}: the response shows the code once, as it is stored nowhere."""
     name = request.params["channel"]
     chat = request.state.chats.get(name)
     if chat is None:

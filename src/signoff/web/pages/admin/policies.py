@@ -1,4 +1,4 @@
-"""Policies: each in plain words, what it would do to a task that opens now, its versions and who made them."""
+"""Policies: each in plain words, its schedule for a task that opens now, its versions and their authors."""
 
 from functools import partial
 from typing import Any
@@ -53,7 +53,7 @@ async def policy(request: PageRequest) -> Page:
 
 
 def _deciders(made: ContactSchedule, directory: Snapshot) -> list[tuple[str, str]]:
-    """(name, why) of those who could decide its first stage now."""
+    """(name, why) of the people who could decide its first stage now."""
     return [
         (directory.display(reach.person), reach.why.replace("team:", "team ").replace("role:", ""))
         for reach in made.may_decide
@@ -65,7 +65,7 @@ def _source(found: NamedPolicy) -> str:
 
 
 def _flows(name: str, directory: Snapshot) -> list[str]:
-    """The workflows that have a step under this policy; and all that has none, where this decides that."""
+    """The workflows with a step under this policy; and requests without a workflow, if this is the default policy."""
     flows = sorted(
         flow.name for flow in directory.workflows.values() if name in _named(json_value.decode(flow.source))
     )

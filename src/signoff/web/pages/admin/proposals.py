@@ -1,5 +1,5 @@
-"""Changes that wait for a second admin: what each would change and why it takes two; confirmed or refused by a form.
-Confirming takes what a sign-in by mail proves, refusing no more than a key. How each ended stays to be read.
+"""Proposals: what each would change and why it needs a second admin; confirmed or refused by a form. Confirming
+requires a sign-in by mail, refusing only a key. How each ended stays visible.
 """
 
 from datetime import datetime
@@ -23,7 +23,7 @@ _TONES: Final = {"confirmed": "good", "waiting": "wait"}
 
 
 class ProposalRow(msgspec.Struct, frozen=True):
-    """A proposal in a list; ``stale``: why it cannot be confirmed any more, "" while it can."""
+    """A proposal in a list; ``stale``: why it can no longer be confirmed, "" while it can."""
 
     id: str
     state: str
@@ -40,7 +40,7 @@ class ProposalRow(msgspec.Struct, frozen=True):
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """One change of a proposal, as the record would show it."""
+    """One change of a proposal, as in the change log."""
 
     kind: str
     name: str
@@ -51,7 +51,9 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class Lacks(msgspec.Struct, frozen=True):
-    """A reader who came with a key. to: where a sign-in link can be mailed, "" where none can; sent: one just was."""
+    """A reader who signed in with a key. to: where a sign-in link can be mailed, "" if it cannot; sent: one was just
+    sent.
+    """
 
     to: str
     email: str
@@ -89,7 +91,7 @@ async def _page(request: PageRequest, refusal: Refused | None = None) -> Page:
 
 
 async def _lacks(request: PageRequest, directory: Snapshot) -> Lacks | None:
-    """What the reader's sign-in lacks for confirming; None where nothing."""
+    """What the reader's sign-in lacks for confirming; None if nothing."""
     reader, links = request.actor, request.state.mailed_links
     if reader.strength is not Strength.LINK:
         return None

@@ -1,4 +1,4 @@
-"""Teams: who is in them, who is on call now and in the coming weeks; and the form that changes them."""
+"""Teams: their members, who is on call now and in the coming weeks; and the form that changes them."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -23,7 +23,7 @@ _WEEKS: Final = 5
 
 
 class OnCallTurn(msgspec.Struct, frozen=True):
-    """Who is on call from when; ``instead``: who is told in their stead, as they are away."""
+    """Who is on call from when; ``instead``: the delegate who is notified, as they are away."""
 
     at: datetime
     name: str
@@ -120,9 +120,9 @@ async def put(request: PageRequest) -> Page:
 
 
 async def _leaves(request: PageRequest, name: str, back: str) -> Page | None:
-    """What waits for those whom the form takes out of the team, before it does."""
+    """The open tasks of those whom the form removes from the team, before it does."""
     if not request.actor_runs:
-        return None  # refused for that
+        return None  # refused with that reason
     directory = await request.state.directory.of(request.actor.workspace)
     known, stay = (
         directory.teams.get(name),

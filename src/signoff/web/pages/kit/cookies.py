@@ -1,5 +1,5 @@
 """The cookies of the pages: the session; before there is one, a random value that only binds forms to a browser; and
-what somebody had written when they were asked to sign in again.
+the saved draft of someone who was asked to sign in again.
 """
 
 from typing import Final
@@ -19,7 +19,7 @@ def _secure(call: Call) -> bool:
 
 
 def _name(call: Call, name: str) -> str:
-    # __Host- ties a cookie to this very host; browsers take it only over https.
+    # __Host- binds a cookie to this host; browsers accept it only over https.
     return f"__Host-{name}" if _secure(call) else name
 
 
@@ -33,22 +33,24 @@ def session_of(call: Call) -> str:
 
 
 def binding_of(call: Call) -> str:
-    """What binds a form to this browser: the session, else the form cookie, else ""."""
+    """The value that binds a form to this browser: the session, else the form cookie, else ""."""
     return session_of(call) or _read(call, _FORM)
 
 
 def bindings_of(call: Call) -> tuple[str, ...]:
-    """All that may bind a form to this browser: one that was opened before signing in elsewhere is still ours."""
+    """All values that may bind a form to this browser: a form that was opened before signing in elsewhere is still
+    valid.
+    """
     return tuple(dict.fromkeys(filter(None, (session_of(call), _read(call, _FORM)))))
 
 
 def draft_of(call: Call) -> str:
-    """What was kept when somebody went to sign in, "" when nothing was."""
+    """The draft that was saved before a sign-in, "" if there is none."""
     return _read(call, _DRAFT, LONGEST_DRAFT)
 
 
 def drafted(call: Call, value: str, age: int) -> Header:
-    """The header that keeps it; with "" it is forgotten."""
+    """The header that saves it; "" deletes it."""
     return _set(call, _DRAFT, value, age if value else 0)
 
 

@@ -1,7 +1,7 @@
-"""Whether a request that changes something came from a page of ours. Cookies alone prove nothing.
+"""CSRF protection: whether a request that changes something came from one of our pages. Cookies alone prove nothing.
 
-The form's own token has to fit the cookie, always. Beside it browsers say it in Sec-Fetch-Site; where they do not
-(plain http on a LAN name), Origin has to be our Host, or ``null``: our own no-referrer policy makes them send that.
+The form's own token must always match the cookie. In addition, browsers send Sec-Fetch-Site; if they do not (plain http
+on a LAN name), Origin has to be our Host, or ``null``, which our own no-referrer policy causes.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from signoff.web.http.call import Call
 
 
 def form_token(cookie: str) -> str:
-    """What a form carries for the holder of this cookie; worthless without it."""
+    """The token of a form for the holder of this cookie; useless without it."""
     return hashlib.sha256(b"signoff/form/v1\0" + cookie.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 

@@ -1,6 +1,6 @@
-"""The door of every page, as raw ASGI: who is signed in, whether a form is ours, one shape for every refusal.
+"""The entry point of every page, as raw ASGI: the session, the CSRF check, one format for every refusal.
 
-A GET or HEAD reaches only functions that read. What is private is never cached, framed or sent along as a referrer.
+A GET or HEAD reaches only functions that read. Private pages are never cached, framed or sent as a referrer.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ _PRIVATE: Final = (
     ("x-frame-options", "DENY"),
     ("x-robots-tag", "noindex, nofollow"),
 )
-# Browsers take these over https only, and complain of the second elsewhere.
+# Browsers accept these over https only, and warn about the second elsewhere.
 _OVER_TLS: Final = (
     ("strict-transport-security", "max-age=31536000"),
     ("cross-origin-opener-policy", "same-origin"),
@@ -52,7 +52,7 @@ _OVER_TLS: Final = (
 
 
 class PageRequest:
-    """One request to a page. ``person`` is whoever is signed in, None for nobody; ``form`` what was posted."""
+    """One request to a page. ``person`` is the one signed in, or None; ``form`` the posted form."""
 
     def __init__(self, call: Call, waiting: OpenTaskCounts) -> None:
         self.call = call
@@ -68,7 +68,7 @@ class PageRequest:
 
     @property
     def actor(self) -> Actor:
-        """Who is signed in, on pages that need it."""
+        """The person signed in, on pages that require it."""
         if self.person is None:
             raise TypeError("an open page has no person")
         return self.person
@@ -80,7 +80,7 @@ class PageRequest:
 
     @property
     def binding(self) -> str:
-        """What ties this browser's forms to it; made, and set as a cookie, where there was none."""
+        """The value that binds this browser's forms; created, and set as a cookie, if there was none."""
         if not self._binding:
             self._binding = secrets.token_urlsafe(24)
             self.cookies.append(cookies.bound(self.call, self._binding))
@@ -91,7 +91,7 @@ class PageRequest:
         return next((value for key, value in reversed(self.form) if key == name), default)
 
     def words(self, name: str) -> str:
-        """A posted comment or reason; raises Invalid where it is longer than the API would take."""
+        """A posted comment or reason; raises Invalid if it is longer than the API allows."""
         said = self.field(name).strip().replace("\r\n", "\n")
         said = said if shows(said) else ""
         if len(said) > LONGEST_COMMENT:
@@ -100,8 +100,8 @@ class PageRequest:
         return said
 
     async def page(self, template: str, status: int = 200, *, in_thread: bool = False, **values: Any) -> Page:
-        """A rendered page with everything that the frame around it needs; a long one ``in_thread``, so that others are
-        answered meanwhile.
+        """A rendered page with everything that its frame needs; a long one ``in_thread``, so that others are answered
+        meanwhile.
         """
         shown: dict[str, Any] = {
             "person": None,
@@ -130,7 +130,7 @@ class PageRequest:
         return self._private(Page(body, _HTML, status))
 
     def to(self, where: str) -> Page:
-        """Go on elsewhere, with a GET."""
+        """Redirect to another page, with a GET."""
         return self._private(Page(b"", _HTML, 303, (("location", where),)))
 
     def _private(self, page: Page) -> Page:
@@ -142,7 +142,7 @@ Run = Callable[[PageRequest], Awaitable[Page | Stream]]
 
 
 class PageRoute(msgspec.Struct, frozen=True):
-    """One row of the table of pages. ``open``: nobody has to be signed in."""
+    """One row of the table of pages. ``open``: no session is required."""
 
     method: str
     path: str
@@ -181,7 +181,7 @@ class PageHandler:
                 await reply.stream(answer)
         except GoneAwayError:
             return
-        except Refused as refusal:  # no page's: a query that cannot be read, a stream too many
+        except Refused as refusal:  # not a page's error: an invalid query, too many streams
             await reply.refuse(refusal)
 
     async def _answer(self, request: PageRequest, receive: Receive) -> "Page | Stream":
@@ -215,7 +215,7 @@ class PageHandler:
         return refusal
 
     async def _read(self, request: PageRequest, receive: Receive) -> None:
-        """The posted form; refused unless it came from a page of ours."""
+        """The posted form; refused unless it came from one of our pages."""
         body = await read_body(request.call, receive, _FORM_LIMIT)
         if (
             request.call.header(b"content-type").partition(";")[0].strip()
@@ -266,16 +266,16 @@ class PageHandler:
 
 
 def _path_of(call: Call) -> str:
-    """The path as it stands in an address; the server decoded it."""
+    """The path as in the address bar; the server decoded it."""
     return quote(call.path, safe="/:@!$&'()*+,;=~-._")
 
 
 async def error_page(request: PageRequest, refusal: Refused, status: int = 0) -> Page:
-    """A refusal as a page: what is wrong and what to do next, in the words of the refusal."""
+    """A refusal as a page: what is wrong and what to do next."""
     shown: dict[str, Any] = {"refusal": refusal, "request_id": request.call.request_id}
     try:
         page = await request.page("error.html", status or refusal.status, **shown)
-    except Refused:  # the frame around it needs the database, which may be what is away
+    except Refused:  # the frame around it needs the database, which may be down
         request.person = None
         page = await request.page("error.html", status or refusal.status, **shown)
     if isinstance(refusal, Busy | TooMany):

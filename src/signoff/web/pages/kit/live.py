@@ -1,6 +1,6 @@
-"""What tells an open page that it is out of date: server-sent events that carry no content and no authority.
+"""Live updates of open pages: server-sent events without content or authority.
 
-Each page fetches itself again when it hears something. A stream ends with its session, and when the server stops.
+A page fetches itself again when it receives one. A stream ends with its session, and when the server stops.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ def _stream(request: PageRequest, topic: str) -> Stream:
 
 
 def beating(request: PageRequest, topic: str, beat: float) -> Stream:
-    """Says ``changed`` when the word is spoken, and shows at each ``beat`` (seconds) that it is alive."""
+    """Sends ``changed`` when the topic is published, and a keep-alive at each ``beat`` (seconds)."""
     state = request.state
 
     async def run(write: Write) -> None:
@@ -41,7 +41,7 @@ def beating(request: PageRequest, topic: str, beat: float) -> Stream:
         until += _LONGEST
         with HeldRequest(request.call, topic) as waiter:
             waiter.watch()
-            # the page was read before this stream listened: let it read once more, so that nothing is missed
+            # the page was rendered before this stream listened: let it reload once, so that nothing is missed
             await write(b"retry: 3000\nevent: changed\ndata:\n\n")
             while not state.stopping.is_set() and not waiter.hung_up() and clock() < until:
                 try:
@@ -53,7 +53,7 @@ def beating(request: PageRequest, topic: str, beat: float) -> Stream:
                     return
                 if changed or clock() >= spoken + beat:
                     spoken = clock()
-                    # where other servers' words are not heard, any beat may be a change
+                    # if other servers cannot be heard, any beat may be a change
                     changed = changed or state.feed.reread < beat
                     await write(b"event: changed\ndata:\n\n" if changed else b": \n\n")
 

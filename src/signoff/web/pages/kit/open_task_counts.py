@@ -1,5 +1,5 @@
-"""Which open tasks wait for one person; and how many, for every page to say, with the changes of rules that wait. The
-counts are held until a task, or the directory, changes.
+"""The open tasks of one person; and their number, for every page, with the number of proposals. The counts are cached
+until a task, or the directory, changes.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ READ: Final = 200
 _MOST_COUNTED: Final = 99
 _MOST_READS: Final = 25
 _MOST_BYTES: Final = 16 * 1024 * 1024  # of payloads that one page holds
-_FRESH_FOR: Final = 20.0  # seconds: absences begin and end without a word
+_FRESH_FOR: Final = 20.0  # seconds: absences begin and end without an event
 
 
 def is_my_teams(actor: Actor, intent: Intent, task: Task) -> bool:
-    """Whether a team of the reader's is asked, whoever of it will answer."""
+    """Whether a team of the reader's is asked, whichever member will answer."""
     return any(name.startswith("team:") for name in asked(intent, task) & actor.names)
 
 
@@ -44,7 +44,7 @@ async def open_tasks(state: AppState, actor: Actor) -> tuple[list[Stored], bool]
 
 
 class OpenTaskCounts:
-    """How many tasks wait for whom: at most one look at the open tasks per person and change."""
+    """How many tasks wait for whom: the open tasks are read at most once per person and change."""
 
     def __init__(self, state: AppState) -> None:
         self._state = state
@@ -69,7 +69,7 @@ class OpenTaskCounts:
         return known[1]
 
     async def changes(self, actor: Actor) -> str:
-        """How many proposed changes wait for this person to confirm or refuse them: "" for none."""
+        """How many proposals this person can confirm or refuse: "" for none."""
         if not permits(actor, Action.END_PROPOSAL):
             return ""
         now = asyncio.get_running_loop().time()

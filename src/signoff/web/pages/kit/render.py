@@ -75,7 +75,7 @@ def environment() -> "Environment":
 
 
 def safe(value: object) -> "Markup":
-    """Somebody else's text: escaped, with everything hidden in it named."""
+    """Untrusted text: escaped, with hidden characters named."""
     from markupsafe import Markup, escape
 
     text = str(value)
@@ -91,7 +91,7 @@ def safe(value: object) -> "Markup":
 
 
 def safe_line(value: object) -> "Markup":
-    """The same where there is one line only."""
+    """The same for a single line."""
     return safe(one_line(str(value)))
 
 
@@ -106,7 +106,7 @@ def time_element(context: Mapping[str, Any], at: datetime, seconds: bool = False
 
 
 def word(value: str) -> str:
-    """A machine's word for people: ``changes_requested`` is ``changes requested``."""
+    """An identifier as text: ``changes_requested`` is ``changes requested``."""
     return value.replace("_", " ")
 
 
@@ -119,7 +119,7 @@ _WAYS: Final = {
 
 
 def channel_name(via: str) -> str:
-    """Where an answer or a change came from."""
+    """The channel of an answer or a change."""
     return _WAYS.get(via) or label_of(via)
 
 
@@ -138,7 +138,7 @@ def short_digest(value: str) -> str:
 
 @cache
 def static_files() -> dict[str, tuple[bytes, str]]:
-    """What is served beside the pages, by its content-hashed name: (bytes, media type)."""
+    """The static files, by their content-hashed name: (bytes, media type)."""
     found = {}
     for name in _STATIC:
         body = (files("signoff.web.pages") / "static" / name).read_bytes()
@@ -151,7 +151,7 @@ def static_files() -> dict[str, tuple[bytes, str]]:
 
 @cache
 def static_url(name: str) -> str:
-    """Where a static file is, for as long as it has these bytes."""
+    """The URL of a static file, for as long as it has these bytes."""
     body = (files("signoff.web.pages") / "static" / name).read_bytes()
     return f"/static/{_hashed(name, body)}"
 

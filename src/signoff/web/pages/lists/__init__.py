@@ -1,1 +1,1 @@
-"""The inbox, all requests, one request, and what was sent about it."""
+"""The inbox, all requests, one request, and the messages about it."""

@@ -1,4 +1,4 @@
-"""The lists: what waits for me, all that waits, what was decided, and every intent."""
+"""The lists: open tasks of the reader, all open tasks, decided ones, and every intent."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -59,7 +59,7 @@ class InboxEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """What the reader looks for; ``sort``: ``due`` soonest, or ``age``: what waits longest."""
+    """The filter of the list; ``sort``: ``due`` for the nearest deadline first, or ``age`` for the oldest first."""
 
     view: str
     words: str
@@ -105,7 +105,7 @@ def _wanted(request: PageRequest) -> Wanted:
 
 
 def _next(wanted: Wanted, more: bool, before: str) -> str:
-    """The query of the next page, "" where there is none."""
+    """The query of the next page, "" if there is none."""
     if not (more or before):
         return ""
     said = {"view": wanted.view, "q": wanted.words, "type": wanted.kind, "sort": wanted.sort}
@@ -115,7 +115,7 @@ def _next(wanted: Wanted, more: bool, before: str) -> str:
 async def _open(
     request: PageRequest, directory: Snapshot, wanted: Wanted
 ) -> tuple[list[InboxEntry], bool, bool]:
-    """(a page of the open tasks in the order wanted, whether there are more, whether not all could be looked at)"""
+    """(a page of the open tasks in the requested order, whether there are more, whether not all could be read)"""
     actor = request.actor
     stored, cut = await open_tasks(request.state, actor)
     choose = partial(_chosen, stored, actor, directory, wanted)
@@ -147,7 +147,7 @@ def _chosen(
 
 
 async def next_for(request: PageRequest) -> InboxEntry | None:
-    """What waits for the reader and is due soonest: where to go on after an answer."""
+    """The reader's open task with the nearest deadline: the next one after an answer."""
     directory = await request.state.directory.of(request.actor.workspace)
     entries, _, _ = await _open(request, directory, Wanted("mine", "", "", "due", 1, ""))
     return entries[0] if entries else None
@@ -159,7 +159,7 @@ def _by_urgency(one: tuple[Stored, Task, HumanStep]) -> tuple[bool, datetime, da
 
 
 def _pressing(task: Task, actor: Actor) -> int:
-    """What comes before its turn, or after: what the reader had put off until now, and what they have put off."""
+    """Tasks out of order: those whose snooze has ended first, snoozed ones last."""
     held = snooze_of(task, actor.id)
     return 0 if held is None else -1 if held.over else 1
 
@@ -190,7 +190,7 @@ async def _done(
 def _decided(
     stored: Sequence[Stored], directory: Snapshot, words: str, limit: int
 ) -> tuple[list[InboxEntry], int]:
-    """(the decided gates among these intents, how many were looked at)"""
+    """(the decided gates among these intents, how many were checked)"""
     found: list[InboxEntry] = []
     for number, one in enumerate(stored, 1):
         entry = _closed(one, directory)

@@ -1,4 +1,4 @@
-"""The page of an intent: where it stands, what it holds, what happened so far; and its audit trail with its proof."""
+"""The page of an intent: its state, its content, its timeline; and its audit trail with the hash chain."""
 
 import re
 from collections.abc import Callable
@@ -37,8 +37,8 @@ _CAPITAL: Final = re.compile("(?<!^)(?=[A-Z])")
 
 
 class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One event on the timeline. ``sign``: what it means at a glance: good, bad, waiting, plain; ``at``: None where the
-    stored bytes are no event any more.
+    """One event on the timeline. ``sign``: a symbol: good, bad, waiting, plain; ``at``: None if the stored bytes are no
+    longer an event.
     """
 
     seq: int
@@ -54,7 +54,7 @@ class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlanStepLine(msgspec.Struct, frozen=True):
-    """One step of the plan. ``state``: done, failed, open or ahead; ``absent``: that nobody works as its agent."""
+    """One step of the plan. ``state``: done, failed, open or ahead; ``absent``: that its agent has no worker."""
 
     id: str
     kind: str
@@ -125,7 +125,7 @@ async def _facts(request: PageRequest, seen: Seen) -> list[e.Fact]:
 
 
 async def _may_rerun(request: PageRequest, seen: Seen) -> bool:
-    """Whether a button is worth showing; that the workflow has changed meanwhile is said when it is pressed."""
+    """Whether to show a button; that the workflow has changed meanwhile is reported when it is pressed."""
     source = seen.stored.intent
     if source.status is not Status.FAILED or payload_deleted(source, seen.stored.payload):
         return False
@@ -172,7 +172,7 @@ async def _moments(request: PageRequest, intent: Intent, directory: Snapshot) ->
 
 
 def moment(row: Any, directory: Snapshot, requester: str) -> TimelineEntry:
-    """A stored row as a line for people, with the bytes that prove it, or that prove that they were changed."""
+    """A stored row as a line for people, with the bytes that prove it, or that prove a change."""
     body = row.body.decode("utf-8", "replace")
     try:
         fact = unseal(row.body, row.private)

@@ -1,4 +1,4 @@
-"""Who was told of a request and what became of each message; and for admins how the channels do."""
+"""The messages about a request and their delivery status; and for admins the health of the channels."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -31,7 +31,7 @@ _WHAT: Final = {
 
 
 class MessageLine(msgspec.Struct, frozen=True):
-    """One message. ``sign``: what it means at a glance: good, bad, waiting, plain."""
+    """One message. ``sign``: a symbol: good, bad, waiting, plain."""
 
     at: datetime
     to: str
@@ -44,7 +44,7 @@ class MessageLine(msgspec.Struct, frozen=True):
 
 
 def lines(told: Sequence[InFlight], directory: Snapshot) -> list[MessageLine]:
-    """Every message for people to read, in the order in which it was called for."""
+    """Every message as text, in the order of their events."""
     return [
         MessageLine(
             at=one.message.called_at,

@@ -1,7 +1,7 @@
 """The page of one task: the decision card, the answer, and afterwards the receipt. By session, or by a link to it.
 
-Every answer is the one command through the one engine. It names the revision and the digest that the page showed;
-what is folded on the page must have been opened before a yes is taken, unless the risk is low.
+Every answer is the same command as in the API. It names the revision and the digest that the page showed; folded parts
+of the page must have been unfolded before an approval is accepted, unless the risk is low.
 """
 
 from datetime import datetime, time, timedelta
@@ -113,7 +113,7 @@ async def decide(request: PageRequest) -> Page:
 
 
 async def show_by_link(request: PageRequest) -> Page:
-    """GET /t/{token}: the same card; looking uses nothing up."""
+    """GET /t/{token}: the same card; reading does not use up the link."""
     link, reader = await _holder(request)
     found = await request.state.view.task(reader, step_run_id(link.intent_id, link.visit))
     await _alive(request, link, found)
@@ -136,7 +136,7 @@ async def decide_by_link(request: PageRequest) -> Page:
     refusal = await _answer(request, reader, found)
     again = await request.state.view.task(reader, ref)
     if refusal is None:
-        # the link may have died with its task: this answer is the only one that still shows the receipt
+        # the link may have expired with its task: only this response can still show the receipt
         return await task_page(request, reader, again, here=request.call.path)
     return await task_page(request, reader, again, here=request.call.path, refusal=refusal)
 
@@ -147,7 +147,7 @@ async def _holder(request: PageRequest) -> tuple[Link, Actor]:
 
 
 async def _alive(request: PageRequest, link: Link, found: SeenTask) -> None:
-    """A link dies with its task, and with the revision that it was made for; its reader is told what came of it."""
+    """A link expires with its task, and with the revision that it was made for; its reader is shown the result."""
     task = found.seen.stored.intent.open
     if isinstance(task, Task) and (task.step_run, task.digest) == (link.visit, link.digest):
         return
@@ -176,7 +176,7 @@ def _step(intent: Intent, history: TaskHistory) -> HumanStep:
 
 
 async def _answer(request: PageRequest, reader: Actor, found: SeenTask) -> Refused | None:
-    """Give the engine what was posted; the refusal, where the person can do something about it."""
+    """Give the posted answer to the engine; returns a refusal that the person can do something about."""
     intent, history = found.seen.stored.intent, found.history
     try:
         command = _command(request, intent, history)
@@ -197,7 +197,7 @@ async def _answer(request: PageRequest, reader: Actor, found: SeenTask) -> Refus
 
 
 async def _counted(request: PageRequest, reader: Actor, found: SeenTask) -> bool:
-    """Whether what was posted is the very answer that ended the link: the same button pressed twice."""
+    """Whether the posted answer is the very one that ended the link: the same button pressed twice."""
     try:
         command = _command(request, found.seen.stored.intent, found.history)
     except Refused:
@@ -236,7 +236,7 @@ def _command(request: PageRequest, intent: Intent, history: TaskHistory) -> Answ
 
 
 def _count(request: PageRequest, name: str) -> int | None:
-    """A number that the form carries; None where it is not there. A page that is older than the field does not say."""
+    """A number in the form; None if absent: an older page does not have the field."""
     text = request.field(name)
     if not text:
         return None
@@ -316,21 +316,21 @@ async def task_page(
 
 
 def _opened(request: PageRequest, stale: bool) -> bool:
-    """What was opened stays open while a form is corrected, but never across a change of what is decided."""
+    """Unfolded parts stay unfolded while a form is corrected, but never across a new revision."""
     return "open" in request.query or (bool(request.field("opened") or request.field("show")) and not stale)
 
 
 def _written(
     request: PageRequest, found: SeenTask, shown: Card, refusal: Refused | None
 ) -> sign_in_required.Pairs:
-    """What stands in the form: as it was posted where it comes back, else what was kept over a sign-in."""
+    """The content of the form: as posted if it is shown again, else the draft saved before a sign-in."""
     if refusal is not None or request.field("show") or request.field("mail"):
         return request.form
     return sign_in_required.saved_answer(request, _ref(found)) if shown.open else []
 
 
 def _sure(known: TaskContext) -> bool:
-    """Whether it is known surely enough who reads an open task, for whatever may be done with it."""
+    """Whether the reader of an open task has sufficient assurance for any action on it."""
     return known.task is not None and meets_assurance(known.reader, known.intent, known.task)
 
 
@@ -339,20 +339,20 @@ def _assignable(known: TaskContext) -> list[str]:
 
 
 def reader_zone(known: TaskContext) -> str:
-    """Where whoever reads it lives: signed in or by a link."""
+    """The reader's time zone: signed in or by a link."""
     person = known.directory.people.get(known.reader.id)
     return person.zone if person else ""
 
 
 def _draft(request: PageRequest, found: SeenTask, shown: Card, refusal: Refused | None) -> RevisionForm:
-    """What is asked, to be changed: only where all of it is on the page."""
+    """The content of the request, to be changed: only if all of it is on the page."""
     if not shown.may_answer or shown.masked or (shown.folded and not shown.opened):
         return RevisionForm()
     return draft_of(found.seen.stored.payload, dict(request.form) if refusal is not None else {})
 
 
 def _snoozing(known: TaskContext, shown: Card, by_link: bool) -> dict[str, Any]:
-    """Until when the reader has snoozed it, and what they may choose."""
+    """Until when the reader has snoozed it, and the times on offer."""
     task, person = known.task, known.directory.people.get(known.reader.id)
     if task is None or person is None or by_link or not shown.may_answer:
         return {"snoozed_until": None, "snooze_times": ()}
@@ -367,7 +367,7 @@ def _snoozing(known: TaskContext, shown: Card, by_link: bool) -> dict[str, Any]:
 
 
 def snooze_times(person: Person, now: datetime, ends: datetime | None) -> tuple[tuple[str, str], ...]:
-    """(time, text) of the snoozes that are offered, by the reader's own day; none that would end after ``ends``."""
+    """(time, text) of the snoozes on offer, by the reader's own day; none that would end after ``ends``."""
     zone = ZoneInfo(person.zone or "UTC")
     offered = [(now + length, words) for length, words in _SOON]
     if person.hours is not None:
@@ -386,7 +386,7 @@ def snooze_times(person: Person, now: datetime, ends: datetime | None) -> tuple[
 
 
 def _deciders(known: TaskContext) -> tuple[tuple[str, str], ...]:
-    """(address, name) of those to whom the reader may hand this over."""
+    """(address, name) of those to whom the reader may delegate this."""
     able = [
         p
         for p in known.directory.people.values()
@@ -396,14 +396,14 @@ def _deciders(known: TaskContext) -> tuple[tuple[str, str], ...]:
 
 
 def _parties(known: TaskContext) -> tuple[tuple[str, str], ...]:
-    """(party, words) of all whom an admin may ask instead."""
+    """(approver, text) of everyone whom an admin may ask instead."""
     teams = [(f"team:{name}", f"team {name}") for name in sorted(known.directory.teams)]
     people = [p for p in known.directory.people.values() if p.active and set(p.roles) & DECIDING]
     return (*teams, *sorted(((p.email, p.name or p.email) for p in people), key=lambda one: one[1].lower()))
 
 
 def _newer(intent: Intent, found: SeenTask, shown: Card) -> str:
-    """The id of the task that is open now in place of this closed one, or ""."""
+    """The id of the task that is now open in place of this closed one, or ""."""
     task = intent.open
     if shown.open or not isinstance(task, Task) or task.step_run <= found.history.step_run:
         return ""
@@ -411,7 +411,7 @@ def _newer(intent: Intent, found: SeenTask, shown: Card) -> str:
 
 
 class Mine(msgspec.Struct, frozen=True):
-    """What the reader answered already. ``again``: a later stage asks them once more."""
+    """The reader's own answer. ``again``: a later stage asks them once more."""
 
     outcome: str
     stage: int

@@ -1,5 +1,5 @@
-"""Approve with changes: what is asked as a form, one input for each plain value, and all of it as JSON beneath. What
-was changed in the form is put into the JSON; the engine judges the whole. Pure.
+"""Approve with changes: the payload as a form, one input for each plain value, and all of it as JSON below. Changes in
+the form are put into the JSON; the engine validates the whole. Pure.
 """
 
 import math
@@ -34,14 +34,14 @@ class Plain(msgspec.Struct, frozen=True):
 
 
 class RevisionForm(msgspec.Struct, frozen=True):
-    """``text``: all of it as JSON; "" where it may not be changed here."""
+    """``text``: all of it as JSON; "" if it may not be changed here."""
 
     text: str = ""
     plain: tuple[Plain, ...] = ()
 
 
 def draft_of(payload: bytes, posted: Mapping[str, str]) -> RevisionForm:
-    """The draft of a stored payload, with what was typed where it comes back for correction."""
+    """The form for a stored payload, with the posted values if it is shown again for correction."""
     values = json_value.decode(payload)
     shown = [
         msgspec.structs.replace(one, value=posted.get(PREFIX + one.name, one.value)) for one in _plain(values)
@@ -51,7 +51,7 @@ def draft_of(payload: bytes, posted: Mapping[str, str]) -> RevisionForm:
 
 
 def _plain(values: Mapping[str, Any]) -> list[Plain]:
-    """The values that one line can hold as they are: nothing hidden, nothing secret, no more than fits a form."""
+    """The values that fit one line unchanged: nothing hidden, nothing secret, within the limits of a form."""
     found: list[Plain] = []
     for name, value in values.items():
         if isinstance(value, bool):
@@ -66,7 +66,7 @@ def _plain(values: Mapping[str, Any]) -> list[Plain]:
 
 
 def changed_values(payload: bytes, posted: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """What was typed into the form otherwise than it stood there; raises Invalid for a number that is none."""
+    """The values changed in the form; raises Invalid for an invalid number."""
     said = dict(posted)
     found: dict[str, Any] = {}
     for one in _plain(json_value.decode(payload)):

@@ -1,7 +1,7 @@
 """JSON Schema to form fields, and a posted form back to data: the closed subset that works without scripts.
 
-An object of text, numbers, yes/no, choices, lists of choices, dates, addresses, nested one level; what is beyond
-that is asked for as JSON and checked by the server. Nothing is filled in unseen: constants are shown and sent.
+An object of text, numbers, yes/no, choices, lists of choices, dates, addresses, nested one level; anything else is
+entered as JSON and checked by the server. Nothing is filled in invisibly: constants are shown and sent.
 """
 
 import re
@@ -25,18 +25,18 @@ _INPUTS: Final = {
 }
 _LONG: Final = 200
 PREFIX: Final = "f."
-# What the engine's schema check says where a value is missing.
+# The schema validator's text for a missing value.
 _MISSING: Final = re.compile(r'^"(?P<name>.*)" is a required property$')
 _GROUPS: Final = frozenset({"check", "many", "fixed"})
 _BESIDE: Final = {"comment": "comment", "data.evidence": "evidence", "assignee": "assignee"}
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
-    """One input. ``control``: text, area, number, check, one, many, json, fixed; ``name``: what is posted.
+    """One input. ``control``: text, area, number, check, one, many, json, fixed; ``name``: of the posted value.
 
-    path: where the value stands in the data; options: (posted text, shown text); secret: it asks for what nobody
-    should type here; withheld: a default that cannot be seen for what it is, so it is shown and not filled in; fault:
-    what is wrong with what was filled in.
+    path: of the value in the data; options: (posted text, shown text); secret: it asks for something that should not be
+    typed here; withheld: a default with hidden characters, so it is shown and not filled in; fault: what is wrong with
+    the posted value.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def fields_of(schema: Mapping[str, Any] | None, posted: Sequence[tuple[str, str]] = ()) -> tuple[Field, ...]:
-    """The fields of a form, with what was posted before where it comes back for correction."""
+    """The fields of a form, with the posted values if it is shown again for correction."""
     if schema is None:
         return ()
     found = tuple(_fields(schema, (), ""))
@@ -65,7 +65,7 @@ def fields_of(schema: Mapping[str, Any] | None, posted: Sequence[tuple[str, str]
     return tuple(_refilled(field, posted) for field in found)
 
 
-# What says yes or no in a form; said by the button that is pressed, like the others here, or by the comment beside it.
+# A form's own approving field; set by the pressed button, like the others here, or by the comment.
 FLAGS: Final = ("approved", "acknowledged")
 _BY_THE_PAGE: Final = frozenset({*FLAGS, "outcome", "comment"})
 
@@ -137,7 +137,7 @@ def _options(rule: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     names = rule.get("enumNames")
     values = [o if isinstance(o, str) else msgspec.json.encode(o).decode() for o in rule["enum"]]
     if isinstance(names, list) and len(names) == len(values):
-        # a label never hides what it stands for
+        # a label never hides the value
         return tuple((v, v if str(n) == v else f"{n} ({v})") for v, n in zip(values, names, strict=True))
     return tuple((value, value) for value in values)
 
@@ -186,7 +186,7 @@ def _refilled(field: Field, posted: Sequence[tuple[str, str]]) -> Field:
 
 
 def data_of(schema: Mapping[str, Any] | None, posted: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """The data of a posted form. What was left empty is left out; types are coerced and judged by the engine."""
+    """The data of a posted form. Empty inputs are left out; the engine coerces and checks types."""
     data: dict[str, Any] = {}
     for field in fields_of(schema):
         value = _value(field, schema or {}, [v for name, v in posted if name == field.name])
@@ -242,11 +242,11 @@ def _json(field: Field, text: str) -> Any:
         ) from None
 
 
-# -- what is to be corrected
+# -- errors to correct
 
 
-class FormError(msgspec.Struct, frozen=True):
-    """One thing to correct. ``id``: the element to go to, "" where the page has none for it."""
+class FieldError(msgspec.Struct, frozen=True):
+    """One error to correct. ``id``: the element to link to, "" if the page has none for it."""
 
     id: str
     text: str
@@ -254,34 +254,34 @@ class FormError(msgspec.Struct, frozen=True):
 
 def faults_of(
     refusal: Refused | None, fields: Sequence[Field]
-) -> tuple[tuple[FormError, ...], tuple[Field, ...]]:
-    """(what is to be corrected, the fields with what is wrong with each)"""
+) -> tuple[tuple[FieldError, ...], tuple[Field, ...]]:
+    """(the errors to correct, the fields with the error of each)"""
     if refusal is None:
         return (), tuple(fields)
     listed = refusal.details.get("errors")
     if not isinstance(listed, list):
         id_ = _BESIDE.get(refusal.field or "", "")
-        return ((FormError(id_, refusal.hint or refusal.message),) if id_ else ()), tuple(fields)
-    faults: list[FormError] = []
+        return ((FieldError(id_, refusal.hint or refusal.message),) if id_ else ()), tuple(fields)
+    faults: list[FieldError] = []
     wrong: dict[int, str] = {}
     for said in map(str, listed):
         at, text = _place(said, fields)
         if at is None:
-            faults.append(FormError("", said))
+            faults.append(FieldError("", said))
             continue
         wrong.setdefault(at, text)
         group = "-all" if fields[at].control in _GROUPS else ""
-        faults.append(FormError(f"f{at + 1}{group}", f"{fields[at].label}: {text}"))
+        faults.append(FieldError(f"f{at + 1}{group}", f"{fields[at].label}: {text}"))
     marked = tuple(msgspec.structs.replace(f, fault=wrong.get(at, "")) for at, f in enumerate(fields))
     return tuple(faults), marked
 
 
 def _place(said: str, fields: Sequence[Field]) -> tuple[int | None, str]:
-    """(which field a fault is about, None where none is known; the fault in words)"""
+    """(the field of an error, None if unknown; the error as text)"""
     path, _, text = said.partition(": ")
     parts = tuple(path.split(".")) if path != "form" else ()
     missing = _MISSING.match(text)
     if missing:
-        parts, text = (*parts, missing["name"]), "this is needed"
+        parts, text = (*parts, missing["name"]), "this is required"
     places = (at for at, field in enumerate(fields) if field.path == parts[: len(field.path)])
     return next(places, None), text

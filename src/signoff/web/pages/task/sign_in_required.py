@@ -1,5 +1,5 @@
-"""Where a reader is known, but not surely enough for this decision: what is missing, a link by mail that brings them
-back to this very task, and what they had written meanwhile, kept in their own browser.
+"""A reader whose assurance is insufficient for this decision: what is missing, a link by mail that returns to this
+task, and their draft meanwhile, saved in their own browser.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -19,8 +19,8 @@ _OWN: Final = ("comment", "f.", "x.")
 
 
 class SignInRequirement(msgspec.Struct, frozen=True, kw_only=True):
-    """What the card says of it. to: where a sign-in link can be mailed, "" where none can; sent: where one went just
-    now; lost: what was written is too long to be kept; refused: what the reader tried in vain.
+    """The note on the card. to: where a sign-in link can be mailed, "" if it cannot; sent: where one was just sent;
+    lost: the draft is too long to be saved; refused: the action that was refused.
     """
 
     to: str
@@ -33,8 +33,8 @@ class SignInRequirement(msgspec.Struct, frozen=True, kw_only=True):
 async def missing_sign_in(
     request: PageRequest, reader: Actor, task_id: str, weak: bool, refusal: Refused | None
 ) -> tuple[SignInRequirement | None, Refused | None]:
-    """What the reader's sign-in lacks for this decision, None where nothing; and what else is to be said to them. A
-    link is mailed where they have pressed the button for one.
+    """What the reader's sign-in lacks for this decision, None if nothing; and a further note. A link is mailed if they
+    have pressed its button.
     """
     if not weak:
         return None, refusal
@@ -55,7 +55,7 @@ async def missing_sign_in(
 
 
 async def _mail(request: PageRequest, reader: Actor, task_id: str) -> tuple[str, bool]:
-    """Mail the reader a sign-in link that leads back here; (where to, whether what they wrote was too long to keep)."""
+    """Mail the reader a sign-in link that returns here; (its address, whether the draft was too long to save)."""
     links = request.state.mailed_links
     if links is None:
         return "", False
@@ -70,7 +70,7 @@ async def _mail(request: PageRequest, reader: Actor, task_id: str) -> tuple[str,
 
 
 def saved_answer(request: PageRequest, task_id: str) -> Pairs:
-    """What the reader had written on this task's page before they went to sign in."""
+    """The reader's draft on this task's page from before they went to sign in."""
     name, _, packed = cookies.draft_of(request.call).partition(".")
     if name != task_id:
         return []
@@ -82,6 +82,6 @@ def saved_answer(request: PageRequest, task_id: str) -> Pairs:
 
 
 def drop_answer(request: PageRequest, task_id: str) -> None:
-    """It was sent: nothing is kept any more."""
+    """It was sent: delete the draft."""
     if saved_answer(request, task_id):
         request.cookies.append(cookies.drafted(request.call, "", 0))

@@ -28,7 +28,7 @@ from signoff.core.intent.contradictions import (
     refusals,
     says_no,
 )
-from signoff.core.intent.model import Intent, StepError, Task, spec_of
+from signoff.core.intent.model import Failure, Intent, Task, spec_of
 from signoff.core.plan.plan import HumanStep, Plan
 from signoff.core.plan.task_types import TaskSpec, canonical_outcome
 from signoff.core.text.document_reader import refuse_two_spellings

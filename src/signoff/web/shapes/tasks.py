@@ -15,7 +15,7 @@ from signoff.core.plan import wording
 from signoff.core.plan.plan import HumanStep
 from signoff.core.text.times import utc_text
 from signoff.engine.read.task_history import TaskHistory
-from signoff.web.shapes.common import Display, actor_ref, maybe, verbatim
+from signoff.web.shapes.common import Display, actor_out, maybe, verbatim
 from signoff.web.shapes.intents import human_task, outcomes, sender
 from signoff.web.shapes.next_steps import next_steps
 from signoff.wire.common import ABSENT

@@ -27,7 +27,7 @@ from tests.stories.crash import (
     stopped_at_the_end,
 )
 from tests.stories.programs import KIND
-from tests.stories.servers import until
+from tests.stories.servers import self_approving, until
 
 DECIDED, REMINDED, TRACED = "intent.decided.v1", "intent.reminded.v1", "intent.traced.v1"
 HOUR = 3600.0
@@ -75,7 +75,8 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         servers = [
             Live(folder / name, url, listen=listen, console_notifications="off") for name in ("one", "two")
         ]
-        yield Pair(*(stack.enter_context(stopped_at_the_end(server)) for server in servers))
+        first, second = (stack.enter_context(stopped_at_the_end(server)) for server in servers)
+        yield Pair(self_approving(first), second)
 
 
 def at_once(count: int, work: Callable[[int], Any]) -> list[Any]:

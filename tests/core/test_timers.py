@@ -157,6 +157,19 @@ def test_a_push_that_is_not_taken_rests_by_the_pushes_own_pauses() -> None:
     assert story.do(c.AcceptPush(1, 1), SYSTEM).facts == []
 
 
+def test_a_push_backs_off_for_as_long_as_its_agent_asks_within_a_bound() -> None:
+    for asked, pause in (
+        (minutes(1), minutes(1)),
+        (timedelta(seconds=1), PUSH_BACKOFF.after(1)),
+        (9 * HOUR, HOUR),
+    ):
+        story = Story(gate(validate(push=True), approve()))
+        story.do(c.FailPush(1, 1, "503", asked), SYSTEM)
+        assert held(story).retry_at == START + pause
+        assert happened(story.tick(pause - minutes(0.1))) == []  # it is no moment of a wrong clock
+        assert happened(story.tick(minutes(0.1))) == ["Offered"]
+
+
 def test_a_step_with_a_deadline_is_given_up_at_it() -> None:
     story = Story(gate(validate(deadline=HOUR, on_timeout="approve"), approve()))
     assert happened(story.tick(HOUR)) == ["StepTimedOut", "TaskOpened"]

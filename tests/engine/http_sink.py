@@ -18,9 +18,10 @@ class Posted:
 
 @dataclass
 class HttpSink:
-    """``answers`` are statuses for the next requests, the last one repeating."""
+    """``answers`` are statuses for the next requests, the last one repeating; ``headers``: lines of each answer."""
 
     answers: list[int] = field(default_factory=lambda: [200])
+    headers: str = ""
     got: list[Posted] = field(default_factory=list)
     url: str = ""
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
@@ -56,7 +57,7 @@ class HttpSink:
                 writer.write(b"x" * 65536)
                 await writer.drain()
         location = "location: /elsewhere\r\n" if 300 <= status < 400 else ""
-        writer.write(f"HTTP/1.1 {status} Said\r\n{location}content-length: 0\r\n\r\n".encode())
+        writer.write(f"HTTP/1.1 {status} Said\r\n{location}{self.headers}content-length: 0\r\n\r\n".encode())
         await writer.drain()
 
 

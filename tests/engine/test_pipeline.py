@@ -138,6 +138,50 @@ async def test_a_failing_hook_is_tried_again_with_growing_pauses_and_one_id(
     assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
 
 
+_DATE = "date: Mon, 02 Mar 2026 09:00:00 GMT\r\n"
+
+
+@pytest.mark.parametrize(
+    ("status", "says", "pause"),
+    [
+        (429, "Retry-After: 90\r\n", 90),
+        (503, "retry-after: 90\r\n", 90),
+        (503, "retry-after: Mon, 02 Mar 2026 09:02:00 GMT\r\n" + _DATE, 120),
+        (503, "retry-after: 2\r\n", 5),  # never earlier than by the table
+        (503, "retry-after: 99999999999\r\n", 3600),
+        (503, "retry-after: Mon, 02 Mar 2099 09:02:00 GMT\r\n" + _DATE, 3600),
+        (503, "retry-after: Mon, 02 Mar 2026 08:00:00 GMT\r\n" + _DATE, 5),
+        (503, "retry-after: Mon, 02 Mar 2026 09:02:00 GMT\r\n", 5),  # of a clock that is not known
+        (503, "retry-after: soon\r\n", 5),
+        (503, "retry-after: -1\r\n", 5),
+        (500, "retry-after: 90\r\n", 5),
+    ],
+)
+async def test_a_hook_that_asks_to_be_left_alone_is_within_a_bound(
+    start: Start, store: Store, status: int, says: str, pause: int
+) -> None:
+    async with http_sink(status) as hook, start(hook.url) as env:
+        hook.headers = says
+        await env.submit(gate(approve()))
+        await env.carry()
+        [waiting] = await store.outbox.listing(WORKSPACE, 10)
+        assert waiting.due_at - env.clock.now() == timedelta(seconds=pause)
+        assert waiting.attempts == 1, "an answer that asks for more time is an attempt: it comes to an end"
+
+
+async def test_a_push_is_tried_again_when_its_agent_asks_for_it(start: Start) -> None:
+    async with http_sink(429) as agent, start() as env:
+        agent.headers = "retry-after: 300\r\n"
+        _, plan = await pushed_agent(env, agent.url)
+        intent = await env.submit(plan)
+        await env.carry()
+        held = (await env.intent(intent.id)).open
+        assert isinstance(held, Delivery)
+        assert held.retry_at is not None
+        assert held.retry_at - env.clock.now() == timedelta(seconds=300)
+        assert await env.findings() == []
+
+
 async def test_after_the_last_attempt_it_is_kept_to_be_seen_and_left_alone(
     start: Start, store: Store
 ) -> None:

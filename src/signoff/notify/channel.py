@@ -18,14 +18,17 @@ if TYPE_CHECKING:
 
 class NotSent(Exception):
     """The message did not arrive. permanent: a retry cannot help; wait: seconds before the next attempt, if the other
-    side asked for that.
+    side asked for that and the attempt does not count; retry_after: the same, of an attempt that counts.
     """
 
-    def __init__(self, reason: str, *, permanent: bool = False, wait: float = 0.0) -> None:
+    def __init__(
+        self, reason: str, *, permanent: bool = False, wait: float = 0.0, retry_after: float = 0.0
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.permanent = permanent
         self.wait = wait
+        self.retry_after = retry_after
 
 
 # ---- the three kinds of channel

@@ -69,11 +69,12 @@ class AcceptPush(msgspec.Struct, gc=False, frozen=True):
 
 
 class FailPush(msgspec.Struct, gc=False, frozen=True):
-    """The push was not accepted."""
+    """The push was not accepted. ``retry_after``: how long the agent's server asked to be left alone."""
 
     step_run: int
     attempt: int
     reason: str
+    retry_after: timedelta = timedelta(0)
 
 
 class Answer(msgspec.Struct, gc=False, frozen=True):

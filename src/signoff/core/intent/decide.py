@@ -175,7 +175,7 @@ def accept(tx: Transition, command: c.AcceptPush) -> None:
 
 def miss(tx: Transition, command: c.FailPush) -> None:
     if _pushed(tx, command.step_run, command.attempt):
-        fail_attempt(tx, command.reason)
+        fail_attempt(tx, command.reason, command.retry_after)
 
 
 def _pushed(tx: Transition, step_run: int, attempt: int) -> bool:

@@ -4,7 +4,7 @@ An outage does not multiply anything: missed reminders become one, and a deadlin
 any reminder of it.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from signoff.core.intent import events as e
@@ -13,7 +13,7 @@ from signoff.core.intent.model import Delay, Delivery, DeliveryState, Task, spec
 from signoff.core.intent.snoozed import pending_snoozes
 from signoff.core.intent.transition import Transition
 from signoff.core.intent.wake import escalation_at, reminder_at, wake_at
-from signoff.core.plan.schedules import LONGEST_LEASE, PUSH_BACKOFF, PUSH_LEASE
+from signoff.core.plan.schedules import LONGEST_LEASE, LONGEST_RETRY_AFTER, PUSH_BACKOFF, PUSH_LEASE
 from signoff.core.plan.task_types import Ending, Meaning
 
 _AT_ONCE: Final = 1000  # more than any plan can have due at one time; more rounds would be a bug
@@ -39,7 +39,7 @@ def _correct(tx: Transition) -> None:
         return
     if held.retry_at is not None:
         step = tx.intent.plan.agent_step(held.step)
-        longest = max(step.retry_delay, *step.backoff.delays, *PUSH_BACKOFF.delays)
+        longest = max(step.retry_delay, *step.backoff.delays, *PUSH_BACKOFF.delays, LONGEST_RETRY_AFTER)
         if held.retry_at > tx.now + longest:
             _try_again(tx, held)
     elif held.lease_until is not None:
@@ -102,14 +102,17 @@ def _happen_to_delivery(tx: Transition, held: Delivery) -> None:
         _try_again(tx, held)
 
 
-def fail_attempt(tx: Transition, reason: str) -> None:
-    """The current attempt failed: back off and retry, or fail the step after the last one."""
+def fail_attempt(tx: Transition, reason: str, retry_after: timedelta = timedelta(0)) -> None:
+    """The current attempt failed: back off and retry, or fail the step after the last one. ``retry_after``: how long at
+    least, within ``LONGEST_RETRY_AFTER``.
+    """
     held = tx.intent.open
     if not isinstance(held, Delivery):
         raise TypeError("no delivery is open")
     step = tx.intent.plan.agent_step(held.step)
     if held.attempt < step.max_attempts:
         pause = (PUSH_BACKOFF if held.push else step.backoff).after(held.attempt)
+        pause = max(pause, min(retry_after, LONGEST_RETRY_AFTER))
         tx.add(e.AttemptFailed(held.step_run, held.attempt, reason, tx.now + pause))
         return
     routing.finish_step(tx, e.AttemptFailed(held.step_run, held.attempt, reason))

@@ -41,6 +41,8 @@ def _seconds(*delays: float) -> Backoff:
 
 # ---- all back-off tables, except the SDK's, which imports nothing of the server
 
+# The longest that a server which we call can put off the next attempt (``Retry-After``). Such an attempt counts.
+LONGEST_RETRY_AFTER: Final = timedelta(hours=1)
 # Pushes: the step itself counts these attempts (``max_attempts``); the outbox sends each once.
 PUSH_BACKOFF: Final = _seconds(30, 120, 600)
 PUSH: Final = RetryPolicy(PUSH_BACKOFF, attempts=1)

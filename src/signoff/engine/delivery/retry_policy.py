@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from signoff.core.plan.schedules import RetryPolicy
+from signoff.core.plan.schedules import LONGEST_RETRY_AFTER, RetryPolicy
 from signoff.notify.channel import NotSent
 
 # No free slot: retry soon, without a limit.
@@ -48,9 +48,10 @@ class NextChannel(Struct, frozen=True):
 
 
 class Dead(Struct, frozen=True):
-    """It failed permanently."""
+    """It failed permanently; ``retry_after``: how long the other side asked to be left alone."""
 
     reason: str
+    retry_after: timedelta = timedelta(0)
 
 
 Outcome = Sent | Skipped | Retry | NextChannel | Dead
@@ -65,12 +66,13 @@ def after_failure(
 ) -> Retry | NextChannel | Dead:
     """What follows the ``attempt``-th failure; ``other``: the recipient's next channel, if there is one."""
     reason = failure.reason
+    asked = min(timedelta(seconds=min(failure.retry_after, _MAX_WAIT)), LONGEST_RETRY_AFTER)
     if not failure.permanent:
         if failure.wait:  # it responded with a time to wait: not a failed attempt
             return Retry(timedelta(seconds=min(failure.wait, _MAX_WAIT)), reason, counted=False)
         if attempt < (policy.with_other if other and policy.with_other else policy.attempts):
-            return Retry(policy.backoff.after(attempt), reason)
-    return NextChannel(other, reason) if other else Dead(reason)
+            return Retry(max(policy.backoff.after(attempt), asked), reason)
+    return NextChannel(other, reason) if other else Dead(reason, asked)
 
 
 def waiting_pause(times: int) -> timedelta:

@@ -110,8 +110,10 @@ class AgentPushes(Sender[PushDelivery]):
         await self._report(item, AcceptPush(item.notification.step_run, item.notification.attempt))
 
     async def dead(self, item: PushDelivery, outcome: Dead) -> bool:
+        notification = item.notification
         await self._report(
-            item, FailPush(item.notification.step_run, item.notification.attempt, outcome.reason)
+            item,
+            FailPush(notification.step_run, notification.attempt, outcome.reason, outcome.retry_after),
         )
         return True
 

@@ -6,7 +6,8 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -50,13 +51,13 @@ class Poster:
         try:
             # The pool's own timeouts apply to each read: a slow trickle of bytes would never exceed them.
             async with asyncio.timeout(self._timeout):
-                status = await self._status(where, body, headers)
+                status, retry_after = await self._status(where, body, headers)
         except (
             TimeoutError, httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError, ssl.SSLError
         ) as error:  # fmt: skip
             raise NotSent(f"no response from {where.host} ({type(error).__name__})") from error
         if not 200 <= status < 300:
-            raise NotSent(f"{where.host} answered {status}", permanent=status == 410)
+            raise NotSent(f"{where.host} answered {status}", permanent=status == 410, retry_after=retry_after)
 
     def _checked(self, url: str) -> "URL":
         """A parsed target: the checked address is the one that is connected to."""
@@ -65,7 +66,7 @@ class Poster:
         except ValueError as error:
             raise NotSent(str(error), permanent=True) from error
 
-    async def _status(self, where: "URL", body: bytes, headers: Mapping[str, str]) -> int:
+    async def _status(self, where: "URL", body: bytes, headers: Mapping[str, str]) -> tuple[int, float]:
         import httpcore2
 
         target = httpcore2.URL(
@@ -83,8 +84,7 @@ class Poster:
             if length.isdigit() and int(length) <= _MOST_READ:
                 async for _ in answer.aiter_stream():  # so that the connection can be used again
                     pass
-            status: int = answer.status
-            return status
+            return answer.status, _retry_after(answer.status, answer.headers)
 
     def _connections(self) -> Any:
         if self._pool is None:
@@ -109,6 +109,23 @@ class Poster:
         if self._resolver is not None:
             self._resolver.close()
             self._resolver = None
+
+
+def _retry_after(status: int, headers: Iterable[tuple[bytes, bytes]]) -> float:
+    """For how many seconds a server that is busy asks to be left alone; 0 if it does not say. A moment counts from the
+    ``Date`` of the same answer: our clocks need not agree.
+    """
+    if status not in (429, 503):
+        return 0.0
+    said = {name.lower(): value.decode("latin-1").strip() for name, value in headers}
+    given = said.get(b"retry-after", "")
+    if given.isascii() and given.isdigit():
+        return float(given[:9])
+    try:
+        until, now = (parsedate_to_datetime(said.get(name, "")) for name in (b"retry-after", b"date"))
+        return max(0.0, (until - now).total_seconds())
+    except (TypeError, ValueError, OverflowError):  # no date, or one with a zone and one without
+        return 0.0
 
 
 def shown_url(url: str) -> str:

@@ -57,6 +57,15 @@ def test_changes_alone_are_no_way_to_the_end() -> None:
     assert refused(looping) == "cycle_without_exit"
 
 
+def test_outcomes_of_which_none_approves_need_a_route_for_a_rejection() -> None:
+    ask = step(outcomes=("ship", "hold"))
+    met = refusal(lambda: check_plan(Plan((validate(), ask))))
+    assert (met.code, met.field) == ("no_approving_outcome", "human_task.allowed_outcomes")
+    met = refusal(lambda: check_plan(Plan((validate(), ask), source="scenario")))
+    assert (met.code, met.field) == ("no_approving_outcome", "steps.ask")
+    check_plan(Plan((validate(), replace(ask, on_failure=END))))
+
+
 # -- where what leads
 
 

@@ -11,7 +11,7 @@ import signoff
 from signoff.cli.failures import ExitCode
 from signoff.cli.watching import ending
 from tests.web.inbox.reading import reader
-from tests.web.web_env import WebEnv
+from tests.web.web_env import PLAIN, WebEnv
 
 TYPE = "rollout.v1"
 OUTCOMES = [
@@ -217,3 +217,25 @@ async def test_the_bare_request_of_axps_retry_meets_the_gate_of_its_type(web: We
     assert new.status == 200, new.text
     intent = (await web.get(f"/v1/intents/{new['intent_id']}"))["intent"]
     assert intent["waiting_reason"] == "WAITING_FOR_HUMAN"
+
+
+@pytest.mark.parametrize(
+    ("allowed", "code"),
+    [
+        (["ship", "hold"], "no_approving_outcome"),
+        (["hold", "rejected"], "no_approving_outcome"),
+        (["approve", "reject"], "no_approving_outcome"),  # not the built-in words
+        (["approved", "hold"], ""),
+    ],
+)
+async def test_outcomes_of_a_request_of_which_none_approves_are_refused_by_name(
+    web: WebEnv, allowed: list[str], code: str
+) -> None:
+    for more in ({}, {"to_agent": "validator"}):
+        body = {"intent_type": PLAIN, "payload": {}, "human_task": {"allowed_outcomes": allowed}, **more}
+        answer = await web.post("/v1/intents", body, "ci")
+        assert answer.code == code, answer.text
+        if code:
+            error = answer["error"]
+            assert (answer.status, error["field"]) == (422, "human_task.allowed_outcomes")
+            assert "means: approve" in error["hint"]

@@ -314,6 +314,21 @@ def _check_exits(plan: Plan) -> None:
             ends.add(target)
             reaching += before.get(target, ())
     stuck = [step.id for step in plan.steps if step.id not in ends]
+    for step in plan.steps:
+        if (
+            step.id in stuck
+            and isinstance(step, HumanStep)
+            and not step.task.outcomes_meaning(Meaning.APPROVES)
+        ):
+            own = plan.source == "intent"
+            raise Invalid(
+                "no_approving_outcome",
+                f"Step {step.id!r}: none of its outcomes approves ({', '.join(step.task.outcomes)}), so nothing could "
+                "ever pass.",
+                field="human_task.allowed_outcomes" if own else f"steps.{step.id}",
+                hint="Add approved; or apply a workflow for the intent type, which says what its outcomes mean: "
+                "{name: ship, means: approve}.",
+            )
     if stuck:
         raise Invalid(
             "cycle_without_exit",

@@ -100,7 +100,9 @@ class Config:
     manifest: str = _row("", "Manifest (people, teams, policies, workflows) applied at each start.")
     listen: bool = _row(True, "Use PostgreSQL LISTEN/NOTIFY; turn off behind a connection pooler.")
     commit_workers: int = _row(1, "Number of concurrent commit workers (PostgreSQL).", least=1)
-    queue_limit: int = _row(4096, "Maximum queued commands; beyond it the server answers 503.", least=1)
+    queue_limit: int = _row(
+        4096, "Maximum queued commands of this process; beyond it the server answers 503.", least=1
+    )
     max_body: int = _row(131072, "Maximum request body in bytes.", least=1024)
     max_header_bytes: int = _row(32768, "Maximum request line and headers in bytes.", least=4096)
     max_headers: int = _row(100, "Maximum number of request headers.", least=16)
@@ -113,22 +115,30 @@ class Config:
         least=timedelta(milliseconds=100),
     )
     max_rate: int = _row(
-        200, "Requests per second per person or agent (5-second average); beyond it 429. 0: unlimited."
+        200,
+        "Requests per second per person or agent (5-second average), counted by each server process; beyond it 429. "
+        "0: unlimited.",
     )
     max_rate_services: int = _row(0, "The same per service.")
     max_streams: int = _row(
-        200, "Concurrent streams and long polls per person or agent; beyond it 429. 0: unlimited."
+        200,
+        "Concurrent streams and long polls per person or agent, counted by each server process; beyond it 429. "
+        "0: unlimited.",
     )
     max_streams_services: int = _row(0, "The same per service.")
     max_open: int = _row(
-        10_000, "Open intents per person or agent; beyond it new ones are refused with 429. 0: unlimited."
+        10_000,
+        "Open intents per person or agent, counted in the database; beyond it new ones are refused with 429. "
+        "0: unlimited.",
     )
     max_open_services: int = _row(0, "The same per service.")
     max_reminders: int = _row(
-        30, "Reminders per person and hour; more are skipped and recorded. 0: unlimited."
+        30,
+        "Reminders per person and hour, counted by each server process; more are skipped and recorded. 0: unlimited.",
     )
     max_connections: int = _row(
-        0, "Maximum open connections; beyond it the server answers 503. 0: as many as the system allows."
+        0,
+        "Maximum open connections of this process; beyond it the server answers 503. 0: as many as the system allows.",
     )
     retention: timedelta | None = _row(  # noqa: RUF009
         None, "How long final intents and their history are kept; off: forever.", least=HOUR, kind=timedelta

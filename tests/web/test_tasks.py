@@ -13,6 +13,7 @@ from signoff.core.plan.task_types import Fallback, Stage, TaskSpec
 from signoff.core.plan.wording import on_expiry_text
 from signoff.core.text.times import utc_text
 from tests.builders import approve, gate
+from tests.web.inbox.reading import reader
 from tests.web.web_env import PAYLOAD, WORKFLOW, WebEnv
 
 
@@ -328,3 +329,13 @@ async def test_an_agent_cannot_say_who_decided(web: WebEnv) -> None:
     assert (intent["status"], intent["outcome"], intent["ending"]) == ("COMPLETED", "approved", "approved")
     assert (intent["decided_by"], intent["comment"], intent["via"]) == ("per_ann", "go", "api")
     assert intent["decided_at"].startswith("2026-03-02T09:00")
+
+
+async def test_evidence_that_nobody_asked_for_is_kept_and_shown(web: WebEnv) -> None:
+    intent_id, task_id = await web.ask()
+    digest = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]["digest"]
+    data = {"evidence": "ticket OPS-1"}
+    assert (await web.answer(task_id, "approved", "ann", digest=digest, revision=1, data=data)).status == 200
+    assert "ticket OPS-1" in (await web.get(f"/v1/intents/{intent_id}/events", "ann")).text
+    assert "ticket OPS-1" in (await web.get(f"/v1/intents/{intent_id}", "ann")).text
+    assert "ticket OPS-1" in (await (await reader(web, "ann")).get(f"/tasks/{task_id}")).text

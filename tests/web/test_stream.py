@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from signoff.web.api import stream
 from tests.web.serving import serving
 from tests.web.web_env import VALIDATOR, WebEnv
 
@@ -273,3 +274,50 @@ async def test_errors_come_before_a_stream_begins(reader: Reader) -> None:
     key = {"x-api-key": reader.web.keys["ci"]}
     answer = await reader.http.get("/v1/intents/none/events/stream", headers=key)
     assert answer.status_code == 404
+
+
+async def parts(web: WebEnv, path: str, who: str) -> list[bytes]:
+    """The body of a stream in the parts in which it was handed to the connection."""
+    target, _, query = path.partition("?")
+    scope = {
+        "type": "http", "method": "GET", "path": target, "raw_path": target.encode(), "query_string": query.encode(),
+        "headers": [(b"host", b"signoff.test"), (b"x-api-key", web.keys[who].encode())], "client": ("127.0.0.1", 1),
+        "http_version": "1.1", "scheme": "http", "server": ("signoff.test", 80), "root_path": "",
+    }  # fmt: skip
+    got: list[bytes] = []
+    asked = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
+    async def receive() -> Any:
+        for message in asked:
+            return message
+        await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        got.append(message.get("body", b""))
+
+    await web.app(scope, receive, send)
+    return got
+
+
+@pytest.mark.parametrize("what", ["deliveries", "an intent"])
+async def test_a_backlog_is_held_and_written_in_parts_of_a_bounded_size(
+    web: WebEnv, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr(stream, "MOST_AT_ONCE", 4000)
+    if what == "deliveries":
+        sent = [await web.send(to_agent="validator") for _ in range(50)]
+        got = await parts(web, f"/v1/agents/{VALIDATOR}/intents/stream?wait_seconds=60", "agent")
+        told = [data["intent_id"] for _, data in parse(b"".join(got).decode())[:-1]]
+        assert told == sent
+    else:
+        intent_id, task_id = await web.ask()
+        for n in range(50):
+            said = {"comment": f"{n} " + "x" * 500}
+            assert (await web.post(f"/v1/tasks/{task_id}/comment", said, "ann")).status == 200
+        got = await parts(web, f"/v1/intents/{intent_id}/events/stream?wait_seconds=60", "ann")
+        events = parse(b"".join(got).decode())[:-1]
+        everything = (await web.get(f"/v1/intents/{intent_id}/events", "ann"))["events"]
+        assert [data["seq"] for _, data in events] == [one["seq"] for one in everything]
+        assert len(events) > 50
+    assert len(got) > 5
+    assert max(map(len, got)) < 4000 + 2000

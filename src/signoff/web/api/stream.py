@@ -36,7 +36,8 @@ _ENCODER: Final = msgspec.json.Encoder()
 LONGEST_LINE: Final = 59_000
 LINGER: Final = 0.05
 KEEP_ALIVE: Final = 15.0
-_BATCH: Final = 100
+MOST_AT_ONCE: Final = 256 * 1024  # bytes of frames that a stream holds while a client reads them
+_PAGE: Final = 20
 _INCREMENTAL: Final = ("axme-sdk-python/", "signoff-")
 _LONGEST_ID: Final = 16
 _WAIT: Final = (15, 1, 60)  # default, least, most seconds
@@ -54,9 +55,12 @@ class FrameSource(Protocol):
 
     last: int
     over: bool
+    more: bool
 
     async def read(self, told: Sequence[Change]) -> Sequence[bytes]:
-        """The new frames since the last call; ``told``: changes that this process committed meanwhile."""
+        """The next frames since the last call, ``MOST_AT_ONCE`` bytes or one more than that; ``more``: whether others
+        may follow at once. ``told``: changes that this process committed meanwhile.
+        """
         ...
 
 
@@ -127,6 +131,15 @@ def _stream(call: Call, source: FrameSource, topics: tuple[str, ...], held_open:
                 elif clock() - spoken >= KEEP_ALIVE:
                     await write(b": \n\n")
                     spoken = clock()
+                if source.more:
+                    try:
+                        await waiter.still()
+                    except Busy:
+                        break
+                    except Refused as refusal:
+                        log.info("stream %s ended: %s", call.request_id, refusal.code)
+                        return
+                    continue
                 left = until - clock()
                 # a final intent ends the connection that reported it; a later one is held, as a client that never stops
                 # would reconnect immediately
@@ -159,20 +172,29 @@ class _Life:
         self._walked = 0
         self.last = since
         self.over = False
+        self.more = False
 
     async def read(self, told: Sequence[Change]) -> Sequence[bytes]:
+        self.more = False
         if not can_see(self._call.actor, self._seen.stored.intent):
             self.over = True
             return ()
         facts = self._following(told) or self._lately() or await self._stored()
         if not facts:
             return ()
-        self._walked = facts[-1].seq
-        shown = [self._trail.show(fact) for fact in facts]
+        frames, size, shown = [], 0, 0
+        while shown < len(facts) and size < MOST_AT_ONCE:
+            event = self._trail.show(facts[shown])
+            shown += 1
+            if event is not None and event.seq > self._since:
+                frames.append(line(event))
+                size += len(frames[-1])
+        self.more = self.more or shown < len(facts)
+        self._walked = facts[shown - 1].seq
         self.over = self._trail.over
-        self.last = max(self.last, facts[-1].seq * STEP)
-        await self._shown.read(facts)
-        return [line(event) for event in shown if event is not None and event.seq > self._since]
+        self.last = max(self.last, self._walked * STEP)
+        await self._shown.read(facts[:shown])
+        return frames
 
     def _following(self, told: Sequence[Change]) -> list[e.Fact]:
         """The facts of these changes, if they are exactly the next ones; else they have to be read from the table."""
@@ -192,7 +214,8 @@ class _Life:
         return facts
 
     async def _stored(self) -> list[e.Fact]:
-        facts = await self._call.state.view.facts_after(self._seen, self._walked)
+        facts = await self._call.state.view.history(self._seen, self._walked, _PAGE)
+        self.more = len(facts) == _PAGE
         if any(isinstance(fact.event, e.Completed) for fact in facts):
             # read after the facts: only a final intent has its result
             self._trail.intent = (await visible(self._call, self._seen.stored.intent.id)).stored.intent
@@ -217,19 +240,24 @@ class _Post:
         self._shows = shows  # a claimable delivery has the status DELIVERED, so there are none with another
         self.last = since
         self.over = False
+        self.more = False
 
     async def read(self, told: Sequence[Change]) -> Sequence[bytes]:
+        self.more = False
         if not self._shows:
             return ()
         call = self._call
-        found = await call.state.view.deliveries(call.actor, self._agent, self.last, _BATCH)
-        frames = []
+        found = await call.state.view.deliveries(call.actor, self._agent, self.last, _PAGE)
+        frames, size, shown = [], 0, []
         for cursor, stored in found:
+            if size >= MOST_AT_ONCE:
+                break
             delivery = shown_delivery(stored.intent, cursor)
             frames.append(frame(delivery.event_type, cursor, _ENCODER.encode(delivery)))
+            size += len(frames[-1])
+            shown.append((stored.intent.id, cursor))
             self.last = cursor
+        self.more = len(found) == _PAGE or len(shown) < len(found)
         # Recorded before it is sent: if this server dies meanwhile, it is sent once too often rather than never.
-        await call.state.view.show(
-            call.actor, self._agent, [(one.intent.id, cursor) for cursor, one in found]
-        )
+        await call.state.view.show(call.actor, self._agent, shown)
         return frames

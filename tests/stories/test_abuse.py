@@ -13,7 +13,7 @@ import pytest
 from tests.live import PATIENCE, Live
 from tests.odd_values import places, with_odd
 from tests.stories.crash import GATE, WORKFLOW, ask, count, fresh_database, sent, stopped_at_the_end
-from tests.stories.servers import KINDS, until
+from tests.stories.servers import KINDS, self_approving, until
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -25,7 +25,7 @@ def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         stopped_at_the_end(Live(folder, url, console_notifications="off", max_rate="0")) as live,
     ):
         assert ask(live, "POST", "/v1/workflows", WORKFLOW).status == 200
-        yield live
+        yield self_approving(live)
 
 
 # -- requests that say nonsense

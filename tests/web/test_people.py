@@ -334,3 +334,30 @@ async def test_whoever_adds_a_second_person_hears_that_whoever_asks_may_approve(
         assert answer.status == 200, answer.text
         said = "self-approval is allowed here" in str(answer["warnings"])
         assert said == (body == {"email": "second@other.example"}), answer.text
+
+
+async def test_one_mailbox_is_one_person_however_its_address_is_written(web: WebEnv) -> None:
+    for email in ("ann@acme.example.", "ann@acme。example", "<ann@acme.example>", "a@b.example,c@d.example"):
+        refused = await web.post("/v1/people", {"email": email, "roles": ["approver"]}, "oscar")
+        assert (refused.status, refused.code) == (422, "invalid_email"), email
+    there = await web.post("/v1/people", {"email": "person:ann@acme.example", "roles": ["member"]}, "oscar")
+    assert (there.status, there.code) == (422, "invalid_email")
+    made = await web.post("/v1/people", {"email": "uwe@bücher.example", "roles": ["approver"]}, "oscar")
+    assert made.status == 200
+    same = {"email": "uwe@xn--bcher-kva.example", "roles": ["approver"]}
+    assert (await web.post("/v1/people", same, "oscar")).code == "mailbox_taken"
+    other = {"email": "u@acme.example", "addresses": {"email": "uwe@bücher.example"}}
+    assert (await web.post("/v1/people", other, "oscar")).code == "mailbox_taken"
+    # whose account is closed has it no more, and gets it back only while nobody else has it
+    id = made["person"]["id"]
+    assert (await web.call("PATCH", f"/v1/people/{id}", {"active": False}, "oscar")).status == 200
+    assert (await web.post("/v1/people", same, "oscar")).status == 200
+    assert (await web.call("PATCH", f"/v1/people/{id}", {"active": True}, "oscar")).code == "mailbox_taken"
+
+
+async def test_a_person_who_is_described_twice_is_refused(web: WebEnv) -> None:
+    twice = {"Zoe@acme.example": {"roles": ["member"]}, "zoe@acme.example": {"roles": ["approver"]}}
+    refused = await web.post("/v1/apply", {"people": twice}, "oscar")
+    assert (refused.status, refused.code) == (422, "duplicate_person")
+    ann = {"ann@acme.example": {"name": "Ann"}, "person:ann@acme.example": {"roles": ["owner"]}}
+    assert (await web.post("/v1/apply", {"people": ann}, "oscar")).code == "duplicate_person"

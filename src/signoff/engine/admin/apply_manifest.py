@@ -2,7 +2,7 @@
 nothing, each change with its author and the former value. A dry run returns the same comparison.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.directory.agent_address import is_internal
 from signoff.core.directory.authorization import ADMINS, Action, authorize
+from signoff.core.directory.mailboxes import mailbox_key, refuse_no_mailbox
 from signoff.core.directory.model import (
     DirectoryChange,
     NamedWorkflow,
@@ -147,6 +148,7 @@ class ManifestApplier:
         _authorize(actor, manifest)
         draft = ManifestDiff(actor, await self._directory.of(actor.workspace), self._clock.now())
         _settings(draft, manifest)
+        _refuse_twice(draft, manifest.people)
         for spec in manifest.people:
             _person(draft, spec)
         for spec in manifest.people:  # delegates may be people of the same manifest
@@ -275,8 +277,7 @@ def _person(draft: ManifestDiff, spec: PersonSpec) -> None:
     known = _found(draft, spec.who)
     if known is None:
         email = spec.who.strip().lower()
-        if "@" not in email[1:-1] or len(email) > 255 or not email.isprintable() or " " in email:
-            raise Invalid("invalid_email", f"{spec.who[:128]!r} is not an e-mail address.", field="people")
+        refuse_no_mailbox(email, "people")
         known = Person(draft.fresh_id("per_"), draft.actor.workspace, email, "", ("approver",), draft.now)
         before = None
     else:
@@ -293,8 +294,39 @@ def _person(draft: ManifestDiff, spec: PersonSpec) -> None:
         authorize(draft.actor, Action.CHANGE_OWNERS)
     if before is not None:
         refuse_new_address(draft.actor, draft.before, known, after)
+    back = after.active and not known.active
+    if before is None or back or after.mail_address != known.mail_address:
+        if after.mail_address != after.email:
+            refuse_no_mailbox(after.mail_address, "addresses.email")
+        _refuse_shared_mailbox(draft, after)
     draft.note("person", after.email, before, shown_person(after), after)
     draft.directory = replace(draft.directory, people={**draft.directory.people, after.id: after})
+
+
+def _refuse_twice(draft: ManifestDiff, people: Sequence[PersonSpec]) -> None:
+    """Raise Invalid if a manifest describes one person twice: only one of the descriptions could hold."""
+    seen: set[str] = set()
+    for spec in people:
+        known = _found(draft, spec.who)
+        key = known.email if known else spec.who.strip().removeprefix("person:").lower()
+        if key in seen:
+            raise Invalid(
+                "duplicate_person", f"{key[:128]} is described twice.", field=f"people.{spec.who[:128]}",
+                hint="Put all of it in one entry.",
+            )  # fmt: skip
+        seen.add(key)
+
+
+def _refuse_shared_mailbox(draft: ManifestDiff, person: Person) -> None:
+    """Raise Invalid if another person has the same mailbox: who reads it would sign in as both, and count twice."""
+    own = {mailbox_key(address) for address in (person.email, person.mail_address)}
+    for other in draft.directory.people.values():
+        apart = other.id == person.id or not other.active
+        if not apart and not own.isdisjoint(map(mailbox_key, (other.email, other.mail_address))):
+            raise Invalid(
+                "mailbox_taken", f"{person.mail_address} is the mailbox of {other.email}, who would count twice.",
+                field="people", hint="Give each person a mailbox of their own, or use the one person.",
+            )  # fmt: skip
 
 
 def _found(draft: ManifestDiff, who: str) -> Person | None:

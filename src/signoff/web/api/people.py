@@ -4,6 +4,7 @@ from typing import Any
 
 from signoff import wire
 from signoff.core.directory.authorization import Action, authorize, permits
+from signoff.core.directory.mailboxes import refuse_no_mailbox
 from signoff.core.directory.model import Person
 from signoff.core.errors import Conflict, Invalid, NotFound
 from signoff.core.formats.manifest import (
@@ -43,14 +44,16 @@ async def add_person(call: Call) -> wire.people.PersonAnswer:
     """POST /v1/people"""
     said = bodies.ours(wire.people.CreatePerson, call.body)
     authorize(call.actor, Action.CHANGE_DIRECTORY)  # first: otherwise the response would reveal who exists
+    email = said.email.strip().lower()
+    refuse_no_mailbox(email, "email")
     directory = await directory_of(call)
-    if any(person.email == said.email.strip().lower() for person in directory.people.values()):
+    if any(person.email == email for person in directory.people.values()):
         raise Conflict(
             "person_exists",
             f"{said.email[:255]} already exists.",
             hint="Change it: signoff people set, or PATCH /v1/people/{id}.",
         )
-    return await _put_person(call, said.email, bodies.given(said, "email"))
+    return await _put_person(call, email, bodies.given(said, "email"))
 
 
 async def change_person(call: Call) -> wire.people.PersonAnswer:

@@ -1,0 +1,52 @@
+"""Mailboxes: which addresses are the same one. A quorum needs different people, and two addresses of one mailbox are
+most likely one person: whoever reads it signs in as both.
+"""
+
+import re
+import unicodedata
+from typing import Final
+
+from signoff.core.errors import Invalid
+
+LONGEST: Final = 255
+# What separates or quotes addresses in a mail's header, and what some other address is written with.
+_FORBIDDEN: Final = re.compile(r'[\s,;:<>()\[\]\\"%]')
+_DOTS: Final = re.compile("[\u3002\uff0e\uff61]")  # what browsers and mail programs take for a dot
+
+
+def is_mailbox(address: str) -> bool:
+    """Whether a text is the address of exactly one mailbox, in the spelling that everything compares."""
+    name, _, domain = address.rpartition("@")
+    parts = (*name.split("."), *domain.split("."))
+    return (
+        len(address) <= LONGEST
+        and address.isprintable()
+        and all(parts)
+        and "@" not in name
+        and not _FORBIDDEN.search(address)
+        and not _DOTS.search(address)
+        and unicodedata.normalize("NFKC", address) == address
+    )
+
+
+def refuse_no_mailbox(address: str, field: str) -> None:
+    """Raise Invalid unless the text is the address of one mailbox."""
+    if not is_mailbox(address):
+        raise Invalid(
+            "invalid_email", f"{address[:128]!r} is not an e-mail address.", field=field,
+            hint="Write one address, such as ann@acme.example, without a name or a dot at its end.",
+        )  # fmt: skip
+
+
+def mailbox_key(address: str) -> str:
+    """A text that is the same for every spelling of a mailbox: of case, width, dots and international domain names."""
+    plain = _DOTS.sub(".", unicodedata.normalize("NFKC", address)).strip().strip("<>").casefold()
+    name, at, domain = plain.rpartition("@")
+    return f"{name}{at}{_ascii(domain.rstrip('.'))}"
+
+
+def _ascii(domain: str) -> str:
+    try:
+        return domain.encode("idna").decode()
+    except UnicodeError:  # a part that is empty or too long
+        return domain

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from signoff.core.plan.form_schema import MOST_FAULTS, Form, read_form
+from signoff.core.plan.form_schema import MOST_FAULTS, Form, read_form, unfillable
 from tests.work import calls
 
 
@@ -79,3 +79,56 @@ def test_an_answer_costs_its_own_length_and_not_the_schemas_as_well(rule: dict[s
 
 def test_it_stops_at_the_first_faults() -> None:
     assert len(form(type="array", items={"type": "string"}).faults({"x": [1] * 5000})) == MOST_FAULTS
+
+
+@pytest.mark.parametrize(
+    ("schema", "where"),
+    [
+        ({"properties": {"x": {"enum": ["a"], "const": "b"}}, "required": ["x"]}, "properties.x.enum"),
+        ({"properties": {"x": {"enum": ["a"], "type": "integer"}}, "required": ["x"]}, "properties.x.enum"),
+        ({"properties": {"x": {"enum": ["a"], "minLength": 2}}, "required": ["x"]}, "properties.x.enum"),
+        ({"properties": {"x": {}}, "required": ["y"], "additionalProperties": False}, "required"),
+        ({"properties": {"x": {}}, "required": ["x", "y"], "maxProperties": 1}, "maxProperties"),
+        (
+            {"properties": {"x": {"type": "string", "minLength": 3, "maxLength": 2}}, "required": ["x"]},
+            "properties.x.minLength",
+        ),
+        (
+            {"properties": {"x": {"type": "integer", "minimum": 3, "maximum": 2}}, "required": ["x"]},
+            "properties.x.minimum",
+        ),
+        (
+            {"properties": {"x": {"type": "number", "minimum": 3, "exclusiveMaximum": 3}}, "required": ["x"]},
+            "properties.x.minimum",
+        ),
+        (
+            {
+                "properties": {"x": {"type": "array", "minItems": 1, "items": {"enum": [1], "const": 2}}},
+                "required": ["x"],
+            },
+            "properties.x.items.enum",
+        ),
+    ],
+)
+def test_a_form_that_nobody_could_submit_is_found(schema: dict[str, Any], where: str) -> None:
+    found = unfillable(read_form({"type": "object", **schema}))
+    assert found is not None
+    assert found[0] == where
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"x": {"enum": ["a"], "const": "b"}}},  # not required
+        {
+            "properties": {"x": {"type": ["string", "null"], "minLength": 3, "maxLength": 2}},
+            "required": ["x"],
+        },
+        {"properties": {"x": {"enum": ["a", 1], "type": "integer"}}, "required": ["x"]},
+        {"properties": {"x": {"type": "integer", "minimum": 2, "maximum": 2}}, "required": ["x"]},
+        {"required": ["y"]},
+        {"properties": {"x": {"minLength": 3, "maxLength": 2}}, "required": ["x"]},  # a number is valid
+    ],
+)
+def test_a_form_that_somebody_could_submit_is_taken(schema: dict[str, Any]) -> None:
+    assert unfillable(read_form({"type": "object", **schema})) is None

@@ -2,8 +2,17 @@
 
 import pytest
 
+from signoff.core.errors import Invalid
 from signoff.core.formats.workflow import compile_workflow
-from signoff.core.plan.task_types import BUILT_IN, Meaning, TaskSpec, TaskType, Trait, meaning_of
+from signoff.core.plan.task_types import (
+    BUILT_IN,
+    Meaning,
+    TaskSpec,
+    TaskType,
+    Trait,
+    check_answer,
+    meaning_of,
+)
 from signoff.core.plan.wording import label
 
 
@@ -30,3 +39,14 @@ def test_an_outcome_means_the_same_in_every_type() -> None:
     for kind in TaskType:
         for outcome in kind.built_in:
             assert BUILT_IN[outcome.name] is outcome
+
+
+def test_an_assignment_names_to_whom() -> None:
+    spec = TaskSpec(type=TaskType.ASSIGNMENT, outcomes=TaskType.ASSIGNMENT.outcomes)
+    for data in ({}, {"assignee": " "}, {"assignee": None}, {"note": "Ann"}):
+        with pytest.raises(Invalid) as refused:
+            check_answer(spec, "assigned", "", data)
+        assert (refused.value.code, refused.value.field) == ("assignee_required", "data.assignee")
+    for data in ({"assignee": "Ann"}, {"assignee_email": "ann@acme.example"}, {"assignedTo": ["Ann"]}):
+        assert check_answer(spec, "assigned", "", data) == ("assigned", Meaning.APPROVES)
+    assert check_answer(spec, "declined", "", {}) == ("declined", Meaning.REJECTS)

@@ -204,3 +204,27 @@ async def test_nor_is_a_fallback_that_failed_too(web: WebEnv) -> None:
     assert await web.status(intent_id) == "FAILED"
     refused = await rerun(web, intent_id)
     assert (refused.status, refused.code) == (409, "not_rerunnable")
+
+
+async def test_what_no_workflow_governs_is_not_run_again_where_such_requests_are_refused_since(
+    web: WebEnv,
+) -> None:
+    bundle = {
+        "intent": {"type": "t.bundle.v1"}, "agents": [{"role": "v", "address": "validator"}],
+        "workflow": {
+            "steps": [
+                {"step_id": "ask", "tool_id": "tool.human.approval.v1", "assigned_to": "ann@acme.example"},
+                {"step_id": "act", "assigned_to": "v", "retry": {"max_retries": 0}},
+            ],
+        },
+    }  # fmt: skip
+    made = await web.post("/v1/scenarios/apply", bundle, "ci")
+    assert made.status == 200, made.text
+    intent_id = str(made["intent_id"])
+    assert (await web.answer(intent_id[:-4] + "0001")).status == 200
+    await work(web, failing("charge_failed", False))
+    assert await web.status(intent_id) == "FAILED"
+    settings = {"workspace": {"unlisted_types": "refuse"}}
+    assert (await web.post("/v1/apply", settings, "oscar")).status == 200
+    refused = await rerun(web, intent_id)
+    assert (refused.status, refused.code) == (409, "unlisted_type")

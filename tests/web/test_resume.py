@@ -288,3 +288,26 @@ async def test_what_an_agent_holds_is_not_reported_past_it(web: WebEnv) -> None:
     late = await web.post(f"/v1/intents/{intent_id}/resume", {"action": "complete"}, "ci")
     assert late.status == 409
     assert await web.status(intent_id) != "COMPLETED"
+
+
+@pytest.mark.parametrize("status", ["FAILED", "CANCELED", "TIMED_OUT"])
+async def test_a_result_that_ends_as_failed_without_an_action_is_no_success(web: WebEnv, status: str) -> None:
+    """A body as of resolve, sent to resume."""
+    intent_id = await web.send(to_agent="validator")
+    path, body = f"/v1/intents/{intent_id}/resume", {"status": status, "error": {"message": "no disk"}}
+    refused = await web.post(path, body, "agent")
+    assert (refused.status, refused.code, refused["error"]["field"]) == (422, "action_required", "status")
+    assert await web.status(intent_id) == "DELIVERED"
+    done = await web.post(path, {"action": "fail", **body}, "agent")
+    assert done["intent"]["status"] == "FAILED"
+
+
+async def test_a_status_that_is_a_part_of_a_result_stays_one(web: WebEnv) -> None:
+    for body in (
+        {"status": "ok"},
+        {"status": "failed", "checks": 3},
+        {"action": "complete", "status": "FAILED"},
+    ):
+        intent_id = await web.send(to_agent="validator")
+        done = await web.post(f"/v1/intents/{intent_id}/resume", body, "agent")
+        assert done["intent"]["status"] == "COMPLETED"

@@ -15,6 +15,7 @@ from signoff.core.intent.model import Intent, Requester
 from signoff.core.intent.rerun import carried_over, refused, rerun_id
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.wording import from_workflow
+from signoff.core.policy.default_policy import REFUSE
 from signoff.engine.commit.engine import Engine
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.view import View
@@ -84,6 +85,10 @@ def _refuse_changed(source: Intent, directory: Snapshot) -> None:
     ):
         raise refused(
             "workflow_changed", f"The workflow of {source.type} has changed since this was submitted."
+        )
+    if not governed and directory.workspace.unlisted_types == REFUSE:
+        raise refused(
+            "unlisted_type", f"No workflow is registered today for {source.type}, so none is taken."
         )
     for step in source.plan.steps:
         if not isinstance(step, HumanStep):

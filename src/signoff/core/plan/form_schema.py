@@ -205,6 +205,71 @@ def read_form(schema: Any, path: str = "") -> Form:
     return form
 
 
+def unfillable(form: Form, path: str = "") -> tuple[str, str] | None:
+    """(path, why) if no value can ever be valid: then nobody could submit the form. None if some value may be."""
+    if form.allowed is not None and not any(
+        not form.faults(msgspec.json.decode(key)) for key in form.allowed
+    ):
+        return _at(path, "enum"), "allows no value that the other keywords allow"
+    if not form.types or "object" in form.types:
+        found = _unfillable_object(form, path)
+        if found is not None and (form.types == ("object",) or (not form.types and form.properties)):
+            return found
+    for least, most in (
+        ("minLength", "maxLength"),
+        ("minItems", "maxItems"),
+        ("minProperties", "maxProperties"),
+    ):
+        if form.counts.get(least, 0) > form.counts.get(most, form.counts.get(least, 0)) and _only(
+            form, least
+        ):
+            return _at(path, least), f"is above {most}"
+    if _only(form, "minimum") and _no_number(form.bounds):
+        return _at(path, "minimum"), "leaves no number below the maximum"
+    if form.items is not None and form.types == ("array",) and form.counts.get("minItems", 0) > 0:
+        return unfillable(form.items, _at(path, "items"))
+    return None
+
+
+_OF_TYPE: Final = {
+    "minLength": ("string",), "minItems": ("array",), "minProperties": ("object",), "minimum": ("integer", "number"),
+}  # fmt: skip
+
+
+def _only(form: Form, keyword: str) -> bool:
+    """Whether the keyword concerns every type that is allowed."""
+    return bool(form.types) and all(kind in _OF_TYPE[keyword] for kind in form.types)
+
+
+def _no_number(bounds: Mapping[str, int | float]) -> bool:
+    least, most = bounds.get("minimum"), bounds.get("maximum")
+    above, below = bounds.get("exclusiveMinimum"), bounds.get("exclusiveMaximum")
+    return any(
+        low is not None and high is not None and (low > high or (low == high and strict))
+        for low, high, strict in (
+            (least, most, False),
+            (least, below, True),
+            (above, most, True),
+            (above, below, True),
+        )
+    )
+
+
+def _unfillable_object(form: Form, path: str) -> tuple[str, str] | None:
+    for name in form.required:
+        if name in form.properties:
+            if found := unfillable(form.properties[name], _at(_at(path, "properties"), name)):
+                return found
+        elif not form.additional:
+            return _at(
+                path, "required"
+            ), f"asks for {name[:64]!r}, which additionalProperties: false does not allow"
+    most = form.counts.get("maxProperties")
+    if most is not None and len(form.required) > most:
+        return _at(path, "maxProperties"), "is less than the number of required fields"
+    return None
+
+
 def _at(path: str, name: str) -> str:
     return f"{path}.{name[:64]}" if path else name[:64]
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from signoff.core.errors import Invalid
-from signoff.core.plan.form_schema import FormError, read_form
+from signoff.core.plan.form_schema import FormError, read_form, unfillable
 from signoff.core.plan.task_types import Meaning, Stage, TaskSpec, TaskType, meaning_of
 from signoff.core.text.describe import printable
 from signoff.core.text.document_reader import Fields
@@ -92,9 +92,11 @@ def form(fields: Fields, name: str) -> dict[str, Any] | None:
         raise _bad_form(fields, name, f"is {size} bytes long; at most {MAX_FORM_BYTES} are allowed")
     _check_depth(fields, name, schema, 1)
     try:
-        read_form(schema)
+        read = read_form(schema)
     except FormError as wrong:
         raise _bad_form(fields, f"{name}.{wrong.path}", wrong.problem, wrong.hint) from None
+    if not fields.kept and (found := unfillable(read)):
+        raise _bad_form(fields, f"{name}.{found[0]}", f"{found[1]}, so nobody could submit the form")
     return schema
 
 

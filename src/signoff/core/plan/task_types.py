@@ -365,7 +365,17 @@ def check_answer(
         )
     if meaning is Meaning.APPROVES and spec.form is not None:
         _refuse_blanks(spec.form, data)
+    elif meaning is Meaning.APPROVES and spec.type is TaskType.ASSIGNMENT and not _names_assignee(data):
+        raise Invalid(
+            "assignee_required", "This task asks to whom it is assigned.", field="data.assignee",
+            hint="Name them in data.assignee.",
+        )  # fmt: skip
     return outcome, meaning
+
+
+def _names_assignee(data: dict[str, Any]) -> bool:
+    """Whether an answer says to whom something is assigned; AXP's clients also write ``assignee_email``."""
+    return any(shows(value) for name, value in data.items() if "assign" in name.lower())
 
 
 def _refuse_blanks(form: dict[str, Any], data: dict[str, Any]) -> None:

@@ -6,8 +6,9 @@ First match wins:
 1. ``task_result`` (with or without ``outcome`` beside it): a person's decision
 2. ``approve_current_step``: a decision; only in a plan that asks nobody "go on"
 3. ``action`` complete or fail: an agent's result
-4. any other members: an agent's result (a lone ``outcome`` that the open task knows is a decision; from a person, who
-   has no result of an agent's to report, so is whatever reads as one, also where no task is open)
+4. any other members: an agent's result, but not one that says it ended as FAILED (a lone ``outcome`` that the open
+   task knows is a decision; from a person, who has no result of an agent's to report, so is whatever reads as one, also
+   where no task is open)
 5. nothing: "go on"
 
 A decision may name what it is for (``stage``, ``revision``, ``digest`` beside it); two of its words that differ are
@@ -39,6 +40,7 @@ _META: Final = frozenset({"expected_policy_generation", "internal_scheduler", "o
 # Decisions, as AXP's other clients spell them.
 _CAMEL: Final = {"taskResult": "task_result", "approveCurrentStep": "approve_current_step"}
 _ACTIONS: Final = ("complete", "fail")
+_UNDONE: Final = ("FAILED", "CANCELED", "CANCELLED", "TIMED_OUT")  # as statuses are written on the wire
 _MAX_TEXT: Final = 2000
 
 
@@ -73,8 +75,22 @@ def meaning(body: dict[str, Any], intent: Intent, step_run: int = 0, *, person: 
         whole = {"outcome": rest.get("outcome"), "decision": rest.get("decision"), "task_result": rest}
         return _decision(whole, None, "", step_run)
     if rest:
+        _refuse_unended(rest)
         return Report(step_run=step_run, result=rest)
     return ReportProgress()
+
+
+def _refuse_unended(body: dict[str, Any]) -> None:
+    """Raise Invalid for a body as of ``resolve``, which ends an intent otherwise than completed: without an action it
+    would be the result of a success.
+    """
+    said = body.get("status")
+    if isinstance(said, str) and said.strip() in _UNDONE:
+        raise Invalid(
+            "action_required", f"status says {said.strip()}, but no action says whether the work failed.",
+            field="status",
+            hint='Say {"action": "fail", "reason": ...}; or {"action": "complete"} if status is part of a result.',
+        )  # fmt: skip
 
 
 def _with_known_action(body: dict[str, Any], spec: TaskSpec | None, agreed: str) -> dict[str, Any]:

@@ -342,6 +342,8 @@ async def test_one_mailbox_is_one_person_however_its_address_is_written(web: Web
         assert (refused.status, refused.code) == (422, "invalid_email"), email
     there = await web.post("/v1/people", {"email": "person:ann@acme.example", "roles": ["member"]}, "oscar")
     assert (there.status, there.code) == (422, "invalid_email")
+    key = await web.post("/v1/keys", {"person": "person:ann@acme.example", "roles": ["member"]}, "oscar")
+    assert (key.status, key.code) == (422, "invalid_email")
     made = await web.post("/v1/people", {"email": "uwe@bücher.example", "roles": ["approver"]}, "oscar")
     assert made.status == 200
     same = {"email": "uwe@xn--bcher-kva.example", "roles": ["approver"]}

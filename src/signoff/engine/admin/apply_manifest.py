@@ -100,6 +100,7 @@ class ManifestApplier:
         """(person, created); an existing one is returned unchanged."""
         authorize(actor, Action.CHANGE_DIRECTORY)
         email = email.strip().lower()
+        refuse_no_mailbox(email, "person")
         known = await self._store.directory.person_by_email(actor.workspace, email)
         if known is not None:
             return known, False

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from signoff.core.directory.actors import Actor, StandIn
 from signoff.core.errors import Conflict, Forbidden, Invalid
 from signoff.core.intent import commands as c
-from signoff.core.intent.answering_rights import answer_right, waits_for
+from signoff.core.intent.answering_rights import answer_right, answered_by, waits_for
 from signoff.core.intent.decide import decide
 from signoff.core.intent.model import Delegation, Status
 from signoff.core.intent.transition import Transition
@@ -463,6 +463,15 @@ def test_a_task_waits_no_more_for_a_person_who_answered_nor_for_one_who_edited_i
     assert [waits_for(who, story.intent, story.task) for who in (ANN, OTTO, EMMA)] == [False, False, True]
     keyed = replace(EMMA, sponsors=("per_emma", "per_otto"))  # by a key that Otto made
     assert not waits_for(keyed, story.intent, story.task)
+
+
+def test_a_task_waits_no_more_for_a_person_whose_delegate_has_answered() -> None:
+    story = asking(Stage(("per_ann", "per_emma"), need=2))
+    story.do(c.Delegate("per_otto"), ANN)
+    assert [waits_for(who, story.intent, story.task) for who in (ANN, OTTO)] == [False, True]
+    story.do(c.Answer("approved"), OTTO)
+    assert answered_by(story.task) == {"per_ann", "per_otto"}
+    assert not waits_for(OTTO, story.intent, story.task)
 
 
 def test_a_task_that_takes_a_stronger_sign_in_waits_for_the_person_all_the_same() -> None:

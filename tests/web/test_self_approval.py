@@ -64,6 +64,15 @@ async def test_it_ends_with_the_second_person_for_what_is_asked_from_then_on(web
     assert await web.env.findings() == []
 
 
+async def test_a_policy_explains_what_a_request_made_now_would_allow(web: WebEnv) -> None:
+    await of_one(web)
+    policy = {"name": "plain", "policy": {"approve": {"any": ["role:approver"]}}}
+    assert (await web.post("/v1/policies", policy, "sam")).status == 200
+    assert (await web.get("/v1/policies/plain/explain", "sam"))["self_approval"] is True
+    await add(web, "bea")
+    assert (await web.get("/v1/policies/plain/explain", "sam"))["self_approval"] is False
+
+
 async def test_taking_the_second_person_away_does_not_bring_it_back(web: WebEnv) -> None:
     await of_one(web)
     await add(web, "bea")

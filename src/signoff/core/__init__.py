@@ -1,5 +1,5 @@
 """The rules, pure: standard library and msgspec structs only. Time and entropy are arguments.
 
-Packages, from the bottom up: ``text`` (values and strings), ``directory`` (people, teams, agents), ``plan`` (what was
-requested), ``policy`` (who decides), ``intent`` (the life of one request), ``formats`` (documents to plans).
+Packages, from the bottom up: ``text`` (values and strings), ``plan`` (what was requested), ``directory`` (people,
+teams, agents), ``policy`` (who decides), ``intent`` (the life of one request), ``formats`` (documents to plans).
 """

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.directory.roles import DECIDING_ROLES
 from signoff.core.intent.model import Intent, Task, spec_of
+from signoff.core.intent.quorum import voting_seat
 from signoff.core.plan.task_types import Stage, TaskSpec
 
 
@@ -69,7 +70,7 @@ def answer_right(actor: Actor, intent: Intent, task: Task) -> AnswerRight | None
         return None
     parties = asked(intent, task)
     barred = frozenset() if self_approval(actor, intent, task) else requesters_side(intent)
-    if actor.id in barred:
+    if not barred.isdisjoint((actor.id, *actor.sponsors)):
         return None
     own = _pinned(actor.id, actor.names & parties, intent, task)
     if own and all(given.giver != actor.id for given in task.handed_over):
@@ -132,11 +133,14 @@ def stand_ins(intent: Intent, task: Task) -> dict[str, tuple[str, ...]] | None:
     return held
 
 
+def answered_by(task: Task) -> frozenset[str]:
+    """Who has answered the open stage, themselves or through a delegate."""
+    votes = [vote for vote in task.votes if vote.at_stage == task.stage]
+    return frozenset(vote.person for vote in votes) | frozenset(voting_seat(vote) for vote in votes)
+
+
 def waits_for(actor: Actor, intent: Intent, task: Task) -> bool:
-    """Whether the task waits for this person's answer: they may give one, signed in as surely as it takes, and have not
-    answered at this stage.
+    """Whether the task waits for this person's answer: they may give one, and have not at this stage. Whether it takes
+    a stronger sign-in than theirs makes no difference.
     """
-    if any(vote.person == actor.id and vote.at_stage == task.stage for vote in task.votes):
-        return False
-    barred = on_requesters_side(actor, intent) and not self_approval(actor, intent, task)
-    return not barred and answer_right(actor, intent, task) is not None
+    return actor.id not in answered_by(task) and answer_right(actor, intent, task) is not None

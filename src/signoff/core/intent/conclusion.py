@@ -10,8 +10,6 @@ none: what was rejected or failed before stays so until a person approves.
 setback.
 """
 
-from typing import Final
-
 import msgspec
 from msgspec.structs import replace
 
@@ -19,9 +17,16 @@ from signoff.core.intent import events as e
 from signoff.core.intent.assurance import checked, verdict_of, worst_risk
 from signoff.core.intent.model import Failure, Intent, Task
 from signoff.core.plan.plan import HumanStep, Plan, Route, after_failure, after_timeout
-from signoff.core.plan.task_types import Ending, Fallback, Meaning, Risk, expiry_approves, required_answer
+from signoff.core.plan.task_types import (
+    CHANGES_REQUESTED,
+    Ending,
+    Fallback,
+    Meaning,
+    Risk,
+    expiry_approves,
+    required_answer,
+)
 
-_CHANGES: Final = "changes_requested"
 Decisive = e.Decided | e.Reported | e.AttemptFailed | e.StepTimedOut
 
 
@@ -105,7 +110,7 @@ def failure_kept(intent: Intent, step: HumanStep) -> Failure | None:
     """The setback that an expiry at this step leaves unchanged. Changes requested here are not included: their author
     was asked again. An expiry here does not affect changes requested by the approvers of other steps.
     """
-    wanted = intent.setback is not None and intent.setback.code == _CHANGES
+    wanted = intent.setback is not None and intent.setback.code == CHANGES_REQUESTED
     return None if wanted and intent.wanted == (step.id,) else intent.setback
 
 
@@ -151,18 +156,18 @@ def _changes(intent: Intent, step: HumanStep, event: e.Decided) -> Continuation:
     """Back to the step that repeats the work, a limited number of times. Requesting changes is not an approval: an
     earlier rejection stays.
     """
-    refused = None if intent.setback is None or intent.setback.code == _CHANGES else intent.setback
+    refused = None if intent.setback is None or intent.setback.code == CHANGES_REQUESTED else intent.setback
     bounded = intent.revisions < intent.plan.max_revisions
     route = _route(intent.plan, step, event)
     if bounded and route is not None:
-        return Continuation(route.target, refused or Failure(_CHANGES, "Changes were requested."))
+        return Continuation(route.target, refused or Failure(CHANGES_REQUESTED, "Changes were requested."))
     reason = "Changes were requested." if bounded else "Changes were requested once too often."
-    return _never(after_failure(step), refused or Failure(_CHANGES, reason))
+    return _never(after_failure(step), refused or Failure(CHANGES_REQUESTED, reason))
 
 
 def _of_agent(fault: Failure) -> Failure:
     """Ignores what an agent calls its failure: only people can request changes."""
-    return replace(fault, code="agent_failed") if fault.code == _CHANGES else fault
+    return replace(fault, code="agent_failed") if fault.code == CHANGES_REQUESTED else fault
 
 
 def _late(step_id: str) -> Failure:

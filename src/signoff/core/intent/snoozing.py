@@ -8,6 +8,7 @@ from typing import Final
 from signoff.core.errors import Conflict, Invalid
 from signoff.core.intent import commands as c
 from signoff.core.intent import events as e
+from signoff.core.intent.answering_rights import answered_by
 from signoff.core.intent.evolve import rfc3339
 from signoff.core.intent.model import Task
 from signoff.core.intent.snoozed import snooze_of
@@ -20,7 +21,7 @@ LONGEST: Final = timedelta(days=30)
 def snooze(tx: Transition, task: Task, command: c.Snooze) -> None:
     """Raises Invalid for a time in the past, too far off, or not before the deadline."""
     until, ends = command.until, ends_at(tx.intent, task)
-    if any(v.person == tx.actor.id and v.at_stage == task.stage for v in task.votes):
+    if tx.actor.id in answered_by(task):
         raise Conflict("already_answered", "You have answered this task, so you get no reminders.")
     if until <= tx.now:
         raise Invalid("moment_passed", "That time has passed.", field="until", hint="Choose a later time.")

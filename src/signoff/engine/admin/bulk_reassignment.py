@@ -48,7 +48,9 @@ class BulkReassignment:
         self._directory = directory
 
     async def waiting(self, actor: Actor, person: Person) -> tuple[list[HeldTask], bool]:
-        """The open tasks that the person may answer now; whether these are all."""
+        """The open tasks that ask the person by name, team or role and that they have not answered; whether these are
+        all.
+        """
         authorize(actor, Action.READ_OPEN_TASKS, person)
         directory = await self._directory.of(person.workspace)
         found: list[HeldTask] = []
@@ -66,7 +68,7 @@ class BulkReassignment:
     async def reassign_all(
         self, actor: Actor, giver: Person, taker: Person, comment: str
     ) -> ReassignmentResult:
-        """Replace one person by the other in every task that the first may answer now."""
+        """Replace one person by the other in each of these tasks."""
         authorize(actor, Action.REASSIGN_ALL)
         found, whole = await self.waiting(actor, giver)
         done: list[str] = []

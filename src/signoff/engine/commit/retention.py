@@ -21,7 +21,11 @@ log = logging.getLogger("signoff.sweeper")
 _AT_ONCE: Final = 1000
 _PAUSE: Final = 60.0
 _NOTED: Final = timedelta(minutes=5)
+<<<<<<< HEAD
 _SLACK: Final = timedelta(minutes=1)  # between two clocks that both run correctly
+=======
+_TOLERANCE: Final = timedelta(minutes=1)  # between two clocks that both run well
+>>>>>>> d485c9a4 (Say once who has answered, and preview a policy by the rule in force)
 _FAR: Final = timedelta(days=1)
 _SHORT, _LONG = timedelta(minutes=10), timedelta(days=1)
 _NONE: Final = timedelta(0)
@@ -79,7 +83,7 @@ class RetentionLoop:
         steady = self._clock.steady()
         kept = await self._store.sweeps.get()
         before = kept.at if kept else await self._store.sweeps.newest() or now
-        if before - now > _SLACK:
+        if before - now > _TOLERANCE:
             log.warning(
                 "The clock has gone back by %s: timers were moved accordingly.",
                 format_duration(before - now),
@@ -95,7 +99,7 @@ class RetentionLoop:
                 format_duration(jump), format_duration(_LONG),
             )  # fmt: skip
             return max(owed, _LONG)
-        if jump > _SLACK:
+        if jump > _TOLERANCE:
             return max(owed, _SHORT)
         return max(_NONE, owed - min(max(now - before, _NONE), ran)) if kept else owed
 

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from signoff.core.directory.model import Person
-from signoff.core.intent.answering_rights import requesters_side
+from signoff.core.intent.answering_rights import answered_by, requesters_side
 from signoff.core.intent.model import Intent, Task, spec_of
 from signoff.core.intent.notifications import Notification, NotificationKind, notified_names
 from signoff.core.intent.snoozed import suppressed
@@ -128,13 +128,12 @@ def _of_the_change(notification: Notification, intent: Intent, directory: Snapsh
     return [person for person in others if person not in anew and person != notification.by]
 
 
-def _answered(intent: Intent, notification: Notification) -> set[str]:
+def _answered(intent: Intent, notification: Notification) -> frozenset[str]:
     """Who has answered the current stage, for themselves or as a delegate."""
     task = intent.open
     if not isinstance(task, Task) or task.step_run != notification.step_run:
-        return set()
-    votes = [vote for vote in task.votes if vote.at_stage == task.stage]
-    return {vote.person for vote in votes} | {vote.principal for vote in votes if vote.principal}
+        return frozenset()
+    return answered_by(task)
 
 
 def current(notification: Notification, intent: Intent, person: str) -> bool:

@@ -45,7 +45,7 @@ from signoff.engine.delivery.retry_policy import (
     WaitForEarlierError,
 )
 from signoff.engine.delivery.sender import Sender
-from signoff.engine.directory.contact_schedule import waits_for
+from signoff.engine.directory.contact_schedule import delayed_contact
 from signoff.engine.directory.snapshot import DirectoryCache, Snapshot
 from signoff.engine.identity.rate_limit import Limit
 from signoff.engine.identity.sessions import TASK_LINK, Sessions
@@ -245,7 +245,7 @@ class TaskMessages(Sender[PersonNotification]):
         ):
             return notification
         if row.id != _id(row.intent, row.seq, person, row.channel):  # it waited for their working hours
-            due = waits_for(intent, task, directory, person, self._clock.now())
+            due = delayed_contact(intent, task, directory, person, self._clock.now())
             return replace(notification, kind=_AS_ASKED_ON[due.kind], number=due.number) if due else None
         reminder = notification.kind is NotificationKind.REMINDER
         put_off = suppressed(

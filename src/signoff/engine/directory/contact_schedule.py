@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from signoff.core.directory.actors import ActorKind
 from signoff.core.directory.roles import DECIDING_ROLES
-from signoff.core.intent.answering_rights import answer_right, asked, requesters_side
+from signoff.core.intent.answering_rights import answer_right, answered_by, asked, requesters_side
 from signoff.core.intent.eligibility import named
 from signoff.core.intent.model import Intent, Requester, Task, spec_of
 from signoff.core.intent.notifications import notified_names
@@ -109,8 +109,7 @@ def _foretold(intent: Intent, task: Task, directory: Snapshot, now: datetime) ->
     """Whom each contact will reach and when: people who have answered this stage, or whose delegate has, are left out.
     Messages that wait for one person's working hours become one.
     """
-    votes = [vote for vote in task.votes if vote.at_stage == task.stage]
-    answered = {vote.person for vote in votes} | {voting_seat(vote) for vote in votes}
+    answered = answered_by(task)
     found: dict[tuple[str, datetime], ExpectedContact] = {}
     merged: list[ExpectedContact] = []
     asked = _Asked(intent, directory)
@@ -171,7 +170,7 @@ def _put_off(contact: ScheduledContact, task: Task, when: Sequence[tuple[str, da
     }
 
 
-def waits_for(
+def delayed_contact(
     intent: Intent, task: Task, directory: Snapshot, person: str, now: datetime
 ) -> ScheduledContact | None:
     """Contacts that waited for the person's working hours and are still to be sent."""
@@ -212,7 +211,7 @@ def preview(found: NamedPolicy, directory: Snapshot, at: datetime, workspace: st
     intent = Intent(
         id="", workspace=workspace, type="", requester=Requester(ActorKind.SYSTEM, ""), payload_digest="",
         plan_digest="", created_at=at, updated_at=at, plan=Plan((step,)), open=task,
-        stand_ins=directory.membership.stand_ins(named(step.task), at),
+        stand_ins=directory.membership.stand_ins(named(step.task), at), self_approval=directory.self_approval,
     )  # fmt: skip
     made = explain(intent, task, directory, at)
     policy = found.policy

@@ -17,7 +17,7 @@ from signoff.core.directory.roles import DECIDING
 from signoff.core.errors import Conflict, Gone, Invalid, Refused
 from signoff.core.ids import step_run_id
 from signoff.core.intent.answer_target import given, own_vote
-from signoff.core.intent.answering_rights import lets_requesters_decide, on_requesters_side
+from signoff.core.intent.answering_rights import answered_by, lets_requesters_decide, on_requesters_side
 from signoff.core.intent.authorization import may_cancel, meets_assurance
 from signoff.core.intent.commands import Answer
 from signoff.core.intent.contradictions import contradiction
@@ -357,8 +357,9 @@ def _snoozing(known: TaskContext, shown: Card, by_link: bool) -> dict[str, Any]:
     if task is None or person is None or by_link or not shown.may_answer:
         return {"snoozed_until": None, "snooze_times": ()}
     held = active_snooze(task, person.id)
-    answered = any(vote.person == person.id and vote.at_stage == task.stage for vote in task.votes)
-    offered = () if answered else snooze_times(person, known.now, ends_at(known.intent, task))
+    offered = (
+        () if person.id in answered_by(task) else snooze_times(person, known.now, ends_at(known.intent, task))
+    )
     return {
         "snoozed_until": held.until if held else None,
         "snooze_times": offered,

@@ -66,7 +66,7 @@ async def test_it_ends_with_the_second_person_for_what_is_asked_from_then_on(web
 
 async def test_a_policy_explains_what_a_request_made_now_would_allow(web: WebEnv) -> None:
     await of_one(web)
-    policy = {"name": "plain", "policy": {"approve": {"any": ["role:approver"]}}}
+    policy = {"name": "plain", "policy": {"approve": {"any": ["role:owner"]}}}
     assert (await web.post("/v1/policies", policy, "sam")).status == 200
     assert (await web.get("/v1/policies/plain/explain", "sam"))["self_approval"] is True
     await add(web, "bea")

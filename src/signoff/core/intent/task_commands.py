@@ -146,13 +146,9 @@ def _ground(tx: Transition, task: Task, names: Names | None = None) -> AnswerRig
     differ from the command's directory.
     """
     ground = answer_right(tx.actor, tx.intent, task)
-<<<<<<< HEAD
     if (
         ground is None
     ):  # authorize_command has checked this already; a rule that relies on another file checks again
-=======
-    if ground is None:  # authorize_command has looked already; a rule that relies on another file asks again
->>>>>>> d485c9a4 (Say once who has answered, and preview a policy by the rule in force)
         raise Forbidden("not_an_approver", "You are not among those who were asked.")
     if names is None and tx.membership is not None:
         names = tx.membership.active_people

@@ -21,11 +21,7 @@ log = logging.getLogger("signoff.sweeper")
 _AT_ONCE: Final = 1000
 _PAUSE: Final = 60.0
 _NOTED: Final = timedelta(minutes=5)
-<<<<<<< HEAD
-_SLACK: Final = timedelta(minutes=1)  # between two clocks that both run correctly
-=======
-_TOLERANCE: Final = timedelta(minutes=1)  # between two clocks that both run well
->>>>>>> d485c9a4 (Say once who has answered, and preview a policy by the rule in force)
+_TOLERANCE: Final = timedelta(minutes=1)  # between two clocks that both run correctly
 _FAR: Final = timedelta(days=1)
 _SHORT, _LONG = timedelta(minutes=10), timedelta(days=1)
 _NONE: Final = timedelta(0)

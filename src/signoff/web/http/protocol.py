@@ -1,10 +1,6 @@
-<<<<<<< HEAD
 """Uvicorn's HTTP protocol with limits: a request that ``connection_limits`` refuses is answered once, and the
 connection closed.
 """
-=======
-"""Uvicorn's HTTP protocol within limits: what ``connection_limits`` refuses is answered once, and then closed."""
->>>>>>> d485c9a4 (Say once who has answered, and preview a policy by the rule in force)
 
 import asyncio
 import logging

@@ -87,7 +87,7 @@ async def test_whoever_turns_it_on_keeps_it(web: WebEnv) -> None:
     assert [one["action"] for one in applied["changes"]] == ["change"], applied.text
     assert await states(web) == (True, "on")
     assert (await web.post("/v1/apply", ON, "sam"))["changed"] is False
-    assert "whoever asks may also approve here" in await add(web, "bea")
+    assert "self-approval is allowed here" in await add(web, "bea")
     assert await states(web) == (True, "on")
     assert await code(web, await asked(web)) == ""
     assert (await web.post("/v1/apply", {"workspace": {"self_approval": False}}, "sam")).status == 200

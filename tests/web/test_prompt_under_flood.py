@@ -118,7 +118,7 @@ async def test_no_cancel_and_revocation_are_answered_under_a_flood_of_one_key(
 ) -> None:
     web.state.admission = Admission(limits)
     await web.apply_workflow()
-    _, task = await web.ask(notify=["ann@acme.example"])
+    _, task = await web.ask()
     other, _ = await web.ask()
     keys = (await web.get("/v1/keys", "oscar"))["keys"]
     flooding = next(one["key_id"] for one in keys if "validator" in json.dumps(one))

@@ -1,9 +1,11 @@
 """What takes long is done beside the event loop: whoever else asks is answered meanwhile."""
 
 import asyncio
+import sys
 import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
+from types import FrameType
 from typing import Any
 
 from signoff.core.directory.actors import Actor, ActorKind
@@ -31,6 +33,45 @@ async def test_who_is_told_when_is_worked_out_beside_the_loop(web: WebEnv) -> No
     for act in acts:
         answer, times = await on_the_loop(act, of="_foretold")
         assert (answer.status, times) == (200, 0)
+
+
+async def test_many_people_are_listed_beside_the_loop(web: WebEnv) -> None:
+    assert (await web.post("/v1/apply", {"people": CROWD}, "oscar")).status == 200
+    ann = await reader(web, "ann")
+    acts: tuple[tuple[str, Callable[[], Awaitable[Answer | Shown]]], ...] = (
+        ("person_out", lambda: web.get("/v1/people", "ann")),
+        ("listed", lambda: ann.get("/people")),
+        ("render", lambda: ann.get("/people?q=p7")),
+        ("render", lambda: ann.get("/teams")),
+    )
+    for of, act in acts:
+        answer, times = await on_the_loop(act, of=of)
+        assert (answer.status, times) == (200, 0), of
+
+
+async def test_others_are_answered_between_the_entries_of_a_long_manifest(web: WebEnv) -> None:
+    manifest = {
+        "people": CROWD, "teams": {f"t{n}": {"members": list(CROWD)} for n in range(20)},
+        "policies": {f"p{n}": POLICY for n in range(20)},
+    }  # fmt: skip
+    entries, at_once = {"_person": 0, "_team": 0, "_policy": 0}, list[int]()
+
+    def called(frame: FrameType, event: str, _arg: object) -> None:
+        if event == "call" and frame.f_code.co_name in entries:
+            entries[frame.f_code.co_name] += 1
+
+    sys.setprofile(called)
+    try:
+        applying = asyncio.create_task(web.post("/v1/apply?dry_run=true", manifest, "oscar"))
+        while not applying.done():
+            before = sum(entries.values())
+            await asyncio.sleep(0)
+            at_once.append(sum(entries.values()) - before)
+    finally:
+        sys.setprofile(None)
+    assert applying.result().status == 200
+    assert min(entries.values()) >= 20
+    assert max(at_once) == 1
 
 
 async def test_of_one_actor_one_piece_of_work_is_done_at_a_time() -> None:

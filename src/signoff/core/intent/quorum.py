@@ -10,7 +10,7 @@ If several outcomes of a task mean approve, the quorum must agree on one of them
 outcome; the last one is the task's outcome.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -53,6 +53,31 @@ def tally(stage: Stage, at_stage: int, votes: tuple[Vote, ...], names: Names | N
         if no >= stage.reject_after or _enough(stage, _approvals(seats, vote.outcome)):
             return vote
     return None
+
+
+def passable(stage: Stage, votes: Sequence[Vote]) -> bool:
+    """Whether these approvals, one per voting seat, would pass the stage: ``tally`` of them, in one look."""
+    outcomes: dict[str, list[Vote]] = {}
+    for vote in votes:
+        outcomes.setdefault(vote.outcome, []).append(vote)
+    return any(_enough(stage, _as_many_as_matter(stage, yes)) for yes in outcomes.values())
+
+
+def _as_many_as_matter(stage: Stage, yes: list[Vote]) -> list[Vote]:
+    """For each approver entry as many as the stage needs: of so many, one is always left for it."""
+    if not stage.every:
+        return yes
+    kept: dict[int, Vote] = {}
+    room = dict.fromkeys(
+        (*stage.approvers, None), stage.votes_needed
+    )  # None: added by escalation, for any of them
+    for number, vote in enumerate(yes):
+        added = not vote.for_names.issubset(stage.approvers)
+        for entry in (None,) if added else vote.for_names:
+            if room[entry] > 0:
+                room[entry] -= 1
+                kept[number] = vote
+    return list(kept.values())
 
 
 class Count(msgspec.Struct, frozen=True):

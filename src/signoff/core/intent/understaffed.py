@@ -10,10 +10,10 @@ from signoff.core.intent import routing
 from signoff.core.intent.answering_rights import lets_requesters_decide, requesters_side, roster, stage_now
 from signoff.core.intent.eligibility import RUNNING_PARTIES, Membership
 from signoff.core.intent.model import Intent, Task, spec_of
-from signoff.core.intent.quorum import counts_toward_quorum, tally, voting_seat
+from signoff.core.intent.quorum import counts_toward_quorum, passable, voting_seat
 from signoff.core.intent.transition import Transition
 from signoff.core.intent.wake import escalation_at
-from signoff.core.plan.task_types import Ending, Meaning, Stage, Vote
+from signoff.core.plan.task_types import Ending, Meaning, Vote
 
 _OPENED: Final = (e.TaskOpened, e.StagePassed, e.Escalated)
 
@@ -37,13 +37,9 @@ def shortage(intent: Intent, task: Task, now: Membership) -> Shortage | None:
         rungs = spec.escalate[: task.escalated] if present else spec.escalate
         names = frozenset(stage.approvers or DECIDING_ROLES).union(*(rung.to for rung in rungs))
         votes = _possible(intent, task, number, names, now)
-        if not _passable(stage, number, votes):
+        if not passable(stage, votes):
             return Shortage(number, stage.votes_needed, len(votes))
     return None
-
-
-def _passable(stage: Stage, number: int, votes: tuple[Vote, ...]) -> bool:
-    return len(votes) >= stage.votes_needed and tally(stage, number, votes) is not None
 
 
 def _possible(

@@ -2,6 +2,7 @@
 nothing, each change with its author and the former value. A dry run returns the same comparison.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
@@ -152,16 +153,20 @@ class ManifestApplier:
         _refuse_twice(draft, manifest.people)
         for spec in manifest.people:
             _person(draft, spec)
+            await asyncio.sleep(0)  # who else asks is answered between any two entries
         for spec in manifest.people:  # delegates may be people of the same manifest
             _absences(draft, spec)
         _keep_an_owner(draft)
         for team in manifest.teams:
             _team(draft, team)
+            await asyncio.sleep(0)
         for policy in manifest.policies:
             _policy(draft, policy)
+            await asyncio.sleep(0)
         refuse_default(draft.before, draft.directory)
         for flow in manifest.workflows:
             await self._workflow(draft, flow)
+            await asyncio.sleep(0)
         if (
             manifest.workspace.protected
             and not draft.before.workspace.protected
@@ -216,8 +221,8 @@ class ManifestApplier:
         if present is not None and present.version == version:
             flow = present
         draft.note("workflow", template.intent_type, before, shown_flow(flow), flow)
-        draft.directory = replace(
-            draft.directory, workflows={**draft.directory.workflows, template.intent_type: flow}
+        draft.directory = draft.directory.but(
+            workflows={**draft.directory.workflows, template.intent_type: flow}
         )
 
 
@@ -255,7 +260,7 @@ def _settings(draft: ManifestDiff, manifest: Manifest) -> None:
     refuse_self_approval(draft.actor, draft.before, after)
     said = [_said_of(one, manifest.settings) for one in (space, after)]
     draft.note("workspace", space.name, said[0], said[1], after)
-    draft.directory = replace(draft.directory, workspace=after)
+    draft.directory = draft.directory.but(workspace=after)
 
 
 def _said_of(space: Workspace, names: Iterable[str]) -> dict[str, Any]:
@@ -301,7 +306,7 @@ def _person(draft: ManifestDiff, spec: PersonSpec) -> None:
             refuse_no_mailbox(after.mail_address, "addresses.email")
         _refuse_shared_mailbox(draft, after)
     draft.note("person", after.email, before, shown_person(after), after)
-    draft.directory = replace(draft.directory, people={**draft.directory.people, after.id: after})
+    draft.put_person(after)
 
 
 def _refuse_twice(draft: ManifestDiff, people: Sequence[PersonSpec]) -> None:
@@ -333,8 +338,7 @@ def _refuse_shared_mailbox(draft: ManifestDiff, person: Person) -> None:
 def _found(draft: ManifestDiff, who: str) -> Person | None:
     """The person with that address or id, active or not."""
     key = who.strip().removeprefix("person:")
-    by_email = (p for p in draft.directory.people.values() if p.email == key.lower())
-    return draft.directory.people.get(key) or next(by_email, None)
+    return draft.directory.anybody(key)
 
 
 def _absences(draft: ManifestDiff, spec: PersonSpec) -> None:
@@ -361,7 +365,7 @@ def _absences(draft: ManifestDiff, spec: PersonSpec) -> None:
     known = draft.before.people.get(person.id)
     if known is not None:
         refuse_new_delegate(draft.actor, draft.before, known, after)
-    draft.directory = replace(draft.directory, people={**draft.directory.people, after.id: after})
+    draft.put_person(after)
     if after == person:
         return
     # what is known of the person becomes part of this change
@@ -395,7 +399,7 @@ def _team(draft: ManifestDiff, spec: TeamSpec) -> None:
     team = Team(spec.name, members, rotation, draft.actor.workspace, draft.now)
     before = None if known is None else _shown_team(known)
     draft.note("team", spec.name, before, _shown_team(team), team)
-    draft.directory = replace(draft.directory, teams={**draft.directory.teams, spec.name: team})
+    draft.directory = draft.directory.but(teams={**draft.directory.teams, spec.name: team})
 
 
 def _shown_team(team: Team) -> Any:
@@ -438,8 +442,8 @@ def _policy(draft: ManifestDiff, spec: PolicySpec) -> None:
         else {"version": known.row.version, "source": json_value.decode(known.row.source)}
     )
     draft.note("policy", spec.name, before, {"version": version, "source": json_value.decode(source)}, row)
-    draft.directory = replace(
-        draft.directory, policies={**draft.directory.policies, spec.name: NamedPolicy(row, spec.policy)}
+    draft.directory = draft.directory.but(
+        policies={**draft.directory.policies, spec.name: NamedPolicy(row, spec.policy)}
     )
 
 

@@ -48,6 +48,7 @@ class ManifestDiff:
         self.planned: list[PlannedChange] = []
         self.entries: list[msgspec.Struct] = []
         self.plans: list[Plan] = []
+        self._people: dict[str, Person] | None = None
 
     def note(self, kind: str, name: str, before: Any, after: Any, entry: msgspec.Struct) -> None:
         """Add one entry; it is written only if it differs from the current one."""
@@ -57,6 +58,16 @@ class ManifestDiff:
         action = CREATE if before is None else CHANGE
         self.planned.append(PlannedChange(action, kind, name, before, after, entry))
         self.entries.append(entry)
+
+    def put_person(self, person: Person) -> None:
+        """The workspace with this person: what one costs does not depend on how many there are."""
+        if self._people is None:
+            self._people = dict(self.before.people)
+            self._by_email = dict(self.before.by_email)
+        self._people[person.id] = person
+        self._by_email[person.email] = person
+        self.directory = self.directory.but(people=self._people)
+        vars(self.directory)["by_email"] = self._by_email
 
     def fresh_id(self, prefix: str) -> str:
         return prefix + uuid7(int(self.now.timestamp() * 1000), secrets.token_bytes(10)).replace("-", "")

@@ -85,7 +85,7 @@ def subject_of(about: str, directory: Snapshot) -> str:
             hint=f"Write a kind and a name, such as policy:prod-change. Kinds: {', '.join(ABOUT)}; or workspace.",
         )  # fmt: skip
     if kind == "person" and not name.startswith("per_"):
-        person = next((p for p in directory.people.values() if p.email == name.lower()), None)
+        person = directory.by_email.get(name.lower())
         if person is None:
             raise _nothing(about)
         return person_subject(person.id)

@@ -15,7 +15,7 @@ from signoff.core.errors import Invalid
 from signoff.core.intent.answering_rights import answer_right, asked, lets_requesters_decide, requesters_side
 from signoff.core.intent.eligibility import named
 from signoff.core.intent.model import Intent, Task, spec_of
-from signoff.core.intent.quorum import tally
+from signoff.core.intent.quorum import passable
 from signoff.core.intent.wake import ends_at
 from signoff.core.plan.plan import Step
 from signoff.core.plan.task_types import Meaning, Stage, TaskSpec, Vote
@@ -59,7 +59,7 @@ def possible_approvers(
     """Whether enough distinct people could pass this stage."""
     able = eligible(stage, directory, barred, roster)
     votes = tuple(Vote(who, "approved", Meaning.APPROVES, for_names=names) for who, names in able.items())
-    return len(votes) >= stage.votes_needed and tally(stage, 0, votes) is not None
+    return passable(stage, votes)
 
 
 def barred_from(

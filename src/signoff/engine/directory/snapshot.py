@@ -5,7 +5,7 @@ are resolved here; docs/axp.md describes the order.
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import cached_property
 from time import monotonic
@@ -30,6 +30,16 @@ from signoff.engine.feed import Feed, directory_topic, session_topic
 from signoff.store.store import Store
 
 _FRESH_FOR: Final = 5.0
+# What is derived from a snapshot once, and from which parts of it.
+_DERIVED: Final = {
+    "by_email": {"people"},
+    "accounts": {"by_address"},
+    "active_people": {"people", "teams"},
+    "membership": {"people", "teams", "workspace"},
+    "_by_last_part": {"by_address"},
+    "_givers": {"people"},
+    "_teams_of": {"teams"},
+}
 
 
 class NamedPolicy(msgspec.Struct, frozen=True):
@@ -70,6 +80,17 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
     teams: dict[str, Team] = {}
     policies: dict[str, NamedPolicy] = {}
     discreet: bool = False
+
+    def but(self, **parts: Any) -> "Snapshot":
+        """The same with other parts. What was derived from the rest is not derived again: of a thousand policies that
+        are applied at once, each would cost as much as there are people.
+        """
+        other = replace(self, **parts)
+        known, fresh = vars(self), vars(other)
+        fresh.update(
+            (name, known[name]) for name, of in _DERIVED.items() if name in known and of.isdisjoint(parts)
+        )
+        return other
 
     def suggest(self, word: str, known: Collection[str]) -> str | None:
         """ "Did you mean ...?", for callers that may list the entries."""
@@ -123,7 +144,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
 
     def knows(self, actor_id: str) -> bool:
         """Whether a person, agent or service with this id exists."""
-        return actor_id in self.people or any(a.id == actor_id for a in self.by_address.values())
+        return actor_id in self.people or actor_id in self.accounts
 
     def names_of(self, person: Person) -> frozenset[str]:
         """The names that match this person in approver lists; none for an inactive person."""
@@ -135,15 +156,38 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
         return {}
 
     @cached_property
+    def by_email(self) -> dict[str, Person]:
+        """The people, active or not, by their address."""
+        return {p.email: p for p in reversed(self.people.values())}
+
+    @cached_property
+    def accounts(self) -> dict[str, Account]:
+        """The agents and services by their ids."""
+        return {a.id: a for a in reversed(self.by_address.values())}
+
+    @cached_property
+    def _teams_of(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for team in self.teams.values():
+            for member in dict.fromkeys(team.members):
+                found.setdefault(member, []).append(team.name)
+        return found
+
+    def teams_of(self, person_id: str) -> Sequence[str]:
+        """The names of the teams with this member."""
+        return self._teams_of.get(person_id, ())
+
+    @cached_property
     def active_people(self) -> dict[str, frozenset[str]]:
         """The names of each active person, by id."""
-        teams: dict[str, list[str]] = {}
-        for team in self.teams.values():
-            for member in team.members:
-                teams.setdefault(member, []).append(f"team:{team.name}")
         return {
             p.id: frozenset(
-                {p.id, p.email.lower(), *(f"role:{role}" for role in p.roles), *teams.get(p.id, ())}
+                {
+                    p.id,
+                    p.email.lower(),
+                    *(f"role:{role}" for role in p.roles),
+                    *(f"team:{team}" for team in self.teams_of(p.id)),
+                }
             )
             for p in self.people.values()
             if p.active
@@ -210,17 +254,19 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
     def person(self, name: str) -> Person | None:
         """The active person with that id or address."""
         name = name.strip().removeprefix("person:")
-        found = self.people.get(name) or next(
-            (p for p in self.people.values() if p.email == name.lower()), None
-        )
+        found = self.anybody(name)
         return found if found is not None and found.active else None
+
+    def anybody(self, name: str) -> Person | None:
+        """The person with that id or address, active or not."""
+        return self.people.get(name) or self.by_email.get(name.lower())
 
     def display(self, actor_id: str) -> str:
         """A display name for an actor; the id if nothing better is known."""
         person = self.people.get(actor_id)
         if person:
             return person.name or person.email
-        account = next((a for a in self.by_address.values() if a.id == actor_id), None)
+        account = self.accounts.get(actor_id)
         return (account.display_name or account.name) if account else actor_id
 
 
@@ -295,7 +341,7 @@ class DirectoryCache:
         key = await self._store.directory.key(actor.key) if actor.key else None
         revoked = actor.key != "" and (key is None or key.revoked_at is not None)
         if actor.kind is not ActorKind.PERSON:
-            account = next((a for a in directory.by_address.values() if a.id == actor.id), None)
+            account = directory.accounts.get(actor.id)
             if revoked or account is None or account.status != "active":
                 raise Unauthenticated("key_revoked", "This key was revoked, or its account is not active.")
             return replace(actor, as_of=directory.workspace.last_change)

@@ -115,7 +115,7 @@ class Keys:
                 key=key.id, as_of=snapshot.workspace.last_change,
             )  # fmt: skip
         else:
-            account = next((a for a in snapshot.by_address.values() if a.id == key.actor_id), None)
+            account = snapshot.accounts.get(key.actor_id)
             if account is None or account.status != "active":
                 raise Unauthenticated("key_revoked", "The account of this key is not active.")
             actor = Actor(

@@ -14,6 +14,7 @@ from signoff.core.formats.manifest import (
 from signoff.core.text.document_reader import document
 from signoff.engine.directory.eligible_people import known_person
 from signoff.engine.directory.snapshot import Snapshot
+from signoff.engine.off_loop import populous
 from signoff.notify.registry import personal_channels
 from signoff.web.http import bodies
 from signoff.web.http.call import Call
@@ -27,9 +28,13 @@ async def people(call: Call) -> wire.people.PeopleAnswer:
     """GET /v1/people"""
     authorize(call.actor, Action.READ_DIRECTORY)
     directory = await directory_of(call)
-    return wire.people.PeopleAnswer(
-        people=[_out(call, person, directory) for person in directory.people.values()]
-    )
+
+    def shown() -> wire.people.PeopleAnswer:
+        return wire.people.PeopleAnswer(
+            people=[_out(call, person, directory) for person in directory.people.values()]
+        )
+
+    return await call.state.aside.run(call.actor, shown) if populous(directory) else shown()
 
 
 def _out(call: Call, person: Person, directory: Snapshot) -> wire.people.PersonOut:
@@ -47,7 +52,7 @@ async def add_person(call: Call) -> wire.people.PersonAnswer:
     email = said.email.strip().lower()
     refuse_no_mailbox(email, "email")
     directory = await directory_of(call)
-    if any(person.email == email for person in directory.people.values()):
+    if email in directory.by_email:
         raise Conflict(
             "person_exists",
             f"{said.email[:255]} already exists.",
@@ -62,7 +67,7 @@ async def change_person(call: Call) -> wire.people.PersonAnswer:
     authorize(call.actor, Action.READ_DIRECTORY)
     directory = await directory_of(call)
     who = call.params["person_id"].strip().lower()
-    found = next((one for one in directory.people.values() if who in (one.id, one.email)), None)
+    found = directory.anybody(who)
     if found is None:
         raise NotFound("person_not_found", f"There is no person {who[:128]}.")
     return await _put_person(call, found.id, bodies.given(said))
@@ -73,7 +78,9 @@ async def _put_person(call: Call, who: str, said: dict[str, Any]) -> wire.people
     before = await directory_of(call)
     await call.state.manifests.apply(call.actor, Manifest(people=(spec,)))
     directory = await directory_of(call)
-    found = next(one for one in directory.people.values() if who.strip().lower() in (one.id, one.email))
+    found = directory.anybody(who.strip().lower())
+    if found is None:
+        raise NotFound("person_not_found", f"There is no person {who[:128]}.")
     warnings = await call.state.staffed.warnings(
         call.actor.workspace, before.membership, directory.membership
     )
@@ -151,9 +158,7 @@ async def _person_named(call: Call, who: str) -> Person:
     """The person with that id or address, active or not."""
     authorize(call.actor, Action.READ_DIRECTORY)
     wanted = who.strip().lower()
-    found = next(
-        (one for one in (await directory_of(call)).people.values() if wanted in (one.id, one.email)), None
-    )
+    found = (await directory_of(call)).anybody(wanted)
     if found is None:
         raise NotFound("person_not_found", f"There is no person {who[:128]}.")
     return found
@@ -187,7 +192,7 @@ async def _known(call: Call) -> str:
     if who == "me":
         return call.actor.id
     directory = await directory_of(call)
-    found = next((one.id for one in directory.people.values() if who in (one.id, one.email)), None)
+    found = directory.anybody(who)
     if found is None:
         raise NotFound("person_not_found", f"There is no person {who[:128]}.")
-    return found
+    return found.id

@@ -30,7 +30,7 @@ def person_out(person: Person, directory: Snapshot, now: datetime, whole: bool =
         name=person.name,
         roles=person.roles,
         active=person.active,
-        teams=[team.name for team in directory.teams.values() if person.id in team.members],
+        teams=list(directory.teams_of(person.id)),
         away=absence_at(person.absences, now) is not None,
         created_at=person.created_at,
     )

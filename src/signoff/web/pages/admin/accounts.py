@@ -153,7 +153,7 @@ async def _holder(request: PageRequest) -> Account | Person:
     kind, name = request.field("kind"), request.field("name").strip()
     directory = await request.state.directory.of(request.actor.workspace)
     if kind == ActorKind.PERSON.value:
-        person = next((p for p in directory.people.values() if p.email == name.lower()), None)
+        person = directory.by_email.get(name.lower())
         if person is None:
             said = f"No person has the address {name[:100]!r}."
             raise Invalid("person_not_found", said, field="name", hint="Add the person first.")

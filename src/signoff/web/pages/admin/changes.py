@@ -112,7 +112,7 @@ def href(kind: str, name: str, directory: Snapshot) -> str:
     """The page of the subject, "" if it has none."""
     match kind:
         case "person" | "slack":
-            person = next((p for p in directory.people.values() if p.email == name), None)
+            person = directory.by_email.get(name)
             return f"/people/{person.id}" if person else ""
         case "team" if name in directory.teams:
             return f"/teams/{name}"
@@ -141,5 +141,5 @@ def _readable(value: Any, directory: Snapshot) -> Any:
     if not isinstance(value, str) or not value.startswith(("per_", "sa_")):
         return value
     person = directory.people.get(value)
-    account = next((a for a in directory.by_address.values() if a.id == value), None)
+    account = directory.accounts.get(value)
     return person.email if person else (account.address or account.name) if account else value

@@ -23,6 +23,7 @@ from signoff.engine.delivery.recipients import preferred_channels
 from signoff.engine.directory.change_log import person_subject
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.identity.keys import key_creators
+from signoff.engine.off_loop import populous
 from signoff.notify.registry import label_of, link_text, personal_channels
 from signoff.web.http.call import Page
 from signoff.web.pages.admin import confirm_removal
@@ -51,29 +52,33 @@ async def people(request: PageRequest) -> Page:
 async def _people(request: PageRequest, refusal: Refused | None = None) -> Page:
     directory = await request.state.directory.of(request.actor.workspace)
     now, words = request.state.clock.now(), request.query.get("q", "").strip()[:200]
-    rows = [
-        {
-            "person": p,
-            "teams": _teams(p, directory),
-            "away": _away(absence_at(p.absences, now), now, p, directory),
-        }
-        for p in sorted(directory.people.values(), key=lambda p: (not p.active, (p.name or p.email).lower()))
-        if _fits(p, words, directory)
-    ]
+
+    def listed() -> list[dict[str, Any]]:
+        return [
+            {
+                "person": p,
+                "teams": directory.teams_of(p.id),
+                "away": _away(absence_at(p.absences, now), now, p, directory),
+            }
+            for p in sorted(
+                directory.people.values(), key=lambda p: (not p.active, (p.name or p.email).lower())
+            )
+            if _fits(p, words, directory)
+        ]
+
+    many = populous(directory)
+    rows = await request.state.aside.run(request.actor, listed) if many else listed()
     return await request.page(
-        "people.html", refusal.status if refusal is not None else 200, rows=rows, roles=ROLES, refusal=refusal, q=words,
+        "people.html", refusal.status if refusal is not None else 200, in_thread=many, rows=rows, roles=ROLES,
+        refusal=refusal, q=words,
         whole=permits(request.actor, Action.READ_ALL),
         posted=dict(request.form) if refusal is not None else {},
     )  # fmt: skip
 
 
 def _fits(person: Person, words: str, directory: Snapshot) -> bool:
-    hay = " ".join((person.name, person.email, *person.roles, *_teams(person, directory))).lower()
+    hay = " ".join((person.name, person.email, *person.roles, *directory.teams_of(person.id))).lower()
     return all(word in hay for word in words.lower().split())
-
-
-def _teams(person: Person, directory: Snapshot) -> list[str]:
-    return [team.name for team in directory.teams.values() if person.id in team.members]
 
 
 def _away(absence: Absence | None, now: datetime, person: Person, directory: Snapshot) -> Away | None:
@@ -99,7 +104,7 @@ async def add_person(request: PageRequest) -> Page:
     email, name = request.field("email").strip(), request.field("name").strip()[:255]
     try:
         directory = await request.state.directory.of(request.actor.workspace)
-        if any(person.email == email.lower() for person in directory.people.values()):
+        if email.lower() in directory.by_email:
             raise Conflict("person_exists", f"There is already a person with the address {email[:255]}.")
         await _wish(request, email, {"name": name, "roles": roles})
     except Refused as refusal:
@@ -147,7 +152,7 @@ async def _person(
         whole=permits(request.actor, Action.READ_PERSON, found),
         keys=await _own_keys(request) if own else [], secret=secret, surely=makes_own_key(request.actor),
         refusal=refusal, act=request.params.get("act", ""), posted=dict(request.form) if refusal is not None else {},
-        teams=_teams(found, directory), roles=ROLES, zones=sorted(available_timezones()), days=DAYS,
+        teams=directory.teams_of(found.id), roles=ROLES, zones=sorted(available_timezones()), days=DAYS,
         hours=hours_text(found.hours) if found.hours else "", order=order,
         channels={name: label_of(name) for name in known.names},
         addresses=_address_fields(found, known),

@@ -13,6 +13,7 @@ from signoff.core.formats.manifest import Manifest, read_team
 from signoff.core.plan.hours_reader import DAYS
 from signoff.core.text.document_reader import document
 from signoff.engine.directory.snapshot import Snapshot
+from signoff.engine.off_loop import populous
 from signoff.web.http.call import Page
 from signoff.web.pages.admin import confirm_removal
 from signoff.web.pages.admin.changes import about
@@ -47,7 +48,8 @@ async def _teams(request: PageRequest, refusal: Refused | None = None) -> Page:
         for team in sorted(directory.teams.values(), key=lambda team: team.name)
     ]
     return await request.page(
-        "teams.html", refusal.status if refusal is not None else 200, rows=rows, refusal=refusal,
+        "teams.html", refusal.status if refusal is not None else 200, in_thread=populous(directory), rows=rows,
+        refusal=refusal,
         posted=dict(request.form) if refusal is not None else {}, people=_people(directory),
         chosen=[v for n, v in request.form if n == "member"],
     )  # fmt: skip
@@ -66,7 +68,8 @@ async def _team(request: PageRequest, refusal: Refused | None = None) -> Page:
     turns = found.rotation
     chosen = [v for n, v in request.form if n == "member"] or [email_of(directory, m) for m in found.members]
     return await request.page(
-        "team.html", refusal.status if refusal is not None else 200, team=found, turns=_turns(found, directory, now),
+        "team.html", refusal.status if refusal is not None else 200, in_thread=populous(directory), team=found,
+        turns=_turns(found, directory, now),
         members=[(m, directory.display(m)) for m in found.members], people=_people(directory), chosen=chosen,
         order=[email_of(directory, person) for person in turns.order] if turns else [], days=DAYS,
         zones=sorted(available_timezones()), refusal=refusal,

@@ -1,0 +1,94 @@
+"""What a workspace of thousands costs: as much as is asked of it, and not a product of its people and its teams."""
+
+from functools import cached_property
+from typing import Any
+
+from signoff.core.directory.actors import Actor, ActorKind
+from signoff.core.directory.model import Account, Person, Team, Workspace
+from signoff.core.intent.quorum import passable
+from signoff.core.plan.task_types import Stage
+from signoff.engine.admin.manifest_diff import ManifestDiff
+from signoff.engine.directory import snapshot
+from signoff.engine.directory.eligible_people import possible_approvers
+from signoff.engine.directory.snapshot import Snapshot
+from tests.builders import START, WORKSPACE
+from tests.core.asking import vote
+from tests.work import calls
+
+SPACE = Workspace(WORKSPACE, "acme", "prod", False, START)
+
+
+def person(number: int) -> Person:
+    return Person(f"per_{number}", WORKSPACE, f"p{number}@acme.example", "", ("approver",), START)
+
+
+def crowd(size: int) -> Snapshot:
+    people = {one.id: one for one in map(person, range(size))}
+    teams = {f"t{n}": Team(f"t{n}", tuple(list(people)[n : n + 3])) for n in range(size // 10)}
+    return Snapshot(SPACE, {}, {}, people, {}, teams)
+
+
+def test_each_derived_value_is_known_to_be_derived() -> None:
+    kept = {name for name, value in vars(Snapshot).items() if isinstance(value, cached_property)}
+    assert kept - {"made", "_discreet"} == set(snapshot._DERIVED)
+
+
+def test_a_directory_with_another_part_says_what_one_read_anew_would_say() -> None:
+    before = crowd(40)
+    names = [name for name in snapshot._DERIVED if name != "membership"]
+    for name in names:
+        getattr(before, name)
+    bot = Account(
+        "sa_1", WORKSPACE, ActorKind.AGENT.value, "bot", "bot", "agent://acme/prod/bot", "", "", "poll", "", "",
+        "active", "per_1", START, START,
+    )  # fmt: skip
+    parts: tuple[dict[str, Any], ...] = (
+        {"people": {**before.people, "per_0": person(77)}},
+        {"teams": {"t1": Team("t1", ("per_9",))}},
+        {"by_address": {bot.address: bot}},
+        {"workspace": SPACE},
+        {"policies": {}},
+    )
+    for part in parts:
+        other, fresh = before.but(**part), Snapshot(SPACE, *(
+            part.get(name, getattr(before, name)) for name in ("by_address", "by_name", "people", "workflows", "teams")
+        ))  # fmt: skip
+        assert [getattr(other, name) for name in names] == [getattr(fresh, name) for name in names], part
+        assert other.membership.active_people == fresh.active_people
+
+
+def test_people_that_a_manifest_adds_are_found_and_change_nothing_that_is_held() -> None:
+    directory = crowd(20)
+    draft = ManifestDiff(Actor(ActorKind.PERSON, "per_0", WORKSPACE), directory, START)
+    draft.put_person(person(99))
+    draft.put_person(person(98))
+    assert [draft.directory.anybody(f"p{n}@acme.example") for n in (98, 99)] == [person(98), person(99)]
+    assert directory.anybody("p99@acme.example") is None
+    assert "per_99" not in directory.people
+
+
+def test_each_of_many_is_looked_up_at_the_same_cost() -> None:
+    def cost(size: int) -> int:
+        directory = crowd(size)
+        vars(directory)["by_email"], vars(directory)["_teams_of"] = directory.by_email, directory._teams_of
+        return calls(lambda: (directory.person(f"p{size - 1}@acme.example"), directory.teams_of("per_5")))
+
+    assert cost(2000) == cost(20)
+
+
+def test_a_stage_of_each_is_judged_in_one_look() -> None:
+    directory = crowd(400)
+    stage = Stage(("role:approver", "per_399"), every=True)
+    assert calls(lambda: possible_approvers(stage, directory), of="_covered") == 1
+    assert possible_approvers(stage, directory)
+    assert not possible_approvers(stage, directory, barred={"per_399"})
+
+
+def test_of_each_entry_as_many_are_looked_at_as_may_be_taken_by_others() -> None:
+    stage = Stage(("a", "b", "c"), every=True)
+    crowded = [vote(f"p{n}", "a", "b") for n in range(9)]
+    assert not passable(stage, crowded)
+    assert not passable(stage, crowded[:2])
+    assert passable(stage, [*crowded, vote("last", "c")])
+    assert passable(stage, [*crowded, vote("added", "role:owner")])  # by escalation: for any entry
+    assert not passable(stage, [vote("one", "a"), vote("two", "b"), vote("three", "c", outcome="other")])

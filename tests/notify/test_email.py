@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from signoff.core.directory.model import Person
 from signoff.core.errors import Invalid
 from signoff.core.intent import commands as c
 from signoff.engine.clock import FixedClock
@@ -247,6 +248,21 @@ async def test_starttls_and_a_login_and_no_mail_without_them(
                 assert "s3cret" not in waiting.last_error
                 assert "guess" not in waiting.last_error
     assert (len(server.mails), plain.mails) == (1, [])
+
+
+async def test_whom_of_many_a_task_asks_is_worked_out_beside_the_loop(
+    store: Store, clock: FixedClock
+) -> None:
+    """Each of thousands is judged among the thousands who were asked: half a second for 5,000, for each request."""
+    crowd = [
+        Person(f"per_{n}", WORKSPACE, f"p{n}@acme.example", "", ("viewer",), clock.now()) for n in range(60)
+    ]
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        await store.people.save(crowd)
+        await env.submit(asked("per_ann", "per_otto"))
+        _, times = await on_the_loop(env.outbox.once, of="recipients_of")
+        await env.carry()
+    assert (len(server.mails), times) == (2, 0)
 
 
 async def test_a_crash_between_given_and_noted_sends_the_same_message_id_again_and_nothing_else_twice(

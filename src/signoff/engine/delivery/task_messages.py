@@ -6,6 +6,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from msgspec.structs import replace
@@ -49,7 +50,7 @@ from signoff.engine.directory.contact_schedule import delayed_contact
 from signoff.engine.directory.snapshot import DirectoryCache, Snapshot
 from signoff.engine.identity.rate_limit import Limit
 from signoff.engine.identity.sessions import TASK_LINK, Sessions
-from signoff.engine.off_loop import Aside
+from signoff.engine.off_loop import Aside, populous
 from signoff.notify.channel import NO_CHANNEL, NotSent
 from signoff.notify.personal_message import ACTION_REQUIRED, PersonalMessage
 from signoff.store.store import Store
@@ -115,16 +116,22 @@ class TaskMessages(Sender[PersonNotification]):
                 reach[row.workspace] = await self._channels.addresses(self._store, directory)
             asked = await self._asked(notification) if notification.kind is NotificationKind.DECIDED else []
             commenters = await self._commenters(notification)
-            people = recipients_of(
-                notification, stored.intent, asked, directory, reach[row.workspace], commenters
+            made = partial(
+                self._expanded, item, stored.intent, asked, directory, reach[row.workspace], commenters
             )
-            alarm = (
-                [_nobody_reached(row, self._clock.now())]
-                if unreached(notification, stored.intent, directory)
-                else []
-            )
-            expansions.append(self._expansion(row, notification, people, alarm, reach[row.workspace]))
+            # Each of thousands is judged among thousands who were pinned.
+            expansions.append(await self._aside.run("recipients", made) if populous(directory) else made())
         await self._store.messages.expand(expansions)
+
+    def _expanded(
+        self, item: PeopleNotification, intent: Intent, asked: SentMessages, directory: Snapshot, reach: Reach,
+        commenters: set[str],
+    ) -> ExpandedNotification:  # fmt: skip
+        row, notification = item.row, item.notification
+        people = recipients_of(notification, intent, asked, directory, reach, commenters)
+        lost = unreached(notification, intent, directory)
+        alarm = [_nobody_reached(row, self._clock.now())] if lost else []
+        return self._expansion(row, notification, people, alarm, reach)
 
     def _expansion(
         self,

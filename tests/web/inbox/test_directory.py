@@ -140,7 +140,7 @@ async def test_a_wrong_entry_is_said_beside_the_form(web: WebEnv) -> None:
         (
             "leave",
             {"from": "2026-03-02", "until": "2026-03-03", "delegate": "ann@acme.example"},
-            "somebody else",
+            "another person",
         ),
     ):
         answer = await ann.post(f"{ANN}/{act}", [*fields.items()])

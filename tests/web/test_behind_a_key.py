@@ -52,7 +52,7 @@ async def test_it_links_no_chat_account(web: WebEnv, dave: str) -> None:
     env = web.env
     chat = Chat("slack", env.engine, env.store, env.keys, env.directory, web.clock)
     minted = await web.actor(await with_a_key_that_dave_made(web, "ann"))
-    with pytest.raises(Forbidden, match="somebody else made"):
+    with pytest.raises(Forbidden, match="someone else created"):
         await chat.code(minted)
     await chat.link("T1", "UANN", (await chat.code(await web.actor("ann"))).text)  # but her own does
     web.clock.move(timedelta(seconds=1))

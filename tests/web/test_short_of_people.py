@@ -51,7 +51,7 @@ async def test_the_last_one_leaves_and_it_is_said_and_it_ends(web: WebEnv) -> No
     intent_id = await gate(web, "one")
     [warning] = (await without(web))["warnings"]
     assert intent_id[:-4] in warning
-    assert "stage 1 takes 1, nobody left" in warning
+    assert "stage 1 needs 1, nobody eligible left" in warning
     short = await web.get("/v1/tasks/understaffed", "oscar")
     assert [(one["needed"], one["remaining"]) for one in short["tasks"]] == [(1, 0)]
     await settled(web)
@@ -69,7 +69,7 @@ async def test_two_of_two_when_one_leaves_the_team(web: WebEnv) -> None:
     dry = await web.post("/v1/apply?dry_run=true", {"teams": {"sre": team}}, "oscar")
     assert len(dry["warnings"]) == 1
     [warning] = (await web.call("PUT", "/v1/teams/sre", team, "oscar"))["warnings"]
-    assert "takes 2, 1 left" in warning
+    assert "needs 2, 1 eligible left" in warning
     await settled(web)
     assert (await web.get(f"/v1/intents/{intent_id}"))["intent"]["ending"] == "undeliverable"
 
@@ -94,7 +94,7 @@ async def test_the_ladder_moves_on_at_once_past_whoever_is_gone_too(web: WebEnv)
 async def test_a_later_stage_that_nobody_is_left_for_ends_it_too(web: WebEnv) -> None:
     intent_id = await gate(web, "later")
     [warning] = (await without(web))["warnings"]
-    assert "stage 2 takes 1" in warning
+    assert "stage 2 needs 1" in warning
     await settled(web)
     assert (await web.get(f"/v1/intents/{intent_id}"))["intent"]["ending"] == "undeliverable"
 

@@ -48,7 +48,7 @@ async def test_a_workflow_whose_agent_nobody_runs_is_warned_of(web: WebEnv) -> N
     for path in ("/v1/workflows?dry_run=true", "/v1/workflows"):
         answer = await web.post(path, TYPO, "oscar")
         assert answer["warnings"] == [
-            "step 'c' will wait. No worker has ever asked for its work for work as agent://acme/prod/validtor."
+            "step 'c' will wait. No worker has ever asked for the work of agent://acme/prod/validtor."
         ]
     await web.post("/v1/agents/validtor/deliveries/claim", {}, "oscar")
     assert (await web.post("/v1/workflows", TYPO, "oscar"))["warnings"] == []
@@ -115,5 +115,5 @@ async def test_the_file_of_all_is_told_of_agents_that_nobody_works_as(web: WebEn
     for path in ("/v1/apply?dry_run=true", "/v1/apply"):
         answer = await web.post(path, {"workflows": [flow]}, "oscar")
         assert answer["warnings"] == [
-            "step 'c' will wait. No worker has ever asked for its work for work as agent://acme/prod/validtor."
+            "step 'c' will wait. No worker has ever asked for the work of agent://acme/prod/validtor."
         ]

@@ -39,7 +39,7 @@ async def test_the_input_of_a_later_step_and_its_agent_are_on_the_page(web: WebE
 async def test_that_nobody_works_as_the_agent_is_on_the_card_the_receipt_and_the_request(web: WebEnv) -> None:
     task_id = await scenario(web, APPLY)
     intent_id = task_id[:-4] + "0000"
-    absent = "No worker has ever asked for its work for work as agent://elsewhere/prod/runner."
+    absent = "No worker has ever asked for the work of agent://elsewhere/prod/runner."
     ann = await reader(web, "ann")
     assert absent in (await ann.get(f"/tasks/{task_id}")).text
     assert (await web.answer(task_id)).status == 200

@@ -6,7 +6,7 @@ answer at most once per keyword that applies to it.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from fractions import Fraction
 from typing import Any, Final
@@ -88,8 +88,8 @@ class Form:
     """One schema, parsed: its constraints on a value."""
 
     __slots__ = (
-        "additional", "allowed", "bounds", "counts", "format", "items", "properties", "required", "types", "unique",
-        "words",
+        "additional", "allowed", "bounds", "choices", "counts", "format", "items", "properties", "required", "types",
+        "unique", "words",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -99,6 +99,7 @@ class Form:
         self.additional = True
         self.items: Form | None = None
         self.allowed: frozenset[bytes] | None = None
+        self.choices: Sequence[Any] = ()
         self.words = ""
         self.format = ""
         self.unique = False
@@ -189,7 +190,7 @@ def read_form(schema: Any, path: str = "") -> Form:
     form.required = _names(schema, path)
     form.additional = _flag(schema, "additionalProperties", path, True)
     form.unique = _flag(schema, "uniqueItems", path, False)
-    form.allowed, form.words = _choices(schema, path)
+    form.allowed, form.choices, form.words = _choices(schema, path)
     form.format = _format(schema, path)
     form.counts = {name: _count(schema[name], _at(path, name)) for name in _COUNTS if name in schema}
     form.bounds = {name: _bound(schema[name], _at(path, name)) for name in _BOUNDS if name in schema}
@@ -207,9 +208,7 @@ def read_form(schema: Any, path: str = "") -> Form:
 
 def unfillable(form: Form, path: str = "") -> tuple[str, str] | None:
     """(path, why) if no value can ever be valid: then nobody could submit the form. None if some value may be."""
-    if form.allowed is not None and not any(
-        not form.faults(msgspec.json.decode(key)) for key in form.allowed
-    ):
+    if form.allowed is not None and not any(not form.faults(value) for value in form.choices):
         return _at(path, "enum"), "allows no value that the other keywords allow"
     if not form.types or "object" in form.types:
         found = _unfillable_object(form, path)
@@ -296,10 +295,10 @@ def _flag(schema: Mapping[str, Any], name: str, path: str, otherwise: bool) -> b
     return given
 
 
-def _choices(schema: Mapping[str, Any], path: str) -> tuple[frozenset[bytes] | None, str]:
-    """(the values allowed, as keys; the same as text)"""
+def _choices(schema: Mapping[str, Any], path: str) -> tuple[frozenset[bytes] | None, Sequence[Any], str]:
+    """(the values allowed, as keys; the values; the same as text)"""
     if "enum" not in schema and "const" not in schema:
-        return None, ""
+        return None, (), ""
     values = schema.get("enum", [schema.get("const")])
     if not isinstance(values, list) or not values:
         raise FormError(_at(path, "enum"), "must be a list of at least one value")
@@ -308,7 +307,7 @@ def _choices(schema: Mapping[str, Any], path: str) -> tuple[frozenset[bytes] | N
         allowed &= {_key(schema["const"])}
         values = [schema["const"]]
     shown = ", ".join(_show(value) for value in values[:10])
-    return allowed, shown + (f" or {len(values) - 10} more" if len(values) > 10 else "")
+    return allowed, values, shown + (f" or {len(values) - 10} more" if len(values) > 10 else "")
 
 
 def _format(schema: Mapping[str, Any], path: str) -> str:

@@ -56,3 +56,11 @@ def test_a_key_that_stands_twice_among_thousands_is_found_in_one_pass() -> None:
         unique([(Counted(key), 1) for key in [*keys, keys[-1]]])
     assert twice.value.key == keys[-1]
     assert Counted.looks < 8 * len(keys)
+
+
+@pytest.mark.parametrize(
+    ("raw", "depth"), [(b"[[" + b"[" * 4 + b"]" * 4, 6), (b"[[[[]]]][[", 4), (b"[{}][[[{", 4)]
+)
+def test_the_depth_of_text_that_is_not_complete(raw: bytes, depth: int) -> None:
+    assert too_deep(raw, depth - 1)
+    assert not too_deep(raw, depth)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from signoff.core.directory.mailboxes import is_mailbox, mailbox_key
+from signoff.core.directory.mailboxes import is_mailbox, mailbox_key, refuse_no_mailbox
+from signoff.core.errors import Invalid
 
 
 @pytest.mark.parametrize(
@@ -46,3 +47,10 @@ def test_the_two_spellings_of_an_international_domain_are_one_mailbox() -> None:
         "аnn@acme.example"
     )  # a Cyrillic letter: another mailbox
     assert mailbox_key("ann@" + "x" * 80 + ".example") == "ann@" + "x" * 80 + ".example"
+
+
+def test_what_is_no_mailbox_is_refused_by_its_field() -> None:
+    refuse_no_mailbox("ann@acme.example", "email")
+    with pytest.raises(Invalid) as met:
+        refuse_no_mailbox("ann@acme.example,bob@acme.example", "people[0].email")
+    assert (met.value.code, met.value.field) == ("invalid_email", "people[0].email")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signoff.core.intent.quorum import count, counts_toward_quorum, tally, voting_seat
+from signoff.core.intent.quorum import count, counts_toward_quorum, passable, tally, voting_seat
 from signoff.core.plan.task_types import Meaning, Stage
 from tests.core.asking import vote
 
@@ -209,3 +209,24 @@ def test_nothing_is_missing_only_where_the_votes_pass_the_stage(people: list[str
     assert (count(stage, 0, votes, None, "yes").missing == 0) <= (tally(stage, 0, votes) is not None)
     if tally(stage, 0, votes) is None:
         assert count(stage, 0, votes, None, "yes").missing > 0
+
+
+ENTRIES = st.sets(st.sampled_from(["a", "b", "c", "added"]), min_size=1, max_size=3)
+
+
+@given(
+    st.lists(ENTRIES, max_size=9),
+    st.integers(1, 5),
+    st.booleans(),
+    st.lists(st.sampled_from("xy"), max_size=9),
+)
+def test_whether_these_approvals_would_pass_is_what_the_tally_says(
+    held: list[set[str]], need: int, every: bool, words: list[str]
+) -> None:
+    """Asked at once of very many, and only of as many as matter."""
+    stage = Stage(("a", "b", "c"), need=need, every=every)
+    votes = [
+        vote(f"p{number}", *sorted(entries), outcome=word)
+        for number, (entries, word) in enumerate(zip(held, [*words, *"x" * 9], strict=False))
+    ]
+    assert passable(stage, votes) == (tally(stage, 0, tuple(votes)) is not None)

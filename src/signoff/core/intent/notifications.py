@@ -68,13 +68,10 @@ class Notification(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw
 ADMINS: Final = ("role:owner", "role:admin")
 
 
-# What happens in every approval and concerns nobody outside; ``_fields`` says so too, for every event there is.
-_SILENT: Final = frozenset({e.Created, e.Claimed, e.Reported, e.Answered})
-
-
 def notifications_of(before: Intent | None, fact: e.Fact, after: Intent) -> list[Notification]:
     """The notifications that one fact implies; ``before`` and ``after`` are the intent around it."""
-    if type(fact.event) in _SILENT or (fields := _fields(before, fact, after)) is None:
+    fields = _fields(before, fact, after)
+    if fields is None:
         return []
     notification = Notification(
         intent=after.id,

@@ -236,7 +236,7 @@ def test_doctor_says_what_is_wrong_and_what_is_allowed(run: Run, stub: Stub) -> 
 
 @pytest.mark.parametrize(
     ("setting", "level", "words"),
-    [("alone", "note", "ends when a second person is added"), ("on", "warning", "for trying out")],
+    [("alone", "note", "ends when a second person is added"), ("on", "warning", "for trials only")],
 )
 def test_doctor_says_which_self_approval_holds(
     run: Run, stub: Stub, setting: str, level: str, words: str

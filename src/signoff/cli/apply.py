@@ -46,7 +46,7 @@ def apply(session: Remote, file: str, dry_run: bool, yes: bool) -> None:
     try:
         applied = directory.apply(document, seen=planned.get("seen") or None)
     except Conflict as refused:
-        if refused.code in _STALE:  # what it would do now, for whoever decides whether to apply that
+        if refused.code in _STALE:  # what it would do now, for the person who decides again
             session.show(_lines(directory.apply(document, dry_run=True), session.out), yes)
         raise
     if proposal := applied.get("proposal"):

@@ -94,7 +94,7 @@ def _self_approval(me: "Me") -> DoctorCheck:
             "self-approval",
             "You may approve what you ask for. It ends when a second person is added.",
         )
-    found = "In this workspace whoever asks may also approve. That is for trying out, not for work."
+    found = "In this workspace people may approve their own requests. That is for trials only."
     return DoctorCheck(
         "warning", "self-approval", found,
         "Apply workspace: {self_approval: false}, or say it in the policies of what matters.",
@@ -150,11 +150,11 @@ def _agents(session: Remote) -> Iterator[DoctorCheck]:
             )
             continue
         found = (
-            "No worker has ever asked for its work"
+            f"No worker has ever asked for the work of {agent}"
             if seen == "never"
-            else f"No worker is active (last {seen})"
+            else f"No worker of {agent} is active (last {seen})"
         )
-        found += f" for work as {agent}, which has steps in {', '.join(sorted(names))}."
+        found += f", which has steps in {', '.join(sorted(names))}."
         yield DoctorCheck(
             "warning", f"agent {agent}", visible(found), "Start it, or correct its name in the workflow."
         )

@@ -1,5 +1,5 @@
 """Mailboxes: which addresses are the same one. A quorum needs different people, and two addresses of one mailbox are
-most likely one person: whoever reads it signs in as both.
+most likely one person: its reader can sign in as both.
 """
 
 import re

@@ -3,6 +3,8 @@
 from functools import cached_property
 from typing import Any
 
+from msgspec.structs import replace
+
 from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.directory.model import Account, Person, Team, Workspace
 from signoff.core.intent.quorum import passable
@@ -65,6 +67,34 @@ def test_people_that_a_manifest_adds_are_found_and_change_nothing_that_is_held()
     assert [draft.directory.anybody(f"p{n}@acme.example") for n in (98, 99)] == [person(98), person(99)]
     assert directory.anybody("p99@acme.example") is None
     assert "per_99" not in directory.people
+
+
+def test_a_mailbox_that_somebody_reads_is_found_before_and_after_a_change() -> None:
+    before = crowd(20)
+    directory = before.but(people={**before.people, "per_5": replace(person(5), active=False)})
+    draft = ManifestDiff(Actor(ActorKind.PERSON, "per_0", WORKSPACE), directory, START)
+    twin = replace(person(98), email="P3@ACME.example.")
+    assert draft.with_same_mailbox(twin) == person(3)
+    assert draft.with_same_mailbox(person(3)) is None
+    draft.put_person(replace(person(3), active=False))
+    assert draft.with_same_mailbox(twin) is None
+    draft.put_person(twin)
+    assert draft.with_same_mailbox(person(3)) == twin
+    draft.put_person(person(5))  # was inactive when the others were read
+    assert draft.with_same_mailbox(replace(twin, email="P5@acme.example")) == person(5)
+    draft.put_person(replace(twin, email="other@acme.example"))
+    assert draft.with_same_mailbox(person(3)) is None
+
+
+def test_the_mailboxes_of_many_are_read_once_for_a_manifest() -> None:
+    draft = ManifestDiff(Actor(ActorKind.PERSON, "per_0", WORKSPACE), crowd(200), START)
+
+    def add() -> None:
+        for number in range(300, 330):
+            assert draft.with_same_mailbox(person(number)) is None
+            draft.put_person(person(number))
+
+    assert calls(add, of="mailbox_key") < 2 * 200 + 30 * 6
 
 
 def test_each_of_many_is_looked_up_at_the_same_cost() -> None:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.directory.agent_address import is_internal
 from signoff.core.directory.authorization import ADMINS, Action, authorize
-from signoff.core.directory.mailboxes import mailbox_key, refuse_no_mailbox
+from signoff.core.directory.mailboxes import refuse_no_mailbox
 from signoff.core.directory.model import (
     DirectoryChange,
     NamedWorkflow,
@@ -325,14 +325,12 @@ def _refuse_twice(draft: ManifestDiff, people: Sequence[PersonSpec]) -> None:
 
 def _refuse_shared_mailbox(draft: ManifestDiff, person: Person) -> None:
     """Raise Invalid if another person has the same mailbox: who reads it would sign in as both, and count twice."""
-    own = {mailbox_key(address) for address in (person.email, person.mail_address)}
-    for other in draft.directory.people.values():
-        apart = other.id == person.id or not other.active
-        if not apart and not own.isdisjoint(map(mailbox_key, (other.email, other.mail_address))):
-            raise Invalid(
-                "mailbox_taken", f"{person.mail_address} is the mailbox of {other.email}, who would count twice.",
-                field="people", hint="Give each person a mailbox of their own, or use the one person.",
-            )  # fmt: skip
+    other = draft.with_same_mailbox(person)
+    if other is not None:
+        raise Invalid(
+            "mailbox_taken", f"{person.mail_address} is the mailbox of {other.email}, who would count twice.",
+            field="people", hint="Give each person a mailbox of their own, or use the one person.",
+        )  # fmt: skip
 
 
 def _found(draft: ManifestDiff, who: str) -> Person | None:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from signoff.core.directory.actors import Actor, ActorKind
+from signoff.core.directory.mailboxes import mailbox_key
 from signoff.core.directory.model import DirectoryChange, Person
 from signoff.core.ids import uuid7
 from signoff.core.plan.plan import Plan
@@ -38,6 +39,10 @@ class PlannedChange(msgspec.Struct, frozen=True):
     entry: msgspec.Struct
 
 
+def _mailboxes(person: Person) -> set[str]:
+    return {mailbox_key(address) for address in (person.email, person.mail_address)}
+
+
 class ManifestDiff:
     """The workspace after the entries so far; nothing is written yet."""
 
@@ -49,6 +54,7 @@ class ManifestDiff:
         self.entries: list[msgspec.Struct] = []
         self.plans: list[Plan] = []
         self._people: dict[str, Person] | None = None
+        self._by_mailbox: dict[str, dict[str, Person]] | None = None
 
     def note(self, kind: str, name: str, before: Any, after: Any, entry: msgspec.Struct) -> None:
         """Add one entry; it is written only if it differs from the current one."""
@@ -64,10 +70,29 @@ class ManifestDiff:
         if self._people is None:
             self._people = dict(self.before.people)
             self._by_email = dict(self.before.by_email)
+        if self._by_mailbox is not None:
+            known = self._people.get(person.id)
+            for key in _mailboxes(known) if known else ():
+                self._by_mailbox.get(key, {}).pop(person.id, None)
+            self._index(self._by_mailbox, person)
         self._people[person.id] = person
         self._by_email[person.email] = person
         self.directory = self.directory.but(people=self._people)
         vars(self.directory)["by_email"] = self._by_email
+
+    def with_same_mailbox(self, person: Person) -> Person | None:
+        """Another active person who reads one of this person's mailboxes."""
+        if self._by_mailbox is None:
+            self._by_mailbox = {}
+            for one in self.directory.people.values():
+                self._index(self._by_mailbox, one)
+        readers = (self._by_mailbox.get(key, {}) for key in _mailboxes(person))
+        return next((one for found in readers for one in found.values() if one.id != person.id), None)
+
+    @staticmethod
+    def _index(by_mailbox: dict[str, dict[str, Person]], person: Person) -> None:
+        for key in _mailboxes(person) if person.active else ():
+            by_mailbox.setdefault(key, {})[person.id] = person
 
     def fresh_id(self, prefix: str) -> str:
         return prefix + uuid7(int(self.now.timestamp() * 1000), secrets.token_bytes(10)).replace("-", "")

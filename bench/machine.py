@@ -25,7 +25,7 @@ def describe(folder: Path) -> list[str]:
 
 
 def _build() -> str:
-    """How the interpreter was built: one without PGO takes up to a quarter more time for everything."""
+    """How the interpreter was built: one without PGO takes more time for everything."""
     said = str(sysconfig.get_config_var("CONFIG_ARGS") or "")
     return "with PGO" if "--enable-optimizations" in said else "without PGO"
 

@@ -28,13 +28,6 @@ def test_a_moment_is_read_in_utc_and_needs_a_zone() -> None:
     assert (refusal.value.code, refusal.value.field) == ("zone_required", "until")
 
 
-def test_a_duration_that_must_be_there() -> None:
-    assert Fields({"after": "5m"}, "remind").need_duration("after") == timedelta(minutes=5)
-    with pytest.raises(Invalid) as refusal:
-        Fields({}, "remind").need_duration("after")
-    assert (refusal.value.code, refusal.value.field) == ("missing_field", "remind.after")
-
-
 def test_a_table_of_structs_is_read_entry_by_entry() -> None:
     assert read_struct(Limits, Fields({"of": {"a": {"most": 3}, "b": {}}})) == Limits(
         {"a": Limit(3), "b": Limit()}

@@ -4,6 +4,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from tests.web.inbox.reading import reader
 from tests.web.web_env import ELSEWHERE, PLAIN, WebEnv
 
 ON = {"workspace": {"self_approval": True}}
@@ -62,6 +63,16 @@ async def test_it_ends_with_the_second_person_for_what_is_asked_from_then_on(web
     assert (await web.get(f"/v1/tasks/{before}/explain", "sam"))["self_approval"] is True
     assert await code(web, before) == ""
     assert await web.env.findings() == []
+
+
+async def test_the_page_that_adds_the_second_person_says_that_it_ends(web: WebEnv) -> None:
+    await of_one(web)
+    sam = await reader(web, "sam")
+    added = await sam.post("/people", email="bea@other.example", role="member")
+    assert added.status == 200
+    assert "From now on nobody decides their own requests" in added.text
+    again = await sam.post("/people", email="carl@other.example", role="member")
+    assert (again.status, again.where) == (303, "/people")
 
 
 async def test_a_policy_explains_what_a_request_made_now_would_allow(web: WebEnv) -> None:

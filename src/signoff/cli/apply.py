@@ -9,7 +9,7 @@ import click
 
 from signoff.cli.commands import RemoteCommand
 from signoff.cli.documents import read_document
-from signoff.cli.output import Output, as_moment
+from signoff.cli.output import as_moment
 from signoff.cli.people import warned
 from signoff.cli.session import Remote
 from signoff.cli.text_safety import visible
@@ -39,15 +39,15 @@ def apply(session: Remote, file: str, dry_run: bool, yes: bool) -> None:
     directory = session.client.directory
     planned = directory.apply(document, dry_run=True)
     if dry_run or not planned.get("changed"):
-        session.out.one(planned, "changed", _lines(planned, session.out))
+        session.out.one(planned, "changed", _lines(planned))
         return
-    session.show(_lines(planned, session.out), yes)
+    session.show(_lines(planned), yes)
     session.confirm("Propose this?" if planned.get("proposal") else "Apply this?", yes)
     try:
         applied = directory.apply(document, seen=planned.get("seen") or None)
     except Conflict as refused:
         if refused.code in _STALE:  # what it would do now, for the person who decides again
-            session.show(_lines(directory.apply(document, dry_run=True), session.out), yes)
+            session.show(_lines(directory.apply(document, dry_run=True)), yes)
         raise
     if proposal := applied.get("proposal"):
         told = f"proposed: another admin confirms it on the pages: signoff changes confirm {proposal['id']}"
@@ -63,7 +63,7 @@ def until(proposal: Mapping[str, Any]) -> str:
     return visible(f"it relaxes who decides ({why}) and waits until {as_moment(proposal.get('expires_at'))}")
 
 
-def _lines(planned: Mapping[str, Any], out: Output) -> list[str]:
+def _lines(planned: Mapping[str, Any]) -> list[str]:
     """What an apply would change, one line per change."""
     lines = [*changed_lines(planned), *warned(planned)]
     if planned.get("proposal"):

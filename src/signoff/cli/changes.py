@@ -113,7 +113,7 @@ _RECORDED: Final = (
 _PROPOSED: Final = (
     column("ID"),
     Column("BY", lambda proposal: _name(proposal, "proposed_by")),
-    time_column("ProposalOut", "proposed_at"),
+    time_column("PROPOSED", "proposed_at"),
     time_column("EXPIRES", "expires_at"),
     Column("RELAXATIONS", lambda proposal: ", ".join(proposal.get("relaxations") or ())),
 )

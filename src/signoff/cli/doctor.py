@@ -97,7 +97,7 @@ def _self_approval(me: "Me") -> DoctorCheck:
     found = "In this workspace people may approve their own requests. That is for trials only."
     return DoctorCheck(
         "warning", "self-approval", found,
-        "Apply workspace: {self_approval: false}, or say it in the policies of what matters.",
+        "Apply workspace: {self_approval: false}, or set self_approval: false in single policies.",
     )  # fmt: skip
 
 

@@ -77,11 +77,9 @@ def stale_revision(intent: Intent, task: Task) -> Conflict:
 
 
 def stale_stage(intent: Intent, task: Task) -> Conflict:
-    before = "The stage before it is" if task.stage == 1 else "The stages before it are"
     return Conflict(
         "stale_stage",
-        f"Stage {task.stage + 1} is open now. {before} complete; your answer was for another stage and was not "
-        "counted.",
+        f"Stage {task.stage + 1} is open now; your answer was for another stage and was not counted.",
         details=_now(intent, task),
         hint="Read the task again; if this stage asks you too, answer again.",
     )

@@ -145,12 +145,9 @@ def _may_answer(actor: Actor, command: c.Command, intent: Intent) -> None:
     if on_requesters_side(actor, intent) and not self_approval(actor, intent, task):
         raise Forbidden(
             "self_approval",
-            "You are on the requester's side of this intent, so "
-            + (
-                "you do not choose who decides."
-                if isinstance(command, c.Reassign)
-                else "your answer cannot count."
-            ),
+            "You are on the requester's side of this intent, so you do not choose who decides."
+            if isinstance(command, c.Reassign)
+            else "You are on the requester's side of this intent, so your answer cannot count.",
             hint="Another person must: neither the requester nor the creator of the key in use may.",
         )
     if isinstance(command, c.Reassign):

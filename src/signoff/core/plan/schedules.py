@@ -46,7 +46,7 @@ LONGEST_RETRY_AFTER: Final = timedelta(hours=1)
 # Pushes: the step itself counts these attempts (``max_attempts``); the outbox sends each once.
 PUSH_BACKOFF: Final = _seconds(30, 120, 600)
 PUSH: Final = RetryPolicy(PUSH_BACKOFF, attempts=1)
-# About two days: a mail server may be down for most of a weekend.
+# About 36 hours: a mail server may be down for a night and a day. With another channel 13 minutes.
 PERSON: Final = RetryPolicy(
     _seconds(5, 30, 120, 600, 1800, 3600, 2 * 3600, 4 * 3600), attempts=16, with_other=5
 )

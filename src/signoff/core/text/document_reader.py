@@ -238,13 +238,6 @@ class Fields:
             raise self.invalid(name, "is shorter than a second", code="invalid_duration", hint=hint)
         return lasts
 
-    def need_duration(self, name: str) -> timedelta:
-        """A timedelta, required."""
-        lasts = self.duration(name)
-        if lasts is None:
-            raise self.invalid(name, "is required", code="missing_field")
-        return lasts
-
     def moment(self, name: str) -> datetime | None:
         """An aware UTC datetime from RFC 3339 text, or None when absent."""
         line = self.text(name, longest=64)

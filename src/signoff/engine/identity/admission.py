@@ -61,7 +61,7 @@ class Admission:
         if left < 1:
             raise TooMany(
                 "too_many_requests",
-                f"More than {rate} requests per second with one key.",
+                f"More than {rate} requests per second by one caller, with all their keys.",
                 retry_after=ceil((1 - left) / rate),
             )
         self._left[holder] = (left - 1, now)
@@ -76,7 +76,7 @@ class Admission:
         if most and self._streams[holder] >= most:
             raise TooMany(
                 "too_many_streams",
-                f"More than {most} open streams with one key.",
+                f"More than {most} open streams of one caller, with all their keys.",
                 retry_after=_STREAM_AGAIN,
             )
         self._streams[holder] += 1

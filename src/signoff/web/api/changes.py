@@ -3,14 +3,12 @@
 from signoff import wire
 from signoff.core.directory.authorization import Action, authorize
 from signoff.core.errors import Invalid
-from signoff.core.formats.manifest import (
-    compile_manifest,
-)
+from signoff.core.formats.manifest import compile_manifest
 from signoff.engine.admin.proposals import Proposal
+from signoff.engine.admin.self_approval import self_approval_warnings
 from signoff.engine.directory.change_log import subject_of
 from signoff.engine.planning.planner import remarks
 from signoff.notify.registry import personal_channels
-from signoff.web.api.people import not_alone
 from signoff.web.http import bodies
 from signoff.web.http.call import Call
 from signoff.web.reading import directory_of
@@ -32,7 +30,7 @@ async def apply(call: Call) -> wire.changes.ManifestAnswer:
         else await directory_of(call)
     )
     warnings = await call.state.staffed.warnings(call.actor.workspace, before.membership, after.membership)
-    warnings = (*warnings, *not_alone(before, after))
+    warnings = (*warnings, *self_approval_warnings(before, after))
     for spec in manifest.workflows:
         absent = await call.state.workers.absent(spec.template.plan, after, call.state.clock.now())
         warnings = (*warnings, *absent, *remarks(spec.template.plan, after))

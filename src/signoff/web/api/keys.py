@@ -46,13 +46,13 @@ async def _holder(call: Call, wanted: wire.keys.CreateKey) -> Account | Person:
         if not created and wanted.roles and set(wanted.roles) != set(person.roles):
             raise Conflict(
                 "person_exists",
-                f"{person.email} is here already, as {', '.join(person.roles) or 'nobody with a role'}.",
+                f"{person.email} already exists, with {', '.join(person.roles) or 'no'} as roles.",
                 hint="Leave the roles out, or change them first: signoff people set, PATCH /v1/people/{id}.",
             )
         if not created and wanted.name and wanted.name != person.name:
             raise Conflict(
                 "person_exists",
-                f"{person.email} is here already, under another name.",
+                f"{person.email} already exists, under another name.",
                 hint="Leave the name out, or change it first: signoff people set, PATCH /v1/people/{id}.",
             )
         return person

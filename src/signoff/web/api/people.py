@@ -12,6 +12,7 @@ from signoff.core.formats.manifest import (
     read_person,
 )
 from signoff.core.text.document_reader import document
+from signoff.engine.admin.self_approval import self_approval_warnings
 from signoff.engine.directory.eligible_people import known_person
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.off_loop import populous
@@ -20,8 +21,6 @@ from signoff.web.http import bodies
 from signoff.web.http.call import Call
 from signoff.web.reading import directory_of
 from signoff.web.shapes import people as p
-
-# -- people
 
 
 async def people(call: Call) -> wire.people.PeopleAnswer:
@@ -65,11 +64,7 @@ async def change_person(call: Call) -> wire.people.PersonAnswer:
     """PATCH /v1/people/{person_id}"""
     said = bodies.ours(wire.people.ChangePerson, call.body)
     authorize(call.actor, Action.READ_DIRECTORY)
-    directory = await directory_of(call)
-    who = call.params["person_id"].strip().lower()
-    found = directory.anybody(who)
-    if found is None:
-        raise NotFound("person_not_found", f"There is no person {who[:128]}.")
+    found = await _person_named(call, call.params["person_id"])
     return await _put_person(call, found.id, bodies.given(said))
 
 
@@ -85,29 +80,8 @@ async def _put_person(call: Call, who: str, said: dict[str, Any]) -> wire.people
         call.actor.workspace, before.membership, directory.membership
     )
     return wire.people.PersonAnswer(
-        person=_out(call, found, directory), warnings=(*warnings, *not_alone(before, directory))
+        person=_out(call, found, directory), warnings=(*warnings, *self_approval_warnings(before, directory))
     )
-
-
-def not_alone(before: Snapshot, after: Snapshot) -> tuple[str, ...]:
-    """The warning for a workspace that allows self-approval and now has more than one person, or whose self-approval
-    ends with the second one.
-    """
-    if before.self_approval and after.workspace.self_approval and not after.self_approval:
-        return (
-            "from now on nobody decides their own requests: self-approval was on for one person, and now there are "
-            "more; requests made before stay as they were; workspace: {self_approval: true} turns it on for everybody",
-        )
-    if not _shared(after) or _shared(before):
-        return ()
-    return (
-        "self-approval is allowed here: that was for a workspace with one person, and now there are more; set "
-        "workspace: {self_approval: false}, or self_approval: false in a policy",
-    )
-
-
-def _shared(directory: Snapshot) -> bool:
-    return directory.self_approval and len(directory.active_people) > 1
 
 
 async def waiting(call: Call) -> wire.people.PersonWaiting:
@@ -134,24 +108,6 @@ async def reassign_all(call: Call) -> wire.people.ReassignedAll:
         for task, why in done.refused
     ]
     return wire.people.ReassignedAll(reassigned=done.done, refused=refused, complete=done.whole)
-
-
-async def understaffed(call: Call) -> wire.tasks.UnderstaffedTasksAnswer:
-    """GET /v1/tasks/understaffed"""
-    authorize(call.actor, Action.CHANGE_DIRECTORY)
-    directory = await directory_of(call)
-    found, whole = await call.state.staffed.short(call.actor.workspace, directory.membership)
-    short = [
-        wire.tasks.UnderstaffedTask(
-            task_id=one.task,
-            title=one.title,
-            stage=one.lack.stage + 1,
-            needed=one.lack.takes,
-            remaining=one.lack.left,
-        )
-        for one in found
-    ]
-    return wire.tasks.UnderstaffedTasksAnswer(tasks=short, complete=whole)
 
 
 async def _person_named(call: Call, who: str) -> Person:

@@ -174,7 +174,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("GET", "/v1/tasks/{task_id}/messages", "tasks",
         messages.of_task, "List notifications and their delivery status", response=wire.messages.MessagesAnswer),
     Endpoint("GET", "/v1/tasks/understaffed", "tasks",
-        people.understaffed, "List understaffed tasks", response=wire.tasks.UnderstaffedTasksAnswer),
+        tasks.understaffed, "List understaffed tasks", response=wire.tasks.UnderstaffedTasksAnswer),
     Endpoint("GET", "/v1/tasks/{task_id}", "tasks", tasks.get, "Read a task", response=wire.tasks.TaskAnswer),
     Endpoint("GET", "/v1/tasks", "tasks", tasks.page, "List tasks", response=wire.tasks.TasksAnswer, query=_TASKS),
     Endpoint("GET", "/v1/me/tasks", "tasks", tasks.mine, "Open tasks, as AXP lists them",

@@ -223,7 +223,7 @@ class _Life:
 
 
 def line(event: EventOut) -> bytes:
-    """An event as one frame; one that is too long for a line is left out, to be fetched separately."""
+    """An event as one frame; one too long for a line lacks result and human_task, and is marked truncated."""
     data = _ENCODER.encode(event)
     if len(data) > LONGEST_LINE:
         slim = msgspec.structs.replace(event, result=ABSENT, human_task=ABSENT, details={"truncated": True})

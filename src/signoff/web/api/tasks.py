@@ -311,3 +311,21 @@ async def decide(call: Call) -> bytes:
 
     reply = call.idempotent_reply(body.value, render, plain=body.plain, traced=_traced(call, seen, command))
     return reply.of(await call.state.engine.handle(call.actor, ref, command, reply.once))
+
+
+async def understaffed(call: Call) -> wire.tasks.UnderstaffedTasksAnswer:
+    """GET /v1/tasks/understaffed"""
+    authorize(call.actor, Action.CHANGE_DIRECTORY)
+    directory = await directory_of(call)
+    found, whole = await call.state.staffed.short(call.actor.workspace, directory.membership)
+    short = [
+        wire.tasks.UnderstaffedTask(
+            task_id=one.task,
+            title=one.title,
+            stage=one.lack.stage + 1,
+            needed=one.lack.takes,
+            remaining=one.lack.left,
+        )
+        for one in found
+    ]
+    return wire.tasks.UnderstaffedTasksAnswer(tasks=short, complete=whole)

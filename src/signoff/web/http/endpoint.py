@@ -39,7 +39,7 @@ _FROM_CLI: Final = ("signoff-cli/", "axme-cli/")
 _HEARD_OUT: Final = 8 * 1024 * 1024
 _A_WHILE: Final = 0.05  # seconds after which the sender of a body is authenticated again
 _MAX_SECRET: Final = 512
-_TRIES: Final = 3  # retries of a request while the directory changes
+_TRIES: Final = 3  # attempts at a request while the directory changes
 
 
 class WrongMethod(Refused):

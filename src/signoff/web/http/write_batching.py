@@ -1,4 +1,4 @@
-"""Uvicorn's HTTP protocol with one write per turn. Uvicorn writes head and body of a response separately; each write is
+"""A transport with one write per turn. Uvicorn writes head and body of a response separately; each write is
 a system call and a packet, which costs more than producing the response. Everything written in one turn of the event
 loop is sent together.
 """

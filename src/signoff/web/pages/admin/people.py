@@ -18,6 +18,7 @@ from signoff.core.errors import Conflict, Invalid, NotFound, Refused
 from signoff.core.formats.manifest import Manifest, read_person
 from signoff.core.plan.hours_reader import DAYS, hours_text
 from signoff.core.text.document_reader import document
+from signoff.engine.admin.self_approval import self_approval_warnings
 from signoff.engine.delivery.chat_answers import LinkCode
 from signoff.engine.delivery.recipients import preferred_channels
 from signoff.engine.directory.change_log import person_subject
@@ -49,7 +50,9 @@ async def people(request: PageRequest) -> Page:
     return await _people(request)
 
 
-async def _people(request: PageRequest, refusal: Refused | None = None) -> Page:
+async def _people(
+    request: PageRequest, refusal: Refused | None = None, warnings: tuple[str, ...] = ()
+) -> Page:
     directory = await request.state.directory.of(request.actor.workspace)
     now, words = request.state.clock.now(), request.query.get("q", "").strip()[:200]
 
@@ -70,7 +73,7 @@ async def _people(request: PageRequest, refusal: Refused | None = None) -> Page:
     rows = await request.state.aside.run(request.actor, listed) if many else listed()
     return await request.page(
         "people.html", refusal.status if refusal is not None else 200, in_thread=many, rows=rows, roles=ROLES,
-        refusal=refusal, q=words,
+        refusal=refusal, q=words, warnings=warnings,
         whole=permits(request.actor, Action.READ_ALL),
         posted=dict(request.form) if refusal is not None else {},
     )  # fmt: skip
@@ -109,7 +112,9 @@ async def add_person(request: PageRequest) -> Page:
         await _wish(request, email, {"name": name, "roles": roles})
     except Refused as refusal:
         return await _people(request, refusal)
-    return request.to("/people")
+    after = await request.state.directory.of(request.actor.workspace)
+    warnings = self_approval_warnings(directory, after)
+    return await _people(request, warnings=warnings) if warnings else request.to("/people")
 
 
 async def _wish(request: PageRequest, who: str, said: dict[str, Any]) -> None:

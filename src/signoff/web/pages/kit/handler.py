@@ -209,7 +209,7 @@ class PageHandler:
             return await error_page(request, broken, 500)
 
     def _counted(self, call: Call, refusal: Refused, row: PageRoute | None) -> Refused:
-        """A refused try at an open page counts against the caller, and beyond the limit is told so."""
+        """The refusal; at an open page it counts against the caller, and beyond the limit it is TooMany."""
         if row is not None and row.open and refusal.status in (401, 404, 410):
             return self._state.failures.counted(refusal, call.peer, self._state.clock.now())
         return refusal

@@ -1,0 +1,24 @@
+"""What the author of a directory change must know of self-approval: that it ends, or goes on for more people."""
+
+from signoff.engine.directory.snapshot import Snapshot
+
+
+def self_approval_warnings(before: Snapshot, after: Snapshot) -> tuple[str, ...]:
+    """The warning for a workspace that allows self-approval and now has more than one person, or whose self-approval
+    ends with the second one.
+    """
+    if before.self_approval and after.workspace.self_approval and not after.self_approval:
+        return (
+            "from now on nobody decides their own requests: self-approval was on for one person, and now there are "
+            "more; requests made before stay as they were; workspace: {self_approval: true} turns it on for everybody",
+        )
+    if not _shared(after) or _shared(before):
+        return ()
+    return (
+        "self-approval is allowed here: that was for a workspace with one person, and now there are more; set "
+        "workspace: {self_approval: false}, or self_approval: false in a policy",
+    )
+
+
+def _shared(directory: Snapshot) -> bool:
+    return directory.self_approval and len(directory.active_people) > 1

@@ -32,6 +32,15 @@ def test_a_stage_lacks_people_when_fewer_are_left_than_it_takes() -> None:
     assert lack(story) == Shortage(0, 2, 1)
 
 
+def test_a_person_to_whom_two_have_delegated_is_one_person() -> None:
+    story = team(ANN_OR_EMMA, ann="", emma="", otto="role:approver")
+    story.do(c.Delegate("per_otto"), ANN)
+    assert lack(story) is None
+    emma = replace(ANN, id="per_emma", names=frozenset({"per_emma"}), sponsors=("per_emma",))
+    story.do(c.Delegate("per_otto"), emma)
+    assert lack(story) == Shortage(0, 2, 1)
+
+
 def test_nobody_on_the_requesters_side_is_left() -> None:
     names = {"rita": "role:approver", "ann": "role:approver"}
     story = team(Stage(need=2), **names)

@@ -150,6 +150,18 @@ def test_a_say_is_not_handed_to_somebody_who_has_one_where_too_few_would_be_left
     assert made.here.ending is Ending.APPROVED
 
 
+def test_two_do_not_delegate_to_one_where_two_are_needed() -> None:
+    made = approval_env(Stage(("per_a", "per_b", "per_c"), 3))
+    made.do(("delegate", A, E), 1)
+    assert refusal(made, "delegate", B, E) == "understaffed"
+    able = approval_env(Stage(("per_a", "per_b", "per_c"), 2))
+    able.do(("delegate", A, E), 1)
+    able.do(("delegate", B, C), 1)  # E and C are two
+    yes(able, E)
+    yes(able, C)
+    assert able.here.ending is Ending.APPROVED
+
+
 def test_a_say_is_handed_to_one_who_was_asked_instead_as_to_any_other() -> None:
     both = (D, E)
     two = approval_env(Stage(("team:one",), 2))

@@ -56,7 +56,7 @@ def tally(stage: Stage, at_stage: int, votes: tuple[Vote, ...], names: Names | N
 
 
 def passable(stage: Stage, votes: Sequence[Vote]) -> bool:
-    """Whether these approvals, one per voting seat, would pass the stage: ``tally`` of them, in one look."""
+    """Whether these approvals, one per person, would pass the stage: ``tally`` of them, in one look."""
     outcomes: dict[str, list[Vote]] = {}
     for vote in votes:
         outcomes.setdefault(vote.outcome, []).append(vote)

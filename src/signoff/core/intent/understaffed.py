@@ -4,6 +4,8 @@ the last level the task is undeliverable. People who are no longer there keep no
 
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from signoff.core.directory.roles import DECIDING_ROLES
 from signoff.core.intent import events as e
 from signoff.core.intent import routing
@@ -45,7 +47,7 @@ def shortage(intent: Intent, task: Task, now: Membership) -> Shortage | None:
 def _possible(
     intent: Intent, task: Task, number: int, names: frozenset[str], now: Membership
 ) -> tuple[Vote, ...]:
-    """An approval of each person who could still approve at a stage, one per voting seat."""
+    """An approval of each person who could still approve at a stage: one, also if others have delegated to them."""
     spec = spec_of(intent, task)
     allowed = lets_requesters_decide(spec, intent, now.self_approval)
     barred = frozenset() if allowed else requesters_side(intent)
@@ -72,7 +74,11 @@ def _possible(
             ):
                 votes.setdefault(voting_seat(vote), vote)
     votes |= {person: _yes(person, number, frozenset(held)) for person, held in able.items()}
-    return tuple(votes.values())
+    by_person: dict[str, Vote] = {}
+    for vote in votes.values():
+        other = by_person.get(vote.person, vote)
+        by_person[vote.person] = replace(vote, for_names=vote.for_names | other.for_names)
+    return tuple(by_person.values())
 
 
 def _yes(person: str, stage: int, names: frozenset[str], principal: str = "") -> Vote:

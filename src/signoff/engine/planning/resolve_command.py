@@ -13,15 +13,15 @@ from signoff.core.directory.model import Person
 from signoff.core.directory.roles import DECIDING
 from signoff.core.errors import Conflict, Forbidden, Invalid
 from signoff.core.intent import commands as c
-from signoff.core.intent.answering_rights import requesters_side, roster, stage_now
-from signoff.core.intent.model import Intent, Task, spec_of
+from signoff.core.intent.answering_rights import answer_right, requesters_side, roster, stage_now
+from signoff.core.intent.model import Delegation, Intent, Task, spec_of
+from signoff.core.intent.understaffed import Shortage, shortage
 from signoff.core.plan.task_types import Stage
 from signoff.engine.directory.eligible_people import (
     barred_from,
     eligible,
     known_person,
     normalised,
-    possible_approvers,
     refuse_impossible,
     refuse_unknown_teams,
     stage_name,
@@ -62,16 +62,29 @@ def _delegate(command: c.Delegate, actor: Actor, intent: Intent, directory: Snap
             "self_approval", f"{taker.name or taker.email} is on the requester's side.", field="to",
             hint="Delegate it to someone else.",
         )  # fmt: skip
-    stage, pinned = stage_now(intent, task), roster(intent, task)
-    givers = {one.giver for one in task.handed_over}
-    asked_already = taker.id in eligible(stage, directory, barred | givers, pinned)
-    # a person who may decide already gets no second vote, so there is one seat less
-    if asked_already and not possible_approvers(stage, directory, barred | givers | {actor.id}, pinned):
+    # A person who may decide already gets no second vote, so there is one person less.
+    if _short(intent, task, directory) is None and _short(
+        intent, _delegated(actor, taker.id, intent, task), directory
+    ):
         raise Invalid(
-                "understaffed", f"{taker.name or taker.email} may decide this already, and no one counts twice.",
-                field="to", hint="Delegate it to someone who is not asked yet.",
-            )  # fmt: skip
+            "understaffed", f"{taker.name or taker.email} may decide this already, and no one counts twice.",
+            field="to", hint="Delegate it to someone who is not asked yet.",
+        )  # fmt: skip
     return replace(command, to=taker.id)
+
+
+def _short(intent: Intent, task: Task, directory: Snapshot) -> Shortage | None:
+    return shortage(replace(intent, open=task), task, directory.membership)
+
+
+def _delegated(actor: Actor, to: str, intent: Intent, task: Task) -> Task:
+    """The task as it would be after the delegation."""
+    right = answer_right(actor, intent, task)
+    if right is None:
+        return task  # refused by the rules
+    given = Delegation(right.principal, to, right.names)
+    before = (one for one in task.handed_over if one.giver != given.giver)
+    return replace(task, handed_over=(*before, given))
 
 
 @_prepared.register

@@ -80,6 +80,17 @@ async def test_whoever_made_the_editors_key_has_edited_it_too(web: WebEnv, dave:
     assert await web.env.findings() == []
 
 
+async def test_a_person_whose_key_is_barred_is_told_that_it_is_the_key(web: WebEnv, dave: str) -> None:
+    task_id = await gate(web, dave, **any_of("ann", "dave"))
+    minted = await with_a_key_that_dave_made(web, "ann")
+    barred, own = await decide(web, task_id, minted), await decide(web, task_id, dave)
+    assert (barred.code, own.code) == ("self_approval", "self_approval")
+    assert "created this key" in barred.text
+    assert "create a key of your own" in barred.text
+    assert "your answer cannot count" in own.text
+    assert (await decide(web, task_id, "ann")).status == 200
+
+
 async def test_two_of_a_quorum_are_two_natural_persons(web: WebEnv, dave: str) -> None:
     task_id = await gate(web, **any_of("bob", "dave", "ann", need=2))
     minted = await with_a_key_that_dave_made(web, "bob")

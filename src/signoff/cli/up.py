@@ -1,6 +1,7 @@
 """``signoff up``: runs the server until Ctrl-C. Every setting except the secrets is a flag, built from its row."""
 
 import os
+import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -96,6 +97,13 @@ def _up(ctx: click.Context, /, open_browser: bool, **given: Any) -> None:
     ctx.exit(code)
 
 
+def _signin(config: Config) -> str:
+    """The command that creates a sign-in link, with the data folder that it would not find by itself."""
+    known = config.data.absolute() == Path(".signoff").absolute()
+    folder = "" if known else f" --data {shlex.quote(str(config.data))}"
+    return f"signoff db signin-link{folder} ADDRESS"
+
+
 def banner(config: Config, url: str, link: str = "") -> str:
     """What ``up`` prints when the server is ready. ``link``: signs the owner in; "" if none is shown."""
     lines = [
@@ -103,7 +111,7 @@ def banner(config: Config, url: str, link: str = "") -> str:
         "",
         f"  Address   {url}",
         f"  Inbox     {link}   signs you in, once" if link else f"  Inbox     {url}/",
-        *([] if link else ["  Sign in   signoff db signin-link ADDRESS   creates a single-use sign-in link"]),
+        *([] if link else [f"  Sign in   {_signin(config)}   creates a single-use sign-in link"]),
         f"  Database  {config.shown_database}",
         f"  Key       {_key(config)}",
         "",

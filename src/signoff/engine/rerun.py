@@ -88,7 +88,8 @@ def _refuse_changed(source: Intent, directory: Snapshot) -> None:
         )
     if not governed and directory.workspace.unlisted_types == REFUSE:
         raise refused(
-            "unlisted_type", f"No workflow is registered today for {source.type}, so none is taken."
+            "unlisted_type",
+            f"There is no workflow for {source.type} now, and requests without one are refused.",
         )
     for step in source.plan.steps:
         if not isinstance(step, HumanStep):

@@ -5,6 +5,7 @@ anything that would silently drop a gate is an error: a bundle that asks for an 
 """
 
 import hashlib
+from collections import Counter
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
@@ -239,8 +240,8 @@ def _check_routes(workflow: Fields | None, problems: Problems) -> None:
     """
     entries = workflow.value.get("steps") if workflow else None
     steps = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-    ids = [entry.get("step_id") for entry in steps]
-    twice = next((id for id in ids if isinstance(id, str) and ids.count(id) > 1), None)
+    ids = Counter(id for entry in steps if isinstance(id := entry.get("step_id"), str))
+    twice = next((id for id, times in ids.items() if times > 1), None)
     if twice is not None:
         problems.append(
             Invalid("duplicate_step", f"Two steps have the id {printable(twice)!r}.", field="steps")
@@ -248,7 +249,7 @@ def _check_routes(workflow: Fields | None, problems: Problems) -> None:
     for entry in steps:
         for route in ("on_success", "on_failure"):
             target = entry.get(route)
-            if isinstance(target, str) and target and target not in (*ids, END):
+            if isinstance(target, str) and target and target not in ids and target != END:
                 where = f"steps.{printable(str(entry.get('step_id')))}.{route}"
                 message = f"{where}: points to {printable(target)!r}, which does not exist."
                 problems.append(Invalid("unknown_step", message, field=where))

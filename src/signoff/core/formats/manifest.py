@@ -26,7 +26,6 @@ from signoff.core.text.struct_reader import DocumentStruct, read_struct, reads
 
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MOST: Final = 1000
-SETTINGS: Final = ("positive_fallback", "self_approval", "protected", "default_policy", "unlisted_types")
 
 
 def _read_moment(fields: Fields, name: str) -> datetime | date | None:

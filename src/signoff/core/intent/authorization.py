@@ -16,7 +16,12 @@ from signoff.core.directory.roles import ADMIN, APPROVER, MEMBER, OWNER
 from signoff.core.errors import Forbidden, Invalid, NotFound, Refused
 from signoff.core.intent import commands as c
 from signoff.core.intent.answer_target import stale_stage
-from signoff.core.intent.answering_rights import answer_right, on_requesters_side, self_approval
+from signoff.core.intent.answering_rights import (
+    answer_right,
+    on_requesters_side,
+    requesters_side,
+    self_approval,
+)
 from signoff.core.intent.assurance import with_check_results
 from signoff.core.intent.model import Delivery, Intent, Task, spec_of
 from signoff.core.plan.task_types import Meaning, Strength, canonical_outcome, meaning_of_answer
@@ -143,13 +148,7 @@ def _may_answer(actor: Actor, command: c.Command, intent: Intent) -> None:
     if isinstance(command, c.Reassign) and not actor.roles & ADMINS:
         raise Forbidden("admin_required", "Only an owner or an admin may ask other people.")
     if on_requesters_side(actor, intent) and not self_approval(actor, intent, task):
-        raise Forbidden(
-            "self_approval",
-            "You are on the requester's side of this intent, so you do not choose who decides."
-            if isinstance(command, c.Reassign)
-            else "You are on the requester's side of this intent, so your answer cannot count.",
-            hint="Another person must: neither the requester nor the creator of the key in use may.",
-        )
+        raise _own_request(command, by_key=actor.id not in requesters_side(intent))
     if isinstance(command, c.Reassign):
         _strong_enough(actor, command, intent, task)
         return
@@ -162,6 +161,26 @@ def _may_answer(actor: Actor, command: c.Command, intent: Intent) -> None:
         )
     if isinstance(command, _DECIDING) and not _says_no(command, intent, task):
         _strong_enough(actor, command, intent, task)
+
+
+def _own_request(command: c.Command, *, by_key: bool) -> Forbidden:
+    if by_key:
+        return Forbidden(
+            "self_approval",
+            "A person on the requester's side created this key, so nothing that it does here can count.",
+            hint="Sign in and answer on the task's page, or create a key of your own on your settings page.",
+        )
+    if isinstance(command, c.Reassign):
+        return Forbidden(
+            "self_approval",
+            "You are on the requester's side of this intent, so you do not choose who decides.",
+            hint="Another owner or admin must.",
+        )
+    return Forbidden(
+        "self_approval",
+        "You are on the requester's side of this intent, so your answer cannot count.",
+        hint="Another person must decide.",
+    )
 
 
 def _says_no(command: c.Command, intent: Intent, task: Task) -> bool:

@@ -117,10 +117,14 @@ class ManifestApplier:
 
     async def register_agents(self, actor: Actor, manifest: Manifest) -> None:
         """Create the agents that its workflows name (without a key), so that their bare names resolve."""
-        book = await self._directory.of(actor.workspace)
+        directory = await self._directory.of(actor.workspace)
         steps = (step for flow in manifest.workflows for step in flow.template.plan.steps)
         for step in steps:
-            if isinstance(step, AgentStep) and not is_internal(step.agent) and not book.account(step.agent):
+            if (
+                isinstance(step, AgentStep)
+                and not is_internal(step.agent)
+                and not directory.account(step.agent)
+            ):
                 await self._accounts.add_account(actor, ActorKind.AGENT, step.agent)
 
     async def on_what_is_in_force(

@@ -122,8 +122,8 @@ class ManifestDiff:
         return {(planned.kind, planned.name): planned.before for planned in self.planned}
 
     def seen(self) -> str:
-        """A digest of what somebody is shown who is asked whether to apply this: what it finds of each thing that it
-        speaks of, what it does to it, and why that takes two. What it makes of it follows from the document.
+        """A digest of the preview: each entry's action, former value, and reasons for a second admin. The new values
+        follow from the document.
         """
         shown = [
             (one.action, one.kind, one.name, one.before, self.relaxations_of(one)) for one in self.planned

@@ -267,7 +267,10 @@ def shown_in(row: StoredProposal) -> tuple[ProposedChange, ...]:
 def reasons(shown: Iterable[ProposedChange]) -> list[str]:
     """Why a second admin is needed, one line per reason."""
     return [
-        f"{one.kind} {one.name}: {why}" for one in shown for why in (one.why or ("loosens",)) if one.loosens
+        f"{one.kind} {one.name}: {why}"
+        for one in shown
+        for why in (one.why or ("relaxes who decides",))
+        if one.loosens
     ]
 
 

@@ -120,7 +120,9 @@ class TaskMessages(Sender[PersonNotification]):
                 self._expanded, item, stored.intent, asked, directory, reach[row.workspace], commenters
             )
             # Each of thousands is judged among thousands who were pinned.
-            expansions.append(await self._aside.run("recipients", made) if populous(directory) else made())
+            expansions.append(
+                await self._aside.run(f"recipients {row.workspace}", made) if populous(directory) else made()
+            )
         await self._store.messages.expand(expansions)
 
     def _expanded(
@@ -223,7 +225,7 @@ class TaskMessages(Sender[PersonNotification]):
             return composer.compose(row.target, to, link, earlier, now)
 
         # A request, its reports and the next steps may be long, and this is repeated for each person.
-        message = await self._aside.run("messages", composed)
+        message = await self._aside.run(f"messages {row.workspace}", composed)
         return Sent(await channel.deliver(message), to)
 
     def _count_reminder(self, row: OutboxRow, notification: Notification) -> None:

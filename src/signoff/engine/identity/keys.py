@@ -185,7 +185,7 @@ def new_key(
     sponsors: tuple[str, ...] | None = None,
 ) -> tuple[tuple[ApiKey, DirectoryChange], str]:  # fmt: skip
     """A key for an actor of ``by``'s workspace with its change log entry, to be saved together; and its secret.
-    ``creators``: the people who control it, if not just ``created_by``.
+    ``sponsors``: the people who control it, if not just ``created_by``.
     """
     key_id = _random(12)
     body = f"sgn_{kind.value}_{key_id}_{_random(43)}"

@@ -134,7 +134,7 @@ def _quorum(known: TaskContext, step: HumanStep, task: Task) -> str:
     )
 
 
-def approver_overview(known: TaskContext, step: HumanStep) -> ApproverOverview:
+def approver_overview(known: TaskContext) -> ApproverOverview:
     """The other approvers; empty once the task is closed."""
     task, directory = known.task, known.directory
     if task is None:

@@ -232,7 +232,7 @@ def card(known: TaskContext) -> Card:
             *_unchecked(verdicts, history.revision),
             *warnings_for(undo, current, text, Trait.INPUT not in spec.type.traits),
         ),
-        words=words, others=approver_overview(known, step), stage=history.stage + 1, stages=len(spec.stages),
+        words=words, others=approver_overview(known), stage=history.stage + 1, stages=len(spec.stages),
         votes=_votes(known),
         remarks=_remarks(known),
         choices=answer_buttons(intent, step, known.task, known.directory.active_people), barred=barred, weak=weak,

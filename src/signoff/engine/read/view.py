@@ -140,7 +140,9 @@ class View:
         return SeenTask(seen, history, facts)
 
     def cached_history(self, seen: Seen) -> tuple[Intent, list[Fact]] | None:
-        """The intent and all its facts, if this process wrote them recently and no other process can have added any."""
+        """The intent and all its facts, if this process wrote them recently. For streams only: facts of other servers
+        that have not been announced yet may be missing.
+        """
         return self._recent.life(seen.stored.intent.id)
 
     async def audit(self, actor: Actor, ref: str) -> "Audit":

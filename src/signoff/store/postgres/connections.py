@@ -156,7 +156,8 @@ class Connections:
                     await self._prepare(db, prepare)
         while len(self._open) < self._size and not self._closed:
             async with self._room:
-                await self._prepare(await self._connect(), prepare)
+                if len(self._open) < self._size:  # others may have connected while this waited
+                    await self._prepare(await self._connect(), prepare)
 
     async def _prepare(self, db: Any, prepare: Callable[[Any], Awaitable[Any]]) -> None:
         try:

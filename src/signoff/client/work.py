@@ -263,9 +263,8 @@ class WorkerLoop:
             task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
                 raise
-            if self._aborted and isinstance(
-                error, KeyboardInterrupt
-            ):  # interrupted: not a failure of the handler
+            # Interrupted: not a failure of the handler.
+            if self._aborted and isinstance(error, KeyboardInterrupt):
                 raise asyncio.CancelledError from error
             log.warning("%s raised %s", _name(delivery), type(error).__name__, exc_info=error)
             message = f"{type(error).__name__}: {_text_of(error)}"

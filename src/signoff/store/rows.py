@@ -113,10 +113,8 @@ def intent_of(row: Row, plans: dict[str, Plan]) -> Intent:
     return _replace(_INTENT.decode(state), id=id, plan=plans[digest], plan_digest=digest)
 
 
-UNREADABLE: Final = (
-    msgspec.DecodeError,
-    KeyError,
-)  # the exceptions of ``intent_of`` for a damaged row or a missing plan
+# The exceptions of ``intent_of`` for a damaged row or a missing plan.
+UNREADABLE: Final = (msgspec.DecodeError, KeyError)
 
 
 def readable(row: Row, plans: dict[str, Plan]) -> bool:

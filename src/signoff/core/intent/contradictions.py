@@ -11,10 +11,8 @@ _FLAGS: Final = {
     "approved": True, "acknowledged": True, "confirmed": True, "accepted": True, "approve": True, "accept": True,
     "rejected": False, "denied": False, "declined": False, "reject": False, "deny": False, "decline": False,
 }  # fmt: skip
-_ALWAYS: Final = (
-    "approved",
-    "acknowledged",
-)  # a form's own field with this name is the answer, whatever else it asks
+# A form's own field with this name is the answer, whatever else it asks.
+_ALWAYS: Final = ("approved", "acknowledged")
 _WORDS: Final = ("outcome", "decision")
 _STATES: Final = ("status", "result", "action")
 _TRUE: Final = ("true", "yes", "1")
@@ -64,9 +62,8 @@ def refusals(data: Mapping[str, Any], spec: TaskSpec | None) -> Iterator[tuple[s
     for field, word in data.items():
         if field in own or field in _WORDS or field.lower() not in (*_STATES, *_WORDS):
             continue
-        if (
-            not isinstance(word, str) or word.strip().lower() == "failed"
-        ):  # a check's verdict, not a rejection
+        # A check's verdict, not a rejection.
+        if not isinstance(word, str) or word.strip().lower() == "failed":
             continue
         if usual_meaning(word) not in (None, Meaning.APPROVES):
             yield field, word

@@ -68,9 +68,8 @@ def _as_many_as_matter(stage: Stage, yes: list[Vote]) -> list[Vote]:
     if not stage.every:
         return yes
     kept: dict[int, Vote] = {}
-    room = dict.fromkeys(
-        (*stage.approvers, None), stage.votes_needed
-    )  # None: added by escalation, for any of them
+    # None: added by escalation, for any of them.
+    room = dict.fromkeys((*stage.approvers, None), stage.votes_needed)
     for number, vote in enumerate(yes):
         added = not vote.for_names.issubset(stage.approvers)
         for entry in (None,) if added else vote.for_names:

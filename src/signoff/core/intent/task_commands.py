@@ -146,14 +146,14 @@ def _ground(tx: Transition, task: Task, names: Names | None = None) -> AnswerRig
     differ from the command's directory.
     """
     ground = answer_right(tx.actor, tx.intent, task)
-    if (
-        ground is None
-    ):  # authorize_command has checked this already; a rule that relies on another file checks again
+    # ``authorize_command`` has checked this already; a rule does not rely on another module.
+    if ground is None:
         raise Forbidden("not_an_approver", "You are not among those who were asked.")
     if names is None and tx.membership is not None:
         names = tx.membership.active_people
     if not has_say(tx.actor.id, ground.principal, ground.names, names):
-        raise Forbidden(  # it would be recorded without effect
+        # It would be recorded without effect.
+        raise Forbidden(
             "not_an_approver", "The person on whose behalf you answer is no longer asked.",
             hint="An owner or an admin can ask other people.",
         )  # fmt: skip

@@ -122,9 +122,8 @@ class Committer:
         try:
             batch = await self._transact(jobs)
         except Busy as busy:
-            if (
-                busy.code == "row_locked" and len(jobs) > 1
-            ):  # only transactions that need this row have to wait
+            # Only transactions that need this row have to wait.
+            if busy.code == "row_locked" and len(jobs) > 1:
                 half = len(jobs) // 2
                 await self._commit(jobs[:half])
                 await self._commit(jobs[half:])
@@ -150,9 +149,8 @@ class Committer:
     def _tell(self, batch: Batch) -> None:
         try:
             self._publish(batch)
-        except (
-            Exception
-        ):  # it is committed: its callers are answered, and the worker goes on even if publishing failed
+        except Exception:
+            # It is committed: its callers are answered, and the worker goes on even if publishing failed.
             log.exception("a commit could not be published")
 
     async def _transact(self, jobs: list[_Queued]) -> Batch:

@@ -28,9 +28,8 @@ class Timekeeper:
         wake_at = await self._store.intents.next_wake()
         if wake_at is None:
             return _LONGEST.total_seconds()
-        now = (
-            await self._store.now()
-        )  # the database's clock, which will decide; this machine's clock may be minutes behind
+        # The database's clock, which will decide; this machine's clock may be minutes behind.
+        now = await self._store.now()
         if wake_at > now:
             return min(_LONGEST, wake_at - now).total_seconds()
         try:

@@ -20,9 +20,8 @@ from signoff.store.store import Store
 from signoff.store.work import OutboxKind
 
 Route = tuple[OutboxKind, str, str]
-Reach = Mapping[
-    str, Mapping[str, str]
-]  # channel -> person -> address, in the order in which channels are tried
+# channel -> person -> address, in the order in which channels are tried.
+Reach = Mapping[str, Mapping[str, str]]
 # Notifications that concern single people, by name.
 _PERSONAL_ONLY = (NotificationKind.CHANGED, NotificationKind.SNOOZE_ENDED)
 

@@ -159,17 +159,14 @@ class Chat:
         if isinstance(task, Task) and task.step_run == step_run:
             try:
                 authorize_command(actor, replace(answer, step_run=step_run), intent)
-            except (
-                Refused
-            ):  # the reason is shown, as everywhere; unless it is the press that was counted before
+            except Refused:
+                # The reason is shown, as everywhere; unless it is the press that was counted before.
                 if await self._engine.repeated(actor, ref, answer) is None:
                     raise
                 return f"Recorded: {answer.outcome}."
             possible = {choice.outcome for choice in choices(intent, task, spec_of(intent, task))}
-            stale = answer.stage not in (
-                None,
-                task.stage,
-            )  # the current task has other outcomes: the rules report that
+            # The current task has other outcomes: the rules report that.
+            stale = answer.stage not in (None, task.stage)
             if answer.digest is None or not (stale or answer.outcome in possible):
                 raise Forbidden("page_required", "This task is answered on its page: finish in the browser.")
             if since > task.opened_at:

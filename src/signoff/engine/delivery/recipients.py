@@ -30,9 +30,8 @@ class Recipient(Struct, frozen=True):
     not_before: datetime | None = None
 
 
-SentMessages = Collection[
-    tuple[str, str]
-]  # (person, channel) of the messages about the task that were sent, or are being sent
+# (person, channel) of the messages about the task that were sent, or are being sent.
+SentMessages = Collection[tuple[str, str]]
 
 
 def recipients_of(

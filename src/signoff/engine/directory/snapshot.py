@@ -363,9 +363,8 @@ class DirectoryCache:
         if found is None:
             raise NotFound("workspace_not_found", f"There is no workspace {workspace}.")
         held = self._held.get(workspace)
-        if (
-            held is not None and held[1].workspace == found
-        ):  # the same number of its last change: nothing was changed
+        # The same number of its last change: nothing was changed.
+        if held is not None and held[1].workspace == found:
             return now, held[1]
         accounts = [a for a in await rows.accounts(workspace, None) if a.status != "revoked"]
         named: dict[str, dict[str, Account]] = {}

@@ -101,9 +101,8 @@ class Admission:
         room = self._room_of(actor)
         async with room.turn:
             if room.left <= 0:
-                being_made = (
-                    room.being_made
-                )  # those that are written meanwhile are counted twice, but never missed
+                # Those that are written meanwhile are counted twice, but never missed.
+                being_made = room.being_made
                 room.left = most - being_made - await still_open(actor.workspace, actor.id, most)
             if room.left <= 0:
                 raise TooMany(

@@ -222,9 +222,8 @@ def contact_text(
             return f"reminder {contact.number} of {most}" + (f", to {people}" if people else "")
         case ContactKind.ESCALATION:
             may = {reach.person for reach in made.may_decide}
-            if foretold.people and may.issuperset(
-                foretold.people
-            ):  # it adds no one who could not decide already
+            # It adds no one who could not decide already.
+            if foretold.people and may.issuperset(foretold.people):
                 return f"also notified: {people}"
             return f"{PolicyNames(directory).approvers(contact.to)} may also decide" + (
                 f"; notified: {people}" if people else ""

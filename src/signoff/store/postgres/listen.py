@@ -46,9 +46,8 @@ class Listener:
     async def _speaking(self) -> Any:
         announcer = await self._address.connect()
         with translated():
-            await announcer.execute(
-                "set synchronous_commit = off"
-            )  # a hint that is lost in a crash was only a hint
+            # These are only hints: losing one in a crash is harmless.
+            await announcer.execute("set synchronous_commit = off")
         return announcer
 
     async def listen(self, notified: Notified) -> None:

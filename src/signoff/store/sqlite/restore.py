@@ -125,9 +125,8 @@ def _draft(copy: Path, draft: Path) -> None:
     source = _readable(copy)
     target = apsw.Connection(str(draft))
     try:
-        translated(
-            _pages, source, target
-        )  # the copy was read completely before: a failure now is the disk here
+        # The copy was read completely before: a failure now is the disk here.
+        translated(_pages, source, target)
     finally:
         target.close()
         source.close()

@@ -28,11 +28,8 @@ from signoff.store.sqlite.writer import PATIENCE, Writer, transaction, whole
 from signoff.store.store import Clock, Store, Work
 from signoff.store.work import IdempotencyKey, Loaded, Locks, StoredReply, Writes
 
-OLDEST: Final = (
-    3,
-    51,
-    3,
-)  # before this version, a checkpoint racing a reset of the WAL could corrupt the file
+# Before this version, a checkpoint racing a reset of the WAL could corrupt the file.
+OLDEST: Final = (3, 51, 3)
 READERS: Final = 3
 
 _INSERT_INTENT: Final = insert_row(sql.INTENTS)

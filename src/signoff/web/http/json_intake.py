@@ -97,9 +97,8 @@ def parse(raw: bytes) -> Parsed:
         raise Malformed("invalid_utf8", "The body is not UTF-8.", hint="Send JSON as UTF-8.") from None
     except msgspec.MsgspecError as problem:
         raise _not_json(raw, str(problem)) from None
-    if _SIXTEEN_DIGITS in raw.translate(_DIGITS_AS_ZERO) and flaw(
-        value
-    ):  # everything else was refused before
+    # Everything else was refused before.
+    if _SIXTEEN_DIGITS in raw.translate(_DIGITS_AS_ZERO) and flaw(value):
         raise _integer_out_of_range()
     if _maybe_duplicates(raw, value):
         _check_duplicates(raw)

@@ -132,9 +132,8 @@ class LimitedProtocol(HttpToolsProtocol):
             self.parser.feed_data(data)
             if self._number == number:
                 self._receiving.raw(len(data))
-        except (
-            httptools.HttpParserUpgrade
-        ):  # only HTTP is supported here: an upgrade request was answered as a plain one
+        except httptools.HttpParserUpgrade:
+            # Only HTTP is supported here: an upgrade request was answered as a plain one.
             pass
         except Refused as refusal:
             self._refuse(refusal)

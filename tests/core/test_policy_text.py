@@ -106,7 +106,7 @@ def test_reminders_and_escalation() -> None:
         ),
         (
             {"fallback": Fallback.OUTCOME, "fallback_outcome": "ship"},
-            "after 1h the task expires and the request goes on as ship, as its workflow defines that",
+            "after 1h the task expires and the request goes on as ship, as its workflow defines it",
         ),
         (
             {"goto": "tell"},

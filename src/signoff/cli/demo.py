@@ -239,7 +239,7 @@ async def _ask() -> str | None:
             loop.remove_reader(sys.stdin.fileno())
         line = sys.stdin.readline()
         if not line:
-            say("\n  Then decide on the page or in another terminal; this goes on waiting.")
+            say("\n  Then decide on the page or in another terminal; this keeps waiting.")
             return None
         if (outcome := _ANSWERS.get(line.strip().lower())) is not None:
             return outcome

@@ -108,7 +108,7 @@ def change(session: Remote, /, who: str, active: bool | None, yes: bool, **given
 
 
 def _agree_to_go(session: Remote, who: str, yes: bool) -> None:
-    """Before someone is deactivated: show the open tasks that wait for them, and ask whether to go on."""
+    """Before someone is deactivated: show the open tasks that wait for them, and ask whether to continue."""
     waits = session.client.directory.open_tasks_of(who)
     if tasks := waits.get("tasks"):
         session.show(

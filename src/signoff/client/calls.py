@@ -235,7 +235,9 @@ def report_result(delivery: Delivery, result: Json) -> ApiCall[None]:
 
 
 def report_fault(delivery: Delivery, code: str, message: str, retryable: bool) -> ApiCall[None]:
-    """The report of a failure, in what the server takes: refused for its words, the failure would be lost."""
+    """The report of a failure, its text cut to what the server accepts: if the report were refused, the failure would
+    be lost.
+    """
     code, message = (str(text).encode("utf-8", "backslashreplace").decode() for text in (code, message))
     error = {
         "code": code[:LONGEST_CODE] or "agent_error",

@@ -1,20 +1,15 @@
 """Every error the SDK raises, one tree. Nothing else escapes from a call but a wrong argument's TypeError.
 
-SignoffError ─┬─ NotConfigured                        no server or key was found
-              ├─ ConnectionFailed                     no answer: refused, cut off, too slow
-              ├─ WrongAnswer                          an answer that belongs to another request, or another intent
-              ├─ ClientClosed                         the client, or the event loop under it, was closed
-              ├─ WaitTimeout                          the intent was not final in time
-              ├─ RequestRefused ─┬─ AuthenticationFailed 401 ├─ Conflict 409 ─┬─ AlreadyDecided
-              │                  ├─ PermissionDenied 403     │                └─ StaleRevision
-              │                  ├─ NotFound 404             ├─ Invalid 400, 413, 422
-              │                  └─ RateLimited 429          └─ ServerFailed 5xx ── ServerBusy 503
-              ├─ IntentFailed ─┬─ IntentRejected      raised by Result.raise_for_status()
-              │                ├─ IntentSuperseded
-              │                ├─ IntentUndeliverable
-              │                ├─ IntentCanceled ── IntentWithdrawn
-              │                └─ IntentTimedOut ── IntentExpired
-              └─ StepFailed                           raised by an agent's function, to fail its step
+SignoffError ─┬─ NotConfigured                        no server or key was found ├─ ConnectionFailed
+no answer: refused, cut off, too slow ├─ WrongAnswer                          an answer that belongs to another request,
+or another intent ├─ ClientClosed                         the client, or the event loop under it, was closed ├─
+WaitTimeout                          the intent was not final in time ├─ RequestRefused ─┬─ AuthenticationFailed 401 ├─
+Conflict 409 ─┬─ AlreadyDecided │                  ├─ PermissionDenied 403     │                └─ StaleRevision │
+├─ NotFound 404             ├─ Invalid 400, 413, 422 │                  └─ RateLimited 429          └─ ServerFailed 5xx
+── ServerBusy 503 ├─ IntentFailed ─┬─ IntentRejected      raised by Result.raise_for_status() │                ├─
+IntentSuperseded │                ├─ IntentUndeliverable │                ├─ IntentCanceled ── IntentWithdrawn │
+└─ IntentTimedOut ── IntentExpired └─ StepFailed                           raised by an agent's handler, to fail its
+step
 """
 
 import json

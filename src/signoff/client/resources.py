@@ -134,7 +134,7 @@ class ClientMethods(Methods):
     @request
     def apply_workflow(self, template: Mapping[str, Any], dry_run: bool = False) -> ApiCall[AppliedWorkflow]:
         """Apply a workflow to its intent type; dry_run: only check it and report whether it differs."""
-        # Repeatable without a key: the second time the same template is active already.
+        # Repeatable without a key: applying the same template again changes nothing.
         query, body = _dry(dry_run), dict(template)
         return ApiCall("POST", "/v1/workflows", AppliedWorkflow.read, query=query, body=body, repeatable=True)
 
@@ -406,7 +406,7 @@ class DirectoryMethods(Methods):
 
         seen: ``seen`` of a dry run: Conflict (``stale_manifest``) where it would do something else by now.
         """
-        # Repeatable without a key: the second time everything is as it says already.
+        # Repeatable without a key: applying it again changes nothing.
         body = dict(document)
         return ApiCall(
             "POST", "/v1/apply", _bare, query={**_dry(dry_run), "seen": seen}, body=body, repeatable=True

@@ -206,7 +206,7 @@ class Follower:
         self.status = event.status or self.status
 
     def _rested(self, before: int, began: float) -> float:
-        """How long to pause after an orderly end: not at all, unless it came immediately and without news."""
+        """How long to pause after an orderly end: not at all, unless it came immediately and without events."""
         if self.since == before and self._retries.clock() - began < SHORTEST_HOLD:
             return self._backoff.after(None)
         self._backoff.reset()

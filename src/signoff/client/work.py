@@ -327,7 +327,7 @@ def _name(delivery: Delivery) -> str:
 
 
 def _text_of(error: BaseException) -> str:
-    """What an exception says, where it can say it."""
+    """The text of an exception, or a note if it has none that can be read."""
     try:
         return str(error)
     except Exception as odd:
@@ -335,7 +335,7 @@ def _text_of(error: BaseException) -> str:
 
 
 def _passes(failure: SignoffError) -> bool:
-    """Whether an agent goes on after this error: also after a mismatched response, over new connections."""
+    """Whether an agent continues after this error; after a mismatched response it uses new connections."""
     return may_pass(failure) or isinstance(failure, WrongAnswer)
 
 

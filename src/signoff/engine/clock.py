@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-# A response that was delayed, or waited for a lock, reports too early a time; the latest of a while is the best.
+# A delayed response, or one that waited for a lock, reports a time that is too early; so the latest reading of the last
+# few seconds is the most accurate.
 _BEST_FOR: Final = 30.0
 
 

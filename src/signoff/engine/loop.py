@@ -55,7 +55,7 @@ class Loop:
             try:
                 pause = await self._once()
                 if self._outage:
-                    log.warning("%s: goes on after %d turns in vain", self.name, self.failures)
+                    log.warning("%s: works again after %d failed turns", self.name, self.failures)
                 self.failures, self._outage = 0, False
             except Busy as busy:
                 self.failures += 1
@@ -70,7 +70,7 @@ class Loop:
             self._began = None
             if pause > 0:
                 await asyncio.sleep(self._rest)
-                # Not wait_for: up to Python 3.11 it takes no cancellation in the turn in which a nudge comes.
+                # Not ``wait_for``: up to Python 3.11 it loses a cancellation that arrives in the same turn as a nudge.
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._nudge.wait()

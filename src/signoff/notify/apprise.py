@@ -48,7 +48,7 @@ def parse_urls(text: str) -> tuple[str, ...]:
                 "invalid_setting",
                 f"apprise_urls: {scheme[:20]!r} is not a service that may be called."
                 if "://" in url
-                else "apprise_urls: an entry is no URL: it has no ://.",
+                else "apprise_urls: an entry is not a URL: it has no ://.",
                 field="apprise_urls",
                 hint="Allowed: " + ", ".join(sorted(_SERVICES | _HOSTED)) + ".",
             )

@@ -33,7 +33,7 @@ def open_store(
         return PostgresStore(url, clock=hear or clock, listen=listen)
     raise Refused(
         "invalid_database_url",
-        f"There is no database type for {f'{scheme[:20]}://' if rest else 'such'} addresses.",
+        f"The database URL has an unknown scheme{f', {scheme[:20]}://' if rest else ''}.",
         field="database",
         hint="Write sqlite:///path/to/file.db or postgresql://user:password@host/name.",
     )

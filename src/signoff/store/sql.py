@@ -101,7 +101,7 @@ NEXT_CURSORS: Final = """
 on conflict (workspace, agent) do update set seq = cursors.seq + excluded.seq returning workspace, agent, seq
 """
 _FINAL: Final = "('COMPLETED', 'FAILED', 'CANCELED', 'TIMED_OUT')"
-# When a reply expires: as long as its intent is open, and for its lifetime after that. ``i`` is the intent.
+# When a reply expires: it is kept while its intent is open, and for its lifetime after that. ``i`` is the intent.
 _STANDS_UNTIL: Final = f"""case
     when i.id is null or (i.status in {_FINAL} and i.updated_at + r.life < r.expires_at) then r.expires_at
     when i.status in {_FINAL} then i.updated_at + r.life
@@ -356,5 +356,5 @@ PING: Final = "select 1"
 # A write without effect: a full disk, or a read-only standby, refuses it.
 PROBE: Final = "update workspaces set name = name where id = (select min(id) from workspaces)"
 
-# Answered by a few rows under a key: if reading is a function call, another thread does not pay off.
+# Statements that read a few rows by key: if a read is a function call (SQLite), another thread is not worth its cost.
 QUICK: Final = frozenset({STORED_ONE, HISTORY, DELIVERIES, PLAN, NEXT_WAKE})

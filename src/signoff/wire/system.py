@@ -47,7 +47,7 @@ class ServerOut(Struct, kw_only=True):
 
 
 class MeAnswer(Ok, kw_only=True):
-    """Whom the key stands for, and where. self_approval: whether the requester's side may decide what is asked for now;
+    """The key's holder and workspace. self_approval: whether the requester's side may decide a request made now;
     self_approval_setting: ``off``, ``on``, or ``alone``, which holds while the workspace has one person.
     """
 

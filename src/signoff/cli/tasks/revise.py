@@ -44,7 +44,7 @@ def revise(session: Remote, task: str, payload: str, comment: str | None, yes: b
             ExitCode.USAGE, "The payload is unchanged.", hint=f"See: signoff tasks get {task}"
         )
     session.show(changes, yes)
-    session.confirm(f"Make this revision {found.revision + 1}?", yes)
+    session.confirm(f"Create revision {found.revision + 1}?", yes)
     after = session.client.tasks.revise(found.task_id, new, comment, found.digest)
     session.out.one(after, "task_id", [visible(f"revision {after.get('revision')}: {after.get('title')}")])
 

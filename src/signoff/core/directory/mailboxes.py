@@ -9,13 +9,13 @@ from typing import Final
 from signoff.core.errors import Invalid
 
 LONGEST: Final = 255
-# What separates or quotes addresses in a mail's header, and what some other address is written with.
+# Characters that separate or quote addresses in a mail header, or that other forms of address contain.
 _FORBIDDEN: Final = re.compile(r'[\s,;:<>()\[\]\\"%]')
 _DOTS: Final = re.compile("[\u3002\uff0e\uff61]")  # what browsers and mail programs take for a dot
 
 
 def is_mailbox(address: str) -> bool:
-    """Whether a text is the address of exactly one mailbox, in the spelling that everything compares."""
+    """Whether a text is the address of exactly one mailbox, in its canonical spelling."""
     name, _, domain = address.rpartition("@")
     parts = (*name.split("."), *domain.split("."))
     return (
@@ -39,7 +39,7 @@ def refuse_no_mailbox(address: str, field: str) -> None:
 
 
 def mailbox_key(address: str) -> str:
-    """A text that is the same for every spelling of a mailbox: of case, width, dots and international domain names."""
+    """A key that is equal for all spellings of a mailbox: case, width, dots and international domain names."""
     plain = _DOTS.sub(".", unicodedata.normalize("NFKC", address)).strip().strip("<>").casefold()
     name, at, domain = plain.rpartition("@")
     return f"{name}{at}{_ascii(domain.rstrip('.'))}"

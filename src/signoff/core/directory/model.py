@@ -16,14 +16,12 @@ ALONE: Final = "alone"  # the setting of self-approval from the first start unti
 class Workspace(Struct, frozen=True):
     """Where intents live, and its settings.
 
-    self_approval: the requester's own people may decide;
-    self_approval_alone: only what was asked for while the workspace had one person: so the first start turns it on;
-    positive_fallback: expiry may approve if the risk is low;
-    protected: relaxing who decides needs two admins;
-    default_policy: the name of the policy for steps without a workflow;
-    unlisted_types: what happens to a type without a workflow (allow, gate, refuse);
-    last_change: the number of the last change on record;
-    staffed_change: the last one after which open tasks were checked for enough possible approvers.
+    self_approval: the requester's own people may decide; self_approval_alone: only for what was requested while the
+    workspace had one person (the setting after the first start); positive_fallback: expiry may approve if the risk is
+    low; protected: relaxing who decides needs two admins; default_policy: the name of the policy for steps without a
+    workflow; unlisted_types: what happens to a type without a workflow (allow, gate, refuse); last_change: the number
+    of the last change on record; staffed_change: the last one after which the open tasks were checked for enough
+    eligible people.
     """
 
     id: str
@@ -40,12 +38,12 @@ class Workspace(Struct, frozen=True):
     self_approval_alone: bool = False
 
     def allows_self_approval(self, people: int) -> bool:
-        """Whether the requester's side may decide what is asked for now, in a workspace that has had so many people."""
+        """Whether the requester's side may decide a request made now; ``people``: how many the workspace has had."""
         return self.self_approval and (people <= 1 or not self.self_approval_alone)
 
     @property
     def self_approval_setting(self) -> bool | str:
-        """False, ``alone`` or True, as documents and the record of changes name it."""
+        """False, ``alone`` or True, as documents and the change log write it."""
         return ALONE if self.self_approval and self.self_approval_alone else self.self_approval
 
     @property

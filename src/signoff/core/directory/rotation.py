@@ -62,6 +62,6 @@ class Rotation(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def absence_at(absences: Iterable[Absence], at: datetime) -> Absence | None:
-    """The active absence at ``at``; of several the one that ends last."""
+    """The active absence at ``at``; if there are several, the one that ends last."""
     now = [absence for absence in absences if absence.start <= at < absence.end]
     return max(now, key=lambda absence: absence.end, default=None)

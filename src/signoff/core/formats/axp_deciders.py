@@ -1,5 +1,5 @@
 """Unknown fields of AXP's forms that say who decides, or that people are asked at all. AXP's forms ignore unknown
-fields; these are refused, because without effect they leave a decision to more people than their author meant, or to
+fields; these are refused, because ignoring them would leave the decision to more people than the author meant, or to
 nobody.
 """
 
@@ -11,8 +11,8 @@ from typing import Final
 from signoff.core.formats.axp_roles import person_behind
 from signoff.core.text.document_reader import Fields
 
-# Words by which callers elsewhere, our own workflows too, say who decides and how many. AXP's forms have few of them:
-# where no policy governs, the others would leave a task to more people than its caller meant.
+# Names that other products, and our own workflows, use for who decides and for how many people must. AXP's forms
+# support few of them: if no policy applies, ignoring the others would open a task to more people than the caller meant.
 _NAMERS: Final = (
     "assignees",
     "approvers",
@@ -27,47 +27,49 @@ _IN_TASK: Final = (
     "roles", "team", "teams", "group", "groups", "person", "persons", "people", "user", "users", "owner", "owners",
 )  # fmt: skip
 _OF_HUMAN: Final = ("contact", "contacts", "email", "emails", "mail", "address", "person", "user")
-# A field is also meant for who decides if one of these words is a part of its name: assignee_email, min_approvals.
+# A field whose name contains one of these words also says who decides: assignee_email, min_approvals.
 _WHO: Final = frozenset(
     (
         "approver", "approvers", "approvals", "assign", "assigned", "assignee", "assignees", "reviewer", "reviewers",
         "decider", "deciders", "quorum",
     )
 )  # fmt: skip
-# Where a request asks nobody: that people be asked.
+# Names of fields that ask for people, in a request that asks nobody.
 _DEMANDS: Final = ("human_task", "requires_approval", "approval_required", "human", "humans", "hitl")
 _ASKING: Final = _WHO | {"approval", "signoff"}
-# Unknown fields that are compared with the known ones: a body costs no more than its size.
+# At most this many unknown fields are compared with the known ones, so that the cost stays linear.
 _COMPARED: Final = 20
 _ALIKE: Final = 0.85
 _WORD_START: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def deciders(fields: Fields, known: Iterable[str]) -> tuple[str, ...]:
-    """The fields beside ``known`` that would narrow who decides, but have no effect where they were given."""
+    """The fields other than ``known`` that would narrow who decides, but have no effect where they were given."""
     return _misspelt(fields, known, _NAMERS, (*_NAMERS, "on_behalf_of", "humans"), _WHO)
 
 
 def deciders_in_task(task: Fields, known: Iterable[str]) -> tuple[str, ...]:
-    """``deciders`` of a ``human_task`` or of a human step's settings: there any field that names people counts."""
+    """``deciders`` of a ``human_task`` or of a human step's settings: every unknown field there that names people
+    counts.
+    """
     return _misspelt(task, known, _IN_TASK, _NAMERS, _WHO, by_value=True)
 
 
 def deciders_in_human(human: Fields, known: Iterable[str]) -> tuple[str, ...]:
-    """The fields of one of a bundle's humans by which its author named the person, if the bundle knows none."""
+    """The unknown fields that name a person, in one of a bundle's humans without a known one."""
     return _misspelt(human, known, _OF_HUMAN, _OF_HUMAN, _WHO, by_value=True)
 
 
 def demands(fields: Fields, known: Iterable[str]) -> tuple[str, ...]:
-    """The fields beside ``known`` that ask for people, where the plan asks nobody."""
+    """The fields other than ``known`` that ask for people, in a plan that asks nobody."""
     return _misspelt(
         fields, known, _DEMANDS, ("human_task", "requires_approval", "approval_required"), _ASKING
     )
 
 
 def refuse_misspelt(fields: Fields, known: Iterable[str], names: Sequence[str]) -> None:
-    """Raise Invalid for a field that is nearly called as one of ``names``, which say which steps run, and in which
-    order: without effect, a step may run whose approval is never asked for.
+    """Raise Invalid for a misspelling of one of ``names``, which decide which steps run and in which order: if it were
+    ignored, a step could run without its approval.
     """
     for name in _given(fields, known)[:_COMPARED]:
         if close := get_close_matches(_plain(name), names, 1, _ALIKE):
@@ -78,8 +80,8 @@ def _misspelt(
     fields: Fields, known: Iterable[str], names: Sequence[str], alike: Sequence[str], parts: frozenset[str],
     *, by_value: bool = False,
 ) -> tuple[str, ...]:  # fmt: skip
-    """The fields beside ``known`` that are called as one of ``names``, in any spelling, nearly as one of ``alike``, or
-    with one of ``parts``; ``by_value``: also those that name people.
+    """The fields other than ``known`` whose name is one of ``names`` in any case style, is close to one of ``alike``,
+    or contains one of ``parts``; ``by_value``: also those whose value names people.
     """
     found = []
     for place, name in enumerate(_given(fields, known)):

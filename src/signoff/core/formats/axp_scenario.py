@@ -220,7 +220,7 @@ def _plan(top: Fields, cast: RoleMap, intent: Fields, problems: Problems) -> tup
 
 
 def _note_misplaced(top: Fields, workflow: Fields | None, bundle: _Bundle, *, asked: bool) -> None:
-    """What the bundle says around its steps of who decides, or that people are asked, where it has no effect."""
+    """Note the fields around the steps that say who decides or ask for people, as they have no effect there."""
     around = ((top, _TOP), (workflow, _WORKFLOW), (bundle.parameters, _PARAMETERS), (bundle.intent, _INTENT))
     for fields, known in around:
         if fields is not None and asked:

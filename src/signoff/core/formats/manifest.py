@@ -69,7 +69,7 @@ def _read_preferences(fields: Fields, name: str) -> dict[str, Any]:
 
 
 def _refuse_unknown_channels(person: Fields, channels: PersonalChannels) -> None:
-    """The channels, and how each gets its addresses; the manifest cannot change these."""
+    """Raise Invalid for a channel that does not exist, or whose addresses a manifest cannot set."""
     if addresses := person.inner("addresses"):
         linked = next((name for name in channels.linked if addresses.has(name)), None)
         if linked:

@@ -105,9 +105,9 @@ def refuse_ahead(vote: Vote | None, answer: Answer) -> None:
     """Raise Conflict for an answer that claims to follow others that are not recorded here."""
     if answer.number is None or answer.number <= given(vote) + 1:
         return
-    before = {0: "none", 1: "one"}.get(given(vote), str(given(vote)))
+    so_far = {0: "no answer", 1: "one answer"}.get(given(vote), f"{given(vote)} answers")
     raise Conflict(
-        "answer_number", f"This claims to be your answer number {answer.number}; {before} came before it here.",
+        "answer_number", f"You have given {so_far} at this stage, so this cannot be number {answer.number}.",
         field="number", hint="Read the task again; omit the number for a first answer.",
     )  # fmt: skip
 

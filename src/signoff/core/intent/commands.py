@@ -176,7 +176,7 @@ class CheckStaffing(msgspec.Struct, gc=False, frozen=True):
 
 
 class ReportProgress(msgspec.Struct, gc=False, frozen=True):
-    """AXP's control resume outside a human wait: note that work goes on, without ending anything."""
+    """AXP's control resume while no task is open: records that work continues; ends nothing."""
 
     reason: str = ""
 

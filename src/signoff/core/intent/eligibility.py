@@ -29,8 +29,8 @@ class AbsenceCover(NamedTuple):
 class Membership:
     """The directory as the rules see it: the names of each active person, and who is whose delegate.
 
-    ``self_approval``: whether the workspace lets the requester's side decide; ``new_self_approval``: whether what is
-    asked for from now on too.
+    ``self_approval``: whether the workspace lets the requester's side decide; ``new_self_approval``: whether that also
+    applies to requests made from now on.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Membership:
         self.active_people = active_people
         self.self_approval = self_approval
         self.new_self_approval = self_approval if new_self_approval is None else new_self_approval
-        # only who could decide on their own account stands in for others
+        # only people who could decide in their own right are delegates
         self._covers = [
             one
             for one in covers

@@ -162,7 +162,7 @@ def _pushed(event: e.Offered, after: Intent) -> dict[str, Any]:
 
 
 def short_of_people(event: e.Understaffed) -> str:
-    """What admins are notified of, and the audit trail shows, about an understaffed task."""
+    """The text about an understaffed task, for admins and for the audit trail."""
     left = {0: "nobody is left", 1: "one person is left"}.get(event.left, f"{event.left} people are left")
     takes = "a person" if event.takes == 1 else f"{event.takes} people"
     return (

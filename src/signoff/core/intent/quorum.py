@@ -64,7 +64,7 @@ def passable(stage: Stage, votes: Sequence[Vote]) -> bool:
 
 
 def _as_many_as_matter(stage: Stage, yes: list[Vote]) -> list[Vote]:
-    """For each approver entry as many as the stage needs: of so many, one is always left for it."""
+    """Keeps as many votes for each approver entry as the stage needs, so that one always remains for the entry."""
     if not stage.every:
         return yes
     kept: dict[int, Vote] = {}
@@ -91,7 +91,7 @@ class Count(msgspec.Struct, frozen=True):
 def count(
     stage: Stage, at_stage: int, votes: tuple[Vote, ...], names: Names | None, outcome: str = ""
 ) -> Count:
-    """How far this stage is towards ``outcome``; without one, towards the one ahead. Counts as ``tally`` does."""
+    """How far this stage is towards ``outcome``, by default the leading one. Counts as ``tally`` does."""
     seats: dict[str, Vote] = {}
     for vote in votes:
         if vote.at_stage == at_stage and counts_toward_quorum(vote, names):

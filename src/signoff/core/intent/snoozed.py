@@ -22,8 +22,8 @@ def pending_snoozes(task: Task) -> Iterator[Snoozing]:
 
 
 def suppressed(task: Task, person: str, *, reminder: bool, called_at: datetime, told_at: datetime) -> bool:
-    """Whether a snooze suppresses a contact: a reminder that would be sent before it ends, and anything called for
-    before the snooze, which the person knows of. Later escalations reach them.
+    """Whether a snooze suppresses a contact: a reminder that would be sent before it ends, and anything that was due
+    before the snooze, which the person has already seen. Later escalations reach them.
     """
     held = snooze_of(task, person)
     return held is not None and told_at <= held.until and (reminder or called_at <= held.since)

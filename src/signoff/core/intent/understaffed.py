@@ -47,7 +47,7 @@ def shortage(intent: Intent, task: Task, now: Membership) -> Shortage | None:
 def _possible(
     intent: Intent, task: Task, number: int, names: frozenset[str], now: Membership
 ) -> tuple[Vote, ...]:
-    """An approval of each person who could still approve at a stage: one, also if others have delegated to them."""
+    """One approval for each person who could still approve at a stage, even if others have delegated to them."""
     spec = spec_of(intent, task)
     allowed = lets_requesters_decide(spec, intent, now.self_approval)
     barred = frozenset() if allowed else requesters_side(intent)

@@ -183,7 +183,7 @@ def read_form(schema: Any, path: str = "") -> Form:
         raise FormError(path, "must be an object")
     for name in schema:
         if name not in _KNOWN:
-            hint = _INSTEAD.get(name, "A form knows " + ", ".join(KEYWORDS) + ".")
+            hint = _INSTEAD.get(name, "A form supports " + ", ".join(KEYWORDS) + ".")
             raise FormError(_at(path, name), "is not a supported keyword of a form", hint)
     form = Form()
     form.types = _types(schema, path)

@@ -1,8 +1,8 @@
 """Fields of a finished plan that can never have an effect: reported, so that nobody relies on them.
 
-A step that names its policy may get missing fields from it: it is checked after the policy is applied. A field
-without effect beside another field of the same document is refused where it is read (``Fields.refuse_idle``): only
-there is it known which fields are present, also those that equal their default.
+A step that names its policy may get missing fields from it: it is checked after the policy is applied. A field that
+another field of the same document makes ineffective is refused where it is read (``Fields.refuse_idle``): only there is
+it known which fields are present, including those that equal their default.
 """
 
 from collections.abc import Iterator
@@ -58,8 +58,8 @@ def _of_people(step: HumanStep, path: str) -> Iterator[Ineffective]:
 
 
 def refuse_ineffective(*plans: Plan) -> None:
-    """Raise Invalid for the first field without effect. Of several plans that are variants, a field must have an effect
-    in one of them.
+    """Raise Invalid for the first field without effect. If the plans are variants, a field must have an effect in at
+    least one of them.
     """
     first, *others = (list(ineffective(plan)) for plan in plans)
     for one in first:

@@ -97,7 +97,7 @@ class DelayStep(StepBase, frozen=True, tag="delay", omit_defaults=True, kw_only=
 
 
 class NotifyStep(StepBase, frozen=True, tag="notify", omit_defaults=True, kw_only=True):
-    """Notify someone and go on."""
+    """Notify someone and continue."""
 
     to: tuple[str, ...] = ()
     message: str = ""
@@ -364,8 +364,8 @@ def reached(plan: Plan, holds: Callable[[Step], bool] = lambda step: False) -> s
 
 
 def refuse_unreached(*plans: Plan) -> None:
-    """Raise Invalid if a step could never run: an approval that is routed around must not look like one. Of several
-    plans that are variants, a step must run in one of them.
+    """Raise Invalid if a step could never run: an approval that is routed around must not look like one. If the plans
+    are variants, a step must run in at least one of them.
     """
     first, *others = map(unreached, plans)
     if lost := [step for step in first if all(step in other for other in others)]:

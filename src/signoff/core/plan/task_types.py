@@ -367,8 +367,8 @@ def check_answer(
         _refuse_blanks(spec.form, data)
     elif meaning is Meaning.APPROVES and spec.type is TaskType.ASSIGNMENT and not _names_assignee(data):
         raise Invalid(
-            "assignee_required", "This task asks to whom it is assigned.", field="data.assignee",
-            hint="Name them in data.assignee.",
+            "assignee_required", "This task requires an assignee.", field="data.assignee",
+            hint="Name the person in data.assignee.",
         )  # fmt: skip
     return outcome, meaning
 

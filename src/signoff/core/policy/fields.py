@@ -274,7 +274,7 @@ class OnTimeoutField(PolicyField):
         if meaning_of(outcome) is Meaning.APPROVES:
             return f"{expires} {goes_on} as {outcome}, because its risk is low"
         if outcome not in BUILT_IN:
-            return f"{expires} {goes_on} as {outcome}, as its workflow defines that"
+            return f"{expires} {goes_on} as {outcome}, as its workflow defines it"
         return f"{expires} and counts as {outcome}; nothing is approved"
 
 

@@ -116,8 +116,8 @@ class Fields:
         return self.value.get(name) not in (None, 0, "")
 
     def refuse_idle(self, name: str, why: str, hint: str) -> None:
-        """Raise Invalid where the field is given, whatever it says: beside what is there it has no effect. A document
-        that is kept already is not refused for it.
+        """Raise Invalid if the field is given, whatever its value, as the other fields make it ineffective. A stored
+        document is not refused for it.
         """
         if self.has(name) and not self.kept:
             raise self.invalid(name, f"has no effect, because {why}", hint=hint, code="no_effect")

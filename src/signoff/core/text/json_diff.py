@@ -118,7 +118,7 @@ def _in_full(path: str, key: str, at: str) -> Iterator[Leaf]:
 
 
 def _holds_secrets(value: Any, path: str) -> bool:
-    """Whether it would show an inner secret if written as one text."""
+    """Whether a value contains a secret that would be visible if the value were shown as one text."""
     return isinstance(value, Mapping | list) and any(is_secret(leaf.path) for leaf in leaves(value, path))
 
 

@@ -268,7 +268,7 @@ def _settings(draft: ManifestDiff, manifest: Manifest) -> None:
 
 
 def _said_of(space: Workspace, names: Iterable[str]) -> dict[str, Any]:
-    """These settings as the record keeps them."""
+    """These settings as the change log stores them."""
     said = {name: getattr(space, name) for name in names}
     return said | {"self_approval": space.self_approval_setting} if "self_approval" in said else said
 
@@ -314,7 +314,7 @@ def _person(draft: ManifestDiff, spec: PersonSpec) -> None:
 
 
 def _refuse_twice(draft: ManifestDiff, people: Sequence[PersonSpec]) -> None:
-    """Raise Invalid if a manifest describes one person twice: only one of the descriptions could hold."""
+    """Raise Invalid if a manifest describes one person twice: only one of the descriptions could apply."""
     seen: set[str] = set()
     for spec in people:
         known = _found(draft, spec.who)

@@ -21,8 +21,8 @@ from signoff.engine.planning.workspace_rules import rules_relaxations
 _SORTED: Final = msgspec.json.Encoder(order="sorted")
 CREATE, CHANGE, UNCHANGED = "create", "change", "unchanged"
 _GOVERNED: Final = {
-    "workspace": "requests may decide more themselves",
-    "workflow": "the first workflow for a type that the workspace's default policy held until now",
+    "workspace": "requests without a workflow may set more of their own rules",
+    "workflow": "the first workflow for a type that was under the workspace's default policy until now",
 }
 
 
@@ -66,7 +66,7 @@ class ManifestDiff:
         self.entries.append(entry)
 
     def put_person(self, person: Person) -> None:
-        """The workspace with this person: what one costs does not depend on how many there are."""
+        """The workspace with this person; the cost does not depend on the number of people."""
         if self._people is None:
             self._people = dict(self.before.people)
             self._by_email = dict(self.before.by_email)

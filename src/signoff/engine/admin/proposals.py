@@ -89,14 +89,14 @@ class Proposals:
         id "".
 
         source: the document that the manifest was compiled from; seen: the digest of what was shown (``ManifestDiff``):
-        Conflict where it would do something else by now. Where nothing is left to do it was applied already.
+        Conflict where it would do something else by now. If nothing is left to change, it was applied before.
         """
 
         async def use(draft: ManifestDiff) -> tuple[ManifestDiff, Proposal | None]:
             if seen and draft.changed and draft.seen() != seen:
                 raise Conflict(
-                    "stale_manifest", "What this would change has changed since it was shown; nothing was applied.",
-                    hint="Look at what it would do now, and apply it again.", details={"seen": draft.seen()},
+                    "stale_manifest", "Part of it has changed since it was shown; nothing was applied.",
+                    hint="Look at the current difference, and apply it again.", details={"seen": draft.seen()},
                 )  # fmt: skip
             if draft.relaxations():
                 return draft, await self._proposed(draft, source, dry_run)

@@ -1,4 +1,6 @@
-"""What the author of a directory change must know of self-approval: that it ends, or goes on for more people."""
+"""What the author of a directory change must know about self-approval: that it ends, or that it now applies to more
+people.
+"""
 
 from signoff.engine.directory.snapshot import Snapshot
 

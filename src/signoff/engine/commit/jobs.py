@@ -57,7 +57,7 @@ class Done(msgspec.Struct, frozen=True):
 
 
 Wish = Command | Callable[[Intent], Command]
-"""A command, or what makes one of the intent as it is when its turn comes."""
+"""A command, or a function that makes one from the intent's state when the job runs."""
 
 
 class Outdated(Busy):

@@ -30,8 +30,8 @@ class _Kept(msgspec.Struct):
 
 
 class RecentCommits:
-    """alone: no other process writes to this database, so the cache is always current; hears: whether what others
-    announce is heard now.
+    """alone: no other process writes to this database, so the cache is always current; hears: whether other servers'
+    announcements arrive at the moment.
     """
 
     def __init__(
@@ -87,8 +87,8 @@ class RecentCommits:
                 self._kept.pop(topic, None)
 
     def life(self, intent_id: str) -> tuple[Intent, list[Fact]] | None:
-        """The intent and all its facts; None if they are not known here, or may not be all. Beside other servers that
-        is for those who follow the intent and will be told of what is missing, never for a decision.
+        """The intent and all its facts; None if they are not known here, or may not be all. If other servers share the
+        database, it is only for followers of the intent, who are notified of what is missing, and never for a decision.
         """
         kept = self._kept.get(intent_id)
         if kept is None or not (self._alone or (self._hears() and self._time() - kept.at < TRUSTED)):

@@ -90,7 +90,7 @@ def refuse_impossible(
     """
     able = eligible(stage, directory, barred, roster)
     whom = ", ".join(stage.approvers) or "people with an approving role"
-    apart = " beside the requester's own side" if barred else ""
+    apart = " apart from the requester's side" if barred else ""
     there = f"there {'are' if len(able) > 1 else 'is'} {len(able) or 'nobody'}{apart} ({whom})"
     if not possible_approvers(stage, directory, barred, roster):
         count = stage.votes_needed

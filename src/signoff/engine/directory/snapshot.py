@@ -82,8 +82,8 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
     discreet: bool = False
 
     def but(self, **parts: Any) -> "Snapshot":
-        """The same with other parts. What was derived from the rest is not derived again: of a thousand policies that
-        are applied at once, each would cost as much as there are people.
+        """The same with other parts. What was derived from the other parts is kept: otherwise, if a thousand policies
+        were applied at once, each would cost time in proportion to the number of people.
         """
         other = replace(self, **parts)
         known, fresh = vars(self), vars(other)
@@ -228,8 +228,8 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def self_approval(self) -> bool:
-        """Whether the requester's side may decide what is asked for now. Who was taken away counts: else an admin could
-        bring self-approval back by deactivating everybody else.
+        """Whether the requester's side may decide a request made now. Deactivated people count too: otherwise an admin
+        could bring self-approval back by deactivating everybody else.
         """
         return self.workspace.allows_self_approval(len(self.people))
 

@@ -48,8 +48,9 @@ class Limit:
 
 
 class FailedTries:
-    """Tries that failed, of one caller and of all callers together, within ``while_``. What succeeds is never refused
-    for others' tries: behind a proxy that is not in ``trusted_proxies`` all are one caller.
+    """Limits failed attempts within ``while_``, of one caller and of all callers together. A successful attempt is
+    never refused because of others' failures: behind a proxy that is not in ``trusted_proxies`` all callers count as
+    one.
     """
 
     def __init__(self, of_caller: int, of_all: int, while_: timedelta) -> None:
@@ -57,7 +58,7 @@ class FailedTries:
         self._of_all = Limit(of_all, while_)
 
     def counted(self, refusal: Refused, caller: str, now: datetime) -> Refused:
-        """Count one more; what to answer: the refusal, or TooMany where that was one too many."""
+        """Count one more failure; returns the error to answer with: the refusal, or TooMany beyond the limit."""
         try:
             self._of_caller.check(caller_key(caller), now)
             self._of_all.check("", now)

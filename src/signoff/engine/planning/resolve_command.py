@@ -31,7 +31,7 @@ from signoff.engine.planning.form_answers import checked_form
 
 
 def needs_directory(command: c.Command) -> bool:
-    """Whether the directory has anything to add to a command like this one."""
+    """Whether a command of this kind has to be completed from the directory."""
     return type(command) in _prepared.registry
 
 

@@ -20,7 +20,7 @@ class PolicyNames:
         return "; ".join(map(self._approver, names))
 
     def anyone(self) -> str:
-        """The default approvers: every deciding role that somebody has."""
+        """The default approvers: every deciding role that at least one person has."""
         held = {role for person in self._directory.people.values() if person.active for role in person.roles}
         deciding = (f"role:{role}" for role in ROLES if role in held)
         return self.approvers(name for name in deciding if name in DECIDING_ROLES)

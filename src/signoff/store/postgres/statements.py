@@ -156,7 +156,7 @@ def save(batch: WriteBatch, demand: list[Row], now: int) -> tuple[str, list[Any]
     return text, [values[name] for name in names]
 
 
-# ---- before the first of either: a statement with a parameter of every type that they have, and values for it
+# ---- before the first of either: one statement with a parameter of every type that they use, and its values
 
 _TABLES: Final = (
     sql.CURSORS,

@@ -29,7 +29,7 @@ from signoff.store.sql import LATEST_POLICY, NUMBER_CHANGES, OUTBOX, PUT_OUTGOIN
 from signoff.store.tables.mapping import fetch, fetch_one, insert_numbered, put, values_of
 from signoff.store.work import OutboxRow
 
-# Each version is added only once: of two concurrent changes only one gets version 2.
+# Each version is added only once: if two changes are concurrent, only one gets version 2.
 _PUT: Final = {
     Workspace: UPDATE_WORKSPACE,
     Person: put(Person, "id"),

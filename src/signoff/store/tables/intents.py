@@ -163,9 +163,7 @@ class Intents:
         return maybe_moment((await self._db.read(sql.NEXT_WAKE))[0][0])
 
     async def set_aside(self, pause: timedelta, limit: int) -> list[str]:
-        """Of ``limit`` intents that are due, those that cannot be read are due again after ``pause``; returns their
-        ids.
-        """
+        """Postpone by ``pause`` those of ``limit`` due intents that cannot be read; returns their ids."""
         now = await self._db.now()
         rows = await self._db.read(sql.DUE, now=micros(now), limit=limit)
         plans = await plans_of(self._db, rows)

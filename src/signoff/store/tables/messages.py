@@ -75,7 +75,7 @@ class ExpandedNotification(Struct, frozen=True):
 _FIELDS: Final = ", ".join(Message.__struct_fields__)
 _COLUMNS: Final = ", ".join(OUTBOX.columns)
 _VALUES: Final = ", ".join(f":{name}" for name in OUTBOX.columns)
-# A write lock: of two expansions of the same row, the second waits, and then finds it gone.
+# A write lock: if two servers expand the same row, the second waits and then finds it gone.
 _LOCK: Final = "update outbox set attempts = attempts where id = :parent"
 _PUT: Final = f"""
 insert into outbox ({_COLUMNS}) select {_VALUES} where exists (select 1 from outbox where id = :parent)

@@ -1,6 +1,6 @@
 """Sessions on the pages, and sign-in links. Rows are found by the hash of a token, never by the token.
 
-A link is used up in one statement, so that of two people who press its button one is signed in.
+A link is used up in one statement, so that if two people press its button, only one is signed in.
 """
 
 from datetime import datetime

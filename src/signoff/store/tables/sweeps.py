@@ -16,8 +16,8 @@ on conflict (id) do update set at = excluded.at, owed = excluded.owed,
     intents = sweeps.intents + excluded.intents, payloads = sweeps.payloads + excluded.payloads,
     deleted_at = coalesce(excluded.deleted_at, sweeps.deleted_at)
 """
-# Brought forward by as much as the clock has gone back. Not for times in a calendar: a person's working hours, or
-# (without a number, as no fact causes it) the end of a proposal; unless it was tried already.
+# Due times move back by as much as the clock did. Calendar times stay, unless the row was tried before: the beginning
+# of a person's working hours, and the end of a proposal (whose row has no ``seq``, as no fact causes it).
 _BRING_FORWARD: Final = """
 update outbox set due_at = case when due_at - :by > :now then due_at - :by else :now end
 where dead = 0 and due_at > :now and (attempts > 0 or seq > 0 and not exists (

@@ -92,7 +92,7 @@ def _before(call: Call) -> int:
     said = call.query.get("cursor", "")
     if said and not (said.isascii() and said.isdigit() and len(said) < 19):
         raise Invalid(
-            "validation_error", f"cursor: {said[:64]!r} is no next_cursor.", field="cursor",
-            hint="Send next_cursor of the page before, as it is.",
+            "validation_error", f"cursor: {said[:64]!r} is not a next_cursor.", field="cursor",
+            hint="Send next_cursor of the previous page, unchanged.",
         )  # fmt: skip
     return int(said or 0)

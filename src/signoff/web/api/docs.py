@@ -76,7 +76,7 @@ def _page() -> str:
 <body>
 <header>
 <h1>Signoff API</h1>
-<p>Every request but the open ones carries a key: <code>x-api-key: sgn_…</code>. The whole of it for programs:
+<p>Every request needs a key, except to open endpoints: <code>x-api-key: sgn_…</code>. For programs:
 <a href="/openapi.json">openapi.json</a>.</p>
 <nav aria-label="Sections">{links}</nav>
 </header>

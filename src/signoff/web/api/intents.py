@@ -362,7 +362,7 @@ async def retry(call: Call) -> bytes:
 
 
 async def _again(call: Call, old: Intent, payload: bytes) -> Submission:
-    """The same request again, with the current people and policies."""
+    """The same request, planned again with the current people and policies."""
     directory = await directory_of(call)
     behind = tuple(sorted(requesters_side(old)))  # retried by another actor, it stays their request too
     plan, digest, warnings = await call.state.planner.again(

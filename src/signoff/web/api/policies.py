@@ -67,5 +67,5 @@ def _at(call: Call) -> datetime:
         at = None
     if at is None or at.tzinfo is None:
         hint = "Write it as 2030-01-31T18:00:00Z."
-        raise Invalid("validation_error", f"at: {word[:64]!r} is not a moment.", field="at", hint=hint)
+        raise Invalid("validation_error", f"at: {word[:64]!r} is not a time.", field="at", hint=hint)
     return in_utc(at, "at")

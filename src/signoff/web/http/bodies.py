@@ -49,8 +49,8 @@ def axp(kind: type[S], parsed: json_intake.Parsed, *, nulls: bool = True) -> S:
 
 
 def refuse_dry_run(said: dict[str, Any], beside: str, hint: str) -> None:
-    """Refuse ``dry_run`` even if other unknown fields are ignored. ``beside``: the member without which all fields are
-    the sender's own.
+    """Refuse ``dry_run`` even if other unknown fields are ignored. ``beside``: a member of our own bodies; without it
+    the whole body is the sender's payload.
     """
     for name in ("dry_run", "dryRun"):
         if name in said and beside in said:

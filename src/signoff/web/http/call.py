@@ -115,7 +115,7 @@ class Call:
         self._cookies: dict[str, str] | None = None
 
     def identify(self) -> Awaitable[Actor]:
-        """Who asks, as things are now."""
+        """Authenticate the caller again, with their current rights."""
         return self.identified_by(self)
 
     @property

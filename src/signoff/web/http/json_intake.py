@@ -72,12 +72,12 @@ def _finite(literal: str) -> float:
     return value
 
 
-# By Python's reading of floats: msgspec's own takes a hundred times as long for numbers such as 1e308. Only the first
-# asks each number whether it is too large: an exponent of three digits, or hundreds of digits, can make it that.
+# Floats are parsed by Python: msgspec's own parser takes a hundred times as long for numbers such as 1e308. Only the
+# first decoder checks for numbers that are too large, which need an exponent of three digits or hundreds of digits.
 _ANY: Final = msgspec.json.Decoder(float_hook=_finite)
 _ANY_FINITE: Final = msgspec.json.Decoder(float_hook=float)
 _PLAIN_FLOATS: Final = msgspec.json.Decoder()
-# A text with each digit as 0 and each exponent's mark as e shows at once which numbers may be in it.
+# With each digit replaced by 0 and each E by e, a substring search shows which kinds of numbers a text may contain.
 _SHAPE: Final = bytes.maketrans(b"123456789E", b"000000000e")
 _EXPONENT: Final = b"0e"
 _HUGE: Final = (b"e000", b"e+000", b"0" * 200)

@@ -1,4 +1,4 @@
-"""What a task will lead to, on the wire: who may decide, what each stage takes, every contact to come."""
+"""The explanation of a task on the wire: who may decide, what each stage requires, every scheduled contact."""
 
 from zoneinfo import ZoneInfo
 

@@ -28,8 +28,8 @@ def is_my_teams(actor: Actor, intent: Intent, task: Task) -> bool:
 
 
 async def open_tasks(state: AppState, actor: Actor) -> tuple[list[Stored], bool]:
-    """(the workspace's open tasks, oldest first; whether there are more than were read). Of very many long requests
-    the later ones come without their payload.
+    """(the workspace's open tasks, oldest first; whether there are more than were read). If there are very many long
+    requests, the later ones come without their payload.
     """
     found: list[Stored] = []
     room = _MOST_BYTES

@@ -250,9 +250,7 @@ def _count(request: PageRequest, name: str) -> int | None:
 
 
 def _long(known: TaskContext, found: SeenTask) -> bool:
-    """Whether the page is long work: of a long request, of one that agents reported on or that was revised, or where
-    many people may be asked.
-    """
+    """Whether rendering the page may take long: a long request, reports of agents, revisions, or many people to ask."""
     intent = found.seen.stored.intent
     more = known.opened or intent.results or intent.revision > 1
     return bool(more) or len(found.seen.stored.payload) > SHORT or populous(known.directory)

@@ -158,7 +158,7 @@ async def test_a_changed_payload_that_was_revised_since_is_found(env: EngineEnv,
     assert await env.findings() == []
     put = "update revisions set payload = :payload where intent_id = :id"
     found = await damage(env, put, payload=after, id=patients.waiting)
-    assert found == [(patients.waiting, 0, "the revised payloads are not those that were decided on")]
+    assert found == [(patients.waiting, 0, "the revised payloads do not match the decisions")]
     gone = await damage(env, "delete from revisions where intent_id = :id", id=patients.waiting)
     assert gone == found
 

@@ -18,7 +18,7 @@ def visible(text: object) -> str:
 
 
 def visible_lines(text: object) -> list[str]:
-    """The same line by line, for multi-line text."""
+    """Multi-line text, each line made visible as ``visible`` does it."""
     return [visible(line) for line in str(text).expandtabs(4).replace("\r\n", "\n").split("\n")]
 
 

@@ -97,7 +97,7 @@ class Agent:
         asyncio.run(self._run(_dispositions()))
 
     async def serve(self) -> None:
-        """The same on the running event loop, which keeps its own signal handling."""
+        """``run`` on the running event loop, which keeps its own signal handling."""
         session, retries, ours = self._speaker()
         loop = asyncio.get_running_loop()
         over: asyncio.Future[BaseException | None] = loop.create_future()

@@ -245,7 +245,9 @@ def may_repeat(failure: SignoffError) -> bool:
 
 
 def may_pass(failure: SignoffError) -> bool:
-    """The same for a caller that can wait for days: any 5xx, and what a proxy returns while its server is away."""
+    """``may_repeat`` for a caller that can wait for days: also any 5xx, and what a proxy returns while its server is
+    down.
+    """
     if isinstance(failure, RequestRefused):
         stray = not failure.genuine and failure.status in (200, 404, 408)
         return may_repeat(failure) or failure.status >= 500 or stray

@@ -153,7 +153,7 @@ def persist(
     end: MonotonicDeadline,
     passing: Callable[[SignoffError], bool] = may_pass,
 ) -> Flow[T]:
-    """Perform a safe call until the deadline, whatever happens to the server meanwhile."""
+    """Perform a safe call until the deadline, across outages and restarts of the server."""
     retries = replace(retries, timeout=max(0.001, min(retries.timeout, end.left)))
     result = yield from perform(call, retries, retry_for=end.left, passing=passing)
     return result

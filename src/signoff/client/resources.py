@@ -502,7 +502,7 @@ def _write(
 
 
 def _warned(call: ApiCall[Json]) -> ApiCall[Json]:
-    """The same, with the ``warnings`` of the response added."""
+    """The call; its result includes the ``warnings`` of the response."""
     plain = call.read
     return replace(call, read=lambda answer: {**plain(answer), "warnings": answer.get("warnings") or []})
 

@@ -333,7 +333,7 @@ class _Wire:
 
 
 class _AsyncWire:
-    """The same, awaited."""
+    """The async form of ``_Wire``."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session

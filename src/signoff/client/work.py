@@ -87,7 +87,7 @@ class WorkerLoop:
         self._soon(self._stopping.set)
 
     def signalled(self, again: bool) -> None:
-        """The same for a signal handler: ``stop``, and ``abort`` for the second signal."""
+        """For a signal handler: ``stop`` for the first signal, ``abort`` for the second."""
         self._aborted = self._aborted or again
         self._soon(self._cancel if again else self._stopping.set)
 

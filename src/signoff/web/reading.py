@@ -25,7 +25,7 @@ async def visible(call: Call, ref: str) -> Seen:
 
 
 async def cached_or_read(call: Call, ref: str) -> Seen:
-    """The same from this process's cache, for commands that are judged again on the locked row. An answer that is
+    """The intent from this process's cache, for commands that are judged again on the locked row. An answer that is
     stored for idempotent replay is rendered from the table.
     """
     if call.header(b"idempotency-key"):

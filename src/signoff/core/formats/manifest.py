@@ -112,7 +112,7 @@ class PersonSource(DocumentStruct, frozen=True, kw_only=True):
 
 
 class PersonSpec(PersonSource, frozen=True, kw_only=True):
-    """The same, of the person with the address or id ``who``."""
+    """A person's changes, and their address or id ``who``."""
 
     who: str
 

@@ -108,8 +108,8 @@ def _pinned(person: str, names: frozenset[str], intent: Intent, task: Task) -> f
 
 
 def roster(intent: Intent, task: Task) -> dict[str, tuple[str, ...]]:
-    """The members of each approver entry when the task opened: as in the plan, with later changes until then. For a
-    reassignment: when it was made.
+    """The members of each approver entry when the task opened: the plan's members with the changes until the opening;
+    for a reassignment, until it was made.
     """
     before = spec_of(intent, task).roster
     if not (task.joined or task.left or task.roster):

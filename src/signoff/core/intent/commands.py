@@ -124,7 +124,7 @@ class MarkReviewing(msgspec.Struct, gc=False, frozen=True):
 
 
 class Snooze(msgspec.Struct, gc=False, frozen=True):
-    """Snooze the task for the caller: suppresses reminders until then."""
+    """Snooze the task for the caller: suppresses reminders until ``until``."""
 
     until: datetime
     step_run: int = 0

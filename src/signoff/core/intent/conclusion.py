@@ -115,8 +115,8 @@ def failure_kept(intent: Intent, step: HumanStep) -> Failure | None:
 
 
 def at_expiry(intent: Intent, step: HumanStep) -> tuple[HumanStep, bool]:
-    """The step as its deadline treats it, and whether an earlier rejection or failure is kept then. An expiry that the
-    policy counts as approved is an ordinary one if a person or a check contradicts the approval.
+    """(the step with the fallback that applies at its deadline, whether an earlier rejection or failure is kept). A
+    fallback that approves does not apply if a person or a check contradicts the approval.
     """
     if expiry_approves(step.task) and _objected(intent, step):
         step = _expiring(step)

@@ -182,7 +182,7 @@ class ReviewMarked(Event, frozen=True, tag="taken"):
 
 
 class Snoozed(Event, frozen=True, tag="snoozed"):
-    """The person gets no reminders until then; deadline, escalation and other approvers are unaffected."""
+    """The person gets no reminders until ``until``; deadline, escalation and other approvers are unaffected."""
 
     step_run: int = msgspec.field(name="visit")
     until: datetime

@@ -328,7 +328,7 @@ def _revised(event: e.Revised, intent: Intent, fact: e.Fact) -> Changes:
 
 @_on(e.Decided)
 def _decided(event: e.Decided, intent: Intent, fact: e.Fact) -> Changes:
-    # A vote for another outcome is not part of the decision; if a timer or the requester ended it, no vote is.
+    # A vote for another outcome is not part of the decision; if a timer or the requester ended the task, no vote is.
     by_votes = event.ending in ENDING_OF.values()
     votes = [vote for vote in _task(intent).votes if by_votes and vote.meaning is event.meaning]
     result: dict[str, Any] = {

@@ -92,7 +92,7 @@ class Delegation(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
 
 
 class Snoozing(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
-    """A person snoozed a task, at ``since``, until then. ``over``: the snooze has ended."""
+    """One person's snooze of a task, from ``since`` to ``until``; ``over``: it has ended."""
 
     person: str
     since: datetime

@@ -68,8 +68,8 @@ def group(value: Any, opened: bool) -> Group:
 
 
 def leaves(value: Any, path: str = "", *, brief: bool = False) -> Iterator[Leaf]:
-    """Every leaf, in the given order. An empty object or list is a leaf too. ``brief``, for messages: an object of a
-    value before and after stays two leaves, and a shortened path is not added in full.
+    """Every leaf, in the given order. An empty object or list is a leaf too. ``brief``, for messages: an object with
+    the values before and after stays two leaves, and the full form of a shortened path is not added.
     """
     if isinstance(value, Mapping) and value:
         pair = None if brief else next((p for p in _PAIRS if set(value) == set(p)), None)

@@ -20,7 +20,7 @@ def member_path(path: str, key: str) -> str:
 
 
 def full_member_path(path: str, key: str) -> str:
-    """The same path, unshortened."""
+    """The path of an object's member, unshortened."""
     name = key if key and _UNLIKE_A_NAME.isdisjoint(key) else json.dumps(key, ensure_ascii=False)
     return f"{path}.{name}" if path else name
 
@@ -38,7 +38,7 @@ def changed_paths(before: Any, after: Any, path: str = "") -> Iterator[str]:
 
 
 def changed_values(before: Any, after: Any, path: str, absent: Any) -> Iterator[tuple[str, Any, Any]]:
-    """The same paths, each with its value before and after; ``absent`` if there is none."""
+    """The changed paths, each with its value before and after; ``absent`` if there is none."""
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for name in dict.fromkeys((*after, *before)):
             one, two = before.get(name, absent), after.get(name, absent)

@@ -270,7 +270,7 @@ class Accounts:
 
 
 def sponsor(actor: Actor) -> str:
-    """Who is recorded as its creator."""
+    """The person who is recorded as the key's creator."""
     return actor.sponsors[0] if actor.sponsors else ""
 
 

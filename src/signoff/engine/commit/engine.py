@@ -216,7 +216,7 @@ class Engine:
         intent_id, step_run = split_ref(ref)
         if step_run and getattr(command, "step_run", None) == 0:
             command = replace(command, step_run=step_run)  # type: ignore[type-var]
-        # read before it is queued: the directory at the time of the command counts
+        # read before the job is queued: the directory at the time of the command counts
         directory = (await self._directory.of(actor.workspace)).as_seen_by(actor)
         shown = frozenset[Target]()
         if actor.kind is ActorKind.PERSON and (callable(command) or _names_too_little(command)):

@@ -1,4 +1,4 @@
-"""A limit of concurrent sends to each target (a bulkhead): a target that hangs delays only what goes to itself."""
+"""A limit of concurrent sends to each target (a bulkhead): a target that hangs delays only its own messages."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -173,7 +173,7 @@ class TaskMessages(Sender[PersonNotification]):
         return [(m.person, m.channel) for m in under_way if m.kind in _ASKING]
 
     async def _commenters(self, notification: Notification) -> set[str]:
-        """Who had commented on the task by then."""
+        """Who had commented on the task by the time of the notification."""
         if notification.kind is not NotificationKind.COMMENTED:
             return set()
         facts = await self._facts(notification)

@@ -82,8 +82,8 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
     discreet: bool = False
 
     def but(self, **parts: Any) -> "Snapshot":
-        """The same with other parts. What was derived from the other parts is kept: otherwise, if a thousand policies
-        were applied at once, each would cost time in proportion to the number of people.
+        """The snapshot with some parts replaced. What was derived from the other parts is kept: otherwise, if a
+        thousand policies were applied at once, each would cost time in proportion to the number of people.
         """
         other = replace(self, **parts)
         known, fresh = vars(self), vars(other)

@@ -90,7 +90,7 @@ async def _examine(store: Store, intent_id: str, row: Row | None) -> Finding | N
             for revision, payload in (await store.intents.old_payloads(intent_id)).items()
         }
     ):
-        return Finding(intent.id, 0, "the revised payloads are not those that were decided on")
+        return Finding(intent.id, 0, "the revised payloads do not match the decisions")
     wrong = _wrong_columns(intent, row)
     return Finding(intent.id, 0, f"its columns do not match its state: {', '.join(wrong)}") if wrong else None
 

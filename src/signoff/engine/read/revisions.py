@@ -106,7 +106,7 @@ def results_before(facts: Sequence[e.Fact], step_run: int) -> dict[str, Any]:
 
 
 def reported_before(facts: Sequence[e.Fact], step_run: int) -> dict[str, tuple[Any, int]]:
-    """The same, each with its revision. Facts without one belong to the revision that can be counted at that point."""
+    """Those results, each with its revision. For facts without one, the revision is counted from the facts before."""
     found: dict[str, tuple[Any, int]] = {}
     revision = 1
     for fact in facts:

@@ -89,7 +89,7 @@ class View:
         return stored.intent if stored is not None and can_see(actor, stored.intent) else None
 
     async def cached_intent(self, actor: Actor, ref: str) -> Seen:
-        """The same from this process's cache: enough to prepare a command, which is judged on the locked row."""
+        """The intent from this process's cache: enough to prepare a command, which is judged on the locked row."""
         intent_id, step_run = split_ref(ref)
         stored = self._recent.get(intent_id)
         if stored is None or step_run > stored.intent.step_runs:
@@ -199,7 +199,7 @@ class View:
     async def walk_tasks(
         self, actor: Actor, after: str, keep: Callable[[Stored], bool], limit: int
     ) -> Walked:
-        """The same of the intents with an open task, oldest first."""
+        """``walk`` over the intents with an open task, oldest first."""
         return await self._walked(
             actor, lambda last: self.tasks(actor, last or after, LOOKED_AT), keep, limit, LOOKED_AT
         )

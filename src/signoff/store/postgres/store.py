@@ -95,7 +95,7 @@ class PostgresStore(Store):
 
     async def warm(self) -> None:
         """Open the connections and let the driver learn the types of our parameters on each: under load either would
-        delay the requests that meet it by 20 ms.
+        delay the first requests by 20 ms.
         """
         if not self._pooled:
             with suppress(Busy):

@@ -141,13 +141,13 @@ class SqliteStore(Store):
         await self.write((sql.PROBE, {}))
 
     async def announce(self, topics: Sequence[str]) -> None:
-        """No effect: there is no other server on this file."""
+        """Nothing to do: there is no other server on this file."""
 
     async def warm(self) -> None:
-        """Nothing: its connections are there since it was opened."""
+        """Nothing to do: ``open`` has opened the connections."""
 
     async def listen(self, notified: Callable[[list[str]], None]) -> None:
-        """No notifications: there is no other server on this file."""
+        """Nothing to do: there is no other server on this file."""
 
     async def backup(self, target: Path) -> None:
         """Needs no ``open``: the copy is consistent even while another process serves from the file."""

@@ -122,7 +122,8 @@ class Intents:
         return next((tuple(row) for row in await self._db.read(sql.ROW, id=id)), None)
 
     async def forget(self, final_before: datetime, limit: int) -> int:
-        """Delete up to ``limit`` intents that became final before then, with all their rows; returns how many.
+        """Delete up to ``limit`` intents that became final before ``final_before``, with all their rows; returns how
+        many.
 
         Their plans are deleted by ``forget_plans``, a day later, unless something else refers to them.
         """
@@ -140,9 +141,9 @@ class Intents:
     async def forget_payloads(
         self, since: datetime | None, final_before: datetime, limit: int
     ) -> tuple[int, datetime | None]:
-        """Delete the payloads, submitted and revised, of up to ``limit`` intents that became final ``since`` then and
-        before ``final_before``: how many, and how far it came (None: to the end). Their histories, which contain the
-        payloads' digests, stay complete.
+        """Delete the payloads, submitted and revised, of up to ``limit`` intents that became final at or after
+        ``since`` and before ``final_before``; returns how many, and where it stopped (None: at the end). Their
+        histories, which contain the payloads' digests, stay complete.
         """
         values = {"since": micros(since) if since else 0, "before": micros(final_before), "limit": limit}
         rows = await self._db.read(sql.PAYLOADS, **values)

@@ -81,7 +81,7 @@ def put(kind: type[Struct], *keys: str) -> str:
 
 
 def insert_numbered(kind: type[Struct]) -> str:
-    """Add one whose ``number`` is the workspace's last one, less the given number."""
+    """Add one; its ``number`` counts back from the workspace's last number."""
     return _insert(kind, number=NUMBERED)
 
 

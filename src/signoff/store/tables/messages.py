@@ -158,7 +158,7 @@ class Messages:
     async def failing(
         self, workspace: str, channel: str, since: datetime, limit: int
     ) -> tuple[list[Message], list[OutboxRow]]:
-        """What is being retried over a channel, or has failed permanently ``since`` then; the newest first."""
+        """What is being retried over a channel, or has failed permanently since ``since``; the newest first."""
         values = {"workspace": workspace, "channel": channel, "limit": limit}
         found = await self._db.read(_FAILING, since=micros(since), **values)
         queued = await self._db.read(_OUTBOX_FAILING, **values)

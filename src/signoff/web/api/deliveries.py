@@ -87,7 +87,7 @@ async def _notice(call: Call, agent: str) -> str:
 
 
 async def _only_to_who_still_may(call: Call, wait: HeldRequest, changes: Sequence[Change]) -> None:
-    """If the key was revoked while its claim was being written it gets nothing; its deliveries are released."""
+    """A key that was revoked while its claim was being written gets nothing: the deliveries are released."""
     try:
         await wait.still()
     except Refused:

@@ -22,8 +22,8 @@ async def confirm_removal(
     back: str,
     counts: Callable[[HeldTask], bool] | None = None,
 ) -> Page | None:
-    """The page that shows the open tasks of these people and asks whether to continue; None if there are none, and once
-    it was answered. ``counts``: which of the tasks are concerned, if not all.
+    """The page that shows the open tasks of these people and asks whether to continue; None if there are none or the
+    person has confirmed. ``counts``: selects the tasks that are concerned, by default all.
     """
     if request.field(CONFIRMED) == "1":
         return None

@@ -91,7 +91,7 @@ def safe(value: object) -> "Markup":
 
 
 def safe_line(value: object) -> "Markup":
-    """The same for a single line."""
+    """Untrusted text on a single line."""
     return safe(one_line(str(value)))
 
 

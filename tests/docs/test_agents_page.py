@@ -29,7 +29,7 @@ def names(snippet: str, **more: Any) -> dict[str, Any]:
 
 
 def test_what_a_function_gets_is_what_a_delivery_has() -> None:
-    listed = {word for row in rows(section(PAGE, "What a function gets")) for word in coded(row[0])}
+    listed = {word for row in rows(section(PAGE, "What a handler gets")) for word in coded(row[0])}
     delivery = Delivery()
     assert {name for name in listed if not hasattr(delivery, name)} == set()
 

@@ -16,7 +16,7 @@ from signoff.web.shapes.events import STEP, StepTrail
 from signoff.web.shapes.intents import intent_out, step_out
 from signoff.wire.intents import IntentOut
 
-RUNNING: Final = tuple(status.value for status in Status if status not in FINAL)
+NOT_FINAL: Final = tuple(status.value for status in Status if status not in FINAL)
 
 
 async def visible(call: Call, ref: str) -> Seen:
@@ -86,7 +86,7 @@ def statuses(words: list[str], field: str = "status") -> tuple[str, ...]:
     found: dict[str, None] = {}
     for word in (word.strip().upper() for word in words):
         if word == "PENDING":
-            found |= dict.fromkeys(RUNNING)
+            found |= dict.fromkeys(NOT_FINAL)
         elif word in Status.__members__:
             found[word] = None
         else:

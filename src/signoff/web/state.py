@@ -24,7 +24,7 @@ from signoff.engine.directory.workers import Workers
 from signoff.engine.feed import Feed
 from signoff.engine.identity.admission import Admission, KeyLimits
 from signoff.engine.identity.keys import Keys
-from signoff.engine.identity.rate_limit import FailedTries
+from signoff.engine.identity.rate_limit import FailedAttempts
 from signoff.engine.identity.sessions import Sessions
 from signoff.engine.off_loop import Aside
 from signoff.engine.planning.planner import Planner
@@ -104,8 +104,12 @@ class AppState(msgspec.Struct, kw_only=True):
     admission: Admission = msgspec.field(default_factory=lambda: Admission(KeyLimits()))
     aside: Aside = msgspec.field(default_factory=Aside)
     clock: Clock = msgspec.field(default_factory=Clock)
-    failures: FailedTries = msgspec.field(default_factory=lambda: FailedTries(120, 1200, _FAILURES_WITHIN))
-    wrong_keys: FailedTries = msgspec.field(default_factory=lambda: FailedTries(20, 600, _FAILURES_WITHIN))
+    failures: FailedAttempts = msgspec.field(
+        default_factory=lambda: FailedAttempts(120, 1200, _FAILURES_WITHIN)
+    )
+    wrong_keys: FailedAttempts = msgspec.field(
+        default_factory=lambda: FailedAttempts(20, 600, _FAILURES_WITHIN)
+    )
     stopping: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
     _reading: set[asyncio.Task[Any]] = msgspec.field(default_factory=set)
 

@@ -9,7 +9,7 @@ import pytest
 
 from signoff.core.directory.actors import ActorKind
 from signoff.core.errors import Unauthenticated
-from signoff.engine.identity.rate_limit import FailedTries
+from signoff.engine.identity.rate_limit import FailedAttempts
 from signoff.web.pages.kit.csrf import form_token
 from signoff.web.pages.signin import local
 from tests.builders import START
@@ -247,7 +247,7 @@ async def test_wrong_keys_are_counted_of_one_address_and_the_right_one_always_op
 
 
 def test_tries_that_failed_are_counted_of_all_callers_together() -> None:
-    tries, wrong = FailedTries(2, 5, timedelta(minutes=10)), Unauthenticated("unknown_key", "No.")
+    tries, wrong = FailedAttempts(2, 5, timedelta(minutes=10)), Unauthenticated("unknown_key", "No.")
     answers = [tries.counted(wrong, f"192.0.2.{n}", START).status for n in range(7)]
     assert answers == [401] * 5 + [429] * 2
     assert tries.counted(wrong, "192.0.2.1", START + timedelta(minutes=10)) is wrong

@@ -12,11 +12,10 @@ import msgspec
 
 from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.directory.model import Account, ApiKey, Person
-from signoff.core.directory.roles import ADMIN, AUDITOR, OWNER
+from signoff.core.directory.roles import ADMINS, AUDITOR, OWNER
 from signoff.core.errors import Forbidden, NotFound, Refused
 from signoff.core.plan.task_types import Strength
 
-ADMINS: Final = frozenset({OWNER, ADMIN})
 PROGRAMS: Final = frozenset({ActorKind.AGENT, ActorKind.SERVICE})
 REGISTRAR: Final = (
     "registrar"  # in ``Account.behind``: the program that registered it, which does not control it
@@ -120,8 +119,8 @@ def _is_self_or_registered(actor: Actor, resource: Resource) -> bool:
 
 
 PERSON, AGENT, SERVICE, SYSTEM = ActorKind.PERSON, ActorKind.AGENT, ActorKind.SERVICE, ActorKind.SYSTEM
-_RUNNING: Final = ADMINS | {SYSTEM}
-_READING: Final = _RUNNING | {AUDITOR}
+_ADMINS_AND_SYSTEM: Final = ADMINS | {SYSTEM}
+_READERS: Final = _ADMINS_AND_SYSTEM | {AUDITOR}
 _ADMIN_REQUIRED: Final = Denial(
     "admin_required", "Only an owner or an admin may do this.", "Use a person's key."
 )
@@ -143,32 +142,32 @@ _NOT_REGISTRAR: Final = Denial(
 
 RULES: Final[dict[Action, AccessRule]] = {
     Action.READ_DIRECTORY: AccessRule({PERSON, SYSTEM}, _PERSON_READS),
-    Action.READ_ALL: AccessRule(_READING, _AUDITOR_REQUIRED),
-    Action.READ_PERSON: AccessRule(_READING, _AUDITOR_REQUIRED, {PERSON}, _is_self),
-    Action.READ_ACCOUNT: AccessRule(_READING, _AUDITOR_REQUIRED, {AGENT, SERVICE}, _is_self_or_registered),
+    Action.READ_ALL: AccessRule(_READERS, _AUDITOR_REQUIRED),
+    Action.READ_PERSON: AccessRule(_READERS, _AUDITOR_REQUIRED, {PERSON}, _is_self),
+    Action.READ_ACCOUNT: AccessRule(_READERS, _AUDITOR_REQUIRED, {AGENT, SERVICE}, _is_self_or_registered),
     Action.READ_CHANGES: AccessRule(
-        _READING, _AUDITOR_REQUIRED, refusals={AGENT: _PERSON_READS, SERVICE: _PERSON_READS}
+        _READERS, _AUDITOR_REQUIRED, refusals={AGENT: _PERSON_READS, SERVICE: _PERSON_READS}
     ),
-    Action.CHANGE_DIRECTORY: AccessRule(_RUNNING, _ADMIN_REQUIRED),
+    Action.CHANGE_DIRECTORY: AccessRule(_ADMINS_AND_SYSTEM, _ADMIN_REQUIRED),
     Action.CHANGE_OWNERS: AccessRule(
         {OWNER, SYSTEM}, Denial("owner_required", "Only an owner may grant or revoke the role owner.")
     ),
-    Action.CHANGE_PREFERENCES: AccessRule(_RUNNING, _ADMIN_REQUIRED, {PERSON}, _is_named),
+    Action.CHANGE_PREFERENCES: AccessRule(_ADMINS_AND_SYSTEM, _ADMIN_REQUIRED, {PERSON}, _is_named),
     Action.END_PROPOSAL: AccessRule(ADMINS, _ADMIN_REQUIRED),
-    Action.REGISTER_AGENT: AccessRule(_RUNNING | {SERVICE}, _ADMIN_REQUIRED),
-    Action.REGISTER_SERVICE: AccessRule(_RUNNING, _ADMIN_REQUIRED),
+    Action.REGISTER_AGENT: AccessRule(_ADMINS_AND_SYSTEM | {SERVICE}, _ADMIN_REQUIRED),
+    Action.REGISTER_SERVICE: AccessRule(_ADMINS_AND_SYSTEM, _ADMIN_REQUIRED),
     Action.CHANGE_AGENT: AccessRule(
-        _RUNNING, _ADMIN_REQUIRED, {SERVICE}, _registered, refusals={SERVICE: _NOT_REGISTRAR}
+        _ADMINS_AND_SYSTEM, _ADMIN_REQUIRED, {SERVICE}, _registered, refusals={SERVICE: _NOT_REGISTRAR}
     ),
-    Action.CHANGE_SERVICE: AccessRule(_RUNNING, _ADMIN_REQUIRED),
+    Action.CHANGE_SERVICE: AccessRule(_ADMINS_AND_SYSTEM, _ADMIN_REQUIRED),
     Action.LIST_KEYS: AccessRule(
         {PERSON, SERVICE, SYSTEM}, Denial("not_allowed", "An agent's key cannot list keys.")
     ),
-    Action.CREATE_PERSON_KEY: AccessRule(_RUNNING, _ADMIN_REQUIRED, {PERSON}, _is_surely_self),
+    Action.CREATE_PERSON_KEY: AccessRule(_ADMINS_AND_SYSTEM, _ADMIN_REQUIRED, {PERSON}, _is_surely_self),
     Action.CREATE_OWNER_KEY: AccessRule(
         {OWNER}, Denial("owner_required", "Only an owner may create an owner's key.")
     ),
-    Action.REVOKE_PERSON_KEY: AccessRule(_RUNNING, _ADMIN_REQUIRED, {PERSON}, _holds_key),
+    Action.REVOKE_PERSON_KEY: AccessRule(_ADMINS_AND_SYSTEM, _ADMIN_REQUIRED, {PERSON}, _holds_key),
     Action.USE_SESSIONS: AccessRule({PERSON}, _ONLY_PEOPLE_SIGN_IN),
     Action.MANAGE_SESSIONS: AccessRule(
         ADMINS,

@@ -47,7 +47,7 @@ class Workspace(Struct, frozen=True):
         return ALONE if self.self_approval and self.self_approval_alone else self.self_approval
 
     @property
-    def says_who_decides(self) -> bool:
+    def has_rules_for_requests(self) -> bool:
         """Whether a request's own steps are subject to rules of the workspace."""
         return bool(self.default_policy) or self.unlisted_types != "allow"
 

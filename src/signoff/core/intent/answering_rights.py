@@ -31,8 +31,8 @@ def asked(intent: Intent, task: Task) -> frozenset[str]:
     """The approvers asked now: the stage's (or those it was reassigned to) and those of the escalation levels
     reached.
     """
-    rungs = spec_of(intent, task).escalate[: task.escalated]
-    reached = frozenset(name for rung in rungs for name in rung.to)
+    levels = spec_of(intent, task).escalate[: task.escalated]
+    reached = frozenset(name for level in levels for name in level.to)
     return frozenset(stage_now(intent, task).approvers or DECIDING_ROLES) | reached
 
 
@@ -96,7 +96,7 @@ def _covers(delegate: str, absent: str, intent: Intent, task: Task) -> bool:
     spec, held = spec_of(intent, task), roster(intent, task)
     names = {
         *(stage_now(intent, task).approvers or DECIDING_ROLES),
-        *(n for rung in spec.escalate for n in rung.to),
+        *(n for level in spec.escalate for n in level.to),
     }
     return delegate in names or any(delegate in held.get(name, ()) for name in names)
 

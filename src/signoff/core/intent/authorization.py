@@ -11,8 +11,8 @@ from typing import Final, assert_never
 from msgspec.structs import replace
 
 from signoff.core.directory.actors import Actor, ActorKind
-from signoff.core.directory.authorization import ADMINS, PROGRAMS
-from signoff.core.directory.roles import ADMIN, APPROVER, MEMBER, OWNER
+from signoff.core.directory.authorization import PROGRAMS
+from signoff.core.directory.roles import ADMIN, ADMINS, APPROVER, MEMBER, OWNER
 from signoff.core.errors import Forbidden, Invalid, NotFound, Refused
 from signoff.core.intent import commands as c
 from signoff.core.intent.answer_target import stale_stage

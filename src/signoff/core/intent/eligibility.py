@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from signoff.core.directory.roles import ADMIN, DECIDING_ROLES, OWNER
+from signoff.core.directory.roles import ADMIN_ROLES, DECIDING_ROLES
 from signoff.core.intent.answering_rights import requesters_side
 from signoff.core.intent.model import Intent
 from signoff.core.plan.task_types import TaskSpec
@@ -14,7 +14,6 @@ from signoff.core.plan.task_types import TaskSpec
 Roster = dict[str, tuple[str, ...]]
 StandIns = dict[str, tuple[str, ...]]
 
-RUNNING_PARTIES: Final = frozenset({f"role:{OWNER}", f"role:{ADMIN}"})
 _KEPT: Final = 256  # rosters; a request may name anyone
 
 
@@ -87,7 +86,7 @@ class Membership:
 def named(spec: TaskSpec) -> frozenset[str]:
     """Every approver entry that a task may ask: of all its stages and its escalation."""
     names = {name for stage in spec.stages for name in stage.approvers or DECIDING_ROLES}
-    return frozenset(names.union(*(rung.to for rung in spec.escalate)))
+    return frozenset(names.union(*(level.to for level in spec.escalate)))
 
 
 class PinnedEligibility(NamedTuple):
@@ -109,7 +108,7 @@ def pin(intent: Intent, spec: TaskSpec, now: Membership, at: datetime) -> Pinned
     stand_ins = now.stand_ins(names, at)
     known = intent.stand_ins
     runs = any(
-        not now.active_people.get(person, frozenset()).isdisjoint(RUNNING_PARTIES)
+        not now.active_people.get(person, frozenset()).isdisjoint(ADMIN_ROLES)
         for person in requesters_side(intent)
     )
     if runs and known is not None:

@@ -4,12 +4,12 @@ and rendered when it is sent, so that events and recipients can be read, tested 
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, assert_never
+from typing import Any, assert_never
 
 import msgspec
 from msgspec.structs import replace
 
-from signoff.core.directory.roles import DECIDING_ROLES
+from signoff.core.directory.roles import ADMIN_ROLES, DECIDING_ROLES
 from signoff.core.intent import events as e
 from signoff.core.intent.model import Delivery, Intent, Task, spec_of
 from signoff.core.plan.task_types import TaskSpec
@@ -63,9 +63,6 @@ class Notification(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw
     status: str = ""
     fault: str = ""
     deadline_at: datetime | None = None
-
-
-ADMINS: Final = ("role:owner", "role:admin")
 
 
 def notifications_of(before: Intent | None, fact: e.Fact, after: Intent) -> list[Notification]:
@@ -134,7 +131,10 @@ def _fields(before: Intent | None, fact: e.Fact, after: Intent) -> dict[str, Any
         case e.Revised():
             return _asked(NotificationKind.REVISED, after) | {"voided": _voters(before)}
         case e.Understaffed() as event:
-            return _asked(NotificationKind.MESSAGE, after) | {"to": ADMINS, "text": short_of_people(event)}
+            return _asked(NotificationKind.MESSAGE, after) | {
+                "to": ADMIN_ROLES,
+                "text": short_of_people(event),
+            }
         case e.Notified() as event:
             return {
                 "kind": NotificationKind.MESSAGE, "to": event.to, "text": event.message, "step_run": event.step_run,

@@ -87,8 +87,8 @@ def _happen_to_task(tx: Transition, task: Task) -> None:
     elif over := next((one for one in pending_snoozes(task) if one.until <= tx.now), None):
         tx.add(e.Unsnoozed(task.step_run, over.person))
     elif _past(escalation_at(intent, task), tx.now):
-        rung = spec_of(intent, task).escalate[task.escalated]
-        tx.add(e.Escalated(task.step_run, task.escalated + 1, rung.to))
+        level = spec_of(intent, task).escalate[task.escalated]
+        tx.add(e.Escalated(task.step_run, task.escalated + 1, level.to))
     elif _past(reminder_at(intent, task), tx.now):
         tx.add(e.Reminded(task.step_run, task.reminded + 1))
 

@@ -6,11 +6,11 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from signoff.core.directory.roles import DECIDING_ROLES
+from signoff.core.directory.roles import ADMIN_ROLES, DECIDING_ROLES
 from signoff.core.intent import events as e
 from signoff.core.intent import routing
 from signoff.core.intent.answering_rights import lets_requesters_decide, requesters_side, roster, stage_now
-from signoff.core.intent.eligibility import RUNNING_PARTIES, Membership
+from signoff.core.intent.eligibility import Membership
 from signoff.core.intent.model import Intent, Task, spec_of
 from signoff.core.intent.quorum import counts_toward_quorum, passable, voting_seat
 from signoff.core.intent.transition import Transition
@@ -36,8 +36,8 @@ def shortage(intent: Intent, task: Task, now: Membership) -> Shortage | None:
     for number in range(task.stage, len(spec.stages)):
         present = number == task.stage
         stage = stage_now(intent, task) if present else spec.stages[number]
-        rungs = spec.escalate[: task.escalated] if present else spec.escalate
-        names = frozenset(stage.approvers or DECIDING_ROLES).union(*(rung.to for rung in rungs))
+        levels = spec.escalate[: task.escalated] if present else spec.escalate
+        names = frozenset(stage.approvers or DECIDING_ROLES).union(*(level.to for level in levels))
         votes = _possible(intent, task, number, names, now)
         if not passable(stage, votes):
             return Shortage(number, stage.votes_needed, len(votes))
@@ -111,7 +111,7 @@ def move_on(tx: Transition) -> None:
 
 def _asked_by_admin(intent: Intent, now: Membership) -> bool:
     """Whether the requester is an owner or an admin in person, and not one of their programs."""
-    return not now.active_people.get(intent.requester.id, frozenset()).isdisjoint(RUNNING_PARTIES)
+    return not now.active_people.get(intent.requester.id, frozenset()).isdisjoint(ADMIN_ROLES)
 
 
 def after(tx: Transition) -> None:

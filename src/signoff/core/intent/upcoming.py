@@ -43,12 +43,12 @@ def scheduled_contacts(intent: Intent, task: Task) -> list[ScheduledContact]:
     found: list[ScheduledContact] = []
     reminders = 0
     while True:
-        rung = escalation_at(intent, task)
+        escalation = escalation_at(intent, task)
         reminder = reminder_at(intent, task) if reminders < MOST_REMINDERS else None
-        at = min((moment for moment in (rung, reminder) if moment is not None), default=None)
+        at = min((moment for moment in (escalation, reminder) if moment is not None), default=None)
         if at is None or (ends is not None and at >= ends):
             break
-        if at == rung:
+        if at == escalation:
             level = task.escalated + 1
             found.append(ScheduledContact(ContactKind.ESCALATION, at, level, spec.escalate[level - 1].to))
             task = replace(task, escalated=level)

@@ -64,7 +64,7 @@ def _without_policy(spec: TaskSpec) -> TaskSpec:
 def _named(spec: TaskSpec) -> tuple[str, ...]:
     """The people whom the request names to decide, immediately or by escalation."""
     stages = (name for stage in spec.stages for name in stage.approvers)
-    return tuple(dict.fromkeys((*stages, *(name for rung in spec.escalate for name in rung.to))))
+    return tuple(dict.fromkeys((*stages, *(name for level in spec.escalate for name in level.to))))
 
 
 def _with_a_rejection(spec: TaskSpec) -> tuple[str, ...]:

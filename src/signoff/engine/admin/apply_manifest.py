@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.directory.agent_address import is_internal
-from signoff.core.directory.authorization import ADMINS, Action, authorize
+from signoff.core.directory.authorization import Action, authorize
 from signoff.core.directory.mailboxes import refuse_no_mailbox
 from signoff.core.directory.model import (
     DirectoryChange,
@@ -22,7 +22,7 @@ from signoff.core.directory.model import (
     Team,
     Workspace,
 )
-from signoff.core.directory.roles import ROLES
+from signoff.core.directory.roles import ADMINS, ROLES
 from signoff.core.directory.rotation import Absence, Rotation
 from signoff.core.errors import Conflict, Invalid, NotFound
 from signoff.core.formats.manifest import (
@@ -90,7 +90,7 @@ class ManifestApplier:
                 await self.save(draft)
             return draft.planned
 
-        planned = await self.on_what_is_in_force(actor, manifest, use)
+        planned = await self.with_current_state(actor, manifest, use)
         if not dry_run:
             await self.register_agents(actor, manifest)
         return planned
@@ -127,7 +127,7 @@ class ManifestApplier:
             ):
                 await self._accounts.add_account(actor, ActorKind.AGENT, step.agent)
 
-    async def on_what_is_in_force(
+    async def with_current_state(
         self, actor: Actor, manifest: Manifest, use: Callable[[ManifestDiff], Awaitable[T]]
     ) -> T:
         """The result of ``use`` for the comparison. If something else was changed meanwhile the manifest is compared
@@ -457,8 +457,8 @@ def refuse_unusable(directory: Snapshot, policy: Policy, field: str) -> None:
         where = f"{field}.approve[{number}]"
         _refuse_strangers(directory, stage.approvers, where)
         refuse_impossible(stage, directory, where, where)
-    for number, rung in enumerate(policy.escalate):
-        _refuse_strangers(directory, rung.to, f"{field}.escalate[{number}]")
+    for number, level in enumerate(policy.escalate):
+        _refuse_strangers(directory, level.to, f"{field}.escalate[{number}]")
 
 
 def _refuse_strangers(directory: Snapshot, names: tuple[str, ...], field: str) -> None:

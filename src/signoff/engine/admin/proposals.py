@@ -104,7 +104,7 @@ class Proposals:
                 await self._manifests.save(draft)
             return draft, None
 
-        draft, proposal = await self._manifests.on_what_is_in_force(actor, manifest, use)
+        draft, proposal = await self._manifests.with_current_state(actor, manifest, use)
         if proposal is None and not dry_run:
             await self._manifests.register_agents(actor, manifest)
         return draft, proposal

@@ -135,10 +135,10 @@ class Batch:
             return change
         if after.id in self._new:
             known = self._new[after.id]
-            self._new[after.id] = NewIntent(after, known.payload, change.wake_at, _up_for_taking(after))
+            self._new[after.id] = NewIntent(after, known.payload, change.wake_at, _claimable(after))
         else:
             earlier = self._changed.get(after.id)
-            fresh = change.fresh or (earlier is not None and earlier.fresh and _up_for_taking(after))
+            fresh = change.fresh or (earlier is not None and earlier.fresh and _claimable(after))
             self._changed[after.id] = Changed(after, change.wake_at, fresh)
         self._note(change)
         return change
@@ -194,7 +194,7 @@ class Batch:
         return list(self._topics)
 
 
-def _up_for_taking(intent: Intent) -> bool:
+def _claimable(intent: Intent) -> bool:
     return (
         isinstance(intent.open, Delivery)
         and intent.open.hold is DeliveryState.OFFERED

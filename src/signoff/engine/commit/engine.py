@@ -24,6 +24,7 @@ from signoff.engine.commit.committer import Committer
 from signoff.engine.commit.jobs import (
     ClaimJob,
     CommandJob,
+    CommandSource,
     Done,
     DueJob,
     Idempotency,
@@ -32,7 +33,6 @@ from signoff.engine.commit.jobs import (
     RerunJob,
     ReviseJob,
     SubmitJob,
-    Wish,
 )
 from signoff.engine.commit.repeated_answers import ELSEWHERE, repeat_of
 from signoff.engine.directory.snapshot import DirectoryCache, Snapshot
@@ -128,7 +128,9 @@ class Engine:
         done: Done = await self._committer.do(RefusedJob(actor, once, refusal))
         return done
 
-    async def handle(self, actor: Actor, ref: str, command: Wish, once: Idempotency | None = None) -> Done:
+    async def handle(
+        self, actor: Actor, ref: str, command: CommandSource, once: Idempotency | None = None
+    ) -> Done:
         """Apply one command to the intent that ``ref`` names; the id of a task or delivery also names the step run."""
         job = await self._job(actor, ref, command, once)
         try:
@@ -212,7 +214,9 @@ class Engine:
 
         return await self._on_current_directory(actor, await made(actor), made)
 
-    async def _job(self, actor: Actor, ref: str, command: Wish, once: Idempotency | None) -> CommandJob:
+    async def _job(
+        self, actor: Actor, ref: str, command: CommandSource, once: Idempotency | None
+    ) -> CommandJob:
         intent_id, step_run = split_ref(ref)
         if step_run and getattr(command, "step_run", None) == 0:
             command = replace(command, step_run=step_run)  # type: ignore[type-var]

@@ -56,7 +56,7 @@ class Done(msgspec.Struct, frozen=True):
     replay: bytes | None = None
 
 
-Wish = Command | Callable[[Intent], Command]
+CommandSource = Command | Callable[[Intent], Command]
 """A command, or a function that makes one from the intent's state when the job runs."""
 
 
@@ -202,9 +202,14 @@ class CommandJob(OneIntent):
     """
 
     def __init__(
-        self, actor: Actor, intent_id: str, command: Wish, once: Idempotency | None, directory: Snapshot | None = None,
+        self,
+        actor: Actor,
+        intent_id: str,
+        command: CommandSource,
+        once: Idempotency | None,
+        directory: Snapshot | None = None,
         shown: frozenset[tuple[int, int, int]] = frozenset(),
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(actor, intent_id, once)
         self.command = command
         self._directory = directory

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from signoff.core.directory.authorization import ADMINS
 from signoff.core.directory.model import Person, ProposalEnd, StoredProposal
+from signoff.core.directory.roles import ADMINS
 from signoff.core.intent.notifications import NotificationKind
 from signoff.core.plan.schedules import ADMIN
 from signoff.core.text.times import local_time_text

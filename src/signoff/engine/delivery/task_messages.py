@@ -73,7 +73,6 @@ _AS_ASKED_ON: Final = {
     ContactKind.REMINDER: NotificationKind.REMINDER,
     ContactKind.ESCALATION: NotificationKind.ESCALATED,
 }
-_ASKING: Final = {kind.value for kind in ACTION_REQUIRED}
 
 
 class _ReminderLimitError(Exception):
@@ -170,7 +169,7 @@ class TaskMessages(Sender[PersonNotification]):
         sent = await self._store.messages.of_task(notification.intent, notification.step_run)
         now = self._clock.now()  # a message that waits for working hours has not reached its person yet
         under_way = [m for m in sent if m.state == SENT or (m.state == WAITING and m.at <= now)]
-        return [(m.person, m.channel) for m in under_way if m.kind in _ASKING]
+        return [(m.person, m.channel) for m in under_way if m.kind in ACTION_REQUIRED]
 
     async def _commenters(self, notification: Notification) -> set[str]:
         """Who had commented on the task by the time of the notification."""
@@ -267,7 +266,7 @@ class TaskMessages(Sender[PersonNotification]):
         if notification.kind is not NotificationKind.DECIDED:
             return ()
         sent = await self._store.messages.of_task(notification.intent, notification.step_run)
-        mine = [m for m in sent if m.person == row.target and m.kind in _ASKING]
+        mine = [m for m in sent if m.person == row.target and m.kind in ACTION_REQUIRED]
         here = [m for m in mine if m.channel == row.channel]
         if any(m.state == WAITING and m.at <= self._clock.now() for m in here):
             raise WaitForEarlierError
@@ -406,7 +405,7 @@ class NobodyReachedReports(Sender[UnreachedTask]):
     async def _reached(self, notification: Notification, since: datetime) -> bool:
         """Whether anyone was asked since the stage began."""
         sent = await self._store.messages.of_task(notification.intent, notification.step_run)
-        return any(m.state == SENT and m.kind in _ASKING and m.at >= since for m in sent)
+        return any(m.state == SENT and m.kind in ACTION_REQUIRED and m.at >= since for m in sent)
 
 
 def _id(*parts: object) -> str:

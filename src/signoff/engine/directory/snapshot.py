@@ -234,7 +234,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
         return self.workspace.allows_self_approval(len(self.people))
 
     @property
-    def of_one(self) -> bool:
+    def is_trial(self) -> bool:
         """Whether this is a trial workspace with one person, who may approve their own requests and has never been
         joined by anyone.
         """

@@ -78,4 +78,4 @@ def refuse_self_approval(actor: Actor, directory: Snapshot, after: Workspace) ->
 
 def _only_a_key(actor: Actor, directory: Snapshot) -> bool:
     weak = actor.kind is ActorKind.PERSON and actor.strength is Strength.LINK
-    return weak and not (directory.workspace.protected or directory.of_one)
+    return weak and not (directory.workspace.protected or directory.is_trial)

@@ -47,7 +47,7 @@ class Limit:
             self._taken.popitem(last=False)
 
 
-class FailedTries:
+class FailedAttempts:
     """Limits failed attempts within ``while_``, of one caller and of all callers together. A successful attempt is
     never refused because of others' failures: behind a proxy that is not in ``trusted_proxies`` all callers count as
     one.

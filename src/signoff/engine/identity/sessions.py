@@ -117,7 +117,7 @@ class Sessions:
         """A session opened with a key has only the key's assurance, and its creators control the session."""
         directory, key = await self._directory.of(actor.workspace), await self._store.directory.key(key_id)
         made_by = key_creators(key) if key is not None else ()
-        strength = actor.strength if directory.of_one else Strength.LINK
+        strength = actor.strength if directory.is_trial else Strength.LINK
         behind = tuple(dict.fromkeys((*actor.sponsors, *made_by)))
         return replace(actor, strength=strength, sponsors=behind, key=key_id)
 

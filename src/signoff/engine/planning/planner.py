@@ -189,7 +189,7 @@ class Planner:
     async def _left(self, plan: Plan, intent_type: str, directory: Snapshot) -> tuple[Plan, tuple[str, ...]]:
         """A request's own plan, if the workspace allows it: one with a default policy uses its workflows."""
         workflow = directory.workflows.get(intent_type)
-        if workflow is None or from_workflow(plan) or not directory.workspace.says_who_decides:
+        if workflow is None or from_workflow(plan) or not directory.workspace.has_rules_for_requests:
             return plan, ()
         warning = f"the request's own steps are ignored: workflow {workflow.name!r} applies to this type"
         return await self.plan_of(workflow), (warning,)
@@ -320,19 +320,19 @@ def _asking(step: HumanStep, plan: Plan, directory: Snapshot, side: Side, warnin
         _staffed(number, step, field, directory, barred, None if strict else warnings)
         for number in range(len(task.stages))
     )
-    rungs = tuple(replace(rung, to=normalised(rung.to)) for rung in task.escalate)
-    for number, rung in enumerate(rungs, 1):
+    levels = tuple(replace(level, to=normalised(level.to)) for level in task.escalate)
+    for number, level in enumerate(levels, 1):
         if strict:
-            refuse_unknown_teams(rung.to, directory, f"steps.{step.id}.human.escalate")
-        if not set(people_named(directory, rung.to)) - barred:
+            refuse_unknown_teams(level.to, directory, f"steps.{step.id}.human.escalate")
+        if not set(people_named(directory, level.to)) - barred:
             warnings.append(
-                f"step {step.id!r}: escalation {number} ({', '.join(rung.to)}) reaches no eligible person; the "
+                f"step {step.id!r}: escalation {number} ({', '.join(level.to)}) reaches no eligible person; the "
                 "next one follows immediately"
             )
         elif strict:
-            _warn_of_strangers(step.id, rung.to, directory, warnings)
+            _warn_of_strangers(step.id, level.to, directory, warnings)
     _warn_of_strangers(step.id, task.notify, directory, warnings)
-    task = replace(task, stages=stages, escalate=rungs)
+    task = replace(task, stages=stages, escalate=levels)
     return replace(step, task=replace(task, roster=roster_of(task, directory)))
 
 

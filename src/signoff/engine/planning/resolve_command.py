@@ -106,9 +106,9 @@ def _refuse_beyond_policy(intent: Intent, task: Task, asked_instead: Stage, dire
     """A single admin may not ask people whom the policy does not name for this stage or its escalation."""
     spec = spec_of(intent, task)
     named = spec.stages[task.stage]
-    rungs = [name for rung in spec.escalate for name in rung.to]
+    levels = [name for level in spec.escalate for name in level.to]
     allowed = eligible(named, directory, roster=spec.roster) | eligible(
-        Stage((*rungs, "-")), directory, roster=spec.roster
+        Stage((*levels, "-")), directory, roster=spec.roster
     )
     if beyond := set(eligible(asked_instead, directory)) - set(allowed):
         who = ", ".join(sorted(directory.people[person].email for person in beyond))

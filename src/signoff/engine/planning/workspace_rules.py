@@ -24,7 +24,7 @@ from signoff.engine.directory.snapshot import NamedPolicy, Snapshot
 
 def under_workspace_rules(plan: Plan, directory: Snapshot, warnings: list[str]) -> Plan:
     """The plan with the steps it has in this workspace; raises Invalid if such a plan is not accepted."""
-    if from_workflow(plan) or not directory.workspace.says_who_decides:
+    if from_workflow(plan) or not directory.workspace.has_rules_for_requests:
         return plan
     if directory.workspace.unlisted_types == REFUSE:
         raise Invalid(
@@ -118,7 +118,7 @@ def rules_relaxations(kind: str, new: bool, before: Snapshot, after: Snapshot) -
     if types without one are subject to its rules.
     """
     if kind == "workflow":
-        return new and before.workspace.says_who_decides
+        return new and before.workspace.has_rules_for_requests
     return kind == "workspace" and _default_relaxed(before, after)
 
 

@@ -29,7 +29,6 @@ from signoff.notify.registry import label_of
 from signoff.store.tables.messages import FAILED, SENT, WAITING, Message
 
 _FORETOLD: Final = 6
-_ASKING: Final = frozenset(kind.value for kind in ACTION_REQUIRED)
 
 
 class UpcomingContact(msgspec.Struct, frozen=True):
@@ -141,7 +140,7 @@ def approver_overview(known: TaskContext) -> ApproverOverview:
         return ApproverOverview(missing=0)
     told: dict[str, list[Message]] = {}
     for message in known.messages:
-        if message.state in (WAITING, SENT, FAILED) and message.kind in _ASKING:
+        if message.state in (WAITING, SENT, FAILED) and message.kind in ACTION_REQUIRED:
             told.setdefault(message.person, []).append(message)
     made = explain(known.intent, task, directory, known.now)
     stage = stage_now(known.intent, task)

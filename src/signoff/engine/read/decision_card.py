@@ -117,7 +117,7 @@ class ExpiryNote(msgspec.Struct, frozen=True):
 class Card(msgspec.Struct, frozen=True, kw_only=True):
     """Everything on the page, in its order. ``stage``: the open one, from 1. ``needs_opening``: approval requires that
     everything is unfolded; ``weak``: the reader is barred only by insufficient assurance; ``covered``: a secret in the
-    title or the description is masked; ``feared``: the risk reported by a check of an earlier revision, if higher;
+    title or the description is masked; ``stale_risk``: the risk reported by a check of an earlier revision, if higher;
     ``deleted``: the payload was deleted.
     """
 
@@ -132,7 +132,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     trusted: bool
     risk: str
     risk_from: str
-    feared: str
+    stale_risk: str
     due_at: datetime | None
     opened_at: datetime
     revision: int
@@ -205,7 +205,9 @@ def card(known: TaskContext) -> Card:
     touches, undo = effects(known.payload, results)
     head = subject(known.payload, _SUBJECT)
     rated, rated_by = worst_risk(spec.risk, results)
-    feared = worst_risk(spec.risk, every)[0]  # the assurance that an earlier check required is still required
+    stale_risk = worst_risk(spec.risk, every)[
+        0
+    ]  # the assurance that an earlier check required is still required
     rated_from = f"by the check in step “{rated_by}”" if rated_by else "by the workspace's policy"
     coming = next_step_lines(
         intent.plan, step, known.opened, lambda agent: absent(agent, directory, known.workers, known.now)
@@ -221,7 +223,7 @@ def card(known: TaskContext) -> Card:
         task_id=step_run_id(intent.id, history.step_run), intent=intent, type=spec.type,
         question=question(intent.plan, step, intent.type), subject=head,
         said=said, described=described, trusted=trusted, covered=(said, described) != written,
-        risk=rated.value, risk_from=rated_from, feared=feared.value if feared is not rated else "",
+        risk=rated.value, risk_from=rated_from, stale_risk=stale_risk.value if stale_risk is not rated else "",
         due_at=ends_at(intent, history), opened_at=history.opened_at,
         revision=history.revision, digest=history.digest, asker=_asker(known), why=reasons(known, step),
         changes=shown, ahead=coming, revisions=_revisions(known), wanted=_wanted(known),
@@ -237,7 +239,7 @@ def card(known: TaskContext) -> Card:
         remarks=_remarks(known),
         choices=answer_buttons(intent, step, known.task, known.directory.active_people), barred=barred, weak=weak,
         self_approval=not barred and on_requesters_side(known.reader, intent), folded=folded,
-        needs_opening=folded and feared is not Risk.LOW, opened=known.opened, receipt=_receipt(known),
+        needs_opening=folded and stale_risk is not Risk.LOW, opened=known.opened, receipt=_receipt(known),
         form=spec.form, comment_required=spec.comment_required, evidence_required=spec.evidence_required,
         deleted=known.deleted,
     )  # fmt: skip

@@ -61,7 +61,7 @@ async def claim(call: Call) -> wire.deliveries.ClaimAnswer:
                     if not wait.hung_up():
                         changes = await state.engine.claim(call.actor, agent, wanted.limit, lease, holder)
                         moved = not changes and await address_of(call) != agent
-            await _only_to_who_still_may(call, wait, changes)
+            await _unless_revoked(call, wait, changes)
     await asks_for_work(call, agent)
     display = (await directory_of(call)).display
     out = []
@@ -86,7 +86,7 @@ async def _notice(call: Call, agent: str) -> str:
     return ""
 
 
-async def _only_to_who_still_may(call: Call, wait: HeldRequest, changes: Sequence[Change]) -> None:
+async def _unless_revoked(call: Call, wait: HeldRequest, changes: Sequence[Change]) -> None:
     """A key that was revoked while its claim was being written gets nothing: the deliveries are released."""
     try:
         await wait.still()

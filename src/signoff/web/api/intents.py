@@ -20,7 +20,7 @@ from signoff.core.intent.commands import Cancel, Command, PatchControls, Report,
 from signoff.core.intent.deleted_payload import refuse_deleted
 from signoff.core.intent.model import FINAL, Failure, Intent, Status
 from signoff.core.text.hidden_characters import shows
-from signoff.engine.commit.jobs import Wish
+from signoff.engine.commit.jobs import CommandSource
 from signoff.engine.planning.planner import Submission
 from signoff.engine.read.search import fits, search_terms
 from signoff.engine.read.view import LOOKED_AT, Seen
@@ -29,7 +29,7 @@ from signoff.web.axp.resume import meaning
 from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call
 from signoff.web.reading import (
-    RUNNING,
+    NOT_FINAL,
     TaskViewRecorder,
     cached_or_read,
     cursor_of,
@@ -263,7 +263,13 @@ async def _patch(call: Call, patch: PatchControls, body: json_intake.Parsed) -> 
 
 
 async def _act(
-    call: Call, seen: Seen, wish: Wish, body: json_intake.Parsed, warning: str = "", *, traced: str = ""
+    call: Call,
+    seen: Seen,
+    command: CommandSource,
+    body: json_intake.Parsed,
+    warning: str = "",
+    *,
+    traced: str = "",
 ) -> bytes:
     """Give the command to the engine; returns AXP's response for the change. ``traced``: as in
     ``Call.idempotent_reply``.
@@ -278,7 +284,7 @@ async def _act(
 
     reply = call.idempotent_reply(body.value, render, plain=body.plain, traced=traced)
     try:
-        done = await call.state.engine.handle(call.actor, ref, wish, reply.once)
+        done = await call.state.engine.handle(call.actor, ref, command, reply.once)
     except Conflict as conflict:
         if conflict.code not in (_STALE, _NOTHING):
             raise
@@ -296,7 +302,7 @@ async def bulk_cancel(call: Call) -> BulkCancelAnswer:
     words = search_terms(request.q or "")
     wanted = Filter(
         workspace=call.actor.workspace,
-        statuses=statuses(request.status_filter, "status_filter") if request.status_filter else RUNNING,
+        statuses=statuses(request.status_filter, "status_filter") if request.status_filter else NOT_FINAL,
         type=request.intent_type or "",
         correlation=request.correlation_id or "",
         older_than=call.state.clock.now() - timedelta(hours=request.older_than_hours),

@@ -64,7 +64,7 @@ async def change_person(call: Call) -> wire.people.PersonAnswer:
     """PATCH /v1/people/{person_id}"""
     said = bodies.ours(wire.people.ChangePerson, call.body)
     authorize(call.actor, Action.READ_DIRECTORY)
-    found = await _person_named(call, call.params["person_id"])
+    found = _person_named(await directory_of(call), call.params["person_id"])
     return await _put_person(call, found.id, bodies.given(said))
 
 
@@ -73,9 +73,7 @@ async def _put_person(call: Call, who: str, said: dict[str, Any]) -> wire.people
     before = await directory_of(call)
     await call.state.manifests.apply(call.actor, Manifest(people=(spec,)))
     directory = await directory_of(call)
-    found = directory.anybody(who.strip().lower())
-    if found is None:
-        raise NotFound("person_not_found", f"There is no person {who[:128]}.")
+    found = _person_named(directory, who)
     warnings = await call.state.staffed.warnings(
         call.actor.workspace, before.membership, directory.membership
     )
@@ -86,7 +84,8 @@ async def _put_person(call: Call, who: str, said: dict[str, Any]) -> wire.people
 
 async def waiting(call: Call) -> wire.people.PersonWaiting:
     """GET /v1/people/{person_id}/waiting"""
-    person = await _person_named(call, call.params["person_id"])
+    authorize(call.actor, Action.READ_DIRECTORY)
+    person = _person_named(await directory_of(call), call.params["person_id"])
     found, whole = await call.state.reassignments.waiting(call.actor, person)
     tasks = [
         wire.people.WaitingTask(task_id=one.task, title=one.title, only_eligible=one.alone) for one in found
@@ -98,11 +97,12 @@ async def reassign_all(call: Call) -> wire.people.ReassignedAll:
     """POST /v1/people/{person_id}/reassign"""
     said = bodies.ours(wire.people.ReassignAll, call.body)
     authorize(call.actor, Action.CHANGE_DIRECTORY)
-    giver = await _person_named(call, call.params["person_id"])
-    taker = known_person(await directory_of(call), said.to, "to")
-    if taker.id == giver.id:
+    directory = await directory_of(call)
+    person = _person_named(directory, call.params["person_id"])
+    replacement = known_person(directory, said.to, "to")
+    if replacement.id == person.id:
         raise Invalid("delegate_to_oneself", "Reassign it to someone else.", field="to")
-    done = await call.state.reassignments.reassign_all(call.actor, giver, taker, said.comment)
+    done = await call.state.reassignments.reassign_all(call.actor, person, replacement, said.comment)
     refused = [
         wire.people.NotReassigned(task_id=task, code=why.code, message=why.message)
         for task, why in done.refused
@@ -110,11 +110,9 @@ async def reassign_all(call: Call) -> wire.people.ReassignedAll:
     return wire.people.ReassignedAll(reassigned=done.done, refused=refused, complete=done.whole)
 
 
-async def _person_named(call: Call, who: str) -> Person:
-    """The person with that id or address, active or not."""
-    authorize(call.actor, Action.READ_DIRECTORY)
-    wanted = who.strip().lower()
-    found = (await directory_of(call)).anybody(wanted)
+def _person_named(directory: Snapshot, who: str) -> Person:
+    """The person with that id or address, active or not; raises NotFound."""
+    found = directory.anybody(who.strip().lower())
     if found is None:
         raise NotFound("person_not_found", f"There is no person {who[:128]}.")
     return found
@@ -125,30 +123,27 @@ async def _person_named(call: Call, who: str) -> Person:
 
 async def sessions(call: Call) -> wire.people.SessionList:
     """GET /v1/people/{person_id}/sessions"""
-    found = await _known(call)
-    open_ones = await call.state.sessions.open_ones(call.actor, found)
+    open_ones = await call.state.sessions.open_ones(call.actor, await _session_holder(call))
     return wire.people.SessionList(sessions=[p.session_out(one) for one in open_ones])
 
 
 async def end_sessions(call: Call) -> wire.people.SessionsEnded:
     """POST /v1/people/{person_id}/sessions/end"""
-    return wire.people.SessionsEnded(ended=await call.state.sessions.end_all(call.actor, await _known(call)))
+    return wire.people.SessionsEnded(
+        ended=await call.state.sessions.end_all(call.actor, await _session_holder(call))
+    )
 
 
 async def end_session(call: Call) -> wire.people.SessionsEnded:
     """POST /v1/people/{person_id}/sessions/{session_id}/end"""
-    await call.state.sessions.end(call.actor, await _known(call), call.params["session_id"])
+    await call.state.sessions.end(call.actor, await _session_holder(call), call.params["session_id"])
     return wire.people.SessionsEnded(ended=1)
 
 
-async def _known(call: Call) -> str:
+async def _session_holder(call: Call) -> str:
     """The id of the person whom the path names by id or address, or as ``me``; NotFound if there is none."""
     authorize(call.actor, Action.USE_SESSIONS)
-    who = call.params["person_id"].strip().lower()
-    if who == "me":
+    who = call.params["person_id"]
+    if who.strip().lower() == "me":
         return call.actor.id
-    directory = await directory_of(call)
-    found = directory.anybody(who)
-    if found is None:
-        raise NotFound("person_not_found", f"There is no person {who[:128]}.")
-    return found.id
+    return _person_named(await directory_of(call), who).id

@@ -88,7 +88,7 @@ def _show_state(out: TaskOut, intent: Intent, history: TaskHistory, display: Dis
 
 def _asked(step: HumanStep, history: TaskHistory) -> tuple[str, ...]:
     names = [*(history.assigned or step.task.stages[history.stage].approvers or DECIDING_ROLES)]
-    names += [name for rung in step.task.escalate[: history.escalated] for name in rung.to]
+    names += [name for level in step.task.escalate[: history.escalated] for name in level.to]
     return tuple(dict.fromkeys(names))
 
 

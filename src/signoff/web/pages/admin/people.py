@@ -109,7 +109,7 @@ async def add_person(request: PageRequest) -> Page:
         directory = await request.state.directory.of(request.actor.workspace)
         if email.lower() in directory.by_email:
             raise Conflict("person_exists", f"There is already a person with the address {email[:255]}.")
-        await _wish(request, email, {"name": name, "roles": roles})
+        await _apply(request, email, {"name": name, "roles": roles})
     except Refused as refusal:
         return await _people(request, refusal)
     after = await request.state.directory.of(request.actor.workspace)
@@ -117,9 +117,9 @@ async def add_person(request: PageRequest) -> Page:
     return await _people(request, warnings=warnings) if warnings else request.to("/people")
 
 
-async def _wish(request: PageRequest, who: str, said: dict[str, Any]) -> None:
-    wish = read_person(who, document(said), personal_channels())
-    await request.state.manifests.apply(request.actor, Manifest(people=(wish,)))
+async def _apply(request: PageRequest, who: str, said: dict[str, Any]) -> None:
+    spec = read_person(who, document(said), personal_channels())
+    await request.state.manifests.apply(request.actor, Manifest(people=(spec,)))
 
 
 # -- one person
@@ -220,7 +220,7 @@ async def act(request: PageRequest) -> Page:
             asking = await confirm_removal.confirm_removal(request, [found], what, home)
             if asking is not None:
                 return asking
-        await _wish(request, found.id, said)
+        await _apply(request, found.id, said)
     except Refused as refusal:
         return await _person(request, found.id, refusal)
     return request.to(home)

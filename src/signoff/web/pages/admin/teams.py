@@ -153,5 +153,5 @@ async def _put(request: PageRequest, name: str) -> None:
             "handover": f"{request.field('day')} {request.field('at')}",
             "zone": request.field("zone").strip(),
         }
-    wish = read_team(name, document(said))
-    await request.state.manifests.apply(request.actor, Manifest(teams=(wish,)))
+    spec = read_team(name, document(said))
+    await request.state.manifests.apply(request.actor, Manifest(teams=(spec,)))

@@ -87,7 +87,7 @@ def test_whoever_changes_what_is_decided_decides_it_no_more_and_earlier_votes_ar
 
 def test_a_stage_that_only_the_requesters_side_could_pass_or_reject_is_refused_when_it_is_asked_for() -> None:
     with pytest.raises(
-        Invalid, match=r"stage 2: 2 different people are needed, and there is 1 beside"
+        Invalid, match=r"stage 2: 2 different people are needed, and there is 1 apart"
     ) as short:
         approval_env(Stage(("team:two",)), Stage(("team:one",), 2), side=(A,))
     assert short.value.code == "nobody_eligible"

@@ -127,7 +127,7 @@ async def test_it_migrates_and_every_history_proves_itself(today: Today) -> None
         intent = await today.messaging.intent(intent_id)
         status, ending, step, hold = today.old.states[name]
         assert (intent.status.value, intent.ending.value if intent.ending else "") == (status, ending), name
-        assert (type(intent.open).__name__, getattr(getattr(intent.open, "hold", ""), "value", "")) == (
+        assert (type(intent.open).__name__, getattr(getattr(intent.open, "state", ""), "value", "")) == (
             step,
             hold,
         ), name

@@ -86,7 +86,7 @@ class Components:
             store,
             self.channels.route,
             self._published,
-            lanes=config.commit_workers if remote else 1,
+            workers=config.commit_workers if remote else 1,
             limit=config.queue_limit,
             reply_life=config.idempotency_retention,
         )

@@ -37,7 +37,9 @@ class Server(Components):
         """Open the store (and migrate it) and start the loops. Raises Refused or Busy with the reason."""
         await self._open()
         await self.store.listen(self.heard)
-        self._tasks = [asyncio.create_task(self.committer.run(lane)) for lane in range(self.committer.lanes)]
+        self._tasks = [
+            asyncio.create_task(self.committer.run(worker)) for worker in range(self.committer.workers)
+        ]
         self._tasks += [asyncio.create_task(loop.run()) for loop in self.loops.values()]
         self._tasks.append(asyncio.create_task(self.feed.run()))
         self._tasks.append(asyncio.create_task(self.store.warm()))

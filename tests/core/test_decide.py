@@ -118,7 +118,7 @@ def test_a_lapsed_lease_is_delivered_again_and_the_late_report_refused() -> None
     assert happened(story.tick(timedelta(seconds=1))) == ["Offered"]
     again = story.intent.open
     assert isinstance(again, Delivery)
-    assert (again.attempt, again.hold) == (2, DeliveryState.OFFERED)
+    assert (again.attempt, again.state) == (2, DeliveryState.OFFERED)
     story.do(c.Claim("worker-2", minutes(1)))
     with pytest.raises(Conflict) as refusal:
         story.do(c.Report(stale.step_run, stale.token, {"late": True}))

@@ -269,7 +269,7 @@ def test_an_admin_asks_others_and_those_asked_before_are_not() -> None:
     story.do(c.MarkReviewing(), EMMA)
     story.do(c.Reassign(("per_otto",)), ADA)
     task = story.task
-    assert (task.assigned, task.handed_over, task.taken_by) == (("per_otto",), (), "")
+    assert (task.assigned, task.handed_over, task.reviewed_by) == (("per_otto",), (), "")
     assert refused(story, c.Answer("approved"), ANN).code == "not_an_approver"
     story.do(c.Answer("approved"), OTTO)
     assert story.intent.ending is Ending.APPROVED
@@ -313,11 +313,11 @@ def test_who_asks_for_it_does_not_choose_who_decides() -> None:
 def test_taking_is_seen_locks_nothing_and_is_said_once() -> None:
     story = asking()
     assert happened(story.do(c.MarkReviewing(), ANN)) == ["ReviewMarked"]
-    assert story.task.taken_by == "per_ann"
+    assert story.task.reviewed_by == "per_ann"
     assert story.do(c.MarkReviewing(), ANN).facts == []
     assert happened(story.do(c.MarkReviewing(), OTTO)) == ["ReviewMarked"]
     assert happened(story.do(c.MarkReviewing(free=True), OTTO)) == ["ReviewMarked"]
-    assert story.task.taken_by == ""
+    assert story.task.reviewed_by == ""
     assert story.do(c.MarkReviewing(free=True), OTTO).facts == []
 
 

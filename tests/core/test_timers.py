@@ -136,7 +136,7 @@ def test_a_lease_that_runs_out_rests_and_is_offered_again_until_the_last_attempt
     story = Story(gate(validate(max_attempts=2), approve()))
     story.do(c.Claim("w", minutes(1)))
     assert happened(story.tick(minutes(1))) == ["AttemptFailed"]
-    assert held(story).hold is DeliveryState.BACKING_OFF
+    assert held(story).state is DeliveryState.BACKING_OFF
     due = wake_at(story.intent)
     assert due is not None
     assert happened(story.tick(due - story.now)) == ["Offered"]

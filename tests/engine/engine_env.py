@@ -56,8 +56,8 @@ class EngineEnv(Components):
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["EngineEnv"]:
-        """With the committer's lanes at work; the other loops are stepped by the test."""
-        tasks = [asyncio.create_task(self.committer.run(lane)) for lane in range(self.committer.lanes)]
+        """With the committer's workers at work; the other loops are stepped by the test."""
+        tasks = [asyncio.create_task(self.committer.run(worker)) for worker in range(self.committer.workers)]
         try:
             yield self
         finally:

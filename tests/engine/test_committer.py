@@ -36,7 +36,7 @@ class Look:
     def __init__(self) -> None:
         self.batch: Batch | None = None
 
-    def lane_key(self) -> int:
+    def worker_key(self) -> int:
         return 0
 
     def ids(self) -> Sequence[str]:
@@ -296,17 +296,17 @@ async def test_a_caller_who_gives_up_loses_nothing_and_delays_nobody(sqlite: Eng
 async def test_what_is_in_flight_or_queued_at_the_end_is_still_committed(tmp_path: Path) -> None:
     env = await open_engine_env(f"sqlite:///{tmp_path}/own.db", FixedClock(START))
     await env.somewhere(SERVICE)
-    lane = asyncio.create_task(env.committer.run())
+    worker = asyncio.create_task(env.committer.run())
     with another_program(env) as other:
         first = asyncio.create_task(env.committer.do(Look()))
         await turns()
         queued = asyncio.create_task(env.submit())
         await turns()
-        lane.cancel()
+        worker.cancel()
         await turns()
-        assert not lane.done()  # it does not leave while its commit is in flight
+        assert not worker.done()  # it does not leave while its commit is in flight
         other.execute("rollback")
-        await asyncio.gather(lane, return_exceptions=True)
+        await asyncio.gather(worker, return_exceptions=True)
         assert first.done()
         await env.committer.drain()
     assert await first == "seen"
@@ -324,12 +324,12 @@ async def test_whoever_cannot_be_told_of_a_commit_holds_up_neither_its_callers_n
         raise ZeroDivisionError("nobody can be told")
 
     committer = Committer(store, lambda notification: [], publish)
-    lane = asyncio.create_task(committer.run())
+    worker = asyncio.create_task(committer.run())
     async with asyncio.timeout(30):
         assert [await committer.do(Look()) for _ in range(2)] == ["seen", "seen"]
     assert len(told) == 2
     assert "could not be published" in caplog.text
-    lane.cancel()
+    worker.cancel()
 
 
 async def test_an_unreachable_database_refuses_everybody_in_the_batch(sqlite: EngineEnv) -> None:

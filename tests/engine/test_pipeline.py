@@ -255,7 +255,7 @@ async def test_a_push_is_signed_with_the_agents_secret_and_a_2xx_takes_it(start:
         await env.carry()
         held = (await env.intent(intent.id)).open
         assert isinstance(held, Delivery)
-        assert held.hold is DeliveryState.ACCEPTED
+        assert held.state is DeliveryState.ACCEPTED
     [posted] = agent.got
     digest = hmac.new(account.webhook_secret.encode(), posted.body, hashlib.sha256).hexdigest()
     assert posted.headers["x-axme-signature"] == f"sha256={digest}"

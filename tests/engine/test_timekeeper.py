@@ -83,7 +83,7 @@ async def test_a_lease_that_runs_out_is_handed_out_again_until_the_attempts_are_
     await env.pass_time(SECOND)
     resting = (await env.intent(intent.id)).open
     assert isinstance(resting, Delivery)
-    assert resting.hold is DeliveryState.BACKING_OFF
+    assert resting.state is DeliveryState.BACKING_OFF
     assert await env.claim() == []
     await env.pass_time(SECOND)
     [second] = await env.claim(lease=minutes(1))

@@ -55,7 +55,7 @@ def ready(at: datetime = NOON, *, agent: str = AGENT, **fields: Any) -> Intent:
 def leased(of: Intent) -> Intent:
     """The same, taken by a worker."""
     assert isinstance(of.open, Delivery)
-    return replace(of, open=replace(of.open, hold=DeliveryState.LEASED, token=1))
+    return replace(of, open=replace(of.open, state=DeliveryState.LEASED, token=1))
 
 
 def waiting(at: datetime = NOON, **fields: Any) -> Intent:

@@ -51,7 +51,7 @@ def play(plan: Plan, steps: list[Any]) -> Story:
                 held = story.intent.open
                 if (
                     isinstance(held, Delivery)
-                    and held.hold is DeliveryState.LEASED
+                    and held.state is DeliveryState.LEASED
                     and isinstance(command, c.Report)
                 ):
                     command = c.Report(held.step_run, held.token, command.result, command.fault)

@@ -131,7 +131,7 @@ def ready_agent(intent: Intent) -> str | None:
     step = intent.open
     return (
         step.agent
-        if isinstance(step, Delivery) and step.hold is DeliveryState.OFFERED and not step.push
+        if isinstance(step, Delivery) and step.state is DeliveryState.OFFERED and not step.push
         else None
     )
 

@@ -78,6 +78,6 @@ def advance(
 
 def _fresh(facts: list[Sealed], after: Intent) -> bool:
     held = after.open
-    if not isinstance(held, Delivery) or held.hold is not DeliveryState.OFFERED or held.push:
+    if not isinstance(held, Delivery) or held.state is not DeliveryState.OFFERED or held.push:
         return False
     return any(isinstance(sealed.fact.event, _MADE_CLAIMABLE) for sealed in facts)

@@ -131,7 +131,7 @@ def _delivery(tx: Transition, step_run: int) -> tuple[Delivery, AgentStep]:
 
 def _holding(tx: Transition, step_run: int, token: int) -> Delivery:
     held, _ = _delivery(tx, step_run)
-    if held.hold is not DeliveryState.LEASED or held.token != token:
+    if held.state is not DeliveryState.LEASED or held.token != token:
         raise _STALE
     return held
 
@@ -154,7 +154,7 @@ def release(tx: Transition, command: c.Release) -> None:
 
 def report(tx: Transition, command: c.Report) -> None:
     held, step = _delivery(tx, command.step_run)
-    if held.hold is DeliveryState.LEASED or command.token:
+    if held.state is DeliveryState.LEASED or command.token:
         _holding(tx, command.step_run, command.token)
     fault, revision = command.fault, tx.intent.revision
     if fault is None:
@@ -181,7 +181,7 @@ def miss(tx: Transition, command: c.FailPush) -> None:
 def _pushed(tx: Transition, step_run: int, attempt: int) -> bool:
     """Whether a push result is about the current attempt; older ones change nothing."""
     held = tx.intent.open
-    return isinstance(held, Delivery) and (held.step_run, held.attempt, held.hold) == (
+    return isinstance(held, Delivery) and (held.step_run, held.attempt, held.state) == (
         step_run,
         attempt,
         DeliveryState.OFFERED,
@@ -194,7 +194,7 @@ def progress(tx: Transition, command: c.ReportProgress) -> None:
         raise Conflict(
             "awaiting_decision", "The intent waits for a person's decision.", hint="Answer its task."
         )
-    pushed = isinstance(held, Delivery) and held.hold is DeliveryState.ACCEPTED
+    pushed = isinstance(held, Delivery) and held.state is DeliveryState.ACCEPTED
     tx.add(e.ProgressReported(command.reason, tx.now + PUSH_LEASE if pushed else None))
 
 

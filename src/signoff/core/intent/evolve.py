@@ -122,7 +122,7 @@ def _delivered(event: e.Offered, intent: Intent, fact: e.Fact) -> Changes:
 def _claimed(event: e.Claimed, intent: Intent, fact: e.Fact) -> Changes:
     held = replace(
         _delivery(intent),
-        hold=DeliveryState.LEASED,
+        state=DeliveryState.LEASED,
         token=event.token,
         holder=event.holder,
         lease_until=event.lease_until,
@@ -138,19 +138,19 @@ def _renewed(event: e.Renewed, intent: Intent, fact: e.Fact) -> Changes:
 
 @_on(e.Released)
 def _released(event: e.Released, intent: Intent, fact: e.Fact) -> Changes:
-    free = replace(_delivery(intent), hold=DeliveryState.OFFERED, holder="", lease_until=None)
+    free = replace(_delivery(intent), state=DeliveryState.OFFERED, holder="", lease_until=None)
     return {"open": free}
 
 
 @_on(e.PushAccepted)
 def _accepted(event: e.PushAccepted, intent: Intent, fact: e.Fact) -> Changes:
-    return {"open": replace(_delivery(intent), hold=DeliveryState.ACCEPTED, lease_until=event.lease_until)}
+    return {"open": replace(_delivery(intent), state=DeliveryState.ACCEPTED, lease_until=event.lease_until)}
 
 
 def _rest(intent: Intent, retry_at: Any, failures: int) -> Changes:
     resting = replace(
         _delivery(intent),
-        hold=DeliveryState.BACKING_OFF,
+        state=DeliveryState.BACKING_OFF,
         holder="",
         lease_until=None,
         retry_at=retry_at,
@@ -257,7 +257,7 @@ def _to_task(intent: Intent, **changes: Any) -> Changes:
 def _stage_passed(event: e.StagePassed, intent: Intent, fact: e.Fact) -> Changes:
     return _to_task(
         intent, stage=event.stage, stage_at=fact.at, assigned=(), roster={}, asked_stand_ins={}, handed_over=(),
-        taken_by="", reminded=0, reminded_at=None, escalated=0, reached_at=(), snoozes=(), agreed=event.outcome,
+        reviewed_by="", reminded=0, reminded_at=None, escalated=0, reached_at=(), snoozes=(), agreed=event.outcome,
     )  # fmt: skip
 
 
@@ -271,14 +271,14 @@ def _delegated(event: e.Delegated, intent: Intent, fact: e.Fact) -> Changes:
 @_on(e.Reassigned)
 def _reassigned(event: e.Reassigned, intent: Intent, fact: e.Fact) -> Changes:
     return _to_task(
-        intent, assigned=event.to, roster=event.roster, asked_stand_ins=event.stand_ins, handed_over=(), taken_by="",
+        intent, assigned=event.to, roster=event.roster, asked_stand_ins=event.stand_ins, handed_over=(), reviewed_by="",
         snoozes=(),
     )  # fmt: skip
 
 
 @_on(e.ReviewMarked)
 def _taken(event: e.ReviewMarked, intent: Intent, fact: e.Fact) -> Changes:
-    return _to_task(intent, taken_by=event.person)
+    return _to_task(intent, reviewed_by=event.person)
 
 
 @_on(e.Snoozed)
@@ -311,7 +311,7 @@ def _revised(event: e.Revised, intent: Intent, fact: e.Fact) -> Changes:
     # The first stage starts again. Reassignments and delegations are kept only if they were for it.
     first = before.stage == 0
     task = replace(
-        before, revision=event.revision, digest=event.digest, votes=(), stage=0, stage_at=fact.at, taken_by="",
+        before, revision=event.revision, digest=event.digest, votes=(), stage=0, stage_at=fact.at, reviewed_by="",
         assigned=before.assigned if first else (), roster=before.roster if first else {},
         asked_stand_ins=before.asked_stand_ins if first else {},
         handed_over=before.handed_over if first else (), reminded=0, reminded_at=None, escalated=0, reached_at=(),

@@ -73,7 +73,7 @@ class Delivery(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, tag="a
     step: str
     agent: str
     attempt: int = 1
-    hold: DeliveryState = DeliveryState.OFFERED
+    state: DeliveryState = msgspec.field(default=DeliveryState.OFFERED, name="hold")
     token: int = 0
     holder: str = ""
     lease_until: datetime | None = None
@@ -118,7 +118,7 @@ class Task(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, tag="human
     assigned: tuple[str, ...] = ()
     roster: dict[str, tuple[str, ...]] = {}
     handed_over: tuple[Delegation, ...] = ()
-    taken_by: str = ""
+    reviewed_by: str = msgspec.field(default="", name="taken_by")
     votes: tuple[Vote, ...] = ()
     reminded: int = 0
     reminded_at: datetime | None = None

@@ -25,7 +25,7 @@ class State(StrEnum):
     FINAL = "final"
 
 
-_OF_HOLD: Final = {
+_OF_DELIVERY: Final = {
     DeliveryState.LEASED: State.LEASED,
     DeliveryState.ACCEPTED: State.ACCEPTED,
     DeliveryState.BACKING_OFF: State.BACKING_OFF,
@@ -37,7 +37,7 @@ def state_of(intent: Intent) -> State:
     if intent.final:
         return State.FINAL
     if isinstance(intent.open, Delivery):
-        return _OF_HOLD.get(intent.open.hold) or (State.PUSHED if intent.open.push else State.OFFERED)
+        return _OF_DELIVERY.get(intent.open.state) or (State.PUSHED if intent.open.push else State.OFFERED)
     return State.TASK if isinstance(intent.open, Task) else State.DELAY
 
 

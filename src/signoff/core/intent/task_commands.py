@@ -204,7 +204,7 @@ def reassign(tx: Transition, command: c.Reassign) -> None:
 def take(tx: Transition, command: c.MarkReviewing) -> None:
     task, _ = open_task(tx, command.step_run)
     person = "" if command.free else tx.actor.id
-    if task.taken_by != person:
+    if task.reviewed_by != person:
         tx.add(e.ReviewMarked(task.step_run, person))
 
 

@@ -43,7 +43,7 @@ def _correct(tx: Transition) -> None:
         if held.retry_at > tx.now + longest:
             _try_again(tx, held)
     elif held.lease_until is not None:
-        longest = PUSH_LEASE if held.hold is DeliveryState.ACCEPTED else LONGEST_LEASE
+        longest = PUSH_LEASE if held.state is DeliveryState.ACCEPTED else LONGEST_LEASE
         if held.lease_until > tx.now + longest:
             tx.add(e.Renewed(tx.now + longest))
 

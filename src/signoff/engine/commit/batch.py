@@ -197,6 +197,6 @@ class Batch:
 def _claimable(intent: Intent) -> bool:
     return (
         isinstance(intent.open, Delivery)
-        and intent.open.hold is DeliveryState.OFFERED
+        and intent.open.state is DeliveryState.OFFERED
         and not intent.open.push
     )

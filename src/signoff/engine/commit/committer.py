@@ -26,7 +26,7 @@ BATCH: Final = 256
 class Job(Protocol):
     """One job within a batch: the locks it needs, and what it does with them (may run more than once)."""
 
-    def lane_key(self) -> int: ...
+    def worker_key(self) -> int: ...
     def ids(self) -> Sequence[str]: ...
     def once(self) -> IdempotencyKey | None: ...
     def ready(self) -> ClaimableRow | None: ...
@@ -53,7 +53,7 @@ class Committer:
         route: Route,
         publish: Callable[[Batch], None],
         *,
-        lanes: int = 1,
+        workers: int = 1,
         limit: int = 4096,
         reply_life: timedelta = timedelta(hours=48),
     ) -> None:
@@ -62,8 +62,8 @@ class Committer:
         self._publish = publish
         self._limit = limit
         self._reply_life = reply_life
-        self._lanes: list[deque[_Queued]] = [deque() for _ in range(lanes)]
-        self._news = [asyncio.Event() for _ in range(lanes)]
+        self._queues: list[deque[_Queued]] = [deque() for _ in range(workers)]
+        self._news = [asyncio.Event() for _ in range(workers)]
         self.queued = 0
         self._began: dict[int, float] = {}  # of each batch in flight
 
@@ -78,16 +78,16 @@ class Committer:
             raise Busy(
                 "queue_full", f"{self.queued} requests are waiting to be written; this one was not accepted."
             )
-        lane = job.lane_key() % len(self._lanes)
+        worker = job.worker_key() % len(self._queues)
         queued = _Queued(job, asyncio.get_running_loop().create_future())
         self.queued += 1
-        self._lanes[lane].append(queued)
-        self._news[lane].set()
+        self._queues[worker].append(queued)
+        self._news[worker].set()
         return await queued.future
 
-    async def run(self, lane: int = 0) -> None:
+    async def run(self, worker: int = 0) -> None:
         """Commit the batches of this worker until cancelled; a batch in flight is finished first."""
-        queue, news = self._lanes[lane], self._news[lane]
+        queue, news = self._queues[worker], self._news[worker]
         while True:
             if not queue:
                 news.clear()
@@ -102,13 +102,13 @@ class Committer:
 
     async def drain(self) -> None:
         """Commit what is still queued (at shutdown)."""
-        for queue in self._lanes:
+        for queue in self._queues:
             while queue:
                 await self._settle(_take(queue))
 
     @property
-    def lanes(self) -> int:
-        return len(self._lanes)
+    def workers(self) -> int:
+        return len(self._queues)
 
     async def _settle(self, jobs: list[_Queued]) -> None:
         self._began[id(jobs)] = asyncio.get_running_loop().time()

@@ -93,7 +93,7 @@ class OneIntent:
         self._once = once
         self._key = IdempotencyKey(actor.workspace, actor.id, once.route, once.key) if once else None
 
-    def lane_key(self) -> int:
+    def worker_key(self) -> int:
         return shard(self.intent_id)
 
     def once(self) -> IdempotencyKey | None:
@@ -136,7 +136,7 @@ class SubmitJob(OneIntent):
         self._command = command
         self._payload = payload
 
-    def lane_key(self) -> int:
+    def worker_key(self) -> int:
         # the same key must always go to the same worker, or two first calls could both be new
         return hash(self._key) if self._key else shard(self.intent_id)
 
@@ -163,7 +163,7 @@ class RerunJob(OneIntent):
         self._command = command
         self._payload = payload
 
-    def lane_key(self) -> int:
+    def worker_key(self) -> int:
         return shard(self._source)
 
     def ids(self) -> Sequence[str]:
@@ -186,7 +186,7 @@ class RefusedJob(OneIntent):
         super().__init__(actor, "", once)
         self._refusal = refusal
 
-    def lane_key(self) -> int:
+    def worker_key(self) -> int:
         return hash(self._key)
 
     def ids(self) -> Sequence[str]:
@@ -265,7 +265,7 @@ def _membership(directory: Snapshot | None) -> Membership | None:
 class _Scan:
     """Base of the jobs whose intents the database selects."""
 
-    def lane_key(self) -> int:
+    def worker_key(self) -> int:
         return 0
 
     def ids(self) -> Sequence[str]:

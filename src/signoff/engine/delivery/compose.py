@@ -386,8 +386,10 @@ class MessageComposer:
         """``answer``: this person's, which names the person on whose behalf it was given."""
         event = answer.event if answer is not None else None
         principal = event.principal if isinstance(event, Answered) else ""
-        stead = f" for {self._directory.display(principal)}" if principal not in ("", person) else ""
-        return f"{self._directory.display(person)}{stead}, through {_THROUGH.get(via) or label_of(via)}"
+        on_behalf_of = f" for {self._directory.display(principal)}" if principal not in ("", person) else ""
+        return (
+            f"{self._directory.display(person)}{on_behalf_of}, through {_THROUGH.get(via) or label_of(via)}"
+        )
 
     def _message(self, zone: str) -> dict[str, Any]:
         notification = self._notification

@@ -58,17 +58,17 @@ class StageLine(msgspec.Struct, frozen=True):
 
 
 class ApproverOverview(msgspec.Struct, frozen=True):
-    """seats: who may answer now; next: the scheduled contacts, in order (``unsaid`` more); missing: votes missing in
+    """seats: who may answer now; next: the scheduled contacts, in order (``omitted`` more); missing: votes missing in
     this stage.
     """
 
     seats: tuple[ApproverLine, ...] = ()
     levels: tuple[StageLine, ...] = ()
     next: tuple[UpcomingContact, ...] = ()
-    unsaid: int = 0
+    omitted: int = 0
     needed: int = 1
     missing: int = 1
-    taken_by: str = ""
+    reviewed_by: str = ""
 
 
 def reasons(known: TaskContext, step: HumanStep) -> tuple[str, ...]:
@@ -144,7 +144,7 @@ def approver_overview(known: TaskContext) -> ApproverOverview:
             told.setdefault(message.person, []).append(message)
     made = explain(known.intent, task, directory, known.now)
     stage = stage_now(known.intent, task)
-    shown, unsaid = soon(made.contacts)
+    shown, omitted = soon(made.contacts)
     return ApproverOverview(
         seats=tuple(_seat(reach, known, told.get(reach.person, [])) for reach in made.may_decide),
         levels=tuple(
@@ -155,10 +155,10 @@ def approver_overview(known: TaskContext) -> ApproverOverview:
             UpcomingContact(foretold.contact.at, contact_text(foretold, made, directory, known.reader.id))
             for foretold in shown
         ),
-        unsaid=unsaid,
+        omitted=omitted,
         needed=stage.votes_needed,
         missing=count(stage, task.stage, task.votes, directory.active_people).missing,
-        taken_by=directory.display(task.taken_by) if task.taken_by else "",
+        reviewed_by=directory.display(task.reviewed_by) if task.reviewed_by else "",
     )
 
 

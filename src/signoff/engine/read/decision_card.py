@@ -72,7 +72,7 @@ class VoteLine(msgspec.Struct, frozen=True):
     """One answer, as the receipt and the list of votes show it."""
 
     name: str
-    stead: str
+    on_behalf_of: str
     outcome: str
     stage: int
     comment: str
@@ -381,10 +381,10 @@ def _given(fact: e.Fact, known: TaskContext) -> VoteLine:
     event = fact.event
     if not isinstance(event, e.Answered):
         raise TypeError("a vote is an answer")
-    stead = event.principal if event.principal not in ("", fact.actor.id) else ""
+    on_behalf_of = event.principal if event.principal not in ("", fact.actor.id) else ""
     return VoteLine(
         name=known.directory.display(fact.actor.id),
-        stead=known.directory.display(stead) if stead else "",
+        on_behalf_of=known.directory.display(on_behalf_of) if on_behalf_of else "",
         outcome=outcome_text(known.intent.plan.human_step(known.history.step).task, event.outcome),
         stage=event.stage + 1,
         comment=masked_text(fact.note.comment, known.opened) if fact.note else "",

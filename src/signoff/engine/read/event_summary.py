@@ -46,8 +46,10 @@ def _summary(fact: e.Fact, directory: Snapshot, requester: str) -> str:
         case e.Escalated(to=to):
             return "escalated to " + ", ".join(directory.display(name) for name in to)
         case e.Answered(outcome=outcome, unseen=unseen, principal=principal):
-            stead = f" for {directory.display(principal)}" if principal not in ("", fact.actor.id) else ""
-            return f"{who} answered {outcome!r}{stead}" + (" (without a digest)" if unseen else "")
+            on_behalf_of = (
+                f" for {directory.display(principal)}" if principal not in ("", fact.actor.id) else ""
+            )
+            return f"{who} answered {outcome!r}{on_behalf_of}" + (" (without a digest)" if unseen else "")
         case e.Decided(outcome=outcome, ending=ending):
             return f"the task ended {ending.value}" + (f": {outcome}" if outcome != ending.value else "")
         case e.StagePassed(stage=stage):

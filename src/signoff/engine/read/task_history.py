@@ -25,7 +25,7 @@ class TaskHistory(Struct, kw_only=True):
     stage: int = 0
     agreed: str = ""
     assigned: tuple[str, ...] = ()
-    taken_by: str = ""
+    reviewed_by: str = ""
     reminded: int = 0
     escalated: int = 0
     votes: dict[str, e.Fact] = {}
@@ -78,16 +78,16 @@ def _go_on(history: TaskHistory, fact: e.Fact) -> None:
         case e.Commented():
             history.comments = (*history.comments, fact) if history.comments is not None else None
         case e.StagePassed(stage=stage, outcome=agreed):
-            history.stage, history.agreed, history.assigned, history.taken_by = stage, agreed, (), ""
+            history.stage, history.agreed, history.assigned, history.reviewed_by = stage, agreed, (), ""
             history.reminded = history.escalated = 0
         case e.Reassigned(to=to):
             history.assigned = to
         case e.ReviewMarked(person=person):
-            history.taken_by = person
+            history.reviewed_by = person
         case e.Revised(revision=revision, digest=digest):
             history.revision, history.digest, history.votes = revision, digest, {}
             history.assigned = () if history.stage else history.assigned
-            history.stage, history.agreed, history.taken_by = 0, "", ""
+            history.stage, history.agreed, history.reviewed_by = 0, "", ""
             history.reminded = history.escalated = 0
         case e.Decided():
             history.decided = fact

@@ -69,7 +69,7 @@ def _show_state(out: TaskOut, intent: Intent, history: TaskHistory, display: Dis
     held = intent.open
     if isinstance(held, Task) and held.step_run == history.step_run:
         out.state = "open"
-        out.reviewed_by = maybe(history.taken_by)
+        out.reviewed_by = maybe(history.reviewed_by)
         off = tuple(
             SnoozeOut(person=o.person, name=display(o.person), until=o.until) for o in pending_snoozes(held)
         )

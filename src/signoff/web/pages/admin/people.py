@@ -155,7 +155,7 @@ async def _person(
     return await request.page(
         "person.html", refusal.status if refusal is not None else 200, one=found, own=own, may_change=own or admin,
         whole=permits(request.actor, Action.READ_PERSON, found),
-        keys=await _own_keys(request) if own else [], secret=secret, surely=makes_own_key(request.actor),
+        keys=await _own_keys(request) if own else [], secret=secret, may_create_key=makes_own_key(request.actor),
         refusal=refusal, act=request.params.get("act", ""), posted=dict(request.form) if refusal is not None else {},
         teams=directory.teams_of(found.id), roles=ROLES, zones=sorted(available_timezones()), days=DAYS,
         hours=hours_text(found.hours) if found.hours else "", order=order,

@@ -42,12 +42,13 @@ async def policy(request: PageRequest) -> Page:
         raise NotFound("policy_not_found", f"There is no policy {request.params['name'][:128]!r}.")
     foretell = partial(preview, found, directory, request.state.clock.now(), request.actor.workspace)
     made = await request.state.aside.run(request.actor, foretell)
-    shown, unsaid = soon(made.contacts)
+    shown, omitted = soon(made.contacts)
     return await request.page(
         "policy.html", row=found.row, risk=found.policy.risk.value, by=directory.display(found.row.applied_by),
         clauses=clauses(found.policy, PolicyNames(directory)),
         flows=_flows(found.row.name, directory), deciders=_deciders(made, directory),
-        contacts=[UpcomingContact(one.contact.at, contact_text(one, made, directory)) for one in shown], unsaid=unsaid,
+        contacts=[UpcomingContact(one.contact.at, contact_text(one, made, directory)) for one in shown],
+        omitted=omitted,
         source=_source(found), changes=await about(request, f"policy:{found.row.name}"),
     )  # fmt: skip
 

@@ -53,7 +53,7 @@ class InboxEntry(msgspec.Struct, frozen=True, kw_only=True):
     votes: int = 0
     ending: str = ""
     mine: bool = False
-    taken: str = ""
+    reviewed_by: str = ""
     snoozed_until: datetime | None = None
     stage: str = ""
 
@@ -208,7 +208,10 @@ def _entry(stored: Stored, task: Task, step: HumanStep, actor: Actor, directory:
         due_at=ends_at(intent, task),
         votes=len(task.votes), mine=waits_for(actor, intent, task),
         snoozed_until=held.until if (held := active_snooze(task, actor.id)) else None,
-        taken="you" if task.taken_by == actor.id else directory.display(task.taken_by) if task.taken_by else "",
+        reviewed_by=(
+            "you" if task.reviewed_by == actor.id
+            else directory.display(task.reviewed_by) if task.reviewed_by else ""
+        ),
         stage=f"stage {task.stage + 1} of {len(step.task.stages)}" if len(step.task.stages) > 1 else "",
     )  # fmt: skip
 

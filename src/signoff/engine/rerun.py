@@ -46,7 +46,10 @@ class Reruns:
             workspace=source.workspace,
             type=source.type,
             requester=Requester(
-                actor.kind, actor.id, actor.address, source.requester.claimed,
+                actor.kind,
+                actor.id,
+                actor.address,
+                source.requester.claimed,
                 tuple(dict.fromkeys((*actor.sponsors, *sorted(requesters_side(source))))),
             ),
             plan=source.plan,
@@ -59,7 +62,7 @@ class Reruns:
             deadline_at=source.deadline_at,
             carried=carried,
             carried_until=carried.decided_at + VALID_FOR,
-        )  # fmt: skip
+        )
         try:
             return await self._engine.rerun(actor, source.id, command, payload, directory)
         except Conflict as conflict:  # another server was faster: return its intent

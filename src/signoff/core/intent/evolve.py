@@ -256,9 +256,21 @@ def _to_task(intent: Intent, **changes: Any) -> Changes:
 @_on(e.StagePassed)
 def _stage_passed(event: e.StagePassed, intent: Intent, fact: e.Fact) -> Changes:
     return _to_task(
-        intent, stage=event.stage, stage_at=fact.at, assigned=(), roster={}, asked_stand_ins={}, handed_over=(),
-        reviewed_by="", reminded=0, reminded_at=None, escalated=0, reached_at=(), snoozes=(), agreed=event.outcome,
-    )  # fmt: skip
+        intent,
+        stage=event.stage,
+        stage_at=fact.at,
+        assigned=(),
+        roster={},
+        asked_stand_ins={},
+        handed_over=(),
+        reviewed_by="",
+        reminded=0,
+        reminded_at=None,
+        escalated=0,
+        reached_at=(),
+        snoozes=(),
+        agreed=event.outcome,
+    )
 
 
 @_on(e.Delegated)
@@ -311,12 +323,24 @@ def _revised(event: e.Revised, intent: Intent, fact: e.Fact) -> Changes:
     # The first stage starts again. Reassignments and delegations are kept only if they were for it.
     first = before.stage == 0
     task = replace(
-        before, revision=event.revision, digest=event.digest, votes=(), stage=0, stage_at=fact.at, reviewed_by="",
-        assigned=before.assigned if first else (), roster=before.roster if first else {},
+        before,
+        revision=event.revision,
+        digest=event.digest,
+        votes=(),
+        stage=0,
+        stage_at=fact.at,
+        reviewed_by="",
+        assigned=before.assigned if first else (),
+        roster=before.roster if first else {},
         asked_stand_ins=before.asked_stand_ins if first else {},
-        handed_over=before.handed_over if first else (), reminded=0, reminded_at=None, escalated=0, reached_at=(),
-        snoozes=(), agreed="",
-    )  # fmt: skip
+        handed_over=before.handed_over if first else (),
+        reminded=0,
+        reminded_at=None,
+        escalated=0,
+        reached_at=(),
+        snoozes=(),
+        agreed="",
+    )
     editors = tuple(dict.fromkeys((*intent.editors, fact.actor.id, *event.behind)))
     return {
         "open": task,

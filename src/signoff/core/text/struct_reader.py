@@ -2,7 +2,7 @@
 have and the values each may have; the JSON Schemas for editors are generated from the same structs.
 
 The types are described by msgspec, but its ``convert`` is not used: here a refusal names the dotted path with its keys,
-the nearest known field and the next step (docs/decisions/0006-documents-read-by-structs.md).
+the nearest known field and the next step (docs/decisions/0004-documents-read-by-structs.md).
 """
 
 from collections.abc import Callable

@@ -79,7 +79,9 @@ class RecentCommits:
         return kept.stored if kept else None
 
     def forget(self, topics: Iterable[str]) -> None:
-        """Another server announced these topics: what it changed is not known here; "" stands for anything."""
+        """Drop what another server has changed, by the topics that it announced; "" means that anything may have
+        changed.
+        """
         for topic in topics:
             if topic == "":
                 self.clear()

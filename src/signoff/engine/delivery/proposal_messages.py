@@ -124,13 +124,21 @@ class ProposalMessages(Sender[AdminNotification]):
                 ("Expired" if over else "Expires", local_time_text(proposal.expires_at, person.zone))
             )
         return PersonalMessage(
-            id=row.id, kind=NotificationKind.MESSAGE, at=self._clock.now(), to=to, thread=proposal.id,
+            id=row.id,
+            kind=NotificationKind.MESSAGE,
+            at=self._clock.now(),
+            to=to,
+            thread=proposal.id,
             headline=f"Your proposal: {news.state}" if over else "A second admin is needed",
             question="Your proposed change of who decides" if over else "Confirm a change of who decides?",
-            tone="" if not over else "good" if news.state == CONFIRMED else "bad", facts=tuple(facts),
-            closing="" if over else "Nothing is changed until another owner or admin confirms it on its page.",
-            link=f"{self._base_url()}/proposals/{proposal.id}", link_label="Review the change",
-        )  # fmt: skip
+            tone="" if not over else "good" if news.state == CONFIRMED else "bad",
+            facts=tuple(facts),
+            closing=""
+            if over
+            else "Nothing is changed until another owner or admin confirms it on its page.",
+            link=f"{self._base_url()}/proposals/{proposal.id}",
+            link_label="Review the change",
+        )
 
 
 def _concerned(news: ProposalNotification, found: Found, directory: Snapshot) -> list[Person]:

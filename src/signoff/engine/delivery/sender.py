@@ -50,7 +50,7 @@ class Sender(Generic[Item]):
         return ""
 
     async def finished(self, item: Item, outcome: Sent | Skipped) -> Finished:
-        """What is recorded as the row is deleted."""
+        """What is recorded when the row is deleted."""
         return None
 
     async def retry(self, item: Item, outcome: Retry) -> None:

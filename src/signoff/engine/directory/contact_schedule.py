@@ -209,10 +209,19 @@ def preview(found: NamedPolicy, directory: Snapshot, at: datetime, workspace: st
     hours = step.task.hours if step.task.deadline_in_hours else None
     task = Task(1, STEP, at, "", deadline_at=later(hours, at, step.deadline) if step.deadline else None)
     intent = Intent(
-        id="", workspace=workspace, type="", requester=Requester(ActorKind.SYSTEM, ""), payload_digest="",
-        plan_digest="", created_at=at, updated_at=at, plan=Plan((step,)), open=task,
-        stand_ins=directory.membership.stand_ins(named(step.task), at), self_approval=directory.self_approval,
-    )  # fmt: skip
+        id="",
+        workspace=workspace,
+        type="",
+        requester=Requester(ActorKind.SYSTEM, ""),
+        payload_digest="",
+        plan_digest="",
+        created_at=at,
+        updated_at=at,
+        plan=Plan((step,)),
+        open=task,
+        stand_ins=directory.membership.stand_ins(named(step.task), at),
+        self_approval=directory.self_approval,
+    )
     made = explain(intent, task, directory, at)
     policy = found.policy
     return replace(

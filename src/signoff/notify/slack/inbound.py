@@ -14,7 +14,7 @@ _REMEMBERED: Final = 10_000
 
 
 class Pressed(msgspec.Struct, frozen=True):
-    """A person pressed an answer button. ``stranger``: of another team than the card was sent to."""
+    """A person pressed an answer button. ``stranger``: from a different team than the one that the card was sent to."""
 
     team: str
     account: str

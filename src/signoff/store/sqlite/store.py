@@ -33,12 +33,15 @@ OLDEST: Final = (3, 51, 3)
 READERS: Final = 3
 
 _INSERT_INTENT: Final = insert_row(sql.INTENTS)
-_UPDATE_INTENT: Final = """
-update intents set
-    status = ?2, waiting = ?3, agent = ?5, cursor = iif(?5 is null, null, coalesce(?6, cursor)),
-    updated_at = ?7, wake_at = ?8, seq = ?9, head = ?10, state = ?11
-where id = ?1 and workspace = ?4
-"""
+_PLACES: Final = {name: f"?{number}" for number, name in enumerate(sql.CHANGES.columns, 1)}
+# Without an agent the delivery is not claimable; without a new cursor it keeps its own.
+_CHANGED: Final = _PLACES | {
+    "cursor": "iif({agent} is null, null, coalesce({cursor}, cursor))".format(**_PLACES)
+}
+_UPDATE_INTENT: Final = "update intents set {} where id = {id} and workspace = {workspace}".format(
+    ", ".join(f"{name} = {value}" for name, value in _CHANGED.items() if name not in ("id", "workspace")),
+    **_PLACES,
+)
 _INSERT_PLAN: Final = insert_row(sql.PLANS, sql.KEEP_PLAN)
 _INSERT_SUBMISSION: Final = insert_row(sql.SUBMISSIONS)
 _INSERT_REVISION: Final = insert_row(sql.REVISIONS)

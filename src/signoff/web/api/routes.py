@@ -50,8 +50,8 @@ _FOR: Final = Parameter(
     "owner_agent", "as AXP's clients send it; only the key determines the actor", blank=True
 )
 _PLACE: Final = (
-    Parameter("org_id", "the organization; nothing is listed for another one than the key's", blank=True),
-    Parameter("workspace_id", "the workspace; nothing is listed for another one than the key's", blank=True),
+    Parameter("org_id", "the organization; nothing is listed for any other than the key's", blank=True),
+    Parameter("workspace_id", "the workspace; nothing is listed for any other than the key's", blank=True),
 )
 _INTENTS: Final = (
     Parameter("status", "statuses, separated by commas; pending: all that are not final"),

@@ -32,7 +32,7 @@ def _asked_here(call: Call, workspace: Workspace) -> bool:
 
 
 def _refuse_elsewhere(workspace: Workspace, org: str, place: str) -> None:
-    """Nothing can be created in another workspace than the key's."""
+    """Nothing can be created outside the key's workspace."""
     if org in ("", workspace.organization) and place in ("", workspace.id, workspace.name):
         return
     own = f"org_id {workspace.organization}, workspace_id {workspace.id}"

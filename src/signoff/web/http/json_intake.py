@@ -35,7 +35,7 @@ _ASTRAL_BYTE: Final = re.compile(rb"[\xf0-\xf4]")
 _ABOVE_SURROGATES: Final = re.compile(rb"[\xee\xef]")
 _TEXT: Final = re.compile(rb'("(?:[^"\\]++|\\.)*+")')
 _POINT_ZERO: Final = (b".0,", b".0]", b".0}")
-# Where the encoder writes a float in another way than ECMAScript: it has an exponent from 1e16 on and below 1e-5.
+# Where the encoder writes a float differently from ECMAScript: with an exponent, from 1e16 on and below 1e-5.
 _WRITTEN: Final = (
     (re.compile(rb"\.0(?![0-9e])"), b""),
     (re.compile(rb"-(?=0(?![0-9.]))"), b""),

@@ -35,14 +35,19 @@ def explain_out(made: ContactSchedule, directory: Snapshot, mails: bool, task_id
         asked=[email_of(directory, person) for person in made.asked],
         stages=[
             StageOut(
-                number=view.number, state=view.state, of=view.stage.approvers, every=view.stage.every, need=view.needed,
-                missing=view.missing, reject_after=view.stage.reject_after,
+                number=view.number,
+                state=view.state,
+                of=view.stage.approvers,
+                every=view.stage.every,
+                need=view.needed,
+                missing=view.missing,
+                reject_after=view.stage.reject_after,
             )
             for view in made.stages
         ],
         contacts=[_contact(foretold, made, directory) for foretold in made.contacts],
         on_expiry=on_expiry(made.intent, made.step, made.task.deadline_at),
-    )  # fmt: skip
+    )
 
 
 def _decider(reach: EligiblePerson, directory: Snapshot) -> DeciderOut:

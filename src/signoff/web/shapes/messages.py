@@ -17,16 +17,23 @@ def messages_out(found: Sequence[InFlight], display: Display) -> list[MessageOut
 def _out(one: InFlight, found: Sequence[InFlight], display: Display) -> MessageOut:
     message = one.message
     return MessageOut(
-        message_id=message.id, task_id=step_run_id(message.intent_id, message.visit) if message.visit else ABSENT,
-        kind=message.kind, person=maybe(message.person),
-        name=display(message.person) if message.person else ABSENT, channel=message.channel,
-        target=maybe(message.target), state=message.state, summary=message_result(one, found),
+        message_id=message.id,
+        task_id=step_run_id(message.intent_id, message.visit) if message.visit else ABSENT,
+        kind=message.kind,
+        person=maybe(message.person),
+        name=display(message.person) if message.person else ABSENT,
+        channel=message.channel,
+        target=maybe(message.target),
+        state=message.state,
+        summary=message_result(one, found),
         attempts=message.attempts,
-        reference=maybe(message.reference), error=maybe(message.error),
+        reference=maybe(message.reference),
+        error=maybe(message.error),
         instead=maybe(replaced_channel(message, found)),
-        called_at=message.called_at, at=message.at,
+        called_at=message.called_at,
+        at=message.at,
         next_attempt_at=one.next_at if one.next_at is not None else ABSENT,
-    )  # fmt: skip
+    )
 
 
 def channel_out(state: ChannelState, set_up: Sequence[str]) -> ChannelOut:

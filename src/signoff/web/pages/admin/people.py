@@ -153,21 +153,37 @@ async def _person(
     known = personal_channels()
     order = [name for name in preferred_channels(found.preferences) if name in known.names]
     return await request.page(
-        "person.html", refusal.status if refusal is not None else 200, one=found, own=own, may_change=own or admin,
+        "person.html",
+        refusal.status if refusal is not None else 200,
+        one=found,
+        own=own,
+        may_change=own or admin,
         whole=permits(request.actor, Action.READ_PERSON, found),
-        keys=await _own_keys(request) if own else [], secret=secret, may_create_key=makes_own_key(request.actor),
-        refusal=refusal, act=request.params.get("act", ""), posted=dict(request.form) if refusal is not None else {},
-        teams=directory.teams_of(found.id), roles=ROLES, zones=sorted(available_timezones()), days=DAYS,
-        hours=hours_text(found.hours) if found.hours else "", order=order,
+        keys=await _own_keys(request) if own else [],
+        secret=secret,
+        may_create_key=makes_own_key(request.actor),
+        refusal=refusal,
+        act=request.params.get("act", ""),
+        posted=dict(request.form) if refusal is not None else {},
+        teams=directory.teams_of(found.id),
+        roles=ROLES,
+        zones=sorted(available_timezones()),
+        days=DAYS,
+        hours=hours_text(found.hours) if found.hours else "",
+        order=order,
         channels={name: label_of(name) for name in known.names},
         addresses=_address_fields(found, known),
-        absences=[_away(absence, now, found, directory) for absence in sorted(found.absences, key=lambda a: a.start)],
-        delegates=_delegates(found, directory), local=now.astimezone(ZoneInfo(found.zone or "UTC")),
+        absences=[
+            _away(absence, now, found, directory) for absence in sorted(found.absences, key=lambda a: a.start)
+        ],
+        delegates=_delegates(found, directory),
+        local=now.astimezone(ZoneInfo(found.zone or "UTC")),
         chats=await _chats(request, found, code),
         changes=await about(request, person_subject(found.id)) if admin else None,
-        sessions=await request.state.sessions.open_ones(request.actor, person_id,
-        request.token) if own or admin else [],
-    )  # fmt: skip
+        sessions=await request.state.sessions.open_ones(request.actor, person_id, request.token)
+        if own or admin
+        else [],
+    )
 
 
 def _delegates(person: Person, directory: Snapshot) -> list[tuple[str, str]]:

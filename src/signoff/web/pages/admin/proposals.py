@@ -135,12 +135,19 @@ async def _row(request: PageRequest, found: Proposal, directory: Snapshot) -> Pr
     waits = found.state == WAITING
     stale = await request.state.proposals.stale(found) if waits else ""
     return ProposalRow(
-        id=row.id, state=found.state, tone="bad" if stale else _TONES.get(found.state, "bad"),
-        who=directory.display(row.actor_id), own=row.actor_id == request.actor.id, at=row.at, expires_at=row.expires_at,
+        id=row.id,
+        state=found.state,
+        tone="bad" if stale else _TONES.get(found.state, "bad"),
+        who=directory.display(row.actor_id),
+        own=row.actor_id == request.actor.id,
+        at=row.at,
+        expires_at=row.expires_at,
         changes=tuple(f"{one.kind} {known(one.name, directory)}" for one in found.changes),
-        why=tuple(reasons(found.changes)), stale=stale, ended_by=directory.display(end.actor_id) if end else "",
+        why=tuple(reasons(found.changes)),
+        stale=stale,
+        ended_by=directory.display(end.actor_id) if end else "",
         ended_at=end.at if end else None,
-    )  # fmt: skip
+    )
 
 
 def _difference(shown: ProposedChange, directory: Snapshot) -> Difference:

@@ -68,13 +68,21 @@ async def _team(request: PageRequest, refusal: Refused | None = None) -> Page:
     turns = found.rotation
     chosen = [v for n, v in request.form if n == "member"] or [email_of(directory, m) for m in found.members]
     return await request.page(
-        "team.html", refusal.status if refusal is not None else 200, in_thread=populous(directory), team=found,
+        "team.html",
+        refusal.status if refusal is not None else 200,
+        in_thread=populous(directory),
+        team=found,
         turns=_turns(found, directory, now),
-        members=[(m, directory.display(m)) for m in found.members], people=_people(directory), chosen=chosen,
-        order=[email_of(directory, person) for person in turns.order] if turns else [], days=DAYS,
-        zones=sorted(available_timezones()), refusal=refusal,
-        posted=dict(request.form) if refusal is not None else {}, changes=await about(request, f"team:{found.name}"),
-    )  # fmt: skip
+        members=[(m, directory.display(m)) for m in found.members],
+        people=_people(directory),
+        chosen=chosen,
+        order=[email_of(directory, person) for person in turns.order] if turns else [],
+        days=DAYS,
+        zones=sorted(available_timezones()),
+        refusal=refusal,
+        posted=dict(request.form) if refusal is not None else {},
+        changes=await about(request, f"team:{found.name}"),
+    )
 
 
 def _people(directory: Snapshot) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ An endpoint is one row of ``api/routes.py``. Its function gets a ``Call`` and re
 (JSON already), a ``Page``, or a ``Stream``; it refuses by raising from ``core.errors``.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from enum import Enum
 from typing import Any, Final
 
@@ -117,6 +117,11 @@ class Call:
     def identify(self) -> Awaitable[Actor]:
         """Authenticate the caller again, with their current rights."""
         return self.identified_by(self)
+
+    @property
+    def extensions(self) -> Mapping[str, object]:
+        """The ASGI extensions of the HTTP server."""
+        return self._scope.get("extensions") or {}
 
     @property
     def peer(self) -> str:

@@ -21,6 +21,7 @@ from signoff.engine.commit.jobs import Outdated
 from signoff.web.http import bodies
 from signoff.web.http import query as queries
 from signoff.web.http.call import Access, Answer, Call, Endpoint, Page
+from signoff.web.http.exchange import RESPONSE, response
 from signoff.web.state import AppState
 
 log = logging.getLogger("signoff.web")
@@ -35,6 +36,14 @@ _STREAM: Final = [
     (b"x-accel-buffering", b"no"),
     (b"x-content-type-options", b"nosniff"),
 ]
+
+
+def _lines(headers: list[tuple[bytes, bytes]]) -> bytes:
+    return b"".join(b"%s: %s\r\n" % header for header in headers)
+
+
+_JSON_LINES: Final = _lines([_JSON, *_SAFE])
+_STREAM_LINES: Final = _lines(_STREAM)
 _FROM_CLI: Final = ("signoff-cli/", "axme-cli/")
 _HEARD_OUT: Final = 8 * 1024 * 1024
 _A_WHILE: Final = 0.05  # seconds after which the sender of a body is authenticated again
@@ -225,7 +234,7 @@ def _too_large(limit: int) -> TooLarge:
 class ResponseWriter:
     """Writes every response, with its request id, and the mark and the trace of the caller."""
 
-    __slots__ = ("_call", "_headers", "_send", "_started")
+    __slots__ = ("_at_once", "_call", "_headers", "_send", "_started")
 
     def __init__(self, call: Call, send: Send) -> None:
         headers = call.headers
@@ -236,6 +245,7 @@ class ResponseWriter:
         self._call = call
         self._send = send
         self._started = False
+        self._at_once = RESPONSE in call.extensions
         self._headers = [(b"x-request-id", given)]
         mark = headers.get(b"x-client-request-id")
         if mark and _ID.fullmatch(mark):
@@ -245,7 +255,11 @@ class ResponseWriter:
             self._headers.append((b"x-trace-id", trace))
 
     async def json(self, status: int, body: bytes, extra: list[tuple[bytes, bytes]] | None = None) -> None:
-        await self._whole(status, body, [_JSON, *_SAFE, *(extra or ())])
+        if self._at_once and not extra:
+            self._started = True
+            await self._send(response(status, _JSON_LINES + _lines(self._headers), body))
+        else:
+            await self._whole(status, body, [_JSON, *_SAFE, *(extra or ())])
 
     async def page(self, page: Page) -> None:
         headers = [(b"content-type", page.media.encode()), (b"x-content-type-options", b"nosniff")]
@@ -254,7 +268,11 @@ class ResponseWriter:
 
     async def stream(self, stream: Callable[..., Coroutine[Any, Any, None]]) -> None:
         """Run a stream. Its response always ends properly: a broken one would crash listening agents."""
-        await self._start(200, _STREAM)
+        if self._at_once:
+            self._started = True
+            await self._send(response(200, _STREAM_LINES + _lines(self._headers)))
+        else:
+            await self._start(200, _STREAM)
 
         async def write(chunk: bytes) -> None:
             await self._send({"type": "http.response.body", "body": chunk, "more_body": True})

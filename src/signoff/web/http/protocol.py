@@ -8,6 +8,7 @@ import random
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, NoReturn
+from urllib.parse import unquote
 
 import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
@@ -16,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from signoff.core.errors import Busy, Malformed, Refused
 from signoff.web.http.connection_limits import Phase, ReceiveLimits, RequestLimits
 from signoff.web.http.endpoint import error_body
+from signoff.web.http.exchange import EXTENSIONS, Exchange
 from signoff.web.http.write_batching import WriteBatching
 
 log = logging.getLogger("signoff.web")
@@ -168,11 +170,35 @@ class LimitedProtocol(HttpToolsProtocol):
             self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
+        """As uvicorn's, with our own exchange; there are no upgrades, and no prefix of the path."""
+        version = self.parser.get_http_version()
         try:
-            self._receiving.head_done(self.parser.get_http_version())
+            self._receiving.head_done(version)
         except Refused as refusal:
             self._stop(refusal)
-        super().on_headers_complete()
+        scope: Any = self.scope
+        scope["method"] = self.parser.get_method().decode("ascii")
+        scope["http_version"] = version
+        scope["extensions"] = EXTENSIONS
+        url = httptools.parse_url(self.url)
+        path = url.path.decode("ascii")
+        scope["path"] = unquote(path) if "%" in path else path
+        scope["raw_path"] = url.path
+        scope["query_string"] = url.query or b""
+        before = self.cycle
+        self.cycle = exchange = Exchange(
+            scope, self._gathering, self.flow, expects=self.expect_100_continue,
+            keep_alive=version != "1.0" and self.parser.should_keep_alive(), done=self.on_response_complete,
+        )  # fmt: skip
+        if before is None or before.response_complete:
+            self._start_asgi_task(exchange, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((exchange, self.app))
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        cycle.task = task = self.loop.create_task(cycle.run(app, self.tasks))
+        self.tasks.add(task)
 
     def on_message_complete(self) -> None:
         self._receiving.done()

@@ -27,6 +27,16 @@ class WriteBatching:
             self._loop.call_soon(self._flush)
         self._said.append(data)
 
+    def send(self, data: bytes) -> None:
+        """Write a whole response. Nothing else of this turn follows it, so it need not wait for the turn's end."""
+        if self._said:
+            self._said.append(data)
+            self._flush()
+        elif not self._transport.is_closing():
+            self.owing()  # of earlier writes
+            self._given += len(data)
+            self._transport.write(data)
+
     def close(self) -> None:
         """Write the rest, then close."""
         self._flush()

@@ -1,0 +1,83 @@
+"""One request and its response on a connection: uvicorn's, with less work for what almost every request is, a body
+that has arrived and a response that is written at once.
+
+``RESPONSE`` is an ASGI extension: a message with the whole head of a response as bytes, and with its body or, for a
+stream, without one. Plain ASGI takes two messages for the same, and checks each header of ours with two regular
+expressions. A handler uses it only where the scope names it, and only with headers that it has made itself.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+from signoff.web.http.write_batching import WriteBatching
+
+RESPONSE: Final = "signoff.response"
+EXTENSIONS: Final[dict[str, dict[object, object]]] = {RESPONSE: {}}
+_LOGGER: Final = logging.getLogger("uvicorn.error")
+
+
+def response(status: int, head: bytes, body: bytes | None = None) -> dict[str, Any]:
+    """The message. ``head``: lines that end in CRLF, without a length and without ``connection``; body: the whole
+    one, None for a stream, whose chunks follow as plain ASGI messages.
+    """
+    return {"type": RESPONSE, "status": status, "head": head, "body": body}
+
+
+def _nothing() -> None:
+    pass
+
+
+class Exchange(RequestResponseCycle):
+    """As uvicorn's cycle; ``done`` is called when the response is complete."""
+
+    task: "asyncio.Task[None] | None" = None
+
+    def __init__(
+        self, scope: Any, transport: WriteBatching, flow: Any, *, expects: bool, keep_alive: bool,
+        done: Callable[[], None],
+    ) -> None:  # fmt: skip
+        super().__init__(
+            scope, transport, flow, _LOGGER, _LOGGER, False, [], asyncio.Event(), expects, keep_alive, done  # type: ignore[arg-type]
+        )  # fmt: skip
+        self._gathering = transport
+
+    async def run(self, app: Any, tasks: "set[asyncio.Task[None]]") -> None:
+        """Run the application; the task is in ``tasks`` as long as it does."""
+        try:
+            await self.run_asgi(app)
+        finally:
+            # here and not in a callback of the task, which would be one more turn of the event loop
+            if self.task is not None:
+                tasks.discard(self.task)
+                self.task = None
+            self.on_response = _nothing
+
+    async def send(self, message: Any) -> None:
+        if message["type"] != RESPONSE:
+            await super().send(message)
+            return
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        if self.response_started:
+            raise RuntimeError("a response was already started")
+        self.response_started = True
+        self.waiting_for_100_continue = False
+        close = b"" if self.keep_alive else b"connection: close\r\n"
+        start, head, body = STATUS_LINE[message["status"]], message["head"], message["body"]
+        if body is None:
+            self.chunked_encoding = True
+            self.transport.write(b"%s%s%stransfer-encoding: chunked\r\n\r\n" % (start, head, close))
+            return
+        shown = b"" if self.scope["method"] == "HEAD" else body
+        self._gathering.send(b"%s%s%scontent-length: %d\r\n\r\n%s" % (start, head, close, len(body), shown))
+        self.response_complete = True
+        self.message_event.set()
+        if not self.keep_alive:
+            self.transport.close()
+        self.on_response()

@@ -60,6 +60,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._timed: tuple[Phase, int] | None = None
         self._number = 0
+        self._resting_since: float | None = None
         self._over = False
         self._rest = memoryview(b"")
         self._going_on = False
@@ -81,6 +82,10 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._over = True
         self._stop_timer()
+        self._unset_keepalive_if_required()
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
+            self.timeout_keep_alive_task = None
         self._gathering.forget()
         super().connection_lost(exc)
 
@@ -123,8 +128,41 @@ class LimitedProtocol(HttpToolsProtocol):
             self.loop.call_soon(self._go_on)
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()
+        """As uvicorn's, without a new timer for each pause between two requests."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self._rest_from_now()
         self._soon()
+
+    def _rest_from_now(self) -> None:
+        """The connection is between two requests. One timer serves all such pauses of it: it looks when this one would
+        have been too long, and is set again for the rest.
+        """
+        self._resting_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._look_after(self.timeout_keep_alive)
+
+    def _look_after(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
+    def timeout_keep_alive_handler(self) -> None:
+        self.timeout_keep_alive_task = None
+        since = self._resting_since
+        if since is None:
+            return
+        left = since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._look_after(left)
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _unset_keepalive_if_required(self) -> None:
+        self._resting_since = None
 
     def _parse(self, data: bytes) -> bool:
         """False once the connection is refused."""
@@ -164,10 +202,9 @@ class LimitedProtocol(HttpToolsProtocol):
             self._receiving.header(name, value)
         except Refused as refusal:
             self._stop(refusal)
-        if name == b"expect":
-            super().on_header(name, value)
-        else:
-            self.headers.append((name, value))
+        self.headers.append((name, value))
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
 
     def on_headers_complete(self) -> None:
         """As uvicorn's, with our own exchange; there are no upgrades, and no prefix of the path."""
@@ -213,11 +250,8 @@ class LimitedProtocol(HttpToolsProtocol):
         seconds = self._receiving.seconds
         if seconds is None:
             self._stop_timer()
-            if self.timeout_keep_alive_task is None and (self.cycle is None or self.cycle.response_complete):
-                # an empty line between requests has canceled uvicorn's own timer
-                self.timeout_keep_alive_task = self.loop.call_later(
-                    self.timeout_keep_alive, self.timeout_keep_alive_handler
-                )
+            if self._resting_since is None and (self.cycle is None or self.cycle.response_complete):
+                self._rest_from_now()  # an empty line between requests has ended the pause
         elif self._timed != (phase := (self._receiving.phase, self._number)):
             self._stop_timer()
             self._timed = phase

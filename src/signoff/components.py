@@ -93,7 +93,7 @@ class Components:
         self.directory = DirectoryCache(store, self.feed)
         self.planner = Planner(store, self.directory)
         self.admission = Admission(_key_limits(config), store.intents.open_of)
-        self.engine = Engine(self.committer, clock, self.directory, store, self.admission)
+        self.engine = Engine(self.committer, clock, self.directory, store, self.recent, self.admission)
         self.keys = Keys(store, self.directory, clock)
         self.feed.watch(self.keys.notified)
         self.accounts = Accounts(store, self.directory, self.keys, clock, config.allow_private_callbacks)

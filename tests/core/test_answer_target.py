@@ -12,7 +12,7 @@ from signoff.core.directory.actors import Actor
 from signoff.core.errors import Conflict, Forbidden, Invalid, Refused
 from signoff.core.intent import commands as c
 from signoff.core.intent.advance import Change, advance
-from signoff.core.intent.answer_target import names_all, target_after, target_of
+from signoff.core.intent.answer_target import counts_unshown, names_all, target_after, target_of
 from signoff.core.intent.events import Answered, StagePassed
 from signoff.core.intent.evolve import fold
 from signoff.core.intent.model import Failure, Status, Task
@@ -387,3 +387,35 @@ def test_an_answer_names_all_only_with_digest_and_stage() -> None:
     assert names_all("d", 0)
     assert not names_all(None, 0)
     assert not names_all("d", None)
+
+
+def told(story: Story, answer: c.Answer) -> object:
+    """What comes of an answer in this state: the state after it, or the code of its refusal."""
+    try:
+        return advance(ANN, story.intent, answer, story.now, b"0123456789abcdef").after
+    except Refused as refusal:
+        return refusal.code
+
+
+@pytest.mark.parametrize("checked", [False, True])
+@pytest.mark.parametrize("specs", [(TaskSpec(),), (STAGED,), (TaskSpec(), TaskSpec()), (REVIEW, STAGED)])
+@pytest.mark.parametrize("passed", [0, 1])
+@pytest.mark.parametrize("revised", [False, True])
+def test_what_was_shown_matters_only_where_the_answer_leaves_something_open(
+    specs: tuple[TaskSpec, ...], checked: bool, passed: int, revised: bool
+) -> None:
+    story = asked(*specs, checked=checked)
+    if passed:
+        bare(story, full(story), ANN)
+    if isinstance(story.intent.open, Task) and revised:
+        bare(story, c.Revise("0" * 64), EMMA if story.task.stage else OTTO)
+    task = story.intent.open
+    run, stage, digest = (task.step_run, task.stage, task.digest) if isinstance(task, Task) else (1, 0, "d")
+    for step_run in (0, run, run + 1):
+        for named in ({}, {"stage": stage}, {"revision": 1}, {"digest": digest}):
+            answer = c.Answer("approved", step_run, **named)
+            with_look = replace(answer, shown=frozenset({target_of(task)} if isinstance(task, Task) else ()))
+            differs = told(story, answer) != told(story, with_look)
+            assert not (differs and counts_unshown(story.intent, answer))
+    one = isinstance(task, Task) and len(story.intent.plan.tasks[task.step].stages) == 1
+    assert counts_unshown(story.intent, c.Answer("approved", run)) == (one and not revised)

@@ -1,6 +1,7 @@
 """One sent answer is one vote: twenty at once, after a lost reply, on another server. On both databases."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
@@ -14,9 +15,13 @@ from signoff.core.intent.model import Intent, Status, Task
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import Stage, TaskSpec
 from signoff.engine.clock import FixedClock
+from signoff.engine.commit.engine import Engine
+from signoff.engine.commit.recent import RecentCommits
+from signoff.store.store import Store
+from signoff.store.tables.showings import ViewRecords
 from tests.builders import ANN, OTTO, START, gate
 from tests.conftest import TABLES
-from tests.engine.engine_env import EngineEnv, open_engine_env
+from tests.engine.engine_env import PAYLOAD, EngineEnv, open_engine_env
 
 STAGED = TaskSpec(stages=(Stage(("per_ann", "per_otto")), Stage(("per_ann",))))
 
@@ -109,3 +114,54 @@ async def test_what_was_shown_on_one_server_is_known_on_the_other(pair: tuple[En
     done = await two.engine.handle(ANN, intent.id, unnamed)
     assert done.change is not None
     assert done.change.after.status is Status.COMPLETED
+
+
+class AloneEnv(EngineEnv):
+    """A server that believes what it committed last, on either database."""
+
+    def __init__(self, store: Store, clock: FixedClock) -> None:
+        super().__init__(store, clock)
+        self.recent = RecentCommits(alone=True)
+        self.engine = Engine(self.committer, clock, self.directory, store, self.recent)
+
+
+class Looked(ViewRecords):
+    """The records of who was shown what, counting how often they are read."""
+
+    reads = 0
+
+    async def of(self, intent_id: str, person: str) -> frozenset[tuple[int, int, int]]:
+        self.reads += 1
+        return await super().of(intent_id, person)
+
+
+async def test_what_was_shown_is_read_only_for_an_answer_that_it_could_change(store: Store) -> None:
+    store.showings = looked = Looked(store)
+    env = AloneEnv(store, FixedClock(START))
+    async with env.running():
+        one, two = await asked(env, TaskSpec()), await asked(env, STAGED)
+        await env.engine.handle(ANN, one.ref(1), c.Answer("approved"))
+        assert looked.reads == 0
+        await env.engine.handle(ANN, two.ref(1), c.Answer("approved"))
+        assert looked.reads == 1
+
+
+async def test_an_answer_is_not_for_a_revision_of_another_server_until_its_person_was_shown_it(
+    store: Store,
+) -> None:
+    one, other = AloneEnv(store, FixedClock(START)), EngineEnv(store, FixedClock(START))
+    async with one.running(), other.running():
+        intent = await asked(one, TaskSpec())
+        task = intent.ref(1)
+        after = b'{"change":"drop_index"}'
+        digest = hashlib.sha256(after).hexdigest()
+        await other.engine.revise(OTTO, task, c.Revise(digest), PAYLOAD, after)
+        with pytest.raises(Conflict) as refusal:
+            await one.engine.handle(ANN, task, c.Answer("approved"))
+        assert refusal.value.code == "not_shown"
+        held = (await one.intent(intent.id)).open
+        assert isinstance(held, Task)
+        await other.engine.show(ANN, [(intent.id, target_of(held))])
+        done = await one.engine.handle(ANN, task, c.Answer("approved"))
+        assert done.change is not None
+        assert done.change.after.status is Status.COMPLETED

@@ -65,7 +65,7 @@ async def test_requests_beyond_the_rate_are_refused_and_other_holders_are_not(we
 async def test_a_repeat_is_answered_beyond_the_limit_of_open_intents(web: WebEnv) -> None:
     env = web.env
     admission = Admission(KeyLimits(open_services=2), env.store.intents.open_of)
-    web.state.engine = Engine(env.committer, env.clock, env.directory, env.store, admission)
+    web.state.engine = Engine(env.committer, env.clock, env.directory, env.store, env.recent, admission)
     body = {"intent_type": PLAIN, "payload": PAYLOAD, "to_agent": "agent://acme/prod/validator"}
     first, second = [await web.post("/v1/intents", body, idempotency_key=f"key-{n}") for n in (1, 2)]
     assert (first.status, second.status) == (200, 200)

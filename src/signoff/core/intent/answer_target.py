@@ -11,15 +11,18 @@ The server records what each person was shown. The approvers are not part of the
 before a reassignment is for the same thing, and eligibility is checked when it is counted.
 """
 
+from typing import Final
+
 from signoff.core.directory.actors import Actor
 from signoff.core.errors import Conflict
 from signoff.core.ids import step_run_id
 from signoff.core.intent.commands import Answer
 from signoff.core.intent.events import AnyEvent, Decided, Revised, StagePassed, TaskOpened
-from signoff.core.intent.model import Intent, Task
+from signoff.core.intent.model import Intent, Task, spec_of
 from signoff.core.plan.task_types import Vote
 
 Target = tuple[int, int, int]
+NOT_SHOWN: Final = "not_shown"
 
 
 def target_of(task: Task) -> Target:
@@ -47,19 +50,36 @@ def refuse_other(intent: Intent, task: Task, answer: Answer) -> None:
         raise stale_stage(intent, task)
     if target_of(task) in answer.shown:
         return
-    digest = answer.digest is not None
     if answer.stage is None and task.stage:
         raise stale_stage(intent, task)
-    revised = intent.revision != 1 + intent.revisions
-    if (not answer.step_run and not digest and task.step_run != 1) or (
-        answer.revision is None and not digest and revised
-    ):
+    if not _unambiguous(intent, task, answer):
         raise Conflict(
-            "not_shown",
+            NOT_SHOWN,
             "Your answer does not name its target, and you have not been shown the current task.",
             details=_now(intent, task),
             hint="Read the task, then answer; or name task, stage, revision and digest in the answer.",
         )
+
+
+def _unambiguous(intent: Intent, task: Task, answer: Answer) -> bool:
+    """Whether the answer can only be for this task and revision."""
+    if answer.digest is not None:
+        return True
+    revised = intent.revision != 1 + intent.revisions
+    return bool(answer.step_run or task.step_run == 1) and (answer.revision is not None or not revised)
+
+
+def counts_unshown(intent: Intent, answer: Answer) -> bool:
+    """Whether, unless the request is revised, what the person was shown makes no difference to this answer: it can only
+    be for the open task, which has one stage.
+    """
+    task = intent.open
+    return (
+        isinstance(task, Task)
+        and answer.step_run in (0, task.step_run)
+        and len(spec_of(intent, task).stages) == 1
+        and _unambiguous(intent, task, answer)
+    )
 
 
 def names_all(digest: object, stage: object) -> bool:

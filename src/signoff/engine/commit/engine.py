@@ -13,9 +13,9 @@ from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.errors import Busy, Invalid, Refused, TooMany
 from signoff.core.ids import new_intent_id, split_ref
 from signoff.core.intent.advance import Change
-from signoff.core.intent.answer_target import Target, names_all
+from signoff.core.intent.answer_target import NOT_SHOWN, Target, counts_unshown, names_all
 from signoff.core.intent.authorization import can_see, require_delivery_access
-from signoff.core.intent.commands import Answer, Command, Revise, Submit
+from signoff.core.intent.commands import Answer, Revise, Submit
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Intent, Requester
 from signoff.core.plan.schedules import LONGEST_LEASE
@@ -34,6 +34,7 @@ from signoff.engine.commit.jobs import (
     ReviseJob,
     SubmitJob,
 )
+from signoff.engine.commit.recent import RecentCommits
 from signoff.engine.commit.repeated_answers import ELSEWHERE, repeat_of
 from signoff.engine.directory.snapshot import DirectoryCache, Snapshot
 from signoff.engine.identity.admission import Admission, KeyLimits
@@ -53,12 +54,13 @@ class Engine:
 
     def __init__(
         self, committer: Committer, clock: Clock, directory: DirectoryCache, store: Store,
-        admission: Admission | None = None,
+        recent: RecentCommits, admission: Admission | None = None,
     ) -> None:  # fmt: skip
         self._committer = committer
         self._clock = clock
         self._directory = directory
         self._store = store
+        self._recent = recent
         self._showings: OrderedDict[ViewRecord, None] = OrderedDict()
         self._admission = admission or Admission(KeyLimits())
 
@@ -138,6 +140,8 @@ class Engine:
                 actor, job, lambda who: self._job(who, ref, command, once)
             )
         except Refused as refusal:
+            if refusal.code == NOT_SHOWN:
+                self._recent.forget((job.intent_id,))  # another server may have revised the request
             repeat = None
             if isinstance(job.command, Answer) and refusal.code in ELSEWHERE:
                 repeat = await self._repeated(actor, job.intent_id, job.command)
@@ -223,9 +227,19 @@ class Engine:
         # read before the job is queued: the directory at the time of the command counts
         directory = (await self._directory.of(actor.workspace)).as_seen_by(actor)
         shown = frozenset[Target]()
-        if actor.kind is ActorKind.PERSON and (callable(command) or _names_too_little(command)):
+        if actor.kind is ActorKind.PERSON and self._leaves_open(intent_id, command):
+            # not later: what they are shown while this waits is not what it answers
             shown = await self._store.showings.of(intent_id, actor.id)
         return CommandJob(actor, intent_id, command, once, directory, shown)
+
+    def _leaves_open(self, intent_id: str, command: CommandSource) -> bool:
+        """Whether this may be an answer that counts only where its person was shown its target."""
+        if not isinstance(command, Answer):
+            return callable(command)
+        if names_all(command.digest, command.stage):
+            return False
+        known = self._recent.current(intent_id)
+        return known is None or not counts_unshown(known, command)
 
     async def claim(
         self, actor: Actor, agent: str, limit: int, lease: timedelta, holder: str
@@ -244,8 +258,3 @@ class Engine:
         for workspace in job.missing:
             await self._directory.of(workspace)
         return int(count)
-
-
-def _names_too_little(command: Command) -> bool:
-    """Whether an answer leaves its target open."""
-    return isinstance(command, Answer) and not names_all(command.digest, command.stage)

@@ -92,7 +92,16 @@ class RecentCommits:
         """The intent and all its facts; None if they are not known here, or may not be all. If other servers share the
         database, it is only for followers of the intent, who are notified of what is missing, and never for a decision.
         """
+        kept = self._trusted(intent_id)
+        return (kept.stored.intent, list(kept.facts)) if kept else None
+
+    def current(self, intent_id: str) -> Intent | None:
+        """The intent as it is, as far as other servers are heard; None if it is not known here."""
+        kept = self._trusted(intent_id)
+        return kept.stored.intent if kept else None
+
+    def _trusted(self, intent_id: str) -> _Kept | None:
         kept = self._kept.get(intent_id)
         if kept is None or not (self._alone or (self._hears() and self._time() - kept.at < TRUSTED)):
             return None
-        return kept.stored.intent, list(kept.facts)
+        return kept

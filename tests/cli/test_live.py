@@ -152,6 +152,20 @@ def test_a_no_and_silence_end_a_watch_with_codes_of_their_own(sh: Shell) -> None
     sh("intents", "send", "--type", "intent.cli.soon.v1", "--watch", "--timeout", "60s", code=11)
 
 
+def test_a_watch_names_who_acted_while_it_goes_on_waiting(sh: Shell) -> None:
+    stages = [{"any": ["role:owner"]}, {"any": ["role:owner"]}]
+    sh.ask("POST", "/v1/policies", {"name": "cli-twice", "policy": {"approve": stages}})
+    step = {"id": "ask", "human": {"title": "Twice?", "policy": "cli-twice"}}
+    with Client(sh.live.url, sh.live.owner_key) as client:
+        client.apply_workflow({"workflow": "twice", "intent_type": "intent.cli.twice.v1", "steps": [step]})
+        intent_id = client.send_intent({"intent_type": "intent.cli.twice.v1"})
+    sh("tasks", "approve", intent_id, "--yes")
+    sh("tasks", "approve", intent_id, "--yes")
+    watched = sh("intents", "watch", intent_id)
+    assert re.search(r"WAITING +answered +by Owner; waits for ", watched), watched
+    assert not re.search(r"human_task_assigned +by ", watched), watched
+
+
 def test_watching_a_step_tells_how_the_request_ended(sh: Shell) -> None:
     ask = {"id": "ask", "human": {"title": "Drop it?"}, "on_success": "end", "on_failure": "tell"}
     tell = {"id": "tell", "notify": {"to": ["role:owner"], "message": "It was refused."}}

@@ -84,7 +84,7 @@ def test_it_stops_at_the_first_faults() -> None:
 @pytest.mark.parametrize(
     ("schema", "where"),
     [
-        ({"properties": {"x": {"enum": ["a"], "const": "b"}}, "required": ["x"]}, "properties.x.enum"),
+        ({"properties": {"x": {"enum": ["a"], "const": "b"}}, "required": ["x"]}, "properties.x.const"),
         ({"properties": {"x": {"enum": ["a"], "type": "integer"}}, "required": ["x"]}, "properties.x.enum"),
         ({"properties": {"x": {"enum": ["a"], "minLength": 2}}, "required": ["x"]}, "properties.x.enum"),
         ({"properties": {"x": {}}, "required": ["y"], "additionalProperties": False}, "required"),
@@ -106,7 +106,14 @@ def test_it_stops_at_the_first_faults() -> None:
                 "properties": {"x": {"type": "array", "minItems": 1, "items": {"enum": [1], "const": 2}}},
                 "required": ["x"],
             },
-            "properties.x.items.enum",
+            "properties.x.items.const",
+        ),
+        (
+            {
+                "properties": {"x": {"type": "integer", "exclusiveMinimum": 3, "maximum": 2}},
+                "required": ["x"],
+            },
+            "properties.x.exclusiveMinimum",
         ),
     ],
 )

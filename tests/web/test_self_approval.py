@@ -75,6 +75,13 @@ async def test_the_page_that_adds_the_second_person_says_that_it_ends(web: WebEn
     assert (again.status, again.where) == (303, "/people")
 
 
+async def test_a_key_for_a_second_person_says_that_it_ends(web: WebEnv) -> None:
+    await of_one(web)
+    made = await web.post("/v1/keys", {"person": "bea@other.example"}, "sam")
+    assert "nobody decides their own requests" in str(made["warnings"])
+    assert (await web.post("/v1/keys", {"person": "carl@other.example"}, "sam"))["warnings"] == []
+
+
 async def test_a_policy_explains_what_a_request_made_now_would_allow(web: WebEnv) -> None:
     await of_one(web)
     policy = {"name": "plain", "policy": {"approve": {"any": ["role:owner"]}}}

@@ -19,7 +19,9 @@ def keys() -> None:
     """Create, list and revoke API keys."""
 
 
-@keys.command("create", cls=RemoteCommand, fields=("address", "key_id", "api_key", "kind", "expires_at"))
+@keys.command(
+    "create", cls=RemoteCommand, fields=("address", "key_id", "api_key", "kind", "expires_at", "warnings")
+)
 @click.option("--agent", metavar="ADDRESS", help="For an agent: its name or agent://org/workspace/name.")
 @click.option("--service", metavar="NAME", help="For a service: it may submit and observe.")
 @click.option("--person", metavar="EMAIL", help="For a person: it may decide as that person.")
@@ -46,6 +48,8 @@ def create(
     session.out.one(key, "api_key", [key.api_key])
     if session.out.for_people:
         session.out.note(f"{visible(key.kind)} key {key.key_id} of {key.address}. It is shown only once.")
+    for warning in key.warnings:
+        session.out.note(f"warning: {visible(warning)}")
 
 
 @keys.command("list", cls=RemoteCommand, fields=KeyOut)

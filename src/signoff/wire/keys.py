@@ -58,10 +58,11 @@ class CreateKey(Strict, kw_only=True):
 
 
 class NewKeyOut(Ok, kw_only=True):
-    """A new key. ``api_key`` is the secret: shown once, stored nowhere."""
+    """A new key. ``api_key`` is the secret: shown once, stored nowhere. ``warnings``: what its new person changes."""
 
     kind: str
     address: str
     key_id: str
     api_key: str
     expires_at: OrNone[datetime] = ABSENT
+    warnings: tuple[str, ...] = ()

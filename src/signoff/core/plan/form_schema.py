@@ -88,8 +88,8 @@ class Form:
     """One schema, parsed: its constraints on a value."""
 
     __slots__ = (
-        "additional", "allowed", "bounds", "choices", "counts", "format", "items", "properties", "required", "types",
-        "unique", "words",
+        "additional", "allowed", "bounds", "choices", "chosen_by", "counts", "format", "items", "properties",
+        "required", "types", "unique", "words",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -100,6 +100,7 @@ class Form:
         self.items: Form | None = None
         self.allowed: frozenset[bytes] | None = None
         self.choices: Sequence[Any] = ()
+        self.chosen_by = ""  # the keyword that lists the choices: enum or const
         self.words = ""
         self.format = ""
         self.unique = False
@@ -191,6 +192,7 @@ def read_form(schema: Any, path: str = "") -> Form:
     form.additional = _flag(schema, "additionalProperties", path, True)
     form.unique = _flag(schema, "uniqueItems", path, False)
     form.allowed, form.choices, form.words = _choices(schema, path)
+    form.chosen_by = "const" if "const" in schema else "enum" if "enum" in schema else ""
     form.format = _format(schema, path)
     form.counts = {name: _count(schema[name], _at(path, name)) for name in _COUNTS if name in schema}
     form.bounds = {name: _bound(schema[name], _at(path, name)) for name in _BOUNDS if name in schema}
@@ -209,7 +211,7 @@ def read_form(schema: Any, path: str = "") -> Form:
 def unfillable(form: Form, path: str = "") -> tuple[str, str] | None:
     """(path, why) if no value can ever be valid: then nobody could submit the form. None if some value may be."""
     if form.allowed is not None and not any(not form.faults(value) for value in form.choices):
-        return _at(path, "enum"), "allows no value that the other keywords allow"
+        return _at(path, form.chosen_by), "allows no value that the other keywords allow"
     if not form.types or "object" in form.types:
         found = _unfillable_object(form, path)
         if found is not None and (form.types == ("object",) or (not form.types and form.properties)):
@@ -223,8 +225,8 @@ def unfillable(form: Form, path: str = "") -> tuple[str, str] | None:
             form, least
         ):
             return _at(path, least), f"is above {most}"
-    if _only(form, "minimum") and _no_number(form.bounds):
-        return _at(path, "minimum"), "leaves no number below the maximum"
+    if _only(form, "minimum") and (lowest := _no_number(form.bounds)):
+        return _at(path, lowest), "leaves no number below the maximum"
     if form.items is not None and form.types == ("array",) and form.counts.get("minItems", 0) > 0:
         return unfillable(form.items, _at(path, "items"))
     return None
@@ -240,18 +242,15 @@ def _only(form: Form, keyword: str) -> bool:
     return bool(form.types) and all(kind in _OF_TYPE[keyword] for kind in form.types)
 
 
-def _no_number(bounds: Mapping[str, int | float]) -> bool:
-    least, most = bounds.get("minimum"), bounds.get("maximum")
-    above, below = bounds.get("exclusiveMinimum"), bounds.get("exclusiveMaximum")
-    return any(
-        low is not None and high is not None and (low > high or (low == high and strict))
-        for low, high, strict in (
-            (least, most, False),
-            (least, below, True),
-            (above, most, True),
-            (above, below, True),
-        )
-    )
+def _no_number(bounds: Mapping[str, int | float]) -> str:
+    """The lower bound above which the upper bounds leave no number; empty if they leave some."""
+    for lower in ("minimum", "exclusiveMinimum"):
+        for upper in ("maximum", "exclusiveMaximum"):
+            low, high = bounds.get(lower), bounds.get(upper)
+            strict = (lower, upper) != ("minimum", "maximum")
+            if low is not None and high is not None and (low > high or (low == high and strict)):
+                return lower
+    return ""
 
 
 def _unfillable_object(form: Form, path: str) -> tuple[str, str] | None:

@@ -6,6 +6,7 @@ from signoff import wire
 from signoff.core.directory.actors import ActorKind
 from signoff.core.directory.model import Account, Person
 from signoff.core.errors import Conflict, Invalid
+from signoff.engine.admin.self_approval import self_approval_warnings
 from signoff.web.http import bodies
 from signoff.web.http.call import Call
 from signoff.web.reading import directory_of
@@ -25,11 +26,13 @@ async def create_key(call: Call) -> wire.keys.NewKeyOut:
             field="agent",
             hint='Send one of them, such as {"agent": "infra-validator"}.',
         )
+    before = await directory_of(call)
     holder = await _holder(call, wanted)
+    warnings = self_approval_warnings(before, await directory_of(call))
     seconds = wanted.expires_in_seconds
     life = timedelta(seconds=seconds) if seconds is not None else None
     made = await call.state.accounts.add_key(call.actor, holder, life)
-    return d.new_key_out(made, holder.email if isinstance(holder, Person) else holder.address)
+    return d.new_key_out(made, holder.email if isinstance(holder, Person) else holder.address, warnings)
 
 
 async def _holder(call: Call, wanted: wire.keys.CreateKey) -> Account | Person:

@@ -79,13 +79,14 @@ def key_out(key: ApiKey, now: datetime, secret: str = "", holder: str = "") -> K
     )
 
 
-def new_key_out(made: NewKey, address: str) -> NewKeyOut:
+def new_key_out(made: NewKey, address: str, warnings: tuple[str, ...]) -> NewKeyOut:
     return NewKeyOut(
         kind=made.key.actor_kind,
         address=address,
         key_id=made.key.id,
         api_key=made.secret,
         expires_at=made.key.expires_at or ABSENT,
+        warnings=warnings,
     )
 
 

@@ -126,3 +126,26 @@ async def test_what_is_long_is_masked_compared_and_searched_beside_the_loop(web:
     for number, act in enumerate(acts):
         answer, times = await on_the_loop(act, of="_masked")
         assert (number, answer.status, times) == (number, 200, 0)
+
+
+async def test_a_long_history_is_read_beside_the_loop(web: WebEnv) -> None:
+    """Of one request with many comments: whoever opens it would else hold up everybody."""
+    intent, task = await web.ask()
+    for number in range(60):
+        body = {"comment": f"{number} " + "See https://user:word@host/x. " * 100}
+        assert (await web.post(f"/v1/tasks/{task}/comment", body, "ci")).status == 200
+    ann = await reader(web, "ann")
+    acts: tuple[Callable[[], Awaitable[Answer | Shown]], ...] = (
+        lambda: ann.get(f"/tasks/{task}"),
+        lambda: ann.get(f"/intents/{intent}"),
+        lambda: ann.get(f"/audit/{intent}"),
+        lambda: web.get(f"/v1/tasks/{task}", "ann"),
+        lambda: web.get(f"/v1/intents/{intent}/audit", "ann"),
+        lambda: web.get(f"/v1/intents/{intent}/events", "ann"),
+        lambda: web.post(f"/v1/tasks/{task}/mark-reviewing", {}, "ann"),
+    )
+    for number, act in enumerate(acts):
+        for work in ("unseal", "masked_text", "task_history", "verify", "event_summary"):
+            answer, times = await on_the_loop(act, of=work)
+            # the change itself is folded onto what was read, and an intent's page has a sentence or two of its own
+            assert (number, work, answer.status, min(times // 3, 1)) == (number, work, 200, 0)

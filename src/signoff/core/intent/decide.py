@@ -14,6 +14,7 @@ from signoff.core.intent import events as e
 from signoff.core.intent import rerun, routing, task_commands, understaffed
 from signoff.core.intent.contradictions import refuse_contradiction
 from signoff.core.intent.eligibility import named
+from signoff.core.intent.history_limit import refuse_overgrown, refuse_overlong
 from signoff.core.intent.model import Delivery, DeliveryState, Failure, Status, Task
 from signoff.core.intent.states import ALLOWED, IGNORED_LATE, OF_TASK, State, state_of
 from signoff.core.intent.timers import fail_attempt, tick
@@ -30,6 +31,7 @@ def decide(tx: Transition, command: c.Command) -> None:
         return
     state = state_of(tx.intent)
     if type(command) in ALLOWED[state]:
+        refuse_overlong(tx.intent, command)
         _RULES[type(command)](tx, command)
         understaffed.after(tx)
     elif state is State.FINAL or type(command) not in IGNORED_LATE:
@@ -270,6 +272,12 @@ def patch(tx: Transition, command: c.PatchControls) -> None:
             f"The generation is {generation}, not {command.expected}.",
             details={"policy_generation": generation},
         )
+    pairs = (
+        (tx.intent.controls, command.controls),
+        (tx.intent.grants, command.grants),
+        (tx.intent.envelope, command.envelope),
+    )
+    refuse_overgrown(tx.intent, tuple({**there, **new} for there, new in pairs))
     tx.add(e.ControlsPatched(generation + 1, command.controls, command.grants, command.envelope))
 
 

@@ -3,7 +3,7 @@ and every column, above all those that select it when it is due. Payload and pla
 """
 
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -15,9 +15,11 @@ from signoff.core.intent.hash_chain import unseal, verify
 from signoff.core.intent.model import Delivery, Intent, Task
 from signoff.core.intent.wake import wake_at
 from signoff.core.plan.task_types import Meaning
+from signoff.engine.off_loop import Aside
 from signoff.store import sql
 from signoff.store.rows import UNREADABLE, Row, intent_row, plan_digest
 from signoff.store.store import Store
+from signoff.store.work import EventRow, Stored
 
 _PAGE: Final = 500
 _COLUMNS: Final = tuple(sql.INTENTS.columns)
@@ -48,18 +50,18 @@ async def check_integrity(store: Store) -> AsyncIterator[Finding]:
         after = ids[-1]
 
 
-async def examine_one(store: Store, intent_id: str) -> Finding | None:
+async def examine_one(store: Store, intent_id: str, aside: Aside | None = None) -> Finding | None:
     """The first inconsistency of one intent, or None. It takes several reads: an intent that changed meanwhile is read
-    again.
+    again. ``aside``: for work off an event loop that others use too.
     """
     while True:
         row = await store.intents.row(intent_id)
-        finding = await _examine(store, intent_id, row)
+        finding = await _examine(store, intent_id, row, aside)
         if finding is None or await store.intents.row(intent_id) == row:
             return finding
 
 
-async def _examine(store: Store, intent_id: str, row: Row | None) -> Finding | None:
+async def _examine(store: Store, intent_id: str, row: Row | None, aside: Aside | None) -> Finding | None:
     if row is None:
         return None
     try:
@@ -69,6 +71,15 @@ async def _examine(store: Store, intent_id: str, row: Row | None) -> Finding | N
     if stored is None:
         return Finding(intent_id, 0, "its payload is missing")
     rows = await store.intents.whole_history(intent_id)
+    old = await store.intents.old_payloads(intent_id) if stored.intent.revision > 1 else {}
+
+    def judged() -> Finding | None:
+        return _judged(stored, row, rows, old)
+
+    return await aside.run(f"history {intent_id}", judged) if aside is not None else judged()
+
+
+def _judged(stored: Stored, row: Row, rows: Sequence[EventRow], old: Mapping[int, bytes]) -> Finding | None:
     intent = stored.intent
     broken = verify([(r.seq, r.body, r.private, r.hash) for r in rows], intent.seq, intent.head, intent.id)
     if broken is not None:
@@ -84,11 +95,7 @@ async def _examine(store: Store, intent_id: str, row: Row | None) -> Finding | N
     if (
         intent.revision > 1
         and not stored.forgotten
-        and _revised(facts)
-        != {
-            revision: _digest(payload)
-            for revision, payload in (await store.intents.old_payloads(intent_id)).items()
-        }
+        and _revised(facts) != {revision: _digest(payload) for revision, payload in old.items()}
     ):
         return Finding(intent.id, 0, "the revised payloads do not match the decisions")
     wrong = _wrong_columns(intent, row)

@@ -46,6 +46,8 @@ def task_history(
     task.
     """
     history = msgspec.structs.replace(begun) if begun else None
+    votes = dict(begun.votes) if begun else {}
+    comments = list(begun.comments or ()) if begun else []
     for fact in facts:
         event = fact.event
         if getattr(event, "step_run", 0) != step_run:
@@ -61,22 +63,26 @@ def task_history(
                     deadline_at=event.deadline_at,
                     comments=(),
                 )
+                votes, comments = {}, []
+            case e.Answered():
+                votes[fact.actor.id] = fact
+            case e.Commented():
+                comments.append(fact)
             case _ if history is not None:
-                _go_on(history, fact)
+                _go_on(history, fact, votes)
+    if history is not None:
+        history.votes = votes
+        history.comments = tuple(comments) if history.comments is not None else None
     return history
 
 
-def _go_on(history: TaskHistory, fact: e.Fact) -> None:
-    """Apply the next event of an open task."""
+def _go_on(history: TaskHistory, fact: e.Fact, votes: dict[str, e.Fact]) -> None:
+    """Apply the next event of an open task that is neither a vote nor a comment."""
     match fact.event:
         case e.Reminded(number=number):
             history.reminded = number
         case e.Escalated(level=level):
             history.escalated = level
-        case e.Answered():
-            history.votes = {**history.votes, fact.actor.id: fact}
-        case e.Commented():
-            history.comments = (*history.comments, fact) if history.comments is not None else None
         case e.StagePassed(stage=stage, outcome=agreed):
             history.stage, history.agreed, history.assigned, history.reviewed_by = stage, agreed, (), ""
             history.reminded = history.escalated = 0
@@ -85,7 +91,8 @@ def _go_on(history: TaskHistory, fact: e.Fact) -> None:
         case e.ReviewMarked(person=person):
             history.reviewed_by = person
         case e.Revised(revision=revision, digest=digest):
-            history.revision, history.digest, history.votes = revision, digest, {}
+            history.revision, history.digest = revision, digest
+            votes.clear()
             history.assigned = () if history.stage else history.assigned
             history.stage, history.agreed, history.reviewed_by = 0, "", ""
             history.reminded = history.escalated = 0

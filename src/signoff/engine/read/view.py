@@ -31,6 +31,7 @@ from signoff.store.work import EventRow, Filter, Stored
 # How many intents a filtered list reads at once, and how often for one response: the next page continues.
 LOOKED_AT: Final = 200
 _CHUNK: Final = 1000
+_EACH: Final = 100  # what reading one event costs, as bytes of JSON
 _MOST_READS: Final = 25
 _MOST_BYTES: Final = 4 * 1024 * 1024  # of payloads on one page; the next page continues after them
 _MOST_SEARCHED: Final = 16 * 1024 * 1024  # of payloads that are read for one page
@@ -105,7 +106,8 @@ class View:
 
     async def history(self, seen: Seen, after: int = 0, limit: int = 1000) -> list[Fact]:
         """The facts after a sequence number. An actor that has seen an intent may always see its later events."""
-        return facts(await self._store.intents.history(seen.stored.intent.id, after, limit))
+        rows = await self._store.intents.history(seen.stored.intent.id, after, limit)
+        return await self._aside.run(_reading(seen.stored.intent), partial(facts, rows), size_of(rows))
 
     async def facts_after(self, seen: Seen, after: int) -> list[Fact]:
         """Every fact of the intent so far with a sequence number above ``after``, in order."""
@@ -134,7 +136,8 @@ class View:
         facts = await self.all_facts(seen)
         step_runs = [fact.event.step_run for fact in facts if isinstance(fact.event, TaskOpened)]
         step_run = seen.step_run or (task.step_run if isinstance(task, Task) else (step_runs or [0])[-1])
-        history = task_history(facts, step_run)
+        folded = partial(task_history, facts, step_run)
+        history = await self._aside.run(_reading(seen.stored.intent), folded, _EACH * len(facts))
         if history is None:
             raise NotFound("task_not_found", f"There is no task {ref[:64]}.")
         return SeenTask(seen, history, facts)
@@ -150,7 +153,7 @@ class View:
         stored = (await self.intent(actor, ref)).stored
         # The row was read first: later writes are not covered by its hash.
         rows = await self._store.intents.whole_history(stored.intent.id)
-        finding = await examine_one(self._store, stored.intent.id)
+        finding = await examine_one(self._store, stored.intent.id, self._aside)
         return Audit(stored, [row for row in rows if row.seq <= stored.intent.seq], finding)
 
     async def old_payloads(self, actor: Actor, ref: str) -> dict[int, bytes]:
@@ -287,6 +290,15 @@ def _going_on(wanted: Filter, last: str) -> Filter:
     if not last:
         return wanted
     return replace(wanted, after=last) if wanted.oldest_first else replace(wanted, before=last)
+
+
+def size_of(rows: Sequence[EventRow]) -> int:
+    """The bytes of stored events, and what reading each costs beside them."""
+    return sum(len(row.body) + len(row.private or b"") for row in rows) + _EACH * len(rows)
+
+
+def _reading(intent: Intent) -> str:
+    return f"history {intent.id}"
 
 
 def facts(rows: list[EventRow]) -> list[Fact]:

@@ -5,19 +5,28 @@ import msgspec
 from signoff.core.intent.hash_chain import unseal
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.event_summary import event_summary
+from signoff.engine.read.view import Audit, size_of
 from signoff.store.work import EventRow
 from signoff.web.http.call import Call
 from signoff.web.reading import directory_of
-from signoff.web.shapes.common import EMPTY, maybe, raw
+from signoff.web.shapes.common import EMPTY, encode, maybe, raw
 from signoff.wire.audit import AuditAnswer, AuditEventOut
 from signoff.wire.common import ActorOut
 
 
-async def trail(call: Call) -> AuditAnswer:
+async def trail(call: Call) -> bytes:
     """GET /v1/intents/{intent_id}/audit"""
     proof = await call.state.view.audit(call.actor, call.params["intent_id"])
-    intent, finding = proof.stored.intent, proof.finding
     directory = await directory_of(call)
+
+    def made() -> bytes:
+        return encode(_trail(proof, directory))
+
+    return await call.state.aside.run(call.actor, made, size_of(proof.rows))
+
+
+def _trail(proof: Audit, directory: Snapshot) -> AuditAnswer:
+    intent, finding = proof.stored.intent, proof.finding
     return AuditAnswer(
         intent_id=intent.id,
         seq=intent.seq,

@@ -21,6 +21,7 @@ from signoff.core.intent.deleted_payload import refuse_deleted
 from signoff.core.intent.model import FINAL, Failure, Intent, Status
 from signoff.core.text.hidden_characters import shows
 from signoff.engine.commit.jobs import CommandSource
+from signoff.engine.off_loop import SHORT
 from signoff.engine.planning.planner import Submission
 from signoff.engine.read.search import fits, search_terms
 from signoff.engine.read.view import LOOKED_AT, Seen
@@ -56,6 +57,7 @@ from signoff.wire.intents import (
 _STALE: Final = "stale_policy_generation"
 _NOTHING: Final = "nothing_to_apply"
 _KEPT: Final = "It is stored with the intent and shown, but has no effect."
+_MANY_EVENTS: Final = 50
 _MADE_UP: Final = ("correlation_id", "correlationId")
 
 
@@ -116,14 +118,18 @@ async def page(call: Call) -> IntentsAnswer:
     )
 
 
-async def events(call: Call) -> EventsAnswer:
+async def events(call: Call) -> bytes:
     """GET /v1/intents/{intent_id}/events"""
     seen = await visible(call, call.params["intent_id"])
     since = call.number("since", 0, 0, 2**53)
     trail = trail_of(seen.stored.intent, seen.step_run)
     facts = await call.state.view.all_facts(seen)
     await TaskViewRecorder(call, seen.stored.intent.id, since, seen.step_run).read(facts)
-    return EventsAnswer(events=walk(trail, facts, since))
+
+    def made() -> bytes:
+        return encode(EventsAnswer(events=walk(trail, facts, since)))
+
+    return await call.state.aside.run(call.actor, made, SHORT + (len(facts) > _MANY_EVENTS))
 
 
 async def resume(call: Call) -> bytes:

@@ -22,10 +22,11 @@ from signoff.core.plan.wording import type_text
 from signoff.core.text import json_value
 from signoff.core.text.json_diff import Group, group
 from signoff.engine.directory.snapshot import Snapshot
+from signoff.engine.off_loop import SHORT
 from signoff.engine.read.event_summary import event_summary
 from signoff.engine.read.evidence import masked_text, subject
 from signoff.engine.read.next_steps import absent
-from signoff.engine.read.view import Seen
+from signoff.engine.read.view import Seen, size_of
 from signoff.engine.rerun import VALID_FOR
 from signoff.web.http.call import Page
 from signoff.web.pages.kit.handler import PageRequest
@@ -83,10 +84,11 @@ async def intent(request: PageRequest) -> Page:
         return group(payload, opened), stops, subject(payload, _SUBJECT)
 
     payload, stops, about = await request.state.aside.run(request.actor, shown)
+    moments, long = await _moments(request, found, directory)
     return await request.page(
-        "intent.html", in_thread=opened,
+        "intent.html", in_thread=opened or long,
         intent=found, words=type_text(found.type), asker=directory.display(found.requester.id),
-        moments=await _moments(request, found, directory), payload=payload, stops=stops, opened=opened,
+        moments=moments, payload=payload, stops=stops, opened=opened,
         folded=payload.folded or any(stop.result is not None and stop.result.folded for stop in stops),
         subject=about,
         deleted=payload_deleted(found, seen.stored.payload),
@@ -161,14 +163,27 @@ def _stop(
     )
 
 
-async def _moments(request: PageRequest, intent: Intent, directory: Snapshot) -> list[TimelineEntry]:
+async def _moments(
+    request: PageRequest, intent: Intent, directory: Snapshot
+) -> tuple[list[TimelineEntry], bool]:
+    """The timeline, and whether it is long."""
     rows: list[Any] = []
     while len(rows) < intent.seq:
         page = await request.state.view.rows(request.actor, intent.id, rows[-1].seq if rows else 0, _CHUNK)
         if not page:
             break
         rows += page
-    return [moment(row, directory, intent.requester.id) for row in rows if row.seq <= intent.seq]
+    return await _timeline(request, [row for row in rows if row.seq <= intent.seq], directory, intent)
+
+
+async def _timeline(
+    request: PageRequest, rows: list[Any], directory: Snapshot, intent: Intent
+) -> tuple[list[TimelineEntry], bool]:
+    def made() -> list[TimelineEntry]:
+        return [moment(row, directory, intent.requester.id) for row in rows]
+
+    size = size_of(rows)
+    return await request.state.aside.run(request.actor, made, size), size > SHORT
 
 
 def moment(row: Any, directory: Snapshot, requester: str) -> TimelineEntry:
@@ -217,8 +232,9 @@ async def audit(request: PageRequest) -> Page:
     proof = await request.state.view.audit(request.actor, request.params["intent_id"])
     directory = await request.state.directory.of(request.actor.workspace)
     finding = proof.finding
+    moments, long = await _timeline(request, proof.rows, directory, proof.stored.intent)
     return await request.page(
-        "audit.html", intent=proof.stored.intent, words=type_text(proof.stored.intent.type),
-        moments=[moment(row, directory, proof.stored.intent.requester.id) for row in proof.rows],
+        "audit.html", in_thread=long, intent=proof.stored.intent, words=type_text(proof.stored.intent.type),
+        moments=moments,
         problem=finding.text if finding is not None else "",
     )  # fmt: skip

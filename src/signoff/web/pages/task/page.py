@@ -45,6 +45,7 @@ from signoff.web.pages.task.revise_form import RevisionForm, draft_of
 from signoff.web.pages.task.schema_form import FLAGS, PREFIX, data_of, faults_of, fields_of
 
 _EARLIER: Final = 20
+_MANY_EVENTS: Final = 20
 _MORNING: Final = time(9)
 _SOON: Final = ((timedelta(hours=1), "for an hour"), (timedelta(hours=4), "for four hours"))
 CORRECTABLE: Final = (400, 403, 409, 413, 422, 503)
@@ -252,7 +253,7 @@ def _count(request: PageRequest, name: str) -> int | None:
 def _long(known: TaskContext, found: SeenTask) -> bool:
     """Whether rendering the page may take long: a long request, reports of agents, revisions, or many people to ask."""
     intent = found.seen.stored.intent
-    more = known.opened or intent.results or intent.revision > 1
+    more = known.opened or intent.results or intent.revision > 1 or len(found.facts) > _MANY_EVENTS
     return bool(more) or len(found.seen.stored.payload) > SHORT or populous(known.directory)
 
 

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from signoff.core.errors import Conflict, Invalid
 from signoff.core.intent import commands as c
 from signoff.core.intent.model import Snoozing
-from signoff.core.intent.snoozed import active_snooze, pending_snoozes, snooze_of, suppressed
-from signoff.core.intent.snoozing import LONGEST
+from signoff.core.intent.snooze_commands import LONGEST
+from signoff.core.intent.snoozes import active_snooze, pending_snoozes, snooze_of, suppressed
 from signoff.core.intent.upcoming import MOST_REMINDERS, ContactKind, ScheduledContact, scheduled_contacts
 from signoff.core.intent.wake import wake_at
 from signoff.core.plan.schedules import Reminders

@@ -11,7 +11,7 @@ from signoff.core.directory.authorization import others_with_key
 from signoff.core.errors import Conflict, Forbidden, Invalid
 from signoff.core.intent import commands as c
 from signoff.core.intent import events as e
-from signoff.core.intent import routing, snoozing
+from signoff.core.intent import routing, snooze_commands
 from signoff.core.intent.answer_target import (
     given,
     own_vote,
@@ -210,12 +210,12 @@ def take(tx: Transition, command: c.MarkReviewing) -> None:
 
 def snooze(tx: Transition, command: c.Snooze) -> None:
     task, _ = open_task(tx, command.step_run)
-    snoozing.snooze(tx, task, command)
+    snooze_commands.snooze(tx, task, command)
 
 
 def unsnooze(tx: Transition, command: c.Unsnooze) -> None:
     task, _ = open_task(tx, command.step_run)
-    snoozing.unsnooze(tx, task)
+    snooze_commands.unsnooze(tx, task)
 
 
 def remark(tx: Transition, command: c.AddComment) -> None:

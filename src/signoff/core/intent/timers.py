@@ -10,7 +10,7 @@ from typing import Final
 from signoff.core.intent import events as e
 from signoff.core.intent import routing
 from signoff.core.intent.model import Delay, Delivery, DeliveryState, Task, spec_of
-from signoff.core.intent.snoozed import pending_snoozes
+from signoff.core.intent.snoozes import pending_snoozes
 from signoff.core.intent.transition import Transition
 from signoff.core.intent.wake import escalation_at, reminder_at, wake_at
 from signoff.core.plan.schedules import LONGEST_LEASE, LONGEST_RETRY_AFTER, PUSH_BACKOFF, PUSH_LEASE

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from signoff.core.intent.model import Intent, Task, spec_of
 from signoff.core.intent.notifications import notified_names
-from signoff.core.intent.snoozed import pending_snoozes
+from signoff.core.intent.snoozes import pending_snoozes
 from signoff.core.intent.wake import ends_at, escalation_at, reminder_at
 
 MOST_REMINDERS: Final = 40  # further contacts are of no use to a reader

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from signoff.core.intent.model import Delay, Delivery, Intent, Task, spec_of
-from signoff.core.intent.snoozed import pending_snoozes
+from signoff.core.intent.snoozes import pending_snoozes
 from signoff.core.plan.working_hours import later
 
 

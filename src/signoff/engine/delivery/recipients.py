@@ -13,7 +13,7 @@ from signoff.core.directory.model import Person
 from signoff.core.intent.answering_rights import answered_by, requesters_side
 from signoff.core.intent.model import Intent, Task, spec_of
 from signoff.core.intent.notifications import Notification, NotificationKind, notified_names
-from signoff.core.intent.snoozed import suppressed
+from signoff.core.intent.snoozes import suppressed
 from signoff.core.intent.wake import began_at
 from signoff.engine.directory.eligible_people import addressed, asked_times, recipients, still_eligible
 from signoff.engine.directory.snapshot import Snapshot

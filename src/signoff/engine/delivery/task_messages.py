@@ -19,7 +19,7 @@ from signoff.core.intent.events import Answered, Commented, Fact
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Intent, Task
 from signoff.core.intent.notifications import Notification, NotificationKind
-from signoff.core.intent.snoozed import snooze_of, suppressed
+from signoff.core.intent.snoozes import snooze_of, suppressed
 from signoff.core.intent.upcoming import ContactKind
 from signoff.core.intent.wake import began_at, ends_at
 from signoff.core.plan.schedules import PERSON
@@ -244,7 +244,7 @@ class TaskMessages(Sender[PersonNotification]):
     def _unless_snoozed(
         self, row: OutboxRow, notification: Notification, intent: Intent, directory: Snapshot
     ) -> Notification | None:
-        """The notification as it is due to this person now; None if they have snoozed the task."""
+        """The notification that is due to this person now; None if they have snoozed the task."""
         task, person = intent.open, row.target
         if (
             not isinstance(task, Task)

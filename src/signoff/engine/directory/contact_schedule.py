@@ -16,7 +16,7 @@ from signoff.core.intent.eligibility import named
 from signoff.core.intent.model import Intent, Requester, Task, spec_of
 from signoff.core.intent.notifications import notified_names
 from signoff.core.intent.quorum import count, voting_seat
-from signoff.core.intent.snoozed import suppressed
+from signoff.core.intent.snoozes import suppressed
 from signoff.core.intent.upcoming import ContactKind, ScheduledContact, scheduled_contacts
 from signoff.core.intent.wake import began_at
 from signoff.core.plan.plan import HumanStep, Plan

@@ -9,7 +9,7 @@ from signoff.core.intent.assurance import checked, with_check_results, worst_ris
 from signoff.core.intent.conclusion import at_expiry
 from signoff.core.intent.deleted_payload import payload_deleted
 from signoff.core.intent.model import Intent, Task
-from signoff.core.intent.snoozed import pending_snoozes
+from signoff.core.intent.snoozes import pending_snoozes
 from signoff.core.intent.wake import escalation_at, reminder_at
 from signoff.core.plan import wording
 from signoff.core.plan.plan import HumanStep

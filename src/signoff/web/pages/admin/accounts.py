@@ -22,7 +22,7 @@ _LIVES: Final = {"30": timedelta(days=30), "90": timedelta(days=90), "365": time
 
 async def workflows(request: PageRequest) -> Page:
     """GET /workflows"""
-    directory = await request.state.directory.of(request.actor.workspace)
+    directory = await request.directory()
     rows = []
     for workflow in sorted(directory.workflows.values(), key=lambda w: w.name):
         plan = await request.state.planner.plan_of(workflow)
@@ -62,7 +62,7 @@ def _choice(choice: PolicyChoice) -> str:
 async def agents(request: PageRequest) -> Page:
     """GET /agents"""
     found = await request.state.accounts.accounts(request.actor)
-    directory = await request.state.directory.of(request.actor.workspace)
+    directory = await request.directory()
     now, live, work = request.state.clock.now(), dict[str, int](), await _given_work(request, directory)
     workers = await request.state.workers.of(request.actor.workspace)
     for key in await request.state.accounts.keys(request.actor):
@@ -111,7 +111,7 @@ async def _keys(
     request: PageRequest, refusal: Refused | None = None, secret: str = "", whose: str = ""
 ) -> Page:
     authorize(request.actor, Action.MANAGE_KEYS)
-    directory = await request.state.directory.of(request.actor.workspace)
+    directory = await request.directory()
     found = await request.state.accounts.keys(request.actor)
     found.sort(key=lambda key: (key.revoked_at is not None, -key.created_at.timestamp()))
     rows = [
@@ -151,7 +151,7 @@ def lasts(chosen: str) -> timedelta | None:
 
 async def _holder(request: PageRequest) -> Account | Person:
     kind, name = request.field("kind"), request.field("name").strip()
-    directory = await request.state.directory.of(request.actor.workspace)
+    directory = await request.directory()
     if kind == ActorKind.PERSON.value:
         person = directory.by_email.get(name.lower())
         if person is None:

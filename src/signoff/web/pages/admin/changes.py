@@ -51,7 +51,7 @@ class About(msgspec.Struct, frozen=True):
 async def changes(request: PageRequest) -> Page:
     """GET /changes"""
     authorize(request.actor, Action.READ_CHANGES)
-    directory = await request.state.directory.of(request.actor.workspace)
+    directory = await request.directory()
     word, said = request.query.get("about", "")[:300], request.query.get("before", "")
     before = int(said) if said.isascii() and said.isdigit() and len(said) < 19 else 0
     found = await about(request, subject_of(word, directory) if word else "", before, _PAGE)
@@ -65,7 +65,7 @@ async def about(request: PageRequest, subject: str, before: int = 0, limit: int 
     """The changes of a subject ("": of any), newest first, below the number ``before``."""
     if subject and not permits(request.actor, Action.READ_CHANGES):
         return About([], "")  # on the page of one subject: that page is visible to them, its history is not
-    directory = await request.state.directory.of(request.actor.workspace)
+    directory = await request.directory()
     found = await request.state.manifests.changes(request.actor, limit + 1, before, subject)
     page = found[:limit]
     query = {"about": subject} if subject else {}

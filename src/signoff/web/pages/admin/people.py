@@ -53,7 +53,7 @@ async def people(request: PageRequest) -> Page:
 async def _people(
     request: PageRequest, refusal: Refused | None = None, warnings: tuple[str, ...] = ()
 ) -> Page:
-    directory = await request.state.directory.of(request.actor.workspace)
+    directory = await request.directory()
     now, words = request.state.clock.now(), request.query.get("q", "").strip()[:200]
 
     def listed() -> list[dict[str, Any]]:
@@ -106,13 +106,13 @@ async def add_person(request: PageRequest) -> Page:
     roles = [value for name, value in request.form if name == "role"] or ["approver"]
     email, name = request.field("email").strip(), request.field("name").strip()[:255]
     try:
-        directory = await request.state.directory.of(request.actor.workspace)
+        directory = await request.directory()
         if email.lower() in directory.by_email:
             raise Conflict("person_exists", f"There is already a person with the address {email[:255]}.")
         await _apply(request, email, {"name": name, "roles": roles})
     except Refused as refusal:
         return await _people(request, refusal)
-    after = await request.state.directory.of(request.actor.workspace)
+    after = await request.directory()
     warnings = self_approval_warnings(directory, after)
     return await _people(request, warnings=warnings) if warnings else request.to("/people")
 
@@ -144,7 +144,7 @@ async def _person(
     code: tuple[str, LinkCode] | None = None,
     secret: str = "",
 ) -> Page:
-    directory = await request.state.directory.of(request.actor.workspace)
+    directory = await request.directory()
     found = directory.people.get(person_id)
     if found is None:
         raise NotFound("person_not_found", f"There is no person {person_id[:64]}.")
@@ -225,7 +225,7 @@ def _address_fields(person: Person, known: PersonalChannels) -> list[tuple[str, 
 async def act(request: PageRequest) -> Page:
     """POST /people/{person_id}/{act}"""
     run = _ACTS.get(request.params["act"])
-    directory = await request.state.directory.of(request.actor.workspace)
+    directory = await request.directory()
     found = directory.people.get(request.params["person_id"])
     if run is None or found is None:
         raise NotFound("not_found", "There is no such action.")
@@ -344,7 +344,7 @@ _ACTS: Final[dict[str, Act]] = {
 
 async def _own_keys(request: PageRequest) -> list[dict[str, Any]]:
     """The person's valid keys, newest first."""
-    now, directory = request.state.clock.now(), await request.state.directory.of(request.actor.workspace)
+    now, directory = request.state.clock.now(), await request.directory()
     found = await request.state.accounts.keys(request.actor, request.actor.id)
     good = [k for k in found if k.revoked_at is None and (k.expires_at is None or k.expires_at > now)]
     return [
@@ -358,7 +358,7 @@ async def _own_keys(request: PageRequest) -> list[dict[str, Any]]:
 
 async def add_key(request: PageRequest) -> Page:
     """POST /me/keys: a key of one's own; the response shows the secret once."""
-    directory = await request.state.directory.of(request.actor.workspace)
+    directory = await request.directory()
     request.params["act"] = "key"
     try:
         life = lasts(request.field("life", "90"))

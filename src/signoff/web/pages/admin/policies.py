@@ -19,7 +19,7 @@ from signoff.web.pages.kit.handler import PageRequest
 
 async def policies(request: PageRequest) -> Page:
     """GET /policies"""
-    directory = await request.state.directory.of(request.actor.workspace)
+    directory = await request.directory()
     rows = [
         {
             "row": found.row,
@@ -36,7 +36,7 @@ async def policies(request: PageRequest) -> Page:
 
 async def policy(request: PageRequest) -> Page:
     """GET /policies/{name}"""
-    directory = await request.state.directory.of(request.actor.workspace)
+    directory = await request.directory()
     found = directory.policies.get(request.params["name"])
     if found is None:
         raise NotFound("policy_not_found", f"There is no policy {request.params['name'][:128]!r}.")

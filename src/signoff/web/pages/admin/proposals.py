@@ -62,7 +62,7 @@ class Lacks(msgspec.Struct, frozen=True):
 
 async def proposals(request: PageRequest) -> Page:
     """GET /proposals"""
-    directory = await request.state.directory.of(request.actor.workspace)
+    directory = await request.directory()
     before = request.query.get("before", "")[:64]
     found = request.state.proposals
     waiting = [] if before else await found.waiting(request.actor, _WAITING)
@@ -80,7 +80,7 @@ async def proposal(request: PageRequest) -> Page:
 
 
 async def _page(request: PageRequest, refusal: Refused | None = None) -> Page:
-    directory = await request.state.directory.of(request.actor.workspace)
+    directory = await request.directory()
     found = await request.state.proposals.get(request.actor, request.params["proposal_id"])
     row = await _row(request, found, directory)
     return await request.page(

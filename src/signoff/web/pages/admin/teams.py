@@ -38,7 +38,7 @@ async def teams(request: PageRequest) -> Page:
 
 
 async def _teams(request: PageRequest, refusal: Refused | None = None) -> Page:
-    directory, now = await request.state.directory.of(request.actor.workspace), request.state.clock.now()
+    directory, now = await request.directory(), request.state.clock.now()
     rows = [
         {
             "team": team,
@@ -61,7 +61,7 @@ async def team(request: PageRequest) -> Page:
 
 
 async def _team(request: PageRequest, refusal: Refused | None = None) -> Page:
-    directory, now = await request.state.directory.of(request.actor.workspace), request.state.clock.now()
+    directory, now = await request.directory(), request.state.clock.now()
     found = directory.teams.get(request.params["name"])
     if found is None:
         raise NotFound("team_not_found", f"There is no team {request.params['name'][:128]!r}.")
@@ -134,7 +134,7 @@ async def _leaves(request: PageRequest, name: str, back: str) -> Page | None:
     """The open tasks of those whom the form removes from the team, before it does."""
     if not request.actor_runs:
         return None  # refused with that reason
-    directory = await request.state.directory.of(request.actor.workspace)
+    directory = await request.directory()
     known, stay = (
         directory.teams.get(name),
         {value.strip().lower() for key, value in request.form if key == "member"},

@@ -18,6 +18,7 @@ from signoff.core.directory.actors import Actor
 from signoff.core.directory.authorization import Action, permits
 from signoff.core.errors import Busy, Invalid, Malformed, Refused, TooMany, Unauthenticated
 from signoff.core.text.hidden_characters import shows
+from signoff.engine.directory.snapshot import Snapshot
 from signoff.web.hosts import check_host
 from signoff.web.http.call import Call, Page, Stream
 from signoff.web.http.endpoint import GoneAwayError, ResponseWriter, WrongMethod, read_body
@@ -77,6 +78,10 @@ class PageRequest:
     def actor_runs(self) -> bool:
         """Whether an owner or an admin is signed in."""
         return self.person is not None and permits(self.person, Action.CHANGE_DIRECTORY)
+
+    async def directory(self) -> Snapshot:
+        """The directory of the signed-in person's workspace."""
+        return await self.state.directory.of(self.actor.workspace)
 
     @property
     def binding(self) -> str:

@@ -11,7 +11,7 @@ from signoff.core.directory.actors import Actor
 from signoff.core.directory.authorization import Action, permits
 from signoff.core.intent.answering_rights import asked, waits_for
 from signoff.core.intent.model import Intent, Task
-from signoff.core.intent.snoozed import active_snooze
+from signoff.core.intent.snoozes import active_snooze
 from signoff.store.work import Stored
 from signoff.web.state import AppState
 

@@ -15,7 +15,7 @@ from signoff.core.ids import split_ref, step_run_id
 from signoff.core.intent.answering_rights import waits_for
 from signoff.core.intent.assurance import checked, verdict_of, worst_risk
 from signoff.core.intent.model import FINAL, Intent, Status, Task
-from signoff.core.intent.snoozed import active_snooze, snooze_of
+from signoff.core.intent.snoozes import active_snooze, snooze_of
 from signoff.core.intent.wake import ends_at
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.wording import from_workflow, question, type_text

@@ -76,7 +76,7 @@ async def _mark_reviewing(request: PageRequest, found: SeenTask) -> None:
 
 
 async def _snooze(request: PageRequest, found: SeenTask) -> None:
-    directory = await request.state.directory.of(request.actor.workspace)
+    directory = await request.directory()
     await _do(
         request,
         found,

@@ -24,7 +24,7 @@ from signoff.core.intent.contradictions import contradiction
 from signoff.core.intent.deleted_payload import payload_deleted
 from signoff.core.intent.events import Answered
 from signoff.core.intent.model import Intent, Task
-from signoff.core.intent.snoozed import active_snooze
+from signoff.core.intent.snoozes import active_snooze
 from signoff.core.intent.wake import ends_at
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import TaskSpec, TaskType

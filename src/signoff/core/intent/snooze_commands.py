@@ -11,7 +11,7 @@ from signoff.core.intent import events as e
 from signoff.core.intent.answering_rights import answered_by
 from signoff.core.intent.evolve import rfc3339
 from signoff.core.intent.model import Task
-from signoff.core.intent.snoozed import snooze_of
+from signoff.core.intent.snoozes import snooze_of
 from signoff.core.intent.transition import Transition
 from signoff.core.intent.wake import ends_at
 

@@ -135,6 +135,15 @@ def test_policies_and_workflows_stand_in_it_as_elsewhere() -> None:
     assert refused({"policies": {"prod": {"aprove": {}}}})[1] == "policies.prod.aprove"
 
 
+def test_two_workflows_of_one_type_are_refused_not_the_first_replaced_by_the_second() -> None:
+    strict = {"workflow": "a", "intent_type": "intent.a.v1", "steps": [{"id": "one", "human": {"need": 2}}]}
+    loose = {"workflow": "b", "intent_type": "intent.a.v1", "steps": [{"id": "one", "agent": "worker"}]}
+    for second in (strict, loose):
+        assert refused({"workflows": [strict, second]}) == ("duplicate_workflow", "workflows[1].intent_type")
+    other = {**loose, "intent_type": "intent.b.v1"}
+    assert len(compile_manifest({"workflows": [strict, other]}).workflows) == 2
+
+
 def test_what_it_says_of_the_workspace() -> None:
     said = {
         "positive_fallback": False,

@@ -205,7 +205,17 @@ def _read_policies(fields: Fields, name: str) -> tuple[PolicySpec, ...]:
 
 def _read_workflows(fields: Fields, name: str) -> tuple[WorkflowSpec, ...]:
     listed = fields.each(name, most=_MOST)
-    return tuple(WorkflowSpec(compile_workflow(flow, kept=fields.kept), flow) for flow in listed)
+    found = tuple(WorkflowSpec(compile_workflow(flow, kept=fields.kept), flow) for flow in listed)
+    seen: set[str] = set()
+    for index, spec in enumerate(found):
+        of_type = spec.template.intent_type
+        if of_type in seen and not fields.kept:
+            raise Invalid(
+                "duplicate_workflow", f"{of_type} has two workflows here.", field=f"{name}[{index}].intent_type",
+                hint="An intent type has one workflow. Keep one of them, or change the type of the other.",
+            )  # fmt: skip
+        seen.add(of_type)
+    return found
 
 
 def _read_default_policy(fields: Fields, name: str) -> str:

@@ -104,6 +104,7 @@ def test_get_shows_hostile_payloads_harmlessly(run: Run, stub: Stub) -> None:
             {"error": {"code": "human_rejected", "message": "No."}, "ending": "rejected"},
             ExitCode.REJECTED,
         ),
+        ("FAILED", {"error": {"code": "human_rejected", "message": "An agent says so."}}, ExitCode.FAILURE),
         ("FAILED", {"error": {"code": "step_timeout", "message": "Late."}}, ExitCode.EXPIRED),
         ("FAILED", {"error": {"code": "delivery_failed", "message": "Gone."}}, ExitCode.FAILURE),
         ("FAILED", {"error": {"code": "boom", "message": "x"}, "ending": "rejected"}, ExitCode.FAILURE),

@@ -129,7 +129,15 @@ def test_an_agent_cannot_approve_by_saying_so_in_its_result() -> None:
         (result("CANCELED"), IntentCanceled),
         (result("TIMED_OUT"), IntentTimedOut),
         (result("FAILED", ending="rejected"), IntentRejected),
-        (result("FAILED", error={"code": "human_rejected", "message": "Ann said no"}), IntentRejected),
+        (
+            result("FAILED", error={"code": "human_rejected", "message": "Ann said no"}, ending="rejected"),
+            IntentRejected,
+        ),
+        # codes that an agent reported, where nobody was asked
+        (result("FAILED", error={"code": "human_rejected", "message": "boom"}), IntentFailed),
+        (result("FAILED", error={"code": "changes_requested"}), IntentFailed),
+        (result("FAILED", error={"code": "expired"}), IntentFailed),
+        (result("FAILED", error={"code": "step_timeout"}), IntentTimedOut),
         (result("FAILED", error={"code": "agent_error", "message": "boom"}), IntentFailed),
     ],
 )

@@ -89,7 +89,7 @@ class Result(Intent, eq=False, kw_only=True):
     @property
     def failure(self) -> type[IntentFailed] | None:
         """What ``raise_for_status`` raises; None if it raises nothing. A person's decision counts if it is why the
-        intent ended.
+        intent ended; an agent's error may have any code.
         """
         if self.completed:
             return None
@@ -99,7 +99,7 @@ class Result(Intent, eq=False, kw_only=True):
             return IntentExpired if self.ending == "expired" else IntentTimedOut
         code = self.error.code if self.error is not None else self.ending
         kind, ending = _FAILURES.get(code, (IntentFailed, ""))
-        if self.ending in ("", ending):
+        if self.ending and self.ending == ending:
             return kind
         return IntentTimedOut if code == "step_timeout" else IntentFailed
 

@@ -36,7 +36,10 @@ _WHO: Final = frozenset(
 )  # fmt: skip
 # Names of fields that ask for people, in a request that asks nobody.
 _DEMANDS: Final = ("human_task", "requires_approval", "approval_required", "human", "humans", "hitl")
-_ASKING: Final = _WHO | {"approval", "signoff"}
+_ASKING: Final = _WHO | {"approval", "signoff", "human"}
+# Names of fields whose value says what kind of step it is.
+_KIND: Final = frozenset(("type", "kind", "step_type", "step_kind", "mode"))
+_OF_PEOPLE: Final = frozenset(("approval", "human", "signoff", "review"))
 # At most this many unknown fields are compared with the known ones, so that the cost stays linear.
 _COMPARED: Final = 20
 _ALIKE: Final = 0.85
@@ -44,15 +47,10 @@ _WORD_START: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def deciders(fields: Fields, known: Iterable[str]) -> tuple[str, ...]:
-    """The fields other than ``known`` that would narrow who decides, but have no effect where they were given."""
-    return _misspelt(fields, known, _NAMERS, (*_NAMERS, "on_behalf_of", "humans"), _WHO)
-
-
-def deciders_in_task(task: Fields, known: Iterable[str]) -> tuple[str, ...]:
-    """``deciders`` of a ``human_task`` or of a human step's settings: every unknown field there that names people
-    counts.
+    """The fields other than ``known`` that would narrow who decides, but have no effect where they were given: in a
+    ``human_task``, next to it, in a human step or around the steps. Every unknown field that names people counts.
     """
-    return _misspelt(task, known, _IN_TASK, _NAMERS, _WHO, by_value=True)
+    return _misspelt(fields, known, _IN_TASK, (*_NAMERS, "on_behalf_of", "humans"), _WHO, by_value=True)
 
 
 def deciders_in_human(human: Fields, known: Iterable[str]) -> tuple[str, ...]:
@@ -62,9 +60,12 @@ def deciders_in_human(human: Fields, known: Iterable[str]) -> tuple[str, ...]:
 
 def demands(fields: Fields, known: Iterable[str]) -> tuple[str, ...]:
     """The fields other than ``known`` that ask for people, in a plan that asks nobody."""
-    return _misspelt(
-        fields, known, _DEMANDS, ("human_task", "requires_approval", "approval_required"), _ASKING
+    known = frozenset(known)
+    kinds = tuple(
+        fields.at(name) for name in _given(fields, known) if _is_people_kind(name, fields.value[name])
     )
+    alike = ("human_task", "requires_approval", "approval_required")
+    return (*_misspelt(fields, known, _DEMANDS, alike, _ASKING), *kinds)
 
 
 def refuse_misspelt(fields: Fields, known: Iterable[str], names: Sequence[str]) -> None:
@@ -104,6 +105,12 @@ def _given(fields: Fields, known: Iterable[str]) -> list[str]:
 def _plain(name: str) -> str:
     """The name of a field in snake_case."""
     return _WORD_START.sub("_", name[:64].strip()).replace("-", "_").replace(" ", "_").lower()
+
+
+def _is_people_kind(name: str, value: object) -> bool:
+    """Whether a field says that its step is one for people: ``type: human_approval``."""
+    is_kind = isinstance(value, str) and _plain(name) in _KIND
+    return is_kind and not _OF_PEOPLE.isdisjoint(_plain(str(value)).split("_"))
 
 
 def _names_people(value: object) -> bool:

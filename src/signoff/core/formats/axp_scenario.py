@@ -17,7 +17,6 @@ from signoff.core.errors import Invalid
 from signoff.core.formats.axp_deciders import (
     deciders,
     deciders_in_human,
-    deciders_in_task,
     demands,
     refuse_misspelt,
 )
@@ -231,7 +230,7 @@ def _note_misplaced(top: Fields, workflow: Fields | None, bundle: _Bundle, *, as
         for human in bundle.cast.nameless:
             bundle.deciders.extend(deciders_in_human(human, HUMAN))
         inherited = bundle.intent.inner("human_task")
-        bundle.deciders.extend(deciders_in_task(inherited, ASK) if inherited else ())
+        bundle.deciders.extend(deciders(inherited, ASK) if inherited else ())
 
 
 def _check_routes(workflow: Fields | None, problems: Problems) -> None:
@@ -432,9 +431,9 @@ def _human_step(step: Fields, bundle: _Bundle, assigned: str, base: dict[str, An
     ask = own or inherited or _nothing(step, step.at("human_task"))
     if own and inherited:
         ask = _with_assignees(own, inherited, step.text("assigned_to", longest=agent_address.LONGEST))
-    bundle.deciders.extend((*deciders(step, _STEP), *deciders_in_task(ask, ASK)))
+    bundle.deciders.extend((*deciders(step, _STEP), *deciders(ask, ASK)))
     for settings in _settings(step):  # which are those of internal steps: nothing of them has an effect here
-        bundle.deciders.extend(deciders_in_task(settings, ()))
+        bundle.deciders.extend(deciders(settings, ()))
     levels = [step, bundle.parameters, bundle.intent]
     return HumanStep(**base, task=task_spec(ask, levels, base["deadline"], humans, assigned))
 

@@ -1,0 +1,45 @@
+"""A bundle's unknown fields: what names people next to a task, or asks for people in a plan without them, is refused."""
+
+from typing import Any
+
+import pytest
+
+from tests.web.web_env import PLAIN, WebEnv
+
+ANN = "ann@acme.example"
+
+
+def bundle(step: dict[str, Any], **more: Any) -> dict[str, Any]:
+    steps = [{"step_id": "a", **step}]
+    intent = {"type": PLAIN, "payload": {}}
+    return {"scenario_id": "s", "intent": intent, "workflow": {"steps": steps}, **more}
+
+
+@pytest.mark.parametrize("value", [ANN, [ANN], "role:approver"])
+@pytest.mark.parametrize("name", ["authorized_by", "sign_off", "decisionMakers", "gatekeepers", "owner"])
+async def test_a_field_beside_a_task_that_names_people(web: WebEnv, name: str, value: Any) -> None:
+    asking = {"requires_approval": True}
+    for body in (bundle({**asking, name: value}), bundle(asking, **{name: value})):
+        refused = await web.post("/v1/scenarios/apply", body)
+        assert (refused.status, refused.code) == (422, "unknown_field"), refused.text
+    direct = {"intent_type": PLAIN, "payload": {}, "human_task": {"title": "Sure?"}, name: value}
+    assert (await web.post("/v1/intents", direct)).status == 422
+
+
+async def test_a_policy_around_the_steps(web: WebEnv) -> None:
+    refused = await web.post("/v1/scenarios/apply", bundle({"requires_approval": True}, policy={"need": 2}))
+    assert (refused.status, refused.code) == (422, "unknown_field")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"needs_human": True}, {"human_in_the_loop": True}, {"type": "human_approval"}, {"kind": "approval"}],
+)
+async def test_a_step_that_is_meant_for_people_is_not_given_to_an_agent(
+    web: WebEnv, said: dict[str, Any]
+) -> None:
+    agents = [{"role": "c", "address": "validator"}]
+    refused = await web.post("/v1/scenarios/apply", bundle({"assigned_to": "c", **said}, agents=agents))
+    assert refused.status == 422, refused.text
+    plain = bundle({"assigned_to": "c", "type": "task", "needs_human": False}, agents=agents)
+    assert (await web.post("/v1/scenarios/apply", plain)).status == 200

@@ -1,4 +1,4 @@
-"""A bundle's unknown fields: what names people next to a task, or asks for people in a plan without them, is refused."""
+"""A bundle's unknown fields that name people next to a task, or that ask for people, are refused."""
 
 from typing import Any
 

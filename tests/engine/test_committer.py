@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from signoff.core.ids import new_intent_id
 from signoff.core.intent import commands as c
 from signoff.core.intent.model import Requester, Status
 from signoff.engine.clock import FixedClock
+from signoff.engine.commit import held_rows
 from signoff.engine.commit.batch import Batch
 from signoff.engine.commit.committer import Committer
 from signoff.engine.commit.jobs import ClaimJob, SubmitJob
@@ -351,29 +352,64 @@ async def postgres_works(postgres_url: str, clock: FixedClock) -> AsyncIterator[
         await env.store.close()
 
 
-async def test_a_row_that_somebody_else_holds_holds_up_only_who_wants_it(
+@asynccontextmanager
+async def holding(url: str, intent_id: str) -> AsyncIterator[asyncpg.Connection]:
+    """Another program's transaction that has locked an intent's row."""
+    other = await asyncpg.connect(url)
+    try:
+        await other.execute("begin")
+        await other.execute("select 1 from intents where id = $1 for update", intent_id)
+        yield other
+    finally:
+        await other.close()
+
+
+async def test_a_held_row_delays_only_the_jobs_that_need_it(
     postgres_works: EngineEnv, postgres_url: str
 ) -> None:
     env = postgres_works
     held, free = await env.submit(), await env.submit()
-    other = await asyncpg.connect(postgres_url)
-    try:
-        locked = other.transaction()
-        await locked.start()
-        await other.execute("select 1 from intents where id = $1 for update", held.id)
-        waiting = asyncio.create_task(env.do(held.id, c.Cancel(), SERVICE))
-        besides = [
-            asyncio.create_task(env.do(free.id, c.Cancel(), SERVICE)),
-            asyncio.create_task(env.submit()),
-        ]
-        while not env.committer.in_flight_for():
-            await asyncio.sleep(0)
-        await asyncio.gather(*besides)
-        with pytest.raises(Busy) as busy:
-            await waiting
-        assert busy.value.code == "row_locked"
-        await locked.rollback()
-    finally:
-        await other.close()
+    patches = [c.PatchControls(controls={f"n{n}": n}, expected=n) for n in range(3)]
+    async with holding(postgres_url, held.id) as other:
+        waiting = [asyncio.create_task(env.do(held.id, patches[0], SERVICE))]
+        await asyncio.gather(env.do(free.id, c.Cancel(), SERVICE), env.submit())
+        # What comes later for the same row waits behind it; what comes for others does not.
+        waiting += [asyncio.create_task(env.do(held.id, patch, SERVICE)) for patch in patches[1:]]
+        await asyncio.gather(*(env.submit() for _ in range(5)))
+        assert not [task for task in waiting if task.done()]
+        assert env.committer.queued == 3
+        await other.execute("rollback")
+        changes = await asyncio.gather(*waiting)
+    assert [change.after.generation for change in changes] == [1, 2, 3]
     await env.do(held.id, c.Cancel(), SERVICE)
-    assert env.committer.in_flight_for() == 0
+    assert (env.committer.queued, env.committer.in_flight_for()) == (0, 0)
+    assert await env.findings() == []
+
+
+async def test_a_job_whose_row_stays_held_is_refused_in_the_end(
+    postgres_works: EngineEnv, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = postgres_works
+    monkeypatch.setattr(held_rows, "PATIENCE", 0.1)
+    held = await env.submit()
+    async with holding(postgres_url, held.id):
+        with pytest.raises(Busy) as busy:
+            await env.do(held.id, c.Cancel(), SERVICE)
+    assert (busy.value.code, env.committer.queued) == ("row_locked", 0)
+    await env.do(held.id, c.Cancel(), SERVICE)
+
+
+async def test_at_the_end_jobs_on_held_rows_are_waited_for(
+    postgres_works: EngineEnv, postgres_url: str
+) -> None:
+    env = postgres_works
+    held = await env.submit()
+    async with holding(postgres_url, held.id) as other:
+        waiting = asyncio.create_task(env.do(held.id, c.Cancel(), SERVICE))
+        await env.submit()
+        draining = asyncio.create_task(env.committer.drain())
+        await turns()
+        assert not draining.done()
+        await other.execute("rollback")
+        await draining
+    assert (await waiting).after.status is Status.CANCELED

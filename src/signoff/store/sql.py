@@ -124,6 +124,10 @@ on conflict (workspace, actor, route, key) do update set
 # ---- reading and locking
 
 LOCK: Final = "select id, plan, state from intents where id in :ids order by id for update"
+HELD: Final = """
+with free as materialized (select id from intents where id in :ids order by id for update skip locked)
+select id from intents where id in :ids except select id from free
+"""
 LOCK_READY: Final = """
 select id, plan, state from intents
 where workspace = :workspace and agent = :agent and cursor is not null

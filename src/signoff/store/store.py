@@ -74,6 +74,10 @@ class Store(ABC):
         An exception of ``work`` is raised, and nothing is written. ``work`` may be called more than once.
         """
 
+    async def held(self, ids: Sequence[str]) -> set[str]:
+        """Those of these intents that another transaction holds at this moment; none where there is one writer."""
+        return set()
+
     @abstractmethod
     async def read(self, sql: str, **values: Any) -> list[Row]:
         """The rows of one statement; never waits for a writer."""

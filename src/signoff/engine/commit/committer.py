@@ -9,39 +9,20 @@ Consecutive jobs on one intent are folded: the row is written once, with all the
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from signoff.core.errors import Busy, Refused
 from signoff.engine.commit.batch import Batch, Route
+from signoff.engine.commit.held_rows import HeldRows
+from signoff.engine.commit.queued import Job, QueuedJob
 from signoff.store.store import Store
 from signoff.store.work import ClaimableRow, IdempotencyKey, Loaded, Locks, Writes
 
 log = logging.getLogger("signoff.committer")
 
 BATCH: Final = 256
-
-
-class Job(Protocol):
-    """One job within a batch: the locks it needs, and what it does with them (may run more than once)."""
-
-    def worker_key(self) -> int: ...
-    def ids(self) -> Sequence[str]: ...
-    def once(self) -> IdempotencyKey | None: ...
-    def ready(self) -> ClaimableRow | None: ...
-    def due(self) -> int: ...
-    def space(self) -> str: ...
-    def apply(self, batch: Batch) -> Any: ...
-
-
-class _Queued:
-    __slots__ = ("future", "job", "result")
-
-    def __init__(self, job: Job, future: "asyncio.Future[Any]") -> None:
-        self.job = job
-        self.future = future
-        self.result: Any = None
 
 
 class Committer:
@@ -62,9 +43,10 @@ class Committer:
         self._publish = publish
         self._limit = limit
         self._reply_life = reply_life
-        self._queues: list[deque[_Queued]] = [deque() for _ in range(workers)]
+        self._queues: list[deque[QueuedJob]] = [deque() for _ in range(workers)]
         self._news = [asyncio.Event() for _ in range(workers)]
         self.queued = 0
+        self._held = HeldRows(store, self._again)
         self._began: dict[int, float] = {}  # of each batch in flight
 
     def in_flight_for(self) -> float:
@@ -78,12 +60,23 @@ class Committer:
             raise Busy(
                 "queue_full", f"{self.queued} requests are waiting to be written; this one was not accepted."
             )
-        worker = job.worker_key() % len(self._queues)
-        queued = _Queued(job, asyncio.get_running_loop().create_future())
+        queued = QueuedJob(job, asyncio.get_running_loop().create_future())
+        worker = self._worker_of(queued)
         self.queued += 1
         self._queues[worker].append(queued)
         self._news[worker].set()
         return await queued.future
+
+    def _worker_of(self, queued: QueuedJob) -> int:
+        return queued.job.worker_key() % len(self._queues)
+
+    def _again(self, jobs: list[QueuedJob], failed: int) -> None:
+        """Jobs whose rows are free again go before those that came later."""
+        self.queued -= failed
+        for queued in reversed(jobs):
+            worker = self._worker_of(queued)
+            self._queues[worker].appendleft(queued)
+            self._news[worker].set()
 
     async def run(self, worker: int = 0) -> None:
         """Commit the batches of this worker until cancelled; a batch in flight is finished first."""
@@ -102,15 +95,17 @@ class Committer:
 
     async def drain(self) -> None:
         """Commit what is still queued (at shutdown)."""
-        for queue in self._queues:
-            while queue:
-                await self._settle(_take(queue))
+        while any(self._queues) or len(self._held):
+            for queue in self._queues:
+                while queue:
+                    await self._settle(_take(queue))
+            await self._held.drain()
 
     @property
     def workers(self) -> int:
         return len(self._queues)
 
-    async def _settle(self, jobs: list[_Queued]) -> None:
+    async def _settle(self, jobs: list[QueuedJob]) -> None:
         self._began[id(jobs)] = asyncio.get_running_loop().time()
         try:
             await self._commit(jobs)
@@ -118,33 +113,48 @@ class Committer:
             del self._began[id(jobs)]
             self.queued -= len(jobs)
 
-    async def _commit(self, jobs: list[_Queued]) -> None:
+    async def _commit(self, jobs: list[QueuedJob], sifted: bool = False) -> None:
+        if not sifted:
+            jobs = await self._sift(jobs)
+        if not jobs:
+            return
         try:
             batch = await self._transact(jobs)
         except Busy as busy:
-            # Only transactions that need this row have to wait.
-            if busy.code == "row_locked" and len(jobs) > 1:
-                half = len(jobs) // 2
-                await self._commit(jobs[:half])
-                await self._commit(jobs[half:])
+            if busy.code != "row_locked":
+                for queued in jobs:
+                    queued.fail(busy)
                 return
-            for queued in jobs:
-                _fail(queued, busy)
+            free = await self._sift(jobs, in_vain=True)
+            if len(free) < len(jobs):
+                await self._commit(free, sifted=True)
+            elif len(jobs) > 1:  # another row than an intent's, such as an agent's counter
+                await self._halves(jobs)
+            else:
+                jobs[0].fail(busy)
         except Exception as error:
             if len(jobs) == 1:
                 log.exception("a command could not be committed")
-                _fail(jobs[0], error)
+                jobs[0].fail(error)
                 return
-            half = len(jobs) // 2
-            await self._commit(jobs[:half])
-            await self._commit(jobs[half:])
+            await self._halves(jobs)
         else:
             self._tell(batch)
             for queued in jobs:
                 if isinstance(queued.result, Refused):
-                    _fail(queued, queued.result)
+                    queued.fail(queued.result)
                 elif not queued.future.done():
                     queued.future.set_result(queued.result)
+
+    async def _sift(self, jobs: list[QueuedJob], in_vain: bool = False) -> list[QueuedJob]:
+        free = await self._held.sift(jobs, in_vain)
+        self.queued += len(jobs) - len(free)  # they leave this batch, but not the committer
+        return free
+
+    async def _halves(self, jobs: list[QueuedJob]) -> None:
+        half = len(jobs) // 2
+        await self._commit(jobs[:half], sifted=True)
+        await self._commit(jobs[half:], sifted=True)
 
     def _tell(self, batch: Batch) -> None:
         try:
@@ -153,7 +163,7 @@ class Committer:
             # It is committed: its callers are answered, and the worker goes on even if publishing failed.
             log.exception("a commit could not be published")
 
-    async def _transact(self, jobs: list[_Queued]) -> Batch:
+    async def _transact(self, jobs: list[QueuedJob]) -> Batch:
         batches: list[Batch] = []
 
         def work(found: Loaded) -> Writes:
@@ -170,10 +180,10 @@ class Committer:
         return batches[-1]
 
 
-def _take(queue: deque[_Queued]) -> list[_Queued]:
+def _take(queue: deque[QueuedJob]) -> list[QueuedJob]:
     """The next batch: in order, at most BATCH jobs, at most one claiming scan (others wait for the next batch)."""
-    taken: list[_Queued] = []
-    later: list[_Queued] = []
+    taken: list[QueuedJob] = []
+    later: list[QueuedJob] = []
     scans = 0
     while queue and len(taken) < BATCH:
         queued = queue.popleft()
@@ -187,7 +197,7 @@ def _take(queue: deque[_Queued]) -> list[_Queued]:
     return taken
 
 
-def _want(jobs: list[_Queued]) -> Locks:
+def _want(jobs: list[QueuedJob]) -> Locks:
     ids: dict[str, None] = {}
     once: list[IdempotencyKey] = []
     ready: ClaimableRow | None = None
@@ -204,8 +214,3 @@ def _want(jobs: list[_Queued]) -> Locks:
         if space := job.space():
             spaces[space] = None
     return Locks(ids=tuple(ids), once=tuple(once), ready=ready, due=due, spaces=tuple(spaces))
-
-
-def _fail(queued: _Queued, error: BaseException) -> None:
-    if not queued.future.done():
-        queued.future.set_exception(error)

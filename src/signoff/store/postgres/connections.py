@@ -31,13 +31,18 @@ _LIBPQ_ONLY: Final = frozenset(
         """,
     )
 )
+# A server that hangs in the middle of a transaction, such as a paused machine, loses its row locks soon: the first
+# where PostgreSQL waits for its next statement, the second where it waits until a result is read.
+LIMITS: Final = {
+    "idle_in_transaction_session_timeout": "3000",
+    "tcp_user_timeout": "10000",
+    "lock_timeout": "1000",
+}
 _SETTINGS: Final = {
     "application_name": "signoff",
     "synchronous_commit": "on",
     "default_transaction_isolation": "read committed",
-    # A server that hangs in the middle of a transaction, such as a paused machine, loses its row locks.
-    "idle_in_transaction_session_timeout": "10000",
-    "lock_timeout": "2000",
+    **LIMITS,
     # All our statements use an index; a plan made while a table was empty must stay right.
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",

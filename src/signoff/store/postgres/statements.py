@@ -13,12 +13,16 @@ from msgspec.structs import asdict
 from signoff.store import sql
 from signoff.store.batch import WriteBatch
 from signoff.store.dialect import for_postgres, insert_rows, unnest
+from signoff.store.postgres.connections import LIMITS
 from signoff.store.rows import Row
 from signoff.store.work import Locks
 
 NOW: Final = "(extract(epoch from clock_timestamp()) * 1000000)::bigint"
 BEGIN: Final = "begin"
-BEGIN_POOLED: Final = "begin; set local synchronous_commit = on"
+# Behind a pooler a session's settings are not ours.
+BEGIN_POOLED: Final = "begin; set local synchronous_commit = on; " + "; ".join(
+    f"set local {name} = {value}" for name, value in LIMITS.items()
+)
 
 # ---- reading: rows (part, id, text, bytes, number), in the order of the parts
 

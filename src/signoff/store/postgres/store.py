@@ -61,6 +61,9 @@ class PostgresStore(Store):
     async def transact(self, want: Locks, work: Work) -> None:
         await _afresh(lambda: self._transact(want, work))
 
+    async def held(self, ids: Sequence[str]) -> set[str]:
+        return {row[0] for row in await self.read(sql.HELD, ids=list(ids))} if ids else set()
+
     async def read(self, sql: str, **values: Any) -> list[Row]:
         if self._pooled:
             return (await self.write((sql, values)))[0]
@@ -127,7 +130,7 @@ class PostgresStore(Store):
 
     async def _migrate(self, db: Any) -> None:
         # Two servers may start on one empty database: the second waits here for the first.
-        await db.execute("set local lock_timeout = 0")
+        await db.execute("set local lock_timeout = 0; set local idle_in_transaction_session_timeout = 0")
         await db.execute("lock table schema_version in access exclusive mode", timeout=MIGRATION_SECONDS)
         [[applied]] = await _rows(db, APPLIED, {})
         [[now]] = await _rows(db, f"select {own.NOW}", {})

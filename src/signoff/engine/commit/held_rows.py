@@ -1,0 +1,86 @@
+"""Jobs on intents that another transaction holds, perhaps that of a server that hangs: they wait here, apart from the
+batches, and delay nobody else.
+
+Once a batch has waited for a lock in vain, the batches after it are checked for held rows first, for a while.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from signoff.core.errors import Busy
+from signoff.engine.commit.queued import QueuedJob
+from signoff.store.store import Store
+
+# Longer than PostgreSQL leaves its locks to a server that hangs in a transaction (store/postgres/connections.py).
+PATIENCE: Final = 5.0
+_AGAIN: Final = 0.05
+
+
+class HeldRows:
+    """back: takes the jobs whose rows are free again, in the order in which they came, and how many were refused."""
+
+    def __init__(self, store: Store, back: Callable[[list[QueuedJob], int], None]) -> None:
+        self._store = store
+        self._back = back
+        self._waiting: list[tuple[float, QueuedJob]] = []  # until when, in the order in which they came
+        self._ids: set[str] = set()
+        self._suspicious_until = 0.0
+        self._watching: asyncio.Task[None] | None = None
+
+    def __len__(self) -> int:
+        """How many jobs wait."""
+        return len(self._waiting)
+
+    async def sift(self, jobs: list[QueuedJob], in_vain: bool = False) -> list[QueuedJob]:
+        """The jobs that can be committed now; the others wait here. ``in_vain``: these have just waited for a lock."""
+        now = asyncio.get_running_loop().time()
+        if in_vain:
+            self._suspicious_until = now + PATIENCE
+        if now >= self._suspicious_until and not self._waiting:
+            return jobs
+        wanted = {id for queued in jobs for id in queued.job.ids()}
+        try:
+            held = await self._store.held(sorted(wanted))
+        except Busy:  # the commit itself says what is wrong with the database
+            return jobs
+        self._ids |= (
+            held  # a job on a row for which another waits comes after it, even if the row is free by now
+        )
+        free: list[QueuedJob] = []
+        for queued in jobs:
+            if self._ids.isdisjoint(queued.job.ids()):
+                free.append(queued)
+            else:
+                self._waiting.append((now + PATIENCE, queued))
+        if self._waiting and (self._watching is None or self._watching.done()):
+            self._watching = asyncio.create_task(self._watch(), name="signoff-held-rows")
+        return free
+
+    async def drain(self) -> None:
+        """Wait until no job waits here any more."""
+        if self._watching is not None:
+            await asyncio.wait([self._watching])
+
+    async def _watch(self) -> None:
+        while self._waiting:
+            await asyncio.sleep(_AGAIN)
+            try:
+                held = await self._store.held(sorted(self._ids))
+            except Busy:
+                held = set(self._ids)
+            self._release(held)
+
+    def _release(self, held: set[str]) -> None:
+        now = asyncio.get_running_loop().time()
+        waiting, self._waiting = self._waiting, []
+        free: list[QueuedJob] = []
+        for until, queued in waiting:
+            if held.isdisjoint(queued.job.ids()):
+                free.append(queued)
+            elif now < until:
+                self._waiting.append((until, queued))
+            else:
+                queued.fail(Busy("row_locked", "Another server holds this intent."))
+        self._ids = {id for _, queued in self._waiting for id in queued.job.ids()}
+        self._back(free, len(waiting) - len(self._waiting) - len(free))

@@ -18,10 +18,9 @@ from signoff.core.ids import new_intent_id
 from signoff.core.intent import commands as c
 from signoff.core.intent.model import Requester, Status
 from signoff.engine.clock import FixedClock
-from signoff.engine.commit import held_rows
 from signoff.engine.commit.batch import Batch
 from signoff.engine.commit.committer import Committer
-from signoff.engine.commit.jobs import ClaimJob, SubmitJob
+from signoff.engine.commit.jobs import ClaimJob, CommandJob, SubmitJob
 from signoff.store.rows import plan_digest
 from signoff.store.sqlite.store import SqliteStore
 from signoff.store.store import Store
@@ -387,16 +386,19 @@ async def test_a_held_row_delays_only_the_jobs_that_need_it(
 
 
 async def test_a_job_whose_row_stays_held_is_refused_in_the_end(
-    postgres_works: EngineEnv, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    postgres_works: EngineEnv, postgres_url: str
 ) -> None:
     env = postgres_works
-    monkeypatch.setattr(held_rows, "PATIENCE", 0.1)
     held = await env.submit()
+    hasty = Committer(env.store, lambda notification: [], lambda batch: None, patience=0.1)
+    worker = asyncio.create_task(hasty.run())
+    cancel = CommandJob(SERVICE, held.id, c.Cancel(), None)
     async with holding(postgres_url, held.id):
         with pytest.raises(Busy) as busy:
-            await env.do(held.id, c.Cancel(), SERVICE)
-    assert (busy.value.code, env.committer.queued) == ("row_locked", 0)
-    await env.do(held.id, c.Cancel(), SERVICE)
+            await hasty.do(cancel)
+    assert (busy.value.code, hasty.queued) == ("row_locked", 0)
+    await hasty.do(cancel)
+    worker.cancel()
 
 
 async def test_at_the_end_jobs_on_held_rows_are_waited_for(

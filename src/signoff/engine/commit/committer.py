@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from signoff.core.errors import Busy, Refused
 from signoff.engine.commit.batch import Batch, Route
-from signoff.engine.commit.held_rows import HeldRows
+from signoff.engine.commit.held_rows import PATIENCE, HeldRows
 from signoff.engine.commit.queued import Job, QueuedJob
 from signoff.store.store import Store
 from signoff.store.work import ClaimableRow, IdempotencyKey, Loaded, Locks, Writes
@@ -37,6 +37,7 @@ class Committer:
         workers: int = 1,
         limit: int = 4096,
         reply_life: timedelta = timedelta(hours=48),
+        patience: float = PATIENCE,
     ) -> None:
         self._store = store
         self._route = route
@@ -46,7 +47,7 @@ class Committer:
         self._queues: list[deque[QueuedJob]] = [deque() for _ in range(workers)]
         self._news = [asyncio.Event() for _ in range(workers)]
         self.queued = 0
-        self._held = HeldRows(store, self._again)
+        self._held = HeldRows(store, self._again, patience)
         self._began: dict[int, float] = {}  # of each batch in flight
 
     def in_flight_for(self) -> float:

@@ -18,11 +18,17 @@ _AGAIN: Final = 0.05
 
 
 class HeldRows:
-    """back: takes the jobs whose rows are free again, in the order in which they came, and how many were refused."""
+    """back: takes the jobs whose rows are free again, in the order in which they came, and how many were refused.
 
-    def __init__(self, store: Store, back: Callable[[list[QueuedJob], int], None]) -> None:
+    patience: seconds that a job waits.
+    """
+
+    def __init__(
+        self, store: Store, back: Callable[[list[QueuedJob], int], None], patience: float = PATIENCE
+    ) -> None:
         self._store = store
         self._back = back
+        self._patience = patience
         self._waiting: list[tuple[float, QueuedJob]] = []  # until when, in the order in which they came
         self._ids: set[str] = set()
         self._suspicious_until = 0.0
@@ -36,7 +42,7 @@ class HeldRows:
         """The jobs that can be committed now; the others wait here. ``in_vain``: these have just waited for a lock."""
         now = asyncio.get_running_loop().time()
         if in_vain:
-            self._suspicious_until = now + PATIENCE
+            self._suspicious_until = now + self._patience
         if now >= self._suspicious_until and not self._waiting:
             return jobs
         wanted = {id for queued in jobs for id in queued.job.ids()}
@@ -52,7 +58,7 @@ class HeldRows:
             if self._ids.isdisjoint(queued.job.ids()):
                 free.append(queued)
             else:
-                self._waiting.append((now + PATIENCE, queued))
+                self._waiting.append((now + self._patience, queued))
         if self._waiting and (self._watching is None or self._watching.done()):
             self._watching = asyncio.create_task(self._watch(), name="signoff-held-rows")
         return free

@@ -126,11 +126,11 @@ async def test_what_queues_up_behind_a_commit_goes_into_the_next_one(sqlite: Eng
     assert sqlite.committer.queued == 0
 
 
-async def test_a_batch_has_at_most_256_jobs_in_order(env: EngineEnv) -> None:
-    looks = [Look() for _ in range(600)]
-    assert await together(env, looks) == ["seen"] * 600
+async def test_a_batch_has_at_most_64_jobs_in_order(env: EngineEnv) -> None:
+    looks = [Look() for _ in range(150)]
+    assert await together(env, looks) == ["seen"] * 150
     batches = [id(look.batch) for look in looks]
-    assert [batches.count(batch) for batch in dict.fromkeys(batches)] == [256, 256, 88]
+    assert [batches.count(batch) for batch in dict.fromkeys(batches)] == [64, 64, 22]
 
 
 async def test_two_claims_never_share_a_batch_nor_a_delivery(env: EngineEnv) -> None:

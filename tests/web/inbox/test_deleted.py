@@ -21,7 +21,7 @@ async def decided_and_deleted(web: WebEnv) -> tuple[str, str]:
     answer = await web.answer(task_id, "approved", "otto", digest=shown["digest"], revision=2)
     assert answer.status == 200, answer.text
     later = web.clock.now() + timedelta(days=1)
-    assert (await web.env.store.intents.forget_payloads(None, later, 100))[0] == 1
+    assert (await web.env.store.intents.forget_payloads(None, later, 100, 100))[0] == 1
     web.env.recent.clear()
     return intent_id, task_id
 

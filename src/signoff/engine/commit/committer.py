@@ -22,7 +22,8 @@ from signoff.store.work import ClaimableRow, IdempotencyKey, Loaded, Locks, Writ
 
 log = logging.getLogger("signoff.committer")
 
-BATCH: Final = 256
+# No more, so that preparing a batch does not hold the event loop for longer than a few milliseconds.
+BATCH: Final = 64
 
 
 class Committer:

@@ -7,6 +7,7 @@ has to wait longer because of the wrong time.
 """
 
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -19,6 +20,7 @@ from signoff.store.tables.sweeps import RetentionRun
 log = logging.getLogger("signoff.sweeper")
 
 _AT_ONCE: Final = 1000
+_SLICE: Final = 50  # rows of one transaction: other writers wait for it
 _PAUSE: Final = 60.0
 _NOTED: Final = timedelta(minutes=5)
 _TOLERANCE: Final = timedelta(minutes=1)  # between two clocks that both run correctly
@@ -54,22 +56,26 @@ class RetentionLoop:
         if owed > _NONE:
             await self._note(now, owed)
             return _PAUSE
-        gone = await self._store.forget_replies(_AT_ONCE)
-        gone = max(gone, await self._store.sessions.forget(now, _AT_ONCE))
+        store = self._store
+        gone = await _in_slices(store.forget_replies)
+        gone = max(gone, await _in_slices(lambda limit: store.sessions.forget(now, limit)))
         intents = payloads = 0
         if self._retention is not None:
-            intents = await self._store.intents.forget(now - self._retention, _AT_ONCE)
+            before = now - self._retention
+            intents = await _in_slices(lambda limit: store.intents.forget(before, limit))
         if self._payloads is not None:
             payloads, self._payloads_since = await self._forget_payloads(now - self._payloads)
         if intents or payloads:
             self._recent.clear()
             log.info("retention: deleted %d final intents and the payloads of %d", intents, payloads)
         await self._note(now, _NONE, intents, payloads)
-        gone = max(gone, intents, await self._store.intents.forget_plans(_AT_ONCE))
+        gone = max(gone, intents, await _in_slices(store.intents.forget_plans))
         return 0.1 if gone >= _AT_ONCE or self._payloads_since else _PAUSE
 
     async def _forget_payloads(self, before: datetime) -> tuple[int, datetime | None]:
-        count, came = await self._store.intents.forget_payloads(self._payloads_since, before, _AT_ONCE)
+        count, came = await self._store.intents.forget_payloads(
+            self._payloads_since, before, _AT_ONCE, _SLICE
+        )
         return count, came
 
     # -- how far the clock can be trusted
@@ -104,3 +110,14 @@ class RetentionLoop:
         if owed or at or self._noted is None or abs(now - self._noted) >= _NOTED:
             await self._store.sweeps.note(RetentionRun(now, owed, intents, payloads, at))
             self._noted = now
+
+
+async def _in_slices(forget: Callable[[int], Awaitable[int]]) -> int:
+    """Delete up to ``_AT_ONCE`` rows in small transactions; how many."""
+    total = 0
+    while total < _AT_ONCE:
+        gone = await forget(_SLICE)
+        total += gone
+        if gone < _SLICE:
+            break
+    return total

@@ -14,7 +14,8 @@ from signoff.store.store import Store
 
 log = logging.getLogger("signoff.timekeeper")
 
-_LIMIT: Final = 200
+# No more in one turn of the event loop: many reminders may be due at the same time.
+_LIMIT: Final = 50
 _LONGEST: Final = timedelta(seconds=0.5)
 
 

@@ -139,19 +139,22 @@ class Intents:
         return len(deleted)
 
     async def forget_payloads(
-        self, since: datetime | None, final_before: datetime, limit: int
+        self, since: datetime | None, final_before: datetime, limit: int, at_once: int
     ) -> tuple[int, datetime | None]:
         """Delete the payloads, submitted and revised, of up to ``limit`` intents that became final at or after
         ``since`` and before ``final_before``; returns how many, and where it stopped (None: at the end). Their
-        histories, which contain the payloads' digests, stay complete.
+        histories, which contain the payloads' digests, stay complete. ``at_once``: of how many in one transaction.
         """
         values = {"since": micros(since) if since else 0, "before": micros(final_before), "limit": limit}
         rows = await self._db.read(sql.PAYLOADS, **values)
         if not rows:
             return 0, None
-        ids = {"ids": [row[0] for row in rows]}
-        gone, *_ = await self._db.write(*((statement, ids) for statement in sql.FORGET_PAYLOADS))
-        return len(gone), from_micros(rows[-1][1]) if len(rows) == limit else None
+        count = 0
+        for start in range(0, len(rows), at_once):
+            ids = {"ids": [row[0] for row in rows[start : start + at_once]]}
+            gone, *_ = await self._db.write(*((statement, ids) for statement in sql.FORGET_PAYLOADS))
+            count += len(gone)
+        return count, from_micros(rows[-1][1]) if len(rows) == limit else None
 
     async def forget_plans(self, limit: int) -> int:
         """Delete up to ``limit`` plans that nothing refers to; returns how many were checked."""

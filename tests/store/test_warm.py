@@ -30,6 +30,26 @@ async def test_no_request_waits_for_a_connection_or_its_types(postgres_url: str,
     await store.close()
 
 
+async def test_connections_that_are_lost_are_replaced_before_a_request_needs_them(
+    postgres_url: str, clock: FixedClock
+) -> None:
+    store = open_store(postgres_url, wall=clock.wall)
+    assert isinstance(store, PostgresStore)
+    await store.open()
+    await store.warm()
+    lost = list(store._connections._idle)
+    for one in lost:
+        one.terminate()
+    await store.read("select 1")  # it finds them closed, and needs a new one itself
+    refilling = store._connections._refilling
+    assert refilling is not None
+    await refilling
+    found = set(store._connections._open)
+    assert len(found) == len(store._connections._idle) == CONNECTIONS
+    assert found.isdisjoint(lost)
+    await store.close()
+
+
 async def test_where_nothing_can_be_connected_nothing_is_raised(clock: FixedClock) -> None:
     store = open_store("postgresql://nobody@127.0.0.1:1/nowhere", wall=clock.wall)
     await store.warm()

@@ -9,7 +9,7 @@ import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlunsplit
 
@@ -114,6 +114,8 @@ class Connections:
         self._idle: list[Any] = []
         self._open: set[Any] = set()
         self._closed = False
+        self._learn: Callable[[Any], Awaitable[Any]] | None = None
+        self._refilling: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[Any]:
@@ -131,6 +133,9 @@ class Connections:
 
     async def close(self) -> None:
         self._closed = True
+        if self._refilling is not None:
+            self._refilling.cancel()
+            await asyncio.wait([self._refilling])
         idle, self._idle = self._idle, []
         for db in idle:
             await close(db)
@@ -142,8 +147,11 @@ class Connections:
             db = self._idle.pop()
             if not db.is_closed():
                 return db
-            self._open.discard(db)
-        return await self._connect()
+            self._drop(db)
+        try:
+            return await self._connect()
+        finally:
+            self._refill_later()
 
     async def _connect(self) -> Any:
         db = await self.address.connect()
@@ -152,17 +160,38 @@ class Connections:
 
     async def fill(self, prepare: Callable[[Any], Awaitable[Any]]) -> None:
         """Open as many connections as there may be, one after the other, and prepare each; prepare those that are idle
-        already too. Raises Busy if that is not possible now; then they are opened when they are needed.
+        already too. From then on those that are lost are replaced in the background. Raises Busy if a connection is
+        not possible now.
         """
+        self._learn = prepare
         for db in tuple(self._idle):
             async with self._room:
                 if db in self._idle:
                     self._idle.remove(db)
                     await self._prepare(db, prepare)
+        await self._open_missing(prepare)
+
+    async def _open_missing(self, prepare: Callable[[Any], Awaitable[Any]]) -> None:
         while len(self._open) < self._size and not self._closed:
             async with self._room:
                 if len(self._open) < self._size:  # others may have connected while this waited
                     await self._prepare(await self._connect(), prepare)
+
+    def _refill_later(self) -> None:
+        """Replace what was lost before a request needs it. Where that fails, the next request that connects tries it
+        again.
+        """
+        if self._learn is None or self._closed or (self._refilling and not self._refilling.done()):
+            return
+        self._refilling = asyncio.create_task(self._refill(self._learn), name="signoff-connections")
+
+    async def _refill(self, prepare: Callable[[Any], Awaitable[Any]]) -> None:
+        with suppress(Busy):
+            await self._open_missing(prepare)
+
+    def _drop(self, db: Any) -> None:
+        self._open.discard(db)
+        self._refill_later()
 
     async def _prepare(self, db: Any, prepare: Callable[[Any], Awaitable[Any]]) -> None:
         try:
@@ -176,11 +205,10 @@ class Connections:
 
     def _give_back(self, db: Any) -> None:
         if db.is_closed():
-            self._open.discard(db)
-            return
-        if self._closed or db.is_in_transaction():
+            self._drop(db)
+        elif self._closed or db.is_in_transaction():
             db.terminate()
-            self._open.discard(db)
+            self._drop(db)
         else:
             self._idle.append(db)
 

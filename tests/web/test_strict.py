@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signoff.core.errors import Malformed
-from signoff.core.text.json_text import flaw, too_deep
+from signoff.core.text.json_text import flaw, outside_strings, too_deep
 from signoff.web.http import json_intake
 
 SAFE = st.integers(-(2**53) + 1, 2**53 - 1)
@@ -193,3 +193,35 @@ def test_the_digest_is_of_the_canonical_bytes() -> None:
     assert json_intake.digest(json_intake.canonical(*one[:1], plain=one.plain)) == json_intake.digest(
         json_intake.canonical(two.value, plain=two.plain)
     )
+
+
+@pytest.mark.parametrize(
+    ("raw", "twice"),
+    [
+        (rb'{"a\u003a":1,"b":"\u003A:"}', False),
+        (rb'{"\\u003a":1,"\\\u003a":2,"\"\u003a":3}', False),
+        (rb'{"a":1,"\u0061":2,"c":"\u003a"}', True),
+        (rb'{"\u003a":1,":":2,"c":"\\u003a"}', True),
+        (rb'{"c":"\\\\u003a","d":1,"d":2}', True),
+    ],
+)
+def test_an_escaped_colon_neither_hides_a_member_nor_looks_like_one(raw: bytes, twice: bool) -> None:
+    if twice:
+        with pytest.raises(Malformed) as refusal:
+            json_intake.parse(raw)
+        assert refusal.value.code == "duplicate_key"
+    else:
+        assert json_intake.parse(raw).value == json.loads(raw)
+
+
+@given(
+    st.recursive(SAFE, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4))
+)
+def test_members_are_sorted_as_the_library_sorts_them_at_every_level(value: Any) -> None:
+    parsed = json_intake.parse(json.dumps(value, ensure_ascii=False).encode())
+    assert json_intake.canonical(parsed.value, plain=parsed.plain) == rfc8785.dumps(value)
+
+
+@given(st.lists(st.sampled_from(['"', "\\", ":", "[", "{", "u003a", "1"]), max_size=12).map("".join))
+def test_what_is_outside_of_strings_is_what_a_reader_finds_there(text: str) -> None:
+    assert outside_strings(json.dumps({text: [1, text]}).encode()) == b"{: [1, ]}"

@@ -9,18 +9,16 @@ import hashlib
 import json
 import math
 import re
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple
 
 import msgspec
-import rfc8785
 
 from signoff.core.errors import Malformed
-from signoff.core.text.json_text import MAX_DEPTH, DuplicateKeyError, flaw, too_deep, unique
+from signoff.core.text.json_text import MAX_DEPTH, DuplicateKeyError, outside_strings, too_deep, unique
 
 _SORTED: Final = msgspec.json.Encoder(order="sorted")
 _PLAIN: Final = msgspec.json.Encoder()
 # Sixteen digits in a row could be an integer beyond the limit; fewer cannot.
-_DIGITS_AS_ZERO: Final = bytes.maketrans(b"0123456789", b"0" * 10)
 _SIXTEEN_DIGITS: Final = b"0" * 16
 # A character beyond the basic plane, in UTF-8 or as escaped surrogates: RFC 8785 sorts by UTF-16 units.
 _ASTRAL: Final = re.compile(rb"[\xf0-\xff]|\\u[dD][89abAB]")
@@ -31,38 +29,26 @@ _ESCAPE: Final = re.compile(
 )
 
 
+_NESTED: Final = (dict, list)
 _ASTRAL_BYTE: Final = re.compile(rb"[\xf0-\xf4]")
 _ABOVE_SURROGATES: Final = re.compile(rb"[\xee\xef]")
-_TEXT: Final = re.compile(rb'("(?:[^"\\]++|\\.)*+")')
 _POINT_ZERO: Final = (b".0,", b".0]", b".0}")
-# Where the encoder writes a float differently from ECMAScript: with an exponent, from 1e16 on and below 1e-5.
-_WRITTEN: Final = (
-    (re.compile(rb"\.0(?![0-9e])"), b""),
-    (re.compile(rb"-(?=0(?![0-9.]))"), b""),
-    (re.compile(rb"e(?=2[1-9]|[3-9][0-9]|[0-9]{3})"), b"e+"),
-)
-_NO_EXPONENT: Final = re.compile(rb"e(?:1[6-9]|20|-6)(?![0-9])")
+# Where ECMAScript writes a number without an exponent, and the encoder with one.
 _WITHIN_RANGE: Final = re.compile(
-    rb"(?P<whole>[0-9])(?:\.(?P<fraction>[0-9]++))?e(?P<exponent>1[6-9]|20|-6)(?![0-9])"
+    rb"(?P<whole>[0-9])(?:\.(?P<fraction>[0-9]++))?e(?:\+(?P<exponent>1[6-9]|20)|-6)(?![0-9])"
 )
+_MARKS: Final = (b"e+16", b"e+17", b"e+18", b"e+19", b"e+20", b"e-6")
+# An integer of sixteen digits or more: not a fraction, not an exponent.
+_LONG_INTEGER: Final = re.compile(rb"(?<![0-9.eE+\-])-?([0-9]{16,}+)(?![.eE])")
+_LARGEST_INTEGER: Final = b"9007199254740991"
+_ESCAPED_COLONS: Final = (b"\\u003a", b"\\u003A")
 
 
 class Parsed(NamedTuple):
-    """A strict JSON value. ``plain``: no float, no astral character, so the fast encoder is canonical."""
+    """A strict JSON value. ``plain``: certainly no float, no astral character, so the fast encoder is canonical."""
 
     value: Any
     plain: bool
-
-
-class _FloatSeenError(Exception):
-    """A float literal: the fast path does not apply."""
-
-
-def _float_seen(_literal: str) -> NoReturn:
-    raise _FloatSeenError
-
-
-_NO_FLOATS: Final = msgspec.json.Decoder(float_hook=_float_seen)
 
 
 def _finite(literal: str) -> float:
@@ -80,36 +66,42 @@ _PLAIN_FLOATS: Final = msgspec.json.Decoder()
 # With each digit replaced by 0 and each E by e, a substring search shows which kinds of numbers a text may contain.
 _SHAPE: Final = bytes.maketrans(b"123456789E", b"000000000e")
 _EXPONENT: Final = b"0e"
+_FLOAT: Final = (b"0.", _EXPONENT)
+# msgspec reads an exponent of one digit, and a number with fewer than eighteen, at once.
+_SLOW: Final = (b"e00", b"e+00", b"e-00", b"0" * 18)
 _HUGE: Final = (b"e000", b"e+000", b"0" * 200)
-_LONG: Final = b"0" * 18  # digits in a row; msgspec reads a number with fewer at once
 
 
 def parse(raw: bytes) -> Parsed:
     """The JSON value of ``raw``; raises Malformed with what is wrong with it. Linear for any input."""
     if too_deep(raw):
         raise _too_deep()
+    shape = raw.translate(_SHAPE)
     try:
-        try:
-            value, floats = _NO_FLOATS.decode(raw), False
-        except _FloatSeenError:
-            value, floats = _with_floats(raw), True
+        value = _decoder(shape).decode(raw)
     except UnicodeDecodeError:
         raise Malformed("invalid_utf8", "The body is not UTF-8.", hint="Send JSON as UTF-8.") from None
     except msgspec.MsgspecError as problem:
         raise _not_json(raw, str(problem)) from None
-    # Everything else was refused before.
-    if _SIXTEEN_DIGITS in raw.translate(_DIGITS_AS_ZERO) and flaw(value):
-        raise _integer_out_of_range()
     if _maybe_duplicates(raw, value):
         _check_duplicates(raw)
+    if _SIXTEEN_DIGITS in shape and _integer_too_large(raw):
+        raise _integer_out_of_range()
+    floats = any(mark in shape for mark in _FLOAT)
     return Parsed(value, not floats and ((raw.isascii() and b"\\u" not in raw) or not _ASTRAL.search(raw)))
 
 
-def _with_floats(raw: bytes) -> Any:
-    shape = raw.translate(_SHAPE)
-    if any(one in shape for one in _HUGE):
-        return _ANY.decode(raw)
-    return (_ANY_FINITE if _EXPONENT in shape or _LONG in shape else _PLAIN_FLOATS).decode(raw)
+def _decoder(shape: bytes) -> "msgspec.json.Decoder[Any]":
+    if any(mark in shape for mark in _HUGE):
+        return _ANY
+    return _ANY_FINITE if any(mark in shape for mark in _SLOW) else _PLAIN_FLOATS
+
+
+def _integer_too_large(raw: bytes) -> bool:
+    for digits in _LONG_INTEGER.findall(outside_strings(raw)):
+        if len(digits) > len(_LARGEST_INTEGER) or digits > _LARGEST_INTEGER:
+            return True
+    return False
 
 
 def parse_object(raw: bytes) -> Parsed:
@@ -125,36 +117,61 @@ def canonical(value: Any, *, plain: bool = False) -> bytes:
     encoded = _SORTED.encode(value)
     if plain:
         return encoded
-    if not (_ASTRAL_BYTE.search(encoded) and _ABOVE_SURROGATES.search(encoded)):
-        return _as_ecmascript(encoded)
-    try:  # RFC 8785 sorts by UTF-16 units, which put these in another order
-        return rfc8785.dumps(value)
-    except rfc8785.CanonicalizationError as problem:
-        raise Malformed("not_canonical", f"The value has no canonical form: {problem}.") from None
+    if not encoded.isascii() and _ASTRAL_BYTE.search(encoded) and _ABOVE_SURROGATES.search(encoded):
+        encoded = _PLAIN.encode(_sorted_by_utf16([value])[0])
+    return _as_ecmascript(encoded)
+
+
+def _sorted_by_utf16(value: Any) -> Any:
+    """The value with its members in the order of RFC 8785: characters beyond the basic plane precede its last ones."""
+    if type(value) is list:
+        return [_sorted_by_utf16(item) if item and type(item) in _NESTED else item for item in value]
+    keys = sorted(value, key=_utf16) if len(value) > 1 else value
+    items = ((key, value[key]) for key in keys)
+    return {key: _sorted_by_utf16(item) if item and type(item) in _NESTED else item for key, item in items}
+
+
+def _utf16(key: str) -> bytes:
+    return key.encode("utf-16-be")
 
 
 def _as_ecmascript(encoded: bytes) -> bytes:
     """What the encoder wrote, with each number as ECMAScript writes it (ECMA-262, Number::toString): the digits are the
-    same, but 1.0 is 1 there, and 1e21 is 1e+21.
+    same, but 1.0 is 1 there, and 1e21 is 1e+21. By replacement of bytes, which no pattern matches as fast.
     """
-    quick = not (encoded.endswith(b".0") or any(end in encoded for end in _POINT_ZERO))
-    if quick and _EXPONENT not in encoded.translate(_SHAPE):
+    exponents = _EXPONENT in encoded.translate(_SHAPE)
+    if not (exponents or encoded.endswith(b".0") or any(end in encoded for end in _POINT_ZERO)):
         return encoded
-    texts = _TEXT.split(encoded)  # what is between strings, and strings, in turn
-    numbers = b"\0".join(texts[::2])
-    for pattern, written in _WRITTEN:
-        numbers = pattern.sub(written, numbers)
-    if _NO_EXPONENT.search(numbers):
-        numbers = _WITHIN_RANGE.sub(_without_exponent, numbers)
-    texts[::2] = numbers.split(b"\0")
-    return b"".join(texts)
+    escapes = b"\\" in encoded
+    if escapes:  # no control character is in encoded text
+        encoded = encoded.replace(b"\\\\", b"\1").replace(b'\\"', b"\2")
+    texts = encoded.split(b'"')  # what is between strings, and strings, in turn
+    texts[::2] = _numbers(b"\0".join(texts[::2]), exponents=exponents).split(b"\0")
+    encoded = b'"'.join(texts)
+    return encoded.replace(b"\2", b'\\"').replace(b"\1", b"\\\\") if escapes else encoded
+
+
+def _numbers(text: bytes, *, exponents: bool) -> bytes:
+    """Text without strings: a number in it is followed by one of three characters, or by nothing."""
+    if exponents:  # true and false have an e too
+        text = text.replace(b"e", b"e+").replace(b"ue+", b"ue").replace(b"se+", b"se").replace(b"e+-", b"e-")
+        if any(mark in text for mark in _MARKS):
+            text = _WITHIN_RANGE.sub(_without_exponent, text)
+    text = text.removesuffix(b".0")
+    for end in _POINT_ZERO:
+        text = text.replace(end, end[2:])
+    if text == b"-0":
+        return b"0"
+    for end in (b",", b"]", b"}"):
+        text = text.replace(b"-0" + end, b"0" + end)
+    return text
 
 
 def _without_exponent(found: re.Match[bytes]) -> bytes:
-    whole, fraction = found["whole"], found["fraction"] or b""
-    if found["exponent"][:1] == b"-":
+    whole, fraction, exponent = found.groups(b"")
+    if not exponent:
         return b"0.00000" + whole + fraction
-    return whole + fraction.ljust(int(found["exponent"]), b"0")
+    return whole + fraction.ljust(int(exponent), b"0")
 
 
 def digest(canonical_bytes: bytes) -> str:
@@ -194,10 +211,14 @@ def _not_json(raw: bytes, problem: str) -> Malformed:
 
 
 def _maybe_duplicates(raw: bytes, value: Any) -> bool:
-    """False only if no member was dropped: each member, and each colon in a string, is one colon in ``raw``, and the
-    encoder writes one for each that was kept. An escaped colon could hide one, so escapes count as possible duplicates.
+    """False only if no member was dropped: each member, and each colon in a string, is one colon in ``raw``, escaped or
+    not, and the encoder writes one for each that was kept.
     """
-    return b"\\u" in raw or raw.count(b":") != _PLAIN.encode(value).count(b":")
+    colons = raw.count(b":")
+    if b"\\u003" in raw:
+        escapes = raw.replace(b"\\\\", b"")  # an escaped backslash begins no escape
+        colons += sum(map(escapes.count, _ESCAPED_COLONS))
+    return colons != _PLAIN.encode(value).count(b":")
 
 
 def _check_duplicates(raw: bytes) -> None:

@@ -66,9 +66,9 @@ _PLAIN_FLOATS: Final = msgspec.json.Decoder()
 # With each digit replaced by 0 and each E by e, a substring search shows which kinds of numbers a text may contain.
 _SHAPE: Final = bytes.maketrans(b"123456789E", b"000000000e")
 _EXPONENT: Final = b"0e"
-_FLOAT: Final = (b"0.", _EXPONENT)
+_LONG: Final = b"0" * 18
 # msgspec reads an exponent of one digit, and a number with fewer than eighteen, at once.
-_SLOW: Final = (b"e00", b"e+00", b"e-00", b"0" * 18)
+_SLOW: Final = (b"e00", b"e+00", b"e-00", _LONG)
 _HUGE: Final = (b"e000", b"e+000", b"0" * 200)
 
 
@@ -87,11 +87,13 @@ def parse(raw: bytes) -> Parsed:
         _check_duplicates(raw)
     if _SIXTEEN_DIGITS in shape and _integer_too_large(raw):
         raise _integer_out_of_range()
-    floats = any(mark in shape for mark in _FLOAT)
+    floats = b"0." in shape or _EXPONENT in shape
     return Parsed(value, not floats and ((raw.isascii() and b"\\u" not in raw) or not _ASTRAL.search(raw)))
 
 
 def _decoder(shape: bytes) -> "msgspec.json.Decoder[Any]":
+    if _EXPONENT not in shape and _LONG not in shape:
+        return _PLAIN_FLOATS
     if any(mark in shape for mark in _HUGE):
         return _ANY
     return _ANY_FINITE if any(mark in shape for mark in _SLOW) else _PLAIN_FLOATS

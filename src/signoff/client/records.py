@@ -33,7 +33,8 @@ class _RecordMeta(msgspec.StructMeta, ABCMeta):
 
     def __new__(mcs, name: str, bases: tuple[type, ...], space: dict[str, Any], **options: Any) -> Any:
         bases = tuple(_with_defaults(base) if _is_struct(base) else base for base in bases)
-        return super().__new__(mcs, name, bases, space, **options)
+        # A record has a dict, to which its user may attach anything, itself too: unlike the server's, it is tracked.
+        return super().__new__(mcs, name, bases, space, **{"gc": True, **options})
 
 
 class Record(msgspec.Struct, Mapping[str, Any], metaclass=_RecordMeta, kw_only=True, eq=False, dict=True):

@@ -34,8 +34,8 @@ class Strict(Struct, forbid_unknown_fields=True, kw_only=True):
     """Base of the bodies of our own endpoints: an unknown member is refused by name."""
 
 
-class Ok(Struct, kw_only=True):
-    """Base of every response."""
+class Ok(Struct, gc=False, kw_only=True):
+    """Base of every response. What a response holds comes from rows and JSON, so no cycle can be among it."""
 
     ok: bool = True
 
@@ -50,7 +50,7 @@ class PageAnswer(Ok, kw_only=True):
     next_cursor: Text = ABSENT
 
 
-class ActorOut(Struct, kw_only=True):
+class ActorOut(Struct, gc=False, kw_only=True):
     """An actor, with a display name."""
 
     kind: str

@@ -47,7 +47,7 @@ class ReportRequest(Strict, kw_only=True):
     error: AgentError | None = None
 
 
-class ShownDelivery(Struct, kw_only=True):
+class ShownDelivery(Struct, gc=False, kw_only=True):
     """A delivery that an agent may claim. The payload is fetched with GET /v1/intents/{intent_id}."""
 
     intent_id: str

@@ -139,7 +139,7 @@ class RevisionsAnswer(Ok, kw_only=True):
     revisions: list[PayloadOut]
 
 
-class PendingWith(Struct, kw_only=True):
+class PendingWith(Struct, gc=False, kw_only=True):
     """Who has to act: an agent, people, or the runtime itself."""
 
     type: str
@@ -147,7 +147,7 @@ class PendingWith(Struct, kw_only=True):
     name: str
 
 
-class OutcomeOut(Struct, kw_only=True):
+class OutcomeOut(Struct, gc=False, kw_only=True):
     """One outcome of a task: its name; means: approve, reject or changes; label: of its button."""
 
     name: str
@@ -155,7 +155,7 @@ class OutcomeOut(Struct, kw_only=True):
     label: str
 
 
-class HumanTask(Struct, kw_only=True):
+class HumanTask(Struct, gc=False, kw_only=True):
     """A task in AXP's terms."""
 
     title: str
@@ -170,7 +170,7 @@ class HumanTask(Struct, kw_only=True):
     task_id: Text = ABSENT
 
 
-class Problem(Struct, kw_only=True):
+class Problem(Struct, gc=False, kw_only=True):
     """Why it failed."""
 
     code: str
@@ -178,7 +178,7 @@ class Problem(Struct, kw_only=True):
     retryable: bool = False
 
 
-class StepState(Struct, kw_only=True):
+class StepState(Struct, gc=False, kw_only=True):
     """One step of the plan and its state: pending, open, done."""
 
     step_id: str
@@ -187,7 +187,7 @@ class StepState(Struct, kw_only=True):
     agent: Text = ABSENT
 
 
-class ControlPolicy(Struct, kw_only=True):
+class ControlPolicy(Struct, gc=False, kw_only=True):
     """AXP's three free maps, as patched."""
 
     grants: dict[str, Any]
@@ -195,7 +195,7 @@ class ControlPolicy(Struct, kw_only=True):
     envelope: dict[str, Any]
 
 
-class IntentOut(Struct, kw_only=True):
+class IntentOut(Struct, gc=False, kw_only=True):
     """An intent. Members that do not apply are left out."""
 
     intent_id: str
@@ -271,7 +271,7 @@ class IntentsAnswer(PageAnswer, kw_only=True):
     intents: list[IntentOut]
 
 
-class EventOut(Struct, kw_only=True):
+class EventOut(Struct, gc=False, kw_only=True):
     """One event of an intent's life."""
 
     intent_id: str
@@ -297,7 +297,7 @@ class EventsAnswer(Ok, kw_only=True):
     events: list[EventOut]
 
 
-class Completion(Struct, kw_only=True):
+class Completion(Struct, gc=False, kw_only=True):
     """Where the result of an intent was sent."""
 
     delivered: bool

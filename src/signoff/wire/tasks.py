@@ -182,7 +182,7 @@ class UnderstaffedTasksAnswer(Ok, kw_only=True):
     complete: bool
 
 
-class NextStep(Struct, kw_only=True):
+class NextStep(Struct, gc=False, kw_only=True):
     """A step that an answer may lead to. after: those of yes, no, changes and silence that lead to it; off_main_path:
     it runs only if an earlier step does not succeed; agent: who runs it; input: what that agent gets in addition to the
     payload; to, message: who is notified of what.
@@ -198,7 +198,7 @@ class NextStep(Struct, kw_only=True):
     message: Text = ABSENT
 
 
-class VoteOut(Struct, kw_only=True):
+class VoteOut(Struct, gc=False, kw_only=True):
     """One person's answer; ``on_behalf_of_person``: whose vote it was, if another person's."""
 
     person: str
@@ -210,7 +210,7 @@ class VoteOut(Struct, kw_only=True):
     via: str
 
 
-class SnoozeOut(Struct, kw_only=True):
+class SnoozeOut(Struct, gc=False, kw_only=True):
     """Who has snoozed the task, and until when."""
 
     person: str
@@ -218,7 +218,7 @@ class SnoozeOut(Struct, kw_only=True):
     until: datetime
 
 
-class CommentOut(Struct, kw_only=True):
+class CommentOut(Struct, gc=False, kw_only=True):
     """A question or comment: its author, a person or the requester."""
 
     actor: str
@@ -249,7 +249,7 @@ class RevisionOut(Struct, kw_only=True):
     changed: tuple[ValueOut, ...]
 
 
-class TaskOut(Struct, kw_only=True):
+class TaskOut(Struct, gc=False, kw_only=True):
     """A human step opened for people. ``stage``, ``revision`` and ``digest`` name exactly what is decided.
 
     result_revisions: the revision of the request that each previous result belongs to; a result of another revision
@@ -324,7 +324,7 @@ class TaskChangedAnswer(Ok, kw_only=True):
     intent: IntentOut
 
 
-class MyTask(Struct, kw_only=True):
+class MyTask(Struct, gc=False, kw_only=True):
     """A task as AXP lists it."""
 
     intent_id: str

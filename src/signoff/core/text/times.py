@@ -8,7 +8,7 @@ from signoff.core.text.durations import format_duration
 
 def utc_text(at: datetime) -> str:
     """``2026-03-02 09:00 UTC``."""
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return f"{at.astimezone(UTC).isoformat(' ', 'minutes')[:16]} UTC"
 
 
 def local_time_text(at: datetime, zone: str) -> str:

@@ -3,14 +3,13 @@ to process every fact from the first on; sequence numbers are doubled, because A
 and only even numbers serve both (docs/axp.md).
 """
 
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from signoff.core.ids import step_run_id
 from signoff.core.intent import events as e
 from signoff.core.intent.advance import Change
-from signoff.core.intent.model import FINAL, Failure, Intent, Status, Waiting
+from signoff.core.intent.model import FINAL, Intent, Status, Waiting
 from signoff.core.intent.result import result_of
 from signoff.core.intent.states import EFFECTS, Effect, effect_of
 from signoff.core.plan.plan import HumanStep
@@ -186,10 +185,29 @@ def last_event_of(change: Change) -> EventOut | None:
     return trail.show(change.facts[-1].fact, result=False)
 
 
-@lru_cache(maxsize=64)
-def _told(kind: type[e.Event]) -> tuple[str, ...]:
-    """Those of ``_TOLD`` that events of this kind have."""
-    return tuple(name for name in _TOLD if name in kind.__struct_fields__)
+def _failure(event: e.Failed | e.Reported) -> dict[str, Any]:
+    fault = event.fault
+    if fault is None:
+        return {}
+    said = mask_text(fault.message)
+    return {"error": {"code": fault.code, "message": said, "retryable": fault.retryable}, "reason": said}
+
+
+# What AXP's clients look for in ``details``, by the type of the event.
+_EXTRA: Final[dict[type[e.Event], Callable[[Any, Intent], dict[str, Any]]]] = {
+    e.Completed: lambda event, intent: {
+        "result": event.result if event.result is not None else result_of(intent)
+    },
+    e.Failed: lambda event, _: _failure(event),
+    e.Reported: lambda event, _: _failure(event) or {"result": event.result},
+    e.Escalated: lambda event, _: {"escalated_to": ", ".join(event.to)},
+    e.AttemptFailed: lambda event, _: {"delivery_attempt": str(event.attempt)},
+    e.Offered: lambda event, _: {"delivery_attempt": str(event.attempt)},
+    e.Decided: lambda event, _: {"outcome": event.outcome},
+    e.Answered: lambda event, _: {"outcome": event.outcome},
+    e.ControlsPatched: lambda event, _: {"policy_generation": event.generation},
+}
+_TOLD_OF: Final = {kind: tuple(name for name in _TOLD if name in kind.__struct_fields__) for kind in EFFECTS}
 
 
 def details(fact: e.Fact, intent: Intent) -> dict[str, Any]:
@@ -197,26 +215,14 @@ def details(fact: e.Fact, intent: Intent) -> dict[str, Any]:
     comment.
     """
     event = fact.event
-    told: dict[str, Any] = {
-        name: value for name in _told(type(event)) if (value := getattr(event, name)) not in (None, "")
-    }
-    match event:
-        case e.Completed():
-            told["result"] = event.result if event.result is not None else result_of(intent)
-        case e.Failed(fault=fault) | e.Reported(fault=Failure() as fault):
-            said = mask_text(fault.message)
-            told["error"] = {"code": fault.code, "message": said, "retryable": fault.retryable}
-            told["reason"] = said
-        case e.Escalated():
-            told["escalated_to"] = ", ".join(event.to)
-        case e.AttemptFailed() | e.Offered():
-            told["delivery_attempt"] = str(event.attempt)
-        case e.Reported():
-            told["result"] = event.result
-        case e.Decided() | e.Answered():
-            told["outcome"] = event.outcome
-        case e.ControlsPatched():
-            told["policy_generation"] = event.generation
+    kind = type(event)
+    told: dict[str, Any] = {}
+    for name in _TOLD_OF[kind]:
+        value = getattr(event, name)
+        if value is not None and value != "":
+            told[name] = value
+    if (extra := _EXTRA.get(kind)) is not None:
+        told.update(extra(event, intent))
     if fact.note is not None:
         told["comment"] = fact.note.comment
     return told

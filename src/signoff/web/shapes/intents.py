@@ -1,6 +1,6 @@
 """An intent on the wire: the whole, or one step of it as that step's agent sees it (docs/axp.md)."""
 
-from typing import Any
+from typing import Any, Final
 
 from signoff.core.ids import step_run_id
 from signoff.core.intent.assurance import revisions_of
@@ -26,6 +26,7 @@ from signoff.wire.intents import (
 )
 
 CORE = "agent://agent_core"
+_MEANT_BY: Final = {meaning: word for word, meaning in MEANS.items()}
 
 
 def intent_out(intent: Intent, payload: bytes) -> IntentOut:
@@ -157,10 +158,11 @@ def human_task(spec: TaskSpec, task_id: str = "") -> HumanTask:
 
 def outcomes(spec: TaskSpec, agreed: str = "") -> tuple[OutcomeOut, ...]:
     """The outcomes that can be given; ``agreed``: the one that the stage before has chosen."""
-    words = {meaning: word for word, meaning in MEANS.items()}
     return tuple(
-        OutcomeOut(name=word, means=words[spec.meaning(word)], label=label(spec, word))
-        for word in spec.open_to(agreed)
+        [
+            OutcomeOut(name=word, means=_MEANT_BY[spec.meaning(word)], label=label(spec, word))
+            for word in spec.open_to(agreed)
+        ]
     )
 
 

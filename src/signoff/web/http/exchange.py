@@ -56,6 +56,21 @@ class Exchange(RequestResponseCycle):
                 self.task = None
             self.on_response = _nothing
 
+    async def receive(self) -> Any:
+        """Without waiting if the whole body is there."""
+        if (
+            self.more_body
+            or self.disconnected
+            or self.response_complete
+            or self.waiting_for_100_continue
+            or not self.message_event.is_set()
+        ):
+            return await super().receive()
+        self.flow.resume_reading()
+        self.message_event.clear()
+        body, self.body = bytes(self.body), bytearray()
+        return {"type": "http.request", "body": body, "more_body": False}
+
     async def send(self, message: Any) -> None:
         if message["type"] != RESPONSE:
             await super().send(message)

@@ -12,10 +12,11 @@ class WriteBatching:
     side reads nothing for ``seconds``, the connection is dropped: unsent data uses memory.
     """
 
-    __slots__ = ("_given", "_loop", "_said", "_seconds", "_taken", "_timer", "_transport")
+    __slots__ = ("_given", "_loop", "_said", "_seconds", "_taken", "_timer", "_transport", "is_closing")
 
     def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop, seconds: float = 0.0) -> None:
         self._transport = transport
+        self.is_closing = transport.is_closing  # asked several times for each request
         self._loop = loop
         self._seconds = seconds
         self._said: list[bytes] = []
@@ -32,7 +33,7 @@ class WriteBatching:
         if self._said:
             self._said.append(data)
             self._flush()
-        elif not self._transport.is_closing():
+        elif not self.is_closing():
             self.owing()  # of earlier writes
             self._given += len(data)
             self._transport.write(data)
@@ -70,7 +71,7 @@ class WriteBatching:
 
     def _flush(self) -> None:
         said, self._said = self._said, []
-        if said and not self._transport.is_closing():
+        if said and not self.is_closing():
             data = b"".join(said)
             self.owing()  # of earlier writes
             self._given += len(data)

@@ -2,10 +2,14 @@
 too.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
+from signoff.store.database import Statement
 from signoff.store.opening import open_store
+from signoff.store.rows import Row
 from signoff.store.store import Store
+from signoff.store.tables.intents import Intents
 from signoff.store.work import Locks
 from tests.conftest import FixedClock
 from tests.store.samples import AGENT, WS, leased, leave, move, ready, submit
@@ -55,3 +59,38 @@ async def test_another_server_and_a_restarted_one_know_it_too(own_url: str, cloc
     await second.open()
     assert await second.intents.unread(WS, AGENT, 2, SETTLED) == [one.id]
     await second.close()
+
+
+class Counted:
+    """A database that counts the statements that are written through it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.plans = store.plans
+        self.written = 0
+
+    async def read(self, sql: str, **values: Any) -> list[Row]:
+        return await self._store.read(sql, **values)
+
+    async def write(self, *statements: Statement) -> list[list[Row]]:
+        self.written += len(statements)
+        return await self._store.write(*statements)
+
+    async def now(self) -> datetime:
+        return await self._store.now()
+
+
+async def test_whatever_was_sent_at_once_is_recorded_in_one_statement(
+    store: Store, clock: FixedClock
+) -> None:
+    one, two, three = await submit(store, ready(), ready(), ready())
+    await store.transact(Locks(ids=(two.id,)), leave(move(leased(two))))  # taken before it is recorded
+    counted = Counted(store)
+    rows = Intents(counted)
+    await rows.show(WS, AGENT, [(three.id, 6), (two.id, 4), (one.id, 2)])
+    assert counted.written == 1
+    await rows.show(WS, AGENT, [])
+    assert counted.written == 1
+    clock.move(SETTLED)
+    assert await rows.unread(WS, AGENT, 6, SETTLED) == [one.id, three.id]
+    assert await store.read("select count(*) from unread") == [(2,)]

@@ -216,9 +216,11 @@ update intents set cursor = (
 
 # ---- deliveries sent on an agent's stream and not read yet
 
+# No two deliveries of an agent have the same cursor, and one that has moved on since it was sent has another now.
 PUT_SHOWN: Final = """
 insert into unread (workspace, agent, intent_id, cursor, shown_at)
-values (:workspace, :agent, :intent_id, :cursor, :shown_at)
+select workspace, agent, id, cursor, :shown_at from intents
+where id in :ids and workspace = :workspace and agent = :agent and cursor in :cursors order by id
 on conflict (workspace, agent, intent_id) do update set cursor = excluded.cursor, shown_at = excluded.shown_at
 """
 # ``up``: whether it is still the delivery that was sent, and claimable.

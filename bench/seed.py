@@ -14,7 +14,7 @@ from bench.place import Place
 from signoff.core.ids import new_intent_id
 
 _BATCH: Final = 10_000
-_TABLES: Final = {"intents": "id", "submissions": "intent_id", "events": "intent_id"}
+_TABLES: Final = {"intents": "id", "submissions": "intent_id", "events": "intent_id", "worklist": "intent_id"}
 Rows = dict[str, tuple[list[str], list[Sequence[Any]]]]
 
 

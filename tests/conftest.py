@@ -64,6 +64,7 @@ TABLES = [
     "cursors",
     "events",
     "submissions",
+    "worklist",
     "intents",
     "plans",
 ]

@@ -11,10 +11,12 @@ from msgspec.structs import replace
 from signoff.core.directory.actors import Actor, system
 from signoff.core.errors import Refused
 from signoff.core.intent import commands as c
+from signoff.core.intent.answering_rights import waits_for
 from signoff.core.intent.events import AttemptFailed, Offered, TaskOpened
 from signoff.core.intent.evolve import fold
 from signoff.core.intent.hash_chain import unseal, verify
 from signoff.core.intent.model import Delivery, Failure, Task
+from signoff.core.intent.worklist import keys_of, mine, section
 from signoff.core.plan.plan import DelayStep, NotifyStep, Plan
 from signoff.core.plan.task_types import TaskSpec, TaskType
 from tests.builders import (
@@ -136,6 +138,16 @@ class Life(RuleBasedStateMachine):
             return
         change = self.story.tick(timedelta(seconds=seconds))
         assert change.wake_at is None or change.wake_at > self.story.now, "a wake-up stayed in the past"
+
+    @invariant()
+    def whoever_a_task_waits_for_finds_it(self) -> None:
+        task = self.story.intent.open if self.story else None
+        if self.story is None or not isinstance(task, Task):
+            return
+        intent = self.story.intent
+        for actor in ACTORS:
+            if waits_for(actor, intent, task):
+                assert not keys_of(intent).isdisjoint(mine(actor).keys[section(task, actor.id)])
 
     @invariant()
     def final_is_final(self) -> None:

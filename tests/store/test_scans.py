@@ -32,9 +32,11 @@ VALUES = {
     "limit": 10,
     "now": 1,
     "before": "x",
-    "party": "p",
     "owner": "o",
     "correlation": "c",
+    "party": "p",
+    "parties": ["p"],
+    "rank": 1,
 }
 
 
@@ -55,7 +57,10 @@ async def fresh(own_url: str, clock: FixedClock) -> AsyncIterator[Store]:
         (sql.LOCK_DUE, "intents_due"),
         (sql.NEXT_WAKE, "intents_due"),
         (sql.DELIVERIES, "intents_ready"),
-        (sql.OPEN_TASKS, "intents_tasks"),
+        (sql.OPEN_TASKS, "worklist_pkey"),
+        (sql.BY_AGE.format(party="party"), "worklist_pkey"),
+        (sql.BY_RANK.format(party="party"), "worklist_ranked"),
+        (sql.WHOLE_WORKLIST, "worklist_pkey"),
         (_LISTED, "intents_listed"),
         (_OLDEST, "intents_listed"),
         (_CORRELATED, "intents_correlated"),
@@ -74,12 +79,16 @@ async def fresh(own_url: str, clock: FixedClock) -> AsyncIterator[Store]:
 )
 async def test_a_scan_is_answered_from_its_index(fresh: Store, statement: str, index: str) -> None:
     values = {**VALUES, "id": "x", "until": 2}
-    if statement in (sql.OPEN_TASKS, _OLDEST):
+    if statement not in (sql.DELIVERIES, sql.HISTORY):
         values["after"] = ""
     if statement == sql.FORGETTABLE:
         values["before"] = 1
     plan = await _plan(fresh, statement, values)
-    primary = {"intents_pkey": "sqlite_autoindex_intents_1", "events_pkey": "sqlite_autoindex_events_1"}
+    primary = {
+        "intents_pkey": "sqlite_autoindex_intents_1",
+        "events_pkey": "sqlite_autoindex_events_1",
+        "worklist_pkey": "USING PRIMARY KEY",
+    }
     wanted = primary.get(index, index) if isinstance(fresh, SqliteStore) else index
     assert wanted in plan, plan
     assert "SCAN intents\n" not in plan

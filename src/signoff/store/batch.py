@@ -5,6 +5,7 @@ commit. A reader of "cursor > the last one I saw" can never skip a late commit.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
 from operator import itemgetter
 
@@ -23,6 +24,7 @@ from signoff.store.rows import (
     outgoing_row,
     ready_agent,
     reply_row,
+    worklist_rows,
 )
 from signoff.store.work import Changed, Loaded, NewIntent, Writes
 
@@ -43,6 +45,8 @@ class WriteBatch(Struct):
     resubmissions: list[Row] = field(default_factory=list)
     events: list[Row] = field(default_factory=list)
     replies: list[Row] = field(default_factory=list)
+    closed: list[Row] = field(default_factory=list)
+    worklist: list[Row] = field(default_factory=list)
     outbox: list[Row] = field(default_factory=list)
     learnt: dict[str, Plan] = field(default_factory=dict)
 
@@ -67,8 +71,12 @@ def cursor_demand(writes: Writes) -> list[Row]:
     return [(*key, grows) for key, grows in sorted(counts.items())]
 
 
-def build(writes: Writes, plans: Plans, starts: dict[Agent, int], now: datetime) -> WriteBatch:
-    """All rows of ``writes``; the first fresh delivery of an agent gets ``starts[agent] + 2``, and so on."""
+def build(
+    writes: Writes, before: Mapping[str, Intent], plans: Plans, starts: dict[Agent, int], now: datetime
+) -> WriteBatch:
+    """All rows of ``writes``, which change the intents ``before``; the first fresh delivery of an agent gets
+    ``starts[agent] + 2``, and so on.
+    """
     batch = WriteBatch()
     for new in writes.new:
         intent = new.intent
@@ -76,10 +84,14 @@ def build(writes: Writes, plans: Plans, starts: dict[Agent, int], now: datetime)
             batch.learnt[intent.plan_digest] = intent.plan
             batch.plans.append((intent.plan_digest, encode_plan(intent.plan)))
         batch.intents.append(intent_row(intent, new.wake_at, _cursor(new, intent, starts)))
+        batch.worklist += worklist_rows(None, intent)[1]
         batch.submissions.append((intent.id, shard(intent.id), new.payload))
     for changed in writes.changed:
         intent = changed.intent
         batch.changes.append(changed_row(intent, changed.wake_at, _cursor(changed, intent, starts)))
+        closed, opened = worklist_rows(before[intent.id], intent)
+        batch.closed += closed
+        batch.worklist += opened
     batch.revisions = [(r.intent, r.revision, shard(r.intent), r.before) for r in writes.revisions]
     batch.resubmissions = [(r.intent, r.payload) for r in writes.revisions]
     batch.events = [fact_row(sealed) for sealed in writes.facts]

@@ -1,7 +1,7 @@
 """Rows rebuilt from their events by this release's rules, in the migration that changed them.
 
-``REFOLDED`` names the migrations after which the rows of open intents are rebuilt. A final row needs no further
-decisions, so it stays as it was written.
+``REFOLDED`` names the migrations after which the rows of open intents are rebuilt, ``LISTED`` those after which the
+index of open tasks is filled. A final row needs no further decisions, so it stays as it was written.
 """
 
 from collections.abc import Sequence
@@ -12,14 +12,19 @@ from msgspec.structs import replace
 from signoff.core.intent.evolve import fold
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.plan.plan import Plan
-from signoff.store.rows import Row, intent_of, state_of
+from signoff.store.rows import Row, intent_of, readable, state_of, worklist_rows
 
 REFOLDED: Final = frozenset({"setbacks"})
+LISTED: Final = frozenset({"worklist"})
 PAGE: Final = 200
 
 OPEN: Final = """
 select id, plan, state from intents
 where status not in ('COMPLETED', 'FAILED', 'CANCELED', 'TIMED_OUT') and id > :after order by id limit :limit
+"""
+WAITING: Final = """
+select id, plan, state from intents
+where waiting = 'WAITING_FOR_HUMAN' and id > :after order by id limit :limit
 """
 EVENTS: Final = "select body, private from events where intent_id = :id order by seq"
 SAVE: Final = "update intents set state = :state where id = :id"
@@ -37,3 +42,13 @@ def rebuilt(row: Row, events: Sequence[Row], plans: dict[str, Plan]) -> bytes | 
     if (now.setback, now.wanted) == (intent.setback, intent.wanted):
         return None
     return state_of(replace(intent, setback=now.setback, wanted=now.wanted))
+
+
+def entries(rows: Sequence[Row], plans: dict[str, Plan]) -> list[Row]:
+    """The rows of ``sql.WORKLIST`` of these intents; none of those that cannot be read, which ``doctor`` reports."""
+    return [
+        entry
+        for row in rows
+        if readable(row, plans)
+        for entry in worklist_rows(None, intent_of(row, plans))[1]
+    ]

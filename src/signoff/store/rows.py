@@ -14,7 +14,9 @@ import msgspec
 
 from signoff.core.ids import shard
 from signoff.core.intent.hash_chain import Sealed
-from signoff.core.intent.model import Delivery, DeliveryState, Intent
+from signoff.core.intent.model import Delivery, DeliveryState, Intent, Task
+from signoff.core.intent.wake import ends_at
+from signoff.core.intent.worklist import keys_of
 from signoff.core.plan.plan import NO_PLAN, Plan
 from signoff.store.work import EventRow, NewStoredReply, OutboxRow, Stored
 
@@ -170,6 +172,40 @@ def intent_row(intent: Intent, wake_at: datetime | None, cursor: int | None) -> 
         micros(intent.created_at),
         intent.plan_digest,
         intent.correlation_id or None,
+    )
+
+
+_NEVER: Final = 253402214400000000
+
+
+def rank_of(intent: Intent) -> int:
+    """Where lists show the intent's open task: by its deadline, and after those by the time at which it opened."""
+    task = intent.open
+    if not isinstance(task, Task):
+        return 0
+    due = ends_at(intent, task)
+    return _NEVER + micros(task.opened_at) if due is None else micros(due)
+
+
+def _sides(intent: Intent) -> tuple[Any, ...]:
+    """What keys and rank of an open task depend on, besides the task itself, and what may change."""
+    return intent.editors, intent.deadline_at
+
+
+def worklist_rows(before: Intent | None, after: Intent) -> tuple[list[Row], list[Row]]:
+    """The rows of ``sql.CLOSED`` and ``sql.WORKLIST``: what a change removes from the index of open tasks, and adds."""
+    old = before.open if before is not None else None
+    if not (isinstance(old, Task) or isinstance(after.open, Task)):
+        return [], []
+    if before is not None and after.open is old and _sides(after) == _sides(before):
+        return [], []
+    gone = keys_of(before) if before is not None else frozenset[str]()
+    keys, rank = keys_of(after), rank_of(after)
+    at = shard(after.id)
+    fresh = keys if before is None or rank != rank_of(before) else keys - gone
+    return (
+        [(at, after.workspace, key, after.id) for key in sorted(gone - keys)],
+        [(at, after.workspace, key, after.id, rank) for key in sorted(fresh)],
     )
 
 

@@ -91,12 +91,19 @@ OUTBOX: Final = Table(
         "dead": "smallint",
     },
 )
+# The open tasks by the keys of ``core.intent.worklist``. rank: in which order a person's list shows them.
+WORKLIST: Final = Table(
+    "worklist",
+    {"shard": "smallint", "workspace": "text", "party": "text", "intent_id": "text", "rank": "bigint"},
+)
+CLOSED: Final = Table("worklist", dict(list(WORKLIST.columns.items())[:4]))
 
 # A plan that is referenced again must not be deleted. The row is locked even if nothing changes, so a deletion comes
 # either before this, and the plan is written again, or after it, and sees the reference.
 KEEP_PLAN: Final = """
 on conflict (digest) do update set forget_at = null where plans.forget_at is not null
 """
+RANKED: Final = "on conflict (workspace, party, intent_id, shard) do update set rank = excluded.rank"
 NEXT_CURSORS: Final = """
 on conflict (workspace, agent) do update set seq = cursors.seq + excluded.seq returning workspace, agent, seq
 """
@@ -151,13 +158,35 @@ _STORED: Final = (
     "select i.id, i.plan, i.state, s.payload from intents i join submissions s on s.intent_id = i.id"
 )
 STORED_ONE: Final = f"{_STORED} where i.id = :id"
-OPEN_TASKS_OF: Final = f"""
-{_STORED} where i.workspace = :workspace and i.requester = :requester and i.waiting = 'WAITING_FOR_HUMAN'
-    and i.id > :after order by i.id limit :limit
+OPEN_TASKS: Final = """
+select i.id, i.plan, i.state, s.payload from worklist w
+join intents i on i.id = w.intent_id join submissions s on s.intent_id = w.intent_id
+where w.workspace = :workspace and w.party = :party and w.intent_id > :after order by w.intent_id limit :limit
 """
-OPEN_TASKS: Final = f"""
-{_STORED} where i.workspace = :workspace and i.waiting = 'WAITING_FOR_HUMAN' and i.id > :after
-order by i.id limit :limit
+STORED_SOME: Final = f"{_STORED} where i.id in :ids"
+STORED_BARE: Final = "select id, plan, state, null as payload from intents where id in :ids"
+# One part for each key, each answered from the index and stopped at the limit: see ``Intents.found_under``.
+BY_RANK: Final = """
+select * from (
+    select rank, intent_id from worklist
+    where workspace = :workspace and party = :{party} and (rank, intent_id) > (:rank, :after)
+    order by rank, intent_id limit :limit
+) {party}
+"""
+BY_AGE: Final = """
+select * from (
+    select 0 as rank, intent_id from worklist
+    where workspace = :workspace and party = :{party} and intent_id > :after
+    order by intent_id limit :limit
+) {party}
+"""
+LISTED_UNDER: Final = """
+select party, rank from worklist where workspace = :workspace and party in :parties and intent_id = :id
+"""
+WHOLE_WORKLIST: Final = """
+select workspace, party, intent_id from worklist
+where (workspace, party, intent_id) > (:workspace, :party, :after)
+order by workspace, party, intent_id limit :limit
 """
 DELIVERIES: Final = """
 select i.id, i.plan, i.state, s.payload, i.cursor from intents i join submissions s on s.intent_id = i.id

@@ -224,7 +224,7 @@ async def test_an_id_that_is_none_is_a_page_that_says_so(web: WebEnv) -> None:
         "/intents/x",
         "/audit/x",
         "/tasks/00000000-0000-7000-8000-000000000000",
-        "/?page=x",
+        "/?after=x",
         "/?view=done&before=x",
         "/intents?before=x",
     ):

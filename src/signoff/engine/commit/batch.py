@@ -66,7 +66,7 @@ class Batch:
         self.found = found
         self._route = route
         self._reply_life = reply_life
-        self._intents = found.intents
+        self._intents = dict(found.intents)  # the store compares what it writes with what it found
         self._new: dict[str, NewIntent] = {}
         self._changed: dict[str, Changed] = {}
         self._writes = Writes(new=[], changed=[], facts=[], outbox=[], replies=[])

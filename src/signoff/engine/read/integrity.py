@@ -1,9 +1,10 @@
 """The integrity check of the database. Every intent's history is verified, folded, and compared with its row: the state
-and every column, above all those that select it when it is due. Payload and plan must be the submitted ones.
+and every column, above all those that select it when it is due, and its entries in the index of open tasks. Payload and
+plan must be the submitted ones.
 """
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -14,16 +15,25 @@ from signoff.core.intent.evolve import fold
 from signoff.core.intent.hash_chain import unseal, verify
 from signoff.core.intent.model import Delivery, Intent, Task
 from signoff.core.intent.wake import wake_at
+from signoff.core.intent.worklist import keys_of
 from signoff.core.plan.task_types import Meaning
 from signoff.engine.off_loop import Aside
 from signoff.store import sql
-from signoff.store.rows import UNREADABLE, Row, intent_row, plan_digest
+from signoff.store.rows import UNREADABLE, Row, intent_row, plan_digest, rank_of
 from signoff.store.store import Store
 from signoff.store.work import EventRow, Stored
 
 _PAGE: Final = 500
 _COLUMNS: Final = tuple(sql.INTENTS.columns)
 _CURSOR: Final = _COLUMNS.index("cursor")
+
+
+class _Everything:
+    def __contains__(self, item: object) -> bool:
+        return True
+
+
+_ANY: Final = _Everything()
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -48,6 +58,35 @@ async def check_integrity(store: Store) -> AsyncIterator[Finding]:
             if finding is not None:
                 yield finding
         after = ids[-1]
+    async for finding in check_worklist(store):
+        yield finding
+
+
+async def check_worklist(store: Store) -> AsyncIterator[Finding]:
+    """Entries of the index of open tasks that no open task has. Missing ones are found with their intent."""
+    after = ("", "", "")
+    while entries := await store.intents.whole_worklist(after, _PAGE):
+        wrong = await _stray(store, entries)
+        if wrong:  # what changed meanwhile is read again
+            still = {*await store.intents.whole_worklist(after, _PAGE)}
+            wrong = await _stray(store, [entry for entry in wrong if entry in still])
+        for _, _, id in wrong:
+            yield Finding(id, 0, "the index of open tasks lists it where its events do not put it")
+        after = entries[-1]
+
+
+async def _stray(store: Store, entries: Sequence[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    keys = {id: await _listed(store, id) for id in {id for _, _, id in entries}}
+    return [entry for entry in entries if (entry[0], entry[1]) not in keys[entry[2]]]
+
+
+async def _listed(store: Store, id: str) -> Container[tuple[str, str]]:
+    """(workspace, key) of an intent's open task; of one that cannot be read, which is found with its intent, any."""
+    try:
+        stored = await store.intents.get(id)
+    except UNREADABLE:
+        return _ANY
+    return {(stored.intent.workspace, key) for key in keys_of(stored.intent)} if stored else ()
 
 
 async def examine_one(store: Store, intent_id: str, aside: Aside | None = None) -> Finding | None:
@@ -76,7 +115,14 @@ async def _examine(store: Store, intent_id: str, row: Row | None, aside: Aside |
     def judged() -> Finding | None:
         return _judged(stored, row, rows, old)
 
-    return await aside.run(f"history {intent_id}", judged) if aside is not None else judged()
+    found = await aside.run(f"history {intent_id}", judged) if aside is not None else judged()
+    if found is None and await store.intents.listed_under(stored.intent) != _entries(stored.intent):
+        return Finding(intent_id, 0, "the index of open tasks does not list it as its events say")
+    return found
+
+
+def _entries(intent: Intent) -> dict[str, int]:
+    return dict.fromkeys(keys_of(intent), rank_of(intent))
 
 
 def _judged(stored: Stored, row: Row, rows: Sequence[EventRow], old: Mapping[int, bytes]) -> Finding | None:

@@ -6,7 +6,7 @@ Unknown and forbidden look the same: NotFound.
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -19,6 +19,7 @@ from signoff.core.intent.authorization import can_see, require_delivery_access
 from signoff.core.intent.events import Fact, TaskOpened
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Delivery, Intent, Task
+from signoff.core.intent.worklist import EARLY, EVERYBODY, LATE, Search, mine, requested_by, section
 from signoff.engine.commit.recent import RecentCommits
 from signoff.engine.off_loop import Aside
 from signoff.engine.read.delivery_status import ChannelState, channel_states, messages_of
@@ -68,6 +69,24 @@ class Walked(msgspec.Struct, frozen=True):
 
     found: list[Stored]
     last: str
+
+
+class Place(NamedTuple):
+    """After which task a page of a person's list goes on: its section, its rank, and its intent."""
+
+    section: int
+    rank: int
+    id: str
+
+
+START: Final = Place(EARLY, -1, "")
+
+
+class WorklistPage(msgspec.Struct, frozen=True):
+    """A page of open tasks, and where the next one goes on (None: everything was read)."""
+
+    found: list[Stored]
+    last: Place | None
 
 
 class View:
@@ -200,12 +219,76 @@ class View:
         )
 
     async def walk_tasks(
-        self, actor: Actor, after: str, keep: Callable[[Stored], bool], limit: int
-    ) -> Walked:
-        """``walk`` over the intents with an open task, oldest first."""
-        return await self._walked(
-            actor, lambda last: self.tasks(actor, last or after, LOOKED_AT), keep, limit, LOOKED_AT
-        )
+        self, actor: Actor, after: str, keep: Callable[[Stored], bool], limit: int, search: Search | None = None,
+        *, bare: bool = False,
+    ) -> Walked:  # fmt: skip
+        """The same of the intents with an open task, oldest first; of those of ``search``, or all that the actor may
+        see. ``bare``: without their payloads.
+        """
+        authorize(actor, Action.LIST_TASKS)
+        if search is None:
+            return await self._walked(
+                actor, lambda last: self.tasks(actor, last or after, LOOKED_AT), keep, limit, LOOKED_AT
+            )
+        chosen, intents, each = search, self._store.intents, min(LOOKED_AT, limit + 1)
+        keys = [key for keys in search.keys for key in keys]
+
+        async def read(last: str) -> list[Stored]:
+            found = await intents.found_under(actor.workspace, keys, (0, last or after), each, by_age=True)
+            return await intents.some([id for _, id in found], bare=bare)
+
+        def fits(stored: Stored) -> bool:
+            task = stored.intent.open
+            return isinstance(task, Task) and chosen.fits(stored.intent, task) and keep(stored)
+
+        return await self._walked(actor, read, fits, limit, each)
+
+    async def worklist(
+        self, actor: Actor, search: Search, keep: Callable[[Stored], bool], after: Place, limit: int,
+        *, by_age: bool = False, bare: bool = False,
+    ) -> WorklistPage:  # fmt: skip
+        """The next open tasks of a person's list that ``keep`` takes: the nearest deadline first, or the oldest request
+        (``by_age``). Over as many reads as needed, up to a maximum: then the page is shorter, and the next one goes on.
+        ``bare``: without their payloads.
+        """
+        authorize(actor, Action.LIST_TASKS)
+        kept: list[Stored] = []
+        room, left = _MOST_BYTES, _MOST_SEARCHED
+
+        def fits(stored: Stored) -> bool:
+            task = stored.intent.open
+            return (
+                isinstance(task, Task)
+                and section(task, actor.id) == after.section
+                and search.fits(stored.intent, task)
+                and keep(stored)
+            )
+
+        each = min(LOOKED_AT, limit + 1)
+        for _ in range(_MOST_READS):
+            places = await self._store.intents.found_under(
+                actor.workspace, search.keys[after.section], (after.rank, after.id), each, by_age=by_age
+            )
+            found = await self._store.intents.some([id for _, id in places], bare=bare)
+            size = sum(len(one.payload) for one in found)
+            judged = partial(_judged, found, fits, limit - len(kept), room, left)
+            taken, seen, full = await self._aside.run(actor, judged, size)
+            kept += taken
+            left -= size
+            room -= sum(len(one.payload) for one in taken)
+            if full:
+                ranks = {id: rank for rank, id in places}
+                last = found[seen - 1].intent.id
+                after = Place(after.section, ranks[last], last)
+                more = seen < len(found) or len(places) == each or after.section != LATE
+                return WorklistPage(kept, after if more else None)
+            if len(places) == each:
+                after, each = Place(after.section, *places[-1]), LOOKED_AT
+            elif after.section == LATE:
+                return WorklistPage(kept, None)
+            else:
+                after = Place(after.section + 1, -1, "")
+        return WorklistPage(kept, after)
 
     async def _walked(
         self, actor: Actor, read: Callable[[str], Awaitable[list[Stored]]], keep: Callable[[Stored], bool],
@@ -228,11 +311,17 @@ class View:
             last = found[-1].intent.id
         return Walked(kept, last)
 
+    async def count_mine(self, actor: Actor, most: int) -> int:
+        """How many tasks wait for the actor, without those that they snoozed; counted up to ``most``."""
+        early, usual, _ = mine(actor).keys
+        search = mine(actor)._replace(keys=(early, usual, ()))
+        return len((await self.worklist(actor, search, _any, START, most, bare=True)).found)
+
     async def tasks(self, actor: Actor, after: str = "", limit: int = 200) -> list[Stored]:
         """Intents with an open task, oldest first; a service sees its own only."""
         authorize(actor, Action.LIST_TASKS)
-        own = actor.id if actor.kind in PROGRAMS else ""
-        return await self._store.intents.open_tasks(actor.workspace, after, limit, own)
+        party = requested_by(actor.id) if actor.kind in PROGRAMS else EVERYBODY
+        return await self._store.intents.open_tasks(actor.workspace, after, limit, party)
 
     async def deliveries(self, actor: Actor, agent: str, after: int, limit: int) -> list[tuple[int, Stored]]:
         """The claimable deliveries of ``agent`` (canonical) after a cursor."""
@@ -299,6 +388,10 @@ def size_of(rows: Sequence[EventRow]) -> int:
 
 def _reading(intent: Intent) -> str:
     return f"history {intent.id}"
+
+
+def _any(stored: Stored) -> bool:
+    return True
 
 
 def facts(rows: list[EventRow]) -> list[Fact]:

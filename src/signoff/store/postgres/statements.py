@@ -111,6 +111,12 @@ update submissions set payload = n.payload
 from {unnest(sql.RESUBMISSIONS, "resubmissions")} as n (intent_id, payload) where submissions.intent_id = n.intent_id
 """
 
+_CLOSE: Final = f"""
+delete from worklist using {unnest(sql.CLOSED, "closed")} as n ({", ".join(sql.CLOSED.columns)})
+where {" and ".join(f"worklist.{name} = n.{name}" for name in sql.CLOSED.columns)}
+"""
+LIST: Final = f"insert into worklist ({', '.join(sql.WORKLIST.columns)}) values ($1, $2, $3, $4, $5)"
+
 # In the locking order of rows that others may need too: counters, plans, replies.
 _SAVE: Final = {
     "given": insert_rows(sql.CURSORS, "given", sql.NEXT_CURSORS),
@@ -122,6 +128,8 @@ _SAVE: Final = {
     "revisions": insert_rows(sql.REVISIONS, "revisions"),
     "resubmissions": _RESUBMIT,
     "events": insert_rows(sql.EVENTS, "events"),
+    "closed": _CLOSE,
+    "worklist": insert_rows(sql.WORKLIST, "worklist", sql.RANKED),
     "outbox": insert_rows(sql.OUTBOX, "outbox"),
 }
 _SAVE_GIVEN: Final = _SAVE | {"intents": _insert_intents(True), "changes": _update_intents(True)}
@@ -135,6 +143,8 @@ _COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "revisions": tuple(sql.REVISIONS.columns),
     "resubmissions": tuple(sql.RESUBMISSIONS.columns),
     "events": tuple(sql.EVENTS.columns),
+    "closed": tuple(sql.CLOSED.columns),
+    "worklist": tuple(sql.WORKLIST.columns),
     "outbox": tuple(sql.OUTBOX.columns),
 }
 

@@ -139,6 +139,8 @@ class PostgresStore(Store):
             await db.execute(step.script, timeout=MIGRATION_SECONDS)
             if step.name in refold.REFOLDED:
                 await self._refold(db)
+            if step.name in refold.LISTED:
+                await self._list_open_tasks(db)
             await _rows(db, RECORD, {"version": step.version, "name": step.name, "applied_at": now})
 
     async def _refold(self, db: Any) -> None:
@@ -151,6 +153,13 @@ class PostgresStore(Store):
                 events = await _rows(db, refold.EVENTS, {"id": row[0]})
                 if (state := refold.rebuilt(row, events, plans)) is not None:
                     await _rows(db, refold.SAVE, {"id": row[0], "state": state})
+            after = rows[-1][0]
+
+    async def _list_open_tasks(self, db: Any) -> None:
+        after = ""
+        while rows := await _rows(db, refold.WAITING, {"after": after, "limit": refold.PAGE}):
+            plans = self.plans.learn(await _rows(db, sql.PLAN, {"digests": list({row[1] for row in rows})}))
+            await db.executemany(own.LIST, refold.entries(rows, plans))
             after = rows[-1][0]
 
     async def _transact(self, want: Locks, work: Work) -> None:
@@ -216,7 +225,7 @@ class PostgresStore(Store):
         demand = cursor_demand(writes)
         # The counters are known only to the statement itself: cursors are counted down from their ends to 0.
         starts = {(workspace, agent): -grows for workspace, agent, grows in demand}
-        batch = build(writes, self.plans, starts, found.now)
+        batch = build(writes, found.intents, self.plans, starts, found.now)
         statement = own.save(batch, demand, micros(found.now))
         if statement is not None:
             text, values = statement

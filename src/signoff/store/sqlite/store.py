@@ -49,6 +49,8 @@ _RESUBMIT: Final = "update submissions set payload = ? where intent_id = ?"
 _INSERT_EVENT: Final = insert_row(sql.EVENTS)
 _INSERT_REPLY: Final = insert_row(sql.REPLIES, sql.REPLACE_EXPIRED)
 _INSERT_OUTGOING: Final = insert_row(sql.OUTBOX)
+_CLOSE: Final = "delete from worklist where shard = ? and workspace = ? and party = ? and intent_id = ?"
+_LIST: Final = insert_row(sql.WORKLIST, sql.RANKED)
 _NEXT_CURSOR: Final = insert_row(sql.CURSORS, sql.NEXT_CURSORS)
 
 
@@ -202,6 +204,8 @@ class SqliteStore(Store):
                 db.execute(step.script)
                 if step.name in refold.REFOLDED:
                     self._refold(db)
+                if step.name in refold.LISTED:
+                    self._list_open_tasks(db)
                 at = micros(self._wall())
                 _rows(db, (RECORD, {"version": step.version, "name": step.name, "applied_at": at}))
 
@@ -217,10 +221,17 @@ class SqliteStore(Store):
                     _rows(db, (refold.SAVE, {"id": row[0], "state": state}))
             after = rows[-1][0]
 
+    def _list_open_tasks(self, db: apsw.Connection) -> None:
+        after = ""
+        while rows := _rows(db, (refold.WAITING, {"after": after, "limit": refold.PAGE})):
+            plans = self.plans.learn(_rows(db, (sql.PLAN, {"digests": list({row[1] for row in rows})})))
+            db.executemany(_LIST, refold.entries(rows, plans))
+            after = rows[-1][0]
+
     def _change(self, db: apsw.Connection, want: Locks, work: Work) -> tuple[dict[str, Plan], datetime]:
         now = self.clock(self._wall())
         found = self._find(db, want, now)
-        return self._save(db, only_locked(found, work(found)), now), now
+        return self._save(db, found, only_locked(found, work(found))), now
 
     def _find(self, db: apsw.Connection, want: Locks, now: datetime) -> Loaded:
         found = Loaded(now, {}, {}, [], [])
@@ -248,12 +259,13 @@ class SqliteStore(Store):
         found.intents.update((row[0], intent_of(row, plans)) for row in rows)
         return [row[0] for row in rows]
 
-    def _save(self, db: apsw.Connection, writes: Writes, now: datetime) -> dict[str, Plan]:
+    def _save(self, db: apsw.Connection, found: Loaded, writes: Writes) -> dict[str, Plan]:
+        now = found.now
         starts: dict[Agent, int] = {}
         for workspace, agent, grows in cursor_demand(writes):
             [(_, _, end)] = db.execute(_NEXT_CURSOR, (workspace, agent, grows))
             starts[workspace, agent] = end - grows
-        batch = build(writes, self.plans, starts, now)
+        batch = build(writes, found.intents, self.plans, starts, now)
         for statement, rows in (
             (_INSERT_PLAN, batch.plans),
             (_INSERT_INTENT, batch.intents),
@@ -262,6 +274,8 @@ class SqliteStore(Store):
             (_INSERT_REVISION, batch.revisions),
             (_RESUBMIT, [(payload, intent) for intent, payload in batch.resubmissions]),
             (_INSERT_EVENT, batch.events),
+            (_CLOSE, batch.closed),
+            (_LIST, batch.worklist),
             (_INSERT_OUTGOING, batch.outbox),
         ):
             if rows:

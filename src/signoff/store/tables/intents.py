@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import zip_longest
 from typing import Any, Final
 
+from signoff.core.intent.model import Intent, Task
+from signoff.core.intent.worklist import EVERYBODY, NO_KEY, keys_of
 from signoff.store import sql
 from signoff.store.database import Database, plans_of
 from signoff.store.rows import Row, event_row, from_micros, maybe_moment, micros, readable, stored
@@ -13,6 +16,9 @@ from signoff.store.work import EventRow, Filter, Stored
 # just read.
 PLANS_KEPT: Final = timedelta(days=1)
 _SHOWN: Final = 1000
+# How many keys one statement looks under: few distinct texts, of which each is prepared once.
+_KEYS: Final = (1, 8, 16, 32, 64)
+_PARTIES: Final = tuple(f"p_{a}{b}" for a in "abcdefgh" for b in "abcdefgh")
 
 
 class Intents:
@@ -57,13 +63,50 @@ class Intents:
         return int(rows[0][0])
 
     async def open_tasks(
-        self, workspace: str, after: str = "", limit: int = 200, requester: str = ""
+        self, workspace: str, after: str = "", limit: int = 200, party: str = EVERYBODY
     ) -> list[Stored]:
-        """Intents that wait for a person, oldest first, with an id above ``after``; of one requester, or all."""
-        if requester:
-            values = {"workspace": workspace, "after": after, "limit": limit, "requester": requester}
-            return await self._stored(sql.OPEN_TASKS_OF, **values)
-        return await self._stored(sql.OPEN_TASKS, workspace=workspace, after=after, limit=limit)
+        """Intents that wait for a person, oldest first, with an id above ``after``, under one key of the worklist."""
+        values = {"workspace": workspace, "party": party, "after": after, "limit": limit}
+        return await self._stored(sql.OPEN_TASKS, **values)
+
+    async def found_under(
+        self, workspace: str, keys: Sequence[str], after: tuple[int, str], limit: int, *, by_age: bool
+    ) -> list[tuple[int, str]]:
+        """The first ``limit`` (rank, intent id) after one of them under any of these keys of the worklist, in order;
+        ``by_age``: in the order of the ids alone.
+        """
+        found: set[tuple[int, str]] = set()
+        part = sql.BY_AGE if by_age else sql.BY_RANK
+        where = {"workspace": workspace, "after": after[1], "limit": limit} | (
+            {} if by_age else {"rank": after[0]}
+        )
+        for begin in range(0, len(keys), _KEYS[-1]):
+            some = keys[begin : begin + _KEYS[-1]]
+            names = _PARTIES[: next(count for count in _KEYS if count >= len(some))]
+            text = " union all ".join(part.format(party=name) for name in names)
+            given = dict(zip_longest(names, some, fillvalue=NO_KEY))
+            found.update((row[0], row[1]) for row in await self._db.read(text, **where, **given))
+        return sorted(found)[:limit]
+
+    async def some(self, ids: Sequence[str], *, bare: bool = False) -> list[Stored]:
+        """Those of these intents that exist, in this order; ``bare``: without their payloads."""
+        if not ids:
+            return []
+        statement = sql.STORED_BARE if bare else sql.STORED_SOME
+        found = {one.intent.id: one for one in await self._stored(statement, ids=list(ids))}
+        return [found[id] for id in ids if id in found]
+
+    async def listed_under(self, intent: Intent) -> dict[str, int]:
+        """The rank under each key of the worklist under which the open task should be found, and is."""
+        if not isinstance(intent.open, Task):
+            return {}
+        values = {"workspace": intent.workspace, "parties": sorted(keys_of(intent)), "id": intent.id}
+        return {row[0]: row[1] for row in await self._db.read(sql.LISTED_UNDER, **values)}
+
+    async def whole_worklist(self, after: tuple[str, str, str], limit: int) -> list[tuple[str, str, str]]:
+        """(workspace, key, intent) of the whole worklist after one of them: for the integrity check."""
+        values = {"workspace": after[0], "party": after[1], "after": after[2], "limit": limit}
+        return [(row[0], row[1], row[2]) for row in await self._db.read(sql.WHOLE_WORKLIST, **values)]
 
     async def deliveries(
         self, workspace: str, agent: str, after: int, limit: int

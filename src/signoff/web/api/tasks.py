@@ -9,6 +9,7 @@ from signoff.core.directory.authorization import Action, authorize
 from signoff.core.errors import Invalid, NotFound
 from signoff.core.ids import step_run_id
 from signoff.core.intent import events as e
+from signoff.core.intent import worklist
 from signoff.core.intent.advance import Change
 from signoff.core.intent.answer_target import names_all
 from signoff.core.intent.answering_rights import waits_for
@@ -16,7 +17,7 @@ from signoff.core.intent.commands import Answer
 from signoff.core.intent.contradictions import one_meaning
 from signoff.core.intent.deleted_payload import payload_deleted
 from signoff.core.intent.events import Decided
-from signoff.core.intent.model import Intent, Task
+from signoff.core.intent.model import Task
 from signoff.core.text import json_value
 from signoff.core.text.json_diff import GONE, NEW
 from signoff.engine.commit.jobs import Done
@@ -35,7 +36,6 @@ from signoff.wire.common import ABSENT
 from signoff.wire.tasks import (
     ApprovalAnswer,
     ApprovalOut,
-    MyTask,
     MyTasksAnswer,
     RevisionOut,
     TaskAnswer,
@@ -45,7 +45,6 @@ from signoff.wire.tasks import (
     ValueOut,
 )
 
-_READ: Final = 200
 _ROUNDS: Final = 25
 _MOST_MINE: Final = 200
 _DECISIONS: Final = {
@@ -74,7 +73,9 @@ async def page(call: Call) -> TasksAnswer:
     for _ in range(_ROUNDS):  # whose answers a closed task has is only known when it is rendered
         left = limit - len(tasks)
         if state == "open":
-            walked = await call.state.view.walk_tasks(call.actor, cursor, matches, left)
+            walked = await call.state.view.walk_tasks(
+                call.actor, cursor, matches, left, worklist.mine(call.actor) if call.flag("mine") else None
+            )
         else:
             wanted = Filter(
                 workspace=call.actor.workspace, type=query.get("intent_type", ""),
@@ -251,20 +252,17 @@ def _answered(done: Done) -> int:
 
 async def mine(call: Call) -> MyTasksAnswer:
     """GET /v1/me/tasks: without pages, so all open tasks are searched, not only the first page."""
-    person = call.actor.kind is ActorKind.PERSON
-    found: list[MyTask] = []
-    shown: list[Intent] = []
-    after: str | None = ""
-    while after is not None and len(found) < _MOST_MINE:
-        page = await call.state.view.tasks(call.actor, after, _READ)
-        for stored in page:
-            task = stored.intent.open
-            if isinstance(task, Task) and (not person or waits_for(call.actor, stored.intent, task)):
-                found.append(my_task(stored.intent, task))
-                shown.append(stored.intent)
-        after = page[-1].intent.id if len(page) == _READ else None
-    await record_views(call, *shown[:_MOST_MINE])
-    return MyTasksAnswer(tasks=found[:_MOST_MINE])
+    actor = call.actor
+
+    def keep(stored: Stored) -> bool:
+        return True
+
+    search = worklist.mine(actor) if actor.kind is ActorKind.PERSON else worklist.requested(actor)
+    found = (await call.state.view.walk_tasks(actor, "", keep, _MOST_MINE, search, bare=True)).found
+    await record_views(call, *(stored.intent for stored in found))
+    return MyTasksAnswer(
+        tasks=[my_task(one.intent, one.intent.open) for one in found if isinstance(one.intent.open, Task)]
+    )
 
 
 async def decide(call: Call) -> bytes:

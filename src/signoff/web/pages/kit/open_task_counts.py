@@ -1,50 +1,20 @@
-"""The open tasks of one person; and their number, for every page, with the number of proposals. The counts are cached
-until a task, or the directory, changes.
+"""The numbers of a person's open tasks and proposals, for every page. They are cached until a task, or the directory,
+changes.
 """
 
 import asyncio
 from typing import Final
 
-from msgspec.structs import replace
-
 from signoff.core.directory.actors import Actor
 from signoff.core.directory.authorization import Action, permits
-from signoff.core.intent.answering_rights import asked, waits_for
-from signoff.core.intent.model import Intent, Task
-from signoff.core.intent.snoozes import active_snooze
-from signoff.store.work import Stored
 from signoff.web.state import AppState
 
-READ: Final = 200
 _MOST_COUNTED: Final = 99
-_MOST_READS: Final = 25
-_MOST_BYTES: Final = 16 * 1024 * 1024  # of payloads that one page holds
 _FRESH_FOR: Final = 20.0  # seconds: absences begin and end without an event
 
 
-def is_my_teams(actor: Actor, intent: Intent, task: Task) -> bool:
-    """Whether a team of the reader's is asked, whichever member will answer."""
-    return any(name.startswith("team:") for name in asked(intent, task) & actor.names)
-
-
-async def open_tasks(state: AppState, actor: Actor) -> tuple[list[Stored], bool]:
-    """(the workspace's open tasks, oldest first; whether there are more than were read). If there are very many long
-    requests, the later ones come without their payload.
-    """
-    found: list[Stored] = []
-    room = _MOST_BYTES
-    for _ in range(_MOST_READS):
-        page = await state.view.tasks(actor, after=found[-1].intent.id if found else "", limit=READ)
-        for stored in page:
-            room -= len(stored.payload)
-            found.append(stored if room >= 0 else replace(stored, payload=b""))
-        if len(page) < READ:
-            return found, False
-    return found, True
-
-
 class OpenTaskCounts:
-    """How many tasks wait for whom: the open tasks are read at most once per person and change."""
+    """How many tasks wait for whom: counted at most once per person and change."""
 
     def __init__(self, state: AppState) -> None:
         self._state = state
@@ -81,16 +51,5 @@ class OpenTaskCounts:
         return str(count) if count else ""
 
     async def _count(self, actor: Actor) -> str:
-        count, after = 0, ""
-        for _ in range(_MOST_READS):
-            page = await self._state.view.tasks(actor, after=after, limit=READ)
-            for stored in page:
-                task = stored.intent.open
-                if isinstance(task, Task) and active_snooze(task, actor.id) is None:
-                    count += waits_for(actor, stored.intent, task)
-            if count > _MOST_COUNTED:
-                return f"{_MOST_COUNTED}+"
-            if len(page) < READ:
-                break
-            after = page[-1].intent.id
-        return str(count) if count else ""
+        count = await self._state.view.count_mine(actor, _MOST_COUNTED + 1)
+        return f"{_MOST_COUNTED}+" if count > _MOST_COUNTED else str(count or "")

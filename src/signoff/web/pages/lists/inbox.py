@@ -1,6 +1,7 @@
 """The lists: open tasks of the reader, all open tasks, decided ones, and every intent."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -15,25 +16,31 @@ from signoff.core.ids import split_ref, step_run_id
 from signoff.core.intent.answering_rights import waits_for
 from signoff.core.intent.assurance import checked, verdict_of, worst_risk
 from signoff.core.intent.model import FINAL, Intent, Status, Task
-from signoff.core.intent.snoozes import active_snooze, snooze_of
+from signoff.core.intent.snoozes import active_snooze
 from signoff.core.intent.wake import ends_at
+from signoff.core.intent.worklist import Search, everything, mine, of_my_teams
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.wording import from_workflow, question, type_text
 from signoff.core.text import json_value
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.evidence import masked_text, subject
 from signoff.engine.read.search import fits, stands_in
-from signoff.engine.read.view import LOOKED_AT
+from signoff.engine.read.view import LOOKED_AT, START, Place
 from signoff.store.work import Filter, Stored
 from signoff.web.http.call import Page
 from signoff.web.pages.kit.handler import PageRequest
-from signoff.web.pages.kit.open_task_counts import is_my_teams, open_tasks
 
 _PAGE: Final = 100
 _READ: Final = 200
 _MOST_READS: Final = 25
 _SUBJECT: Final = 3
-VIEWS: Final = ("mine", "team", "all", "done")
+_SEARCHES: Final[dict[str, Callable[[Actor], Search]]] = {
+    "mine": mine,
+    "team": of_my_teams,
+    "all": everything,
+}
+VIEWS: Final = (*_SEARCHES, "done")
+_PLACE: Final = re.compile(r"([012])\.(-1|[0-9]{1,18})\.([0-9a-f-]{36})")
 
 
 class InboxEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +72,7 @@ class Wanted(msgspec.Struct, frozen=True):
     words: str
     kind: str
     sort: str
-    page: int
+    after: Place
     before: str
 
 
@@ -73,99 +80,79 @@ async def inbox(request: PageRequest) -> Page:
     """GET /"""
     wanted = _wanted(request)
     directory = await request.state.directory.of(request.actor.workspace)
-    more = cut = False
+    after: Place | None = None
     before = ""
     if wanted.view == "done":
         entries, before = await _done(request, directory, wanted.words, wanted.kind, wanted.before)
     else:
-        entries, more, cut = await _open(request, directory, wanted)
+        entries, after = await _open(request, directory, wanted)
     kinds = sorted(
         {workflow.intent_type for workflow in directory.workflows.values()} | {e.kind for e in entries}
     )
     return await request.page(
         "inbox.html", view=wanted.view, q=wanted.words, kind=wanted.kind, sort=wanted.sort, kinds=kinds,
-        entries=entries, next=_next(wanted, more, before), cut=cut,
+        entries=entries, next=_next(wanted, after, before),
         teams=[n for n in request.actor.names if n.startswith("team:")],
     )  # fmt: skip
 
 
 def _wanted(request: PageRequest) -> Wanted:
     query = request.query
-    view, page = query.get("view", "mine"), query.get("page", "1")
-    if not (page.isascii() and page.isdigit() and 0 < int(page[:6]) < 10_000):
-        raise NotFound("page_not_found", "There is no such page.")
+    view = query.get("view", "mine")
     return Wanted(
         view=view if view in VIEWS else "mine",
         words=query.get("q", "").strip()[:200],
         kind=query.get("type", "")[:255],
         sort="age" if query.get("sort") == "age" else "due",
-        page=int(page[:6]),
+        after=_place(query["after"]) if query.get("after") else START,
         before=split_ref(query["before"])[0] if query.get("before") else "",
     )
 
 
-def _next(wanted: Wanted, more: bool, before: str) -> str:
+def _place(text: str) -> Place:
+    """The place that a page's address names; NotFound for text that ``_next`` did not write."""
+    if not (said := _PLACE.fullmatch(text)):
+        raise NotFound("page_not_found", "There is no such page.")
+    return Place(int(said[1]), int(said[2]), split_ref(said[3])[0])
+
+
+def _next(wanted: Wanted, after: Place | None, before: str) -> str:
     """The query of the next page, "" if there is none."""
-    if not (more or before):
+    if after is None and not before:
         return ""
     said = {"view": wanted.view, "q": wanted.words, "type": wanted.kind, "sort": wanted.sort}
-    return urlencode(said | ({"before": before} if before else {"page": str(wanted.page + 1)}))
+    return urlencode(said | ({"before": before} if after is None else {"after": ".".join(map(str, after))}))
 
 
 async def _open(
     request: PageRequest, directory: Snapshot, wanted: Wanted
-) -> tuple[list[InboxEntry], bool, bool]:
-    """(a page of the open tasks in the requested order, whether there are more, whether not all could be read)"""
+) -> tuple[list[InboxEntry], Place | None]:
+    """(a page of the open tasks in the requested order, where the next page goes on)"""
     actor = request.actor
-    stored, cut = await open_tasks(request.state, actor)
-    choose = partial(_chosen, stored, actor, directory, wanted)
-    size = sum(len(one.payload) for one in stored)
-    entries, more = await request.state.aside.run(actor, choose, size)
-    return entries, more, cut or bool(wanted.words and not all(one.payload for one in stored))
 
+    def keep(stored: Stored) -> bool:
+        task = stored.intent.open
+        step = stored.intent.plan.by_id[task.step] if isinstance(task, Task) else None
+        if not isinstance(step, HumanStep) or wanted.kind not in ("", stored.intent.type):
+            return False
+        return not wanted.words or _fits(stored, _row(stored, step, directory), wanted.words)
 
-def _chosen(
-    stored: Sequence[Stored], actor: Actor, directory: Snapshot, wanted: Wanted
-) -> tuple[list[InboxEntry], bool]:
-    found = [(one, one.intent.open) for one in stored if not wanted.kind or one.intent.type == wanted.kind]
-    chosen: list[tuple[Stored, Task, HumanStep]] = []
-    for one, task in found:
-        step = one.intent.plan.by_id[task.step] if isinstance(task, Task) else None
-        if not isinstance(task, Task) or not isinstance(step, HumanStep):
-            continue
-        if (wanted.view == "mine" and not waits_for(actor, one.intent, task)) or (
-            wanted.view == "team" and not is_my_teams(actor, one.intent, task)
-        ):
-            continue
-        if not wanted.words or _fits(one, _row(one, step, directory), wanted.words):
-            chosen.append((one, task, step))
-    chosen.sort(key=_by_age if wanted.sort == "age" else _by_urgency)
-    chosen.sort(key=lambda one: _pressing(one[1], actor))
-    start = (wanted.page - 1) * _PAGE
-    shown = chosen[start : start + _PAGE]
-    return [_entry(*one, actor, directory) for one in shown], len(chosen) > start + _PAGE
+    page = await request.state.view.worklist(
+        actor, _SEARCHES[wanted.view](actor), keep, wanted.after, _PAGE, by_age=wanted.sort == "age"
+    )
+    size = sum(len(one.payload) for one in page.found)
+    entries = await request.state.aside.run(
+        actor, lambda: [entry for one in page.found for entry in _entries(one, actor, directory)], size
+    )
+    return entries, page.last
 
 
 async def next_for(request: PageRequest) -> InboxEntry | None:
     """The reader's open task with the nearest deadline: the next one after an answer."""
     directory = await request.state.directory.of(request.actor.workspace)
-    entries, _, _ = await _open(request, directory, Wanted("mine", "", "", "due", 1, ""))
-    return entries[0] if entries else None
-
-
-def _by_urgency(one: tuple[Stored, Task, HumanStep]) -> tuple[bool, datetime, datetime]:
-    due = ends_at(one[0].intent, one[1])
-    return due is None, due or one[1].opened_at, one[1].opened_at
-
-
-def _pressing(task: Task, actor: Actor) -> int:
-    """Tasks out of order: those whose snooze has ended first, snoozed ones last."""
-    held = snooze_of(task, actor.id)
-    return 0 if held is None else -1 if held.over else 1
-
-
-def _by_age(one: tuple[Stored, Task, HumanStep]) -> datetime:
-    return one[1].opened_at
+    actor = request.actor
+    page = await request.state.view.worklist(actor, mine(actor), lambda stored: True, START, 1)
+    return next((entry for one in page.found for entry in _entries(one, actor, directory)), None)
 
 
 async def _done(
@@ -199,6 +186,13 @@ def _decided(
             if len(found) == limit:
                 return found, number
     return found, len(stored)
+
+
+def _entries(stored: Stored, actor: Actor, directory: Snapshot) -> Iterator[InboxEntry]:
+    task = stored.intent.open
+    step = stored.intent.plan.by_id[task.step] if isinstance(task, Task) else None
+    if isinstance(task, Task) and isinstance(step, HumanStep):
+        yield _entry(stored, task, step, actor, directory)
 
 
 def _entry(stored: Stored, task: Task, step: HumanStep, actor: Actor, directory: Snapshot) -> InboxEntry:
@@ -317,11 +311,11 @@ def _line(stored: Stored, directory: Snapshot) -> IntentLine:
     intent = stored.intent
     return IntentLine(
         intent.id, intent.type, type_text(intent.type), directory.display(intent.requester.id), intent.status.value,
-        _place(intent), intent.updated_at, _subject(stored.payload),
+        _where(intent), intent.updated_at, _subject(stored.payload),
     )  # fmt: skip
 
 
-def _place(intent: Intent) -> str:
+def _where(intent: Intent) -> str:
     if intent.final:
         return intent.outcome
     return f"step {intent.open.step}" if intent.open is not None else ""

@@ -1,0 +1,121 @@
+"""The index of open tasks: under which keys a task is found, and under which keys a reader looks.
+
+A superset by design: whether a task waits for somebody is decided by ``waits_for`` on the intent itself. The keys are
+only precise enough that hardly any other task is read. They follow from the intent's facts alone, never from the
+directory, so they change in the transactions that change the intent, and can be checked against its facts.
+"""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from signoff.core.directory.actors import Actor, ActorKind
+from signoff.core.intent.answering_rights import answered_by, asked, requesters_side, roster, waits_for
+from signoff.core.intent.model import Intent, Task, spec_of
+from signoff.core.intent.snoozes import snooze_of
+
+# A name that means more people is one key, not one for each: opening and closing a task then costs the same for a team
+# of 500 as for one of 33, and its members read past the tasks that they may not answer.
+MOST_PEOPLE: Final = 32
+EVERYBODY: Final = ""  # the key of every open task of the workspace
+NO_KEY: Final = "none:"  # of no task
+EARLY, USUAL, LATE = SECTIONS = (0, 1, 2)  # a snooze that has ended, none, and one that has not
+_TEAM: Final = "team:"
+
+
+class Search(NamedTuple):
+    """One list of a reader: the keys of each section, and whether a task that was found there belongs to it."""
+
+    keys: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+    fits: Callable[[Intent, Task], bool]
+
+
+def keys_of(intent: Intent) -> frozenset[str]:
+    """The keys of an intent's open task; none if it has no open task."""
+    task = intent.open
+    if not isinstance(task, Task):
+        return frozenset()
+    keys = {EVERYBODY}
+    if intent.requester.kind is not ActorKind.PERSON:
+        keys.add(requested_by(intent.requester.id))
+    spec = intent.plan.tasks.get(task.step)
+    if spec is None or task.stage >= len(spec.stages):  # a damaged row: asks nobody, and stops no migration
+        return frozenset(keys)
+    held, aside = roster(intent, task), _aside(task)
+    barred = requesters_side(intent) if _always_barred(intent, task) else frozenset()
+    names = asked(intent, task)
+    for name in names:
+        if name.startswith(_TEAM):
+            keys.add(f"asked:{name}")
+        people = held.get(name)
+        if people is None or len(people) > MOST_PEOPLE:
+            keys.add(f"any:{name}")
+            continue
+        keys.update(
+            f"{'other' if person in aside else 'for'}:{person}:{name}"
+            for person in people
+            if person not in barred
+        )
+    for given in task.handed_over:
+        if given.names & names and given.taker not in aside:
+            keys.add(f"for:{given.taker}:")
+    for one in task.snoozes:
+        keys.add(f"{'early' if one.over else 'late'}:{one.person}")
+    return frozenset(keys)
+
+
+def requested_by(requester: str) -> str:
+    """The key of the open tasks of a program's requests."""
+    return f"requester:{requester}"
+
+
+def mine(actor: Actor) -> Search:
+    """The tasks that wait for the actor's answer."""
+    keys = [f"for:{actor.id}:"]
+    for name in sorted(actor.names):
+        keys += (f"for:{actor.id}:{name}", f"any:{name}")
+    for absent in actor.stand_ins:
+        for name in sorted(absent.names):
+            keys += (f"for:{absent.person}:{name}", f"other:{absent.person}:{name}", f"any:{name}")
+    return _search(actor, tuple(dict.fromkeys(keys)), lambda intent, task: waits_for(actor, intent, task))
+
+
+def of_my_teams(actor: Actor) -> Search:
+    """The tasks that ask a team of the actor's, whichever member will answer."""
+    teams = frozenset(name for name in actor.names if name.startswith(_TEAM))
+    keys = tuple(f"asked:{team}" for team in sorted(teams))
+    return _search(actor, keys, lambda intent, task: not teams.isdisjoint(asked(intent, task)))
+
+
+def everything(actor: Actor) -> Search:
+    """All open tasks of the workspace; the actor's snoozes only order them."""
+    return _search(actor, (EVERYBODY,), lambda intent, task: True)
+
+
+def requested(actor: Actor) -> Search:
+    """The tasks of a program's requests."""
+    return Search(((), (requested_by(actor.id),), ()), lambda intent, task: True)
+
+
+def section(task: Task, person: str) -> int:
+    """Where a person's lists show the task: their snooze puts it at the end, or back to the front."""
+    held = snooze_of(task, person)
+    return USUAL if held is None else EARLY if held.over else LATE
+
+
+def _search(actor: Actor, usual: tuple[str, ...], fits: Callable[[Intent, Task], bool]) -> Search:
+    return Search(((f"early:{actor.id}",), usual, (f"late:{actor.id}",)), fits)
+
+
+def _aside(task: Task) -> frozenset[str]:
+    """Whom the task does not ask in its usual place: who answered, delegated their vote, or snoozed it. Their delegates
+    during an absence may still answer.
+    """
+    return (
+        answered_by(task) | {given.giver for given in task.handed_over} | {one.person for one in task.snoozes}
+    )
+
+
+def _always_barred(intent: Intent, task: Task) -> bool:
+    """Whether the requester's side may not decide, however the workspace is set."""
+    said = spec_of(intent, task).self_approval
+    return intent.self_approval is False if said is None else not said

@@ -1,0 +1,101 @@
+"""The index of open tasks: whoever a task waits for finds it, and hardly anybody else reads it."""
+
+from datetime import timedelta
+from typing import Any
+
+from msgspec.structs import replace
+
+from signoff.core.directory.actors import Actor, StandIn
+from signoff.core.intent import commands as c
+from signoff.core.intent.answering_rights import waits_for
+from signoff.core.intent.model import Intent, Task
+from signoff.core.intent.worklist import (
+    EARLY,
+    EVERYBODY,
+    LATE,
+    MOST_PEOPLE,
+    SECTIONS,
+    USUAL,
+    everything,
+    keys_of,
+    mine,
+    of_my_teams,
+    section,
+)
+from signoff.core.plan.task_types import Stage
+from tests.builders import ANN, OTTO, SERVICE, START, Story
+from tests.core.asking import asking, people
+
+
+def listed(actor: Actor, intent: Intent, search: Any = mine) -> list[int]:
+    """The sections in which a reader comes across the task."""
+    return [one for one in SECTIONS if not keys_of(intent).isdisjoint(search(actor).keys[one])]
+
+
+def person(name: str, *names: str, **fields: Any) -> Actor:
+    id = f"per_{name}"
+    return replace(ANN, id=id, names=frozenset({id, *names}), sponsors=(id,), **fields)
+
+
+def team_of(count: int) -> Story:
+    members = {f"m{number}": "role:approver team:dba" for number in range(count)}
+    return asking(Stage(approvers=("team:dba",)), roster={"team:dba": tuple(people(**members).active_people)})
+
+
+def test_a_task_is_listed_for_each_of_its_people_and_for_nobody_who_joined_later() -> None:
+    intent = team_of(3).intent
+    assert listed(person("m1", "team:dba"), intent) == [USUAL]
+    assert listed(person("late", "team:dba"), intent) == []
+    assert listed(person("m1"), intent) == []  # who left the team is not asked any more
+    assert listed(person("late", "team:dba"), intent, of_my_teams) == [USUAL]
+    assert listed(ANN, intent, everything) == [USUAL]
+
+
+def test_a_name_that_means_very_many_people_is_one_key() -> None:
+    few, many = keys_of(team_of(MOST_PEOPLE).intent), keys_of(team_of(MOST_PEOPLE + 1).intent)
+    assert len(few) == MOST_PEOPLE + 3
+    assert len(many) == 4
+    assert listed(person("m1", "team:dba"), team_of(500).intent) == [USUAL]
+
+
+def test_the_requesters_side_does_not_read_what_it_may_never_decide() -> None:
+    roster = {"role:approver": ("per_ann", "per_otto")}
+    for allowed, found in ((False, []), (True, [USUAL]), (None, [USUAL])):
+        by = replace(SERVICE, sponsors=("per_ann",))
+        story = asking(Stage(approvers=("role:approver",)), by=by, self_approval=allowed, roster=roster)
+        assert listed(person("ann", "role:approver"), story.intent) == found
+        assert listed(person("otto", "role:approver"), story.intent) == [USUAL]
+
+
+def test_who_answered_is_past_it_and_their_delegate_still_finds_it() -> None:
+    story = asking(
+        Stage(approvers=("role:approver",), need=2), roster={"role:approver": ("per_ann", "per_otto")}
+    )
+    ann = person("ann", "role:approver")
+    assert listed(ann, story.intent) == [USUAL]
+    story.do(c.Answer("approved"), ann)
+    assert listed(ann, story.intent) == []
+    assert listed(person("otto", "role:approver"), story.intent) == [USUAL]
+    assert listed(person("eve", stand_ins=(StandIn(ann.id, ann.names),)), story.intent) == [USUAL]
+
+
+def test_a_snooze_moves_a_task_to_the_end_and_back_to_the_front() -> None:
+    story = asking(Stage(approvers=("role:approver",)), roster={"role:approver": ("per_ann", "per_otto")})
+    ann = person("ann", "role:approver")
+    story.do(c.Snooze(START + timedelta(hours=2)), ann)
+    assert listed(ann, story.intent) == [LATE]
+    assert listed(person("otto", "role:approver"), story.intent) == [USUAL]
+    task = story.intent.open
+    assert isinstance(task, Task)
+    ended = replace(task, snoozes=tuple(replace(one, over=True) for one in task.snoozes))
+    intent = replace(story.intent, open=ended)
+    assert listed(ann, intent) == [EARLY]
+    assert section(ended, ann.id) == EARLY
+    assert waits_for(ann, intent, ended)
+
+
+def test_nothing_is_listed_of_an_intent_without_an_open_task() -> None:
+    story = asking(Stage())
+    assert EVERYBODY in keys_of(story.intent)
+    story.do(c.Answer("approved"), OTTO)
+    assert keys_of(story.intent) == frozenset()

@@ -215,7 +215,11 @@ class View:
         maximum. An agent sees only its own. ``keep`` may search payloads, so it runs off the event loop.
         """
         return await self._walked(
-            actor, lambda last: self.page(actor, _going_on(wanted, last)), keep, limit, wanted.limit
+            actor,
+            lambda last, each: self.page(actor, replace(_going_on(wanted, last), limit=each)),
+            keep,
+            limit,
+            wanted.limit,
         )
 
     async def walk_tasks(
@@ -226,14 +230,15 @@ class View:
         see. ``bare``: without their payloads.
         """
         authorize(actor, Action.LIST_TASKS)
+        first = min(LOOKED_AT, limit + 1)
         if search is None:
             return await self._walked(
-                actor, lambda last: self.tasks(actor, last or after, LOOKED_AT), keep, limit, LOOKED_AT
+                actor, lambda last, each: self.tasks(actor, last or after, each), keep, limit, first
             )
-        chosen, intents, each = search, self._store.intents, min(LOOKED_AT, limit + 1)
+        chosen, intents = search, self._store.intents
         keys = [key for keys in search.keys for key in keys]
 
-        async def read(last: str) -> list[Stored]:
+        async def read(last: str, each: int) -> list[Stored]:
             found = await intents.found_under(actor.workspace, keys, (0, last or after), each, by_age=True)
             return await intents.some([id for _, id in found], bare=bare)
 
@@ -241,7 +246,7 @@ class View:
             task = stored.intent.open
             return isinstance(task, Task) and chosen.fits(stored.intent, task) and keep(stored)
 
-        return await self._walked(actor, read, fits, limit, each)
+        return await self._walked(actor, read, fits, limit, first)
 
     async def worklist(
         self, actor: Actor, search: Search, keep: Callable[[Stored], bool], after: Place, limit: int,
@@ -291,13 +296,13 @@ class View:
         return WorklistPage(kept, after)
 
     async def _walked(
-        self, actor: Actor, read: Callable[[str], Awaitable[list[Stored]]], keep: Callable[[Stored], bool],
-        limit: int, each: int,
+        self, actor: Actor, read: Callable[[str, int], Awaitable[list[Stored]]],
+        keep: Callable[[Stored], bool], limit: int, each: int,
     ) -> Walked:  # fmt: skip
         kept: list[Stored] = []
         last, room, left = "", _MOST_BYTES, _MOST_SEARCHED
         for _ in range(_MOST_READS):
-            found = await read(last)
+            found = await read(last, each)
             size = sum(len(one.payload) for one in found)
             judged = partial(_judged, found, keep, limit - len(kept), room, left)
             taken, seen, full = await self._aside.run(actor, judged, size)
@@ -308,7 +313,7 @@ class View:
                 return Walked(kept, found[seen - 1].intent.id)
             if len(found) < each:
                 return Walked(kept, "")
-            last = found[-1].intent.id
+            last, each = found[-1].intent.id, LOOKED_AT
         return Walked(kept, last)
 
     async def count_mine(self, actor: Actor, most: int) -> int:

@@ -31,6 +31,7 @@ from signoff.web.http.call import Page
 from signoff.web.pages.kit.handler import PageRequest
 
 _PAGE: Final = 100
+_OPEN: Final = 30  # open tasks on a page
 _READ: Final = 200
 _MOST_READS: Final = 25
 _SUBJECT: Final = 3
@@ -138,7 +139,7 @@ async def _open(
         return not wanted.words or _fits(stored, _row(stored, step, directory), wanted.words)
 
     page = await request.state.view.worklist(
-        actor, _SEARCHES[wanted.view](actor), keep, wanted.after, _PAGE, by_age=wanted.sort == "age"
+        actor, _SEARCHES[wanted.view](actor), keep, wanted.after, _OPEN, by_age=wanted.sort == "age"
     )
     size = sum(len(one.payload) for one in page.found)
     entries = await request.state.aside.run(

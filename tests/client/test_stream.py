@@ -5,13 +5,14 @@ import json
 import threading
 from contextlib import aclosing, closing
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from signoff import AsyncClient, Client, ConnectionFailed, NotFound, WaitTimeout
-from signoff.client.flow import HttpReply
+from signoff.client.flow import HttpReply, Retries
 from signoff.client.stream import LARGEST_EVENT, Follower, Frame, SseParser
 from tests.client.conftest import KEY
 from tests.client.driving import SSE, Driving
@@ -251,3 +252,13 @@ def test_a_silent_server_cannot_hold_a_wait(stub: Stub, client: Client) -> None:
     with pytest.raises(WaitTimeout):
         client.wait_for(INTENT, timeout=0.2)
     release.set()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "error"), [(float("nan"), ValueError), ("1", TypeError), (True, TypeError)]
+)
+def test_a_wait_that_could_never_time_out_is_refused(seconds: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match="timeout is a number of seconds"):
+        Follower(INTENT, 0, seconds, Driving().retries)
+    with pytest.raises(error, match="retry_for is a number of seconds"):
+        Retries(retry_for=seconds)

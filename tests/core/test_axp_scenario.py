@@ -187,13 +187,28 @@ def test_a_step_that_no_route_leads_to_is_a_warning() -> None:
 
 
 def test_unknown_fields_are_warnings_with_a_suggestion() -> None:
-    warnings = warnings_of({**SIGN, "require_approval": True}, model="A", intent=intent(paylod={}))
-    assert (
-        "steps.sign.require_approval: unknown field, ignored (Did you mean 'requires_approval'?)." in warnings
-    )
+    warnings = warnings_of({**SIGN, "description": "x", "notes": "x"}, model="A", intent=intent(paylod={}))
+    assert "steps.sign.notes: unknown field, ignored." in warnings
     assert "model: unknown field, ignored." in warnings
     assert any("'payload'" in warning for warning in warnings)
     assert len(warnings_of(SIGN, **{f"x{n}": 1 for n in range(500)})) == 11
+
+
+MEANT = [
+    {"depends_on": ["sign"]}, {"gate": True}, {"manual": "yes"}, {"confirm": True}, {"when": "approved"},
+    {"type": "gate"}, {"mode": "dry_run"}, {"dependsOn": "sign"}, {"skip": True},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("said", MEANT)
+def test_what_a_step_could_mean_by_an_unknown_field_is_refused(said: dict[str, Any]) -> None:
+    (name,) = said
+    for steps in ([{**CHECK, **said}, SIGN], [CHECK, {**SIGN, **said}]):
+        with pytest.raises(Invalid) as refused:
+            compiled(*steps)
+        assert str(refused.value.field).endswith(name)
+    quiet = {"type": "task", "gate": False, "labels": {"a": "b"}, "x-team": "c", "confirm": None}
+    assert compiled({**CHECK, **quiet}, SIGN).plan == compiled(CHECK, SIGN).plan
 
 
 def test_a_delivery_mode_out_of_the_list_is_stream() -> None:

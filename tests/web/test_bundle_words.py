@@ -43,3 +43,15 @@ async def test_a_step_that_is_meant_for_people_is_not_given_to_an_agent(
     assert refused.status == 422, refused.text
     plain = bundle({"assigned_to": "c", "type": "task", "needs_human": False}, agents=agents)
     assert (await web.post("/v1/scenarios/apply", plain)).status == 200
+
+
+@pytest.mark.parametrize("said", [{"all_must_approve": True}, {"min_votes": 2}, {"veto": "ops"}])
+async def test_a_task_is_not_opened_without_what_its_author_may_have_meant(
+    web: WebEnv, said: dict[str, Any]
+) -> None:
+    step = {"requires_approval": True, "human_task": {"title": "Sure?", **said}}
+    assert (await web.post("/v1/scenarios/apply", bundle(step))).code == "unknown_field"
+    direct = {"intent_type": PLAIN, "payload": {}, "human_task": {"title": "Sure?", **said}}
+    assert (await web.post("/v1/intents", direct)).code == "unknown_field"
+    noted = {"requires_approval": True, "human_task": {"title": "Sure?", "priority": "high", "labels": ["a"]}}
+    assert (await web.post("/v1/scenarios/apply", bundle(noted))).status == 200

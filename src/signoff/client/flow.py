@@ -82,12 +82,25 @@ class Retries:
 
     timeout: seconds for one request; retry_for: seconds during which a safe call is retried;
     clock: monotonic seconds; chance: a random number in [0, 1).
+    Raises TypeError and ValueError for an unusable duration.
     """
 
     timeout: float = 15.0
     retry_for: float = 30.0
     clock: Callable[[], float] = time.monotonic
     chance: Callable[[], float] = random.random
+
+    def __post_init__(self) -> None:
+        check_seconds("timeout", self.timeout)
+        check_seconds("retry_for", self.retry_for)
+
+
+def check_seconds(name: str, seconds: object) -> None:
+    """Raise TypeError or ValueError unless it is a duration that ends, or infinity: NaN would never have passed."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise TypeError(f"{name} is a number of seconds, not {seconds!r}")
+    if math.isnan(seconds):
+        raise ValueError(f"{name} is a number of seconds, not {seconds!r}")
 
 
 class JitteredBackoff:
@@ -113,6 +126,8 @@ class MonotonicDeadline:
     """A time on the monotonic clock; never, if seconds is None."""
 
     def __init__(self, seconds: float | None, clock: Callable[[], float]) -> None:
+        if seconds is not None:
+            check_seconds("timeout", seconds)
         self._clock = clock
         self._at = math.inf if seconds is None else clock() + seconds
 

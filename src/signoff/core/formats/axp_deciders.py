@@ -1,6 +1,7 @@
-"""Unknown fields of AXP's forms that say who decides, or that people are asked at all. AXP's forms ignore unknown
-fields; these are refused, because ignoring them would leave the decision to more people than the author meant, or to
-nobody.
+"""Unknown fields of AXP's forms that say who decides, which steps run, or that people are asked at all. AXP's forms
+ignore unknown fields; these are refused, because ignoring them would leave the decision to more people than the author
+meant, or to nobody. Inside a step and a ``human_task`` only notes for readers are ignored: whatever else stands there
+could have been meant to do one of these.
 """
 
 import re
@@ -39,8 +40,17 @@ _DEMANDS: Final = ("human_task", "requires_approval", "approval_required", "huma
 _ASKING: Final = _WHO | {"approval", "signoff", "human"}
 # Names of fields whose value says what kind of step it is.
 _KIND: Final = frozenset(("type", "kind", "step_type", "step_kind", "mode"))
+_OF_NOBODY: Final = frozenset(("action", "agent", "agent_task", "step", "task", "tool"))
 _OF_PEOPLE: Final = frozenset(("approval", "human", "signoff", "review"))
-# At most this many unknown fields are compared with the known ones, so that the cost stays linear.
+# Fields that tell readers something and were never meant to change what is done.
+_NOTES: Final = frozenset(
+    (
+        "$schema", "annotations", "category", "comment", "comments", "context", "description", "details",
+        "display_name", "documentation", "icon", "id", "info", "instructions", "label", "labels", "link", "links",
+        "metadata", "name", "note", "notes", "priority", "summary", "tags", "title", "url", "version",
+    )
+)  # fmt: skip
+# At most this many unknown fields are compared with the known ones, or named, so that the cost stays linear.
 _COMPARED: Final = 20
 _ALIKE: Final = 0.85
 _WORD_START: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -51,6 +61,12 @@ def deciders(fields: Fields, known: Iterable[str]) -> tuple[str, ...]:
     ``human_task``, next to it, in a human step or around the steps. Every unknown field that names people counts.
     """
     return _misspelt(fields, known, _IN_TASK, (*_NAMERS, "on_behalf_of", "humans"), _WHO, by_value=True)
+
+
+def deciders_in_task(ask: Fields, known: Iterable[str]) -> tuple[str, ...]:
+    """The fields of a ``human_task`` other than ``known`` that might narrow who decides, or how: all but notes."""
+    found = (*deciders(ask, known), *map(ask.at, _meant(ask, known)))
+    return tuple(dict.fromkeys(found))[:_COMPARED]
 
 
 def deciders_in_human(human: Fields, known: Iterable[str]) -> tuple[str, ...]:
@@ -75,6 +91,29 @@ def refuse_misspelt(fields: Fields, known: Iterable[str], names: Sequence[str]) 
     for name in _given(fields, known)[:_COMPARED]:
         if close := get_close_matches(_plain(name), names, 1, _ALIKE):
             raise fields.invalid(name, f"has no effect; the field is called {close[0]}")
+
+
+def refuse_unknown(fields: Fields, known: Iterable[str], judged: Iterable[str] = ()) -> None:
+    """Raise Invalid for an unknown field, unless it is a note or one of the paths ``judged`` elsewhere: in a step it
+    could say when, by whom or whether the step is done.
+    """
+    known, judged = tuple(known), frozenset(judged)
+    for name in _meant(fields, known):
+        if fields.at(name) not in judged:
+            close = get_close_matches(_plain(name), known, 1, _ALIKE)
+            hint = f"The field is called {close[0]}." if close else "Leave it out, or put it under metadata."
+            raise fields.invalid(name, "unknown field", hint=hint, code="unknown_field")
+
+
+def _meant(fields: Fields, known: Iterable[str]) -> list[str]:
+    """The unknown fields that are no notes."""
+    return [name for name in _given(fields, known) if not _is_note(_plain(name), fields.value[name])]
+
+
+def _is_note(plain: str, value: object) -> bool:
+    if plain in _KIND and isinstance(value, str):
+        return _plain(value) in _OF_NOBODY
+    return plain in _NOTES or plain.startswith("x_")
 
 
 def _misspelt(

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from signoff.core.directory import agent_address
-from signoff.core.formats.axp_deciders import deciders, demands
+from signoff.core.formats.axp_deciders import deciders, deciders_in_task, demands
 from signoff.core.formats.axp_roles import Human, is_anybody, person_behind
 from signoff.core.plan import task_reader
 from signoff.core.plan.plan import UNSAID, AgentStep, HumanStep, Plan
@@ -128,7 +128,7 @@ def _deciders(request: Fields, plan: Plan) -> tuple[str, ...]:
     if not plan.has_gate:
         return ()
     ask = request.inner("human_task")
-    within = deciders(ask, ASK) if ask is not None else ()
+    within = deciders_in_task(ask, ASK) if ask is not None else ()
     return (*within, *(deciders(request, _KNOWN) if "payload" in request.value else ()))
 
 

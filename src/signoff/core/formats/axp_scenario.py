@@ -1,6 +1,7 @@
 """AXP's ScenarioBundle, compiled into a plan and the agents that it needs.
 
-Bundles in practice have more fields than any schema and fewer than theirs requires. Unknown fields are warnings;
+Bundles in practice have more fields than any schema and fewer than theirs requires. Unknown fields around the steps
+are warnings, inside a step they are refused (notes aside);
 anything that would silently drop a gate is an error: a bundle that asks for an approval never gets a plan without one.
 """
 
@@ -17,8 +18,10 @@ from signoff.core.errors import Invalid
 from signoff.core.formats.axp_deciders import (
     deciders,
     deciders_in_human,
+    deciders_in_task,
     demands,
     refuse_misspelt,
+    refuse_unknown,
 )
 from signoff.core.formats.axp_intent import (
     AGENT_STEP,
@@ -187,6 +190,8 @@ def _plan(top: Fields, cast: RoleMap, intent: Fields, problems: Problems) -> tup
     problems.attempt(lambda: refuse_misspelt(top, _TOP, ("workflow",)))
     if workflow:
         problems.attempt(lambda: refuse_misspelt(workflow, _WORKFLOW, ("steps", "entry_step")))
+        judged = (*deciders(workflow, _WORKFLOW), *demands(workflow, _WORKFLOW))
+        problems.attempt(lambda: refuse_unknown(workflow, _WORKFLOW, judged))
     given = workflow and problems.attempt(lambda: workflow.inner("parameters"))
     parameters = given or _nothing(top, "workflow.parameters")
     attempts = problems.attempt(lambda: intent.count("max_delivery_attempts", 1, MAX_ATTEMPTS))
@@ -230,7 +235,7 @@ def _note_misplaced(top: Fields, workflow: Fields | None, bundle: _Bundle, *, as
         for human in bundle.cast.nameless:
             bundle.deciders.extend(deciders_in_human(human, HUMAN))
         inherited = bundle.intent.inner("human_task")
-        bundle.deciders.extend(deciders(inherited, ASK) if inherited else ())
+        bundle.deciders.extend(deciders_in_task(inherited, ASK) if inherited else ())
 
 
 def _check_routes(workflow: Fields | None, problems: Problems) -> None:
@@ -318,6 +323,8 @@ def _step(step: Fields, bundle: _Bundle) -> Step:
         told = ("escalate_to",) if kind is _Kind.NOTIFY else ()
         step.unused([name for name in TIMING if name not in told], "this step asks nobody")
         bundle.demands.extend(demands(step, _STEP))
+    # who decides is judged with the policy that applies, and a demand for people with the whole plan
+    refuse_unknown(step, _STEP, deciders(step, _STEP) if kind is _Kind.HUMAN else demands(step, _STEP))
     match kind:
         case _Kind.AGENT:
             return _agent_step(step, bundle, assigned, routes | {"deadline": deadline})
@@ -431,7 +438,7 @@ def _human_step(step: Fields, bundle: _Bundle, assigned: str, base: dict[str, An
     ask = own or inherited or _nothing(step, step.at("human_task"))
     if own and inherited:
         ask = _with_assignees(own, inherited, step.text("assigned_to", longest=agent_address.LONGEST))
-    bundle.deciders.extend((*deciders(step, _STEP), *deciders(ask, ASK)))
+    bundle.deciders.extend((*deciders(step, _STEP), *deciders_in_task(ask, ASK)))
     for settings in _settings(step):  # which are those of internal steps: nothing of them has an effect here
         bundle.deciders.extend(deciders(settings, ()))
     levels = [step, bundle.parameters, bundle.intent]

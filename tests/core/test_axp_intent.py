@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from signoff.core.directory.agent_address import INTERNAL
 from signoff.core.errors import Invalid
+from signoff.core.formats import axp_intent
 from signoff.core.formats.axp_intent import AxpIntent, compile_axp_intent
 from signoff.core.plan.plan import UNSAID, AgentStep, HumanStep, Plan, check_plan
 from signoff.core.plan.schedules import Reminders
@@ -368,3 +369,54 @@ def test_an_unknown_field_that_asks_for_people_is_named_where_nobody_is_asked(wo
 def test_of_many_unknown_fields_the_first_are_compared() -> None:
     many = {f"approver{number}s": 1 for number in range(2_000)}
     assert len(compiled(human_task=many).deciders) <= 20
+
+
+_ODD_TEXTS = (
+    "", " ", "a", "intent.a.b.v1", "agent://acme/prod/validator", "validator", "ann@acme.example", "internal", "3",
+    "x" * 300,
+)  # fmt: skip
+_ODD = st.none() | st.integers(-1, 2) | st.sampled_from(_ODD_TEXTS)
+_NAMED = st.sampled_from(
+    ["intent_type", "to_agent", "from_agent", "reply_to", "max_delivery_attempts", "payload", "correlation_id",
+     "toAgent", "human_task", "approver"]
+)  # fmt: skip
+
+
+def _outcome(body: dict[str, Any], *, checked: bool) -> Any:
+    try:
+        return compile_axp_intent(body, checked=checked)
+    except Invalid as problem:
+        return problem.code, problem.field, problem.message
+
+
+@given(
+    st.dictionaries(_NAMED, _ODD | st.just({"a": 1.5}) | st.just({}), max_size=6),
+    st.sampled_from(["intent.a.b.v1", "odd type", "plain"]),
+    st.dictionaries(st.text(max_size=3), _ODD, max_size=2),
+)
+def test_a_request_that_was_remembered_is_compiled_as_a_new_one(
+    body: dict[str, Any], kind: str, payload: dict[str, Any]
+) -> None:
+    for given_body in (
+        body,
+        {"intent_type": kind, **body},
+        {**body, "intent_type": kind, "payload": payload},
+    ):
+        new = _outcome(given_body, checked=False)
+        assert _outcome(given_body, checked=True) == new
+        assert _outcome(given_body, checked=True) == new
+
+
+def test_what_repeats_is_compiled_once_and_what_is_long_or_free_text_is_not_remembered() -> None:
+    remembered = axp_intent._compiled.cache_info
+    before = remembered()
+    for number in range(9):
+        body = {"intent_type": "intent.once.v1", "payload": {"n": number}, "correlation_id": f"c{number}"}
+        made = compile_axp_intent(body, checked=True)
+        assert (made.payload, made.correlation_id) == ({"n": number}, f"c{number}")
+    assert (remembered().misses - before.misses, remembered().hits - before.hits) == (1, 8)
+    between = remembered()
+    task = {"intent_type": "intent.once.v1", "payload": {}, "human_task": {"title": "Ann's?"}}
+    compile_axp_intent(task, checked=True)
+    compile_axp_intent({"intent_type": "intent.once.v1"}, checked=True)
+    assert remembered() == between

@@ -22,14 +22,14 @@ class IdempotencyKey(Struct, gc=False, frozen=True):
     key: str
 
 
-class StoredReply(Struct, frozen=True):
+class StoredReply(Struct, gc=False, frozen=True):
     """The stored answer to an earlier call, and the fingerprint of the request that it answered."""
 
     fingerprint: str
     body: bytes
 
 
-class ClaimableRow(Struct, frozen=True):
+class ClaimableRow(Struct, gc=False, frozen=True):
     """Up to ``limit`` claimable deliveries of one agent, the longest waiting first."""
 
     workspace: str
@@ -119,7 +119,7 @@ class OutboxRow(Struct, gc=False):
     dead: bool = False
 
 
-class NewStoredReply(Struct):
+class NewStoredReply(Struct, gc=False):
     """The answer to store under a key until ``expires_at``; while ``intent`` is open and ``life`` after that, too."""
 
     key: IdempotencyKey

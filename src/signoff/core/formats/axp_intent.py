@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from signoff.core.directory import agent_address
 from signoff.core.formats.axp_deciders import deciders, deciders_in_task, demands
@@ -52,10 +53,26 @@ _TYPE_ALIASES: Final = {
     "reroute": TaskType.ASSIGNMENT,
     "escalate": TaskType.APPROVAL,
 }
+# Many requests differ only in their payload and correlation id: what these fields say is compiled once. Requests with
+# others are not remembered: free text about people would be.
+_REPEATED: Final = frozenset(
+    {
+        "intent_type",
+        "to_agent",
+        "from_agent",
+        "reply_to",
+        "max_delivery_attempts",
+        "payload",
+        "correlation_id",
+    }
+)
+_REPEATED_SIZE: Final = 1024  # bytes of those fields
+_TO_JSON: Final = msgspec.json.Encoder()
+_FROM_JSON: Final = msgspec.json.Decoder(float_hook=float)
 _NOTHING_SET: Final = timedelta(hours=1)
 
 
-class AxpIntent(msgspec.Struct, frozen=True, kw_only=True):
+class AxpIntent(msgspec.Struct, gc=False, frozen=True, kw_only=True):
     """A direct intent as it was submitted. Addresses are as written; ``plan`` is used if no workflow applies.
 
     claimed_from: what the client called itself; on_behalf_of: the person it is for, who then may not decide it;
@@ -89,6 +106,22 @@ def compile_axp_intent(body: object, *, checked: bool = False) -> AxpIntent:
     is one agent step, ``direct``: the agent gets the intent itself. With neither, that step is addressed to
     the internal runtime, which means that it waits for a control resume.
     """
+    if checked and isinstance(body, dict) and body.keys() <= _REPEATED and type(body.get("payload")) is dict:
+        fields = {name: value for name, value in body.items() if name not in ("payload", "correlation_id")}
+        encoded = _TO_JSON.encode(fields)
+        if len(encoded) <= _REPEATED_SIZE:
+            correlation_id = Fields(body, lenient=True).text("correlation_id")
+            return replace(_compiled(encoded), payload=body["payload"], correlation_id=correlation_id)
+    return _compile(body, checked=checked)
+
+
+@lru_cache(maxsize=256)
+def _compiled(fields: bytes) -> AxpIntent:
+    """What these fields, as JSON, make of a request with a payload."""
+    return _compile({**_FROM_JSON.decode(fields), "payload": {}}, checked=True)
+
+
+def _compile(body: object, *, checked: bool) -> AxpIntent:
     request = _renamed(document(body, lenient=True, checked=checked))
     intent_type = read_intent_type(request, "intent_type")
     payload = request.data("payload")

@@ -38,11 +38,11 @@ def can_see(actor: Actor, intent: Intent) -> bool:
         return False
     if actor.kind not in PROGRAMS:
         return True
-    return actor.id == intent.requester.id or (actor.address != "" and actor.address in _parties(intent))
+    return actor.id == intent.requester.id or (actor.address != "" and _is_party(actor.address, intent))
 
 
-def _parties(intent: Intent) -> set[str]:
-    return {*intent.plan.agents, intent.to_agent, intent.reply_to}
+def _is_party(address: str, intent: Intent) -> bool:
+    return address in (intent.to_agent, intent.reply_to) or address in intent.plan.agents
 
 
 def authorize_command(actor: Actor, command: c.Command, intent: Intent | None) -> None:

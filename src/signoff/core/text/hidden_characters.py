@@ -103,6 +103,9 @@ def shows(value: object) -> bool:
     text. For a list or an object: whether anything in it is visible.
     """
     if isinstance(value, str):
+        first = value[:1]
+        if first.isascii() and first.isalnum():
+            return True
         return any(not character.isspace() and _drawn(character) for character in value)
     if isinstance(value, dict):
         return any(shows(item) for item in value.values())

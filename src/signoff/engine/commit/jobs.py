@@ -49,7 +49,7 @@ class Idempotency(msgspec.Struct, frozen=True):
     render: Callable[[Change], bytes]
 
 
-class Done(msgspec.Struct, frozen=True):
+class Done(msgspec.Struct, gc=False, frozen=True):
     """Exactly one is set: the effect of the command, or the stored answer of its first call."""
 
     change: Change | None = None

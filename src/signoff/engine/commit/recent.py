@@ -20,7 +20,7 @@ TRUSTED: Final = 20.0  # seconds for which a whole life is believed where other 
 LARGEST: Final = 32 * 1024  # bytes of a payload with all its facts: agents' results stand in those
 
 
-class _Kept(msgspec.Struct):
+class _Kept(msgspec.Struct, gc=False):
     """``size``: bytes of the facts."""
 
     stored: Stored

@@ -53,7 +53,7 @@ Frozen = tuple[Plan, str, tuple[str, ...]]
 """A frozen plan, its digest, and what the caller should know about it."""
 
 
-class Submission(msgspec.Struct, frozen=True, kw_only=True):
+class Submission(msgspec.Struct, gc=False, frozen=True, kw_only=True):
     """An intent ready to be submitted: a checked, frozen plan and the payload's canonical bytes.
 
     ``behind``: people on the requester's side in addition to those who control the submitting key; ``directory``: the

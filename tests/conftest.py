@@ -29,6 +29,18 @@ if (
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--contended", action="store_true", help="every transaction on PostgreSQL fails once")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("contended"):
+        from signoff.store.postgres import store
+        from tests.store.contended import ContendedStore
+
+        store.PostgresStore = ContendedStore  # type: ignore[misc]
+
+
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """On Windows only what is marked for it is imported: other tests need a module that is not there."""
     if hasattr(os, "fork") or not collection_path.match("test_*.py"):

@@ -373,6 +373,10 @@ class DirectoryCache:
                 named.setdefault(name, {})[account.address] = account
         # an ambiguous name resolves to nothing: chance must not decide who gets the work
         by_name = {name: next(iter(one.values())) for name, one in named.items() if len(one) == 1}
+        policies: dict[str, NamedPolicy] = {}
+        for policy in await self._store.people.policies(workspace):
+            policies[policy.name] = _compiled(policy)
+            await asyncio.sleep(0)  # a thousand policies do not hold the event loop
         snapshot = Snapshot(
             workspace=found,
             by_address={a.address: a for a in accounts},
@@ -380,7 +384,7 @@ class DirectoryCache:
             people={p.id: p for p in await rows.people(workspace)},
             workflows={w.intent_type: w for w in await rows.workflows(workspace)},
             teams={team.name: team for team in await self._store.people.teams(workspace)},
-            policies={p.name: _compiled(p) for p in await self._store.people.policies(workspace)},
+            policies=policies,
         )
         return now, snapshot
 

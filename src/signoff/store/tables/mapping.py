@@ -2,6 +2,7 @@
 the field's type: times are microseconds, booleans 0 or 1, structures JSON.
 """
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache
@@ -31,6 +32,7 @@ from signoff.store.rows import Row, from_micros, maybe_moment, micros
 from signoff.store.sql import NUMBERED
 
 T = TypeVar("T", bound=Struct)
+_AT_ONCE: Final = 200  # rows made into values in one turn of the event loop
 _TABLES: Final[dict[type[Struct], str]] = {
     Workspace: "workspaces",
     Person: "people",
@@ -114,7 +116,13 @@ def _from_row(kind: type[T], row: Row) -> T:
 
 async def fetch(database: Database, kind: type[T], where: str, **values: Any) -> list[T]:
     """All values of a type that match."""
-    return [_from_row(kind, row) for row in await database.read(_select(kind, where), **values)]
+    rows = await database.read(_select(kind, where), **values)
+    found: list[T] = []
+    for start in range(0, len(rows), _AT_ONCE):
+        if start:
+            await asyncio.sleep(0)  # thousands of people or agents do not hold the event loop
+        found += [_from_row(kind, row) for row in rows[start : start + _AT_ONCE]]
+    return found
 
 
 async def fetch_one(database: Database, kind: type[T], where: str, **values: Any) -> T | None:

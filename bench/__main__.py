@@ -17,6 +17,7 @@ from bench.creates import creates
 from bench.flows import flows, latency
 from bench.goals import POSTGRES, SQLITE
 from bench.growth import growth
+from bench.lists import lists
 from bench.machine import describe, pace
 from bench.options import QUICK, Options
 from bench.peers.compare import compare
@@ -34,6 +35,7 @@ GROUPS: Final[dict[str, Callable[[Place, Options], None]]] = {
     "listeners": listeners,
     "start": start,
     "growth": growth,
+    "lists": lists,
 }
 
 

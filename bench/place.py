@@ -80,17 +80,17 @@ class Place:
         """Make the keys and apply the workflows. The owner makes every key, so self-approval has to stay on: that
         of the first start ends with the second person.
         """
-        self._say("/v1/apply", {"workspace": {"self_approval": True}})
+        self.say("/v1/apply", {"workspace": {"self_approval": True}})
         for name, wish in (
             ("service", {"service": "bench"}),
             ("agent", {"agent": AGENT}),
             ("person", {"person": PERSON, "name": "Ann", "roles": ["approver"]}),
         ):
-            self.keys[name] = self._say("/v1/keys", wish)["api_key"]
+            self.keys[name] = self.say("/v1/keys", wish)["api_key"]
         for workflow in _WORKFLOWS:
-            self._say("/v1/workflows", workflow)
+            self.say("/v1/workflows", workflow)
 
-    def _say(self, path: str, body: dict[str, Any]) -> Any:
+    def say(self, path: str, body: dict[str, Any]) -> Any:
         status, answer = self.live.call("POST", path, body)
         if status != 200:
             raise RuntimeError(f"POST {path} was answered {status}: {answer}")

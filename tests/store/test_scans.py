@@ -22,6 +22,9 @@ def _ids(where: str, order: str = "desc") -> str:
 _LISTED = _ids("id < :before")
 _OLDEST = _ids("id > :after", "asc")
 _CORRELATED = _ids(sql.LISTED_WHERE["correlation"])
+_BY_STATUS = _ids(f"status = :{sql.STATUSES[0]}")
+_BY_TYPE = _ids(sql.LISTED_WHERE["type"])
+_KNOWN = _ids(" and ".join(sql.LISTED_WHERE[name] for name in ("type", "requester", "before")))
 _PARTY = [_ids(party) for party in sql.PARTY]
 _OWNER = _ids(sql.OWNER[0])
 VALUES = {
@@ -37,6 +40,9 @@ VALUES = {
     "party": "p",
     "parties": ["p"],
     "rank": 1,
+    "status_a": "FAILED",
+    "type": "t",
+    "requester": "r",
 }
 
 
@@ -63,6 +69,9 @@ async def fresh(own_url: str, clock: FixedClock) -> AsyncIterator[Store]:
         (sql.WHOLE_WORKLIST, "worklist_pkey"),
         (_LISTED, "intents_listed"),
         (_OLDEST, "intents_listed"),
+        (_BY_STATUS, "intents_by_status"),
+        (_BY_TYPE, "intents_by_type"),
+        (_KNOWN, "intents_requested_type"),
         (_CORRELATED, "intents_correlated"),
         (_PARTY[0], "intents_requested"),
         (_PARTY[1], "intents_addressed"),

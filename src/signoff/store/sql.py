@@ -205,7 +205,6 @@ LISTED: Final = f"{_STORED} where i.id in ({{ids}}) order by i.id {{order}} limi
 LISTED_IDS: Final = "select id from intents where {where} order by id {order} limit :limit"
 LISTED_WHERE: Final = {
     "workspace": "workspace = :workspace",
-    "statuses": "status in :statuses",
     "type": "type = :type",
     "requester": "requester = :requester",
     "correlation": "correlation = :correlation",
@@ -213,6 +212,7 @@ LISTED_WHERE: Final = {
     "after": "id > :after",
     "older_than": "updated_at < :older_than",
 }
+STATUSES: Final = tuple(f"status_{letter}" for letter in "abcdefghij")  # one of each possible status
 # As in the partial index.
 OPEN_OF: Final = """
 select count(*) from (

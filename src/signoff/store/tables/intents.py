@@ -52,10 +52,13 @@ class Intents:
         where = " and ".join(sql.LISTED_WHERE[name] for name in values)
         if wanted.older_than is not None:
             values["older_than"] = micros(wanted.older_than)
-        if not wanted.party:
-            ids = sql.LISTED_IDS.format(where=where, order=order)
-            return await self._stored(sql.LISTED.format(ids=ids, order=order), limit=wanted.limit, **values)
-        return await self._either(where, sql.PARTY, order, limit=wanted.limit, party=wanted.party, **values)
+        given = dict(zip(sql.STATUSES, dict.fromkeys(wanted.statuses), strict=False))
+        parties: Sequence[str] = ("",)
+        if wanted.party:
+            parties, values["party"] = [f" and {party}" for party in sql.PARTY], wanted.party
+        statuses = [f" and status = :{name}" for name in given] or [""]
+        halves = [party + status for party in parties for status in statuses]
+        return await self._either(where, halves, order, limit=wanted.limit, **values, **given)
 
     async def open_of(self, workspace: str, requester: str, most: int) -> int:
         """How many of a requester's intents are open; counted up to ``most``."""
@@ -154,7 +157,8 @@ class Intents:
     async def inbox(self, workspace: str, owner: str, limit: int) -> list[Stored]:
         """Intents addressed to ``owner``, or with it as reply address, newest first."""
         where = sql.LISTED_WHERE["workspace"]
-        return await self._either(where, sql.OWNER, "desc", workspace=workspace, owner=owner, limit=limit)
+        owners = [f" and {owner}" for owner in sql.OWNER]
+        return await self._either(where, owners, "desc", workspace=workspace, owner=owner, limit=limit)
 
     async def ids(self, after: str = "", limit: int = 1000) -> list[str]:
         """All ids of all workspaces above ``after``, in order: for the integrity check."""
@@ -221,8 +225,8 @@ class Intents:
         return ids
 
     async def _either(self, where: str, halves: Sequence[str], order: str, **values: Any) -> list[Stored]:
-        # Two halves instead of an "or": each is answered from its own index and stops at the limit.
-        parts = (sql.LISTED_IDS.format(where=f"{where} and {half}", order=order) for half in halves)
+        # Parts instead of an "or": each is answered from its own index and stops at the limit.
+        parts = (sql.LISTED_IDS.format(where=where + half, order=order) for half in halves)
         ids = " union ".join(f"select id from ({part}) half" for part in parts)
         return await self._stored(sql.LISTED.format(ids=ids, order=order), **values)
 

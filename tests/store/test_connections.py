@@ -48,9 +48,14 @@ async def test_an_acknowledged_write_is_on_disk_whatever_the_server_prefers(
 ) -> None:
     store = open_store(postgres_url, wall=clock.wall)
     await store.open()
-    settings = ("synchronous_commit", "transaction_isolation")
+    settings = (
+        "synchronous_commit",
+        "transaction_isolation",
+        "lock_timeout",
+        "idle_in_transaction_session_timeout",
+    )
     rows = [await store.read(f"select current_setting('{name}')") for name in settings]
-    assert [row[0][0] for row in rows] == ["on", "read committed"]
+    assert [row[0][0] for row in rows] == ["on", "read committed", "1s", "3s"]
     await store.close()
 
 
@@ -63,8 +68,13 @@ async def test_behind_a_transaction_pooler_every_call_works_without_sessions(
     found = await look(store, Locks(ids=(one.id,), once=(once(),), due=1))
     assert found.intents == {one.id: one}
     assert await store.intents.get(one.id) is not None
-    [[on]] = await store.read("select current_setting('synchronous_commit')")
-    assert on == "on"
+    wanted = {
+        "synchronous_commit": "on",
+        "lock_timeout": "1s",
+        "idle_in_transaction_session_timeout": "3s",
+    }
+    for name, value in wanted.items():
+        assert await store.read(f"select current_setting('{name}')") == [(value,)]
     await store.listen(lambda words: None)
     await store.announce(["word"])
     await store.close()

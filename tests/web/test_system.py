@@ -42,6 +42,15 @@ async def test_ready_says_what_is_not(web: WebEnv) -> None:
     )
 
 
+async def test_a_batch_that_the_database_holds_up_for_seconds_is_noticed(web: WebEnv) -> None:
+    web.env.committer._began[0] = -1e6
+    answer = await web.get("/ready", "")
+    assert answer.status == 503
+    assert "has been waiting for the database" in answer.text
+    del web.env.committer._began[0]
+    assert (await web.get("/ready", "")).status == 200
+
+
 async def test_a_stopping_server_is_not_ready(web: WebEnv) -> None:
     web.state.stop()
     answer = await web.get("/ready", "")

@@ -77,23 +77,23 @@ def parse(raw: bytes) -> Parsed:
     if too_deep(raw):
         raise _too_deep()
     shape = raw.translate(_SHAPE)
+    long, exponents = _SIXTEEN_DIGITS in shape, _EXPONENT in shape
+    decoder = _decoder(shape) if long or exponents else _PLAIN_FLOATS
     try:
-        value = _decoder(shape).decode(raw)
+        value = decoder.decode(raw)
     except UnicodeDecodeError:
         raise Malformed("invalid_utf8", "The body is not UTF-8.", hint="Send JSON as UTF-8.") from None
     except msgspec.MsgspecError as problem:
         raise _not_json(raw, str(problem)) from None
     if _maybe_duplicates(raw, value):
         _check_duplicates(raw)
-    if _SIXTEEN_DIGITS in shape and _integer_too_large(raw):
+    if long and _integer_too_large(raw):
         raise _integer_out_of_range()
-    floats = b"0." in shape or _EXPONENT in shape
+    floats = exponents or b"0." in shape
     return Parsed(value, not floats and ((raw.isascii() and b"\\u" not in raw) or not _ASTRAL.search(raw)))
 
 
 def _decoder(shape: bytes) -> "msgspec.json.Decoder[Any]":
-    if _EXPONENT not in shape and _LONG not in shape:
-        return _PLAIN_FLOATS
     if any(mark in shape for mark in _HUGE):
         return _ANY
     return _ANY_FINITE if any(mark in shape for mark in _SLOW) else _PLAIN_FLOATS

@@ -41,6 +41,7 @@ from signoff.engine.off_loop import Aside
 from signoff.engine.planning.planner import Planner
 from signoff.engine.read.view import View
 from signoff.engine.rerun import Reruns
+from signoff.engine.siblings import LEADER, Siblings
 from signoff.store.store import Store
 from signoff.web.app import build_app
 from signoff.web.state import AppState, Readiness, WebSettings
@@ -67,20 +68,23 @@ class Components:
         clock: Clock,
         channels: ChannelRegistry | None = None,
         line: Line | None = print,
+        siblings: Siblings | None = None,
     ) -> None:
         self.config = config
+        self.siblings = siblings
         self.store = store
         self.clock = clock
         self.base_url = config.base_url
         self.channels = channels or open_channels(config, clock)
         self._console = make_console(config, line)
         remote = not config.database.startswith("sqlite")
+        leads = siblings is None or siblings.leads
         listening = remote and config.listen
         self.feed = Feed(
-            store.announce if listening else None,
+            store.announce if listening and leads else None,
             _REREAD_POLLING if remote and not listening else _REREAD_LISTENING,
         )
-        self.recent = RecentCommits(alone=not remote, hears=lambda: store.hearing)
+        self.recent = RecentCommits(alone=not remote and siblings is None, hears=self._hears)
         self.aside = Aside()
         self.committer = Committer(
             store,
@@ -105,25 +109,46 @@ class Components:
         self.staffed = StaffingChecks(self.engine, store, self.directory)
         self.workers = Workers(store)
         self.sweeper = RetentionLoop(store, self.recent, clock, config.retention, config.retention_payloads)
-        self.loops = {
-            "timekeeper": Loop("timekeeper", self.timekeeper.once),
-            "outbox": Loop("outbox", self.outbox.once, rest=0.02),
-            "sweeper": Loop("sweeper", self.sweeper.once),
-            "workers": Loop("workers", self.workers.once),
-            "staffed": Loop("staffed", self.staffed.once, rest=0.02),
-        }
+        self.loops = {"workers": Loop("workers", self.workers.once)}
+        if leads:
+            self.loops |= {
+                "timekeeper": Loop("timekeeper", self.timekeeper.once),
+                "outbox": Loop("outbox", self.outbox.once, rest=0.02),
+                "sweeper": Loop("sweeper", self.sweeper.once),
+                "staffed": Loop("staffed", self.staffed.once, rest=0.02),
+            }
         self.feed.watch(self._nudge)
         self.state = self._make_state("postgresql" if remote else "sqlite")
+        if siblings is not None:
+            self._join(siblings)
         self.app = build_app(self.state)
 
     def heard(self, topics: list[str]) -> None:
         """Another server announced these topics."""
         self.recent.forget(topics)
         self.feed.hear(topics)
+        if self.siblings is not None:
+            self.siblings.pass_on(topics)
+
+    def _hears(self) -> bool:
+        """Whether what others commit is heard: other servers, and other workers of this one."""
+        if self.siblings is None:
+            return self.store.hearing
+        if not self.siblings.complete:
+            return False
+        return self.config.database.startswith("sqlite") or (
+            self.store.hearing if self.siblings.leads else self.siblings.hearing
+        )
+
+    def _join(self, siblings: Siblings) -> None:
+        self.admission.among(siblings.count)
+        tries = {"failures": self.state.failures, "wrong_keys": self.state.wrong_keys}
+        siblings.connect(self.feed, self.recent, self.admission, self.store.plans, self.clock, tries)
+        self.feed.workers = siblings.tell
 
     def _published(self, batch: Batch) -> None:
         self.recent.note(batch.changes, batch.payloads)
-        self.feed.publish(batch.topics(), batch.changes)
+        self.feed.publish(batch.topics(), batch.changes, batch.payloads)
         if self._console is not None:
             self._console.show(one for change in batch.changes for one in change.notifications)
 
@@ -191,16 +216,41 @@ class Components:
         self.state.settings = replace(self.state.settings, base_url=base_url)
 
     def _nudge_outbox(self) -> None:
-        self.loops["outbox"].nudge()
+        if "outbox" in self.loops:
+            self.loops["outbox"].nudge()
+        elif self.siblings is not None:
+            self.siblings.tell(["outbox"])
 
     def _nudge(self, topic: str) -> None:
-        if topic == "outbox":
+        if topic == "outbox" and "outbox" in self.loops:
             self._nudge_outbox()
-        elif topic.startswith("directory:"):
+        elif topic.startswith("directory:") and "staffed" in self.loops:
             self.loops["staffed"].nudge()
 
     async def readiness(self) -> Readiness:
-        """Whether the database responds and every loop is running."""
+        """Whether the database responds and every loop is running, at this worker and at the others."""
+        ready, details = await self._own_readiness()
+        if self.siblings is None:
+            return Readiness(ready, details)
+        others = self.siblings.health()
+        details["processes"] = {
+            str(self.siblings.number): "ok" if ready else "not ready",
+            **{
+                str(at): "starting" if one is None else "ok" if one.ready else "not ready"
+                for at, one in others.items()
+            },
+        }
+        led = self.siblings.leads or others.get(LEADER) is not None
+        for one in others.values():
+            ready = ready and (one is None or one.ready)
+            details = details if one is None else {**one.details, **details}
+        return Readiness(ready and led, details)
+
+    async def health(self) -> tuple[bool, dict[str, Any], bool]:
+        """What the other workers of this server are told of this one."""
+        return *await self._own_readiness(), self.store.hearing
+
+    async def _own_readiness(self) -> tuple[bool, dict[str, Any]]:
         details: dict[str, Any] = {loop.name: loop.state for loop in self.loops.values()}
         details["queued"] = self.committer.queued
         held_up = self.committer.in_flight_for()
@@ -216,7 +266,7 @@ class Components:
         except Busy as busy:
             details["database"] = busy.message
         ready = all(details[part] == "ok" for part in ("database", "commits", *self.loops))
-        return Readiness(ready, details)
+        return ready, details
 
 
 def _key_limits(config: Config) -> KeyLimits:

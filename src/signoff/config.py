@@ -7,6 +7,7 @@ settings too.
 """
 
 import ipaddress
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -27,6 +28,7 @@ T = TypeVar("T")
 PREFIX: Final = "SIGNOFF_"
 FOLDER: Final = Path(".signoff")
 HOUR: Final = timedelta(hours=1)
+MOST_WORKERS: Final = 64
 _SHORTEST_SECRET: Final = 6
 
 # Variables of the command line and the SDK: not settings of a server, but known.
@@ -100,6 +102,9 @@ class Config:
     manifest: str = _row("", "Manifest (people, teams, policies, workflows) applied at each start.")
     listen: bool = _row(True, "Use PostgreSQL LISTEN/NOTIFY; turn off behind a connection pooler.")
     commit_workers: int = _row(1, "Number of concurrent commit workers (PostgreSQL).", least=1)
+    workers: str = _row(
+        "1", "Number of worker processes that share the port and the work; auto: one per core."
+    )
     queue_limit: int = _row(
         4096, "Maximum queued commands of this process; beyond it the server answers 503.", least=1
     )
@@ -172,6 +177,14 @@ class Config:
         _check_base_url(self.base_url)
         parse_hosts(self.allowed_hosts)
         parse_networks(self.trusted_proxies)
+
+    @property
+    def worker_count(self) -> int:
+        """The number of worker processes."""
+        if self.workers == "auto":
+            usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+            return min(MOST_WORKERS, usable or 1)
+        return int(self.workers)
 
     @property
     def shown_database(self) -> str:
@@ -347,6 +360,10 @@ class SettingRow:
             raise self.wrong(self.show(value), f"at least {self.show(self.least)}")
         if self.name in ("organization", "workspace") and value and not PLACE.fullmatch(value):
             raise self.wrong(value, "a name of 1 to 63 lowercase letters, digits and hyphens")
+        if self.name == "workers" and not (
+            value == "auto" or (re.fullmatch(r"\d{1,2}", value) and 1 <= int(value) <= MOST_WORKERS)
+        ):
+            raise self.wrong(value, f"a number from 1 to {MOST_WORKERS}, or auto")
         if self.name == "port" and value > 65535:
             raise self.wrong(value, "at most 65535")
 

@@ -12,6 +12,7 @@ from signoff.core.errors import Busy
 from signoff.core.plan.schedules import CONNECTION
 from signoff.core.text.durations import format_duration
 from signoff.engine.clock import Clock
+from signoff.engine.siblings import Siblings
 from signoff.store.database import ConnectionLost
 from signoff.store.opening import open_store
 
@@ -24,12 +25,22 @@ class Server(Components):
 
     login_url: str = ""
 
-    def __init__(self, config: Config, line: Line | None = print, clock: Clock | None = None) -> None:
+    def __init__(
+        self, config: Config, line: Line | None = print, clock: Clock | None = None,
+        siblings: Siblings | None = None,
+    ) -> None:  # fmt: skip
         clock = clock or Clock()
+        leads = siblings is None or siblings.leads
         store = open_store(
-            config.database, wall=clock.wall, clock=clock.of, hear=clock.hear, listen=config.listen
+            config.database,
+            wall=clock.wall,
+            clock=clock.of,
+            hear=clock.hear,
+            listen=config.listen and leads,
+            shared=siblings is not None,
         )
-        super().__init__(config, store, clock, line=line)
+        super().__init__(config, store, clock, line=line, siblings=siblings)
+        self._leads = leads
         self._tasks: list[asyncio.Task[None]] = []
         self.served: asyncio.Task[None] | None = None
 
@@ -43,7 +54,9 @@ class Server(Components):
         self._tasks += [asyncio.create_task(loop.run()) for loop in self.loops.values()]
         self._tasks.append(asyncio.create_task(self.feed.run()))
         self._tasks.append(asyncio.create_task(self.store.warm()))
-        if self.slack is not None and self.slack.socket is not None:
+        if self.siblings is not None:
+            self._tasks.append(asyncio.create_task(self.siblings.run(self.health)))
+        if self._leads and self.slack is not None and self.slack.socket is not None:
             self._tasks.append(asyncio.create_task(self.slack.socket.run()))
 
     async def _open(self) -> None:

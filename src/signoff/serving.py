@@ -9,7 +9,8 @@ import socket
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from typing import Any, Final, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -25,6 +26,9 @@ from signoff.manifest_file import ManifestFile, apply_manifest, read_manifest
 from signoff.server import Server
 from signoff.web.http.connection_limits import ReceiveLimits
 from signoff.web.http.protocol import limited
+
+if TYPE_CHECKING:
+    from signoff.supervisor import Place
 
 log = logging.getLogger("signoff.server")
 T = TypeVar("T")
@@ -60,13 +64,20 @@ class _Uvicorn(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def serve(config: Config, announce: Callable[[Server], None], line: Line | None = print) -> int:
+def serve(config: Config, announce: Callable[["Answering"], None], line: Line | None = print) -> int:
     """Run a server until SIGINT or SIGTERM. ``announce`` is called when it is ready; ``line``: as in Components.
     Returns the exit code.
     """
     # Before it is ready, either signal is an interrupt; the first process of a container would otherwise ignore it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    return run(_serve(config, announce, line))
+    if config.worker_count == 1:
+        return run(_serve(config, announce, line))
+    from signoff.supervisor import supervise  # a single process needs none of it
+
+    def work(place: "Place") -> int:
+        return run(_serve(config, lambda _: None, line, place))
+
+    return supervise(config, work, announce, lambda port: _bind(replace(config, port=port), shared=True))
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
@@ -84,8 +95,19 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     return uvloop.run(main)
 
 
-async def _serve(config: Config, announce: Callable[[Server], None], line: Line | None) -> int:
-    async with running(config, line) as server:
+class Answering(Protocol):
+    """A server that answers. ``login_url``: signs the owner in at the first start, or ""."""
+
+    @property
+    def base_url(self) -> str: ...
+    @property
+    def login_url(self) -> str: ...
+
+
+async def _serve(
+    config: Config, announce: Callable[[Answering], None], line: Line | None, place: "Place | None" = None
+) -> int:
+    async with running(config, line, place=place) as server:
         announce(server)
         await server.until_stopped()
     return 0
@@ -93,21 +115,24 @@ async def _serve(config: Config, announce: Callable[[Server], None], line: Line 
 
 @contextlib.asynccontextmanager
 async def running(
-    config: Config, line: Line | None = print, clock: Clock | None = None
+    config: Config, line: Line | None = print, clock: Clock | None = None, place: "Place | None" = None
 ) -> AsyncIterator[Server]:
     """A server that is ready on its port, until the block ends or a signal stops it (``server.served`` is then
-    done).
+    done). ``place``: of a worker, if it has several.
     """
     file = read_manifest(config.manifest) if config.manifest else None
-    listener = _bind(config)
-    server = Server(config, line, clock)
+    listener = _bind(config) if place is None else place.listener
+    server = Server(config, line, clock, place.siblings if place is not None else None)
     try:
         await server.start()
     except BaseException:
         listener.close()
         raise
     try:
-        await _prepare(server, f"http://{reachable(config.host)}:{listener.getsockname()[1]}", file)
+        if place is not None and place.base_url:  # the first worker has done the rest
+            server.known_as(place.base_url)
+        else:
+            await _prepare(server, f"http://{reachable(config.host)}:{listener.getsockname()[1]}", file)
     except BaseException:
         listener.close()
         await server.stop()
@@ -126,6 +151,8 @@ async def running(
     try:
         while not http.started and not served.done():  # noqa: ASYNC110
             await asyncio.sleep(0.002)  # uvicorn only sets an attribute
+        if place is not None:
+            place.siblings.ready(server.base_url, server.login_url)
         yield server
     finally:
         server.state.stop()
@@ -192,10 +219,13 @@ async def _login_url(server: Server) -> str:
     return f"{server.base_url}/login/{await server.state.sessions.login_link(spaces[0].id, people[0].id)}"
 
 
-def _bind(config: Config) -> socket.socket:
+def _bind(config: Config, *, shared: bool = False) -> socket.socket:
+    """shared: by the workers of one server, each with a listening socket on the same port."""
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         listener.bind((config.host, config.port))
     except OSError as error:

@@ -18,7 +18,7 @@ from signoff.config import Config, SettingRow, load, rows
 from signoff.core.errors import Busy
 
 if TYPE_CHECKING:
-    from signoff.server import Server
+    from signoff.serving import Answering
 
 # The settings that matter when a server is started by hand; the others follow below in the help.
 _FIRST: Final = ("host", "port", "data", "database", "base_url", "organization", "workspace", "manifest")
@@ -83,7 +83,7 @@ def _up(ctx: click.Context, /, open_browser: bool, **given: Any) -> None:
         from signoff.serving import serve
     start_logging(config)
 
-    def announce(server: "Server") -> None:
+    def announce(server: "Answering") -> None:
         # A sign-in link is for the person at the terminal, and must not get into a log.
         link = server.login_url if sys.stdout.isatty() else ""
         click.echo(banner(config, server.base_url, link))

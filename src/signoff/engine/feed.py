@@ -8,7 +8,7 @@ later, at most one announcement per ``_PAUSE``; never inside a write transaction
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ log = logging.getLogger("signoff.feed")
 _PAUSE: Final = 0.002  # seconds; more is noticed as a delay, less costs more announcements than it saves
 _BACKLOG: Final = 10_000
 _UNHEARD: Final = 100
+TellWorkers = Callable[[Sequence[str], Sequence[Change], Mapping[str, bytes]], None]
 Announce = Callable[[Sequence[str]], Coroutine[Any, Any, None]]
 
 
@@ -110,6 +111,7 @@ class Feed:
         self._unsaid: set[str] = set()
         self._news = asyncio.Event()
         self._watchers: list[Callable[[str], None]] = []
+        self.workers: TellWorkers | None = None
 
     def waiting(self, *topics: str) -> Waiter:
         return Waiter(self, topics)
@@ -118,9 +120,22 @@ class Feed:
         """Call ``notified`` with every topic (directory caches)."""
         self._watchers.append(notified)
 
-    def publish(self, topics: Iterable[str], changes: Iterable[Change] = ()) -> None:
-        """Notify local waiters and hand them these committed changes; other replicas follow soon."""
+    def publish(
+        self,
+        topics: Iterable[str],
+        changes: Sequence[Change] = (),
+        payloads: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """Notify local waiters and hand them these committed changes; the other workers of this server and other
+        replicas follow soon.
+        """
         topics = list(topics)
+        if self.workers is not None:
+            self.workers(topics, changes, payloads or {})
+        self.relay(topics, changes)
+
+    def relay(self, topics: Sequence[str], changes: Iterable[Change] = ()) -> None:
+        """The same for what another worker of this server has published."""
         for change in changes:
             for waiter in self.waiters.get(change.after.id, ()):
                 waiter.tell(change)

@@ -15,18 +15,20 @@ def open_store(
     clock: Clock = same,
     hear: Clock | None = None,
     listen: bool = True,
+    shared: bool = False,
 ) -> Store:
     """The store at ``sqlite:///path`` or ``postgresql://…``; still closed.
 
     wall: the system clock, which is SQLite's database time (PostgreSQL has its own);
     hear: in place of ``clock`` if the database has its own clock;
-    listen: False if a connection pooler cannot pass notifications on.
+    listen: False if a connection pooler cannot pass notifications on;
+    shared: the caller holds the lock of a SQLite file, for several processes.
     """
     scheme, _, rest = url.partition("://")
     if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
         from signoff.store.sqlite.store import SqliteStore
 
-        return SqliteStore(Path(rest[1:]), wall=wall, clock=clock)
+        return SqliteStore(Path(rest[1:]), wall=wall, clock=clock, shared=shared)
     if scheme in ("postgresql", "postgres"):
         from signoff.store.postgres.store import PostgresStore
 

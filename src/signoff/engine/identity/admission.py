@@ -1,10 +1,10 @@
 """The limits of one key's holder in this process: requests per second, open streams, open intents. Kept in memory: each
-of several servers counts for itself. A refusal says when to retry.
+of several servers counts for itself, and the workers of one server together. A refusal says when to retry.
 """
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from math import ceil
 from typing import Final
@@ -45,8 +45,12 @@ class Admission:
     def __init__(self, limits: KeyLimits, still_open: StillOpen | None = None) -> None:
         self._limits = limits
         self._still_open = still_open
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._used: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._streams: Counter[str] = Counter()
+        self._elsewhere: dict[int, dict[str, int]] = {}  # streams at other workers of this service
+        self._unsaid: Counter[str] | None = None
+        self._moved: set[str] = set()
+        self._share = 1
         self._room: OrderedDict[tuple[str, str], _Room] = OrderedDict()
 
     def request(self, actor: Actor, now: float) -> None:
@@ -56,36 +60,83 @@ class Admission:
             return
         holder = _holder(actor)
         full = rate * _BURST
-        left, at = self._left.get(holder, (full, now))
-        left = min(full, left + (now - at) * rate)
-        if left < 1:
+        used, at = self._used.get(holder, (0.0, now))
+        used = max(0.0, used - (now - at) * rate)
+        if used > full - 1:
             raise TooMany(
                 "too_many_requests",
                 f"More than {rate} requests per second by one caller, with all their keys.",
-                retry_after=ceil((1 - left) / rate),
+                retry_after=ceil((1 - full + used) / rate),
             )
-        self._left[holder] = (left - 1, now)
-        self._left.move_to_end(holder)
-        if len(self._left) > _MOST_HOLDERS:
-            self._left.popitem(last=False)
+        self._note(holder, used + 1, now)
+        if self._unsaid is not None:
+            self._unsaid[holder] += 1
+
+    def _note(self, holder: str, used: float, now: float) -> None:
+        self._used[holder] = (used, now)
+        self._used.move_to_end(holder)
+        if len(self._used) > _MOST_HOLDERS:
+            self._used.popitem(last=False)
 
     @contextmanager
     def stream(self, actor: Actor) -> Iterator[None]:
         """Holds one stream or long poll open; raises TooMany over the limit."""
         most, holder = self._limits.of(actor, "streams"), _holder(actor)
-        if most and self._streams[holder] >= most:
+        if most and self._streams[holder] + self._open_elsewhere(holder) >= most:
             raise TooMany(
                 "too_many_streams",
                 f"More than {most} open streams of one caller, with all their keys.",
                 retry_after=_STREAM_AGAIN,
             )
         self._streams[holder] += 1
+        if self._unsaid is not None:
+            self._moved.add(holder)
         try:
             yield
         finally:
             self._streams[holder] -= 1
             if not self._streams[holder]:
                 del self._streams[holder]
+            if self._unsaid is not None:
+                self._moved.add(holder)
+
+    # -- the other workers of this service
+
+    def among(self, workers: int) -> None:
+        """From now on the limits are counted together with other workers, which are told by ``news``."""
+        self._unsaid = Counter()
+        self._share = workers
+
+    def news(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Requests counted since the last call, and the open streams of each caller whose number changed."""
+        if not self._unsaid and not self._moved:
+            return {}, {}
+        requests, self._unsaid = dict(self._unsaid or {}), Counter()
+        moved, self._moved = self._moved, set()
+        return requests, {holder: self._streams.get(holder, 0) for holder in moved}
+
+    def open_streams(self) -> dict[str, int]:
+        """Every caller with open streams here."""
+        return dict(self._streams)
+
+    def used_elsewhere(self, requests: Mapping[str, int], now: float) -> None:
+        """Count requests that other workers admitted. A bucket may be overdrawn by what was admitted at once."""
+        for holder, count in requests.items():
+            used, at = self._used.get(holder, (0.0, now))
+            self._note(holder, used + count, at)
+
+    def streams_elsewhere(self, worker: int, streams: Mapping[str, int]) -> None:
+        known = self._elsewhere.setdefault(worker, {})
+        known.update(streams)
+        for holder in [holder for holder, count in streams.items() if not count]:
+            known.pop(holder, None)
+
+    def worker_ended(self, worker: int) -> None:
+        """Its streams have ended with it."""
+        self._elsewhere.pop(worker, None)
+
+    def _open_elsewhere(self, holder: str) -> int:
+        return sum(streams.get(holder, 0) for streams in self._elsewhere.values())
 
     def another_intent(self, actor: Actor) -> AbstractAsyncContextManager[None]:
         """Held while an intent is created; raises TooMany if the requester has reached their limit, including those
@@ -103,7 +154,8 @@ class Admission:
             if room.left <= 0:
                 # Those that are written meanwhile are counted twice, but never missed.
                 being_made = room.being_made
-                room.left = most - being_made - await still_open(actor.workspace, actor.id, most)
+                left = most - being_made - await still_open(actor.workspace, actor.id, most)
+                room.left = -(-left // self._share)  # each worker may use its part of what is left
             if room.left <= 0:
                 raise TooMany(
                     "too_many_open",

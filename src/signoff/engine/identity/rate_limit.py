@@ -5,6 +5,8 @@ itself.
 import hashlib
 import ipaddress
 from collections import OrderedDict
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from math import ceil
 from typing import Final
@@ -56,12 +58,33 @@ class FailedAttempts:
     def __init__(self, of_caller: int, of_all: int, while_: timedelta) -> None:
         self._of_caller = Limit(of_caller, while_)
         self._of_all = Limit(of_all, while_)
+        self._unsaid: list[str] | None = None
+
+    def among(self) -> None:
+        """From now on other workers of this server are told of failed tries, by ``news``."""
+        self._unsaid = []
+
+    def news(self) -> list[str]:
+        """The callers of tries that failed here since the last call."""
+        news, self._unsaid = self._unsaid or [], []
+        return news
+
+    def failed_elsewhere(self, callers: Iterable[str], now: datetime) -> None:
+        """Count tries that failed at other workers."""
+        for caller in callers:
+            with suppress(TooMany):
+                self._count(caller, now)
 
     def counted(self, refusal: Refused, caller: str, now: datetime) -> Refused:
         """Count one more failure; returns the error to answer with: the refusal, or TooMany beyond the limit."""
         try:
-            self._of_caller.check(caller_key(caller), now)
-            self._of_all.check("", now)
+            self._count(caller, now)
         except TooMany as too_many:
             return too_many
+        if self._unsaid is not None:
+            self._unsaid.append(caller)
         return refusal
+
+    def _count(self, caller: str, now: datetime) -> None:
+        self._of_caller.check(caller_key(caller), now)
+        self._of_all.check("", now)

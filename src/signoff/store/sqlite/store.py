@@ -55,9 +55,14 @@ _NEXT_CURSOR: Final = insert_row(sql.CURSORS, sql.NEXT_CURSORS)
 
 
 class SqliteStore(Store):
-    """wall: the system clock; read inside the transaction, once the write lock is held."""
+    """wall: the system clock; read inside the transaction, once the write lock is held; shared: several processes of
+    one server write, and their supervisor holds the file's lock.
+    """
 
-    def __init__(self, path: Path, *, wall: Callable[[], datetime], clock: Clock) -> None:
+    def __init__(
+        self, path: Path, *, wall: Callable[[], datetime], clock: Clock, shared: bool = False
+    ) -> None:
+        self._shared = shared
         super().__init__(clock)
         self.path = Path(os.path.realpath(path))  # under another name it is the same file, with the same lock
         self._files: dict[str, tuple[int, int]] = {}
@@ -170,7 +175,8 @@ class SqliteStore(Store):
     def _prepare_file(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
-        self._held = hold_lock(self.path)
+        if not self._shared:
+            self._held = hold_lock(self.path)
 
     def _connect_writer(self) -> apsw.Connection:
         db = apsw.Connection(str(self.path))

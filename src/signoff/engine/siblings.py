@@ -1,0 +1,298 @@
+"""What the worker processes of one service (``signoff up --workers N``) tell each other, over a socket that each
+inherited from the supervisor, which passes every message on to the others.
+
+Commits travel as their rows, so that no worker reads what another wrote. All of it is hints: the tables are the truth,
+and a worker that may have missed something (``Missed``) forgets what it knew of the others' commits and looks again.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import struct
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from time import monotonic
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from signoff.core.intent.advance import Change
+from signoff.core.intent.hash_chain import Sealed, unseal
+from signoff.engine.clock import Clock
+from signoff.engine.commit.recent import RecentCommits
+from signoff.engine.feed import Feed
+from signoff.engine.identity.admission import Admission
+from signoff.engine.identity.rate_limit import FailedAttempts
+from signoff.store.rows import Plans, encode_plan, intent_of, state_of
+
+log = logging.getLogger("signoff.siblings")
+
+LEADER: Final = 0  # the worker that runs the loops and speaks for all to servers on other machines
+BEAT: Final = 0.5  # seconds between two reports of a worker's health
+SILENT: Final = 6 * BEAT  # a worker that reported nothing for so long is not counted on
+_EVERY: Final = 0.05  # seconds between two reports of what was used of the callers' limits
+LENGTH: Final = struct.Struct("!I")
+_BACKLOG: Final = 8 * 1024 * 1024  # bytes that a worker has not taken yet, before messages are dropped
+
+
+class Row(msgspec.Struct, gc=False, array_like=True):
+    """One committed change, as its rows. ``before``: the intent's number of facts before, 0 if it is new; ``plan``:
+    encoded, if the others may not know it yet.
+    """
+
+    id: str
+    before: int
+    digest: str
+    state: bytes
+    facts: list[tuple[bytes, bytes | None, str]]
+    payload: bytes | None = None
+    plan: bytes | None = None
+
+
+class Committed(msgspec.Struct, gc=False, tag=1, array_like=True):
+    """A commit of the sender, with the topics that it published; or topics alone."""
+
+    topics: list[str]
+    rows: list[Row] = []
+
+
+class Announced(msgspec.Struct, gc=False, tag=8, array_like=True):
+    """What the leader heard from a server on another machine."""
+
+    topics: list[str]
+
+
+class Used(msgspec.Struct, gc=False, tag=2, array_like=True):
+    """What callers used of their limits at the sender: requests since its last report, and failed tries by limit."""
+
+    requests: dict[str, int]
+    tries: dict[str, list[str]]
+
+
+class Streams(msgspec.Struct, gc=False, tag=3, array_like=True):
+    """How many streams each caller has open at the sender; all of them with a caller's change, 0 once none is left."""
+
+    worker: int
+    open: dict[str, int]
+
+
+class Health(msgspec.Struct, gc=False, tag=4, array_like=True):
+    """The state of the sender's parts; ``hearing``: whether it hears servers on other machines."""
+
+    worker: int
+    ready: bool
+    details: dict[str, Any]
+    hearing: bool
+
+
+class Gone(msgspec.Struct, gc=False, tag=5, array_like=True):
+    """From the supervisor: this worker has ended, and a new one takes its place."""
+
+    worker: int
+
+
+class Missed(msgspec.Struct, gc=False, tag=6, array_like=True):
+    """From the supervisor: messages of others were dropped."""
+
+
+class Ready(msgspec.Struct, gc=False, tag=7, array_like=True):
+    """To the supervisor alone: the sender answers requests."""
+
+    base_url: str
+    login_url: str
+
+
+Message = Committed | Announced | Used | Streams | Health | Gone | Missed | Ready
+encode: Final = msgspec.msgpack.Encoder().encode
+decode: Final = msgspec.msgpack.Decoder(Message).decode
+
+
+def framed(message: Message) -> bytes:
+    body = encode(message)
+    return LENGTH.pack(len(body)) + body
+
+
+class Siblings:
+    """One worker's side. ``number``: which worker this is, of ``count``."""
+
+    def __init__(self, number: int, count: int, link: socket.socket) -> None:
+        self.number = number
+        self.count = count
+        self._socket = link
+        self._writer: asyncio.StreamWriter | None = None
+        self._others: dict[int, tuple[float, Health]] = {}
+        self._plans_sent: set[str] = set()
+        self._dropped = False
+        self._ready: Ready | None = None
+
+    @property
+    def leads(self) -> bool:
+        """Whether this worker runs the loops."""
+        return self.number == LEADER
+
+    def connect(
+        self, feed: Feed, recent: RecentCommits, admission: Admission, plans: Plans, clock: Clock,
+        tries: Mapping[str, FailedAttempts],
+    ) -> None:  # fmt: skip
+        """What the messages are about."""
+        self._feed, self._recent, self._admission, self._plans = feed, recent, admission, plans
+        self._clock, self._tries = clock, tries
+        for limit in tries.values():
+            limit.among()
+
+    @property
+    def hearing(self) -> bool:
+        """Whether the leader hears servers on other machines."""
+        known = self._others.get(LEADER)
+        return known is not None and self._fresh(known[0]) and known[1].hearing
+
+    @property
+    def complete(self) -> bool:
+        """Whether what the others commit is heard: the link is there."""
+        return self._writer is not None and not self._writer.is_closing()
+
+    def health(self) -> dict[int, Health | None]:
+        """The others' last reports; None for a worker that is being replaced or has stopped reporting."""
+        others = (number for number in range(self.count) if number != self.number)
+        return {
+            number: found[1] if (found := self._others.get(number)) and self._fresh(found[0]) else None
+            for number in others
+        }
+
+    def _fresh(self, at: float) -> bool:
+        return asyncio.get_running_loop().time() - at < SILENT
+
+    # -- telling
+
+    def tell(
+        self,
+        topics: Iterable[str],
+        changes: Iterable[Change] = (),
+        payloads: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """Tell the others of a commit, or of topics alone."""
+        self._send(Committed(list(topics), [self._row(change, payloads or {}) for change in changes]))
+
+    def _row(self, change: Change, payloads: Mapping[str, bytes]) -> Row:
+        after = change.after
+        plan = None
+        if after.plan_digest not in self._plans_sent:
+            plan = encode_plan(after.plan)
+            if len(self._plans_sent) > 10_000:
+                self._plans_sent.clear()
+            self._plans_sent.add(after.plan_digest)
+        facts = [(sealed.body, sealed.private, sealed.hash) for sealed in change.facts]
+        before = change.before.seq if change.before is not None else 0
+        return Row(after.id, before, after.plan_digest, state_of(after), facts, payloads.get(after.id), plan)
+
+    def pass_on(self, topics: Sequence[str]) -> None:
+        """A server on another machine announced these topics: the others forget what they know of them."""
+        self._send(Announced(list(topics)))
+
+    def ready(self, base_url: str, login_url: str) -> None:
+        self._ready = Ready(base_url, login_url)
+        self._send(self._ready)  # without effect before the link is there
+
+    def _send(self, message: Message) -> None:
+        writer = self._writer
+        if writer is None or writer.is_closing():
+            return
+        if writer.transport.get_write_buffer_size() > _BACKLOG:
+            self._dropped = True
+            return
+        if self._dropped:
+            self._dropped = False
+            writer.write(framed(Missed()))
+        writer.write(framed(message))
+
+    # -- hearing
+
+    async def run(self, health: Callable[[], Awaitable[tuple[bool, dict[str, Any], bool]]]) -> None:
+        """Talk with the others until cancelled. If the supervisor has ended, this process stops too, in good order."""
+        reader, self._writer = await asyncio.open_unix_connection(sock=self._socket)
+        if self._ready is not None:
+            self._send(self._ready)
+        reports = asyncio.create_task(self._report(health))
+        try:
+            while True:
+                size = LENGTH.unpack(await reader.readexactly(LENGTH.size))[0]
+                try:
+                    self._hear(decode(await reader.readexactly(size)))
+                except (msgspec.MsgspecError, KeyError):
+                    log.exception("a message of another worker is unreadable")
+        except (asyncio.IncompleteReadError, ConnectionError):
+            log.error("the supervisor has ended, and so does this worker")
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            reports.cancel()
+            self._writer.close()
+
+    async def _report(self, health: Callable[[], Awaitable[tuple[bool, dict[str, Any], bool]]]) -> None:
+        loop = asyncio.get_running_loop()
+        due = 0.0
+        while True:
+            if loop.time() >= due:
+                self._send(Health(self.number, *await health()))
+                due = loop.time() + BEAT
+            requests, streams = self._admission.news()
+            tries = {name: news for name, limit in self._tries.items() if (news := limit.news())}
+            if requests or tries:
+                self._send(Used(requests, tries))
+            if streams:
+                self._send(Streams(self.number, streams))
+            await asyncio.sleep(_EVERY)
+
+    def _hear(self, message: Message) -> None:
+        match message:
+            case Committed(topics, rows):
+                self._commit(topics, rows)
+            case Announced(topics):
+                self._recent.forget(topics)
+                self._feed.hear(topics)
+            case Used(requests, tries):
+                self._admission.used_elsewhere(requests, monotonic())
+                for name, callers in tries.items():
+                    self._tries[name].failed_elsewhere(callers, self._clock.now())
+            case Streams(worker, streams):
+                self._admission.streams_elsewhere(worker, streams)
+            case Health(worker):
+                self._others[worker] = asyncio.get_running_loop().time(), message
+            case Gone(worker):
+                self._others.pop(worker, None)
+                self._admission.worker_ended(worker)
+                self._plans_sent.clear()  # its successor knows none
+                self._missed()
+            case Missed():
+                self._missed()
+
+    def _missed(self) -> None:
+        self._recent.clear()
+        self._feed.hear([""])
+
+    def _commit(self, topics: list[str], rows: list[Row]) -> None:
+        changes: list[Change] = []
+        payloads: dict[str, bytes] = {}
+        for row in rows:
+            change = self._change(row)
+            if change is None:
+                self._recent.forget([row.id])
+                continue
+            changes.append(change)
+            if row.payload is not None:
+                payloads[row.id] = row.payload
+        self._recent.note(changes, payloads)
+        self._feed.relay(topics, changes)
+
+    def _change(self, row: Row) -> Change | None:
+        """The change, as far as waiters and the cache need it; None if its plan is unknown here."""
+        if row.plan is not None:
+            self._plans.learn([(row.digest, row.plan)])
+        plans = self._plans.known({row.digest})
+        if row.digest not in plans:
+            return None
+        after = intent_of((row.id, row.digest, row.state), plans)
+        before = replace(after, seq=row.before) if row.before else None
+        facts = [Sealed(unseal(body, private), body, private, link) for body, private, link in row.facts]
+        return Change(before, after, facts, None, [], False)

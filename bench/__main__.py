@@ -49,6 +49,7 @@ def arguments() -> argparse.Namespace:
         "--only", action="append", choices=GROUPS, help="only this group of figures; repeatable"
     )
     parser.add_argument("--database", choices=(SQLITE, POSTGRES), help="only on this database")
+    parser.add_argument("--workers", type=int, default=1, help="worker processes of the server")
     parser.add_argument("--million", action="store_true", help="growth to 1,000,000 waiting gates (minutes)")
     parser.add_argument(
         "--peers",
@@ -63,6 +64,7 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     asked = arguments()
     options = QUICK if asked.quick else Options()
+    options = options._replace(workers=asked.workers)
     if asked.million:
         options = options._replace(gates=1_000_000)
     databases = [asked.database] if asked.database else [SQLITE, POSTGRES]
@@ -76,7 +78,7 @@ def main() -> int:
         for database in databases:
             heading(database)
             for name in asked.only or (QUICKLY if asked.quick else GROUPS):
-                with place(database, cluster if database == POSTGRES else None) as found:
+                with place(database, cluster if database == POSTGRES else None, options.workers) as found:
                     GROUPS[name](found, options)
     print(f"\ntook {time.monotonic() - begun:.0f} s")
     return int(asked.floors and "BELOW FLOOR" in worst)
@@ -93,7 +95,7 @@ def _introduce(options: Options, cluster: Cluster | None) -> None:
         " (the goals were set at 30 us and no load)"
     )
     print(
-        "method   one server process, default settings; load generator, server and database share the cores;"
+        f"method   {options.workers} server process{'es' if options.workers > 1 else ''}, default settings; load generator, server and database share the cores;"
         f" loopback; median of {options.repeats} x {options.seconds:g} s after a warm-up"
     )
 

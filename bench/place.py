@@ -58,7 +58,8 @@ _WORKFLOWS: Final = (
 class Place:
     """Where to measure: ``live`` is the server, ``keys`` those of a service, an agent and a person."""
 
-    def __init__(self, folder: Path, database: str, cluster: Cluster | None) -> None:
+    def __init__(self, folder: Path, database: str, cluster: Cluster | None, workers: int = 1) -> None:
+        self._workers = workers
         self.database = database
         self.folder = folder
         self.cluster = cluster
@@ -72,7 +73,7 @@ class Place:
         """One more server on the database; the caller starts it."""
         self._number += 1
         free = {"max_rate": "0", "max_streams": "0", "max_open": "0"}  # what is measured is not the limits
-        live = Live(self.folder / f"server-{self._number}", self.url, **free)
+        live = Live(self.folder / f"server-{self._number}", self.url, workers=str(self._workers), **free)
         self.lives.append(live)
         return live
 
@@ -99,6 +100,7 @@ class Place:
     def reading(self) -> Reading:
         """What everybody used of the processor so far."""
         servers = [live.process.pid for live in self.lives if live.process]
+        servers += [pid for server in servers for pid in children(server)]
         postgres = postmaster(self.cluster) if self.cluster else 0
         return Reading.now(servers, [postgres, *children(postgres)] if postgres else [])
 
@@ -115,12 +117,12 @@ def postmaster(cluster: Cluster) -> int:
 
 
 @contextmanager
-def place(database: str, cluster: Cluster | None) -> Iterator[Place]:
-    """A server that answers, provisioned; gone afterwards."""
+def place(database: str, cluster: Cluster | None, workers: int = 1) -> Iterator[Place]:
+    """A server that answers, provisioned; gone afterwards. ``workers``: its processes."""
     folder = Path(tempfile.mkdtemp(prefix="signoff-bench-"))
     made: Place | None = None
     try:
-        made = Place(folder, database, cluster)
+        made = Place(folder, database, cluster, workers)
         made.live.start()
         made.provision()
         yield made

@@ -233,6 +233,7 @@ class Components:
         if self.siblings is None:
             return Readiness(ready, details)
         others = self.siblings.health()
+        details["process"] = self.siblings.number
         details["processes"] = {
             str(self.siblings.number): "ok" if ready else "not ready",
             **{

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("signoff.server")
 T = TypeVar("T")
 _OWN_FILES: Final = 64
+_ORPHANS_LISTEN: Final = 2.0  # seconds that workers may keep a port whose supervisor was killed
 
 
 class _Uvicorn(uvicorn.Server):
@@ -77,7 +79,8 @@ def serve(config: Config, announce: Callable[["Answering"], None], line: Line | 
     def work(place: "Place") -> int:
         return run(_serve(config, lambda _: None, line, place))
 
-    return supervise(config, work, announce, lambda port: _bind(replace(config, port=port), shared=True))
+    config = replace(config, port=_free_port(config))
+    return supervise(config, work, announce, lambda: _bind(config, shared=True))
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
@@ -93,6 +96,20 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     except ImportError:  # Windows
         return asyncio.run(main)
     return uvloop.run(main)
+
+
+def _free_port(config: Config) -> int:
+    """The port to share; raises Refused if another server has it, which sockets that share a port do not notice."""
+    give_up = time.monotonic() + _ORPHANS_LISTEN
+    while True:
+        try:
+            with contextlib.closing(_bind(config)) as probe:
+                port: int = probe.getsockname()[1]
+                return port
+        except Refused:
+            if time.monotonic() > give_up:
+                raise
+        time.sleep(0.05)
 
 
 class Answering(Protocol):

@@ -284,18 +284,17 @@ def supervise(
     config: Config,
     work: Callable[[Place], int],
     announce: Callable[[Announced], None],
-    bind: Callable[[int], socket.socket],
+    bind: Callable[[], socket.socket],
 ) -> int:
-    """Run the server with its workers until a signal; ``bind``: a shared listening socket on this port."""
+    """Run the server with its workers until a signal; ``bind``: makes a listening socket on its port."""
     if not hasattr(os, "fork") or not hasattr(socket, "SO_REUSEPORT"):
         raise Refused(
             "workers_unsupported", "This system cannot share a port among processes.", field="workers",
             hint="Use --workers 1.",
         )  # fmt: skip
     _, _, path = config.database.partition("sqlite:///")
-    held = _lock_of(Path(path)) if path else None
-    listeners = [bind(config.port)]
-    listeners += [bind(listeners[0].getsockname()[1]) for _ in range(config.worker_count - 1)]
+    held = _Lock(Path(path)) if path else None
+    listeners = [bind() for _ in range(config.worker_count)]
     try:
         return Supervisor(listeners, work, announce).run()
     finally:
@@ -305,9 +304,19 @@ def supervise(
             held.close()
 
 
-def _lock_of(path: Path) -> Any:
-    """The lock of a server on this file, held for all workers."""
-    from signoff.store.sqlite.store import hold_lock
+class _Lock:
+    """The locks of a server on this file, held for all workers: the second one is theirs too, for if this process is
+    killed.
+    """
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return hold_lock(Path(os.path.realpath(path)))
+    def __init__(self, path: Path) -> None:
+        from signoff.store.sqlite.store import hold_lock, hold_workers_lock
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path = Path(os.path.realpath(path))
+        self._server = hold_lock(path)
+        self._workers = hold_workers_lock(path)
+
+    def close(self) -> None:
+        os.close(self._workers)
+        self._server.close()

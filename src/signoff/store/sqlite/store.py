@@ -6,6 +6,7 @@ A second server on the same file is refused by a lock file, itself a permanently
 
 import asyncio
 import os
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -51,7 +52,15 @@ _INSERT_REPLY: Final = insert_row(sql.REPLIES, sql.REPLACE_EXPIRED)
 _INSERT_OUTGOING: Final = insert_row(sql.OUTBOX)
 _CLOSE: Final = "delete from worklist where shard = ? and workspace = ? and party = ? and intent_id = ?"
 _LIST: Final = insert_row(sql.WORKLIST, sql.RANKED)
+_ORPHANS_END_WITHIN: Final = 20.0  # seconds
 _NEXT_CURSOR: Final = insert_row(sql.CURSORS, sql.NEXT_CURSORS)
+
+
+fcntl: Any
+try:
+    import fcntl
+except ImportError:  # Windows, where there are no workers
+    fcntl = None
 
 
 class SqliteStore(Store):
@@ -322,7 +331,37 @@ def hold_lock(path: Path) -> apsw.Connection:
             field="database",
             hint="Stop it, use its address, or choose another file. Several servers need PostgreSQL.",
         ) from busy
+    try:
+        os.close(hold_workers_lock(path))
+    except BaseException:
+        held.close()
+        raise
     return held
+
+
+def hold_workers_lock(path: Path) -> int:
+    """The lock that every worker process of a server inherits: a descriptor, the lock ends when all have closed it.
+    Workers whose supervisor was killed still finish what they have begun, so it waits for them for a while.
+    """
+    workers = os.open(path.with_name(path.name + ".workers"), os.O_CREAT | os.O_RDWR, 0o600)
+    if fcntl is None:
+        return workers
+    give_up = time.monotonic() + _ORPHANS_END_WITHIN
+    while True:
+        try:
+            fcntl.flock(workers, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() < give_up:
+                time.sleep(0.05)
+                continue
+            os.close(workers)
+            raise Refused(
+                "database_in_use",
+                f"Worker processes of another server are using {path}.",
+                field="database",
+                hint="They end by themselves once their supervisor is gone; end them if they hang.",
+            ) from None
+        return workers
 
 
 def _lock(db: apsw.Connection) -> None:

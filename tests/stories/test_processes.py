@@ -1,0 +1,213 @@
+"""``signoff up --workers N``: several processes are one server, and the death of any loses nothing."""
+
+import http.client
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from signoff.core.intent import events as e
+from tests.live import PATIENCE, Live
+from tests.stories.crash import GATE, ask, database_of, fresh_database, look, stopped_at_the_end
+from tests.stories.servers import KINDS, self_approving, until
+from tests.stories.test_crash import LONG, Flood
+
+WORKERS = 3
+
+
+class Line:
+    """One connection that stays open, and so stays with one worker."""
+
+    def __init__(self, live: Live) -> None:
+        self._key = live.owner_key
+        self.connection = http.client.HTTPConnection("127.0.0.1", live.port, timeout=PATIENCE)
+
+    def say(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        headers = {"content-type": "application/json", "x-api-key": self._key}
+        self.connection.request(method, path, None if body is None else json.dumps(body), headers)
+        came = self.connection.getresponse()
+        return came.status, json.loads(came.read())
+
+    def done(self, method: str, path: str, body: Any = None) -> Any:
+        status, answer = self.say(method, path, body)
+        assert status == 200, answer
+        return answer
+
+    @property
+    def worker(self) -> int:
+        number: int = self.say("GET", "/ready")[1]["details"]["process"]
+        return number
+
+
+@pytest.fixture(params=KINDS)
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Live]:
+    with (
+        fresh_database(request, request.param) as url,
+        stopped_at_the_end(
+            Live(tmp_path / ".signoff", url, workers=str(WORKERS), console_notifications="off")
+        ) as live,
+    ):
+        yield self_approving(live)
+
+
+def lines(live: Live, stack: ExitStack, count: int = WORKERS) -> list[Line]:
+    """A connection to each worker, by its number."""
+    found: dict[int, Line] = {}
+    for _ in range(200):
+        line = Line(live)
+        stack.callback(line.connection.close)
+        found.setdefault(line.worker, line)
+        if len(found) == count:
+            return [found[number] for number in sorted(found)]
+    raise AssertionError(f"no connection reached another worker than {sorted(found)}")
+
+
+def workers(live: Live) -> list[int]:
+    """The processes of the workers, the oldest first."""
+    assert live.process is not None
+    found = Path(f"/proc/{live.process.pid}/task/{live.process.pid}/children").read_text().split()
+    return [int(pid) for pid in found]
+
+
+def test_a_flow_over_three_workers(server: Live) -> None:
+    with ExitStack() as stack, ThreadPoolExecutor(1) as threads:
+        one, two, three = lines(server, stack)
+        intent = one.done("POST", "/v1/intents", GATE)["intent_id"]
+        assert two.done("GET", f"/v1/intents/{intent}")["intent_id"] == intent
+        waiting = threads.submit(events_of, two, intent)
+        assert three.done("POST", f"/v1/tasks/{intent}/answer", {"outcome": "approved"})["ok"]
+        assert "intent.completed" in waiting.result(PATIENCE)
+        for line in (one, two, three):
+            assert line.done("GET", f"/v1/intents/{intent}")["status"] == "COMPLETED"
+
+
+def events_of(line: Line, intent: str) -> str:
+    """What an intent's stream sends until it ends."""
+    line.connection.request(
+        "GET", f"/v1/intents/{intent}/events/stream?wait_seconds=30",
+        headers={"x-api-key": line._key, "x-axme-client": "signoff-test/1"},
+    )  # fmt: skip
+    return line.connection.getresponse().read().decode()
+
+
+def test_a_revoked_key_ends_at_every_worker(server: Live) -> None:
+    with ExitStack() as stack:
+        found = lines(server, stack)
+        made = found[0].done("POST", "/v1/keys", {"service": "reader"})
+        for line in found:
+            line._key = made["api_key"]
+            assert line.say("GET", "/v1/me")[0] == 200
+        owner = Line(server)
+        stack.callback(owner.connection.close)
+        owner.done("POST", f"/v1/keys/{made['key_id']}/revoke")
+        for line in found:
+            until(lambda line=line: line.say("GET", "/v1/me")[0] == 401, 2.0)
+
+
+def test_of_every_kill_of_a_worker_or_of_the_supervisor_nothing_is_lost_or_doubled(server: Live) -> None:
+    flood = Flood(server)
+    chance = random.Random(8)
+    with ThreadPoolExecutor(4) as callers:
+        calling = [callers.submit(flood.caller, number) for number in range(4)]
+        try:
+            for strike in ("leader", "follower", "supervisor", "any"):
+                goal = len(flood.decided) + chance.randint(5, 30)
+                until(partial(flood.reached, goal, calling), LONG)
+                if strike == "supervisor":
+                    server.kill()
+                    server.start()
+                    continue
+                pids = workers(server)
+                assert len(pids) == WORKERS
+                pid = {"leader": pids[0], "follower": pids[-1], "any": chance.choice(pids)}[strike]
+                os.kill(pid, signal.SIGKILL)
+                until(lambda pid=pid: pid not in (now := workers(server)) and len(now) == WORKERS)
+        finally:
+            flood.enough.set()
+        for one in calling:
+            one.result(LONG)
+    server.stop()
+    looked = look(database_of(server))
+    assert looked.findings == []
+    assert sorted(flood.submitted.values()) == sorted(looked.intents), "one is lost, or was made twice"
+    for intent_id, outcome in flood.decided.items():
+        assert looked.intents[intent_id].outcome == outcome
+        assert sum(isinstance(fact.event, e.Decided) for fact in looked.histories[intent_id]) == 1
+
+
+def test_a_graceful_stop_ends_streams_and_leaves_no_process(server: Live) -> None:
+    with ExitStack() as stack, ThreadPoolExecutor(WORKERS) as threads:
+        found = lines(server, stack)
+        intent = found[0].done("POST", "/v1/intents", GATE)["intent_id"]
+        streams = [threads.submit(events_of, line, intent) for line in found]
+        pids = workers(server)
+        process = server.process
+        assert process is not None
+        server.stop()
+        assert process.returncode == 0
+        for stream in streams:
+            assert "event: stream.timeout" in stream.result(PATIENCE)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+def test_ready_says_when_the_leader_is_gone_and_when_it_is_back(server: Live) -> None:
+    with ExitStack() as stack:
+        found = lines(server, stack)
+        os.kill(workers(server)[0], signal.SIGKILL)
+        until(lambda: found[1].say("GET", "/ready")[0] == 503)
+        until(lambda: found[1].say("GET", "/ready")[0] == 200)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_streams_are_limited_over_all_workers(
+    request: pytest.FixtureRequest, tmp_path: Path, kind: str
+) -> None:
+    with fresh_database(request, kind) as url, ExitStack() as stack:
+        live = stack.enter_context(
+            stopped_at_the_end(Live(tmp_path / ".signoff", url, workers="2", max_streams="1", max_rate="20"))
+        )
+        one, two = lines(live, stack, 2)
+        intent = one.done("POST", "/v1/intents", GATE)["intent_id"]
+        path = f"/v1/intents/{intent}/events/stream?wait_seconds=30"
+        one.connection.request(
+            "GET", path, headers={"x-api-key": live.owner_key, "x-axme-client": "signoff-t/1"}
+        )
+        held = one.connection.getresponse()
+        assert held.status == 200
+        until(lambda: ask(live, "GET", path.replace("=30", "=1")).status == 429)
+        assert until(lambda: two.say("GET", path.replace("=30", "=1"))[0] == 429)
+        # what the one admits, the other counts
+        third = Line(live)
+        stack.callback(third.connection.close)
+        until(lambda: two.say("GET", "/v1/me")[0] == 429)
+        assert third.say("GET", "/v1/me")[0] in (200, 429)
+
+
+@pytest.mark.parametrize("wrong", ["0", "-1", "65", "two", "1.5"])
+def test_a_number_of_workers_that_cannot_be_is_refused_by_name(tmp_path: Path, wrong: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "signoff.cli", "up", f"--workers={wrong}", "--data", str(tmp_path)],
+        capture_output=True, text=True, timeout=PATIENCE,
+    )  # fmt: skip
+    assert ended.returncode != 0
+    assert "workers" in ended.stderr
+
+
+def test_a_second_server_on_the_file_of_workers_is_refused(tmp_path: Path) -> None:
+    live = Live(tmp_path / ".signoff", "", workers="2", console_notifications="off")
+    with stopped_at_the_end(live):
+        for count in ("1", "2"):
+            second = Live(tmp_path / ".signoff", f"sqlite:///{tmp_path}/.signoff/signoff.db", workers=count)
+            second.log = tmp_path / "second.log"
+            with pytest.raises(AssertionError, match="Another server is using"):
+                second.start()

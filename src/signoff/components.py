@@ -141,9 +141,9 @@ class Components:
         )
 
     def _join(self, siblings: Siblings) -> None:
-        self.admission.among(siblings.count)
-        tries = {"failures": self.state.failures, "wrong_keys": self.state.wrong_keys}
-        siblings.connect(self.feed, self.recent, self.admission, self.store.plans, self.clock, tries)
+        self.admission.among_workers()
+        limits = (*self.state.failures.limits, *self.state.wrong_keys.limits, *self.mailed_links.limits)
+        siblings.connect(self.feed, self.recent, self.admission, self.store.plans, self.clock, limits)
         self.feed.workers = siblings.tell
 
     def _published(self, batch: Batch) -> None:

@@ -261,7 +261,7 @@ class Supervisor:
                 self._stop()
             return
         if self._stopping_since:
-            self._code = self._code or max(code, 0)
+            self._code = self._code or (code if code >= 0 else 1)
             return
         now = time.monotonic()
         worker.ends = worker.ends + 1 if now - worker.started_at < _LASTED else 0

@@ -24,7 +24,7 @@ from signoff.engine.clock import Clock
 from signoff.engine.commit.recent import RecentCommits
 from signoff.engine.feed import Feed
 from signoff.engine.identity.admission import Admission
-from signoff.engine.identity.rate_limit import FailedAttempts
+from signoff.engine.identity.rate_limit import Limit
 from signoff.store.rows import Plans, encode_plan, intent_of, state_of
 
 log = logging.getLogger("signoff.siblings")
@@ -65,10 +65,13 @@ class Announced(msgspec.Struct, gc=False, tag=8, array_like=True):
 
 
 class Used(msgspec.Struct, gc=False, tag=2, array_like=True):
-    """What callers used of their limits at the sender: requests since its last report, and failed tries by limit."""
+    """What callers used of their limits at the sender: requests and new intents since its last report, and
+    attempts by the number of their limit.
+    """
 
     requests: dict[str, int]
-    tries: dict[str, list[str]]
+    made: dict[str, int]
+    tries: dict[int, list[bytes]]
 
 
 class Streams(msgspec.Struct, gc=False, tag=3, array_like=True):
@@ -134,13 +137,13 @@ class Siblings:
 
     def connect(
         self, feed: Feed, recent: RecentCommits, admission: Admission, plans: Plans, clock: Clock,
-        tries: Mapping[str, FailedAttempts],
+        limits: Sequence[Limit],
     ) -> None:  # fmt: skip
         """What the messages are about."""
         self._feed, self._recent, self._admission, self._plans = feed, recent, admission, plans
-        self._clock, self._tries = clock, tries
-        for limit in tries.values():
-            limit.among()
+        self._clock, self._limits = clock, limits
+        for limit in limits:
+            limit.among_workers()
 
     @property
     def hearing(self) -> bool:
@@ -236,10 +239,10 @@ class Siblings:
             if loop.time() >= due:
                 self._send(Health(self.number, *await health()))
                 due = loop.time() + BEAT
-            requests, streams = self._admission.news()
-            tries = {name: news for name, limit in self._tries.items() if (news := limit.news())}
-            if requests or tries:
-                self._send(Used(requests, tries))
+            requests, made, streams = self._admission.news()
+            tries = {number: news for number, limit in enumerate(self._limits) if (news := limit.news())}
+            if requests or made or tries:
+                self._send(Used(requests, made, tries))
             if streams:
                 self._send(Streams(self.number, streams))
             await asyncio.sleep(_EVERY)
@@ -251,10 +254,10 @@ class Siblings:
             case Announced(topics):
                 self._recent.forget(topics)
                 self._feed.hear(topics)
-            case Used(requests, tries):
-                self._admission.used_elsewhere(requests, monotonic())
-                for name, callers in tries.items():
-                    self._tries[name].failed_elsewhere(callers, self._clock.now())
+            case Used(requests, made, tries):
+                self._admission.used_elsewhere(requests, made, monotonic())
+                for number, names in tries.items():
+                    self._limits[number].taken_elsewhere(names, self._clock.now())
             case Streams(worker, streams):
                 self._admission.streams_elsewhere(worker, streams)
             case Health(worker):
@@ -262,6 +265,7 @@ class Siblings:
             case Gone(worker):
                 self._others.pop(worker, None)
                 self._admission.worker_ended(worker)
+                self._admission.recount_streams()
                 self._plans_sent.clear()  # its successor knows none
                 self._missed()
             case Missed():

@@ -67,6 +67,8 @@ class SignInRequests:
         self._of_address = Limit(12, timedelta(hours=1))
         self._of_person = (Limit(5, timedelta(minutes=15)), Limit(30, timedelta(days=1)))
         self._of_caller = Limit(600, timedelta(minutes=10))
+        # What other workers of this server have to be told of.
+        self.limits = (*self._of_stranger, self._of_address, *self._of_person, self._of_caller)
         self._lookups: set[asyncio.Task[None]] = set()
 
     def ask(self, address: str, caller: str, onward: str = "/") -> None:

@@ -50,8 +50,8 @@ class Admission:
         self._elsewhere: dict[int, dict[str, int]] = {}  # streams at other workers of this service
         self._unsaid: Counter[str] | None = None
         self._moved: set[str] = set()
-        self._share = 1
-        self._room: OrderedDict[tuple[str, str], _Room] = OrderedDict()
+        self._made: Counter[str] = Counter()
+        self._room: OrderedDict[str, _Room] = OrderedDict()
 
     def request(self, actor: Actor, now: float) -> None:
         """Count a request at ``now``, in seconds; raises TooMany over the limit."""
@@ -102,28 +102,31 @@ class Admission:
 
     # -- the other workers of this service
 
-    def among(self, workers: int) -> None:
-        """From now on the limits are counted together with other workers, which are told by ``news``."""
+    def among_workers(self) -> None:
+        """From now on the limits are counted together with other workers of this server, which are told by ``news``."""
         self._unsaid = Counter()
-        self._share = workers
 
-    def news(self) -> tuple[dict[str, int], dict[str, int]]:
-        """Requests counted since the last call, and the open streams of each caller whose number changed."""
-        if not self._unsaid and not self._moved:
-            return {}, {}
+    def news(self) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
+        """Since the last call: requests and new intents by caller, and the open streams of each caller for whom their
+        number has changed.
+        """
         requests, self._unsaid = dict(self._unsaid or {}), Counter()
+        made, self._made = dict(self._made), Counter()
         moved, self._moved = self._moved, set()
-        return requests, {holder: self._streams.get(holder, 0) for holder in moved}
+        return requests, made, {holder: self._streams.get(holder, 0) for holder in moved}
 
-    def open_streams(self) -> dict[str, int]:
-        """Every caller with open streams here."""
-        return dict(self._streams)
+    def recount_streams(self) -> None:
+        """Tell of all open streams again: a new worker knows of none."""
+        self._moved.update(self._streams)
 
-    def used_elsewhere(self, requests: Mapping[str, int], now: float) -> None:
-        """Count requests that other workers admitted. A bucket may be overdrawn by what was admitted at once."""
+    def used_elsewhere(self, requests: Mapping[str, int], made: Mapping[str, int], now: float) -> None:
+        """Count what other workers admitted. A limit may be exceeded by what several admit at the same moment."""
         for holder, count in requests.items():
             used, at = self._used.get(holder, (0.0, now))
             self._note(holder, used + count, at)
+        for requester, count in made.items():
+            if requester in self._room:
+                self._room[requester].left -= count
 
     def streams_elsewhere(self, worker: int, streams: Mapping[str, int]) -> None:
         known = self._elsewhere.setdefault(worker, {})
@@ -154,8 +157,7 @@ class Admission:
             if room.left <= 0:
                 # Those that are written meanwhile are counted twice, but never missed.
                 being_made = room.being_made
-                left = most - being_made - await still_open(actor.workspace, actor.id, most)
-                room.left = -(-left // self._share)  # each worker may use its part of what is left
+                room.left = most - being_made - await still_open(actor.workspace, actor.id, most)
             if room.left <= 0:
                 raise TooMany(
                     "too_many_open",
@@ -164,13 +166,15 @@ class Admission:
                 )
             room.left -= 1
             room.being_made += 1
+            if self._unsaid is not None:
+                self._made[_requester(actor)] += 1
         try:
             yield
         finally:
             room.being_made -= 1
 
     def _room_of(self, actor: Actor) -> "_Room":
-        key = (actor.workspace, actor.id)
+        key = _requester(actor)
         room = self._room.setdefault(key, _Room())
         self._room.move_to_end(key)
         if len(self._room) > _MOST_HOLDERS:
@@ -187,6 +191,10 @@ class _Room:
         self.turn = asyncio.Lock()
         self.left = 0
         self.being_made = 0
+
+
+def _requester(actor: Actor) -> str:
+    return f"{actor.workspace} {actor.id}"
 
 
 def _holder(actor: Actor) -> str:

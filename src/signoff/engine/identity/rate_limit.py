@@ -6,7 +6,6 @@ import hashlib
 import ipaddress
 from collections import OrderedDict
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import datetime, timedelta
 from math import ceil
 from typing import Final
@@ -34,16 +33,39 @@ class Limit:
         self._most = most
         self._while = while_
         self._taken: OrderedDict[bytes, list[datetime]] = OrderedDict()
+        self._unsaid: list[bytes] | None = None
 
     def check(self, key: str, now: datetime) -> None:
         """Count one attempt; raises TooMany over the limit, with the time to wait."""
         name = hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
-        # After a clock was set back some times lie in the future: those do not count.
-        taken = [at for at in self._taken.get(name, ()) if abs(now - at) < self._while]
+        taken = self._within(name, now)
         if len(taken) >= self._most:
             wait = ceil((taken[0] + self._while - now).total_seconds())
             raise TooMany("too_many_attempts", "Too many attempts.", retry_after=max(1, wait))
-        self._taken[name] = [*taken, now]
+        self._note(name, [*taken, now])
+        if self._unsaid is not None:
+            self._unsaid.append(name)
+
+    def among_workers(self) -> None:
+        """From now on attempts are counted together with other workers of this server, which are told by ``news``."""
+        self._unsaid = []
+
+    def news(self) -> list[bytes]:
+        """The keys of the attempts counted here since the last call, as digests."""
+        news, self._unsaid = self._unsaid or [], []
+        return news
+
+    def taken_elsewhere(self, names: Iterable[bytes], now: datetime) -> None:
+        """Count attempts that other workers counted."""
+        for name in names:
+            self._note(name, [*self._within(name, now), now][-self._most :])
+
+    def _within(self, name: bytes, now: datetime) -> list[datetime]:
+        # After a clock was set back some times lie in the future: those do not count.
+        return [at for at in self._taken.get(name, ()) if abs(now - at) < self._while]
+
+    def _note(self, name: bytes, taken: list[datetime]) -> None:
+        self._taken[name] = taken
         self._taken.move_to_end(name)
         while len(self._taken) > _MOST_KEYS:
             self._taken.popitem(last=False)
@@ -58,33 +80,17 @@ class FailedAttempts:
     def __init__(self, of_caller: int, of_all: int, while_: timedelta) -> None:
         self._of_caller = Limit(of_caller, while_)
         self._of_all = Limit(of_all, while_)
-        self._unsaid: list[str] | None = None
 
-    def among(self) -> None:
-        """From now on other workers of this server are told of failed tries, by ``news``."""
-        self._unsaid = []
-
-    def news(self) -> list[str]:
-        """The callers of tries that failed here since the last call."""
-        news, self._unsaid = self._unsaid or [], []
-        return news
-
-    def failed_elsewhere(self, callers: Iterable[str], now: datetime) -> None:
-        """Count tries that failed at other workers."""
-        for caller in callers:
-            with suppress(TooMany):
-                self._count(caller, now)
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        """What other workers of this server have to be told of."""
+        return self._of_caller, self._of_all
 
     def counted(self, refusal: Refused, caller: str, now: datetime) -> Refused:
         """Count one more failure; returns the error to answer with: the refusal, or TooMany beyond the limit."""
         try:
-            self._count(caller, now)
+            self._of_caller.check(caller_key(caller), now)
+            self._of_all.check("", now)
         except TooMany as too_many:
             return too_many
-        if self._unsaid is not None:
-            self._unsaid.append(caller)
         return refusal
-
-    def _count(self, caller: str, now: datetime) -> None:
-        self._of_caller.check(caller_key(caller), now)
-        self._of_all.check("", now)

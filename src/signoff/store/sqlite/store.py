@@ -332,18 +332,23 @@ def hold_lock(path: Path) -> apsw.Connection:
             hint="Stop it, use its address, or choose another file. Several servers need PostgreSQL.",
         ) from busy
     try:
-        os.close(hold_workers_lock(path))
+        if workers_lock(path).exists():
+            os.close(hold_workers_lock(path))
     except BaseException:
         held.close()
         raise
     return held
 
 
+def workers_lock(path: Path) -> Path:
+    return path.with_name(path.name + ".workers")
+
+
 def hold_workers_lock(path: Path) -> int:
     """The lock that every worker process of a server inherits: a descriptor, the lock ends when all have closed it.
     Workers whose supervisor was killed still finish what they have begun, so it waits for them for a while.
     """
-    workers = os.open(path.with_name(path.name + ".workers"), os.O_CREAT | os.O_RDWR, 0o600)
+    workers = os.open(workers_lock(path), os.O_CREAT | os.O_RDWR, 0o600)
     if fcntl is None:
         return workers
     give_up = time.monotonic() + _ORPHANS_END_WITHIN

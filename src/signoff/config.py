@@ -121,13 +121,13 @@ class Config:
     )
     max_rate: int = _row(
         200,
-        "Requests per second per person or agent (5-second average), counted by each server process; beyond it 429. "
+        "Requests per second per person or agent (5-second average), counted by each server; beyond it 429. "
         "0: unlimited.",
     )
     max_rate_services: int = _row(0, "The same per service.")
     max_streams: int = _row(
         200,
-        "Concurrent streams and long polls per person or agent, counted by each server process; beyond it 429. "
+        "Concurrent streams and long polls per person or agent, counted by each server; beyond it 429. "
         "0: unlimited.",
     )
     max_streams_services: int = _row(0, "The same per service.")
@@ -139,7 +139,7 @@ class Config:
     max_open_services: int = _row(0, "The same per service.")
     max_reminders: int = _row(
         30,
-        "Reminders per person and hour, counted by each server process; more are skipped and recorded. 0: unlimited.",
+        "Reminders per person and hour, counted by each server; more are skipped and recorded. 0: unlimited.",
     )
     max_connections: int = _row(
         0,

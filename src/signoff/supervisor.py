@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from signoff.config import Config
 from signoff.core.errors import Refused
-from signoff.engine.siblings import LEADER, LENGTH, Gone, Missed, Ready, Siblings, decode, framed
+from signoff.engine.siblings import LEADER, LENGTH, Ended, Missed, Ready, Siblings, decode, framed
 
 log = logging.getLogger("signoff.workers")
 
@@ -269,7 +269,7 @@ class Supervisor:
         worker.due_at = now + pause
         log.error("worker %d has ended (%s) and is replaced in %.1f s", worker.number, _reason(code), pause)
         for other in self._workers:
-            other.send(framed(Gone(worker.number)))
+            other.send(framed(Ended(worker.number)))
 
 
 def _noted(*_: object) -> None:

@@ -90,7 +90,7 @@ class Health(msgspec.Struct, gc=False, tag=4, array_like=True):
     hearing: bool
 
 
-class Gone(msgspec.Struct, gc=False, tag=5, array_like=True):
+class Ended(msgspec.Struct, gc=False, tag=5, array_like=True):
     """From the supervisor: this worker has ended, and a new one takes its place."""
 
     worker: int
@@ -107,7 +107,7 @@ class Ready(msgspec.Struct, gc=False, tag=7, array_like=True):
     login_url: str
 
 
-Message = Committed | Announced | Used | Streams | Health | Gone | Missed | Ready
+Message = Committed | Announced | Used | Streams | Health | Ended | Missed | Ready
 encode: Final = msgspec.msgpack.Encoder().encode
 decode: Final = msgspec.msgpack.Decoder(Message).decode
 
@@ -262,7 +262,7 @@ class Siblings:
                 self._admission.streams_elsewhere(worker, streams)
             case Health(worker):
                 self._others[worker] = asyncio.get_running_loop().time(), message
-            case Gone(worker):
+            case Ended(worker):
                 self._others.pop(worker, None)
                 self._admission.worker_ended(worker)
                 self._admission.recount_streams()

@@ -148,3 +148,44 @@ def test_a_clock_that_is_set_back_keeps_nobody_out() -> None:
     for now in (START, START - timedelta(minutes=1)):
         with pytest.raises(TooMany):
             limit.check("ann", now)
+
+
+def test_what_other_workers_admit_counts_here_too() -> None:
+    here, there = Admission(KeyLimits(rate=10, streams=1)), Admission(KeyLimits(rate=10, streams=1))
+    here.among_workers()
+    there.among_workers()
+    assert asked(here, AGENT, 50, 0.0) == 50
+    with here.stream(AGENT):
+        requests, made, streams = here.news()
+        assert here.news() == ({}, {}, {})
+        there.used_elsewhere(requests, made, 0.0)
+        there.streams_elsewhere(0, streams)
+        assert asked(there, AGENT, 1, 0.0) == 0
+        assert asked(there, AGENT, 20, 1.0) == 10
+        with pytest.raises(TooMany), there.stream(AGENT):
+            pass
+    there.streams_elsewhere(0, here.news()[2])
+    with there.stream(AGENT):
+        pass
+
+
+def test_the_streams_of_a_worker_end_with_it() -> None:
+    here = Admission(KeyLimits(streams=1))
+    here.streams_elsewhere(1, {AGENT.id: 1})
+    with pytest.raises(TooMany), here.stream(AGENT):
+        pass
+    here.worker_ended(1)
+    with here.stream(AGENT):
+        pass
+
+
+def test_attempts_at_other_workers_count_here_too() -> None:
+    here, there = Limit(2, timedelta(minutes=1)), Limit(2, timedelta(minutes=1))
+    here.among_workers()
+    here.check("a", START)
+    here.check("a", START)
+    there.taken_elsewhere(here.news(), START)
+    assert here.news() == []
+    with pytest.raises(TooMany):
+        there.check("a", START)
+    there.check("b", START)

@@ -95,7 +95,8 @@ def _introduce(options: Options, cluster: Cluster | None) -> None:
         " (the goals were set at 30 us and no load)"
     )
     print(
-        f"method   {options.workers} server process{'es' if options.workers > 1 else ''}, default settings; load generator, server and database share the cores;"
+        f"method   server processes: {options.workers}, default settings; load generator, server and database share"
+        " the cores;"
         f" loopback; median of {options.repeats} x {options.seconds:g} s after a warm-up"
     )
 

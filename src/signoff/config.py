@@ -179,14 +179,6 @@ class Config:
         parse_networks(self.trusted_proxies)
 
     @property
-    def worker_count(self) -> int:
-        """The number of worker processes."""
-        if self.workers == "auto":
-            usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-            return min(MOST_WORKERS, usable or 1)
-        return int(self.workers)
-
-    @property
     def shown_database(self) -> str:
         """The database URL without its password."""
         return shown_url(self.database)
@@ -218,6 +210,14 @@ class Config:
 
     def _derive(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
+
+
+def count_workers(setting: str) -> int:
+    """The number of worker processes that the setting asks for."""
+    if setting == "auto":
+        usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        return min(MOST_WORKERS, usable or 1)
+    return int(setting)
 
 
 def secrets_in(value: str, whole: bool = False) -> set[str]:

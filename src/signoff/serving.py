@@ -20,7 +20,7 @@ from uvicorn.server import HANDLED_SIGNALS
 from signoff import interpreter
 from signoff.bootstrap import bootstrap, reissue, remove_drafts, update_url
 from signoff.components import Line
-from signoff.config import Config, is_loopback, reachable
+from signoff.config import Config, count_workers, is_loopback, reachable
 from signoff.core.errors import Refused
 from signoff.engine.clock import Clock
 from signoff.manifest_file import ManifestFile, apply_manifest, read_manifest
@@ -72,7 +72,7 @@ def serve(config: Config, announce: Callable[["Answering"], None], line: Line | 
     """
     # Before it is ready, either signal is an interrupt; the first process of a container would otherwise ignore it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if config.worker_count == 1:
+    if (count := count_workers(config.workers)) == 1:
         return run(_serve(config, announce, line))
     from signoff.supervisor import supervise  # a single process needs none of it
 
@@ -80,7 +80,7 @@ def serve(config: Config, announce: Callable[["Answering"], None], line: Line | 
         return run(_serve(config, lambda _: None, line, place))
 
     config = replace(config, port=_free_port(config))
-    return supervise(config, work, announce, lambda: _bind(config, shared=True))
+    return supervise(config.database, count, work, announce, lambda: _bind(config, shared=True))
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:

@@ -17,7 +17,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from signoff.config import Config
 from signoff.core.errors import Refused
 from signoff.engine.siblings import LEADER, LENGTH, Ended, Missed, Ready, Siblings, decode, framed
 
@@ -281,7 +280,8 @@ def _reason(code: int) -> str:
 
 
 def supervise(
-    config: Config,
+    database: str,
+    count: int,
     work: Callable[[Place], int],
     announce: Callable[[Announced], None],
     bind: Callable[[], socket.socket],
@@ -292,9 +292,9 @@ def supervise(
             "workers_unsupported", "This system cannot share a port among processes.", field="workers",
             hint="Use --workers 1.",
         )  # fmt: skip
-    _, _, path = config.database.partition("sqlite:///")
+    _, _, path = database.partition("sqlite:///")
     held = _Lock(Path(path)) if path else None
-    listeners = [bind() for _ in range(config.worker_count)]
+    listeners = [bind() for _ in range(count)]
     try:
         return Supervisor(listeners, work, announce).run()
     finally:

@@ -55,6 +55,10 @@ class Server(Components):
         self._tasks.append(asyncio.create_task(self.feed.run()))
         self._tasks.append(asyncio.create_task(self.store.warm()))
         if self.siblings is not None:
+            if self._leads:
+                self.feed.publish(
+                    [""]
+                )  # to other servers: what a dead predecessor heard was not passed on to them
             self._tasks.append(asyncio.create_task(self.siblings.run(self.health)))
         if self._leads and self.slack is not None and self.slack.socket is not None:
             self._tasks.append(asyncio.create_task(self.slack.socket.run()))

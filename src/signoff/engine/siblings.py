@@ -215,6 +215,8 @@ class Siblings:
     async def run(self, health: Callable[[], Awaitable[tuple[bool, dict[str, Any], bool]]]) -> None:
         """Talk with the others until cancelled. If the supervisor has ended, this process stops too, in good order."""
         reader, self._writer = await asyncio.open_unix_connection(sock=self._socket)
+        if self.leads:
+            self.pass_on([""])  # what other servers announced while there was no leader was not heard
         if self._ready is not None:
             self._send(self._ready)
         reports = asyncio.create_task(self._report(health))

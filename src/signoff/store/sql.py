@@ -201,7 +201,7 @@ NEXT_WAKE: Final = "select min(wake_at) from intents where wake_at is not null"
 
 # ---- lists of intents, newest first: the only statements put together from pieces
 
-LISTED: Final = f"{_STORED} where i.id in ({{ids}}) order by i.id {{order}} limit :limit"
+LISTED: Final = "select id from ({ids}) found order by id {order} limit :limit"
 LISTED_IDS: Final = "select id from intents where {where} order by id {order} limit :limit"
 LISTED_WHERE: Final = {
     "workspace": "workspace = :workspace",

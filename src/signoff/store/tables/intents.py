@@ -225,10 +225,12 @@ class Intents:
         return ids
 
     async def _either(self, where: str, halves: Sequence[str], order: str, **values: Any) -> list[Stored]:
-        # Parts instead of an "or": each is answered from its own index and stops at the limit.
+        # Parts instead of an "or": each is answered from its own index and stops at the limit. The rows are read in a
+        # second statement: a planner that must guess how many ids a limit leaves joins whole tables.
         parts = (sql.LISTED_IDS.format(where=where + half, order=order) for half in halves)
         ids = " union ".join(f"select id from ({part}) half" for part in parts)
-        return await self._stored(sql.LISTED.format(ids=ids, order=order), **values)
+        rows = await self._db.read(sql.LISTED.format(ids=ids, order=order), **values)
+        return await self.some([row[0] for row in rows])
 
     async def _stored(self, statement: str, **values: Any) -> list[Stored]:
         rows: list[Row] = await self._db.read(statement, **values)

@@ -20,8 +20,9 @@ from signoff.web.pages.kit.csrf import form_token
 
 SIZES: Final = (200, 5_000, 20_000, 200_000)
 FEW: Final = 15  # tasks of the second person, among all those of the first
-_VIEWS: Final = 40
+_VIEWS: Final = 100
 _ROUNDS: Final = 3
+_LEAST: Final = 0.1  # milliseconds; less cannot be told from nothing
 BUSY, CALM = "person", "few"
 PAGES: Final = {
     "inbox, {who}": "/",
@@ -54,7 +55,7 @@ def lists(place: Place, options: Options) -> None:
         for name, ask in _views(place, template, few):
             costs = [_cost(place, ask) for _ in range(_ROUNDS)]
             value = statistics.median(costs)
-            growth = f"{value / first.setdefault(name, value):.2f} x that among {sizes[0]:,}"
+            growth = f"{value / first.setdefault(name, max(value, _LEAST)):.2f} x that among {sizes[0]:,}"
             show(goal("view", place.database)._replace(text=f"  {name}"), costs, growth)
 
 

@@ -20,6 +20,7 @@ from signoff.core.intent.worklist import (
     keys_of,
     mine,
     of_my_teams,
+    requested,
     section,
 )
 from signoff.core.plan.task_types import Stage
@@ -99,3 +100,33 @@ def test_nothing_is_listed_of_an_intent_without_an_open_task() -> None:
     assert EVERYBODY in keys_of(story.intent)
     story.do(c.Answer("approved"), OTTO)
     assert keys_of(story.intent) == frozenset()
+
+
+def test_a_delegated_vote_is_listed_for_its_delegate_and_not_for_its_giver() -> None:
+    members = people(ann="role:approver", otto="role:approver", eve="role:approver")
+    story = asking(
+        Stage(approvers=("per_ann", "per_otto"), need=2),
+        membership=members,
+        roster={"per_ann": ("per_ann",), "per_otto": ("per_otto",)},
+    )
+    ann, eve = person("ann", "role:approver"), person("eve", "role:approver")
+    assert listed(eve, story.intent) == []
+    story.do(c.Delegate("per_eve"), ann)
+    assert listed(eve, story.intent) == [USUAL]
+    assert listed(ann, story.intent) == []
+
+
+def test_a_program_finds_the_tasks_of_its_own_requests() -> None:
+    story = asking(Stage())
+    assert listed(SERVICE, story.intent, requested) == [USUAL]
+    assert listed(replace(SERVICE, id="svc_other"), story.intent, requested) == []
+
+
+def test_a_task_that_its_plan_does_not_know_is_listed_with_all_and_asks_nobody() -> None:
+    story = asking(Stage())
+    task = story.intent.open
+    assert isinstance(task, Task)
+    for damaged in (replace(task, step="gone"), replace(task, stage=7)):
+        intent = replace(story.intent, open=damaged)
+        assert listed(ANN, intent, everything) == [USUAL]
+        assert listed(OTTO, intent) == []

@@ -111,7 +111,7 @@ class EngineEnv(Components):
 
     async def keep_time(self) -> int:
         """Step the timekeeper until nothing is due; how many turns it took."""
-        for turn in range(1, 200):
+        for turn in range(1, 1000):
             now = self.clock.now()
             next_wake = await self.store.intents.next_wake()
             if next_wake is None or next_wake > now:

@@ -207,7 +207,13 @@ def test_what_a_step_could_mean_by_an_unknown_field_is_refused(said: dict[str, A
         with pytest.raises(Invalid) as refused:
             compiled(*steps)
         assert str(refused.value.field).endswith(name)
-    quiet = {"type": "task", "gate": False, "labels": {"a": "b"}, "x-team": "c", "confirm": None}
+    quiet: dict[str, Any] = {
+        "type": "task",
+        "gate": False,
+        "labels": {"a": "b"},
+        "x-team": "c",
+        "confirm": None,
+    }
     assert compiled({**CHECK, **quiet}, SIGN).plan == compiled(CHECK, SIGN).plan
 
 

@@ -53,5 +53,6 @@ async def test_a_task_is_not_opened_without_what_its_author_may_have_meant(
     assert (await web.post("/v1/scenarios/apply", bundle(step))).code == "unknown_field"
     direct = {"intent_type": PLAIN, "payload": {}, "human_task": {"title": "Sure?", **said}}
     assert (await web.post("/v1/intents", direct)).code == "unknown_field"
-    noted = {"requires_approval": True, "human_task": {"title": "Sure?", "priority": "high", "labels": ["a"]}}
+    task = {"title": "Sure?", "type": "approval", "priority": "high", "labels": ["a"]}
+    noted = {"requires_approval": True, "type": "human_approval", "human_task": task}
     assert (await web.post("/v1/scenarios/apply", bundle(noted))).status == 200

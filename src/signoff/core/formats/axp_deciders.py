@@ -41,6 +41,7 @@ _ASKING: Final = _WHO | {"approval", "signoff", "human"}
 # Names of fields whose value says what kind of step it is.
 _KIND: Final = frozenset(("type", "kind", "step_type", "step_kind", "mode"))
 _OF_NOBODY: Final = frozenset(("action", "agent", "agent_task", "step", "task", "tool"))
+_APPROVAL: Final = frozenset(("approval", "human", "human_approval", "human_task", "task"))
 _OF_PEOPLE: Final = frozenset(("approval", "human", "signoff", "review"))
 # Fields that tell readers something and were never meant to change what is done.
 _NOTES: Final = frozenset(
@@ -65,7 +66,7 @@ def deciders(fields: Fields, known: Iterable[str]) -> tuple[str, ...]:
 
 def deciders_in_task(ask: Fields, known: Iterable[str]) -> tuple[str, ...]:
     """The fields of a ``human_task`` other than ``known`` that might narrow who decides, or how: all but notes."""
-    found = (*deciders(ask, known), *map(ask.at, _meant(ask, known)))
+    found = (*deciders(ask, known), *map(ask.at, _meant(ask, known, asks=True)))
     return tuple(dict.fromkeys(found))[:_COMPARED]
 
 
@@ -93,26 +94,28 @@ def refuse_misspelt(fields: Fields, known: Iterable[str], names: Sequence[str]) 
             raise fields.invalid(name, f"has no effect; the field is called {close[0]}")
 
 
-def refuse_unknown(fields: Fields, known: Iterable[str], judged: Iterable[str] = ()) -> None:
+def refuse_unknown(
+    fields: Fields, known: Iterable[str], judged: Iterable[str] = (), *, asks: bool = False
+) -> None:
     """Raise Invalid for an unknown field, unless it is a note or one of the paths ``judged`` elsewhere: in a step it
-    could say when, by whom or whether the step is done.
+    could say when, by whom or whether the step is done. ``asks``: whether the step asks people.
     """
     known, judged = tuple(known), frozenset(judged)
-    for name in _meant(fields, known):
+    for name in _meant(fields, known, asks=asks):
         if fields.at(name) not in judged:
             close = get_close_matches(_plain(name), known, 1, _ALIKE)
             hint = f"The field is called {close[0]}." if close else "Leave it out, or put it under metadata."
             raise fields.invalid(name, "unknown field", hint=hint, code="unknown_field")
 
 
-def _meant(fields: Fields, known: Iterable[str]) -> list[str]:
-    """The unknown fields that are no notes."""
-    return [name for name in _given(fields, known) if not _is_note(_plain(name), fields.value[name])]
+def _meant(fields: Fields, known: Iterable[str], *, asks: bool) -> list[str]:
+    """The unknown fields that are no notes; ``asks``: in a task, or a step for people."""
+    return [name for name in _given(fields, known) if not _is_note(_plain(name), fields.value[name], asks)]
 
 
-def _is_note(plain: str, value: object) -> bool:
+def _is_note(plain: str, value: object, asks: bool) -> bool:
     if plain in _KIND and isinstance(value, str):
-        return _plain(value) in _OF_NOBODY
+        return _plain(value) in (_APPROVAL if asks else _OF_NOBODY)
     return plain in _NOTES or plain.startswith("x_")
 
 

@@ -324,7 +324,8 @@ def _step(step: Fields, bundle: _Bundle) -> Step:
         step.unused([name for name in TIMING if name not in told], "this step asks nobody")
         bundle.demands.extend(demands(step, _STEP))
     # who decides is judged with the policy that applies, and a demand for people with the whole plan
-    refuse_unknown(step, _STEP, deciders(step, _STEP) if kind is _Kind.HUMAN else demands(step, _STEP))
+    asks = kind is _Kind.HUMAN
+    refuse_unknown(step, _STEP, (deciders if asks else demands)(step, _STEP), asks=asks)
     match kind:
         case _Kind.AGENT:
             return _agent_step(step, bundle, assigned, routes | {"deadline": deadline})

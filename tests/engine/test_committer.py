@@ -64,6 +64,7 @@ def another_program(env: EngineEnv) -> Iterator[apsw.Connection]:
     """Another program's lock on the file: commits wait for it, in their thread, until it is rolled back."""
     assert isinstance(env.store, SqliteStore)
     other = apsw.Connection(str(env.store.path))
+    other.set_busy_timeout(10_000)  # the store may be emptying its log
     other.execute("begin immediate")
     try:
         yield other
@@ -301,7 +302,8 @@ async def test_what_is_in_flight_or_queued_at_the_end_is_still_committed(tmp_pat
         first = asyncio.create_task(env.committer.do(Look()))
         await turns()
         queued = asyncio.create_task(env.submit())
-        await turns()
+        while env.committer.queued < 2:  # it may read the directory first, in another thread
+            await turns()
         worker.cancel()
         await turns()
         assert not worker.done()  # it does not leave while its commit is in flight

@@ -17,7 +17,7 @@ NAMES = {
     "AuditEvent", "AuditTrail", "AuthenticationFailed", "Client", "ClientClosed", "Conflict", "ConnectionFailed",
     "Delivery", "Event", "StepError", "Health", "Intent", "IntentCanceled", "IntentExpired", "IntentFailed",
     "IntentRejected", "IntentSuperseded", "IntentTimedOut", "IntentUndeliverable", "IntentWithdrawn",
-    "Invalid", "Key", "Me", "NotConfigured", "NotFound",
+    "Invalid", "InvalidEdit", "Key", "Me", "NotConfigured", "NotFound",
     "PermissionDenied", "RateLimited", "RequestRefused", "Result", "ScenarioCheck", "ServerBusy",
     "ServerFailed", "SignoffError", "StaleRevision", "StepFailed", "Task", "Vote", "WaitTimeout",
     "Workflow", "WrongAnswer",

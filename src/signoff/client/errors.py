@@ -1,15 +1,17 @@
 """Every error the SDK raises, one tree. Nothing else escapes from a call but a wrong argument's TypeError.
 
-SignoffError ─┬─ NotConfigured                        no server or key was found ├─ ConnectionFailed
-no answer: refused, cut off, too slow ├─ WrongAnswer                          an answer that belongs to another request,
-or another intent ├─ ClientClosed                         the client, or the event loop under it, was closed ├─
-WaitTimeout                          the intent was not final in time ├─ RequestRefused ─┬─ AuthenticationFailed 401 ├─
-Conflict 409 ─┬─ AlreadyDecided │                  ├─ PermissionDenied 403     │                └─ StaleRevision │
-├─ NotFound 404             ├─ Invalid 400, 413, 422 │                  └─ RateLimited 429          └─ ServerFailed 5xx
-── ServerBusy 503 ├─ IntentFailed ─┬─ IntentRejected      raised by Result.raise_for_status() │                ├─
-IntentSuperseded │                ├─ IntentUndeliverable │                ├─ IntentCanceled ── IntentWithdrawn │
-└─ IntentTimedOut ── IntentExpired └─ StepFailed                           raised by an agent's handler, to fail its
-step
+SignoffError
+    NotConfigured, ConnectionFailed, WrongAnswer, ClientClosed, WaitTimeout
+    RequestRefused                                        the server's answers outside 2xx
+        AuthenticationFailed, PermissionDenied, NotFound, Invalid, RateLimited
+        Conflict: AlreadyDecided, StaleRevision
+        ServerFailed: ServerBusy
+    IntentFailed                                          raised by Result.raise_for_status()
+        IntentRejected, IntentSuperseded, IntentUndeliverable
+        IntentCanceled: IntentWithdrawn
+        IntentTimedOut: IntentExpired
+    InvalidEdit                                           raised by a gated call
+    StepFailed                                            raised by an agent's handler, to fail its step
 """
 
 import json
@@ -179,6 +181,10 @@ class IntentTimedOut(IntentFailed):
 
 class IntentExpired(IntentTimedOut):
     """No decision before the deadline. Silence is never consent, and not a rejection either."""
+
+
+class InvalidEdit(SignoffError):
+    """People approved a call with edited arguments that do not fit it. It was not made."""
 
 
 class StepFailed(SignoffError):

@@ -1,0 +1,193 @@
+"""A call as a request to people: its arguments as a payload, its idempotency key, and what may be made of an edit.
+
+Shared by everything that gates calls (gate.py, the integrations, the MCP gateway). Nothing here does I/O.
+
+The key is derived from the call alone: its name, all its arguments in canonical JSON, the caller's own ``key``. So a
+program that crashed and makes the same call again finds the request that it made before, and a call with other
+arguments never does. Hidden arguments are replaced by a keyed hash: people see that they are there, the payload binds
+their values, and nobody without the secret can guess them.
+"""
+
+import hashlib
+import hmac
+import inspect
+import json
+import typing
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from signoff.client.errors import InvalidEdit
+from signoff.client.records import Json
+from signoff.client.results import fault_in
+
+_MARK: Final = "(hidden) "
+_METHOD: Final = ("self", "cls")
+
+
+@dataclass(frozen=True)
+class CallRequest:
+    """One call, as people are asked about it.
+
+    name: of the function or tool; arguments: by name, as the caller gave them; payload: what is sent, with hidden
+    arguments replaced; identity: a hash of name, all arguments and the caller's key.
+    """
+
+    name: str
+    arguments: Mapping[str, Any] = field(repr=False)
+    payload: Json = field(repr=False)
+    identity: str
+
+    def key(self, asked_before: int = 0) -> str:
+        """The idempotency key. asked_before: how many requests for the same call have been used up already."""
+        return f"call-{self.identity}" + (f"-{asked_before}" if asked_before else "")
+
+    def approved(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments to call with, given the payload that was approved: the caller's own objects where nothing
+        changed. Raises InvalidEdit if an argument was removed, added, or is hidden and was changed.
+        """
+        if payload.keys() != self.payload.keys():
+            odd = sorted(payload.keys() ^ self.payload.keys())
+            raise InvalidEdit(f"The edit of {self.name} adds or removes arguments: {', '.join(odd)}.")
+        return {name: self._approved(name, payload[name]) for name in self.payload}
+
+    def edited(self, payload: Mapping[str, Any]) -> bool:
+        """Whether people changed anything."""
+        return not same_json(payload, self.payload)
+
+    def _approved(self, name: str, value: Any) -> Any:
+        if same_json(value, self.payload[name]):
+            return self.arguments[name]
+        if _is_hidden(self.payload[name]):
+            raise InvalidEdit(f"The argument {name} of {self.name} is hidden and cannot be edited.")
+        return value
+
+
+def call_request(
+    name: str,
+    arguments: Mapping[str, Any],
+    *,
+    key: str = "",
+    hide: Collection[str] = (),
+    secret: str = "",
+) -> CallRequest:
+    """The request of a call. key: distinguishes it from another call with the same arguments; secret: for the hash of
+    hidden arguments, the API key of the program that asks.
+
+    Raises TypeError naming the first argument that JSON cannot express, and any name in ``hide`` that is no argument.
+    """
+    for argument, value in arguments.items():
+        if _is_hidden(value):
+            raise TypeError(
+                f"{name}(): the argument {argument} looks like a hidden one: {_MARK!r} is reserved"
+            )
+        if fault := fault_in({argument: None}, "arguments") or fault_in(value, f"the argument {argument}"):
+            raise TypeError(f"{name}() cannot be sent for approval: {fault}")
+    if unknown := sorted(set(hide) - arguments.keys()):
+        raise TypeError(f"{name}() has no argument to hide named {', '.join(unknown)}")
+    shown = {
+        argument: _hidden(name, argument, value, secret) if argument in hide else value
+        for argument, value in arguments.items()
+    }
+    identity = hashlib.sha256(canonical_json([name, key, shown]).encode()).hexdigest()
+    return CallRequest(name, dict(arguments), shown, identity)
+
+
+class CallSignature:
+    """A function's parameters: binds calls, and checks edited arguments.
+
+    omit: parameters that are not sent and not bound to the decision (a connection, a context); a method's ``self`` is
+    always omitted.
+    """
+
+    def __init__(self, function: Callable[..., Any], omit: Collection[str] = ()) -> None:
+        self.function = function
+        self.name = getattr(function, "__qualname__", type(function).__name__)
+        self.full_name = f"{getattr(function, '__module__', '')}.{self.name}"
+        self._signature = inspect.signature(function)
+        parameters = [*self._signature.parameters]
+        if unknown := sorted(set(omit) - set(parameters)):
+            raise TypeError(f"{self.name}() has no parameter to omit named {', '.join(unknown)}")
+        method = "." in self.name.rsplit("<locals>.", 1)[-1]
+        self._omitted = {*omit, *(name for name in parameters[:1] if method and name in _METHOD)}
+        self._types: Mapping[str, Any] | None = None
+
+    def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> inspect.BoundArguments:
+        """The call's arguments with defaults; TypeError as the function itself would raise."""
+        bound = self._signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return bound
+
+    def arguments(self, bound: inspect.BoundArguments) -> dict[str, Any]:
+        """Those that are sent, by name."""
+        return {name: value for name, value in bound.arguments.items() if name not in self._omitted}
+
+    def apply(self, bound: inspect.BoundArguments, approved: Mapping[str, Any]) -> inspect.BoundArguments:
+        """The call with the approved arguments in place; an edited one must fit its annotation.
+
+        Raises InvalidEdit.
+        """
+        for name, value in approved.items():
+            if value is not bound.arguments[name]:
+                bound.arguments[name] = self._fitting(name, value)
+        return bound
+
+    def _fitting(self, name: str, value: Any) -> Any:
+        """An edited value as the parameter's annotation wants it."""
+        kind = self._signature.parameters[name].kind
+        hint = self._hints().get(name, Any)
+        if kind is inspect.Parameter.VAR_POSITIONAL:
+            hint = tuple.__class_getitem__((hint, ...))
+        elif kind is inspect.Parameter.VAR_KEYWORD:
+            hint = dict.__class_getitem__((str, hint))
+        return fitting(value, hint, f"{self.name}: the argument {name}")
+
+    def _hints(self) -> Mapping[str, Any]:
+        if self._types is None:
+            try:
+                self._types = typing.get_type_hints(self.function)
+            except Exception:  # names that exist only for type checkers
+                self._types = {}
+        return self._types
+
+
+def fitting(value: Any, hint: Any, what: str) -> Any:
+    """JSON as a type wants it; raises InvalidEdit if it does not fit. A type that JSON knows nothing of accepts all."""
+    try:
+        return msgspec.convert(value, hint)
+    except msgspec.ValidationError as error:
+        raise InvalidEdit(f"The edit does not fit {what}: {error}") from None
+    except TypeError:  # not a type that msgspec reads
+        return value
+
+
+def canonical_json(value: Any) -> str:
+    """One text for equal JSON: sorted names, no spaces; a number without a fraction is an integer."""
+    return json.dumps(
+        _plain(value), ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+    )
+
+
+def same_json(left: Any, right: Any) -> bool:
+    """Whether two values are the same JSON (True is not 1, but 1.0 is)."""
+    return canonical_json(left) == canonical_json(right)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _hidden(name: str, argument: str, value: Any, secret: str) -> str:
+    text = canonical_json([name, argument, value])
+    mac = hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+    return f"{_MARK}{mac[:32]}"
+
+
+def _is_hidden(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith(_MARK)

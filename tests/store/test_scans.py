@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from signoff.store import sql
+from signoff.store.batch import WriteBatch
 from signoff.store.dialect import for_postgres, for_sqlite
 from signoff.store.opening import open_store
-from signoff.store.sqlite.store import SqliteStore
+from signoff.store.postgres import statements as own
+from signoff.store.sqlite.store import CLOSE_ROW, SqliteStore
 from signoff.store.store import Store
 from tests.conftest import FixedClock
 from tests.store.samples import AGENT, WS, final, ready, submit
@@ -102,6 +104,28 @@ async def test_a_scan_is_answered_from_its_index(fresh: Store, statement: str, i
     assert wanted in plan, plan
     assert "SCAN intents\n" not in plan
     assert "Seq Scan" not in plan
+
+
+async def test_a_row_of_the_worklist_is_deleted_by_its_key(fresh: Store) -> None:
+    row = (0, WS, "party", "x")
+    if isinstance(fresh, SqliteStore):
+        values = dict(zip(("shard", "workspace", "party", "id"), row, strict=True))
+        statement = CLOSE_ROW.replace("?", ":{}").format(*values)
+        plan = await _plan(fresh, statement, values)
+        assert "USING PRIMARY KEY (workspace=? AND party=? AND intent_id=? AND shard=?)" in plan, plan
+        return
+    saved = own.save(WriteBatch(closed=[row]), [], 0)
+    assert saved is not None
+    text, arrays = saved
+    names = ("shards", "workspaces", "parties", "intents")
+    for place, name in enumerate(names, 1):
+        text = text.replace(f"${place}", f":{name}")
+    # Planned while the tables are empty, as a server's prepared statements are.
+    plan = "".join(
+        f"{line[0]}\n"
+        for line in await fresh.read(f"explain {text}", **dict(zip(names, arrays, strict=True)))
+    )
+    assert "Index Scan using worklist_pkey" in plan, plan
 
 
 async def _plan(store: Store, statement: str, values: dict[str, object]) -> str:

@@ -169,7 +169,7 @@ STORED_BARE: Final = "select id, plan, state, null as payload from intents where
 BY_RANK: Final = """
 select * from (
     select rank, intent_id from worklist
-    where workspace = :workspace and party = :{party} and (rank, intent_id) > (:rank, :after)
+    where workspace = :workspace and party = :{party} and rank >= 0 and (rank, intent_id) > (:rank, :after)
     order by rank, intent_id limit :limit
 ) {party}
 """

@@ -50,7 +50,7 @@ _RESUBMIT: Final = "update submissions set payload = ? where intent_id = ?"
 _INSERT_EVENT: Final = insert_row(sql.EVENTS)
 _INSERT_REPLY: Final = insert_row(sql.REPLIES, sql.REPLACE_EXPIRED)
 _INSERT_OUTGOING: Final = insert_row(sql.OUTBOX)
-_CLOSE: Final = "delete from worklist where shard = ? and workspace = ? and party = ? and intent_id = ?"
+CLOSE_ROW: Final = "delete from worklist where shard = ? and workspace = ? and party = ? and intent_id = ?"
 _LIST: Final = insert_row(sql.WORKLIST, sql.RANKED)
 _ORPHANS_END_WITHIN: Final = 20.0  # seconds
 _NEXT_CURSOR: Final = insert_row(sql.CURSORS, sql.NEXT_CURSORS)
@@ -289,7 +289,7 @@ class SqliteStore(Store):
             (_INSERT_REVISION, batch.revisions),
             (_RESUBMIT, [(payload, intent) for intent, payload in batch.resubmissions]),
             (_INSERT_EVENT, batch.events),
-            (_CLOSE, batch.closed),
+            (CLOSE_ROW, batch.closed),
             (_LIST, batch.worklist),
             (_INSERT_OUTGOING, batch.outbox),
         ):

@@ -35,3 +35,30 @@ async def test_the_comment_of_a_revision_is_masked_on_the_page(web: WebEnv) -> N
     assert revised.status == 200, revised.text
     page = (await (await reader(web, "ann")).get(f"/tasks/{task}")).text
     assert ("it failed with" in page, SECRET in page) == (True, False)
+
+
+async def test_no_page_shows_a_secret_in_stored_bytes_or_in_the_source_of_a_workflow(web: WebEnv) -> None:
+    """The exact bytes are evidence for programs; a page shows them as every page shows values."""
+    steps = [
+        {"id": "validate", "agent": "validator", "input": {"api_key": SECRET, "share": 5}},
+        {"id": "approve", "human": {"title": "Go?", "approvers": ["ann@acme.example"]}},
+    ]
+    await web.apply_workflow(steps=steps)
+    intent = await web.send()
+    found = (await web.post("/v1/agents/validator/deliveries/claim", {}, "agent"))["deliveries"][0]
+    report = {"token": found["token"], "result": {"password": SECRET, "log": SAID, "rows": 7}}
+    assert (await web.post(f"/v1/deliveries/{found['delivery_id']}/report", report, "agent")).status == 200
+    ann = await reader(web, "ann")
+    audit, workflows = (await ann.get(f"/audit/{intent}")).text, (await ann.get("/workflows")).text
+    assert ("it failed with" in audit, "secrets masked" in audit, SECRET in audit) == (True, True, False)
+    assert ("share" in workflows, SECRET in workflows) == (True, False)
+    events = (await web.get(f"/v1/intents/{intent}/audit"))["events"]
+    assert any(SECRET in event["body"] for event in events)
+
+
+async def test_stored_bytes_that_are_no_event_any_more_are_masked_too(web: WebEnv) -> None:
+    intent, _ = await web.ask()
+    changed = "update events set body = :body where intent_id = :id and seq = 1"
+    await web.env.store.write((changed, {"id": intent, "body": f"broken {SAID}".encode()}))
+    page = (await (await reader(web, "ann")).get(f"/audit/{intent}")).text
+    assert ("broken it failed" in page, SECRET in page) == (True, False)

@@ -12,6 +12,8 @@ from signoff.core.errors import Invalid, Refused
 from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Step
 from signoff.core.plan.policy_choice import PolicyChoice
 from signoff.core.policy.conditions import conditions_text
+from signoff.core.text import json_value
+from signoff.core.text.masking import masked
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.next_steps import absent
 from signoff.web.http.call import Page
@@ -30,9 +32,14 @@ async def workflows(request: PageRequest) -> Page:
             "workflow": workflow,
             "by": directory.display(workflow.applied_by),
             "steps": [{"id": step.id, "says": _does(step, directory)} for step in plan.steps],
-            "source": msgspec.json.format(workflow.source, indent=2).decode(),
+            "source": _masked_source(workflow.source),
         })  # fmt: skip
     return await request.page("workflows.html", rows=rows)
+
+
+def _masked_source(source: bytes) -> str:
+    """A workflow's source with its secrets masked: an agent's ``input`` may hold some. The API returns it as it is."""
+    return msgspec.json.format(msgspec.json.encode(masked(json_value.decode(source))), indent=2).decode()
 
 
 def _does(step: Step, directory: Snapshot) -> str:

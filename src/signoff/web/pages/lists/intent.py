@@ -21,6 +21,7 @@ from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, Step
 from signoff.core.plan.wording import type_text
 from signoff.core.text import json_value
 from signoff.core.text.json_diff import Group, group
+from signoff.core.text.masking import mask_text, masked
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.off_loop import SHORT
 from signoff.engine.read.event_summary import event_summary
@@ -39,7 +40,7 @@ _CAPITAL: Final = re.compile("(?<!^)(?=[A-Z])")
 
 class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One event on the timeline. ``sign``: a symbol: good, bad, waiting, plain; ``at``: None if the stored bytes are no
-    longer an event.
+    longer an event; ``body``: those bytes with secrets masked, and ``masked``: whether there were any.
     """
 
     seq: int
@@ -51,6 +52,7 @@ class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
     comment: str
     sign: str
     body: str
+    masked: bool
     hash: str
 
 
@@ -188,14 +190,14 @@ async def _timeline(
 
 def moment(row: Any, directory: Snapshot, requester: str) -> TimelineEntry:
     """A stored row as a line for people, with the bytes that prove it, or that prove a change."""
-    body = row.body.decode("utf-8", "replace")
+    body, hidden = _masked_body(row.body)
     try:
         fact = unseal(row.body, row.private)
     except (msgspec.DecodeError, ValueError):
         text = "the stored bytes cannot be read as an event"
         return TimelineEntry(
             seq=row.seq, at=None, what="unreadable", text=text, who="", via="", comment="", sign="bad", body=body,
-            hash=row.hash,
+            masked=hidden, hash=row.hash,
         )  # fmt: skip
     system = fact.actor.kind is ActorKind.SYSTEM
     return TimelineEntry(
@@ -208,8 +210,21 @@ def moment(row: Any, directory: Snapshot, requester: str) -> TimelineEntry:
         comment=masked_text(fact.note.comment) if fact.note else "",
         sign=_sign(fact.event),
         body=body,
+        masked=hidden,
         hash=row.hash,
     )
+
+
+def _masked_body(body: bytes) -> tuple[str, bool]:
+    """Stored bytes as text with secrets masked, and whether there were any. Evidence, unmasked, is the API's."""
+    text = body.decode("utf-8", "replace")
+    try:
+        value = json_value.decode(body)
+    except (msgspec.MsgspecError, ValueError):
+        hidden = mask_text(text)
+        return hidden, hidden != text
+    hidden = masked(value)
+    return (text, False) if hidden == value else (msgspec.json.encode(hidden, order="sorted").decode(), True)
 
 
 def _sign(event: e.Event) -> str:

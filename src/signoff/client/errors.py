@@ -26,7 +26,9 @@ _SHOWN = 200
 
 
 class SignoffError(Exception):
-    """Base of all errors of the SDK."""
+    """Base of all errors of the SDK. retryable: whether the same call may well succeed shortly after."""
+
+    retryable: bool = False
 
 
 class NotConfigured(SignoffError):
@@ -38,6 +40,8 @@ class ConnectionFailed(SignoffError):
 
     unsent: True if the request certainly did not reach the server, so that any call may be retried.
     """
+
+    retryable = True
 
     def __init__(self, message: str, *, unsent: bool = False) -> None:
         super().__init__(message)
@@ -95,6 +99,7 @@ class RequestRefused(SignoffError):
         self.request_id = request_id
         self.retry_after = retry_after
         self.genuine = error is not None
+        self.retryable = status in (429, 502, 503, 504)
 
     def __str__(self) -> str:
         text = f"{self.message} [{self.code}]"
@@ -245,9 +250,7 @@ def not_signoff(status: int, body: bytes) -> ServerFailed:
 
 def may_repeat(failure: SignoffError) -> bool:
     """Whether the same request may well succeed shortly after: no response, 429, 502, 503, 504."""
-    if isinstance(failure, RequestRefused):
-        return failure.status in (429, 502, 503, 504)
-    return isinstance(failure, ConnectionFailed)
+    return isinstance(failure, RequestRefused | ConnectionFailed) and failure.retryable
 
 
 def may_pass(failure: SignoffError) -> bool:

@@ -10,6 +10,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Generator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, TypeVar, cast
 
@@ -23,6 +24,7 @@ FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
 # Whatever a proxy returns: a caller with days to wait polls every few minutes.
 LONGEST_ASKED: Final = 300.0
+_KEY: Final = "(the API key)"
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,16 @@ class HttpReply:
     status: int
     headers: Mapping[str, str]
     body: bytes = b""
+
+    def without(self, api_key: str) -> "HttpReply":
+        """The same, without this key wherever it could end up in the text of an error: a proxy's error page may show
+        the request that it got. A success is read as it is.
+        """
+        said = {name: value.replace(api_key, _KEY) for name, value in self.headers.items()}
+        body, secret = self.body, api_key.encode()
+        if secret in body and not (200 <= self.status < 300 and isinstance(_parsed(body), dict)):
+            body = body.replace(secret, _KEY.encode())
+        return HttpReply(self.status, said, body)
 
 
 @dataclass(frozen=True)
@@ -196,14 +208,20 @@ def read_answer(call: ApiCall[T], reply: HttpReply) -> T:
     """The call's reading of a 2xx response; raises the RequestRefused for any other."""
     if not 200 <= reply.status < 300:
         raise refusal(reply.status, reply.headers, reply.body)
-    try:
-        answer = json.loads(reply.body)
-        if isinstance(answer, dict):
-            call.check(answer)
+    answer = _parsed(reply.body)
+    if isinstance(answer, dict):
+        call.check(answer)
+        with suppress(ValueError, LookupError):
             return call.read(answer)
-    except (ValueError, LookupError):
-        pass
     raise not_signoff(reply.status, reply.body)
+
+
+def _parsed(body: bytes) -> object:
+    """A body as JSON; None if it is not."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
 
 
 class Stepper(Generic[T]):

@@ -427,7 +427,8 @@ def _reply(request: httpx2.Request, response: httpx2.Response, body: bytes | Non
             f"The response to {request.method} {request.url.path} belongs to another request. "
             "A proxy, or this program, mixes up connections; it was discarded."
         )
-    return HttpReply(response.status_code, headers, response.content if body is None else body)
+    reply = HttpReply(response.status_code, headers, response.content if body is None else body)
+    return reply.without(request.headers["x-api-key"])
 
 
 def _failed(

@@ -195,7 +195,7 @@ class Follower:
         except ValueError:
             event = Event.read({})
         if not event.seq:
-            raise not_signoff(200, frame.data.encode())
+            raise not_signoff(200, b"an event that cannot be read")
         if event.intent_id and not calls.same_subject(event.intent_id, self.intent_id):
             raise WrongAnswer(f"Following intent {self.intent_id}, received an event of {event.intent_id}.")
         return event

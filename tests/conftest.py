@@ -71,6 +71,7 @@ TABLES = [
     "people",
     "workspaces",
     "outbox",
+    "uses",
     "showings",
     "replies",
     "cursors",

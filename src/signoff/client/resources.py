@@ -105,6 +105,14 @@ class ClientMethods(Methods):
         return ApiCall("POST", path, lambda answer: str(answer["intent_id"]), body={}, repeatable=True)
 
     @request
+    def use(self, intent_id: str, use: str) -> ApiCall[None]:
+        """Use the outcome of a final intent, once, before acting on it. Raises Conflict (``already_used``) if another
+        use was first. use: your own name for this one, which may be repeated.
+        """
+        path = f"/v1/intents/{one_segment(intent_id)}/use"
+        return ApiCall("POST", path, lambda _: None, body={"use": use}, repeatable=True)
+
+    @request
     def messages(self, intent_id: str) -> ApiCall[list[Json]]:
         """The messages sent about an intent, and their delivery status."""
         return _many(f"/v1/intents/{one_segment(intent_id)}/messages", "messages")

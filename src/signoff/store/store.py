@@ -22,6 +22,7 @@ from signoff.store.tables.outbox import Outbox
 from signoff.store.tables.sessions import SessionTables
 from signoff.store.tables.showings import ViewRecords
 from signoff.store.tables.sweeps import RetentionRuns
+from signoff.store.tables.uses import Uses
 from signoff.store.tables.workers import WorkerTable
 from signoff.store.work import Loaded, Locks, Writes
 
@@ -47,6 +48,7 @@ class Store(ABC):
         self.chats = Chats(self)
         self.sessions = SessionTables(self)
         self.showings = ViewRecords(self)
+        self.uses = Uses(self)
         self.people = People(self)
         self.sweeps = RetentionRuns(self)
         self.workers = WorkerTable(self)

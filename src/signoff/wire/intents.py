@@ -122,6 +122,20 @@ class RerunRequest(Strict, kw_only=True):
     """An empty body: the new intent reruns the failed step of the old one."""
 
 
+class UseRequest(Strict, kw_only=True):
+    """Act on the outcome, once. ``use``: the caller's own name for this use; the same one may be repeated."""
+
+    use: Word
+
+
+class UsedAnswer(Ok, kw_only=True):
+    """The outcome is used by this caller, and by no other."""
+
+    intent_id: str
+    use: str
+    used_at: datetime
+
+
 class PayloadOut(Struct, kw_only=True):
     """A payload, and the last revision that it was decided on under."""
 

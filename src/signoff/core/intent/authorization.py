@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.directory.authorization import PROGRAMS
 from signoff.core.directory.roles import ADMIN, ADMINS, APPROVER, MEMBER, OWNER
-from signoff.core.errors import Forbidden, Invalid, NotFound, Refused
+from signoff.core.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from signoff.core.intent import commands as c
 from signoff.core.intent.answer_target import stale_stage
 from signoff.core.intent.answering_rights import (
@@ -117,6 +117,21 @@ def may_rerun(actor: Actor, intent: Intent) -> None:
     _may_submit(actor)
     if not _steers(actor, intent):
         raise Forbidden("not_yours", "Only its requester or an admin may rerun this.")
+
+
+def may_use(actor: Actor, intent: Intent) -> None:
+    """Authorize acting on the outcome of an intent, once: its requester, or an admin; raises as ``authorize_command``
+    does, and Conflict while there is no outcome.
+    """
+    if not can_see(actor, intent):
+        raise NotFound("intent_not_found", f"There is no intent {intent.id}.")
+    if not _steers(actor, intent):
+        raise Forbidden("not_yours", "Only its requester or an admin may use its outcome.")
+    if not intent.final:
+        raise Conflict(
+            "not_final", "This intent has no outcome yet.", details={"status": intent.status.value},
+            hint="Wait until it is final.",
+        )  # fmt: skip
 
 
 def _may_submit(actor: Actor) -> None:

@@ -10,12 +10,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from signoff.core.directory.actors import Actor, ActorKind
-from signoff.core.errors import Busy, Invalid, Refused, TooMany
+from signoff.core.errors import Busy, Conflict, Invalid, Refused, TooMany
 from signoff.core.ids import new_intent_id, split_ref
 from signoff.core.intent.advance import Change
 from signoff.core.intent.answer_target import NOT_SHOWN, Target, counts_unshown, names_all
 from signoff.core.intent.authorization import can_see, require_delivery_access
 from signoff.core.intent.commands import Answer, Revise, Submit
+from signoff.core.intent.evolve import rfc3339
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Intent, Requester
 from signoff.core.plan.schedules import LONGEST_LEASE
@@ -41,6 +42,7 @@ from signoff.engine.identity.admission import Admission, KeyLimits
 from signoff.engine.planning.planner import Submission
 from signoff.store.store import Store
 from signoff.store.tables.showings import ViewRecord
+from signoff.store.tables.uses import Use
 
 log = logging.getLogger("signoff.engine")
 
@@ -200,6 +202,20 @@ class Engine:
         self._showings.update(dict.fromkeys(new))
         while len(self._showings) > _REMEMBERED:
             self._showings.popitem(last=False)
+
+    async def use(self, actor: Actor, intent: Intent, use: str) -> Use:
+        """Act on the outcome of a final intent; Conflict(``already_used``) unless this use was the first. It is no fact
+        of the intent, whose history has ended.
+        """
+        held = await self._store.uses.add(Use(intent.id, use, actor.id, self._clock.now()))
+        if (held.use, held.actor) != (use, actor.id):
+            raise Conflict(
+                "already_used",
+                "The outcome of this intent was used before: it stands for one act.",
+                details={"used_at": rfc3339(held.used_at)},
+                hint="Ask again: send a new intent.",
+            )
+        return held
 
     async def revise(
         self,

@@ -15,7 +15,7 @@ from signoff.core.ids import step_run_id
 from signoff.core.intent.advance import Change
 from signoff.core.intent.answer_target import names_all
 from signoff.core.intent.answering_rights import requesters_side
-from signoff.core.intent.authorization import allowed, authorize_command
+from signoff.core.intent.authorization import allowed, authorize_command, may_use
 from signoff.core.intent.commands import Cancel, Command, PatchControls, Report, Resolve
 from signoff.core.intent.deleted_payload import refuse_deleted
 from signoff.core.intent.model import FINAL, Failure, Intent, Status
@@ -52,6 +52,7 @@ from signoff.wire.intents import (
     IntentsAnswer,
     RerunAnswer,
     RetryAnswer,
+    UsedAnswer,
 )
 
 _STALE: Final = "stale_policy_generation"
@@ -410,3 +411,12 @@ async def rerun(call: Call) -> RerunAnswer:
         call.actor, source, seen.stored.payload, facts, await directory_of(call)
     )
     return RerunAnswer(intent_id=after.id, status=after.status.value, rerun_of=source.id)
+
+
+async def use(call: Call) -> UsedAnswer:
+    """POST /v1/intents/{intent_id}/use"""
+    request = bodies.ours(wire.intents.UseRequest, call.body)
+    intent = (await visible(call, call.params["intent_id"])).stored.intent
+    may_use(call.actor, intent)
+    held = await call.state.engine.use(call.actor, intent, request.use)
+    return UsedAnswer(intent_id=intent.id, use=held.use, used_at=held.used_at)

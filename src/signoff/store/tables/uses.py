@@ -1,0 +1,44 @@
+"""That a program acts on the outcome of an intent: one row an intent, written once. It is what makes an approval
+single-use, also between servers: of two programs that use it at once, only one is told that it may.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from msgspec import Struct
+
+from signoff.store.database import Database
+from signoff.store.rows import from_micros, micros
+
+_ADD: Final = """
+insert into uses (intent_id, use, actor, used_at) values (:intent_id, :use, :actor, :used_at) on conflict do nothing
+"""
+_OF: Final = "select use, actor, used_at from uses where intent_id = :intent_id"
+
+
+class Use(Struct, frozen=True):
+    """The one use of an intent's outcome. use: its user's own name for it; actor: who used it."""
+
+    intent_id: str
+    use: str
+    actor: str
+    used_at: datetime
+
+
+class Uses:
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def add(self, wanted: Use) -> Use:
+        """Record this use unless there is one; the use that holds."""
+        values = {
+            "intent_id": wanted.intent_id, "use": wanted.use, "actor": wanted.actor,
+            "used_at": micros(wanted.used_at),
+        }  # fmt: skip
+        await self._db.write((_ADD, values))
+        found = await self.of(wanted.intent_id)
+        return wanted if found is None else found
+
+    async def of(self, intent_id: str) -> Use | None:
+        rows = await self._db.read(_OF, intent_id=intent_id)
+        return Use(intent_id, rows[0][0], rows[0][1], from_micros(rows[0][2])) if rows else None

@@ -1,0 +1,32 @@
+"""The outcome of an intent is used once, until the intent is forgotten."""
+
+import asyncio
+
+from signoff.store import sql
+from signoff.store.store import Store
+from signoff.store.tables.uses import Use
+from tests.conftest import NOON
+
+
+def use(name: str, intent_id: str = "i1") -> Use:
+    return Use(intent_id, name, "svc_ci", NOON)
+
+
+async def test_the_first_use_holds(store: Store) -> None:
+    assert await store.uses.of("i1") is None
+    assert await store.uses.add(use("a")) == use("a")
+    assert await store.uses.add(use("b")) == use("a")
+    assert await store.uses.add(use("a")) == use("a")
+    assert await store.uses.add(use("b", "i2")) == use("b", "i2")
+
+
+async def test_of_many_at_once_one_holds(store: Store) -> None:
+    held = await asyncio.gather(*(store.uses.add(use(str(number))) for number in range(8)))
+    assert len({one.use for one in held}) == 1
+
+
+async def test_it_is_forgotten_with_its_intent(store: Store) -> None:
+    await store.uses.add(use("a"))
+    statement = next(one for one in sql.FORGET if "uses" in one)
+    await store.write((statement, {"ids": ["i1"]}))
+    assert await store.uses.of("i1") is None

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from signoff.core.plan.form_schema import MOST_FAULTS, Form, read_form, unfillable
+from signoff.core.plan.form_schema import MOST_FAULTS, Form, idle, read_form, unfillable
 from tests.work import calls
 
 
@@ -27,6 +27,10 @@ def form(**rule: Any) -> Form:
         ({"minimum": 1, "maximum": 3}, [1, 3, "0"], [0, 4, 0.5]),
         ({"exclusiveMinimum": 1, "exclusiveMaximum": 3}, [2], [1, 3]),
         ({"multipleOf": 0.1}, [0.3, 1, -2.2], [0.25]),
+        ({"multipleOf": 0.01}, [0, 19.99, 1e21, 2**53 - 1], [0.005, 1e-300, 19.999]),
+        ({"multipleOf": 7}, [0, 0.0, 7.0, 7e30, -21], [1, 1e30, 0.7]),
+        ({"multipleOf": 1e-300}, [1e-300, 1, 1e300, 5e-299], [1e-301, 5e-324]),
+        ({"multipleOf": 2.5e300}, [0, 5e300, -2.5e300], [1, 2.5e299, 3e300]),
         ({"type": "array", "minItems": 1, "maxItems": 2, "uniqueItems": True}, [[1], [1, 2]],
          [[], [1, 1.0], [1, 2, 3]]),
         ({"type": "array", "items": {"type": "integer"}}, [[], [1]], [[1, "a"]]),
@@ -67,8 +71,10 @@ def test_a_fault_says_where_and_what() -> None:
         ({"items": {"properties": {f"p{n}": {"type": "string"} for n in range(500)}}}, {}),
         ({"items": {"type": ["integer"] * 500}}, 1),
         ({"items": {"required": [f"p{n}" for n in range(2000)]}}, {}),
+        ({"items": {"multipleOf": 0.5}}, 1),
+        ({"items": {"multipleOf": 1e-300}}, 1e300),
     ],
-    ids=["enum", "unique", "required", "properties", "types", "missing"],
+    ids=["enum", "unique", "required", "properties", "types", "missing", "multiple", "far multiple"],
 )
 def test_an_answer_costs_its_own_length_and_not_the_schemas_as_well(rule: dict[str, Any], item: Any) -> None:
     read = form(type="array", **rule)
@@ -139,3 +145,44 @@ def test_a_form_that_nobody_could_submit_is_found(schema: dict[str, Any], where:
 )
 def test_a_form_that_somebody_could_submit_is_taken(schema: dict[str, Any]) -> None:
     assert unfillable(read_form({"type": "object", **schema})) is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "where"),
+    [
+        ({"type": "string", "minimum": 5}, "minimum"),
+        ({"type": ["string", "null"], "multipleOf": 5}, "multipleOf"),
+        ({"type": "integer", "maxLength": 3}, "maxLength"),
+        ({"type": "number", "format": "date"}, "format"),
+        ({"type": "boolean", "items": {}}, "items"),
+        ({"type": "string", "uniqueItems": True}, "uniqueItems"),
+        ({"type": "array", "required": ["a"]}, "required"),
+        ({"type": "string", "properties": {"a": {}}}, "properties"),
+        ({"type": "array", "additionalProperties": False}, "additionalProperties"),
+        ({"type": "array", "items": {"type": "string", "maximum": 5}}, "items.maximum"),
+        ({"type": "object", "properties": {"a": {"type": "null", "minItems": 1}}}, "properties.a.minItems"),
+        ({"type": "string", "readOnly": True}, "readOnly"),
+        ({"type": "string", "enumNames": ["A"]}, "enumNames"),
+        ({"enum": ["a", "b"], "enumNames": ["A"]}, "enumNames"),
+    ],
+)
+def test_a_keyword_without_effect_is_found(rule: dict[str, Any], where: str) -> None:
+    schema = {"type": "object", "properties": {"x": rule}}
+    read_form(schema)
+    found = idle(schema)
+    assert found is not None
+    assert found[0] == f"properties.x.{where}"
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"minimum": 5, "minLength": 2},  # any type: each limits one
+        {"type": ["string", "integer"], "minimum": 5, "minLength": 2},
+        {"type": "string", "format": "textarea", "default": "", "readOnly": False, "$comment": "x"},
+        {"enum": ["a"], "enumNames": ["A"]},
+        {"type": "array", "items": {"enum": ["a"], "enumNames": ["A"]}, "uniqueItems": True},
+    ],
+)
+def test_a_keyword_with_an_effect_is_taken(rule: dict[str, Any]) -> None:
+    assert idle({"type": "object", "properties": {"x": rule}}) is None

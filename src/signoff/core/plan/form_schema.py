@@ -8,13 +8,13 @@ answer at most once per keyword that applies to it.
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
-from fractions import Fraction
 from typing import Any, Final
 
 import msgspec
 
 MOST_FAULTS: Final = 20
 _SHOWN: Final = 60
+_MOST_DIGITS: Final = 20  # more than a number of JSON has
 _ANNOTATIONS: Final = frozenset({
     "title", "description", "default", "examples", "enumNames", "$schema", "$comment", "readOnly", "writeOnly",
     "deprecated",
@@ -88,8 +88,8 @@ class Form:
     """One schema, parsed: its constraints on a value."""
 
     __slots__ = (
-        "additional", "allowed", "bounds", "choices", "chosen_by", "counts", "format", "items", "properties",
-        "required", "types", "unique", "words",
+        "additional", "allowed", "bounds", "choices", "chosen_by", "counts", "format", "items", "multiple_of",
+        "properties", "required", "types", "unique", "words",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -106,6 +106,7 @@ class Form:
         self.unique = False
         self.counts: dict[str, int] = {}
         self.bounds: dict[str, int | float] = {}
+        self.multiple_of: tuple[int, int] | None = None
 
     def faults(self, value: Any) -> list[tuple[tuple[str | int, ...], str]]:
         """(path, what is wrong) of the first errors of a JSON value, at most MOST_FAULTS."""
@@ -172,7 +173,7 @@ class Form:
                     yield f"{value} is not above {bound}"
                 case "exclusiveMaximum" if value >= bound:
                     yield f"{value} is not below {bound}"
-                case "multipleOf" if Fraction(str(value)) % Fraction(str(bound)):
+                case "multipleOf" if self.multiple_of and not _is_multiple(_decimal(value), self.multiple_of):
                     yield f"{value} is not a multiple of {bound}"
                 case _:
                     pass
@@ -196,8 +197,10 @@ def read_form(schema: Any, path: str = "") -> Form:
     form.format = _format(schema, path)
     form.counts = {name: _count(schema[name], _at(path, name)) for name in _COUNTS if name in schema}
     form.bounds = {name: _bound(schema[name], _at(path, name)) for name in _BOUNDS if name in schema}
-    if form.bounds.get("multipleOf", 1) <= 0:
-        raise FormError(_at(path, "multipleOf"), "must be greater than zero")
+    if "multipleOf" in form.bounds:
+        if form.bounds["multipleOf"] <= 0:
+            raise FormError(_at(path, "multipleOf"), "must be greater than zero")
+        form.multiple_of = _decimal(form.bounds["multipleOf"])
     properties = schema.get("properties", {})
     if not isinstance(properties, Mapping):
         raise FormError(_at(path, "properties"), "must be an object")
@@ -232,9 +235,35 @@ def unfillable(form: Form, path: str = "") -> tuple[str, str] | None:
     return None
 
 
-_OF_TYPE: Final = {
-    "minLength": ("string",), "minItems": ("array",), "minProperties": ("object",), "minimum": ("integer", "number"),
+def idle(schema: Mapping[str, Any], path: str = "") -> tuple[str, str] | None:
+    """(path, why) of the first keyword of a readable schema that limits and shows nothing; None if there is none."""
+    types = _types(schema, path)
+    for name in schema:
+        concerns = _OF_TYPE.get(name)
+        if types and concerns and not any(kind in concerns for kind in types):
+            return _at(path, name), f"has no effect on a value of type {' or '.join(types)}"
+        if name in _NOT_APPLIED and schema[name] is not False:
+            return _at(path, name), "has no effect: every field can be filled in and is recorded"
+    names, values = schema.get("enumNames"), schema.get("enum")
+    if names is not None and not (
+        isinstance(names, list) and isinstance(values, list) and len(names) == len(values)
+    ):
+        return _at(path, "enumNames"), "has no effect: it must have one label for each value of enum"
+    inside = _at(path, "properties")
+    for name, rule in schema.get("properties", {}).items():
+        if found := idle(rule, _at(inside, name)):
+            return found
+    return idle(schema["items"], _at(path, "items")) if "items" in schema else None
+
+
+_NUMBERS: Final = ("integer", "number")
+_OF_TYPE: Final[dict[str, tuple[str, ...]]] = {
+    "minLength": ("string",), "maxLength": ("string",), "format": ("string",),
+    "minItems": ("array",), "maxItems": ("array",), "items": ("array",), "uniqueItems": ("array",),
+    "minProperties": ("object",), "maxProperties": ("object",), "properties": ("object",), "required": ("object",),
+    "additionalProperties": ("object",), **dict.fromkeys(_BOUNDS, _NUMBERS),
 }  # fmt: skip
+_NOT_APPLIED: Final = ("readOnly", "writeOnly")
 
 
 def _only(form: Form, keyword: str) -> bool:
@@ -326,6 +355,24 @@ def _bound(value: Any, path: str) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise FormError(path, "must be a number")
     return value
+
+
+def _decimal(number: int | float) -> tuple[int, int]:
+    """(digits, exponent) of the number as it is written: digits * 10 ** exponent."""
+    if isinstance(number, int):
+        return number, 0
+    digits, _, exponent = repr(number).partition("e")
+    whole, _, fraction = digits.partition(".")
+    return int(whole + fraction), int(exponent or 0) - len(fraction)
+
+
+def _is_multiple(value: tuple[int, int], of: tuple[int, int]) -> bool:
+    """Whether a decimal is a multiple of another one: exactly, and without numbers as large as their exponents."""
+    digits, step = value[0], of[0]
+    shift = value[1] - of[1]
+    if shift >= 0:
+        return digits * pow(10, shift, step) % step == 0
+    return digits == 0 or (-shift <= _MOST_DIGITS and digits % (step * 10**-shift) == 0)
 
 
 def _is(kind: str, value: Any) -> bool:

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from signoff.core.errors import Invalid
-from signoff.core.plan.form_schema import FormError, read_form, unfillable
+from signoff.core.plan.form_schema import FormError, idle, read_form, unfillable
 from signoff.core.plan.task_types import Meaning, Stage, TaskSpec, TaskType, meaning_of
 from signoff.core.text.describe import printable
 from signoff.core.text.document_reader import Fields
@@ -95,8 +95,12 @@ def form(fields: Fields, name: str) -> dict[str, Any] | None:
         read = read_form(schema)
     except FormError as wrong:
         raise _bad_form(fields, f"{name}.{wrong.path}", wrong.problem, wrong.hint) from None
-    if not fields.kept and (found := unfillable(read)):
+    if fields.kept:
+        return schema
+    if found := unfillable(read):
         raise _bad_form(fields, f"{name}.{found[0]}", f"{found[1]}, so nobody could submit the form")
+    if found := idle(schema):
+        raise _bad_form(fields, f"{name}.{found[0]}", found[1])
     return schema
 
 

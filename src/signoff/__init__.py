@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from signoff.client.aio import AsyncClient
     from signoff.client.errors import (
         AlreadyDecided,
+        AlreadyUsed,
         AuthenticationFailed,
         ClientClosed,
         Conflict,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         WaitTimeout,
         WrongAnswer,
     )
+    from signoff.client.gate import AsyncPendingCall, PendingCall, gate
     from signoff.client.sync import Client
     from signoff.client.types import (
         Account,
@@ -66,6 +68,7 @@ _HOMES: Final = {
     "aio": ("AsyncClient",),
     "errors": (
         "AlreadyDecided",
+        "AlreadyUsed",
         "AuthenticationFailed",
         "ClientClosed",
         "Conflict",
@@ -93,6 +96,7 @@ _HOMES: Final = {
         "WaitTimeout",
         "WrongAnswer",
     ),
+    "gate": ("AsyncPendingCall", "PendingCall", "gate"),
     "sync": ("Client",),
     "types": (
         "Account",
@@ -121,9 +125,11 @@ __all__ = [
     "Actor",
     "Agent",
     "AlreadyDecided",
+    "AlreadyUsed",
     "AppliedScenario",
     "AppliedWorkflow",
     "AsyncClient",
+    "AsyncPendingCall",
     "AuditEvent",
     "AuditTrail",
     "AuthenticationFailed",
@@ -149,6 +155,7 @@ __all__ = [
     "Me",
     "NotConfigured",
     "NotFound",
+    "PendingCall",
     "PermissionDenied",
     "RateLimited",
     "RequestRefused",
@@ -166,6 +173,7 @@ __all__ = [
     "Workflow",
     "WrongAnswer",
     "__version__",
+    "gate",
 ]
 
 

@@ -13,14 +13,15 @@ from signoff.client.sync import Client
 pytestmark = pytest.mark.windows
 
 NAMES = {
-    "Account", "Actor", "Agent", "AlreadyDecided", "AppliedScenario", "AppliedWorkflow", "AsyncClient",
+    "Account", "Actor", "Agent", "AlreadyDecided", "AlreadyUsed", "AppliedScenario",
+    "AppliedWorkflow", "AsyncClient", "AsyncPendingCall",
     "AuditEvent", "AuditTrail", "AuthenticationFailed", "Client", "ClientClosed", "Conflict", "ConnectionFailed",
     "Delivery", "Event", "StepError", "Health", "Intent", "IntentCanceled", "IntentExpired", "IntentFailed",
     "IntentRejected", "IntentSuperseded", "IntentTimedOut", "IntentUndeliverable", "IntentWithdrawn",
-    "Invalid", "InvalidEdit", "Key", "Me", "NotConfigured", "NotFound",
+    "Invalid", "InvalidEdit", "Key", "Me", "NotConfigured", "NotFound", "PendingCall",
     "PermissionDenied", "RateLimited", "RequestRefused", "Result", "ScenarioCheck", "ServerBusy",
     "ServerFailed", "SignoffError", "StaleRevision", "StepFailed", "Task", "Vote", "WaitTimeout",
-    "Workflow", "WrongAnswer",
+    "Workflow", "WrongAnswer", "gate",
 }  # fmt: skip
 ROOT = Path(__file__).parents[2]
 

@@ -104,15 +104,21 @@ class CallSignature:
 
     def __init__(self, function: Callable[..., Any], omit: Collection[str] = ()) -> None:
         self.function = function
-        self.name = getattr(function, "__qualname__", type(function).__name__)
-        self.full_name = f"{getattr(function, '__module__', '')}.{self.name}"
+        qualified = getattr(function, "__qualname__", type(function).__name__)
+        self.name = qualified.rsplit("<locals>.", 1)[-1]
+        self.full_name = f"{getattr(function, '__module__', '')}.{qualified}"
         self._signature = inspect.signature(function)
         parameters = [*self._signature.parameters]
         if unknown := sorted(set(omit) - set(parameters)):
             raise TypeError(f"{self.name}() has no parameter to omit named {', '.join(unknown)}")
-        method = "." in self.name.rsplit("<locals>.", 1)[-1]
+        method = "." in self.name
         self._omitted = {*omit, *(name for name in parameters[:1] if method and name in _METHOD)}
         self._types: Mapping[str, Any] | None = None
+
+    @property
+    def sent(self) -> set[str]:
+        """The names of the parameters that are sent."""
+        return {*self._signature.parameters} - self._omitted
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> inspect.BoundArguments:
         """The call's arguments with defaults; TypeError as the function itself would raise."""

@@ -168,6 +168,11 @@ def get_result(intent_id: str) -> ApiCall[Result]:
     )
 
 
+def use(intent_id: str, use: str) -> ApiCall[None]:
+    path = f"/v1/intents/{one_segment(intent_id)}/use"
+    return ApiCall("POST", path, lambda _: None, body={"use": use}, repeatable=True)
+
+
 def events(intent_id: str, since: int = 0) -> ApiCall[list[Event]]:
     path = f"/v1/intents/{one_segment(intent_id)}/events"
     return ApiCall("GET", path, lambda answer: list_of(answer, "events", Event.read), query={"since": since})

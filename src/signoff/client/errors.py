@@ -4,7 +4,7 @@ SignoffError
     NotConfigured, ConnectionFailed, WrongAnswer, ClientClosed, WaitTimeout
     RequestRefused                                        the server's answers outside 2xx
         AuthenticationFailed, PermissionDenied, NotFound, Invalid, RateLimited
-        Conflict: AlreadyDecided, StaleRevision
+        Conflict: AlreadyDecided, AlreadyUsed, StaleRevision
         ServerFailed: ServerBusy
     IntentFailed                                          raised by Result.raise_for_status()
         IntentRejected, IntentSuperseded, IntentUndeliverable
@@ -132,6 +132,10 @@ class AlreadyDecided(Conflict):
         return str(self.details.get("outcome", ""))
 
 
+class AlreadyUsed(Conflict):
+    """409: the outcome was acted on before; it stands for one act."""
+
+
 class StaleRevision(Conflict):
     """409: what is being decided is not what was shown: another revision, stage or task. Read it again, then answer."""
 
@@ -207,6 +211,7 @@ class StepFailed(SignoffError):
 
 _BY_CODE: dict[str, type[RequestRefused]] = {
     "already_decided": AlreadyDecided,
+    "already_used": AlreadyUsed,
     "stale_revision": StaleRevision,
     "stale_stage": StaleRevision,
     "not_shown": StaleRevision,

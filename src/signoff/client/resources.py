@@ -106,11 +106,10 @@ class ClientMethods(Methods):
 
     @request
     def use(self, intent_id: str, use: str) -> ApiCall[None]:
-        """Use the outcome of a final intent, once, before acting on it. Raises Conflict (``already_used``) if another
-        use was first. use: your own name for this one, which may be repeated.
+        """Use the outcome of a final intent, once, before acting on it. use: your own name for this use, which may be
+        repeated. Raises AlreadyUsed if another use was first.
         """
-        path = f"/v1/intents/{one_segment(intent_id)}/use"
-        return ApiCall("POST", path, lambda _: None, body={"use": use}, repeatable=True)
+        return calls.use(intent_id, use)
 
     @request
     def messages(self, intent_id: str) -> ApiCall[list[Json]]:

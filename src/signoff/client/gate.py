@@ -1,0 +1,363 @@
+"""``gate``: a function, or a block of code, that runs only after people have approved exactly this call.
+
+A call becomes a durable request, waits for the decision, and runs with the approved arguments, or raises. The request
+is found again by the call itself (call_request.py), so a program that crashed continues to wait where it was.
+"""
+
+import functools
+import inspect
+import re
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Final, Generic, ParamSpec, Protocol, TypeVar, cast, overload
+
+from signoff.client.aio import AsyncClient
+from signoff.client.call_request import CallSignature, canonical_json
+from signoff.client.errors import WaitTimeout
+from signoff.client.gated_call import AGAIN, Again, Decision, GatedCall, GateTerms
+from signoff.client.handlers import refuse_generator
+from signoff.client.settings import Settings, find_settings
+from signoff.client.sync import Client
+from signoff.client.types import Intent, Result
+
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+_OPEN_CLIENTS: Final[dict[tuple[type, Settings], Client | AsyncClient]] = {}
+
+
+class PendingCall(Generic[R]):
+    """A call that was submitted and has not run yet. ``intent_id``: of its request, which changes if people have to be
+    asked again.
+    """
+
+    def __init__(self, call: GatedCall, client: Client, run: Callable[[Decision], R]) -> None:
+        self._call = call
+        self._client = client
+        self._function = run
+        self._value: list[R] = []
+
+    @property
+    def intent_id(self) -> str:
+        return self._call.intent_id
+
+    def wait(self, timeout: float | None = None) -> R:
+        """Wait for the decision, run the function once, and return what it returns.
+
+        timeout: seconds; then WaitTimeout, after which it can be waited for again. Raises what a call raises.
+        """
+        if not self._value:
+            decision = self._client.session.run(self._call.decide(timeout, self._client.retries))
+            self._value.append(self._function(decision))
+        return self._value[0]
+
+    def cancel(self, reason: str = "canceled") -> Intent:
+        """Cancel the request; Conflict if it has ended."""
+        return self._client.cancel(self.intent_id, reason)
+
+
+class AsyncPendingCall(Generic[R]):
+    """As PendingCall, with methods to be awaited."""
+
+    def __init__(
+        self, call: GatedCall, client: AsyncClient, run: Callable[[Decision], Coroutine[Any, Any, R]]
+    ) -> None:
+        self._call = call
+        self._client = client
+        self._function = run
+        self._value: list[R] = []
+
+    @property
+    def intent_id(self) -> str:
+        return self._call.intent_id
+
+    async def wait(self, timeout: float | None = None) -> R:
+        if not self._value:
+            decision = await self._client.session.run(self._call.decide(timeout, self._client.retries))
+            self._value.append(await self._function(decision))
+        return self._value[0]
+
+    async def cancel(self, reason: str = "canceled") -> Intent:
+        return await self._client.cancel(self.intent_id, reason)
+
+
+class Approved(Mapping[str, Any]):
+    """The approved arguments of a ``with`` block, by name. ``result``: the intent; ``edited``: whether people changed
+    the arguments.
+    """
+
+    def __init__(self, decision: Decision) -> None:
+        self.result: Result = decision.result
+        self.edited = decision.edited
+        self._arguments = decision.arguments
+
+    def __getitem__(self, name: str) -> Any:
+        return self._arguments[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arguments)
+
+    def __len__(self) -> int:
+        return len(self._arguments)
+
+
+class Block:
+    """What ``with`` and ``async with`` enter once people have approved these arguments."""
+
+    def __init__(self, gate: "Gate", name: str, arguments: dict[str, Any]) -> None:
+        self._gate = gate
+        self._name = name
+        self._arguments = arguments
+
+    def __enter__(self) -> Approved:
+        decision = self._gate.decide(self._name, self._arguments)
+        return Approved(_approved(decision))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    async def __aenter__(self) -> Approved:
+        decision = await self._gate.decide_async(self._name, self._arguments)
+        return Approved(_approved(decision))
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+
+class Gated(Protocol[P, R_co]):
+    """A gated function: called as before. ``ask``: submit the call and return a PendingCall (for an async function: an
+    awaitable of an AsyncPendingCall); ``within``: wait for at most so many seconds, then return that instead.
+    """
+
+    __name__: str
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
+
+    ask: Callable[..., Any]
+    within: Callable[..., Any]
+
+
+class Gate:
+    """How calls are gated; ``gate(...)`` makes one. It is a decorator for functions, and asks for calls and blocks."""
+
+    def __init__(  # noqa: PLR0913
+        self,
+        intent_type: str | None = None,
+        *,
+        title: str = "Run {name}?",
+        key: str | Callable[..., str] = "",
+        hide: Collection[str] = (),
+        omit: Collection[str] = (),
+        again: Again = "ask",
+        timeout: float | None = None,
+        on_behalf_of: str = "",
+        client: Client | AsyncClient | None = None,
+    ) -> None:
+        if again not in AGAIN:
+            raise ValueError(f"again is one of {', '.join(AGAIN)}, not {again!r}")
+        for name, given in (("hide", hide), ("omit", omit)):
+            if isinstance(given, str):
+                raise TypeError(f"{name} is a list of names, not a text: {name}=[{given!r}]")
+        self._intent_type = intent_type
+        self._terms = GateTerms(intent_type or "", title, frozenset(hide), on_behalf_of, again)
+        self._key = key
+        self._omit = omit
+        self._timeout = timeout
+        self._client = client
+
+    def __call__(self, function: Callable[P, R]) -> Gated[P, R]:
+        """Decorator: the function, gated."""
+        refuse_generator(function)
+        signature = CallSignature(function, self._omit)
+        if unknown := sorted(self._terms.hide - signature.sent):
+            raise TypeError(f"{signature.name}() has no argument to hide named {', '.join(unknown)}")
+        kind = _AsyncFunction if inspect.iscoroutinefunction(function) else _BlockingFunction
+        gated = kind(self, signature)
+
+        if isinstance(gated, _AsyncFunction):
+
+            @functools.wraps(function)
+            async def wrapped(*args: Any, **kwargs: Any) -> Any:
+                return await gated.call(*args, **kwargs)
+        else:
+
+            @functools.wraps(function)
+            def wrapped(*args: Any, **kwargs: Any) -> Any:
+                return gated.call(*args, **kwargs)
+
+        made: Any = wrapped
+        made.ask, made.within = gated.ask, gated.within
+        return cast(Gated[P, R], made)
+
+    def call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Gate one call of a function; for an async function, an awaitable."""
+        return self(function)(*args, **kwargs)
+
+    def approved(self, /, **arguments: Any) -> Block:
+        """For ``with`` and ``async with``: enter the block once people have approved these arguments."""
+        if self._intent_type is None:
+            raise TypeError('a block has no name: gate("intent.area.name.v1").approved(...)')
+        return Block(self, self._intent_type, arguments)
+
+    def request(self, name: str, arguments: Mapping[str, Any], key: str = "") -> GatedCall:
+        """The call of a tool by its name, for adapters; nothing is sent yet."""
+        return self._request(name, arguments, key)
+
+    def decide(
+        self, name: str, arguments: Mapping[str, Any], key: str = "", timeout: float | None = None
+    ) -> Decision:
+        """Ask about the call of a tool and wait; a Decision, whatever it is."""
+        client = self.blocking_client
+        call = self.request(name, arguments, key)
+        return client.session.run(call.decide(self._timeout if timeout is None else timeout, client.retries))
+
+    async def decide_async(
+        self, name: str, arguments: Mapping[str, Any], key: str = "", timeout: float | None = None
+    ) -> Decision:
+        """As ``decide``, to be awaited."""
+        client = self.async_client
+        call = self.request(name, arguments, key)
+        return await client.session.run(
+            call.decide(self._timeout if timeout is None else timeout, client.retries)
+        )
+
+    @property
+    def settings(self) -> Settings:
+        """The server and key to use, found anew for each call unless a client was given."""
+        return find_settings() if self._client is None else self._client.settings
+
+    @property
+    def blocking_client(self) -> Client:
+        if isinstance(self._client, Client):
+            return self._client
+        return cast(Client, _client_of(Client, self.settings))
+
+    @property
+    def async_client(self) -> AsyncClient:
+        if isinstance(self._client, AsyncClient):
+            return self._client
+        return cast(AsyncClient, _client_of(AsyncClient, self.settings))
+
+    @property
+    def timeout(self) -> float | None:
+        return self._timeout
+
+    def of_function(self, signature: CallSignature, bound: inspect.BoundArguments) -> GatedCall:
+        """The call of a function; nothing is sent yet."""
+        key = self._key if isinstance(self._key, str) else self._key(*bound.args, **bound.kwargs)
+        if not isinstance(key, str):
+            raise TypeError(f"the key of {signature.name}() is a text, not {type(key).__name__}")
+        about = (inspect.getdoc(signature.function) or "").split("\n\n")[0].replace("\n", " ")[:500]
+        return self._request(
+            signature.name, signature.arguments(bound), canonical_json([signature.full_name, key]), about
+        )
+
+    def _request(self, name: str, arguments: Mapping[str, Any], key: str, description: str = "") -> GatedCall:
+        terms = self._terms
+        if not terms.intent_type:
+            terms = replace(terms, intent_type=f"intent.gate.{re.sub(r'[^a-z0-9_]', '_', name.lower())}.v1")
+        secret = self.settings.api_key
+        return terms.call(name, dict(arguments), key=key, secret=secret, description=description)
+
+
+class _Function:
+    """One gated function: binds its calls, and runs them with what was approved."""
+
+    def __init__(self, gate: Gate, signature: CallSignature) -> None:
+        self._gate = gate
+        self._signature = signature
+
+    def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[GatedCall, Any]:
+        bound = self._signature.bind(args, kwargs)
+
+        def run(decision: Decision) -> Any:
+            fit = self._signature.apply(bound, _approved(decision).arguments)
+            return self._signature.function(*fit.args, **fit.kwargs)
+
+        return self._gate.of_function(self._signature, bound), run
+
+
+class _BlockingFunction(_Function):
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        return self.ask(*args, **kwargs).wait(self._gate.timeout)
+
+    def ask(self, *args: Any, **kwargs: Any) -> PendingCall[Any]:
+        call, run = self._bound(args, kwargs)
+        client = self._gate.blocking_client
+        client.session.run(call.submit(client.retries))
+        return PendingCall(call, client, run)
+
+    def within(self, seconds: float, /, *args: Any, **kwargs: Any) -> Any:
+        pending = self.ask(*args, **kwargs)
+        try:
+            return pending.wait(seconds)
+        except WaitTimeout:
+            return pending
+
+
+class _AsyncFunction(_Function):
+    async def call(self, *args: Any, **kwargs: Any) -> Any:
+        return await (await self.ask(*args, **kwargs)).wait(self._gate.timeout)
+
+    async def ask(self, *args: Any, **kwargs: Any) -> AsyncPendingCall[Any]:
+        call, run = self._bound(args, kwargs)
+        client = self._gate.async_client
+        await client.session.run(call.submit(client.retries))
+        return AsyncPendingCall(call, client, run)
+
+    async def within(self, seconds: float, /, *args: Any, **kwargs: Any) -> Any:
+        pending = await self.ask(*args, **kwargs)
+        try:
+            return await pending.wait(seconds)
+        except WaitTimeout:
+            return pending
+
+
+def _approved(decision: Decision) -> Decision:
+    """The decision, if it is an approval; else the exception of its ending, with the person's reason."""
+    failure = decision.result.failure
+    if failure is not None:
+        raise failure(decision.reason, decision.result)
+    return decision
+
+
+def _client_of(kind: type[Client] | type[AsyncClient], settings: Settings) -> Client | AsyncClient:
+    """A client of this process, kept: it serves every thread and event loop."""
+    client = _OPEN_CLIENTS.get((kind, settings))
+    if client is None:
+        client = _OPEN_CLIENTS[kind, settings] = kind(settings.url, settings.api_key)
+    return client
+
+
+@overload
+def gate(function: Callable[P, R], /) -> Gated[P, R]: ...
+@overload
+def gate(
+    intent_type: str | None = None,
+    /,
+    *,
+    title: str = ...,
+    key: str | Callable[..., str] = ...,
+    hide: Collection[str] = ...,
+    omit: Collection[str] = ...,
+    again: Again = ...,
+    timeout: float | None = ...,
+    on_behalf_of: str = ...,
+    client: Client | AsyncClient | None = ...,
+) -> Gate: ...
+def gate(intent_type: Any = None, /, **options: Any) -> Any:
+    """Gate a function, or a block of code: it runs only after people have approved exactly this call.
+
+    intent_type: chooses the workflow, and with it who decides; without one a function's is ``intent.gate.NAME.v1``;
+    title: the question if no workflow is applied, ``{name}`` stands for the function's; key: distinguishes calls with
+    the same arguments: a text, or a function of the arguments; hide: arguments that people do not see; omit: arguments
+    that are not sent at all; again: if an approval of this very call was used before, ``ask`` people again, ``refuse``
+    (AlreadyUsed), or ``run`` under the same approval; timeout: seconds to wait, then WaitTimeout; on_behalf_of: the
+    person it is for; client: to speak through.
+    """
+    return Gate()(intent_type) if callable(intent_type) else Gate(intent_type, **options)

@@ -1,0 +1,181 @@
+"""One gated call: its request is submitted, its outcome waited for and used, all as flows without I/O.
+
+The server remembers the request by the call's idempotency key, and that its outcome was used. So the same call, made
+again after a crash, continues where it was: not asked again while people decide, and asked again once its outcome was
+used, because an approval stands for one act.
+"""
+
+import logging
+import math
+import uuid
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from signoff.client import calls
+from signoff.client.call_request import CallRequest, call_request, canonical_json
+from signoff.client.errors import AlreadyUsed, InvalidEdit
+from signoff.client.flow import Flow, MonotonicDeadline, Retries, perform
+from signoff.client.records import Json
+from signoff.client.stream import Follower
+from signoff.client.types import Result
+
+log = logging.getLogger("signoff")
+Again = Literal["ask", "refuse", "run"]
+AGAIN: Final = ("ask", "refuse", "run")
+_REMEMBERED: Final = 10_000
+# How many requests for the same call were used up, as far as this process knows: it need not try their keys again.
+_used_before: OrderedDict[str, int] = OrderedDict()
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What people decided about a call. arguments: to call with, empty unless approved; edited: whether they changed
+    them; result: the final intent; reason: in words, for a person or a model.
+    """
+
+    approved: bool
+    result: Result = field(repr=False)
+    arguments: dict[str, Any] = field(default_factory=dict, repr=False)
+    edited: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class GateTerms:
+    """How calls are asked about. intent_type: chooses the workflow; title: of the task if there is no workflow, with
+    ``{name}`` for the call's name; hide: arguments that people do not see; on_behalf_of: the person it is for;
+    again: what happens if the outcome was used before; task_type: of the task, if there is no workflow.
+    """
+
+    intent_type: str
+    title: str = "Run {name}?"
+    hide: frozenset[str] = frozenset()
+    on_behalf_of: str = ""
+    again: Again = "ask"
+    task_type: str = ""
+
+    def call(
+        self, name: str, arguments: dict[str, Any], *, key: str = "", secret: str = "", description: str = ""
+    ) -> "GatedCall":
+        """The call of a function or tool. key: distinguishes it from other calls with the same arguments; secret: the
+        API key. Raises TypeError for arguments that cannot be sent.
+        """
+        task = {"title": self.title.replace("{name}", name)[:200] or name}
+        if description:
+            task["description"] = description
+        if self.task_type:
+            task["task_type"] = self.task_type
+        intent: Json = {"intent_type": self.intent_type, "human_task": task}
+        if self.on_behalf_of:
+            intent["on_behalf_of"] = self.on_behalf_of
+        # What would be sent is part of the key: a program that asks differently today asks anew.
+        whole = canonical_json([key, intent])
+        hide = self.hide & arguments.keys()
+        request = call_request(name, arguments, key=whole, hide=hide, secret=secret)
+        return GatedCall(request, intent | {"payload": request.payload}, self.again)
+
+
+class GatedCall:
+    """One call and its request. ``intent_id`` is "" before it was submitted, and changes if people are asked again."""
+
+    def __init__(self, request: CallRequest, intent: Json, again: Again) -> None:
+        self.request = request
+        self.intent_id = ""
+        self._intent = intent
+        self._again = again
+        self._use = str(uuid.uuid4())
+        self._result: Result | None = None
+        self._asked_before = _used_before.get(request.identity, 0) if again == "ask" else 0
+
+    def submit(self, retries: Retries) -> Flow[None]:
+        """Submit the request, or find the one that was submitted before; if that has an outcome, use it."""
+        while self._result is None:
+            yield from self._send(retries)
+            found = yield from perform(calls.get_result(self.intent_id), retries)
+            if not found.final:
+                return
+            yield from self._settle(found, retries)
+
+    def decide(self, timeout: float | None, retries: Retries) -> Flow[Decision]:
+        """Wait for the outcome and use it. Raises WaitTimeout, and InvalidEdit for an edit that does not fit."""
+        end = MonotonicDeadline(timeout, retries.clock)
+        yield from self.submit(retries)
+        while self._result is None:
+            left = max(end.left, 0.0)
+            waited = Follower(self.intent_id, 0, None if left == math.inf else left, retries)
+            found = yield from waited.result()
+            yield from self._settle(found, retries)
+            if self._result is None:
+                yield from self.submit(retries)
+        return self._decision(self._result)
+
+    def poll(self, retries: Retries) -> Flow[Decision | None]:
+        """Submit the request, and use its outcome if there is one already; None if people are still deciding."""
+        yield from self.submit(retries)
+        return None if self._result is None else self._decision(self._result)
+
+    def settled(self, timeout: float | None, retries: Retries) -> Flow[Result]:
+        """Wait for the outcome without using it: a later ``poll`` does."""
+        yield from self._send(retries)
+        return (yield from Follower(self.intent_id, 0, timeout, retries).result())
+
+    def _send(self, retries: Retries) -> Flow[None]:
+        if not self.intent_id:
+            sent = yield from perform(
+                calls.send_intent(self._intent, self.request.key(self._asked_before)), retries
+            )
+            self.intent_id = calls.id_after_logging_warnings(sent)
+
+    def _settle(self, result: Result, retries: Retries) -> Flow[None]:
+        """Use the outcome. If it was used before, it holds, or people are asked again, as the terms say."""
+        try:
+            yield from perform(calls.use(result.intent_id, self._use), retries)
+        except AlreadyUsed:
+            if self._again == "ask":
+                self._asked_before += 1
+                _remember(self.request.identity, self._asked_before)
+                self.intent_id = ""
+                return
+            if self._again == "refuse" and result.failure is None:
+                raise
+        self._result = result
+
+    def _decision(self, result: Result) -> Decision:
+        if result.failure is not None:
+            return Decision(False, result, reason=reason_of(result))
+        if result.payload_deleted:
+            raise InvalidEdit(f"The request of {self.request.name} was deleted before its call was made.")
+        arguments = self.request.approved(result.payload)
+        edited = self.request.edited(result.payload)
+        return Decision(True, result, arguments, edited, result.comment)
+
+
+def reason_of(result: Result) -> str:
+    """Why a call was not approved, in a sentence."""
+    said = _SAID.get(result.ending) or _ENDED.get(result.status, "It failed.")
+    words = said[:-1]
+    if result.comment:
+        return f"{words}: {result.comment}"
+    more = result.error.message if result.error is not None and result.ending not in _SAID else ""
+    return f"{words}: {more}" if more else f"{words}."
+
+
+_SAID: Final = {
+    "rejected": "The call was rejected.",
+    "expired": "Nobody decided in time; the call was not approved.",
+    "withdrawn": "The request was withdrawn.",
+    "superseded": "Changes were requested, and the call was not approved.",
+    "undeliverable": "Nobody who may decide could be reached; the call was not approved.",
+}
+_ENDED: Final = {
+    "CANCELED": "The request was canceled.",
+    "TIMED_OUT": "The request timed out; the call was not approved.",
+}
+
+
+def _remember(identity: str, count: int) -> None:
+    _used_before[identity] = max(count, _used_before.get(identity, 0))
+    _used_before.move_to_end(identity)
+    while len(_used_before) > _REMEMBERED:
+        _used_before.popitem(last=False)

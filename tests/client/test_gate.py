@@ -1,0 +1,381 @@
+"""A gated function runs only after people have approved exactly this call, once for each approval."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from signoff import (
+    AlreadyUsed,
+    AsyncPendingCall,
+    Client,
+    ConnectionFailed,
+    IntentCanceled,
+    IntentExpired,
+    IntentRejected,
+    IntentWithdrawn,
+    InvalidEdit,
+    NotConfigured,
+    PendingCall,
+    WaitTimeout,
+    gate,
+)
+from signoff.testing import Answer, Server
+
+TYPE = "intent.payments.refund.v1"
+SECRET = "4929-1234"
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Server]:
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture
+def server(running: Server) -> Server:
+    running.leave()
+    return running
+
+
+class Till:
+    """What was really paid."""
+
+    def __init__(self, **options: Any) -> None:
+        self.paid: list[tuple[Any, ...]] = []
+        self.refund = gate(TYPE, **options)(self._refund())
+
+    def _refund(self) -> Any:
+        def refund(order: str, amount: int, card: str = SECRET) -> str:
+            """Pay the money back."""
+            self.paid.append((order, amount, card))
+            return f"paid {amount}"
+
+        return refund
+
+
+def asked(server: Server, order: str) -> list[Any]:
+    return [task for task in server.asked if task.payload.get("order") == order]
+
+
+def test_a_call_runs_once_it_is_approved(server: Server) -> None:
+    server.approve(TYPE)
+    till = Till()
+    assert till.refund("run", 10) == "paid 10"
+    assert till.paid == [("run", 10, SECRET)]
+    [task] = asked(server, "run")
+    assert (task.title, task.description) == ("Run refund?", "Pay the money back.")
+    assert task.payload == {"order": "run", "amount": 10, "card": SECRET}
+
+
+def test_a_plain_function_and_a_plain_call(server: Server) -> None:
+    server.approve()
+
+    @gate
+    def wipe(path: str) -> str:
+        return f"wiped {path}"
+
+    assert wipe("/a") == "wiped /a"
+    assert wipe.__name__ == "wipe"
+    assert gate(TYPE).call(lambda order: order, "plain") == "plain"
+    assert {task.intent_type for task in server.asked if "path" in task.payload} == {"intent.gate.wipe.v1"}
+
+
+def test_a_block_is_entered_with_what_was_approved(server: Server) -> None:
+    server.edit(TYPE, amount=5)
+    with gate(TYPE).approved(order="block", amount=7) as approved:
+        assert dict(approved) == {"order": "block", "amount": 5}
+        assert approved.edited
+        assert approved.result.approved
+    server.reject(TYPE, "No.")
+    with pytest.raises(IntentRejected, match="No"), gate(TYPE).approved(order="block 2"):
+        raise AssertionError("entered")
+
+
+def test_async_functions_and_blocks(server: Server) -> None:
+    server.approve()
+
+    @gate(TYPE)
+    async def refund(order: str) -> str:
+        return f"paid {order}"
+
+    async def main() -> None:
+        assert await refund("async") == "paid async"
+        pending = await refund.ask("async 2")
+        assert isinstance(pending, AsyncPendingCall)
+        assert [await pending.wait(), await pending.wait()] == ["paid async 2"] * 2
+        assert await gate(TYPE).call(refund.__wrapped__, "async 3") == "paid async 3"  # type: ignore[attr-defined]
+        async with gate(TYPE).approved(order="async 4") as approved:
+            assert approved["order"] == "async 4"
+
+    asyncio.run(main())
+
+
+def test_it_runs_with_the_edited_arguments_or_not_at_all(server: Server) -> None:
+    till = Till()
+    server.edit(TYPE, amount=3)
+    assert till.refund("edit", 30) == "paid 3"
+    for wrong, why in (
+        ({"amount": "much"}, "amount"),
+        ({"amount": None}, "amount"),
+        ({"more": 1}, "adds or"),
+    ):
+        server.edit(TYPE, **wrong)
+        with pytest.raises(InvalidEdit, match=why):
+            till.refund("edit", 31)
+    assert till.paid == [("edit", 3, SECRET)]
+
+
+def test_anything_but_a_yes_raises_with_the_reason_and_nothing_runs(server: Server) -> None:
+    till = Till()
+    server.reject(TYPE, "Not our order.")
+    with pytest.raises(IntentRejected, match=r"rejected: Not our order\.") as rejected:
+        till.refund("no", 1)
+    assert rejected.value.result.comment == "Not our order."
+    server.leave()
+    withdrawn = till.refund.ask("no", 2)
+    [task] = [task for task in asked(server, "no") if task.open]
+    with server.client() as client:
+        client.tasks.withdraw(task.task_id)
+    with pytest.raises(IntentWithdrawn):
+        withdrawn.wait()
+    canceled = till.refund.ask("no", 3)
+    canceled.cancel()
+    with pytest.raises(IntentCanceled):
+        canceled.wait()
+    assert till.paid == []
+
+
+def test_silence_is_not_a_yes(server: Server) -> None:
+    steps = [{"id": "approve", "human": {"title": "Refund?"}, "deadline": "8h"}]
+    server.apply({"workflow": "slow", "intent_type": "intent.gate.slow.v1", "steps": steps})
+    paid: list[str] = []
+    pending = gate("intent.gate.slow.v1")(paid.append).ask("slow")
+    server.move(hours=7)
+    with pytest.raises(WaitTimeout):
+        pending.wait(0.05)
+    server.move(hours=2)
+    with pytest.raises(IntentExpired, match="Nobody decided in time"):
+        pending.wait()
+    assert paid == []
+
+
+def test_an_approval_stands_for_one_call(server: Server) -> None:
+    server.approve(TYPE)
+    till = Till()
+    for _ in range(3):
+        till.refund("once", 1)
+    assert len({task.intent_id for task in asked(server, "once")}) == 3
+    server.reject(TYPE)
+    with pytest.raises(IntentRejected):
+        till.refund("once", 1)
+    server.approve(TYPE)  # a no is no no to the next call
+    till.refund("once", 1)
+    assert len(till.paid) == 4
+
+
+def test_a_changed_call_is_asked_anew(server: Server) -> None:
+    till = Till(key=lambda order, amount, card: order)
+    first = till.refund.ask("changed", 1)
+    others = [till.refund.ask("changed", 2), till.refund.ask("changed", 1, "other card")]
+    assert len({first.intent_id, *(other.intent_id for other in others)}) == 3
+    assert till.refund.ask("changed", 1).intent_id == first.intent_id
+    assert Till(key="x").refund.ask("changed", 1).intent_id != first.intent_id
+
+
+def test_two_identical_calls_at_once_need_two_approvals(server: Server) -> None:
+    server.approve(TYPE)
+    till = Till()
+    with ThreadPoolExecutor(4) as pool:
+        done = [pool.submit(till.refund, "at once", 1) for _ in range(4)]
+        assert [one.result(60) for one in done] == ["paid 1"] * 4
+    assert len({task.intent_id for task in asked(server, "at once")}) == 4
+
+
+@pytest.mark.parametrize(("again", "ran"), [("ask", 2), ("run", 2), ("refuse", 1)])
+def test_what_was_approved_before_is_asked_refused_or_run_again(server: Server, again: Any, ran: int) -> None:
+    server.approve(TYPE)
+    till = Till(again=again)
+    order = f"again {again}"
+    till.refund(order, 1)
+    if again == "refuse":
+        with pytest.raises(AlreadyUsed, match="used before"):
+            till.refund(order, 1)
+    else:
+        till.refund(order, 1)
+    assert len(till.paid) == ran
+    assert len({task.intent_id for task in asked(server, order)}) == (2 if again == "ask" else 1)
+
+
+def test_a_bounded_wait_returns_a_handle(server: Server) -> None:
+    till = Till()
+    pending = till.refund.within(0.05, "bounded", 1)
+    assert isinstance(pending, PendingCall)
+    with pytest.raises(WaitTimeout) as late:
+        pending.wait(0.05)
+    assert late.value.intent_id == pending.intent_id
+    with pytest.raises(WaitTimeout):
+        Till(timeout=0.05).refund("bounded", 2)
+    server.approve(TYPE)
+    assert pending.wait() == pending.wait() == "paid 1"
+    assert till.refund.within(60, "bounded", 1) == "paid 1"
+    assert len(till.paid) == 2
+
+
+def test_arguments_that_cannot_be_sent_are_refused_by_name_and_nobody_is_asked(server: Server) -> None:
+    till = Till()
+    before = len(server.asked)
+    for wrong in (object(), {1: 2}, float("nan"), {"a", "b"}, b"x"):
+        with pytest.raises(TypeError, match="the argument order"):
+            till.refund(wrong, 1)
+    with pytest.raises(TypeError, match="missing a required argument"):
+        till.refund("x")
+    assert len(server.asked) == before
+
+
+def test_a_hidden_argument_is_nowhere_but_in_the_call(server: Server) -> None:
+    till = Till(hide=["card"])
+    pending = till.refund.ask("hidden", 1)
+    [task] = asked(server, "hidden")
+    with server.owner() as owner:
+        seen = str([task.raw, owner.get_intent(task.intent_id).raw, owner.audit(task.intent_id).raw])
+    assert SECRET not in seen
+    assert task.payload["card"].startswith("(hidden) ")
+    assert till.refund.ask("hidden", 1, "other").intent_id != pending.intent_id
+    server.approve(TYPE)
+    pending.wait()
+    assert till.paid == [("hidden", 1, SECRET)]
+    server.edit(TYPE, card="mine")
+    with pytest.raises(InvalidEdit, match="card of refund is hidden"):
+        till.refund("hidden", 2)
+
+
+def test_methods_and_omitted_parameters(server: Server) -> None:
+    server.approve()
+
+    class Shop:
+        @gate(omit=["db"])
+        def close(self, db: object, shop: str) -> tuple[object, str]:
+            return db, shop
+
+    db = object()
+    assert Shop().close(db, "north") == (db, "north")
+    assert [task.payload for task in server.asked if "shop" in task.payload] == [{"shop": "north"}]
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"again": "maybe"}, ValueError),
+        ({"hide": "card"}, TypeError),
+        ({"hide": ["cord"]}, TypeError),
+        ({"omit": ["cord"]}, TypeError),
+    ],
+)
+def test_what_cannot_work_is_refused_when_it_is_written(
+    options: dict[str, Any], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        Till(**options)
+    with pytest.raises(TypeError, match="is a generator"):
+
+        @gate
+        def lines() -> Iterator[str]:
+            yield ""
+
+
+def test_without_a_server_nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paid: list[str] = []
+    with Client("http://127.0.0.1:9", "sgn_x", retry_for=0.1) as nowhere, pytest.raises(ConnectionFailed):
+        gate(TYPE, client=nowhere)(paid.append)("down")
+    monkeypatch.delenv("SIGNOFF_URL", raising=False)
+    monkeypatch.delenv("SIGNOFF_API_KEY", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NotConfigured):
+        gate(TYPE)(paid.append)("nowhere")
+    assert paid == []
+
+
+def test_a_canceled_wait_leaves_the_request_to_the_next_call(server: Server) -> None:
+    paid: list[str] = []
+
+    @gate(TYPE)
+    async def refund(order: str) -> None:
+        paid.append(order)
+
+    async def main() -> None:
+        waiting = asyncio.ensure_future(refund("canceled"))
+        await asyncio.to_thread(until_asked, server, "canceled")
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert paid == []
+        server.approve(TYPE)
+        await refund("canceled")
+
+    asyncio.run(main())
+    assert paid == ["canceled"]
+    assert len(asked(server, "canceled")) == 1
+
+
+def until_asked(server: Server, order: str) -> None:
+    """Return once somebody is asked about this order."""
+    found = threading.Event()
+
+    def rule(task: Any) -> Answer | None:
+        if task.payload.get("order") == order:
+            found.set()
+        return None
+
+    server.answer(rule)
+    assert found.wait(60)
+
+
+PROGRAM = """
+import os, signal, sys
+from signoff import gate
+
+@gate("intent.payments.refund.v1", again=sys.argv[2])
+def refund(order: str) -> None:
+    with open(order, "a") as file:
+        print("ran", file=file, flush=True)
+    if os.environ.get("CRASH"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+refund(sys.argv[1])
+"""
+
+
+def program(order: str, again: str = "ask", **environ: str) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen([sys.executable, "-c", PROGRAM, order, again], env={**os.environ, **environ})
+
+
+def test_after_a_crash_while_waiting_nobody_is_asked_again(server: Server, tmp_path: Path) -> None:
+    order = str(tmp_path / "waiting")
+    waiting = program(order)
+    until_asked(server, order)
+    waiting.kill()
+    waiting.wait(60)
+    server.approve(TYPE)
+    assert program(order).wait(60) == 0
+    assert Path(order).read_text() == "ran\n"
+    assert len({task.intent_id for task in asked(server, order)}) == 1
+
+
+def test_after_a_crash_in_the_function_the_approval_is_spent(server: Server, tmp_path: Path) -> None:
+    server.approve(TYPE)
+    order = str(tmp_path / "crashed")
+    assert program(order, CRASH="1").wait(60) == -signal.SIGKILL
+    for again, code, times, requests in (("refuse", 1, 1, 1), ("run", 0, 2, 1), ("ask", 0, 3, 2)):
+        assert program(order, again).wait(60) == code
+        assert Path(order).read_text() == "ran\n" * times
+        assert len({task.intent_id for task in asked(server, order)}) == requests

@@ -56,10 +56,10 @@ site: $(READY) ## build the documentation site into build/site
 dist: $(READY) ## build the package into dist, and try it in an empty environment
 	@$(PY) tests/dist.py $(ARGS)
 
-lock: $(READY) ## renew requirements.lock from pyproject.toml
+lock: $(READY) ## bring requirements.lock up to date with pyproject.toml; ARGS=--upgrade renews all
 	@$(PY) -m uv pip compile -q pyproject.toml --extra server --group dev --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" \
-		--upgrade --output-file requirements.lock
+		--output-file requirements.lock $(ARGS)
 
 clean: ## remove .venv, caches and build products
 	rm -rf $(VENV) .venv-peers mutants dist build .mypy_cache .ruff_cache .hypothesis .pytest_cache .import_linter_cache

@@ -15,6 +15,8 @@ from signoff.core.intent import commands, events
 from signoff.core.intent.states import ALLOWED, EFFECTS, IGNORED_LATE, State
 from signoff.core.plan.task_types import TaskType, meaning_of
 from signoff.core.policy.fields import FIELDS
+from signoff.engine.metrics import ABOUT_UP, GAUGES, METRICS, UP
+from signoff.engine.read.totals import TOTALS
 from signoff.web.api import openapi
 
 HERE = Path(__file__).parent
@@ -41,6 +43,42 @@ def settings() -> str:
         flag = "" if row.secret else f"`{row.flag}`"
         lines.append(f"| {flag} | {variables} | {default} | {row.text}{choices} |")
     return "\n".join(lines) + "\n"
+
+
+def metrics() -> str:
+    lines = [
+        "# Metrics",
+        "",
+        "`GET /metrics` answers in Prometheus' formats. [Monitor it](../how-to/monitoring.md) says how to use it.",
+        "The metrics of a process have the label `worker` (0, 1, ...; always 0 with one process). What is of the",
+        "database is the same at every server, and up to 15 seconds old: take the maximum over servers, not the sum.",
+        "",
+        "| metric | type | labels | meaning |",
+        "|---|---|---|---|",
+    ]
+    for metric in METRICS:
+        kind, name = ("histogram", metric.name) if metric.buckets else ("counter", f"{metric.name}_total")
+        lines.append(f"| `{name}` | {kind} | {_labels(metric.labels)} | {metric.about} |")
+    lines += [f"| `{name}` | gauge |  | {about} |" for name, about in GAUGES.items()]
+    lines += [
+        "",
+        "## Of the database",
+        "",
+        "| metric | labels | meaning |",
+        "|---|---|---|",
+        f"| `{UP}` |  | {ABOUT_UP} |",
+    ]
+    lines += [f"| `{total.name}` | {_labels(total.labels)} | {total.about} |" for total in TOTALS]
+    lines += [
+        "",
+        "Also `signoff_build_info` (version, database), and the usual `process_`, `python_gc_` and `python_info`",
+        "metrics of the process that answers.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _labels(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def states() -> str:
@@ -224,6 +262,7 @@ def pages() -> dict[Path, str]:
     """Every generated file and what belongs in it."""
     made = {
         "settings": settings(),
+        "metrics": metrics(),
         "states": states(),
         "events": history(),
         "cli": command_line(),

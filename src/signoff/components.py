@@ -21,6 +21,7 @@ from signoff.engine.admin.proposals import Proposals
 from signoff.engine.clock import Clock
 from signoff.engine.commit.batch import Batch
 from signoff.engine.commit.committer import Committer
+from signoff.engine.commit.decision_log import log_decisions
 from signoff.engine.commit.engine import Engine
 from signoff.engine.commit.recent import RecentCommits
 from signoff.engine.commit.retention import RetentionLoop
@@ -37,8 +38,10 @@ from signoff.engine.identity.admission import Admission, KeyLimits
 from signoff.engine.identity.keys import Keys
 from signoff.engine.identity.sessions import Sessions
 from signoff.engine.loop import Loop
+from signoff.engine.metrics import IN_FLIGHT, LOOPS, QUEUED, STREAMS, Metrics, Snapshot
 from signoff.engine.off_loop import Aside
 from signoff.engine.planning.planner import Planner
+from signoff.engine.read.totals import Totals
 from signoff.engine.read.view import View
 from signoff.engine.rerun import Reruns
 from signoff.engine.siblings import LEADER, Siblings
@@ -86,6 +89,7 @@ class Components:
         )
         self.recent = RecentCommits(alone=not remote and siblings is None, hears=self._hears)
         self.aside = Aside()
+        self.metrics = Metrics()
         self.committer = Committer(
             store,
             self.channels.route,
@@ -93,6 +97,7 @@ class Components:
             workers=config.commit_workers if remote else 1,
             limit=config.queue_limit,
             reply_life=config.idempotency_retention,
+            metrics=self.metrics,
         )
         self.directory = DirectoryCache(store, self.feed)
         self.planner = Planner(store, self.directory)
@@ -105,7 +110,7 @@ class Components:
         self.proposals = Proposals(store, self.directory, clock, self.manifests)
         self.sessions = Sessions(store, self.directory, self.keys, clock, config.session_lifetime)
         self._connect_delivery()
-        self.timekeeper = Timekeeper(self.engine, store)
+        self.timekeeper = Timekeeper(self.engine, store, self.metrics)
         self.staffed = StaffingChecks(self.engine, store, self.directory)
         self.workers = Workers(store)
         self.sweeper = RetentionLoop(store, self.recent, clock, config.retention, config.retention_payloads)
@@ -118,10 +123,24 @@ class Components:
                 "staffed": Loop("staffed", self.staffed.once, rest=0.02),
             }
         self.feed.watch(self._nudge)
+        self._measure()
         self.state = self._make_state("postgresql" if remote else "sqlite")
         if siblings is not None:
             self._join(siblings)
         self.app = build_app(self.state)
+
+    def _measure(self) -> None:
+        """The gauges: what is read when somebody asks."""
+        self.metrics.gauge(QUEUED, lambda: self.committer.queued)
+        self.metrics.gauge(IN_FLIGHT, self.committer.in_flight_for)
+        self.metrics.gauge(STREAMS, self.admission.open_streams)
+        self.metrics.gauge(LOOPS, lambda: sum(loop.state != "ok" for loop in self.loops.values()))
+
+    def _snapshots(self) -> dict[int, Snapshot]:
+        own = self.metrics.snapshot()
+        if self.siblings is None:
+            return {0: own}
+        return {**self.siblings.metrics(), self.siblings.number: own}
 
     def heard(self, topics: list[str]) -> None:
         """Another server announced these topics."""
@@ -143,11 +162,15 @@ class Components:
     def _join(self, siblings: Siblings) -> None:
         self.admission.among_workers()
         limits = (*self.state.failures.limits, *self.state.wrong_keys.limits, *self.mailed_links.limits)
-        siblings.connect(self.feed, self.recent, self.admission, self.store.plans, self.clock, limits)
+        siblings.connect(
+            self.feed, self.recent, self.admission, self.store.plans, self.clock, limits, self.metrics
+        )
         self.feed.workers = siblings.tell
 
     def _published(self, batch: Batch) -> None:
         self.recent.note(batch.changes, batch.payloads)
+        self.metrics.committed(batch.changes)
+        log_decisions(batch.changes)
         self.feed.publish(batch.topics(), batch.changes, batch.payloads)
         if self._console is not None:
             self._console.show(one for change in batch.changes for one in change.notifications)
@@ -162,6 +185,7 @@ class Components:
             self.clock,
             self.channels,
             lambda: self.base_url,
+            self.metrics,
         )
         self.outbox.people.limit_reminders(self.config.max_reminders)
         self.mailed_links = SignInRequests(
@@ -199,6 +223,9 @@ class Components:
             admission=self.admission,
             feed=self.feed,
             workers=self.workers,
+            metrics=self.metrics,
+            totals=Totals(self.store),
+            workers_metrics=self._snapshots,
             settings=WebSettings(
                 version=__version__,
                 database=database,
@@ -206,6 +233,7 @@ class Components:
                 max_body=self.config.max_body,
                 allowed_hosts=parse_hosts(self.config.allowed_hosts),
                 trusted_proxies=parse_networks(self.config.trusted_proxies),
+                open_metrics=self.config.open_metrics,
             ),
             readiness=self.readiness,
         )

@@ -161,6 +161,9 @@ class Config:
     )
     log_level: str = _row("info", "Minimum log level.", choices=("debug", "info", "warning", "error"))
     log_format: str = _row("text", "Log format.", choices=("text", "json"))
+    open_metrics: bool = _row(
+        False, "Serve /metrics to everybody; otherwise it takes the key of an owner, admin or auditor."
+    )
     allow_private_callbacks: bool = _row(
         False, "Allow agent callback URLs in private networks and without TLS."
     )

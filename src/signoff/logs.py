@@ -50,15 +50,18 @@ class Lines(Masking):
 
 
 class JsonLines(Masking):
-    """One JSON object on one line."""
+    """One JSON object on one line, with the ``fields`` that a record may have beside its message."""
 
     def format(self, record: logging.LogRecord) -> str:
-        said = {
+        said: dict[str, object] = {
             "at": _at(record),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": self.clean(record.getMessage()),
         }
+        fields: dict[str, object] = getattr(record, "fields", {})
+        for name, value in fields.items():
+            said.setdefault(name, self.clean(value) if isinstance(value, str) else value)
         if record.exc_info:
             said["traceback"] = self.clean(self.formatException(record.exc_info))
         return json.dumps(said)

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import uvicorn
 from uvicorn.server import HANDLED_SIGNALS
 
-from signoff import interpreter
+from signoff import __version__, interpreter
 from signoff.bootstrap import bootstrap, reissue, remove_drafts, update_url
 from signoff.components import Line
 from signoff.config import Config, count_workers, is_loopback, reachable
@@ -170,12 +170,21 @@ async def running(
             await asyncio.sleep(0.002)  # uvicorn only sets an attribute
         if place is not None:
             place.siblings.ready(server.base_url, server.login_url)
+        if place is None or place.siblings.leads:
+            _log_start(config, server.base_url)
         yield server
     finally:
         server.state.stop()
         http.should_exit = True
         await asyncio.wait([served])
         await server.stop()
+
+
+def _log_start(config: Config, base_url: str) -> None:
+    fields = {"version": __version__, "address": base_url, "database": config.shown_database}
+    log.info(
+        "Signoff %(version)s answers at %(address)s, with %(database)s", fields, extra={"fields": fields}
+    )
 
 
 def _limits(config: Config) -> ReceiveLimits:

@@ -62,3 +62,18 @@ def test_json_is_one_object_a_line() -> None:
         ("error", "signoff.outbox", "broken"),
     ]
     assert "ZeroDivisionError" in lines[1]["traceback"]
+
+
+def test_fields_of_a_record_stand_beside_the_message_and_are_masked_too() -> None:
+    stream = io.StringIO()
+    start_logging(Config(log_format="json"), stream)
+    fields = {
+        "task": "t1",
+        "event": 7,
+        "message": "cannot be replaced",
+        "link": "https://u:hunter22@x.example",
+    }
+    logging.getLogger("signoff.decisions").info("task %(task)s ended", fields, extra={"fields": fields})
+    line = json.loads(stream.getvalue())
+    assert (line["message"], line["task"], line["event"]) == ("task t1 ended", "t1", 7)
+    assert "hunter22" not in stream.getvalue()

@@ -27,6 +27,7 @@ READ_ALL           yes yes yes auditor auditor auditor auditor yes
 READ_PERSON        yes yes yes own own auditor auditor yes
 READ_ACCOUNT       yes yes yes auditor auditor own own yes
 READ_CHANGES       yes yes yes auditor auditor person person yes
+READ_METRICS       yes yes yes auditor auditor auditor auditor yes
 CHANGE_DIRECTORY   yes yes admin admin admin admin admin yes
 CHANGE_OWNERS      yes owner owner owner owner owner owner yes
 CHANGE_PREFERENCES yes yes own own own admin admin yes

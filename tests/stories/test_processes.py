@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from signoff.core.intent import events as e
 from tests.live import PATIENCE, Live
@@ -95,6 +96,28 @@ def test_a_flow_over_three_workers(server: Live) -> None:
         assert "intent.completed" in waiting.result(PATIENCE)
         for line in (one, two, three):
             assert line.done("GET", f"/v1/intents/{intent}")["status"] == "COMPLETED"
+
+
+def test_the_metrics_of_all_workers_are_read_at_any_of_them(server: Live) -> None:
+    with ExitStack() as stack:
+        found = lines(server, stack)
+        for times, line in enumerate(found, 1):
+            for _ in range(times):
+                line.done("GET", "/v1/me")
+
+        def counted(line: Line) -> dict[str, float]:
+            """How often /v1/me was answered, by worker."""
+            line.connection.request("GET", "/metrics", headers={"x-api-key": line._key})
+            text = line.connection.getresponse().read().decode()
+            return {
+                sample.labels["worker"]: sample.value
+                for family in text_string_to_metric_families(text)
+                for sample in family.samples
+                if sample.name == "signoff_http_requests_total" and sample.labels["path"] == "/v1/me"
+            }
+
+        for line in found:
+            until(lambda line=line: counted(line) == {"0": 1, "1": 2, "2": 3})
 
 
 def events_of(line: Line, intent: str) -> str:

@@ -13,6 +13,7 @@ ANN = "per_ann"
 CALLS: dict[Action, tuple[str, str, Any]] = {
     Action.READ_DIRECTORY: ("GET", "/v1/people", None),
     Action.READ_CHANGES: ("GET", "/v1/changes", None),
+    Action.READ_METRICS: ("GET", "/metrics", None),
     Action.CHANGE_DIRECTORY: ("PUT", "/v1/teams/sre", {"members": ["ann@acme.example"]}),
     Action.CHANGE_PREFERENCES: ("PATCH", "/v1/people/ann@acme.example", {"zone": "Europe/Berlin"}),
     Action.END_PROPOSAL: ("POST", "/v1/proposals/chg_none/confirm", None),

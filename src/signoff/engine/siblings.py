@@ -25,6 +25,7 @@ from signoff.engine.commit.recent import RecentCommits
 from signoff.engine.feed import Feed
 from signoff.engine.identity.admission import Admission
 from signoff.engine.identity.rate_limit import Limit
+from signoff.engine.metrics import Metrics, Snapshot
 from signoff.store.rows import Plans, encode_plan, intent_of, state_of
 
 log = logging.getLogger("signoff.siblings")
@@ -107,7 +108,14 @@ class Ready(msgspec.Struct, gc=False, tag=7, array_like=True):
     login_url: str
 
 
-Message = Committed | Announced | Used | Streams | Health | Ended | Missed | Ready
+class Counted(msgspec.Struct, gc=False, tag=9, array_like=True):
+    """The sender's metrics."""
+
+    worker: int
+    metrics: Snapshot
+
+
+Message = Committed | Announced | Used | Streams | Health | Ended | Missed | Ready | Counted
 encode: Final = msgspec.msgpack.Encoder().encode
 decode: Final = msgspec.msgpack.Decoder(Message).decode
 
@@ -126,6 +134,7 @@ class Siblings:
         self._socket = link
         self._writer: asyncio.StreamWriter | None = None
         self._others: dict[int, tuple[float, Health]] = {}
+        self._counted: dict[int, Snapshot] = {}
         self._plans_sent: set[str] = set()
         self._dropped = False
         self._ready: Ready | None = None
@@ -137,11 +146,11 @@ class Siblings:
 
     def connect(
         self, feed: Feed, recent: RecentCommits, admission: Admission, plans: Plans, clock: Clock,
-        limits: Sequence[Limit],
+        limits: Sequence[Limit], metrics: Metrics,
     ) -> None:  # fmt: skip
         """What the messages are about."""
         self._feed, self._recent, self._admission, self._plans = feed, recent, admission, plans
-        self._clock, self._limits = clock, limits
+        self._clock, self._limits, self._metrics = clock, limits, metrics
         for limit in limits:
             limit.among_workers()
 
@@ -163,6 +172,10 @@ class Siblings:
             number: found[1] if (found := self._others.get(number)) and self._fresh(found[0]) else None
             for number in others
         }
+
+    def metrics(self) -> dict[int, Snapshot]:
+        """The others' metrics as last reported; an ended worker's are gone, and its successor's begin at zero."""
+        return self._counted
 
     def _fresh(self, at: float) -> bool:
         return asyncio.get_running_loop().time() - at < SILENT
@@ -240,6 +253,7 @@ class Siblings:
         while True:
             if loop.time() >= due:
                 self._send(Health(self.number, *await health()))
+                self._send(Counted(self.number, self._metrics.snapshot()))
                 due = loop.time() + BEAT
             requests, made, streams = self._admission.news()
             tries = {number: news for number, limit in enumerate(self._limits) if (news := limit.news())}
@@ -262,10 +276,13 @@ class Siblings:
                     self._limits[number].taken_elsewhere(names, self._clock.now())
             case Streams(worker, streams):
                 self._admission.streams_elsewhere(worker, streams)
+            case Counted(worker, metrics):
+                self._counted[worker] = metrics
             case Health(worker):
                 self._others[worker] = asyncio.get_running_loop().time(), message
             case Ended(worker):
                 self._others.pop(worker, None)
+                self._counted.pop(worker, None)
                 self._admission.worker_ended(worker)
                 self._admission.recount_streams()
                 self._plans_sent.clear()  # its successor knows none

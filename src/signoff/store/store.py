@@ -22,6 +22,7 @@ from signoff.store.tables.outbox import Outbox
 from signoff.store.tables.sessions import SessionTables
 from signoff.store.tables.showings import ViewRecords
 from signoff.store.tables.sweeps import RetentionRuns
+from signoff.store.tables.totals import Totals
 from signoff.store.tables.uses import Uses
 from signoff.store.tables.workers import WorkerTable
 from signoff.store.work import Loaded, Locks, Writes
@@ -52,6 +53,7 @@ class Store(ABC):
         self.people = People(self)
         self.sweeps = RetentionRuns(self)
         self.workers = WorkerTable(self)
+        self.totals = Totals(self)
 
     @abstractmethod
     async def open(self) -> None:

@@ -26,8 +26,10 @@ from signoff.engine.identity.admission import Admission, KeyLimits
 from signoff.engine.identity.keys import Keys
 from signoff.engine.identity.rate_limit import FailedAttempts
 from signoff.engine.identity.sessions import Sessions
+from signoff.engine.metrics import Metrics, Snapshot
 from signoff.engine.off_loop import Aside
 from signoff.engine.planning.planner import Planner
+from signoff.engine.read.totals import Totals
 from signoff.engine.read.view import View
 from signoff.engine.rerun import Reruns
 from signoff.web.hosts import Network
@@ -39,7 +41,7 @@ _UNREAD: Final = 1.0  # seconds for a body to be completed once the server stops
 class WebSettings(msgspec.Struct, frozen=True, kw_only=True):
     """version: of the product; database: ``sqlite`` or ``postgresql``; base_url: the public URL, without a slash;
     allowed_hosts: further host names of the pages; trusted_proxies: whose forwarding headers are trusted; max_body: the
-    default limit of a body in bytes.
+    default limit of a body in bytes; open_metrics: whether metrics are read without a key.
     """
 
     version: str
@@ -48,6 +50,7 @@ class WebSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_body: int = 131_072
     allowed_hosts: tuple[str, ...] = ()
     trusted_proxies: tuple[Network, ...] = ()
+    open_metrics: bool = False
 
 
 class Readiness(msgspec.Struct, frozen=True):
@@ -102,6 +105,9 @@ class AppState(msgspec.Struct, kw_only=True):
     channels: ChannelRegistry = msgspec.field(default_factory=ChannelRegistry)
     chats: dict[str, Chat] = {}
     admission: Admission = msgspec.field(default_factory=lambda: Admission(KeyLimits()))
+    metrics: Metrics = msgspec.field(default_factory=Metrics)
+    totals: Totals | None = None
+    workers_metrics: Callable[[], dict[int, Snapshot]] = dict
     aside: Aside = msgspec.field(default_factory=Aside)
     clock: Clock = msgspec.field(default_factory=Clock)
     failures: FailedAttempts = msgspec.field(
@@ -120,6 +126,10 @@ class AppState(msgspec.Struct, kw_only=True):
     def _leave(self) -> None:
         for task in tuple(self._reading):
             task.cancel()
+
+    def snapshots(self) -> dict[int, Snapshot]:
+        """The metrics of each worker of this server, by its number."""
+        return self.workers_metrics() or {0: self.metrics.snapshot()}
 
     @property
     def mails(self) -> bool:

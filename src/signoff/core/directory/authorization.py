@@ -31,6 +31,7 @@ class Action(StrEnum):
     READ_PERSON = "read a person's personal settings"  # Person
     READ_ACCOUNT = "read an account's callback URL"  # Account
     READ_CHANGES = "read the change log and proposals"
+    READ_METRICS = "read the metrics of the server"
     CHANGE_DIRECTORY = "change people, teams, policies, workflows and settings"
     CHANGE_OWNERS = "grant or revoke the role owner"
     CHANGE_PREFERENCES = (
@@ -134,6 +135,11 @@ _AUDITOR_REQUIRED: Final = Denial(
     "Only an owner, an admin or an auditor may read the change log.",
     "Ask an admin for the auditor role.",
 )
+_METRICS_READERS: Final = Denial(
+    "auditor_required",
+    "Only an owner, an admin or an auditor may read the metrics.",
+    "Give the monitoring system an auditor's key, or set SIGNOFF_OPEN_METRICS=true.",
+)
 _NOT_REGISTRAR: Final = Denial(
     "not_yours",
     "A service may change, and create keys for, only agents that it registered itself.",
@@ -145,6 +151,7 @@ RULES: Final[dict[Action, AccessRule]] = {
     Action.READ_ALL: AccessRule(_READERS, _AUDITOR_REQUIRED),
     Action.READ_PERSON: AccessRule(_READERS, _AUDITOR_REQUIRED, {PERSON}, _is_self),
     Action.READ_ACCOUNT: AccessRule(_READERS, _AUDITOR_REQUIRED, {AGENT, SERVICE}, _is_self_or_registered),
+    Action.READ_METRICS: AccessRule(_READERS, _METRICS_READERS),
     Action.READ_CHANGES: AccessRule(
         _READERS, _AUDITOR_REQUIRED, refusals={AGENT: _PERSON_READS, SERVICE: _PERSON_READS}
     ),

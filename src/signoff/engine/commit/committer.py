@@ -17,6 +17,7 @@ from signoff.core.errors import Busy, Refused
 from signoff.engine.commit.batch import Batch, Route
 from signoff.engine.commit.held_rows import PATIENCE, HeldRows
 from signoff.engine.commit.queued import Job, QueuedJob
+from signoff.engine.metrics import BATCH_JOBS, COMMIT_SECONDS, Metrics
 from signoff.store.store import Store
 from signoff.store.work import ClaimableRow, IdempotencyKey, Loaded, Locks, Writes
 
@@ -29,7 +30,7 @@ BATCH: Final = 64
 class Committer:
     """Concurrent workers, each committing one batch after the other from its own queue."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         store: Store,
         route: Route,
@@ -39,12 +40,14 @@ class Committer:
         limit: int = 4096,
         reply_life: timedelta = timedelta(hours=48),
         patience: float = PATIENCE,
+        metrics: Metrics | None = None,
     ) -> None:
         self._store = store
         self._route = route
         self._publish = publish
         self._limit = limit
         self._reply_life = reply_life
+        self._metrics = metrics or Metrics()
         self._queues: list[deque[QueuedJob]] = [deque() for _ in range(workers)]
         self._news = [asyncio.Event() for _ in range(workers)]
         self.queued = 0
@@ -108,12 +111,15 @@ class Committer:
         return len(self._queues)
 
     async def _settle(self, jobs: list[QueuedJob]) -> None:
-        self._began[id(jobs)] = asyncio.get_running_loop().time()
+        time = asyncio.get_running_loop().time
+        self._began[id(jobs)] = began = time()
         try:
             await self._commit(jobs)
         finally:
             del self._began[id(jobs)]
             self.queued -= len(jobs)
+            self._metrics.observe(BATCH_JOBS, len(jobs))
+            self._metrics.observe(COMMIT_SECONDS, time() - began)
 
     async def _commit(self, jobs: list[QueuedJob], sifted: bool = False) -> None:
         if not sifted:

@@ -9,6 +9,7 @@ from typing import Final
 
 from signoff.engine.commit.engine import Engine
 from signoff.engine.commit.jobs import DAMAGED
+from signoff.engine.metrics import WAKE_LAG, Metrics
 from signoff.store.rows import UNREADABLE
 from signoff.store.store import Store
 
@@ -20,9 +21,10 @@ _LONGEST: Final = timedelta(seconds=0.5)
 
 
 class Timekeeper:
-    def __init__(self, engine: Engine, store: Store) -> None:
+    def __init__(self, engine: Engine, store: Store, metrics: Metrics) -> None:
         self._engine = engine
         self._store = store
+        self._metrics = metrics
 
     async def once(self) -> float:
         """Tick what is due now; returns the seconds until the next check (at most half a second)."""
@@ -33,6 +35,7 @@ class Timekeeper:
         now = await self._store.now()
         if wake_at > now:
             return min(_LONGEST, wake_at - now).total_seconds()
+        self._metrics.observe(WAKE_LAG, (now - wake_at).total_seconds())
         try:
             ticked = await self._engine.tick(_LIMIT)
         except UNREADABLE:

@@ -50,6 +50,7 @@ from signoff.engine.delivery.signin_mail import SignInMailer
 from signoff.engine.delivery.task_messages import NobodyReachedReports, TaskMessages
 from signoff.engine.directory.snapshot import DirectoryCache
 from signoff.engine.identity.sessions import Sessions
+from signoff.engine.metrics import MESSAGES, Metrics
 from signoff.notify.channel import NotSent
 from signoff.notify.outbound.post import host_of
 from signoff.store.store import Store
@@ -65,16 +66,24 @@ _MAX_COUNTED: Final = 10_000
 _HOLD: Final = timedelta(seconds=60)
 _PAUSE: Final = 1.0
 _TURN: Final = 0.25
+_RESULTS: Final[dict[type[Outcome], str]] = {
+    Sent: "sent",
+    Skipped: "skipped",
+    Retry: "retry",
+    NextChannel: "next_channel",
+    Dead: "dead",
+}
 UNREADABLE: Final = "this release cannot read it"
 INTERNAL_ERROR: Final = "internal error while sending; see the server's log"
 
 
 class OutboxSender:
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self, engine: Engine, store: Store, directory: DirectoryCache, sessions: Sessions, clock: Clock,
-        channels: ChannelRegistry, base_url: Callable[[], str],
+        channels: ChannelRegistry, base_url: Callable[[], str], metrics: Metrics,
     ) -> None:  # fmt: skip
         self._store = store
+        self._metrics = metrics
         self._clock = clock
         shared = (store, directory, clock, base_url)
         self.people = TaskMessages(*shared, sessions, channels)
@@ -217,6 +226,8 @@ class OutboxSender:
     async def _attempt(self, item: OutboxItem) -> None:
         sender = self._sender(item)
         outcome = await self._outcome(sender, item)
+        if not isinstance(outcome, Retry) or outcome.counted:  # waiting for an earlier message is no attempt
+            self._metrics.count(MESSAGES, (item.row.channel, _RESULTS[type(outcome)]))
         if not isinstance(outcome, Retry):
             self._checks.pop(item.row.id, None)
         match outcome:

@@ -100,6 +100,10 @@ class Admission:
             if self._unsaid is not None:
                 self._moved.add(holder)
 
+    def open_streams(self) -> int:
+        """How many streams and long polls are open in this process."""
+        return self._streams.total()
+
     # -- the other workers of this service
 
     def among_workers(self) -> None:

@@ -6,6 +6,7 @@ that of what opened it: a key is stored in a file, and anything that can read th
 """
 
 import hashlib
+import logging
 import secrets
 from datetime import datetime, timedelta
 from typing import Final
@@ -31,6 +32,7 @@ TASK_LINK: Final = timedelta(days=30)
 _SHORT: Final = 16
 _SAVED_EVERY: Final = timedelta(minutes=10)
 _LONGEST_TOKEN: Final = 128
+log = logging.getLogger("signoff.access")
 
 
 class SignedIn(msgspec.Struct, frozen=True):
@@ -97,6 +99,8 @@ class Sessions:
         now = self._clock.now()
         token = secrets.token_urlsafe(32)
         await self._rows.add(Session(_digest(token), actor.workspace, actor.id, key_id, now, now + IDLE))
+        fields = {"actor": actor.id, "by": "key" if key_id else "link", "key": key_id}
+        log.info("%(actor)s signed in with a %(by)s", fields, extra={"fields": fields})
         return SignedIn(token, actor, now + IDLE)
 
     async def actor(self, token: str) -> Actor:

@@ -2,6 +2,7 @@
 nothing. The change log of a workspace is ordered: its numbers are assigned under the workspace's lock.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -49,6 +50,7 @@ _SIGN_OUT: Final = (
     "delete from links where workspace = :workspace and person = :person",
 )
 _ANY: Final = -1
+log = logging.getLogger("signoff.changes")
 
 
 def recording(changes: Sequence[DirectoryChange], since: Mapping[str, int]) -> list[Statement]:
@@ -65,6 +67,23 @@ def recording(changes: Sequence[DirectoryChange], since: Mapping[str, int]) -> l
             for place, change in enumerate(mine, start=1)
         ]
     return statements
+
+
+def log_changes(changes: Sequence[DirectoryChange]) -> None:
+    """One log line for each change that was committed: keys, sessions, people, policies; without its values."""
+    for change in changes:
+        act = "added" if not change.before else "changed" if change.after else "removed"
+        fields = {
+            "kind": change.kind,
+            "subject": change.subject,
+            "act": act,
+            "actor": change.actor_id,
+            "via": change.via,
+            "change": change.id,
+        }
+        log.info(
+            "%(kind)s of %(subject)s %(act)s by %(actor)s over %(via)s", fields, extra={"fields": fields}
+        )
 
 
 class ChangedMeanwhile(Conflict):
@@ -160,6 +179,7 @@ class People:
             await self._db.write(*statements)
         except Conflict as refused:
             raise ChangedMeanwhile from refused
+        log_changes(changes)
 
 
 def _put(item: Struct) -> Statement:

@@ -8,7 +8,7 @@ from signoff.core.directory.model import ChatCode, ChatPerson, DirectoryChange
 from signoff.core.errors import Conflict
 from signoff.store.database import Database, Statement
 from signoff.store.rows import micros
-from signoff.store.tables.changes import ChangedMeanwhile, recording
+from signoff.store.tables.changes import ChangedMeanwhile, log_changes, recording
 from signoff.store.tables.mapping import fetch, fetch_one, put, values_of
 
 _OLD_CODES: Final = "delete from chat_codes where expires_at <= :now"
@@ -79,3 +79,4 @@ class Chats:
             await self._db.write(*recording(record, since), *statements)
         except Conflict as refused:
             raise ChangedMeanwhile from refused
+        log_changes(record)

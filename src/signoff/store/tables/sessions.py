@@ -9,7 +9,7 @@ from typing import Final
 from signoff.core.directory.model import DirectoryChange, Link, Session
 from signoff.store.database import Database
 from signoff.store.rows import micros
-from signoff.store.tables.changes import recording
+from signoff.store.tables.changes import log_changes, recording
 from signoff.store.tables.mapping import fetch, fetch_one, insert, values_of
 
 _EXTEND: Final = "update sessions set expires_at = :expires_at where id = :id and expires_at < :expires_at"
@@ -65,6 +65,7 @@ class SessionTables:
             "workspace": change.workspace, "person": person, "length": len(begin), "begin": begin, "but": but,
         }  # fmt: skip
         results = await self._db.write(*recording([change], {}), (_END_OF, values))
+        log_changes([change])
         return len(results[-1])
 
     async def add_link(self, link: Link) -> None:

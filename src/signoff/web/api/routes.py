@@ -13,6 +13,7 @@ from signoff.web.api import (
     intents,
     keys,
     messages,
+    metrics,
     people,
     policies,
     slack,
@@ -310,6 +311,9 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         system.health, "Liveness probe", response=wire.system.HealthAnswer, access=Access.OPEN, any_query=_PROBE),
     Endpoint("GET", "/v1/health", "system",
         system.health, "Liveness probe", response=wire.system.HealthAnswer, access=Access.OPEN, any_query=_PROBE),
+    Endpoint("GET", "/metrics", "system",
+        metrics.show, "Metrics in Prometheus' format, with the key of an owner, admin or auditor, or open by a setting",
+        access=Access.OPEN, any_query=_PROBE, media="text/plain"),
     Endpoint("GET", "/ready", "system",
         system.ready, "Readiness probe", response=wire.system.ReadyAnswer, access=Access.OPEN, any_query=_PROBE),
 )

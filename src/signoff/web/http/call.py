@@ -86,6 +86,7 @@ class Call:
         "body",
         "client",
         "headers",
+        "held",
         "identified_by",
         "method",
         "params",
@@ -108,6 +109,7 @@ class Call:
         client = self.headers.get(b"x-axme-client") or self.headers.get(b"user-agent")
         self.client = client.decode("latin-1") if client else ""
         self.body = b""
+        self.held = False  # whether it waited for news: its duration says nothing about the server
         self.receive: Receive | None = None
         self.identified_by: Callable[[Call], Awaitable[Actor]] = _nobody
         self._actor: Actor | None = None

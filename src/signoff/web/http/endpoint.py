@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.errors import Busy, Conflict, NotFound, Refused, TooLarge, TooMany, Unauthenticated
 from signoff.engine.commit.jobs import Outdated
+from signoff.engine.metrics import OTHER
 from signoff.web.http import bodies
 from signoff.web.http import query as queries
 from signoff.web.http.call import Access, Answer, Call, Endpoint, Page
@@ -48,6 +49,7 @@ _FROM_CLI: Final = ("signoff-cli/", "axme-cli/")
 _HEARD_OUT: Final = 8 * 1024 * 1024
 _A_WHILE: Final = 0.05  # seconds after which the sender of a body is authenticated again
 _MAX_SECRET: Final = 512
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 _TRIES: Final = 3  # attempts at a request while the directory changes
 
 
@@ -66,6 +68,7 @@ class EndpointHandler:
 
     def __init__(self, state: AppState, endpoints: Mapping[str, Endpoint]) -> None:
         self._state = state
+        self._path = next(iter(endpoints.values())).path
         self._endpoints = dict(endpoints)
         if "GET" in endpoints and endpoints["GET"].media != "text/event-stream":
             self._endpoints.setdefault("HEAD", endpoints["GET"])
@@ -74,6 +77,7 @@ class EndpointHandler:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         call = Call(self._state, scope, "")
         reply = ResponseWriter(call, send)
+        arrived = monotonic()
         whole = False
         try:
             endpoint = self._endpoints.get(call.method)
@@ -120,6 +124,8 @@ class EndpointHandler:
         except Exception:
             log.exception("request %s failed", call.request_id)
             await reply.broken()
+        finally:
+            reply.counted(self._path, arrived)
 
 
 class NotFoundHandler:
@@ -136,6 +142,7 @@ class NotFoundHandler:
         await reply.refuse(
             NotFound("not_found", "There is nothing at this path.", hint="GET /docs lists all endpoints.")
         )
+        reply.counted("", None)
 
 
 async def run(endpoint: Endpoint, call: Call) -> Answer:
@@ -234,7 +241,7 @@ def _too_large(limit: int) -> TooLarge:
 class ResponseWriter:
     """Writes every response, with its request id, and the mark and the trace of the caller."""
 
-    __slots__ = ("_at_once", "_call", "_headers", "_send", "_started")
+    __slots__ = ("_at_once", "_call", "_headers", "_send", "_started", "_status")
 
     def __init__(self, call: Call, send: Send) -> None:
         headers = call.headers
@@ -245,6 +252,7 @@ class ResponseWriter:
         self._call = call
         self._send = send
         self._started = False
+        self._status = 0
         self._at_once = RESPONSE in call.extensions
         self._headers = [(b"x-request-id", given)]
         mark = headers.get(b"x-client-request-id")
@@ -256,7 +264,7 @@ class ResponseWriter:
 
     async def json(self, status: int, body: bytes, extra: list[tuple[bytes, bytes]] | None = None) -> None:
         if self._at_once and not extra:
-            self._started = True
+            self._started, self._status = True, status
             await self._send(response(status, _JSON_LINES + _lines(self._headers), body))
         else:
             await self._whole(status, body, [_JSON, *_SAFE, *(extra or ())])
@@ -269,9 +277,10 @@ class ResponseWriter:
     async def stream(self, stream: Callable[..., Coroutine[Any, Any, None]]) -> None:
         """Run a stream. Its response always ends properly: a broken one would crash listening agents."""
         if self._at_once:
-            self._started = True
+            self._started, self._status, self._call.held = True, 200, True
             await self._send(response(200, _STREAM_LINES + _lines(self._headers)))
         else:
+            self._call.held = True
             await self._start(200, _STREAM)
 
         async def write(chunk: bytes) -> None:
@@ -312,12 +321,19 @@ class ResponseWriter:
             text = "Internal error; see the server's log for this request id."
             await self.json(500, error_body(Refused("internal_error", text), self._call.request_id))
 
+    def counted(self, path: str, began: float | None) -> None:
+        """Count the request for the metrics, unless its client went away. ``path``: as in the table of endpoints."""
+        if self._started:
+            method = self._call.method if self._call.method in _METHODS else OTHER
+            seconds = None if began is None or self._call.held else monotonic() - began
+            self._call.state.metrics.request(method, path, self._status, seconds)
+
     async def _whole(self, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
         await self._start(status, [*headers, (b"content-length", str(len(body)).encode())])
         await self._send({"type": "http.response.body", "body": b"" if self._call.method == "HEAD" else body})
 
     async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        self._started = True
+        self._started, self._status = True, status
         await self._send(
             {"type": "http.response.start", "status": status, "headers": headers + self._headers}
         )

@@ -54,6 +54,7 @@ class HeldRequest:
         """True if notified within ``seconds``, or sooner if other servers cannot be heard. Raises Unauthenticated if
         the caller no longer has access.
         """
+        self._call.held = True
         woken = await self._waiter.wait(min(seconds, self._call.state.feed.reread))
         await self.still()
         return woken

@@ -8,6 +8,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from time import monotonic
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote
 
@@ -162,6 +163,7 @@ class PageHandler:
         self._state = state
         self._waiting = waiting
         self._rows = dict(rows)
+        self._path = next(iter(rows.values())).path
         if "GET" in rows:
             self._rows["HEAD"] = rows["GET"]
         self._allow = ", ".join(sorted(self._rows))
@@ -169,6 +171,13 @@ class PageHandler:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         call = Call(self._state, scope, "")
         reply = ResponseWriter(call, send)
+        began = monotonic()
+        try:
+            await self._reply(scope, call, reply, receive)
+        finally:
+            reply.counted(self._path, began)
+
+    async def _reply(self, scope: Scope, call: Call, reply: ResponseWriter, receive: Receive) -> None:
         settings = self._state.settings
         try:
             check_host(scope["headers"], settings.base_url, settings.allowed_hosts)

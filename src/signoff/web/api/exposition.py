@@ -1,0 +1,95 @@
+"""A server's numbers in the formats of Prometheus: of each worker with its label, and of the database once."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from prometheus_client import GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from signoff.engine.metrics import ABOUT_UP, GAUGES, UP, Snapshot, merged
+from signoff.engine.read.totals import Total, Values
+
+_WORKER: Final = "worker"
+# Of the process that answers.
+_PROCESS: Final = CollectorRegistry(auto_describe=False)
+ProcessCollector(registry=_PROCESS)
+PlatformCollector(registry=_PROCESS)
+GCCollector(registry=_PROCESS)
+
+
+def write(
+    snapshots: Mapping[int, Snapshot],
+    totals: Mapping[Total, Values],
+    reachable: bool,
+    build: tuple[str, str],
+    accept: str,
+) -> tuple[bytes, str]:
+    """The body and its media type. ``reachable``: whether the database responds; ``build``: version and kind of
+    database; ``accept``: the scraper's header, which chooses the format.
+    """
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Numbers(snapshots, totals, reachable, build))
+    encode, media = choose_encoder(accept)
+    return encode(registry), media
+
+
+class _Numbers(Collector):
+    """The numbers of one scrape."""
+
+    def __init__(
+        self,
+        snapshots: Mapping[int, Snapshot],
+        totals: Mapping[Total, Values],
+        reachable: bool,
+        build: tuple[str, str],
+    ) -> None:
+        self._snapshots = snapshots
+        self._totals = totals
+        self._reachable = reachable
+        self._build = build
+
+    def collect(self) -> Iterable[Metric]:
+        yield GaugeMetricFamily(UP, ABOUT_UP, value=float(self._reachable))
+        build = GaugeMetricFamily(
+            "signoff_build_info", "Version and database.", labels=("version", "database")
+        )
+        build.add_metric(self._build, 1)
+        yield build
+        for metric, series in merged(self._snapshots):
+            labels = (*metric.labels, _WORKER)
+            family = (HistogramMetricFamily if metric.buckets else CounterMetricFamily)(
+                metric.name, metric.about, labels=labels
+            )
+            for worker, values, numbers in series:
+                named = (*values, str(worker))
+                if isinstance(family, HistogramMetricFamily):
+                    family.add_metric(named, _buckets(metric.buckets, numbers), numbers[-1])
+                else:
+                    family.add_metric(named, numbers[0])
+            yield family
+        yield from self._gauges()
+        for total, found in self._totals.items():
+            gauge = GaugeMetricFamily(total.name, total.about, labels=total.labels)
+            for values, number in found.items():
+                gauge.add_metric(values, number)
+            yield gauge
+        yield from _PROCESS.collect()
+
+    def _gauges(self) -> Iterable[Metric]:
+        abouts: dict[str, GaugeMetricFamily] = {}
+        for worker, snapshot in sorted(self._snapshots.items()):
+            for name, value in snapshot.gauges.items():
+                family = abouts.setdefault(name, GaugeMetricFamily(name, GAUGES[name], labels=(_WORKER,)))
+                family.add_metric((str(worker),), value)
+        yield from abouts.values()
+
+
+def _buckets(bounds: tuple[float, ...], numbers: list[float]) -> list[tuple[str, float]]:
+    """Prometheus' buckets are cumulative, the last one is everything."""
+    found, total = [], 0.0
+    for bound, count in zip((*map(str, map(float, bounds)), "+Inf"), numbers, strict=False):
+        total += count
+        found.append((bound, total))
+    return found

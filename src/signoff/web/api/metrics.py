@@ -1,0 +1,30 @@
+"""``GET /metrics``: this server's numbers for Prometheus, those of all its workers."""
+
+import asyncio
+from collections.abc import Mapping
+from importlib import import_module
+
+from signoff.core.directory.authorization import Action, authorize
+from signoff.core.errors import Busy
+from signoff.engine.read.totals import Total, Values
+from signoff.web.http.call import Call, Page
+from signoff.web.http.endpoint import identify
+
+
+async def show(call: Call) -> Page:
+    """GET /metrics"""
+    state = call.state
+    if not state.settings.open_metrics:
+        call.actor = await identify(call)
+        authorize(call.actor, Action.READ_METRICS)
+    # Not at the start of every server, and not on the event loop: the library takes a while to import.
+    exposition = await asyncio.to_thread(import_module, "signoff.web.api.exposition")
+    totals: Mapping[Total, Values] = {}
+    reachable = True
+    try:
+        totals = await state.totals.read() if state.totals is not None else {}
+    except Busy:  # the other numbers matter most then
+        reachable = False
+    build = (state.settings.version, state.settings.database)
+    body, media = exposition.write(state.snapshots(), totals, reachable, build, call.header(b"accept"))
+    return Page(body, media=media, headers=(("cache-control", "no-store"),))

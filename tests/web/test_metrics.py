@@ -1,0 +1,160 @@
+"""``GET /metrics``: what a monitoring system is told, in Prometheus' formats, and who may read it."""
+
+from datetime import timedelta
+
+from msgspec.structs import replace
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
+from prometheus_client.parser import text_string_to_metric_families
+
+from signoff.core.errors import Busy
+from signoff.engine.metrics import GAUGES, METRICS, OTHER, REQUESTS, Metrics
+from signoff.store.work import OutboxKind, OutboxRow
+from tests.web.policy_steps import applied
+from tests.web.web_env import HOME, TYPE, WebEnv
+
+INTENT = "0190a7de-1111-7222-8333-444455550000"
+Numbers = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def numbers(text: str) -> Numbers:
+    """Each sample by its name and labels; the worker is left out where it is 0."""
+    return {
+        (
+            sample.name,
+            frozenset((k, v) for k, v in sample.labels.items() if (k, v) != ("worker", "0")),
+        ): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+async def scraped(web: WebEnv) -> Numbers:
+    answer = await web.get("/metrics", "aud")
+    assert answer.status == 200, answer.text
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    return numbers(answer.text)
+
+
+def of(found: Numbers, name: str, **labels: str) -> float:
+    return found.get((name, frozenset(labels.items())), 0.0)
+
+
+def counted_again(web: WebEnv) -> None:
+    """As after 15 seconds."""
+    assert web.state.totals is not None
+    web.state.totals._at = None
+
+
+async def test_an_approval_is_counted_from_request_to_decision(web: WebEnv) -> None:
+    steps = [{"id": "approve", "human": {"policy": "prod"}}]
+    prod = {"approve": [{"any": ["ann@acme.example"]}], "deadline": "8h", "risk": "low"}
+    workflow = {"workflow": "change", "intent_type": TYPE, "steps": steps}
+    await applied(web, {"policies": {"prod": prod}, "workflows": [workflow]})
+    intent = await web.send(intent_type=TYPE)
+    before = await scraped(web)
+    assert of(before, "signoff_tasks_open", policy="prod") == 1
+    assert of(before, "signoff_tasks_opened_total", policy="prod") == 1
+    assert of(before, "signoff_intents_created_total") == 1
+    web.clock.move(timedelta(minutes=2))
+    assert (await web.post(f"/v1/tasks/{intent}/answer", {"outcome": "approved"}, "ann")).status == 200
+    counted_again(web)
+    after = await scraped(web)
+    assert of(after, "signoff_tasks_open", policy="prod") == 0
+    labels = {"policy": "prod", "ending": "approved"}
+    assert of(after, "signoff_task_duration_seconds_sum", **labels) == 120
+    assert of(after, "signoff_task_duration_seconds_bucket", le="60.0", **labels) == 0
+    assert of(after, "signoff_task_duration_seconds_bucket", le="300.0", **labels) == 1
+    assert of(after, "signoff_task_duration_seconds_bucket", le="+Inf", **labels) == 1
+    assert of(after, "signoff_intents_ended_total", status="COMPLETED", ending="approved") == 1
+    answer = {"method": "POST", "path": "/v1/tasks/{task_id}/answer"}
+    assert of(after, "signoff_http_requests_total", status="200", **answer) == 1
+    assert of(after, "signoff_http_request_duration_seconds_count", **answer) == 1
+    assert of(after, "signoff_commit_batch_jobs_count") > of(before, "signoff_commit_batch_jobs_count") > 0
+    assert of(after, "signoff_commit_duration_seconds_sum") > 0
+    assert of(after, "signoff_up") == 1
+
+
+async def test_what_waits_to_be_sent_and_who_asks_for_work(web: WebEnv) -> None:
+    outbox, due = web.env.store.outbox, web.clock.now() - timedelta(minutes=3)
+    for id in ("one", "two", "three", "four"):
+        await outbox.put(OutboxRow(id, HOME, INTENT, 0, OutboxKind.PERSON, "email", "ann", b"{}", due))
+    await outbox.again("two", due + timedelta(hours=1), "refused")
+    await outbox.dead("three", "no such address")
+    await web.get("/v1/agents/acme/prod/validator/intents/stream?wait_seconds=1&since=0", "agent")
+    await web.env.loops["workers"]._once()
+    found = await scraped(web)
+    for state, count in {"waiting": 2, "retrying": 1, "dead": 1}.items():
+        assert of(found, "signoff_outbox_messages", channel="email", state=state) == count
+    assert 180 <= of(found, "signoff_outbox_overdue_seconds", channel="email") < 181
+    seen = of(found, "signoff_agent_last_seen_timestamp_seconds", agent="agent://acme/prod/validator")
+    assert abs(seen - web.clock.now().timestamp()) < 60
+    await outbox.done(["one", "two", "three", "four"])
+    assert (await scraped(web))[
+        "signoff_outbox_messages", frozenset({("channel", "email"), ("state", "dead")})
+    ]
+    counted_again(web)
+    assert of(await scraped(web), "signoff_outbox_messages", channel="email", state="dead") == 0
+
+
+async def test_a_late_timer_is_seen(web: WebEnv) -> None:
+    await web.apply_workflow()
+    await web.at_gate()
+    web.clock.move(timedelta(minutes=5, seconds=20))  # its first reminder was due after five
+    await web.env.loops["timekeeper"]._once()
+    found = await scraped(web)
+    assert of(found, "signoff_wake_lag_seconds_count") == 1
+    assert 20 <= of(found, "signoff_wake_lag_seconds_sum") < 21
+
+
+async def test_only_those_who_may_read_everything_read_it_unless_it_is_open(web: WebEnv) -> None:
+    await web.join("adam", "admin")
+    for who, status in {
+        "oscar": 200, "adam": 200, "aud": 200, "ann": 403, "rita": 403, "agent": 403, "ci": 403, "": 401,
+    }.items():  # fmt: skip
+        assert (await web.get("/metrics", who)).status == status, who
+    web.state.settings = replace(web.state.settings, open_metrics=True)
+    assert (await web.get("/metrics", "")).status == 200
+
+
+async def test_the_format_is_the_one_that_was_asked_for(web: WebEnv) -> None:
+    answer = await web.get("/metrics", "aud", accept="application/openmetrics-text; version=1.0.0")
+    assert answer.headers["content-type"].startswith("application/openmetrics-text")
+    assert "signoff_up" in {family.name for family in open_metrics(answer.text)}
+
+
+async def test_without_a_database_the_rest_is_still_told(web: WebEnv) -> None:
+    async def down() -> None:
+        raise Busy("database_unavailable", "down")
+
+    web.state.settings = replace(web.state.settings, open_metrics=True)
+    web.state.totals.read = down  # type: ignore[union-attr, method-assign, assignment]
+    found = numbers((await web.get("/metrics", "")).text)
+    assert of(found, "signoff_up") == 0
+    assert ("signoff_commit_queue_jobs", frozenset()) in found
+
+
+async def test_every_metric_and_gauge_is_there_with_its_help(web: WebEnv) -> None:
+    text = (await web.get("/metrics", "aud")).text
+    for metric in METRICS:
+        assert f"# HELP {metric.name}" in text
+    for name, about in GAUGES.items():
+        assert f"# HELP {name} {about}" in text
+
+
+async def test_no_text_from_outside_becomes_a_label_or_a_series_without_end(web: WebEnv) -> None:
+    for number in range(30):
+        await web.call("BREW", f"/v1/nothing/{number}", None, "aud")
+        await web.get(f"/v1/intents/{number}", "aud")
+    found = await scraped(web)
+    paths = {dict(labels)["path"] for name, labels in found if name == "signoff_http_requests_total"}
+    assert paths <= {"", "/v1/intents/{intent_id}", "/metrics"}
+    assert of(found, "signoff_http_requests_total", method=OTHER, path="", status="404") == 30
+
+
+def test_a_metric_has_a_limit_of_series() -> None:
+    metrics = Metrics()
+    for number in range(5_000):
+        metrics.request("GET", f"/{number}", 200, 0.001)
+    series = dict(metrics.snapshot().series[METRICS.index(REQUESTS)])
+    assert len(series) == 2_001
+    assert series[OTHER, OTHER, OTHER] == [3_000]

@@ -136,7 +136,7 @@ def test_a_task_is_taken_and_what_it_asks_is_changed_with_the_difference_shown(a
     assert "revision 2: Migrate?" in sh(
         "tasks", "revise", intent_id, "--payload", new, "-m", "try it", "--yes"
     )
-    for said in ("limit: 30 -> (not there)", 'where.db: "main" -> "copy"', "note: (not there) -> "):
+    for said in ("limit: 30 → (taken away)", "where.db: main → copy", "note: (not there) → "):
         assert said in sh.remarks
     assert "where.table" not in sh.remarks
     assert "\u202e" not in sh.remarks, "what turns text round is shown by its code point"

@@ -284,3 +284,56 @@ def test_secrets_are_masked_in_text_in_json_and_on_the_card_that_an_answer_shows
         assert result.exit_code == 0
         assert "hunter2" not in result.output + result.stderr
         assert "prod" in result.output + result.stderr
+
+
+SIXTY = [f"line {number}: value" for number in range(60)]
+CHANGING = {
+    "target": "prod\x1b[2J",
+    "lock_timeout": {"before": "30s", "after": "5s"},
+    "manifest": {"before": "\n".join(SIXTY), "after": "\n".join([*SIXTY[:31], "line\x1b 31", *SIXTY[32:]])},
+    "config": {"old": {f"k{n}": n for n in range(9)}, "new": {f"k{n}": n for n in range(8)}},
+    "db_password": {"before": "hunter2-one", "after": "hunter2-two"},
+    "blob": {"before": ",x" * 70_000, "after": ".y" * 70_000},
+}
+
+
+def test_what_a_task_changes_is_shown_as_on_its_page(run: Run, stub: Stub) -> None:
+    stub.on("GET", PATH, task(payload=CHANGING, risk="medium"))
+    stub.on("POST", f"{PATH}/answer", task("closed", **DECIDED))
+    text = run("tasks", "get", TASK).stdout
+    for part in (
+        "payload      4 changed, 1 removed\n    target: prod\\x1b[2J\n    lock_timeout: 30s → 5s\n",
+        "    manifest: +1 −1\n        … 28 unchanged lines\n          line 28: value\n",
+        "        - line 31: value\n        + line\\x1b 31\n",
+        "    … 8 unchanged values\n    config.k8: 8 → (taken away)\n",
+        "Too long to compare word by word",
+    ):
+        assert part in text
+    assert "hunter2" not in text
+    assert "line 2: value" not in text
+    for shown in (run("tasks", "get", TASK, "--whole").stdout, run("tasks", "approve", TASK, "--yes").stderr):
+        assert "          line 2: value\n" in shown
+        assert "    config.k1: 1 (unchanged)\n" in shown
+
+
+def test_a_low_risk_is_decided_on_the_hunks_alone(run: Run, stub: Stub) -> None:
+    stub.on("GET", PATH, task(payload=CHANGING, risk="low"))
+    stub.on("POST", f"{PATH}/answer", task("closed", **DECIDED))
+    shown = run("tasks", "approve", TASK, "--yes").stderr
+    assert "… 28 unchanged lines" in shown
+    assert "line 2: value" not in shown
+
+
+def test_colours_mark_what_went_and_came_where_there_are_colours(run: Run, stub: Stub) -> None:
+    stub.on("GET", PATH, task(payload=CHANGING))
+    coloured = run("tasks", "get", TASK, "--color", "always").stdout
+    assert "\x1b[31m        - line 31: value\x1b[0m\n\x1b[32m        + line\\x1b 31\x1b[0m\n" in coloured
+    assert "\x1b[2m        … 28 unchanged lines\x1b[0m" in coloured
+    assert "\x1b" not in run("tasks", "get", TASK).stdout
+
+
+def test_a_revision_shows_long_values_by_their_lines(run: Run, stub: Stub) -> None:
+    changed = [{"path": "sql", "before": "a\nb", "after": "a\nc"}, {"path": "new", "after": "x"}]
+    stub.on("GET", PATH, task(changes=[{"from_revision": 1, "to_revision": 2, "changed": changed}]))
+    text = run("tasks", "get", TASK).stdout
+    assert "    sql: +1 −1\n          a\n        - b\n        + c\n    new: (not there) → x\n" in text

@@ -3,18 +3,25 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from signoff.core.text import hunks
 from signoff.core.text.json_diff import (
+    COARSE,
+    GONE,
     LONGEST,
     MOST_LEAVES,
-    MOST_LINES,
+    NEW,
     Group,
+    Leaf,
     changed_leaves,
-    difference,
     group,
     leaves,
     show,
+    told,
 )
+from signoff.core.text.masking import masked
 
 ADDED: dict[str, Any] = {
     "before": {},
@@ -70,12 +77,174 @@ def test_no_key_reads_as_the_path_of_another() -> None:
     assert [leaf.text for leaf in changed_leaves(old, {**old, "a": {"b": 7}})] == ["7"]
 
 
+def signs(leaf: Leaf) -> list[tuple[str, str]]:
+    assert leaf.diff is not None
+    return [(line.sign, line.text) for line in leaf.diff.lines]
+
+
 def test_a_difference_of_texts_is_line_by_line() -> None:
     was, now = "a\nb\nc\nd", "a\nc\nnew\nd"
-    lines = [(line.sign, line.text) for line in difference(was, now)]
-    assert lines == [(" ", "a"), ("-", "b"), (" ", "c"), ("+", "new"), (" ", "d")]
     [leaf] = group({"plan": {"from": was, "to": now}}, opened=True).leaves
-    assert [(line.sign, line.text) for line in leaf.lines] == lines
+    assert signs(leaf) == [(" ", "a"), ("-", "b"), (" ", "c"), ("+", "new"), (" ", "d")]
+    assert (leaf.before, leaf.text) == (was, now)
+
+
+@pytest.mark.parametrize(
+    ("payload", "path"),
+    [
+        ({"limit": {"before": 30, "after": 5}}, "limit"),
+        ({"limit": {"old": 30, "new": 5}}, "limit"),
+        ({"limit": {"from": 30, "to": 5}}, "limit"),
+        ({"limit": {"current": 30, "proposed": 5}}, "limit"),
+        ({"limit": {"old_value": 30, "new_value": 5}}, "limit"),
+        ({"limit": {"previous": 30, "current": 5}}, "limit"),
+        ({"limit": {"was": 30, "now": 5}}, "limit"),
+        ({"a": {"b": [{"before": {"limit": 30}, "after": {"limit": 5}}]}}, "a.b[0].limit"),
+        ({"before": {"limit": 30}, "after": {"limit": 5}}, "limit"),
+        ({"file": "x", "before": 30, "after": 5}, "after"),
+        ({"old_limit": 30, "new_limit": 5}, "new_limit"),
+        ({"oldLimit": 30, "newLimit": 5}, "newLimit"),
+        ({"limit_after": 5, "limit_before": 30}, "limit_after"),
+        ({"x": 1, "current_limit": 30, "proposed_limit": 5}, "proposed_limit"),
+    ],
+)
+def test_what_people_send_as_before_and_after_is_one_change(payload: Any, path: str) -> None:
+    found = group(payload, opened=False)
+    [leaf] = [leaf for leaf in found.leaves if leaf.change]
+    assert (leaf.path, leaf.before, leaf.text, leaf.change) == (path, "30", "5", "changed")
+    assert (found.counts, found.folded) == ("1 changed", False)
+    assert told(leaf) == "30 → 5"
+
+
+def test_from_and_to_beside_other_fields_are_no_change() -> None:
+    transfer = {"from": "DE1", "to": "DE2", "amount": 5}
+    assert [leaf.change for leaf in group(transfer, opened=True).leaves] == ["", "", ""]
+
+
+NAMES = [
+    *("before", "after", "old", "new", "old_x", "new_x", "x_before", "x_after"),
+    *("old_x_before", "new_x_before", "new_x_after", "oldX", "newX"),
+]
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            [
+                "before",
+                "after",
+                "old",
+                "new",
+                "old_x",
+                "new_x",
+                "x_before",
+                "x_after",
+                "old_x_before",
+                "new_x_before",
+                "new_x_after",
+                "oldX",
+                "newX",
+            ]
+        ),
+        st.uuids().map(str),
+        max_size=10,
+    )
+)
+def test_no_value_is_lost_in_a_pair(payload: dict[str, str]) -> None:
+    shown = repr(group(payload, opened=True))
+    assert all(value in shown for value in payload.values())
+
+
+def test_a_list_is_compared_by_its_elements() -> None:
+    old = [{"name": "a", "n": 1}, {"name": "b", "n": 2}, "x", {"name": "c", "n": 3}, 7, 8]
+    new = [
+        {"name": "new", "n": 0},
+        {"name": "a", "n": 1},
+        "x",
+        {"name": "c", "n": 4},
+        9,
+        {"id": 1},
+        {"id": 1},
+    ]
+    found = [
+        (leaf.path, leaf.change, leaf.before, leaf.text)
+        for leaf in group({"p": {"before": old, "after": new}}, opened=True).leaves
+        if leaf.change != "same"
+    ]
+    assert found == [
+        ("p[0].name", "added", NEW, "new"),
+        ("p[0].n", "added", NEW, "0"),
+        ("p[1].name", "removed", "b", GONE),
+        ("p[1].n", "removed", "2", GONE),
+        ("p[3].n", "changed", "3", "4"),
+        ("p[4]", "changed", "7", "9"),
+        ("p[5]", "removed", "8", GONE),
+        ("p[5].id", "added", NEW, "1"),
+        ("p[6].id", "added", NEW, "1"),
+    ]
+    doubled = {"before": [{"id": 1, "n": 1}, {"id": 1, "n": 2}], "after": [{"id": 1, "n": 3}]}
+    assert [leaf.change for leaf in group({"p": doubled}, opened=True).leaves] == [
+        "same", "changed", "removed", "removed",
+    ]  # fmt: skip
+
+
+def test_true_is_not_one_and_an_object_is_not_a_text() -> None:
+    found = group({"p": {"before": {"a": 1, "b": [1.0]}, "after": {"a": True, "b": [1]}}}, opened=False)
+    assert [(leaf.before, leaf.text) for leaf in found.leaves] == [("1", "true"), ("1.0", "1")]
+    found = group({"p": {"before": "x", "after": {"a": 1}}}, opened=False)
+    assert [(leaf.path, leaf.change) for leaf in found.leaves] == [("p", "removed"), ("p.a", "added")]
+    assert found.counts == "1 added, 1 removed"
+    [leaf] = group({"p": {"before": 5, "after": 5}}, opened=False).leaves
+    assert told(leaf) == "5 (unchanged)"
+
+
+def test_what_did_not_change_is_folded_first_and_counted() -> None:
+    before = {f"k{n}": n for n in range(60)}
+    found = group({"config": {"before": before, "after": {**before, "k50": "new"}}}, opened=False)
+    assert [(leaf.label, told(leaf)) for leaf in found.leaves] == [
+        ("…", "50 unchanged values"), ("config.k50", "50 → new"), ("…", "9 unchanged values"),
+    ]  # fmt: skip
+    assert found.folded
+    many = {**{f"a{n}": n for n in range(60)}, "limit": {"before": 1, "after": 2}}
+    shown = group(many, opened=False)
+    assert (len(shown.leaves), shown.rest, shown.leaves[-1].path) == (MOST_LEAVES, 21, "limit")
+
+
+UNIFIED = "--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n keep\n-token=hunter2hunter2\n+token=hunter3hunter3\n"
+
+
+def test_a_unified_diff_is_shown_as_its_hunks_with_secrets_masked() -> None:
+    [leaf] = group({"diff": UNIFIED}, opened=False).leaves
+    assert [sign for sign, _ in signs(leaf)] == ["@", "@", "@", " ", "-", "+"]
+    assert leaf.masked
+    assert "hunter" not in repr(leaf)
+    assert told(leaf).startswith("+1 −1\n@ --- a/x\n")
+
+
+@pytest.mark.parametrize("before", ["s3cret-one", "s3cret\none", "x" * 90])
+def test_of_a_secret_it_is_said_that_it_changed(before: str) -> None:
+    value = {"db_password": {"before": before, "after": before + "?"}}
+    [leaf] = group(value, opened=False).leaves
+    assert (leaf.change, leaf.masked, before in repr(leaf)) == ("changed", True, False)
+    starred = masked(value, lambda _: "****")
+    [leaf] = leaves(value, starred, whole=False, brief=True)
+    assert told(leaf) == "**** (changed, hidden)"
+    [leaf] = changed_leaves({"db_password": before}, {"db_password": before + "?"})
+    assert (leaf.change, before in repr(leaf)) == ("changed", False)
+    folded_away = {"before": {f"token{n}": "s3cret" for n in range(5)}}
+    assert group({"p": {**folded_away, "after": {**folded_away["before"], "x": 1}}}, opened=False).masked
+
+
+def test_a_leaf_as_text_names_what_is_ours_and_cleans_what_is_theirs() -> None:
+    found = group({"a": {"before": {"x": "1\n2"}, "after": {"y": "z"}}}, opened=False).leaves
+    assert [told(leaf, str.upper) for leaf in found] == ["1\n2\n→ (taken away)", "(not there) → Z"]
+    text = {"before": "a\nb", "after": "a\nc"}
+    [leaf] = group({"t": text}, opened=False).leaves
+    assert told(leaf) == "+1 −1\n  a\n- b\n+ c"
+    assert told(leaf, str.upper).endswith("+ C")
+    long = ({"before": side * 70_000, "after": other * 70_000} for side, other in (("a.", "b,"),))
+    [leaf] = group({"t": next(iter(long))}, opened=False).leaves
+    assert told(leaf).endswith(COARSE)
 
 
 def test_each_value_has_its_kind_and_its_text() -> None:
@@ -95,11 +264,11 @@ def test_what_is_folded_away_is_counted() -> None:
     assert group({str(n): n for n in range(MOST_LEAVES + 3)}, opened=False).rest == 3
     [long] = group({"text": "x" * (LONGEST + 5)}, opened=False).leaves
     assert (long.hidden, len(long.text)) == (5, LONGEST)
-    many = "\n".join(f"line {n}" for n in range(MOST_LINES + 2))
+    many = "\n".join(f"line {n}" for n in range(hunks.MOST_LINES + 2))
     for text in (many, "one\n" + "x" * (LONGEST + 1)):
         folded = group({"plan": {"before": "one", "after": text}}, opened=False)
         assert folded.folded
-        assert all(len(line.text) <= LONGEST for line in folded.leaves[0].lines[:MOST_LINES])
+        assert len(told(folded.leaves[0])) < 2 * LONGEST
         whole = group({"plan": {"before": "one", "after": text}}, opened=True)
         assert (whole.folded, whole.leaves[0].text) == (False, text)
 
@@ -125,4 +294,3 @@ def test_a_shortened_name_is_shown_in_full_but_not_in_messages() -> None:
     assert [leaf.text for leaf in leaves({name: 1}, brief=True)] == ["1"]
     changed = {"config": {"before": {name: 1}, "after": {name: 2}}}
     assert any(name in leaf.text for leaf in group(changed, opened=True).leaves)
-    assert len(list(leaves({"x": {"before": 1, "after": 2}}, brief=True))) == 2

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signoff.core.text.text_diff import same_lines
+from signoff.core.text.text_diff import Work, same_lines
 
 
 def test_lines_are_the_same_around_what_went_and_came() -> None:
@@ -29,5 +29,24 @@ def test_of_lines_that_changed_places_the_longest_run_is_kept() -> None:
 @given(st.lists(st.sampled_from("abcd"), max_size=12), st.lists(st.sampled_from("abcd"), max_size=12))
 def test_the_same_lines_are_the_same_and_in_order(was: list[str], now: list[str]) -> None:
     found = same_lines(was, now)
+    assert all(was[i] == now[j] for i, j in found)
+    assert all(i < k and j < m for (i, j), (k, m) in pairwise(found))
+
+
+def test_a_block_without_an_anchor_is_compared_exactly_while_the_budget_lasts() -> None:
+    was, now = "xababy", "zbabaw"
+    assert same_lines(was, now) == []
+    work = Work(100)
+    assert len(same_lines(was, now, work)) == 3
+    assert (work.left, work.short) == (100 - 16, False)
+    short = Work(10)
+    assert (same_lines(was, now, short), short.short) == ([], True)
+    assert same_lines("xaby", "zcdw", Work(1)) == []
+    assert same_lines(*("xaabbcy", "zbbaacw"), Work()) in ([(1, 3), (2, 4), (5, 5)], [(3, 1), (4, 2), (5, 5)])
+
+
+@given(st.lists(st.sampled_from("ab"), max_size=12), st.lists(st.sampled_from("ab"), max_size=12))
+def test_compared_exactly_they_are_the_same_and_in_order(was: list[str], now: list[str]) -> None:
+    found = same_lines(was, now, Work())
     assert all(was[i] == now[j] for i, j in found)
     assert all(i < k and j < m for (i, j), (k, m) in pairwise(found))

@@ -35,6 +35,17 @@ _MOOD: Final = {
 }  # fmt: skip
 
 
+class Painted(str):
+    """A line that is safe to print, with the colour that it gets where there are colours."""
+
+    mood: str
+
+    def __new__(cls, text: str, mood: str) -> "Painted":
+        made = super().__new__(cls, text)
+        made.mood = mood
+        return made
+
+
 @dataclass(frozen=True)
 class Column:
     """One column of a table. read: a record's value for it; a datetime is shown relative on a terminal."""
@@ -109,7 +120,7 @@ class Output:
         row = plain(record)
         if self.format == "table":
             for line in lines:
-                self.line(line)
+                self.line(self.coloured(line))
         elif self.format == "json" and not followed:
             self.line(safe_json(self._picked(row), indent=2))
         else:
@@ -131,6 +142,10 @@ class Output:
 
     def tint(self, text: str, mood: str) -> str:
         return f"\x1b[{_COLOURS[mood]}m{text}\x1b[0m" if self.colour else text
+
+    def coloured(self, line: str) -> str:
+        """A line in its own colour, if it has one and colours are on."""
+        return self.tint(line, line.mood) if isinstance(line, Painted) and line.mood else line
 
     def cell(self, value: object) -> str:
         """One value as a single line, escaped."""

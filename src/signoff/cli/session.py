@@ -15,7 +15,7 @@ import click
 
 from signoff.cli.arguments import find_id
 from signoff.cli.failures import CommandFailed, ExitCode
-from signoff.cli.output import Output
+from signoff.cli.output import Output, Painted
 from signoff.cli.text_safety import visible
 from signoff.core.text.masking import mask_text, starred
 from signoff.documents import read_text
@@ -52,7 +52,8 @@ class CommandContext:
         """Show on stderr what ``confirm`` will ask about. --quiet hides it only if --yes was given."""
         for line in lines:
             if not (self.out.quiet and yes):
-                print(visible(line), file=sys.stderr)
+                safe = Painted(visible(line), line.mood) if isinstance(line, Painted) else visible(line)
+                print(self.out.coloured(safe) if sys.stderr.isatty() else safe, file=sys.stderr)
 
     def confirm(self, question: str, yes: bool) -> None:
         """Return only after confirmation; otherwise stop the command. yes: the flag --yes was given."""

@@ -254,13 +254,23 @@ def as_html(message: "PersonalMessage") -> str:
 def _environment() -> "Environment":
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
+    from signoff.core.text.hunks import counts
+    from signoff.core.text.json_diff import COARSE, GONE, HIDDEN, NEW, SAME, told
     from signoff.notify.personal_message import GIVEN
 
     made = Environment(
         loader=PackageLoader("signoff.notify"), autoescape=lambda name: name != "mail.txt",
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    made.globals |= {"GIVEN": GIVEN}
+    made.globals |= {
+        "GIVEN": GIVEN,
+        "NEW": NEW,
+        "GONE": GONE,
+        "HIDDEN": HIDDEN,
+        "SAME": SAME,
+        "COARSE": COARSE,
+    }
+    made.filters |= {"told": lambda leaf: told(leaf, visible), "counts": counts}
     made.filters |= {"plain": visible, "line": one_line, "indent_all": _indented}
     made.filters |= {"shown": _marked, "shown_line": lambda text: _marked(text, lines=False)}
     return made

@@ -63,10 +63,11 @@ class PersonalMessage(Struct, frozen=True, kw_only=True):
     @property
     def missing(self) -> str:
         """What is not shown, as text; "" if everything is."""
-        cut = sum(leaf.hidden for leaf in (*self.leaves, *self.given, *self.reports))
+        every = (*self.leaves, *self.given, *self.reports)
+        cut, rest = sum(leaf.hidden for leaf in every), self.rest + sum(leaf.fields for leaf in every)
         parts = []
-        if self.rest:
-            parts.append(f"{self.rest:,} more value{'s' if self.rest > 1 else ''}")
+        if rest:
+            parts.append(f"{rest:,} more value{'s' if rest > 1 else ''}")
         if cut:
             parts.append(f"{cut:,} more character{'s' if cut > 1 else ''} of the values above")
         return f"Not shown here: {' and '.join(parts)}. The page shows everything." if parts else ""

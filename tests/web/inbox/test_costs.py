@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signoff.core.text.json_diff import difference, group, leaves
-from signoff.core.text.text_diff import same_lines
+from signoff.core.text.hunks import text_diff
+from signoff.core.text.json_diff import group, leaves
+from signoff.core.text.text_diff import Work, same_lines
 from signoff.engine.delivery.compose import render_payload
 from tests.work import calls
 
@@ -18,7 +19,7 @@ SHUFFLED = random.Random(1)
 
 @given(LINES, LINES)
 def test_a_difference_holds_every_line_of_both_in_order(was: list[str], now: list[str]) -> None:
-    told = list(difference("\n".join(was), "\n".join(now)))
+    told = text_diff("\n".join(was), "\n".join(now), Work(), whole=True).lines
     assert [line.text for line in told if line.sign != "+"] == (was or [""])
     assert [line.text for line in told if line.sign != "-"] == (now or [""])
 

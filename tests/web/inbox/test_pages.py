@@ -271,7 +271,8 @@ def test_what_is_folded_is_counted() -> None:
 
 def test_a_long_line_is_compared_in_no_time() -> None:
     found = list(leaves({"before": "x" * 100_000 + "\n", "after": "x" * 99_999 + "y\n"}))
-    assert [line.sign for line in found[0].lines] == ["-", "+", " "]
+    assert found[0].diff is not None
+    assert [line.sign for line in found[0].diff.lines] == ["-", "+", " "]
 
 
 SCHEMA = {

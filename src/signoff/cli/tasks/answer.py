@@ -23,6 +23,7 @@ from signoff.cli.tasks.act import (
     watch,
     withdraw,
 )
+from signoff.cli.tasks.changes import payload_lines, value_lines
 from signoff.cli.tasks.revise import mark_reviewing, revise
 from signoff.cli.text_safety import safe_json, visible
 from signoff.core.intent.deleted_payload import SAID
@@ -78,11 +79,12 @@ def list_tasks(session: Remote, /, mine: bool, state: str, intent: str | None, *
 
 @tasks.command("get", cls=RemoteCommand, fields=TaskOut)
 @click.argument("task")
+@click.option("--whole", is_flag=True, help="Show what a difference leaves unchanged, too.")
 @click.pass_obj
-def get(session: Remote, task: str) -> None:
+def get(session: Remote, task: str, whole: bool) -> None:
     """Show one task. TASK is its id or the intent's, or a unique beginning or end of it."""
     found = session.client.tasks.get(session.task_id(task))
-    session.out.one(found, "task_id", task_lines(found, session.out))
+    session.out.one(found, "task_id", task_lines(found, session.out, whole))
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ def _answer(session: Remote, text: str, given: GivenAnswer) -> None:
         )
     outcome = _meant(task, given.outcome) if given.outcome else _only_outcome(task)
     _refuse_what_a_key_cannot(session, task, given)
-    session.show(task_lines(task, session.out), given.yes)
+    session.show(task_lines(task, session.out, whole=task.risk != "low"), given.yes)
     comment = given.comment
     if comment is None and task.comment_required:
         comment = _ask_comment(session)
@@ -249,14 +251,16 @@ def _decision(task: Mapping[str, Any]) -> str:
     return " ".join(parts)
 
 
-def task_lines(task: Mapping[str, Any], out: Output) -> list[str]:
-    """A task as a person reads it before deciding: escaped text, each value next to or under its name."""
+def task_lines(task: Mapping[str, Any], out: Output, whole: bool) -> list[str]:
+    """A task as a person reads it before deciding: escaped text, each value next to or under its name. ``whole``: what
+    a difference leaves unchanged is not folded.
+    """
     lines = block("title", task.get("title"))
     lines += block("asked by", _requester(task.get("requester")))
     lines += block("task", f"{task.get('task_id')} ({task.get('task_type')}, {task.get('state')})")
     lines += block("intent", f"{task.get('intent_id')} ({task.get('intent_type')})")
     for name in ("description", "payload", "previous_results"):
-        lines += block(name.replace("_", " "), task.get(name))
+        lines += payload_lines(name.replace("_", " "), task.get(name), whole)
         if name == "payload" and task.get("payload_deleted"):
             lines += block(name, SAID)
     if any(hides(task.get(name), "") for name in ("payload", "previous_results")):
@@ -306,8 +310,7 @@ def _change(change: Mapping[str, Any]) -> list[str]:
     lines = block("changed", f"revision {change.get('from_revision')} to {change.get('to_revision')}, {how}")
     lines += block("", change.get("comment"))
     for value in change.get("changed") or ():
-        before, after = (str(value.get(name, "(not there)")) for name in ("before", "after"))
-        lines += block("", f"{value.get('path')}: {before} -> {after}")
+        lines += value_lines(value)
     return lines
 
 

@@ -1,20 +1,14 @@
 """``signoff tasks mark-reviewing`` and ``revise``, which shows the difference before it asks."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
-
 import click
 
 from signoff.cli.commands import RemoteCommand
 from signoff.cli.documents import read_inline
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.session import Remote
-from signoff.cli.text_safety import safe_json, visible
-from signoff.core.text.json_paths import changed_values
-from signoff.core.text.masking import masked
+from signoff.cli.tasks.changes import difference_lines
+from signoff.cli.text_safety import visible
 from signoff.wire.tasks import TaskOut
-
-_ABSENT: Final = object()
 
 
 @click.command("mark-reviewing", cls=RemoteCommand, fields=TaskOut)
@@ -38,22 +32,11 @@ def revise(session: Remote, task: str, payload: str, comment: str | None, yes: b
     """Approve with changes: creates a new revision and voids earlier votes."""
     found, new = session.client.tasks.get(session.task_id(task)), read_inline(payload, "--payload")
     old = found.get("payload") or {}
-    changes = list(_changes(masked(old), masked(new)))
     if old == new:
         raise CommandFailed(
             ExitCode.USAGE, "The payload is unchanged.", hint=f"See: signoff tasks get {task}"
         )
-    session.show(changes, yes)
+    session.show(difference_lines(old, new), yes)
     session.confirm(f"Create revision {found.revision + 1}?", yes)
     after = session.client.tasks.revise(found.task_id, new, comment, found.digest)
     session.out.one(after, "task_id", [visible(f"revision {after.get('revision')}: {after.get('title')}")])
-
-
-def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    """``limit: 30 -> 5`` for each value that changed, was added or removed."""
-    for path, before, after in changed_values(old, new, "", _ABSENT):
-        yield f"{path}: {_shown(before)} -> {_shown(after)}"
-
-
-def _shown(value: object) -> str:
-    return "(not there)" if value is _ABSENT else safe_json(value)

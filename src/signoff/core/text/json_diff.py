@@ -1,152 +1,289 @@
 """JSON as a person reviews it: every leaf with its path, before and after if both are given, nothing cut silently.
 
-Pure. Long values are folded, and the rest counted: a caller that shows them must offer to unfold them.
+A difference follows the structure: keys that were added, removed or changed, lists element by element, long texts by
+hunks, a unified diff as its hunks. Values that did not change are folded first. Pure. Long values are folded, and the
+rest counted: a caller that shows them must offer to unfold them. Secrets are compared as they are and shown masked.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby, pairwise
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
+from signoff.core.text.hunks import TextDiff, as_text, counts, text_diff, unified_diff
 from signoff.core.text.json_paths import full_member_path, item_path, member_path
-from signoff.core.text.masking import is_secret, masked
-from signoff.core.text.text_diff import same_lines
+from signoff.core.text.masking import masked
+from signoff.core.text.text_diff import Work, same_lines
 
 LONGEST: Final = 600
 MOST_LINES: Final = 12
 MOST_LEAVES: Final = 40
+MOST_SAME: Final = 3  # values in a row that did not change and are shown all the same
 NEW: Final = "(not there)"
 GONE: Final = "(taken away)"
-_PAIRS: Final = (("before", "after"), ("from", "to"), ("old", "new"), ("current", "proposed"))
-_PLAIN = msgspec.json.Encoder()
+HIDDEN: Final = "(changed, hidden)"
+SAME: Final = "(unchanged)"
+COARSE: Final = "Too long to compare word by word: some of what is marked may not have changed."
+_PAIRS: Final = (
+    ("before", "after"), ("old", "new"), ("current", "proposed"), ("old_value", "new_value"), ("previous", "new"),
+    ("previous", "current"), ("was", "now"), ("from", "to"),
+)  # fmt: skip
+_ALONE: Final = frozenset(
+    {"from", "previous", "was"}
+)  # with other fields beside them they may mean something else
+_SPLIT: Final = (("old", "new"), ("before", "after"), ("current", "proposed"), ("previous", "new"))
+_KEYS: Final = ("id", "key", "name")  # by which the elements of a list are recognized
+_PLAIN: Final = msgspec.json.Encoder()
+_SORTED: Final = msgspec.json.Encoder(order="sorted")
 _NEVER_MASKED: Final = ("bool", "null", "number")
-
-
-class DiffLine(msgspec.Struct, frozen=True):
-    """One line of a difference. ``sign``: ``+``, ``-`` or a space."""
-
-    sign: str
-    text: str
+_WORDY: Final = 80  # a longer text is compared line by line
 
 
 class Leaf(msgspec.Struct, frozen=True, kw_only=True):
-    """One value. ``hidden``: how many characters of it are folded; ``lines``: a line-by-line difference; masked: it is
-    hidden, or partly hidden, because it is a secret.
+    """One value. ``change``: "" outside of a difference, else same, changed, added or removed; ``before``: the earlier
+    value; ``diff``: line by line, if it is long; ``hidden``: how many characters of it are folded; ``fields``: this
+    stands for so many folded values; masked: it is hidden, or partly hidden, because it is a secret.
     """
 
     path: str
     text: str
     kind: str = "text"
     before: str | None = None
-    lines: tuple[DiffLine, ...] = ()
+    diff: TextDiff | None = None
+    change: str = ""
     hidden: int = 0
+    fields: int = 0
     masked: bool = False
+
+    @property
+    def label(self) -> str:
+        """The path; for a whole payload that is one value, or for folded values, a word."""
+        return self.path or ("…" if self.fields else "value")
+
+    @property
+    def secretly(self) -> bool:
+        """Whether only the hidden part changed, so that both values look alike."""
+        return self.change == "changed" and self.before == self.text
 
 
 class Group(msgspec.Struct, frozen=True):
-    """Leaves that belong together. ``rest``: how many more are folded."""
+    """Leaves that belong together. ``rest``: how many more are folded; of all of them, ``counts``: how many change, as
+    text; ``hides``: one is masked.
+    """
 
     leaves: tuple[Leaf, ...] = ()
     rest: int = 0
+    counts: str = ""
+    hides: bool = False
 
     @property
     def folded(self) -> bool:
-        return self.rest > 0 or any(leaf.hidden for leaf in self.leaves)
+        return self.rest > 0 or any(leaf.hidden or leaf.fields for leaf in self.leaves)
 
     @property
     def masked(self) -> bool:
-        return any(leaf.masked for leaf in self.leaves)
+        return self.hides or any(leaf.masked for leaf in self.leaves)
+
+
+def change_counts(found: Iterable[Leaf]) -> str:
+    """``2 changed, 1 added``; "" if nothing changes."""
+    numbers = Counter(leaf.change for leaf in found)
+    return ", ".join(f"{numbers[word]:,} {word}" for word in ("changed", "added", "removed") if numbers[word])
 
 
 def group(value: Any, opened: bool) -> Group:
-    """The leaves of a JSON value; all of them unfolded if ``opened``."""
-    found = list(leaves(value))
+    """The leaves of a JSON value; all of them unfolded, with their secrets, if ``opened``."""
+    found = list(leaves(value, value if opened else masked(value), whole=opened))
+    counted = change_counts(found)
     if opened:
-        return Group(tuple(found))
-    found = _covered(found, leaves(masked(value)))
-    return Group(tuple(_cut(leaf) for leaf in found[:MOST_LEAVES]), max(0, len(found) - MOST_LEAVES))
+        return Group(tuple(found), counts=counted)
+    kept, rest = _fitting(folded(found))
+    return Group(tuple(map(_cut, kept)), rest, counted, any(leaf.masked for leaf in found))
 
 
-def leaves(value: Any, path: str = "", *, brief: bool = False) -> Iterator[Leaf]:
-    """Every leaf, in the given order. An empty object or list is a leaf too. ``brief``, for messages: an object with
-    the values before and after stays two leaves, and the full form of a shortened path is not added.
+def leaves(
+    value: Any, shown: Any = None, path: str = "", *, whole: bool = True, brief: bool = False
+) -> Iterator[Leaf]:
+    """Every leaf, in the given order. An empty object or list is a leaf too. ``shown``: the value as it may be shown,
+    if its secrets are masked; ``whole``: with nothing of a difference folded; ``brief``, for messages: the full form of
+    a shortened path is not added.
     """
-    if isinstance(value, Mapping) and value:
-        pair = None if brief else next((p for p in _PAIRS if set(value) == set(p)), None)
-        if pair is not None:
-            yield from _changed(value[pair[0]], value[pair[1]], path)
-            return
-        for key, item in value.items():
-            at = member_path(path, str(key))
-            if not brief:
-                yield from _in_full(path, str(key), at)
-            yield from leaves(item, at, brief=brief)
-    elif isinstance(value, list) and value:
-        for index, item in enumerate(value):
-            yield from leaves(item, item_path(path, index), brief=brief)
-    else:
-        yield Leaf(path=path, text=show(value), kind=_kind(value))
+    reader = _Reader(whole, brief)
+    return reader.leaves(value, value if shown is None else shown, path)
 
 
-def _changed(before: Any, after: Any, path: str) -> Iterator[Leaf]:
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
-        for key in dict.fromkeys((*before, *after)):
-            at = member_path(path, str(key))
-            yield from _in_full(path, str(key), at)
-            if key not in before:
-                yield from _leaf_by_leaf((), leaves(after[key], at))
-            elif key not in after:
-                yield from _leaf_by_leaf(leaves(before[key], at), ())
-            elif before[key] == after[key]:
-                yield from leaves(after[key], at)
-            else:
-                yield from _changed(before[key], after[key], at)
-        return
-    if _holds_secrets(before, path) or _holds_secrets(after, path):
-        yield from _leaf_by_leaf(leaves(before, path), leaves(after, path))
-        return
-    old, new = show(before), show(after)
-    lines = tuple(difference(old, new)) if "\n" in old or "\n" in new else ()
-    yield Leaf(path=path, text=new, kind=_either(_kind(before), _kind(after)), before=old, lines=lines)
+def changed_leaves(old: Any, new: Any) -> tuple[Leaf, ...]:
+    """The differences between two JSON values, leaf by leaf, with secrets masked. The values are whole; of the lines of
+    long ones only those around a change are in ``diff``.
+    """
+    every = _Reader(whole=False, brief=False).changed((old, masked(old)), (new, masked(new)), "")
+    return tuple(leaf for leaf in every if leaf.change not in ("", "same"))
 
 
-def _in_full(path: str, key: str, at: str) -> Iterator[Leaf]:
-    """A leaf that shows the full path if the others have a shortened one: nothing is cut silently."""
-    whole = full_member_path(path, key)
-    if whole != at:
-        yield Leaf(path=f"{at} (the name in full)", text=whole, kind="block")
+_Two = tuple[Any, Any]  # a value, and the same as it may be shown
 
 
-def _holds_secrets(value: Any, path: str) -> bool:
-    """Whether a value contains a secret that would be visible if the value were shown as one text."""
-    return isinstance(value, Mapping | list) and any(is_secret(leaf.path) for leaf in leaves(value, path))
+class _Reader:
+    """Walks through one value, or through two at once."""
 
+    def __init__(self, whole: bool, brief: bool) -> None:
+        self._whole = whole
+        self._brief = brief
+        self._work = Work()
 
-def _leaf_by_leaf(old: Iterable[Leaf], new: Iterable[Leaf]) -> Iterator[Leaf]:
-    """Every leaf of both; ``before`` is the earlier value if it differs."""
-    was, now = {leaf.path: leaf for leaf in old}, {leaf.path: leaf for leaf in new}
-    for path in dict.fromkeys((*was, *now)):
-        if path not in now:
-            yield Leaf(path=path, text=GONE, before=was[path].text)
-        elif path not in was:
-            yield msgspec.structs.replace(now[path], before=now[path].before or NEW)
-        elif was[path].text != now[path].text:
-            kind = _either(was[path].kind, now[path].kind)
-            yield Leaf(path=path, text=now[path].text, before=was[path].text, kind=kind)
+    def leaves(self, value: Any, shown: Any, path: str) -> Iterator[Leaf]:
+        if isinstance(value, Mapping) and value:
+            yield from self._members(value, shown, path)
+        elif isinstance(value, list) and value:
+            for index, item in enumerate(value):
+                yield from self.leaves(item, shown[index], item_path(path, index))
         else:
-            yield now[path]
+            text = show(shown)
+            diff = unified_diff(text, self._whole) if isinstance(value, str) else None
+            yield Leaf(path=path, text=text, kind=_kind(value), diff=diff, masked=not _same(value, shown))
+
+    def _members(self, value: Mapping[str, Any], shown: Mapping[str, Any], path: str) -> Iterator[Leaf]:
+        pairs = _pairs(value)
+        later = set(pairs.values())
+        for key, item in value.items():
+            if key in later:
+                continue
+            if (after := pairs.get(key)) is None:
+                at = member_path(path, str(key))
+                yield from self._in_full(path, str(key), at)
+                yield from self.leaves(item, shown[key], at)
+                continue
+            at = path
+            if len(value) > 2 or (key, after) not in _PAIRS:
+                at = member_path(path, after)
+                yield from self._in_full(path, after, at)
+            yield from self.changed((item, shown[key]), (value[after], shown[after]), at)
+
+    def changed(self, before: _Two, after: _Two, path: str) -> Iterator[Leaf]:
+        """The leaves of a value and its earlier form."""
+        old, new = before[0], after[0]
+        if _same(old, new):
+            yield from (replace(leaf, change="same") for leaf in self.leaves(new, after[1], path))
+        elif isinstance(old, Mapping) and isinstance(new, Mapping):
+            yield from self._changed_members(before, after, path)
+        elif isinstance(old, list) and isinstance(new, list):
+            yield from self._changed_items(before, after, path)
+        elif any(isinstance(one, Mapping | list) and one for one in (old, new)):
+            yield from self._removed(before, path)
+            yield from self._added(after, path)
+        else:
+            yield self._changed_leaf(before, after, path)
+
+    def _changed_members(self, before: _Two, after: _Two, path: str) -> Iterator[Leaf]:
+        (old, old_shown), (new, new_shown) = before, after
+        for key in dict.fromkeys((*old, *new)):
+            at = member_path(path, str(key))
+            yield from self._in_full(path, str(key), at)
+            if key not in old:
+                yield from self._added((new[key], new_shown[key]), at)
+            elif key not in new:
+                yield from self._removed((old[key], old_shown[key]), at)
+            else:
+                yield from self.changed((old[key], old_shown[key]), (new[key], new_shown[key]), at)
+
+    def _changed_items(self, before: _Two, after: _Two, path: str) -> Iterator[Leaf]:
+        (old, old_shown), (new, new_shown) = before, after
+        was, now = ([_SORTED.encode(item) for item in items] for items in (old, new))
+        same = same_lines(was, now, self._work)
+        for (i, j), (k, m) in pairwise([(-1, -1), *same, (len(old), len(new))]):
+            for left, right in _partners(old, new, range(i + 1, k), range(j + 1, m)):
+                if left is None and right is not None:
+                    yield from self._added((new[right], new_shown[right]), item_path(path, right))
+                elif left is not None and right is None:
+                    yield from self._removed((old[left], old_shown[left]), item_path(path, left))
+                elif left is not None and right is not None:
+                    earlier, later = (old[left], old_shown[left]), (new[right], new_shown[right])
+                    yield from self.changed(earlier, later, item_path(path, right))
+            if k < len(old):
+                yield from self.changed((old[k], old_shown[k]), (new[m], new_shown[m]), item_path(path, m))
+
+    def _changed_leaf(self, before: _Two, after: _Two, path: str) -> Leaf:
+        was, now = show(before[1]), show(after[1])
+        long = any("\n" in text or len(text) > _WORDY for text in (was, now))
+        diff = text_diff(was, now, self._work, self._whole) if long and was != now else None
+        kind = _either(_kind(before[0]), _kind(after[0]))
+        hidden = not (_same(before[0], before[1]) and _same(after[0], after[1]))
+        return Leaf(path=path, text=now, before=was, kind=kind, diff=diff, change="changed", masked=hidden)
+
+    def _added(self, value: _Two, path: str) -> Iterator[Leaf]:
+        for leaf in self.leaves(*value, path):
+            yield replace(leaf, before=NEW, change="added")
+
+    def _removed(self, value: _Two, path: str) -> Iterator[Leaf]:
+        for leaf in self.leaves(*value, path):
+            yield replace(leaf, before=leaf.text, text=GONE, change="removed", diff=None)
+
+    def _in_full(self, path: str, key: str, at: str) -> Iterator[Leaf]:
+        """A leaf that shows the full path if the others have a shortened one: nothing is cut silently."""
+        whole = full_member_path(path, key)
+        if whole != at and not self._brief:
+            yield Leaf(path=f"{at} (the name in full)", text=whole, kind="block")
 
 
-def difference(old: str, new: str) -> Iterator[DiffLine]:
-    """A difference line by line. By characters it would never finish on one long line."""
-    was, now = old.split("\n"), new.split("\n")
-    i = j = 0
-    for left, right in (*same_lines(was, now), (len(was), len(now))):
-        yield from (DiffLine("-", line) for line in was[i:left])
-        yield from (DiffLine("+", line) for line in now[j:right])
-        if left < len(was):
-            yield DiffLine(" ", was[left])
-        i, j = left + 1, right + 1
+def _pairs(value: Mapping[str, Any]) -> dict[str, str]:
+    """The fields of an object that hold earlier values, each with the field of the later one; no field is in two."""
+    for old, new in _PAIRS:
+        if old in value and new in value and (len(value) == 2 or old not in _ALONE):
+            return {old: new}
+    found: dict[str, str] = {}
+    used: set[str] = set()
+    for key in value:
+        other = next((name for name in _others(str(key)) if name in value and name not in used), None)
+        if other is not None and key not in used:
+            found[key] = other
+            used |= {key, other}
+    return found
+
+
+def _others(key: str) -> Iterator[str]:
+    """``new_limit`` for ``old_limit``, ``newLimit`` for ``oldLimit``, ``limit_after`` for ``limit_before``."""
+    for old, new in _SPLIT:
+        rest = key.removeprefix(old)
+        if rest != key and (rest[:1] == "_" or rest[:1].isupper()):
+            yield f"{new}{rest}"
+        if key.endswith(f"_{old}"):
+            yield f"{key.removesuffix(old)}{new}"
+
+
+def _partners(
+    old: Sequence[Any], new: Sequence[Any], left: range, right: range
+) -> Iterator[tuple[int | None, int | None]]:
+    """Which elements of two lists are the same thing, changed: by their key, else by their place."""
+    keys, others = ({at: _key_of(items[at]) for at in where} for items, where in ((old, left), (new, right)))
+    places: dict[str, int] = {}
+    for at, key in others.items():
+        places.setdefault(key, at)
+    loose = iter([at for at, key in others.items() if not key])
+    taken: set[int] = set()
+    for at, key in keys.items():
+        partner = places.get(key) if key else next(loose, None)
+        if partner is not None and partner in taken:
+            partner = None
+        if partner is not None:
+            taken.add(partner)
+        yield at, partner
+    yield from ((None, at) for at in right if at not in taken)
+
+
+def _key_of(element: Any) -> str:
+    """What an element of a list is recognized by, or ""."""
+    if not isinstance(element, Mapping):
+        return ""
+    named = (element[name] for name in _KEYS if isinstance(element.get(name), str | int))
+    return next((f"{type(key).__name__} {key}" for key in named), "")
+
+
+def _same(one: Any, two: Any) -> bool:
+    """Whether two values are the same JSON: true is not 1."""
+    return one is two or (one == two and _SORTED.encode(one) == _SORTED.encode(two))
 
 
 def show(value: Any) -> str:
@@ -158,6 +295,22 @@ def show(value: Any) -> str:
     return _PLAIN.encode(value).decode()
 
 
+def told(leaf: Leaf, plain: Callable[[str], str] = str) -> str:
+    """A leaf for a surface that has only text; ``plain`` makes hidden characters of other people's text visible."""
+    if leaf.fields:
+        return leaf.text
+    if leaf.diff is not None:
+        note = f"\n{COARSE}" if leaf.diff.coarse else ""
+        return "\n".join([counts(leaf.diff), *(plain(line) for line in as_text(leaf.diff))]) + note
+    if leaf.secretly:
+        return f"{plain(leaf.text)} {HIDDEN}"
+    if leaf.before is None:
+        return plain(leaf.text) + (f" {SAME}" if leaf.change == "same" else "")
+    before, after = (text if text in (NEW, GONE) else plain(text) for text in (leaf.before, leaf.text))
+    between = "\n→ " if "\n" in before + after else " → "
+    return f"{before}{between}{after}"
+
+
 def _kind(value: Any) -> str:
     if isinstance(value, bool):
         return "bool"
@@ -165,49 +318,42 @@ def _kind(value: Any) -> str:
         return "null"
     if isinstance(value, int | float):
         return "number"
-    return "block" if isinstance(value, str) and ("\n" in value or len(value) > 80) else "text"
+    return "block" if isinstance(value, str) and ("\n" in value or len(value) > _WORDY) else "text"
 
 
 def _either(was: str, now: str) -> str:
-    """The masking of a change: none only if neither side needs it."""
+    """The kind of a change: a text, if either side is one."""
     return was if now in _NEVER_MASKED else now
 
 
+def folded(found: Iterable[Leaf]) -> Iterator[Leaf]:
+    """The leaves without the values that did not change, where there are many in a row."""
+    for same, run in groupby(found, lambda leaf: leaf.change == "same"):
+        several = list(run)
+        if not same or len(several) <= MOST_SAME:
+            yield from several
+        else:
+            yield Leaf(path="", text=f"{len(several):,} unchanged values", kind="fold", fields=len(several))
+
+
+def _fitting(found: Iterable[Leaf]) -> tuple[list[Leaf], int]:
+    """As many as are shown at first: those that changed before all others, in their order; and how many more."""
+    every = list(found)
+    if len(every) <= MOST_LEAVES:
+        return every, 0
+    places = sorted(range(len(every)), key=lambda at: every[at].change in ("", "same"))[:MOST_LEAVES]
+    return [every[at] for at in sorted(places)], len(every) - MOST_LEAVES
+
+
 def _cut(leaf: Leaf) -> Leaf:
-    """The beginning of a long leaf, and the length of the rest."""
-    lines = leaf.lines[:MOST_LINES]
+    """The beginning of a long leaf, and the length of the rest; a difference is cut where it was made."""
+    if leaf.diff is not None:
+        return replace(leaf, text="", before=None if leaf.before is None else "", hidden=leaf.diff.hidden)
     text, before = clip(leaf.text), leaf.before and clip(leaf.before)
     missing = len(leaf.text) - len(text) + (len(leaf.before or "") - len(before or ""))
-    if leaf.lines:
-        missing = max(missing, sum(len(line.text) + 1 for line in leaf.lines[MOST_LINES:]))
-        if any(len(line.text) > LONGEST for line in lines):
-            lines = tuple(DiffLine(line.sign, line.text[:LONGEST]) for line in lines)
-            missing = max(missing, 1)
-    return msgspec.structs.replace(leaf, text=text, before=before, lines=lines, hidden=missing)
-
-
-def _covered(plain: Iterable[Leaf], covered: Iterable[Leaf]) -> list[Leaf]:
-    """The leaves of a masked value, each marked if it differs from the ``plain`` one of its path."""
-    known = {leaf.path: leaf for leaf in plain}
-    found: list[Leaf] = []
-    for leaf in covered:
-        was = known.get(leaf.path)
-        same = was is not None and (was.text, was.before) == (leaf.text, leaf.before)
-        kind = was.kind if was is not None and was.kind == "block" else leaf.kind
-        found.append(leaf if same else msgspec.structs.replace(leaf, kind=kind, masked=True))
-    return found
+    return replace(leaf, text=text, before=before, hidden=missing)
 
 
 def clip(text: str) -> str:
     """The beginning that is shown at first."""
     return "\n".join(text[:LONGEST].split("\n")[:MOST_LINES])
-
-
-def changed_leaves(old: Any, new: Any) -> tuple[Leaf, ...]:
-    """The differences between two JSON values, leaf by leaf."""
-    return tuple(_covered(_differing(old, new), _differing(masked(old), masked(new))))
-
-
-def _differing(old: Any, new: Any) -> list[Leaf]:
-    whole = ([msgspec.structs.replace(leaf, before=None) for leaf in leaves(value)] for value in (old, new))
-    return [leaf for leaf in _leaf_by_leaf(*whole) if leaf.before is not None]

@@ -33,7 +33,7 @@ from signoff.core.plan.wording import (
 from signoff.core.text import json_value
 from signoff.core.text.durations import format_duration
 from signoff.core.text.hidden_characters import CUT
-from signoff.core.text.json_diff import Leaf, leaves
+from signoff.core.text.json_diff import Leaf, folded, leaves, told
 from signoff.core.text.json_paths import changed_paths
 from signoff.core.text.masking import fingerprint, mask_text, masked
 from signoff.core.text.times import local_time_text
@@ -49,6 +49,7 @@ _THROUGH: Final = {
 }  # fmt: skip
 _MOST_LEAVES: Final = 30
 _LONGEST_LEAF: Final = 400
+_LONGEST_DIFF: Final = 1200
 _MOST_SHOWN: Final = 2400  # characters of all leaves together: what every channel can show whole
 _LONGEST_SAID: Final = 1000
 _MOST_RUN: Final = 3
@@ -84,7 +85,7 @@ class RenderedPayload(msgspec.Struct, frozen=True):
 
     @property
     def whole(self) -> bool:
-        cut = any(leaf.hidden for leaf in (*self.leaves, *self.given, *self.reports))
+        cut = any(leaf.hidden or leaf.fields for leaf in (*self.leaves, *self.given, *self.reports))
         return not (self.rest or cut or self.secret)
 
 
@@ -93,20 +94,24 @@ def render_payload(
 ) -> RenderedPayload:
     """The request first, then further input, then the reports, in the remaining space."""
     brought = [(one.step.id, one.given, _covered(one.given)) for one in coming if one.given]
-    given = [leaf for step, _, covered in brought for leaf in leaves(covered, step, brief=True)]
-    reported = [
-        leaf for step, result in results.items() for leaf in leaves(_covered(result), step, brief=True)
-    ]
+    given = [leaf for step, plain, covered in brought for leaf in _brief(plain, covered, step)]
+    reported = [leaf for step, result in results.items() for leaf in _brief(result, _covered(result), step)]
+    asked_for = json_value.decode(payload)
     kept: list[list[Leaf]] = []
     most, room, rest = _MOST_LEAVES, _MOST_SHOWN, 0
-    for found in (list(leaves(_covered(json_value.decode(payload)), brief=True)), given, reported):
+    for found in (list(_brief(asked_for, _covered(asked_for))), given, reported):
         fits = _fitting(found, most, room) if not rest else []
         most, rest = most - len(fits), rest + len(found) - len(fits)
-        room -= sum(len(leaf.path) + len(leaf.text) for leaf in fits)
+        room -= sum(len(leaf.path) + len(told(leaf)) for leaf in fits)
         kept.append(fits)
     asked, besides, said = kept
     hidden = any(plain != covered for _, plain, covered in brought)
     return RenderedPayload(tuple(asked), tuple(besides), tuple(said), rest, hidden)
+
+
+def _brief(value: Any, covered: Any, path: str = "") -> Iterator[Leaf]:
+    """The leaves of a value for a message: of a difference only what changed, and how much did not."""
+    return folded(leaves(value, covered, path, whole=False, brief=True))
 
 
 def _covered(value: Any) -> Any:
@@ -117,11 +122,18 @@ def _covered(value: Any) -> Any:
 def _fitting(found: list[Leaf], most: int, room: int) -> list[Leaf]:
     kept: list[Leaf] = []
     for leaf in found[: max(0, most)]:
-        part = leaf.text[: min(_LONGEST_LEAF, max(0, room - len(leaf.path)))]
-        if (leaf.text and not part) or len(leaf.path) > room:
+        text = told(leaf)
+        longest = _LONGEST_DIFF if leaf.diff is not None else _LONGEST_LEAF
+        fits = min(longest, max(0, room - len(leaf.path)))
+        part = text[:fits]
+        if (text and not part) or len(leaf.path) > room:
             break
-        hidden = len(leaf.text) - len(part) or int(CUT in leaf.path)
-        kept.append(replace(leaf, text=part, hidden=hidden))
+        if len(text) <= fits:  # whole, with its lines marked
+            hidden = leaf.diff.hidden if leaf.diff is not None else 0
+            kept.append(replace(leaf, hidden=hidden or int(CUT in leaf.path)))
+        else:
+            hidden = len(text) - len(part) + (leaf.diff.hidden if leaf.diff is not None else 0)
+            kept.append(replace(leaf, text=part, before=None, diff=None, change="", hidden=hidden))
         room -= len(leaf.path) + len(part)
     return kept
 

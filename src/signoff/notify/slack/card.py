@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from signoff.core.text.json_diff import Leaf
+from signoff.core.text.json_diff import Leaf, told
 from signoff.notify.personal_message import GIVEN, MessageAnswer, PersonalMessage
 from signoff.notify.plain_text import one_line, visible
 
@@ -89,8 +89,8 @@ def _facts(message: PersonalMessage) -> str:
 def _leaves(leaves: Sequence[Leaf]) -> str:
     lines = []
     for leaf in leaves:
-        text = visible(leaf.text).replace("\n", "\n      ") or "(empty)"
-        lines.append(f"{one_line(leaf.path) or 'value'}: {text}{' …' if leaf.hidden else ''}")
+        text = told(leaf, visible).replace("\n", "\n      ") or "(empty)"
+        lines.append(f"{one_line(leaf.label)}: {text}{' …' if leaf.hidden else ''}")
     return "\n".join(lines)
 
 

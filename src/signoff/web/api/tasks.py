@@ -19,7 +19,6 @@ from signoff.core.intent.deleted_payload import payload_deleted
 from signoff.core.intent.events import Decided
 from signoff.core.intent.model import Task
 from signoff.core.text import json_value
-from signoff.core.text.json_diff import GONE, NEW
 from signoff.engine.commit.jobs import Done
 from signoff.engine.read.revisions import RevisionChange, changes
 from signoff.engine.read.search import fits, search_terms
@@ -189,8 +188,8 @@ def _revision_out(one: RevisionChange, display: Display) -> RevisionOut:
         changed=tuple(
             ValueOut(
                 path=leaf.path,
-                before=ABSENT if leaf.before in (None, NEW) else leaf.before or "",
-                after=ABSENT if leaf.text == GONE else leaf.text,
+                before=ABSENT if leaf.change == "added" else leaf.before or "",
+                after=ABSENT if leaf.change == "removed" else leaf.text,
             )
             for leaf in one.leaves
         ),

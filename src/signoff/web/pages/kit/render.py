@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from signoff.core.text.hidden_characters import one_line, pieces
+from signoff.core.text.hunks import counts
+from signoff.core.text.json_diff import COARSE
 from signoff.core.text.times import relative_time
 from signoff.engine.read.evidence import can_be_undone, masked_text
 from signoff.notify.registry import label_of
@@ -69,8 +71,9 @@ def environment() -> "Environment":
         "short": short_digest,
         "through": channel_name,
         "cap": capitalised,
+        "counts": counts,
     }
-    made.globals |= {"static": static_url, "until": relative_time, "undone": can_be_undone}
+    made.globals |= {"COARSE": COARSE, "static": static_url, "until": relative_time, "undone": can_be_undone}
     return made
 
 

@@ -6,7 +6,7 @@ import msgspec
 
 from signoff.cli.output import Output
 from signoff.cli.tasks.answer import task_lines
-from signoff.cli.tasks.revise import _changes as terminal_changes
+from signoff.cli.tasks.changes import difference_lines
 from signoff.core.intent.notifications import NotificationKind
 from signoff.core.text.json_paths import changed_paths
 from signoff.engine.delivery.compose import render_payload
@@ -45,8 +45,8 @@ async def test_a_key_that_reads_as_a_path_is_quoted_on_every_surface(web: WebEnv
     task = (await web.get(f"/v1/tasks/{task_id}", "otto"))["task"]
     assert [value["path"] for value in task["changes"][0]["changed"]] == ['"amount.total"']
     assert task["payload"] == CHANGED
-    assert '"amount.total": 1000000 -> 2' in "\n".join(task_lines(task, Output()))
-    assert list(terminal_changes(AMBIGUOUS, CHANGED)) == ['"amount.total": 1000000 -> 2']
+    assert '"amount.total": 1000000 → 2' in "\n".join(task_lines(task, Output(), whole=False))
+    assert difference_lines(AMBIGUOUS, CHANGED) == ['    "amount.total": 1000000 → 2']
     assert list(changed_paths(AMBIGUOUS, CHANGED)) == ['"amount.total"']
 
 

@@ -102,7 +102,7 @@ def test_the_lock_holds_every_dependency_that_is_declared() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     wanted = [
         *declared["project"]["dependencies"],
-        *declared["project"]["optional-dependencies"]["server"],
+        *(text for extra in declared["project"]["optional-dependencies"].values() for text in extra),
         *declared["dependency-groups"]["dev"],
     ]
     locked = {

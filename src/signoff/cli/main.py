@@ -30,6 +30,7 @@ SECTIONS: Final = {
         "workflows": ("signoff.cli.workflows:workflows", "Apply and list workflows."),
         "apply": ("signoff.cli.apply:apply", "Apply people, teams, policies and workflows from a file."),
         "audit": ("signoff.cli.audit:audit", "Show and verify an intent's history."),
+        "mcp": ("signoff.cli.mcp:mcp", "Run an MCP server, through which agents request approvals."),
     },
     "Who decides": {
         "people": ("signoff.cli.people:people", "List and change people and their absences."),

@@ -1,14 +1,19 @@
-"""The server is an optional extra: a command that needs it says exactly what to install."""
+"""The server and the MCP server are optional extras: a command that needs one says exactly what to install."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from signoff.cli.failures import CommandFailed, ExitCode
 
 
-@contextmanager
-def server_part(command: str) -> Iterator[None]:
+def server_part(command: str) -> AbstractContextManager[None]:
     """Wraps an import of the server: a missing library ends the command with how to install it."""
+    return extra(command, "server")
+
+
+@contextmanager
+def extra(command: str, name: str) -> Iterator[None]:
+    """Wraps an import of what this extra installs: a missing library ends the command with how to install it."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -16,6 +21,6 @@ def server_part(command: str) -> Iterator[None]:
             raise
         raise CommandFailed(
             ExitCode.FAILURE,
-            f"{command} needs the server part, and {error.name} is not installed.",
-            hint='Install it with pip install "signoff[server]"',
+            f"{command} needs the {name} part, and {error.name} is not installed.",
+            hint=f'Install it with pip install "signoff[{name}]"',
         ) from error

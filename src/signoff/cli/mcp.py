@@ -1,0 +1,152 @@
+"""``signoff mcp``: an MCP server for agents, over stdio unless ``--http`` is given."""
+
+import logging
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from signoff.cli.arguments import seconds
+from signoff.cli.failures import CommandFailed, ExitCode
+from signoff.cli.server_extra import extra
+from signoff.cli.text_safety import visible
+from signoff.documents import read_text
+
+if TYPE_CHECKING:
+    from signoff.mcp.callers import OneKey
+
+_HTTP: Final = ("host", "port", "allowed_host")
+_STDERR: Final = "%(levelname)s %(name)s: %(message)s"
+
+
+def _mcp(**given: Any) -> None:
+    """Run an MCP server, through which agents request approvals.
+
+    It speaks over stdin and stdout, as MCP hosts start it, or with --http over streamable HTTP, where every request
+    brings its key as a bearer token. Agents cannot decide through it, whatever key it has.
+    """
+    for name in _HTTP:
+        if given[name] and not given["http"]:
+            raise click.UsageError(f"--{name.replace('_', '-')} needs --http.")
+    if given["http"] and given["key_file"]:
+        raise click.UsageError(
+            "--key-file and --http exclude each other: over HTTP, requests bring their keys."
+        )
+    with extra("signoff mcp", "mcp"):
+        import anyio
+
+        import signoff.mcp.transports  # noqa: F401 - whether its libraries are there
+    # stdout belongs to the protocol.
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format=_STDERR)
+    anyio.run(_serve, given)
+
+
+async def _serve(given: dict[str, Any]) -> None:
+    from signoff.mcp.callers import Callers, EachKey
+    from signoff.mcp.server import build
+    from signoff.mcp.transports import http_app, serve_http, serve_stdio
+
+    repeat_for = timedelta(seconds=given["repeat_for"])
+
+    def connect(key: str | None) -> "OneKey":
+        from signoff.mcp.callers import OneKey
+        from signoff.mcp.guard import GuardedClient
+
+        client = GuardedClient(given["url"], key)
+        return OneKey(client, people=given["allow_person_key"], repeat_for=repeat_for)
+
+    callers: Callers
+    if given["http"]:
+        callers = EachKey(connect)
+    else:
+        callers = connect(_key(given["key_file"]))
+        await _greet(callers, given["allow_person_key"])
+    try:
+        server = build(callers)
+        if given["http"]:
+            app = http_app(server, given["allowed_host"])
+            await serve_http(app, given["host"] or "127.0.0.1", given["port"] or 8110, _announce)
+        else:
+            await serve_stdio(server)
+    finally:
+        await callers.close()
+
+
+async def _greet(callers: "OneKey", people: bool) -> None:
+    """Refuse a person's key now rather than at the first call; a server that is away may come back."""
+    from signoff.client.errors import ConnectionFailed
+    from signoff.mcp.callers import AGENT_KEY, KeyOfPerson
+
+    try:
+        requests = await callers.of()
+    except KeyOfPerson as error:
+        hint = "Put it into SIGNOFF_API_KEY. (--allow-person-key starts anyway.)"
+        raise CommandFailed(ExitCode.FORBIDDEN, str(error), hint) from None
+    except ConnectionFailed as error:
+        _note(f"{error} Going on; calls fail until it answers.")
+        return
+    actor = requests.me.actor
+    _note(f"signoff mcp: requests go to {requests.client.settings.url} as {actor.address or actor.name}")
+    if people and actor.kind == "person":
+        _note(
+            f"warning: this is a person's key. A program that can read it can decide elsewhere. Better: {AGENT_KEY}"
+        )
+
+
+def _announce(url: str) -> None:
+    _note(f"signoff mcp: listening at {url}")
+
+
+def _note(text: str) -> None:
+    print(visible(text), file=sys.stderr, flush=True)
+
+
+def _key(key_file: str | None) -> str | None:
+    if key_file is None:
+        return None
+    key = read_text(Path(key_file)).strip()
+    if not key:  # never use another key than the one that was asked for
+        raise CommandFailed(ExitCode.USAGE, f"{key_file} contains no key.")
+    return key
+
+
+mcp = click.Command(
+    "mcp",
+    callback=_mcp,
+    help=_mcp.__doc__,
+    params=[
+        click.Option(
+            ["--url"],
+            metavar="URL",
+            help="The server; default: SIGNOFF_URL, else the nearest .signoff folder.",
+        ),
+        click.Option(
+            ["--key-file"], metavar="FILE", help="File that holds the API key; default: SIGNOFF_API_KEY."
+        ),
+        click.Option(["--http"], is_flag=True, help="Serve streamable HTTP at /mcp instead of stdio."),
+        click.Option(
+            ["--host"], metavar="TEXT", help="With --http: address to listen on. Default: 127.0.0.1."
+        ),
+        click.Option(["--port"], type=click.IntRange(1, 65535), help="With --http: default 8110."),
+        click.Option(
+            ["--allowed-host"],
+            multiple=True,
+            metavar="NAME",
+            help="With --http: a host name by which clients reach it, besides those of this machine. Repeatable.",
+        ),
+        click.Option(
+            ["--repeat-for"],
+            default="10m",
+            metavar="DURATION",
+            callback=seconds,
+            help="How long a decision that no call has had yet is returned to a repeated call. Default: 10m.",
+        ),
+        click.Option(
+            ["--allow-person-key"],
+            is_flag=True,
+            help="Start with a person's key too. It still cannot decide here.",
+        ),
+    ],
+)

@@ -1,0 +1,106 @@
+"""Whose requests a call is about: the one key of this process, or over HTTP the key that the call brings."""
+
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Final, Protocol
+
+from signoff.client.errors import SignoffError
+from signoff.mcp.answers import Problem, ToolFailed
+from signoff.mcp.guard import GuardedClient
+from signoff.mcp.requests import REPEAT_FOR, TICK, Requests
+
+_KEPT: Final = 64
+AGENT_KEY: Final = "signoff keys create --agent NAME"
+
+
+class KeyOfPerson(SignoffError):
+    """The key is a person's: a program that holds it could decide elsewhere, in that person's name."""
+
+
+class Callers(Protocol):
+    """Finds the requests of a call's key. request: of HTTP, if there is one."""
+
+    async def of(self, request: Any) -> Requests: ...
+
+    async def close(self) -> None: ...
+
+
+class OneKey:
+    """Every call is made with one key, that of this process. Its holder is asked for once, when it is first needed."""
+
+    def __init__(
+        self,
+        client: GuardedClient,
+        *,
+        people: bool = False,
+        repeat_for: timedelta = REPEAT_FOR,
+        tick: float = TICK,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._client = client
+        self._people = people
+        self._repeat_for = repeat_for
+        self._tick = tick
+        self._now = now
+        self._requests: Requests | None = None
+
+    async def of(self, request: Any = None) -> Requests:
+        """Raises KeyOfPerson for a person's key, unless that is allowed."""
+        if self._requests is None:
+            me = await self._client.me()
+            if me.actor.kind not in ("agent", "service") and not self._people:
+                raise KeyOfPerson(
+                    f"This key belongs to a {me.actor.kind or 'unknown holder'}, not to an agent or a service: a "
+                    "program that holds it could decide elsewhere in that person's name. "
+                    f"Create a key for the agent: {AGENT_KEY}"
+                )
+            made = Requests(self._client, me, self._repeat_for, tick=self._tick, now=self._now)
+            self._requests = self._requests or made
+        return self._requests
+
+    async def close(self) -> None:
+        await self._client.close()
+
+
+class EachKey:
+    """Every HTTP request brings its own key, as a bearer token; the last few keys are remembered by their digest."""
+
+    def __init__(self, connect: Callable[[str], OneKey]) -> None:
+        self._connect = connect
+        self._known: OrderedDict[str, OneKey] = OrderedDict()
+
+    async def of(self, request: Any) -> Requests:
+        key = bearer(request.headers.get("authorization", "")) if request is not None else ""
+        if not key:
+            raise ToolFailed(
+                Problem(
+                    code="key_required",
+                    message="The request has no key.",
+                    next=f"Send the header Authorization: Bearer KEY. {AGENT_KEY} creates one.",
+                )
+            )
+        known = digest_of(key)
+        if known not in self._known:
+            self._known[known] = self._connect(key)
+        self._known.move_to_end(known)
+        while len(self._known) > _KEPT:
+            await self._known.popitem(last=False)[1].close()
+        return await self._known[known].of(request)
+
+    async def close(self) -> None:
+        while self._known:
+            await self._known.popitem()[1].close()
+
+
+def bearer(header: str) -> str:
+    """The token of an Authorization header; "" if there is none."""
+    scheme, _, token = header.strip().partition(" ")
+    token = token.strip()
+    return token if scheme.lower() == "bearer" and token.isascii() and token.isprintable() else ""
+
+
+def digest_of(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()

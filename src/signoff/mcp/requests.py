@@ -1,0 +1,230 @@
+"""Requests of one key: submitted once, waited for within bounds, and described for a program that reads JSON.
+
+A repeated call continues the request that it made before instead of asking people again. It is found by what it says
+(``correlation_of``, kept as the request's correlation id), so that a restart of this process changes nothing.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from datetime import timedelta
+from typing import Any, Final
+
+from signoff.client.call_request import canonical_json
+from signoff.client.calls import ApiCall, SubmittedIntent, fresh_key, intent_in, one_segment, send_intent
+from signoff.client.errors import SignoffError, WaitTimeout
+from signoff.client.records import Json
+from signoff.client.types import Event, Intent, Me
+from signoff.mcp.guard import GuardedClient
+
+Heartbeat = Callable[[float], Awaitable[None]]
+DEFAULT_TYPE: Final = "intent.mcp.approval.v1"
+LONGEST_WAIT: Final = 300.0
+TICK: Final = 5.0
+REPEAT_FOR: Final = timedelta(minutes=10)
+_CANDIDATES: Final = 5
+_PAGES: Final = 50
+
+# What became of a request, in the words of the glossary's endings; waiting: no decision yet.
+STATES: Final = (
+    "waiting",
+    "approved",
+    "rejected",
+    "expired",
+    "withdrawn",
+    "superseded",
+    "undeliverable",
+    "canceled",
+    "timed_out",
+    "failed",
+    "completed",
+)
+_WITHOUT_ENDING: Final = {
+    "COMPLETED": "completed",
+    "FAILED": "failed",
+    "CANCELED": "canceled",
+    "TIMED_OUT": "timed_out",
+}
+
+
+class NotMine(SignoffError):
+    """This request was not made with this key."""
+
+
+def state_of(intent: Intent) -> str:
+    """What became of the request: ``waiting`` until its last human step is decided."""
+    if intent.final:
+        return intent.ending or _WITHOUT_ENDING[intent.status]
+    people = [step for step in intent.steps if step.kind == "human"]
+    open_ = any(step.state != "done" for step in people) or intent.human_task is not None
+    return "waiting" if open_ or not intent.ending else intent.ending
+
+
+def decided(intent: Intent) -> bool:
+    return state_of(intent) != "waiting"
+
+
+class Requests:
+    """The requests of one key. repeat_for: how long a decision is returned to a repeated call that has not had it."""
+
+    def __init__(
+        self,
+        client: GuardedClient,
+        me: Me,
+        repeat_for: timedelta = REPEAT_FOR,
+        *,
+        tick: float = TICK,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.client = client
+        self.me = me
+        self._repeat_for = repeat_for
+        self._tick = tick
+        self._now = now
+        self._returned: set[str] = set()
+
+    @property
+    def address(self) -> str:
+        """The address under which the server shows this key's requests."""
+        actor = self.me.actor
+        return f"person://{actor.id}" if actor.kind == "person" else actor.address
+
+    def page(self, intent: Intent) -> str:
+        """Where people see it."""
+        return f"{self.client.settings.url}/intents/{intent.intent_id}"
+
+    async def submit(
+        self, body: Mapping[str, Any], request_key: str | None = None
+    ) -> tuple[SubmittedIntent, bool]:
+        """The request that says this, and whether it existed before this call."""
+        if request_key is not None:
+            return await self._send(body, correlation_of("key", request_key)), False
+        content = correlation_of("request", body)
+        found = await self.latest(content)
+        if found is not None and self._continues(found):
+            return SubmittedIntent(found.intent_id), True
+        return await self.submit_after(body, content, found), False
+
+    async def submit_after(
+        self, body: Mapping[str, Any], correlation_id: str, before: Intent | None
+    ) -> SubmittedIntent:
+        """A new request under this correlation id, after ``before``. Calls that race make one request."""
+        key = f"{correlation_id}:{before.intent_id if before else ''}"
+        return await self._send({**body, "correlation_id": correlation_id}, key)
+
+    async def _send(self, body: Mapping[str, Any], key: str) -> SubmittedIntent:
+        return await self.client.call(send_intent(body, key))
+
+    async def latest(self, correlation_id: str) -> Intent | None:
+        """The newest request of this key under the correlation id. Others may use the same one: theirs do not count."""
+        found = await self.client.list_intents(correlation_id=correlation_id, limit=_CANDIDATES)
+        own = [intent for intent in found if intent.from_agent == self.address]
+        if own or len(found) < _CANDIDATES:
+            return own[0] if own else None
+        found = await self.client.list_intents(correlation_id=correlation_id, limit=_CANDIDATES * _PAGES)
+        return next((intent for intent in found if intent.from_agent == self.address), None)
+
+    async def get(self, request_id: str) -> Intent:
+        return await self.client.get_intent(request_id)
+
+    async def wait(self, intent: Intent, seconds: float, heartbeat: Heartbeat | None = None) -> Intent:
+        """The request once it is decided, or as it is after this time. Canceling the wait leaves the request alone."""
+        if seconds > 0 and not decided(intent):
+            waiting = asyncio.ensure_future(self._decided(intent.intent_id, seconds))
+            try:
+                passed = 0.0
+                while not (await asyncio.wait({waiting}, timeout=self._tick))[0]:
+                    passed += self._tick
+                    if heartbeat is not None:
+                        await heartbeat(passed)
+                intent = waiting.result()
+            finally:
+                waiting.cancel()
+                await asyncio.gather(waiting, return_exceptions=True)
+        return intent
+
+    def returned(self, intent: Intent) -> None:
+        """Remember that a call got this decision: the next one with the same content is a new request."""
+        if decided(intent):
+            self._returned.add(intent.intent_id)
+
+    async def withdraw(self, request_id: str, reason: str) -> Intent:
+        """Cancel a request of this key, and of no other, whatever the key may do."""
+        await self.own(request_id)
+        intent = await self.client.cancel(request_id, reason or "withdrawn by the agent")
+        self.returned(intent)
+        return intent
+
+    async def list(self, status: str | None, limit: int) -> Sequence[Intent]:
+        """The newest requests of this key."""
+        found = await self.client.list_intents(status=status, limit=limit * 4)
+        return [intent for intent in found if intent.from_agent == self.address][:limit]
+
+    async def report(self, request_id: str, result: Json | None, error: Json | None) -> Intent:
+        """End the step of this request that waits for this agent, with its result or its error."""
+        if self.me.actor.kind != "agent":
+            raise NotMine("Only an agent has steps to report on; this key belongs to a " + self.me.actor.kind)
+        step = await self._step(request_id)
+        body: Json = {"status": "COMPLETED", "result": result or {}}
+        if error is not None:
+            body = {"status": "FAILED", "error": error}
+        path = f"/v1/intents/{one_segment(step)}/resolve"
+        await self.client.call(ApiCall("POST", path, intent_in, body=body, key=fresh_key()))
+        return await self.get(request_id)
+
+    async def _step(self, request_id: str) -> str:
+        """The id of the open step of a request that waits for this agent."""
+        path = f"/v1/agents/{self.me.actor.address.removeprefix('agent://')}/intents"
+        since = 0
+        for _ in range(_PAGES):
+            call = ApiCall[Json]("GET", path, lambda answer: answer, query={"since": since})
+            page = await self.client.call(call)
+            offered = page.get("intents") or []
+            for one in offered:
+                if request_id in (one.get("parent_intent_id"), one.get("intent_id")):
+                    return str(one["intent_id"])
+            since = page.get("next_cursor") or since
+            if not offered:
+                break
+        raise NotMine("No step of this request waits for this agent.")
+
+    async def own(self, request_id: str) -> Intent:
+        intent = await self.get(request_id)
+        if intent.from_agent != self.address:
+            raise NotMine("This request was made with another key.")
+        return intent
+
+    def _continues(self, found: Intent) -> bool:
+        """Whether a repeated call gets this request instead of a new one."""
+        if not decided(found):
+            return True
+        if found.intent_id in self._returned:
+            return False
+        return decided_within(found, self._repeat_for, self._now())
+
+    async def _decided(self, intent_id: str, seconds: float) -> Intent:
+        events: AsyncGenerator[Event] = self.client.observe(intent_id, timeout=seconds)
+        try:
+            async with aclosing(events):
+                async for event in events:
+                    # A decision, and what follows one: other events need no look at the request.
+                    if event.final or event.details.get("ending"):
+                        intent = await self.get(intent_id)
+                        if decided(intent):
+                            return intent
+        except WaitTimeout:
+            pass
+        return await self.get(intent_id)
+
+
+def correlation_of(*parts: object) -> str:
+    """The correlation id of a call, from what it says."""
+    return f"mcp-{hashlib.sha256(canonical_json(parts).encode()).hexdigest()}"
+
+
+def decided_within(intent: Intent, period: timedelta, now: float) -> bool:
+    """Whether the request was decided no longer ago than this. now: seconds since 1970."""
+    at = intent.decided_at or intent.updated_at
+    return at is not None and now - at.timestamp() <= period.total_seconds()

@@ -3,16 +3,21 @@
 from functools import cached_property
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.directory.model import Account, Person, Team, Workspace
+from signoff.core.errors import Invalid
+from signoff.core.formats.workflow import compile_workflow
 from signoff.core.intent.quorum import passable
+from signoff.core.plan.plan import Plan
 from signoff.core.plan.task_types import Stage
 from signoff.engine.admin.manifest_diff import ManifestDiff
 from signoff.engine.directory import snapshot
-from signoff.engine.directory.eligible_people import possible_approvers
+from signoff.engine.directory.eligible_people import eligible, people_named, possible_approvers
 from signoff.engine.directory.snapshot import Snapshot
+from signoff.engine.planning.planner import MOST_RECORDED, freeze
 from tests.builders import START, WORKSPACE
 from tests.core.asking import vote
 from tests.work import calls
@@ -122,3 +127,63 @@ def test_of_each_entry_as_many_are_looked_at_as_may_be_taken_by_others() -> None
     assert passable(stage, [*crowded, vote("last", "c")])
     assert passable(stage, [*crowded, vote("added", "role:owner")])  # by escalation: for any entry
     assert not passable(stage, [vote("one", "a"), vote("two", "b"), vote("three", "c", outcome="other")])
+
+
+def asking(steps: int, *approvers: str) -> Plan:
+    """A workflow whose steps each ask these."""
+    human = {"title": "Sure?", "approvers": [*approvers]}
+    source = {
+        "workflow": "w",
+        "intent_type": "intent.many.steps.v1",
+        "steps": [{"id": f"s{n}", "human": human} for n in range(steps)],
+    }
+    return compile_workflow(source).plan
+
+
+def test_steps_that_ask_the_same_people_look_them_up_once() -> None:
+    def cost(steps: int) -> int:
+        directory, plan = crowd(1000), asking(steps, "role:approver")
+        assert directory.membership.members("role:approver")
+        return calls(lambda: freeze(plan, directory))
+
+    assert cost(40) - cost(20) < 20 * 1000
+
+
+def test_a_plan_that_would_record_more_people_than_it_may_is_refused_by_its_step() -> None:
+    directory = crowd(2000)
+    fits = MOST_RECORDED // 2000
+    plan, _ = freeze(asking(fits, "role:approver"), directory)
+    assert len(plan.steps) == fits
+    with pytest.raises(Invalid) as refused:
+        freeze(asking(fits + 1, "role:approver"), directory)
+    assert refused.value.code == "too_many_approvers"
+    assert refused.value.field == f"steps.s{fits}.human.approvers"
+
+
+def test_who_could_decide_follows_the_names_of_the_stage_and_the_roster() -> None:
+    directory = crowd(30)
+    stage = Stage(("team:t1", "per_1", "p2@acme.example"))
+    assert eligible(stage, directory, barred={"per_1"}) == {
+        "per_2": {"p2@acme.example", "team:t1"}, "per_3": {"team:t1"},
+    }  # fmt: skip
+    assert set(eligible(stage, directory, roster={"team:t1": ("per_3", "per_9")})) == {
+        "per_1",
+        "per_2",
+        "per_3",
+    }
+    assert people_named(directory, ("per_3", "team:t1")) == ["per_1", "per_2", "per_3"]
+    assert people_named(directory, ("team:none",)) == []
+    assert len(people_named(directory, ())) == 30
+
+
+def test_a_stage_is_judged_again_when_its_team_has_changed() -> None:
+    plan, before = asking(1, "team:t1"), crowd(30)
+    freeze(plan, before)
+    with pytest.raises(Invalid) as refused:
+        freeze(plan, before.but(teams={"t1": Team("t1", ())}))
+    assert refused.value.code == "nobody_eligible"
+    gone = {one: replace(known, active=False) for one, known in before.people.items()}
+    with pytest.raises(Invalid) as refused:
+        freeze(plan, before.but(people=gone))
+    assert refused.value.code == "nobody_eligible"
+    assert freeze(plan, before.but(workflows={}))

@@ -62,3 +62,20 @@ async def test_what_else_was_changed_is_none_and_the_second_time_it_is_applied_a
     assert (applied.status, applied["changed"], applied["seen"]) == (200, True, digest)
     again = await apply(web, TEAM, digest)  # a client that has lost the answer
     assert (again.status, again["changed"]) == (200, False)
+
+
+@pytest.mark.parametrize("who", ["ci", "agent", "rita", "ann", "aud"])
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"workflows": [{"nonsense": 1}]},
+        {"people": {"x": 1, "y": 2}},
+        {"teams": {"x": 1}, "people": {"x": 1}},
+        {},
+    ],
+)
+async def test_who_may_not_apply_a_document_is_refused_before_it_is_compiled(
+    web: WebEnv, who: str, document: dict[str, Any]
+) -> None:
+    answer = await web.post("/v1/apply", document, who)
+    assert (answer.status, answer.code) == (403, "admin_required")

@@ -3,7 +3,7 @@ nothing, each change with its author and the former value. A dry run returns the
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -238,6 +238,13 @@ def _last(entries: list[msgspec.Struct]) -> list[msgspec.Struct]:
     """Only the last entry for each person: a spec may have been added in two steps."""
     people = {entry.id: entry for entry in entries if isinstance(entry, Person)}
     return [*people.values(), *(entry for entry in entries if not isinstance(entry, Person))]
+
+
+def authorize_document(actor: Actor, source: Mapping[str, Any]) -> None:
+    """Refuse a document that only an owner or admin may apply, before it is compiled: that takes long."""
+    people = source.get("people")
+    if not isinstance(people, Mapping) or len(people) != 1 or len(source) != 1:
+        authorize(actor, Action.CHANGE_DIRECTORY)
 
 
 def _authorize(actor: Actor, manifest: Manifest) -> None:

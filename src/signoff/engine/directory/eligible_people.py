@@ -23,14 +23,20 @@ from signoff.engine.directory.snapshot import Snapshot
 
 Roster = Mapping[str, Collection[str]]
 NO_ROSTER: Final[Roster] = {}
+_STAGES_KEPT: Final = 1024
 
 
 def people_named(directory: Snapshot, names: Collection[str]) -> list[str]:
     """Ids of the active people whom these names mean, in the order of the directory; without names: the default
     approvers.
     """
-    wanted = frozenset(names or DECIDING_ROLES)
-    return [person_id for person_id, known in directory.active_people.items() if known & wanted]
+    meant = set().union(*map(directory.membership.members, names or DECIDING_ROLES))
+    return [person for person in directory.active_people if person in meant] if meant else []
+
+
+def names_somebody(directory: Snapshot, name: str) -> bool:
+    """Whether a name means at least one active person."""
+    return bool(directory.membership.members(name))
 
 
 def normalised(names: Collection[str]) -> tuple[str, ...]:
@@ -44,20 +50,26 @@ def eligible(
     """Who could decide a stage, without ``barred`` (person ids), and by which of its names. ``roster``: the members of
     each team and role when it was asked; later members could not.
     """
-    wanted = frozenset(stage.approvers or DECIDING_ROLES)
-    found = {
-        person: frozenset(n for n in known & wanted if n not in roster or person in roster[n])
-        for person, known in directory.active_people.items()
-        if person not in barred
-    }
-    return {person: names for person, names in found.items() if names}
+    found: dict[str, set[str]] = {}
+    for name in dict.fromkeys(stage.approvers or DECIDING_ROLES):
+        members = directory.membership.members(name)
+        if name in roster:
+            then = frozenset(roster[name])
+            members = tuple(person for person in members if person in then)
+        for person in members:
+            if person not in barred:
+                found.setdefault(person, set()).add(name)
+    return {person: frozenset(names) for person, names in found.items()}
 
 
 def possible_approvers(
     stage: Stage, directory: Snapshot, barred: Collection[str] = (), roster: Roster = NO_ROSTER
 ) -> bool:
     """Whether enough distinct people could pass this stage."""
-    able = eligible(stage, directory, barred, roster)
+    return _passable(stage, eligible(stage, directory, barred, roster))
+
+
+def _passable(stage: Stage, able: Mapping[str, frozenset[str]]) -> bool:
     votes = tuple(Vote(who, "approved", Meaning.APPROVES, for_names=names) for who, names in able.items())
     return passable(stage, votes)
 
@@ -88,23 +100,39 @@ def refuse_impossible(
 
     ``what``: where the stage is, as text: step, policy, number.
     """
-    able = eligible(stage, directory, barred, roster)
+    count, possible = _able(stage, directory, barred, roster)
     whom = ", ".join(stage.approvers) or "people with an approving role"
     apart = " apart from the requester's side" if barred else ""
-    there = f"there {'are' if len(able) > 1 else 'is'} {len(able) or 'nobody'}{apart} ({whom})"
-    if not possible_approvers(stage, directory, barred, roster):
-        count = stage.votes_needed
-        takes = f"{count} different people are needed" if count > 1 else "a person is needed"
+    there = f"there {'are' if count > 1 else 'is'} {count or 'nobody'}{apart} ({whom})"
+    if not possible:
+        needed = stage.votes_needed
+        takes = f"{needed} different people are needed" if needed > 1 else "a person is needed"
         takes += ", one of each" if stage.every else ""
         raise Invalid(
             "nobody_eligible", f"{what}: {takes}, and {there}.", field=field,
             hint="Add the people first: signoff people add EMAIL; or name others.",
         )  # fmt: skip
-    if stage.reject_after > len(able):
+    if stage.reject_after > count:
         raise Invalid(
             "never_rejected", f"{what}: {stage.reject_after} rejections would end it, and {there}.", field=field,
             hint="Make reject_after smaller, or name more people.",
         )  # fmt: skip
+
+
+def _able(stage: Stage, directory: Snapshot, barred: Collection[str], roster: Roster) -> tuple[int, bool]:
+    """How many people could decide a stage, and whether they could pass it. Without a roster it is found once for a
+    snapshot's people and teams: the steps of many workflows ask the same ones.
+    """
+    if roster:
+        able = eligible(stage, directory, barred, roster)
+        return len(able), _passable(stage, able)
+    known, key = directory.staffing, (stage.approvers, stage.every, stage.votes_needed, frozenset(barred))
+    if key not in known:
+        if len(known) >= _STAGES_KEPT:
+            known.clear()
+        able = eligible(stage, directory, barred)
+        known[key] = len(able), _passable(stage, able)
+    return known[key]
 
 
 def stage_name(step: Step, spec: TaskSpec, number: int) -> str:

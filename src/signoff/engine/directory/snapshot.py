@@ -36,6 +36,7 @@ _DERIVED: Final = {
     "accounts": {"by_address"},
     "active_people": {"people", "teams"},
     "membership": {"people", "teams", "workspace"},
+    "staffing": {"people", "teams"},
     "_by_last_part": {"by_address"},
     "_givers": {"people"},
     "_teams_of": {"teams"},
@@ -153,6 +154,11 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def made(self) -> dict[Any, Any]:
         """A cache of values derived from this snapshot, for its lifetime."""
+        return {}
+
+    @cached_property
+    def staffing(self) -> dict[Any, tuple[int, bool]]:
+        """A cache: for a stage, how many of these people could decide it, and whether they could pass it."""
         return {}
 
     @cached_property

@@ -1,9 +1,12 @@
 """Manifests, the proposals that wait for a second admin, and the log of changes."""
 
+import asyncio
+
 from signoff import wire
 from signoff.core.directory.authorization import Action, authorize
 from signoff.core.errors import Invalid
 from signoff.core.formats.manifest import compile_manifest
+from signoff.engine.admin.apply_manifest import authorize_document
 from signoff.engine.admin.proposals import Proposal
 from signoff.engine.admin.self_approval import self_approval_warnings
 from signoff.engine.directory.change_log import subject_of
@@ -21,7 +24,11 @@ async def apply(call: Call) -> wire.changes.ManifestAnswer:
     said = bodies.ours(wire.changes.ManifestRequest, call.body)
     source = {name: value for name, value in bodies.given(said).items() if value}
     dry_run = call.flag("dry_run")
-    before, manifest = await directory_of(call), compile_manifest(source, personal_channels())
+    authorize_document(call.actor, source)
+    before = await directory_of(call)
+    manifest = await call.state.aside.run(
+        call.actor, lambda: compile_manifest(source, personal_channels()), len(call.body)
+    )
     seen = call.query.get("seen", "")
     draft, proposal = await call.state.proposals.apply(call.actor, manifest, source, dry_run, seen)
     after = (
@@ -34,6 +41,7 @@ async def apply(call: Call) -> wire.changes.ManifestAnswer:
     for spec in manifest.workflows:
         absent = await call.state.workers.absent(spec.template.plan, after, call.state.clock.now())
         warnings = (*warnings, *absent, *remarks(spec.template.plan, after))
+        await asyncio.sleep(0)  # who else asks is answered between any two entries
     out = wire.changes.ManifestAnswer(
         dry_run=dry_run,
         changed=bool(draft.changed),

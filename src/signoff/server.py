@@ -37,7 +37,7 @@ class Server(Components):
             clock=clock.of,
             hear=clock.hear,
             listen=config.listen and leads,
-            shared=siblings is not None,
+            turns=siblings.turns if siblings is not None else None,
         )
         super().__init__(config, store, clock, line=line, siblings=siblings)
         self._leads = leads

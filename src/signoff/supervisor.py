@@ -15,10 +15,13 @@ import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from signoff.core.errors import Refused
 from signoff.engine.siblings import LEADER, LENGTH, Ended, Missed, Ready, Siblings, decode, framed
+
+if TYPE_CHECKING:
+    from signoff.store.sqlite.turns import Turns
 
 log = logging.getLogger("signoff.workers")
 
@@ -106,14 +109,16 @@ class _Worker:
 
 
 class Supervisor:
-    """``work``: runs one worker until it is stopped; returns its exit code."""
+    """``work``: runs one worker until it is stopped; returns its exit code; ``turns``: of the workers on SQLite."""
 
     def __init__(
         self,
         listeners: list[socket.socket],
         work: Callable[[Place], int],
         announce: Callable[[Announced], None],
+        turns: "Turns | None" = None,
     ) -> None:
+        self._turns = turns
         self._workers = [_Worker(number, listener) for number, listener in enumerate(listeners)]
         self._work = work
         self._announce: Callable[[Announced], None] | None = announce
@@ -203,7 +208,7 @@ class Supervisor:
                 other.link.close()
             if other is not worker:
                 other.listener.close()
-        siblings = Siblings(worker.number, len(self._workers), link)
+        siblings = Siblings(worker.number, len(self._workers), link, self._turns)
         code = self._work(Place(siblings, worker.listener, self._first.base_url if self._first else ""))
         os._exit(code)  # what the supervisor holds is not this process's to release
 
@@ -253,6 +258,8 @@ class Supervisor:
                     if other is not worker and frame[LENGTH.size + 1] != _READY_TAG:
                         other.send(frame)
         self._unlink(worker)
+        if self._turns is not None:
+            self._turns.give()  # it may have had the turn
         worker.pid, worker.ready = 0, False
         if self._first is None or self._announce is not None:  # the start has failed, and it has said why
             self._code = self._code or (code if code > 0 else 1)
@@ -294,14 +301,23 @@ def supervise(
         )  # fmt: skip
     _, _, path = database.partition("sqlite:///")
     held = _Lock(Path(path)) if path else None
+    turns = _turns() if path else None
     listeners = [bind() for _ in range(count)]
     try:
-        return Supervisor(listeners, work, announce).run()
+        return Supervisor(listeners, work, announce, turns).run()
     finally:
         for listener in listeners:
             listener.close()
+        if turns is not None:
+            turns.close()
         if held is not None:
             held.close()
+
+
+def _turns() -> "Turns":
+    from signoff.store.sqlite.turns import Turns  # PostgreSQL needs none
+
+    return Turns()
 
 
 class _Lock:

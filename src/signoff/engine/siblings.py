@@ -27,6 +27,7 @@ from signoff.engine.identity.admission import Admission
 from signoff.engine.identity.rate_limit import Limit
 from signoff.engine.metrics import Metrics, Snapshot
 from signoff.store.rows import Plans, encode_plan, intent_of, state_of
+from signoff.store.sqlite.turns import Turns
 
 log = logging.getLogger("signoff.siblings")
 
@@ -126,9 +127,10 @@ def framed(message: Message) -> bytes:
 
 
 class Siblings:
-    """One worker's side. ``number``: which worker this is, of ``count``."""
+    """One worker's side. ``number``: which worker this is, of ``count``; ``turns``: who writes next, on SQLite."""
 
-    def __init__(self, number: int, count: int, link: socket.socket) -> None:
+    def __init__(self, number: int, count: int, link: socket.socket, turns: Turns | None = None) -> None:
+        self.turns = turns
         self.number = number
         self.count = count
         self._socket = link

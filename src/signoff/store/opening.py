@@ -3,9 +3,13 @@
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from signoff.core.errors import Refused
 from signoff.store.store import Clock, Store, same
+
+if TYPE_CHECKING:
+    from signoff.store.sqlite.turns import Turns
 
 
 def open_store(
@@ -15,20 +19,20 @@ def open_store(
     clock: Clock = same,
     hear: Clock | None = None,
     listen: bool = True,
-    shared: bool = False,
+    turns: "Turns | None" = None,
 ) -> Store:
     """The store at ``sqlite:///path`` or ``postgresql://…``; still closed.
 
     wall: the system clock, which is SQLite's database time (PostgreSQL has its own);
     hear: in place of ``clock`` if the database has its own clock;
     listen: False if a connection pooler cannot pass notifications on;
-    shared: the caller holds the lock of a SQLite file, for several processes.
+    turns: of the worker processes that share a SQLite file, whose lock their supervisor holds.
     """
     scheme, _, rest = url.partition("://")
     if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
         from signoff.store.sqlite.store import SqliteStore
 
-        return SqliteStore(Path(rest[1:]), wall=wall, clock=clock, shared=shared)
+        return SqliteStore(Path(rest[1:]), wall=wall, clock=clock, turns=turns)
     if scheme in ("postgresql", "postgres"):
         from signoff.store.postgres.store import PostgresStore
 

@@ -6,6 +6,7 @@ call, a full disk Busy("storage_full"); a driver's own exception is never raised
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,10 @@ class Store(ABC):
     @abstractmethod
     async def close(self) -> None:
         """Release everything; what was acknowledged is on disk."""
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Entered once this process may write, where several that take turns use one file; elsewhere at once."""
+        return nullcontext()
 
     @abstractmethod
     async def transact(self, want: Locks, work: Work) -> None:

@@ -91,7 +91,7 @@ class Committer:
                 news.clear()
                 await news.wait()
                 continue
-            settling = asyncio.create_task(self._settle(_take(queue)))
+            settling = asyncio.create_task(self._next(queue))
             try:
                 await asyncio.shield(settling)
             finally:
@@ -103,12 +103,16 @@ class Committer:
         while any(self._queues) or len(self._held):
             for queue in self._queues:
                 while queue:
-                    await self._settle(_take(queue))
+                    await self._next(queue)
             await self._held.drain()
 
     @property
     def workers(self) -> int:
         return len(self._queues)
+
+    async def _next(self, queue: deque[QueuedJob]) -> None:
+        async with self._store.turn():  # what is queued while others write is in the batch
+            await self._settle(_take(queue))
 
     async def _settle(self, jobs: list[QueuedJob]) -> None:
         time = asyncio.get_running_loop().time

@@ -8,6 +8,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +26,7 @@ from signoff.store.migrate import APPLIED, RECORD, VERSION_TABLE, pending, refus
 from signoff.store.rows import Row, intent_of, micros
 from signoff.store.sql import QUICK
 from signoff.store.sqlite.threads import ConnectionThread, translated
+from signoff.store.sqlite.turns import Turns
 from signoff.store.sqlite.writer import PATIENCE, Writer, transaction, whole
 from signoff.store.store import Clock, Store, Work
 from signoff.store.work import IdempotencyKey, Loaded, Locks, StoredReply, Writes
@@ -64,19 +66,19 @@ except ImportError:  # Windows, where there are no workers
 
 
 class SqliteStore(Store):
-    """wall: the system clock; read inside the transaction, once the write lock is held; shared: several processes of
+    """wall: the system clock; read inside the transaction, once the write lock is held; turns: several processes of
     one server write, and their supervisor holds the file's lock.
     """
 
     def __init__(
-        self, path: Path, *, wall: Callable[[], datetime], clock: Clock, shared: bool = False
+        self, path: Path, *, wall: Callable[[], datetime], clock: Clock, turns: Turns | None = None
     ) -> None:
-        self._shared = shared
+        self._shared = turns is not None
         super().__init__(clock)
         self.path = Path(os.path.realpath(path))  # under another name it is the same file, with the same lock
         self._files: dict[str, tuple[int, int]] = {}
         self._wall = wall
-        self._writer = Writer(self._connect_writer)
+        self._writer = Writer(self._connect_writer, turns)
         self._readers = ConnectionThread("signoff-reader", self._connect_reader, threads=READERS)
         self._near: apsw.Connection | None = None  # read by the event loop itself
         self._held: apsw.Connection | None = None
@@ -117,6 +119,9 @@ class SqliteStore(Store):
         if self._held is not None:
             self._held.close()
             self._held = None
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        return self._writer.turn() if self._shared else nullcontext()
 
     async def transact(self, want: Locks, work: Work) -> None:
         learnt, now = await self._writer.commit(lambda db: self._change(db, want, work))

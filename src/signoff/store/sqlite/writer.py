@@ -6,14 +6,15 @@ by another process's lock) run in a thread, while the loop goes on.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Final, TypeVar
 
 import apsw
 
 from signoff.core.errors import Busy
 from signoff.store.sqlite.threads import ConnectionThread, Open, disk_full, translated
+from signoff.store.sqlite.turns import Turns
 
 T = TypeVar("T")
 IDLE: Final = 1.0  # seconds without writes after which the log is checkpointed
@@ -21,12 +22,15 @@ PATIENCE: Final = 5000  # milliseconds to wait for another program's lock, off t
 
 
 class Writer:
-    """connect: opens the connection; called in another thread."""
+    """connect: opens the connection; called in another thread; turns: if other worker processes write too."""
 
-    def __init__(self, connect: Open) -> None:
+    def __init__(self, connect: Open, turns: Turns | None = None) -> None:
+        self._turns = turns
         self._lane = ConnectionThread("signoff-writer", connect)
         self._turn = asyncio.Lock()
         self._db: apsw.Connection | None = None
+        self._owner: asyncio.Task[object] | None = None
+        self._owed = False  # whether this process has the workers' token
         self._used_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._resting: asyncio.Task[None] | None = None
@@ -50,23 +54,61 @@ class Writer:
 
     async def run(self, job: Callable[[apsw.Connection], T]) -> T:
         """The result of a job off the event loop, which handles transactions itself."""
-        async with self._turn:
-            return await self._done(self._lane.put(job))
+        async with self.turn():
+            return await self._done(self._lane.put(self._last(job)))
 
     async def commit(self, change: Callable[[apsw.Connection], T]) -> T:
         """The result of ``change``, after the commit; if it raises, nothing is written."""
-        async with self._turn:
+        async with self.turn():
             db = self._db
             if db is None:
                 raise Busy("database_unavailable", "The database is closed.")
             if not _begun(db):
-                return await self._done(self._lane.put(lambda db: whole(db, change)))
+                return await self._done(self._lane.put(self._last(lambda db: whole(db, change))))
             try:
                 result = translated(change, db)
-                await self._done(self._lane.put(_commit))
+                await self._done(self._lane.put(self._last(_commit)))
             finally:
                 _roll_back(db)
             return result
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """No other task of this process, and no other worker, writes meanwhile. A task may take it again."""
+        task = asyncio.current_task()
+        if self._owner is task:
+            await self._take()
+            yield
+            return
+        async with self._turn:
+            self._owner = task
+            try:
+                await self._take()
+                yield
+            finally:
+                self._owner = None
+                self._pass_on()
+
+    async def _take(self) -> None:
+        if self._turns is not None and not self._owed:
+            await self._turns.take()
+            self._owed = True
+
+    def _last(self, job: Callable[[apsw.Connection], T]) -> Callable[[apsw.Connection], T]:
+        """The job, after which the next worker may write: it need not wait until the event loop has seen the result."""
+
+        def then_pass_on(db: apsw.Connection) -> T:
+            try:
+                return job(db)
+            finally:
+                self._pass_on()
+
+        return job if self._turns is None else then_pass_on
+
+    def _pass_on(self) -> None:
+        if self._turns is not None and self._owed:
+            self._owed = False
+            self._turns.give()
 
     async def _done(self, work: "asyncio.Future[T]") -> T:
         """The result of work in the thread; the turn is kept meanwhile, cancelled or not."""

@@ -1,0 +1,58 @@
+"""Which worker process of a server writes to its SQLite file next.
+
+SQLite's own lock decides, but a connection that finds it taken sleeps and tries again, up to 100 ms later, and blocks a
+thread. So the workers pass a token: one byte in a pipe that they inherited from their supervisor. A token may get lost
+with its worker, or exist twice for a while: then workers meet at SQLite's lock, as programs without tokens do.
+"""
+
+import asyncio
+import os
+from contextlib import suppress
+from typing import Final
+
+PATIENCE: Final = 1.0  # seconds after which the token is taken for lost
+
+
+class Turns:
+    """Made by the supervisor, with one token; used by every worker that was forked from it."""
+
+    def __init__(self) -> None:
+        self._out, self._in = os.pipe()
+        os.set_blocking(self._out, False)
+        os.set_blocking(self._in, False)
+        self.give()
+
+    async def take(self, patience: float = PATIENCE) -> None:
+        """Wait for the token, or until it must be lost; the caller has to give it back in either case."""
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + patience
+        while not self._taken() and loop.time() < give_up:
+            free = loop.create_future()
+            loop.add_reader(self._out, _settle, free)
+            timer = loop.call_at(give_up, _settle, free)
+            try:
+                await free
+            finally:
+                timer.cancel()
+                loop.remove_reader(self._out)
+
+    def give(self) -> None:
+        """Pass the token on; from any thread."""
+        with suppress(BlockingIOError):  # thousands are there already
+            os.write(self._in, b".")
+
+    def close(self) -> None:
+        os.close(self._out)
+        os.close(self._in)
+
+    def _taken(self) -> bool:
+        try:
+            os.read(self._out, 64)  # all there are: there should be one
+        except BlockingIOError:
+            return False
+        return True
+
+
+def _settle(free: "asyncio.Future[None]") -> None:
+    if not free.done():
+        free.set_result(None)

@@ -22,7 +22,7 @@ from signoff.web.api import openapi
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))  # run as a program, it stands in no package
 
-from docs import errors, schemas  # noqa: E402
+from docs import errors, gotypes, schemas  # noqa: E402
 
 NOTE = "<!-- Made by `make docs`; do not edit. -->\n\n"
 
@@ -271,6 +271,7 @@ def pages() -> dict[Path, str]:
     }
     files = {HERE / "reference" / f"{name}.md": NOTE + text.rstrip() + "\n" for name, text in made.items()}
     files |= {HERE / "schemas" / name: text for name, text in schemas.texts().items()}
+    files[HERE.parent / "clients" / "go" / "types.go"] = gotypes.text()
     return files | {HERE / "openapi.json": openapi.text()}
 
 

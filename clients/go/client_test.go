@@ -1,0 +1,115 @@
+package signoff
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func clientOf(t *testing.T, handler http.HandlerFunc, opts ...Option) *Client {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	opts = append([]Option{
+		WithURL(server.URL + "/base/"), WithAPIKey("key"), WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))),
+	}, opts...)
+	client, err := New(opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+func TestCallReachesWhatHasNoMethod(t *testing.T) {
+	client := clientOf(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if r.URL.Path != "/base/v1/controls" || string(body) != `{"a":"<"}` || r.Header.Get("Idempotency-Key") != "k" {
+			w.WriteHeader(http.StatusTeapot)
+		}
+		_, _ = io.WriteString(w, `{"ok": true, "applied": true}`)
+	})
+	var out struct{ Applied bool }
+	err := client.Call(context.Background(), "POST", "/v1/controls", nil, Object{"a": "<"}, &out, WithIdempotencyKey("k"))
+	if err != nil || !out.Applied {
+		t.Error(err, out)
+	}
+	if err := client.Call(context.Background(), "POST", "/v1/controls", nil, make(chan int), nil); err == nil {
+		t.Error("a channel was sent")
+	}
+}
+
+func TestAWriteWithoutAKeyIsNotRepeated(t *testing.T) {
+	var asked atomic.Int32
+	client := clientOf(t, func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.WriteHeader(http.StatusServiceUnavailable)
+	})
+	_, err := client.CreateKey(context.Background(), NewKey{Service: "ci"})
+	if !errors.Is(err, ErrServerBusy) || !errors.Is(err, ErrServerFailed) || errors.Is(err, ErrConflict) || asked.Load() != 1 {
+		t.Error(err, asked.Load())
+	}
+	if _, err := client.CreateKey(context.Background(), NewKey{Service: "ci", Agent: "a"}); err == nil || asked.Load() != 1 {
+		t.Error("two holders were sent")
+	}
+}
+
+func TestTheContextEndsEverything(t *testing.T) {
+	client := clientOf(t, func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/stream") {
+			w.Header().Set("Content-Type", "text/event-stream")
+			_, _ = io.WriteString(w, "event: intent.created\ndata: {\"seq\": 3, \"status\": \"WAITING\"}\n\n")
+			w.(http.Flusher).Flush()
+		}
+		<-r.Context().Done()
+	})
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	_, err := client.WaitFor(ctx, intentID)
+	var late *WaitTimeoutError
+	if !errors.As(err, &late) || !errors.Is(err, context.DeadlineExceeded) || late.Status != "WAITING" || late.Since != 3 {
+		t.Error(err)
+	}
+	if _, err := client.Me(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+	canceled, stop := context.WithCancel(context.Background())
+	defer stop()
+	seen := 0
+	for _, err := range client.Observe(canceled, intentID, 0) {
+		if seen++; seen == 1 {
+			stop()
+		} else if !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	}
+	if seen != 2 {
+		t.Error(seen)
+	}
+}
+
+func TestARequestThatTakesTooLongIsAConnectionError(t *testing.T) {
+	client := clientOf(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+		WithTimeout(20*time.Millisecond), WithRetryFor(0))
+	_, err := client.Me(context.Background())
+	var lost *ConnectionError
+	if !errors.As(err, &lost) || lost.Unsent || !Retryable(err) || !strings.Contains(err.Error(), "none within 20ms") {
+		t.Error(err)
+	}
+}
+
+func TestDurationsAsTheServerReadsThem(t *testing.T) {
+	for duration, text := range map[time.Duration]string{
+		2 * time.Hour: "2h", 90 * time.Minute: "90m", 45 * time.Second: "45s", 1500 * time.Millisecond: "2s",
+	} {
+		if found := durationText(duration); found != text {
+			t.Errorf("%v: %s", duration, found)
+		}
+	}
+}

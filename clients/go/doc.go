@@ -1,0 +1,40 @@
+// Package signoff is the Go client of Signoff: durable execution with human approval built in.
+//
+// A program submits a request, called an intent. Signoff holds it while everything else may crash and restart, gives
+// its checks to agents, asks the people who may decide, and keeps an audit trail:
+//
+//	client, err := signoff.New() // finds the local server, or SIGNOFF_URL + SIGNOFF_API_KEY
+//	id, err := client.SendIntent(ctx, signoff.IntentRequest{
+//		IntentType: "intent.infra.change_approval.v1",
+//		Payload:    map[string]any{"migration": "add_index_users_email"},
+//	})
+//	result, err := client.WaitFor(ctx, id) // survives restarts of everything, for days
+//	if err := result.Err(); err != nil {   // nil only if the request is COMPLETED
+//		return err
+//	}
+//
+// # Agents
+//
+// An [Agent] does the work of agent steps. Its handlers run under a lease that is renewed while they run:
+//
+//	agent, err := signoff.NewAgent("infra-validator")
+//	agent.Handle("intent.infra.change_approval.v1", func(ctx context.Context, d *signoff.Delivery) (any, error) {
+//		return map[string]any{"risk": "low"}, nil
+//	})
+//	err = agent.Run(ctx) // until ctx is done; then running handlers finish
+//
+// # Errors
+//
+// What the server refuses is an [*Error], which [errors.Is] compares with ErrNotFound, ErrConflict and the like. No
+// answer at all is a [*ConnectionError]. An intent that ended without being completed is, as the error of
+// [Result.Err], a [*RejectedError], [*ExpiredError], [*WithdrawnError], [*SupersededError], [*UndeliverableError],
+// [*CanceledError], [*TimedOutError] or, for all of them, a [*FailedError].
+//
+// # Retries
+//
+// Every write that the server can recognize carries an idempotency key, made once per call, and is repeated with it
+// after a lost response, 429, 502, 503 and 504, with a jittered backoff on top of Retry-After. Waiting and following
+// events goes on across outages until the context ends.
+//
+// The package uses the standard library only.
+package signoff

@@ -1,0 +1,242 @@
+package signoff
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"reflect"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	largestInteger = 1<<53 - 1
+	deepest        = 30
+)
+
+// resultOf is a handler's result as a JSON object; else why the server cannot store it.
+func resultOf(result any) (content json.RawMessage, why string) {
+	if result == nil {
+		return json.RawMessage("{}"), ""
+	}
+	defer func() {
+		if recovered := recover(); recovered != nil { // by a method of the value
+			content, why = nil, fmt.Sprintf("a value that cannot be read: panic: %v", recovered)
+		}
+	}()
+	content, err := encoded(result)
+	if err != nil {
+		return nil, fmt.Sprintf("a value that is not valid JSON: %v", err)
+	}
+	if bytes.Equal(content, []byte("null")) { // a nil map or pointer
+		return json.RawMessage("{}"), ""
+	}
+	decoder := json.NewDecoder(bytes.NewReader(content))
+	decoder.UseNumber()
+	var value any
+	if err := decoder.Decode(&value); err != nil {
+		return nil, fmt.Sprintf("a value that is not valid JSON: %v", err)
+	}
+	if _, ok := value.(map[string]any); !ok {
+		return nil, fmt.Sprintf("%T, which is not a JSON object", result)
+	}
+	if fault := faultIn(value, "result", 0); fault != "" {
+		return nil, "a value that is not valid JSON: " + fault
+	}
+	if fault := brokenText(reflect.ValueOf(result), "result", 0); fault != "" {
+		return nil, "a value that is not valid JSON: " + fault
+	}
+	return content, ""
+}
+
+// faultIn is what in this JSON value the server cannot store, with its path.
+func faultIn(value any, where string, depth int) string {
+	if depth > deepest {
+		return fmt.Sprintf("it is nested deeper than %d levels", deepest)
+	}
+	switch value := value.(type) {
+	case json.Number:
+		if whole, err := strconv.ParseInt(value.String(), 10, 64); err == nil {
+			if whole > largestInteger || whole < -largestInteger {
+				return where + " is an integer beyond 2^53 - 1 (send it as text)"
+			}
+		} else if number, err := value.Float64(); err != nil || math.IsInf(number, 0) {
+			return where + " is a number that does not fit"
+		} else if !strings.ContainsAny(value.String(), ".eE") {
+			return where + " is an integer beyond 2^53 - 1 (send it as text)"
+		}
+	case map[string]any:
+		for name, item := range value {
+			if fault := faultIn(item, fmt.Sprintf("%s.%.40s", where, name), depth+1); fault != "" {
+				return fault
+			}
+		}
+	case []any:
+		for place, item := range value {
+			if fault := faultIn(item, fmt.Sprintf("%s[%d]", where, place), depth+1); fault != "" {
+				return fault
+			}
+		}
+	}
+	return ""
+}
+
+// brokenText is where a value holds text that is not UTF-8, which encoding/json would change silently. Only what it
+// encodes by itself is looked at.
+func brokenText(value reflect.Value, where string, depth int) string {
+	if depth > 2*deepest || !value.IsValid() {
+		return ""
+	}
+	switch value.Kind() {
+	case reflect.String:
+		if !utf8.ValidString(value.String()) {
+			return where + " is text that is not UTF-8"
+		}
+	case reflect.Interface, reflect.Pointer:
+		return brokenText(value.Elem(), where, depth+1)
+	case reflect.Map:
+		for pairs := value.MapRange(); pairs.Next(); {
+			if key := pairs.Key(); key.Kind() == reflect.String && !utf8.ValidString(key.String()) {
+				return "a key of " + where + " is not UTF-8"
+			}
+			inside := fmt.Sprintf("%s.%.40v", where, pairs.Key())
+			if fault := brokenText(pairs.Value(), inside, depth+1); fault != "" {
+				return fault
+			}
+		}
+	case reflect.Slice, reflect.Array:
+		if value.Type().Elem().Kind() == reflect.Uint8 {
+			return "" // encoded as base64
+		}
+		for place := range value.Len() {
+			if fault := brokenText(value.Index(place), fmt.Sprintf("%s[%d]", where, place), depth+1); fault != "" {
+				return fault
+			}
+		}
+	case reflect.Struct:
+		for place := range value.NumField() {
+			if field := value.Type().Field(place); field.IsExported() && field.Tag.Get("json") != "-" {
+				inside := where + "." + orElse(jsonName(field), field.Name)
+				if fault := brokenText(value.Field(place), inside, depth+1); fault != "" {
+					return fault
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// kept saves a result in a file that only this user can read; returns a sentence that says where. It never panics,
+// whatever the value's own methods do: the work is done.
+func kept(delivery *Delivery, result any) (says string) {
+	text := written(result)
+	name := strings.Map(func(letter rune) rune {
+		if letter == '-' || letter == '_' || ('0' <= letter && letter <= '9') ||
+			('a' <= letter && letter <= 'z') || ('A' <= letter && letter <= 'Z') {
+			return letter
+		}
+		return -1
+	}, delivery.IntentID+"-"+delivery.StepID)
+	file, err := os.CreateTemp("", fmt.Sprintf("signoff-result-%.80s-*.json", name))
+	if err != nil {
+		return fmt.Sprintf("It could not be saved: %v.", reason(err))
+	}
+	_, err = file.WriteString(text)
+	if closing := file.Close(); err == nil {
+		err = closing
+	}
+	if err != nil {
+		return fmt.Sprintf("It could not be saved: %v.", reason(err))
+	}
+	host, _ := os.Hostname()
+	return fmt.Sprintf("It is saved on %s in %s.", host, file.Name())
+}
+
+// written is a value as JSON; what JSON cannot express stands there as text.
+func written(value any) (text string) {
+	defer func() {
+		if recovered := recover(); recovered != nil {
+			text = fmt.Sprintf("%T, which panicked when it was read", value)
+		}
+	}()
+	if content, err := json.MarshalIndent(value, "", " "); err == nil {
+		return string(content)
+	}
+	w := writer{within: map[uintptr]bool{}}
+	content, err := json.MarshalIndent(w.plain(reflect.ValueOf(value)), "", " ")
+	if err != nil {
+		return fmt.Sprintf("%T: %v", value, err)
+	}
+	return string(content)
+}
+
+// writer makes plain JSON of any value. What contains itself, and what is too large to be written, becomes a note.
+type writer struct {
+	within map[uintptr]bool
+	values int
+}
+
+const mostValues = 1_000_000
+
+func (w *writer) plain(value reflect.Value) any {
+	w.values++
+	if !value.IsValid() {
+		return nil
+	}
+	if w.values > mostValues {
+		return "<not written: the result has too many values>"
+	}
+	switch value.Kind() {
+	case reflect.Map, reflect.Slice, reflect.Pointer:
+		if value.IsNil() {
+			return nil
+		}
+		at := value.Pointer()
+		if w.within[at] && (value.Kind() != reflect.Slice || value.Len() > 0) {
+			return fmt.Sprintf("<%v that contains itself>", value.Type())
+		}
+		w.within[at] = true
+		defer delete(w.within, at)
+	}
+	switch value.Kind() {
+	case reflect.Interface, reflect.Pointer:
+		return w.plain(value.Elem())
+	case reflect.Map:
+		object := map[string]any{}
+		for pairs := value.MapRange(); pairs.Next(); {
+			object[fmt.Sprint(pairs.Key())] = w.plain(pairs.Value())
+		}
+		return object
+	case reflect.Slice, reflect.Array:
+		list := []any{}
+		for place := range value.Len() {
+			list = append(list, w.plain(value.Index(place)))
+		}
+		return list
+	case reflect.Struct:
+		if value.CanInterface() {
+			if content, err := json.Marshal(value.Interface()); err == nil {
+				return json.RawMessage(content)
+			}
+		}
+		object := map[string]any{}
+		for place := range value.NumField() {
+			if field := value.Type().Field(place); field.IsExported() {
+				object[orElse(jsonName(field), field.Name)] = w.plain(value.Field(place))
+			}
+		}
+		return object
+	case reflect.Float32, reflect.Float64:
+		if number := value.Float(); math.IsNaN(number) || math.IsInf(number, 0) {
+			return fmt.Sprint(number)
+		}
+		return value.Float()
+	case reflect.Bool, reflect.String, reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
+		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return value.Interface()
+	}
+	return fmt.Sprintf("<%v>", value.Type())
+}

@@ -1,0 +1,3 @@
+module forge.example/signoff/signoff/clients/go
+
+go 1.23

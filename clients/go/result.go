@@ -1,0 +1,73 @@
+package signoff
+
+import "fmt"
+
+// final reports whether no further events can follow a status.
+func final(status string) bool {
+	switch status {
+	case "COMPLETED", "FAILED", "CANCELED", "TIMED_OUT":
+		return true
+	}
+	return false
+}
+
+// Final reports whether no further events can follow.
+func (e *Event) Final() bool { return final(e.Status) }
+
+// Final reports whether the intent has ended, in any way.
+func (i *Intent) Final() bool { return final(i.Status) }
+
+// Completed reports whether the intent achieved its purpose: the last decision on its path was an approval, or no one was
+// asked and nothing failed, or its workflow declares the path taken a success. Code should continue only then.
+func (i *Intent) Completed() bool { return i.Status == "COMPLETED" }
+
+// Approved reports whether the intent completed and the last decision was a person's approval. An expired task is not
+// one, and neither is an agent's result that calls itself approved.
+func (i *Intent) Approved() bool { return i.Completed() && i.Ending == "approved" }
+
+// Open reports whether the task can still be answered.
+func (t *Task) Open() bool { return t.State == "open" }
+
+// Result is a final intent, returned by WaitFor for every ending. What the work resulted in is in Intent.Result.
+type Result struct{ Intent }
+
+// Err is nil only if the intent is COMPLETED; else it says how it ended: a *RejectedError, *ExpiredError,
+// *WithdrawnError, *SupersededError, *UndeliverableError, *CanceledError, *TimedOutError or *FailedError.
+//
+// A person's decision counts if it is why the intent ended; an agent's error may have any code.
+func (r *Result) Err() error {
+	if r.Completed() {
+		return nil
+	}
+	failed := &FailedError{Result: r, message: fmt.Sprintf("Intent %s ended %s.", r.IntentID, r.Status)}
+	code := r.Ending
+	if r.Error != nil {
+		code = r.Error.Code
+		if r.Error.Message != "" {
+			failed.message = fmt.Sprintf("Intent %s ended %s: %s", r.IntentID, r.Status, r.Error.Message)
+		}
+	}
+	switch {
+	case r.Status == "CANCELED" && r.Ending == "withdrawn":
+		return &WithdrawnError{&CanceledError{failed}}
+	case r.Status == "CANCELED":
+		return &CanceledError{failed}
+	case r.Status == "TIMED_OUT" && r.Ending == "expired":
+		return &ExpiredError{&TimedOutError{failed}}
+	case r.Status == "TIMED_OUT":
+		return &TimedOutError{failed}
+	}
+	switch {
+	case r.Ending == "rejected" && (code == "human_rejected" || code == "rejected"):
+		return &RejectedError{failed}
+	case r.Ending == "expired" && (code == "expired" || code == "step_timeout"):
+		return &ExpiredError{&TimedOutError{failed}}
+	case r.Ending == "superseded" && (code == "changes_requested" || code == "superseded"):
+		return &SupersededError{failed}
+	case r.Ending == "undeliverable" && code == "undeliverable":
+		return &UndeliverableError{failed}
+	case code == "step_timeout":
+		return &TimedOutError{failed}
+	}
+	return failed
+}

@@ -327,6 +327,18 @@ func (c *Client) Rerun(ctx context.Context, intentID string) (string, error) {
 	return c.submitted(ctx, one)
 }
 
+// Use uses the outcome of a final intent, once, before acting on it. use is your own name for this use, which may be
+// repeated, as after a crash; ErrAlreadyUsed says that another use was first.
+func (c *Client) Use(ctx context.Context, intentID, use string) error {
+	one, err := keyed(Object{"use": use}, "/v1/intents/%s/use", intentID)
+	if err != nil {
+		return err
+	}
+	one.key, one.repeatable = "", true
+	_, err = c.do(ctx, one)
+	return err
+}
+
 // Messages are the messages sent about an intent, and their delivery status.
 func (c *Client) Messages(ctx context.Context, intentID string) ([]Message, error) {
 	return fetchList[Message](ctx, c, "messages", nil, "/v1/intents/%s/messages", intentID)

@@ -24,6 +24,8 @@ var (
 	ErrConflict = errors.New("signoff: conflict")
 	// ErrAlreadyDecided is an ErrConflict: somebody else answered first; Details say what, who, when and where.
 	ErrAlreadyDecided = errors.New("signoff: already decided")
+	// ErrAlreadyUsed is an ErrConflict: the outcome was acted on before; it stands for one act.
+	ErrAlreadyUsed = errors.New("signoff: already used")
 	// ErrStaleRevision is an ErrConflict: what is being decided is not what was shown. Read it again, then answer.
 	ErrStaleRevision = errors.New("signoff: stale revision")
 	// ErrInvalid (400, 413, 422): the request is malformed, too large, or asks for something impossible.
@@ -85,6 +87,8 @@ func (e *Error) Is(target error) bool {
 		return e.Status == http.StatusConflict
 	case ErrAlreadyDecided:
 		return e.Status == http.StatusConflict && e.Code == "already_decided"
+	case ErrAlreadyUsed:
+		return e.Status == http.StatusConflict && e.Code == "already_used"
 	case ErrStaleRevision:
 		return e.Status == http.StatusConflict &&
 			(e.Code == "stale_revision" || e.Code == "stale_stage" || e.Code == "not_shown")

@@ -242,6 +242,8 @@ func (p *player) call(ctx context.Context, client *signoff.Client, one step) (an
 		return client.Retry(ctx, id, with.key()...)
 	case "rerun":
 		return client.Rerun(ctx, id)
+	case "use":
+		return nil, client.Use(ctx, id, with.text("use"))
 	case "approve":
 		return client.Approve(ctx, with.task("task"), with.text("comment"))
 	case "reject":
@@ -476,7 +478,7 @@ func classOf(err error) string {
 			is   error
 			name string
 		}{
-			{signoff.ErrAlreadyDecided, "AlreadyDecided"}, {signoff.ErrStaleRevision, "StaleRevision"},
+			{signoff.ErrAlreadyDecided, "AlreadyDecided"}, {signoff.ErrStaleRevision, "StaleRevision"}, {signoff.ErrAlreadyUsed, "AlreadyUsed"},
 			{signoff.ErrConflict, "Conflict"}, {signoff.ErrAuthenticationFailed, "AuthenticationFailed"},
 			{signoff.ErrPermissionDenied, "PermissionDenied"}, {signoff.ErrNotFound, "NotFound"},
 			{signoff.ErrInvalid, "Invalid"}, {signoff.ErrRateLimited, "RateLimited"},

@@ -6,7 +6,7 @@ PY    := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check core-coverage mutate format bench docs site dist lock clean
+.PHONY: help setup demo test test-clients check core-coverage mutate format bench docs site dist lock clean
 
 help: ## show this help
 	@echo "Signoff: durable execution with human approval built in."
@@ -23,6 +23,9 @@ demo: $(READY) ## a migration that waits for your yes; ARGS=--auto answers by it
 
 test: $(READY) ## run the tests, on up to four processors; ARGS="-n 0" in one process
 	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+
+test-clients: $(READY) ## test the clients in other languages; needs Node 20 (npm), and Go where clients/go is
+	@clients/test
 
 check: $(READY) ## lint, formatting, types, layers, known holes in dependencies
 	@$(PY) -m ruff check .
@@ -62,6 +65,7 @@ lock: $(READY) ## bring requirements.lock up to date with pyproject.toml; ARGS=-
 		--output-file requirements.lock $(ARGS)
 
 clean: ## remove .venv, caches and build products
+	rm -rf clients/typescript/node_modules clients/typescript/dist clients/typescript/build
 	rm -rf $(VENV) .venv-peers mutants dist build .mypy_cache .ruff_cache .hypothesis .pytest_cache .import_linter_cache
 
 # The newest interpreter that really starts: a name on the PATH proves nothing (version managers leave stubs).

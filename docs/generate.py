@@ -1,4 +1,7 @@
-"""The reference pages, made from the code: ``make docs`` writes them, ``--check`` (and a test) compares them."""
+"""The reference pages and the types of the TypeScript client, made from the code.
+
+``make docs`` writes them, ``--check`` (and a test) compares them.
+"""
 
 import sys
 from collections.abc import Iterator
@@ -22,7 +25,7 @@ from signoff.web.api import openapi
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))  # run as a program, it stands in no package
 
-from docs import errors, gotypes, schemas  # noqa: E402
+from docs import errors, gotypes, schemas, typescript  # noqa: E402
 
 NOTE = "<!-- Made by `make docs`; do not edit. -->\n\n"
 
@@ -271,7 +274,9 @@ def pages() -> dict[Path, str]:
     }
     files = {HERE / "reference" / f"{name}.md": NOTE + text.rstrip() + "\n" for name, text in made.items()}
     files |= {HERE / "schemas" / name: text for name, text in schemas.texts().items()}
-    files[HERE.parent / "clients" / "go" / "types.go"] = gotypes.text()
+    clients = HERE.parent / "clients"
+    files[clients / "go" / "types.go"] = gotypes.text()
+    files[clients / "typescript" / "src" / "wire.ts"] = typescript.text()
     return files | {HERE / "openapi.json": openapi.text()}
 
 

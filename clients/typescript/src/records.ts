@@ -1,0 +1,194 @@
+/**
+ * What the client reads from responses: the JSON of the API (wire.ts), as it came, with a few properties that say what
+ * it means. They are not part of the object's JSON. Members that this release does not know are kept.
+ */
+import {
+  IntentCanceled,
+  IntentExpired,
+  IntentFailed,
+  IntentRejected,
+  IntentSuperseded,
+  IntentTimedOut,
+  IntentUndeliverable,
+  IntentWithdrawn,
+} from "./errors.js";
+import type { Json } from "./calls.js";
+import type {
+  AuditAnswer,
+  AppliedOut,
+  AccountOut,
+  DeliveryOut,
+  EventOut,
+  HealthAnswer,
+  IntentOut,
+  MeAnswer,
+  NewKeyOut,
+  Problem,
+  ScenarioApplied,
+  ScenarioCheckAnswer,
+  TaskOut,
+  WorkflowOut,
+} from "./wire.js";
+
+/** The statuses of an intent; the last four are final. A later release may add others before them. */
+export type Status =
+  | "CREATED"
+  | "SUBMITTED"
+  | "DELIVERED"
+  | "ACKNOWLEDGED"
+  | "IN_PROGRESS"
+  | "WAITING"
+  | FinalStatus
+  | (string & {});
+export type FinalStatus = "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
+
+/** What people said, at the end; absent if nobody was asked. */
+export type Ending = "approved" | "rejected" | "expired" | "withdrawn" | "superseded" | "undeliverable" | (string & {});
+
+const FINAL: ReadonlySet<string> = new Set(["COMPLETED", "FAILED", "CANCELED", "TIMED_OUT"]);
+
+/** What can be asked of every intent. */
+export interface IntentState {
+  /** Whether it has ended, in any way. */
+  readonly final: boolean;
+  /**
+   * Whether it achieved its purpose: the last decision on its path was an approval, or no one was asked and nothing
+   * failed, or its workflow declares the path taken a success. Code should continue only then.
+   */
+  readonly completed: boolean;
+  /** Whether it completed and the last decision was a person's approval. */
+  readonly approved: boolean;
+}
+
+/** A durable request and its state. */
+export interface Intent extends Omit<IntentOut, "status" | "ending">, IntentState {
+  readonly status: Status;
+  readonly ending?: Ending;
+}
+
+interface Ended<S extends FinalStatus> extends Omit<IntentOut, "status" | "ending">, IntentState {
+  readonly status: S;
+  readonly ending?: Ending;
+  readonly final: true;
+  /** What `raiseForStatus` throws; undefined if it throws nothing. */
+  readonly failure: (new (message: string, result: Result) => IntentFailed) | undefined;
+  /**
+   * Itself, if completed; else throws IntentRejected, IntentExpired, IntentWithdrawn, IntentSuperseded,
+   * IntentUndeliverable, IntentCanceled, IntentTimedOut, or IntentFailed.
+   */
+  raiseForStatus(): CompletedResult;
+}
+
+export interface CompletedResult extends Ended<"COMPLETED"> {
+  readonly completed: true;
+}
+export interface FailedResult extends Ended<"FAILED"> {
+  readonly completed: false;
+  readonly approved: false;
+  readonly error: Problem;
+}
+export interface CanceledResult extends Ended<"CANCELED"> {
+  readonly completed: false;
+  readonly approved: false;
+}
+export interface TimedOutResult extends Ended<"TIMED_OUT"> {
+  readonly completed: false;
+  readonly approved: false;
+}
+
+/** A final intent, for every ending; `status` tells them apart. */
+export type Result = CompletedResult | FailedResult | CanceledResult | TimedOutResult;
+
+/** A fact in an intent's history. `seq` grows, with gaps. */
+export interface Event extends Omit<EventOut, "status"> {
+  readonly status: Status;
+  /** Whether no further events can follow. */
+  readonly final: boolean;
+}
+
+/** A human step opened for people. `stage`, `revision` and `digest` name what is being decided. */
+export interface Task extends TaskOut {
+  readonly open: boolean;
+}
+
+/** A claimed agent step: what a handler of an Agent gets. */
+export interface Delivery<Payload = any> extends Omit<DeliveryOut, "payload"> {
+  readonly payload: Payload;
+  /** How large the report may be, in bytes; 0 if the server does not say. */
+  readonly max_report_bytes: number;
+  /** True while another process may have the step too: later work may be done twice. */
+  readonly leaseLost: boolean;
+  /** Aborted when the lease was lost, or when the agent stops and the grace period is over. Hand it on to `fetch`. */
+  readonly signal: AbortSignal;
+}
+
+export type Me = MeAnswer;
+export type Health = HealthAnswer;
+export type Key = NewKeyOut;
+export type Account = AccountOut;
+export type Workflow = WorkflowOut;
+export type AppliedWorkflow = AppliedOut;
+export type AppliedScenario = ScenarioApplied;
+export type ScenarioCheck = ScenarioCheckAnswer;
+export type AuditTrail = AuditAnswer;
+
+/** The error of a failed intent by its error's code (or its ending), with its ending. */
+const FAILURES: ReadonlyMap<string, readonly [typeof IntentFailed, string]> = new Map([
+  ["human_rejected", [IntentRejected, "rejected"]],
+  ["rejected", [IntentRejected, "rejected"]],
+  ["expired", [IntentExpired, "expired"]],
+  ["step_timeout", [IntentExpired, "expired"]],
+  ["changes_requested", [IntentSuperseded, "superseded"]],
+  ["superseded", [IntentSuperseded, "superseded"]],
+  ["undeliverable", [IntentUndeliverable, "undeliverable"]],
+]);
+
+/** An object with the JSON's members, and properties of ours that win over members of the same name. */
+export function withProperties<T>(raw: Json, properties: Readonly<Record<string, (self: any) => unknown>>): T {
+  const made = { ...raw };
+  for (const [name, read] of Object.entries(properties)) {
+    Object.defineProperty(made, name, { get: () => read(made), enumerable: false, configurable: true });
+  }
+  return made as T;
+}
+
+const STATE = {
+  final: (self: Json) => FINAL.has(self["status"]),
+  completed: (self: Json) => self["status"] === "COMPLETED",
+  approved: (self: Json) => self["status"] === "COMPLETED" && self["ending"] === "approved",
+};
+
+export function intent(raw: Json): Intent {
+  return withProperties(raw, STATE);
+}
+
+export function result(raw: Json): Result {
+  return withProperties(raw, { ...STATE, failure: failureOf, raiseForStatus: (self) => () => raise(self) });
+}
+
+export function event(raw: Json): Event {
+  return withProperties(raw, { final: STATE.final });
+}
+
+export function task(raw: Json): Task {
+  return withProperties(raw, { open: (self) => self["state"] === "open" });
+}
+
+/** A person's decision counts if it is why the intent ended; an agent's error may have any code. */
+function failureOf(self: Json): typeof IntentFailed | undefined {
+  const { status, ending } = self;
+  if (status === "COMPLETED") return undefined;
+  if (status === "CANCELED") return ending === "withdrawn" ? IntentWithdrawn : IntentCanceled;
+  if (status === "TIMED_OUT") return ending === "expired" ? IntentExpired : IntentTimedOut;
+  const code: unknown = self["error"] ? self["error"].code : ending;
+  const [kind, wanted] = FAILURES.get(String(code)) ?? [IntentFailed, ""];
+  if (ending && ending === wanted) return kind;
+  return code === "step_timeout" ? IntentTimedOut : IntentFailed;
+}
+
+function raise(self: Result): CompletedResult {
+  const failure = self.failure;
+  if (failure === undefined) return self as CompletedResult;
+  const why = self.error?.message;
+  throw new failure(`Intent ${self.intent_id} ended ${self.status}${why ? `: ${why}` : "."}`, self);
+}

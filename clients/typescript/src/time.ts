@@ -1,0 +1,75 @@
+/** Seconds: deadlines, pauses, back-off. */
+import { RequestRefused } from "./errors.js";
+
+export const FIRST_PAUSE = 0.1;
+const LONGEST_PAUSE = 5;
+// Whatever a proxy returns: a caller with days to wait polls every few minutes.
+const LONGEST_ASKED = 300;
+// A longer timer of JavaScript's would fire at once.
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+export function now(): number {
+  return performance.now() / 1000;
+}
+
+/** TypeError unless it is a number of seconds, or infinity. */
+export function checkSeconds(name: string, seconds: unknown): number {
+  if (typeof seconds !== "number" || Number.isNaN(seconds)) {
+    throw new TypeError(`${name} is a number of seconds, not ${String(seconds)}`);
+  }
+  return seconds;
+}
+
+/** A time on the monotonic clock; never, if `seconds` is undefined. */
+export class Deadline {
+  readonly #at: number;
+
+  constructor(seconds: number | undefined) {
+    this.#at = seconds === undefined ? Infinity : now() + checkSeconds("timeoutSeconds", seconds);
+  }
+
+  /** Seconds left; not positive if it has passed. */
+  get left(): number {
+    return this.#at - now();
+  }
+}
+
+/** Pauses with full jitter: up to a limit that doubles, on top of what the server asked for. */
+export class Backoff {
+  #bound = FIRST_PAUSE;
+
+  /** Seconds to pause after this failure, or after nothing came. */
+  after(failure?: unknown): number {
+    const asked = failure instanceof RequestRefused ? (failure.retryAfterSeconds ?? 0) : 0;
+    const pause = Math.min(asked, LONGEST_ASKED) + Math.random() * this.#bound;
+    this.#bound = Math.min(this.#bound * 2, LONGEST_PAUSE);
+    return pause;
+  }
+
+  reset(): void {
+    this.#bound = FIRST_PAUSE;
+  }
+}
+
+/** A timer of any length; the returned function cancels it. */
+export function after(seconds: number, what: () => void): () => void {
+  if (seconds === Infinity) return () => {};
+  const timer = setTimeout(what, Math.min(Math.max(0, seconds * 1000), LONGEST_TIMER));
+  return () => clearTimeout(timer);
+}
+
+/** Pause; throws the signal's reason as soon as it is aborted. */
+export function sleep(seconds: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason);
+    const aborted = (): void => {
+      cancel();
+      reject(signal?.reason);
+    };
+    const cancel = after(seconds, () => {
+      signal?.removeEventListener("abort", aborted);
+      resolve();
+    });
+    signal?.addEventListener("abort", aborted, { once: true });
+  });
+}

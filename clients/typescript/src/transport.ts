@@ -1,0 +1,272 @@
+/** Requests and responses by `fetch`: the only module that speaks to the network. */
+import { type Call, encoded, isSafe, queryText, check } from "./calls.js";
+import {
+  ClientClosed,
+  ConnectionFailed,
+  isObject,
+  mayPass,
+  mayRepeat,
+  notSignoff,
+  parsed,
+  refusal,
+  type Reply,
+  SignoffError,
+  WrongAnswer,
+} from "./errors.js";
+import { isLoopback, type Settings } from "./settings.js";
+import { after, Backoff, Deadline, sleep } from "./time.js";
+import { VERSION } from "./version.js";
+
+const MARK = "x-client-request-id";
+const HIDDEN = "(the API key)";
+// What says that the request never left, by the names that Node, Bun and Deno give it.
+const UNSENT = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ConnectionRefused|UND_ERR_CONNECT_TIMEOUT)$/;
+
+export type Fetch = (input: string, init: RequestInit) => Promise<Response>;
+
+export interface Limits {
+  /** Seconds for one request. */
+  readonly timeout: number;
+  /** Seconds during which a safe call is repeated. */
+  readonly retryFor: number;
+}
+
+/** An open stream of bytes. */
+export interface ByteStream {
+  readonly reply: Reply;
+  /** The next bytes, within so many seconds; undefined at the end. */
+  read(seconds: number): Promise<Uint8Array | undefined>;
+  close(): void;
+}
+
+/** A request that may be sent, with what tells its response from others. */
+interface Request {
+  readonly shown: string;
+  readonly mark: string;
+  readonly url: string;
+  readonly init: RequestInit;
+}
+
+export class Transport {
+  readonly settings: Settings;
+  readonly limits: Limits;
+  readonly #program: string;
+  readonly #fetch: Fetch;
+  readonly #closed: AbortController = new AbortController();
+
+  constructor(settings: Settings, limits: Limits, program: string, fetch: Fetch | undefined) {
+    this.settings = settings;
+    this.limits = limits;
+    this.#program = program;
+    this.#fetch = fetch ?? ((input, init) => globalThis.fetch(input, init));
+  }
+
+  /** End everything that is under way. */
+  close(): void {
+    this.#closed.abort(new ClientClosed("This client is closed. Create a new one."));
+  }
+
+  /** Send a call until it gets a response, as long as repeating is safe; then read the response. */
+  async perform<T>(call: Call<T>, signal?: AbortSignal, retryFor: number = this.limits.retryFor): Promise<T> {
+    return this.#repeat(call, new Deadline(retryFor), this.limits.timeout, mayRepeat, signal);
+  }
+
+  /** Perform a safe call until the time is up, across outages and restarts of the server. */
+  async persist<T>(
+    call: Call<T>,
+    seconds: number,
+    signal?: AbortSignal,
+    passing: (failure: unknown) => boolean = mayPass,
+  ): Promise<T> {
+    const timeout = Math.max(0.001, Math.min(this.limits.timeout, seconds));
+    return this.#repeat(call, new Deadline(seconds), timeout, passing, signal);
+  }
+
+  async #repeat<T>(
+    call: Call<T>,
+    end: Deadline,
+    timeout: number,
+    passing: (failure: unknown) => boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
+    const backoff = new Backoff();
+    for (;;) {
+      try {
+        return readAnswer(call, await this.exchange(call, timeout + (call.wait ?? 0), signal));
+      } catch (failure) {
+        const safe = isSafe(call) || (failure instanceof ConnectionFailed && failure.unsent);
+        if (!safe || !passing(failure)) throw failure;
+        const pause = backoff.after(failure);
+        if (pause >= end.left) throw failure;
+        await sleep(pause, signal);
+      }
+    }
+  }
+
+  /** Send a request and get its whole response. */
+  async exchange(call: Call<unknown>, seconds: number, signal?: AbortSignal): Promise<Reply> {
+    const request = this.#request(call, "application/json");
+    const watch = new Watch(seconds, [signal, this.#closed.signal]);
+    try {
+      const response = await this.#send(request, watch);
+      return this.#heard(request, response, await response.text());
+    } catch (error) {
+      throw this.#failure(error, watch);
+    } finally {
+      watch.end();
+    }
+  }
+
+  /** Send a request whose response is a stream, if its status is 200; else get the whole response. */
+  async open(call: Call<unknown>, seconds: number, signal?: AbortSignal): Promise<ByteStream> {
+    const request = this.#request(call, "text/event-stream");
+    const watch = new Watch(seconds, [signal, this.#closed.signal]);
+    let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+    const close = (): void => {
+      watch.end();
+      watch.stop();
+      reader?.cancel().catch(() => {});
+    };
+    try {
+      const response = await this.#send(request, watch);
+      const isStream = response.headers.get("content-type")?.startsWith("text/event-stream") ?? false;
+      if (response.status === 200 && isStream) reader = response.body?.getReader();
+      const reply = this.#heard(request, response, reader ? "" : await response.text());
+      watch.pause();
+      const read = async (seconds: number): Promise<Uint8Array | undefined> => {
+        watch.start(seconds);
+        try {
+          return (await reader?.read())?.value;
+        } catch (error) {
+          throw this.#failure(error, watch);
+        } finally {
+          watch.pause();
+        }
+      };
+      return { reply, read, close };
+    } catch (error) {
+      const failure = this.#failure(error, watch);
+      close();
+      throw failure;
+    }
+  }
+
+  #request(call: Call<unknown>, accept: string): Request {
+    const mark = crypto.randomUUID().replaceAll("-", "");
+    const headers: Record<string, string> = {
+      accept,
+      [MARK]: mark,
+      "user-agent": `${this.#program}/${VERSION}`,
+      "x-api-key": this.settings.apiKey,
+    };
+    const init: RequestInit = { method: call.method, headers, redirect: "manual" };
+    if (call.body !== undefined) {
+      headers["content-type"] = "application/json";
+      init.body = encoded(call.body);
+    }
+    if (call.key !== undefined) headers["idempotency-key"] = call.key;
+    return { shown: `${call.method} ${call.path}`, mark, url: this.settings.url + call.path + queryText(call.query), init };
+  }
+
+  async #send(request: Request, watch: Watch): Promise<Response> {
+    watch.signal.throwIfAborted();
+    return this.#fetch(request.url, { ...request.init, signal: watch.signal });
+  }
+
+  /** The response, if it belongs to this request: the server sends each request's mark back. */
+  #heard(request: Request, response: Response, body: string): Reply {
+    if ((response.headers.get(MARK) ?? request.mark) !== request.mark) {
+      throw new WrongAnswer(
+        `The response to ${request.shown} belongs to another request. ` +
+          "A proxy, or this program, mixes up connections; it was discarded.",
+      );
+    }
+    const key = this.settings.apiKey;
+    // A proxy's error page may show the request that it got. A success is read as it is.
+    const shown = body.includes(key) && !(response.ok && isObject(parsed(body))) ? body.replaceAll(key, HIDDEN) : body;
+    const headers = { get: (name: string) => response.headers.get(name)?.replaceAll(key, HIDDEN) ?? null };
+    return { status: response.status, headers, body: shown };
+  }
+
+  /** What an error of fetch, or of reading a response, means. */
+  #failure(error: unknown, watch: Watch): unknown {
+    if (watch.timedOut) {
+      const within = `within ${Number(watch.seconds.toPrecision(3))} seconds`;
+      return new ConnectionFailed(`No response from ${this.settings.url} ${within}.`, { timedOut: true });
+    }
+    if (watch.signal.aborted) return watch.signal.reason;
+    if (error instanceof SignoffError) return error;
+    const [code, why] = cause(error);
+    const unsent = UNSENT.test(code);
+    let message = `No response from ${this.settings.url} (${why.replaceAll(this.settings.apiKey, HIDDEN)}).`;
+    if (unsent && isLoopback(this.settings.url)) message += " Is it running? Start it with `signoff up`.";
+    return new ConnectionFailed(message, { unsent });
+  }
+}
+
+/** The code and the words of what is behind a failed fetch. */
+function cause(error: unknown): [string, string] {
+  let inner: unknown = (error as { cause?: unknown } | undefined)?.cause ?? error;
+  if (inner instanceof AggregateError && inner.errors.length) inner = inner.errors[0];
+  const code = String((inner as { code?: unknown } | undefined)?.code ?? "");
+  const words = inner instanceof Error ? inner.message.trim() : "";
+  return [code, [code, words].filter(Boolean).join(": ") || "no words"];
+}
+
+/** The call's reading of a 2xx response; throws the error for any other. */
+function readAnswer<T>(call: Call<T>, reply: Reply): T {
+  if (reply.status < 200 || reply.status >= 300) throw refusal(reply);
+  const answer = parsed(reply.body);
+  if (!isObject(answer)) throw notSignoff(reply.status, reply.body);
+  check(call, answer);
+  return call.read(answer);
+}
+
+/** One signal out of a time limit, which can be moved, and of signals of others. */
+class Watch {
+  readonly #controller: AbortController = new AbortController();
+  readonly #others: readonly AbortSignal[];
+  #cancel: () => void = () => {};
+  timedOut = false;
+  seconds: number;
+
+  constructor(seconds: number, others: readonly (AbortSignal | undefined)[]) {
+    this.seconds = seconds;
+    this.#others = others.filter((one) => one !== undefined);
+    for (const other of this.#others) {
+      if (other.aborted) this.#controller.abort(other.reason);
+      other.addEventListener("abort", this.#heard, { once: true });
+    }
+    this.start(seconds);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  start(seconds: number): void {
+    this.#cancel();
+    this.seconds = seconds;
+    this.#cancel = after(seconds, () => {
+      this.timedOut = !this.signal.aborted;
+      this.#controller.abort();
+    });
+  }
+
+  pause(): void {
+    this.#cancel();
+  }
+
+  /** Listen to nothing any more. */
+  end(): void {
+    this.#cancel();
+    for (const other of this.#others) other.removeEventListener("abort", this.#heard);
+  }
+
+  /** Cut off what is under way. */
+  stop(): void {
+    this.#controller.abort();
+  }
+
+  readonly #heard = (event: Event): void => this.#controller.abort((event.target as AbortSignal).reason);
+}

@@ -1,0 +1,84 @@
+"""The TypeScript client offers what the Python SDK does. ``make test-clients`` compiles and runs it."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import signoff
+from signoff.client import errors
+from signoff.client.agent import Agent
+from signoff.client.methods import Method
+from signoff.client.resources import ClientMethods, DirectoryMethods, TaskMethods
+from tests.client.vectors import VECTORS
+
+ROOT = Path(__file__).parents[2]
+CLIENT = ROOT / "clients" / "typescript"
+OF_GATES = {"InvalidEdit"}  # raised by gated calls, which only Python has
+
+
+def source(name: str) -> str:
+    return (CLIENT / "src" / f"{name}.ts").read_text("utf-8")
+
+
+def camel(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(word.capitalize() for word in rest)
+
+
+def body_of(kind: str, text: str) -> str:
+    found = re.search(rf"^export class {kind}\b.*?^}}", text, re.MULTILINE | re.DOTALL)
+    assert found is not None
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [(ClientMethods, "Client"), (TaskMethods, "Tasks"), (DirectoryMethods, "Directory")]
+)
+def test_every_method_is_there(ours: type, theirs: str) -> None:
+    wanted = {camel(name) for name, value in vars(ours).items() if isinstance(value, Method)}
+    wanted |= {"observe", "close"} if theirs == "Client" else set()
+    offered = set(
+        re.findall(r"^  (?:async )?(\w+)(?:<\w+>)?\(", body_of(theirs, source("client")), re.MULTILINE)
+    )
+    assert len(wanted) >= 12
+    assert offered - {"constructor"} == wanted, "see clients/typescript/src/client.ts"
+
+
+def test_an_agent_has_the_same_methods() -> None:
+    offered = set(
+        re.findall(r"^  (?:async )?(\w+)(?:<.*?>)?\(", body_of("Agent", source("agent")), re.MULTILINE)
+    )
+    assert offered - {"constructor"} == {camel(name) for name in vars(Agent) if not name.startswith("_")}
+
+
+def test_every_error_is_there_and_stands_at_the_same_place() -> None:
+    theirs = dict(re.findall(r"^export class (\w+) extends (\w+)", source("errors"), re.MULTILINE))
+    ours = {
+        name: value.__mro__[1].__name__
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, errors.SignoffError)
+    }
+    assert theirs == {name: base for name, base in ours.items() if name not in OF_GATES} | {
+        "SignoffError": "Error"
+    }
+    exported = re.search(r"export \{([^}]*)\} from \"./errors.js\"", source("index"))
+    assert exported is not None
+    assert set(re.findall(r"\w+", exported[1])) == set(theirs)
+
+
+def test_it_is_released_with_us() -> None:
+    package = json.loads((CLIENT / "package.json").read_text("utf-8"))
+    locked = json.loads((CLIENT / "package-lock.json").read_text("utf-8"))
+    assert package["version"] == locked["version"] == signoff.__version__
+    assert f'"{signoff.__version__}"' in source("version")
+    assert "dependencies" not in package
+    assert "resolved" not in (CLIENT / "package-lock.json").read_text("utf-8")
+    assert (package["license"], package["publishConfig"]["provenance"]) == ("Apache-2.0", True)
+
+
+def test_its_tests_make_every_call_of_the_vectors() -> None:
+    text = (CLIENT / "tests" / "vectors.test.ts").read_text("utf-8")
+    calls = {step["call"] for vector in VECTORS.values() for step in vector["steps"]}
+    assert {name for name in calls if f'"{name}"' not in text and f"  {name}: " not in text} == set()

@@ -9,7 +9,7 @@ import { addressPath, type Call, encoded, type Json, listOf, segment } from "./c
 import { Client, type ClientOptions } from "./client.js";
 import { Conflict, Invalid, isObject, mayPass, NotFound, RequestRefused, SignoffError, StepFailed, WrongAnswer } from "./errors.js";
 import { type Delivery, withProperties } from "./records.js";
-import { Backoff, checkSeconds, now, sleep } from "./time.js";
+import { Backoff, checkSeconds, now, onAbort, sleep } from "./time.js";
 import type { Transport } from "./transport.js";
 import type { AgentError } from "./wire.js";
 
@@ -197,7 +197,7 @@ class Work {
       refused = failure;
     }
     const all = Promise.allSettled([...this.#running.keys()]);
-    await orAborted(orAfter(this.#terms.grace, all), this.#aborting.signal);
+    await orAfter(this.#terms.grace, orAborted(all, this.#aborting.signal));
     this.#aborting.abort();
     for (const held of this.#running.values()) {
       this.#log.warn(`signoff: ${held.name} was cut off and is left to its lease`);
@@ -231,7 +231,7 @@ class Work {
         if (!passes(failure)) throw failure;
         if (!trouble) this.#log.warn(`signoff: agent ${this.#terms.address} gets no work, still trying: ${failure.message}`);
         trouble = true;
-        await orAborted(sleep(backoff.after(failure), stopping).catch(() => {}), stopping);
+        await sleep(backoff.after(failure), stopping).catch(() => {});
       }
     }
   }
@@ -291,6 +291,7 @@ class Work {
 
   async #do(held: Held): Promise<void> {
     const done = new AbortController();
+    const deaf = onAbort(this.#aborting.signal, () => done.abort());
     const keeping = this.#keep(held, done.signal);
     try {
       const report = await this.#outcome(held);
@@ -298,15 +299,15 @@ class Work {
     } catch (failure) {
       this.#log.error(`signoff: ${held.name} was not reported: ${textOf(failure)}`);
     } finally {
+      deaf();
       done.abort();
       await keeping;
     }
   }
 
   /** Renew the lease at each third of it; tell the handler when it may be lost. */
-  async #keep(held: Held, done: AbortSignal): Promise<void> {
+  async #keep(held: Held, ended: AbortSignal): Promise<void> {
     const { lease } = this.#terms;
-    const ended = any(done, this.#aborting.signal);
     let until = now() + lease;
     while (!ended.aborted) {
       await sleep(lease / 3, ended).catch(() => {});
@@ -478,12 +479,12 @@ function textOf(failure: unknown): string {
 /** Resolves when the work does, or as soon as the signal is aborted. */
 function orAborted(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
     const over = (): void => {
-      signal.removeEventListener("abort", over);
+      deaf();
       resolve();
     };
-    if (signal.aborted) return resolve();
-    signal.addEventListener("abort", over, { once: true });
+    const deaf = onAbort(signal, over);
     work.then(over, over);
   });
 }
@@ -498,13 +499,4 @@ async function orAfter(seconds: number, work: Promise<unknown>): Promise<void> {
 /** The value of a promise that is settled already; undefined if it is not. Throws what it was rejected with. */
 function settled<T>(work: Promise<T>): Promise<T | undefined> {
   return Promise.race([work, Promise.resolve(undefined)]);
-}
-
-function any(...signals: readonly AbortSignal[]): AbortSignal {
-  const controller = new AbortController();
-  for (const signal of signals) {
-    if (signal.aborted) controller.abort();
-    else signal.addEventListener("abort", () => controller.abort(), { once: true });
-  }
-  return controller.signal;
 }

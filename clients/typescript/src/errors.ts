@@ -29,10 +29,6 @@ export class SignoffError extends Error {
   /** Whether the same call may well succeed shortly after. */
   readonly retryable: boolean = false;
 
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = new.target.name;
-  }
 }
 
 /** No server, or no key for it, was found; the message lists the places that were searched. */
@@ -206,6 +202,15 @@ export class StepFailed extends SignoffError {
   }
 }
 
+// By these words, not by the classes' own: a bundler may rename a class.
+for (const [name, kind] of Object.entries({
+  SignoffError, NotConfigured, ConnectionFailed, WrongAnswer, ClientClosed, WaitTimeout, RequestRefused, AuthenticationFailed,
+  PermissionDenied, NotFound, Conflict, AlreadyDecided, StaleRevision, Invalid, RateLimited, ServerFailed, ServerBusy, IntentFailed,
+  IntentRejected, IntentSuperseded, IntentUndeliverable, IntentCanceled, IntentWithdrawn, IntentTimedOut, IntentExpired, StepFailed,
+})) {
+  Object.defineProperty(kind.prototype, "name", { value: name, configurable: true, writable: true });
+}
+
 type RefusalClass = new (said: Refusal) => RequestRefused;
 
 const BY_CODE: ReadonlyMap<string, RefusalClass> = new Map<string, RefusalClass>([
@@ -277,6 +282,11 @@ export function notSignoff(status: number, body: string): ServerFailed {
 }
 
 function strange(reply: Reply): RequestRefused {
+  if (reply.status === 0) {
+    // All that a page of a browser is told about a redirect.
+    const reason = "The response is a redirect, which a client with a key does not follow; use the address that it points to.";
+    return new RequestRefused({ code: "http_redirect", status: 0, reason });
+  }
   let reason = `A server that is not Signoff responded with HTTP ${reply.status}`;
   if (reply.status >= 300 && reply.status < 400) {
     reason += ` and points to ${quoted(reply.headers.get("location") ?? "nowhere")}; use that address`;

@@ -58,18 +58,36 @@ export function after(seconds: number, what: () => void): () => void {
   return () => clearTimeout(timer);
 }
 
+const LISTENING: WeakMap<AbortSignal, Set<() => void>> = new WeakMap();
+
+/**
+ * Call `what` when the signal is aborted; the returned function ends that. However many calls share a signal, it has one
+ * listener: Node warns of more than ten.
+ */
+export function onAbort(signal: AbortSignal, what: () => void): () => void {
+  let calls = LISTENING.get(signal);
+  if (calls === undefined) {
+    const all = (calls = new Set<() => void>());
+    LISTENING.set(signal, all);
+    signal.addEventListener("abort", () => [...all].forEach((call) => call()), { once: true });
+  }
+  const mine = calls;
+  mine.add(what);
+  return () => void mine.delete(what);
+}
+
 /** Pause; throws the signal's reason as soon as it is aborted. */
 export function sleep(seconds: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
-    const aborted = (): void => {
+    const deaf = signal && onAbort(signal, () => {
       cancel();
-      reject(signal?.reason);
-    };
+      deaf?.();
+      reject(signal.reason);
+    });
     const cancel = after(seconds, () => {
-      signal?.removeEventListener("abort", aborted);
+      deaf?.();
       resolve();
     });
-    signal?.addEventListener("abort", aborted, { once: true });
   });
 }

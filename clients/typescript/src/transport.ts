@@ -14,7 +14,7 @@ import {
   WrongAnswer,
 } from "./errors.js";
 import { isLoopback, type Settings } from "./settings.js";
-import { after, Backoff, Deadline, sleep } from "./time.js";
+import { after, Backoff, Deadline, onAbort, sleep } from "./time.js";
 import { VERSION } from "./version.js";
 
 const MARK = "x-client-request-id";
@@ -52,7 +52,8 @@ export class Transport {
   readonly limits: Limits;
   readonly #program: string;
   readonly #fetch: Fetch;
-  readonly #closed: AbortController = new AbortController();
+  readonly #underWay: Set<Watch> = new Set();
+  #closed: ClientClosed | undefined;
 
   constructor(settings: Settings, limits: Limits, program: string, fetch: Fetch | undefined) {
     this.settings = settings;
@@ -63,7 +64,8 @@ export class Transport {
 
   /** End everything that is under way. */
   close(): void {
-    this.#closed.abort(new ClientClosed("This client is closed. Create a new one."));
+    this.#closed ??= new ClientClosed("This client is closed. Create a new one.");
+    for (const watch of this.#underWay) watch.stop(this.#closed);
   }
 
   /** Send a call until it gets a response, as long as repeating is safe; then read the response. */
@@ -106,7 +108,7 @@ export class Transport {
   /** Send a request and get its whole response. */
   async exchange(call: Call<unknown>, seconds: number, signal?: AbortSignal): Promise<Reply> {
     const request = this.#request(call, "application/json");
-    const watch = new Watch(seconds, [signal, this.#closed.signal]);
+    const watch = this.#watch(seconds, signal);
     try {
       const response = await this.#send(request, watch);
       return this.#heard(request, response, await response.text());
@@ -120,7 +122,7 @@ export class Transport {
   /** Send a request whose response is a stream, if its status is 200; else get the whole response. */
   async open(call: Call<unknown>, seconds: number, signal?: AbortSignal): Promise<ByteStream> {
     const request = this.#request(call, "text/event-stream");
-    const watch = new Watch(seconds, [signal, this.#closed.signal]);
+    const watch = this.#watch(seconds, signal);
     let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
     const close = (): void => {
       watch.end();
@@ -149,6 +151,13 @@ export class Transport {
       close();
       throw failure;
     }
+  }
+
+  #watch(seconds: number, signal: AbortSignal | undefined): Watch {
+    const watch: Watch = new Watch(seconds, signal, () => this.#underWay.delete(watch));
+    this.#underWay.add(watch);
+    if (this.#closed) watch.stop(this.#closed);
+    return watch;
   }
 
   #request(call: Call<unknown>, accept: string): Request {
@@ -222,21 +231,20 @@ function readAnswer<T>(call: Call<T>, reply: Reply): T {
   return call.read(answer);
 }
 
-/** One signal out of a time limit, which can be moved, and of signals of others. */
+/** One signal out of a time limit, which can be moved, and of a signal of the caller's. */
 class Watch {
   readonly #controller: AbortController = new AbortController();
-  readonly #others: readonly AbortSignal[];
+  readonly #deaf: (() => void) | undefined;
+  readonly #ended: () => void;
   #cancel: () => void = () => {};
   timedOut = false;
   seconds: number;
 
-  constructor(seconds: number, others: readonly (AbortSignal | undefined)[]) {
+  constructor(seconds: number, signal: AbortSignal | undefined, ended: () => void) {
     this.seconds = seconds;
-    this.#others = others.filter((one) => one !== undefined);
-    for (const other of this.#others) {
-      if (other.aborted) this.#controller.abort(other.reason);
-      other.addEventListener("abort", this.#heard, { once: true });
-    }
+    this.#ended = ended;
+    if (signal?.aborted) this.stop(signal.reason);
+    this.#deaf = signal && onAbort(signal, () => this.stop(signal.reason));
     this.start(seconds);
   }
 
@@ -249,7 +257,7 @@ class Watch {
     this.seconds = seconds;
     this.#cancel = after(seconds, () => {
       this.timedOut = !this.signal.aborted;
-      this.#controller.abort();
+      this.stop();
     });
   }
 
@@ -257,16 +265,15 @@ class Watch {
     this.#cancel();
   }
 
+  /** Cut off what is under way. */
+  stop(reason?: unknown): void {
+    this.#controller.abort(reason);
+  }
+
   /** Listen to nothing any more. */
   end(): void {
     this.#cancel();
-    for (const other of this.#others) other.removeEventListener("abort", this.#heard);
+    this.#deaf?.();
+    this.#ended();
   }
-
-  /** Cut off what is under way. */
-  stop(): void {
-    this.#controller.abort();
-  }
-
-  readonly #heard = (event: Event): void => this.#controller.abort((event.target as AbortSignal).reason);
 }

@@ -1365,6 +1365,19 @@ export interface UnderstaffedTasksAnswer {
   readonly complete: boolean;
 }
 
+/** Act on the outcome, once. `use`: the caller's own name for this use; the same one may be repeated. */
+export interface UseRequest {
+  readonly use: string;
+}
+
+/** The outcome is used by this caller, and by no other. */
+export interface UsedAnswer {
+  readonly ok: boolean;
+  readonly intent_id: string;
+  readonly use: string;
+  readonly used_at: string;
+}
+
 /** One value that differs; `before` or `after` is missing if it did not exist. */
 export interface ValueOut {
   readonly path: string;

@@ -7,7 +7,7 @@ from signoff.web.api import openapi
 
 _NOTE: Final = "// Made by `make docs` from the API's description; do not edit.\n"
 _JSON: Final = """
-/** A JSON object whose members are the business of whoever wrote it. */
+/** A JSON object whose members are up to its author. */
 export type JsonObject = { readonly [name: string]: any };
 """
 _NAME: Final = re.compile(r"[A-Za-z_$][\w$]*")

@@ -59,7 +59,7 @@ export interface ClientOptions {
   readonly program?: string;
   /** Another `fetch`: with a proxy or certificates of your own, or for tests. */
   readonly fetch?: Fetch;
-  /** Whoever can open a page can read the key in it. Only for pages that nobody else can open. */
+  /** Everyone who can open a page can read the key in it. Only for pages that nobody else can open. */
   readonly dangerouslyAllowBrowser?: boolean;
 }
 

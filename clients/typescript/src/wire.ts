@@ -1,6 +1,6 @@
 // Made by `make docs` from the API's description; do not edit.
 
-/** A JSON object whose members are the business of whoever wrote it. */
+/** A JSON object whose members are up to its author. */
 export type JsonObject = { readonly [name: string]: any };
 
 /** Away from `from` until `until`, exclusive; the delegate may answer meanwhile. */

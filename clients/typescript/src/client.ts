@@ -259,6 +259,15 @@ export class Client extends Methods {
     return this.do({ method: "POST", path, body: {}, repeatable: true, read: sent }, options);
   }
 
+  /**
+   * Use the outcome of a final intent, once, before acting on it. `use`: your own name for this use, which may be
+   * repeated. Throws AlreadyUsed if another use was first.
+   */
+  async use(intentId: string, use: string, options?: CallOptions): Promise<void> {
+    const path = `/v1/intents/${segment(intentId)}/use`;
+    return this.do({ method: "POST", path, body: { use }, repeatable: true, read: () => undefined }, options);
+  }
+
   /** The messages sent about an intent, and their delivery status. */
   async messages(intentId: string, options?: CallOptions): Promise<MessageOut[]> {
     return this.do(many(`/v1/intents/${segment(intentId)}/messages`, "messages"), options);

@@ -12,7 +12,7 @@
  *         AuthenticationFailed  401
  *         PermissionDenied      403
  *         NotFound              404
- *         Conflict              409: AlreadyDecided, StaleRevision
+ *         Conflict              409: AlreadyDecided, AlreadyUsed, StaleRevision
  *         Invalid               400, 413, 422
  *         RateLimited           429
  *         ServerFailed          5xx: ServerBusy 503
@@ -142,6 +142,9 @@ export class AlreadyDecided extends Conflict {
   }
 }
 
+/** 409: the outcome was acted on before; it stands for one act. */
+export class AlreadyUsed extends Conflict {}
+
 /** 409: what is being decided is not what was shown: another revision, stage or task. Read it again, then answer. */
 export class StaleRevision extends Conflict {}
 
@@ -205,7 +208,7 @@ export class StepFailed extends SignoffError {
 // By these words, not by the classes' own: a bundler may rename a class.
 for (const [name, kind] of Object.entries({
   SignoffError, NotConfigured, ConnectionFailed, WrongAnswer, ClientClosed, WaitTimeout, RequestRefused, AuthenticationFailed,
-  PermissionDenied, NotFound, Conflict, AlreadyDecided, StaleRevision, Invalid, RateLimited, ServerFailed, ServerBusy, IntentFailed,
+  PermissionDenied, NotFound, Conflict, AlreadyDecided, AlreadyUsed, StaleRevision, Invalid, RateLimited, ServerFailed, ServerBusy, IntentFailed,
   IntentRejected, IntentSuperseded, IntentUndeliverable, IntentCanceled, IntentWithdrawn, IntentTimedOut, IntentExpired, StepFailed,
 })) {
   Object.defineProperty(kind.prototype, "name", { value: name, configurable: true, writable: true });
@@ -215,6 +218,7 @@ type RefusalClass = new (said: Refusal) => RequestRefused;
 
 const BY_CODE: ReadonlyMap<string, RefusalClass> = new Map<string, RefusalClass>([
   ["already_decided", AlreadyDecided],
+  ["already_used", AlreadyUsed],
   ["stale_revision", StaleRevision],
   ["stale_stage", StaleRevision],
   ["not_shown", StaleRevision],

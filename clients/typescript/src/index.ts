@@ -17,6 +17,7 @@ export {
 } from "./client.js";
 export {
   AlreadyDecided,
+  AlreadyUsed,
   AuthenticationFailed,
   ClientClosed,
   Conflict,

@@ -95,6 +95,7 @@ const CALLS: Record<string, (client: Client, a: any, options: { signal?: AbortSi
   cancel: (c, a) => c.cancel(a.intent_id, { reason: a.reason }),
   retry: (c, a) => c.retry(a.intent_id),
   rerun: (c, a) => c.rerun(a.intent_id),
+  use: (c, a) => c.use(a.intent_id, a.use),
   answer: (c, a) => c.answer(a.task, a.outcome, a),
   approve: (c, a) => c.approve(a.task, a),
   reject: (c, a) => c.reject(a.task, a),

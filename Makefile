@@ -24,8 +24,8 @@ demo: $(READY) ## a migration that waits for your yes; ARGS=--auto answers by it
 test: $(READY) ## run the tests, on up to four processors; ARGS="-n 0" in one process
 	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
-test-clients: $(READY) ## test the clients in other languages; needs Node 20 (npm), and Go where clients/go is
-	@clients/test
+test-clients: $(READY) ## test the clients in other languages: needs Node 20 and Go 1.23; ARGS=go tests one
+	@clients/test $(ARGS)
 
 check: $(READY) ## lint, formatting, types, layers, known holes in dependencies
 	@$(PY) -m ruff check .

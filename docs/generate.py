@@ -1,4 +1,4 @@
-"""The reference pages and the types of the TypeScript client, made from the code.
+"""The reference pages and the types of the clients, made from the code.
 
 ``make docs`` writes them, ``--check`` (and a test) compares them.
 """

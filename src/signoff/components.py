@@ -104,7 +104,7 @@ class Components:
         self.admission = Admission(_key_limits(config), store.intents.open_of)
         self.engine = Engine(self.committer, clock, self.directory, store, self.recent, self.admission)
         self.keys = Keys(store, self.directory, clock)
-        self.feed.watch(self.keys.notified)
+        self.feed.watch(self.keys.notified, "directory")
         self.accounts = Accounts(store, self.directory, self.keys, clock, config.allow_private_callbacks)
         self.manifests = ManifestApplier(store, self.directory, clock, self.accounts)
         self.proposals = Proposals(store, self.directory, clock, self.manifests)
@@ -122,7 +122,7 @@ class Components:
                 "sweeper": Loop("sweeper", self.sweeper.once),
                 "staffed": Loop("staffed", self.staffed.once, rest=0.02),
             }
-        self.feed.watch(self._nudge)
+        self.feed.watch(self._nudge, "outbox", "directory")
         self._measure()
         self.state = self._make_state("postgresql" if remote else "sqlite")
         if siblings is not None:

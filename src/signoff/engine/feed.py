@@ -9,6 +9,7 @@ later, at most one announcement per ``_PAUSE``; never inside a write transaction
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from itertools import chain
 from types import TracebackType
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from signoff.core.intent.advance import Change
 
 log = logging.getLogger("signoff.feed")
 
+_EVERY: Final = "*"
 _PAUSE: Final = 0.002  # seconds; more is noticed as a delay, less costs more announcements than it saves
 _BACKLOG: Final = 10_000
 _UNHEARD: Final = 100
@@ -110,15 +112,18 @@ class Feed:
         self._announce = announce
         self._unsaid: set[str] = set()
         self._news = asyncio.Event()
-        self._watchers: list[Callable[[str], None]] = []
+        self._watchers: dict[str, list[Callable[[str], None]]] = {_EVERY: []}
         self.workers: TellWorkers | None = None
 
     def waiting(self, *topics: str) -> Waiter:
         return Waiter(self, topics)
 
-    def watch(self, notified: Callable[[str], None]) -> None:
-        """Call ``notified`` with every topic (directory caches)."""
-        self._watchers.append(notified)
+    def watch(self, notified: Callable[[str], None], *kinds: str) -> None:
+        """Call ``notified`` with the topics that begin with one of these words, without any with every topic; and with
+        the empty one.
+        """
+        for kind in kinds or (_EVERY,):
+            self._watchers.setdefault(kind, []).append(notified)
 
     def publish(
         self,
@@ -150,16 +155,19 @@ class Feed:
             if topic == "":
                 self._wake_all()
                 continue
-            for waiter in tuple(self.waiters.get(topic, ())):
-                waiter.wake()
-            for notified in self._watchers:
+            if waiting := self.waiters.get(topic):
+                for waiter in tuple(waiting):
+                    waiter.wake()
+            for notified in self._watchers.get(topic.partition(":")[0], ()):
+                notified(topic)
+            for notified in self._watchers[_EVERY]:
                 notified(topic)
 
     def _wake_all(self) -> None:
         for waiting in tuple(self.waiters.values()):
             for waiter in tuple(waiting):
                 waiter.wake()
-        for notified in self._watchers:
+        for notified in dict.fromkeys(chain.from_iterable(self._watchers.values())):
             notified("")
 
     async def run(self) -> None:

@@ -73,7 +73,7 @@ class Committer:
         return await queued.future
 
     def _worker_of(self, queued: QueuedJob) -> int:
-        return queued.job.worker_key() % len(self._queues)
+        return queued.job.worker_key() % len(self._queues) if len(self._queues) > 1 else 0
 
     def _again(self, jobs: list[QueuedJob], failed: int) -> None:
         """Jobs whose rows are free again go before those that came later."""

@@ -238,8 +238,11 @@ class CommandJob(OneIntent):
             command = msgspec.structs.replace(command, shown=self._shown)
         if self._directory is None or not needs_directory(command):
             return command
-        authorize_command(self.actor, command, intent)  # before the directory says whom it names
-        return resolve_command(self.actor, intent, command, self._directory)
+        try:
+            return resolve_command(self.actor, intent, command, self._directory)
+        except Refused:
+            authorize_command(self.actor, command, intent)  # who may not do this is not told whom it names
+            raise
 
 
 class ReviseJob(CommandJob):

@@ -48,6 +48,7 @@ class RecentCommits:
 
     def note(self, changes: Iterable[Change], payloads: Mapping[str, bytes]) -> None:
         """Add what was committed, in order; ``payloads``: of the intents that have a new one."""
+        now = self._time()
         for change in changes:
             after = change.after
             kept = self._kept.get(after.id)
@@ -57,13 +58,14 @@ class RecentCommits:
                 self._kept.pop(after.id, None)
                 continue
             payload = payloads.get(after.id, kept.stored.payload)
-            kept.size += sum(len(sealed.body) for sealed in change.facts)
+            for sealed in change.facts:
+                kept.size += len(sealed.body)
+                kept.facts.append(sealed.fact)
             if len(payload) + kept.size > LARGEST:
                 self._kept.pop(after.id, None)
                 continue
             kept.stored = Stored(after, payload)
-            kept.facts.extend(sealed.fact for sealed in change.facts)
-            kept.at = self._time()
+            kept.at = now
             self._kept[after.id] = kept
             self._kept.move_to_end(after.id)
         while len(self._kept) > LIMIT:

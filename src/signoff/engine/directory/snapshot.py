@@ -284,7 +284,7 @@ class DirectoryCache:
         self._feed = feed
         self._held: dict[str, tuple[float, Snapshot]] = {}
         self._loading: dict[str, asyncio.Task[tuple[float, Snapshot]]] = {}
-        feed.watch(self._notified)
+        feed.watch(self._notified, "directory")
 
     def _notified(self, topic: str) -> None:
         if topic == "":

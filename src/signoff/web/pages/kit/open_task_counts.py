@@ -20,7 +20,7 @@ class OpenTaskCounts:
         self._state = state
         self._held: dict[str, dict[str, tuple[float, str]]] = {}
         self._proposed: dict[str, tuple[float, list[str]]] = {}
-        state.feed.watch(self._notified)
+        state.feed.watch(self._notified, "tasks", "directory")
 
     def _notified(self, topic: str) -> None:
         if topic[:6] == "tasks:":

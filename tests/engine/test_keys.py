@@ -14,6 +14,7 @@ from signoff.engine.identity.keys import NewKey, _checksum
 from tests.builders import ANN, OTTO, WORKSPACE
 from tests.conftest import TABLES
 from tests.engine.engine_env import ROOT, EngineEnv, open_engine_env, settle
+from tests.on_loop import on_the_loop
 
 HOUR = timedelta(hours=1)
 
@@ -198,3 +199,31 @@ async def test_a_revocation_reaches_the_other_replicas(postgres_url: str, clock:
     finally:
         await here.store.close()
         await there.store.close()
+
+
+async def test_requests_that_come_together_read_their_key_once(env: EngineEnv) -> None:
+    await settle(env)
+    secret = (await anns(env)).secret
+    env.keys.forget()
+
+    async def together() -> list[Actor]:
+        return await asyncio.gather(*(env.keys.authenticate(secret, "api") for _ in range(20)))
+
+    actors, reads = await on_the_loop(together, "_was_read")
+    assert {actor.id for actor in actors} == {ANN.id}
+    assert reads == 1
+
+
+async def test_a_key_that_changes_while_it_is_read_is_read_again(env: EngineEnv) -> None:
+    await settle(env)
+    secret = (await anns(env)).secret
+    env.keys.forget()
+
+    async def meanwhile() -> None:
+        first = asyncio.create_task(env.keys.authenticate(secret, "api"))
+        await asyncio.sleep(0)
+        env.keys.forget()  # the directory has changed
+        await asyncio.gather(first, env.keys.authenticate(secret, "api"))
+
+    _, reads = await on_the_loop(meanwhile, "_was_read")
+    assert reads == 2

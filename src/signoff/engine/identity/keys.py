@@ -4,6 +4,7 @@ The checksum lets secret scanners, and the server without a query, tell a real k
 key is cached for a few seconds, and dropped immediately when the directory changes (including revocation).
 """
 
+import asyncio
 import hashlib
 import secrets
 import string
@@ -33,6 +34,9 @@ _CACHED: Final = 10_000
 _YOUNG: Final = timedelta(minutes=1)  # longer than any snapshot of a directory is trusted
 
 
+_Cached = tuple[float, datetime | None, Actor]  # when it was read, its end, its holder
+
+
 class NewKey(msgspec.Struct, frozen=True):
     """A key that was just created; ``secret`` is shown once and stored nowhere."""
 
@@ -45,12 +49,14 @@ class Keys:
         self._store = store
         self._directory = directory
         self._clock = clock
-        self._cache: dict[tuple[str, str], tuple[float, datetime | None, Actor]] = {}
+        self._cache: dict[tuple[str, str], _Cached] = {}
+        self._reading: dict[tuple[str, str], asyncio.Task[_Cached]] = {}
         self._forgotten = 0
 
     def forget(self) -> None:
         """Clear the cache; the next use of each key queries the database."""
         self._cache.clear()
+        self._reading.clear()  # what is being read may be older than the change
         self._forgotten += 1
 
     @property
@@ -69,22 +75,36 @@ class Keys:
             key_id = _key_id(secret)
             if key_id is None:
                 raise _unknown()
-            forgotten = self._forgotten
-            key = await self._store.directory.key(key_id)
-            if key is None or not secrets.compare_digest(key.hash, digest):
-                raise _unknown()
-            if key.revoked_at is not None:
-                raise Unauthenticated("key_revoked", "This key was revoked.", hint="Ask for a new one.")
-            actor = await self._actor(key, via)
-            cached = (now, key.expires_at, actor)
-            if len(self._cache) >= _CACHED:
-                self._cache.clear()
-            if forgotten == self._forgotten:  # otherwise it may have been revoked since it was read
-                self._cache[(digest, via)] = cached
+            # The first requests of a key arrive together: one of them reads it.
+            reading = self._reading.get((digest, via))
+            if reading is None:
+                reading = asyncio.create_task(self._read(key_id, digest, via))
+                self._reading[(digest, via)] = reading
+                reading.add_done_callback(lambda task: self._was_read((digest, via), task))
+            cached = await asyncio.shield(reading)
         if cached[1] is not None and cached[1] <= self._clock.now():
             raise Unauthenticated("key_expired", "This key has expired.", hint="Ask for a new one.")
         actor = cached[2]
         return await self._standing_in(actor) if actor.kind is ActorKind.PERSON else actor
+
+    async def _read(self, key_id: str, digest: str, via: str) -> "_Cached":
+        now = monotonic()
+        key = await self._store.directory.key(key_id)
+        if key is None or not secrets.compare_digest(key.hash, digest):
+            raise _unknown()
+        if key.revoked_at is not None:
+            raise Unauthenticated("key_revoked", "This key was revoked.", hint="Ask for a new one.")
+        return now, key.expires_at, await self._actor(key, via)
+
+    def _was_read(self, place: tuple[str, str], task: "asyncio.Task[_Cached]") -> None:
+        failed = task.cancelled() or task.exception() is not None  # asking for it marks it as seen
+        if self._reading.get(place) is not task:
+            return  # the directory has changed meanwhile: it may have been revoked since it was read
+        del self._reading[place]
+        if not failed:
+            if len(self._cache) >= _CACHED:
+                self._cache.clear()
+            self._cache[place] = task.result()
 
     async def _standing_in(self, actor: Actor) -> Actor:
         """The person with those for whom they are the delegate now: an absence ends on time, cached or not."""

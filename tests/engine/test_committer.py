@@ -25,9 +25,10 @@ from signoff.store.rows import plan_digest
 from signoff.store.sqlite.store import SqliteStore
 from signoff.store.store import Store
 from signoff.store.work import ClaimableRow, IdempotencyKey
-from tests.builders import AGENT, ANN, OTTO, SERVICE, START, WORKSPACE, gate, minutes
+from tests.builders import AGENT, ANN, OTTO, SERVICE, START, VALIDATOR, WORKSPACE, gate, minutes
 from tests.conftest import TABLES
 from tests.engine.engine_env import PAYLOAD, EngineEnv, once, open_engine_env, submission
+from tests.on_loop import on_the_loop
 
 
 class Look:
@@ -417,3 +418,17 @@ async def test_at_the_end_jobs_on_held_rows_are_waited_for(
         await other.execute("rollback")
         await draining
     assert (await waiting).after.status is Status.CANCELED
+
+
+async def test_what_is_sent_on_a_stream_is_recorded_with_the_commits_around_it(env: EngineEnv) -> None:
+    intent = await env.submit()
+    [(cursor, _)] = await env.store.intents.deliveries(WORKSPACE, VALIDATOR, 0, 10)
+    looks = [Look(), Look()]
+
+    async def together() -> None:
+        sent = env.engine.sent(AGENT, VALIDATOR, [(intent.id, cursor)])
+        await asyncio.gather(*(env.committer.do(look) for look in looks), sent)
+
+    _, transactions = await on_the_loop(together, "writes")
+    assert transactions == 1
+    assert await env.store.intents.unread(WORKSPACE, VALIDATOR, cursor, timedelta()) == [intent.id]

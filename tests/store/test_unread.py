@@ -2,19 +2,21 @@
 too.
 """
 
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
-from signoff.store.database import Statement
 from signoff.store.opening import open_store
-from signoff.store.rows import Row
 from signoff.store.store import Store
-from signoff.store.tables.intents import Intents
-from signoff.store.work import Locks
+from signoff.store.work import Locks, Sent, Writes
 from tests.conftest import FixedClock
-from tests.store.samples import AGENT, WS, leased, leave, move, ready, submit
+from tests.store.samples import AGENT, NOTHING, WS, leased, leave, move, ready, submit
 
 SETTLED = timedelta(seconds=5)
+
+
+async def send(store: Store, *deliveries: tuple[str, int]) -> None:
+    """Record that these deliveries (intent, cursor) are sent on their agent's stream."""
+    writes = Writes(sent=[Sent(WS, AGENT, *one) for one in deliveries])
+    await store.transact(NOTHING, lambda _: writes)
 
 
 async def test_what_was_shown_and_not_read_is_unread_once_it_had_the_time(
@@ -22,10 +24,10 @@ async def test_what_was_shown_and_not_read_is_unread_once_it_had_the_time(
 ) -> None:
     one, two, three = await submit(store, ready(), ready(), ready())
     rows = store.intents
-    await rows.show(WS, AGENT, [(one.id, 2), (two.id, 4)])
+    await send(store, (one.id, 2), (two.id, 4))
     assert await rows.unread(WS, AGENT, 6, SETTLED) == []
     clock.move(SETTLED)
-    await rows.show(WS, AGENT, [(three.id, 6)])
+    await send(store, (three.id, 6))
     await rows.mark_read(WS, AGENT, two.id)
     await rows.mark_read(WS, "agent://local/default/other", one.id)
     assert await rows.unread(WS, AGENT, 6, SETTLED) == [one.id]
@@ -37,7 +39,7 @@ async def test_what_was_shown_and_not_read_is_unread_once_it_had_the_time(
 async def test_what_is_not_up_for_taking_any_more_is_not_unread(store: Store, clock: FixedClock) -> None:
     one, two = await submit(store, ready(), ready())
     rows = store.intents
-    await rows.show(WS, AGENT, [(one.id, 2), (two.id, 4)])
+    await send(store, (one.id, 2), (two.id, 4))
     clock.move(SETTLED)
     await store.transact(Locks(ids=(one.id,)), leave(move(leased(one))))
     await rows.redeliver(WS, AGENT, [two.id])
@@ -52,7 +54,7 @@ async def test_another_server_and_a_restarted_one_know_it_too(own_url: str, cloc
     first = open_store(own_url, wall=clock.wall, clock=clock.map)
     await first.open()
     [one] = await submit(first, ready())
-    await first.intents.show(WS, AGENT, [(one.id, 2)])
+    await send(first, (one.id, 2))
     await first.close()
     clock.move(SETTLED)
     second = open_store(own_url, wall=clock.wall, clock=clock.map)
@@ -61,36 +63,11 @@ async def test_another_server_and_a_restarted_one_know_it_too(own_url: str, cloc
     await second.close()
 
 
-class Counted:
-    """A database that counts the statements that are written through it."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.plans = store.plans
-        self.written = 0
-
-    async def read(self, sql: str, **values: Any) -> list[Row]:
-        return await self._store.read(sql, **values)
-
-    async def write(self, *statements: Statement) -> list[list[Row]]:
-        self.written += len(statements)
-        return await self._store.write(*statements)
-
-    async def now(self) -> datetime:
-        return await self._store.now()
-
-
-async def test_whatever_was_sent_at_once_is_recorded_in_one_statement(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_only_what_is_still_where_it_was_sent_from_is_recorded(store: Store, clock: FixedClock) -> None:
     one, two, three = await submit(store, ready(), ready(), ready())
     await store.transact(Locks(ids=(two.id,)), leave(move(leased(two))))  # taken before it is recorded
-    counted = Counted(store)
-    rows = Intents(counted)
-    await rows.show(WS, AGENT, [(three.id, 6), (two.id, 4), (one.id, 2)])
-    assert counted.written == 1
-    await rows.show(WS, AGENT, [])
-    assert counted.written == 1
+    await send(store, (three.id, 6), (two.id, 4), (one.id, 2))
+    await send(store, (one.id, 2))
     clock.move(SETTLED)
-    assert await rows.unread(WS, AGENT, 6, SETTLED) == [one.id, three.id]
+    assert await store.intents.unread(WS, AGENT, 6, SETTLED) == [one.id, three.id]
     assert await store.read("select count(*) from unread") == [(2,)]

@@ -135,7 +135,7 @@ class Feed:
         replicas follow soon.
         """
         topics = list(topics)
-        if self.workers is not None:
+        if self.workers is not None and topics:
             self.workers(topics, changes, payloads or {})
         self.relay(topics, changes)
 

@@ -48,6 +48,7 @@ class WriteBatch(Struct):
     closed: list[Row] = field(default_factory=list)
     worklist: list[Row] = field(default_factory=list)
     outbox: list[Row] = field(default_factory=list)
+    sent: list[Row] = field(default_factory=list)
     learnt: dict[str, Plan] = field(default_factory=dict)
 
 
@@ -97,6 +98,7 @@ def build(
     batch.events = [fact_row(sealed) for sealed in writes.facts]
     batch.replies = [reply_row(reply) for reply in writes.replies]
     batch.outbox = [outgoing_row(out) for out in writes.outbox]
+    batch.sent = [(sent.workspace, sent.agent, sent.intent, sent.cursor) for sent in writes.sent]
     # Every writer locks further rows in the same order, so that there are no deadlocks.
     batch.plans.sort(key=itemgetter(0))
     batch.replies.sort(key=itemgetter(0, 1, 2, 3))

@@ -96,6 +96,8 @@ WORKLIST: Final = Table(
     "worklist",
     {"shard": "smallint", "workspace": "text", "party": "text", "intent_id": "text", "rank": "bigint"},
 )
+# Deliveries as they are sent on their agent's stream; a row of ``unread`` has the time too.
+SENT: Final = Table("unread", {"workspace": "text", "agent": "text", "intent_id": "text", "cursor": "bigint"})
 CLOSED: Final = Table("worklist", dict(list(WORKLIST.columns.items())[:4]))
 
 # A plan that is referenced again must not be deleted. The row is locked even if nothing changes, so a deletion comes
@@ -245,11 +247,12 @@ update intents set cursor = (
 
 # ---- deliveries sent on an agent's stream and not read yet
 
-# No two deliveries of an agent have the same cursor, and one that has moved on since it was sent has another now.
-PUT_SHOWN: Final = """
+# ``n`` is what was sent, a row of ``SENT``. A delivery that has moved on since has another cursor now, or none.
+PUT_SENT: Final = """
 insert into unread (workspace, agent, intent_id, cursor, shown_at)
-select workspace, agent, id, cursor, :shown_at from intents
-where id in :ids and workspace = :workspace and agent = :agent and cursor in :cursors order by id
+select n.workspace, n.agent, n.intent_id, n.cursor, :now from {sent} join intents i
+    on i.id = n.intent_id and i.workspace = n.workspace and i.agent = n.agent and i.cursor = n.cursor
+where true order by n.intent_id
 on conflict (workspace, agent, intent_id) do update set cursor = excluded.cursor, shown_at = excluded.shown_at
 """
 # ``up``: whether it is still the delivery that was sent, and claimable.

@@ -130,6 +130,15 @@ class NewStoredReply(Struct, gc=False):
     life: timedelta = timedelta(0)
 
 
+class Sent(Struct, gc=False, frozen=True):
+    """A delivery that is sent on its agent's stream, at its position there."""
+
+    workspace: str
+    agent: str
+    intent: str
+    cursor: int
+
+
 class Writes(Struct):
     """The writes of one transaction. Each intent at most once in ``new`` and ``changed`` together."""
 
@@ -139,6 +148,7 @@ class Writes(Struct):
     outbox: list[OutboxRow] = field(default_factory=list)
     replies: list[NewStoredReply] = field(default_factory=list)
     revisions: list[Resubmitted] = field(default_factory=list)
+    sent: list[Sent] = field(default_factory=list)
 
 
 class Stored(Struct, gc=False, frozen=True):

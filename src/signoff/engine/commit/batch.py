@@ -1,7 +1,7 @@
 """One transaction in memory: the locked intents, the effects of the jobs on them, and the rows to write."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -36,6 +36,7 @@ from signoff.store.work import (
     OutboxKind,
     OutboxRow,
     Resubmitted,
+    Sent,
     StoredReply,
     Writes,
 )
@@ -147,6 +148,9 @@ class Batch:
         """Store a revision's payload with its change."""
         self._writes.revisions.append(revision)
         self.payloads[revision.intent] = revision.payload
+
+    def record_sent(self, sent: Iterable[Sent]) -> None:
+        self._writes.sent.extend(sent)
 
     def postpone(self, intent: Intent, by: timedelta) -> None:
         """Schedule an unchanged intent again later: one on which the timer had no effect."""

@@ -3,7 +3,7 @@
 import logging
 import os
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -33,6 +33,7 @@ from signoff.engine.commit.jobs import (
     RefusedJob,
     RerunJob,
     ReviseJob,
+    SentJob,
     SubmitJob,
 )
 from signoff.engine.commit.recent import RecentCommits
@@ -43,6 +44,7 @@ from signoff.engine.planning.planner import Submission
 from signoff.store.store import Store
 from signoff.store.tables.showings import ViewRecord
 from signoff.store.tables.uses import Use
+from signoff.store.work import Sent
 
 log = logging.getLogger("signoff.engine")
 
@@ -266,6 +268,11 @@ class Engine:
             raise Invalid("invalid_lease", "A lease must last 1 to 3600 seconds.", field="lease_seconds")
         taken: list[Change] = await self._committer.do(ClaimJob(actor, agent, limit, lease, holder))
         return taken
+
+    async def sent(self, actor: Actor, agent: str, deliveries: Sequence[tuple[str, int]]) -> None:
+        """Record deliveries (intent, cursor) that are about to be sent on the agent's stream, with the next commit."""
+        if deliveries:
+            await self._committer.do(SentJob([Sent(actor.workspace, agent, *one) for one in deliveries]))
 
     async def tick(self, limit: int) -> int:
         """Tick intents that are due; returns how many there were."""

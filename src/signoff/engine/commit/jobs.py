@@ -28,7 +28,7 @@ from signoff.core.intent.model import Intent
 from signoff.engine.commit.batch import Batch
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.planning.resolve_command import needs_directory, resolve_command, validate_target
-from signoff.store.work import ClaimableRow, IdempotencyKey, Resubmitted
+from signoff.store.work import ClaimableRow, IdempotencyKey, Resubmitted, Sent
 
 log = logging.getLogger("signoff.jobs")
 
@@ -266,7 +266,7 @@ def _membership(directory: Snapshot | None) -> Membership | None:
 
 
 class _Scan:
-    """Base of the jobs whose intents the database selects."""
+    """Base of the jobs that name no intent to lock."""
 
     def worker_key(self) -> int:
         return 0
@@ -307,6 +307,16 @@ class ClaimJob(_Scan):
             except Conflict:  # another job of this batch was first
                 continue
         return taken
+
+
+class SentJob(_Scan):
+    """Record what is sent on an agent's stream: with other commits, because one of its own costs as much as all."""
+
+    def __init__(self, sent: Sequence[Sent]) -> None:
+        self._sent = sent
+
+    def apply(self, batch: Batch) -> None:
+        batch.record_sent(self._sent)
 
 
 class DueJob(_Scan):

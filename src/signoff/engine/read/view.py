@@ -338,10 +338,6 @@ class View:
         self.own_address(actor, agent)
         await self._store.intents.redeliver(actor.workspace, agent, ids)
 
-    async def show(self, actor: Actor, agent: str, shown: Sequence[tuple[str, int]]) -> None:
-        """Record what was sent on the agent's stream."""
-        await self._store.intents.show(actor.workspace, agent, shown)
-
     async def unread(self, actor: Actor, agent: str, since: int) -> list[str]:
         """Deliveries sent to the agent up to a cursor and not read by it in time."""
         self.own_address(actor, agent)

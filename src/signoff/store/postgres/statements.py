@@ -131,6 +131,7 @@ _SAVE: Final = {
     "closed": _CLOSE,
     "worklist": insert_rows(sql.WORKLIST, "worklist", sql.RANKED),
     "outbox": insert_rows(sql.OUTBOX, "outbox"),
+    "sent": sql.PUT_SENT.format(sent=f"{unnest(sql.SENT, 'sent')} as n ({', '.join(sql.SENT.columns)})"),
 }
 _SAVE_GIVEN: Final = _SAVE | {"intents": _insert_intents(True), "changes": _update_intents(True)}
 _COLUMNS: Final[dict[str, tuple[str, ...]]] = {
@@ -146,6 +147,7 @@ _COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "closed": tuple(sql.CLOSED.columns),
     "worklist": tuple(sql.WORKLIST.columns),
     "outbox": tuple(sql.OUTBOX.columns),
+    "sent": tuple(sql.SENT.columns),
 }
 
 

@@ -54,6 +54,9 @@ _INSERT_REPLY: Final = insert_row(sql.REPLIES, sql.REPLACE_EXPIRED)
 _INSERT_OUTGOING: Final = insert_row(sql.OUTBOX)
 CLOSE_ROW: Final = "delete from worklist where shard = ? and workspace = ? and party = ? and intent_id = ?"
 _LIST: Final = insert_row(sql.WORKLIST, sql.RANKED)
+_PUT_SENT: Final = sql.PUT_SENT.format(
+    sent="(select ?1 as workspace, ?2 as agent, ?3 as intent_id, ?4 as cursor) n"
+).replace(":now", "?5")
 _ORPHANS_END_WITHIN: Final = 20.0  # seconds
 _NEXT_CURSOR: Final = insert_row(sql.CURSORS, sql.NEXT_CURSORS)
 
@@ -300,9 +303,10 @@ class SqliteStore(Store):
         ):
             if rows:
                 db.executemany(statement, rows)
-        if batch.replies:
-            at = micros(now)
-            db.executemany(_INSERT_REPLY, [(*row, at) for row in batch.replies])
+        at = micros(now)
+        for statement, rows in ((_INSERT_REPLY, batch.replies), (_PUT_SENT, batch.sent)):
+            if rows:
+                db.executemany(statement, [(*row, at) for row in rows])
         return batch.learnt
 
 

@@ -126,16 +126,6 @@ class Intents:
             (sql.REDELIVER_LOCK, values), (sql.REDELIVER_COUNT, values), (sql.REDELIVER, values)
         )
 
-    async def show(self, workspace: str, agent: str, shown: Sequence[tuple[str, int]]) -> None:
-        """Record which of these deliveries (intent, cursor) were sent on their agent's stream and are still claimable,
-        in one statement.
-        """
-        if not shown:
-            return
-        ids, cursors = zip(*shown, strict=True)
-        values = {"workspace": workspace, "agent": agent, "ids": list(ids), "cursors": list(cursors)}
-        await self._db.write((sql.PUT_SHOWN, {**values, "shown_at": micros(await self._db.now())}))
-
     async def mark_read(self, workspace: str, agent: str, id: str) -> None:
         """The agent has read the intent: it need not be sent again."""
         if await self._db.read(sql.WAS_SHOWN, workspace=workspace, agent=agent, intent_id=id):

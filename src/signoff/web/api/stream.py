@@ -259,5 +259,5 @@ class _Post:
             self.last = cursor
         self.more = len(found) == _PAGE or len(shown) < len(found)
         # Recorded before it is sent: if this server dies meanwhile, it is sent once too often rather than never.
-        await call.state.view.show(call.actor, self._agent, shown)
+        await call.state.engine.sent(call.actor, self._agent, shown)
         return frames

@@ -9,7 +9,7 @@ import os
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from signoff.core.directory.actors import ActorKind, system
 from signoff.core.directory.model import Person, Workspace
@@ -29,12 +29,24 @@ _MADE_AT_FIRST: Final = 2  # recorded changes: the owner, and their key
 _FIRST: Final = "00000000-0000-7000-8000-000000000001"
 
 
+class FirstNames(NamedTuple):
+    """What the settings name at the first start, "" for the default: organization, workspace, the owner's address."""
+
+    organization: str = ""
+    workspace: str = ""
+    owner: str = ""
+
+
+_DEFAULTS: Final = FirstNames()
+
+
 async def bootstrap(
-    store: Store, keys: Keys, clock: Clock, folder: Path, url: str, organization: str = "", name: str = ""
+    store: Store, keys: Keys, clock: Clock, folder: Path, url: str, names: FirstNames = _DEFAULTS
 ) -> Path | None:
-    """Create what a new database needs; returns the credentials file if this call wrote it. ``organization``, ``name``:
-    of the workspace; raises Refused if the database already has a different one.
+    """Create what a new database needs; returns the credentials file if this call wrote it. Raises Refused if the
+    database already has a workspace of another name.
     """
+    organization, name, owner = names
     spaces = await store.directory.workspaces()
     _refuse_other_names(spaces, organization, name)
     organization, name = organization or ORGANIZATION, name or WORKSPACE
@@ -44,16 +56,16 @@ async def bootstrap(
     check_folder(folder)  # before anyone exists who could then not sign in
     now = clock.now()
     millis = int(now.timestamp() * 1000)
-    # A fixed id and address: of servers that start on the same empty database, exactly one adds the owner.
+    # A fixed id, and the first change: of servers that start on the same empty database, exactly one adds the owner.
     first = next((space for space in spaces if space.id == _FIRST), None)
     workspace = first or Workspace(_FIRST, organization, name, True, now, self_approval_alone=True)
     await store.directory.add_workspace(workspace)
     person_id = "per_" + uuid7(millis, secrets.token_bytes(10)).replace("-", "")
-    person = Person(person_id, workspace.id, OWNER, "Owner", ("owner",), now)
+    person = Person(person_id, workspace.id, owner.lower() or OWNER, "Owner", ("owner",), now)
     subject, by = person_subject(person.id), system(workspace.id)
     came = recorded(by, now, "person", person.email, subject, None, shown_person(person))
     try:
-        await store.people.save([person, came])
+        await store.people.save([person, came], since={workspace.id: 0})
     except Conflict:
         return None
     made = await keys.create(workspace.id, ActorKind.PERSON, person.id, person.id)
@@ -64,7 +76,7 @@ async def bootstrap(
             "api_key": made.secret,
             "organization": workspace.organization,
             "workspace": workspace.name,
-            "person": OWNER,
+            "person": person.email,
         },
     )
 
@@ -79,7 +91,7 @@ async def reissue(store: Store, keys: Keys, folder: Path, url: str) -> Path | No
     if len(spaces) != 1 or spaces[0].id != _FIRST or spaces[0].last_change > _MADE_AT_FIRST:
         return None
     people = await store.directory.people(_FIRST)
-    if [person.email for person in people] != [OWNER] or await store.intents.ids(limit=1):
+    if len(people) != 1 or await store.intents.ids(limit=1):
         return None
     check_folder(folder)
     made = await keys.create(_FIRST, ActorKind.PERSON, people[0].id, people[0].id)
@@ -88,7 +100,7 @@ async def reissue(store: Store, keys: Keys, folder: Path, url: str) -> Path | No
         "api_key": made.secret,
         "organization": spaces[0].organization,
         "workspace": spaces[0].name,
-        "person": OWNER,
+        "person": people[0].email,
     }
     return write_credentials(folder, values)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote
 
+from signoff.core.directory.mailboxes import refuse_no_mailbox
 from signoff.core.errors import Invalid
 from signoff.core.text.describe import nearest
 from signoff.core.text.durations import format_duration, parse_duration
@@ -99,6 +100,7 @@ class Config:
     workspace: str = _row(
         "", "Name of the workspace in agent addresses; set at first start.", shown="default"
     )
+    owner: str = _row("", "E-mail address of the first owner; set at first start.", shown="owner@localhost")
     manifest: str = _row("", "Manifest (people, teams, policies, workflows) applied at each start.")
     listen: bool = _row(True, "Use PostgreSQL LISTEN/NOTIFY; turn off behind a connection pooler.")
     commit_workers: int = _row(1, "Number of concurrent commit workers (PostgreSQL).", least=1)
@@ -178,6 +180,8 @@ class Config:
             self._derive("base_url", f"http://{reachable(self.host)}:{self.port}")
         self._derive("base_url", self.base_url.rstrip("/"))
         _check_base_url(self.base_url)
+        if self.owner:
+            refuse_no_mailbox(self.owner, "owner")
         parse_hosts(self.allowed_hosts)
         parse_networks(self.trusted_proxies)
 

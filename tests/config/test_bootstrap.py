@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from signoff.bootstrap import bootstrap
+from signoff.bootstrap import FirstNames, bootstrap
 from signoff.config import Config
 from signoff.core.directory.model import Workspace
 from signoff.core.errors import Invalid, Refused
@@ -20,7 +20,9 @@ async def env_at(url: str) -> EngineEnv:
 
 
 async def begin(env: EngineEnv, folder: Path, organization: str = "", workspace: str = "") -> Path | None:
-    return await bootstrap(env.store, env.keys, env.clock, folder, "http://here", organization, workspace)
+    return await bootstrap(
+        env.store, env.keys, env.clock, folder, "http://here", FirstNames(organization, workspace)
+    )
 
 
 async def test_a_first_start_that_was_killed_in_the_middle_is_taken_up_again(tmp_path: Path) -> None:
@@ -53,6 +55,55 @@ async def test_of_servers_that_start_at_once_one_makes_the_owner(
     assert len(await servers[0].store.directory.people(space.id)) == 1
     for env in servers:
         await env.store.close()
+
+
+async def test_the_first_owner_is_named_at_the_first_start(tmp_path: Path) -> None:
+    env = await env_at(f"sqlite:///{tmp_path}/own.db")
+    written = await bootstrap(
+        env.store, env.keys, env.clock, tmp_path, "http://here", FirstNames(owner="Ann@Acme.example")
+    )
+    assert written is not None
+    assert json.loads(written.read_text())["person"] == "ann@acme.example"
+    [space] = await env.store.directory.workspaces()
+    [owner] = await env.store.directory.people(space.id)
+    assert (owner.email, owner.roles) == ("ann@acme.example", ("owner",))
+    again = await bootstrap(
+        env.store, env.keys, env.clock, tmp_path, "http://here", FirstNames(owner="bob@acme.example")
+    )
+    assert again is None
+    assert [person.email for person in await env.store.directory.people(space.id)] == ["ann@acme.example"]
+    await env.store.close()
+
+
+async def test_of_servers_that_start_at_once_with_other_owners_one_makes_the_owner(
+    empty_postgres_url: str, tmp_path: Path
+) -> None:
+    servers = await asyncio.gather(*(env_at(empty_postgres_url) for _ in range(3)))
+    written = await asyncio.gather(
+        *(
+            bootstrap(
+                env.store,
+                env.keys,
+                env.clock,
+                tmp_path / str(n),
+                "http://here",
+                FirstNames(owner=f"o{n}@acme.example"),
+            )
+            for n, env in enumerate(servers)
+        )
+    )
+    assert len([path for path in written if path is not None]) == 1
+    [space] = await servers[0].store.directory.workspaces()
+    assert len(await servers[0].store.directory.people(space.id)) == 1
+    for env in servers:
+        await env.store.close()
+
+
+@pytest.mark.parametrize("address", ["ann", "ann@", "@acme.example", "ann@acme.example bob@acme.example"])
+def test_an_owner_without_a_mailbox_is_refused(address: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        Config(owner=address)
+    assert refused.value.field == "owner"
 
 
 async def test_organisation_and_workspace_are_named_at_the_first_start(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ docs: $(READY) ## regenerate the reference pages
 site: $(READY) ## build the documentation site into build/site
 	@$(PY) docs/site.py
 
-dist: $(READY) ## build the package into dist, and try it in an empty environment
+dist: $(READY) ## build the package into dist; try it, and what the image contains, in empty environments
 	@$(PY) tests/dist.py $(ARGS)
 
 lock: $(READY) ## bring requirements.lock up to date with pyproject.toml; ARGS=--upgrade renews all

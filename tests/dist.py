@@ -1,9 +1,10 @@
-"""Builds the package into ``dist`` and tries the wheel in an empty environment: ``make dist``.
+"""Builds the package into ``dist``, tries the wheel and the content of the image in empty environments: ``make dist``.
 
 ``--tag v1.2.3`` also asserts that this is the version that is built, and that the changelog has a section for it.
 """
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
@@ -46,6 +47,22 @@ def try_out(wheel: Path) -> None:
         subprocess.run([python, "-m", "signoff.cli", "version"], check=True, cwd=folder)
 
 
+def try_image() -> None:
+    """Install what the image contains as its Dockerfile does, and ask the server for its settings from a folder
+    without any of the build's files.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        prefix = Path(folder, "opt")
+        subprocess.run([ROOT / "deploy" / "docker" / "install", prefix, sys.executable], check=True)
+        python, elsewhere = prefix / "bin" / "python", {"cwd": folder, "env": {"PATH": os.defpath}}
+        subprocess.run([prefix / "bin" / "signoff", "version"], check=True, **elsewhere)
+        parts = "import signoff.serving, signoff.web.api.exposition, asyncpg, apsw, jinja2"
+        subprocess.run([python, "-c", parts], check=True, **elsewhere)
+        tools = subprocess.run([python, "-c", "import pytest"], capture_output=True, check=False, **elsewhere)
+        if tools.returncode == 0:
+            sys.exit("The image contains the tools of the tests.")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tag", default="")
@@ -54,6 +71,8 @@ def main() -> None:
     if tag and (wrong := wrong_with(tag, version_of(wheel), (ROOT / "CHANGELOG.md").read_text("utf-8"))):
         sys.exit(wrong)
     try_out(wheel)
+    if os.name == "posix":
+        try_image()
 
 
 if __name__ == "__main__":

@@ -1,16 +1,21 @@
-"""The files in ``deploy/``: what they name exists."""
+"""The files with which a server is deployed: what they name exists."""
 
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
 
+from signoff import __version__
+from signoff.config import Config, rows
 from signoff.engine.metrics import GAUGES, METRICS, UP
 from signoff.engine.read.totals import TOTALS
 
-DEPLOY = Path(__file__).parents[1] / "deploy"
+ROOT = Path(__file__).parents[1]
+DEPLOY = ROOT / "deploy"
+SETTINGS = {name for row in rows() for name in (*row.variables, *row.files)}
 KNOWN = {UP, "signoff_build_info", *GAUGES, *(total.name for total in TOTALS)}
 for metric in METRICS:
     KNOWN |= {
@@ -54,3 +59,45 @@ def test_the_dashboard_shows_each_panel_once_and_none_over_another() -> None:
         cells = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
         assert not cells & taken, panel["title"]
         taken |= cells
+
+
+def compose() -> dict[str, Any]:
+    found: dict[str, Any] = YAML(typ="safe").load((ROOT / "compose.yaml").read_text("utf-8"))
+    return found
+
+
+def test_every_setting_that_is_named_exists() -> None:
+    chart = DEPLOY / "helm" / "signoff"
+    files = [ROOT / "Dockerfile", *chart.rglob("*.yaml"), *(DEPLOY / "systemd").iterdir()]
+    named = {name for file in files for name in re.findall(r"SIGNOFF_[A-Z_]+[A-Z]", file.read_text("utf-8"))}
+    text = (chart / "templates" / "deployment.yaml").read_text("utf-8")
+    secrets = re.search(r"range \$name := list (.+?) \}\}", text)
+    assert secrets is not None
+    named |= {f"SIGNOFF_{name.upper().replace('-', '_')}" for name in re.findall(r'"([a-z-]+)"', secrets[1])}
+    named |= set(compose()["services"]["signoff"]["environment"])
+    values = YAML(typ="safe").load((chart / "values.yaml").read_text("utf-8"))
+    named |= {f"SIGNOFF_{name}" for name in values["settings"]}
+    assert len(named) > 10
+    assert named <= SETTINGS
+
+
+def test_the_settings_of_the_compose_file_are_valid() -> None:
+    given = compose()["services"]["signoff"]["environment"]
+    by_variable = {name: row for row in rows() for name in row.variables}
+    channels = {by_variable[name].name: value for name, value in given.items() if by_variable[name].channel}
+    own = {by_variable[name].name: value for name, value in given.items() if not by_variable[name].channel}
+    config = Config(**own, channel_settings=channels)
+    config.check_urls()
+    assert config.owner == "owner@acme.example"
+
+
+def test_versions_are_those_of_the_package() -> None:
+    chart = YAML(typ="safe").load((DEPLOY / "helm" / "signoff" / "Chart.yaml").read_text("utf-8"))
+    assert (chart["version"], chart["appVersion"]) == (__version__, __version__)
+
+
+def test_the_image_is_what_make_dist_tries() -> None:
+    steps = (ROOT / "Dockerfile").read_text("utf-8")
+    assert "RUN /src/deploy/docker/install /opt/signoff\n" in steps
+    assert "COPY --from=build /opt/signoff /opt/signoff\n" in steps
+    assert re.findall(r"^RUN (?!useradd|/src/deploy)", steps, re.MULTILINE) == []

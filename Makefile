@@ -6,7 +6,7 @@ PY    := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-clients check core-coverage mutate format bench docs site dist lock clean
+.PHONY: help setup demo test test-clients test-adapters check core-coverage mutate format bench docs site dist lock clean
 
 help: ## show this help
 	@echo "Signoff: durable execution with human approval built in."
@@ -26,6 +26,10 @@ test: $(READY) ## run the tests, on up to four processors; ARGS="-n 0" in one pr
 
 test-clients: $(READY) ## test the clients in other languages: needs Node 20 and Go 1.23; ARGS=go tests one
 	@clients/test $(ARGS)
+
+# Not part of test: it installs the frameworks, each into an environment of its own below .venv-adapters.
+test-adapters: $(READY) ## run the adapters' contract with the real frameworks; ARGS="--write langchain"
+	@$(PY) -m tests_adapters $(ARGS)
 
 check: $(READY) ## lint, formatting, types, layers, known holes in dependencies
 	@$(PY) -m ruff check .
@@ -66,7 +70,7 @@ lock: $(READY) ## bring requirements.lock up to date with pyproject.toml; ARGS=-
 
 clean: ## remove .venv, caches and build products
 	rm -rf clients/typescript/node_modules clients/typescript/dist clients/typescript/build
-	rm -rf $(VENV) .venv-peers mutants dist build .mypy_cache .ruff_cache .hypothesis .pytest_cache .import_linter_cache
+	rm -rf $(VENV) .venv-adapters .venv-peers mutants dist build .mypy_cache .ruff_cache .hypothesis .pytest_cache .import_linter_cache
 
 # The newest interpreter that really starts: a name on the PATH proves nothing (version managers leave stubs).
 FIT := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))

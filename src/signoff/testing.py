@@ -343,7 +343,9 @@ class Server:
 
     async def _all_tasks(self) -> list[Task]:
         await self._answer_all()
-        return [await self._owner.tasks.get(task_id) for task_id in self._asked]
+        for task in [task for task in self._asked.values() if task.open]:
+            self._asked[task.task_id] = await self._owner.tasks.get(task.task_id)
+        return list(self._asked.values())
 
     async def _move(self, by: timedelta) -> None:
         self._clock.move(by)

@@ -8,6 +8,7 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
+from copy import copy
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Final, Generic, ParamSpec, Protocol, TypeVar, cast, overload
@@ -169,6 +170,7 @@ class Gate:
         self._omit = omit
         self._timeout = timeout
         self._client = client
+        self._twin: Client | AsyncClient | None = None
 
     def __call__(self, function: Callable[P, R]) -> Gated[P, R]:
         """Decorator: the function, gated."""
@@ -204,6 +206,12 @@ class Gate:
             raise TypeError('a block has no name: gate("intent.area.name.v1").approved(...)')
         return Block(self, self._intent_type, arguments)
 
+    def asking(self, question: str) -> "Gate":
+        """A gate like this whose tasks ask people a question: their comment is the answer."""
+        asks = copy(self)
+        asks._terms = replace(self._terms, title=question, task_type="clarification")
+        return asks
+
     def request(self, name: str, arguments: Mapping[str, Any], key: str = "") -> GatedCall:
         """The call of a tool by its name, for adapters; nothing is sent yet."""
         return self._request(name, arguments, key)
@@ -233,15 +241,23 @@ class Gate:
 
     @property
     def blocking_client(self) -> Client:
-        if isinstance(self._client, Client):
-            return self._client
-        return cast(Client, _client_of(Client, self.settings))
+        return cast(Client, self._client_as(Client))
 
     @property
     def async_client(self) -> AsyncClient:
-        if isinstance(self._client, AsyncClient):
-            return self._client
-        return cast(AsyncClient, _client_of(AsyncClient, self.settings))
+        return cast(AsyncClient, self._client_as(AsyncClient))
+
+    def _client_as(self, kind: type[Client] | type[AsyncClient]) -> Client | AsyncClient:
+        """The client that was given, or one of the other kind with its settings; else one that is found."""
+        given = self._client
+        if given is None:
+            return _client_of(kind, find_settings())
+        if isinstance(given, kind):
+            return given
+        if self._twin is None:
+            key, retries = given.settings.api_key, given.retries
+            self._twin = kind(given.settings.url, key, timeout=retries.timeout, retry_for=retries.retry_for)
+        return self._twin
 
     @property
     def timeout(self) -> float | None:

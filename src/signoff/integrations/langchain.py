@@ -1,0 +1,205 @@
+"""LangChain and LangGraph: a middleware that asks about each tool call, and answers to human-in-the-loop interrupts.
+
+``SignoffMiddleware`` waits inside the run. ``Approvals`` serves programs that pause with LangChain's own
+``HumanInTheLoopMiddleware``: the graph's state stays in its checkpointer, nothing waits, and ``Approvals.answers``
+gives what to resume it with.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from typing import Any
+
+from langchain.agents.middleware import AgentMiddleware
+from langchain_core.messages import ToolMessage
+from pydantic import BaseModel, TypeAdapter
+
+from signoff.client.errors import IntentFailed, InvalidEdit
+from signoff.client.gated_call import Decision
+from signoff.client.records import Json
+from signoff.client.types import Result
+from signoff.integrations.tools import Check, ToolGate, misfit, no_check
+
+Handler = Callable[[Any], Any]
+
+
+class SignoffMiddleware(AgentMiddleware):
+    """Asks people about the calls of these tools, one request a call, and waits for them.
+
+    tools: a name, or names with their intent types; None: all tools. Approved calls run with the approved arguments;
+    for any other the model gets the reason as the tool's answer. options: as for ToolGate.
+    """
+
+    def __init__(self, tools: Mapping[str, str] | Collection[str] | None = None, **options: Any) -> None:
+        super().__init__()
+        if isinstance(tools, str):
+            raise TypeError(f"tools is a list of names, not a text: tools=[{tools!r}]")
+        self._tools = None if tools is None else frozenset(tools)
+        self._gate = ToolGate(tools if isinstance(tools, Mapping) else None, **options)
+
+    def wrap_tool_call(self, request: Any, handler: Handler) -> Any:
+        call = request.tool_call
+        if not self._gated(call["name"]):
+            return handler(request)
+        verdict = self._gate.decide(call["name"], call["args"], _key(request), _check_of(request.tool))
+        if not verdict.approved:
+            return _told(call, verdict.reason)
+        return handler(request.override(tool_call={**call, "args": verdict.arguments}))
+
+    async def awrap_tool_call(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
+        call = request.tool_call
+        if not self._gated(call["name"]):
+            return await handler(request)
+        check = _check_of(request.tool)
+        verdict = await self._gate.decide_async(call["name"], call["args"], _key(request), check)
+        if not verdict.approved:
+            return _told(call, verdict.reason)
+        return await handler(request.override(tool_call={**call, "args": verdict.arguments}))
+
+    def _gated(self, tool: str) -> bool:
+        return self._tools is None or tool in self._tools
+
+
+class Approvals:
+    """Decides the interrupts of ``HumanInTheLoopMiddleware``, in both of its modes.
+
+    Approve, edit and reject come from the task's answer. A tool that only allows ``respond`` is a question to people:
+    their comment is the tool's answer. options: as for ToolGate.
+    """
+
+    def __init__(self, intent_types: str | Mapping[str, str] | None = None, **options: Any) -> None:
+        self._gate = ToolGate(intent_types, **options)
+
+    def answers(self, interrupts: Iterable[Any], config: Mapping[str, Any]) -> dict[str, Any]:
+        """Wait for people and return what to resume with: ``Command(resume=answers)``. Each is asked once, by the
+        graph's thread and the interrupt's id, also after a restart. config: that of the graph, with its thread_id.
+        """
+        found: dict[str, Any] = {}
+        for interrupt in interrupts:
+            decided = [self._decided(action) for action in _actions(interrupt, _thread(config))]
+            found[interrupt.id] = _response(interrupt, decided)
+        return found
+
+    async def aanswers(self, interrupts: Iterable[Any], config: Mapping[str, Any]) -> dict[str, Any]:
+        """As ``answers``, to be awaited."""
+        found: dict[str, Any] = {}
+        for interrupt in interrupts:
+            actions = _actions(interrupt, _thread(config))
+            decided = await asyncio.gather(*(self._decided_async(action) for action in actions))
+            found[interrupt.id] = _response(interrupt, list(decided))
+        return found
+
+    def _decided(self, action: "_Action") -> Json:
+        try:
+            return action.answer(self._asked(action).decide(action.name, action.args, action.key))
+        except InvalidEdit as error:
+            return action.declined(str(error), None)
+
+    async def _decided_async(self, action: "_Action") -> Json:
+        try:
+            decision = await self._asked(action).decide_async(action.name, action.args, action.key)
+            return action.answer(decision)
+        except InvalidEdit as error:
+            return action.declined(str(error), None)
+
+    def _asked(self, action: "_Action") -> Any:
+        gate = self._gate.of(action.name)
+        return gate.asking(action.question) if action.question else gate
+
+
+class _Action:
+    """One tool call that waits for a decision. schema: of its answers, if LangGraph checks them."""
+
+    def __init__(self, name: str, args: Json, allowed: frozenset[str], key: str, schema: Any = None) -> None:
+        self.name = name
+        self.args = args
+        self.allowed = allowed
+        self.key = key
+        self._schema = schema
+        asks = "respond" in allowed and not allowed & {"approve", "edit"}
+        self.question = str(args.get("question") or args.get("query") or f"Answer for {name}") if asks else ""
+
+    def answer(self, decision: Decision) -> Json:
+        """LangChain's decision."""
+        if not decision.approved:
+            return self.declined(decision.reason, decision.result)
+        if self.question:
+            return {"type": "respond", "message": decision.result.comment}
+        if not decision.edited and "approve" in self.allowed:
+            return {"type": "approve"}
+        if decision.edited and "edit" in self.allowed:
+            edit = {"type": "edit", "edited_action": {"name": self.name, "args": decision.arguments}}
+            if fault := misfit(edit, self._schema, "the edit"):
+                raise InvalidEdit(f"The approved arguments do not fit the tool: {fault}.")
+            return edit
+        return self.declined("It was approved in a way that this tool does not allow.", decision.result)
+
+    def declined(self, reason: str, result: Result | None) -> Json:
+        """A rejection; where LangChain allows none, the exception of the ending: the graph stays where it is."""
+        if "reject" in self.allowed:
+            return {"type": "reject", "message": reason}
+        if result is None:
+            raise InvalidEdit(reason)
+        raise (result.failure or IntentFailed)(reason, result)
+
+
+def _actions(interrupt: Any, thread: str) -> list[_Action]:
+    value, key = interrupt.value, f"{thread}/{interrupt.id}"
+    if isinstance(value, Mapping) and value.get("type") == "tool_approval":
+        schema = _json_schema(interrupt.response_schema)
+        key = f"{thread}/{value['tool_call_id']}"  # as the middleware's
+        return [_Action(value["name"], dict(value["args"]), _allowed(schema), key, schema)]
+    if isinstance(value, Mapping) and "action_requests" in value:
+        reviews = {one["action_name"]: frozenset(one["allowed_decisions"]) for one in value["review_configs"]}
+        return [
+            _Action(one["name"], dict(one["args"]), reviews[one["name"]], f"{key}/{place}")
+            for place, one in enumerate(value["action_requests"])
+        ]
+    raise TypeError("this interrupt is not one of HumanInTheLoopMiddleware: it names no tool call")
+
+
+def _response(interrupt: Any, decided: list[Json]) -> Any:
+    batched = "action_requests" in interrupt.value
+    return {"decisions": decided} if batched else decided[0]
+
+
+def _json_schema(schema: Any) -> Json:
+    """An interrupt's response schema: a type in the process that was interrupted, JSON elsewhere."""
+    return schema if isinstance(schema, dict) else TypeAdapter(schema).json_schema()
+
+
+def _allowed(schema: Json) -> frozenset[str]:
+    """The decisions that an interrupt's response schema names."""
+    shapes = [*schema.get("$defs", {}).values(), *schema.get("oneOf", ()), schema]
+    kinds = (shape.get("properties", {}).get("type", {}).get("const") for shape in shapes)
+    return frozenset(kind for kind in kinds if kind)
+
+
+def _thread(config: Mapping[str, Any]) -> str:
+    thread = config.get("configurable", {}).get("thread_id")
+    if not thread:
+        raise TypeError("the config names no thread_id: {'configurable': {'thread_id': ...}}")
+    return str(thread)
+
+
+def _key(request: Any) -> str:
+    config = getattr(request.runtime, "config", None) or {}
+    return f"{config.get('configurable', {}).get('thread_id', '')}/{request.tool_call['id']}"
+
+
+def _check_of(tool: Any) -> Check:
+    """Checks edited arguments against the tool's schema, if it is a model."""
+    schema: Any = getattr(tool, "tool_call_schema", None)
+    if not (isinstance(schema, type) and issubclass(schema, BaseModel)):
+        return no_check
+    model: Any = schema
+
+    def check(arguments: Json) -> None:
+        model.model_validate(arguments)
+
+    return check
+
+
+def _told(call: Any, reason: str) -> ToolMessage:
+    return ToolMessage(
+        content=f"The call was not run. {reason}", name=call["name"], tool_call_id=call["id"], status="error"
+    )

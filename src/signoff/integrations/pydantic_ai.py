@@ -1,0 +1,44 @@
+"""Pydantic AI: decides deferred tool calls, of tools with ``requires_approval``.
+
+As a capability it waits inside the run. For a wait of days let the run end with ``DeferredToolRequests``, store its
+messages, and continue with ``await approvals.results(requests)``.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic_ai import DeferredToolRequests, DeferredToolResults, ToolApproved, ToolDenied
+from pydantic_ai.capabilities import HandleDeferredToolCalls
+
+from signoff.integrations.tools import ToolGate
+
+
+class Approvals:
+    """Decides deferred tool calls. intent_types, options: as for ToolGate."""
+
+    def __init__(self, intent_types: str | Mapping[str, str] | None = None, **options: Any) -> None:
+        self._gate = ToolGate(intent_types, **options)
+
+    def capability(self) -> Any:
+        """For ``Agent(capabilities=[...])``: wait for people inside the run."""
+
+        async def handle(context: Any, requests: DeferredToolRequests) -> Any:
+            return await self.results(requests)
+
+        return HandleDeferredToolCalls(handler=handle)
+
+    async def results(self, requests: DeferredToolRequests) -> DeferredToolResults:
+        """Wait for people and return what to continue with. Calls of one turn are asked about side by side, each once,
+        by its tool_call_id. Pydantic AI checks edited arguments when the run continues.
+        """
+        decided = await asyncio.gather(*(self._decide(call) for call in requests.approvals))
+        return DeferredToolResults(
+            approvals={call.tool_call_id: one for call, one in zip(requests.approvals, decided, strict=True)}
+        )
+
+    async def _decide(self, call: Any) -> Any:
+        verdict = await self._gate.decide_async(call.tool_name, call.args_as_dict(), call.tool_call_id)
+        if not verdict.approved:
+            return ToolDenied(message=f"The call was not run. {verdict.reason}")
+        return ToolApproved(override_args=verdict.arguments if verdict.edited else None)

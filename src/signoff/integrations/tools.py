@@ -1,0 +1,153 @@
+"""What all adapters share: which workflow governs a tool, and what people say about one call of it.
+
+Each call is asked about once, by the framework's own id of the call. Only an approval lets a tool run, with the
+arguments that were approved; everything else is a verdict with a reason, which the adapter tells the model.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from signoff.client.aio import AsyncClient
+from signoff.client.errors import InvalidEdit
+from signoff.client.gate import Gate
+from signoff.client.gated_call import Again, Decision
+from signoff.client.records import Json
+from signoff.client.sync import Client
+
+IntentTypes = str | Mapping[str, str] | None
+Check = Callable[[Json], None]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What people said about a call. arguments: to call with; edited: whether they changed them; reason: why it must
+    not run, or the comment of who approved it.
+    """
+
+    approved: bool
+    arguments: Json = field(default_factory=dict, repr=False)
+    edited: bool = False
+    reason: str = ""
+
+
+def no_check(arguments: Json) -> None:
+    """The framework checks edited arguments itself."""
+
+
+class ToolGate:
+    """The gate of an agent's tools.
+
+    intent_types: chooses the workflow: one intent type for all tools, or one for each by the tool's name (else
+    ``intent.gate.TOOL.v1``); title: of the task if there is no workflow; hide: arguments that people do not see;
+    timeout: seconds to wait in the run, then WaitTimeout; again, on_behalf_of, client: as for ``gate``.
+    """
+
+    def __init__(
+        self,
+        intent_types: IntentTypes = None,
+        *,
+        title: str = "Run {name}?",
+        hide: Collection[str] = (),
+        timeout: float | None = None,
+        again: Again = "ask",
+        on_behalf_of: str = "",
+        client: Client | AsyncClient | None = None,
+    ) -> None:
+        self._intent_types = intent_types
+        self._options: dict[str, Any] = {
+            "title": title, "hide": hide, "timeout": timeout, "again": again, "on_behalf_of": on_behalf_of,
+            "client": client,
+        }  # fmt: skip
+        self._gates: dict[str | None, Gate] = {}
+        self.of("")  # wrong options are refused when they are written
+
+    def of(self, tool: str) -> Gate:
+        """The gate of this tool."""
+        given = self._intent_types
+        intent_type = given if given is None or isinstance(given, str) else given.get(tool)
+        if intent_type not in self._gates:
+            self._gates[intent_type] = Gate(intent_type, **self._options)
+        return self._gates[intent_type]
+
+    def decide(self, tool: str, arguments: Json, call_id: str, check: Check = no_check) -> Verdict:
+        """Ask about one call and wait. call_id: the framework's id of it; check: raises ValueError for edited arguments
+        that do not fit the tool.
+        """
+        try:
+            return verdict_of(self.of(tool).decide(tool, arguments, call_id), check)
+        except InvalidEdit as error:
+            return Verdict(False, reason=str(error))
+
+    async def decide_async(
+        self, tool: str, arguments: Json, call_id: str, check: Check = no_check
+    ) -> Verdict:
+        """As ``decide``, to be awaited."""
+        try:
+            return verdict_of(await self.of(tool).decide_async(tool, arguments, call_id), check)
+        except InvalidEdit as error:
+            return Verdict(False, reason=str(error))
+
+
+def verdict_of(decision: Decision, check: Check = no_check) -> Verdict:
+    """The verdict of a decision; raises InvalidEdit for edited arguments that do not fit."""
+    if not decision.approved:
+        return Verdict(False, reason=decision.reason)
+    if decision.edited:
+        try:
+            check(decision.arguments)
+        except ValueError as error:
+            raise InvalidEdit(f"The approved arguments do not fit the tool: {error}") from None
+    return Verdict(True, decision.arguments, decision.edited, decision.reason)
+
+
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    "string": (str,), "integer": (int,), "number": (int, float), "boolean": (bool,), "array": (list, tuple),
+    "object": (dict,), "null": (type(None),),
+}  # fmt: skip
+
+
+def misfit(value: Any, schema: Any, where: str, root: Any = None) -> str:
+    """Where JSON does not fit a JSON schema, by its types, enums and members; "" if it does. Of alternatives, one has
+    to fit; other keywords are left to the tool.
+    """
+    root = schema if root is None else root
+    if not isinstance(schema, Mapping):
+        return ""
+    if isinstance(reference := schema.get("$ref"), str):
+        found = root.get("$defs", {}).get(reference.rsplit("/", 1)[-1])
+        return misfit(value, found, where, root)
+    for word in ("anyOf", "oneOf"):
+        options = schema.get(word)
+        if options and all(misfit(value, option, where, root) for option in options):
+            return f"{where} fits none of its types"
+    if "const" in schema and value != schema["const"]:
+        return f"{where} is not {schema['const']!r}"
+    if "enum" in schema and value not in schema["enum"]:
+        return f"{where} is none of {schema['enum']}"
+    if wanted := schema.get("type"):
+        names = wanted if isinstance(wanted, list) else [wanted]
+        if not any(_is(value, name) for name in names):
+            return f"{where} is not {' or '.join(names)}"
+    return _misfit_within(value, schema, where, root)
+
+
+def _is(value: Any, name: str) -> bool:
+    if isinstance(value, bool):
+        return name == "boolean"
+    if isinstance(value, float) and name == "integer":
+        return value.is_integer()
+    return isinstance(value, _KINDS.get(name, (object,)))
+
+
+def _misfit_within(value: Any, schema: Mapping[str, Any], where: str, root: Any) -> str:
+    faults: list[str] = []
+    if isinstance(value, Mapping):
+        known = schema.get("properties", {})
+        faults = [misfit(item, known.get(name), f"{where}.{name}", root) for name, item in value.items()]
+        faults += [f"{where}.{name} is missing" for name in schema.get("required", ()) if name not in value]
+    elif isinstance(value, list | tuple):
+        faults = [
+            misfit(item, schema.get("items"), f"{where}[{place}]", root) for place, item in enumerate(value)
+        ]
+    return next((fault for fault in faults if fault), "")

@@ -1,0 +1,79 @@
+"""One adapter's harness (``--adapter``), a server shared by its cases, and a record of what each case said."""
+
+import importlib
+import itertools
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from signoff.testing import Server
+from tests_adapters.environments import ENVIRONMENTS, RESULTS
+from tests_adapters.harness import Harness
+
+_numbers = itertools.count(1)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--adapter", choices=sorted(ENVIRONMENTS), required=True)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "harness" in metafunc.fixturenames:
+        _, module, names = ENVIRONMENTS[metafunc.config.getoption("--adapter")]
+        found = importlib.import_module(f"tests_adapters.{module}")
+        metafunc.parametrize("kind", [getattr(found, name) for name in names], ids=names)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[Server]:
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture
+def server(running: Server) -> Server:
+    running.leave()
+    return running
+
+
+@pytest.fixture
+def harness(kind: type[Harness]) -> Harness:
+    return kind()
+
+
+@pytest.fixture
+def order() -> str:
+    """An order of this case's own."""
+    return f"A-{next(_numbers)}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    report = yield
+    if report.when == "call" and "kind" in getattr(item, "callspec", _Bare).params:
+        kind = item.callspec.params["kind"]  # type: ignore[attr-defined]
+        found: dict[str, bool] = item.config.stash.setdefault(_STASH, {}).setdefault(kind.title, {})
+        found[item.function.__name__] = report.passed  # type: ignore[attr-defined]
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    adapter = session.config.getoption("--adapter")
+    found = session.config.stash.get(_STASH, None)
+    if adapter and found:
+        RESULTS.mkdir(parents=True, exist_ok=True)
+        (RESULTS / f"{adapter}.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
+
+
+class _Bare:
+    params: dict[str, Any] = {}
+
+
+_STASH = pytest.StashKey[dict[str, dict[str, bool]]]()

@@ -1,0 +1,78 @@
+"""docs/how-to/frameworks.md: the programs of this framework run as they stand, with a scripted model."""
+
+import re
+from typing import Any
+
+import pytest
+
+from signoff.testing import Server
+from tests_adapters.environments import ROOT
+from tests_adapters.harness import Call, Script
+
+PAGE = (ROOT / "docs" / "how-to" / "frameworks.md").read_text(encoding="utf-8")
+SECTIONS = {
+    "langchain": "LangChain and LangGraph",
+    "openai-agents": "OpenAI Agents SDK",
+    "pydantic-ai": "Pydantic AI",
+    "claude-agent": "Claude Agent SDK",
+}
+
+
+def section(adapter: str) -> str:
+    return PAGE.split(f"\n## {SECTIONS[adapter]}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def blocks(adapter: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", section(adapter), re.MULTILINE | re.DOTALL)
+
+
+def test_the_programs_of_the_page_run(
+    server: Server, adapter: str, capsys: pytest.CaptureFixture[str], names: dict[str, Any]
+) -> None:
+    server.approve()
+    before = len(server.asked)
+    for text in blocks(adapter, "python"):
+        exec(compile(text, "frameworks.md", "exec"), names)
+    runs = section(adapter).count('"Refund order A-') - sum(
+        text.count('"Refund order A-') for text in blocks(adapter, "diff")
+    )
+    found = server.asked[before:]
+    assert len(found) == runs
+    assert {task.intent_type for task in found} == {"intent.payments.refund.v1"}
+    assert len(capsys.readouterr().out.split("\n")) - 1 == runs
+
+
+def test_a_gate_is_at_most_ten_lines(adapter: str) -> None:
+    [diff] = blocks(adapter, "diff")
+    changed = [line for line in re.findall(r"^[+-].*", diff, re.MULTILINE) if line.strip("+- ")]
+    assert 0 < len(changed) <= 10
+
+
+@pytest.fixture
+def adapter(pytestconfig: pytest.Config) -> str:
+    return str(pytestconfig.getoption("--adapter"))
+
+
+@pytest.fixture
+def names(adapter: str) -> dict[str, Any]:
+    """What the page leaves to its reader: the model."""
+    tool = "mcp__shop__refund" if adapter == "claude-agent" else "refund"
+    call = Call(tool.removeprefix("mcp__shop__"), {"order": "A", "amount": 1}, "call-1")
+    given: dict[str, Any] = {"__name__": "page"}
+    if adapter == "langchain":
+        from tests_adapters.harness_langchain import ScriptedModel
+
+        given["model"] = ScriptedModel(script=Script([call]))
+    elif adapter == "openai-agents":
+        from tests_adapters.harness_openai_agents import ScriptedModel as OpenAIModel
+
+        given["model"] = OpenAIModel(Script([call]))
+    elif adapter == "pydantic-ai":
+        from tests_adapters.harness_pydantic_ai import scripted
+
+        given["model"] = scripted(Script([call]))
+    else:
+        from tests_adapters.harness_claude_agent import ScriptedProgram
+
+        given["transport"] = ScriptedProgram(Script([call]), {})
+    return given

@@ -230,6 +230,37 @@ def test_a_bounded_wait_returns_a_handle(server: Server) -> None:
     assert len(till.paid) == 2
 
 
+def test_a_handle_runs_its_call_once_whoever_waits_and_whatever_it_raises(server: Server) -> None:
+    server.approve(TYPE)
+    till = Till()
+    pending = till.refund.ask("many", 1)
+    with ThreadPoolExecutor(4) as pool:
+        assert [*pool.map(lambda _: pending.wait(), range(4))] == ["paid 1"] * 4
+    assert till.paid == [("many", 1, SECRET)]
+    tried: list[str] = []
+
+    def fails(order: str) -> None:
+        tried.append(order)
+        raise OSError("the bank is closed")
+
+    async def fails_later(order: str) -> None:
+        await asyncio.sleep(0)
+        fails(order)
+
+    failing = gate(TYPE)(fails).ask("fails")
+    for _ in range(2):
+        with pytest.raises(OSError, match="bank is closed"):
+            failing.wait()
+
+    async def main() -> None:
+        pending = await gate(TYPE)(fails_later).ask("fails later")
+        done = await asyncio.gather(*(pending.wait() for _ in range(3)), return_exceptions=True)
+        assert {str(error) for error in done} == {"the bank is closed"}
+
+    asyncio.run(main())
+    assert tried == ["fails", "fails later"]
+
+
 def test_arguments_that_cannot_be_sent_are_refused_by_name_and_nobody_is_asked(server: Server) -> None:
     till = Till()
     before = len(server.asked)

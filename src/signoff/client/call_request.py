@@ -140,6 +140,12 @@ class CallSignature:
                 bound.arguments[name] = self._fitting(name, value)
         return bound
 
+    def check(self, arguments: Mapping[str, Any]) -> None:
+        """Raise InvalidEdit for an argument that does not fit its annotation."""
+        for name, value in arguments.items():
+            if name in self._signature.parameters:
+                self._fitting(name, value)
+
     def _fitting(self, name: str, value: Any) -> Any:
         """An edited value as the parameter's annotation wants it."""
         kind = self._signature.parameters[name].kind

@@ -4,10 +4,13 @@ A call becomes a durable request, waits for the decision, and runs with the appr
 is found again by the call itself (call_request.py), so a program that crashed continues to wait where it was.
 """
 
+import asyncio
 import functools
 import inspect
 import re
+import threading
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
+from concurrent.futures import Future
 from copy import copy
 from dataclasses import replace
 from types import TracebackType
@@ -37,21 +40,28 @@ class PendingCall(Generic[R]):
         self._call = call
         self._client = client
         self._function = run
-        self._value: list[R] = []
+        self._lock = threading.Lock()
+        self._ran: Future[R] | None = None
 
     @property
     def intent_id(self) -> str:
         return self._call.intent_id
 
     def wait(self, timeout: float | None = None) -> R:
-        """Wait for the decision, run the function once, and return what it returns.
+        """Wait for the decision, run the function once, and return what it returns or raise what it raises: the same
+        each time, also when several threads wait.
 
-        timeout: seconds; then WaitTimeout, after which it can be waited for again. Raises what a call raises.
+        timeout: seconds to wait for the decision; then WaitTimeout, after which it can be waited for again.
         """
-        if not self._value:
-            decision = self._client.session.run(self._call.decide(timeout, self._client.retries))
-            self._value.append(self._function(decision))
-        return self._value[0]
+        decision = self._client.session.run(self._call.decide(timeout, self._client.retries))
+        with self._lock:
+            if self._ran is None:
+                self._ran = Future()
+                try:
+                    self._ran.set_result(self._function(decision))
+                except BaseException as error:
+                    self._ran.set_exception(error)
+        return self._ran.result()
 
     def cancel(self, reason: str = "canceled") -> Intent:
         """Cancel the request; Conflict if it has ended."""
@@ -67,17 +77,17 @@ class AsyncPendingCall(Generic[R]):
         self._call = call
         self._client = client
         self._function = run
-        self._value: list[R] = []
+        self._ran: asyncio.Task[R] | None = None
 
     @property
     def intent_id(self) -> str:
         return self._call.intent_id
 
     async def wait(self, timeout: float | None = None) -> R:
-        if not self._value:
-            decision = await self._client.session.run(self._call.decide(timeout, self._client.retries))
-            self._value.append(await self._function(decision))
-        return self._value[0]
+        decision = await self._client.session.run(self._call.decide(timeout, self._client.retries))
+        if self._ran is None:
+            self._ran = asyncio.ensure_future(self._function(decision))
+        return await self._ran
 
     async def cancel(self, reason: str = "canceled") -> Intent:
         return await self._client.cancel(self.intent_id, reason)
@@ -212,9 +222,9 @@ class Gate:
         asks._terms = replace(self._terms, title=question, task_type="clarification")
         return asks
 
-    def request(self, name: str, arguments: Mapping[str, Any], key: str = "") -> GatedCall:
-        """The call of a tool by its name, for adapters; nothing is sent yet."""
-        return self._request(name, arguments, key)
+    def request(self, name: str, arguments: Mapping[str, Any], key: str = "", **more: str) -> GatedCall:
+        """The call of a tool by its name, for adapters; nothing is sent yet. more: as for ``GateTerms.call``."""
+        return self._request(name, arguments, key, **more)
 
     def decide(
         self, name: str, arguments: Mapping[str, Any], key: str = "", timeout: float | None = None
@@ -269,16 +279,15 @@ class Gate:
         if not isinstance(key, str):
             raise TypeError(f"the key of {signature.name}() is a text, not {type(key).__name__}")
         about = (inspect.getdoc(signature.function) or "").split("\n\n")[0].replace("\n", " ")[:500]
-        return self._request(
-            signature.name, signature.arguments(bound), canonical_json([signature.full_name, key]), about
-        )
+        whole = canonical_json([signature.full_name, key])
+        return self._request(signature.name, signature.arguments(bound), whole, description=about)
 
-    def _request(self, name: str, arguments: Mapping[str, Any], key: str, description: str = "") -> GatedCall:
+    def _request(self, name: str, arguments: Mapping[str, Any], key: str, **more: str) -> GatedCall:
         terms = self._terms
         if not terms.intent_type:
             terms = replace(terms, intent_type=f"intent.gate.{re.sub(r'[^a-z0-9_]', '_', name.lower())}.v1")
         secret = self.settings.api_key
-        return terms.call(name, dict(arguments), key=key, secret=secret, description=description)
+        return terms.call(name, dict(arguments), key=key, secret=secret, **more)
 
 
 class _Function:

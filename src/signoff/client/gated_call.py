@@ -56,10 +56,19 @@ class GateTerms:
     task_type: str = ""
 
     def call(
-        self, name: str, arguments: dict[str, Any], *, key: str = "", secret: str = "", description: str = ""
+        self,
+        name: str,
+        arguments: dict[str, Any],
+        *,
+        key: str = "",
+        secret: str = "",
+        description: str = "",
+        correlation_id: str = "",
+        use: str = "",
     ) -> "GatedCall":
         """The call of a function or tool. key: distinguishes it from other calls with the same arguments; secret: the
-        API key. Raises TypeError for arguments that cannot be sent.
+        API key; correlation_id: of its request; use: names this use of the outcome, for callers that are repeated
+        until they have succeeded. Raises TypeError for arguments that cannot be sent.
         """
         task = {"title": self.title.replace("{name}", name)[:200] or name}
         if description:
@@ -69,22 +78,24 @@ class GateTerms:
         intent: Json = {"intent_type": self.intent_type, "human_task": task}
         if self.on_behalf_of:
             intent["on_behalf_of"] = self.on_behalf_of
+        if correlation_id:
+            intent["correlation_id"] = correlation_id
         # What would be sent is part of the key: a program that asks differently today asks anew.
         whole = canonical_json([key, intent])
         hide = self.hide & arguments.keys()
         request = call_request(name, arguments, key=whole, hide=hide, secret=secret)
-        return GatedCall(request, intent | {"payload": request.payload}, self.again)
+        return GatedCall(request, intent | {"payload": request.payload}, self.again, use)
 
 
 class GatedCall:
     """One call and its request. ``intent_id`` is "" before it was submitted, and changes if people are asked again."""
 
-    def __init__(self, request: CallRequest, intent: Json, again: Again) -> None:
+    def __init__(self, request: CallRequest, intent: Json, again: Again, use: str = "") -> None:
         self.request = request
         self.intent_id = ""
         self._intent = intent
         self._again = again
-        self._use = str(uuid.uuid4())
+        self._use = use or str(uuid.uuid4())
         self._result: Result | None = None
         self._asked_before = _used_before.get(request.identity, 0) if again == "ask" else 0
 

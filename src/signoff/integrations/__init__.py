@@ -1,3 +1,4 @@
-"""Approvals in the terms of agent frameworks, each in a module that imports its framework: ``langchain``,
-``openai_agents``, ``pydantic_ai``, ``claude_agent``. ``tools`` is what they share.
+"""Approvals in the terms of other programs, each in a module that imports its framework: ``langchain``,
+``openai_agents``, ``pydantic_ai``, ``claude_agent``. ``github_action`` is the step of a GitHub action. ``tools`` is
+what the adapters share.
 """

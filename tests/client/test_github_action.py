@@ -1,0 +1,136 @@
+"""The step of the GitHub action, run as the runner runs it: environment in, exit code, outputs and commands out."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from signoff.testing import Answer, Server
+
+FOLDER = Path(__file__).parents[2] / "clients" / "github-action"
+TYPE = "intent.github.deploy.v1"
+RUN = {
+    "GITHUB_REPOSITORY": "acme/shop", "GITHUB_SHA": "abc", "GITHUB_REF": "refs/heads/main",
+    "GITHUB_WORKFLOW": "release", "GITHUB_JOB": "deploy", "GITHUB_ACTOR": "rita", "GITHUB_ACTION": "__gate",
+    "GITHUB_RUN_ATTEMPT": "1",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Server]:
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture
+def server(running: Server) -> Server:
+    running.leave()
+    return running
+
+
+class Step:
+    """What a run of the step left: its exit code, what it printed, its outputs."""
+
+    def __init__(self, folder: Path, run: str, **inputs: str) -> None:
+        output = folder / f"output-{run}"
+        files = {"GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(folder / "summary.md")}
+        environ = {**os.environ, **RUN, "GITHUB_RUN_ID": run, **files, **inputs}
+        command = [sys.executable, "-m", "signoff.integrations.github_action"]
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
+        self.code = done.returncode
+        self.said = done.stdout
+        written = output.read_text() if output.exists() else ""
+        found = re.findall(r"^([\w-]+)<<(\w+)\n(.*?)\n\2$", written, re.MULTILINE | re.DOTALL)
+        self.outputs = {name: value for name, _, value in found}
+
+
+def test_an_approved_job_goes_on_with_what_was_approved(server: Server, tmp_path: Path) -> None:
+    server.edit(TYPE, version="4.1")
+    step = Step(tmp_path, "1", GATE_PAYLOAD='{"version": "4.2", "environment": "production"}')
+    assert (step.code, step.said) == (0, "Approved with changes.\n")
+    assert json.loads(step.outputs["payload"]) == {"environment": "production", "version": "4.1"}
+    [task] = server.asked
+    assert step.outputs["intent-id"] == task.intent_id
+    assert task.payload["repository"] == "acme/shop"
+    assert task.title == "Run release/deploy?"
+
+
+def test_a_rejected_job_fails_with_the_reason_and_no_command_of_the_runner_is_formed(
+    server: Server, tmp_path: Path
+) -> None:
+    server.reject(TYPE, "Not today.\n::set-output name=payload::x\n100 %")
+    step = Step(tmp_path, "2")
+    assert step.code == 10
+    assert step.said.count("\n") == 1
+    assert step.said.startswith("::error title=Not approved::The call was rejected: Not today.%0A")
+    assert "payload" not in step.outputs
+    server.approve(TYPE, "fine\npayload<<x\nmine\nx")
+    step = Step(tmp_path, "3")
+    assert step.code == 0
+    assert step.outputs["payload"] == "{}"
+    assert step.outputs["comment"] == "fine\npayload<<x\nmine\nx"
+
+
+def test_silence_and_a_run_out_of_time(server: Server, tmp_path: Path) -> None:
+    kind = "intent.github.slow.v1"
+    steps = [{"id": "approve", "human": {"title": "Deploy?"}, "deadline": "1h"}]
+    server.apply({"workflow": "slow", "intent_type": kind, "steps": steps})
+    late = Step(tmp_path, "4", GATE_INTENT_TYPE=kind, GATE_WAIT_MINUTES="0.001")
+    assert (late.code, late.outputs) == (1, {})
+    server.move(hours=2)
+    assert Step(tmp_path, "4", GATE_INTENT_TYPE=kind).code == 11
+
+
+def test_each_attempt_asks_anew(server: Server, tmp_path: Path) -> None:
+    server.approve(TYPE)
+    before = len(server.asked)
+    for attempt in ("1", "2"):
+        assert Step(tmp_path, "5", GITHUB_RUN_ATTEMPT=attempt).code == 0
+    assert len(server.asked) == before + 2
+
+
+@pytest.mark.parametrize(
+    ("inputs", "why"),
+    [
+        ({"GATE_PAYLOAD": "{"}, "payload is not JSON"),
+        ({"GATE_PAYLOAD": "[]"}, "payload is not a JSON object"),
+        ({"GATE_PAYLOAD": '{"commit": "mine"}'}, "must not contain commit"),
+        ({"GATE_WAIT_MINUTES": "long"}, "could not convert"),
+        ({"SIGNOFF_API_KEY": "sgn_service_x_wrong"}, "key"),
+    ],
+)
+def test_what_cannot_work_is_refused(server: Server, tmp_path: Path, inputs: Any, why: str) -> None:
+    before = len(server.asked)
+    step = Step(tmp_path, "6", **inputs)
+    assert step.code == 1
+    assert why in step.said
+    assert len(server.asked) == before
+
+
+def test_the_commit_that_was_approved_is_the_one_that_runs(server: Server, tmp_path: Path) -> None:
+    server.answer(lambda task: Answer(edit={"commit": "def"}) if task.intent_type == TYPE else None)
+    step = Step(tmp_path, "7")
+    assert step.code == 1
+    assert "The approval is for another run: commit was edited." in step.said
+
+
+def test_the_action_passes_every_input_on_and_every_output_out() -> None:
+    action = YAML(typ="safe", pure=True).load((FOLDER / "action.yml").read_text("utf-8"))
+    step = action["runs"]["steps"][-1]
+    assert {name for text in step["env"].values() for name in re.findall(r"inputs\.([\w-]+)", text)} == set(
+        action["inputs"]
+    )
+    assert step["run"] == "python3 -m signoff.integrations.github_action"
+    source = Path(sys.modules["signoff"].__file__ or "").parent / "integrations" / "github_action.py"
+    text = source.read_text("utf-8")
+    assert all(variable in text for variable in step["env"] if variable.startswith("GATE_"))
+    assert all(f'"{name}"' in text for name in action["outputs"])
+    used = set(re.findall(r"^ +([a-z-]+):", (FOLDER / "README.md").read_text("utf-8"), re.MULTILINE))
+    assert set(action["inputs"]) & used == {"url", "api-key", "intent-type", "payload"}

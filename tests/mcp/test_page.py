@@ -9,6 +9,8 @@ from typing import Any
 from mcp import Client, StdioServerParameters
 
 from signoff.cli.mcp import mcp
+from signoff.mcp.gateway_config import GatewayConfig, Rule, UpstreamConfig, checked
+from signoff.mcp.held_calls import _SAID
 from signoff.mcp.requests import STATES
 from signoff.mcp.resources import LISTED, TEMPLATES
 from signoff.mcp.tools import TOOLS
@@ -53,13 +55,55 @@ def test_hosts_are_told_to_give_an_agents_key() -> None:
             assert re.match(r"sgn_agent_|\$\{input:", server["env"]["SIGNOFF_API_KEY"])
 
 
-def test_the_diff_adds_at_most_ten_lines_to_a_file_that_stays_json() -> None:
-    [diff] = blocks(PAGE, "diff")
-    changed = re.findall(r"^[+-]", diff, re.MULTILINE)
-    assert changed == ["+"] * len(changed)
-    assert 0 < len(changed) <= 10
-    after = json.loads(re.sub(r"^[+ ]", "", diff, flags=re.MULTILINE))
-    assert set(after["mcpServers"]) == {"signoff", "files"}
+def test_each_diff_changes_at_most_ten_lines_of_a_file_that_stays_json() -> None:
+    names = []
+    for diff in blocks(PAGE, "diff"):
+        assert 0 < len(re.findall(r"^[+-]", diff, re.MULTILINE)) <= 10
+        after = re.sub(r"^-.*\n", "", diff, flags=re.MULTILINE)
+        names.append(set(json.loads(re.sub(r"^[+ ]", "", after, flags=re.MULTILINE))["mcpServers"]))
+    assert names == [{"signoff", "files"}, {"files"}]
+
+
+def gateway_file() -> dict[str, Any]:
+    [found] = [read for text in blocks(PAGE, "toml") if "upstream" in (read := tomllib.loads(text))]
+    return found
+
+
+def test_the_gateways_file_is_understood_and_does_what_the_page_says() -> None:
+    config = checked(gateway_file(), "the page")
+    wanted = {
+        "read_all": "pass",
+        "delete_file": "hold",
+        "move_file": "hold",
+        "format_disk": "deny",
+        "other": "hold",
+    }
+    assert {tool: config.rule(tool).action for tool in wanted} == wanted
+    assert config.rule("move_file").assignees == ["team:storage"]
+
+
+def test_every_field_of_the_gateways_file_has_a_row() -> None:
+    text = section(PAGE, "Hold the calls of another server")
+    named = {word for row in rows(text) for word in coded(row[0])}
+    upstream = {f"upstream.{name}" for name in UpstreamConfig.__struct_fields__}
+    assert named == {*GatewayConfig.__struct_fields__, *upstream} - {"upstream"}
+    rule = next(row[1] for row in rows(text) if row[0] == "`rules`")
+    assert {*coded(rule), "wait_seconds"} == {*Rule.__struct_fields__}
+    defaults = GatewayConfig(upstream=UpstreamConfig(), default="hold", name="x")
+    for row in rows(text):
+        if row[2].isdigit():
+            assert getattr(defaults, coded(row[0])[0]) == int(row[2])
+
+
+def test_every_code_of_a_held_call_is_named() -> None:
+    sources = [
+        (DOCS.parent / "src/signoff/mcp" / name).read_text("utf-8")
+        for name in ("gateway.py", "held_calls.py")
+    ]
+    raised = {code for text in sources for code in re.findall(r'code="(\w+)"|_problem\(\s*"(\w+)"', text)}
+    codes = {code for found in raised for code in found if code} | {*_SAID, "not_approved"}
+    named = {*coded(section(PAGE, "Hold the calls of another server"))}
+    assert codes - {"key_of_person"} <= named
 
 
 def test_the_tables_and_lists_are_complete() -> None:

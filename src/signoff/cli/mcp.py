@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from click.core import ParameterSource
 
 from signoff.cli.arguments import seconds
 from signoff.cli.failures import CommandFailed, ExitCode
@@ -15,9 +16,12 @@ from signoff.cli.text_safety import visible
 from signoff.documents import read_text
 
 if TYPE_CHECKING:
-    from signoff.mcp.callers import OneKey
+    from signoff.mcp.callers import Callers, OneKey
+    from signoff.mcp.upstream import Upstream
 
 _HTTP: Final = ("host", "port", "allowed_host")
+_PATIENCE: Final = 5.0
+_GIVEN: Final = ParameterSource.COMMANDLINE
 _STDERR: Final = "%(levelname)s %(name)s: %(message)s"
 
 
@@ -25,11 +29,14 @@ def _mcp(**given: Any) -> None:
     """Run an MCP server, through which agents request approvals.
 
     It speaks over stdin and stdout, as MCP hosts start it, or with --http over streamable HTTP, where every request
-    brings its key as a bearer token. Agents cannot decide through it, whatever key it has.
+    brings its key as a bearer token. Agents cannot decide through it, whatever key it has. With --gateway it offers
+    the tools of another MCP server, and holds the calls that the file names until people have approved them.
     """
     for name in _HTTP:
         if given[name] and not given["http"]:
             raise click.UsageError(f"--{name.replace('_', '-')} needs --http.")
+    if given["gateway"] and click.get_current_context().get_parameter_source("repeat_for") is _GIVEN:
+        raise click.UsageError("--repeat-for has no effect with --gateway.")
     if given["http"] and given["key_file"]:
         raise click.UsageError(
             "--key-file and --http exclude each other: over HTTP, requests bring their keys."
@@ -44,7 +51,7 @@ def _mcp(**given: Any) -> None:
 
 
 async def _serve(given: dict[str, Any]) -> None:
-    from signoff.mcp.callers import Callers, EachKey
+    from signoff.mcp.callers import EachKey
     from signoff.mcp.server import build
     from signoff.mcp.transports import http_app, serve_http, serve_stdio
 
@@ -63,29 +70,58 @@ async def _serve(given: dict[str, Any]) -> None:
     else:
         callers = connect(_key(given["key_file"]))
         await _greet(callers, given["allow_person_key"])
+    upstream = None
     try:
-        server = build(callers)
+        if given["gateway"]:
+            server, upstream = await _gateway(Path(given["gateway"]), callers)
+        else:
+            server = build(callers)
         if given["http"]:
             app = http_app(server, given["allowed_host"])
             await serve_http(app, given["host"] or "127.0.0.1", given["port"] or 8110, _announce)
         else:
-            await serve_stdio(server)
+            await serve_stdio(server, changes=upstream is not None)
     finally:
+        if upstream is not None:
+            await upstream.close()
         await callers.close()
+
+
+async def _gateway(file: Path, callers: "Callers") -> "tuple[Any, Upstream]":
+    """The server before the one that the file names, which is started."""
+    from signoff.mcp.gateway import Gateway
+    from signoff.mcp.gateway_config import BadConfig, read_config
+    from signoff.mcp.held_calls import HeldCalls
+    from signoff.mcp.upstream import Upstream, UpstreamFailed, connector
+
+    try:
+        config = read_config(file)
+        upstream = Upstream(connector(config.upstream), config.upstream.protocol)
+    except BadConfig as error:
+        raise CommandFailed(ExitCode.USAGE, str(error)) from None
+    try:
+        return await Gateway(config, upstream, callers, HeldCalls(config)).build(), upstream
+    except UpstreamFailed as error:
+        await upstream.close()
+        hint = "Check upstream in the gateway's file, and that it starts by itself."
+        raise CommandFailed(ExitCode.FAILURE, str(error), hint) from None
 
 
 async def _greet(callers: "OneKey", people: bool) -> None:
     """Refuse a person's key now rather than at the first call; a server that is away may come back."""
+    import anyio
+
     from signoff.client.errors import ConnectionFailed
     from signoff.mcp.callers import AGENT_KEY, KeyOfPerson
 
     try:
-        requests = await callers.of()
+        with anyio.fail_after(_PATIENCE):  # the host waits for us to answer
+            requests = await callers.of()
     except KeyOfPerson as error:
         hint = "Put it into SIGNOFF_API_KEY. (--allow-person-key starts anyway.)"
         raise CommandFailed(ExitCode.FORBIDDEN, str(error), hint) from None
-    except ConnectionFailed as error:
-        _note(f"{error} Going on; calls fail until it answers.")
+    except (ConnectionFailed, TimeoutError) as error:
+        _note(f"{str(error) or 'The server did not answer in time.'} Going on; calls fail until it answers.")
         return
     actor = requests.me.actor
     _note(f"signoff mcp: requests go to {requests.client.settings.url} as {actor.address or actor.name}")
@@ -124,6 +160,11 @@ mcp = click.Command(
         ),
         click.Option(
             ["--key-file"], metavar="FILE", help="File that holds the API key; default: SIGNOFF_API_KEY."
+        ),
+        click.Option(
+            ["--gateway"],
+            metavar="FILE",
+            help="Offer the tools of another MCP server, and hold calls as the file (TOML or JSON) says.",
         ),
         click.Option(["--http"], is_flag=True, help="Serve streamable HTTP at /mcp instead of stdio."),
         click.Option(

@@ -66,13 +66,14 @@ class Listed(Struct, kw_only=True):
 
 
 class Problem(Struct, kw_only=True, omit_defaults=True):
-    """Why a call failed: a stable code, a sentence, and the next step."""
+    """Why a call failed: a stable code, a sentence, the next step. comment: what a person wrote about it, as data."""
 
     code: str
     message: str
     next: str = ""
     field: str | None = None
     request_id: str | None = None
+    comment: str | None = None
 
 
 class ToolFailed(Exception):
@@ -178,8 +179,11 @@ def list_of(listed: Listed) -> types.CallToolResult:
 def failure_of(problem: Problem) -> types.CallToolResult:
     """A tool's error: the model sees it and can correct itself."""
     told = [f"{problem.code}: {problem.message}", problem.next]
+    content = [_text("\n".join(line for line in told if line))]
+    if problem.comment:
+        content.append(_text(f"{DATA_FOLLOWS}\n{shown({'comment': problem.comment})}"))
     return types.CallToolResult(
-        content=[_text("\n".join(line for line in told if line))],
+        content=[*content],
         structured_content={"error": msgspec.to_builtins(problem)},
         is_error=True,
     )

@@ -40,9 +40,9 @@ class GatewayEnv:
         """What the server behind has done."""
         return self.notes.read_text().splitlines() if self.notes.exists() else []
 
-    def document(self, **changes: Any) -> dict[str, Any]:
-        upstream = {"command": [sys.executable, str(here("upstream_server.py")), str(self.notes)]}
-        return {"upstream": upstream, **RULES, **changes}
+    def document(self, upstream_file: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+        command = {"command": [sys.executable, str(here("upstream_server.py")), str(self.notes)]}
+        return {"upstream": upstream_file or command, **RULES, **changes}
 
     def config(self, **changes: Any) -> GatewayConfig:
         return checked(self.document(**changes), "test")

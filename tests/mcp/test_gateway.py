@@ -209,6 +209,32 @@ async def test_an_approval_of_one_server_is_none_for_another(files: GatewayEnv) 
     assert files.done == []
 
 
+async def test_an_approval_of_a_command_is_none_for_another_of_the_same_name(files: GatewayEnv) -> None:
+    other = {"command": ["another-server"]}  # not started: the one in this process is
+    async with files.client(wait_seconds=0) as one, files.client(wait_seconds=0, upstream_file=other) as two:
+        await one.call_tool("delete_file", DELETE)
+        await decide(files)
+        assert code(await two.call_tool("delete_file", DELETE)) == "waiting_for_approval"
+    assert files.done == []
+
+
+async def test_a_held_call_continues_no_earlier_one(files: GatewayEnv) -> None:
+    """Neither what a server asked for nor the answer to it was shown to the people who decide."""
+    async with files.client() as client:
+        result = await client.session.call_tool("delete_file", DELETE, request_state="approved")
+        assert code(result) == "not_continued"
+    assert files.done == []
+    assert await files.env.count() == 0
+
+
+async def test_changes_of_single_resources_are_not_promised(files: GatewayEnv) -> None:
+    async with files.client() as client:
+        watching = client.listen(tools_list_changed=True, resource_subscriptions=["files://readme"])
+        async with watching as events:
+            assert events.honored.tools_list_changed
+            assert not events.honored.resource_subscriptions
+
+
 async def test_silence_and_old_approvals_do_not_run(files: GatewayEnv) -> None:
     async with files.client(wait_seconds=0, approval_seconds=3600) as client:
         await client.call_tool("delete_file", DELETE)

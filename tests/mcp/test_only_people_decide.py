@@ -133,16 +133,16 @@ async def test_a_persons_key_is_refused_with_the_command_that_makes_a_better_one
 
 
 async def test_a_decision_of_somebody_elses_request_is_not_taken_for_ones_own(env: McpEnv) -> None:
-    """Another program knows the correlation id, names this agent and has its own request approved."""
+    """Another program knows the correlation id and has its own request approved; this key sees that request."""
     asked = {"title": "Delete it?", "payload": {"all": True}, "wait_seconds": 0}
-    async with env.client() as client:
+    async with Client(env.server("rita", people=True)) as client:
         first = (await client.call_tool("request_approval", asked)).structured_content
         path = f"/v1/intents/{first['request_id']}"
-        shown = (await env.web.get(path, "agent"))["intent"]
+        shown = (await env.web.get(path, "ann"))["intent"]
         await client.call_tool("withdraw_request", {"request_id": first["request_id"]})
         for _ in range(7):
             forged = await env.web.send(
-                intent_type=TYPE, correlation_id=shown["correlation_id"], reply_to="agent://acme/prod/validator",
+                intent_type=TYPE, correlation_id=shown["correlation_id"],
                 payload=asked["payload"], human_task={"title": "Harmless?"},
             )  # fmt: skip
             await env.web.answer(forged[:-4] + "0001")
@@ -150,5 +150,5 @@ async def test_a_decision_of_somebody_elses_request_is_not_taken_for_ones_own(en
         again = (await client.call_tool("request_approval", asked)).structured_content
     assert again["state"] == "waiting"
     assert again["request_id"] not in (first["request_id"], forged)
-    found = (await env.web.get(f"/v1/intents/{again['request_id']}", "agent"))["intent"]
-    assert found["from_agent"].endswith("validator")
+    found = (await env.web.get(f"/v1/intents/{again['request_id']}", "ann"))["intent"]
+    assert found["from_agent"] == "person://per_rita"

@@ -7,9 +7,9 @@ from msgspec.structs import replace
 from signoff.core.intent.model import Delivery, Intent
 from signoff.store.opening import open_store
 from signoff.store.store import Store
-from signoff.store.work import Loaded, Locks, Writes
+from signoff.store.work import Loaded, Locks, Sent, Writes
 from tests.conftest import FixedClock
-from tests.store.samples import AGENT, WS, leased, leave, move, ready, submit, waiting
+from tests.store.samples import AGENT, NOTHING, WS, leased, leave, move, ready, submit, waiting
 
 OTHER = "agent://local/default/other"
 
@@ -51,10 +51,18 @@ async def test_a_delivery_keeps_its_cursor_until_it_is_up_for_taking_anew(store:
 async def test_redelivery_puts_only_what_is_still_up_for_taking_at_the_end(store: Store) -> None:
     one, two, three, four = await submit(store, ready(), ready(), ready(), ready())
     [foreign] = await submit(store, ready(workspace="wsp_2"))
+    places = ((one.id, 2), (two.id, 4), (three.id, 6))
+    sent = Writes(sent=[Sent(WS, AGENT, *place) for place in places])
+    await store.transact(NOTHING, lambda _: sent)
     await store.transact(Locks(ids=(two.id,)), leave(move(leased(two))))
+    await store.intents.redeliver(WS, AGENT, [four.id])
+    assert await cursors(store) == {one.id: 2, three.id: 6, four.id: 8}, "it was not sent"
     await store.intents.redeliver(WS, AGENT, [three.id, one.id, two.id, foreign.id])
-    assert await cursors(store) == {four.id: 8, one.id: 10, three.id: 12}
+    moved = {four.id: 8, one.id: 10, three.id: 12}
+    assert await cursors(store) == moved
     await store.intents.redeliver(WS, AGENT, [])
+    await store.intents.redeliver(WS, AGENT, [one.id, three.id])
+    assert await cursors(store) == moved, "another reader has moved them"
     [five] = await submit(store, ready())
     assert (await cursors(store))[five.id] == 14
 

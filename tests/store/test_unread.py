@@ -2,6 +2,7 @@
 too.
 """
 
+import asyncio
 from datetime import timedelta
 
 from signoff.store.opening import open_store
@@ -71,3 +72,18 @@ async def test_only_what_is_still_where_it_was_sent_from_is_recorded(store: Stor
     clock.move(SETTLED)
     assert await store.intents.unread(WS, AGENT, 6, SETTLED) == [one.id, three.id]
     assert await store.read("select count(*) from unread") == [(2,)]
+
+
+async def test_many_are_sent_again_in_order_and_once_for_readers_that_ask_together(
+    store: Store, clock: FixedClock
+) -> None:
+    made = [(await submit(store, ready()))[0].id for _ in range(120)]
+    await send(store, *((id, 2 * number) for number, id in enumerate(made, 1)))
+    clock.move(SETTLED)
+    rows = store.intents
+    unread = await rows.unread(WS, AGENT, 1000, SETTLED)
+    assert unread == sorted(made)
+    await asyncio.gather(rows.redeliver(WS, AGENT, unread), rows.redeliver(WS, AGENT, unread))
+    found = await rows.deliveries(WS, AGENT, 0, 200)
+    assert [stored.intent.id for _, stored in found] == sorted(made)
+    assert [cursor for cursor, _ in found] == list(range(242, 242 + 240, 2))

@@ -227,22 +227,24 @@ OWNER: Final = ("reply_to = :owner", "to_agent = :owner")
 
 # ---- giving READY deliveries a new position in their agent's stream
 
-REDELIVER_LOCK: Final = """
-select id from intents where id in :ids and workspace = :workspace and agent = :agent order by id for update
+# Those that are still where they were when they were sent: a reader that asked at the same time may have moved them.
+_UNMOVED: Final = """
+from intents i join unread s on s.workspace = i.workspace and s.agent = i.agent and s.intent_id = i.id
+    and s.cursor = i.cursor
+where i.id in :ids and i.workspace = :workspace and i.agent = :agent
 """
-REDELIVER_COUNT: Final = """
+REDELIVER_LOCK: Final = f"select i.id {_UNMOVED} order by i.id for update of i"
+REDELIVER_COUNT: Final = f"""
 insert into cursors (workspace, agent, seq)
-select workspace, agent, 2 * count(*) from intents
-where id in :ids and workspace = :workspace and agent = :agent group by workspace, agent
+select i.workspace, i.agent, 2 * count(*) {_UNMOVED} group by i.workspace, i.agent
 on conflict (workspace, agent) do update set seq = cursors.seq + excluded.seq
 """
-REDELIVER: Final = """
-update intents set cursor = (
-    select c.seq - 2 * count(later.id) from cursors c
-    left join intents later on later.id in :ids and later.agent = c.agent and later.workspace = c.workspace
-        and later.id > intents.id
-    where c.workspace = :workspace and c.agent = :agent group by c.seq
-) where id in :ids and workspace = :workspace and agent = :agent
+REDELIVER: Final = f"""
+with moved as (
+    select place.id as id, c.seq - 2 * (place.number - 1) as cursor
+    from (select i.id as id, row_number() over (order by i.id desc) as number {_UNMOVED}) place
+    join cursors c on c.workspace = :workspace and c.agent = :agent
+) update intents set cursor = moved.cursor from moved where intents.id = moved.id
 """
 
 # ---- deliveries sent on an agent's stream and not read yet

@@ -3,10 +3,12 @@
 Unknown and forbidden look the same: NotFound.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, NamedTuple
+from weakref import WeakValueDictionary
 
 import msgspec
 from msgspec.structs import replace
@@ -94,6 +96,7 @@ class View:
         self._store = store
         self._recent = recent
         self._aside = aside or Aside()
+        self._redelivering: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def intent(self, actor: Actor, ref: str) -> Seen:
         """The intent (or the step run of one) that ``ref`` names."""
@@ -333,15 +336,16 @@ class View:
         self.own_address(actor, agent)
         return await self._store.intents.deliveries(actor.workspace, agent, after, limit)
 
-    async def redeliver(self, actor: Actor, agent: str, ids: list[str]) -> None:
-        """Give deliveries that were sent but never read a new position in their agent's stream."""
+    async def redeliver(self, actor: Actor, agent: str, since: int) -> None:
+        """Give deliveries that were sent to the agent up to a cursor, and not read by it in time, a new position in its
+        stream. Readers that come at the same time take turns: what one has moved, the next finds moved.
+        """
         self.own_address(actor, agent)
-        await self._store.intents.redeliver(actor.workspace, agent, ids)
-
-    async def unread(self, actor: Actor, agent: str, since: int) -> list[str]:
-        """Deliveries sent to the agent up to a cursor and not read by it in time."""
-        self.own_address(actor, agent)
-        return await self._store.intents.unread(actor.workspace, agent, since, SETTLING)
+        turn = self._redelivering.setdefault((actor.workspace, agent), asyncio.Lock())
+        async with turn:
+            rows = self._store.intents
+            if unread := await rows.unread(actor.workspace, agent, since, SETTLING):
+                await rows.redeliver(actor.workspace, agent, unread)
 
     async def note_read(self, actor: Actor, intent: Intent) -> None:
         """An actor read an intent. Only when the agent itself does, its delivery counts as read."""

@@ -16,6 +16,7 @@ from signoff.store.work import EventRow, Filter, Stored
 # just read.
 PLANS_KEPT: Final = timedelta(days=1)
 _SHOWN: Final = 1000
+_MOVED: Final = 50
 # How many keys one statement looks under: few distinct texts, of which each is prepared once.
 _KEYS: Final = (1, 8, 16, 32, 64)
 _PARTIES: Final = tuple(f"p_{a}{b}" for a in "abcdefgh" for b in "abcdefgh")
@@ -120,11 +121,18 @@ class Intents:
         return [(row[4], stored(row, plans)) for row in rows]
 
     async def redeliver(self, workspace: str, agent: str, ids: Sequence[str]) -> None:
-        """Give those of ``ids`` that are still claimable a new cursor, so that streams see them again."""
-        values: dict[str, Any] = {"workspace": workspace, "agent": agent, "ids": list(ids)}
-        await self._db.write(
-            (sql.REDELIVER_LOCK, values), (sql.REDELIVER_COUNT, values), (sql.REDELIVER, values)
-        )
+        """Give those of ``ids`` that were sent, and are claimable and where they were, a new cursor, so that streams
+        see them again. A few in each transaction: decisions are committed meanwhile.
+        """
+        for start in range(0, len(ids), _MOVED):
+            values: dict[str, Any] = {
+                "workspace": workspace,
+                "agent": agent,
+                "ids": list(ids[start : start + _MOVED]),
+            }
+            await self._db.write(
+                (sql.REDELIVER_LOCK, values), (sql.REDELIVER_COUNT, values), (sql.REDELIVER, values)
+            )
 
     async def mark_read(self, workspace: str, agent: str, id: str) -> None:
         """The agent has read the intent: it need not be sent again."""

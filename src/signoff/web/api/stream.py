@@ -82,9 +82,7 @@ async def deliveries(call: Call) -> Stream:
     await asks_for_work(call, agent)
     workspace = call.actor.workspace
     since = since_of(call)
-    unread = await call.state.view.unread(call.actor, agent, since)
-    if unread:
-        await call.state.view.redeliver(call.actor, agent, unread)
+    await call.state.view.redeliver(call.actor, agent, since)
     asked = call.query.get("status", "")
     shows = not asked or Status.DELIVERED.value in statuses(asked.split(","))
     return _stream(call, _Post(call, agent, since, shows), (agent_topic(workspace, agent),), False)

@@ -90,6 +90,23 @@ async def test_a_number_typed_wrong_is_said_and_changes_nothing(web: WebEnv, typ
     assert (await web.get(f"/v1/intents/{intent_id}"))["payload"] == {"rows": 5}
 
 
+async def test_an_admin_reassigns_the_stage_that_the_page_showed(web: WebEnv) -> None:
+    stages = {"approve": [{"any": ["ann@acme.example"]}, {"any": ["otto@acme.example"]}]}
+    await web.apply_workflow(steps=[{"id": "approve", "human": {"title": "Go?", "policy": stages}}])
+    task_id = (await web.send())[:-4] + "0001"
+    await web.join("adam", "admin")
+    adam = await reader(web, "adam")
+    fields = (await adam.get(f"/tasks/{task_id}")).form(f"/tasks/{task_id}/reassign")["fields"]
+    assert (await web.answer(task_id, "approved", "ann")).status == 200
+    stale = await adam.post(f"/tasks/{task_id}/reassign", [*fields, ("party", "emma@acme.example")])
+    assert (stale.status, "stale_stage" in stale.html) == (409, True)
+    assert (await web.get(f"/v1/tasks/{task_id}", "oscar"))["task"]["approvers"] == ["otto@acme.example"]
+    fields = stale.form(f"/tasks/{task_id}/reassign")["fields"]
+    fresh = await adam.post(f"/tasks/{task_id}/reassign", [*fields, ("party", "emma@acme.example")])
+    assert fresh.status == 303
+    assert (await web.get(f"/v1/tasks/{task_id}", "oscar"))["task"]["approvers"] == ["emma@acme.example"]
+
+
 async def test_an_admin_asks_other_people_and_the_requester_withdraws(web: WebEnv) -> None:
     await apply(web)
     _, task_id = await web.ask(assignees=ANN)

@@ -54,6 +54,50 @@ async def test_an_admin_changes_roles_and_takes_access_away(web: WebEnv) -> None
     assert "changed by Oscar Lind through the pages" in shown.text
 
 
+async def test_a_form_opened_before_somebody_was_deactivated_does_not_let_them_in_again(web: WebEnv) -> None:
+    oscar = await company(web)
+    stale = await oscar.get(EMMA)
+    assert (await web.call("PATCH", "/v1/people/per_emma", {"active": False}, "oscar")).status == 200
+    refused = await pressed(oscar, stale, f"{EMMA}/details", name="Emma S.")
+    assert (refused.status, "stale_form" in refused.html) == (409, True)
+    assert ((await held(web, "emma"))["active"], (await held(web, "emma"))["name"]) == (False, "Emma Stone")
+    again = await pressed(oscar, refused, f"{EMMA}/details", name="Emma S.")
+    assert again.where == EMMA, "the refusal shows the current state"
+    assert ((await held(web, "emma"))["active"], (await held(web, "emma"))["name"]) == (False, "Emma S.")
+
+
+async def test_a_form_opened_before_a_role_was_taken_away_does_not_give_it_back(web: WebEnv) -> None:
+    oscar = await company(web)
+    stale = await oscar.get(EMMA)
+    assert (await web.call("PATCH", "/v1/people/per_emma", {"roles": ["member"]}, "oscar")).status == 200
+    assert (await pressed(oscar, stale, f"{EMMA}/details", name="Emma S.")).status == 409
+    assert (await held(web, "emma"))["roles"] == ["member"]
+
+
+async def test_a_form_opened_before_somebody_left_a_team_does_not_bring_them_back(web: WebEnv) -> None:
+    oscar = await company(web)
+    stale = await oscar.get("/teams/dba")
+    team = {"members": ["otto@acme.example"]}
+    assert (await web.call("PUT", "/v1/teams/dba", team, "oscar")).status == 200
+    refused = await pressed(oscar, stale, "/teams/dba")
+    assert (refused.status, "stale_form" in refused.html) == (409, True)
+    assert ("member", "emma@acme.example") not in refused.form("/teams/dba")["fields"]
+    assert (await pressed(oscar, refused, "/teams/dba")).where == "/teams/dba"
+    found = (await web.get("/v1/teams/dba", "oscar"))["team"]["members"]
+    assert "emma@acme.example" not in str(found)
+
+
+async def test_creating_a_team_does_not_replace_one_of_that_name(web: WebEnv) -> None:
+    oscar = await company(web)
+    before = (await web.get("/v1/teams/dba", "oscar"))["team"]
+    page = await oscar.get("/teams")
+    refused = await oscar.post(
+        "/teams", [*page.form("/teams")["fields"], ("name", "dba"), ("member", "ann@acme.example")]
+    )
+    assert (refused.status, "team_exists" in refused.html) == (409, True)
+    assert (await web.get("/v1/teams/dba", "oscar"))["team"] == before
+
+
 async def test_the_last_owner_stays_one(web: WebEnv) -> None:
     oscar = await company(web)
     page = await oscar.get("/me")

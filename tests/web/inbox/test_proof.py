@@ -129,8 +129,18 @@ async def test_what_is_kept_belongs_to_one_task_and_what_is_too_long_is_said_to_
         assert "Only here." in (await ann.get(f"/tasks/{one}")).html
         long = await press(ann, one, mail="1", comment="word " * 1500)
         assert "too long to be kept: copy it first" in long.text
-        ann.http.cookies.set("signoff_draft", f"{one}.%%%%")
+        ann.http.cookies.set("signoff_draft", f"{one}.per_ann.%%%%")
         assert (await ann.get(f"/tasks/{one}")).status == 200  # somebody else's cookie breaks nothing
+
+
+async def test_what_is_kept_is_shown_to_nobody_else_who_signs_in_in_that_browser(web: WebEnv) -> None:
+    task_id = await gate(web)
+    async with mailing(web):
+        ann, otto = await by_key(web, "ann"), await by_key(web, "otto")
+        assert (await press(ann, task_id, mail="1", comment="Ann's words.")).status == 200
+        otto.http.cookies.set("signoff_draft", ann.http.cookies["signoff_draft"])
+        assert "Ann's words." not in (await otto.get(f"/tasks/{task_id}")).html
+        assert "Ann's words." in (await ann.get(f"/tasks/{task_id}")).html.replace("&#39;", "'")
 
 
 async def test_by_a_link_from_a_message_the_same_button_is_offered(web: WebEnv) -> None:

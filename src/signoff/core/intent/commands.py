@@ -107,13 +107,14 @@ class Delegate(msgspec.Struct, gc=False, frozen=True):
 
 class Reassign(msgspec.Struct, gc=False, frozen=True):
     """Ask other people at this stage (for admins). ``to``: approvers, as in a policy; ``keep``: people who were asked
-    before and stay pinned.
+    before and stay pinned; ``stage``: the stage that was shown, None for the current one.
     """
 
     to: tuple[str, ...]
     step_run: int = 0
     comment: str = ""
     keep: bool = False
+    stage: int | None = None
 
 
 class MarkReviewing(msgspec.Struct, gc=False, frozen=True):

@@ -191,6 +191,11 @@ def delegate(tx: Transition, command: c.Delegate) -> None:
 
 def reassign(tx: Transition, command: c.Reassign) -> None:
     task, _ = open_task(tx, command.step_run)
+    if command.stage not in (None, task.stage):
+        raise Conflict(
+            "stale_stage", f"Stage {task.stage + 1} is open now; nobody was reassigned.",
+            hint="Read the task again, then reassign this stage.",
+        )  # fmt: skip
     if not command.to:
         raise Invalid("nobody_named", "Name at least one person, team or role.", field="to")
     now = tx.membership

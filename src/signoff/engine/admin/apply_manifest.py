@@ -75,12 +75,21 @@ class ManifestApplier:
         self._directory = directory
         self._clock = clock
 
-    async def apply(self, actor: Actor, manifest: Manifest, dry_run: bool = False) -> list[PlannedChange]:
+    async def apply(
+        self,
+        actor: Actor,
+        manifest: Manifest,
+        dry_run: bool = False,
+        check: Callable[[Snapshot], None] | None = None,
+    ) -> list[PlannedChange]:
         """The changes, in order; applied unless ``dry_run``. Raises Refused without changing anything; also if the
-        workspace is protected and the manifest relaxes who decides: ``Proposals`` handles that.
+        workspace is protected and the manifest relaxes who decides: ``Proposals`` handles that. ``check``: raises
+        Refused if the state that the changes apply to is not what their author saw.
         """
 
         async def use(draft: ManifestDiff) -> list[PlannedChange]:
+            if check is not None:
+                check(draft.before)
             if not dry_run:
                 if draft.relaxations():
                     raise Conflict(

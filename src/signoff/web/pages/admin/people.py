@@ -27,7 +27,7 @@ from signoff.engine.identity.keys import key_creators
 from signoff.engine.off_loop import populous
 from signoff.notify.registry import label_of, link_text, personal_channels
 from signoff.web.http.call import Page
-from signoff.web.pages.admin import confirm_removal
+from signoff.web.pages.admin import confirm_removal, shown_state
 from signoff.web.pages.admin.accounts import lasts
 from signoff.web.pages.admin.changes import about
 from signoff.web.pages.kit.handler import PageRequest
@@ -117,9 +117,11 @@ async def add_person(request: PageRequest) -> Page:
     return await _people(request, warnings=warnings) if warnings else request.to("/people")
 
 
-async def _apply(request: PageRequest, who: str, said: dict[str, Any]) -> None:
+async def _apply(
+    request: PageRequest, who: str, said: dict[str, Any], check: Callable[[Snapshot], None] | None = None
+) -> None:
     spec = read_person(who, document(said), personal_channels())
-    await request.state.manifests.apply(request.actor, Manifest(people=(spec,)))
+    await request.state.manifests.apply(request.actor, Manifest(people=(spec,)), check=check)
 
 
 # -- one person
@@ -164,7 +166,8 @@ async def _person(
         may_create_key=makes_own_key(request.actor),
         refusal=refusal,
         act=request.params.get("act", ""),
-        posted=dict(request.form) if refusal is not None else {},
+        posted=dict(request.form) if refusal is not None and refusal.code != shown_state.CODE else {},
+        shown=shown_state.person_state(found),
         teams=directory.teams_of(found.id),
         roles=ROLES,
         zones=sorted(available_timezones()),
@@ -230,16 +233,25 @@ async def act(request: PageRequest) -> Page:
     if run is None or found is None:
         raise NotFound("not_found", "There is no such action.")
     home = "/me" if found.id == request.actor.id else f"/people/{found.id}"
+    check = _check(request, found.id) if request.params["act"] == "details" else None
     try:
+        if check is not None:
+            check(directory)
         said = await run(request, found, directory)
         if what := _takes_away(request.params["act"], found, said):
             asking = await confirm_removal.confirm_removal(request, [found], what, home)
             if asking is not None:
                 return asking
-        await _apply(request, found.id, said)
+        await _apply(request, found.id, said, check)
     except Refused as refusal:
         return await _person(request, found.id, refusal)
     return request.to(home)
+
+
+def _check(request: PageRequest, person_id: str) -> Callable[[Snapshot], None]:
+    return shown_state.unchanged_since_shown(
+        request, lambda directory: shown_state.person_state(directory.people.get(person_id))
+    )
 
 
 def _takes_away(act: str, found: Person, said: dict[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """Teams: their members, who is on call now and in the coming weeks; and the form that changes them."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 from zoneinfo import available_timezones
@@ -8,14 +9,14 @@ import msgspec
 
 from signoff.core.directory.model import Team
 from signoff.core.directory.rotation import absence_at
-from signoff.core.errors import NotFound, Refused
+from signoff.core.errors import Conflict, NotFound, Refused
 from signoff.core.formats.manifest import Manifest, read_team
 from signoff.core.plan.hours_reader import DAYS
 from signoff.core.text.document_reader import document
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.off_loop import populous
 from signoff.web.http.call import Page
-from signoff.web.pages.admin import confirm_removal
+from signoff.web.pages.admin import confirm_removal, shown_state
 from signoff.web.pages.admin.changes import about
 from signoff.web.pages.kit.handler import PageRequest
 from signoff.web.shapes.people import email_of
@@ -66,7 +67,8 @@ async def _team(request: PageRequest, refusal: Refused | None = None) -> Page:
     if found is None:
         raise NotFound("team_not_found", f"There is no team {request.params['name'][:128]!r}.")
     turns = found.rotation
-    chosen = [v for n, v in request.form if n == "member"] or [email_of(directory, m) for m in found.members]
+    stale = refusal is not None and refusal.code == shown_state.CODE
+    posted = [] if stale else [v for n, v in request.form if n == "member"]
     return await request.page(
         "team.html",
         refusal.status if refusal is not None else 200,
@@ -75,12 +77,13 @@ async def _team(request: PageRequest, refusal: Refused | None = None) -> Page:
         turns=_turns(found, directory, now),
         members=[(m, directory.display(m)) for m in found.members],
         people=_people(directory),
-        chosen=chosen,
+        chosen=posted or [email_of(directory, m) for m in found.members],
+        shown=shown_state.team_state(found),
         order=[email_of(directory, person) for person in turns.order] if turns else [],
         days=DAYS,
         zones=sorted(available_timezones()),
         refusal=refusal,
-        posted=dict(request.form) if refusal is not None else {},
+        posted=dict(request.form) if refusal is not None and not stale else {},
         changes=await about(request, f"team:{found.name}"),
     )
 
@@ -108,11 +111,13 @@ def _turns(team: Team, directory: Snapshot, now: datetime) -> list[OnCallTurn]:
 async def put_new(request: PageRequest) -> Page:
     """POST /teams"""
     name = request.field("name").strip()
+
+    def check(directory: Snapshot) -> None:
+        if name in directory.teams:
+            raise Conflict("team_exists", f"There is already a team {name[:100]}.", field="name")
+
     try:
-        asking = await _leaves(request, name, "/teams")
-        if asking is not None:
-            return asking
-        await _put(request, name)
+        await _put(request, name, check)
     except Refused as refusal:
         return await _teams(request, refusal)
     return request.to(f"/teams/{name}")
@@ -120,14 +125,19 @@ async def put_new(request: PageRequest) -> Page:
 
 async def put(request: PageRequest) -> Page:
     """POST /teams/{name}"""
+    name = request.params["name"]
+    check = shown_state.unchanged_since_shown(
+        request, lambda directory: shown_state.team_state(directory.teams.get(name))
+    )
     try:
-        asking = await _leaves(request, request.params["name"], f"/teams/{request.params['name']}")
+        check(await request.directory())
+        asking = await _leaves(request, name, f"/teams/{name}")
         if asking is not None:
             return asking
-        await _put(request, request.params["name"])
+        await _put(request, name, check)
     except Refused as refusal:
         return await _team(request, refusal)
-    return request.to(f"/teams/{request.params['name']}")
+    return request.to(f"/teams/{name}")
 
 
 async def _leaves(request: PageRequest, name: str, back: str) -> Page | None:
@@ -151,7 +161,7 @@ async def _leaves(request: PageRequest, name: str, back: str) -> Page | None:
     )
 
 
-async def _put(request: PageRequest, name: str) -> None:
+async def _put(request: PageRequest, name: str, check: Callable[[Snapshot], None]) -> None:
     members = [value for key, value in request.form if key == "member"]
     said: dict[str, Any] = {"members": members}
     order = request.field("order").replace(",", " ").split()
@@ -162,4 +172,4 @@ async def _put(request: PageRequest, name: str) -> None:
             "zone": request.field("zone").strip(),
         }
     spec = read_team(name, document(said))
-    await request.state.manifests.apply(request.actor, Manifest(teams=(spec,)))
+    await request.state.manifests.apply(request.actor, Manifest(teams=(spec,)), check=check)

@@ -24,7 +24,7 @@ from signoff.engine.read.view import SeenTask
 from signoff.web.http import json_intake
 from signoff.web.http.call import Page
 from signoff.web.pages.kit.handler import PageRequest
-from signoff.web.pages.task.page import CORRECTABLE, task_page
+from signoff.web.pages.task.page import CORRECTABLE, count, task_page
 from signoff.web.pages.task.revise_form import changed_values
 
 
@@ -57,7 +57,9 @@ async def _reassign(request: PageRequest, found: SeenTask) -> None:
     to = tuple(value for name, value in request.form if name == "party" and value)
     if not to:
         raise Invalid("nobody_named", "Choose at least one approver.", field="party")
-    await _do(request, found, Reassign(to, found.history.step_run, request.words("words")))
+    stage = count(request, "stage")
+    command = Reassign(to, found.history.step_run, request.words("words"), stage=stage - 1 if stage else None)
+    await _do(request, found, command)
 
 
 async def _withdraw(request: PageRequest, found: SeenTask) -> None:

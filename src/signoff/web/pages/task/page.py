@@ -104,7 +104,7 @@ async def decide(request: PageRequest) -> Page:
         return await task_page(request, request.actor, found, here=here)
     refusal = await _answer(request, request.actor, found)
     if refusal is None:
-        sign_in_required.drop_answer(request, _ref(found))
+        sign_in_required.drop_answer(request, request.actor, _ref(found))
         return request.to(here)
     again = await request.state.view.task(request.actor, request.params["task_id"])
     return await task_page(request, request.actor, again, here=here, refusal=refusal)
@@ -210,7 +210,7 @@ def _command(request: PageRequest, intent: Intent, history: TaskHistory) -> Answ
     spec = _step(intent, history).task
     pressed = dict.fromkeys(value for name, value in request.form if name == "outcome" and value)
     outcome, digest = next(iter(pressed), ""), request.field("digest")
-    revision, stage, number = (_count(request, name) for name in ("revision", "stage", "number"))
+    revision, stage, number = (count(request, name) for name in ("revision", "stage", "number"))
     if not (outcome and digest and revision):
         said = "The form was incomplete (revision and digest missing). Nothing was recorded."
         raise Invalid("incomplete_form", said, field="digest")
@@ -236,7 +236,7 @@ def _command(request: PageRequest, intent: Intent, history: TaskHistory) -> Answ
     )
 
 
-def _count(request: PageRequest, name: str) -> int | None:
+def count(request: PageRequest, name: str) -> int | None:
     """A number in the form; None if absent: an older page does not have the field."""
     text = request.field(name)
     if not text:
@@ -270,7 +270,7 @@ async def task_page(
     stale = refusal is not None and refusal.code == "stale_revision"
     known = await load_task_context(request, reader, found, _opened(request, stale))
     shown = await _card(request, known, found)
-    posted = _written(request, found, shown, refusal)
+    posted = _written(request, reader, found, shown, refusal)
     by_link = request.call.path.startswith("/t/")
     lacks, refusal = await sign_in_required.missing_sign_in(request, reader, _ref(found), shown.weak, refusal)
     problem = refusal or (lacks.refused if lacks else None)
@@ -320,12 +320,12 @@ def _opened(request: PageRequest, stale: bool) -> bool:
 
 
 def _written(
-    request: PageRequest, found: SeenTask, shown: Card, refusal: Refused | None
+    request: PageRequest, reader: Actor, found: SeenTask, shown: Card, refusal: Refused | None
 ) -> sign_in_required.Pairs:
     """The content of the form: as posted if it is shown again, else the draft saved before a sign-in."""
     if refusal is not None or request.field("show") or request.field("mail"):
         return request.form
-    return sign_in_required.saved_answer(request, _ref(found)) if shown.open else []
+    return sign_in_required.saved_answer(request, reader, _ref(found)) if shown.open else []
 
 
 def _sure(known: TaskContext) -> bool:

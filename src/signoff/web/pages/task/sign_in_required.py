@@ -62,17 +62,17 @@ async def _mail(request: PageRequest, reader: Actor, task_id: str) -> tuple[str,
     to = await links.ask_again(reader.workspace, reader.id, f"/tasks/{task_id}")
     written = [(name, value) for name, value in request.form if value and name.startswith(_OWN)]
     packed = urlsafe_b64encode(urlencode(written).encode()).decode().rstrip("=")
-    value = f"{task_id}.{packed}"
+    value = f"{task_id}.{reader.id}.{packed}"
     lost = len(value) > cookies.LONGEST_DRAFT
     if written and not lost:
         request.cookies.append(cookies.drafted(request.call, value, int(LIFE.total_seconds())))
     return to, lost
 
 
-def saved_answer(request: PageRequest, task_id: str) -> Pairs:
-    """The reader's draft on this task's page from before they went to sign in."""
-    name, _, packed = cookies.draft_of(request.call).partition(".")
-    if name != task_id:
+def saved_answer(request: PageRequest, reader: Actor, task_id: str) -> Pairs:
+    """The reader's draft on this task's page from before they went to sign in; nobody else's in this browser."""
+    name, _, packed = cookies.draft_of(request.call).rpartition(".")
+    if name != f"{task_id}.{reader.id}":
         return []
     try:
         written = urlsafe_b64decode(packed + "=" * (-len(packed) % 4)).decode()
@@ -81,7 +81,7 @@ def saved_answer(request: PageRequest, task_id: str) -> Pairs:
         return []
 
 
-def drop_answer(request: PageRequest, task_id: str) -> None:
+def drop_answer(request: PageRequest, reader: Actor, task_id: str) -> None:
     """It was sent: delete the draft."""
-    if saved_answer(request, task_id):
+    if saved_answer(request, reader, task_id):
         request.cookies.append(cookies.drafted(request.call, "", 0))

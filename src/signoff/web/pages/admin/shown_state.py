@@ -1,0 +1,48 @@
+"""Forms that replace a whole entry carry a digest of what they showed: a page that was opened before somebody else's
+change does not undo it.
+"""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from signoff.core.directory.model import Person, Team
+from signoff.core.errors import Conflict
+from signoff.engine.directory.snapshot import Snapshot
+from signoff.web.pages.kit.handler import PageRequest
+
+FIELD: Final = "shown"
+CODE: Final = "stale_form"
+_SORTED: Final = msgspec.json.Encoder(order="sorted")
+
+
+def person_state(person: Person | None) -> str:
+    """The digest of what the form of a person's name, roles and access replaces."""
+    return _digest(person and [person.name, sorted(person.roles), person.active, person.addresses])
+
+
+def team_state(team: Team | None) -> str:
+    """The digest of what the form of a team replaces."""
+    return _digest(team and [team.members, team.rotation])
+
+
+def _digest(shown: Any) -> str:
+    return hashlib.sha256(_SORTED.encode(shown)).hexdigest()[:32]
+
+
+def unchanged_since_shown(
+    request: PageRequest, state: Callable[[Snapshot], str]
+) -> Callable[[Snapshot], None]:
+    """A check of the directory that the form is applied to; raises Conflict if its entry is no longer as shown."""
+
+    def check(directory: Snapshot) -> None:
+        # A page of an earlier release does not have the field.
+        if request.field(FIELD) and request.field(FIELD) != state(directory):
+            raise Conflict(
+                CODE, "This has changed since the page was loaded. Nothing was saved.",
+                hint="Below is the current state, and the change log says who changed it. Change it again if needed.",
+            )  # fmt: skip
+
+    return check

@@ -18,7 +18,14 @@ async def mailing(web: WebEnv) -> AsyncIterator[SmtpSink]:
         env = web.env
         channels = ChannelRegistry({"email": mail})
         env.outbox = OutboxSender(
-            env.engine, env.store, env.directory, env.sessions, env.clock, channels, lambda: env.base_url
+            env.engine,
+            env.store,
+            env.directory,
+            env.sessions,
+            env.clock,
+            channels,
+            lambda: env.base_url,
+            env.metrics,
         )
         web.state.mailed_links = SignInRequests(env.store, env.directory, env.clock, mails=True)
         web.state.manifests.on_moved = web.state.mailed_links.tell_moved

@@ -275,6 +275,36 @@ def test_an_admin_asks_others_and_those_asked_before_are_not() -> None:
     assert story.intent.ending is Ending.APPROVED
 
 
+@pytest.mark.parametrize(
+    ("outcome", "ending"), [("rejected", Ending.REJECTED), ("changes_requested", Ending.SUPERSEDED)]
+)
+def test_a_rejection_is_one_even_if_earlier_approvals_suffice_by_now(outcome: str, ending: Ending) -> None:
+    """Ann has left the team while Emma approves, and is in it again when Otto answers."""
+    team = frozenset({"team:dba", "role:approver"})
+    without, everybody = (
+        {"per_emma": team, "per_otto": team},
+        dict.fromkeys(("per_ann", "per_emma", "per_otto"), team),
+    )
+    story = review(Stage(("team:dba",), need=2))
+    for who, said, names in ((ANN, "approved", everybody), (EMMA, "approved", without)):
+        story.do(c.Answer(said, active_people=names), replace(who, names=team))
+    assert story.task.votes, "one approval counted"
+    story.do(c.Answer(outcome, active_people=everybody), replace(OTTO, names=team))
+    assert story.intent.ending is ending
+
+
+def test_a_stage_that_asks_each_entry_is_not_reassigned_to_fewer() -> None:
+    story = asking(Stage(("per_ann", "per_emma"), every=True))
+    story.do(c.Answer("approved"), ANN)
+    for to in (("per_otto",), ("per_otto", "per_otto")):
+        met = refused(story, c.Reassign(to), ADA)
+        assert (met.code, met.field) == ("too_few_approvers", "to")
+    story.do(c.Reassign(("per_otto", "per_emma")), ADA)
+    assert not story.intent.ending
+    story.do(c.Answer("approved"), EMMA)
+    assert story.intent.ending is Ending.APPROVED, "existing votes stay"
+
+
 def test_only_an_admin_asks_others_and_names_somebody() -> None:
     story = asking()
     assert refused(story, c.Reassign(("per_emma",)), ANN).code == "admin_required"

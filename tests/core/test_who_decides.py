@@ -340,6 +340,9 @@ class Run:
             self.said += 1
             judge.votes[by.id] = Vote(by.id, frozenset(by.sponsors), word == "approved", seats)
         for event in done:
+            if word == "rejected":
+                passed = isinstance(event, e.StagePassed) or getattr(event, "ending", None) == "approved"
+                assert not passed, f"a rejection completed the stage: {told} {judge.votes}"
             if isinstance(event, e.StagePassed):
                 assert judge.enough(), f"the stage passed on too few: {told} {judge.votes}"
                 judge.stage_begins(event.stage)

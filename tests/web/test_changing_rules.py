@@ -169,6 +169,23 @@ async def test_no_other_way_leads_past_the_second_admin(web: WebEnv) -> None:
     assert (await (await reader(web, "otto")).post(f"/tasks/{task_id}/reassign", others)).status == 303
 
 
+async def test_in_a_protected_workspace_no_entry_of_a_stage_that_asks_each_is_left_out(web: WebEnv) -> None:
+    """Two people of one team would otherwise stand for one of each."""
+    await web.join("dan", "approver")
+    both = {"dba": ["per_ann", "per_dan"], "audit": ["per_emma", "per_otto"]}
+    policies = {"each": {"approve": [{"all": ["team:dba", "team:audit"]}]}}
+    teams = {name: {"members": members} for name, members in both.items()}
+    people = {"otto@acme.example": {"roles": ["admin", "approver"]}}
+    await applied(web, {"people": people, "teams": teams, "policies": policies})
+    await applied(web, {"workspace": {"protected": True, "self_approval": False}})
+    await web.apply_workflow(steps=[{"id": "approve", "human": {"title": "Go?", "policy": "each"}}])
+    task_id = (await web.send())[:-4] + "0001"
+    admin = await reader(web, "otto")
+    for to, status in ((("per_ann", "per_dan"), 403), (("per_ann",), 403), (("per_ann", "per_emma"), 303)):
+        asked = await admin.post(f"/tasks/{task_id}/reassign", [("party", name) for name in to])
+        assert asked.status == status, asked.text
+
+
 async def test_what_is_confirmed_is_what_was_shown(web: WebEnv) -> None:
     await applied(web, PROTECTED)
     proposal = (await applied(web, LOOSER["fewer people"], "otto"))["proposal"]

@@ -40,19 +40,33 @@ def voting_seat(vote: Vote) -> str:
     return vote.principal or vote.person
 
 
-def tally(stage: Stage, at_stage: int, votes: tuple[Vote, ...], names: Names | None = None) -> Vote | None:
-    """The vote that decides this stage, or None while it is open."""
+def tally(
+    stage: Stage,
+    at_stage: int,
+    votes: tuple[Vote, ...],
+    names: Names | None = None,
+    given: Vote | None = None,
+) -> Vote | None:
+    """The vote that decides this stage, or None while it is open. ``given``: the vote that was just given, by default
+    the last one.
+
+    What counts may have changed since the earlier votes (the stage was reassigned, somebody is in their team again), so
+    those may suffice by now without having decided. Therefore a rejection and a request for changes come first, and
+    only an approval completes a quorum.
+    """
+    counted = [vote for vote in votes if vote.at_stage == at_stage and counts_toward_quorum(vote, names)]
     seats: dict[str, Vote] = {}
-    for vote in votes:
-        if vote.at_stage != at_stage or not counts_toward_quorum(vote, names):
-            continue
+    for vote in counted:
         if vote.meaning is Meaning.REQUESTS_CHANGES:
             return vote
         _take_seat(seats, vote)
-        no = sum(one.meaning is Meaning.REJECTS for one in seats.values())
-        if no >= stage.reject_after or _enough(stage, _approvals(seats, vote.outcome)):
-            return vote
-    return None
+    rejections = [vote for vote in seats.values() if vote.meaning is Meaning.REJECTS]
+    if len(rejections) >= stage.reject_after:
+        return rejections[-1]
+    last = given if given is not None else counted[-1] if counted else None
+    if last not in counted or last.meaning is not Meaning.APPROVES:
+        return None
+    return last if _enough(stage, _approvals(seats, last.outcome)) else None
 
 
 def passable(stage: Stage, votes: Sequence[Vote]) -> bool:

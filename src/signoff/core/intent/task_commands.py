@@ -163,7 +163,8 @@ def _ground(tx: Transition, task: Task, names: Names | None = None) -> AnswerRig
 def _count(tx: Transition, step: HumanStep, names: dict[str, frozenset[str]] | None) -> None:
     task, _ = open_task(tx, 0)
     stages = step.task.stages
-    vote = tally(stage_now(tx.intent, task), task.stage, task.votes, names)
+    mine = own_vote(tx.actor, task)
+    vote = tally(stage_now(tx.intent, task), task.stage, task.votes, names, mine)
     if vote is None:
         return
     if vote.meaning is Meaning.APPROVES and task.stage + 1 < len(stages):
@@ -198,12 +199,24 @@ def reassign(tx: Transition, command: c.Reassign) -> None:
         )  # fmt: skip
     if not command.to:
         raise Invalid("nobody_named", "Name at least one person, team or role.", field="to")
+    _refuse_fewer(tx.intent, task, command.to)
     now = tx.membership
     roster, stand_ins = (now.roster(command.to), now.stand_ins(command.to, tx.now)) if now else ({}, {})
     if command.keep:
         held = pinned(tx.intent, task)
         roster = roster | {name: held[name] for name in command.to if name in held}
     tx.add(e.Reassigned(task.step_run, command.to, roster, stand_ins), comment=command.comment)
+
+
+def _refuse_fewer(intent: Intent, task: Task, to: tuple[str, ...]) -> None:
+    """Raise Invalid if a stage in which each entry approves would need fewer people than its policy says."""
+    stage = spec_of(intent, task).stages[task.stage]
+    if stage.every and len(set(to)) < len(stage.approvers):
+        takes = len(stage.approvers)
+        raise Invalid(
+            "too_few_approvers", f"This stage needs {takes} different people, one for each of {takes} entries.",
+            field="to", hint=f"Name at least {takes} people, teams or roles.",
+        )  # fmt: skip
 
 
 def take(tx: Transition, command: c.MarkReviewing) -> None:

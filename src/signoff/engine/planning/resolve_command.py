@@ -116,6 +116,13 @@ def _refuse_beyond_policy(intent: Intent, task: Task, asked_instead: Stage, dire
             "protected_workspace", f"The workspace is protected, and the policy does not name {who}.",
             hint="Ask people of its stage or escalation; or change the policy and submit the request again.",
         )  # fmt: skip
+    for entry in named.approvers if named.every else ():
+        stays = eligible(Stage((entry, *(levels or ("-",)))), directory, roster=spec.roster)
+        if not any(set(eligible(Stage((one,)), directory)) <= set(stays) for one in asked_instead.approvers):
+            raise Forbidden(
+                "protected_workspace", f"The workspace is protected, and nobody would decide for {entry}.",
+                hint=f"Name somebody of {entry} too; or change the policy and submit the request again.",
+            )  # fmt: skip
 
 
 @_prepared.register

@@ -1,6 +1,7 @@
 """How a request gets its plan in a workspace: whose workflow, which agents and people; what is refused."""
 
 import gc
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -278,3 +279,13 @@ async def test_what_can_come_again_is_frozen_once_and_what_cannot_is_not_kept(en
     for number in range(KEPT + 5):
         await direct(env, intent_type="intent.other.v1", to_agent=f"agent://acme/prod/a{number}")
     assert len(directory.made) == KEPT
+
+
+async def test_correlation_ids_that_the_server_makes_are_in_the_order_of_time(env: EngineEnv) -> None:
+    """Random ones would each touch another page of their index."""
+    first = await env.submit()
+    await env.pass_time(timedelta(seconds=1))
+    second = await env.submit()
+    given = await env.submit(correlation_id="01890000-0000-7000-8000-00000000000a")
+    assert "" < first.correlation_id < second.correlation_id
+    assert given.correlation_id == "01890000-0000-7000-8000-00000000000a"

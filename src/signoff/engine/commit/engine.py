@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.errors import Busy, Conflict, Invalid, Refused, TooMany
-from signoff.core.ids import new_intent_id, split_ref
+from signoff.core.ids import new_intent_id, split_ref, uuid7
 from signoff.core.intent.advance import Change
 from signoff.core.intent.answer_target import NOT_SHOWN, Target, counts_unshown, names_all
 from signoff.core.intent.authorization import can_see, require_delivery_access
@@ -96,7 +96,8 @@ class Engine:
             payload_digest=submission.payload_digest,
             to_agent=submission.to_agent,
             reply_to=submission.reply_to,
-            correlation_id=submission.correlation_id,
+            # in the order of time like the intents' own, so that their index grows at one end
+            correlation_id=submission.correlation_id or uuid7(millis, os.urandom(10)),
             scenario_id=submission.scenario_id,
             retry_of=submission.retry_of,
             deadline_at=submission.deadline_at,

@@ -1,11 +1,8 @@
 """Intents: submit, read, act on, end. No lifecycle rules here: JSON becomes a command, a change becomes JSON."""
 
 import asyncio
-import uuid
 from datetime import timedelta
 from typing import Any, Final
-
-from msgspec.structs import replace
 
 from signoff import wire
 from signoff.core.directory.actors import ActorKind
@@ -84,8 +81,6 @@ async def create(call: Call) -> bytes:
         )
     except Refused as refusal:
         return reply.of(await state.engine.refuse(actor, refusal, reply.once))
-    if not submission.correlation_id:
-        submission = replace(submission, correlation_id=str(uuid.uuid4()))
     return reply.of(await state.engine.submit(actor, submission, reply.once))
 
 
@@ -390,7 +385,6 @@ async def _again(call: Call, old: Intent, payload: bytes) -> Submission:
         plan_digest=digest,
         to_agent=old.to_agent,
         reply_to=old.reply_to,
-        correlation_id=str(uuid.uuid4()),
         claimed_from=old.requester.claimed,
         behind=behind,
         deadline_at=call.state.clock.now() + lasted if lasted else None,

@@ -1,6 +1,5 @@
 """AXP's scenario bundles: validate one, or start it (its agents created, with its own plan)."""
 
-import uuid
 from collections.abc import Collection
 
 from msgspec.structs import replace
@@ -61,9 +60,7 @@ async def apply(call: Call) -> bytes:
         call.actor = await call.identify()  # as the directory knows them after their own change
     submission = await _planned(call, scenario, payload)
     absent = await call.state.workers.absent(scenario.plan, await directory_of(call), call.state.clock.now())
-    submission = replace(
-        submission, correlation_id=str(uuid.uuid4()), warnings=(*submission.warnings, *absent)
-    )
+    submission = replace(submission, warnings=(*submission.warnings, *absent))
     return reply.of(await call.state.engine.submit(call.actor, submission, reply.once))
 
 

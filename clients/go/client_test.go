@@ -3,8 +3,11 @@ package signoff
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"log"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -110,6 +113,63 @@ func TestDurationsAsTheServerReadsThem(t *testing.T) {
 	} {
 		if found := durationText(duration); found != text {
 			t.Errorf("%v: %s", duration, found)
+		}
+	}
+}
+
+func TestAnUntrustedCertificateIsNamed(t *testing.T) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"ok": true, "version": "1"}`)
+	}))
+	defer server.Close()
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	client, err := New(WithURL(server.URL), WithAPIKey("key"), WithRetryFor(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = client.Health(context.Background())
+	var lost *ConnectionError
+	if !errors.As(err, &lost) || !lost.Unsent || !strings.Contains(err.Error(), "SSL_CERT_FILE") {
+		t.Error(err)
+	}
+	trusting, err := New(WithURL(server.URL), WithAPIKey("key"), WithHTTPClient(server.Client()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if health, err := trusting.Health(context.Background()); err != nil || health.Version != "1" {
+		t.Error(health, err)
+	}
+}
+
+func TestABrokenResponseDoesNotShowTheKey(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		for {
+			one, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = one.Read(make([]byte, 4096))
+			_, _ = io.WriteString(one, "HTTP/1.1 sgn_service_hunter2 What\r\n\r\n")
+			_ = one.Close()
+		}
+	}()
+	client, err := New(WithURL("http://"+listener.Addr().String()), WithAPIKey("sgn_service_hunter2"), WithRetryFor(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = client.Me(context.Background())
+	var lost *ConnectionError
+	if !errors.As(err, &lost) || lost.Unsent {
+		t.Error(err)
+	}
+	for cause := err; cause != nil; cause = errors.Unwrap(cause) {
+		if strings.Contains(fmt.Sprintf("%v %+v %#v", cause, cause, cause), "hunter2") {
+			t.Errorf("the key stands in %#v", cause)
 		}
 	}
 }

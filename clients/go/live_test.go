@@ -297,12 +297,12 @@ func TestLiveAnAgentKeepsItsStepOverAKilledServer(t *testing.T) {
 	close(finish)
 	server.start()
 	result := must[*signoff.Result](t)(owner.WaitFor(ctx, first))
-	if result.Err() != nil || result.Intent.Result["attempt"] != 1.0 || result.Intent.Result["lost"] != false {
-		t.Errorf("%v: %v", result.Err(), result.Intent.Result)
+	if result.Err() != nil || result.Result["attempt"] != 1.0 || result.Result["lost"] != false {
+		t.Errorf("%v: %v", result.Err(), result.Result)
 	}
 	second := must[string](t)(owner.SendIntent(ctx, signoff.IntentRequest{IntentType: refundType, Payload: signoff.Object{"order": "B"}}))
-	if result := must[*signoff.Result](t)(owner.WaitFor(ctx, second)); result.Intent.Result["order"] != "B" {
-		t.Errorf("%v", result.Intent.Result)
+	if result := must[*signoff.Result](t)(owner.WaitFor(ctx, second)); result.Result["order"] != "B" {
+		t.Errorf("%v", result.Result)
 	}
 	stop()
 	if err := <-ended; err != nil {

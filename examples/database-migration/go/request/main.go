@@ -35,5 +35,5 @@ func main() {
 	if err := result.Err(); err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(result.Status, result.Intent.Result)
+	fmt.Println(result.Status, result.Result)
 }

@@ -26,6 +26,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("kind", [getattr(found, name) for name in names], ids=names)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = [item for item in items if item.function.__name__ not in _kind(item).lacks]  # type: ignore[attr-defined]
+
+
+def _kind(item: pytest.Item) -> type[Harness]:
+    kind: type[Harness] = getattr(item, "callspec", _Bare).params.get("kind", Harness)
+    return kind
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"

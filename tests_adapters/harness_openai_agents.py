@@ -48,7 +48,6 @@ def told(items: Any) -> dict[str, str]:
 
 class OpenAIAgents(Harness):
     title = "OpenAI Agents: `approvals.run()`"
-    package = "openai-agents"
 
     def agent(self, script: Script) -> Any:
         def failing(context: Any, error: Exception) -> str:

@@ -22,7 +22,6 @@ def scripted(script: Script) -> FunctionModel:
 
 class PydanticAI(Harness):
     title = "Pydantic AI: `approvals.capability()`"
-    package = "pydantic-ai-slim"
 
     def agent(self, script: Script, **settings: Any) -> Any:
         agent = Agent(scripted(script), **settings)

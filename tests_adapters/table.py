@@ -35,12 +35,16 @@ def rendered() -> str:
     ]
     table = [f"| case | {' | '.join(letters)} |", "|---|" + "---|" * len(letters)]
     for function, says in _cases().items():
-        marks = ("yes" if passed.get(function) else "**no**" for _, _, passed in columns)
+        marks = (_MARKS[passed.get(function)] for _, _, passed in columns)
         table.append(f"| {says} | {' | '.join(marks)} |")
     return _HEAD + "\n".join(lines) + "\n\n" + "\n".join(table) + "\n" + _TAIL
 
 
+_MARKS: Final = {True: "yes", False: "**no**", None: "–"}
 _TAIL: Final = """
+Where there is a dash, Temporal decides: an activity that cannot reach the server is tried again, and its timeout
+limits the wait.
+
 The Claude Agent SDK runs with a scripted program in place of the command line that it starts, which needs a model.
 Everything on this side of its control protocol is the SDK's own.
 """

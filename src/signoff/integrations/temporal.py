@@ -1,0 +1,150 @@
+"""Temporal: an activity that asks people about a call. A workflow that asks is one call:
+
+    approved = await workflow.execute_activity(
+        "signoff_approve",
+        args=["refund", {"order": "A-1", "amount": 10}],
+        start_to_close_timeout=timedelta(days=8),
+        heartbeat_timeout=timedelta(seconds=30),
+    )
+
+The request belongs to the activity, not to its attempt: when a worker dies, the next attempt continues to wait for it,
+and gets its outcome even if the worker died right after it used it.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable, Collection, Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from signoff.client.call_request import CallSignature
+from signoff.client.errors import Conflict, InvalidEdit, SignoffError, may_pass
+from signoff.client.gate import Gate
+from signoff.client.gated_call import Decision, GatedCall
+from signoff.client.records import Json
+from signoff.integrations.tools import ToolGate, no_check, verdict_of
+
+ACTIVITY: Final = "signoff_approve"
+_PREFIX: Final = "temporal:"
+_DECIDED: Final = "SignoffDecided"
+_BEAT: Final = 10.0  # seconds between heartbeats, unless the activity's timeout is shorter
+
+
+class Approvals:
+    """The activity and its gate. functions: those whose annotations edited arguments must fit, by their names; webhook:
+    do not wait in the activity; the event ``intent.finished`` wakes it, by ``finished``. options: as for ToolGate,
+    without timeout, which is Temporal's.
+
+    It returns the approved ``arguments``, ``edited``, the approver's ``comment`` and the ``intent_id``. Anything else
+    fails the activity permanently, with the reason as the message and the ending as the type (``IntentRejected``,
+    ``IntentExpired``, ...).
+    """
+
+    def __init__(
+        self,
+        intent_types: str | Mapping[str, str] | None = None,
+        *,
+        functions: Collection[Callable[..., Any]] = (),
+        webhook: bool = False,
+        **options: Any,
+    ) -> None:
+        if "timeout" in options:
+            raise TypeError("timeout is Temporal's: give the activity a start_to_close_timeout")
+        self._gate = ToolGate(intent_types, **options)
+        self._checks = {one.__name__: CallSignature(one).check for one in functions}
+        self._webhook = webhook
+
+    @activity.defn(name=ACTIVITY)
+    async def approve(self, tool: str, arguments: Json) -> Json:
+        """Ask people about this call."""
+        info = activity.info()
+        place = [info.namespace, info.workflow_id, info.workflow_run_id, info.activity_id]
+        gate = self._gate.of(tool)
+        try:
+            call = gate.request(
+                tool,
+                arguments,
+                json.dumps(place),
+                correlation_id=_PREFIX + json.dumps(place, separators=(",", ":")) if self._webhook else "",
+                use=f"temporal {info.workflow_run_id} {info.activity_id}",
+            )
+            decision = await (self._woken(gate, call) if self._webhook else self._waiting(gate, call))
+            verdict = verdict_of(decision, self._checks.get(tool, no_check))
+        except InvalidEdit as error:
+            raise ApplicationError(str(error), type="InvalidEdit", non_retryable=True) from None
+        except SignoffError as error:
+            kind = type(error).__name__
+            raise ApplicationError(str(error), type=kind, non_retryable=not may_pass(error)) from error
+        if not verdict.approved:
+            failure = decision.result.failure
+            raise ApplicationError(
+                verdict.reason, type=failure.__name__ if failure else "IntentFailed", non_retryable=True
+            )
+        return {
+            "arguments": verdict.arguments,
+            "edited": verdict.edited,
+            "comment": verdict.reason,
+            "intent_id": decision.result.intent_id,
+        }
+
+    async def finished(self, temporal: Any, event: Mapping[str, Any]) -> bool:
+        """Wake the activity that waits for this request; False if it is not one of Temporal's. event: the body of a
+        webhook whose signature was verified; temporal: a ``temporalio.client.Client``. The activity's next attempt
+        reads the outcome: its retry policy must allow more than one attempt.
+        """
+        intent_id = str(event.get("data", {}).get("intent_id", ""))
+        if event.get("type") != "intent.finished" or not intent_id:
+            return False
+        found = await self._gate.of("").async_client.get_intent(intent_id)
+        if not found.final or not found.correlation_id.startswith(_PREFIX):
+            return False
+        namespace, workflow_id, run_id, activity_id = json.loads(found.correlation_id.removeprefix(_PREFIX))
+        if namespace != temporal.namespace:
+            return False
+        handle = temporal.get_async_activity_handle(
+            workflow_id=workflow_id, run_id=run_id, activity_id=activity_id
+        )
+        try:
+            await handle.fail(ApplicationError("decided", type=_DECIDED, next_retry_delay=timedelta(0)))
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            return False  # it does not wait any more: a webhook may be delivered twice
+        return True
+
+    async def _woken(self, gate: Gate, call: GatedCall) -> Decision:
+        client = gate.async_client
+        decision = await client.session.run(call.poll(client.retries))
+        if decision is not None:
+            return decision
+        activity.raise_complete_async()
+        raise AssertionError("the attempt goes on after it ended")
+
+    async def _waiting(self, gate: Gate, call: GatedCall) -> Decision:
+        client = gate.async_client
+        beating = asyncio.ensure_future(_beat())
+        try:
+            return await client.session.run(call.decide(None, client.retries))
+        except asyncio.CancelledError:
+            why = activity.cancellation_details()
+            if (
+                call.intent_id and why is not None and why.cancel_requested
+            ):  # by the workflow, not by its worker
+                with contextlib.suppress(Conflict):
+                    await client.cancel(call.intent_id, "The workflow no longer needs it.")
+            raise
+        finally:
+            beating.cancel()
+
+
+async def _beat() -> None:
+    limit = activity.info().heartbeat_timeout
+    pause = _BEAT if limit is None else min(_BEAT, limit.total_seconds() / 3)
+    while True:
+        activity.heartbeat()
+        await asyncio.sleep(pause)

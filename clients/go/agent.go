@@ -101,7 +101,8 @@ func (a *Agent) Handle(intentType string, handler Handler) {
 func (a *Agent) OnLargeResult(reduce ResultReducer) { a.reduce = reduce }
 
 const (
-	longPoll = 25 * time.Second
+	longPoll     = 25 * time.Second
+	largestClaim = 100 // what the server gives at once; the next claim gets more
 	// How long a stopping agent waits for the current claim: dropping its response costs a whole lease.
 	linger    = 500 * time.Millisecond
 	reportFor = 10 * time.Minute
@@ -267,7 +268,7 @@ func (w *worker) ask(ctx context.Context, slots int, wait time.Duration) (*claim
 		return nil, err
 	}
 	one, err := post("/v1/agents/"+path+"/deliveries/claim", Object{
-		"limit": slots, "lease_seconds": w.agent.lease.Seconds(), "holder": w.holder, "wait_seconds": wait.Seconds(),
+		"limit": min(slots, largestClaim), "lease_seconds": w.agent.lease.Seconds(), "holder": w.holder, "wait_seconds": wait.Seconds(),
 	})
 	if err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -259,6 +260,32 @@ func TestAHandlerIsToldThatItsLeaseIsLost(t *testing.T) {
 	}, func(agent *Agent) { agent.lease = 30 * time.Millisecond })
 	if err := <-lost; !errors.Is(err, ErrLeaseLost) {
 		t.Error(err)
+	}
+}
+
+func TestALeaseThatCannotBeRenewedMayBeLostUntilItIs(t *testing.T) {
+	server := newStepServer(t)
+	var down atomic.Bool
+	down.Store(true)
+	server.renew = func(w http.ResponseWriter, _ *http.Request) {
+		if down.Load() {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		_, _ = io.WriteString(w, `{"ok": true}`)
+	}
+	report := server.work(t, func(ctx context.Context, d *Delivery) (any, error) {
+		for !d.LeaseLost() {
+			time.Sleep(time.Millisecond) // polls what another goroutine sets
+		}
+		down.Store(false)
+		for d.LeaseLost() {
+			time.Sleep(time.Millisecond)
+		}
+		return nil, ctx.Err() // it was never canceled: nobody else got the step
+	}, func(agent *Agent) { agent.lease = 30 * time.Millisecond })
+	if report["result"] == nil {
+		t.Error(report)
 	}
 }
 

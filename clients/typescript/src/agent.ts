@@ -14,6 +14,8 @@ import type { Transport } from "./transport.js";
 import type { AgentError } from "./wire.js";
 
 const LONG_POLL = 25;
+/** What the server gives at once; the next claim gets more. */
+const LARGEST_CLAIM = 100;
 // How long a stopping agent waits for the current claim: dropping its response costs a whole lease.
 const LINGER = 0.5;
 const REPORT_FOR = 600;
@@ -220,7 +222,7 @@ class Work {
       // The first response is requested without waiting, to report the connection soon.
       const first = trouble || !connected;
       try {
-        const claimed = await this.#claim(free, first ? 0 : LONG_POLL);
+        const claimed = await this.#claim(Math.min(free, LARGEST_CLAIM), first ? 0 : LONG_POLL);
         if (claimed && first) {
           this.#say(claimed, connected);
           connected = true;

@@ -37,6 +37,7 @@ log = logging.getLogger("signoff")
 T = TypeVar("T")
 ResultReducer = Callable[[Delivery, Mapping[str, Any]], Given | Awaitable[Given]]
 LONG_POLL: Final = 25
+LARGEST_CLAIM: Final = 100  # what the server gives at once; the next claim gets more
 # How long a stopping agent waits for the current claim: dropping its response costs a whole lease.
 LINGER: Final = 0.5
 REPORT_FOR: Final = 600.0
@@ -145,7 +146,7 @@ class WorkerLoop:
             # The first response is requested without waiting, to report the connection soon.
             first = trouble or not connected
             try:
-                claimed = await self._claim(free, 0 if first else LONG_POLL)
+                claimed = await self._claim(min(free, LARGEST_CLAIM), 0 if first else LONG_POLL)
             except SignoffError as failure:
                 if not _passes(failure):
                     raise

@@ -212,10 +212,15 @@ def test_help_starts_without_the_sdk_and_the_server() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "missing"),
-    [(["up"], "uvicorn"), (["demo", "--auto"], "uvicorn"), (["db", "migrate"], "apsw")],
+    ("words", "missing", "part"),
+    [
+        (["up"], "uvicorn", "server"),
+        (["demo", "--auto"], "uvicorn", "server"),
+        (["db", "migrate"], "apsw", "server"),
+        (["mcp"], "mcp", "mcp"),
+    ],
 )
-def test_a_missing_server_part_says_exactly_what_to_install(words: list[str], missing: str) -> None:
+def test_a_missing_part_says_exactly_what_to_install(words: list[str], missing: str, part: str) -> None:
     without = (
         f"import sys\nsys.modules[{missing!r}] = None\nfrom signoff.cli.main import main\nmain({words!r})\n"
     )
@@ -223,8 +228,8 @@ def test_a_missing_server_part_says_exactly_what_to_install(words: list[str], mi
     assert ended.returncode == ExitCode.FAILURE
     command = " ".join(word for word in words if not word.startswith("-"))
     assert ended.stderr == (
-        f"error: signoff {command} needs the server part, and {missing} is not installed.\n"
-        '  Install it with pip install "signoff[server]"\n'
+        f"error: signoff {command} needs the {part} part, and {missing} is not installed.\n"
+        f'  Install it with pip install "signoff[{part}]"\n'
     )
 
 

@@ -14,6 +14,7 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import ToolListChangedNotification
 
 from signoff.mcp.gateway_config import BadConfig, checked, fits, read_config
+from signoff.mcp.upstream import UpstreamFailed
 from tests.mcp.gateway_env import HELD, GatewayEnv
 from tests.mcp.mcp_env import McpEnv, told, until
 from tests.mcp.upstream_server import made
@@ -342,6 +343,18 @@ async def test_the_command_holds_calls_of_the_server_in_its_file(files: GatewayE
         await decide(files)
         assert (await call).structured_content == DELETE
     assert files.done == ["delete /logs/2019 3"]
+
+
+@pytest.mark.parametrize(
+    ("command", "text"),
+    [(["/no/such/program"], "No such file"), ([sys.executable, "-c", ""], "ended at once")],
+)
+async def test_a_server_that_does_not_start_is_said_plainly(
+    files: GatewayEnv, command: list[str], text: str
+) -> None:
+    with pytest.raises(UpstreamFailed, match=text):
+        async with files.client("stdio", upstream_file={"command": command}):
+            pass
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,13 @@ import pytest
 from mcp import Client
 from mcp.client.extension import ClaimContext, ClientExtension, ResultClaim
 from mcp.shared.exceptions import MCPError
+from starlette.requests import Request
 
 from signoff.cli.mcp import _greet
+from signoff.client.errors import AuthenticationFailed
+from signoff.mcp.callers import EachKey
 from signoff.mcp.task_handles import EXTENSION
+from signoff.mcp.transports import http_app, serve_http
 from tests.mcp.mcp_env import McpEnv
 
 ASKED = {"title": "Delete the bucket?", "payload": {"bucket": "logs-2019"}}
@@ -152,6 +156,31 @@ async def test_over_http_nobody_is_served_without_a_key_or_from_a_web_page(env: 
         assert (await http.post(url, json=HELLO, headers={**key, "host": "evil.example"})).status_code == 421
         page = {**key, "origin": "https://evil.example"}
         assert (await http.post(url, json=HELLO, headers=page)).status_code == 403
+
+
+async def test_keys_that_are_none_are_not_remembered_and_idle_ones_are_dropped(env: McpEnv) -> None:
+    def request(key: str) -> Any:
+        return Request({"type": "http", "headers": [(b"authorization", f"Bearer {key}".encode())]})
+
+    callers = EachKey(env.of_key, kept=1)
+    for number in range(3):
+        with pytest.raises(AuthenticationFailed):
+            await callers.of(request(f"sgn_agent_nonsense{number}"))
+    first = await callers.of(request(env.web.keys["agent"]))
+    assert await callers.of(request(env.web.keys["agent"])) is first
+    with first.in_use():
+        await callers.of(request(env.web.keys["ci"]))
+        assert await callers.of(request(env.web.keys["agent"])) is first, "a call waits with it"
+    await callers.of(request(env.web.keys["stranger"]))
+    assert await callers.of(request(env.web.keys["agent"])) is not first
+    await callers.close()
+
+
+async def test_a_port_that_is_taken_is_said(env: McpEnv) -> None:
+    async with env.http() as url:
+        port = httpx2.URL(url).port
+        with pytest.raises(OSError, match="in use"):
+            await serve_http(http_app(env.server()), "127.0.0.1", int(port or 0), print)
 
 
 async def test_over_http_a_session_belongs_to_the_key_that_began_it(env: McpEnv) -> None:

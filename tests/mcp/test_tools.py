@@ -224,6 +224,16 @@ async def test_an_agent_reports_the_step_that_waits_for_it(env: McpEnv) -> None:
     assert (await env.web.get(f"/v1/intents/{request_id}"))["intent"]["pending_with"]["type"] == "human"
 
 
+async def test_an_agent_reports_on_a_request_that_was_sent_to_it(env: McpEnv) -> None:
+    request_id = await env.web.send(intent_type="intent.x.y.v1", to_agent="validator")
+    async with env.client() as client:
+        failed = {"code": "disk_full", "message": "The disk is full."}
+        done = await client.call_tool("report_result", {"request_id": request_id, "error": failed})
+    answer = done.structured_content
+    assert (answer["state"], answer["status"]) == ("failed", "FAILED")
+    assert answer["data"]["error"] == "The disk is full."
+
+
 async def test_a_workflow_decides_who_is_asked_and_its_checks_are_waited_for(env: McpEnv) -> None:
     gate = {"type": "approval", "title": "Run it?", "approvers": ["ann@acme.example"]}
     await env.web.apply_workflow(steps=[{"id": "gate", "human": gate}, {"id": "run", "agent": "validator"}])

@@ -17,10 +17,11 @@ def extra(command: str, name: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        if not error.name or error.name.split(".")[0] == "signoff":
+        missing = (error.name or "").split(".")[0]
+        if missing in ("", "signoff"):
             raise
         raise CommandFailed(
             ExitCode.FAILURE,
-            f"{command} needs the {name} part, and {error.name} is not installed.",
+            f"{command} needs the {name} part, and {missing} is not installed.",
             hint=f'Install it with pip install "signoff[{name}]"',
         ) from error

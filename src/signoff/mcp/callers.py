@@ -12,7 +12,7 @@ from signoff.mcp.answers import Problem, ToolFailed
 from signoff.mcp.guard import GuardedClient
 from signoff.mcp.requests import REPEAT_FOR, TICK, Requests
 
-_KEPT: Final = 64
+_KEPT: Final = 256
 AGENT_KEY: Final = "signoff keys create --agent NAME"
 
 
@@ -61,15 +61,21 @@ class OneKey:
             self._requests = self._requests or made
         return self._requests
 
+    @property
+    def idle(self) -> bool:
+        """Whether no call is waiting."""
+        return self._requests is None or self._requests.calls == 0
+
     async def close(self) -> None:
         await self._client.close()
 
 
 class EachKey:
-    """Every HTTP request brings its own key, as a bearer token; the last few keys are remembered by their digest."""
+    """Every HTTP request brings its own key, as a bearer token; the last ``kept`` ones are remembered by digest."""
 
-    def __init__(self, connect: Callable[[str], OneKey]) -> None:
+    def __init__(self, connect: Callable[[str], OneKey], kept: int = _KEPT) -> None:
         self._connect = connect
+        self._kept = kept
         self._known: OrderedDict[str, OneKey] = OrderedDict()
 
     async def of(self, request: Any) -> Requests:
@@ -82,13 +88,29 @@ class EachKey:
                     next=f"Send the header Authorization: Bearer KEY. {AGENT_KEY} creates one.",
                 )
             )
-        known = digest_of(key)
-        if known not in self._known:
-            self._known[known] = self._connect(key)
-        self._known.move_to_end(known)
-        while len(self._known) > _KEPT:
-            await self._known.popitem(last=False)[1].close()
-        return await self._known[known].of(request)
+        name = digest_of(key)
+        one = self._known.get(name)
+        if one is not None:
+            self._known.move_to_end(name)
+            return await one.of(request)
+        one = self._connect(key)
+        try:
+            requests = await one.of(request)
+        except SignoffError:  # a key that is none is not remembered
+            await one.close()
+            raise
+        if name in self._known:  # meanwhile another call came with it
+            await one.close()
+            return await self._known[name].of(request)
+        self._known[name] = one
+        await self._drop()
+        return requests
+
+    async def _drop(self) -> None:
+        """Close the keys that were not used for longest, of those that nobody waits with."""
+        idle = [name for name, one in self._known.items() if one.idle]
+        for name in idle[: max(0, len(self._known) - self._kept)]:
+            await self._known.pop(name).close()
 
     async def close(self) -> None:
         while self._known:

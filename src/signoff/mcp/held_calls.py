@@ -109,7 +109,8 @@ class HeldCalls:
         client = requests.client
         wait = self._config.wait_seconds if rule.wait_seconds is None else rule.wait_seconds
         try:
-            decision = await client.session.run(gated.decide(wait, client.retries))
+            with requests.in_use():
+                decision = await client.session.run(gated.decide(wait, client.retries))
         except WaitTimeout:
             page = f"{client.settings.url}/intents/{gated.intent_id}"
             raise ToolFailed(_waiting(gated.intent_id, page)) from None

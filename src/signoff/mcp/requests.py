@@ -7,8 +7,8 @@ A repeated call continues the request that it made before instead of asking peop
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 from datetime import timedelta
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ TICK: Final = 5.0
 REPEAT_FOR: Final = timedelta(minutes=10)
 _CANDIDATES: Final = 5
 _PAGES: Final = 50
+_LOOKED_AT: Final = 200
 
 # What became of a request, in the words of the glossary's endings; waiting: no decision yet.
 STATES: Final = (
@@ -83,6 +84,7 @@ class Requests:
         self._repeat_for = repeat_for
         self._tick = tick
         self._now = now
+        self.calls = 0
         self._returned: set[str] = set()
 
     @property
@@ -131,6 +133,19 @@ class Requests:
 
     async def wait(self, intent: Intent, seconds: float, heartbeat: Heartbeat | None = None) -> Intent:
         """The request once it is decided, or as it is after this time. Canceling the wait leaves the request alone."""
+        with self.in_use():
+            return await self._wait(intent, seconds, heartbeat)
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """While a call waits, the connections of this key stay open."""
+        self.calls += 1
+        try:
+            yield
+        finally:
+            self.calls -= 1
+
+    async def _wait(self, intent: Intent, seconds: float, heartbeat: Heartbeat | None) -> Intent:
         if seconds > 0 and not decided(intent):
             waiting = asyncio.ensure_future(self._decided(intent.intent_id, seconds))
             try:
@@ -159,7 +174,7 @@ class Requests:
 
     async def list(self, status: str | None, limit: int) -> Sequence[Intent]:
         """The newest requests of this key."""
-        found = await self.client.list_intents(status=status, limit=limit * 4)
+        found = await self.client.list_intents(status=status, limit=_LOOKED_AT)
         return [intent for intent in found if intent.from_agent == self.address][:limit]
 
     async def report(self, request_id: str, result: Json | None, error: Json | None) -> Intent:
@@ -184,7 +199,9 @@ class Requests:
             offered = page.get("intents") or []
             for one in offered:
                 if request_id in (one.get("parent_intent_id"), one.get("intent_id")):
-                    return str(one["intent_id"])
+                    step = str(one["intent_id"])
+                    # A request without a plan is its only step.
+                    return step if step != request_id else f"{step[:-4]}0001"
             since = page.get("next_cursor") or since
             if not offered:
                 break

@@ -4,7 +4,9 @@ Over HTTP each request brings the key that it acts with, as a bearer token: ther
 could borrow.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+import os
+import socket
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import uvicorn
@@ -64,18 +66,17 @@ class NeedsKey:
         await self._app(scope, receive, send)
 
 
-async def serve_http(
-    app: ASGIApp, host: str, port: int, started: Callable[[str], Awaitable[None] | None]
-) -> None:
-    """Serve until SIGINT or SIGTERM. started: is given the address."""
-    config = uvicorn.Config(app, host, port, log_config=None, access_log=False, server_header=False)
-
-    class Announced(uvicorn.Server):
-        async def startup(self, sockets: Any = None) -> None:
-            await super().startup(sockets)
-            if self.started and self.servers:
-                bound = self.servers[0].sockets[0].getsockname()
-                name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
-                started(f"http://{name}:{bound[1]}{PATH}")
-
-    await Announced(config).serve()
+async def serve_http(app: ASGIApp, host: str, port: int, started: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM. started: is given the address. Raises OSError if it cannot listen there."""
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    with socket.socket(family, kind, protocol) as listener:
+        if os.name == "posix":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(128)
+        name, number = listener.getsockname()[:2]
+        started(f"http://{f'[{name}]' if ':' in name else name}:{number}{PATH}")
+        config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, ws="none")
+        await uvicorn.Server(config).serve(sockets=[listener])

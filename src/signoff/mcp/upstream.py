@@ -172,6 +172,8 @@ def _why(error: BaseException) -> str:
         error = error.exceptions[0]
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}."
+    if isinstance(error, MCPError) and error.code == types.CONNECTION_CLOSED:
+        return "its process or connection ended at once."
     if isinstance(error, MCPError):
         return f"it refused the connection ({error.code})."
     return f"{type(error).__name__}."

@@ -4,6 +4,7 @@ import importlib
 import itertools
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,16 @@ _numbers = itertools.count(1)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--adapter", choices=sorted(ENVIRONMENTS), required=True)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A file with the name of a framework is imported only where that is installed."""
+    for name in ENVIRONMENTS:
+        if collection_path.name == f"test_{name.replace('-', '_')}.py" and name != config.getoption(
+            "--adapter"
+        ):
+            return True
+    return None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -101,6 +101,7 @@ def verdict_of(decision: Decision, check: Check = no_check) -> Verdict:
     return Verdict(True, decision.arguments, decision.edited, decision.reason)
 
 
+_LONGEST_CHAIN = 20  # of references from one to the next
 _KINDS: Mapping[str, tuple[type, ...]] = {
     "string": (str,), "integer": (int,), "number": (int, float), "boolean": (bool,), "array": (list, tuple),
     "object": (dict,), "null": (type(None),),
@@ -112,11 +113,12 @@ def misfit(value: Any, schema: Any, where: str, root: Any = None) -> str:
     to fit; other keywords are left to the tool.
     """
     root = schema if root is None else root
+    for _ in range(_LONGEST_CHAIN):
+        if not isinstance(schema, Mapping) or not isinstance(reference := schema.get("$ref"), str):
+            break
+        schema = root.get("$defs", {}).get(reference.rsplit("/", 1)[-1])
     if not isinstance(schema, Mapping):
         return ""
-    if isinstance(reference := schema.get("$ref"), str):
-        found = root.get("$defs", {}).get(reference.rsplit("/", 1)[-1])
-        return misfit(value, found, where, root)
     for word in ("anyOf", "oneOf"):
         options = schema.get(word)
         if options and all(misfit(value, option, where, root) for option in options):

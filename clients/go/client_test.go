@@ -2,6 +2,7 @@ package signoff
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -45,6 +46,28 @@ func TestCallReachesWhatHasNoMethod(t *testing.T) {
 	}
 	if err := client.Call(context.Background(), "POST", "/v1/controls", nil, make(chan int), nil); err == nil {
 		t.Error("a channel was sent")
+	}
+}
+
+func TestTextThatIsNotUTF8IsRefusedNotChanged(t *testing.T) {
+	client := clientOf(t, func(http.ResponseWriter, *http.Request) { t.Error("it was sent") })
+	type line struct {
+		Text string `json:"text"`
+	}
+	for payload, where := range map[any]string{
+		&line{"a\xff"}:                                "text in .payload.text is not UTF-8",
+		&struct{ line }{line{"a\xff"}}:                "text in .payload",
+		&map[string]any{"a\xff": 1}:                   "a key in .payload is not UTF-8",
+		&map[string]any{"in": []any{1, line{"\xc3"}}}: "text in .payload.in[1].text is not UTF-8",
+	} {
+		_, err := client.SendIntent(context.Background(), IntentRequest{IntentType: "t", Payload: payload})
+		if err == nil || !strings.Contains(err.Error(), where) {
+			t.Errorf("%v, expected %s", err, where)
+		}
+	}
+	// What the value encodes by itself is its own affair.
+	if content, err := encoded(Object{"at": time.Unix(0, 0).UTC(), "raw": []byte{0xff}, "json": json.RawMessage(`{}`)}); err != nil {
+		t.Error(string(content), err)
 	}
 }
 

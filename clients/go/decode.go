@@ -2,12 +2,14 @@ package signoff
 
 import (
 	"bytes"
+	"encoding"
 	"encoding/json"
 	"fmt"
 	"math"
 	"reflect"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Object is a JSON object.
@@ -188,13 +190,86 @@ func given(request any) Object {
 	return fields
 }
 
-// encoded is a body as bytes, as other clients send it: nothing is escaped that JSON does not require.
+// encoded is a body as bytes, as other clients send it: nothing is escaped that JSON does not require. Text that is not
+// UTF-8 is refused: encoding/json would change it silently, and people would decide on something else.
 func encoded(body any) ([]byte, error) {
+	content, err := marshaled(body)
+	if err != nil {
+		return nil, fmt.Errorf("signoff: the request cannot be encoded as JSON: %w", err)
+	}
+	if where := brokenText(reflect.ValueOf(body), 0); where != "" {
+		return nil, fmt.Errorf("signoff: the request cannot be encoded as JSON: %s is not UTF-8", where)
+	}
+	return content, nil
+}
+
+func marshaled(value any) ([]byte, error) {
 	var buffer bytes.Buffer
 	encoder := json.NewEncoder(&buffer)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(body); err != nil {
-		return nil, fmt.Errorf("signoff: the request cannot be encoded as JSON: %w", err)
+	if err := encoder.Encode(value); err != nil {
+		return nil, err
 	}
 	return bytes.TrimSuffix(buffer.Bytes(), []byte("\n")), nil
+}
+
+// brokenText is the path to text that is not UTF-8 in a value that was encoded, or "". Only what encoding/json encodes by
+// itself is looked at; an encoder of the value's own answers for its text.
+func brokenText(value reflect.Value, depth int) string {
+	if depth > 2000 || !value.IsValid() {
+		return ""
+	}
+	if value.CanInterface() {
+		switch value.Interface().(type) {
+		case json.Marshaler, encoding.TextMarshaler:
+			return ""
+		}
+	}
+	switch value.Kind() {
+	case reflect.String:
+		if !utf8.ValidString(value.String()) {
+			return "text"
+		}
+	case reflect.Interface, reflect.Pointer:
+		return brokenText(value.Elem(), depth+1)
+	case reflect.Map:
+		for pairs := value.MapRange(); pairs.Next(); {
+			if key := pairs.Key(); key.Kind() == reflect.String && !utf8.ValidString(key.String()) {
+				return "a key"
+			}
+			if where := brokenText(pairs.Value(), depth+1); where != "" {
+				return below(fmt.Sprint(pairs.Key()), where)
+			}
+		}
+	case reflect.Slice, reflect.Array:
+		switch value.Type().Elem().Kind() {
+		case reflect.Uint8, reflect.Int, reflect.Int64, reflect.Float64, reflect.Bool: // no text
+			return ""
+		}
+		for place := range value.Len() {
+			if where := brokenText(value.Index(place), depth+1); where != "" {
+				return below(fmt.Sprintf("[%d]", place), where)
+			}
+		}
+	case reflect.Struct:
+		for place := range value.NumField() {
+			field := value.Type().Field(place)
+			if field.Tag.Get("json") == "-" || !(field.IsExported() || field.Anonymous) {
+				continue
+			}
+			if where := brokenText(value.Field(place), depth+1); where != "" {
+				return below(orElse(jsonName(field), field.Name), where)
+			}
+		}
+	}
+	return ""
+}
+
+// below is a path with one more member before it: ".payload.lines[2]" and the like, after what is wrong there.
+func below(member, where string) string {
+	if !strings.HasPrefix(member, "[") {
+		member = fmt.Sprintf(".%.40s", member)
+	}
+	what, path, _ := strings.Cut(where, " in ")
+	return what + " in " + member + path
 }

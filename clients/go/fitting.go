@@ -9,7 +9,6 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 const (
@@ -27,7 +26,7 @@ func resultOf(result any) (content json.RawMessage, why string) {
 			content, why = nil, fmt.Sprintf("a value that cannot be read: panic: %v", recovered)
 		}
 	}()
-	content, err := encoded(result)
+	content, err := marshaled(result)
 	if err != nil {
 		return nil, fmt.Sprintf("a value that is not valid JSON: %v", err)
 	}
@@ -46,8 +45,8 @@ func resultOf(result any) (content json.RawMessage, why string) {
 	if fault := faultIn(value, "result", 0); fault != "" {
 		return nil, "a value that is not valid JSON: " + fault
 	}
-	if fault := brokenText(reflect.ValueOf(result), "result", 0); fault != "" {
-		return nil, "a value that is not valid JSON: " + fault
+	if where := brokenText(reflect.ValueOf(result), 0); where != "" {
+		return nil, "a value that is not valid JSON: " + where + " is not UTF-8"
 	}
 	return content, ""
 }
@@ -78,51 +77,6 @@ func faultIn(value any, where string, depth int) string {
 		for place, item := range value {
 			if fault := faultIn(item, fmt.Sprintf("%s[%d]", where, place), depth+1); fault != "" {
 				return fault
-			}
-		}
-	}
-	return ""
-}
-
-// brokenText is where a value holds text that is not UTF-8, which encoding/json would change silently. Only what it
-// encodes by itself is looked at.
-func brokenText(value reflect.Value, where string, depth int) string {
-	if depth > 2*deepest || !value.IsValid() {
-		return ""
-	}
-	switch value.Kind() {
-	case reflect.String:
-		if !utf8.ValidString(value.String()) {
-			return where + " is text that is not UTF-8"
-		}
-	case reflect.Interface, reflect.Pointer:
-		return brokenText(value.Elem(), where, depth+1)
-	case reflect.Map:
-		for pairs := value.MapRange(); pairs.Next(); {
-			if key := pairs.Key(); key.Kind() == reflect.String && !utf8.ValidString(key.String()) {
-				return "a key of " + where + " is not UTF-8"
-			}
-			inside := fmt.Sprintf("%s.%.40v", where, pairs.Key())
-			if fault := brokenText(pairs.Value(), inside, depth+1); fault != "" {
-				return fault
-			}
-		}
-	case reflect.Slice, reflect.Array:
-		if value.Type().Elem().Kind() == reflect.Uint8 {
-			return "" // encoded as base64
-		}
-		for place := range value.Len() {
-			if fault := brokenText(value.Index(place), fmt.Sprintf("%s[%d]", where, place), depth+1); fault != "" {
-				return fault
-			}
-		}
-	case reflect.Struct:
-		for place := range value.NumField() {
-			if field := value.Type().Field(place); field.IsExported() && field.Tag.Get("json") != "-" {
-				inside := where + "." + orElse(jsonName(field), field.Name)
-				if fault := brokenText(value.Field(place), inside, depth+1); fault != "" {
-					return fault
-				}
 			}
 		}
 	}

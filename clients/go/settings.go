@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"unicode"
 )
@@ -216,7 +217,7 @@ func checkedURL(text, source string) (string, error) {
 	text = strings.TrimRight(strings.TrimSpace(text), "/")
 	parts, err := url.Parse(text)
 	sound := err == nil && (parts.Scheme == "http" || parts.Scheme == "https") && parts.Hostname() != "" &&
-		parts.Port() != "0" && !strings.ContainsAny(text, " ?#") && !strings.ContainsFunc(text, unprintable)
+		soundPort(parts.Port()) && !strings.ContainsAny(text, " ?#") && !strings.ContainsFunc(text, unprintable)
 	if sound && parts.User != nil {
 		return "", unconfigured("The address in %s contains a user name, and is shown in messages: remove it.", source)
 	}
@@ -228,6 +229,11 @@ func checkedURL(text, source string) (string, error) {
 		return "", unconfigured("%s is not a URL such as http://127.0.0.1:8100.", shown)
 	}
 	return text, nil
+}
+
+func soundPort(text string) bool {
+	port, err := strconv.Atoi(text)
+	return text == "" || (err == nil && 0 < port && port <= 65535)
 }
 
 func unprintable(letter rune) bool { return !unicode.IsPrint(letter) }

@@ -88,6 +88,8 @@ func TestSettingsThatCannotBeUsedAreNamed(t *testing.T) {
 		{ptr("http://user:hunter2@a.example"), ptr("k"), environ(), folder, "contains a user name"},
 		{ptr("hunter2@a.example"), ptr("k"), environ(), folder, "The address in the option WithURL is not a URL"},
 		{ptr("http://a.example?x=1"), ptr("k"), environ(), folder, "is not a URL"},
+		{ptr("http://a.example:65536"), ptr("k"), environ(), folder, "is not a URL"},
+		{ptr("http://a.example:0"), ptr("k"), environ(), folder, "is not a URL"},
 		{ptr("http://a.example"), ptr("two\nlines"), environ(), folder, "invalid characters"},
 		{ptr("http://a.example"), nil, environ("SIGNOFF_API_KEY_FILE", folder+"/none"), folder, "cannot be read"},
 	} {

@@ -314,8 +314,7 @@ function text(value: unknown): string | undefined {
 
 /** Retry-After as seconds; its other form, a date, is ignored: it would need a trusted clock. */
 function seconds(header: string | null): number | undefined {
-  const found = header?.trim() ? Number(header) : Number.NaN;
-  return Number.isFinite(found) ? Math.max(0, found) : undefined;
+  return header !== null && /^\s*\d+(\.\d+)?\s*$/.test(header) ? Number(header) : undefined;
 }
 
 /** Whether the same request may well succeed shortly after: no response, 429, 502, 503, 504. */

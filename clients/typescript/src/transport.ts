@@ -20,7 +20,7 @@ import { VERSION } from "./version.js";
 const MARK = "x-client-request-id";
 const HIDDEN = "(the API key)";
 // What says that the request never left, by the names that Node, Bun and Deno give it.
-const UNSENT = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ConnectionRefused|UND_ERR_CONNECT_TIMEOUT)$/;
+const UNSENT = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ConnectionRefused|UND_ERR_CONNECT_TIMEOUT|client error \(Connect\)/;
 
 export type Fetch = (input: string, init: RequestInit) => Promise<Response>;
 
@@ -205,21 +205,21 @@ export class Transport {
     }
     if (watch.signal.aborted) return watch.signal.reason;
     if (error instanceof SignoffError) return error;
-    const [code, why] = cause(error);
-    const unsent = UNSENT.test(code);
+    const why = cause(error);
+    const unsent = UNSENT.test(why);
     let message = `No response from ${this.settings.url} (${why.replaceAll(this.settings.apiKey, HIDDEN)}).`;
     if (unsent && isLoopback(this.settings.url)) message += " Is it running? Start it with `signoff up`.";
     return new ConnectionFailed(message, { unsent });
   }
 }
 
-/** The code and the words of what is behind a failed fetch. */
-function cause(error: unknown): [string, string] {
+/** What is behind a failed fetch: its code and its words. */
+function cause(error: unknown): string {
   let inner: unknown = (error as { cause?: unknown } | undefined)?.cause ?? error;
   if (inner instanceof AggregateError && inner.errors.length) inner = inner.errors[0];
   const code = String((inner as { code?: unknown } | undefined)?.code ?? "");
   const words = inner instanceof Error ? inner.message.trim() : "";
-  return [code, [code, words].filter(Boolean).join(": ") || "no words"];
+  return words.includes(code) ? words || "no words" : [code, words].filter(Boolean).join(": ");
 }
 
 /** The call's reading of a 2xx response; throws the error for any other. */

@@ -62,3 +62,15 @@ async def test_stored_bytes_that_are_no_event_any_more_are_masked_too(web: WebEn
     await web.env.store.write((changed, {"id": intent, "body": f"broken {SAID}".encode()}))
     page = (await (await reader(web, "ann")).get(f"/audit/{intent}")).text
     assert ("broken it failed" in page, SECRET in page) == (True, False)
+
+
+async def test_the_receipt_masks_a_secret_that_was_entered_in_a_form(web: WebEnv) -> None:
+    fields = {"password": {"type": "string"}, "rows": {"type": "integer"}}
+    steps = [{"id": "fill", "human": {"type": "form", "title": "Fill in", "form": {"properties": fields}}}]
+    await web.apply_workflow(steps=steps)
+    task = (await web.send())[:-4] + "0001"
+    data = {"password": SECRET, "rows": 7123}
+    assert (await web.answer(task, "submitted", data=data)).status == 200
+    otto = await reader(web, "otto")
+    page, opened = (await otto.get(f"/tasks/{task}")).text, (await otto.get(f"/tasks/{task}?open=1")).text
+    assert ("7123" in page, SECRET in page, SECRET in opened) == (True, False, True)

@@ -27,6 +27,7 @@ from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import Ending, Risk, TaskType, Trait
 from signoff.core.plan.wording import from_workflow, on_expiry_text, outcome_text, question
 from signoff.core.text.json_diff import Group, Leaf, group, leaves
+from signoff.core.text.masking import masked
 from signoff.engine.read.answer_buttons import AnswerButton, answer_buttons
 from signoff.engine.read.approvers import ApproverOverview, approver_overview, reasons
 from signoff.engine.read.evidence import (
@@ -414,7 +415,7 @@ def _given(fact: e.Fact, known: TaskContext) -> VoteLine:
         outcome=outcome_text(known.intent.plan.human_step(known.history.step).task, event.outcome),
         stage=event.stage + 1,
         comment=masked_text(fact.note.comment, known.opened) if fact.note else "",
-        data=group(event.data, True) if event.data else Group(),
+        data=group(event.data if known.opened else masked(event.data), True) if event.data else Group(),
         at=fact.at,
         via=fact.via,
         seq=fact.seq,

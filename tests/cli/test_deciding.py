@@ -107,9 +107,14 @@ def test_a_task_is_explained_handed_over_talked_about_watched_and_taken_back(app
     ] == (["reminder"] * 3 + ["deadline"])
     sh("policies", "explain", "nope!", code=ExitCode.NOT_FOUND)
     sh("tasks", "snooze", intent_id, code=ExitCode.USAGE)
-    assert "snoozed until" in sh("tasks", "snooze", intent_id, "--for", "2h")
+    snoozed = sh("tasks", "snooze", intent_id, "--for", "2h")
+    assert "Migrate?: Snoozed until 2" in snoozed
+    assert "You get no reminders until then" in snoozed
+    assert "Undo: signoff tasks unsnooze " in snoozed
     assert [one["until"] for one in sh.json("tasks", "get", intent_id)["snoozed"]]
-    assert "unsnoozed" in sh("tasks", "unsnooze", intent_id)
+    assert "The snooze is canceled. Reminders resume." in sh("tasks", "unsnooze", intent_id).replace(
+        "\n", " "
+    )
     assert not sh.json("tasks", "get", intent_id).get("snoozed")
     sh("tasks", "delegate", intent_id, "bob@acme.example")
     sh("tasks", "comment", intent_id, "why now?")
@@ -125,15 +130,15 @@ def test_a_task_is_taken_and_what_it_asks_is_changed_with_the_difference_shown(a
     sh = applied
     asked = '{"limit": 30, "where": {"db": "main", "table": "users"}}'
     intent_id = sh("intents", "send", "--type", "intent.mig.v1", "--payload", asked, "-o", "id")
-    assert "marked as being reviewed by you: Migrate?" in sh("tasks", "mark-reviewing", intent_id)
+    assert "Migrate?: It is marked as being reviewed by you." in sh("tasks", "mark-reviewing", intent_id)
     assert sh.json("tasks", "get", intent_id)["reviewed_by"]
-    assert "review mark cleared" in sh("tasks", "mark-reviewing", intent_id, "--clear")
+    assert "Your review mark is cleared." in sh("tasks", "mark-reviewing", intent_id, "--clear")
     assert "reviewed_by" not in sh.json("tasks", "get", intent_id)
     sh("tasks", "revise", intent_id, "--payload", asked, "--yes", code=ExitCode.USAGE)
     assert "The payload is unchanged." in sh.remarks
     sh("tasks", "revise", intent_id, "--payload", "[]", "--yes", code=ExitCode.USAGE)
     new = '{"where": {"db": "copy", "table": "users"}, "note": "a\\u202eb"}'
-    assert "revision 2: Migrate?" in sh(
+    assert "Migrate?: Revision 2 is recorded." in sh(
         "tasks", "revise", intent_id, "--payload", new, "-m", "try it", "--yes"
     )
     for said in ("limit: 30 → (taken away)", "where.db: main → copy", "note: (not there) → "):

@@ -28,7 +28,10 @@ async def test_a_press_is_an_answer_of_the_linked_person_and_every_card_says_so(
         value = json.loads(button["value"])
         held = (await slack.messaging.intent(intent.id)).open
         assert (value["digest"], value["revision"]) == (held.digest, 1)
-        assert await slack.press(button, "U0ANN") == "Recorded: approved."
+        assert (
+            await slack.press(button, "U0ANN")
+            == "Recorded: approved. This is decided: approved. The request is completed."
+        )
         await slack.messaging.carry()
         for card in (ann, otto):
             assert "Approved" in card.text
@@ -328,7 +331,7 @@ async def test_a_card_of_the_stage_before_says_that_another_is_open(store: Store
         intent = await slack.messaging.submit(gate(approve(task=task), source="workflow:rollout@1"))
         await slack.messaging.carry()
         old = slack.card("U0OTTO").press("full")
-        assert "The next stage begins" in await slack.press(slack.card("U0ANN").press("canary"), "U0ANN")
+        assert "stage 2 is open now" in await slack.press(slack.card("U0ANN").press("canary"), "U0ANN")
         assert "Stage 2 is open now" in await slack.press(old, "U0OTTO")
         answered = [
             f for f in await _facts(slack.messaging, intent.id) if type(f.event).__name__ == "Answered"

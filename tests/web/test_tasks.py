@@ -45,6 +45,11 @@ async def test_an_answer_completes_the_intent(web: WebEnv) -> None:
     assert done.status == 200
     assert done["intent"]["status"] == "COMPLETED"
     task = done["task"]
+    assert task.pop("receipt") == {
+        "said": "Recorded: approved.",
+        "next": "This is decided: approved. The request is completed.",
+        "event": 5,
+    }
     assert (task["state"], task["outcome"], task["ending"]) == ("closed", "approved", "approved")
     assert (task["decided_by"], task["decided_by_name"], task["via"]) == ("per_ann", "Ann", "api")
     [vote] = task["votes"]
@@ -307,6 +312,7 @@ async def test_the_story_of_a_task_is_the_same_open_and_folded(web: WebEnv) -> N
     assert (await web.get("/v1/tasks", "ann"))["tasks"] == [first]
     after = (await web.answer(task_id))["task"]
     assert (after["stage"], after["approvers"], after["state"]) == (2, ["per_otto", "per_emma"], "open")
+    assert after.pop("receipt")["next"] == "Stage 1 is complete; stage 2 is open now."
     assert "reviewed_by" not in after
     assert (await web.get("/v1/tasks", "ann"))["tasks"] == [after]
 

@@ -57,3 +57,15 @@ class ActorOut(Struct, gc=False, kw_only=True):
     id: str
     address: Text = ABSENT
     name: Text = ABSENT
+
+
+class ReceiptOut(Struct, gc=False, kw_only=True):
+    """What an act has done, in words. said: what was recorded; next: what happens now; undo: the act that takes it back
+    (unsnooze, unmark-reviewing, answer), missing if none does; event: its number in the history, missing if nothing new
+    was recorded.
+    """
+
+    said: str
+    next: str
+    undo: Text = ABSENT
+    event: OrEmpty[int] = ABSENT

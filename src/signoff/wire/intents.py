@@ -15,6 +15,7 @@ from signoff.wire.common import (
     OrNone,
     PageAnswer,
     Reason,
+    ReceiptOut,
     Strict,
     Text,
     Word,
@@ -324,7 +325,7 @@ class Completion(Struct, gc=False, kw_only=True):
 
 class IntentChangedAnswer(Ok, kw_only=True):
     """The response to a write on an intent; ``applied`` is true if it had an effect, and for a repeated answer that had
-    one; false if the policy generation was stale, or a patch changed nothing.
+    one; false if the policy generation was stale, or a patch changed nothing. ``receipt``: of a withdrawal.
     """
 
     applied: bool
@@ -334,6 +335,7 @@ class IntentChangedAnswer(Ok, kw_only=True):
     intent: IntentOut
     event: OrNone[EventOut] = ABSENT
     completion_delivery: OrNone[Completion] = ABSENT
+    receipt: OrEmpty[ReceiptOut] = ABSENT
 
 
 class BulkCancelAnswer(Ok, kw_only=True):

@@ -16,6 +16,7 @@ from signoff.wire.common import (
     OrEmpty,
     OrNone,
     PageAnswer,
+    ReceiptOut,
     Strict,
     Text,
 )
@@ -257,7 +258,7 @@ class TaskOut(Struct, gc=False, kw_only=True):
     next_steps: everything that may run after it, with the agents' input in addition to the payload;
     approvers: those asked now; stage: the current one of ``stages``, from 1; reviewed_by: who has marked it as being
     reviewed; comments: questions and replies, only for a single task, not in lists; risk: the policy's or a check's,
-    whichever is higher; strength: the required assurance.
+    whichever is higher; strength: the required assurance; receipt: of the caller's act, only in its response.
     """
 
     task_id: str
@@ -303,6 +304,7 @@ class TaskOut(Struct, gc=False, kw_only=True):
     decided_by_name: Text = ABSENT
     via: Text = ABSENT
     on_expiry: str
+    receipt: OrEmpty[ReceiptOut] = ABSENT
 
 
 class TaskAnswer(Ok, kw_only=True):

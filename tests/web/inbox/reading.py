@@ -82,7 +82,7 @@ class Shown:
         self.headers = response.headers
         self.body = response.content
         self.html = response.text
-        self.where = response.headers.get("location", "")
+        self.where, _, self.done = response.headers.get("location", "").partition("?done=")
         page = _Forms()
         page.feed(self.html)
         self.forms, self.tags = page.forms, page.tags

@@ -283,10 +283,10 @@ async def test_values_are_changed_without_touching_json(web: WebEnv) -> None:
     async with serving(web) as url, chromium() as browser, window(browser, url, viewport=PHONE) as ann:
         await ann.sign_in(await web.state.sessions.login_link(HOME, "per_ann"))
         await ann.open(f"/tasks/{task_id}")
-        await ann.page.get_by_text("Approve with changes").first.click()
+        await ann.page.get_by_text("Propose a change").first.click()
         await ann.check()
         await ann.page.get_by_label("amount", exact=True).fill("3000")
-        await ann.page.get_by_role("button", name="Approve with changes").click()
+        await ann.page.get_by_role("button", name="Propose this change").click()
         await ann.page.get_by_text("revision 2").first.wait_for()
         await ann.page.get_by_text("You are on the requester's side").wait_for()
     assert (await web.get(f"/v1/tasks/{task_id}"))["task"]["payload"]["amount"] == 3000

@@ -62,7 +62,7 @@ async def test_every_kind_is_decided_and_turns_into_its_receipt(
     )
     receipt = await ann.get(answer.where)
     assert "You decided" in receipt.text
-    assert ending.title() in receipt.text
+    assert f" {outcome.replace('_', ' ').capitalize()} " in receipt.text
     assert found["digest"] in receipt.text
     assert not [form for form in receipt.forms if outcome in form["buttons"]]
 

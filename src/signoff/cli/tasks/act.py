@@ -11,6 +11,7 @@ from signoff.cli.commands import RemoteCommand
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.output import Column, as_moment, column, time_column, titled
 from signoff.cli.session import Remote
+from signoff.cli.tasks.receipts import receipt_lines
 from signoff.cli.text_safety import visible
 from signoff.wire.messages import MessageOut
 from signoff.wire.tasks import TaskOut
@@ -32,7 +33,7 @@ _STATE: Final = ("state", "outcome", "revision", "stage", "reminders_sent", "rev
 def delegate(session: Remote, task: str, to: str, comment: str | None) -> None:
     """Delegate your vote to the person TO (address or id)."""
     after = session.client.tasks.delegate(session.task_id(task), to, comment)
-    session.out.one(after, "task_id", [visible(f"delegated to {to}: {titled(after)}")])
+    session.out.one(after, "task_id", receipt_lines(after, f"delegated to {to}"))
 
 
 @click.command("reassign", cls=RemoteCommand, fields=TaskOut)
@@ -43,7 +44,7 @@ def delegate(session: Remote, task: str, to: str, comment: str | None) -> None:
 def reassign(session: Remote, task: str, to: tuple[str, ...], comment: str | None) -> None:
     """Ask other people, team:NAME or role:NAME instead (owners and admins)."""
     after = session.client.tasks.reassign(session.task_id(task), to, comment)
-    session.out.one(after, "task_id", [visible(f"asked {', '.join(to)}: {titled(after)}")])
+    session.out.one(after, "task_id", receipt_lines(after, f"asked {', '.join(to)}"))
 
 
 @click.command("snooze", cls=RemoteCommand, fields=TaskOut)
@@ -61,10 +62,7 @@ def snooze(session: Remote, task: str, until: str | None, lasts: str | None) -> 
             ExitCode.USAGE, "An end is required.", hint="Pass --until WHEN or --for DURATION."
         )
     after = session.client.tasks.snooze(session.task_id(task), until, lasts)
-    me = session.client.me().actor.id
-    ends = [as_moment(one["until"]) for one in after.get("snoozed") or () if one["person"] == me]
-    said = f"snoozed until {session.out.cell(ends[0])}" if ends else "snoozed"
-    session.out.one(after, "task_id", [visible(f"{said}: {titled(after)}")])
+    session.out.one(after, "task_id", receipt_lines(after, "snoozed"))
 
 
 @click.command("unsnooze", cls=RemoteCommand, fields=TaskOut)
@@ -73,7 +71,7 @@ def snooze(session: Remote, task: str, until: str | None, lasts: str | None) -> 
 def unsnooze(session: Remote, task: str) -> None:
     """Cancel a snooze."""
     after = session.client.tasks.unsnooze(session.task_id(task))
-    session.out.one(after, "task_id", [visible(f"unsnoozed: {titled(after)}")])
+    session.out.one(after, "task_id", receipt_lines(after, "unsnoozed"))
 
 
 @click.command("comment", cls=RemoteCommand, fields=TaskOut)
@@ -83,7 +81,7 @@ def unsnooze(session: Remote, task: str) -> None:
 def comment(session: Remote, task: str, text: str) -> None:
     """Comment on a task without answering it. Notifies the requester and earlier commenters."""
     after = session.client.tasks.comment(session.task_id(task), text)
-    session.out.one(after, "task_id", [visible(f"commented: {titled(after)}")])
+    session.out.one(after, "task_id", receipt_lines(after, "commented"))
 
 
 @click.command(

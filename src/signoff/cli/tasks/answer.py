@@ -24,11 +24,12 @@ from signoff.cli.tasks.act import (
     withdraw,
 )
 from signoff.cli.tasks.changes import payload_lines, value_lines
+from signoff.cli.tasks.receipts import receipt_lines
 from signoff.cli.tasks.revise import mark_reviewing, revise
 from signoff.cli.text_safety import safe_json, visible
 from signoff.core.intent.deleted_payload import SAID
 from signoff.core.plan.task_types import BUILT_IN
-from signoff.core.text.masking import hides, mask_text
+from signoff.core.text.masking import hides
 from signoff.wire.tasks import TaskOut
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ def _answer(session: Remote, text: str, given: GivenAnswer) -> None:
     said = f"{_decision(after)}" if not after.open else f"{outcome}: counted, the task is still open"
     stage = f"stage {task.stage} of {task.stages}, " if task.stages > 1 else ""
     shown = f"{stage}revision {task.revision}, digest {task.digest}"
-    session.out.one(after, "task_id", [f"{visible(mask_text(after.title))}: {visible(said)}", visible(shown)])
+    session.out.one(after, "task_id", [*receipt_lines(after, said), visible(shown)])
 
 
 def _refuse_what_a_key_cannot(session: Remote, task: "Task", given: GivenAnswer) -> None:

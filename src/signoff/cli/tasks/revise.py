@@ -7,7 +7,7 @@ from signoff.cli.documents import read_inline
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.session import Remote
 from signoff.cli.tasks.changes import difference_lines
-from signoff.cli.text_safety import visible
+from signoff.cli.tasks.receipts import receipt_lines
 from signoff.wire.tasks import TaskOut
 
 
@@ -19,7 +19,7 @@ def mark_reviewing(session: Remote, task: str, clear: bool) -> None:
     """Mark a task as being reviewed by you. Does not lock it."""
     after = session.client.tasks.mark_reviewing(session.task_id(task), clear)
     said = "review mark cleared" if clear else "marked as being reviewed by you"
-    session.out.one(after, "task_id", [visible(f"{said}: {after.get('title')}")])
+    session.out.one(after, "task_id", receipt_lines(after, said))
 
 
 @click.command("revise", cls=RemoteCommand, fields=TaskOut)
@@ -29,7 +29,7 @@ def mark_reviewing(session: Remote, task: str, clear: bool) -> None:
 @click.option("--yes", "-y", is_flag=True, help="Skip the confirmation prompt (required without a terminal).")
 @click.pass_obj
 def revise(session: Remote, task: str, payload: str, comment: str | None, yes: bool) -> None:
-    """Approve with changes: creates a new revision and voids earlier votes."""
+    """Propose a change: creates a new revision that others decide, and voids earlier votes."""
     found, new = session.client.tasks.get(session.task_id(task)), read_inline(payload, "--payload")
     old = found.get("payload") or {}
     if old == new:
@@ -39,4 +39,4 @@ def revise(session: Remote, task: str, payload: str, comment: str | None, yes: b
     session.show(difference_lines(old, new), yes)
     session.confirm(f"Create revision {found.revision + 1}?", yes)
     after = session.client.tasks.revise(found.task_id, new, comment, found.digest)
-    session.out.one(after, "task_id", [visible(f"revision {after.get('revision')}: {after.get('title')}")])
+    session.out.one(after, "task_id", receipt_lines(after, f"revision {after.get('revision')}"))

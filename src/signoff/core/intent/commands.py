@@ -145,7 +145,7 @@ class AddComment(msgspec.Struct, gc=False, frozen=True):
 
 
 class Revise(msgspec.Struct, gc=False, frozen=True):
-    """Change what is being decided (approve with changes): earlier votes are void, the editor joins the requester's
+    """Change what is being decided (propose a change): earlier votes are void, the editor joins the requester's
     side. ``payload``: canonical bytes, which also choose the policy if there are several.
     """
 

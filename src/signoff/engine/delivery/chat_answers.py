@@ -15,12 +15,12 @@ from signoff.core.directory.authorization import Action, authorize
 from signoff.core.directory.model import ChatCode, ChatPerson, DirectoryChange
 from signoff.core.errors import Forbidden, NotFound, Refused
 from signoff.core.ids import split_ref
-from signoff.core.intent.answering_rights import stage_now
 from signoff.core.intent.authorization import authorize_command
 from signoff.core.intent.commands import Answer
 from signoff.core.intent.model import Task, spec_of
-from signoff.core.intent.quorum import count
+from signoff.core.intent.receipts import Words, act_in, receipt
 from signoff.core.plan.task_types import Strength
+from signoff.core.text.times import utc_text
 from signoff.engine.clock import Clock
 from signoff.engine.commit.engine import Engine
 from signoff.engine.delivery.compose import choices
@@ -175,19 +175,14 @@ class Chat:
                     hint="Answer it on its page.",
                 )  # fmt: skip
         done = await self._engine.handle(actor, ref, answer)
-        after = done.change.after if done.change else intent
-        held = after.open
-        if not isinstance(held, Task) or held.step_run != step_run:
+        facts = done.change.facts if done.change else ()
+        act = act_in((sealed.fact for sealed in facts), actor.id, step_run)
+        if done.change is None or act is None or not isinstance(task, Task) or task.step_run != step_run:
             return f"Recorded: {answer.outcome}."
-        if done.change is not None and done.change.repeated and answer.stage not in (None, held.stage):
-            return f"Recorded: {answer.outcome}."
-        if held.stage != getattr(task, "stage", 0):
-            return f"Recorded: {answer.outcome}. The next stage begins."
-        names = (await self._directory.of(actor.workspace)).active_people
-        more = count(stage_now(after, held), held.stage, held.votes, names).missing
-        return f"Recorded: {answer.outcome}." + (
-            f" {more} more needed." if more else " It is not decided yet."
-        )
+        directory = await self._directory.of(actor.workspace)
+        words = Words(directory.display, utc_text, directory.active_people)
+        made = receipt(act, done.change.after, task.step, words)
+        return f"{made.said} {made.then}"
 
     async def _reply(self, workspace: str, refusal: Refused) -> str:
         if refusal.code != "already_decided" or "decided_by" not in refusal.details:

@@ -20,12 +20,13 @@ from signoff.core.intent.assurance import worst_risk
 from signoff.core.intent.authorization import authorize_command
 from signoff.core.intent.commands import Answer
 from signoff.core.intent.conclusion import at_expiry
-from signoff.core.intent.model import Intent, Status
+from signoff.core.intent.model import Intent
+from signoff.core.intent.receipts import place
 from signoff.core.intent.wake import ends_at
 from signoff.core.plan.lookahead import upcoming_steps
 from signoff.core.plan.plan import HumanStep
-from signoff.core.plan.task_types import Ending, Risk, TaskType, Trait
-from signoff.core.plan.wording import from_workflow, on_expiry_text, outcome_text, question
+from signoff.core.plan.task_types import Risk, TaskType, Trait
+from signoff.core.plan.wording import ended, from_workflow, on_expiry_text, outcome_text, question
 from signoff.core.text.json_diff import Group, Leaf, group, leaves
 from signoff.core.text.masking import masked
 from signoff.engine.read.answer_buttons import AnswerButton, answer_buttons
@@ -48,12 +49,6 @@ from signoff.engine.read.task_history import TaskHistory
 
 _SUBJECT: Final = 4
 _MOMENT: Final = "\0"  # the position of the time in a sentence; the page writes it in the reader's zone
-_PLACES: Final = {
-    Status.COMPLETED: "The request is completed",
-    Status.FAILED: "The request has failed",
-    Status.CANCELED: "The request was canceled",
-    Status.TIMED_OUT: "The request has timed out",
-}
 
 
 class RequesterInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,9 +88,12 @@ class CommentLine(msgspec.Struct, frozen=True):
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """The decision. ``mine``: the reader's own answer decided it; words: why it was withdrawn."""
+    """The decision. ``heading``: what was done; ``mine``: the reader's own answer decided it; words: why it was
+    withdrawn.
+    """
 
     ending: str
+    heading: str
     outcome: str
     by: str
     via: str
@@ -422,14 +420,6 @@ def _given(fact: e.Fact, known: TaskContext) -> VoteLine:
     )
 
 
-def _place(intent: Intent) -> str:
-    """The current state of the request."""
-    if intent.open is not None:
-        again = f", for revision {intent.revision}" if intent.ending is Ending.SUPERSEDED else ""
-        return f"The request is at step “{intent.open.step}”{again}"
-    return _PLACES.get(intent.status, "")
-
-
 def _receipt(known: TaskContext) -> Receipt | None:
     fact = known.history.decided
     if fact is None or not isinstance(fact.event, e.Decided):
@@ -440,15 +430,17 @@ def _receipt(known: TaskContext) -> Receipt | None:
     after = [f"step “{report.step}” {'failed' if report.fault else 'finished'}" for report in reports]
     why = next((event.reason for event in later if isinstance(event, e.Canceled)), "")
     system = fact.actor.kind is ActorKind.SYSTEM
+    spec = intent.plan.human_step(known.history.step).task
     return Receipt(
         ending=event.ending.value,
-        outcome=outcome_text(intent.plan.human_step(known.history.step).task, event.outcome),
+        heading=ended(event.ending, event.outcome, spec),
+        outcome=outcome_text(spec, event.outcome),
         by="the clock" if system else known.directory.display(fact.actor.id),
         via=fact.via,
         at=fact.at,
         seq=fact.seq,
         mine=fact.actor.id == known.reader.id,
-        place=_place(intent),
+        place=place(intent),
         after=tuple(after),
         words="" if why in ("withdrawn", "canceled") else masked_text(why, known.opened),
     )

@@ -32,7 +32,7 @@ from signoff.web.shapes.answers import acted
 from signoff.web.shapes.common import encode, verbatim
 from signoff.web.shapes.explain import explain_out
 from signoff.web.shapes.intents import intent_out
-from signoff.web.shapes.tasks import task_out
+from signoff.web.shapes.tasks import receipt_out, task_out
 from signoff.wire.tasks import TaskChangedAnswer
 
 
@@ -107,12 +107,14 @@ async def _act(call: Call, command: Command, body: json_intake.Parsed, payload: 
     seen, history = found.seen, found.history
     intent_id, before = seen.stored.intent.id, seen.stored.payload
     ref = step_run_id(intent_id, history.step_run)
-    display = (await directory_of(call)).display
+    directory = await directory_of(call)
+    display = directory.display
 
     def render(change: Change) -> bytes:
         now = task_history((s.fact for s in change.facts), history.step_run, history) or history
         shown = before if payload is None else payload
         task = task_out(change.after, shown, now, display)
+        task.receipt = receipt_out(change, call.actor.id, now.step, display, directory.active_people)
         return encode(TaskChangedAnswer(task=task, intent=intent_out(change.after, shown)))
 
     reply: IdempotentReply = call.idempotent_reply(body.value, render, plain=body.plain)
@@ -130,8 +132,14 @@ async def withdraw(call: Call) -> bytes:
     seen, history = found.seen, found.history
     intent, payload = seen.stored.intent, seen.stored.payload
 
+    directory = await directory_of(call)
+
     def render(change: Change) -> bytes:
-        return encode(acted(change, payload))
+        out = acted(change, payload)
+        out.receipt = receipt_out(
+            change, call.actor.id, history.step, directory.display, directory.active_people
+        )
+        return encode(out)
 
     given = call.idempotent_reply(body.value, render, plain=body.plain)
     command = Cancel(said.comment if shows(said.comment) else "withdrawn", history.step_run)

@@ -30,7 +30,7 @@ from signoff.web.http.call import Call
 from signoff.web.reading import cached_or_read, cursor_of, directory_of, outdated, record_views, visible
 from signoff.web.shapes.common import Display, encode, maybe
 from signoff.web.shapes.intents import intent_out
-from signoff.web.shapes.tasks import my_task, task_out
+from signoff.web.shapes.tasks import my_task, receipt_out, task_out
 from signoff.wire.common import ABSENT
 from signoff.wire.tasks import (
     ApprovalAnswer,
@@ -217,7 +217,8 @@ async def answer(call: Call) -> bytes:
         digest=given.digest,
         number=given.number,
     )
-    display = (await directory_of(call)).display
+    directory = await directory_of(call)
+    display = directory.display
 
     def render(change: Change) -> bytes:
         known = seen.stored.intent.seq
@@ -225,6 +226,7 @@ async def answer(call: Call) -> bytes:
         payload = seen.stored.payload
         history = task_history(new, found.history.step_run, found.history) or found.history
         task = task_out(change.after, payload, history, display)
+        task.receipt = receipt_out(change, call.actor.id, history.step, display, directory.active_people)
         return encode(TaskChangedAnswer(task=task, intent=intent_out(change.after, payload)))
 
     reply = call.idempotent_reply(body.value, render, plain=body.plain, traced=_traced(call, seen, command))

@@ -5,10 +5,13 @@ from datetime import datetime
 from signoff.core.directory.roles import DECIDING_ROLES
 from signoff.core.ids import step_run_id
 from signoff.core.intent import events as e
+from signoff.core.intent.advance import Change
 from signoff.core.intent.assurance import checked, with_check_results, worst_risk
 from signoff.core.intent.conclusion import at_expiry
 from signoff.core.intent.deleted_payload import payload_deleted
 from signoff.core.intent.model import Intent, Task
+from signoff.core.intent.quorum import Names
+from signoff.core.intent.receipts import UNCHANGED, Words, act_in, receipt
 from signoff.core.intent.snoozes import pending_snoozes
 from signoff.core.intent.wake import escalation_at, reminder_at
 from signoff.core.plan import wording
@@ -18,7 +21,7 @@ from signoff.engine.read.task_history import TaskHistory
 from signoff.web.shapes.common import Display, actor_out, maybe, verbatim
 from signoff.web.shapes.intents import human_task, outcomes, sender
 from signoff.web.shapes.next_steps import next_steps
-from signoff.wire.common import ABSENT
+from signoff.wire.common import ABSENT, ReceiptOut
 from signoff.wire.tasks import CommentOut, MyTask, SnoozeOut, TaskOut, VoteOut
 
 
@@ -84,6 +87,13 @@ def _show_state(out: TaskOut, intent: Intent, history: TaskHistory, display: Dis
         out.decided_by = fact.actor.id
         out.decided_by_name = display(fact.actor.id)
         out.via = fact.via
+
+
+def receipt_out(change: Change, person: str, step: str, display: Display, names: Names | None) -> ReceiptOut:
+    """The receipt of the act in a change; of an act that changed nothing too."""
+    act = act_in((sealed.fact for sealed in change.facts), person)
+    made = receipt(act, change.after, step, Words(display, utc_text, names)) if act else UNCHANGED
+    return ReceiptOut(said=made.said, next=made.then, undo=maybe(made.undo), event=made.seq or ABSENT)
 
 
 def _asked(step: HumanStep, history: TaskHistory) -> tuple[str, ...]:

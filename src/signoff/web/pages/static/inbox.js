@@ -49,8 +49,7 @@
     setTimeout(() => delete event.target.dataset.sent, 5000);
   });
 
-  const problem = document.getElementById("problem");
-  if (problem) problem.focus();
+  (document.getElementById("problem") || document.getElementById("done"))?.focus();
 
   // Staying current: something changed, so read this page again and replace the parts that differ.
   const live = document.body.dataset.live;

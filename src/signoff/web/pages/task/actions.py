@@ -20,11 +20,12 @@ from signoff.core.intent.commands import (
     Unsnooze,
 )
 from signoff.core.text.document_reader import in_utc
+from signoff.engine.commit.jobs import Done
 from signoff.engine.read.view import SeenTask
 from signoff.web.http import json_intake
 from signoff.web.http.call import Page
 from signoff.web.pages.kit.handler import PageRequest
-from signoff.web.pages.task.page import CORRECTABLE, count, task_page
+from signoff.web.pages.task.page import CORRECTABLE, after_act, count, task_page
 from signoff.web.pages.task.revise_form import changed_values
 
 
@@ -36,50 +37,54 @@ async def act(request: PageRequest) -> Page:
     found = await request.state.view.task(request.actor, request.params["task_id"])
     here = f"/tasks/{step_run_id(found.seen.stored.intent.id, found.history.step_run)}"
     try:
-        await run(request, found)
+        done = await run(request, found)
     except Refused as refusal:
         if refusal.status not in CORRECTABLE:
             raise
         again = await request.state.view.task(request.actor, request.params["task_id"])
         return await task_page(request, request.actor, again, here=here, refusal=refusal)
-    return request.to(here)
+    return request.to(after_act(here, done, request.actor))
 
 
-async def _do(request: PageRequest, found: SeenTask, command: Command) -> None:
-    await request.state.engine.handle(request.actor, found.seen.stored.intent.id, command)
+async def _do(request: PageRequest, found: SeenTask, command: Command) -> Done:
+    return await request.state.engine.handle(request.actor, found.seen.stored.intent.id, command)
 
 
-async def _delegate(request: PageRequest, found: SeenTask) -> None:
-    await _do(request, found, Delegate(request.field("to"), found.history.step_run, request.words("words")))
+async def _delegate(request: PageRequest, found: SeenTask) -> Done:
+    return await _do(
+        request, found, Delegate(request.field("to"), found.history.step_run, request.words("words"))
+    )
 
 
-async def _reassign(request: PageRequest, found: SeenTask) -> None:
+async def _reassign(request: PageRequest, found: SeenTask) -> Done:
     to = tuple(value for name, value in request.form if name == "party" and value)
     if not to:
         raise Invalid("nobody_named", "Choose at least one approver.", field="party")
     stage = count(request, "stage")
     command = Reassign(to, found.history.step_run, request.words("words"), stage=stage - 1 if stage else None)
-    await _do(request, found, command)
+    return await _do(request, found, command)
 
 
-async def _withdraw(request: PageRequest, found: SeenTask) -> None:
-    await _do(request, found, Cancel(request.words("words") or "withdrawn", found.history.step_run))
+async def _withdraw(request: PageRequest, found: SeenTask) -> Done:
+    return await _do(request, found, Cancel(request.words("words") or "withdrawn", found.history.step_run))
 
 
-async def _comment(request: PageRequest, found: SeenTask) -> None:
+async def _comment(request: PageRequest, found: SeenTask) -> Done:
     words = request.words("words")
     if not words:
         raise Invalid("comment_required", "The comment is empty.", field="words")
-    await _do(request, found, AddComment(words, found.history.step_run))
+    return await _do(request, found, AddComment(words, found.history.step_run))
 
 
-async def _mark_reviewing(request: PageRequest, found: SeenTask) -> None:
-    await _do(request, found, MarkReviewing(found.history.step_run, free=request.field("clear") == "1"))
+async def _mark_reviewing(request: PageRequest, found: SeenTask) -> Done:
+    return await _do(
+        request, found, MarkReviewing(found.history.step_run, free=request.field("clear") == "1")
+    )
 
 
-async def _snooze(request: PageRequest, found: SeenTask) -> None:
+async def _snooze(request: PageRequest, found: SeenTask) -> Done:
     directory = await request.directory()
-    await _do(
+    return await _do(
         request,
         found,
         Snooze(_snoozed_until(request, directory.people[request.actor.id]), found.history.step_run),
@@ -98,11 +103,11 @@ def _snoozed_until(request: PageRequest, person: Person) -> datetime:
     return in_utc(at if at.tzinfo is not None else at.replace(tzinfo=ZoneInfo(person.zone or "UTC")), "until")
 
 
-async def _unsnooze(request: PageRequest, found: SeenTask) -> None:
-    await _do(request, found, Unsnooze(found.history.step_run))
+async def _unsnooze(request: PageRequest, found: SeenTask) -> Done:
+    return await _do(request, found, Unsnooze(found.history.step_run))
 
 
-async def _revise(request: PageRequest, found: SeenTask) -> None:
+async def _revise(request: PageRequest, found: SeenTask) -> Done:
     stored = found.seen.stored
     parsed = json_intake.parse_object(request.field("payload").encode())
     changed = changed_values(stored.payload, request.form)
@@ -116,10 +121,10 @@ async def _revise(request: PageRequest, found: SeenTask) -> None:
         digest=request.field("digest") or "-",
     )
     ref = step_run_id(stored.intent.id, found.history.step_run)
-    await request.state.engine.revise(request.actor, ref, command, stored.payload, payload)
+    return await request.state.engine.revise(request.actor, ref, command, stored.payload, payload)
 
 
-_ACTS: Final[dict[str, Callable[[PageRequest, SeenTask], Awaitable[None]]]] = {
+_ACTS: Final[dict[str, Callable[[PageRequest, SeenTask], Awaitable[Done]]]] = {
     "delegate": _delegate,
     "comment": _comment,
     "mark-reviewing": _mark_reviewing,

@@ -24,12 +24,14 @@ from signoff.core.intent.contradictions import contradiction
 from signoff.core.intent.deleted_payload import payload_deleted
 from signoff.core.intent.events import Answered
 from signoff.core.intent.model import Intent, Task
+from signoff.core.intent.receipts import UNCHANGED, Receipt, Words, act_in, receipt
 from signoff.core.intent.snoozes import active_snooze
 from signoff.core.intent.wake import ends_at
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import TaskSpec, TaskType
 from signoff.core.plan.wording import outcome_text
 from signoff.core.text import json_value
+from signoff.engine.commit.jobs import Done
 from signoff.engine.off_loop import SHORT, populous
 from signoff.engine.read.decision_card import Card, card, difference_since
 from signoff.engine.read.revisions import payload_at
@@ -102,12 +104,12 @@ async def decide(request: PageRequest) -> Page:
     here = f"/tasks/{_ref(found)}"
     if request.field("show") or request.field("mail"):
         return await task_page(request, request.actor, found, here=here)
-    refusal = await _answer(request, request.actor, found)
-    if refusal is None:
+    answered = await _answer(request, request.actor, found)
+    if isinstance(answered, Done):
         sign_in_required.drop_answer(request, request.actor, _ref(found))
-        return request.to(here)
+        return request.to(after_act(here, answered, request.actor))
     again = await request.state.view.task(request.actor, request.params["task_id"])
-    return await task_page(request, request.actor, again, here=here, refusal=refusal)
+    return await task_page(request, request.actor, again, here=here, refusal=answered)
 
 
 # -- by a link to this one task
@@ -134,12 +136,12 @@ async def decide_by_link(request: PageRequest) -> Page:
         return await task_page(request, reader, found, here=request.call.path)
     if request.field("show") or request.field("mail"):
         return await task_page(request, reader, found, here=request.call.path)
-    refusal = await _answer(request, reader, found)
+    answered = await _answer(request, reader, found)
     again = await request.state.view.task(reader, ref)
-    if refusal is None:
+    if isinstance(answered, Done):
         # the link may have expired with its task: only this response can still show the receipt
-        return await task_page(request, reader, again, here=request.call.path)
-    return await task_page(request, reader, again, here=request.call.path, refusal=refusal)
+        return await task_page(request, reader, again, here=request.call.path, done=_number(answered, reader))
+    return await task_page(request, reader, again, here=request.call.path, refusal=answered)
 
 
 async def _holder(request: PageRequest) -> tuple[Link, Actor]:
@@ -176,8 +178,20 @@ def _step(intent: Intent, history: TaskHistory) -> HumanStep:
     return intent.plan.human_step(history.step)
 
 
-async def _answer(request: PageRequest, reader: Actor, found: SeenTask) -> Refused | None:
-    """Give the posted answer to the engine; returns a refusal that the person can do something about."""
+def after_act(here: str, done: Done, actor: Actor) -> str:
+    """The page with the receipt of an act: the address names the event, so that a reload tells it from the history."""
+    return f"{here}?done={_number(done, actor)}"
+
+
+def _number(done: Done, actor: Actor) -> int:
+    """The number of the event of an act; 0 if nothing new was recorded."""
+    facts = done.change.facts if done.change else ()
+    act = act_in((sealed.fact for sealed in facts), actor.id)
+    return act.seq if act else 0
+
+
+async def _answer(request: PageRequest, reader: Actor, found: SeenTask) -> Refused | Done:
+    """Give the posted answer to the engine; returns its effect, or a refusal that the person can do something about."""
     intent, history = found.seen.stored.intent, found.history
     try:
         command = _command(request, intent, history)
@@ -189,12 +203,11 @@ async def _answer(request: PageRequest, reader: Actor, found: SeenTask) -> Refus
                 "Parts of this request were folded and not opened. Nothing was recorded.",
                 hint="Show everything first; then decide.",
             )
-        await request.state.engine.handle(reader, intent.id, command)
+        return await request.state.engine.handle(reader, intent.id, command)
     except Refused as refusal:
         if refusal.status not in CORRECTABLE:
             raise
         return refusal
-    return None
 
 
 async def _counted(request: PageRequest, reader: Actor, found: SeenTask) -> bool:
@@ -264,8 +277,9 @@ async def _card(request: PageRequest, known: TaskContext, found: SeenTask) -> Ca
 
 
 async def task_page(
-    request: PageRequest, reader: Actor, found: SeenTask, *, here: str, refusal: Refused | None = None
-) -> Page:
+    request: PageRequest, reader: Actor, found: SeenTask, *, here: str, refusal: Refused | None = None,
+    done: int | None = None,
+) -> Page:  # fmt: skip
     intent = found.seen.stored.intent
     stale = refusal is not None and refusal.code == "stale_revision"
     known = await load_task_context(request, reader, found, _opened(request, stale))
@@ -310,6 +324,7 @@ async def task_page(
         mine=mine,
         number=given(own_vote(reader, known.task) if known.task else None) + 1,
         own=on_requesters_side(reader, intent),
+        said=_receipt(request, known, done),
         **_snoozing(known, shown, by_link),
     )
 
@@ -317,6 +332,24 @@ async def task_page(
 def _opened(request: PageRequest, stale: bool) -> bool:
     """Unfolded parts stay unfolded while a form is corrected, but never across a new revision."""
     return "open" in request.query or (bool(request.field("opened") or request.field("show")) and not stale)
+
+
+def _receipt(request: PageRequest, known: TaskContext, done: int | None) -> Receipt | None:
+    """The receipt of the reader's last act, if the address or this response is its answer; told from the history."""
+    number = request.query.get("done", "") if done is None else str(done)
+    if number == "0":
+        return UNCHANGED
+    act = act_in(known.facts, known.reader.id, known.history.step_run)
+    if act is None or str(act.seq) != number:
+        return None
+    words = Words(
+        known.directory.display, partial(_moment, reader_zone(known)), known.directory.active_people
+    )
+    return receipt(act, known.intent, known.history.step, words)
+
+
+def _moment(zone: str, at: datetime) -> str:
+    return f"{at.astimezone(ZoneInfo(zone or 'UTC')):%d %b %Y, %H:%M %Z}".lstrip("0")
 
 
 def _written(

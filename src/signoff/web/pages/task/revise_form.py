@@ -1,4 +1,4 @@
-"""Approve with changes: the payload as a form, one input for each plain value, and all of it as JSON below. Changes in
+"""Propose a change: the payload as a form, one input for each plain value, and all of it as JSON below. Changes in
 the form are put into the JSON; the engine validates the whole. Pure.
 """
 

@@ -1,0 +1,163 @@
+"""The receipt of every act: what was recorded, what happens next, how to undo it; still true when it is read again."""
+
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from signoff.core.intent import commands as c
+from signoff.core.intent.receipts import Receipt, Words, act_in, place, receipt
+from signoff.core.plan.task_types import Meaning, Outcome, Stage, TaskType
+from signoff.core.text.times import utc_text
+from tests.builders import ADA, ANN, OTTO, RITA, START, Story, approve, gate, person, validate
+from tests.core.asking import asking, review, step
+
+EMMA = person("emma", "approver")
+HOUR = timedelta(hours=1)
+WORDS = Words({"per_ann": "Ann", "per_otto": "Otto"}.get, utc_text)  # type: ignore[arg-type]
+OPEN = " Until the decision you can change your answer."
+
+
+def told(story: Story, by: str, name: str = "ask") -> Receipt:
+    """The receipt of this person's last act, as it reads now."""
+    fact = act_in((sealed.fact for sealed in story.facts), by)
+    assert fact is not None
+    made = receipt(fact, story.intent, name, WORDS)
+    assert made.seq == fact.seq
+    return made
+
+
+def did(story: Story, command: c.Command, by: str = "per_ann") -> tuple[str, str, str]:
+    story.do(command, {"per_ann": ANN, "per_otto": OTTO, "per_ada": ADA, "per_rita": RITA}[by])
+    made = told(story, by)
+    return made.said, made.then, made.undo
+
+
+def test_a_vote_of_several_says_what_is_missing_and_can_be_changed() -> None:
+    story = asking(Stage(need=3))
+    assert did(story, c.Answer("approved")) == (
+        "Recorded: approved.", f"2 more approvals are needed.{OPEN}", "answer",
+    )  # fmt: skip
+    assert did(story, c.Answer("approved"), "per_otto")[1] == f"1 more approval is needed.{OPEN}"
+    story.do(c.Answer("approved"), EMMA)
+    for person_id in ("per_ann", "per_emma"):
+        assert (told(story, person_id).then, told(story, person_id).undo) == (
+            "This is decided: approved. The request is completed.", "",
+        )  # fmt: skip
+
+
+def test_a_rejection_of_several_says_how_many_more_end_it() -> None:
+    story = asking(Stage(need=2, reject_after=3))
+    assert did(story, c.Answer("rejected"))[1] == f"2 more rejections end the task.{OPEN}"
+    assert did(story, c.Answer("rejected"), "per_otto")[1] == f"1 more rejection ends the task.{OPEN}"
+    story.do(c.Answer("rejected"), EMMA)
+    assert told(story, "per_ann").then == "This is decided: rejected. The request has failed."
+
+
+def test_a_wish_for_changes_among_several_is_not_a_decision() -> None:
+    story = review(Stage(need=2, reject_after=2))
+    said = did(story, c.Answer("changes_requested", comment="why?"))
+    assert said[0] == "Recorded: changes requested."
+    assert said[1].startswith(("It is not decided yet.", "This is decided: "))
+
+
+def test_a_stage_that_is_complete_says_so() -> None:
+    story = asking(Stage(), Stage())
+    assert did(story, c.Answer("approved"))[:2] == (
+        "Recorded in stage 1 of 2: approved.", "Stage 1 is complete; stage 2 is open now.",
+    )  # fmt: skip
+
+
+def test_the_words_are_those_of_what_was_done() -> None:
+    story = asking(type=TaskType.FORM, outcomes=("submitted",), form={"type": "object"})
+    assert did(story, c.Answer("submitted", data={"x": 1}))[:2] == (
+        "Recorded: submitted.", "This is decided: submitted. The request is completed.",
+    )  # fmt: skip
+    own = Outcome("go", Meaning.APPROVES, label="Let it run")
+    story = asking(outcomes=("go",), own=(own,))
+    assert did(story, c.Answer("go"))[:2] == (
+        "Recorded: Let it run.", "This is decided: let it run (approved). The request is completed.",
+    )  # fmt: skip
+
+
+def test_an_answer_for_someone_else_names_them() -> None:
+    story = asking(Stage(("per_ann",)))
+    assert did(story, c.Delegate("per_otto", comment="on leave")) == (
+        "Delegated to Otto.",
+        "Otto decides for you, and you no longer can. An owner or an admin can reassign it.", "",
+    )  # fmt: skip
+    story.do(c.Answer("approved"), OTTO)
+    assert told(story, "per_otto").said == "Recorded for Ann: approved."
+
+
+def test_an_answer_to_what_was_changed_since_says_that_it_is_void() -> None:
+    story = asking(Stage(need=2))
+    story.do(c.Answer("approved"), ANN)
+    assert did(story, c.Revise("e" * 64), "per_otto")[:2] == (
+        "Revision 2 is recorded.",
+        "Earlier votes are void, and those who gave them are notified. You now count to the requester's side: somebody "
+        "else decides, unless self-approval is on.",
+    )  # fmt: skip
+    assert told(story, "per_ann") == replace(
+        told(story, "per_ann"),
+        then="The request was changed since, so this answer no longer counts.",
+        undo="",
+    )
+    story.do(c.Revise("f" * 64), ANN)
+    assert told(story, "per_otto").then == "It was changed again since, to revision 3."
+
+
+def test_marks_and_snoozes_can_be_undone_while_they_last() -> None:
+    story = asking(Stage(need=2))
+    mark, cleared = c.MarkReviewing(), c.MarkReviewing(free=True)
+    assert did(story, mark) == (
+        "It is marked as being reviewed by you.", "Others see that. Nothing is locked.", "unmark-reviewing",
+    )  # fmt: skip
+    story.do(mark, OTTO)
+    assert (told(story, "per_ann").then, told(story, "per_ann").undo) == ("The mark is no longer set.", "")
+    assert did(story, cleared, "per_otto")[:2] == (
+        "Your review mark is cleared.", "Others see that no one is reviewing it.",
+    )  # fmt: skip
+    said, then, undo = did(story, c.Snooze(START + HOUR))
+    assert (said, undo) == ("Snoozed until 2026-03-02 10:00 UTC.", "unsnooze")
+    assert then.startswith("You get no reminders until then")
+    story.tick(2 * HOUR)
+    assert (told(story, "per_ann").then, told(story, "per_ann").undo) == ("The snooze has ended.", "")
+    story.do(c.Snooze(START + 4 * HOUR), ANN)
+    assert did(story, c.Unsnooze()) == ("The snooze is canceled.", "Reminders resume.", "")
+
+
+def test_comments_new_approvers_and_withdrawals_are_answered_too() -> None:
+    story = asking(Stage(need=2))
+    assert did(story, c.AddComment("why?"))[0] == "Your comment is recorded."
+    assert did(story, c.Reassign(("per_ann", "per_otto")), "per_ada")[:2] == (
+        "Reassigned to Ann, Otto.", "They replace the approvers of this stage. Existing votes stay.",
+    )  # fmt: skip
+    story.do(c.Snooze(START + HOUR), ANN)
+    assert did(story, c.Cancel("withdrawn"), "per_ada")[:2] == (
+        "The request is withdrawn.", "Everyone who was asked is notified.",
+    )  # fmt: skip
+    assert told(story, "per_ann").undo == ""
+
+
+def test_only_acts_of_this_person_on_this_task_are_theirs() -> None:
+    story = asking(Stage(need=2))
+    story.do(c.Answer("approved"), ANN)
+    facts = [sealed.fact for sealed in story.facts]
+    assert act_in(facts, "per_otto") is None
+    assert act_in(facts, "per_ann", 7) is None
+    assert act_in(facts, "per_ann", story.task.step_run) is facts[-1]
+
+
+@pytest.mark.parametrize(
+    "ask", [lambda: Story(gate(step(), validate())), lambda: Story(gate(validate(), approve()))]
+)
+def test_the_place_is_the_open_step(ask: object) -> None:
+    story: Story = ask()  # type: ignore[operator]
+    if hasattr(story.intent.open, "digest"):
+        assert (
+            did(story, c.Answer("approved"))[1]
+            == "This is decided: approved. The request is at step “validate”."
+        )
+    else:
+        assert place(story.intent) == "The request is at step “validate”"

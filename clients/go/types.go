@@ -490,6 +490,16 @@ type ReassignedAll struct {
 	Complete   bool            `json:"complete"`
 }
 
+// Receipt is what an act has done, in words. Said: what was recorded; Next: what happens now; Undo: the act that
+// takes it back (unsnooze, unmark-reviewing, answer), missing if none does; Event: its number in the history,
+// missing if nothing new was recorded.
+type Receipt struct {
+	Said  string `json:"said"`
+	Next  string `json:"next"`
+	Undo  string `json:"undo,omitempty"`
+	Event int    `json:"event,omitempty"`
+}
+
 // RecordedChange is a change, with its author, and who confirmed it if a second admin was needed. Action:
 // create, change or remove; Number: its position in the workspace's change log.
 type RecordedChange struct {
@@ -590,7 +600,8 @@ type StepState struct {
 // lists; NextSteps: everything that may run after it, with the agents' input in addition to the payload;
 // Approvers: those asked now; Stage: the current one of stages, from 1; ReviewedBy: who has marked it as being
 // reviewed; Comments: questions and replies, only for a single task, not in lists; Risk: the policy's or a
-// check's, whichever is higher; Strength: the required assurance.
+// check's, whichever is higher; Strength: the required assurance; Receipt: of the caller's act, only in its
+// response.
 type Task struct {
 	TaskID           string         `json:"task_id"`
 	IntentID         string         `json:"intent_id"`
@@ -635,6 +646,7 @@ type Task struct {
 	DecidedByName    string         `json:"decided_by_name,omitempty"`
 	Via              string         `json:"via,omitempty"`
 	OnExpiry         string         `json:"on_expiry"`
+	Receipt          *Receipt       `json:"receipt,omitempty"`
 }
 
 // Team is a team; people by address.

@@ -556,7 +556,7 @@ export interface IntentAnswer {
   readonly intent: IntentOut;
 }
 
-/** The response to a write on an intent; `applied` is true if it had an effect, and for a repeated answer that had one; false if the policy generation was stale, or a patch changed nothing. */
+/** The response to a write on an intent; `applied` is true if it had an effect, and for a repeated answer that had one; false if the policy generation was stale, or a patch changed nothing. `receipt`: of a withdrawal. */
 export interface IntentChangedAnswer {
   readonly ok: boolean;
   readonly applied: boolean;
@@ -566,6 +566,7 @@ export interface IntentChangedAnswer {
   readonly intent: IntentOut;
   readonly event?: EventOut;
   readonly completion_delivery?: Completion;
+  readonly receipt?: ReceiptOut;
 }
 
 /** An intent. Members that do not apply are left out. */
@@ -949,6 +950,14 @@ export interface ReassignedAll {
   readonly complete: boolean;
 }
 
+/** What an act has done, in words. said: what was recorded; next: what happens now; undo: the act that takes it back (unsnooze, unmark-reviewing, answer), missing if none does; event: its number in the history, missing if nothing new was recorded. */
+export interface ReceiptOut {
+  readonly said: string;
+  readonly next: string;
+  readonly undo?: string;
+  readonly event?: number;
+}
+
 /** A change, with its author, and who confirmed it if a second admin was needed. action: create, change or remove; `number`: its position in the workspace's change log. */
 export interface RecordedChange {
   readonly action: string;
@@ -1232,7 +1241,7 @@ export interface TaskChangedAnswer {
   readonly intent: IntentOut;
 }
 
-/** A human step opened for people. `stage`, `revision` and `digest` name exactly what is decided. result_revisions: the revision of the request that each previous result belongs to; a result of another revision than the task's does not count; changes: from revision to revision, only for a single task, not in lists; next_steps: everything that may run after it, with the agents' input in addition to the payload; approvers: those asked now; stage: the current one of `stages`, from 1; reviewed_by: who has marked it as being reviewed; comments: questions and replies, only for a single task, not in lists; risk: the policy's or a check's, whichever is higher; strength: the required assurance. */
+/** A human step opened for people. `stage`, `revision` and `digest` name exactly what is decided. result_revisions: the revision of the request that each previous result belongs to; a result of another revision than the task's does not count; changes: from revision to revision, only for a single task, not in lists; next_steps: everything that may run after it, with the agents' input in addition to the payload; approvers: those asked now; stage: the current one of `stages`, from 1; reviewed_by: who has marked it as being reviewed; comments: questions and replies, only for a single task, not in lists; risk: the policy's or a check's, whichever is higher; strength: the required assurance; receipt: of the caller's act, only in its response. */
 export interface TaskOut {
   readonly task_id: string;
   readonly intent_id: string;
@@ -1277,6 +1286,7 @@ export interface TaskOut {
   readonly decided_by_name?: string;
   readonly via?: string;
   readonly on_expiry: string;
+  readonly receipt?: ReceiptOut;
 }
 
 /** Tasks, oldest first. */

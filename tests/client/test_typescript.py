@@ -73,6 +73,9 @@ def test_it_is_released_with_us() -> None:
     locked = json.loads((CLIENT / "package-lock.json").read_text("utf-8"))
     assert package["version"] == locked["version"] == signoff.__version__
     assert f'"{signoff.__version__}"' in source("version")
+    example = ROOT / "examples" / "database-migration" / "typescript" / "package.json"
+    wanted = json.loads(example.read_text("utf-8"))["dependencies"]
+    assert wanted == {package["name"]: f"^{signoff.__version__}"}
     assert "dependencies" not in package
     assert "resolved" not in (CLIENT / "package-lock.json").read_text("utf-8")
     assert (package["license"], package["publishConfig"]["provenance"]) == ("Apache-2.0", True)

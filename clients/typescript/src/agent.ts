@@ -28,6 +28,13 @@ export type Handler<Payload = any> = (delivery: Delivery<Payload>) => Given | Pr
 export type ResultReducer = (delivery: Delivery, result: object) => Given | Promise<Given>;
 export type Logger = Pick<Console, "info" | "warn" | "error">;
 
+// The standard output is the program's own.
+const STDERR: Logger = {
+  info: (...words) => console.error(...words),
+  warn: (...words) => console.warn(...words),
+  error: (...words) => console.error(...words),
+};
+
 export interface AgentOptions extends ClientOptions {
   /** The client to speak through; without it one is made of these options. */
   readonly client?: Client;
@@ -37,7 +44,7 @@ export interface AgentOptions extends ClientOptions {
   readonly leaseSeconds?: number;
   /** How long running handlers get to finish when the agent stops; 25. */
   readonly graceSeconds?: number;
-  /** Where it says that it is connected, and what went wrong; the console. */
+  /** Where it says that it is connected, and what went wrong; standard error. */
   readonly logger?: Logger;
 }
 
@@ -136,7 +143,7 @@ export class Agent {
   }
 
   get #logger(): Logger {
-    return this.#options.logger ?? console;
+    return this.#options.logger ?? STDERR;
   }
 }
 

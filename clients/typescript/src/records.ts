@@ -23,7 +23,6 @@ import type {
   IntentOut,
   MeAnswer,
   NewKeyOut,
-  Problem,
   ScenarioApplied,
   ScenarioCheckAnswer,
   TaskOut,
@@ -85,7 +84,6 @@ export interface CompletedResult extends Ended<"COMPLETED"> {
 export interface FailedResult extends Ended<"FAILED"> {
   readonly completed: false;
   readonly approved: false;
-  readonly error: Problem;
 }
 export interface CanceledResult extends Ended<"CANCELED"> {
   readonly completed: false;

@@ -128,7 +128,7 @@ test("the example: an agent validates a change, a person approves, it completes"
   const run = (name: string) => spawn(process.execPath, [join(import.meta.dirname, `../example/${name}.js`)], { env, stdio: ["ignore", "pipe", "pipe"] });
   const agent = run("agent");
   const said: string[] = [];
-  createInterface(agent.stdout).on("line", (line) => said.push(line));
+  createInterface(agent.stderr).on("line", (line) => said.push(line));
   const request = run("request");
   const lines = createInterface(request.stdout);
   const printed: string[] = [];

@@ -32,7 +32,7 @@ export function why(result: Result): string {
     case "COMPLETED":
       return result.approved ? "approved" : "done";
     case "FAILED":
-      return result.error.message;
+      return result.error?.message ?? result.status;
     case "CANCELED":
     case "TIMED_OUT":
       return result.status;

@@ -81,7 +81,7 @@ for (const page of ["readme", "guide"]) {
     const type = "intent.refund.v1";
     await owner.applyWorkflow({ workflow: "refund", intent_type: type, steps: [{ id: "check", agent: "refund-checker" }] });
     const agent = run(page, "agent");
-    await once(createInterface(agent.stdout!), "line");
+    await once(createInterface(agent.stderr!), "line");
     const intentId = await owner.sendIntent({ intent_type: type, payload: { customer: "ACME", amount: 5000 } });
     const result = await owner.waitFor(intentId, { timeoutSeconds: 30 });
     assert.deepEqual([result.status, result.result?.["risk"]], ["COMPLETED", "high"]);

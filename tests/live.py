@@ -55,6 +55,8 @@ def free_port() -> int:
 class Live:
     """``signoff up`` on a folder and a database. ``restart`` keeps the port, as a supervisor would."""
 
+    program: tuple[str, ...] = ("-m", "signoff.cli")  # what Python runs
+
     def __init__(self, data: Path, database: str = "", port: int = 0, **settings: str) -> None:
         self.data = data
         self.database = database
@@ -68,8 +70,7 @@ class Live:
         """Start the process and return once it answers and has said so."""
         command = [
             sys.executable,
-            "-m",
-            "signoff.cli",
+            *self.program,
             "up",
             "--port",
             str(self.port),

@@ -366,6 +366,35 @@ def test_an_unknown_field_that_asks_for_people_is_named_where_nobody_is_asked(wo
     assert compiled(payload={}, human_task={}, **{word: True}).demands == ()
 
 
+FLAT: dict[str, Any] = {"intent_type": "intent.change.v1", "change": "x"}
+DATA: dict[str, Any] = {
+    "team": "sre", "owner": "ann@acme.example", "requested_by": "ann@acme.example", "role": "dba",
+    "approval_id": "a", "change_policy": "x", "human_readable": True, "strength": 3,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["approvers", "Approvers", "aprovers", "assignees", "min_votes", "quorum", "policy", "onBehalfOff"],
+)
+def test_a_field_that_says_who_decides_is_no_payload_next_to_a_task(word: str) -> None:
+    flat = compile_axp_intent({**FLAT, "human_task": {"title": "Sure?"}, word: ["ann@acme.example"]})
+    assert flat.deciders == (word,)
+
+
+@pytest.mark.parametrize(
+    "word", ["human_tsk", "humanTasks", "requires_approval", "requireApproval", "approvers"]
+)
+def test_a_field_that_asks_for_people_is_no_payload_of_a_request_that_asks_nobody(word: str) -> None:
+    assert compile_axp_intent({**FLAT, "to_agent": VALIDATOR, word: {"title": "Sure?"}}).demands == (word,)
+
+
+@pytest.mark.parametrize("more", [{"to_agent": VALIDATOR}, {"human_task": {"title": "Sure?"}}])
+def test_without_a_payload_fields_of_data_are_data(more: dict[str, Any]) -> None:
+    flat = compile_axp_intent({**FLAT, **DATA, **more})
+    assert (flat.payload, flat.deciders, flat.demands) == ({"change": "x", **DATA}, (), ())
+
+
 def test_of_many_unknown_fields_the_first_are_compared() -> None:
     many = {f"approver{number}s": 1 for number in range(2_000)}
     assert len(compiled(human_task=many).deciders) <= 20

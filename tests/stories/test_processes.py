@@ -18,6 +18,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from signoff.core.intent import events as e
+from signoff.engine.siblings import LEADER
 from tests.live import PATIENCE, Live
 from tests.stories.crash import GATE, database_of, fresh_database, look, stopped_at_the_end
 from tests.stories.servers import KINDS, self_approving, until
@@ -195,6 +196,30 @@ def test_ready_says_when_the_leader_is_gone_and_when_it_is_back(server: Live) ->
         os.kill(workers(server)[0], signal.SIGKILL)
         until(lambda: found[1].say("GET", "/ready")[0] == 503)
         until(lambda: found[1].say("GET", "/ready")[0] == 200)
+
+
+class Impatient(Live):
+    """A server that replaces a worker that reports nothing for three seconds."""
+
+    program = (
+        "-c",
+        "from signoff import supervisor; supervisor.HANGS = 3.0; from signoff.cli.main import main; main()",
+    )
+
+
+@pytest.mark.parametrize("number", [LEADER, 1], ids=["leader", "follower"])
+def test_a_worker_that_hangs_is_replaced_and_the_others_answer_meanwhile(tmp_path: Path, number: int) -> None:
+    live = Impatient(tmp_path / ".signoff", "", workers="2", console_notifications="off")
+    with stopped_at_the_end(live), ExitStack() as stack:
+        other = lines(live, stack, 2)[1 - number]
+        hung = workers(live)[number]
+        os.kill(hung, signal.SIGSTOP)
+        intent = other.done("POST", "/v1/intents", GATE)["intent_id"]
+        until(lambda: hung not in (now := workers(live)) and len(now) == 2)
+        until(lambda: other.status("/ready") == 200)
+        for line in lines(live, stack, 2):
+            assert line.done("GET", f"/v1/intents/{intent}")["status"] == "WAITING"
+        assert f"worker {number} has not reported for 3 s and is replaced" in live.log.read_text()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -35,6 +35,12 @@ _WHO: Final = frozenset(
         "decider", "deciders", "quorum",
     )
 )  # fmt: skip
+# What can hardly be a name of data in a request without a payload, whose unknown fields are its payload.
+_FLAT_DEMANDS: Final = (*_NAMERS, "requires_approval", "approval_required", "min_approvals")
+_FLAT: Final = (
+    *_FLAT_DEMANDS, "assignee_email", "reviewers", "gatekeepers", "quorum", "min_votes", "reject_after",
+    "self_approval", "policy", "policies", "on_behalf_of",
+)  # fmt: skip
 # Names of fields that ask for people, in a request that asks nobody.
 _DEMANDS: Final = ("human_task", "requires_approval", "approval_required", "human", "humans", "hitl")
 _ASKING: Final = _WHO | {"approval", "signoff", "human"}
@@ -62,6 +68,18 @@ def deciders(fields: Fields, known: Iterable[str]) -> tuple[str, ...]:
     ``human_task``, next to it, in a human step or around the steps. Every unknown field that names people counts.
     """
     return _misspelt(fields, known, _IN_TASK, (*_NAMERS, "on_behalf_of", "humans"), _WHO, by_value=True)
+
+
+def flat_deciders(fields: Fields, known: Iterable[str]) -> tuple[str, ...]:
+    """``deciders`` next to the task of a request without a payload. Its other unknown fields are its payload, even
+    those that name people: ``requested_by`` and ``team`` are data there.
+    """
+    return _misspelt(fields, known, _FLAT, _FLAT, frozenset())
+
+
+def flat_demands(fields: Fields, known: Iterable[str]) -> tuple[str, ...]:
+    """``demands`` of a request without a payload: only what can hardly be data of it."""
+    return _misspelt(fields, known, _FLAT_DEMANDS, _FLAT_DEMANDS, frozenset())
 
 
 def deciders_in_task(ask: Fields, known: Iterable[str]) -> tuple[str, ...]:

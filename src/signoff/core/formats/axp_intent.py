@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from signoff.core.directory import agent_address
-from signoff.core.formats.axp_deciders import deciders, deciders_in_task, demands
+from signoff.core.formats.axp_deciders import deciders, deciders_in_task, demands, flat_deciders, flat_demands
 from signoff.core.formats.axp_roles import Human, is_anybody, person_behind
 from signoff.core.plan import task_reader
 from signoff.core.plan.plan import UNSAID, AgentStep, HumanStep, Plan
@@ -149,20 +149,26 @@ def _compile(body: object, *, checked: bool) -> AxpIntent:
         warnings=tuple(request.warnings),
         shaping=tuple(name for name in _SHAPING if request.says(name)),
         deciders=_deciders(request, plan),
-        demands=demands(request, _KNOWN) if not plan.has_gate and "payload" in request.value else (),
+        demands=_demands(request, plan),
         unused=_unused(request, plan),
     )
 
 
 def _deciders(request: Fields, plan: Plan) -> tuple[str, ...]:
-    """Fields that say who decides, within the task and next to it. Without a payload, unknown fields are the
-    payload.
-    """
+    """Fields that say who decides, within the task and next to it."""
     if not plan.has_gate:
         return ()
     ask = request.inner("human_task")
     within = deciders_in_task(ask, ASK) if ask is not None else ()
-    return (*within, *(deciders(request, _KNOWN) if "payload" in request.value else ()))
+    beside = deciders if "payload" in request.value else flat_deciders
+    return (*within, *beside(request, _KNOWN))
+
+
+def _demands(request: Fields, plan: Plan) -> tuple[str, ...]:
+    """Fields that ask for people, of a request that asks nobody."""
+    if plan.has_gate:
+        return ()
+    return (demands if "payload" in request.value else flat_demands)(request, _KNOWN)
 
 
 def _unused(request: Fields, plan: Plan) -> tuple[str, ...]:

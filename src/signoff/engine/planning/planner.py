@@ -240,7 +240,7 @@ def refuse_unheeded(words: Sequence[str], directory: Snapshot) -> None:
         raise Invalid(
             "unknown_field", f"{words[0]}: has no effect, and would leave the task to others than it names.",
             field=words[0],
-            hint="Name who decides in human_task.assignees; stages and policies belong in a workflow.",
+            hint="Name who decides in human_task.assignees; stages and policies belong in a workflow, data in payload.",
         )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ import msgspec
 from signoff.core.intent.model import Intent
 from signoff.core.plan.task_types import Risk, Strength, least_strength
 
-_YES: Final = ("passed", "valid", "ok", "success", "safe")
+VERDICTS: Final = ("passed", "valid", "ok", "success", "safe")
 _ORDER: Final = (Risk.LOW, Risk.MEDIUM, Risk.HIGH, Risk.CRITICAL)
 _STRENGTHS: Final = tuple(Strength)
 
@@ -25,7 +25,7 @@ def verdict_of(result: Any) -> str:
         return "reported"
     if result.get("error"):
         return "failed"
-    said = [result[name] for name in _YES if isinstance(result.get(name), bool)]
+    said = [result[name] for name in VERDICTS if isinstance(result.get(name), bool)]
     if not said:
         return "reported"
     return "passed" if all(said) else "failed"

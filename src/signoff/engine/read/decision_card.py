@@ -1,7 +1,8 @@
 """What the decision card shows: a pure function of the intent, its history, the directory and the reader.
 
-Eleven parts, top to bottom: the question; the requester; why you; what changes; its effects; the checks; the
-requester's own text; what happens on expiry; the other approvers; the answers; and afterwards the receipt. Text of
+Eleven parts, top to bottom: the question and who asks it; what happens on expiry; what changes; the checks; its
+effects; the answers; the requester's own text; the requester; why you; the other approvers; and afterwards the receipt.
+Each thing is said once, and what decides stands first. Text of
 agents appears only where it is marked as theirs: never in the question and never on a button.
 """
 
@@ -39,7 +40,7 @@ from signoff.engine.read.evidence import (
     effects,
     masked_text,
     requester_text,
-    subject,
+    said_once,
     warnings_for,
 )
 from signoff.engine.read.next_steps import NextStepLine, absent, next_step_lines
@@ -47,7 +48,6 @@ from signoff.engine.read.revisions import RevisionChange, changes, difference, r
 from signoff.engine.read.task_context import TaskContext
 from signoff.engine.read.task_history import TaskHistory
 
-_SUBJECT: Final = 4
 _MOMENT: Final = "\0"  # the position of the time in a sentence; the page writes it in the reader's zone
 
 
@@ -124,7 +124,6 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     intent: Intent
     type: TaskType
     question: str
-    subject: tuple[tuple[str, str], ...]
     said: str
     described: str
     covered: bool
@@ -202,7 +201,6 @@ def card(known: TaskContext) -> Card:
     verdicts = checks(intent.plan, every, known.facts, directory, known.opened, of)
     current = tuple(check for check in verdicts if check.of == history.revision)
     touches, undo = effects(known.payload, results)
-    head = subject(known.payload, _SUBJECT)
     rated, rated_by = worst_risk(spec.risk, results)
     stale_risk = worst_risk(spec.risk, every)[
         0
@@ -223,7 +221,6 @@ def card(known: TaskContext) -> Card:
         intent=intent,
         type=spec.type,
         question=question(intent.plan, step, intent.type),
-        subject=head,
         said=said,
         described=described,
         trusted=trusted,
@@ -241,9 +238,10 @@ def card(known: TaskContext) -> Card:
         ahead=coming,
         revisions=_revisions(known),
         wanted=_wanted(known),
-        touches=tuple(f for f in touches if f.source != REQUEST or (f.label, f.text) not in head),
+        # what the request itself says stands in the payload, unless that is folded
+        touches=tuple(fact for fact in touches if fact.source != REQUEST or shown.rest),
         undo=undo,
-        checks=verdicts,
+        checks=tuple(said_once(check) if check.of == history.revision else check for check in verdicts),
         silence=_silence(intent, history, step),
         cautions=(
             *_unchecked(verdicts, history.revision),

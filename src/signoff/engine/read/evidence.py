@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from signoff.core.intent import events as e
-from signoff.core.intent.assurance import verdict_of
+from signoff.core.intent.assurance import VERDICTS, verdict_of
 from signoff.core.plan.plan import AgentStep, HumanStep, Plan
 from signoff.core.text.hidden_characters import pieces
 from signoff.core.text.json_diff import Group, Leaf, clip, group, leaves, show
@@ -40,6 +40,7 @@ _WORDS: Final = frozenset({
 
 
 _SUBJECT_LENGTH: Final = 60
+_LONGEST_EFFECT: Final = 200
 REQUEST: Final = "the request"
 
 
@@ -112,14 +113,36 @@ def effects(
     sources = [(REQUEST, payload), *((f"step “{step}”", result) for step, result in results.items())]
     for source, value in sources:
         for leaf in leaves(masked(value)):
-            name = leaf.path.rpartition(".")[2].partition("[")[0].lower()
-            if name not in _OF_EFFECT or len(leaf.text) > 200 or is_secret(leaf.path):
+            name = _effect_name(leaf.path)
+            if name not in _OF_EFFECT or len(leaf.text) > _LONGEST_EFFECT or is_secret(leaf.path):
                 continue
             if name in _TOUCH:
                 touches.append(EffectClaim(leaf.path, _counted(name, leaf.text), source))
             else:
                 undo.append(EffectClaim(leaf.path, leaf.text, source))
     return _merged(touches), _merged(undo)
+
+
+def said_once(check: Check) -> Check:
+    """A check of the current revision without what the card says elsewhere: its effects, and the verdict itself."""
+    kept = tuple(
+        leaf for leaf in check.leaves.leaves if not (_is_effect(leaf) or _is_verdict(leaf, check.verdict))
+    )
+    return msgspec.structs.replace(check, leaves=msgspec.structs.replace(check.leaves, leaves=kept))
+
+
+def _is_effect(leaf: Leaf) -> bool:
+    """Whether ``effects`` shows this value of a result, too, and all of it."""
+    plain = not (leaf.change or leaf.diff or leaf.masked or leaf.hidden or is_secret(leaf.path))
+    return plain and _effect_name(leaf.path) in _OF_EFFECT and len(leaf.text) <= _LONGEST_EFFECT
+
+
+def _is_verdict(leaf: Leaf, verdict: str) -> bool:
+    return leaf.path in VERDICTS and (leaf.text, verdict) in (("true", "passed"), ("false", "failed"))
+
+
+def _effect_name(path: str) -> str:
+    return path.rpartition(".")[2].partition("[")[0].lower()
 
 
 def _counted(name: str, text: str) -> str:

@@ -57,6 +57,7 @@ def test_a_schema_that_refers_to_itself_ends_with_the_value() -> None:
     }
     assert misfit({"next": {"next": {"n": "x"}}}, tree, "t") == "t.next.next.n is not integer"
     assert misfit({}, {"$ref": "#/$defs/Missing"}, "t") == ""
+    assert misfit({}, {"$ref": "#/$defs/T", "$defs": {"T": {"$ref": "#/$defs/T"}}}, "t") == ""
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from copy import copy
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Final, Generic, ParamSpec, Protocol, TypeVar, cast, overload
+from typing import Any, Concatenate, Final, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
 from signoff.client.aio import AsyncClient
 from signoff.client.call_request import CallSignature, canonical_json
@@ -27,7 +27,8 @@ from signoff.client.types import Intent, Result
 
 P = ParamSpec("P")
 R = TypeVar("R")
-R_co = TypeVar("R_co", covariant=True)
+S = TypeVar("S")
+Q = ParamSpec("Q")
 _OPEN_CLIENTS: Final[dict[tuple[type, Settings], Client | AsyncClient]] = {}
 
 
@@ -140,17 +141,45 @@ class Block:
         return None
 
 
-class Gated(Protocol[P, R_co]):
-    """A gated function: called as before. ``ask``: submit the call and return a PendingCall (for an async function: an
-    awaitable of an AsyncPendingCall); ``within``: wait for at most so many seconds, then return that instead.
+class Gated(Protocol[P, R]):
+    """A gated function, called as before.
+
+    ask: submit the call and return a handle; within: wait for at most so many seconds, then return that instead.
     """
 
     __name__: str
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
 
-    ask: Callable[..., Any]
-    within: Callable[..., Any]
+    @overload
+    def __get__(self, instance: None, owner: type, /) -> "Gated[P, R]": ...
+    @overload
+    def __get__(
+        self: "Gated[Concatenate[S, Q], R]", instance: S, owner: type | None = None, /
+    ) -> "Gated[Q, R]": ...
+    @property
+    def ask(self) -> Callable[P, PendingCall[R]]: ...
+    @property
+    def within(self) -> Callable[Concatenate[float, P], R | PendingCall[R]]: ...
+
+
+class AsyncGated(Protocol[P, R]):
+    """As Gated, of an async function: everything is awaited."""
+
+    __name__: str
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]: ...
+
+    @overload
+    def __get__(self, instance: None, owner: type, /) -> "AsyncGated[P, R]": ...
+    @overload
+    def __get__(
+        self: "AsyncGated[Concatenate[S, Q], R]", instance: S, owner: type | None = None, /
+    ) -> "AsyncGated[Q, R]": ...
+    @property
+    def ask(self) -> Callable[P, Coroutine[Any, Any, AsyncPendingCall[R]]]: ...
+    @property
+    def within(self) -> Callable[Concatenate[float, P], Coroutine[Any, Any, R | AsyncPendingCall[R]]]: ...
 
 
 class Gate:
@@ -182,7 +211,14 @@ class Gate:
         self._client = client
         self._twin: Client | AsyncClient | None = None
 
-    def __call__(self, function: Callable[P, R]) -> Gated[P, R]:
+    # An async function is a function too; it is told apart first.
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self, function: Callable[P, Coroutine[Any, Any, R]]
+    ) -> AsyncGated[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, R]) -> Gated[P, R]: ...
+    def __call__(self, function: Callable[..., Any]) -> Any:
         """Decorator: the function, gated."""
         refuse_generator(function)
         signature = CallSignature(function, self._omit)
@@ -204,11 +240,12 @@ class Gate:
 
         made: Any = wrapped
         made.ask, made.within = gated.ask, gated.within
-        return cast(Gated[P, R], made)
+        return made
 
     def call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Gate one call of a function; for an async function, an awaitable."""
-        return self(function)(*args, **kwargs)
+        gated: Callable[P, R] = cast(Any, self)(function)
+        return gated(*args, **kwargs)
 
     def approved(self, /, **arguments: Any) -> Block:
         """For ``with`` and ``async with``: enter the block once people have approved these arguments."""
@@ -359,6 +396,10 @@ def _client_of(kind: type[Client] | type[AsyncClient], settings: Settings) -> Cl
     return client
 
 
+@overload
+def gate(  # type: ignore[overload-overlap]
+    function: Callable[P, Coroutine[Any, Any, R]], /
+) -> AsyncGated[P, R]: ...
 @overload
 def gate(function: Callable[P, R], /) -> Gated[P, R]: ...
 @overload

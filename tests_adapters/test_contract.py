@@ -180,6 +180,16 @@ async def test_two_identical_calls_at_once(harness: Harness, server: Server, ord
     assert requests(server, order) == 2
 
 
+async def test_side_by_side(harness: Harness, server: Server, order: str) -> None:
+    """People see all calls of one turn at once"""
+    calls = [refund(order, 1, "one" + order), refund(order, 2, "two" + order)]
+    running = asyncio.ensure_future(run(harness, *calls))
+    await until(lambda: requests(server, order) == 2, running)
+    assert harness.tools.ran == []
+    server.approve()
+    assert sorted(args["amount"] for _, args in (await running).ran) == [1, 2]
+
+
 async def test_two_turns(harness: Harness, server: Server, order: str) -> None:
     """The same call in a later turn is asked anew"""
     server.approve()

@@ -14,7 +14,8 @@ from langchain_core.messages import ToolMessage
 from pydantic import BaseModel, TypeAdapter
 
 from signoff.client.errors import IntentFailed, InvalidEdit
-from signoff.client.gated_call import Decision
+from signoff.client.gate import Gate
+from signoff.client.gated_call import Decision, GatedCall
 from signoff.client.records import Json
 from signoff.client.types import Result
 from signoff.integrations.tools import Check, ToolGate, misfit, no_check
@@ -73,24 +74,25 @@ class Approvals:
         """Wait for people and return what to resume with: ``Command(resume=answers)``. Each is asked once, by the
         graph's thread and the interrupt's id, also after a restart. config: that of the graph, with its thread_id.
         """
-        found: dict[str, Any] = {}
-        for interrupt in interrupts:
-            decided = [self._decided(action) for action in _actions(interrupt, _thread(config))]
-            found[interrupt.id] = _response(interrupt, decided)
-        return found
+        waiting = _waiting(interrupts, config)
+        asked = [(action, self._asked(action)) for _, actions in waiting for action in actions]
+        calls = [(action, gate, gate.request(action.name, action.args, action.key)) for action, gate in asked]
+        for _, gate, call in calls:  # people see all of them at once
+            gate.blocking_client.session.run(call.submit(gate.blocking_client.retries))
+        decided = iter([self._decided(action, gate, call) for action, gate, call in calls])
+        return {one.id: _response(one, [next(decided) for _ in actions]) for one, actions in waiting}
 
     async def aanswers(self, interrupts: Iterable[Any], config: Mapping[str, Any]) -> dict[str, Any]:
         """As ``answers``, to be awaited."""
-        found: dict[str, Any] = {}
-        for interrupt in interrupts:
-            actions = _actions(interrupt, _thread(config))
-            decided = await asyncio.gather(*(self._decided_async(action) for action in actions))
-            found[interrupt.id] = _response(interrupt, list(decided))
-        return found
+        waiting = _waiting(interrupts, config)
+        actions = [action for _, actions in waiting for action in actions]
+        decided = iter(await asyncio.gather(*(self._decided_async(action) for action in actions)))
+        return {one.id: _response(one, [next(decided) for _ in actions]) for one, actions in waiting}
 
-    def _decided(self, action: "_Action") -> Json:
+    def _decided(self, action: "_Action", gate: Gate, call: GatedCall) -> Json:
+        client = gate.blocking_client
         try:
-            return action.answer(self._asked(action).decide(action.name, action.args, action.key))
+            return action.answer(client.session.run(call.decide(gate.timeout, client.retries)))
         except InvalidEdit as error:
             return action.declined(str(error), None)
 
@@ -101,7 +103,7 @@ class Approvals:
         except InvalidEdit as error:
             return action.declined(str(error), None)
 
-    def _asked(self, action: "_Action") -> Any:
+    def _asked(self, action: "_Action") -> Gate:
         gate = self._gate.of(action.name)
         return gate.asking(action.question) if action.question else gate
 
@@ -140,6 +142,11 @@ class _Action:
         if result is None:
             raise InvalidEdit(reason)
         raise (result.failure or IntentFailed)(reason, result)
+
+
+def _waiting(interrupts: Iterable[Any], config: Mapping[str, Any]) -> list[tuple[Any, list[_Action]]]:
+    thread = _thread(config)
+    return [(interrupt, _actions(interrupt, thread)) for interrupt in interrupts]
 
 
 def _actions(interrupt: Any, thread: str) -> list[_Action]:

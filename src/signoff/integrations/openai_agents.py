@@ -1,11 +1,12 @@
 """OpenAI Agents SDK: decides the interruptions of tools with ``needs_approval``.
 
 The SDK has no way to change a call's arguments. If people edit them, the call is rejected with the approved arguments
-in the message, and the model's next call with exactly these runs without asking again, once.
+in the message, and the model's call with exactly these in the same conversation runs without asking again, once.
 """
 
+import asyncio
 import json
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,7 +27,8 @@ class Approvals:
 
     def __init__(self, intent_types: str | Mapping[str, str] | None = None, **options: Any) -> None:
         self._gate = ToolGate(intent_types, **options)
-        self._edited: Counter[str] = Counter()
+        # By tool and approved arguments: the calls that people approved with these instead of their own.
+        self._edited: defaultdict[str, list[str]] = defaultdict(list)
 
     async def run(self, agent: Any, input: Any, **options: Any) -> Any:
         """As ``Runner.run``, but waits for people at each interruption; the final result."""
@@ -40,23 +42,27 @@ class Approvals:
         interruptions, or a RunState, for instance one read by ``RunState.from_string`` after a restart.
         """
         state = run.to_state() if hasattr(run, "to_state") else run
-        for item in state.get_interruptions():
-            verdict = await self._verdict(item)
+        items = state.get_interruptions()
+        verdicts = await asyncio.gather(*(self._verdict(item, state) for item in items))
+        for item, verdict in zip(items, verdicts, strict=True):
             if verdict.approved and not verdict.edited:
                 state.approve(item)
                 continue
             reason = f"The call was not run. {verdict.reason}"
             if verdict.approved:
                 shown = canonical_json(verdict.arguments)
-                self._edited[f"{item.name} {shown}"] += 1
+                self._edited[f"{item.name} {shown}"].append(str(item.call_id))
                 reason = _EDITED.format(name=item.name, arguments=shown)
             state.reject(item, rejection_message=reason)
         return state
 
-    async def _verdict(self, item: Any) -> Verdict:
+    async def _verdict(self, item: Any, state: Any) -> Verdict:
         arguments: Json = json.loads(item.arguments or "{}")
-        known = f"{item.name} {canonical_json(arguments)}"
-        if self._edited[known]:
-            self._edited[known] -= 1
-            return Verdict(True, arguments)
+        # Only the conversation in which people edited the call may go on with it.
+        edited = self._edited.get(f"{item.name} {canonical_json(arguments)}", [])
+        history = state.to_string() if edited else ""
+        for call_id in edited:
+            if json.dumps(call_id) in history:
+                edited.remove(call_id)
+                return Verdict(True, arguments)
         return await self._gate.decide_async(item.name, arguments, str(item.call_id))

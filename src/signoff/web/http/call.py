@@ -53,7 +53,7 @@ class Endpoint(msgspec.Struct, frozen=True):
 
     query: the query parameters; limit: of the body in bytes if it may exceed the setting max_body; media: of the
     response. any_query, any_body: why it accepts unknown parameters or fields; every other endpoint refuses them by
-    name.
+    name. unkeyed: a repetition acts again, whatever its Idempotency-Key, so one with a key is refused.
     """
 
     method: str
@@ -66,6 +66,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     query: tuple[queries.Parameter, ...] = ()
     any_query: str = ""
     any_body: str = ""
+    unkeyed: bool = False
     access: Access = Access.KEY
     limit: int = 0
     media: str = "application/json"
@@ -195,6 +196,14 @@ class Call:
                 hint="Give it a value, or omit it.",
             )  # fmt: skip
         return key
+
+    def refuse_key(self) -> None:
+        """Refuse an Idempotency-Key at an endpoint that would act again on a repetition."""
+        if b"idempotency-key" in self.headers:
+            raise Invalid(
+                "idempotency_key_unsupported", "A repetition of this request acts again, whatever its Idempotency-Key.",
+                field="Idempotency-Key", hint="Omit the header; look at the state before you send the request again.",
+            )  # fmt: skip
 
     def refuse_repeated(self, lines: Sequence[tuple[bytes, bytes]]) -> None:
         """Refuse a request that repeats a header that we act on with different values."""

@@ -86,6 +86,8 @@ class EndpointHandler:
                     "method_not_allowed", f"{call.method[:16]} is not supported here.", hint=self._allow
                 )
             call.refuse_repeated(scope["headers"])
+            if endpoint.unkeyed:
+                call.refuse_key()
             if endpoint.access is Access.KEY:
                 call.identified_by = identify
                 call.actor = await identify(call)

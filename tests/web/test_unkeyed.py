@@ -1,0 +1,25 @@
+"""An Idempotency-Key works, or is refused by name where a repetition would act again."""
+
+import pytest
+
+from tests.web.web_env import VALIDATOR, WebEnv
+
+
+@pytest.mark.parametrize(
+    ("who", "path", "body"),
+    [
+        ("oscar", "/v1/keys", {"service": "deploy"}),
+        ("oscar", "/v1/service-accounts/{account}/keys", {}),
+        ("agent", f"/v1/agents/{VALIDATOR}/deliveries/claim", {}),
+        ("ci", "/v1/intents/bulk-cancel", {}),
+    ],
+)
+async def test_a_key_is_refused_where_a_repetition_acts_again(
+    web: WebEnv, who: str, path: str, body: dict[str, str]
+) -> None:
+    accounts = (await web.get("/v1/service-accounts", "oscar"))["service_accounts"]
+    path = path.format(account=accounts[0]["service_account_id"])
+    refused = await web.post(path, body, who, idempotency_key="k1")
+    assert (refused.status, refused.code) == (422, "idempotency_key_unsupported"), refused.text
+    assert refused["error"]["field"] == "Idempotency-Key"
+    assert (await web.post(path, body, who)).status == 200

@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from signoff.core.intent import commands as c
+from signoff.core.intent.model import Status
 from signoff.core.intent.receipts import Receipt, Words, act_in, place, receipt
 from signoff.core.plan.task_types import Meaning, Outcome, Stage, TaskType
 from signoff.core.text.times import utc_text
@@ -161,3 +162,14 @@ def test_the_place_is_the_open_step(ask: object) -> None:
         )
     else:
         assert place(story.intent) == "The request is at step “validate”"
+
+
+def test_a_wish_for_changes_that_is_not_counted_yet_leaves_it_open() -> None:
+    story = asking(Stage(need=2))
+    story.do(c.Answer("approved"), ANN)
+    fact = act_in((sealed.fact for sealed in story.facts), "per_ann")
+    assert fact is not None
+    wish = replace(fact, event=replace(fact.event, meaning=Meaning.REQUESTS_CHANGES))
+    assert receipt(wish, story.intent, "ask", WORDS).then == f"It is not decided yet.{OPEN}"
+    closed = replace(story.intent, open=None, results={}, status=Status.CANCELED)
+    assert receipt(fact, closed, "ask", WORDS).then == "The request was canceled."

@@ -2,8 +2,8 @@
 
 Eleven parts, top to bottom: the question and who asks it; what happens on expiry; what changes; the checks; its
 effects; the answers; the requester's own text; the requester; why you; the other approvers; and afterwards the receipt.
-Each thing is said once, and what decides stands first. Text of
-agents appears only where it is marked as theirs: never in the question and never on a button.
+Each thing is said once, and what decides stands first. Text of agents appears only where it is marked as theirs: never
+in the question and never on a button.
 """
 
 from collections.abc import Sequence

@@ -9,6 +9,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from signoff.mcp.answers import ToolFailed
+from signoff.mcp.tools import TOOLS, arguments_of
 from tests.mcp.mcp_env import TYPE, McpEnv, told, until
 
 ASKED = {"title": "Delete the bucket?", "payload": {"bucket": "logs-2019"}}
@@ -257,6 +259,8 @@ async def test_a_workflow_decides_who_is_asked_and_its_checks_are_waited_for(env
         ("request_approval", {"titel": "x"}, "validation_error"),
         ("request_approval", {"title": "x", "wait_seconds": 3600}, "validation_error"),
         ("request_approval", {"title": "x", "assignees": ["nobody@acme.example"]}, None),
+        ("request_approval", {"title": "x", "payload": {"a": 2**70}}, "validation_error"),
+        ("request_approval", {"title": "x" * 5000}, "invalid_field"),
         ("get_request", {"request_id": "nonsense"}, "not_found"),
         ("get_request", {"request_id": "../v1/me"}, "not_found"),
         ("get_request", {"request_id": "01a22bab-3442-7ced-b425-e97728ce0000"}, "intent_not_found"),
@@ -272,8 +276,15 @@ async def test_an_error_has_a_code_and_says_what_to_do(
     error = result.structured_content["error"]
     assert error["code"] == (code or error["code"])
     assert error["message"] in told(result)
-    assert error.get("next") or error.get("field")
+    assert error["next"]
     assert env.web.keys["agent"] not in str(result)
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), "\ud800", 2**53])
+def test_what_json_cannot_express_is_said_before_anything_is_sent(value: Any) -> None:
+    with pytest.raises(ToolFailed) as failed:
+        arguments_of(TOOLS["request_approval"], {"title": "x", "payload": {"a": [value]}})
+    assert "arguments.payload.a[0]" in failed.value.problem.message
 
 
 async def test_a_server_that_is_away_is_said_and_no_key_is(env: McpEnv) -> None:

@@ -47,6 +47,8 @@ def _mcp(**given: Any) -> None:
         import signoff.mcp.transports  # noqa: F401 - whether its libraries are there
     # stdout belongs to the protocol.
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format=_STDERR)
+    # A wait that ends is no news, and what fails is an error of the call: neither belongs into a host's log.
+    logging.getLogger("signoff").setLevel(logging.ERROR)
     anyio.run(_serve, given)
 
 

@@ -10,8 +10,9 @@ from msgspec import Meta, Struct
 
 from signoff.client.calls import SubmittedIntent
 from signoff.client.records import Json
+from signoff.client.results import fault_in
 from signoff.mcp import answers
-from signoff.mcp.answers import Answer, Listed, Problem, ToolFailed, answer_of, schema_of
+from signoff.mcp.answers import CORRECT, Answer, Listed, Problem, ToolFailed, answer_of, schema_of
 from signoff.mcp.requests import DEFAULT_TYPE, LONGEST_WAIT, Heartbeat, Requests
 
 DEFAULT_WAIT: Final = 45.0
@@ -268,12 +269,14 @@ def listing() -> list[types.Tool]:
 
 def arguments_of(spec: ToolSpec, given: Json | None) -> Struct:
     """The arguments, checked; ToolFailed says what is wrong with them."""
+    problem = Problem(code="validation_error", message="", next=CORRECT)
+    if fault := fault_in(given or {}, "arguments"):
+        problem.message = f"This cannot be sent as JSON: {fault}."
+        raise ToolFailed(problem)
     try:
         return msgspec.convert(given or {}, spec.arguments)
     except msgspec.ValidationError as error:
-        problem = Problem(
-            code="validation_error", message=str(error), next="Correct the arguments and call the tool again."
-        )
+        problem.message = str(error)
         raise ToolFailed(problem) from None
 
 

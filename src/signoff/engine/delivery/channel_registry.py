@@ -32,9 +32,6 @@ class ChannelRegistry:
     def __init__(self, opened: Mapping[str, Channel] | None = None) -> None:
         self.opened = dict(opened or {})
         self.declared = {one.name: one for one in registry.CHANNELS}
-        self.personal = cast(dict[str, PersonalChannel], self._of(ChannelKind.PERSONAL))
-        self.services = cast(dict[str, ServiceChannel], self._of(ChannelKind.SERVICE))
-        self.push = cast(PushChannel | None, next(iter(self._of(ChannelKind.PUSH).values()), None))
 
     def _of(self, kind: ChannelKind) -> dict[str, Channel]:
         return {
@@ -42,6 +39,18 @@ class ChannelRegistry:
             for one in self.declared.values()
             if one.kind is kind and one.name in self.opened
         }
+
+    @property
+    def personal(self) -> dict[str, PersonalChannel]:
+        return cast(dict[str, PersonalChannel], self._of(ChannelKind.PERSONAL))
+
+    @property
+    def services(self) -> dict[str, ServiceChannel]:
+        return cast(dict[str, ServiceChannel], self._of(ChannelKind.SERVICE))
+
+    @property
+    def push(self) -> PushChannel | None:
+        return cast(PushChannel | None, next(iter(self._of(ChannelKind.PUSH).values()), None))
 
     @property
     def configured(self) -> tuple[str, ...]:

@@ -162,9 +162,7 @@ class Components:
     def _join(self, siblings: Siblings) -> None:
         self.admission.among_workers()
         limits = (*self.state.failures.limits, *self.state.wrong_keys.limits, *self.mailed_links.limits)
-        siblings.connect(
-            self.feed, self.recent, self.admission, self.store.plans, self.clock, limits, self.metrics
-        )
+        siblings.connect(self.feed, self.recent, self.admission, self.store, self.clock, limits, self.metrics)
         self.feed.workers = siblings.tell
 
     def _published(self, batch: Batch) -> None:

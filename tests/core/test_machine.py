@@ -19,6 +19,7 @@ from signoff.core.intent.model import Delivery, Failure, Task
 from signoff.core.intent.worklist import keys_of, mine, section
 from signoff.core.plan.plan import DelayStep, NotifyStep, Plan
 from signoff.core.plan.task_types import TaskSpec, TaskType
+from signoff.store.rows import intent_of, state_of
 from tests.builders import (
     AGENT,
     ANN,
@@ -168,6 +169,14 @@ class Life(RuleBasedStateMachine):
         assert verify(self.story.rows, row.seq, row.head, row.id) is None
         folded = fold((unseal(body, private) for _, body, private, _ in self.story.rows), self.story.plan)
         assert _without_lease(replace(folded, head=row.head)) == _without_lease(row)
+
+    @invariant()
+    def a_row_says_all_of_it(self) -> None:
+        if self.story is None:
+            return
+        intent = self.story.intent
+        row = (intent.id, intent.plan_digest, state_of(intent))
+        assert intent_of(row, {intent.plan_digest: intent.plan}) == intent
 
     @invariant()
     def attempts_are_neither_lost_nor_doubled(self) -> None:

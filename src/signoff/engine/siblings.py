@@ -26,8 +26,9 @@ from signoff.engine.feed import Feed
 from signoff.engine.identity.admission import Admission
 from signoff.engine.identity.rate_limit import Limit
 from signoff.engine.metrics import Metrics, Snapshot
-from signoff.store.rows import Plans, encode_plan, intent_of, state_of
+from signoff.store.rows import encode_plan, intent_of
 from signoff.store.sqlite.turns import Turns
+from signoff.store.store import Store
 
 log = logging.getLogger("signoff.siblings")
 
@@ -147,11 +148,12 @@ class Siblings:
         return self.number == LEADER
 
     def connect(
-        self, feed: Feed, recent: RecentCommits, admission: Admission, plans: Plans, clock: Clock,
+        self, feed: Feed, recent: RecentCommits, admission: Admission, store: Store, clock: Clock,
         limits: Sequence[Limit], metrics: Metrics,
     ) -> None:  # fmt: skip
         """What the messages are about."""
-        self._feed, self._recent, self._admission, self._plans = feed, recent, admission, plans
+        self._feed, self._recent, self._admission = feed, recent, admission
+        self._plans, self._states = store.plans, store.states
         self._clock, self._limits, self._metrics = clock, limits, metrics
         for limit in limits:
             limit.among_workers()
@@ -203,7 +205,8 @@ class Siblings:
             self._plans_sent.add(after.plan_digest)
         facts = [(sealed.body, sealed.private, sealed.hash) for sealed in change.facts]
         before = change.before.seq if change.before is not None else 0
-        return Row(after.id, before, after.plan_digest, state_of(after), facts, payloads.get(after.id), plan)
+        state = self._states.state_of(after)
+        return Row(after.id, before, after.plan_digest, state, facts, payloads.get(after.id), plan)
 
     def pass_on(self, topics: Sequence[str]) -> None:
         """A server on another machine announced these topics: the others forget what they know of them."""
@@ -318,6 +321,7 @@ class Siblings:
         if row.digest not in plans:
             return None
         after = intent_of((row.id, row.digest, row.state), plans)
+        self._states.note(after, row.state)
         before = replace(after, seq=row.before) if row.before else None
         facts = [Sealed(unseal(body, private), body, private, link) for body, private, link in row.facts]
         return Change(before, after, facts, None, [], False)

@@ -15,6 +15,8 @@ from signoff.core.ids import shard
 from signoff.core.intent.model import Intent
 from signoff.core.plan.plan import Plan
 from signoff.store.rows import (
+    STATE,
+    LastStates,
     Plans,
     Row,
     changed_row,
@@ -73,8 +75,9 @@ def cursor_demand(writes: Writes) -> list[Row]:
 
 
 def build(
-    writes: Writes, before: Mapping[str, Intent], plans: Plans, starts: dict[Agent, int], now: datetime
-) -> WriteBatch:
+    writes: Writes, before: Mapping[str, Intent], plans: Plans, states: LastStates, starts: dict[Agent, int],
+    now: datetime,
+) -> WriteBatch:  # fmt: skip
     """All rows of ``writes``, which change the intents ``before``; the first fresh delivery of an agent gets
     ``starts[agent] + 2``, and so on.
     """
@@ -85,11 +88,13 @@ def build(
             batch.learnt[intent.plan_digest] = intent.plan
             batch.plans.append((intent.plan_digest, encode_plan(intent.plan)))
         batch.intents.append(intent_row(intent, new.wake_at, _cursor(new, intent, starts)))
+        states.note(intent, batch.intents[-1][STATE])
         batch.worklist += worklist_rows(None, intent)[1]
         batch.submissions.append((intent.id, shard(intent.id), new.payload))
     for changed in writes.changed:
         intent = changed.intent
         batch.changes.append(changed_row(intent, changed.wake_at, _cursor(changed, intent, starts)))
+        states.note(intent, batch.changes[-1][STATE])
         closed, opened = worklist_rows(before[intent.id], intent)
         batch.closed += closed
         batch.worklist += opened

@@ -18,6 +18,7 @@ from signoff.core.intent.model import Delivery, DeliveryState, Intent, Task
 from signoff.core.intent.wake import ends_at
 from signoff.core.intent.worklist import keys_of
 from signoff.core.plan.plan import NO_PLAN, Plan
+from signoff.store import sql
 from signoff.store.work import EventRow, NewStoredReply, OutboxRow, Stored
 
 Row = Sequence[Any]
@@ -113,6 +114,40 @@ def intent_of(row: Row, plans: dict[str, Plan]) -> Intent:
     """From (id, plan, state, ...)."""
     id, digest, state = row[0], row[1], row[2]
     return _replace(_INTENT.decode(state), id=id, plan=plans[digest], plan_digest=digest)
+
+
+class LastStates:
+    """The intents that this process wrote or heard of last, with their rows: one that it locks with the same row is not
+    decoded again. Nothing has to be dropped when another server writes, because its row differs.
+    """
+
+    def __init__(self, limit: int = 512) -> None:
+        self._limit = limit
+        self._written: dict[str, tuple[bytes, Intent]] = {}
+
+    def note(self, intent: Intent, state: bytes) -> None:
+        self._written.pop(intent.id, None)
+        if len(state) > _LARGEST:
+            return
+        self._written[intent.id] = state, intent
+        if len(self._written) > self._limit:
+            del self._written[next(iter(self._written))]
+
+    def state_of(self, intent: Intent) -> bytes:
+        """The ``state`` column, not encoded again if this is what was written."""
+        written = self._written.get(intent.id)
+        return written[0] if written is not None and written[1] is intent else state_of(intent)
+
+    def intent_of(self, row: Row, plans: dict[str, Plan]) -> Intent:
+        """From (id, plan, state, ...)."""
+        written = self._written.get(row[0])
+        if written is not None and written[0] == row[2] and written[1].plan_digest == row[1]:
+            return written[1]
+        return intent_of(row, plans)
+
+
+_LARGEST: Final = 32 * 1024
+STATE: Final = tuple(sql.CHANGES.columns).index("state")
 
 
 # The exceptions of ``intent_of`` for a damaged row or a missing plan.

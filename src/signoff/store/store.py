@@ -13,7 +13,7 @@ from typing import Any
 
 from signoff.store import sql
 from signoff.store.database import Statement
-from signoff.store.rows import Plans, Row, micros
+from signoff.store.rows import LastStates, Plans, Row, micros
 from signoff.store.tables.changes import People
 from signoff.store.tables.chats import Chats
 from signoff.store.tables.directory import DirectoryTables
@@ -43,6 +43,7 @@ class Store(ABC):
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.plans = Plans()
+        self.states = LastStates()
         self.intents = Intents(self)
         self.directory = DirectoryTables(self)
         self.outbox = Outbox(self)

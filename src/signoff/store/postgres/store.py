@@ -20,7 +20,7 @@ from signoff.store.migrate import APPLIED, RECORD, VERSION_TABLE, pending, refus
 from signoff.store.postgres import statements as own
 from signoff.store.postgres.connections import Address, Connections, RetryTransaction, committing
 from signoff.store.postgres.listen import Listener
-from signoff.store.rows import Row, from_micros, intent_of, micros
+from signoff.store.rows import Row, from_micros, micros
 from signoff.store.store import Clock, Store, Work
 from signoff.store.work import Loaded, Locks, StoredReply, Writes
 
@@ -204,7 +204,7 @@ class PostgresStore(Store):
         plans = await self._plans(db, {row[2] for row in rows if row[0] <= own.DUE})
         for part, id, digest, data, number in rows:
             if part <= own.DUE:
-                found.intents[id] = intent_of((id, digest, data), plans)
+                found.intents[id] = self.states.intent_of((id, digest, data), plans)
             if part == own.READY:
                 found.ready.append(id)
             elif part == own.DUE:
@@ -225,7 +225,7 @@ class PostgresStore(Store):
         demand = cursor_demand(writes)
         # The counters are known only to the statement itself: cursors are counted down from their ends to 0.
         starts = {(workspace, agent): -grows for workspace, agent, grows in demand}
-        batch = build(writes, found.intents, self.plans, starts, found.now)
+        batch = build(writes, found.intents, self.plans, self.states, starts, found.now)
         statement = own.save(batch, demand, micros(found.now))
         if statement is not None:
             text, values = statement

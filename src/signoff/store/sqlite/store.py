@@ -23,7 +23,7 @@ from signoff.store.batch import Agent, build, cursor_demand, only_locked
 from signoff.store.database import Statement
 from signoff.store.dialect import for_sqlite, insert_row
 from signoff.store.migrate import APPLIED, RECORD, VERSION_TABLE, pending, refuse_other
-from signoff.store.rows import Row, intent_of, micros
+from signoff.store.rows import Row, micros
 from signoff.store.sql import QUICK
 from signoff.store.sqlite.threads import ConnectionThread, translated
 from signoff.store.sqlite.turns import Turns
@@ -279,7 +279,7 @@ class SqliteStore(Store):
         missing = wanted - plans.keys()
         if missing:
             plans |= self.plans.learn(_rows(db, (sql.PLAN, {"digests": list(missing)})))
-        found.intents.update((row[0], intent_of(row, plans)) for row in rows)
+        found.intents.update((row[0], self.states.intent_of(row, plans)) for row in rows)
         return [row[0] for row in rows]
 
     def _save(self, db: apsw.Connection, found: Loaded, writes: Writes) -> dict[str, Plan]:
@@ -288,7 +288,7 @@ class SqliteStore(Store):
         for workspace, agent, grows in cursor_demand(writes):
             [(_, _, end)] = db.execute(_NEXT_CURSOR, (workspace, agent, grows))
             starts[workspace, agent] = end - grows
-        batch = build(writes, found.intents, self.plans, starts, now)
+        batch = build(writes, found.intents, self.plans, self.states, starts, now)
         for statement, rows in (
             (_INSERT_PLAN, batch.plans),
             (_INSERT_INTENT, batch.intents),

@@ -410,3 +410,33 @@ def test_after_a_crash_in_the_function_the_approval_is_spent(server: Server, tmp
         assert program(order, again).wait(60) == code
         assert Path(order).read_text() == "ran\n" * times
         assert len({task.intent_id for task in asked(server, order)}) == requests
+
+
+def test_a_rejection_or_an_expiry_that_a_route_calls_a_success_runs_nothing(server: Server) -> None:
+    route = {"goto": "tell", "as": "success"}
+    server.apply(
+        {
+            "workflow": "declared",
+            "intent_type": "intent.declared.v1",
+            "steps": [
+                {
+                    "id": "ask", "human": {"title": "Pay?", "approvers": ["role:approver", "role:owner"]},
+                    "deadline": "1h", "on_success": "end", "on_failure": route, "on_timeout": route,
+                },
+                {"id": "tell", "notify": {"message": "Not paid.", "to": ["role:owner"]}, "on_success": "end"},
+            ],
+        }
+    )  # fmt: skip
+    ran: list[str] = []
+    pay = gate("intent.declared.v1")(ran.append)
+    server.reject("intent.declared.v1", "not today")
+    with pytest.raises(IntentRejected, match="not today") as refused:
+        pay("rejected")
+    assert refused.value.result is not None
+    assert (refused.value.result.status, refused.value.result.ending) == ("COMPLETED", "rejected")
+    server.leave("intent.declared.v1")
+    waiting = pay.ask("expired")
+    server.move(hours=2)
+    with pytest.raises(IntentExpired):
+        waiting.wait()
+    assert ran == []

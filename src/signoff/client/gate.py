@@ -19,7 +19,7 @@ from typing import Any, Concatenate, Final, Generic, ParamSpec, Protocol, TypeVa
 from signoff.client.aio import AsyncClient
 from signoff.client.call_request import CallSignature, canonical_json
 from signoff.client.errors import WaitTimeout
-from signoff.client.gated_call import AGAIN, Again, Decision, GatedCall, GateTerms
+from signoff.client.gated_call import AGAIN, Again, Decision, GatedCall, GateTerms, failure_of
 from signoff.client.handlers import refuse_generator
 from signoff.client.settings import Settings, find_settings
 from signoff.client.sync import Client
@@ -382,7 +382,7 @@ class _AsyncFunction(_Function):
 
 def _approved(decision: Decision) -> Decision:
     """The decision, if it is an approval; else the exception of its ending, with the person's reason."""
-    failure = decision.result.failure
+    failure = failure_of(decision.result)
     if failure is not None:
         raise failure(decision.reason, decision.result)
     return decision

@@ -14,7 +14,16 @@ from typing import Any, Final, Literal
 
 from signoff.client import calls
 from signoff.client.call_request import CallRequest, call_request, canonical_json
-from signoff.client.errors import AlreadyUsed, InvalidEdit
+from signoff.client.errors import (
+    AlreadyUsed,
+    IntentExpired,
+    IntentFailed,
+    IntentRejected,
+    IntentSuperseded,
+    IntentUndeliverable,
+    IntentWithdrawn,
+    InvalidEdit,
+)
 from signoff.client.flow import Flow, MonotonicDeadline, Retries, perform
 from signoff.client.records import Json
 from signoff.client.stream import Follower
@@ -150,18 +159,29 @@ class GatedCall:
                 _remember(self.request.identity, self._asked_before)
                 self.intent_id = ""
                 return
-            if self._again == "refuse" and result.failure is None:
+            if self._again == "refuse" and failure_of(result) is None:
                 raise
         self._result = result
 
     def _decision(self, result: Result) -> Decision:
-        if result.failure is not None:
+        if failure_of(result) is not None:
             return Decision(False, result, reason=reason_of(result))
         if result.payload_deleted:
             raise InvalidEdit(f"The request of {self.request.name} was deleted before its call was made.")
         arguments = self.request.approved(result.payload)
         edited = self.request.edited(result.payload)
         return Decision(True, result, arguments, edited, result.comment)
+
+
+def failure_of(result: Result) -> type[IntentFailed] | None:
+    """What a call raises for this outcome; None if it may run: approved, or completed without asking anybody.
+
+    A workflow may declare a rejection or an expiry a success of its own (``as: success``): it ends COMPLETED then, and
+    still nobody has approved this call.
+    """
+    if result.failure is not None or result.ending in ("approved", ""):
+        return result.failure
+    return _OF_ENDING.get(result.ending, IntentFailed)
 
 
 def reason_of(result: Result) -> str:
@@ -174,6 +194,13 @@ def reason_of(result: Result) -> str:
     return f"{words}: {more}" if more else f"{words}."
 
 
+_OF_ENDING: Final[dict[str, type[IntentFailed]]] = {
+    "rejected": IntentRejected,
+    "expired": IntentExpired,
+    "withdrawn": IntentWithdrawn,
+    "superseded": IntentSuperseded,
+    "undeliverable": IntentUndeliverable,
+}
 _SAID: Final = {
     "rejected": "The call was rejected.",
     "expired": "Nobody decided in time; the call was not approved.",

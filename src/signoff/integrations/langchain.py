@@ -15,7 +15,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from signoff.client.errors import IntentFailed, InvalidEdit
 from signoff.client.gate import Gate
-from signoff.client.gated_call import Decision, GatedCall
+from signoff.client.gated_call import Decision, GatedCall, failure_of
 from signoff.client.records import Json
 from signoff.client.types import Result
 from signoff.integrations.tools import Check, ToolGate, misfit, no_check
@@ -141,7 +141,7 @@ class _Action:
             return {"type": "reject", "message": reason}
         if result is None:
             raise InvalidEdit(reason)
-        raise (result.failure or IntentFailed)(reason, result)
+        raise (failure_of(result) or IntentFailed)(reason, result)
 
 
 def _waiting(interrupts: Iterable[Any], config: Mapping[str, Any]) -> list[tuple[Any, list[_Action]]]:

@@ -25,7 +25,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from signoff.client.call_request import CallSignature
 from signoff.client.errors import Conflict, InvalidEdit, SignoffError, may_pass
 from signoff.client.gate import Gate
-from signoff.client.gated_call import Decision, GatedCall
+from signoff.client.gated_call import Decision, GatedCall, failure_of
 from signoff.client.records import Json
 from signoff.integrations.tools import ToolGate, no_check, verdict_of
 
@@ -81,7 +81,7 @@ class Approvals:
             kind = type(error).__name__
             raise ApplicationError(str(error), type=kind, non_retryable=not may_pass(error)) from error
         if not verdict.approved:
-            failure = decision.result.failure
+            failure = failure_of(decision.result)
             raise ApplicationError(
                 verdict.reason, type=failure.__name__ if failure else "IntentFailed", non_retryable=True
             )

@@ -9,6 +9,7 @@ import pytest
 from signoff.core.intent import commands as c
 from signoff.engine.commit.retention import RetentionLoop
 from signoff.engine.commit.timekeeper import Timekeeper
+from signoff.engine.metrics import Metrics
 from signoff.store.work import Loaded, Locks, Writes
 from tests.builders import SERVICE, gate
 from tests.engine.engine_env import EngineEnv
@@ -54,7 +55,7 @@ async def test_timers_that_are_due_at_once(env: EngineEnv, sizes: list[int]) -> 
         await env.submit(gate(), deadline_at=late)
     env.clock.move(timedelta(hours=1))
     sizes.clear()
-    timekeeper = Timekeeper(env.engine, env.store)
+    timekeeper = Timekeeper(env.engine, env.store, Metrics())
     while await env.store.intents.next_wake() is not None:
         await timekeeper.once()
     assert sum(sizes) == MANY

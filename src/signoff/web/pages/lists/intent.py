@@ -175,22 +175,24 @@ async def _moments(
         if not page:
             break
         rows += page
-    return await _timeline(request, [row for row in rows if row.seq <= intent.seq], directory, intent)
+    return await _timeline(
+        request, [row for row in rows if row.seq <= intent.seq], directory, intent, proof=False
+    )
 
 
 async def _timeline(
-    request: PageRequest, rows: list[Any], directory: Snapshot, intent: Intent
+    request: PageRequest, rows: list[Any], directory: Snapshot, intent: Intent, proof: bool
 ) -> tuple[list[TimelineEntry], bool]:
     def made() -> list[TimelineEntry]:
-        return [moment(row, directory, intent.requester.id) for row in rows]
+        return [moment(row, directory, intent.requester.id, proof) for row in rows]
 
     size = size_of(rows)
     return await request.state.aside.run(request.actor, made, size), size > SHORT
 
 
-def moment(row: Any, directory: Snapshot, requester: str) -> TimelineEntry:
-    """A stored row as a line for people, with the bytes that prove it, or that prove a change."""
-    body, hidden = _masked_body(row.body)
+def moment(row: Any, directory: Snapshot, requester: str, proof: bool) -> TimelineEntry:
+    """A stored row as a line for people; ``proof``: with the bytes that prove it, or that prove a change."""
+    body, hidden = _masked_body(row.body) if proof else ("", False)
     try:
         fact = unseal(row.body, row.private)
     except (msgspec.DecodeError, ValueError):
@@ -247,7 +249,7 @@ async def audit(request: PageRequest) -> Page:
     proof = await request.state.view.audit(request.actor, request.params["intent_id"])
     directory = await request.state.directory.of(request.actor.workspace)
     finding = proof.finding
-    moments, long = await _timeline(request, proof.rows, directory, proof.stored.intent)
+    moments, long = await _timeline(request, proof.rows, directory, proof.stored.intent, proof=True)
     return await request.page(
         "audit.html", in_thread=long, intent=proof.stored.intent, words=type_text(proof.stored.intent.type),
         moments=moments,

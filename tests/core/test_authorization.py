@@ -108,6 +108,17 @@ def test_only_the_requester_or_an_admin_runs_it_again() -> None:
     assert refusal(lambda: access.may_rerun(AGENT, intent)).code == "not_yours"
 
 
+def test_only_the_requester_or_an_admin_uses_its_outcome_once_it_is_final() -> None:
+    open_one, done = Story(), Story()
+    done.do(c.Cancel(), SERVICE)
+    for actor in (SERVICE, RITA, ADA):
+        access.may_use(actor, done.intent)
+        assert refusal(lambda actor=actor: access.may_use(actor, open_one.intent)).code == "not_final"
+    assert refusal(lambda: access.may_use(ANN, done.intent)).code == "not_yours"
+    assert refusal(lambda: access.may_use(AGENT, done.intent)).code == "not_yours"
+    assert refusal(lambda: access.may_use(OTHER_SERVICE, done.intent)).code == "intent_not_found"
+
+
 # -- an agent's work
 
 

@@ -325,6 +325,15 @@ def test_a_schedule_that_could_never_happen_is_refused(fields: dict[str, Any], f
         ({"type": "object", "required": "a"}, "form.required"),
         ({"type": "object", "description": "x" * 17_000}, "form"),
         (deep(9), "form.properties.a" + ".items" * 6),
+        # readable, but of no use: nobody could submit it, or a keyword has no effect
+        (
+            {"type": "object", "properties": {"a": {"enum": ["x"], "const": "y"}}, "required": ["a"]},
+            "form.properties.a.const",
+        ),
+        (
+            {"type": "object", "properties": {"a": {"type": "string", "minimum": 1}}},
+            "form.properties.a.minimum",
+        ),
     ],
 )
 def test_a_form_is_a_small_closed_schema_of_an_object(form: dict[str, Any], field: str) -> None:

@@ -29,13 +29,17 @@ def _at(record: logging.LogRecord) -> str:
 
 
 class Masking(logging.Formatter):
-    """A filter for every line: secrets of the settings, and anything that looks like one, are masked."""
+    """A filter for every line: secrets of the settings, and anything that looks like one, are masked. A record that is
+    marked ``harmless`` contains no text from outside.
+    """
 
     def __init__(self, secrets: tuple[str, ...] = ()) -> None:
         super().__init__()
         self._secrets = secrets
 
-    def clean(self, text: str) -> str:
+    def clean(self, text: str, record: logging.LogRecord) -> str:
+        if getattr(record, "harmless", False):
+            return text
         for secret in self._secrets:
             text = text.replace(secret, MASK)
         return mask_text(text, starred)
@@ -46,7 +50,9 @@ class Lines(Masking):
 
     def format(self, record: logging.LogRecord) -> str:
         line = f"{_at(record)} {record.levelname.lower()} {record.name}: {one_line(record.getMessage())}"
-        return self.clean(f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line)
+        return self.clean(
+            f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line, record
+        )
 
 
 class JsonLines(Masking):
@@ -57,11 +63,11 @@ class JsonLines(Masking):
             "at": _at(record),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": self.clean(record.getMessage()),
+            "message": self.clean(record.getMessage(), record),
         }
         fields: dict[str, object] = getattr(record, "fields", {})
         for name, value in fields.items():
-            said.setdefault(name, self.clean(value) if isinstance(value, str) else value)
+            said.setdefault(name, self.clean(value, record) if isinstance(value, str) else value)
         if record.exc_info:
-            said["traceback"] = self.clean(self.formatException(record.exc_info))
+            said["traceback"] = self.clean(self.formatException(record.exc_info), record)
         return json.dumps(said)

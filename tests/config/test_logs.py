@@ -77,3 +77,13 @@ def test_fields_of_a_record_stand_beside_the_message_and_are_masked_too() -> Non
     line = json.loads(stream.getvalue())
     assert (line["message"], line["task"], line["event"]) == ("task t1 ended", "t1", 7)
     assert "hunter22" not in stream.getvalue()
+
+
+def test_only_a_record_that_is_marked_harmless_is_not_searched_for_secrets() -> None:
+    stream = io.StringIO()
+    start_logging(Config(), stream)
+    log, text = logging.getLogger("signoff.decisions"), "task t1 at https://u:hunter22@x.example"
+    log.info(text)
+    assert "hunter22" not in stream.getvalue()
+    log.info(text, extra={"harmless": True})
+    assert "hunter22" in stream.getvalue()

@@ -285,6 +285,7 @@ _QUIET: Final = {
     "POST /v1/intents/{intent_id}/controls", "PATCH /v1/intents/{intent_id}/controls",
     "POST /v1/intents/{intent_id}/policy", "PATCH /v1/intents/{intent_id}/policy",
     "POST /v1/intents/{intent_id}/retry", "POST /v1/intents/{intent_id}/rerun", "POST /intents/{intent_id}/rerun",
+    "POST /v1/intents/{intent_id}/use",
     "POST /v1/scenarios/apply", "POST /v1/scenarios/bundle",
     "POST /v1/scenarios/validate", "POST /v1/agents/{address:path}/deliveries/claim",
     "POST /v1/deliveries/{delivery_id}/report", "POST /v1/deliveries/{delivery_id}/renew",

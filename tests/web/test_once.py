@@ -169,6 +169,8 @@ async def test_a_client_that_lost_its_reply_asks_again_and_hears_the_same(web: W
     said = {"outcome": "approved", "stage": 1, "revision": 1, "digest": digest, "comment": "fine"}
     first = await web.post(f"/v1/tasks/{task_id}/answer", said, "ann")
     again = await web.post(f"/v1/tasks/{task_id}/answer", said, "ann")
+    assert again["task"].pop("receipt")["said"] == "Nothing new was recorded."
+    assert first["task"].pop("receipt")["said"] == "Recorded: approved."
     assert (again.status, again.json) == (200, first.json)
     late = await web.post(f"/v1/tasks/{task_id}/answer", {**said, "comment": "else"}, "ann")
     assert (late.status, late.code) == (409, "already_decided")

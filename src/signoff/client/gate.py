@@ -5,6 +5,7 @@ is found again by the call itself (call_request.py), so a program that crashed c
 """
 
 import asyncio
+import atexit
 import functools
 import inspect
 import re
@@ -394,6 +395,14 @@ def _client_of(kind: type[Client] | type[AsyncClient], settings: Settings) -> Cl
     if client is None:
         client = _OPEN_CLIENTS[kind, settings] = kind(settings.url, settings.api_key)
     return client
+
+
+@atexit.register
+def _close_clients() -> None:
+    """Those of event loops are closed with their loop."""
+    for client in _OPEN_CLIENTS.values():
+        if isinstance(client, Client):
+            client.close()
 
 
 @overload

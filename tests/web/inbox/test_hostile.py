@@ -101,7 +101,7 @@ async def test_a_requesters_title_is_never_the_question_nor_on_a_button(web: Web
     assert title not in page.title
     assert title not in page.heading
     assert page.heading == "Approve or reject: without workflow"
-    assert "From the requester" in page.text
+    assert f"asked as “{title}”" in page.text  # as a quotation, in small print below the question
     assert title in page.text
 
 

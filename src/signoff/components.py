@@ -41,7 +41,7 @@ from signoff.engine.loop import Loop
 from signoff.engine.metrics import IN_FLIGHT, LOOPS, QUEUED, STREAMS, Metrics, Snapshot
 from signoff.engine.off_loop import Aside
 from signoff.engine.planning.planner import Planner
-from signoff.engine.read.totals import Totals
+from signoff.engine.read.totals import ServiceTotals
 from signoff.engine.read.view import View
 from signoff.engine.rerun import Reruns
 from signoff.engine.siblings import LEADER, Siblings
@@ -222,8 +222,8 @@ class Components:
             feed=self.feed,
             workers=self.workers,
             metrics=self.metrics,
-            totals=Totals(self.store),
-            workers_metrics=self._snapshots,
+            totals=ServiceTotals(self.store),
+            snapshots=self._snapshots,
             settings=WebSettings(
                 version=__version__,
                 database=database,

@@ -29,7 +29,7 @@ from signoff.engine.identity.sessions import Sessions
 from signoff.engine.metrics import Metrics, Snapshot
 from signoff.engine.off_loop import Aside
 from signoff.engine.planning.planner import Planner
-from signoff.engine.read.totals import Totals
+from signoff.engine.read.totals import ServiceTotals
 from signoff.engine.read.view import View
 from signoff.engine.rerun import Reruns
 from signoff.web.hosts import Network
@@ -81,7 +81,7 @@ class _Reading:
 class AppState(msgspec.Struct, kw_only=True):
     """``stopping`` is set when the server shuts down; streams and long polls end then, in good order. ``chats``: the
     channels in which people link an account; ``failures``: at the pages that need no sign-in;
-    ``wrong_keys``: at the form that takes a key.
+    ``wrong_keys``: at the form that takes a key; ``snapshots``: the metrics of each worker of this server, by number.
     """
 
     engine: Engine
@@ -100,14 +100,14 @@ class AppState(msgspec.Struct, kw_only=True):
     reruns: Reruns
     settings: WebSettings
     readiness: Callable[[], Awaitable[Readiness]]
+    metrics: Metrics
+    snapshots: Callable[[], dict[int, Snapshot]]
+    totals: ServiceTotals
     mailed_links: SignInRequests | None = None
     slack: SlackDesk | None = None
     channels: ChannelRegistry = msgspec.field(default_factory=ChannelRegistry)
     chats: dict[str, Chat] = {}
     admission: Admission = msgspec.field(default_factory=lambda: Admission(KeyLimits()))
-    metrics: Metrics = msgspec.field(default_factory=Metrics)
-    totals: Totals | None = None
-    workers_metrics: Callable[[], dict[int, Snapshot]] = dict
     aside: Aside = msgspec.field(default_factory=Aside)
     clock: Clock = msgspec.field(default_factory=Clock)
     failures: FailedAttempts = msgspec.field(
@@ -126,10 +126,6 @@ class AppState(msgspec.Struct, kw_only=True):
     def _leave(self) -> None:
         for task in tuple(self._reading):
             task.cancel()
-
-    def snapshots(self) -> dict[int, Snapshot]:
-        """The metrics of each worker of this server, by its number."""
-        return self.workers_metrics() or {0: self.metrics.snapshot()}
 
     @property
     def mails(self) -> bool:

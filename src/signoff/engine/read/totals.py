@@ -43,7 +43,7 @@ AGENTS: Final = Total(
 TOTALS: Final = (TASKS, MESSAGES, OVERDUE, AGENTS)
 
 
-class Totals:
+class ServiceTotals:
     """The values of each of ``TOTALS``, by the values of its labels."""
 
     def __init__(self, store: Store) -> None:

@@ -22,7 +22,7 @@ async def show(call: Call) -> Page:
     totals: Mapping[Total, Values] = {}
     reachable = True
     try:
-        totals = await state.totals.read() if state.totals is not None else {}
+        totals = await state.totals.read()
     except Busy:  # the other numbers matter most then
         reachable = False
     build = (state.settings.version, state.settings.database)

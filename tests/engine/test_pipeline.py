@@ -23,6 +23,7 @@ from signoff.core.intent.model import Delivery, DeliveryState, Status
 from signoff.core.plan.schedules import PUSH_LEASE
 from signoff.engine.clock import Clock, FixedClock
 from signoff.engine.delivery.channel_registry import ChannelRegistry
+from signoff.engine.metrics import MESSAGES, METRICS
 from signoff.notify.channel import Channel
 from signoff.notify.outbound.post import Poster
 from signoff.notify.push import Push
@@ -192,6 +193,8 @@ async def test_after_the_last_attempt_it_is_kept_to_be_seen_and_left_alone(
             env.clock.move(timedelta(hours=7))
     assert len(hook.got) == 8
     assert await store.outbox.counts() == {"waiting": 0, "dead": 1}
+    attempts = dict(env.metrics.snapshot().series[METRICS.index(MESSAGES)])
+    assert attempts == {("webhook", "retry"): [7], ("webhook", "dead"): [1]}
 
 
 async def test_gone_is_for_good(start: Start, store: Store) -> None:

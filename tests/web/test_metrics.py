@@ -105,6 +105,16 @@ async def test_a_late_timer_is_seen(web: WebEnv) -> None:
     assert 20 <= of(found, "signoff_wake_lag_seconds_sum") < 21
 
 
+async def test_a_request_that_waited_for_news_has_no_duration(web: WebEnv) -> None:
+    """What it took says nothing about the server."""
+    claim = {"method": "POST", "path": "/v1/agents/{address:path}/deliveries/claim"}
+    for wait, measured in ((0, 1), (0.01, 1)):
+        await web.post("/v1/agents/validator/deliveries/claim", {"wait_seconds": wait}, "agent")
+        found = await scraped(web)
+        assert of(found, "signoff_http_request_duration_seconds_count", **claim) == measured
+    assert of(found, "signoff_http_requests_total", status="200", **claim) == 2
+
+
 async def test_only_those_who_may_read_everything_read_it_unless_it_is_open(web: WebEnv) -> None:
     await web.join("adam", "admin")
     for who, status in {

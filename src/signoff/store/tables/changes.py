@@ -81,9 +81,7 @@ def log_changes(changes: Sequence[DirectoryChange]) -> None:
             "via": change.via,
             "change": change.id,
         }
-        log.info(
-            "%(kind)s of %(subject)s %(act)s by %(actor)s over %(via)s", fields, extra={"fields": fields}
-        )
+        log.info("%(kind)s %(act)s: %(subject)s, by %(actor)s over %(via)s", fields, extra={"fields": fields})
 
 
 class ChangedMeanwhile(Conflict):

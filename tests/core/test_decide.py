@@ -13,7 +13,7 @@ from signoff.core.intent.notifications import NotificationKind
 from signoff.core.intent.result import result_of
 from signoff.core.plan.plan import DelayStep, NotifyStep, Step
 from signoff.core.plan.schedules import PUSH_LEASE
-from signoff.core.plan.task_types import Ending, TaskSpec, TaskType
+from signoff.core.plan.task_types import Ending, Stage, TaskSpec, TaskType
 from tests.builders import (
     ADA,
     AGENT,
@@ -390,3 +390,18 @@ def test_only_an_admin_ends_a_direct_intent_in_its_agents_place() -> None:
             story.do(c.Answer("approved"), actor)
     story.do(c.Answer("approved"), ADA)
     assert story.intent.status is Status.COMPLETED
+
+
+def test_an_open_task_that_stands_differently_is_told_once_for_a_command() -> None:
+    story = Story(
+        plan=gate(approve(task=TaskSpec(stages=(Stage(("per_ann", "per_otto"), 2), Stage(("per_ann",))))))
+    )
+    told = [n.kind for n in story.do(c.Answer("approved"), ANN).notifications]
+    assert told == [NotificationKind.PROGRESS]
+    assert story.do(c.Answer("approved"), ANN).notifications == []  # the same again
+    passed = story.do(c.Answer("approved"), OTTO)
+    assert [(n.kind, n.stage) for n in passed.notifications] == [
+        (NotificationKind.TASK_OPENED, 1), (NotificationKind.PROGRESS, 1),
+    ]  # fmt: skip
+    decided = [n.kind for n in story.do(c.Answer("approved"), ANN).notifications]
+    assert decided == [NotificationKind.DECIDED, NotificationKind.FINISHED]

@@ -124,7 +124,7 @@ class ChannelContext:
 class ChannelDeclaration:
     """label: its name in a sentence; open: the channel, or None if its settings do not configure one; link_command:
     what a person types to link an account (``{code}``); endings: whether a service channel also sends how a request
-    ended (``intent.finished``).
+    ended (``intent.finished``); rewrites: whether a personal channel can change a message that it sent.
     """
 
     name: str
@@ -135,6 +135,7 @@ class ChannelDeclaration:
     address: AddressSource = AddressSource.DIRECTORY
     link_command: str = ""
     endings: bool = False
+    rewrites: bool = False
 
 
 NO_CHANNEL: Final = "none"  # the channel of a message to a person whom no channel reaches

@@ -19,6 +19,7 @@ _LONGEST: Final = 200
 _SILENT: Final = frozenset(
     {
         NotificationKind.CHANGED,
+        NotificationKind.PROGRESS,
         NotificationKind.SNOOZE_ENDED,
         NotificationKind.FINISHED,
         NotificationKind.PUSH,

@@ -27,7 +27,8 @@ class PersonalMessage(Struct, frozen=True, kw_only=True):
 
     tone: of the headline: "good" for an approval, "bad" for every other ending, "" for a question; asked_by: whose
     leaves. task, stage (from 1), digest, revision: what a choice answers; link: the one page to go to; rest: how many
-    values did not fit; earlier: the provider's ids of the person's former messages of this thread.
+    values did not fit; earlier: the provider's ids of the person's former messages of this thread; rewrite_only: it
+    changes those and is not sent otherwise.
     """
 
     id: str
@@ -55,6 +56,7 @@ class PersonalMessage(Struct, frozen=True, kw_only=True):
     revision: int = 1
     stage: int = 1
     earlier: tuple[str, ...] = ()
+    rewrite_only: bool = False
 
     @property
     def asks(self) -> bool:

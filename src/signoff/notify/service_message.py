@@ -21,6 +21,7 @@ _TITLES: Final = {
     NotificationKind.SNOOZE_ENDED: "Snooze ended: {title}",
     NotificationKind.COMMENTED: "Comment: {title}",
     NotificationKind.CHANGED: "Changed: {title}",
+    NotificationKind.PROGRESS: "Updated: {title}",
     NotificationKind.DECIDED: "{ended}: {title}",
     NotificationKind.MESSAGE: "For your information: {type}",
     NotificationKind.FINISHED: "Finished: {type} is {status}",

@@ -17,7 +17,7 @@ from signoff.core.intent.eligibility import Membership
 from signoff.core.intent.events import Offered, Released
 from signoff.core.intent.hash_chain import Sealed, seal
 from signoff.core.intent.model import Delivery, DeliveryState, Intent
-from signoff.core.intent.notifications import Notification, notifications_of
+from signoff.core.intent.notifications import Notification, notifications_of, progress_of
 from signoff.core.intent.transition import Transition
 from signoff.core.intent.wake import wake_at
 
@@ -65,6 +65,8 @@ def advance(
             head = sealed[-1].hash
             told.extend(notifications_of(before, fact, following))
     after = replace(tx.intent, head=head)
+    if sealed and (progress := progress_of(intent, sealed[-1].fact, after)) is not None:
+        told.append(progress)
     return Change(
         before=intent,
         after=after,

@@ -24,6 +24,7 @@ class NotificationKind(StrEnum):
     CHANGED = "task.changed"
     COMMENTED = "task.commented"
     SNOOZE_ENDED = "task.snooze_over"
+    PROGRESS = "task.progress"
     DECIDED = "task.decided"
     MESSAGE = "message"
     FINISHED = "intent.finished"
@@ -87,6 +88,28 @@ def notifications_of(before: Intent | None, fact: e.Fact, after: Intent) -> list
         else []
     )
     return [notification, *also]
+
+
+def progress_of(before: Intent | None, fact: e.Fact, after: Intent) -> Notification | None:
+    """The notification that an open task stands differently than before the command: what was sent about it is
+    rewritten where a channel can do that. ``fact``: the command's last.
+    """
+    was, task = before.open if before else None, after.open
+    if not isinstance(was, Task) or not isinstance(task, Task) or was.step_run != task.step_run:
+        return None
+    if _standing(was) == _standing(task):
+        return None
+    return Notification(
+        intent=after.id, workspace=after.workspace, seq=fact.seq, at=fact.at, intent_type=after.type,
+        by=fact.actor.id, via=fact.via, **_asked(NotificationKind.PROGRESS, after),
+    )  # fmt: skip
+
+
+def _standing(task: Task) -> tuple[Any, ...]:
+    """What a message that asks shows of the others."""
+    return (
+        task.votes, task.stage, task.revision, task.assigned, task.handed_over, task.reviewed_by, task.escalated,
+    )  # fmt: skip
 
 
 def _fields(before: Intent | None, fact: e.Fact, after: Intent) -> dict[str, Any] | None:

@@ -23,7 +23,7 @@ Route = tuple[OutboxKind, str, str]
 # channel -> person -> address, in the order in which channels are tried.
 Reach = Mapping[str, Mapping[str, str]]
 # Notifications that concern single people, by name.
-_PERSONAL_ONLY = (NotificationKind.CHANGED, NotificationKind.SNOOZE_ENDED)
+_PERSONAL_ONLY = (NotificationKind.CHANGED, NotificationKind.SNOOZE_ENDED, NotificationKind.PROGRESS)
 
 
 class ChannelRegistry:
@@ -62,11 +62,16 @@ class ChannelRegistry:
         """Those in which people link an account."""
         return tuple(name for name in self.personal if self.declared[name].address is AddressSource.LINK)
 
+    @property
+    def rewriting(self) -> tuple[str, ...]:
+        """Those that can change what they sent to a person."""
+        return tuple(name for name in self.personal if self.declared[name].rewrites)
+
     def route(self, notification: Notification) -> list[Route]:
         """The kind, channel and target of each outbox row that this notification needs."""
         if notification.kind is NotificationKind.PUSH:
             return [(OutboxKind.PUSH, "push", notification.to[0])]
-        if not self.opened:
+        if not self.opened or (notification.kind is NotificationKind.PROGRESS and not self.rewriting):
             return []
         ending = notification.kind is NotificationKind.FINISHED
         routes: list[Route] = []

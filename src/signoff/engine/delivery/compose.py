@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from signoff.core.ids import step_run_id
-from signoff.core.intent.answering_rights import requesters_side
+from signoff.core.intent.answering_rights import answered_by, requesters_side
 from signoff.core.intent.assurance import Checked, checked, verdict_of, worst_risk
 from signoff.core.intent.conclusion import at_expiry
 from signoff.core.intent.events import Answered, Fact
@@ -37,6 +37,7 @@ from signoff.core.text.json_diff import Leaf, folded, leaves, told
 from signoff.core.text.json_paths import changed_paths
 from signoff.core.text.masking import fingerprint, mask_text, masked
 from signoff.core.text.times import local_time_text
+from signoff.engine.delivery.standing import Approvers, standing_facts
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.notify.personal_message import ACTION_REQUIRED, MessageAnswer, PersonalMessage
 from signoff.notify.registry import label_of
@@ -169,12 +170,12 @@ def cut(text: str, longest: int) -> str:
 class MessageComposer:
     """Composes the messages about one notification."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self, row: OutboxRow, notification: Notification, stored: Stored, directory: Snapshot, base_url: str,
-        answers: Sequence[Fact] = (), old: Mapping[int, bytes] | None = None,
+        answers: Sequence[Fact] = (), old: Mapping[int, bytes] | None = None, approvers: Approvers | None = None,
     ) -> None:  # fmt: skip
         """``answers``: those that led to a decision; ``old``: payloads before they were revised, by the last revision
-        of each.
+        of each; ``approvers``: remembers who may decide.
         """
         self._row = row
         self._notification = notification
@@ -184,6 +185,7 @@ class MessageComposer:
         self._base_url = base_url
         self._answers = answers
         self._old = old or {}
+        self._approvers = approvers or Approvers()
         step = stored.intent.plan.by_id.get(notification.step)
         self._step = step if isinstance(step, HumanStep) else None
 
@@ -200,6 +202,12 @@ class MessageComposer:
         zone = self._directory.people[person_id].zone
         if notification.kind in ACTION_REQUIRED and isinstance(task, Task) and self._step is not None:
             return PersonalMessage(**common, link=link, **self._asking(task, self._step.task, person_id, now))
+        if (
+            notification.kind is NotificationKind.PROGRESS
+            and isinstance(task, Task)
+            and self._step is not None
+        ):
+            return self._progress(common, task, self._step.task, person_id, link, now)
         if notification.kind is NotificationKind.COMMENTED:
             return PersonalMessage(
                 **common, link=f"{self._base_url}/tasks/{ref}", **self._commented(person_id, zone)
@@ -223,7 +231,9 @@ class MessageComposer:
         whole = found.whole and len(said) <= _LONGEST_SAID
         return {
             "headline": self._headline(person),
-            "facts": (*self._facts(task, spec, results, zone, now), *_runs(coming), *self._void(person)),
+            "facts": (
+                *self._facts(task, spec, results, person, now), *_runs(coming), *self._void(person),
+            ),
             "closing": self._on_expiry(task, zone), "said": said, "said_by": self._requester_text_source(),
             "leaves": found.leaves,
             "given": found.given, "reports": found.reports, "rest": found.rest, "link_label": "Review and decide",
@@ -232,9 +242,10 @@ class MessageComposer:
         }  # fmt: skip
 
     def _facts(
-        self, task: Task, spec: TaskSpec, results: Checked, zone: str, now: datetime
+        self, task: Task, spec: TaskSpec, results: Checked, person: str, now: datetime
     ) -> Iterator[tuple[str, str]]:
         """What decides how fast and how carefully to review, first."""
+        zone = self._directory.people[person].zone
         due_at = ends_at(self._intent, task)
         if due_at is not None:
             left = f", {format_duration(due_at - now)} left" if due_at > now else ""
@@ -249,6 +260,8 @@ class MessageComposer:
             if not isinstance(self._intent.plan.by_id.get(step), HumanStep)
         ]
         yield "Checked", ", ".join(said) or "nothing has been checked automatically"
+        able = self._approvers.of(self._intent, task, self._directory, now)
+        yield from standing_facts(self._intent, task, self._directory, person, able)
         yield "Requested by", self._asker()
         if self._intent.requester.claimed:
             yield "Calls itself", f"{self._intent.requester.claimed} (not verified)"
@@ -281,6 +294,25 @@ class MessageComposer:
         return on_expiry_text(
             step, task.deadline_at, intent.deadline_at, lambda at: local_time_text(at, zone), refused
         )
+
+    def _progress(
+        self, common: Mapping[str, Any], task: Task, spec: TaskSpec, person: str, link: str, now: datetime
+    ) -> PersonalMessage:
+        """The message that asked, as the task stands now: with its buttons only while it waits for this person."""
+        if link:
+            asking = self._asking(task, spec, person, now)
+            kind = NotificationKind.TASK_OPENED
+            return PersonalMessage(**{**common, "kind": kind}, link=link, rewrite_only=True, **asking)
+        zone = self._directory.people[person].zone
+        results = checked(self._intent, task.step)
+        found = render_payload(self._payload, _by_revision(results))
+        voted = person in answered_by(task)
+        return PersonalMessage(
+            **common, rewrite_only=True, link=f"{self._base_url}/tasks/{common['task']}", link_label="See its state",
+            headline="You have answered; it is not decided yet" if voted else "This does not wait for you now",
+            facts=tuple(self._facts(task, spec, results, person, now)), closing=self._on_expiry(task, zone),
+            leaves=found.leaves, reports=found.reports, rest=found.rest,
+        )  # fmt: skip
 
     def _void(self, person: str) -> Iterator[tuple[str, str]]:
         """This person's answer to the revision before, which is void."""

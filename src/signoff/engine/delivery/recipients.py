@@ -5,7 +5,7 @@ requester's side is added.
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -30,6 +30,8 @@ class Recipient(Struct, frozen=True):
     not_before: datetime | None = None
 
 
+# They follow the messages that asked, in their channels.
+FOLLOWING: Final = frozenset({NotificationKind.DECIDED, NotificationKind.PROGRESS})
 # (person, channel) of the messages about the task that were sent, or are being sent.
 SentMessages = Collection[tuple[str, str]]
 
@@ -74,9 +76,11 @@ def recipients_of(
         return asked(
             recipients(directory, notification.to, at) if notification.to else sorted(requesters_side(intent))
         )
-    if notification.kind is not NotificationKind.DECIDED:
+    if notification.kind not in FOLLOWING:
         return []
     before = _sent_before(sent, directory, reach)
+    if notification.kind is NotificationKind.PROGRESS:
+        return before
     known = {recipient.person for recipient in before}
     return before + asked([person for person in sorted(requesters_side(intent)) if person not in known])
 

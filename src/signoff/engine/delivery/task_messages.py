@@ -30,6 +30,7 @@ from signoff.engine.delivery.channel_registry import ChannelRegistry, Reach
 from signoff.engine.delivery.compose import MessageComposer
 from signoff.engine.delivery.outbox_items import PeopleNotification, PersonNotification, UnreachedTask
 from signoff.engine.delivery.recipients import (
+    FOLLOWING,
     Recipient,
     SentMessages,
     channels_for,
@@ -46,6 +47,7 @@ from signoff.engine.delivery.retry_policy import (
     WaitForEarlierError,
 )
 from signoff.engine.delivery.sender import Sender
+from signoff.engine.delivery.standing import Approvers, asks_still
 from signoff.engine.directory.contact_schedule import delayed_contact
 from signoff.engine.directory.snapshot import DirectoryCache, Snapshot
 from signoff.engine.identity.rate_limit import Limit
@@ -90,6 +92,7 @@ class TaskMessages(Sender[PersonNotification]):
         self._sessions = sessions
         self._channels = channels
         self._aside = Aside()
+        self._approvers = Approvers()
         self._reminders: Limit | None = None
         # Reminders that were counted, so that a channel's requests to wait do not count them again.
         self._counted: dict[str, None] = {}
@@ -113,7 +116,7 @@ class TaskMessages(Sender[PersonNotification]):
             directory = await self._directory.of(row.workspace)
             if row.workspace not in reach:
                 reach[row.workspace] = await self._channels.addresses(self._store, directory)
-            asked = await self._asked(notification) if notification.kind is NotificationKind.DECIDED else []
+            asked = await self._asked(notification) if notification.kind in FOLLOWING else []
             commenters = await self._commenters(notification)
             made = partial(
                 self._expanded, item, stored.intent, asked, directory, reach[row.workspace], commenters
@@ -147,7 +150,7 @@ class TaskMessages(Sender[PersonNotification]):
         rows = [
             _row_at(row, notification, one, now)
             if one.not_before
-            else _row_to(row, one.person, one.channels[0], now)
+            else _row_to(row, one.person, one.channels[0], now, notification)
             for one in reachable
         ]
         messages = [
@@ -160,16 +163,22 @@ class TaskMessages(Sender[PersonNotification]):
             log.warning("nobody has an address in any configured channel: %s", notification.intent)
         for one in people:
             if not one.channels:
-                lost = _message(_row_to(row, one.person, NO_CHANNEL, now), notification, now)
+                lost = _message(_row_to(row, one.person, NO_CHANNEL, now, notification), notification, now)
                 messages.append(replace(lost, state=FAILED, error="no address in any configured channel"))
         return ExpandedNotification(row.id, [*rows, *alarm], messages)
 
     async def _asked(self, notification: Notification) -> SentMessages:
-        """(person, channel) of the messages that asked about the task, sent or being sent."""
+        """(person, channel) of the messages that asked about the task, sent or being sent; of progress, those that can
+        be changed.
+        """
         sent = await self._store.messages.of_task(notification.intent, notification.step_run)
         now = self._clock.now()  # a message that waits for working hours has not reached its person yet
         under_way = [m for m in sent if m.state == SENT or (m.state == WAITING and m.at <= now)]
-        return [(m.person, m.channel) for m in under_way if m.kind in ACTION_REQUIRED]
+        asked = [m for m in under_way if m.kind in ACTION_REQUIRED]
+        if notification.kind is NotificationKind.PROGRESS:
+            changeable = self._channels.rewriting
+            asked = [m for m in asked if m.channel in changeable and m.seq < notification.seq]
+        return [(m.person, m.channel) for m in asked]
 
     async def _commenters(self, notification: Notification) -> set[str]:
         """Who had commented on the task by the time of the notification."""
@@ -202,6 +211,8 @@ class TaskMessages(Sender[PersonNotification]):
         about_now = notification.kind in ACTION_REQUIRED or notification.kind is NotificationKind.CHANGED
         if earlier is None or (about_now and not current(notification, stored.intent, row.target)):
             return Skipped()
+        if notification.kind is NotificationKind.PROGRESS and not _opens(stored.intent, notification):
+            return Skipped()  # the message about the decision changes them
         if notification.kind in ACTION_REQUIRED:
             still = self._unless_snoozed(row, notification, stored.intent, directory)
             if still is None:
@@ -214,13 +225,16 @@ class TaskMessages(Sender[PersonNotification]):
         to = await self._channels.address(self._store, directory, row.channel, row.target)
         if not to:
             raise NotSent(f"no {row.channel} address", permanent=True)
-        link = await self._link(row, notification, stored)
+        link = await self._link(row, notification, stored, directory)
         revised = stored.intent.revision > 1
         old = await self._store.intents.old_payloads(row.intent) if revised else None
         answers, base_url, now = await self._answers(notification), self._base_url(), self._clock.now()
+        approvers = self._approvers
 
         def composed() -> PersonalMessage:
-            composer = MessageComposer(row, notification, stored, directory, base_url, answers, old)
+            composer = MessageComposer(
+                row, notification, stored, directory, base_url, answers, old, approvers
+            )
             return composer.compose(row.target, to, link, earlier, now)
 
         # A request, its reports and the next steps may be long, and this is repeated for each person.
@@ -262,16 +276,26 @@ class TaskMessages(Sender[PersonNotification]):
         return None if put_off else notification
 
     async def _earlier(self, row: OutboxRow, notification: Notification) -> tuple[str, ...] | None:
-        """References of the person's earlier messages in this channel; None if they were never asked."""
-        if notification.kind is not NotificationKind.DECIDED:
+        """References of the person's earlier messages in this channel; None if they were never asked, or if a later
+        message changes the same ones.
+        """
+        if notification.kind not in FOLLOWING:
             return ()
         sent = await self._store.messages.of_task(notification.intent, notification.step_run)
-        mine = [m for m in sent if m.person == row.target and m.kind in ACTION_REQUIRED]
-        here = [m for m in mine if m.channel == row.channel]
-        if any(m.state == WAITING and m.at <= self._clock.now() for m in here):
+        own = [m for m in sent if m.person == row.target]
+        updates = [m for m in own if m.kind == NotificationKind.PROGRESS and m.channel == row.channel]
+        asks = [m for m in own if m.kind in ACTION_REQUIRED]
+        rewrites = notification.kind is NotificationKind.PROGRESS
+        if rewrites:
+            if any(m.seq > row.seq for m in updates):
+                return None
+            asks = [m for m in asks if m.seq < row.seq]
+        here = [m for m in asks if m.channel == row.channel]
+        before = [*here, *(m for m in updates if m.id != row.id)]
+        if any(m.state == WAITING and m.at <= self._clock.now() for m in before):
             raise WaitForEarlierError
         references = tuple(dict.fromkeys(m.reference for m in here if m.state == SENT))
-        return None if mine and not references else references
+        return None if (asks or rewrites) and not references else references
 
     async def _answers(self, notification: Notification) -> Sequence[Fact]:
         """The last answer of each person until the decision, or until a revision made it void; or the new comment."""
@@ -289,10 +313,21 @@ class TaskMessages(Sender[PersonNotification]):
         ]
         return tuple({fact.actor.id: fact for fact in counted}.values())
 
-    async def _link(self, row: OutboxRow, notification: Notification, stored: Stored) -> str:
-        """This person's own link to the task as it is now; "" if there is nothing to answer."""
+    async def _link(
+        self, row: OutboxRow, notification: Notification, stored: Stored, directory: Snapshot
+    ) -> str:
+        """This person's own link to the task as it is now; "" if there is nothing for them to answer."""
         task = stored.intent.open
-        if notification.kind not in ACTION_REQUIRED or not isinstance(task, Task):
+        if not isinstance(task, Task):
+            return ""
+        if notification.kind is NotificationKind.PROGRESS:
+            now, approvers = self._clock.now(), self._approvers
+            able = await self._aside.run(
+                f"messages {row.workspace}", lambda: approvers.of(stored.intent, task, directory, now)
+            )
+            if not asks_still(task, row.target, able):
+                return ""
+        elif notification.kind not in ACTION_REQUIRED:
             return ""
         ends = ends_at(stored.intent, task)
         life = TASK_LINK if ends is None else min(TASK_LINK, ends - self._clock.now())
@@ -321,7 +356,7 @@ class TaskMessages(Sender[PersonNotification]):
 
     async def switch(self, item: PersonNotification, outcome: NextChannel) -> None:
         now = self._clock.now()
-        row = _row_to(item.row, item.row.target, outcome.channel, now)
+        row = _row_to(item.row, item.row.target, outcome.channel, now, item.notification)
         await self._failed(item, outcome.reason, [row], None)
 
     async def dead(self, item: PersonNotification, outcome: Dead) -> bool:
@@ -350,10 +385,9 @@ class TaskMessages(Sender[PersonNotification]):
         person = directory.people.get(row.target)
         if person is None:
             return ""
-        if item.notification.kind is NotificationKind.DECIDED and (
-            row.target,
-            row.channel,
-        ) in await self._asked(item.notification):
+        if item.notification.kind in FOLLOWING and (row.target, row.channel) in await self._asked(
+            item.notification
+        ):
             return ""
         chain = channels_for(person, await self._channels.addresses(self._store, directory))
         return next(iter(chain[chain.index(row.channel) + 1 :]), "") if row.channel in chain else ""
@@ -414,8 +448,12 @@ def _id(*parts: object) -> str:
     return f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}"
 
 
-def _row_to(row: OutboxRow, person: str, channel: str, now: datetime) -> OutboxRow:
-    id = _id(row.intent, row.seq, person, channel)
+def _row_to(
+    row: OutboxRow, person: str, channel: str, now: datetime, notification: Notification
+) -> OutboxRow:
+    # Of one event there may be a message that asks, and one that rewrites what asked before.
+    rewrites = (notification.kind,) if notification.kind is NotificationKind.PROGRESS else ()
+    id = _id(row.intent, row.seq, person, channel, *rewrites)
     return OutboxRow(
         id, row.workspace, row.intent, row.seq, OutboxKind.PERSON, channel, person, row.notification, now
     )
@@ -432,7 +470,12 @@ def _row_at(row: OutboxRow, notification: Notification, one: Recipient, now: dat
         one.not_before,
     )
     due_at = max(now, one.not_before or now)
-    return replace(_row_to(row, one.person, one.channels[0], due_at), id=id)
+    return replace(_row_to(row, one.person, one.channels[0], due_at, notification), id=id)
+
+
+def _opens(intent: Intent, notification: Notification) -> bool:
+    """Whether the notification's task is still open."""
+    return isinstance(intent.open, Task) and intent.open.step_run == notification.step_run
 
 
 def _nobody_reached(row: OutboxRow, now: datetime) -> OutboxRow:

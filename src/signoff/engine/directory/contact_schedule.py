@@ -95,7 +95,7 @@ def explain(intent: Intent, task: Task, directory: Snapshot, now: datetime) -> C
         task=task,
         intent=intent,
         zone=spec.hours.zone if spec.hours else "UTC",
-        may_decide=_reaches(intent, task, directory, now),
+        may_decide=who_may_decide(intent, task, directory, now),
         barred=tuple(
             person for person in people_named(directory, tuple(asked(intent, task))) if person in barred
         ),
@@ -230,7 +230,7 @@ def preview(found: NamedPolicy, directory: Snapshot, at: datetime, workspace: st
     )
 
 
-def _reaches(intent: Intent, task: Task, directory: Snapshot, now: datetime) -> list[EligiblePerson]:
+def who_may_decide(intent: Intent, task: Task, directory: Snapshot, now: datetime) -> list[EligiblePerson]:
     """Everyone who may answer now, for themselves or as a delegate, by the rule that then applies."""
     voted = {(v.person, voting_seat(v)): v.outcome for v in task.votes if v.at_stage == task.stage}
     found: list[EligiblePerson] = []

@@ -107,7 +107,9 @@ class Slack:
         card = render_card(message)
         updated = [await self._update(reference, card) for reference in message.earlier]
         known = [reference for reference in updated if reference]
-        return known[-1] if known else await self._post(message, card)
+        if known or message.rewrite_only:
+            return known[-1] if known else ""
+        return await self._post(message, card)
 
     async def _post(self, message: "PersonalMessage", card: Mapping[str, Any]) -> str:
         said = await self._call(
@@ -221,5 +223,6 @@ CHANNEL: Final = ChannelDeclaration(
     ),
     address=AddressSource.LINK,
     link_command="/signoff link {code}",
+    rewrites=True,
     open=_open,
 )

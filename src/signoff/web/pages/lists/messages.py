@@ -24,6 +24,7 @@ _WHAT: Final = {
     NotificationKind.SNOOZE_ENDED.value: "snooze ended",
     NotificationKind.COMMENTED.value: "question or comment",
     NotificationKind.CHANGED.value: "request changed",
+    NotificationKind.PROGRESS.value: "update of an earlier message",
     NotificationKind.DECIDED.value: "decision",
     NotificationKind.MESSAGE.value: "message",
     NotificationKind.FINISHED.value: "request ended",

@@ -74,7 +74,7 @@ class McpEnv:
         """The address of ``signoff mcp --http``."""
         callers = EachKey(self.of_key)
         self._callers.append(callers)
-        async with answering(http_app(server or build(callers))) as base:
+        async with answering(http_app(server or build(callers), callers)) as base:
             yield f"{base}/mcp"
 
     @asynccontextmanager

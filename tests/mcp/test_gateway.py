@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from mcp import Client, StdioServerParameters
 from mcp.shared.exceptions import MCPError
@@ -420,3 +421,18 @@ def test_secrets_are_named_and_not_written() -> None:
         connector(checked(document, "x").upstream, {})
     assert "TOKEN_OF_FILES" in str(missing.value)
     connector(checked(document, "x").upstream, {"TOKEN_OF_FILES": "secret"})
+
+
+async def test_over_http_nothing_is_passed_on_for_a_key_that_is_none(files: GatewayEnv) -> None:
+    """The server behind is used with the gateway's own credentials: whoever may use it has to have a key."""
+    asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
+    call = {**asked, "params": {"name": "read_file", "arguments": {"path": "/etc/hosts"}}}
+    accept = {"accept": "application/json, text/event-stream"}
+    async with files.gateway() as server, files.env.http(server) as url, httpx2.AsyncClient() as http:
+        for key in ("sgn_agent_nonsense_nonsense", "anything"):
+            refused = await http.post(url, json=call, headers={**accept, "authorization": f"Bearer {key}"})
+            assert refused.status_code == 401, refused.text
+        assert files.done == []
+        async with files.env.over_http(url, files.env.web.keys["agent"]) as agent:
+            await agent.call_tool("read_file", {"path": "/etc/hosts"})
+    assert files.done == ["read /etc/hosts"]

@@ -1,6 +1,7 @@
 """Transports, resources, the tasks extension, and how the command starts."""
 
 import asyncio
+import socket
 from typing import Any, Literal
 
 import httpx2
@@ -19,6 +20,8 @@ from signoff.mcp.transports import http_app, serve_http
 from tests.mcp.mcp_env import McpEnv
 
 ASKED = {"title": "Delete the bucket?", "payload": {"bucket": "logs-2019"}}
+ME = {"name": "x", "version": "1"}
+OPENING = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": ME}
 HELLO = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
 
 
@@ -129,17 +132,49 @@ async def test_resources_show_decisions_and_what_the_key_may_read(env: McpEnv) -
 
 
 async def test_over_http_a_request_acts_with_the_key_that_it_brings(env: McpEnv) -> None:
-    async with env.http() as url:
-        async with (
-            env.over_http(url, env.web.keys["agent"]) as agent,
-            env.over_http(url, env.web.keys["ci"]) as ci,
-        ):
-            await agent.call_tool("request_approval", {**ASKED, "wait_seconds": 0})
-            assert (await ci.call_tool("list_requests", {})).structured_content["requests"] == []
-        async with env.over_http(url, "sgn_agent_nonsense_nonsense") as nobody:
-            refused = await nobody.call_tool("list_requests", {})
-            assert refused.structured_content["error"]["code"] == "invalid_platform_api_key"
-            assert "nonsense" not in str(refused.content)
+    async with (
+        env.http() as url,
+        env.over_http(url, env.web.keys["agent"]) as agent,
+        env.over_http(url, env.web.keys["ci"]) as ci,
+    ):
+        await agent.call_tool("request_approval", {**ASKED, "wait_seconds": 0})
+        assert (await ci.call_tool("list_requests", {})).structured_content["requests"] == []
+
+
+@pytest.mark.parametrize("key", ["sgn_agent_nonsense_nonsense", "x"])
+async def test_over_http_nothing_is_served_to_a_key_that_is_none(env: McpEnv, key: str) -> None:
+    headers = {"authorization": f"Bearer {key}", "accept": "application/json, text/event-stream"}
+    async with env.http() as url, httpx2.AsyncClient(headers=headers) as http:
+        for said in (HELLO, {**HELLO, "method": "initialize", "params": OPENING}):
+            refused = await http.post(url, json=said)
+            assert refused.status_code == 401
+            assert refused.json()["error"]["code"] == "invalid_platform_api_key"
+            assert key not in refused.text
+            assert "mcp-session-id" not in refused.headers
+
+
+async def test_over_http_a_revoked_key_is_refused_at_once(env: McpEnv) -> None:
+    made = await env.web.post("/v1/keys", {"agent": "passing"}, "oscar")
+    headers = {"authorization": f"Bearer {made['api_key']}", "accept": "application/json, text/event-stream"}
+    async with env.http() as url, httpx2.AsyncClient(headers=headers) as http:
+        assert (await http.post(url, json=HELLO)).status_code != 401
+        await env.web.post(f"/v1/keys/{made['key_id']}/revoke", {}, "oscar")
+        assert (await http.post(url, json=HELLO)).status_code == 401
+
+
+async def test_over_http_a_persons_key_is_refused_and_an_outage_is_no_refusal_of_the_key(env: McpEnv) -> None:
+    def headers(key: str) -> dict[str, str]:
+        return {"authorization": f"Bearer {key}", "accept": "application/json, text/event-stream"}
+
+    async with env.http() as url, httpx2.AsyncClient() as http:
+        person = await http.post(url, json=HELLO, headers=headers(env.web.keys["ann"]))
+        assert (person.status_code, person.json()["error"]["code"]) == (403, "key_of_person")
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        env.url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        async with env.http() as url, httpx2.AsyncClient() as http:
+            away = await http.post(url, json=HELLO, headers=headers(env.web.keys["agent"]))
+            assert (away.status_code, away.json()["error"]["code"]) == (503, "unreachable")
 
 
 async def test_over_http_nobody_is_served_without_a_key_or_from_a_web_page(env: McpEnv) -> None:
@@ -180,19 +215,17 @@ async def test_a_port_that_is_taken_is_said(env: McpEnv) -> None:
     async with env.http() as url:
         port = httpx2.URL(url).port
         with pytest.raises(OSError, match="in use"):
-            await serve_http(http_app(env.server()), "127.0.0.1", int(port or 0), print)
+            await serve_http(http_app(env.server(), EachKey(env.of_key)), "127.0.0.1", int(port or 0), print)
 
 
 async def test_over_http_a_session_belongs_to_the_key_that_began_it(env: McpEnv) -> None:
-    me = {"name": "x", "version": "1"}
-    opening = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": me}
     accept = {"accept": "application/json, text/event-stream"}
 
     def bearer(who: str) -> dict[str, str]:
         return {**accept, "authorization": f"Bearer {env.web.keys[who]}"}
 
     async with env.http() as url, httpx2.AsyncClient() as http:
-        hello = {**HELLO, "method": "initialize", "params": opening}
+        hello = {**HELLO, "method": "initialize", "params": OPENING}
         opened = await http.post(url, json=hello, headers=bearer("agent"))
         session = {"mcp-session-id": opened.headers["mcp-session-id"], "mcp-protocol-version": "2025-06-18"}
         assert (await http.post(url, json=HELLO, headers={**bearer("ci"), **session})).status_code == 404

@@ -114,6 +114,42 @@ async def test_after_a_restart_the_same_call_finds_the_decision_once(env: McpEnv
         assert next_one["request_id"] != waiting["request_id"]
 
 
+async def test_a_decision_that_was_returned_is_not_returned_by_another_process(env: McpEnv) -> None:
+    async with env.client() as client:
+        await client.call_tool("request_approval", NOW)
+        request_id = await env.decide()
+        followed = await client.call_tool("get_request", {"request_id": request_id})
+        assert followed.structured_content["approved"]
+    env.web.clock.move(timedelta(milliseconds=1))
+    async with env.client() as client:
+        answer = (await client.call_tool("request_approval", NOW)).structured_content
+        assert (answer["state"], answer["approved"]) == ("waiting", False), "one decision is for one act"
+        assert answer["request_id"] != request_id
+
+
+@pytest.mark.parametrize(
+    ("body", "state"),
+    [
+        ({"status": "CANCELED"}, "canceled"),
+        ({"status": "FAILED", "error": {"code": "x", "message": "y"}}, "failed"),
+    ],
+)
+async def test_an_approval_of_a_request_that_was_stopped_is_no_consent(
+    env: McpEnv, body: dict[str, Any], state: str
+) -> None:
+    gate = {"type": "approval", "title": "Run it?", "approvers": ["ann@acme.example"]}
+    await env.web.apply_workflow(steps=[{"id": "gate", "human": gate}, {"id": "run", "agent": "stranger"}])
+    kind = "intent.infra.change_approval.v1"
+    async with env.client() as client:
+        await client.call_tool("request_approval", {**NOW, "intent_type": kind})
+        request_id = await env.decide(type=kind)
+        stopped = await env.web.post(f"/v1/intents/{request_id}/resolve", body, "oscar")
+        assert stopped.status == 200, stopped.text
+        answer = (await client.call_tool("get_request", {"request_id": request_id})).structured_content
+        assert (answer["state"], answer["approved"], answer["final"]) == (state, False, True)
+        assert "Do not act" in answer["next"]
+
+
 async def test_an_old_decision_is_not_returned_to_a_new_call(env: McpEnv) -> None:
     async with env.client() as client:
         await client.call_tool("request_approval", NOW)

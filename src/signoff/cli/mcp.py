@@ -67,8 +67,9 @@ async def _serve(given: dict[str, Any]) -> None:
         return OneKey(client, people=given["allow_person_key"], repeat_for=repeat_for)
 
     callers: Callers
+    keys = EachKey(connect)
     if given["http"]:
-        callers = EachKey(connect)
+        callers = keys
     else:
         callers = connect(_key(given["key_file"]))
         await _greet(callers, given["allow_person_key"])
@@ -79,7 +80,7 @@ async def _serve(given: dict[str, Any]) -> None:
         else:
             server = build(callers)
         if given["http"]:
-            app = http_app(server, given["allowed_host"])
+            app = http_app(server, keys, given["allowed_host"])
             await serve_http(app, given["host"] or "127.0.0.1", given["port"] or 8110, _announce)
         else:
             await serve_stdio(server, changes=upstream is not None)

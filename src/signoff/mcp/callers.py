@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final, Protocol
 
-from signoff.client.errors import SignoffError
+from signoff.client.errors import AuthenticationFailed, SignoffError
 from signoff.mcp.answers import Problem, ToolFailed
 from signoff.mcp.guard import GuardedClient
 from signoff.mcp.requests import REPEAT_FOR, TICK, Requests
@@ -26,6 +26,12 @@ class Callers(Protocol):
     async def of(self, request: Any) -> Requests: ...
 
     async def close(self) -> None: ...
+
+
+class KeyCheck(Protocol):
+    """Asks whether a key is valid now. Raises AuthenticationFailed, KeyOfPerson, or why that cannot be told."""
+
+    async def check(self, key: str) -> None: ...
 
 
 class OneKey:
@@ -61,6 +67,10 @@ class OneKey:
             self._requests = self._requests or made
         return self._requests
 
+    async def check(self) -> None:
+        """Ask the server whether the key is valid now."""
+        await self._client.me()
+
     @property
     def idle(self) -> bool:
         """Whether no call is waiting."""
@@ -88,27 +98,42 @@ class EachKey:
                     next=f"Send the header Authorization: Bearer KEY. {AGENT_KEY} creates one.",
                 )
             )
+        one = self._known.get(digest_of(key)) or await self._connected(key)
+        self._known.move_to_end(digest_of(key))
+        return await one.of(request)
+
+    async def check(self, key: str) -> None:
+        """Whether the key is valid now: it is asked about with every request, so that nothing outlives it."""
         name = digest_of(key)
         one = self._known.get(name)
-        if one is not None:
-            self._known.move_to_end(name)
-            return await one.of(request)
-        one = self._connect(key)
+        if one is None:
+            await self._connected(key)
+            return
         try:
-            requests = await one.of(request)
-        except SignoffError:  # a key that is none is not remembered
+            await one.check()
+        except AuthenticationFailed:
+            if self._known.get(name) is one and one.idle:
+                await self._known.pop(name).close()
+            raise
+
+    async def _connected(self, key: str) -> OneKey:
+        """A key that is new, once the server has said that it is one; another is not remembered."""
+        one, name = self._connect(key), digest_of(key)
+        try:
+            await one.of()
+        except SignoffError:
             await one.close()
             raise
         if name in self._known:  # meanwhile another call came with it
             await one.close()
-            return await self._known[name].of(request)
+            return self._known[name]
         self._known[name] = one
-        await self._drop()
-        return requests
+        await self._drop(name)
+        return one
 
-    async def _drop(self) -> None:
+    async def _drop(self, newest: str) -> None:
         """Close the keys that were not used for longest, of those that nobody waits with."""
-        idle = [name for name, one in self._known.items() if one.idle]
+        idle = [name for name, one in self._known.items() if one.idle and name != newest]
         for name in idle[: max(0, len(self._known) - self._kept)]:
             await self._known.pop(name).close()
 

@@ -7,14 +7,15 @@ A repeated call continues the request that it made before instead of asking peop
 import asyncio
 import hashlib
 import time
+import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from datetime import timedelta
 from typing import Any, Final
 
 from signoff.client.call_request import canonical_json
-from signoff.client.calls import ApiCall, SubmittedIntent, fresh_key, intent_in, one_segment, send_intent
-from signoff.client.errors import SignoffError, WaitTimeout
+from signoff.client.calls import ApiCall, SubmittedIntent, fresh_key, intent_in, one_segment, send_intent, use
+from signoff.client.errors import AlreadyUsed, SignoffError, WaitTimeout
 from signoff.client.records import Json
 from signoff.client.types import Event, Intent, Me
 from signoff.mcp.guard import GuardedClient
@@ -27,6 +28,7 @@ REPEAT_FOR: Final = timedelta(minutes=10)
 _CANDIDATES: Final = 5
 _PAGES: Final = 50
 _LOOKED_AT: Final = 200
+_OURS: Final = "mcp-"  # begins the correlation ids of requests that were made here
 
 # What became of a request, in the words of the glossary's endings; waiting: no decision yet.
 STATES: Final = (
@@ -55,9 +57,12 @@ class NotMine(SignoffError):
 
 
 def state_of(intent: Intent) -> str:
-    """What became of the request: ``waiting`` until its last human step is decided."""
+    """What became of the request: ``waiting`` until its last human step is decided. An approval does not outlast its
+    request: one that failed or was canceled afterwards is no consent.
+    """
     if intent.final:
-        return intent.ending or _WITHOUT_ENDING[intent.status]
+        overtaken = intent.ending == "approved" and not intent.completed
+        return _WITHOUT_ENDING[intent.status] if overtaken or not intent.ending else intent.ending
     people = [step for step in intent.steps if step.kind == "human"]
     open_ = any(step.state != "done" for step in people) or intent.human_task is not None
     return "waiting" if open_ or not intent.ending else intent.ending
@@ -86,6 +91,7 @@ class Requests:
         self._now = now
         self.calls = 0
         self._returned: set[str] = set()
+        self._process = str(uuid.uuid4())
 
     @property
     def address(self) -> str:
@@ -105,7 +111,7 @@ class Requests:
             return await self._send(body, correlation_of("key", request_key)), False
         content = correlation_of("request", body)
         found = await self.latest(content)
-        if found is not None and self._continues(found):
+        if found is not None and await self._continues(found):
             return SubmittedIntent(found.intent_id), True
         return await self.submit_after(body, content, found), False
 
@@ -160,16 +166,29 @@ class Requests:
                 await asyncio.gather(waiting, return_exceptions=True)
         return intent
 
-    def returned(self, intent: Intent) -> None:
-        """Remember that a call got this decision: the next one with the same content is a new request."""
+    async def returned(self, intent: Intent) -> None:
+        """Remember that a call got this decision: the next one with the same content is a new request, also one that
+        another process makes.
+        """
         if decided(intent):
+            await self._use(intent)
             self._returned.add(intent.intent_id)
+
+    async def _use(self, intent: Intent) -> bool:
+        """Use the outcome of a request that was made here; False if another process has returned it."""
+        mine = intent.from_agent == self.address and intent.correlation_id.startswith(_OURS)
+        if mine and intent.final:
+            try:
+                await self.client.call(use(intent.intent_id, self._process))
+            except AlreadyUsed:
+                return False
+        return True
 
     async def withdraw(self, request_id: str, reason: str) -> Intent:
         """Cancel a request of this key, and of no other, whatever the key may do."""
         await self.own(request_id)
         intent = await self.client.cancel(request_id, reason or "withdrawn by the agent")
-        self.returned(intent)
+        await self.returned(intent)
         return intent
 
     async def list(self, status: str | None, limit: int) -> Sequence[Intent]:
@@ -213,13 +232,13 @@ class Requests:
             raise NotMine("This request was made with another key.")
         return intent
 
-    def _continues(self, found: Intent) -> bool:
+    async def _continues(self, found: Intent) -> bool:
         """Whether a repeated call gets this request instead of a new one."""
         if not decided(found):
             return True
         if found.intent_id in self._returned:
             return False
-        return decided_within(found, self._repeat_for, self._now())
+        return decided_within(found, self._repeat_for, self._now()) and await self._use(found)
 
     async def _decided(self, intent_id: str, seconds: float) -> Intent:
         events: AsyncGenerator[Event] = self.client.observe(intent_id, timeout=seconds)
@@ -238,7 +257,7 @@ class Requests:
 
 def correlation_of(*parts: object) -> str:
     """The correlation id of a call, from what it says."""
-    return f"mcp-{hashlib.sha256(canonical_json(parts).encode()).hexdigest()}"
+    return f"{_OURS}{hashlib.sha256(canonical_json(parts).encode()).hexdigest()}"
 
 
 def decided_within(intent: Intent, period: timedelta, now: float) -> bool:

@@ -64,7 +64,7 @@ def add(server: Server[Any], caller: Caller) -> None:
             return {"resultType": "complete", **_task(intent, "working")}
         if intent.status == "CANCELED":
             return {"resultType": "complete", **_task(intent, "cancelled")}
-        requests.returned(intent)
+        await requests.returned(intent)
         result = result_of(answer_of(intent, requests.page(intent)))
         dumped = result.model_dump(by_alias=True, mode="json", exclude_none=True)
         return {"resultType": "complete", **_task(intent, "completed"), "result": dumped}

@@ -146,7 +146,7 @@ async def _request_approval(call: ToolCall, asked: RequestApproval) -> Answer:
     intent = await call.requests.get(sent.intent_id)
     if call.waits:
         intent = await call.requests.wait(intent, asked.wait_seconds, call.heartbeat)
-        call.requests.returned(intent)
+        await call.requests.returned(intent)
     page = call.requests.page(intent)
     return answer_of(intent, page, repeated=repeated, warnings=sent.warnings)
 
@@ -178,7 +178,7 @@ _TASK: Final = (
 async def _get_request(call: ToolCall, asked: GetRequest) -> Answer:
     intent = await call.requests.get(asked.request_id)
     intent = await call.requests.wait(intent, asked.wait_seconds, call.heartbeat)
-    call.requests.returned(intent)
+    await call.requests.returned(intent)
     return answer_of(intent, call.requests.page(intent))
 
 

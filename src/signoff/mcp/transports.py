@@ -1,7 +1,7 @@
 """Serving over stdio and over streamable HTTP.
 
 Over HTTP each request brings the key that it acts with, as a bearer token: there is no key that a caller without one
-could borrow.
+could borrow. The key is checked before anything is read of the request, also for what the gateway only passes on.
 """
 
 import os
@@ -19,7 +19,9 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from signoff.mcp.callers import AGENT_KEY, bearer, digest_of
+from signoff.client.errors import AuthenticationFailed, SignoffError
+from signoff.mcp.answers import problem_of
+from signoff.mcp.callers import AGENT_KEY, KeyCheck, KeyOfPerson, bearer, digest_of
 
 PATH: Final = "/mcp"
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
@@ -32,7 +34,7 @@ async def serve_stdio(server: Server[Any], changes: bool = False) -> None:
         await server.run(reads, writes, options)
 
 
-def http_app(server: Server[Any], hosts: Sequence[str] = ()) -> ASGIApp:
+def http_app(server: Server[Any], keys: KeyCheck, hosts: Sequence[str] = ()) -> ASGIApp:
     """The ASGI application. hosts: names under which it may be reached, besides those of this machine."""
     names = [*(f"[{name}]" if ":" in name else name for name in _LOOPBACK), *hosts]
     allowed = [form for name in names for form in (name, f"{name}:*")]
@@ -42,28 +44,47 @@ def http_app(server: Server[Any], hosts: Sequence[str] = ()) -> ASGIApp:
         allowed_origins=[f"{scheme}://{form}" for scheme in ("http", "https") for form in allowed],
     )
     app: Starlette = server.streamable_http_app(streamable_http_path=PATH, transport_security=security)
-    return NeedsKey(app)
+    return NeedsKey(app, keys)
 
 
 class NeedsKey:
-    """Answers 401 to a request without a bearer token, and ties a session to the token that began it."""
+    """Refuses a request without a valid key as its bearer token, and ties a session to the token that began it."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, keys: KeyCheck) -> None:
         self._app = app
+        self._keys = keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             given = [value for name, value in scope["headers"] if name == b"authorization"]
             key = bearer(given[0].decode("latin-1")) if len(given) == 1 else ""
-            if not key:
-                text = f"Send the header Authorization: Bearer KEY. {AGENT_KEY} creates a key."
-                refusal = {"error": {"code": "key_required", "message": text}}
-                response = JSONResponse(refusal, 401, {"www-authenticate": "Bearer"})
-                await response(scope, receive, send)
+            refusal = await self._refusal(key)
+            if refusal is not None:
+                await refusal(scope, receive, send)
                 return
             holder = digest_of(key)
             scope["user"] = AuthenticatedUser(AccessToken(token=holder, client_id=holder, scopes=[]))
         await self._app(scope, receive, send)
+
+    async def _refusal(self, key: str) -> JSONResponse | None:
+        if not key:
+            text = f"Send the header Authorization: Bearer KEY. {AGENT_KEY} creates a key."
+            return _refused(401, "key_required", text)
+        try:
+            await self._keys.check(key)
+        except AuthenticationFailed as error:
+            return _refused(401, error.code, error.message)
+        except KeyOfPerson as error:
+            return _refused(403, "key_of_person", str(error))
+        except SignoffError as error:  # the server is away or busy: whether the key is valid is not known
+            problem = problem_of(error)
+            return _refused(503, problem.code, problem.message)
+        return None
+
+
+def _refused(status: int, code: str, text: str) -> JSONResponse:
+    headers = {"www-authenticate": "Bearer"} if status == 401 else None
+    return JSONResponse({"error": {"code": code, "message": text}}, status, headers)
 
 
 async def serve_http(app: ASGIApp, host: str, port: int, started: Callable[[str], None]) -> None:

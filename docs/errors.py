@@ -81,7 +81,11 @@ def _raised(
     constants: dict[str, ast.expr], function: ast.FunctionDef | ast.AsyncFunctionDef | None,
 ) -> Iterator[Raised]:  # fmt: skip
     name = _name(call)
-    if name in kinds and call.args:
+    if name == "Denial" and isinstance(call.args[0], ast.Constant):  # a row of the table of rights
+        error = next((word.value for word in call.keywords if word.arg == "error"), None)
+        status = kinds[ast.unparse(error)] if error is not None else kinds["Forbidden"]
+        yield Raised(str(call.args[0].value), file, status, _says(call.args[1]))
+    elif name in kinds and call.args:
         says = _says(call.args[1]) if len(call.args) > 1 else ""
         for code in _values(call.args[0], constants):
             if code is not None:

@@ -129,11 +129,9 @@ def remove_drafts(folder: Path) -> None:
 
 def _refuse_other_names(spaces: Sequence[Workspace], organization: str, name: str) -> None:
     """Agent addresses appear in histories and in other people's programs: a start does not change them."""
-    if not spaces or any(
-        organization in ("", space.organization) and name in ("", space.name) for space in spaces
-    ):
+    if not spaces or any(space.is_called(organization, name) for space in spaces):
         return
-    there = ", ".join(f"{space.organization}/{space.name}" for space in spaces[:5])
+    there = ", ".join(space.full_name for space in spaces[:5])
     raise Refused(
         "workspace_named",
         f"The database belongs to {there}, not {organization or spaces[0].organization}/{name or spaces[0].name}.",

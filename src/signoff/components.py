@@ -18,6 +18,7 @@ from signoff.engine.admin.accounts import Accounts
 from signoff.engine.admin.apply_manifest import ManifestApplier
 from signoff.engine.admin.bulk_reassignment import BulkReassignment
 from signoff.engine.admin.proposals import Proposals
+from signoff.engine.admin.workspaces import Workspaces
 from signoff.engine.clock import Clock
 from signoff.engine.commit.batch import Batch
 from signoff.engine.commit.committer import Committer
@@ -210,6 +211,7 @@ class Components:
             accounts=self.accounts,
             manifests=self.manifests,
             proposals=self.proposals,
+            workspaces=Workspaces(self.store, self.directory, self.clock),
             staffed=self.staffed,
             reassignments=BulkReassignment(self.engine, self.store, self.directory),
             sessions=self.sessions,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote
 
+from signoff.core.directory.agent_address import PLACE, PLACE_IS
 from signoff.core.directory.mailboxes import refuse_no_mailbox
 from signoff.core.errors import Invalid
 from signoff.core.text.describe import nearest
@@ -54,10 +55,6 @@ def _row(  # noqa: PLR0913
     extra = {"text": text, "shown": shown, "choices": choices, "least": least, "hide": hide, "kind": kind}
     # A field that may contain a secret is left out of repr, and so of logs and tracebacks.
     return field(default=default, repr=hide is None, metadata={**extra, "environment": environment})
-
-
-# A part of an agent's address: agent://organization/workspace/name.
-PLACE: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -366,7 +363,7 @@ class SettingRow:
         if self.least is not None and value is not None and value < self.least:
             raise self.wrong(self.show(value), f"at least {self.show(self.least)}")
         if self.name in ("organization", "workspace") and value and not PLACE.fullmatch(value):
-            raise self.wrong(value, "a name of 1 to 63 lowercase letters, digits and hyphens")
+            raise self.wrong(value, PLACE_IS)
         if self.name == "workers" and not (
             value == "auto" or (re.fullmatch(r"\d{1,2}", value) and 1 <= int(value) <= MOST_WORKERS)
         ):

@@ -7,6 +7,7 @@ from signoff.config import Config
 from signoff.core.directory.model import Person, Workspace
 from signoff.core.errors import Refused
 from signoff.engine.admin.operator import NewSignInLink, make_owner_key, make_signin_link
+from signoff.engine.admin.workspaces import NewWorkspace, Wanted, create_workspace
 from signoff.engine.clock import Clock
 from signoff.engine.read.delivery_status import unreadable
 from signoff.engine.read.integrity import Finding, check_integrity
@@ -59,6 +60,23 @@ def owner_key(config: Config, email: str, workspace: str) -> tuple[Person, Works
         await store.look(write=True)
         try:
             return await make_owner_key(store, clock, email, workspace)
+        finally:
+            await store.close()
+
+    return asyncio.run(work())
+
+
+def add_workspace(config: Config, organization: str, name: str, owner: str) -> NewWorkspace:
+    """Create a workspace, also in another organization, with its owner and a key of theirs; also while servers use the
+    database.
+    """
+
+    async def work() -> NewWorkspace:
+        clock = Clock()
+        store = _store(config, clock)
+        await store.look(write=True)
+        try:
+            return await create_workspace(store, clock, Wanted(organization, name, owner))
         finally:
             await store.close()
 

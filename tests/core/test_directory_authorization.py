@@ -49,6 +49,7 @@ READ_INBOX         yes yes yes yes yes own own yes
 READ_OPEN_TASKS    yes yes own own own admin admin admin
 REASSIGN_ALL       yes yes admin admin admin admin admin admin
 READ_CHANNELS      yes yes admin admin admin admin admin admin
+MANAGE_WORKSPACES  yes owner owner owner owner owner owner owner
 MANAGE_KEYS        yes yes admin admin admin admin admin admin
 """
 ROWS = {Action[name]: cells for name, *cells in (row.split() for row in TABLE.strip().splitlines())}

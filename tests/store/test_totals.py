@@ -38,13 +38,13 @@ async def test_waiting_messages_are_counted_by_channel_and_state(store: Store) -
     await store.outbox.again("c", two, "no answer")
     await store.outbox.dead("d", "gone")
     found = {(row.channel, row.state): row for row in await store.totals.outbox()}
-    assert found["email", "waiting"] == QueuedMessages("email", "waiting", 2, one)
+    assert found["email", "waiting"] == QueuedMessages(WS, "email", "waiting", 2, one)
     assert [found["email", state].count for state in ("retrying", "dead")] == [1, 1]
 
 
-async def test_agents_are_seen_once_each_at_the_latest_time(store: Store) -> None:
+async def test_agents_of_each_workspace_are_seen_at_the_latest_time(store: Store) -> None:
     late = NOON + timedelta(minutes=3)
     await store.workers.put(
         [(WS, Worker("agent://a/b/c", NOON, "x")), ("wsp_2", Worker("agent://a/b/c", late, "x"))]
     )
-    assert await store.totals.seen() == {"agent://a/b/c": late}
+    assert await store.totals.seen() == {(WS, "agent://a/b/c"): NOON, ("wsp_2", "agent://a/b/c"): late}

@@ -25,11 +25,19 @@ CALLS: dict[Action, tuple[str, str, Any]] = {
     Action.LIST_TASKS: ("GET", "/v1/tasks", None),
     Action.READ_OPEN_TASKS: ("GET", f"/v1/people/{ANN}/waiting", None),
     Action.REASSIGN_ALL: ("POST", f"/v1/people/{ANN}/reassign", {"to": "otto@acme.example", "comment": "x"}),
+    Action.MANAGE_WORKSPACES: ("PATCH", "/v1/workspaces/current", {"name": "prod"}),
     Action.READ_CHANNELS: ("GET", "/v1/channels", None),
 }
 # Their path names somebody, so a program is told first that it does not read who is here.
 NAMING = {Action.CHANGE_PREFERENCES, Action.READ_OPEN_TASKS}
-REFUSALS = {"admin_required", "auditor_required", "person_required", "not_allowed", "not_yours"}
+REFUSALS = {
+    "admin_required",
+    "owner_required",
+    "auditor_required",
+    "person_required",
+    "not_allowed",
+    "not_yours",
+}
 
 
 @pytest.mark.parametrize("action", CALLS)

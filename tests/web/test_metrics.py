@@ -13,16 +13,14 @@ from tests.web.policy_steps import applied
 from tests.web.web_env import HOME, TYPE, WebEnv
 
 INTENT = "0190a7de-1111-7222-8333-444455550000"
+HERE = {("worker", "0"), ("workspace", "acme/prod")}
 Numbers = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def numbers(text: str) -> Numbers:
-    """Each sample by its name and labels; the worker is left out where it is 0."""
+    """Each sample by its name and labels; worker 0 and the workspace are left out."""
     return {
-        (
-            sample.name,
-            frozenset((k, v) for k, v in sample.labels.items() if (k, v) != ("worker", "0")),
-        ): sample.value
+        (sample.name, frozenset(sample.labels.items() - HERE)): sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
     }

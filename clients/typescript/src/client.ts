@@ -30,20 +30,24 @@ import type {
   ChannelOut,
   CreateIntentRequest,
   CreatePerson,
+  CreateWorkspace,
   ExplainOut,
   JsonObject,
   ManifestAnswer,
   MessageOut,
+  NewWorkspaceOut,
   PersonOut,
   PersonWaiting,
   PolicyOut,
   ProposalOut,
   PutTeam,
   ReassignedAll,
+  RenameWorkspace,
   SessionOut,
   TeamOut,
   UnderstaffedTasksAnswer,
   WorkflowRequest,
+  WorkspaceOut,
 } from "./wire.js";
 
 export interface ClientOptions {
@@ -506,6 +510,28 @@ export class Directory extends Methods {
   /** The open tasks with too few eligible people left. */
   async understaffedTasks(options?: CallOptions): Promise<UnderstaffedTasksAnswer> {
     return this.do(get("/v1/tasks/understaffed"), options);
+  }
+
+  /** The key's workspace; for an owner also the others of its organization. */
+  async workspaces(options?: CallOptions): Promise<WorkspaceOut[]> {
+    return this.do(many("/v1/workspaces", "workspaces"), options);
+  }
+
+  /** Create a workspace in the key's organization; `api_key` of its owner only if that is the caller. */
+  async createWorkspace(workspace: CreateWorkspace, options?: CallOptions): Promise<NewWorkspaceOut> {
+    return this.do(
+      { method: "POST", path: "/v1/workspaces", body: workspace, read: whole<NewWorkspaceOut> },
+      options,
+    );
+  }
+
+  /** Rename the key's own workspace; what is left out stays. */
+  async renameWorkspace(
+    workspaceId: string,
+    names: RenameWorkspace,
+    options?: CallOptions,
+  ): Promise<WorkspaceOut> {
+    return this.do(write("PATCH", `/v1/workspaces/${segment(workspaceId)}`, "workspace", names, true), options);
   }
 
   /** All teams, with who is on call. */

@@ -377,6 +377,13 @@ export interface CreatePerson {
   readonly preferences?: object | null;
 }
 
+/** A new workspace in the key's organization. owner: the e-mail address of its first owner, by default the caller's; owner_name: their name. */
+export interface CreateWorkspace {
+  readonly name: string;
+  readonly owner?: string;
+  readonly owner_name?: string;
+}
+
 /** An intent was created; it is durable. */
 export interface CreatedOut {
   readonly ok: boolean;
@@ -738,6 +745,14 @@ export interface NewKeyOut {
   readonly warnings: readonly string[];
 }
 
+/** A new workspace. `api_key`: of its owner, shown once, stored nowhere; only if the owner is the caller. */
+export interface NewWorkspaceOut {
+  readonly ok: boolean;
+  readonly workspace: signoff.wire.workspaces.WorkspaceOut;
+  readonly owner: string;
+  readonly api_key?: string;
+}
+
 /** A step that an answer may lead to. after: those of yes, no, changes and silence that lead to it; off_main_path: it runs only if an earlier step does not succeed; agent: who runs it; input: what that agent gets in addition to the payload; to, message: who is notified of what. */
 export interface NextStep {
   readonly step_id: string;
@@ -862,9 +877,9 @@ export interface PortalContext {
   readonly context: Context;
   readonly account: JsonObject;
   readonly selected_organization: Organization;
-  readonly selected_workspace: WorkspaceOut;
+  readonly selected_workspace: signoff.web.axp.portal.WorkspaceOut;
   readonly organizations: readonly Organization[];
-  readonly workspaces: readonly WorkspaceOut[];
+  readonly workspaces: readonly signoff.web.axp.portal.WorkspaceOut[];
   readonly guidance?: JsonObject;
 }
 
@@ -984,6 +999,12 @@ export interface Removed {
   readonly ok: boolean;
   readonly service_account_id: string;
   readonly status: string;
+}
+
+/** The new names; one that is left out stays. */
+export interface RenameWorkspace {
+  readonly name?: string;
+  readonly organization?: string;
 }
 
 /** The new end of the lease. */
@@ -1445,7 +1466,19 @@ export interface WorkflowsAnswer {
   readonly workflows: readonly WorkflowOut[];
 }
 
-export interface WorkspaceOut {
+/** One workspace. */
+export interface WorkspaceAnswer {
+  readonly ok: boolean;
+  readonly workspace: signoff.wire.workspaces.WorkspaceOut;
+}
+
+/** The key's own workspace first; for an owner's key also the others of its organization. */
+export interface WorkspacesAnswer {
+  readonly ok: boolean;
+  readonly workspaces: readonly signoff.wire.workspaces.WorkspaceOut[];
+}
+
+export interface signoff.web.axp.portal.WorkspaceOut {
   readonly workspace_id: string;
   readonly name: string;
   readonly org_id: string;
@@ -1453,4 +1486,14 @@ export interface WorkspaceOut {
   readonly environment: string;
   readonly status: string;
   readonly roles: readonly string[];
+}
+
+/** A workspace. `own`: the key's; former_names: as `organization/name`; addresses with one go on resolving. */
+export interface signoff.wire.workspaces.WorkspaceOut {
+  readonly workspace_id: string;
+  readonly organization: string;
+  readonly name: string;
+  readonly former_names: readonly string[];
+  readonly own: boolean;
+  readonly created_at: string;
 }

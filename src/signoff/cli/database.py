@@ -117,6 +117,25 @@ def _signin_link(session: CommandContext, /, email: str, workspace: str, **given
     session.out.one(record, "link", [visible(link)])
 
 
+@click.pass_obj
+def _add_workspace(session: CommandContext, /, name: str, owner: str, **given: Any) -> None:
+    """Create the workspace NAME (ORGANIZATION/NAME), also of another organization.
+
+    Its owner's key is shown once. The server may run meanwhile.
+    """
+    config = configured(given)
+    organization, _, last = name.partition("/")
+    with server_part("signoff db add-workspace"), database_named(config):
+        from signoff.maintenance import add_workspace
+
+        made = add_workspace(config, organization, last, owner)
+    session.out.note(
+        f"Created {visible(made.workspace.full_name)}. The key of {visible(made.owner.email)}, shown once:"
+    )
+    record = {"workspace": made.workspace.full_name, "owner": made.owner.email, "api_key": made.secret}
+    session.out.one(record, "api_key", [visible(made.secret)])
+
+
 def _address(config: Config) -> str:
     """The address of the server that uses this database: as configured, as the server wrote it down, else the
     default.
@@ -162,6 +181,19 @@ db.add_command(
             *flags("data", "database"),
         ],
         fields=("person", "workspace", "api_key"),
+    )
+)
+db.add_command(
+    DataCommand(
+        "add-workspace",
+        callback=_add_workspace,
+        help=_add_workspace.__doc__,
+        params=[
+            click.Argument(["name"]),
+            click.Option(["--owner"], required=True, metavar="EMAIL", help="Its first owner."),
+            *flags("data", "database"),
+        ],
+        fields=("workspace", "owner", "api_key"),
     )
 )
 db.add_command(

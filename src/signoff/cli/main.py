@@ -36,6 +36,7 @@ SECTIONS: Final = {
         "people": ("signoff.cli.people:people", "List and change people and their absences."),
         "teams": ("signoff.cli.teams:teams", "List and change teams, and who is on call."),
         "changes": ("signoff.cli.changes:changes", "List changes; confirm those that need a second admin."),
+        "workspaces": ("signoff.cli.workspaces:workspaces", "List, create and rename workspaces."),
         "policies": ("signoff.cli.policies:policies", "List policies and preview their effects."),
     },
     "Access": {

@@ -377,6 +377,24 @@ class DirectoryMethods(Methods):
         return _get("/v1/tasks/understaffed")
 
     @request
+    def workspaces(self) -> ApiCall[list[Json]]:
+        """The key's workspace; for an owner also the others of its organization."""
+        return _many("/v1/workspaces", "workspaces")
+
+    @request
+    def create_workspace(self, name: str, owner: str = "", owner_name: str = "") -> ApiCall[Json]:
+        """Create a workspace in the key's organization; ``api_key`` of its owner only if that is the caller."""
+        body = {"name": name, "owner": owner, "owner_name": owner_name}
+        return ApiCall("POST", "/v1/workspaces", _bare, body=body)
+
+    @request
+    def rename_workspace(self, workspace_id: str, name: str = "", organization: str = "") -> ApiCall[Json]:
+        """Rename the key's own workspace; what is "" stays."""
+        body = {"name": name, "organization": organization}
+        path = f"/v1/workspaces/{one_segment(workspace_id)}"
+        return _write("PATCH", path, "workspace", body, repeatable=True)
+
+    @request
     def teams(self) -> ApiCall[list[Json]]:
         """All teams, with who is on call."""
         return _many("/v1/teams", "teams")

@@ -17,6 +17,7 @@ _MOST_SERIES: Final = (
     2_000  # of one metric; more are counted under OTHER, so that no label can exhaust the memory
 )
 OTHER: Final = "other"
+WORKSPACE: Final = "workspace"  # the first label of what belongs to one workspace; here its id
 
 
 class Metric(msgspec.Struct, frozen=True):
@@ -62,15 +63,17 @@ MESSAGES: Final = Metric(
     "Attempts to send a message, by channel and result: sent, skipped, retry, next_channel, dead.",
     ("channel", "result"),
 )
-CREATED: Final = Metric("signoff_intents_created", "Intents created.")
+CREATED: Final = Metric("signoff_intents_created", "Intents created.", (WORKSPACE,))
 ENDED: Final = Metric(
-    "signoff_intents_ended", "Intents that became final, by status and ending.", ("status", "ending")
+    "signoff_intents_ended",
+    "Intents that became final, by status and ending.",
+    (WORKSPACE, "status", "ending"),
 )
-TASKS_OPENED: Final = Metric("signoff_tasks_opened", "Tasks opened, by policy.", ("policy",))
+TASKS_OPENED: Final = Metric("signoff_tasks_opened", "Tasks opened, by policy.", (WORKSPACE, "policy"))
 DECISION_SECONDS: Final = Metric(
     "signoff_task_duration_seconds",
     "Time from the opening of a task to its end, by policy and ending.",
-    ("policy", "ending"),
+    (WORKSPACE, "policy", "ending"),
     _HUMAN,
 )
 
@@ -141,21 +144,22 @@ class Metrics:
     def committed(self, changes: Iterable[Change]) -> None:
         """What was created, asked, decided and ended in a batch."""
         for change in changes:
+            space = change.after.workspace
             for sealed in change.facts:
                 match sealed.fact.event:
                     case e.TaskOpened(step=step):
-                        self.count(TASKS_OPENED, (_policy(change, step),))
+                        self.count(TASKS_OPENED, (space, _policy(change, step)))
                     case e.Decided(step=step, ending=ending):
                         opened = _opened(change, step)
                         if opened is not None:
                             seconds = (sealed.fact.at - opened).total_seconds()
-                            labels = (_policy(change, step), ending.value)
+                            labels = (space, _policy(change, step), ending.value)
                             self.observe(DECISION_SECONDS, max(0.0, seconds), labels)
                     case e.Created():
-                        self.count(CREATED)
+                        self.count(CREATED, (space,))
             after = change.after
             if after.final and (change.before is None or not change.before.final):
-                self.count(ENDED, (after.status.value, after.ending.value if after.ending else ""))
+                self.count(ENDED, (space, after.status.value, after.ending.value if after.ending else ""))
 
     def snapshot(self) -> Snapshot:
         """The numbers now."""
@@ -180,7 +184,9 @@ def merged(
 
 def _new(series: Series, metric: Metric, labels: tuple[str, ...]) -> list[float]:
     if len(series) >= _MOST_SERIES:
-        labels = (OTHER,) * len(labels)
+        labels = tuple(
+            value if name == WORKSPACE else OTHER for name, value in zip(metric.labels, labels, strict=True)
+        )
     size = len(metric.buckets) + 2 if metric.buckets else 1
     return series.setdefault(labels, [0.0] * size)
 

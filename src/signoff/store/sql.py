@@ -224,6 +224,9 @@ select count(*) from (
 """
 PARTY: Final = ("requester = :party", "to_agent = :party")
 OWNER: Final = ("reply_to = :owner", "to_agent = :owner")
+WAITING_FOR: Final = """
+select distinct agent from intents where workspace = :workspace and agent in :agents and cursor is not null
+"""
 
 # ---- giving READY deliveries a new position in their agent's stream
 
@@ -372,7 +375,8 @@ PUT_PLAN: Final = f"insert into plans (digest, body) values (:digest, :body) {KE
 UPDATE_WORKSPACE: Final = """
 update workspaces set self_approval = :self_approval, self_approval_alone = :self_approval_alone,
     positive_fallback = :positive_fallback, protected = :protected,
-    default_policy = :default_policy, unlisted_types = :unlisted_types
+    default_policy = :default_policy, unlisted_types = :unlisted_types,
+    organization = :organization, name = :name, former = :former
 where id = :id
 """
 STAFFED: Final = """

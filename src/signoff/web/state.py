@@ -12,6 +12,7 @@ from signoff.engine.admin.accounts import Accounts
 from signoff.engine.admin.apply_manifest import ManifestApplier
 from signoff.engine.admin.bulk_reassignment import BulkReassignment
 from signoff.engine.admin.proposals import Proposals
+from signoff.engine.admin.workspaces import Workspaces
 from signoff.engine.clock import Clock
 from signoff.engine.commit.engine import Engine
 from signoff.engine.commit.understaffed import StaffingChecks
@@ -92,6 +93,7 @@ class AppState(msgspec.Struct, kw_only=True):
     accounts: Accounts
     manifests: ManifestApplier
     proposals: Proposals
+    workspaces: Workspaces
     staffed: StaffingChecks
     reassignments: BulkReassignment
     sessions: Sessions

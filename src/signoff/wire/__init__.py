@@ -19,6 +19,7 @@ from signoff.wire import (
     tasks,
     teams,
     workflows,
+    workspaces,
 )
 
 __all__ = [
@@ -36,4 +37,5 @@ __all__ = [
     "tasks",
     "teams",
     "workflows",
+    "workspaces",
 ]

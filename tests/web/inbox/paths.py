@@ -30,6 +30,7 @@ async def paths_of(web: WebEnv, demo: DemoWorkspace) -> dict[str, list[str]]:
         "/people/{person_id}": ["/people/per_emma", "/people/per_otto"],
         "/me": ["/me"],
         "/channels": ["/channels"],
+        "/workspaces": ["/workspaces"],
         "/teams": ["/teams"],
         "/teams/{name}": ["/teams/sre-oncall", "/teams/dba"],
         "/policies": ["/policies"],

@@ -12,6 +12,9 @@ from signoff.core.errors import Invalid
 SCHEME: Final = "agent://"
 INTERNAL: Final = "agent://agent_core"
 _INTERNAL_NAME: Final = "agent_core"
+# A part of an address: the name of an organization or a workspace.
+PLACE: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+PLACE_IS: Final = "a name of 1 to 63 lowercase letters, digits and hyphens"
 LONGEST: Final = 383
 _LONGEST_NAME: Final = 63
 _FORBIDDEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")

@@ -55,6 +55,7 @@ class Action(StrEnum):
     READ_OPEN_TASKS = "list a person's open tasks"  # Person
     REASSIGN_ALL = "reassign all open tasks of a person"
     READ_CHANNELS = "read the delivery status of channels"
+    MANAGE_WORKSPACES = "create and rename workspaces, and list those of the organization"
     MANAGE_KEYS = "open the pages of agents, services and keys"
 
 
@@ -206,6 +207,9 @@ RULES: Final[dict[Action, AccessRule]] = {
     ),
     Action.READ_CHANNELS: AccessRule(
         ADMINS, Denial("admin_required", "Only an owner or an admin may see the status of channels.")
+    ),
+    Action.MANAGE_WORKSPACES: AccessRule(
+        {OWNER}, Denial("owner_required", "Only an owner may create or rename a workspace.")
     ),
     Action.MANAGE_KEYS: AccessRule(
         ADMINS,

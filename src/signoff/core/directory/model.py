@@ -21,7 +21,7 @@ class Workspace(Struct, frozen=True):
     low; protected: relaxing who decides needs two admins; default_policy: the name of the policy for steps without a
     workflow; unlisted_types: what happens to a type without a workflow (allow, gate, refuse); last_change: the number
     of the last change on record; staffed_change: the last one after which the open tasks were checked for enough
-    eligible people.
+    eligible people; former: the names that it had, as ``organization/name``.
     """
 
     id: str
@@ -36,6 +36,24 @@ class Workspace(Struct, frozen=True):
     last_change: int = 0
     staffed_change: int = 0
     self_approval_alone: bool = False
+    former: tuple[str, ...] = ()
+
+    @property
+    def full_name(self) -> str:
+        """``organization/name``, as in its agents' addresses."""
+        return f"{self.organization}/{self.name}"
+
+    @property
+    def full_names(self) -> tuple[str, ...]:
+        """The present name and the former ones."""
+        return (self.full_name, *self.former)
+
+    def is_called(self, organization: str, name: str) -> bool:
+        """Whether it has, or had, this organization and this name; "": not said. ``name`` may be its id."""
+        if organization == "" and name in ("", self.id):
+            return True
+        named = (full.partition("/") for full in self.full_names)
+        return any(organization in ("", of) and name in ("", self.id, called) for of, _, called in named)
 
     def allows_self_approval(self, people: int) -> bool:
         """Whether the requester's side may decide a request made now; ``people``: how many the workspace has had."""

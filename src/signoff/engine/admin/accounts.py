@@ -12,9 +12,9 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from signoff.core.directory.actors import Actor, ActorKind
-from signoff.core.directory.agent_address import canonical, slug
+from signoff.core.directory.agent_address import SCHEME, canonical, slug
 from signoff.core.directory.authorization import PROGRAMS, REGISTRAR, Action, authorize, permits
-from signoff.core.directory.model import Account, ApiKey, DirectoryChange, Person
+from signoff.core.directory.model import Account, ApiKey, DirectoryChange, Person, Workspace
 from signoff.core.directory.roles import OWNER
 from signoff.core.errors import Conflict, Forbidden, Invalid, NotFound
 from signoff.core.ids import uuid7
@@ -75,6 +75,7 @@ class Accounts:
             return known, False
         directory = await self._directory.of(actor.workspace)
         address = canonical(name, directory.workspace.organization, directory.workspace.name, field="name")
+        address = await self._address_in_use(directory.workspace, address)
         taken = directory.by_address.get(address)
         if taken is not None and taken.kind == kind.value:
             return taken, False
@@ -87,6 +88,16 @@ class Accounts:
             account = replace(account, id=known.id)
             await self._save(actor, None, account, since)
         return account, True
+
+    async def _address_in_use(self, workspace: Workspace, address: str) -> str:
+        """The address; if work waits for it under a former name of the workspace, that one: the work is found there."""
+        own = f"{SCHEME}{workspace.full_name}/"
+        if not workspace.former or not address.startswith(own):
+            return address
+        short = address.removeprefix(own)
+        former = [f"{SCHEME}{name}/{short}" for name in workspace.former]
+        waiting = await self._store.intents.waiting_for(workspace.id, former)
+        return next((one for one in former if one in waiting), address)
 
     def _new_account(
         self, actor: Actor, kind: ActorKind, name: str, address: str, fields: dict[str, Any]

@@ -65,7 +65,7 @@ async def make_owner_key(
 
 async def _first_owner(store: Store, workspace: str) -> tuple[Workspace, Person]:
     for space in await store.directory.workspaces():
-        if workspace in ("", space.id, f"{space.organization}/{space.name}"):
+        if workspace in ("", space.id, *space.full_names):
             for person in await store.directory.people(space.id):
                 if person.active and "owner" in person.roles:
                     return space, person
@@ -77,7 +77,7 @@ async def _first_owner(store: Store, workspace: str) -> tuple[Workspace, Person]
 async def _found(store: Store, email: str, workspace: str) -> tuple[Workspace, Person]:
     found = []
     for space in await store.directory.workspaces():
-        if workspace in ("", space.id, f"{space.organization}/{space.name}"):
+        if workspace in ("", space.id, *space.full_names):
             person = await store.directory.person_by_email(space.id, email)
             if person is not None and person.active:
                 found.append((space, person))

@@ -38,6 +38,7 @@ _DERIVED: Final = {
     "membership": {"people", "teams", "workspace"},
     "staffing": {"people", "teams"},
     "_by_last_part": {"by_address"},
+    "_own": {"workspace"},
     "_givers": {"people"},
     "_teams_of": {"teams"},
 }
@@ -126,10 +127,14 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
         full = canonical(address, self.workspace.organization, self.workspace.name)
         if full in self.by_address:
             return full
-        own = f"agent://{self.workspace.organization}/{self.workspace.name}/"
         short = full.rpartition("/")[2]
-        known = self.by_name.get(address) or (self.by_name.get(short) if full.startswith(own) else None)
+        known = self.by_name.get(address) or (self.by_name.get(short) if full.startswith(self._own) else None)
         return known.address if known else full
+
+    @cached_property
+    def _own(self) -> tuple[str, ...]:
+        """How addresses of this workspace begin: with its name, or one that it had."""
+        return tuple(f"{SCHEME}{name}/" for name in self.workspace.full_names)
 
     @cached_property
     def _by_last_part(self) -> dict[str, str]:

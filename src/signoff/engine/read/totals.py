@@ -3,11 +3,11 @@ in a while, however often somebody asks, because some counts read whole tables.
 """
 
 import asyncio
-from collections import Counter
 from typing import Final
 
 import msgspec
 
+from signoff.engine.metrics import WORKSPACE
 from signoff.store.store import Store
 
 _COUNTED_EVERY: Final = 15.0  # seconds
@@ -24,21 +24,21 @@ class Total(msgspec.Struct, frozen=True):
 
 Values = dict[tuple[str, ...], float]
 
-TASKS: Final = Total("signoff_tasks_open", "Open tasks, by policy.", ("policy",))
+TASKS: Final = Total("signoff_tasks_open", "Open tasks, by policy.", (WORKSPACE, "policy"))
 MESSAGES: Final = Total(
     "signoff_outbox_messages",
     "Messages not sent yet, by channel: waiting, retrying after a failure, or dead.",
-    ("channel", "state"),
+    (WORKSPACE, "channel", "state"),
 )
 OVERDUE: Final = Total(
     "signoff_outbox_overdue_seconds",
     "For how long the most overdue message of a channel has been due.",
-    ("channel",),
+    (WORKSPACE, "channel"),
 )
 AGENTS: Final = Total(
     "signoff_agent_last_seen_timestamp_seconds",
     "When an agent last asked for work (claimed, polled or streamed), to the minute.",
-    ("agent",),
+    (WORKSPACE, "agent"),
 )
 TOTALS: Final = (TASKS, MESSAGES, OVERDUE, AGENTS)
 
@@ -49,30 +49,37 @@ class ServiceTotals:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._counted: dict[Total, Values] = {}
+        self._names: dict[str, str] = {}
         self._at: float | None = None
         self._turn = asyncio.Lock()
 
-    async def read(self) -> dict[Total, Values]:
-        """The counts, at most 15 seconds old; raises Busy while the database does not respond."""
+    async def read(self) -> tuple[dict[Total, Values], dict[str, str]]:
+        """The counts, at most 15 seconds old, and the workspaces' names by id; raises Busy while the database does not
+        respond.
+        """
         async with self._turn:
             now = asyncio.get_running_loop().time()
             if self._at is None or now - self._at >= _COUNTED_EVERY:
                 self._counted = await self._count()
                 self._at = now
-            return self._counted
+            return self._counted, self._names
 
     async def _count(self) -> dict[Total, Values]:
         totals = self._store.totals
-        tasks: Counter[str] = Counter()
-        for space in (await self._store.directory.workspaces())[:_MOST_WORKSPACES]:
-            tasks += await totals.open_tasks(space.id)
+        spaces = await self._store.directory.workspaces()
+        self._names = {space.id: space.full_name for space in spaces}
+        spaces = spaces[:_MOST_WORKSPACES]
+        tasks = {space.id: await totals.open_tasks(space.id) for space in spaces}
         now = await self._store.now()
         found: dict[Total, Values] = {total: {} for total in TOTALS}
-        found[TASKS] = {(policy,): float(count) for policy, count in tasks.items()}
+        found[TASKS] = {
+            (space, policy): float(count) for space, open in tasks.items() for policy, count in open.items()
+        }
         for queued in await totals.outbox():
-            found[MESSAGES][queued.channel, queued.state] = float(queued.count)
+            place = queued.workspace, queued.channel
+            found[MESSAGES][*place, queued.state] = float(queued.count)
             if queued.state != "dead":
                 late = max(0.0, (now - queued.due).total_seconds())
-                found[OVERDUE][(queued.channel,)] = max(late, found[OVERDUE].get((queued.channel,), 0.0))
-        found[AGENTS] = {(agent,): at.timestamp() for agent, at in (await totals.seen()).items()}
+                found[OVERDUE][place] = max(late, found[OVERDUE].get(place, 0.0))
+        found[AGENTS] = {place: at.timestamp() for place, at in (await totals.seen()).items()}
         return found

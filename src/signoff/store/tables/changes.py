@@ -153,13 +153,19 @@ class People:
         return found, await fetch_one(self._db, ProposalEnd, "id = :id", id=id)
 
     async def save(
-        self, entries: Sequence[Struct], plans: Sequence[Plan] = (), since: Mapping[str, int] | None = None
+        self,
+        entries: Sequence[Struct],
+        plans: Sequence[Plan] = (),
+        since: Mapping[str, int] | None = None,
+        new: Workspace | None = None,
     ) -> None:
-        """Add or replace all of these, or none; raises Conflict if a version or an address was taken meanwhile, or a
-        workspace has changed ``since``. Rows are locked in one order, to avoid deadlocks.
+        """Add or replace all of these, or none; raises Conflict if a version, an address or the name of the ``new``
+        workspace was taken meanwhile, or a workspace has changed ``since``. Rows are locked in one order, to avoid
+        deadlocks.
         """
         changes = [item for item in entries if isinstance(item, DirectoryChange)]
-        statements = recording(changes, since or {})
+        statements: list[Statement] = [] if new is None else [(put(Workspace), values_of(new))]
+        statements += recording(changes, since or {})
         keyed = {plan_digest(plan): plan for plan in plans}
         statements += [
             (PUT_PLAN, {"digest": digest, "body": encode_plan(keyed[digest])}) for digest in sorted(keyed)

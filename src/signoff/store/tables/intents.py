@@ -120,6 +120,11 @@ class Intents:
         plans = await plans_of(self._db, rows)
         return [(row[4], stored(row, plans)) for row in rows]
 
+    async def waiting_for(self, workspace: str, agents: Sequence[str]) -> set[str]:
+        """Those of these addresses for which deliveries wait."""
+        rows = await self._db.read(sql.WAITING_FOR, workspace=workspace, agents=list(agents))
+        return {agent for (agent,) in rows}
+
     async def redeliver(self, workspace: str, agent: str, ids: Sequence[str]) -> None:
         """Give those of ``ids`` that were sent, and are claimable and where they were, a new cursor, so that streams
         see them again. A few in each transaction: decisions are committed meanwhile.

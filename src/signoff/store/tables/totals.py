@@ -20,17 +20,22 @@ select count(*), i.plan from worklist w join intents i on i.id = w.intent_id
 where w.workspace = :workspace and w.party = :party group by i.plan order by 1 desc limit :limit
 """
 _OUTBOX: Final = """
-select channel, case when dead = 1 then 'dead' when attempts > 0 then 'retrying' else 'waiting' end,
+select workspace, channel, case when dead = 1 then 'dead' when attempts > 0 then 'retrying' else 'waiting' end,
     count(*), min(due_at)
-from outbox group by 1, 2 order by 3 desc limit :limit
+from outbox group by 1, 2, 3 order by 4 desc limit :limit
 """
-_SEEN: Final = "select agent, max(seen_at) from workers group by agent order by 2 desc limit :limit"
+_SEEN: Final = """
+select workspace, agent, max(seen_at) from workers group by workspace, agent order by 3 desc limit :limit
+"""
 _MOST: Final = 1_000
 
 
 class QueuedMessages(Struct, frozen=True):
-    """The messages of a channel that are ``waiting``, ``retrying`` or ``dead``; ``due``: the earliest due time."""
+    """The messages of a workspace and a channel that are ``waiting``, ``retrying`` or ``dead``; ``due``: the earliest
+    due time.
+    """
 
+    workspace: str
     channel: str
     state: str
     count: int
@@ -53,12 +58,15 @@ class Totals:
     async def outbox(self) -> list[QueuedMessages]:
         rows = await self._db.read(_OUTBOX, limit=_MOST)
         return [
-            QueuedMessages(channel, state, count, from_micros(due)) for channel, state, count, due in rows
+            QueuedMessages(workspace, channel, state, count, from_micros(due))
+            for workspace, channel, state, count, due in rows
         ]
 
-    async def seen(self) -> dict[str, datetime]:
-        """When each agent last asked for work: the 1,000 seen last."""
-        return {agent: from_micros(at) for agent, at in await self._db.read(_SEEN, limit=_MOST)}
+    async def seen(self) -> dict[tuple[str, str], datetime]:
+        """When each agent of each workspace last asked for work: the 1,000 seen last."""
+        return {
+            (space, agent): from_micros(at) for space, agent, at in await self._db.read(_SEEN, limit=_MOST)
+        }
 
 
 def _policy(plan: Plan | None) -> str:

@@ -8,7 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from signoff.engine.metrics import ABOUT_UP, GAUGES, UP, Snapshot, merged
+from signoff.engine.metrics import ABOUT_UP, GAUGES, UP, WORKSPACE, Snapshot, merged
 from signoff.engine.read.totals import Total, Values
 
 _WORKER: Final = "worker"
@@ -25,12 +25,15 @@ def write(
     reachable: bool,
     build: tuple[str, str],
     accept: str,
+    spaces: Mapping[str, str],
+    only: str = "",
 ) -> tuple[bytes, str]:
     """The body and its media type. ``reachable``: whether the database responds; ``build``: version and kind of
-    database; ``accept``: the scraper's header, which chooses the format.
+    database; ``accept``: the scraper's header, which chooses the format; ``spaces``: the names of workspaces by id;
+    ``only``: of what belongs to a workspace, only this one's.
     """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Numbers(snapshots, totals, reachable, build))
+    registry.register(_Numbers(snapshots, totals, reachable, build, spaces, only))
     encode, media = choose_encoder(accept)
     return encode(registry), media
 
@@ -44,11 +47,15 @@ class _Numbers(Collector):
         totals: Mapping[Total, Values],
         reachable: bool,
         build: tuple[str, str],
+        spaces: Mapping[str, str],
+        only: str,
     ) -> None:
         self._snapshots = snapshots
         self._totals = totals
         self._reachable = reachable
         self._build = build
+        self._spaces = spaces
+        self._only = only
 
     def collect(self) -> Iterable[Metric]:
         yield GaugeMetricFamily(UP, ABOUT_UP, value=float(self._reachable))
@@ -63,7 +70,10 @@ class _Numbers(Collector):
                 metric.name, metric.about, labels=labels
             )
             for worker, values, numbers in series:
-                named = (*values, str(worker))
+                shown = self._shown(metric.labels, values)
+                if shown is None:
+                    continue
+                named = (*shown, str(worker))
                 if isinstance(family, HistogramMetricFamily):
                     family.add_metric(named, _buckets(metric.buckets, numbers), numbers[-1])
                 else:
@@ -73,9 +83,19 @@ class _Numbers(Collector):
         for total, found in self._totals.items():
             gauge = GaugeMetricFamily(total.name, total.about, labels=total.labels)
             for values, number in found.items():
-                gauge.add_metric(values, number)
+                shown = self._shown(total.labels, values)
+                if shown is not None:
+                    gauge.add_metric(shown, number)
             yield gauge
         yield from _PROCESS.collect()
+
+    def _shown(self, names: tuple[str, ...], values: tuple[str, ...]) -> tuple[str, ...] | None:
+        """The values with the workspace's name for its id; None if the reader may not see that workspace."""
+        if names[:1] != (WORKSPACE,):
+            return values
+        if self._only not in ("", values[0]):
+            return None
+        return (self._spaces.get(values[0], values[0]), *values[1:])
 
     def _gauges(self) -> Iterable[Metric]:
         abouts: dict[str, GaugeMetricFamily] = {}

@@ -1,4 +1,6 @@
-"""``GET /metrics``: this server's numbers for Prometheus, those of all its workers."""
+"""``GET /metrics``: this server's numbers for Prometheus, those of all its workers. What belongs to a workspace is
+shown to the keys of that workspace only, or to everybody if the metrics are open.
+"""
 
 import asyncio
 from collections.abc import Mapping
@@ -13,18 +15,22 @@ from signoff.web.http.endpoint import identify
 
 async def show(call: Call) -> Page:
     """GET /metrics"""
-    state = call.state
+    state, only = call.state, ""
     if not state.settings.open_metrics:
         call.actor = await identify(call)
         authorize(call.actor, Action.READ_METRICS)
+        only = call.actor.workspace
     # Not at the start of every server, and not on the event loop: the library takes a while to import.
     exposition = await asyncio.to_thread(import_module, "signoff.web.api.exposition")
     totals: Mapping[Total, Values] = {}
+    spaces: Mapping[str, str] = {}
     reachable = True
     try:
-        totals = await state.totals.read()
+        totals, spaces = await state.totals.read()
     except Busy:  # the other numbers matter most then
         reachable = False
     build = (state.settings.version, state.settings.database)
-    body, media = exposition.write(state.snapshots(), totals, reachable, build, call.header(b"accept"))
+    body, media = exposition.write(
+        state.snapshots(), totals, reachable, build, call.header(b"accept"), spaces, only
+    )
     return Page(body, media=media, headers=(("cache-control", "no-store"),))

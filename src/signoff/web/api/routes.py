@@ -23,6 +23,7 @@ from signoff.web.api import (
     tasks,
     teams,
     workflows,
+    workspaces,
 )
 from signoff.web.axp import accounts, inbox, portal, scenarios
 from signoff.web.http.call import Access, Endpoint
@@ -240,6 +241,15 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("POST", "/v1/people/{person_id}/reassign", "people",
         people.reassign_all, "Reassign a person's open tasks", request=wire.people.ReassignAll,
         response=wire.people.ReassignedAll),
+    Endpoint("GET", "/v1/workspaces", "workspaces",
+        workspaces.workspaces, "List the key's workspace, and an owner's others",
+        response=wire.workspaces.WorkspacesAnswer),
+    Endpoint("POST", "/v1/workspaces", "workspaces",
+        workspaces.create, "Create a workspace in the organization",
+        request=wire.workspaces.CreateWorkspace, response=wire.workspaces.NewWorkspaceOut, unkeyed=True),
+    Endpoint("PATCH", "/v1/workspaces/{workspace_id}", "workspaces",
+        workspaces.rename, "Rename the key's workspace",
+        request=wire.workspaces.RenameWorkspace, response=wire.workspaces.WorkspaceAnswer),
     Endpoint("GET", "/v1/teams", "people", teams.teams, "List teams", response=wire.teams.TeamsAnswer),
     Endpoint("GET", "/v1/teams/{name}", "people", teams.team, "Read a team", response=wire.teams.TeamAnswer),
     Endpoint("PUT", "/v1/teams/{name}", "people",

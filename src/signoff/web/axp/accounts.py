@@ -27,13 +27,12 @@ async def page(call: Call) -> wire.accounts.AccountsAnswer:
 
 def _asked_here(call: Call, workspace: Workspace) -> bool:
     """Whether the organization and workspace that the query names, if any, are the key's own."""
-    org, place = call.query.get("org_id", ""), call.query.get("workspace_id", "")
-    return org in ("", workspace.organization) and place in ("", workspace.id, workspace.name)
+    return workspace.is_called(call.query.get("org_id", ""), call.query.get("workspace_id", ""))
 
 
 def _refuse_elsewhere(workspace: Workspace, org: str, place: str) -> None:
     """Nothing can be created outside the key's workspace."""
-    if org in ("", workspace.organization) and place in ("", workspace.id, workspace.name):
+    if workspace.is_called(org, place):
         return
     own = f"org_id {workspace.organization}, workspace_id {workspace.id}"
     raise Invalid(

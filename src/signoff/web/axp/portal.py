@@ -58,7 +58,7 @@ async def select(call: Call) -> PortalContext:
     """POST /v1/portal/personal/workspace-selection"""
     wanted = bodies.axp(Selection, json_intake.parse_object(call.body))
     place = (await directory_of(call)).workspace
-    if wanted.org_id not in ("", place.organization) or wanted.workspace_id not in ("", place.id, place.name):
+    if not place.is_called(wanted.org_id, wanted.workspace_id):
         raise NotFound(
             "workspace_not_found",
             "This key has no such workspace.",

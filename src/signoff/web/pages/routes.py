@@ -7,7 +7,7 @@ from starlette.routing import Route
 from signoff.core.errors import NotFound
 from signoff.web.http.call import Page
 from signoff.web.pages import signin
-from signoff.web.pages.admin import accounts, changes, people, policies, proposals, teams
+from signoff.web.pages.admin import accounts, changes, people, policies, proposals, teams, workspaces
 from signoff.web.pages.kit import live
 from signoff.web.pages.kit.handler import PageHandler, PageRequest, PageRoute
 from signoff.web.pages.kit.open_task_counts import OpenTaskCounts
@@ -57,6 +57,9 @@ ROWS: Final[tuple[PageRoute, ...]] = (
     PageRoute("POST", "/teams", teams.put_new),
     PageRoute("GET", "/teams/{name}", teams.team),
     PageRoute("POST", "/teams/{name}", teams.put),
+    PageRoute("GET", "/workspaces", workspaces.workspaces),
+    PageRoute("POST", "/workspaces", workspaces.create),
+    PageRoute("POST", "/workspaces/{workspace_id}", workspaces.rename),
     PageRoute("GET", "/channels", messages.channels),
     PageRoute("GET", "/policies", policies.policies),
     PageRoute("GET", "/policies/{name}", policies.policy),

@@ -1,0 +1,42 @@
+"""Workspaces of this server: the key's own, and for an owner those of the organization."""
+
+from signoff import wire
+from signoff.core.directory.model import Workspace
+from signoff.web.http import bodies
+from signoff.web.http.call import Call
+from signoff.web.shapes.common import maybe
+
+
+async def workspaces(call: Call) -> wire.workspaces.WorkspacesAnswer:
+    """GET /v1/workspaces"""
+    found = await call.state.workspaces.visible(call.actor)
+    return wire.workspaces.WorkspacesAnswer(workspaces=[_out(call, one) for one in found])
+
+
+async def create(call: Call) -> wire.workspaces.NewWorkspaceOut:
+    """POST /v1/workspaces"""
+    said = bodies.ours(wire.workspaces.CreateWorkspace, call.body)
+    made = await call.state.workspaces.create(call.actor, said.name, said.owner, said.owner_name)
+    return wire.workspaces.NewWorkspaceOut(
+        workspace=_out(call, made.workspace), owner=made.owner.email, api_key=maybe(made.secret)
+    )
+
+
+async def rename(call: Call) -> wire.workspaces.WorkspaceAnswer:
+    """PATCH /v1/workspaces/{workspace_id}"""
+    said = bodies.ours(wire.workspaces.RenameWorkspace, call.body)
+    after = await call.state.workspaces.rename(
+        call.actor, call.params["workspace_id"], said.organization, said.name
+    )
+    return wire.workspaces.WorkspaceAnswer(workspace=_out(call, after))
+
+
+def _out(call: Call, space: Workspace) -> wire.workspaces.WorkspaceOut:
+    return wire.workspaces.WorkspaceOut(
+        workspace_id=space.id,
+        organization=space.organization,
+        name=space.name,
+        former_names=space.former,
+        own=space.id == call.actor.workspace,
+        created_at=space.created_at,
+    )

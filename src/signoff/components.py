@@ -99,6 +99,7 @@ class Components:
             limit=config.queue_limit,
             reply_life=config.idempotency_retention,
             metrics=self.metrics,
+            followed=self.feed.followed,
         )
         self.directory = DirectoryCache(store, self.feed)
         self.planner = Planner(store, self.directory)
@@ -168,6 +169,7 @@ class Components:
 
     def _published(self, batch: Batch) -> None:
         self.recent.note(batch.changes, batch.payloads)
+        self.engine.note_recorded(batch.recorded)
         self.metrics.committed(batch.changes)
         log_decisions(batch.changes)
         self.feed.publish(batch.topics(), batch.changes, batch.payloads)

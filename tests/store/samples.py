@@ -109,7 +109,8 @@ def together(*parts: Writes) -> Writes:
     whole = Writes()
     for part in parts:
         for name in Writes.__struct_fields__:
-            getattr(whole, name).extend(getattr(part, name))
+            into, more = getattr(whole, name), getattr(part, name)
+            into.update(more) if isinstance(into, set) else into.extend(more)
     return whole
 
 

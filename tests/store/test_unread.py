@@ -9,7 +9,18 @@ from signoff.store.opening import open_store
 from signoff.store.store import Store
 from signoff.store.work import Locks, Sent, Writes
 from tests.conftest import FixedClock
-from tests.store.samples import AGENT, NOTHING, WS, leased, leave, move, ready, submit
+from tests.store.samples import (
+    AGENT,
+    NOTHING,
+    WS,
+    leased,
+    leave,
+    move,
+    ready,
+    submission,
+    submit,
+    together,
+)
 
 SETTLED = timedelta(seconds=5)
 
@@ -71,6 +82,25 @@ async def test_only_what_is_still_where_it_was_sent_from_is_recorded(store: Stor
     await send(store, (one.id, 2))
     clock.move(SETTLED)
     assert await store.intents.unread(WS, AGENT, 6, SETTLED) == [one.id, three.id]
+    assert await store.read("select count(*) from unread") == [(2,)]
+
+
+async def test_what_a_stream_is_about_to_send_is_recorded_with_the_change_that_offers_it(
+    store: Store, clock: FixedClock
+) -> None:
+    one, foreign = await submit(store, ready(), ready(agent="agent://local/default/other"))
+    again, new = move(one, fresh=True), submission(ready())
+    writes = together(again, new, Writes(sent=[Sent(WS, AGENT, one.id, 2)], followed={(WS, AGENT)}))
+    await store.transact(Locks(ids=(one.id,)), lambda _: writes)
+    offered = [new.new[0].intent.id, one.id]
+    found = await store.intents.deliveries(WS, AGENT, 0, 10)
+    assert [stored.intent.id for _, stored in found] == offered
+    assert writes.recorded == [Sent(WS, AGENT, stored.intent.id, cursor) for cursor, stored in found]
+    clock.move(SETTLED)
+    last = found[-1][0]
+    assert await store.intents.unread(WS, AGENT, last, SETTLED) == sorted(offered)
+    assert await store.intents.unread(WS, AGENT, last - 1, SETTLED) == offered[:1], "sent from its new place"
+    await store.transact(Locks(ids=(foreign.id,)), leave(move(foreign, fresh=True)))
     assert await store.read("select count(*) from unread") == [(2,)]
 
 

@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 from signoff.web.api.stream import LONGEST_LINE, MOST_AT_ONCE
+from tests.on_loop import on_the_loop
 from tests.web.serving import serving
 from tests.web.web_env import VALIDATOR, WebEnv
 
@@ -217,6 +218,24 @@ async def test_a_waiting_agent_is_woken(reader: Reader) -> None:
     [(name, data), last] = await asyncio.wait_for(reading, 45)
     assert (name, data["intent_id"], last[0]) == ("intent.delivered", intent_id, "stream.timeout")
     assert last[1]["next_seq"] == data["seq"] + 1
+
+
+async def test_a_delivery_to_an_open_stream_is_recorded_in_the_commit_that_makes_it(reader: Reader) -> None:
+    web, path = reader.web, "/v1/agents/validator/intents/stream?wait_seconds=60&since="
+    reading = asyncio.create_task(reader.whole(path + "0", "agent"))
+    await waiting_for(web)
+
+    async def deliver() -> list[tuple[str, dict[str, Any]]]:
+        await web.send(to_agent="validator")
+        return await asyncio.wait_for(reading, 45)
+
+    [(_, sent), _], transactions = await on_the_loop(deliver, "writes")
+    assert transactions == 1
+    web.clock.move(timedelta(seconds=5))
+    again = await reader.whole(
+        f"/v1/agents/validator/intents/stream?wait_seconds=1&since={sent['seq']}", "agent"
+    )
+    assert [data["intent_id"] for _, data in again[:-1]] == [sent["intent_id"]]
 
 
 async def test_a_delivery_nobody_looked_at_is_shown_again(reader: Reader) -> None:

@@ -30,6 +30,11 @@ def agent_topic(workspace: str, address: str) -> str:
     return f"agent:{workspace}:{address}"
 
 
+def stream_topic(workspace: str, address: str) -> str:
+    """Never published: who waits for it is a stream that sends the agent's deliveries."""
+    return f"stream:{workspace}:{address}"
+
+
 def tasks_topic(workspace: str) -> str:
     return f"tasks:{workspace}"
 
@@ -117,6 +122,10 @@ class Feed:
 
     def waiting(self, *topics: str) -> Waiter:
         return Waiter(self, topics)
+
+    def followed(self, workspace: str, address: str) -> bool:
+        """Whether a stream of this process sends the agent's deliveries."""
+        return stream_topic(workspace, address) in self.waiters
 
     def watch(self, notified: Callable[[str], None], *kinds: str) -> None:
         """Call ``notified`` with the topics that begin with one of these words, without any with every topic; and with

@@ -10,6 +10,7 @@ from datetime import datetime
 from operator import itemgetter
 
 from msgspec import Struct, field
+from msgspec.structs import astuple
 
 from signoff.core.ids import shard
 from signoff.core.intent.model import Intent
@@ -51,6 +52,7 @@ class WriteBatch(Struct):
     worklist: list[Row] = field(default_factory=list)
     outbox: list[Row] = field(default_factory=list)
     sent: list[Row] = field(default_factory=list)
+    followed: list[Row] = field(default_factory=list)
     learnt: dict[str, Plan] = field(default_factory=dict)
 
 
@@ -87,13 +89,14 @@ def build(
         if intent.plan_digest not in batch.learnt and not plans.kept(intent.plan_digest, now):
             batch.learnt[intent.plan_digest] = intent.plan
             batch.plans.append((intent.plan_digest, encode_plan(intent.plan)))
-        batch.intents.append(intent_row(intent, new.wake_at, _cursor(new, intent, starts)))
+        batch.intents.append(intent_row(intent, new.wake_at, _cursor(new, writes, starts, batch.followed)))
         states.note(intent, batch.intents[-1][STATE])
         batch.worklist += worklist_rows(None, intent)[1]
         batch.submissions.append((intent.id, shard(intent.id), new.payload))
     for changed in writes.changed:
         intent = changed.intent
-        batch.changes.append(changed_row(intent, changed.wake_at, _cursor(changed, intent, starts)))
+        cursor = _cursor(changed, writes, starts, batch.followed)
+        batch.changes.append(changed_row(intent, changed.wake_at, cursor))
         states.note(intent, batch.changes[-1][STATE])
         closed, opened = worklist_rows(before[intent.id], intent)
         batch.closed += closed
@@ -103,16 +106,23 @@ def build(
     batch.events = [fact_row(sealed) for sealed in writes.facts]
     batch.replies = [reply_row(reply) for reply in writes.replies]
     batch.outbox = [outgoing_row(out) for out in writes.outbox]
-    batch.sent = [(sent.workspace, sent.agent, sent.intent, sent.cursor) for sent in writes.sent]
+    moved = {row[2] for row in batch.followed}  # where they were sent is not where they are from now on
+    batch.sent = [astuple(sent) for sent in writes.sent if sent.intent not in moved]
     # Every writer locks further rows in the same order, so that there are no deadlocks.
     batch.plans.sort(key=itemgetter(0))
     batch.replies.sort(key=itemgetter(0, 1, 2, 3))
     return batch
 
 
-def _cursor(item: NewIntent | Changed, intent: Intent, starts: dict[Agent, int]) -> int | None:
+def _cursor(
+    item: NewIntent | Changed, writes: Writes, starts: dict[Agent, int], followed: list[Row]
+) -> int | None:
+    intent = item.intent
     agent = ready_agent(intent) if item.fresh else None
     if agent is None:
         return None
     starts[intent.workspace, agent] += STEP
-    return starts[intent.workspace, agent]
+    cursor = starts[intent.workspace, agent]
+    if (intent.workspace, agent) in writes.followed:
+        followed.append((intent.workspace, agent, intent.id, cursor))
+    return cursor

@@ -252,13 +252,19 @@ with moved as (
 
 # ---- deliveries sent on an agent's stream and not read yet
 
-# ``n`` is what was sent, a row of ``SENT``. A delivery that has moved on since has another cursor now, or none.
-PUT_SENT: Final = """
-insert into unread (workspace, agent, intent_id, cursor, shown_at)
-select n.workspace, n.agent, n.intent_id, n.cursor, :now from {sent} join intents i
-    on i.id = n.intent_id and i.workspace = n.workspace and i.agent = n.agent and i.cursor = n.cursor
-where true order by n.intent_id
+_SENT_AGAIN: Final = """
 on conflict (workspace, agent, intent_id) do update set cursor = excluded.cursor, shown_at = excluded.shown_at
+"""
+# ``n`` is what was sent, a row of ``SENT``. A delivery that has moved on since has another cursor now, or none.
+PUT_SENT: Final = f"""
+insert into unread (workspace, agent, intent_id, cursor, shown_at)
+select n.workspace, n.agent, n.intent_id, n.cursor, :now from {{sent}} join intents i
+    on i.id = n.intent_id and i.workspace = n.workspace and i.agent = n.agent and i.cursor = n.cursor
+where true order by n.intent_id {_SENT_AGAIN}
+"""
+# The same of deliveries that get their cursor in this transaction.
+PUT_FOLLOWED: Final = f"""
+insert into unread (workspace, agent, intent_id, cursor, shown_at) {{followed}} {_SENT_AGAIN}
 """
 # ``up``: whether it is still the delivery that was sent, and claimable.
 SHOWN: Final = """

@@ -140,7 +140,11 @@ class Sent(Struct, gc=False, frozen=True):
 
 
 class Writes(Struct):
-    """The writes of one transaction. Each intent at most once in ``new`` and ``changed`` together."""
+    """The writes of one transaction. Each intent at most once in ``new`` and ``changed`` together.
+
+    followed: agents (workspace, address) whose fresh deliveries are recorded as sent, because a stream here is about to
+    send them; ``recorded``: these, as the store has numbered them.
+    """
 
     new: list[NewIntent] = field(default_factory=list)
     changed: list[Changed] = field(default_factory=list)
@@ -149,6 +153,8 @@ class Writes(Struct):
     replies: list[NewStoredReply] = field(default_factory=list)
     revisions: list[Resubmitted] = field(default_factory=list)
     sent: list[Sent] = field(default_factory=list)
+    followed: set[tuple[str, str]] = field(default_factory=set)
+    recorded: list[Sent] = field(default_factory=list)
 
 
 class Stored(Struct, gc=False, frozen=True):

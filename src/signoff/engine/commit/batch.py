@@ -60,12 +60,23 @@ _NOTICE: Final = msgspec.json.Encoder()
 Route = Callable[[Notification], Sequence[tuple[OutboxKind, str, str]]]
 
 
+# Whether a stream of this process sends an agent's deliveries, by workspace and address.
+Followed = Callable[[str, str], bool]
+
+
+def nobody_follows(workspace: str, agent: str) -> bool:
+    return False
+
+
 class Batch:
     """Applies commands to the locked state; ``writes`` is then saved by the transaction."""
 
-    def __init__(self, found: Loaded, route: Route, reply_life: timedelta) -> None:
+    def __init__(
+        self, found: Loaded, route: Route, reply_life: timedelta, followed: Followed = nobody_follows
+    ) -> None:
         self.found = found
         self._route = route
+        self._followed = followed
         self._reply_life = reply_life
         self._intents = dict(found.intents)  # the store compares what it writes with what it found
         self._new: dict[str, NewIntent] = {}
@@ -163,7 +174,10 @@ class Batch:
         self._writes.facts.extend(change.facts)
         self._topics[after.id] = None
         if change.fresh and isinstance(after.open, Delivery):
-            self._topics[agent_topic(after.workspace, after.open.agent)] = None
+            agent = (after.workspace, after.open.agent)
+            self._topics[agent_topic(*agent)] = None
+            if self._followed(*agent):
+                self._writes.followed.add(agent)
         if any(isinstance(sealed.fact.event, _TASK_EVENTS) for sealed in change.facts):
             self._topics[tasks_topic(after.workspace)] = None
         for notification in change.notifications:
@@ -185,6 +199,11 @@ class Batch:
                     due_at=self.now,
                 )
             )
+
+    @property
+    def recorded(self) -> list[Sent]:
+        """Once it is committed: the fresh deliveries that it recorded as sent."""
+        return self._writes.recorded
 
     def writes(self) -> Writes:
         self._writes.new = list(self._new.values())

@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from signoff.core.errors import Busy, Refused
-from signoff.engine.commit.batch import Batch, Route
+from signoff.engine.commit.batch import Batch, Followed, Route, nobody_follows
 from signoff.engine.commit.held_rows import PATIENCE, HeldRows
 from signoff.engine.commit.queued import Job, QueuedJob
 from signoff.engine.metrics import BATCH_JOBS, COMMIT_SECONDS, Metrics
@@ -41,10 +41,12 @@ class Committer:
         reply_life: timedelta = timedelta(hours=48),
         patience: float = PATIENCE,
         metrics: Metrics | None = None,
+        followed: Followed = nobody_follows,
     ) -> None:
         self._store = store
         self._route = route
         self._publish = publish
+        self._followed = followed
         self._limit = limit
         self._reply_life = reply_life
         self._metrics = metrics or Metrics()
@@ -179,7 +181,7 @@ class Committer:
         batches: list[Batch] = []
 
         def work(found: Loaded) -> Writes:
-            batch = Batch(found, self._route, self._reply_life)
+            batch = Batch(found, self._route, self._reply_life, self._followed)
             for queued in jobs:
                 try:
                     queued.result = queued.job.apply(batch)

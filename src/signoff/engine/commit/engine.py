@@ -66,6 +66,7 @@ class Engine:
         self._store = store
         self._recent = recent
         self._showings: OrderedDict[ViewRecord, None] = OrderedDict()
+        self._recorded: OrderedDict[Sent, None] = OrderedDict()
         self._admission = admission or Admission(KeyLimits())
 
     async def submit(self, actor: Actor, submission: Submission, once: Idempotency | None = None) -> Done:
@@ -271,9 +272,18 @@ class Engine:
         return taken
 
     async def sent(self, actor: Actor, agent: str, deliveries: Sequence[tuple[str, int]]) -> None:
-        """Record deliveries (intent, cursor) that are about to be sent on the agent's stream, with the next commit."""
-        if deliveries:
-            await self._committer.do(SentJob([Sent(actor.workspace, agent, *one) for one in deliveries]))
+        """Record deliveries (intent, cursor) that are about to be sent on the agent's stream, with the next commit;
+        most are already recorded, with the commit that made them.
+        """
+        sent = [Sent(actor.workspace, agent, *one) for one in deliveries]
+        if new := [one for one in sent if one not in self._recorded]:
+            await self._committer.do(SentJob(new))
+
+    def note_recorded(self, recorded: Iterable[Sent]) -> None:
+        """These deliveries were recorded as sent before a stream has read them."""
+        self._recorded.update(dict.fromkeys(recorded))
+        while len(self._recorded) > _REMEMBERED:
+            self._recorded.popitem(last=False)
 
     async def tick(self, limit: int) -> int:
         """Tick intents that are due; returns how many there were."""

@@ -132,6 +132,11 @@ _SAVE: Final = {
     "worklist": insert_rows(sql.WORKLIST, "worklist", sql.RANKED),
     "outbox": insert_rows(sql.OUTBOX, "outbox"),
     "sent": sql.PUT_SENT.format(sent=f"{unnest(sql.SENT, 'sent')} as n ({', '.join(sql.SENT.columns)})"),
+    "followed": sql.PUT_FOLLOWED.format(
+        followed="select n.workspace, n.agent, n.intent_id, given.seq + n.cursor, :now"
+        f" from {unnest(sql.SENT, 'followed')} as n ({', '.join(sql.SENT.columns)})"
+        " join given on given.workspace = n.workspace and given.agent = n.agent order by n.intent_id"
+    ),
 }
 _SAVE_GIVEN: Final = _SAVE | {"intents": _insert_intents(True), "changes": _update_intents(True)}
 _COLUMNS: Final[dict[str, tuple[str, ...]]] = {
@@ -148,6 +153,7 @@ _COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "worklist": tuple(sql.WORKLIST.columns),
     "outbox": tuple(sql.OUTBOX.columns),
     "sent": tuple(sql.SENT.columns),
+    "followed": tuple(sql.SENT.columns),
 }
 
 
@@ -155,11 +161,14 @@ _COLUMNS: Final[dict[str, tuple[str, ...]]] = {
 def _statement(parts: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     texts = _SAVE_GIVEN if "given" in parts else _SAVE
     written = ", ".join(f"{part if part == 'given' else 'w_' + part} as ({texts[part]})" for part in parts)
-    return for_postgres(f"with {written} select 1")
+    counters = "select workspace, agent, seq from given" if "followed" in parts else "select 1"
+    return for_postgres(f"with {written} {counters}")
 
 
 def save(batch: WriteBatch, demand: list[Row], now: int) -> tuple[str, list[Any]] | None:
-    """The one statement that writes a batch, and its arguments; None if there is nothing to write."""
+    """The one statement that writes a batch, and its arguments; None if there is nothing to write. If it records fresh
+    deliveries as sent, it returns the counters (workspace, agent, number) from which they count down.
+    """
     rows = {"given": demand} | {part: getattr(batch, part) for part in _COLUMNS if part != "given"}
     parts = tuple(part for part in _SAVE if rows[part])
     if not parts:

@@ -22,7 +22,7 @@ from signoff.store.postgres.connections import Address, Connections, RetryTransa
 from signoff.store.postgres.listen import Listener
 from signoff.store.rows import Row, from_micros, micros
 from signoff.store.store import Clock, Store, Work
-from signoff.store.work import Loaded, Locks, StoredReply, Writes
+from signoff.store.work import Loaded, Locks, Sent, StoredReply, Writes
 
 CONNECTIONS: Final = 8
 TRIES: Final = 3
@@ -229,7 +229,10 @@ class PostgresStore(Store):
         statement = own.save(batch, demand, micros(found.now))
         if statement is not None:
             text, values = statement
-            await db.fetch(text, *values)
+            rows = await db.fetch(text, *values)
+            if batch.followed:
+                ends = {(workspace, agent): end for workspace, agent, end in rows}
+                writes.recorded = [Sent(w, a, id, ends[w, a] + cursor) for w, a, id, cursor in batch.followed]
         return batch.learnt
 
 

@@ -29,7 +29,7 @@ from signoff.store.sqlite.threads import ConnectionThread, translated
 from signoff.store.sqlite.turns import Turns
 from signoff.store.sqlite.writer import PATIENCE, Writer, transaction, whole
 from signoff.store.store import Clock, Store, Work
-from signoff.store.work import IdempotencyKey, Loaded, Locks, StoredReply, Writes
+from signoff.store.work import IdempotencyKey, Loaded, Locks, Sent, StoredReply, Writes
 
 # Before this version, a checkpoint racing a reset of the WAL could corrupt the file.
 OLDEST: Final = (3, 51, 3)
@@ -57,6 +57,7 @@ _LIST: Final = insert_row(sql.WORKLIST, sql.RANKED)
 _PUT_SENT: Final = sql.PUT_SENT.format(
     sent="(select ?1 as workspace, ?2 as agent, ?3 as intent_id, ?4 as cursor) n"
 ).replace(":now", "?5")
+_PUT_FOLLOWED: Final = sql.PUT_FOLLOWED.format(followed="values (?, ?, ?, ?, ?)")
 _ORPHANS_END_WITHIN: Final = 20.0  # seconds
 _NEXT_CURSOR: Final = insert_row(sql.CURSORS, sql.NEXT_CURSORS)
 
@@ -304,9 +305,14 @@ class SqliteStore(Store):
             if rows:
                 db.executemany(statement, rows)
         at = micros(now)
-        for statement, rows in ((_INSERT_REPLY, batch.replies), (_PUT_SENT, batch.sent)):
+        for statement, rows in (
+            (_INSERT_REPLY, batch.replies),
+            (_PUT_SENT, batch.sent),
+            (_PUT_FOLLOWED, batch.followed),
+        ):
             if rows:
                 db.executemany(statement, [(*row, at) for row in rows])
+        writes.recorded = [Sent(*row) for row in batch.followed]
         return batch.learnt
 
 

@@ -19,7 +19,7 @@ from signoff.core.intent.advance import Change
 from signoff.core.intent.authorization import can_see
 from signoff.core.intent.model import Status
 from signoff.core.text.describe import printable
-from signoff.engine.feed import agent_topic
+from signoff.engine.feed import agent_topic, stream_topic
 from signoff.engine.read.view import Seen
 from signoff.store.work import Stored
 from signoff.web.http.call import Call, Stream, Write
@@ -85,7 +85,8 @@ async def deliveries(call: Call) -> Stream:
     await call.state.view.redeliver(call.actor, agent, since)
     asked = call.query.get("status", "")
     shows = not asked or Status.DELIVERED.value in statuses(asked.split(","))
-    return _stream(call, _Post(call, agent, since, shows), (agent_topic(workspace, agent),), False)
+    topics = (agent_topic(workspace, agent), *([stream_topic(workspace, agent)] if shows else ()))
+    return _stream(call, _Post(call, agent, since, shows), topics, False)
 
 
 def since_of(call: Call) -> int:

@@ -6,8 +6,10 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +100,23 @@ def test_a_block_is_entered_with_what_was_approved(server: Server) -> None:
     server.reject(TYPE, "No.")
     with pytest.raises(IntentRejected, match="No"), gate(TYPE).approved(order="block 2"):
         raise AssertionError("entered")
+
+
+def test_the_options_of_a_block_have_an_effect_or_are_refused(server: Server) -> None:
+    for key in ("first", "second"):
+        with pytest.raises(WaitTimeout), gate(TYPE, key=key, timeout=0.1).approved(order="keyed"):
+            pass
+    with (
+        pytest.raises(WaitTimeout),
+        gate(TYPE, key=lambda order: "first", timeout=0.1).approved(order="keyed"),
+    ):
+        pass
+    assert len({task.intent_id for task in asked(server, "keyed")}) == 2
+    before = len(server.asked)
+    for wrong in ({"omit": ["card"]}, {"hide": ["cord"]}, {"key": lambda order, card: 1}):
+        with pytest.raises(TypeError):
+            gate(TYPE, **wrong).approved(order="refused", card=SECRET)
+    assert len(server.asked) == before
 
 
 def test_async_functions_and_blocks(server: Server) -> None:
@@ -287,6 +306,66 @@ def test_a_hidden_argument_is_nowhere_but_in_the_call(server: Server) -> None:
     server.edit(TYPE, card="mine")
     with pytest.raises(InvalidEdit, match="card of refund is hidden"):
         till.refund("hidden", 2)
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_call_runs_with_the_values_that_were_asked_about(server: Server, hidden: bool) -> None:
+    ran: list[Any] = []
+
+    @gate(TYPE, hide=["terms"] if hidden else [])
+    def refund(order: str, terms: dict[str, int]) -> None:
+        ran.append(dict(terms))
+
+    terms = {"amount": 10}
+    pending = refund.ask(f"changed meanwhile {hidden}", terms)
+    terms["amount"] = 9999
+    server.approve(TYPE)
+    pending.wait()
+    assert ran == [{"amount": 10}]
+
+
+def test_what_a_partial_holds_is_part_of_its_call(server: Server) -> None:
+    till = Till()
+    shown = partial(till._refund(), "partial", card="x")
+    pending = gate(TYPE)(shown).ask(10)
+    [task] = asked(server, "partial")
+    assert task.payload == {"order": "partial", "amount": 10, "card": "x"}
+    other = gate(TYPE)(partial(till._refund(), "another", card="x")).ask(10)
+    assert other.intent_id != pending.intent_id
+    server.approve(TYPE)
+    assert (pending.wait(), till.paid) == ("paid 10", [("partial", 10, "x")])
+
+
+def test_a_fork_of_a_call_that_waits_needs_an_approval_of_its_own(server: Server, tmp_path: Path) -> None:
+    order = str(tmp_path / "forked")
+    assert subprocess.run([sys.executable, "-c", FORKED, order], timeout=60).returncode == 0
+    server.approve(TYPE)
+    until_ran(Path(order), 2)
+    assert len({task.intent_id for task in asked(server, order)}) == 2
+
+
+FORKED = """
+import os, sys
+from signoff import gate
+
+@gate("intent.payments.refund.v1")
+def refund(order: str) -> None:
+    with open(order, "a") as file:
+        print("ran", file=file, flush=True)
+
+pending = refund.ask(sys.argv[1])
+if os.fork() == 0 or os.fork() == 0:
+    pending.wait()
+os._exit(0)
+"""
+
+
+def until_ran(file: Path, times: int) -> None:
+    for _ in range(6000):
+        if file.exists() and file.read_text().count("ran") >= times:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"it did not run {times} times")
 
 
 def test_methods_and_omitted_parameters(server: Server) -> None:

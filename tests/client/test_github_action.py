@@ -51,12 +51,19 @@ class Step:
         self.outputs = {name: value for name, _, value in found}
 
 
+def test_a_reason_that_the_runner_cannot_write_changes_no_exit_code(server: Server, tmp_path: Path) -> None:
+    server.reject(TYPE, "Nicht für heute.")
+    step = Step(tmp_path, "0", PYTHONIOENCODING="ascii")
+    assert (step.code, "Nicht f\\xfcr" in step.said) == (10, True)
+    server.leave()
+
+
 def test_an_approved_job_goes_on_with_what_was_approved(server: Server, tmp_path: Path) -> None:
     server.edit(TYPE, version="4.1")
     step = Step(tmp_path, "1", GATE_PAYLOAD='{"version": "4.2", "environment": "production"}')
     assert (step.code, step.said) == (0, "Approved with changes.\n")
     assert json.loads(step.outputs["payload"]) == {"environment": "production", "version": "4.1"}
-    [task] = server.asked
+    task = server.asked[-1]
     assert step.outputs["intent-id"] == task.intent_id
     assert task.payload["repository"] == "acme/shop"
     assert task.title == "Run release/deploy?"

@@ -93,3 +93,17 @@ def test_verdicts(server: Server) -> None:
 def test_options_that_cannot_work_are_refused_when_they_are_written(wrong: dict[str, Any]) -> None:
     with pytest.raises((TypeError, ValueError)):
         ToolGate(**wrong)
+
+
+@pytest.mark.parametrize("wrong", ["(hidden) rm", "\ud800", float("nan"), 2**60])
+def test_a_call_that_cannot_be_asked_about_is_declined_with_the_reason(server: Server, wrong: Any) -> None:
+    """A model chooses its arguments: an adapter that fails because of them is no decision for some frameworks."""
+    server.approve()
+    before = len(server.asked)
+    tools = ToolGate()
+    for verdict in (
+        tools.decide("pay", {"order": wrong}, "call"),
+        asyncio.run(tools.decide_async("pay", {"order": wrong}, "call")),
+    ):
+        assert (verdict.approved, "order" in verdict.reason) == (False, True)
+    assert len(server.asked) == before

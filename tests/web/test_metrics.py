@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from msgspec.structs import replace
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families
@@ -127,6 +128,12 @@ async def test_the_format_is_the_one_that_was_asked_for(web: WebEnv) -> None:
     answer = await web.get("/metrics", "aud", accept="application/openmetrics-text; version=1.0.0")
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
     assert "signoff_up" in {family.name for family in open_metrics(answer.text)}
+
+
+@pytest.mark.parametrize("version", ['"1.0.0"', "1e9", "..", "abc"])
+async def test_a_format_in_a_version_that_is_no_number_is_the_text_format(web: WebEnv, version: str) -> None:
+    answer = await web.get("/metrics", "aud", accept=f"application/openmetrics-text; version={version}")
+    assert (answer.status, answer.headers["content-type"].partition(";")[0]) == (200, "text/plain")
 
 
 async def test_without_a_database_the_rest_is_still_told(web: WebEnv) -> None:

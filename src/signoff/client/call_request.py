@@ -8,6 +8,8 @@ arguments never does. Hidden arguments are replaced by a keyed hash: people see 
 their values, and nobody without the secret can guess them.
 """
 
+import copy
+import functools
 import hashlib
 import hmac
 import inspect
@@ -25,18 +27,27 @@ from signoff.client.results import fault_in
 
 _MARK: Final = "(hidden) "
 _METHOD: Final = ("self", "cls")
+_PLACE: Final = getattr(
+    functools, "Placeholder", object()
+)  # of an argument that a partial leaves to its caller
+
+
+class CannotBeSent(TypeError):
+    """The arguments of a call cannot be sent for approval; the message names the first one."""
 
 
 @dataclass(frozen=True)
 class CallRequest:
     """One call, as people are asked about it.
 
-    name: of the function or tool; arguments: by name, as the caller gave them; payload: what is sent, with hidden
-    arguments replaced; identity: a hash of name, all arguments and the caller's key.
+    name: of the function or tool; arguments: by name, as the caller gave them; asked: their values at that time, which
+    the caller cannot change any more; payload: what is sent, with hidden arguments replaced; identity: a hash of name,
+    all arguments and the caller's key.
     """
 
     name: str
     arguments: Mapping[str, Any] = field(repr=False)
+    asked: Mapping[str, Any] = field(repr=False)
     payload: Json = field(repr=False)
     identity: str
 
@@ -46,7 +57,8 @@ class CallRequest:
 
     def approved(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments to call with, given the payload that was approved: the caller's own objects where nothing
-        changed. Raises InvalidEdit if an argument was removed, added, or is hidden and was changed.
+        changed, neither by people nor by the program since it asked. Raises InvalidEdit if an argument was removed,
+        added, or is hidden and was changed.
         """
         if payload.keys() != self.payload.keys():
             odd = sorted(payload.keys() ^ self.payload.keys())
@@ -59,7 +71,8 @@ class CallRequest:
 
     def _approved(self, name: str, value: Any) -> Any:
         if same_json(value, self.payload[name]):
-            return self.arguments[name]
+            own, asked = self.arguments[name], self.asked[name]
+            return own if not fault_in(own) and same_json(own, asked) else asked
         if _is_hidden(self.payload[name]):
             raise InvalidEdit(f"The argument {name} of {self.name} is hidden and cannot be edited.")
         return value
@@ -76,33 +89,39 @@ def call_request(
     """The request of a call. key: distinguishes it from another call with the same arguments; secret: for the hash of
     hidden arguments, the API key of the program that asks.
 
-    Raises TypeError naming the first argument that JSON cannot express, and any name in ``hide`` that is no argument.
+    Raises CannotBeSent naming the first argument that JSON cannot express, and TypeError for a name in ``hide`` that is
+    no argument.
     """
     for argument, value in arguments.items():
         if _is_hidden(value):
-            raise TypeError(
+            raise CannotBeSent(
                 f"{name}(): the argument {argument} looks like a hidden one: {_MARK!r} is reserved"
             )
         if fault := fault_in({argument: None}, "arguments") or fault_in(value, f"the argument {argument}"):
-            raise TypeError(f"{name}() cannot be sent for approval: {fault}")
+            raise CannotBeSent(f"{name}() cannot be sent for approval: {fault}")
     if unknown := sorted(set(hide) - arguments.keys()):
         raise TypeError(f"{name}() has no argument to hide named {', '.join(unknown)}")
+    asked = copy.deepcopy(dict(arguments))
     shown = {
         argument: _hidden(name, argument, value, secret) if argument in hide else value
-        for argument, value in arguments.items()
+        for argument, value in asked.items()
     }
     identity = hashlib.sha256(canonical_json([name, key, shown]).encode()).hexdigest()
-    return CallRequest(name, dict(arguments), shown, identity)
+    return CallRequest(name, dict(arguments), asked, shown, identity)
 
 
 class CallSignature:
     """A function's parameters: binds calls, and checks edited arguments.
 
     omit: parameters that are not sent and not bound to the decision (a connection, a context); a method's ``self`` is
-    always omitted.
+    always omitted. Of a ``functools.partial`` the arguments that it holds are arguments of the call.
     """
 
     def __init__(self, function: Callable[..., Any], omit: Collection[str] = ()) -> None:
+        self._held: tuple[tuple[Any, ...], Mapping[str, Any]] = ((), {})
+        if isinstance(function, functools.partial):
+            self._held = (function.args, function.keywords)
+            function = function.func
         self.function = function
         qualified = getattr(function, "__qualname__", type(function).__name__)
         self.name = qualified.rsplit("<locals>.", 1)[-1]
@@ -122,7 +141,12 @@ class CallSignature:
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> inspect.BoundArguments:
         """The call's arguments with defaults; TypeError as the function itself would raise."""
-        bound = self._signature.bind(*args, **kwargs)
+        held, named = self._held
+        more = iter(args)
+        first = [next(more, _PLACE) if value is _PLACE else value for value in held]
+        if any(value is _PLACE for value in first):
+            raise TypeError(f"{self.name}() misses arguments for the places that its partial leaves open")
+        bound = self._signature.bind(*first, *more, **{**named, **kwargs})
         bound.apply_defaults()
         return bound
 

@@ -118,13 +118,14 @@ class Approved(Mapping[str, Any]):
 class Block:
     """What ``with`` and ``async with`` enter once people have approved these arguments."""
 
-    def __init__(self, gate: "Gate", name: str, arguments: dict[str, Any]) -> None:
+    def __init__(self, gate: "Gate", name: str, arguments: dict[str, Any], key: str) -> None:
         self._gate = gate
         self._name = name
         self._arguments = arguments
+        self._key = key
 
     def __enter__(self) -> Approved:
-        decision = self._gate.decide(self._name, self._arguments)
+        decision = self._gate.decide(self._name, self._arguments, self._key)
         return Approved(_approved(decision))
 
     def __exit__(
@@ -133,7 +134,7 @@ class Block:
         return None
 
     async def __aenter__(self) -> Approved:
-        decision = await self._gate.decide_async(self._name, self._arguments)
+        decision = await self._gate.decide_async(self._name, self._arguments, self._key)
         return Approved(_approved(decision))
 
     async def __aexit__(
@@ -252,7 +253,11 @@ class Gate:
         """For ``with`` and ``async with``: enter the block once people have approved these arguments."""
         if self._intent_type is None:
             raise TypeError('a block has no name: gate("intent.area.name.v1").approved(...)')
-        return Block(self, self._intent_type, arguments)
+        if self._omit:
+            raise TypeError("omit has no effect on a block: do not pass it what is not to be sent")
+        if unknown := sorted(self._terms.hide - arguments.keys()):
+            raise TypeError(f"the block has no argument to hide named {', '.join(unknown)}")
+        return Block(self, self._intent_type, arguments, self._key_of("the block", (), arguments))
 
     def asking(self, question: str) -> "Gate":
         """A gate like this whose tasks ask people a question: their comment is the answer."""
@@ -313,12 +318,17 @@ class Gate:
 
     def of_function(self, signature: CallSignature, bound: inspect.BoundArguments) -> GatedCall:
         """The call of a function; nothing is sent yet."""
-        key = self._key if isinstance(self._key, str) else self._key(*bound.args, **bound.kwargs)
-        if not isinstance(key, str):
-            raise TypeError(f"the key of {signature.name}() is a text, not {type(key).__name__}")
+        key = self._key_of(f"{signature.name}()", bound.args, bound.kwargs)
         about = (inspect.getdoc(signature.function) or "").split("\n\n")[0].replace("\n", " ")[:500]
         whole = canonical_json([signature.full_name, key])
         return self._request(signature.name, signature.arguments(bound), whole, description=about)
+
+    def _key_of(self, what: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+        """What distinguishes this call from others with the same arguments."""
+        key = self._key if isinstance(self._key, str) else self._key(*args, **kwargs)
+        if not isinstance(key, str):
+            raise TypeError(f"the key of {what} is a text, not {type(key).__name__}")
+        return key
 
     def _request(self, name: str, arguments: Mapping[str, Any], key: str, **more: str) -> GatedCall:
         terms = self._terms

@@ -7,6 +7,7 @@ used, because an approval stands for one act.
 
 import logging
 import math
+import os
 import uuid
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
@@ -104,12 +105,15 @@ class GatedCall:
         self.intent_id = ""
         self._intent = intent
         self._again = again
+        self._given_use = use
         self._use = use or str(uuid.uuid4())
+        self._process = os.getpid()
         self._result: Result | None = None
         self._asked_before = _used_before.get(request.identity, 0) if again == "ask" else 0
 
     def submit(self, retries: Retries) -> Flow[None]:
         """Submit the request, or find the one that was submitted before; if that has an outcome, use it."""
+        self._begin_anew_in_a_fork()
         while self._result is None:
             yield from self._send(retries)
             found = yield from perform(calls.get_result(self.intent_id), retries)
@@ -129,6 +133,14 @@ class GatedCall:
             if self._result is None:
                 yield from self.submit(retries)
         return self._decision(self._result)
+
+    def _begin_anew_in_a_fork(self) -> None:
+        """A copy of this call in a forked process is another use of the outcome: both would run it otherwise."""
+        if self._process != os.getpid():
+            self._process = os.getpid()
+            if not self._given_use:
+                self._use = str(uuid.uuid4())
+                self._result = None
 
     def poll(self, retries: Retries) -> Flow[Decision | None]:
         """Submit the request, and use its outcome if there is one already; None if people are still deciding."""

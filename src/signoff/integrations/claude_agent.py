@@ -10,9 +10,9 @@ from typing import Any
 
 from claude_agent_sdk import HookMatcher, PermissionResultAllow, PermissionResultDeny
 
-from signoff.client.errors import InvalidEdit, SignoffError
+from signoff.client.errors import SignoffError
 from signoff.client.records import Json
-from signoff.integrations.tools import ToolGate, Verdict, verdict_of
+from signoff.integrations.tools import UNFIT, ToolGate, Verdict, verdict_of
 
 
 class Approvals:
@@ -44,7 +44,8 @@ class Approvals:
         """For ``ClaudeAgentOptions(hooks=...)``: defer the calls of these tools until people have decided.
         matcher: as of HookMatcher (``Bash|mcp__pay__.*``).
         """
-        return {"PreToolUse": [HookMatcher(matcher=matcher, hooks=[self._pre_tool_use])]}
+        # Otherwise the SDK counts a hook that fails or takes too long as no decision, and the call may run.
+        return {"PreToolUse": [HookMatcher(matcher=matcher, hooks=[self._pre_tool_use], on_failure="block")]}
 
     async def wait(self, deferred: Any, timeout: float | None = None) -> None:
         """Wait until people have decided a deferred call; then resume its session. timeout: seconds, instead of that of
@@ -58,12 +59,12 @@ class Approvals:
 
     async def _pre_tool_use(self, event: Any, tool_use_id: str | None, context: Any) -> Json:
         gate = self._gate.of(event["tool_name"])
-        client = gate.async_client
-        call = gate.request(event["tool_name"], event["tool_input"], str(tool_use_id))
         try:
+            client = gate.async_client
+            call = gate.request(event["tool_name"], event["tool_input"], str(tool_use_id))
             decision = await client.session.run(call.poll(client.retries))
             verdict = None if decision is None else verdict_of(decision)
-        except InvalidEdit as error:
+        except UNFIT as error:
             verdict = Verdict(False, reason=str(error))
         except SignoffError as error:
             self.failure = error

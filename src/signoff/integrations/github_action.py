@@ -4,6 +4,7 @@ Exit codes as of ``signoff intents watch``: 0 approved, 10 rejected, 11 nobody d
 attempt of a run asks anew; a step that is run again within one attempt continues to wait for the same request.
 """
 
+import io
 import json
 import os
 import secrets
@@ -28,6 +29,10 @@ _EXITS: Final = {"rejected": 10, "expired": 11}
 
 def main(environ: Mapping[str, str]) -> int:
     """Run the step; its exit code."""
+    if isinstance(
+        sys.stdout, io.TextIOWrapper
+    ):  # a reason that cannot be written must not change the exit code
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         context = {name: environ[variable] for name, variable in _CONTEXT.items() if environ.get(variable)}
         given = _object(environ.get("GATE_PAYLOAD") or "{}")

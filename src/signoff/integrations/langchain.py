@@ -13,12 +13,13 @@ from langchain.agents.middleware import AgentMiddleware
 from langchain_core.messages import ToolMessage
 from pydantic import BaseModel, TypeAdapter
 
+from signoff.client.call_request import CannotBeSent
 from signoff.client.errors import IntentFailed, InvalidEdit
 from signoff.client.gate import Gate
 from signoff.client.gated_call import Decision, GatedCall, failure_of
 from signoff.client.records import Json
 from signoff.client.types import Result
-from signoff.integrations.tools import Check, ToolGate, misfit, no_check
+from signoff.integrations.tools import UNFIT, Check, ToolGate, misfit, no_check
 
 Handler = Callable[[Any], Any]
 
@@ -76,9 +77,10 @@ class Approvals:
         """
         waiting = _waiting(interrupts, config)
         asked = [(action, self._asked(action)) for _, actions in waiting for action in actions]
-        calls = [(action, gate, gate.request(action.name, action.args, action.key)) for action, gate in asked]
+        calls = [(action, gate, _request(action, gate)) for action, gate in asked]
         for _, gate, call in calls:  # people see all of them at once
-            gate.blocking_client.session.run(call.submit(gate.blocking_client.retries))
+            if isinstance(call, GatedCall):
+                gate.blocking_client.session.run(call.submit(gate.blocking_client.retries))
         decided = iter([self._decided(action, gate, call) for action, gate, call in calls])
         return {one.id: _response(one, [next(decided) for _ in actions]) for one, actions in waiting}
 
@@ -89,8 +91,10 @@ class Approvals:
         decided = iter(await asyncio.gather(*(self._decided_async(action) for action in actions)))
         return {one.id: _response(one, [next(decided) for _ in actions]) for one, actions in waiting}
 
-    def _decided(self, action: "_Action", gate: Gate, call: GatedCall) -> Json:
+    def _decided(self, action: "_Action", gate: Gate, call: GatedCall | CannotBeSent) -> Json:
         client = gate.blocking_client
+        if isinstance(call, CannotBeSent):
+            return action.declined(str(call), None)
         try:
             return action.answer(client.session.run(call.decide(gate.timeout, client.retries)))
         except InvalidEdit as error:
@@ -100,7 +104,7 @@ class Approvals:
         try:
             decision = await self._asked(action).decide_async(action.name, action.args, action.key)
             return action.answer(decision)
-        except InvalidEdit as error:
+        except UNFIT as error:
             return action.declined(str(error), None)
 
     def _asked(self, action: "_Action") -> Gate:
@@ -142,6 +146,14 @@ class _Action:
         if result is None:
             raise InvalidEdit(reason)
         raise (failure_of(result) or IntentFailed)(reason, result)
+
+
+def _request(action: "_Action", gate: Gate) -> GatedCall | CannotBeSent:
+    """The call, or why it cannot be asked about: the other calls of the turn can."""
+    try:
+        return gate.request(action.name, action.args, action.key)
+    except CannotBeSent as error:
+        return error
 
 
 def _waiting(interrupts: Iterable[Any], config: Mapping[str, Any]) -> list[tuple[Any, list[_Action]]]:

@@ -23,11 +23,11 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from signoff.client.call_request import CallSignature
-from signoff.client.errors import Conflict, InvalidEdit, SignoffError, may_pass
+from signoff.client.errors import Conflict, SignoffError, may_pass
 from signoff.client.gate import Gate
 from signoff.client.gated_call import Decision, GatedCall, failure_of
 from signoff.client.records import Json
-from signoff.integrations.tools import ToolGate, no_check, verdict_of
+from signoff.integrations.tools import UNFIT, ToolGate, no_check, verdict_of
 
 ACTIVITY: Final = "signoff_approve"
 _PREFIX: Final = "temporal:"
@@ -71,12 +71,12 @@ class Approvals:
                 arguments,
                 json.dumps(place),
                 correlation_id=_PREFIX + json.dumps(place, separators=(",", ":")) if self._webhook else "",
-                use=f"temporal {info.workflow_run_id} {info.activity_id}",
+                use=f"temporal {info.workflow_run_id} {info.activity_id} {info.scheduled_time.isoformat()}",
             )
             decision = await (self._woken(gate, call) if self._webhook else self._waiting(gate, call))
             verdict = verdict_of(decision, self._checks.get(tool, no_check))
-        except InvalidEdit as error:
-            raise ApplicationError(str(error), type="InvalidEdit", non_retryable=True) from None
+        except UNFIT as error:
+            raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from None
         except SignoffError as error:
             kind = type(error).__name__
             raise ApplicationError(str(error), type=kind, non_retryable=not may_pass(error)) from error

@@ -6,15 +6,18 @@ arguments that were approved; everything else is a verdict with a reason, which 
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from signoff.client.aio import AsyncClient
+from signoff.client.call_request import CannotBeSent
 from signoff.client.errors import InvalidEdit
 from signoff.client.gate import Gate
 from signoff.client.gated_call import Again, Decision
 from signoff.client.records import Json
 from signoff.client.sync import Client
 
+# A call that cannot be asked about as it is, or not run as it was approved: it does not run, and the model is told why.
+UNFIT: Final = (CannotBeSent, InvalidEdit)
 IntentTypes = str | Mapping[str, str] | None
 Check = Callable[[Json], None]
 
@@ -76,7 +79,7 @@ class ToolGate:
         """
         try:
             return verdict_of(self.of(tool).decide(tool, arguments, call_id), check)
-        except InvalidEdit as error:
+        except UNFIT as error:
             return Verdict(False, reason=str(error))
 
     async def decide_async(
@@ -85,7 +88,7 @@ class ToolGate:
         """As ``decide``, to be awaited."""
         try:
             return verdict_of(await self.of(tool).decide_async(tool, arguments, call_id), check)
-        except InvalidEdit as error:
+        except UNFIT as error:
             return Verdict(False, reason=str(error))
 
 

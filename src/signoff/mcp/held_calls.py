@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from signoff.client.call_request import call_request, canonical_json
+from signoff.client.call_request import CannotBeSent, call_request, canonical_json
 from signoff.client.errors import InvalidEdit, WaitTimeout
 from signoff.client.gated_call import Decision, GatedCall
 from signoff.client.records import Json
@@ -98,7 +98,7 @@ class HeldCalls:
         key = canonical_json([_place(self._config), intent])
         try:
             request = call_request(tool, whole, key=key)
-        except TypeError as error:
+        except CannotBeSent as error:
             problem = Problem(code="cannot_be_sent", message=str(error), next="Change the arguments.")
             raise ToolFailed(problem) from None
         return GatedCall(request, intent | {"payload": request.payload}, "ask")

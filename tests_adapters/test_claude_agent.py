@@ -1,0 +1,25 @@
+"""What only the Claude Agent SDK has: a hook that fails counts as no decision, so that the call may run."""
+
+import json
+from typing import Any
+
+import pytest
+
+from signoff.integrations.claude_agent import Approvals
+from signoff.testing import Server
+
+
+def deep(levels: int) -> Any:
+    return json.loads("[" * levels + "]" * levels)
+
+
+@pytest.mark.parametrize("wrong", ["(hidden) rm", "\ud800", 2**60, deep(40)])
+async def test_a_hook_declines_what_it_cannot_ask_about(server: Server, wrong: Any) -> None:
+    event = {"tool_name": "Bash", "tool_input": {"command": wrong}}
+    said = await Approvals()._pre_tool_use(event, "call", None)
+    assert said["hookSpecificOutput"]["permissionDecision"] == "deny"
+
+
+def test_a_hook_that_fails_or_is_too_slow_blocks_the_call() -> None:
+    [matcher] = Approvals().hooks("Bash")["PreToolUse"]
+    assert matcher.on_failure == "block"

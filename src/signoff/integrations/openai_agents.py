@@ -6,6 +6,7 @@ in the message, and the model's call with exactly these in the same conversation
 
 import asyncio
 import json
+import os
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
@@ -51,7 +52,7 @@ class Approvals:
             reason = f"The call was not run. {verdict.reason}"
             if verdict.approved:
                 shown = canonical_json(verdict.arguments)
-                self._edited[f"{item.name} {shown}"].append(str(item.call_id))
+                self._edited[_edit_of(item, shown)].append(str(item.call_id))
                 reason = _EDITED.format(name=item.name, arguments=shown)
             state.reject(item, rejection_message=reason)
         return state
@@ -59,10 +60,15 @@ class Approvals:
     async def _verdict(self, item: Any, state: Any) -> Verdict:
         arguments: Json = json.loads(item.arguments or "{}")
         # Only the conversation in which people edited the call may go on with it.
-        edited = self._edited.get(f"{item.name} {canonical_json(arguments)}", [])
+        edited = self._edited.get(_edit_of(item, canonical_json(arguments)), [])
         history = state.to_string() if edited else ""
         for call_id in edited:
             if json.dumps(call_id) in history:
                 edited.remove(call_id)
                 return Verdict(True, arguments)
         return await self._gate.decide_async(item.name, arguments, str(item.call_id))
+
+
+def _edit_of(item: Any, shown: str) -> str:
+    """A call with these arguments in this process: in a forked one the approval would serve a second time."""
+    return f"{os.getpid()} {item.name} {shown}"

@@ -32,6 +32,7 @@ ROOTS: Final[dict[type, str]] = {
     wire.messages.MessageOut: "Message",
     wire.messages.ChannelOut: "Channel",
     wire.tasks.ExplainOut: "Explanation",
+    wire.tasks.BulkAnswer: "BulkAnswer",
     wire.tasks.UnderstaffedTasksAnswer: "UnderstaffedTasks",
     wire.people.PersonOut: "Person",
     wire.people.SessionOut: "Session",

@@ -98,6 +98,22 @@ func (t *Tasks) Messages(ctx context.Context, taskID string) ([]Message, error) 
 	return fetchList[Message](ctx, t.client, "messages", nil, "/v1/tasks/%s/messages", taskID)
 }
 
+// AnswerMany answers up to 100 equal tasks of low risk in one act: those with the same BulkForm. Each is recorded by itself,
+// for the stage, revision and digest that it showed; Results says what became of each. The comment may be empty.
+func (t *Tasks) AnswerMany(ctx context.Context, tasks []Task, outcome, comment string) (*BulkAnswer, error) {
+	named := make([]Object, 0, len(tasks))
+	for _, task := range tasks {
+		named = append(named, Object{
+			"task_id": task.TaskID, "stage": task.Stage, "revision": task.Revision, "digest": task.Digest,
+		})
+	}
+	one, err := keyed(with(Object{"outcome": outcome, "tasks": named}, "comment", comment), "/v1/tasks/answers")
+	if err != nil {
+		return nil, err
+	}
+	return send[BulkAnswer](ctx, t.client, "", one)
+}
+
 // Delegate delegates your vote to another person.
 func (t *Tasks) Delegate(ctx context.Context, taskID, to, comment string) (*Task, error) {
 	return act(ctx, t.client, taskID, "delegate", with(Object{"to": to}, "comment", comment))

@@ -19,6 +19,7 @@ from signoff.engine.admin.apply_manifest import ManifestApplier
 from signoff.engine.admin.bulk_reassignment import BulkReassignment
 from signoff.engine.admin.proposals import Proposals
 from signoff.engine.admin.workspaces import Workspaces
+from signoff.engine.bulk_answers import BulkAnswers
 from signoff.engine.clock import Clock
 from signoff.engine.commit.batch import Batch
 from signoff.engine.commit.committer import Committer
@@ -216,6 +217,7 @@ class Components:
             workspaces=Workspaces(self.store, self.directory, self.clock),
             staffed=self.staffed,
             reassignments=BulkReassignment(self.engine, self.store, self.directory),
+            bulk=BulkAnswers(self.engine, view, self.aside),
             sessions=self.sessions,
             mailed_links=self.mailed_links,
             slack=self.slack.desk if self.slack else None,

@@ -64,6 +64,13 @@ async def by_approval(it: Gate) -> str:
     return (await it.web.post(f"/v1/approvals/{it.task_id}/decision", said, it.who)).code
 
 
+async def by_bulk(it: Gate) -> str:
+    task = {"task_id": it.task_id, "stage": it.stage, "revision": 1, "digest": it.digest}
+    answer = await it.web.post("/v1/tasks/answers", {"outcome": it.outcome, "tasks": [task]}, it.who)
+    assert answer.status == 200, answer.text
+    return str(answer["results"][0].get("code", ""))
+
+
 async def by_resume(it: Gate) -> str:
     said = {"task_result": {"outcome": it.outcome}, "stage": it.stage, "revision": 1, "digest": it.digest}
     return (await it.web.post(f"/v1/intents/{it.task_id}/resume", said, it.who)).code
@@ -116,6 +123,7 @@ CHANNELS: Final[dict[str, tuple[str, Way]]] = {
     # channel: (its route, how)
     "api": ("POST /v1/tasks/{task_id}/answer", by_api),
     "cli": ("POST /v1/tasks/{task_id}/answer", by_cli),
+    "bulk": ("POST /v1/tasks/answers", by_bulk),
     "approval": ("POST /v1/approvals/{approval_id}/decision", by_approval),
     "resume": ("POST /v1/intents/{intent_id}/resume", by_resume),
     "page": ("POST /tasks/{task_id}", by_page),
@@ -133,7 +141,8 @@ async def gate(
 ) -> Gate:
     outcome = more.pop("outcome", "approved")
     comment = more.pop("comment", False)
-    policy = {"approve": [{"any": [f"{name}@acme.example" for name in asked]}], **more}
+    approve = [{"any": [f"{name}@acme.example" for name in asked]}]
+    policy = {"approve": approve, "risk": "low", **more}
     human = {"type": "approval", "policy": policy, "comment_required": comment}
     flow = {"workflow": "agreed", "intent_type": TYPE, "steps": [{"id": "ok", "human": human}]}
     answer = await web.post("/v1/workflows", flow, "oscar")
@@ -236,6 +245,7 @@ ELSE: Final[dict[tuple[str, str], str | None]] = {
     ("belongs to another workspace", "slack"): "There is no such task.",
     ("says what is no outcome", "slack"): IN_BROWSER,
     ("gives no reason", "slack"): IN_BROWSER,
+    ("gives no reason", "bulk"): "bulk_not_allowed",
     ("comes second", "link"): "link_over",  # it died with its task, and says who decided
 }
 

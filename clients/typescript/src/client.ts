@@ -24,6 +24,7 @@ import { Follower, getEvents, getIntent } from "./stream.js";
 import { checkSeconds } from "./time.js";
 import { type Fetch, Transport } from "./transport.js";
 import type {
+  BulkAnswer,
   BundleRequest,
   ChangeOut,
   ChangePerson,
@@ -407,6 +408,21 @@ export class Tasks extends Methods {
   /** The messages sent about a task, and their delivery status. */
   async messages(taskId: string, options?: CallOptions): Promise<MessageOut[]> {
     return this.do(many(`/v1/tasks/${segment(taskId)}/messages`, "messages"), options);
+  }
+
+  /**
+   * Answer up to 100 equal tasks of low risk in one act: those with the same `bulk_form`. Each is recorded by itself, for
+   * the stage, revision and digest that it showed; `results` says what became of each.
+   */
+  async answerMany(
+    tasks: readonly Task[],
+    outcome: string,
+    options: { comment?: string } & CallOptions = {},
+  ): Promise<BulkAnswer> {
+    const named = tasks.map(({ task_id, stage, revision, digest }) => ({ task_id, stage, revision, digest }));
+    const body = given({ outcome, comment: options.comment, tasks: named });
+    const call = { method: "POST", path: "/v1/tasks/answers", body, key: freshKey(), read: whole<BulkAnswer> };
+    return this.do(call, options);
   }
 
   /** Delegate your vote to another person. */

@@ -150,6 +150,23 @@ export interface AuditEventOut {
   readonly hash: string;
 }
 
+/** Each task of a bulk answer, in the order of the request, and how many were recorded, refused and decided. */
+export interface BulkAnswer {
+  readonly ok: boolean;
+  readonly recorded: number;
+  readonly refused: number;
+  readonly decided: number;
+  readonly receipt: ReceiptOut;
+  readonly results: readonly BulkResult[];
+}
+
+/** One answer to up to 100 equal tasks of low risk (those with the same `bulk_form`). */
+export interface BulkAnswerRequest {
+  readonly outcome: string;
+  readonly comment?: string;
+  readonly tasks: readonly BulkTask[];
+}
+
 /** The intents canceled, or (dry run) to be canceled. */
 export interface BulkCancelAnswer {
   readonly ok: boolean;
@@ -169,6 +186,25 @@ export interface BulkCancelRequest {
   readonly intent_type?: string;
   readonly correlation_id?: string;
   readonly q?: string;
+}
+
+/** What became of one task of a bulk answer. `recorded`: whether the answer counts; `decided`: whether the task is closed now; `receipt`: what was recorded; `code`, `message`, `hint`: why it was refused. */
+export interface BulkResult {
+  readonly task_id: string;
+  readonly recorded: boolean;
+  readonly decided: boolean;
+  readonly receipt?: ReceiptOut;
+  readonly code?: string;
+  readonly message?: string;
+  readonly hint?: string;
+}
+
+/** One of the tasks of a bulk answer. `stage`, `revision`, `digest`: as the task showed them, all required. */
+export interface BulkTask {
+  readonly task_id: string;
+  readonly stage: number;
+  readonly revision: number;
+  readonly digest: string;
 }
 
 /** An AXP ScenarioBundle. */
@@ -1262,7 +1298,7 @@ export interface TaskChangedAnswer {
   readonly intent: IntentOut;
 }
 
-/** A human step opened for people. `stage`, `revision` and `digest` name exactly what is decided. result_revisions: the revision of the request that each previous result belongs to; a result of another revision than the task's does not count; changes: from revision to revision, only for a single task, not in lists; next_steps: everything that may run after it, with the agents' input in addition to the payload; approvers: those asked now; stage: the current one of `stages`, from 1; reviewed_by: who has marked it as being reviewed; comments: questions and replies, only for a single task, not in lists; risk: the policy's or a check's, whichever is higher; strength: the required assurance; receipt: of the caller's act, only in its response. */
+/** A human step opened for people. `stage`, `revision` and `digest` name exactly what is decided. result_revisions: the revision of the request that each previous result belongs to; a result of another revision than the task's does not count; changes: from revision to revision, only for a single task, not in lists; bulk_form: the same in tasks that may be answered together, missing in one that is decided by itself; next_steps: everything that may run after it, with the agents' input in addition to the payload; approvers: those asked now; stage: the current one of `stages`, from 1; reviewed_by: who has marked it as being reviewed; comments: questions and replies, only for a single task, not in lists; risk: the policy's or a check's, whichever is higher; strength: the required assurance; receipt: of the caller's act, only in its response. */
 export interface TaskOut {
   readonly task_id: string;
   readonly intent_id: string;
@@ -1307,6 +1343,7 @@ export interface TaskOut {
   readonly decided_by_name?: string;
   readonly via?: string;
   readonly on_expiry: string;
+  readonly bulk_form?: string;
   readonly receipt?: ReceiptOut;
 }
 

@@ -286,6 +286,18 @@ class TaskMethods(Methods):
         return _many(f"/v1/tasks/{one_segment(task_id)}/messages", "messages")
 
     @request
+    def answer_many(self, tasks: Sequence[Task], outcome: str, comment: str | None = None) -> ApiCall[Json]:
+        """Answer up to 100 equal tasks of low risk in one act: those with the same ``bulk_form``. Each is recorded by
+        itself, for the stage, revision and digest that it showed; ``results`` says what became of each.
+        """
+        named = [
+            {"task_id": one.task_id, "stage": one.stage, "revision": one.revision, "digest": one.digest}
+            for one in tasks
+        ]
+        body = _given({"outcome": outcome, "comment": comment, "tasks": named})
+        return ApiCall("POST", "/v1/tasks/answers", _bare, body=body, key=fresh_key())
+
+    @request
     def delegate(self, task_id: str, to: str, comment: str | None = None) -> ApiCall[Task]:
         """Delegate your vote to another person."""
         return _act(task_id, "delegate", to=to, comment=comment)

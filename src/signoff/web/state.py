@@ -13,6 +13,7 @@ from signoff.engine.admin.apply_manifest import ManifestApplier
 from signoff.engine.admin.bulk_reassignment import BulkReassignment
 from signoff.engine.admin.proposals import Proposals
 from signoff.engine.admin.workspaces import Workspaces
+from signoff.engine.bulk_answers import BulkAnswers
 from signoff.engine.clock import Clock
 from signoff.engine.commit.engine import Engine
 from signoff.engine.commit.understaffed import StaffingChecks
@@ -96,6 +97,7 @@ class AppState(msgspec.Struct, kw_only=True):
     workspaces: Workspaces
     staffed: StaffingChecks
     reassignments: BulkReassignment
+    bulk: BulkAnswers
     sessions: Sessions
     feed: Feed
     workers: Workers

@@ -37,6 +37,23 @@ class AnswerRequest(Strict, kw_only=True):
     digest: str | None = None
 
 
+class BulkTask(Strict, kw_only=True):
+    """One of the tasks of a bulk answer. ``stage``, ``revision``, ``digest``: as the task showed them, all required."""
+
+    task_id: Annotated[str, Meta(min_length=1, max_length=64)]
+    stage: Count
+    revision: Count
+    digest: Annotated[str, Meta(min_length=64, max_length=64)]
+
+
+class BulkAnswerRequest(Strict, kw_only=True):
+    """One answer to up to 100 equal tasks of low risk (those with the same ``bulk_form``)."""
+
+    outcome: Annotated[str, Meta(min_length=1, max_length=64)]
+    comment: Comment = ""
+    tasks: Annotated[list[BulkTask], Meta(min_length=1, max_length=100)]
+
+
 class DecisionRequest(Struct, kw_only=True):
     """AXP's approval decision: approve or reject. ``stage``, ``revision``, ``digest``: as the task showed them, if the
     client knows them.
@@ -255,6 +272,7 @@ class TaskOut(Struct, gc=False, kw_only=True):
 
     result_revisions: the revision of the request that each previous result belongs to; a result of another revision
     than the task's does not count; changes: from revision to revision, only for a single task, not in lists;
+    bulk_form: the same in tasks that may be answered together, missing in one that is decided by itself;
     next_steps: everything that may run after it, with the agents' input in addition to the payload;
     approvers: those asked now; stage: the current one of ``stages``, from 1; reviewed_by: who has marked it as being
     reviewed; comments: questions and replies, only for a single task, not in lists; risk: the policy's or a check's,
@@ -304,6 +322,7 @@ class TaskOut(Struct, gc=False, kw_only=True):
     decided_by_name: Text = ABSENT
     via: Text = ABSENT
     on_expiry: str
+    bulk_form: Text = ABSENT
     receipt: OrEmpty[ReceiptOut] = ABSENT
 
 
@@ -324,6 +343,30 @@ class TaskChangedAnswer(Ok, kw_only=True):
 
     task: TaskOut
     intent: IntentOut
+
+
+class BulkResult(Struct, kw_only=True):
+    """What became of one task of a bulk answer. ``recorded``: whether the answer counts; ``decided``: whether the task
+    is closed now; ``receipt``: what was recorded; ``code``, ``message``, ``hint``: why it was refused.
+    """
+
+    task_id: str
+    recorded: bool
+    decided: bool = False
+    receipt: OrEmpty[ReceiptOut] = ABSENT
+    code: Text = ABSENT
+    message: Text = ABSENT
+    hint: Text = ABSENT
+
+
+class BulkAnswer(Ok, kw_only=True):
+    """Each task of a bulk answer, in the order of the request, and how many were recorded, refused and decided."""
+
+    recorded: int
+    refused: int
+    decided: int
+    receipt: ReceiptOut
+    results: list[BulkResult]
 
 
 class MyTask(Struct, gc=False, kw_only=True):

@@ -23,6 +23,7 @@ from signoff.cli.tasks.act import (
     watch,
     withdraw,
 )
+from signoff.cli.tasks.bulk import FILTERS, answer_many, bulk_options, chosen
 from signoff.cli.tasks.changes import payload_lines, value_lines
 from signoff.cli.tasks.receipts import receipt_lines
 from signoff.cli.tasks.revise import mark_reviewing, revise
@@ -106,7 +107,6 @@ class GivenAnswer:
 def _answer_options(command: Any) -> Any:
     """The options of every command that answers a task."""
     for decorate in (
-        click.argument("task"),
         click.option("--comment", "-m", metavar="TEXT", help="Reason, recorded in the history."),
         click.option("--digest", metavar="DIGEST", help="Fail unless this is the current digest."),
         click.option(
@@ -135,17 +135,46 @@ def _answer_options(command: Any) -> Any:
 
 @tasks.command("approve", cls=RemoteCommand, fields=TaskOut)
 @click.option("--evidence", metavar="TEXT", help="Text or link that shows it was done.")
+@bulk_options
 @_answer_options
-def approve(session: Remote, /, task: str, evidence: str | None, **said: Any) -> None:
-    """Approve a task (shows it first)."""
-    _answer(session, task, GivenAnswer("approved", evidence=evidence, **said))
+def approve(session: Remote, /, evidence: str | None, **said: Any) -> None:
+    """Approve a task, or several equal ones of low risk (shows them first).
+
+    Each is recorded by itself, for exactly what was shown.
+    """
+    _one_or_more(session, "approved", said, evidence)
 
 
 @tasks.command("reject", cls=RemoteCommand, fields=TaskOut)
+@bulk_options
 @_answer_options
-def reject(session: Remote, /, task: str, **said: Any) -> None:
-    """Reject a task (shows it first)."""
-    _answer(session, task, GivenAnswer("rejected", **said))
+def reject(session: Remote, /, **said: Any) -> None:
+    """Reject a task, or several equal ones of low risk (shows them first).
+
+    Each is recorded by itself, for exactly what was shown.
+    """
+    _one_or_more(session, "rejected", said)
+
+
+def _one_or_more(session: Remote, outcome: str, said: dict[str, Any], evidence: str | None = None) -> None:
+    names, matching = said.pop("tasks"), said.pop("matching")
+    wanted = {name: said.pop(name) for name in FILTERS}
+    if len(names) == 1 and not matching and all(wanted[name] is None for name in FILTERS if name != "limit"):
+        _answer(session, names[0], GivenAnswer(outcome, evidence=evidence, **said))
+        return
+    given = GivenAnswer(outcome, evidence=evidence, **said)
+    alone = {
+        "--evidence": given.evidence,
+        "--digest": given.digest,
+        "--number": given.number,
+        "--open": given.open_page,
+    }
+    if option := next((name for name, value in alone.items() if value), ""):
+        raise CommandFailed(
+            ExitCode.USAGE, f"{option} is for a single task.", hint="Answer that task by itself."
+        )
+    found = chosen(session, names, matching, wanted)
+    answer_many(session, found, outcome, given.comment, given.yes)
 
 
 @tasks.command("submit", cls=RemoteCommand, fields=TaskOut)
@@ -154,6 +183,7 @@ def reject(session: Remote, /, task: str, **said: Any) -> None:
     "--field", "-f", "pairs", multiple=True, metavar="NAME=VALUE", help="One field of the form; repeatable."
 )
 @click.option("--data", metavar="JSON", help="All fields of the form as JSON, or @FILE.")
+@click.argument("task")
 @_answer_options
 def submit(session: Remote, /, task: str, outcome: str | None, pairs: tuple[str, ...], **said: Any) -> None:
     """Answer a task with any of its outcomes and form fields."""

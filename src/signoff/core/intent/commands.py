@@ -82,7 +82,8 @@ class Answer(msgspec.Struct, gc=False, frozen=True):
 
     ``step_run`` (0: not given), ``stage`` (from 0), ``revision`` and ``digest`` name what was shown; None from clients
     that do not send them. ``number``: the number of this answer of the person at this stage, if given. ``shown``: each
-    (step run, stage, revision) of this intent that the person was shown, as recorded.
+    (step run, stage, revision) of this intent that the person was shown, as recorded. ``bulk``: how many tasks the
+    person answers in this one act, 0 if only this one.
     """
 
     outcome: str
@@ -95,6 +96,7 @@ class Answer(msgspec.Struct, gc=False, frozen=True):
     number: int | None = None
     shown: frozenset[tuple[int, int, int]] = frozenset()
     active_people: dict[str, frozenset[str]] | None = None
+    bulk: int = 0
 
 
 class Delegate(msgspec.Struct, gc=False, frozen=True):

@@ -132,7 +132,7 @@ class Escalated(Event, frozen=True, tag="escalated"):
 class Answered(Event, frozen=True, tag="answered", kw_only=True):
     """One vote. ``sent`` is the outcome as the caller spelled it, if that differs. ``number``: the number of this
     person's answer at the stage (0 in facts from before the count). ``behind``: the other people who have the key that
-    was used.
+    was used. ``bulk``: how many tasks the person answered in this one act, 0 if only this one.
     """
 
     step_run: int = msgspec.field(name="visit")
@@ -148,6 +148,7 @@ class Answered(Event, frozen=True, tag="answered", kw_only=True):
     for_names: frozenset[str] = frozenset()
     number: int = 0
     behind: tuple[str, ...] = ()
+    bulk: int = 0
 
 
 class StagePassed(Event, frozen=True, tag="stage_passed"):

@@ -45,6 +45,24 @@ class Receipt(msgspec.Struct, frozen=True):
 UNCHANGED: Final = Receipt("Nothing new was recorded.", "It was so already.")
 
 
+def bulk_receipt(tasks: int, recorded: int, decided: int) -> Receipt:
+    """The receipt of one answer to many tasks."""
+    waiting, refused = recorded - decided, tasks - recorded
+    said = f"Recorded for {recorded} of {tasks} {_tasks(tasks)}, each by itself."
+    if not recorded:
+        return Receipt("Nothing was recorded.", f"All {tasks} are listed with the reason.")
+    then = [f"{decided} {'is' if decided == 1 else 'are'} decided."] if decided else []
+    then += [f"{waiting} {'is' if waiting == 1 else 'are'} not decided yet."] if waiting else []
+    then += (
+        [f"{refused} {'was' if refused == 1 else 'were'} refused; see the reason of each."] if refused else []
+    )
+    return Receipt(said, " ".join(then))
+
+
+def _tasks(count: int) -> str:
+    return "task" if count == 1 else "tasks"
+
+
 class Words(NamedTuple):
     """How a surface writes people and times; ``names``: the current names of all active people."""
 

@@ -22,6 +22,7 @@ from signoff.core.intent.answer_target import (
 )
 from signoff.core.intent.answering_rights import AnswerRight, answer_right, stage_now
 from signoff.core.intent.answering_rights import roster as pinned
+from signoff.core.intent.bulk_answers import refuse_bulk
 from signoff.core.intent.contradictions import refuse_contradiction
 from signoff.core.intent.decision_digest import envelope_digest
 from signoff.core.intent.evolve import rfc3339
@@ -83,6 +84,8 @@ def _refuse_late(tx: Transition, task: Task) -> None:
 def answer(tx: Transition, command: c.Answer) -> None:
     task, step = open_task(tx, command.step_run)
     refuse_other(tx.intent, task, command)
+    if command.bulk:
+        refuse_bulk(tx.intent, task)
     refuse_contradiction(step.task, command.outcome, command.data, task.agreed)
     outcome, meaning = check_answer(step.task, command.outcome, command.comment, command.data, task.agreed)
     ground = _ground(tx, task, command.active_people)
@@ -112,6 +115,7 @@ def answer(tx: Transition, command: c.Answer) -> None:
             for_names=ground.names,
             number=given(before) + 1,
             behind=behind,
+            bulk=command.bulk,
         ),
         comment=command.comment,
     )

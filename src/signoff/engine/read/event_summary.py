@@ -45,11 +45,14 @@ def _summary(fact: e.Fact, directory: Snapshot, requester: str) -> str:
             return f"reminder {number} is due"
         case e.Escalated(to=to):
             return "escalated to " + ", ".join(directory.display(name) for name in to)
-        case e.Answered(outcome=outcome, unseen=unseen, principal=principal):
+        case e.Answered(outcome=outcome, unseen=unseen, principal=principal, bulk=bulk):
             on_behalf_of = (
                 f" for {directory.display(principal)}" if principal not in ("", fact.actor.id) else ""
             )
-            return f"{who} answered {outcome!r}{on_behalf_of}" + (" (without a digest)" if unseen else "")
+            how = (
+                " (without a digest)" if unseen else f" (one of {bulk} tasks in one act)" if bulk > 1 else ""
+            )
+            return f"{who} answered {outcome!r}{on_behalf_of}{how}"
         case e.Decided(outcome=outcome, ending=ending):
             return f"the task ended {ending.value}" + (f": {outcome}" if outcome != ending.value else "")
         case e.StagePassed(stage=stage):

@@ -111,6 +111,11 @@ class View:
         stored = await self._store.intents.get(intent_id)
         return stored.intent if stored is not None and can_see(actor, stored.intent) else None
 
+    async def some(self, actor: Actor, ids: Sequence[str]) -> dict[str, Stored]:
+        """Those of these intents that exist for this actor, by id."""
+        found = await self._store.intents.some(ids)
+        return {one.intent.id: one for one in found if can_see(actor, one.intent)}
+
     async def cached_intent(self, actor: Actor, ref: str) -> Seen:
         """The intent from this process's cache: enough to prepare a command, which is judged on the locked row."""
         intent_id, step_run = split_ref(ref)

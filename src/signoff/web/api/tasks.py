@@ -1,12 +1,15 @@
 """Tasks and answers. Every answer is the same command, whichever endpoint receives it."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
+
+import msgspec
 
 from signoff import wire
 from signoff.core.directory.actors import ActorKind
 from signoff.core.directory.authorization import Action, authorize
-from signoff.core.errors import Invalid, NotFound
+from signoff.core.errors import Invalid, NotFound, Refused
 from signoff.core.ids import step_run_id
 from signoff.core.intent import events as e
 from signoff.core.intent import worklist
@@ -19,22 +22,24 @@ from signoff.core.intent.deleted_payload import payload_deleted
 from signoff.core.intent.events import Decided
 from signoff.core.intent.model import Task
 from signoff.core.text import json_value
-from signoff.engine.commit.jobs import Done
+from signoff.engine.bulk_answers import Target, bulk_form
+from signoff.engine.commit.jobs import Done, Idempotency
 from signoff.engine.read.revisions import RevisionChange, changes
 from signoff.engine.read.search import fits, search_terms
 from signoff.engine.read.task_history import task_history
 from signoff.engine.read.view import LOOKED_AT, Seen, SeenTask, Walked
 from signoff.store.work import Filter, Stored
 from signoff.web.http import bodies, json_intake
-from signoff.web.http.call import Call
+from signoff.web.http.call import Call, IdempotentReply
 from signoff.web.reading import cached_or_read, cursor_of, directory_of, outdated, record_views, visible
 from signoff.web.shapes.common import Display, encode, maybe
 from signoff.web.shapes.intents import intent_out
-from signoff.web.shapes.tasks import my_task, receipt_out, task_out
+from signoff.web.shapes.tasks import bulk_answer, bulk_refusal, bulk_result, my_task, receipt_out, task_out
 from signoff.wire.common import ABSENT
 from signoff.wire.tasks import (
     ApprovalAnswer,
     ApprovalOut,
+    BulkResult,
     MyTasksAnswer,
     RevisionOut,
     TaskAnswer,
@@ -136,7 +141,9 @@ def _no_agent(call: Call) -> None:
 
 async def _open(call: Call, stored: Stored, display: Display) -> TaskOut:
     found = await call.state.view.task(call.actor, stored.intent.id, Seen(stored, 0), brief=True)
-    return task_out(stored.intent, stored.payload, found.history, display)
+    out = task_out(stored.intent, stored.payload, found.history, display)
+    out.bulk_form = maybe(bulk_form(stored))
+    return out
 
 
 async def _closed(call: Call, stored: Stored, display: Display) -> TaskOut | None:
@@ -155,6 +162,7 @@ async def get(call: Call) -> TaskAnswer:
     display = (await directory_of(call)).display
     out = task_out(seen.stored.intent, seen.stored.payload, found.history, display)
     out.changes = await _changes(call, found, display) or ABSENT
+    out.bulk_form = maybe(bulk_form(seen.stored)) if out.state == "open" else ABSENT
     if seen.step_run in (0, getattr(seen.stored.intent.open, "step_run", 0)):
         await record_views(call, seen.stored.intent)
     return TaskAnswer(task=out)
@@ -236,6 +244,36 @@ async def answer(call: Call) -> bytes:
         found = await call.state.view.task(call.actor, ref, brief=True)
         seen = found.seen
     return reply.of(done)
+
+
+async def answer_many(call: Call) -> wire.tasks.BulkAnswer:
+    """POST /v1/tasks/answers"""
+    body = json_intake.parse_object(call.body)
+    given = bodies.convert(wire.tasks.BulkAnswerRequest, body.value)
+    targets = [Target(one.task_id, one.stage - 1, one.revision, one.digest) for one in given.tasks]
+    directory = await directory_of(call)
+    replies: dict[str, IdempotentReply] = {}
+
+    def render(target: Target, change: Change) -> bytes:
+        return encode(
+            bulk_result(target.ref, change, call.actor.id, directory.display, directory.active_people)
+        )
+
+    def once(target: Target) -> Idempotency | None:
+        reply = call.idempotent_reply(body.value, partial(render, target), plain=body.plain)
+        replies[target.ref] = reply
+        if reply.once is None:
+            return None
+        return msgspec.structs.replace(reply.once, route=f"{reply.once.route} {target.intent_id}")
+
+    done = await call.state.bulk.answer(call.actor, targets, given.outcome, given.comment, once)
+    results = [
+        bulk_refusal(target.ref, one)
+        if isinstance(one, Refused)
+        else msgspec.json.decode(replies[target.ref].of(one), type=BulkResult)
+        for target, one in zip(targets, done, strict=True)
+    ]
+    return bulk_answer(results)
 
 
 def _traced(call: Call, seen: Seen, command: Answer) -> str:

@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from signoff.core.directory.roles import DECIDING_ROLES
-from signoff.core.ids import step_run_id
+from signoff.core.errors import Refused
+from signoff.core.ids import split_ref, step_run_id
 from signoff.core.intent import events as e
 from signoff.core.intent.advance import Change
 from signoff.core.intent.assurance import checked, with_check_results, worst_risk
@@ -11,7 +12,7 @@ from signoff.core.intent.conclusion import at_expiry
 from signoff.core.intent.deleted_payload import payload_deleted
 from signoff.core.intent.model import Intent, Task
 from signoff.core.intent.quorum import Names
-from signoff.core.intent.receipts import UNCHANGED, Words, act_in, receipt
+from signoff.core.intent.receipts import UNCHANGED, Words, act_in, bulk_receipt, receipt
 from signoff.core.intent.snoozes import pending_snoozes
 from signoff.core.intent.wake import escalation_at, reminder_at
 from signoff.core.plan import wording
@@ -22,7 +23,7 @@ from signoff.web.shapes.common import Display, actor_out, maybe, verbatim
 from signoff.web.shapes.intents import human_task, outcomes, sender
 from signoff.web.shapes.next_steps import next_steps
 from signoff.wire.common import ABSENT, ReceiptOut
-from signoff.wire.tasks import CommentOut, MyTask, SnoozeOut, TaskOut, VoteOut
+from signoff.wire.tasks import BulkAnswer, BulkResult, CommentOut, MyTask, SnoozeOut, TaskOut, VoteOut
 
 
 def task_out(intent: Intent, payload: bytes, history: TaskHistory, display: Display) -> TaskOut:
@@ -94,6 +95,34 @@ def receipt_out(change: Change, person: str, step: str, display: Display, names:
     act = act_in((sealed.fact for sealed in change.facts), person)
     made = receipt(act, change.after, step, Words(display, utc_text, names)) if act else UNCHANGED
     return ReceiptOut(said=made.said, next=made.then, undo=maybe(made.undo), event=made.seq or ABSENT)
+
+
+def bulk_result(
+    task_id: str, change: Change, person: str, display: Display, names: Names | None
+) -> BulkResult:
+    """One recorded answer of many."""
+    asked, held = change.before.open if change.before else None, change.after.open
+    step, step_run = (asked.step, asked.step_run) if isinstance(asked, Task) else ("", 0)
+    still = isinstance(held, Task) and held.step_run == (split_ref(task_id)[1] or step_run)
+    made = receipt_out(change, person, step, display, names)
+    return BulkResult(task_id=task_id, recorded=True, decided=not still, receipt=made)
+
+
+def bulk_refusal(task_id: str, refusal: Refused) -> BulkResult:
+    """Why one answer of many was refused."""
+    return BulkResult(
+        task_id=task_id, recorded=False, code=refusal.code, message=refusal.message, hint=maybe(refusal.hint)
+    )
+
+
+def bulk_answer(results: list[BulkResult]) -> BulkAnswer:
+    """The whole act."""
+    recorded, decided = sum(one.recorded for one in results), sum(one.decided for one in results)
+    made = bulk_receipt(len(results), recorded, decided)
+    return BulkAnswer(
+        recorded=recorded, refused=len(results) - recorded, decided=decided,
+        receipt=ReceiptOut(said=made.said, next=made.then), results=results,
+    )  # fmt: skip
 
 
 def _asked(step: HumanStep, history: TaskHistory) -> tuple[str, ...]:

@@ -1,0 +1,152 @@
+"""One person's answer to many equal tasks, in one act. Each is a command of its own, with its own target, checks and
+record; one that is refused does not stop the others.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from signoff.core.directory.actors import Actor, ActorKind
+from signoff.core.errors import Forbidden, Invalid, NotFound, Refused
+from signoff.core.ids import split_ref
+from signoff.core.intent.assurance import checked
+from signoff.core.intent.bulk_answers import MOST, alone, differs, form_of, shape, unequal, why_alone
+from signoff.core.intent.commands import Answer
+from signoff.core.intent.model import Task
+from signoff.core.text import json_value
+from signoff.engine.commit.engine import Engine
+from signoff.engine.commit.jobs import Done, Idempotency
+from signoff.engine.off_loop import Aside
+from signoff.engine.read.evidence import can_be_undone, effects
+from signoff.engine.read.view import View
+from signoff.store.work import Stored
+
+_FIELDS: Final = "its request has other fields"
+
+
+class Target(msgspec.Struct, frozen=True):
+    """One task of the act, exactly as it was shown. ``stage``: from 0."""
+
+    ref: str
+    stage: int
+    revision: int
+    digest: str
+
+    @property
+    def intent_id(self) -> str:
+        return split_ref(self.ref)[0]
+
+
+Outcome = Done | Refused
+OnceFor = Callable[[Target], Idempotency | None]
+
+
+class BulkAnswers:
+    def __init__(self, engine: Engine, view: View, aside: Aside) -> None:
+        self._engine = engine
+        self._view = view
+        self._aside = aside
+
+    async def answer(
+        self,
+        actor: Actor,
+        targets: Sequence[Target],
+        outcome: str,
+        comment: str,
+        once: OnceFor = lambda _: None,
+    ) -> list[Outcome]:
+        """The effect of the answer on each of these tasks, or why it was refused there; in their order."""
+        if actor.kind is not ActorKind.PERSON:
+            raise Forbidden(
+                "person_required", "Only a person can decide.",
+                hint="Use a person's key: signoff keys create --person EMAIL.",
+            )  # fmt: skip
+        refuse_repeated(targets)
+        found = await self._view.some(actor, [one.intent_id for one in targets if _names_intent(one)])
+        size = sum(len(one.payload) for one in found.values())
+        refused = await self._aside.run(actor, lambda: _refusals(targets, found), size)
+
+        async def one(target: Target) -> Outcome:
+            if (unfit := refused.get(target.ref)) is not None:
+                return unfit
+            command = Answer(
+                outcome, split_ref(target.ref)[1], comment, stage=target.stage, revision=target.revision,
+                digest=target.digest, bulk=len(targets),
+            )  # fmt: skip
+            try:
+                return await self._engine.handle(actor, target.intent_id, command, once(target))
+            except Refused as refusal:
+                return refusal
+
+        return list(await asyncio.gather(*map(one, targets)))
+
+
+def refuse_repeated(targets: Sequence[Target]) -> None:
+    """Raise Invalid if the act has too many tasks, or one twice."""
+    if len(targets) > MOST:
+        raise Invalid("too_many_tasks", f"At most {MOST} tasks are decided in one act.", field="tasks")
+    seen = set[str]()
+    for number, target in enumerate(targets):
+        ref = target.intent_id if _names_intent(target) else target.ref
+        if ref in seen:
+            raise Invalid(
+                "duplicate_task", f"{target.ref[:64]} is named twice.", field=f"tasks[{number}]",
+                hint="Name each task once.",
+            )  # fmt: skip
+        seen.add(ref)
+
+
+def _names_intent(target: Target) -> bool:
+    try:
+        split_ref(target.ref)
+    except NotFound:
+        return False
+    return True
+
+
+def bulk_form(stored: Stored) -> str:
+    """What the open task of this intent has in common with its equals; "" if it is not decided in bulk."""
+    task = stored.intent.open
+    if not isinstance(task, Task) or why_alone(stored.intent, task):
+        return ""
+    payload = json_value.decode(stored.payload)
+    return "" if irreversible(stored, payload) else form_of(stored.intent, task, payload)
+
+
+def irreversible(stored: Stored, payload: object) -> bool:
+    """Whether the request, or a check of it, says that it cannot be undone."""
+    task = stored.intent.open
+    results = checked(stored.intent, task.step).all if isinstance(task, Task) else {}
+    said = effects(payload if isinstance(payload, dict) else {}, results)[1]
+    return any(can_be_undone(claim) == "No" for claim in said)
+
+
+def _refusals(targets: Sequence[Target], found: Mapping[str, Stored]) -> dict[str, Refused]:
+    """The refusals that follow from the tasks' requests. The first task that is as it was shown is what the others are
+    compared with; one that is not is refused on its locked row.
+    """
+    first: tuple[Stored, str] | None = None
+    refused: dict[str, Refused] = {}
+    for target in targets:
+        try:
+            stored = found.get(target.intent_id)
+        except NotFound as refusal:
+            refused[target.ref] = refusal
+            continue
+        task = stored.intent.open if stored is not None else None
+        if stored is None or not isinstance(task, Task) or task.digest != target.digest:
+            continue
+        if task.stage != target.stage or why_alone(stored.intent, task):
+            continue
+        payload = json_value.decode(stored.payload)
+        if irreversible(stored, payload):
+            refused[target.ref] = alone("It is reported as irreversible.")
+            continue
+        form = shape(payload)
+        if first is None:
+            first = stored, form
+        elif what := differs(first[0].intent, stored.intent) or ("" if form == first[1] else _FIELDS):
+            refused[target.ref] = unequal(what)
+    return refused

@@ -1,0 +1,106 @@
+"""Several equal tasks answered by one command: shown, asked about once, and each told."""
+
+from typing import Any
+
+from signoff.cli.failures import ExitCode
+from tests.cli.conftest import Run
+from tests.client.stub import Answer, Stub, refused
+
+DIGEST = "ab" * 32
+
+
+def task_id(number: int) -> str:
+    return f"0198c0de-0000-7000-8000-{number:08d}0001"
+
+
+def task(number: int, form: str = "f1", **more: Any) -> dict[str, Any]:
+    told = {
+        "task_id": task_id(number), "intent_id": task_id(number)[:-4] + "0000", "intent_type": "intent.refund.v1",
+        "state": "open", "title": "Pay the refund?", "payload": {"amount": number}, "risk": "low", "strength": "link",
+        "stage": 1, "revision": 1, "digest": DIGEST, "allowed_outcomes": ["approved", "rejected"],
+    }  # fmt: skip
+    return {**told, **({"bulk_form": form} if form else {}), **more}
+
+
+def done(*results: dict[str, Any]) -> Answer:
+    refused = sum("code" in one for one in results)
+    receipt = {"said": "Recorded.", "next": "Decided."}
+    counts = {"recorded": len(results) - refused, "refused": refused, "decided": 0}
+    return Answer({"ok": True, **counts, "receipt": receipt, "results": list(results)})
+
+
+def result(number: int, **more: Any) -> dict[str, Any]:
+    return {"task_id": task_id(number), "recorded": not more, "decided": False, **more}
+
+
+def test_several_tasks_are_shown_and_answered_in_one_act(run: Run, stub: Stub) -> None:
+    for number in (1, 2):
+        stub.on("GET", f"/v1/tasks/{task_id(number)}", Answer({"ok": True, "task": task(number)}))
+    stub.on("POST", "/v1/tasks/answers", done(result(1), result(2)))
+    ended = run("tasks", "approve", task_id(1), task_id(2), "--yes", "-m", "routine")
+    assert ended.exit_code == 0, ended.output
+    assert ended.stdout == "Recorded.\nDecided.\n"
+    assert '"amount": 2' in ended.stderr
+    named = [{"task_id": task_id(n), "stage": 1, "revision": 1, "digest": DIGEST} for n in (1, 2)]
+    assert stub.asked[-1].body == {"outcome": "approved", "comment": "routine", "tasks": named}
+
+
+def test_without_a_terminal_nothing_is_decided_without_yes(run: Run, stub: Stub) -> None:
+    stub.on("GET", "/v1/tasks", Answer({"ok": True, "tasks": [task(1), task(2)]}))
+    ended = run("tasks", "reject", "--all", "--type", "intent.refund.v1", input="y\n")
+    assert ended.exit_code == ExitCode.USAGE
+    assert "Repeat the command with --yes" in ended.stderr
+    assert stub.seen("POST", "/v1/tasks/answers") == []
+
+
+def test_all_that_match_are_answered_in_acts_of_a_hundred(run: Run, stub: Stub) -> None:
+    tasks = [task(number) for number in range(1, 131)]
+    stub.on("GET", "/v1/tasks", Answer({"ok": True, "tasks": [*tasks, task(131, "")]}))
+    stub.on("POST", "/v1/tasks/answers", done(result(1)), done(result(2)))
+    ended = run("tasks", "approve", "--all", "--search", "refund", "--limit", "1000", "--yes")
+    assert ended.exit_code == 0, ended.output
+    assert [len(sent.body["tasks"]) for sent in stub.seen("POST", "/v1/tasks/answers")] == [100, 30]
+    assert "1 of 131 tasks left out" in ended.stderr
+    assert stub.seen("GET", "/v1/tasks")[0].query["q"] == "refund"
+
+
+def test_what_was_refused_is_told_and_the_command_ends_6(run: Run, stub: Stub) -> None:
+    stub.on("GET", "/v1/tasks", Answer({"ok": True, "tasks": [task(1), task(2)]}))
+    late = result(2, code="stale_revision", message="What you were shown\x1b[2J is not what is decided now.")
+    stub.on("POST", "/v1/tasks/answers", done(result(1), late))
+    ended = run("tasks", "approve", "--all", "--yes")
+    assert ended.exit_code == ExitCode.CONFLICT
+    assert f"refused {task_id(2)}: What you were shown\\x1b[2J is not" in ended.stdout
+    assert "1 of 2 were refused; the others are recorded." in ended.stderr
+
+
+def test_tasks_that_are_not_equal_are_not_sent(run: Run, stub: Stub) -> None:
+    stub.on(
+        "GET", "/v1/tasks", Answer({"ok": True, "tasks": [task(1), task(2), task(3, "f2", title="Other?")]})
+    )
+    ended = run("tasks", "approve", "--all", "--yes")
+    assert ended.exit_code == ExitCode.USAGE
+    assert "2 x intent.refund.v1: Pay the refund?" in ended.stderr
+    assert "1 x intent.refund.v1: Other?" in ended.stderr
+    assert stub.seen("POST", "/v1/tasks/answers") == []
+
+
+def test_options_that_would_have_no_effect_are_refused(run: Run, stub: Stub) -> None:
+    for arguments in (
+        [], [task_id(1), "--all"], [task_id(1), "--type", "x"], [task_id(1), task_id(2), "--digest", DIGEST],
+        ["--all", "--evidence", "x"], ["--all", "--number", "2"],
+    ):  # fmt: skip
+        assert run("tasks", "approve", *arguments, "--yes").exit_code == ExitCode.USAGE, arguments
+    assert stub.asked == []
+
+
+def test_nothing_to_decide_is_said(run: Run, stub: Stub) -> None:
+    stub.on("GET", "/v1/tasks", Answer({"ok": True, "tasks": [task(1, "")]}))
+    assert run("tasks", "approve", "--all", "--yes").exit_code == ExitCode.NOT_FOUND
+
+
+def test_a_server_that_refuses_the_whole_act_is_heard(run: Run, stub: Stub) -> None:
+    stub.on("GET", "/v1/tasks", Answer({"ok": True, "tasks": [task(1)]}))
+    stub.on("POST", "/v1/tasks/answers", refused(403, "person_required", message="Only a person can decide."))
+    ended = run("tasks", "approve", "--all", "--yes")
+    assert (ended.exit_code, "Only a person can decide." in ended.stderr) == (ExitCode.FORBIDDEN, True)

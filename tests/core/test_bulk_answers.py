@@ -1,0 +1,145 @@
+"""Which tasks may be answered together, and which are equal."""
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from signoff.core.errors import Conflict, Forbidden
+from signoff.core.intent import commands as c
+from signoff.core.intent.bulk_answers import alone, differs, form_of, shape, unequal, why_alone
+from signoff.core.intent.events import Answered
+from signoff.core.intent.receipts import bulk_receipt
+from signoff.core.plan.task_types import Risk, Stage, Strength, TaskType
+from tests.builders import ANN, OTTO, Story, gate, validate
+from tests.core.asking import asking, refused, review, step
+
+LOW: dict[str, Any] = {"risk": Risk.LOW}
+TOGETHER = c.Answer("approved", bulk=7)
+
+
+def test_a_low_risk_is_answered_together_with_others_and_the_record_says_so() -> None:
+    story = asking(**LOW)
+    [answered, *_] = story.do(TOGETHER, ANN).facts
+    assert isinstance(answered.fact.event, Answered)
+    assert answered.fact.event.bulk == 7
+    assert b'"bulk":7' in answered.body
+
+
+def test_an_answer_by_itself_is_recorded_as_ever() -> None:
+    [answered, *_] = asking(**LOW).do(c.Answer("approved"), ANN).facts
+    assert b"bulk" not in answered.body
+
+
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [
+        ({}, "Its risk is medium, not low."),
+        ({"risk": Risk.HIGH}, "Its risk is high, not low."),
+        ({"risk": Risk.CRITICAL}, "Its risk is critical, not low."),
+        ({**LOW, "strength": Strength.SESSION}, "Its policy requires a sign-in by mail."),
+        ({**LOW, "strength": Strength.STEP_UP}, "Its policy requires a sign-in by mail."),
+        ({**LOW, "comment_required": True}, "It requires a comment."),
+        ({**LOW, "evidence_required": True}, "It requires evidence."),
+        ({**LOW, "form": {"properties": {"approved": {"type": "boolean"}}}}, "It requires a completed form."),
+        ({**LOW, "type": TaskType.MANUAL_ACTION, "outcomes": ("completed",)}, "It is a task of type manual_action."),
+    ],
+)  # fmt: skip
+def test_what_asks_for_more_than_one_press_is_decided_by_itself(spec: dict[str, Any], why: str) -> None:
+    story = asking(**spec)
+    assert why_alone(story.intent, story.task) == why
+    sure = c.Answer("rejected", bulk=2, stage=0, revision=1, digest=story.task.digest)
+    met = refused(story, sure, ANN)
+    assert isinstance(met, Forbidden)
+    assert (met.code, met.message) == ("bulk_not_allowed", f"{why} Such a task is not decided in bulk.")
+
+
+def test_a_review_is_decided_by_itself() -> None:
+    story = review(**LOW)
+    assert why_alone(story.intent, story.task) == "It is a task of type review."
+
+
+@pytest.mark.parametrize(
+    ("result", "why"),
+    [
+        ({"passed": True}, ""),
+        ({"passed": True, "risk": "high"}, "Its risk is high, not low."),
+        ({"passed": False}, "A check failed."),
+        ({"error": "broken"}, "A check failed."),
+    ],
+)
+def test_a_check_can_take_a_task_out(result: dict[str, Any], why: str) -> None:
+    story = Story(gate(validate(), step(**LOW)))
+    story.do(c.Report(result=result))
+    assert why_alone(story.intent, story.task) == why
+
+
+def test_each_answer_of_many_is_for_what_was_shown() -> None:
+    story = asking(**LOW)
+    stale = c.Answer("approved", bulk=2, stage=0, revision=1, digest="0" * 64)
+    assert isinstance(refused(story, stale, ANN), Conflict)
+
+
+# -- equal tasks
+
+
+def test_equal_tasks_ask_the_same_question_at_the_same_stage() -> None:
+    one, other = asking(Stage(), Stage(), **LOW), asking(Stage(), Stage(), **LOW)
+    assert differs(one.intent, other.intent) == ""
+    assert form_of(one.intent, one.task, {"a": 1}) == form_of(other.intent, other.task, {"a": 2})
+    other.do(c.Answer("approved"), OTTO)
+    assert differs(one.intent, other.intent) == "another step or stage"
+    assert form_of(one.intent, one.task, {"a": 1}) != form_of(other.intent, other.task, {"a": 1})
+    other.do(c.Answer("approved"), ANN)
+    assert differs(one.intent, other.intent) == "it is not open"
+
+
+def test_another_workflow_or_other_people_make_another_task() -> None:
+    one, other = asking(**LOW), asking(**LOW)
+    changed = replace(other.intent, plan_digest="q" * 64)
+    assert differs(one.intent, changed).startswith("another workflow")
+    moved = replace(other.intent, open=replace(other.task, assigned=("per_otto",)))
+    assert differs(one.intent, moved).startswith("other people")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ({"a": 1, "b": "x"}, {"b": "y", "a": 2.5}, True),
+        ({"a": 1}, {"a": "1"}, False),
+        ({"a": True}, {"a": None}, False),
+        ({"a": 1}, {"a": 1, "b": 2}, False),
+        ({"a": {"b": 1}}, {"a": {"c": 1}}, False),
+        ({"a": [1, 2]}, {"a": [3]}, True),
+        ({"a": [1, "x"]}, {"a": [1]}, False),
+        ({"a": []}, {"a": {}}, False),
+    ],
+)
+def test_the_shape_is_the_names_and_kinds_and_not_the_values(one: Any, other: Any, same: bool) -> None:
+    assert (shape(one) == shape(other)) is same
+
+
+def test_the_refusals_say_what_to_do() -> None:
+    assert "by itself" in str(alone("It is so.").hint)
+    assert (unequal("another step").code, unequal("another step").status) == ("not_equal", 409)
+
+
+# -- what the person is told
+
+
+@pytest.mark.parametrize(
+    ("counts", "said", "then"),
+    [
+        ((3, 3, 3), "Recorded for 3 of 3 tasks, each by itself.", "3 are decided."),
+        ((3, 3, 0), "Recorded for 3 of 3 tasks, each by itself.", "3 are not decided yet."),
+        (
+            (3, 2, 1), "Recorded for 2 of 3 tasks, each by itself.",
+            "1 is decided. 1 is not decided yet. 1 was refused; see the reason of each.",
+        ),
+        ((1, 1, 1), "Recorded for 1 of 1 task, each by itself.", "1 is decided."),
+        ((2, 0, 0), "Nothing was recorded.", "All 2 are listed with the reason."),
+    ],
+)  # fmt: skip
+def test_the_receipt_counts(counts: tuple[int, int, int], said: str, then: str) -> None:
+    made = bulk_receipt(*counts)
+    assert (made.said, made.then) == (said, then)

@@ -1,0 +1,192 @@
+"""Many equal tasks of low risk, answered in one act: each answer is a record of its own."""
+
+from typing import Any
+
+import pytest
+
+from tests.web.web_env import Answer, WebEnv
+
+TYPE = "intent.refund.v1"
+LOW: dict[str, Any] = {"approve": [{"any": ["ann@acme.example", "otto@acme.example"]}], "risk": "low"}
+
+
+async def workflow(web: WebEnv, intent_type: str = TYPE, **policy: Any) -> None:
+    human = {"type": "approval", "title": "Pay the refund?", "policy": {**LOW, **policy}}
+    flow = {"workflow": "refund", "intent_type": intent_type, "steps": [{"id": "ok", "human": human}]}
+    answer = await web.post("/v1/workflows", flow, "oscar")
+    assert answer.status == 200, answer.text
+
+
+async def ask(web: WebEnv, count: int, intent_type: str = TYPE, **payload: Any) -> list[dict[str, Any]]:
+    """So many open tasks, as a list shows them."""
+    for number in range(count):
+        await web.send(
+            intent_type=intent_type, payload={"customer": f"c{number}", "amount": number, **payload}
+        )
+    tasks = (await web.get(f"/v1/tasks?intent_type={intent_type}&limit=200", "ann"))["tasks"]
+    return [*tasks][-count:]
+
+
+def named(task: dict[str, Any]) -> dict[str, Any]:
+    return {name: task[name] for name in ("task_id", "stage", "revision", "digest")}
+
+
+async def decide(
+    web: WebEnv, tasks: list[dict[str, Any]], outcome: str = "approved", who: str = "ann", **more: Any
+) -> Answer:
+    body = {"outcome": outcome, "tasks": [named(task) for task in tasks], **more.pop("body", {})}
+    return await web.post("/v1/tasks/answers", body, who, **more)
+
+
+async def trail(web: WebEnv, task: dict[str, Any]) -> list[dict[str, Any]]:
+    return list((await web.get(f"/v1/intents/{task['intent_id']}/audit", "oscar"))["events"])
+
+
+async def test_equal_tasks_are_answered_together_and_each_is_recorded_by_itself(web: WebEnv) -> None:
+    await workflow(web)
+    tasks = await ask(web, 3)
+    assert len({task["bulk_form"] for task in tasks}) == 1
+    done = await decide(web, tasks, body={"comment": "routine"})
+    assert done.status == 200, done.text
+    assert (done["recorded"], done["refused"], done["decided"]) == (3, 0, 3)
+    assert done["receipt"] == {"said": "Recorded for 3 of 3 tasks, each by itself.", "next": "3 are decided."}
+    for task, result in zip(tasks, done["results"], strict=True):
+        assert (result["task_id"], result["recorded"], result["decided"]) == (task["task_id"], True, True)
+        assert result["receipt"]["said"] == "Recorded: approved."
+        [vote] = [event for event in await trail(web, task) if event["type"] == "answered"]
+        assert vote["summary"] == "Ann answered 'approved' (one of 3 tasks in one act)"
+        assert vote["comment"] == "routine"
+        assert await web.status(task["intent_id"]) == "COMPLETED"
+
+
+async def test_the_same_act_again_records_nothing_and_says_the_same(web: WebEnv) -> None:
+    await workflow(web, approve=[{"any": ["ann@acme.example", "otto@acme.example"], "need": 2}])
+    tasks = await ask(web, 2)
+    for _ in range(2):
+        done = await decide(web, tasks)
+        assert (done["recorded"], done["decided"]) == (2, 0)
+    assert [event["type"] for event in await trail(web, tasks[0])].count("answered") == 1
+    assert (await decide(web, tasks, who="otto"))["decided"] == 2
+    again = await decide(web, tasks, who="otto")
+    assert (again["recorded"], again["refused"], again["decided"]) == (2, 0, 2)
+    assert [event["type"] for event in await trail(web, tasks[0])].count("answered") == 2
+
+
+async def test_an_idempotency_key_replays_each_response(web: WebEnv) -> None:
+    await workflow(web)
+    tasks = await ask(web, 2)
+    first = await decide(web, tasks, idempotency_key="k1")
+    again = await decide(web, tasks, idempotency_key="k1")
+    assert first["results"] == again["results"]
+    other = await decide(web, tasks, "rejected", idempotency_key="k1")
+    assert {one["code"] for one in other["results"]} == {"idempotency_conflict"}
+
+
+async def test_one_that_was_changed_since_is_refused_and_the_others_go_on(web: WebEnv) -> None:
+    await workflow(web, approve=[{"any": ["ann@acme.example", "otto@acme.example", "emma@acme.example"]}])
+    tasks = await ask(web, 3)
+    changed = tasks[1]
+    payload = {"customer": "somebody else", "amount": 1}
+    made = await web.post(f"/v1/tasks/{changed['task_id']}/revise", {"payload": payload}, "otto")
+    assert made.status == 200, made.text
+    done = await decide(web, tasks)
+    assert [one["recorded"] for one in done["results"]] == [True, False, True]
+    refused = done["results"][1]
+    assert (refused["code"], refused["hint"]) == ("stale_revision", "Read the task again, then answer.")
+    assert done["receipt"]["next"] == "2 are decided. 1 was refused; see the reason of each."
+    assert "answered" not in [event["type"] for event in await trail(web, changed)]
+
+
+@pytest.mark.parametrize(
+    ("policy", "why"),
+    [
+        ({"risk": "high"}, "Its risk is high, not low."),
+        ({"risk": "medium"}, "Its risk is medium, not low."),
+        ({"strength": "session"}, "Its policy requires a sign-in by mail."),
+    ],
+)
+async def test_what_demands_more_is_refused_by_name(web: WebEnv, policy: dict[str, Any], why: str) -> None:
+    await workflow(web, **policy)
+    tasks = await ask(web, 2)
+    assert all("bulk_form" not in task for task in tasks)
+    done = await decide(web, tasks, "rejected")  # a no would not need the stronger sign-in
+    assert (done["recorded"], done["receipt"]["said"]) == (0, "Nothing was recorded.")
+    assert {one["code"] for one in done["results"]} == {"bulk_not_allowed"}
+    assert done["results"][0]["message"].startswith(why)
+
+
+async def test_what_cannot_be_undone_is_decided_by_itself(web: WebEnv) -> None:
+    await workflow(web)
+    tasks = await ask(web, 1) + await ask(web, 1, reversible=False)
+    assert "bulk_form" not in tasks[1]
+    done = await decide(web, tasks)
+    assert [one["recorded"] for one in done["results"]] == [True, False]
+    assert done["results"][1]["message"].startswith("It is reported as irreversible.")
+
+
+async def test_only_equal_tasks_are_decided_together(web: WebEnv) -> None:
+    await workflow(web)
+    await workflow(web, "intent.other.v1")
+    tasks = [*await ask(web, 1), *await ask(web, 1, note="x"), *await ask(web, 1, "intent.other.v1")]
+    done = await decide(web, tasks)
+    assert [one.get("code", "") for one in done["results"]] == ["", "not_equal", "not_equal"]
+    assert done["results"][1]["message"] == "It differs from the first task: its request has other fields."
+    assert "another workflow" in done["results"][2]["message"]
+
+
+async def test_each_is_judged_by_itself(web: WebEnv) -> None:
+    """Emma is not asked; a task of another workspace does not exist; one was decided already."""
+    await workflow(web)
+    tasks = await ask(web, 2)
+    done = await decide(web, tasks, who="emma")
+    assert {one["code"] for one in done["results"]} == {"not_an_approver"}
+    assert {one["code"] for one in (await decide(web, tasks, who="sam"))["results"]} == {"intent_not_found"}
+    assert (
+        await web.answer(tasks[0]["task_id"], "rejected", "otto", stage=1, digest=tasks[0]["digest"])
+    ).status == 200
+    done = await decide(web, tasks)
+    assert [one.get("code", "") for one in done["results"]] == ["already_decided", ""]
+
+
+@pytest.mark.parametrize("who", ["ci", "agent"])
+async def test_a_program_decides_nothing(web: WebEnv, who: str) -> None:
+    await workflow(web)
+    answer = await decide(web, await ask(web, 1), who=who)
+    assert (answer.status, answer.code) == (403, "person_required")
+
+
+async def test_the_act_is_bounded_and_names_each_task_once(web: WebEnv) -> None:
+    await workflow(web)
+    [task] = await ask(web, 1)
+    twice = await decide(web, [task, {**task, "task_id": task["intent_id"]}])
+    assert (twice.status, twice.code, twice["error"]["field"]) == (422, "duplicate_task", "tasks[1]")
+    many = await decide(web, [task] * 101)
+    assert many.status == 422
+    assert (await decide(web, [])).status == 422
+    unknown = await decide(web, [{**task, "task_id": "nonsense"}])
+    assert unknown["results"][0]["code"] == "not_found"
+    blind = await web.post(
+        "/v1/tasks/answers", {"outcome": "approved", "tasks": [{"task_id": task["task_id"]}]}, "ann"
+    )
+    assert blind.status == 422
+
+
+async def test_three_hundred_equal_requests_are_decided_in_three_acts(web: WebEnv) -> None:
+    """Three people are asked, one of them decides: three acts, three hundred records."""
+    await workflow(
+        web, approve=[{"any": [f"{name}@acme.example" for name in ("ann", "otto", "emma")]}]
+    )  # fmt: skip
+    for number in range(300):
+        await web.send(intent_type=TYPE, payload={"customer": f"c{number}", "amount": number})
+    decided = []
+    for _ in range(3):
+        page = (await web.get("/v1/tasks?mine=true&limit=100", "ann"))["tasks"]
+        done = await decide(web, page)
+        assert (done["recorded"], done["decided"]) == (100, 100)
+        decided += [one["task_id"] for one in done["results"]]
+    assert len(set(decided)) == 300
+    assert (await web.get("/v1/tasks?mine=true", "ann"))["tasks"] == []
+    for task_id in decided:
+        rows = await web.env.store.intents.history(task_id[:-4] + "0000")
+        assert sum(b'"type":"answered"' in row.body for row in rows) == 1
+    assert await web.env.findings() == []

@@ -110,6 +110,28 @@ type AuditTrail struct {
 	Events   []AuditEvent `json:"events"`
 }
 
+// BulkAnswer is what became of each task of a bulk answer, in the order of the request, and how many were
+// recorded, refused and decided.
+type BulkAnswer struct {
+	Recorded int          `json:"recorded"`
+	Refused  int          `json:"refused"`
+	Decided  int          `json:"decided"`
+	Receipt  Receipt      `json:"receipt"`
+	Results  []BulkResult `json:"results"`
+}
+
+// BulkResult is what became of one task of a bulk answer. Recorded says whether the answer counts, Decided
+// whether the task is closed now; Code, Message and Hint say why it was refused.
+type BulkResult struct {
+	TaskID   string   `json:"task_id"`
+	Recorded bool     `json:"recorded"`
+	Decided  bool     `json:"decided,omitempty"`
+	Receipt  *Receipt `json:"receipt,omitempty"`
+	Code     string   `json:"code,omitempty"`
+	Message  string   `json:"message,omitempty"`
+	Hint     string   `json:"hint,omitempty"`
+}
+
 // Change is what an apply does to one entry: create, change or unchanged. Fields: those that differ.
 type Change struct {
 	Action string   `json:"action"`

@@ -56,10 +56,10 @@ _SAYS: Final = {
     "HumanTask, else ToAgent. Payload is anything that encodes as a JSON object. OnBehalfOf is the person it is for "
     "(an address or id), who is then on the requester's side.",
     "Intent": "Intent is a durable request and its state. What does not apply to it is empty.",
-    "BulkAnswer": "BulkAnswer is what became of each task of a bulk answer, in the order of the request, and how many were "
-    "recorded, refused and decided.",
-    "BulkResult": "BulkResult is what became of one task of a bulk answer. Recorded says whether the answer counts, Decided "
-    "whether the task is closed now; Code, Message and Hint say why it was refused.",
+    "BulkAnswer": "BulkAnswer is what became of each task of a bulk answer, in the order of the request, and how many "
+    "were recorded, refused and decided.",
+    "BulkResult": "BulkResult is what became of one task of a bulk answer. Recorded says whether the answer counts, "
+    "Decided whether the task is closed now; Code, Message and Hint say why it was refused.",
     "Event": "Event is a fact in an intent's history. Seq grows, with gaps.",
     "Actor": "Actor is who did or asked for something. Kind is person, agent, service or system.",
     "StepError": "StepError is why an intent failed.",

@@ -103,6 +103,12 @@ async def _posted(browser: Reader, path: str, it: Gate) -> str:
     return code_of(await browser.post(path, **said))
 
 
+async def by_bulk_page(it: Gate) -> str:
+    pick = f"{it.task_id}.{it.stage}.1.{it.digest}"
+    page = await (await reader(it.web, it.who)).post("/bulk", pick=pick, outcome=it.outcome)
+    return next((attrs["data-code"] for _, attrs in page.tags if "data-code" in attrs), "")
+
+
 async def by_slack(it: Gate) -> str:
     env, known = it.web.env, await it.web.actor(it.who)
     chat = Chat(SLACK, env.engine, env.store, env.keys, env.directory, env.clock)
@@ -128,6 +134,7 @@ CHANNELS: Final[dict[str, tuple[str, Way]]] = {
     "resume": ("POST /v1/intents/{intent_id}/resume", by_resume),
     "page": ("POST /tasks/{task_id}", by_page),
     "page by key": ("POST /tasks/{task_id}", by_page_with_a_key),
+    "bulk page": ("POST /bulk", by_bulk_page),
     "link": ("POST /t/{token}", by_link),
     "slack": ("POST /v1/slack/actions", by_slack),
 }
@@ -246,6 +253,8 @@ ELSE: Final[dict[tuple[str, str], str | None]] = {
     ("says what is no outcome", "slack"): IN_BROWSER,
     ("gives no reason", "slack"): IN_BROWSER,
     ("gives no reason", "bulk"): "bulk_not_allowed",
+    ("gives no reason", "bulk page"): "bulk_not_allowed",
+    ("proved too little", "bulk page"): "bulk_not_allowed",
     ("comes second", "link"): "link_over",  # it died with its task, and says who decided
 }
 

@@ -19,6 +19,7 @@ async def paths_of(web: WebEnv, demo: DemoWorkspace) -> dict[str, list[str]]:
     tasks = [*demo.tasks.values(), *demo.ended.values(), demo.second]
     return {
         "/": ["/", "/?view=team", "/?view=all", "/?view=done", "/?q=nothing", "/?sort=age"],
+        "/bulk": ["/bulk", f"/bulk?task={approval}"],
         "/tasks/{task_id}": [f"/tasks/{task}" for task in tasks] + [f"/tasks/{approval}?open=1", "/tasks/x"],
         "/t/{token}": [f"/t/{link}", "/t/none"],
         "/intents": ["/intents", "/intents?status=FAILED", "/intents?status=TIMED_OUT"],

@@ -12,7 +12,7 @@ from signoff.web.pages.kit import live
 from signoff.web.pages.kit.handler import PageHandler, PageRequest, PageRoute
 from signoff.web.pages.kit.open_task_counts import OpenTaskCounts
 from signoff.web.pages.kit.render import static_files
-from signoff.web.pages.lists import inbox, intent, messages
+from signoff.web.pages.lists import bulk, inbox, intent, messages
 from signoff.web.pages.task import actions, page
 from signoff.web.state import AppState
 
@@ -29,6 +29,8 @@ async def static(request: PageRequest) -> Page:
 
 ROWS: Final[tuple[PageRoute, ...]] = (
     PageRoute("GET", "/", inbox.inbox),
+    PageRoute("GET", "/bulk", bulk.page),
+    PageRoute("POST", "/bulk", bulk.decide),
     PageRoute("GET", "/tasks/{task_id}", page.show),
     PageRoute("POST", "/tasks/{task_id}", page.decide),
     PageRoute("POST", "/tasks/{task_id}/{act}", actions.act),

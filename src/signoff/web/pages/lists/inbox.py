@@ -1,6 +1,7 @@
 """The lists: open tasks of the reader, all open tasks, decided ones, and every intent."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
@@ -22,6 +23,7 @@ from signoff.core.intent.worklist import Search, everything, mine, of_my_teams
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.wording import from_workflow, question, type_text
 from signoff.core.text import json_value
+from signoff.engine.bulk_answers import bulk_form
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.evidence import masked_text, subject
 from signoff.engine.read.search import fits, stands_in
@@ -45,7 +47,7 @@ _PLACE: Final = re.compile(r"([012])\.(-1|[0-9]{1,18})\.([0-9a-f-]{36})")
 
 
 class InboxEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the inbox."""
+    """One row of the inbox. ``form``: what it has in common with the tasks that may be decided together with it."""
 
     ref: str
     question: str
@@ -64,6 +66,7 @@ class InboxEntry(msgspec.Struct, frozen=True, kw_only=True):
     reviewed_by: str = ""
     snoozed_until: datetime | None = None
     stage: str = ""
+    form: str = ""
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -92,7 +95,7 @@ async def inbox(request: PageRequest) -> Page:
     )
     return await request.page(
         "inbox.html", view=wanted.view, q=wanted.words, kind=wanted.kind, sort=wanted.sort, kinds=kinds,
-        entries=entries, next=_next(wanted, after, before),
+        entries=entries, next=_next(wanted, after, before), equal=_equal(entries),
         teams=[n for n in request.actor.names if n.startswith("team:")],
     )  # fmt: skip
 
@@ -148,6 +151,13 @@ async def _open(
     return entries, page.last
 
 
+def _equal(entries: Sequence[InboxEntry]) -> list[tuple[int, InboxEntry]]:
+    """(how many, the first) of the tasks on this page that may be decided together, the most first."""
+    counts = Counter(entry.form for entry in entries if entry.form)
+    first = {entry.form: entry for entry in reversed(entries)}
+    return [(count, first[form]) for form, count in counts.most_common() if count > 1]
+
+
 async def next_for(request: PageRequest) -> InboxEntry | None:
     """The reader's open task with the nearest deadline: the next one after an answer."""
     directory = await request.state.directory.of(request.actor.workspace)
@@ -198,10 +208,11 @@ def _entries(stored: Stored, actor: Actor, directory: Snapshot) -> Iterator[Inbo
 
 def _entry(stored: Stored, task: Task, step: HumanStep, actor: Actor, directory: Snapshot) -> InboxEntry:
     intent = stored.intent
+    waits = waits_for(actor, intent, task)
     return replace(
         _row(stored, step, directory), ref=step_run_id(intent.id, task.step_run), at=task.opened_at,
         due_at=ends_at(intent, task),
-        votes=len(task.votes), mine=waits_for(actor, intent, task),
+        votes=len(task.votes), mine=waits, form=bulk_form(stored) if waits else "",
         snoozed_until=held.until if (held := active_snooze(task, actor.id)) else None,
         reviewed_by=(
             "you" if task.reviewed_by == actor.id

@@ -28,15 +28,24 @@
     line.append(" ", button);
   }
 
-  // j, k: next, previous row; /: search. Not while typing, not with a modifier.
+  // j, k: next, previous row; x: select it; a, r: to the button that approves or rejects, or on with what is selected;
+  // /: search. Not while typing, not with a modifier. No key decides anything: Enter on the button does.
   document.addEventListener("keydown", (event) => {
-    if (off() || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select")) return;
+    if (off() || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=checkbox]), textarea, select")) return;
+    const row = event.target.closest(".tickable");
+    if (event.key === "x" && row) { row.querySelector("input[type=checkbox]")?.click(); event.preventDefault(); return; }
+    if (event.key === "a" || event.key === "r") {
+      const button = document.querySelector(`[data-key=${event.key}]`), pick = document.getElementById("pick");
+      if (button) { button.focus(); button.scrollIntoView({ block: "nearest" }); event.preventDefault(); }
+      else if (pick?.querySelector(":checked")) { pick.requestSubmit(); event.preventDefault(); }
+      return;
+    }
     const search = document.querySelector("input[type=search]");
     if (event.key === "/" && search) { search.focus(); event.preventDefault(); return; }
     const step = { j: 1, k: -1 }[event.key];
     const rows = all("[data-row]");
     if (!step || !rows.length) return;
-    const here = rows.indexOf(document.activeElement);
+    const here = rows.indexOf(document.activeElement?.closest(".tickable")?.querySelector("[data-row]") ?? document.activeElement);
     rows[here < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.min(rows.length - 1, Math.max(0, here + step))].focus();
     event.preventDefault();
   });
@@ -85,7 +94,10 @@
       if (!next) { part.remove(); continue; }
       if (part.dataset.part === "kept") continue; // it only goes away
       local(next);
-      if (next.innerHTML !== part.innerHTML) part.replaceChildren(...next.childNodes);
+      if (next.innerHTML === part.innerHTML) continue;
+      const chosen = all("input:checked[id]", part).map((box) => box.id);
+      part.replaceChildren(...next.childNodes);
+      for (const id of chosen) { const box = document.getElementById(id); if (box) box.checked = true; }
     }
     document.title = fresh.title;
     if (focus && document.activeElement?.id !== focus) document.getElementById(focus)?.focus({ preventScroll: true });

@@ -1,0 +1,220 @@
+"""The page on which a person decides many equal tasks of low risk in one act: all their values, and one answer.
+
+What is the same in all is said once. Each task is named as it was shown: stage, revision and digest.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from signoff.core.errors import Invalid, NotFound, Refused
+from signoff.core.ids import split_ref, step_run_id
+from signoff.core.intent.answering_rights import waits_for
+from signoff.core.intent.bulk_answers import MOST
+from signoff.core.intent.model import Task
+from signoff.core.intent.receipts import Receipt, bulk_receipt
+from signoff.core.intent.worklist import mine
+from signoff.core.plan.wording import question
+from signoff.core.text import json_value
+from signoff.core.text.json_diff import Leaf, group
+from signoff.engine.bulk_answers import Outcome, Target, bulk_form, refuse_repeated
+from signoff.engine.commit.jobs import Done
+from signoff.engine.directory.snapshot import Snapshot
+from signoff.engine.read.answer_buttons import AnswerButton, answer_buttons
+from signoff.engine.read.view import START
+from signoff.store.work import Stored
+from signoff.web.http import query as queries
+from signoff.web.http.call import Page
+from signoff.web.pages.kit.handler import PageRequest
+
+_PICK: Final = re.compile(r"([0-9a-f-]{36})\.([0-9]{1,3})\.([0-9]{1,9})\.([0-9a-f]{64})")
+_FORM: Final = re.compile(r"[0-9a-f]{64}")
+
+
+class BulkEntry(msgspec.Struct, frozen=True):
+    """One task. ``pick``: exactly what is shown; ``asker``: who requested it; ``leaves``: what is not the same in all;
+    ``whole``: whether every value is on the page.
+    """
+
+    ref: str
+    pick: str
+    asker: str
+    leaves: tuple[Leaf, ...]
+    whole: bool
+
+
+class Equal(msgspec.Struct, frozen=True):
+    """Equal tasks. ``form``: what they have in common, "" if there are none; ``others``: selected tasks that are not
+    equal to the first, or are decided by themselves.
+    """
+
+    form: str = ""
+    question: str = ""
+    type: str = ""
+    entries: tuple[BulkEntry, ...] = ()
+    same: tuple[Leaf, ...] = ()
+    buttons: tuple[AnswerButton, ...] = ()
+    others: tuple[tuple[str, str], ...] = ()
+    more: bool = False
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A task of the act that was refused."""
+
+    ref: str
+    code: str
+    message: str
+    hint: str
+
+
+async def page(request: PageRequest) -> Page:
+    """GET /bulk: the tasks that the address names, or the reader's own that have its ``form``."""
+    named = [value for name, value in queries.pairs(request.call.query_string) if name == "task"]
+    if named:
+        return await _shown(request, await _selected(request, named[:MOST]))
+    return await _shown(request, await _alike(request, request.query.get("form", "")))
+
+
+async def decide(request: PageRequest) -> Page:
+    """POST /bulk"""
+    picks = [value for name, value in request.form if name == "pick"]
+    form = request.field("form")
+    try:
+        targets = _targets(picks)
+        refuse_repeated(targets)
+        outcome, comment = request.field("outcome"), request.words("comment")
+        done = await request.state.bulk.answer(request.actor, targets, outcome, comment)
+    except Invalid as refusal:
+        return await _shown(request, await _alike(request, form), refusal=refusal)
+    return await _shown(
+        request, await _alike(request, form), said=_receipt(targets, done), refused=_refused(targets, done)
+    )
+
+
+def _targets(picks: Sequence[str]) -> list[Target]:
+    if not picks:
+        raise Invalid(
+            "nothing_selected", "No task was selected. Nothing was recorded.", hint="Select the tasks first."
+        )
+    found = []
+    for pick in picks:
+        if not (said := _PICK.fullmatch(pick)):
+            raise Invalid("incomplete_form", "The form was incomplete. Nothing was recorded.", field="pick")
+        found.append(Target(said[1], int(said[2]) - 1, int(said[3]), said[4]))
+    return found
+
+
+def _receipt(targets: Sequence[Target], done: Sequence[Outcome]) -> Receipt:
+    recorded = [one for one in zip(targets, done, strict=True) if isinstance(one[1], Done)]
+    decided = sum(not _still_open(target, one) for target, one in recorded)
+    return bulk_receipt(len(targets), len(recorded), decided)
+
+
+def _still_open(target: Target, done: Outcome) -> bool:
+    change = done.change if isinstance(done, Done) else None
+    held = change.after.open if change else None
+    return isinstance(held, Task) and held.step_run == split_ref(target.ref)[1]
+
+
+def _refused(targets: Sequence[Target], done: Sequence[Outcome]) -> tuple[Refusal, ...]:
+    return tuple(
+        Refusal(target.ref, one.code, one.message, one.hint or "")
+        for target, one in zip(targets, done, strict=True)
+        if isinstance(one, Refused)
+    )
+
+
+# -- which tasks
+
+
+async def _alike(request: PageRequest, form: str) -> Equal:
+    """The reader's open tasks with this form, up to as many as one act takes."""
+    if not _FORM.fullmatch(form):
+        return Equal()
+    actor = request.actor
+    found = await request.state.view.worklist(
+        actor, mine(actor), lambda stored: bulk_form(stored) == form, START, MOST
+    )
+    return await _equal(request, found.found, more=found.last is not None)
+
+
+async def _selected(request: PageRequest, refs: Sequence[str]) -> Equal:
+    ids = []
+    for ref in refs:
+        try:
+            ids.append(split_ref(ref)[0])
+        except NotFound:
+            continue
+    found = await request.state.view.some(request.actor, list(dict.fromkeys(ids)))
+    return await _equal(request, list(found.values()))
+
+
+async def _equal(request: PageRequest, found: Sequence[Stored], *, more: bool = False) -> Equal:
+    directory = await request.directory()
+    size = sum(len(one.payload) for one in found)
+    return await request.state.aside.run(
+        request.actor, lambda: _grouped(request, found, directory, more), size
+    )
+
+
+def _grouped(request: PageRequest, found: Sequence[Stored], directory: Snapshot, more: bool) -> Equal:
+    open_ones = [
+        (stored, stored.intent.open)
+        for stored in found
+        if isinstance(stored.intent.open, Task)
+        and waits_for(request.actor, stored.intent, stored.intent.open)
+    ]
+    forms = [(stored, task, bulk_form(stored)) for stored, task in open_ones]
+    form = next((form for *_, form in forms if form), "")
+    equal = [(stored, task) for stored, task, its in forms if form and its == form]
+    others = tuple(_other(stored, task) for stored, task, its in forms if not form or its != form)
+    if not equal:
+        return Equal(others=others)
+    shown = [group(json_value.decode(stored.payload), False) for stored, _ in equal]
+    values = [{_key(leaf) for leaf in one.leaves} for one in shown]
+    common = set.intersection(*values) if len(values) > 1 else set()
+    entries = tuple(
+        BulkEntry(
+            ref=(ref := step_run_id(stored.intent.id, task.step_run)),
+            pick=f"{ref}.{task.stage + 1}.{task.revision}.{task.digest}",
+            asker=directory.display(stored.intent.requester.id),
+            leaves=tuple(leaf for leaf in one.leaves if _key(leaf) not in common),
+            whole=not one.folded,
+        )
+        for (stored, task), one in zip(equal, shown, strict=True)
+    )
+    first, task = equal[0]
+    step = first.intent.plan.human_step(task.step)
+    return Equal(
+        form=form,
+        question=question(first.intent.plan, step, first.intent.type),
+        type=first.intent.type,
+        entries=entries,
+        same=tuple(leaf for leaf in shown[0].leaves if _key(leaf) in common),
+        buttons=answer_buttons(first.intent, step, task, directory.active_people),
+        others=others,
+        more=more,
+    )
+
+
+def _other(stored: Stored, task: Task) -> tuple[str, str]:
+    intent = stored.intent
+    return step_run_id(intent.id, task.step_run), question(
+        intent.plan, intent.plan.human_step(task.step), intent.type
+    )
+
+
+def _key(leaf: Leaf) -> tuple[str, str, str | None]:
+    return leaf.path, leaf.text, leaf.before
+
+
+async def _shown(
+    request: PageRequest, equal: Equal, *, refusal: Refused | None = None, said: Receipt | None = None,
+    refused: Sequence[Refusal] = (),
+) -> Page:  # fmt: skip
+    return await request.page(
+        "bulk.html", refusal.status if refusal else 200, equal=equal, refusal=refusal, said=said, refused=refused,
+        in_thread=len(equal.entries) > 10, most=MOST,
+    )  # fmt: skip

@@ -1,0 +1,188 @@
+"""The page on which many equal tasks are decided in one act, without scripts."""
+
+from typing import Any
+
+import pytest
+
+from tests.web.inbox.chromium import DESKTOP, PHONE, chromium, window
+from tests.web.inbox.reading import Reader, Shown, reader
+from tests.web.serving import serving
+from tests.web.test_bulk_answers import TYPE, ask, trail, workflow
+from tests.web.web_env import HOME, WebEnv
+
+
+def boxes(page: Shown) -> list[dict[str, str]]:
+    return [attrs for tag, attrs in page.tags if tag == "input" and attrs.get("type") == "checkbox"]
+
+
+def links(page: Shown) -> list[str]:
+    return [
+        attrs["href"] for tag, attrs in page.tags if tag == "a" and attrs.get("href", "").startswith("/bulk")
+    ]
+
+
+async def opened(web: WebEnv, count: int, **payload: Any) -> tuple[Reader, Shown, list[dict[str, Any]]]:
+    """Ann on the page of so many equal tasks."""
+    await workflow(web)
+    tasks = await ask(web, count, **payload)
+    ann = await reader(web, "ann")
+    [link] = links(await ann.get("/"))
+    return ann, await ann.get(link), tasks
+
+
+async def press(ann: Reader, page: Shown, outcome: str = "approved", **changed: str) -> Shown:
+    return await ann.press(page, "/bulk", outcome, **changed)
+
+
+async def test_equal_tasks_are_offered_and_decided_with_one_press(web: WebEnv) -> None:
+    ann, page, tasks = await opened(web, 3, currency="EUR")
+    assert (page.status, page.heading) == (200, "Decide together")
+    assert "3 equal tasks of low risk: the same question" in page.text
+    assert "The same in all currency EUR" in page.text
+    assert page.text.count("EUR") == 1
+    assert "amount 1 customer c1" in page.text
+    assert page.form("/bulk")["buttons"] == ["approved", "rejected"]
+    done = await press(ann, page, comment="routine")
+    assert done.status == 200
+    assert "Recorded for 3 of 3 tasks, each by itself. 3 are decided." in done.text
+    assert "No more equal tasks wait for you." in done.text
+    for task in tasks:
+        [vote] = [event for event in await trail(web, task) if event["type"] == "answered"]
+        assert (vote["via"], vote["comment"]) == ("web", "routine")
+
+
+async def test_only_the_selected_are_decided_and_the_others_stay_on_the_page(web: WebEnv) -> None:
+    ann, page, tasks = await opened(web, 3)
+    fields = [pair for pair in page.form("/bulk")["fields"] if not pair[1].startswith(tasks[1]["task_id"])]
+    done = await ann.post("/bulk", [*fields, ("outcome", "rejected")])
+    assert "Recorded for 2 of 2 tasks, each by itself. 2 are decided." in done.text
+    assert [box["value"][:36] for box in boxes(done)] == [tasks[1]["task_id"]]
+    assert (await web.get(f"/v1/tasks/{tasks[0]['task_id']}", "ann"))["task"]["outcome"] == "rejected"
+
+
+async def test_what_was_changed_since_is_listed_with_its_reason(web: WebEnv) -> None:
+    ann, page, tasks = await opened(web, 2)
+    late = tasks[0]["task_id"]
+    assert (await web.answer(late, "rejected", "otto", stage=1, digest=tasks[0]["digest"])).status == 200
+    done = await press(ann, page)
+    assert "Recorded for 1 of 2 tasks" in done.text
+    assert "1 was refused; see the reason of each." in done.text
+    assert f"{late} : This was already decided: rejected." in done.text
+    again = await press(ann, page)  # the browser sends it once more
+    assert "Recorded for 1 of 2 tasks" in again.text
+    assert [event["type"] for event in await trail(web, tasks[1])].count("answered") == 1
+
+
+async def test_a_selection_of_the_inbox_is_reviewed_together(web: WebEnv) -> None:
+    await workflow(web)
+    await workflow(web, "intent.other.v1", risk="high")
+    tasks = [*await ask(web, 3), *await ask(web, 1, "intent.other.v1")]
+    ann = await reader(web, "ann")
+    inbox = await ann.get("/")
+    assert {box["value"] for box in boxes(inbox)} == {task["task_id"] for task in tasks[:3]}
+    chosen = [tasks[0], tasks[2], tasks[3]]
+    page = await ann.get("/bulk?" + "&".join(f"task={task['task_id']}" for task in chosen))
+    assert {box["value"][:36] for box in boxes(page)} == {task["task_id"] for task in (tasks[0], tasks[2])}
+    assert "Not equal, or decided one by one" in page.text
+    done = await press(ann, page)
+    assert [box["value"][:36] for box in boxes(done)] == [tasks[1]["task_id"]]  # the next equal one
+
+
+async def test_a_single_task_and_what_is_for_others_are_not_offered(web: WebEnv) -> None:
+    await workflow(web)
+    tasks = await ask(web, 1)
+    assert links(await (await reader(web, "ann")).get("/")) == []
+    await ask(web, 1)
+    emma = await reader(web, "emma")
+    assert boxes(await emma.get("/?view=all")) == []
+    page = await emma.get(f"/bulk?form={tasks[0]['bulk_form']}&x=1")
+    assert "No open tasks of yours" in page.text
+    assert "No open tasks of yours" in (await emma.get(f"/bulk?task={tasks[0]['task_id']}&task=x")).text
+
+
+async def test_an_incomplete_form_decides_nothing(web: WebEnv) -> None:
+    ann, page, tasks = await opened(web, 2)
+    form = tasks[0]["bulk_form"]
+    none = await ann.post("/bulk", form=form, outcome="approved")
+    assert (none.status, "No task was selected. Nothing was recorded." in none.text) == (422, True)
+    assert len(boxes(none)) == 2
+    broken = await ann.post("/bulk", form=form, outcome="approved", pick=tasks[0]["task_id"])
+    assert (broken.status, "Nothing was recorded." in broken.text) == (422, True)
+    pick = next(value for name, value in page.form("/bulk")["fields"] if name == "pick")
+    twice = await ann.post("/bulk", [("pick", pick), ("pick", pick), ("form", form), ("outcome", "approved")])
+    assert twice.status == 422
+    foreign = await ann.post(
+        "/bulk", [("pick", pick), ("outcome", "approved")], headers={"origin": "https://evil.test"}
+    )
+    assert foreign.status == 403
+    assert "answered" not in [event["type"] for event in await trail(web, tasks[0])]
+
+
+async def test_a_task_that_is_not_whole_on_the_page_is_not_selected_for_the_reader(web: WebEnv) -> None:
+    _, page, _ = await opened(web, 2, note="x" * 2000)
+    assert page.text.count("Part of it is folded: open it first.") == 2
+    assert all("checked" not in box for box in boxes(page))
+
+
+async def test_a_secret_is_not_shown(web: WebEnv) -> None:
+    _, page, _ = await opened(web, 2, password="hunter2hunter2")
+    assert "hunter2" not in page.html
+
+
+async def test_markup_of_a_requester_is_text(web: WebEnv) -> None:
+    _, page, _ = await opened(web, 2, name="<script>alert(1)</script>")
+    assert "<script>alert" not in page.html
+
+
+async def test_three_hundred_wait_and_three_presses_decide_them(web: WebEnv) -> None:
+    await workflow(web)
+    for number in range(300):
+        await web.send(intent_type=TYPE, payload={"customer": f"c{number}", "amount": number})
+    ann = await reader(web, "ann")
+    page = await ann.get(links(await ann.get("/"))[0])
+    for left in (200, 100, 0):
+        assert "100 equal tasks of low risk" in page.text
+        page = await press(ann, page)
+        assert "Recorded for 100 of 100 tasks" in page.text
+        assert (await web.get("/v1/tasks?mine=true&limit=200", "ann")).json["tasks"][:1] != [] or left == 0
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("setting", [{"viewport": DESKTOP}, {"viewport": PHONE, "color_scheme": "dark"}])
+async def test_keys_select_and_lead_to_the_buttons_and_never_decide(
+    web: WebEnv, setting: dict[str, Any]
+) -> None:
+    await workflow(web)
+    tasks = await ask(web, 3, currency="EUR")
+    async with serving(web) as url, chromium() as browser, window(browser, url, **setting) as ann:
+        await ann.sign_in(await web.state.sessions.login_link(HOME, "per_ann"))
+        await ann.check()
+        for key in ("j", "x", "j", "x", "a"):  # two of three, then on
+            await ann.page.keyboard.press(key)
+        await ann.page.wait_for_url("**/bulk?task=*")
+        await ann.check()
+        assert await ann.page.locator("input:checked").count() == 2
+        await ann.page.keyboard.press("r")
+        assert await ann.page.evaluate("document.activeElement.value") == "rejected"
+        await ann.page.keyboard.press("a")
+        assert await ann.page.evaluate("document.activeElement.value") == "approved"
+        assert await web.status(tasks[0]["intent_id"]) == "WAITING"
+        await ann.page.keyboard.press("Enter")
+        await ann.page.get_by_text("Recorded for 2 of 2 tasks").wait_for()
+        await ann.check()
+        await ann.open(f"/tasks/{tasks[2]['task_id']}")
+        await ann.page.keyboard.press("a")
+        assert await ann.page.evaluate("document.activeElement.value") == "approved"
+
+
+@pytest.mark.browser
+async def test_a_selection_survives_that_the_list_grows(web: WebEnv) -> None:
+    await workflow(web)
+    tasks = await ask(web, 2)
+    async with serving(web) as url, chromium() as browser, window(browser, url, viewport=DESKTOP) as ann:
+        await ann.sign_in(await web.state.sessions.login_link(HOME, "per_ann"))
+        await ann.page.locator(f"#x-{tasks[0]['task_id']}").check()
+        await ann.page.locator(f"#t-{tasks[1]['task_id']}").focus()
+        [new] = await ask(web, 1)
+        await ann.page.locator(f"#t-{new['task_id']}").wait_for()
+        assert await ann.page.locator(f"#x-{tasks[0]['task_id']}").is_checked()

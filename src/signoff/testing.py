@@ -2,7 +2,7 @@
 answer by rule. SQLite in a temporary folder, loopback, nothing else.
 
     with Server() as server:
-        server.approve("payments.*", "Checked.")
+        server.approve("intent.payments.*", "Checked.")
         pay_all()          # finds the server by itself, as in production
 
 The same object serves synchronous and asynchronous tests (``async with``).
@@ -129,9 +129,10 @@ class Server:
     ) -> None:
         try:
             self.stop()
-        except Exception:
+        except Exception as failure:
             if error is None:
                 raise
+            error.add_note(f"A rule of the server failed before: {type(failure).__name__}: {failure}")
 
     async def __aenter__(self) -> Self:
         return await asyncio.to_thread(self.start)
@@ -144,7 +145,7 @@ class Server:
     # -- people who answer
 
     def approve(self, intent_type: str = "*", comment: str = "", *, by: str = "") -> None:
-        """From now on approve the requests of these types (``payments.*``). The newest rule that fits counts."""
+        """From now on approve the requests of these types (``intent.payments.*``). The newest rule that fits counts."""
         self._rule(intent_type, Answer("approved", comment, by=by))
 
     def reject(self, intent_type: str = "*", reason: str = "", *, by: str = "") -> None:

@@ -1,0 +1,27 @@
+"""The server for other people's tests: what it says when a rule of theirs fails."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from signoff.testing import Server
+
+
+def test_an_error_of_the_block_names_the_rule_that_failed_before() -> None:
+    asked = threading.Event()
+
+    def rule(task: Any) -> None:
+        asked.set()
+        raise RuntimeError("the rule is wrong")
+
+    def their_test() -> None:
+        with Server() as server, server.client() as client:
+            server.answer(rule)
+            client.send_intent({"intent_type": "intent.a.b.v1", "human_task": {"title": "May we?"}})
+            assert asked.wait(60)
+            raise KeyError("no answer came")
+
+    with pytest.raises(KeyError) as raised:
+        their_test()
+    assert raised.value.__notes__ == ["A rule of the server failed before: RuntimeError: the rule is wrong"]

@@ -277,7 +277,7 @@ def pages() -> dict[Path, str]:
     clients = HERE.parent / "clients"
     files[clients / "go" / "types.go"] = gotypes.text()
     files[clients / "typescript" / "src" / "wire.ts"] = typescript.text()
-    return files | {HERE / "openapi.json": openapi.text()}
+    return files | {HERE / "openapi.json": openapi.text(), HERE / "openapi-3.0.json": openapi.text_3_0()}
 
 
 def stale() -> list[Path]:

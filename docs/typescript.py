@@ -1,5 +1,6 @@
 """The types of the TypeScript client, made from the OpenAPI document: one interface per schema of the API."""
 
+import json
 import re
 from typing import Any, Final
 
@@ -79,7 +80,7 @@ def _type(schema: dict[str, Any], sent: bool, indent: str = "") -> str:
             return " | ".join(dict.fromkeys(_type(one, sent, indent) for one in schema[choice]))
     if "enum" in schema or "const" in schema:
         values = schema.get("enum", [schema.get("const")])
-        return " | ".join(f'"{value}"' if isinstance(value, str) else str(value).lower() for value in values)
+        return " | ".join(json.dumps(value) for value in values)
     kind = schema.get("type")
     if isinstance(kind, list):
         return " | ".join(_type({**schema, "type": one}, sent, indent) for one in kind)

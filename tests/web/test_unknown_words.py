@@ -26,7 +26,8 @@ LENIENT_BODIES = {
     "POST /v1/slack/actions",
 }
 LENIENT_QUERIES = {
-    "GET /docs", "GET /docs/style.css", "GET /health", "GET /metrics", "GET /openapi.json", "GET /ready",
+    "GET /docs", "GET /docs/style.css", "GET /health", "GET /metrics", "GET /openapi-3.0.json", "GET /openapi.json",
+    "GET /ready",
     "GET /v1/health",
     "POST /v1/slack/actions",
 }  # fmt: skip

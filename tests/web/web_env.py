@@ -13,6 +13,7 @@ from signoff.core.directory.model import Person, Workspace
 from signoff.engine.clock import Clock
 from signoff.store.store import Store
 from tests.engine.engine_env import EngineEnv
+from tests.web import documented
 
 HOME = "00000000-0000-7000-8000-0000000000a1"
 ELSEWHERE = "00000000-0000-7000-8000-0000000000a2"
@@ -109,8 +110,11 @@ class WebEnv:
         if who:
             sent["x-api-key"] = self.keys[who]
         if body is None or isinstance(body, bytes):
-            return Answer(await self.http.request(method, path, content=body, headers=sent))
-        return Answer(await self.http.request(method, path, json=body, headers=sent))
+            answer = Answer(await self.http.request(method, path, content=body, headers=sent))
+        else:
+            answer = Answer(await self.http.request(method, path, json=body, headers=sent))
+        documented.check(method, path, answer.status, answer.json)
+        return answer
 
     async def get(self, path: str, who: str = "ci", **headers: str) -> Answer:
         return await self.call("GET", path, None, who, **headers)

@@ -5,490 +5,797 @@ export type JsonObject = { readonly [name: string]: any };
 
 /** Away from `from` until `until`, exclusive; the delegate may answer meanwhile. */
 export interface AbsenceOut {
+  /** From when. */
   readonly from: string;
+  /** Until when, exclusive. */
   readonly until: string;
+  /** Who may answer meanwhile. */
   readonly delegate?: string;
 }
 
 /** One account; ids and address are at the top too. `webhook_secret`: only if just created. */
 export interface AccountAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The account. */
   readonly service_account: AccountOut;
+  /** The id of the agent or service. */
   readonly service_account_id: string;
+  /** The same as service_account_id. */
   readonly id: string;
+  /** The same as agent_address. */
   readonly address: string;
+  /** The address of the agent. */
   readonly agent_address: string;
+  /** The secret that signs what is pushed; only if it was just created. */
   readonly webhook_secret?: string;
+}
+
+/** 409 with the existing account. */
+export interface AccountExists {
+  /** False: the request was refused. */
+  readonly ok: boolean;
+  /** The account that exists. */
+  readonly service_account: AccountOut;
+  /** What went wrong. */
+  readonly error: ExistsError;
+  /** The error's message, for clients that read it here. */
+  readonly message: string;
+  /** The error's message, for clients that read it here. */
+  readonly detail: string;
+  /** Names this request in the server's log. */
+  readonly request_id: string;
 }
 
 /** A new key of an account. */
 export interface AccountKey {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The key. */
   readonly key: KeyOut;
+  /** The secret: shown once, and kept nowhere. */
   readonly api_key: string;
 }
 
 /** An agent or a service. last_seen_at: when work was last requested for this agent, to the minute, absent if never; last_seen_client: by which program; last_seen: the same as text. */
 export interface AccountOut {
+  /** The id of the agent or service. */
   readonly service_account_id: string;
+  /** The same as service_account_id. */
   readonly id: string;
-  readonly kind: string;
+  /** What it is. */
+  readonly kind: "agent" | "service";
+  /** Its name in the workspace. */
   readonly name: string;
+  /** The same as name. */
   readonly service_account_name: string;
+  /** The name that is shown. */
   readonly display_name: string;
+  /** What it is for. */
   readonly description: string;
+  /** The organization. */
   readonly org_id: string;
+  /** The id of the workspace. */
   readonly workspace_id: string;
+  /** Whether it may act. */
   readonly status: string;
+  /** The address of the agent. */
   readonly agent_address: string;
+  /** The same as agent_address. */
   readonly address: string;
+  /** The id of the address. */
   readonly address_id: string;
-  readonly delivery_mode: string;
+  /** How the agent gets its work. */
+  readonly delivery_mode: "stream" | "poll" | "http" | "inbox";
+  /** Where its work is pushed, with the delivery mode http. */
   readonly callback_url?: string;
+  /** The id of who created it. */
   readonly created_by_actor_id: string;
+  /** When it was created. */
   readonly created_at: string;
+  /** When it last changed. */
   readonly updated_at: string;
+  /** When work was last requested for this agent, to the minute; absent if never. */
   readonly last_seen_at?: string;
+  /** By which program. */
   readonly last_seen_client?: string;
+  /** The same, as text. */
   readonly last_seen?: string;
 }
 
 /** All accounts of the workspace. */
 export interface AccountsAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The accounts. */
   readonly service_accounts: readonly AccountOut[];
 }
 
 /** An actor, with a display name. */
 export interface ActorOut {
-  readonly kind: string;
+  /** What the actor is. */
+  readonly kind: "person" | "agent" | "service" | "system";
+  /** The actor's id. */
   readonly id: string;
+  /** The actor's address, if it is a program. */
   readonly address?: string;
+  /** The name that is shown. */
   readonly name?: string;
 }
 
 /** One agent. */
 export interface AgentAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The agent. */
   readonly agent: AccountOut;
 }
 
 /** Why the step failed. `retryable`: a retry could help. */
 export interface AgentError {
+  /** A stable code. Default: agent_failed. */
   readonly code?: string;
+  /** What went wrong. */
   readonly message?: string;
+  /** Whether a retry could help. */
   readonly retryable?: boolean;
 }
 
 /** All agents of the workspace. */
 export interface AgentsAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The agents. */
   readonly agents: readonly AccountOut[];
 }
 
 /** One person's answer. `stage`, `revision`, `digest`: as the task showed them; a mismatch is a 409. `number`: the number of your answer at this stage; needed only to return to an answer that you have changed. */
 export interface AnswerRequest {
+  /** The outcome that was chosen. */
   readonly outcome: string;
+  /** Why; some tasks require it. */
   readonly comment?: string;
+  /** The form's data, where the task has a form. */
   readonly data?: object;
+  /** The stage that the task showed; at another one nothing is answered. */
   readonly stage?: number | null;
+  /** The revision that the task showed; at another one nothing is answered. */
   readonly revision?: number | null;
+  /** The number of the person's answer at this stage; only to return to an answer that was changed. */
   readonly number?: number | null;
+  /** The digest that the task showed; at another one nothing is answered. */
   readonly digest?: string | null;
 }
 
 /** `changed` is False if the same template was already active; warnings: what may block it, as text. */
 export interface AppliedOut {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** False if the same template was already active. */
   readonly changed: boolean;
+  /** Whether nothing was done, only shown. */
   readonly dry_run: boolean;
+  /** The workflow. */
   readonly workflow: WorkflowOut;
+  /** What may surprise the caller, as text; the request was carried out all the same. */
   readonly warnings: readonly string[];
 }
 
 /** The decision was counted. */
 export interface ApprovalAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The decision, in AXP's format. */
   readonly approval: ApprovalOut;
+  /** The task's id, in AXP's terms. */
   readonly approval_id: string;
+  /** The outcome. */
   readonly status: string;
+  /** When it was decided. */
   readonly decided_at: string;
+  /** The intent. */
   readonly intent: IntentOut;
 }
 
 /** A decision in AXP's format. */
 export interface ApprovalOut {
+  /** The task's id, in AXP's terms. */
   readonly approval_id: string;
-  readonly decision: string;
+  /** The decision. */
+  readonly decision: "approve" | "reject";
+  /** The comment; null without one. */
   readonly comment: string | null;
+  /** When it was decided. */
   readonly decided_at: string;
 }
 
 /** An intent's whole history; `verified` is the server's own check of its hash chain. */
 export interface AuditAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The intent's id. */
   readonly intent_id: string;
+  /** The number of the last link. */
   readonly seq: number;
+  /** The hash of the last link. */
   readonly head: string;
+  /** The server's own check of the chain. */
   readonly verified: boolean;
+  /** What is wrong with the chain. */
   readonly problem?: string;
+  /** The history, oldest first. */
   readonly events: readonly AuditEventOut[];
 }
 
 /** One link of the chain. `body` is the text that was hashed; `private` the erasable text apart from it. A link whose bytes are no longer an event has the type `unreadable` and no time. */
 export interface AuditEventOut {
+  /** Its number in the history, from 1. */
   readonly seq: number;
+  /** When it happened. */
   readonly at?: string;
+  /** The event. */
   readonly type: string;
+  /** Who caused it. */
   readonly actor: ActorOut;
+  /** The way it was done: api, cli, web, link, a channel such as slack, or system. */
   readonly via: string;
+  /** What happened, as text. */
   readonly summary: string;
+  /** The comment. */
   readonly comment?: string;
+  /** The event's fields. */
   readonly event: JsonObject;
+  /** The text that was hashed. */
   readonly body: string;
+  /** The text that can be erased, apart from the body. */
   readonly private?: string;
+  /** The hash of the body and of the link before. */
   readonly hash: string;
 }
 
 /** Each task of a bulk answer, in the order of the request, and how many were recorded, refused and decided. */
 export interface BulkAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** How many were recorded. */
   readonly recorded: number;
+  /** How many were refused. */
   readonly refused: number;
+  /** How many are decided now. */
   readonly decided: number;
+  /** What the act has done, in words. */
   readonly receipt: ReceiptOut;
+  /** What became of each, in the order of the request. */
   readonly results: readonly BulkResult[];
 }
 
 /** One answer to up to 100 equal tasks of low risk (those with the same `bulk_form`). */
 export interface BulkAnswerRequest {
+  /** The outcome for all of them. */
   readonly outcome: string;
+  /** Why. */
   readonly comment?: string;
+  /** The tasks, as they were shown. */
   readonly tasks: readonly BulkTask[];
 }
 
 /** The intents canceled, or (dry run) to be canceled. */
 export interface BulkCancelAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** Whether nothing was done, only shown. */
   readonly dry_run: boolean;
+  /** How many a real run would cancel. */
   readonly would_cancel: number;
+  /** How many were canceled. */
   readonly canceled: number;
+  /** Their ids. */
   readonly intent_ids: readonly string[];
 }
 
 /** Cancel intents without recent changes, the oldest first, as far as the caller may. A dry run (the default) reports what it would cancel. `q`: search words, as in the list of intents. */
 export interface BulkCancelRequest {
+  /** Only intents that have not changed for so many hours. Default: 24. */
   readonly older_than_hours?: number;
+  /** True (the default) only reports what would be canceled. Default: true. */
   readonly dry_run?: boolean;
+  /** The reason, which is kept in the history. Default: canceled in bulk. */
   readonly reason?: string;
+  /** The greatest number to cancel. Default: 500. */
   readonly limit?: number;
+  /** Only these statuses. */
   readonly status_filter?: readonly string[];
+  /** Only this type. */
   readonly intent_type?: string;
+  /** Only with this correlation id. */
   readonly correlation_id?: string;
+  /** Only what these search words find. */
   readonly q?: string;
 }
 
 /** What became of one task of a bulk answer. `recorded`: whether the answer counts; `decided`: whether the task is closed now; `receipt`: what was recorded; `code`, `message`, `hint`: why it was refused. */
 export interface BulkResult {
+  /** The task's id. */
   readonly task_id: string;
+  /** Whether the answer counts. */
   readonly recorded: boolean;
+  /** Whether the task is closed now. */
   readonly decided: boolean;
+  /** What was recorded. */
   readonly receipt?: ReceiptOut;
+  /** Why it was refused: a stable code. */
   readonly code?: string;
+  /** Why it was refused. */
   readonly message?: string;
+  /** What to do next. */
   readonly hint?: string;
 }
 
 /** One of the tasks of a bulk answer. `stage`, `revision`, `digest`: as the task showed them, all required. */
 export interface BulkTask {
+  /** The task's id. */
   readonly task_id: string;
+  /** The stage that the task showed. */
   readonly stage: number;
+  /** The revision that the task showed. */
   readonly revision: number;
+  /** The digest that the task showed. */
   readonly digest: string;
 }
 
 /** An AXP ScenarioBundle. */
 export interface BundleRequest {
+  /** The bundle's own id. */
   readonly scenario_id?: string;
+  /** What it is, in one line. */
   readonly title?: string;
+  /** What it is for. */
   readonly description?: string;
+  /** A repetition with the same key starts nothing again. */
   readonly idempotency_key?: string;
+  /** The agents that it needs. */
   readonly agents?: readonly object[];
+  /** The people that it asks. */
   readonly humans?: readonly object[];
+  /** The steps. */
   readonly workflow?: object | null;
+  /** The intent to start. */
   readonly intent: object;
 }
 
 /** The fields to change; omitted fields are unchanged. `rotate_webhook_secret`: create a new one. */
 export interface ChangeAccount {
+  /** The name that is shown. */
   readonly display_name?: string | null;
+  /** What it is for. */
   readonly description?: string | null;
-  readonly delivery_mode?: string | null;
+  /** How the agent gets its work. */
+  readonly delivery_mode?: "stream" | "poll" | "http" | "inbox" | null;
+  /** Where its work is pushed, with the delivery mode http. */
   readonly callback_url?: string | null;
+  /** Whether to create a new webhook secret. */
   readonly rotate_webhook_secret?: boolean;
 }
 
 /** What an apply does to one entry: create, change or unchanged; `fields`: those that differ. */
 export interface ChangeOut {
-  readonly action: string;
-  readonly kind: string;
+  /** What happens to the entry. */
+  readonly action: "create" | "change" | "unchanged" | "remove";
+  /** What the entry is. */
+  readonly kind: "person" | "team" | "policy" | "workflow" | "workspace";
+  /** The entry's name. */
   readonly name: string;
+  /** The fields that differ. */
   readonly fields: readonly string[];
+  /** The entry before. */
   readonly before?: JsonObject;
+  /** The entry after. */
   readonly after?: JsonObject;
 }
 
 /** The fields to change; the rest is unchanged. People may change their own zone, hours, absences and preferences. */
 export interface ChangePerson {
+  /** The name that is shown. */
   readonly name?: string | null;
+  /** The roles; approver by default. */
   readonly roles?: readonly string[] | null;
+  /** Whether they may sign in. */
   readonly active?: boolean | null;
+  /** Addresses by channel. */
   readonly addresses?: object | null;
+  /** The IANA time zone. */
   readonly zone?: string | null;
+  /** Working hours: zone, days, from, to; false removes them. */
   readonly hours?: object | boolean | null;
+  /** Absences: from, until, delegate. */
   readonly absences?: readonly object[] | null;
+  /** How to contact them. */
   readonly preferences?: object | null;
 }
 
 /** The change log, newest first. */
 export interface ChangesAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** Where the next page begins; absent on the last one. */
   readonly next_cursor?: string;
+  /** The changes. */
   readonly changes: readonly RecordedChange[];
 }
 
 /** set_up: whether this server sends by it; failing: whether current sends fail; since: when the oldest failing message was called for; retrying: messages that are retried; failed: permanently, within a day; last_error: of those. */
 export interface ChannelOut {
+  /** The channel. */
   readonly channel: string;
+  /** Whether this server sends by it. */
   readonly set_up: boolean;
+  /** Whether current sends fail. */
   readonly failing: boolean;
+  /** When the oldest failing message was called for. */
   readonly since?: string;
+  /** The number of messages that are retried. */
   readonly retrying: number;
+  /** The number that failed for good, within a day. */
   readonly failed: number;
+  /** The last error of those. */
   readonly last_error?: string;
+  /** Where the last failing one was to go. */
   readonly target?: string;
+  /** When a message last arrived by it. */
   readonly last_arrived_at?: string;
 }
 
 /** The channels that this server sends by, and any other that has failed lately. */
 export interface ChannelsAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The channels. */
   readonly channels: readonly ChannelOut[];
 }
 
 /** The claimed deliveries; empty if there were none in the given time. agent: the address that was asked for; max_report_bytes: the maximum size of a report; notice: why this agent may never get a delivery. */
 export interface ClaimAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The claimed deliveries. */
   readonly deliveries: readonly DeliveryOut[];
+  /** The address that was asked for. */
   readonly agent: string;
+  /** The maximum size of a report. */
   readonly max_report_bytes: number;
+  /** Why this agent may never get a delivery. */
   readonly notice?: string;
 }
 
 /** Claim deliveries under a lease; `wait_seconds` is how long to wait if there are none. */
 export interface ClaimRequest {
+  /** Names the process that claims, for people. */
   readonly holder?: string;
+  /** The greatest number to claim. Default: 1. */
   readonly limit?: number;
+  /** How long the lease lasts, in seconds. Default: 30. */
   readonly lease_seconds?: number;
+  /** How long to wait if there are none. */
   readonly wait_seconds?: number;
 }
 
 /** A question or comment: its author, a person or the requester. */
 export interface CommentOut {
+  /** The id of the author. */
   readonly actor: string;
-  readonly kind: string;
+  /** What the actor is. */
+  readonly kind: "person" | "agent" | "service" | "system";
+  /** The author's name. */
   readonly name: string;
+  /** The comment. */
   readonly comment?: string;
+  /** When it happened. */
   readonly at: string;
+  /** The way it was done: api, cli, web, link, a channel such as slack, or system. */
   readonly via: string;
 }
 
 /** A comment on the task. */
 export interface CommentRequest {
+  /** The comment. */
   readonly comment?: string;
 }
 
 /** Where the result of an intent was sent. */
 export interface Completion {
+  /** Whether it was delivered. */
   readonly delivered: boolean;
+  /** Why not. */
   readonly reason?: string;
+  /** The address whose inbox gets the result. */
   readonly reply_to?: string;
+  /** The thread's id: the intent's. */
   readonly thread_id?: string;
+  /** The message's id. */
   readonly message_id?: string;
+  /** What was delivered. */
   readonly completion?: { readonly [name: string]: string };
 }
 
 /** A scheduled contact: its time (`local`: in `zone`), and whom it will reach in the current state. kind: opening (for a person who is notified when their working hours begin), reminder, escalation, deadline. */
 export interface ContactOut {
-  readonly kind: string;
+  /** Why they are contacted. */
+  readonly kind: "opening" | "reminder" | "escalation" | "snooze_over" | "deadline";
+  /** The number of the reminder or escalation, from 1. */
   readonly number: number;
+  /** When it is due. */
   readonly at: string;
+  /** The same, in the zone's local time. */
   readonly local: string;
+  /** The IANA time zone. */
   readonly zone: string;
+  /** Who is asked: people, teams, roles. */
   readonly to: readonly string[];
+  /** Whom it will reach. */
   readonly people: readonly string[];
 }
 
+/** Where the key belongs. */
 export interface Context {
+  /** The organization. */
   readonly org_id: string;
+  /** The id of the workspace. */
   readonly workspace_id: string;
 }
 
 /** AXP's three free maps, as patched. */
 export interface ControlPolicy {
+  /** The grants. */
   readonly grants: JsonObject;
+  /** The controls. */
   readonly controls: JsonObject;
+  /** The envelope. */
   readonly envelope: JsonObject;
 }
 
 /** A patch of the free control map, which is stored and shown. `actor` and the following: as in `Resolve`. */
 export interface ControlsRequest {
+  /** The controls to set, by name; null removes one. */
   readonly controls_patch?: object;
+  /** The reason, which is kept in the history. */
   readonly reason?: string;
+  /** The generation that the caller has seen; at another one nothing is changed. */
   readonly expected_policy_generation?: number | null;
+  /** As AXP's clients send it; only the key determines the actor. */
   readonly actor?: string;
+  /** As AXP's clients send it; only the key determines the actor. */
   readonly owner_agent?: string;
+  /** As AXP's clients send it; only the key determines the actor. */
   readonly internal_scheduler?: boolean;
 }
 
 /** A new agent. `name` may be a plain name or a whole address; org_id, workspace_id: the key's own, if given; created_by_actor_id: accepted for AXP's schema; the key determines the creator. */
 export interface CreateAccount {
+  /** A plain name, or a whole address. */
   readonly name: string;
+  /** The organization; the key's own, if given. */
   readonly org_id?: string;
+  /** The workspace; the key's own, if given. */
   readonly workspace_id?: string;
+  /** As AXP's clients send it; the key determines the creator. */
   readonly created_by_actor_id?: string;
+  /** The name that is shown. */
   readonly display_name?: string;
+  /** What it is for. */
   readonly description?: string;
-  readonly delivery_mode?: string;
+  /** How the agent gets its work. Default: stream. */
+  readonly delivery_mode?: "stream" | "poll" | "http" | "inbox";
+  /** Where its work is pushed, with the delivery mode http. */
   readonly callback_url?: string;
 }
 
 /** A key for the account in the path. The other fields are AXP's and have no effect: keys have no names here, and the calling key determines the creator. */
 export interface CreateAccountKey {
+  /** When the key stops being valid; never, if absent. */
   readonly expires_at?: string | null;
+  /** As AXP's clients send it; keys have no names here. */
   readonly name?: string;
+  /** As AXP's clients send it; keys have no names here. */
   readonly display_name?: string;
+  /** As AXP's clients send it; keys have no names here. */
   readonly description?: string;
+  /** As AXP's clients send it; the key determines the creator. */
   readonly created_by_actor_id?: string;
 }
 
 /** An intent. If its type has a workflow, that is its plan; else `human_task`, else `to_agent`. `on_behalf_of`: the person it is for (an address or id), who is then on the requester's side. */
 export interface CreateIntentRequest {
+  /** The type of the request; its workflow is chosen by it. */
   readonly intent_type: string;
+  /** The address of the agent that it is for, if its type has no workflow. */
   readonly to_agent?: string;
+  /** What is asked for: a JSON object, whose content is the requester's. */
   readonly payload?: object;
+  /** The address whose inbox gets the result. */
   readonly reply_to?: string;
+  /** The requester's own name for what belongs together; the intent's id by default. */
   readonly correlation_id?: string;
+  /** As AXP's clients send it; only the key determines the requester. */
   readonly from_agent?: string;
+  /** The person it is for, by address or id, who is then on the requester's side. */
   readonly on_behalf_of?: string;
+  /** When the intent ends, whatever it waits for. */
   readonly deadline_at?: string | null;
+  /** Seconds until the first reminder. */
   readonly remind_after_seconds?: number | null;
+  /** Seconds between reminders. */
   readonly remind_interval_seconds?: number | null;
+  /** The greatest number of reminders. */
   readonly max_reminders?: number | null;
+  /** Whom to ask too after the reminders: a person, team or role. */
   readonly escalate_to?: string;
+  /** The greatest number of attempts at an agent step. */
   readonly max_delivery_attempts?: number | null;
+  /** A task in AXP's terms that asks people at once, if its type has no workflow. */
   readonly human_task?: object | null;
 }
 
 /** A key for exactly one of an agent, a service and a person; a missing holder is created. name, roles: of a new person; roles default to `approver`. */
 export interface CreateKey {
+  /** The agent's name or address. */
   readonly agent?: string | null;
+  /** The service's name. */
   readonly service?: string | null;
+  /** The person's address. */
   readonly person?: string | null;
+  /** The name of a new person. */
   readonly name?: string;
+  /** The roles of a new person; approver by default. */
   readonly roles?: readonly string[];
+  /** How long the key is valid, in seconds; for ever, if absent. */
   readonly expires_in_seconds?: number | null;
 }
 
 /** A new person; roles default to `approver`. */
 export interface CreatePerson {
+  /** The mail address, which names the person. */
   readonly email: string;
+  /** The name that is shown. */
   readonly name?: string;
+  /** The roles; approver by default. */
   readonly roles?: readonly string[] | null;
+  /** Whether they may sign in. */
   readonly active?: boolean | null;
+  /** Addresses by channel. */
   readonly addresses?: object | null;
+  /** The IANA time zone. */
   readonly zone?: string | null;
+  /** Working hours: zone, days, from, to; false removes them. */
   readonly hours?: object | boolean | null;
+  /** Absences: from, until, delegate. */
   readonly absences?: readonly object[] | null;
+  /** How to contact them. */
   readonly preferences?: object | null;
 }
 
 /** A new workspace in the key's organization. owner: the e-mail address of its first owner, by default the caller's; owner_name: their name. */
 export interface CreateWorkspace {
+  /** The workspace's name. */
   readonly name: string;
+  /** The mail address of its first owner; the caller's by default. */
   readonly owner?: string;
+  /** The first owner's name. */
   readonly owner_name?: string;
 }
 
 /** An intent was created; it is durable. */
 export interface CreatedOut {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The intent's id. */
   readonly intent_id: string;
-  readonly status: string;
+  /** The status in the intent's life; final: COMPLETED, FAILED, CANCELED, TIMED_OUT. */
+  readonly status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
+  /** When it was created. */
   readonly created_at: string;
+  /** The requester's own name for what belongs together; the intent's id by default. */
   readonly correlation_id: string;
+  /** The intent. */
   readonly intent: IntentOut;
+  /** What may surprise the caller, as text; the request was carried out all the same. */
   readonly warnings: readonly string[];
 }
 
 /** A person who may decide now, and why. */
 export interface DeciderOut {
+  /** The person's address. */
   readonly person: string;
+  /** The name that is shown. */
   readonly name: string;
+  /** Whose place they take. */
   readonly instead_of?: string;
+  /** Why they may decide. */
   readonly why: string;
+  /** The outcome that they have chosen. */
   readonly voted?: string;
 }
 
 /** AXP's approval decision: approve or reject. `stage`, `revision`, `digest`: as the task showed them, if the client knows them. */
 export interface DecisionRequest {
-  readonly decision: string;
+  /** The decision. */
+  readonly decision: "approve" | "reject";
+  /** Why. */
   readonly comment?: string;
+  /** The same as comment. */
   readonly reason?: string;
+  /** The outcome, if the task has others than yes and no. */
   readonly outcome?: string | null;
+  /** The decision once more; it has to agree. */
   readonly approved?: boolean | null;
+  /** The stage that the task showed; at another one nothing is answered. */
   readonly stage?: number | null;
+  /** The revision that the task showed; at another one nothing is answered. */
   readonly revision?: number | null;
+  /** The digest that the task showed; at another one nothing is answered. */
   readonly digest?: string | null;
 }
 
 /** The delegate: a person's address or id. */
 export interface DelegateRequest {
+  /** The delegate: a person's address or id. */
   readonly to: string;
+  /** Why, for the delegate. */
   readonly comment?: string;
 }
 
 /** An agent's open deliveries after a cursor; `next_cursor` goes into `?since=`. */
 export interface DeliveriesAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The open deliveries. */
   readonly intents: readonly ShownDelivery[];
+  /** Where to go on: goes into ?since=. */
   readonly next_cursor: number;
 }
 
 /** A claimed agent step. `token` is the fencing token; `idempotency_key` is the same on every attempt. */
 export interface DeliveryOut {
+  /** The delivery's id. */
   readonly delivery_id: string;
+  /** The intent's id. */
   readonly intent_id: string;
+  /** The type of the request; its workflow is chosen by it. */
   readonly intent_type: string;
+  /** The id of the step in the plan. */
   readonly step_id: string;
+  /** The number of the attempt, from 1. */
   readonly attempt: number;
+  /** The fencing token of the claim. */
   readonly token: number;
+  /** When the lease ends unless it is renewed. */
   readonly lease_until: string;
+  /** How long the lease lasts, in seconds. */
   readonly lease_seconds: number;
+  /** What is asked for: a JSON object, whose content is the requester's. */
   readonly payload: JsonObject;
+  /** What the step gives its agent in addition to the payload. */
   readonly input: JsonObject;
+  /** The results of the steps before it, by step. */
   readonly previous_results: JsonObject;
+  /** The revision that each previous result belongs to. */
   readonly result_revisions: { readonly [name: string]: number };
+  /** The number of the payload's revision, from 1. */
   readonly revision: number;
+  /** The same on every attempt: for what the agent calls. */
   readonly idempotency_key: string;
+  /** Who asks. */
   readonly requester: ActorOut;
+  /** The requester's own name for what belongs together; the intent's id by default. */
   readonly correlation_id: string;
+  /** When it was created. */
   readonly created_at: string;
+  /** Until when the step has to be done. */
   readonly deadline_at?: string;
 }
 
 /** Success, without further data. */
 export interface EmptyAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
 }
 
@@ -498,581 +805,953 @@ export interface EmptyRequest {
 
 /** The one format of every error; `message` and `detail` repeat it for clients that read those. */
 export interface ErrorBody {
+  /** False: the request was refused. */
   readonly ok: boolean;
+  /** What went wrong. */
   readonly error: ErrorDetail;
+  /** The error's message, for clients that read it here. */
   readonly message: string;
+  /** The error's message, for clients that read it here. */
   readonly detail: string;
+  /** Names this request in the server's log. */
   readonly request_id: string;
 }
 
 /** code: stable machine word; field: dotted path of the field at fault; hint: what to do next. */
 export interface ErrorDetail {
+  /** A stable code. */
   readonly code: string;
+  /** What went wrong, for people; may change. */
   readonly message: string;
-  readonly field: string | null;
-  readonly hint: string | null;
+  /** The dotted path of the field at fault. */
+  readonly field?: string | null;
+  /** What to do next. */
+  readonly hint?: string | null;
+  /** Further values. */
   readonly details: JsonObject;
 }
 
 /** One event of an intent's life. */
 export interface EventOut {
+  /** The intent's id. */
   readonly intent_id: string;
+  /** Its number; grows, with gaps. Goes into ?since=. */
   readonly seq: number;
-  readonly event_type: string;
-  readonly status: string;
+  /** What happened. */
+  readonly event_type: "intent.created" | "intent.delivered" | "intent.acknowledged" | "intent.delivery_failed" | "intent.in_progress" | "intent.human_task_assigned" | "intent.reminder" | "intent.escalated" | "intent.answered" | "intent.stage_passed" | "intent.delegated" | "intent.reassigned" | "intent.review_marked" | "intent.snoozed" | "intent.unsnoozed" | "intent.commented" | "intent.revised" | "intent.understaffed" | "intent.nobody_reached" | "intent.waiting" | "intent.updated" | "intent.completed" | "intent.failed" | "intent.canceled" | "intent.timed_out";
+  /** The status from here on. */
+  readonly status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
+  /** When it happened. */
   readonly at: string;
-  readonly waiting_reason?: string;
-  readonly lifecycle_waiting_reason?: string;
+  /** What it waits for, while it waits. */
+  readonly waiting_reason?: "WAITING_FOR_HUMAN" | "WAITING_FOR_AGENT" | "WAITING_FOR_TOOL" | "WAITING_FOR_TIME";
+  /** The same as waiting_reason, where AXP's clients look for it. */
+  readonly lifecycle_waiting_reason?: "WAITING_FOR_HUMAN" | "WAITING_FOR_AGENT" | "WAITING_FOR_TOOL" | "WAITING_FOR_TIME";
+  /** The agent that has to act. */
   readonly handler?: string;
+  /** The id of who caused it. */
   readonly actor: string;
+  /** The same as actor. */
   readonly actor_id: string;
+  /** The way it was done: api, cli, web, link, a channel such as slack, or system. */
   readonly via: string;
+  /** Who has to act. */
   readonly pending_with?: PendingWith;
+  /** The task that asks people. */
   readonly human_task?: HumanTask;
+  /** Further values, which differ by the kind of event. */
   readonly details: JsonObject;
+  /** The result, at the event that completes the intent. */
   readonly result?: JsonObject;
 }
 
 /** Events after a cursor, in order. */
 export interface EventsAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The events. */
   readonly events: readonly EventOut[];
+}
+
+/** The `error` of every refusal. */
+export interface ExistsError {
+  /** A stable code. */
+  readonly code: string;
+  /** What went wrong. */
+  readonly message: string;
+  /** Further values. */
+  readonly details: JsonObject;
 }
 
 /** The contact schedule of a task if nobody answers, and who may decide. */
 export interface ExplainOut {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The policy that decides, with its version. */
   readonly policy?: string;
+  /** Why this policy. */
   readonly because?: string;
+  /** The task's id. */
   readonly task_id?: string;
+  /** When the task was opened. */
   readonly opened_at: string;
+  /** When the open task expires. */
   readonly due_at?: string;
-  readonly strength: string;
+  /** How strongly a person has to be signed in to decide. */
+  readonly strength: "link" | "session" | "step_up";
+  /** The required sign-in, as text. */
   readonly proof: string;
-  readonly risk: string;
+  /** The risk: the policy's or a check's, whichever is higher. */
+  readonly risk: "low" | "medium" | "high" | "critical";
+  /** Whether the requester's side may decide. */
   readonly self_approval: boolean;
+  /** Who may decide now. */
   readonly may_decide: readonly DeciderOut[];
+  /** Who may not, being on the requester's side. */
   readonly requesters_side: readonly string[];
+  /** Whom the open stage asks. */
   readonly asked: readonly string[];
+  /** The stages, in order. */
   readonly stages: readonly StageOut[];
+  /** Every scheduled contact, in order. */
   readonly contacts: readonly ContactOut[];
+  /** What happens if nobody answers. */
   readonly on_expiry: string;
 }
 
 /** The process is alive. */
 export interface HealthAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The service's name. */
   readonly service: string;
+  /** The server's version. */
   readonly version: string;
 }
 
 /** Working hours; `until` is in the zone's local time, like `from`. */
 export interface HoursOut {
+  /** The IANA time zone. */
   readonly zone: string;
+  /** The days. */
   readonly days: readonly string[];
+  /** From when, in local time. */
   readonly from: string;
+  /** Until when, in local time. */
   readonly to: string;
 }
 
 /** A task in AXP's terms. */
 export interface HumanTask {
+  /** What is asked, in one line. */
   readonly title: string;
-  readonly task_type: string;
+  /** The type of the task, which sets its outcomes. */
+  readonly task_type: "approval" | "review" | "confirmation" | "form" | "clarification" | "assignment" | "manual_action" | "override";
+  /** The outcomes that can be chosen. */
   readonly allowed_outcomes: readonly string[];
+  /** Whether an answer needs a comment. */
   readonly required_comment: boolean;
+  /** Whether an answer has to name its evidence. */
   readonly evidence_required: boolean;
+  /** What is asked, in full. */
   readonly description?: string;
+  /** Who is asked: people, teams, roles. */
   readonly assignees?: readonly string[];
+  /** The JSON Schema of the answer's data. */
   readonly form_schema?: JsonObject;
+  /** Who is told besides. */
   readonly notify?: readonly string[];
+  /** The task's id. */
   readonly task_id?: string;
 }
 
 /** An intent; the members that most programs read are at the top too. */
 export interface IntentAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The intent's id. */
   readonly intent_id: string;
-  readonly status: string;
-  readonly lifecycle_status: string;
+  /** The status in the intent's life; final: COMPLETED, FAILED, CANCELED, TIMED_OUT. */
+  readonly status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
+  /** The same as status, where AXP's clients look for it. */
+  readonly lifecycle_status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
+  /** What is asked for: a JSON object, whose content is the requester's. */
   readonly payload: JsonObject;
+  /** The result. */
   readonly result?: JsonObject;
+  /** The intent. */
   readonly intent: IntentOut;
 }
 
 /** The response to a write on an intent; `applied` is true if it had an effect, and for a repeated answer that had one; false if the policy generation was stale, or a patch changed nothing. `receipt`: of a withdrawal. */
 export interface IntentChangedAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** Whether it had an effect; also true for a repeated answer that had one. */
   readonly applied: boolean;
+  /** What may surprise the caller, as text; the request was carried out all the same. */
   readonly warnings?: readonly string[];
+  /** How often the grants, controls or envelope were patched. */
   readonly policy_generation: number;
+  /** Why it had none. */
   readonly reason?: string;
+  /** The intent. */
   readonly intent: IntentOut;
+  /** The last event that it caused. */
   readonly event?: EventOut;
+  /** Where the result was sent, of an intent that is final. */
   readonly completion_delivery?: Completion;
+  /** What the act has done, in words. */
   readonly receipt?: ReceiptOut;
 }
 
 /** An intent. Members that do not apply are left out. */
 export interface IntentOut {
+  /** The intent's id. */
   readonly intent_id: string;
+  /** The type of the request; its workflow is chosen by it. */
   readonly intent_type: string;
-  readonly status: string;
-  readonly lifecycle_status: string;
-  readonly waiting_reason?: string;
-  readonly lifecycle_waiting_reason?: string;
+  /** The status in the intent's life; final: COMPLETED, FAILED, CANCELED, TIMED_OUT. */
+  readonly status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
+  /** The same as status, where AXP's clients look for it. */
+  readonly lifecycle_status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
+  /** What it waits for, while it waits. */
+  readonly waiting_reason?: "WAITING_FOR_HUMAN" | "WAITING_FOR_AGENT" | "WAITING_FOR_TOOL" | "WAITING_FOR_TIME";
+  /** The same as waiting_reason, where AXP's clients look for it. */
+  readonly lifecycle_waiting_reason?: "WAITING_FOR_HUMAN" | "WAITING_FOR_AGENT" | "WAITING_FOR_TOOL" | "WAITING_FOR_TIME";
+  /** When it was created. */
   readonly created_at: string;
+  /** When it last changed. */
   readonly updated_at: string;
+  /** The requester's own name for what belongs together; the intent's id by default. */
   readonly correlation_id: string;
+  /** The address of the requester, from its key. */
   readonly from_agent: string;
+  /** The address that the request claimed to come from, if it is not the key's. */
   readonly claimed_from_agent?: string;
+  /** The address of the agent that it is for. */
   readonly to_agent: string;
+  /** The address whose inbox gets the result. */
   readonly reply_to?: string;
+  /** What is asked for: a JSON object, whose content is the requester's. */
   readonly payload: JsonObject;
+  /** True if the payload was deleted, as its policy says. */
   readonly payload_deleted?: boolean;
+  /** The result. */
   readonly result?: JsonObject;
+  /** Why it failed. */
   readonly error?: Problem;
+  /** The outcome that was chosen. */
   readonly outcome?: string;
-  readonly ending?: string;
+  /** How the decision ended; silence (expired) is no rejection. */
+  readonly ending?: "approved" | "rejected" | "expired" | "withdrawn" | "superseded" | "undeliverable";
+  /** The id of who decided. */
   readonly decided_by?: string;
+  /** When it was decided. */
   readonly decided_at?: string;
+  /** The way it was done: api, cli, web, link, a channel such as slack, or system. */
   readonly via?: string;
+  /** What the decider wrote. */
   readonly comment?: string;
+  /** When the intent ends, whatever it waits for. */
   readonly deadline_at?: string;
+  /** When the open task expires. */
   readonly due_at?: string;
+  /** Seconds until the first reminder. */
   readonly remind_after_seconds?: number;
+  /** Seconds between reminders. */
   readonly remind_interval_seconds?: number;
+  /** The greatest number of reminders. */
   readonly max_reminders?: number;
+  /** The number of reminders sent. */
   readonly remind_count: number;
+  /** Whom to ask too after the reminders: a person, team or role. */
   readonly escalate_to?: string;
+  /** The greatest number of attempts at an agent step. */
   readonly max_delivery_attempts?: number;
+  /** The number of the attempt at this step, from 1. */
   readonly delivery_attempt?: number;
+  /** The task that asks people. */
   readonly human_task?: HumanTask;
+  /** Who has to act. */
   readonly pending_with?: PendingWith;
+  /** How often the grants, controls or envelope were patched. */
   readonly policy_generation: number;
+  /** AXP's three free maps, as patched. */
   readonly workflow_control_policy: ControlPolicy;
+  /** The steps of its plan. */
   readonly steps?: readonly StepState[];
+  /** Of a step shown as an intent: the whole intent. */
   readonly parent_intent_id?: string;
+  /** Of a step shown as an intent: the whole intent. */
   readonly root_intent_id?: string;
+  /** The id of the step in the plan. */
   readonly step_id?: string;
+  /** The scenario that it was started from. */
   readonly scenario_id?: string;
+  /** The failed intent that this one repeats. */
   readonly retry_of?: string;
+  /** The intent whose failed step this one runs again. */
   readonly rerun_of?: string;
 }
 
 /** Intents, newest first. */
 export interface IntentsAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** Where the next page begins; absent on the last one. */
   readonly next_cursor?: string;
+  /** The intents. */
   readonly intents: readonly IntentOut[];
 }
 
 /** One key. */
 export interface KeyAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The key. */
   readonly key: KeyOut;
 }
 
 /** A key, without its secret; `token` is the secret, shown once, at creation. */
 export interface KeyOut {
+  /** The id of the key; not the secret. */
   readonly key_id: string;
+  /** The id of its agent or service; absent for a person's. */
   readonly service_account_id?: string;
-  readonly kind: string;
+  /** Whose key it is. */
+  readonly kind: "person" | "agent" | "service";
+  /** The id of its holder. */
   readonly holder_id: string;
+  /** The holder's name. */
   readonly holder_name?: string;
+  /** The end of the secret, to recognize it by. */
   readonly key_hint: string;
-  readonly status: string;
+  /** Whether it is valid. */
+  readonly status: "active" | "expired" | "revoked";
+  /** When it was created. */
   readonly created_at: string;
+  /** When it stops being valid; null if never. */
   readonly expires_at: string | null;
+  /** When it was revoked. */
   readonly revoked_at?: string;
+  /** The secret: shown once, and kept nowhere. */
   readonly token?: string;
 }
 
 /** Keys, oldest first, including revoked ones; no secrets. */
 export interface KeysAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The keys. */
   readonly keys: readonly KeyOut[];
 }
 
 /** What was, or (dry run) would be, changed, in order. `proposal`: nothing is applied until another admin has confirmed it (its id is empty in a dry run). warnings: which open tasks it leaves with too few people. `seen`: the digest of what was found and is done; sent with the real run, it is that or nothing. */
 export interface ManifestAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** Whether nothing was done, only shown. */
   readonly dry_run: boolean;
+  /** Whether anything was, or would be, changed. */
   readonly changed: boolean;
+  /** What was, or would be, changed, in order. */
   readonly changes: readonly ChangeOut[];
+  /** Names what was found and is done; sent with the real run, it is that or nothing. */
   readonly seen: string;
+  /** What may surprise the caller, as text; the request was carried out all the same. */
   readonly warnings: readonly string[];
+  /** What waits for a second admin: nothing is applied until then. */
   readonly proposal?: ProposalOut;
 }
 
 /** A manifest: people (by address), teams and policies (by name), workflows, settings of the workspace. */
 export interface ManifestRequest {
+  /** People, by address. */
   readonly people?: object;
+  /** Teams, by name. */
   readonly teams?: object;
+  /** Policies, by name. */
   readonly policies?: object;
+  /** Workflows, as in their files. */
   readonly workflows?: readonly object[];
+  /** Settings of the workspace. */
   readonly workspace?: object;
 }
 
 /** The key's holder and workspace. self_approval: whether the requester's side may decide a request made now; self_approval_setting: `off`, `on`, or `alone`, which holds while the workspace has one person. */
 export interface MeAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The key's holder. */
   readonly actor: SelfOut;
+  /** The workspace's name. */
   readonly workspace: string;
+  /** The id of the workspace. */
   readonly workspace_id: string;
+  /** The organization. */
   readonly organization: string;
+  /** Whether the requester's side may decide a request made now. */
   readonly self_approval: boolean;
-  readonly self_approval_setting: string;
+  /** The setting; alone: while the workspace has one person. */
+  readonly self_approval_setting: "on" | "off" | "alone";
+  /** The policy of requests that name none. */
   readonly default_policy?: string;
-  readonly unlisted_types: string;
+  /** What happens to a type without a workflow. */
+  readonly unlisted_types: "allow" | "gate" | "refuse";
+  /** What runs there. */
   readonly server: ServerOut;
 }
 
 /** state: waiting, sent, skipped (there was nothing left to say) or failed; called_at: when its event happened; at: of its last change; next_attempt_at: when it is tried, or retried; instead: the channel that took over; summary: the status as text. Without a person it was sent to a service. */
 export interface MessageOut {
+  /** The message's id. */
   readonly message_id: string;
+  /** The task's id. */
   readonly task_id?: string;
+  /** What it is about. */
   readonly kind: string;
+  /** The id of the person; absent if it went to a service. */
   readonly person?: string;
+  /** The name that is shown. */
   readonly name?: string;
+  /** The channel. */
   readonly channel: string;
+  /** Where it was sent. */
   readonly target?: string;
+  /** Whether it was sent; skipped: there was nothing left to say. */
   readonly state: string;
+  /** The status, as text. */
   readonly summary: string;
+  /** The number of attempts. */
   readonly attempts: number;
+  /** What the channel calls it. */
   readonly reference?: string;
+  /** Why the last attempt failed. */
   readonly error?: string;
+  /** The channel that took over. */
   readonly instead?: string;
+  /** When its event happened. */
   readonly called_at: string;
+  /** When it last changed. */
   readonly at: string;
+  /** When it is tried, or retried. */
   readonly next_attempt_at?: string;
 }
 
 /** In the order of their events. */
 export interface MessagesAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The messages. */
   readonly messages: readonly MessageOut[];
 }
 
 /** A task as AXP lists it. */
 export interface MyTask {
+  /** The intent's id. */
   readonly intent_id: string;
+  /** The type of the request; its workflow is chosen by it. */
   readonly intent_type: string;
-  readonly status: string;
+  /** The status in the intent's life; final: COMPLETED, FAILED, CANCELED, TIMED_OUT. */
+  readonly status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
+  /** The address of the requester, from its key. */
   readonly from_agent: string;
+  /** When the task was opened. */
   readonly assigned_at: string;
+  /** When the open task expires. */
   readonly due_at?: string;
+  /** The task that asks people. */
   readonly human_task: HumanTask;
 }
 
 /** Open tasks, as AXP lists them. */
 export interface MyTasksAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The tasks. */
   readonly tasks: readonly MyTask[];
 }
 
 /** A new key. `api_key` is the secret: shown once, stored nowhere. `warnings`: what its new person changes. */
 export interface NewKeyOut {
+  /** True: the request was carried out. */
   readonly ok: boolean;
-  readonly kind: string;
+  /** Whose key it is. */
+  readonly kind: "person" | "agent" | "service";
+  /** The holder's address. */
   readonly address: string;
+  /** The id of the key; not the secret. */
   readonly key_id: string;
+  /** The secret: shown once, and kept nowhere. */
   readonly api_key: string;
+  /** When it stops being valid. */
   readonly expires_at?: string;
+  /** What may surprise the caller, as text; the request was carried out all the same. */
   readonly warnings: readonly string[];
 }
 
 /** A new workspace. `api_key`: of its owner, shown once, stored nowhere; only if the owner is the caller. */
 export interface NewWorkspaceOut {
+  /** True: the request was carried out. */
   readonly ok: boolean;
-  readonly workspace: signoff.wire.workspaces.WorkspaceOut;
+  /** The workspace. */
+  readonly workspace: WorkspaceOut;
+  /** The mail address of its owner. */
   readonly owner: string;
+  /** A key of its owner, shown once, and kept nowhere; only if the owner is the caller. */
   readonly api_key?: string;
 }
 
 /** A step that an answer may lead to. after: those of yes, no, changes and silence that lead to it; off_main_path: it runs only if an earlier step does not succeed; agent: who runs it; input: what that agent gets in addition to the payload; to, message: who is notified of what. */
 export interface NextStep {
+  /** The id of the step in the plan. */
   readonly step_id: string;
-  readonly kind: string;
+  /** What the step is. */
+  readonly kind: "agent" | "human" | "delay" | "notify";
+  /** The answers that lead to it. */
   readonly after: readonly string[];
+  /** Whether it runs only if an earlier step does not succeed. */
   readonly off_main_path: boolean;
+  /** Who runs it. */
   readonly agent?: string;
+  /** What the step gives its agent in addition to the payload. */
   readonly input?: JsonObject;
+  /** Who is notified. */
   readonly to?: readonly string[];
+  /** Of what. */
   readonly message?: string;
 }
 
+/** A task that was left unchanged, and why. */
 export interface NotReassigned {
+  /** The task's id. */
   readonly task_id: string;
+  /** A stable code. */
   readonly code: string;
+  /** Why it was left unchanged. */
   readonly message: string;
 }
 
+/** An organization of the key's. */
 export interface Organization {
+  /** The organization. */
   readonly org_id: string;
+  /** Its name. */
   readonly name: string;
+  /** That it is active. */
   readonly status: string;
+  /** The key's roles there. */
   readonly roles: readonly string[];
+  /** The ids of its workspaces. */
   readonly workspaces: readonly string[];
 }
 
 /** One outcome of a task: its name; means: approve, reject or changes; label: of its button. */
 export interface OutcomeOut {
+  /** The outcome, as an answer names it. */
   readonly name: string;
-  readonly means: string;
+  /** What it means for the route. */
+  readonly means: "approve" | "reject" | "changes";
+  /** The label of its button. */
   readonly label: string;
 }
 
 /** A payload, and the last revision that it was decided on under. */
 export interface PayloadOut {
+  /** The last revision that it was decided on under. */
   readonly revision: number;
+  /** What is asked for: a JSON object, whose content is the requester's. */
   readonly payload: JsonObject;
 }
 
 /** Who has to act: an agent, people, or the runtime itself. */
 export interface PendingWith {
-  readonly type: string;
+  /** Who it is. */
+  readonly type: "agent" | "human" | "internal";
+  /** The agent's address, or the names of those asked. */
   readonly ref: string;
+  /** The same, to show. */
   readonly name: string;
 }
 
 /** Everyone in the workspace, by address. */
 export interface PeopleAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The people. */
   readonly people: readonly PersonOut[];
 }
 
 /** One person. warnings: open tasks that the change leaves understaffed. */
 export interface PersonAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The person. */
   readonly person: PersonOut;
+  /** What may surprise the caller, as text; the request was carried out all the same. */
   readonly warnings: readonly string[];
 }
 
 /** A person. `teams`: their memberships; `away`: whether they are absent now. addresses, zone, hours, absences and preferences are visible to the person and to owners, admins and auditors. */
 export interface PersonOut {
+  /** The person's id. */
   readonly id: string;
+  /** The mail address, which names the person. */
   readonly email: string;
+  /** The name that is shown. */
   readonly name: string;
+  /** The roles. */
   readonly roles: readonly string[];
+  /** Whether they may sign in. */
   readonly active: boolean;
+  /** Their teams. */
   readonly teams: readonly string[];
+  /** Whether they are absent now. */
   readonly away: boolean;
+  /** Their addresses, by channel. */
   readonly addresses?: { readonly [name: string]: string };
+  /** The IANA time zone. */
   readonly zone?: string;
+  /** Their working hours. */
   readonly hours?: HoursOut;
+  /** Their absences. */
   readonly absences?: readonly AbsenceOut[];
+  /** How they want to be contacted. */
   readonly preferences?: JsonObject;
+  /** When it was created. */
   readonly created_at: string;
 }
 
 /** A person's open tasks: to be reassigned before they leave. complete: whether these are all. */
 export interface PersonWaiting {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The tasks. */
   readonly tasks: readonly WaitingTask[];
+  /** Whether these are all. */
   readonly complete: boolean;
 }
 
 /** All policies, by name. */
 export interface PoliciesAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The policies. */
   readonly policies: readonly PolicyOut[];
 }
 
 /** One policy; `changed` is False if it was the same before. */
 export interface PolicyAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The policy. */
   readonly policy: PolicyOut;
+  /** False if it was the same before. */
   readonly changed: boolean;
 }
 
 /** A named policy in its current version; `source` as it was applied; strength: the required assurance; broken: why this release cannot use it. */
 export interface PolicyOut {
+  /** The policy's name. */
   readonly name: string;
+  /** The version of this name, from 1. */
   readonly version: number;
-  readonly strength: string;
+  /** The sign-in that it requires; empty if it is broken. */
+  readonly strength: "link" | "session" | "step_up" | "";
+  /** The document as it was applied. */
   readonly source: JsonObject;
+  /** Who applied this version. */
   readonly applied_by: string;
+  /** When this version was applied. */
   readonly applied_at: string;
+  /** Why this release cannot use it. */
   readonly broken?: string;
 }
 
 /** A patch of the grants and envelope maps, which are stored and shown: they grant and limit nothing. `actor` and the following: as in `Resolve`. */
 export interface PolicyRequest {
+  /** The grants to set, by name; null removes one. */
   readonly grants_patch?: object;
+  /** The members of the envelope to set, by name; null removes one. */
   readonly envelope_patch?: object;
+  /** The reason, which is kept in the history. */
   readonly reason?: string;
+  /** The generation that the caller has seen; at another one nothing is changed. */
   readonly expected_policy_generation?: number | null;
+  /** As AXP's clients send it; only the key determines the actor. */
   readonly actor?: string;
+  /** As AXP's clients send it; only the key determines the actor. */
   readonly owner_agent?: string;
+  /** As AXP's clients send it; only the key determines the actor. */
   readonly internal_scheduler?: boolean;
 }
 
 /** The key's organization and workspace. */
 export interface PortalContext {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** Where the key belongs. */
   readonly context: Context;
+  /** Whose key it is. */
   readonly account: JsonObject;
+  /** The key's organization. */
   readonly selected_organization: Organization;
-  readonly selected_workspace: signoff.web.axp.portal.WorkspaceOut;
+  /** The key's workspace. */
+  readonly selected_workspace: PortalWorkspace;
+  /** The same, in a list. */
   readonly organizations: readonly Organization[];
-  readonly workspaces: readonly signoff.web.axp.portal.WorkspaceOut[];
+  /** The same, in a list. */
+  readonly workspaces: readonly PortalWorkspace[];
+  /** As AXP's command line reads it. */
   readonly guidance?: JsonObject;
+}
+
+/** A workspace of the key's. */
+export interface PortalWorkspace {
+  /** The id of the workspace. */
+  readonly workspace_id: string;
+  /** Its name. */
+  readonly name: string;
+  /** The organization. */
+  readonly org_id: string;
+  /** The organization's name. */
+  readonly org_name: string;
+  /** As AXP's command line shows it. */
+  readonly environment: string;
+  /** That it is active. */
+  readonly status: string;
+  /** The key's roles there. */
+  readonly roles: readonly string[];
 }
 
 /** Why it failed. */
 export interface Problem {
+  /** A stable code. */
   readonly code: string;
+  /** What went wrong. */
   readonly message: string;
+  /** Whether a retry could help. */
   readonly retryable: boolean;
 }
 
 /** One proposed change. */
 export interface ProposalAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The proposal. */
   readonly proposal: ProposalOut;
 }
 
 /** The proposals that wait for a second admin, newest first. */
 export interface ProposalList {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The proposals. */
   readonly proposals: readonly ProposalOut[];
 }
 
 /** A change that needs a second admin, because it relaxes who decides. state: waiting, confirmed, refused, expired; `relaxations`: kind and name of the relaxed entries; `why`: the reasons in plain words. */
 export interface ProposalOut {
+  /** The proposal's id. */
   readonly id: string;
-  readonly state: string;
+  /** What has become of it. */
+  readonly state: "waiting" | "confirmed" | "refused" | "expired";
+  /** Who proposed it. */
   readonly proposed_by: ActorOut;
+  /** When it was proposed. */
   readonly proposed_at: string;
+  /** When it stops being valid. */
   readonly expires_at: string;
+  /** What it changes. */
   readonly changes: readonly ChangeOut[];
+  /** The entries that it relaxes. */
   readonly relaxations: readonly string[];
+  /** Why it needs a second admin. */
   readonly why: readonly string[];
+  /** Who confirmed or refused it. */
   readonly ended_by?: ActorOut;
+  /** When that was. */
   readonly ended_at?: string;
 }
 
 /** An agent of a bundle, and whether this apply created it. */
 export interface Provisioned {
+  /** Its role in the bundle. */
   readonly role: string;
+  /** Its address. */
   readonly address: string;
+  /** The address of the agent. */
   readonly agent_address: string;
+  /** The id of the agent or service. */
   readonly service_account_id: string;
+  /** The same as service_account_id. */
   readonly sa_id: string;
+  /** Whether this apply created it. */
   readonly created: boolean;
 }
 
 /** A policy as in a file, under `policy`. */
 export interface PutPolicy {
+  /** The policy's name. */
   readonly name: string;
+  /** The policy, as in its file. */
   readonly policy: object;
 }
 
 /** A team to create or replace. rotation: order, handover (`mon 09:00`), zone, anchor (a day). */
 export interface PutTeam {
+  /** The members: addresses or ids. */
   readonly members: readonly string[];
+  /** Order, handover, zone, anchor. */
   readonly rotation?: object | null;
 }
 
 /** Whether the process is ready; per loop and part, why not. */
 export interface ReadyAnswer {
+  /** The same as ready. */
   readonly ok: boolean;
+  /** Whether it takes requests. */
   readonly ready: boolean;
+  /** Each part and loop: ok, or why not. */
   readonly details: JsonObject;
 }
 
 /** Who replaces the person in every open task that asks the person. */
 export interface ReassignAll {
+  /** Who takes their place: an address or id. */
   readonly to: string;
+  /** Why. */
   readonly comment?: string;
 }
 
 /** The new approvers: people, teams, roles. */
 export interface ReassignRequest {
+  /** The new approvers: people, teams, roles. */
   readonly to: readonly string[];
+  /** Why, for the new approvers. */
   readonly comment?: string;
 }
 
 /** The reassigned tasks, and those left unchanged, with the reason. */
 export interface ReassignedAll {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The ids of the reassigned tasks. */
   readonly reassigned: readonly string[];
+  /** The tasks left unchanged. */
   readonly refused: readonly NotReassigned[];
+  /** Whether these are all. */
   readonly complete: boolean;
 }
 
 /** What an act has done, in words. said: what was recorded; next: what happens now; undo: the act that takes it back (unsnooze, unmark-reviewing, answer), missing if none does; event: its number in the history, missing if nothing new was recorded. */
 export interface ReceiptOut {
+  /** What was recorded. */
   readonly said: string;
+  /** What happens now. */
   readonly next: string;
+  /** The act that takes it back: unsnooze, unmark-reviewing or answer; absent if none does. */
   readonly undo?: string;
+  /** Its number in the history; absent if nothing new was recorded. */
   readonly event?: number;
 }
 
 /** A change, with its author, and who confirmed it if a second admin was needed. action: create, change or remove; `number`: its position in the workspace's change log. */
 export interface RecordedChange {
-  readonly action: string;
+  /** What happens to the entry. */
+  readonly action: "create" | "change" | "unchanged" | "remove";
+  /** What the entry is: as in a manifest, or agent, service or key. */
   readonly kind: string;
+  /** The entry's name. */
   readonly name: string;
+  /** The fields that differ. */
   readonly fields: readonly string[];
+  /** The entry before. */
   readonly before?: JsonObject;
+  /** The entry after. */
   readonly after?: JsonObject;
+  /** The change's id. */
   readonly id: string;
+  /** Its position in the workspace's change log. */
   readonly number: number;
+  /** When it happened. */
   readonly at: string;
+  /** Who made it. */
   readonly actor: ActorOut;
+  /** The way it was done: api, cli, web, link, a channel such as slack, or system. */
   readonly via: string;
+  /** The second admin who confirmed it. */
   readonly confirmed_by?: ActorOut;
 }
 
 /** Return the delivery unstarted. */
 export interface ReleaseRequest {
+  /** The fencing token of the claim. */
   readonly token: number;
 }
 
 /** The account and its keys are revoked. */
 export interface Removed {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The id of the agent or service. */
   readonly service_account_id: string;
-  readonly status: string;
+  /** That it is revoked. */
+  readonly status: "revoked";
 }
 
 /** The new names; one that is left out stays. */
 export interface RenameWorkspace {
+  /** The new name. */
   readonly name?: string;
+  /** The new organization. */
   readonly organization?: string;
 }
 
 /** The new end of the lease. */
 export interface RenewAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** When the lease ends unless it is renewed. */
   readonly lease_until: string;
 }
 
 /** Renew the lease of the delivery. */
 export interface RenewRequest {
+  /** The fencing token of the claim. */
   readonly token: number;
+  /** How long the lease lasts, in seconds. Default: 30. */
   readonly lease_seconds?: number;
 }
 
 /** The result was recorded; the intent in its new state. */
 export interface ReportAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The intent. */
   readonly intent: IntentOut;
 }
 
 /** The step's outcome: a result, or an error. */
 export interface ReportRequest {
+  /** The fencing token of the claim. */
   readonly token: number;
+  /** The result, if it succeeded. */
   readonly result?: object | null;
+  /** The error, if it failed. */
   readonly error?: AgentError | null;
 }
 
 /** The new intent, or the existing one: an intent is rerun only once. */
 export interface RerunAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The intent's id. */
   readonly intent_id: string;
-  readonly status: string;
+  /** The status in the intent's life; final: COMPLETED, FAILED, CANCELED, TIMED_OUT. */
+  readonly status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
+  /** The intent whose failed step this one runs again. */
   readonly rerun_of: string;
 }
 
@@ -1082,35 +1761,57 @@ export interface RerunRequest {
 
 /** End an intent from outside: COMPLETED with a result, FAILED with an error, CANCELED with a reason. `actor`, `owner_agent`, `internal_scheduler`: as AXP's clients send them; only the key determines the actor. */
 export interface ResolveRequest {
-  readonly status: string;
+  /** The status in which to end it. */
+  readonly status: "COMPLETED" | "FAILED" | "CANCELED";
+  /** The result, with COMPLETED. */
   readonly result?: object;
+  /** The error, with FAILED. */
   readonly error?: object;
+  /** The reason, which is kept in the history. */
   readonly reason?: string;
+  /** The generation that the caller has seen; at another one nothing is changed. */
   readonly expected_policy_generation?: number | null;
+  /** As AXP's clients send it; only the key determines the actor. */
   readonly actor?: string;
+  /** As AXP's clients send it; only the key determines the actor. */
   readonly owner_agent?: string;
+  /** As AXP's clients send it; only the key determines the actor. */
   readonly internal_scheduler?: boolean;
 }
 
 /** One of AXP's resume shapes: `task_result`, `approve_current_step`, `action`, or any result. */
 export interface ResumeRequest {
+  /** The answer to a task, in AXP's terms. */
   readonly task_result?: object | null;
+  /** The outcome, if it stands at the top of the body. */
   readonly outcome?: string | null;
+  /** True approves the open task, false rejects it. */
   readonly approve_current_step?: boolean | null;
+  /** AXP's word for what to do with the step. */
   readonly action?: string | null;
+  /** The reason, kept as the answer's comment. */
   readonly reason?: string | null;
+  /** The stage that the task showed; at another one nothing is answered. */
   readonly stage?: number | null;
+  /** The revision that the task showed; at another one nothing is answered. */
   readonly revision?: number | null;
+  /** The digest that the task showed; at another one nothing is answered. */
   readonly digest?: string | null;
+  /** The generation that the caller has seen; at another one nothing is changed. */
   readonly expected_policy_generation?: number | null;
 }
 
 /** The new intent. */
 export interface RetryAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The intent's id. */
   readonly intent_id: string;
-  readonly status: string;
+  /** The status in the intent's life; final: COMPLETED, FAILED, CANCELED, TIMED_OUT. */
+  readonly status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
+  /** The failed intent that this one repeats. */
   readonly retry_of: string;
+  /** What may surprise the caller, as text; the request was carried out all the same. */
   readonly warnings: readonly string[];
 }
 
@@ -1120,417 +1821,634 @@ export interface RetryRequest {
 
 /** What to decide instead. `digest`: of what was shown; a mismatch is a 409. */
 export interface ReviseRequest {
+  /** The new payload, whole. */
   readonly payload: object;
+  /** Why. */
   readonly comment?: string;
+  /** The digest of what was shown; at another one nothing is changed. */
   readonly digest?: string | null;
 }
 
 /** The change from one revision to another; by: who revised it, missing if it was asked again. */
 export interface RevisionOut {
+  /** The revision before. */
   readonly from_revision: number;
+  /** The revision after. */
   readonly to_revision: number;
+  /** When it happened. */
   readonly at: string;
+  /** The id of who revised it. */
   readonly by?: string;
+  /** Their name. */
   readonly by_name?: string;
+  /** The comment. */
   readonly comment?: string;
+  /** The values that differ. */
   readonly changed: readonly ValueOut[];
 }
 
 /** Every payload of the intent, oldest first; the last is the current one. `payload_deleted`: they were deleted. */
 export interface RevisionsAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The intent's id. */
   readonly intent_id: string;
+  /** True if the payload was deleted, as its policy says. */
   readonly payload_deleted?: boolean;
+  /** Every payload, oldest first. */
   readonly revisions: readonly PayloadOut[];
 }
 
 /** Who is on call when: `handover` is a weekday and a local time. */
 export interface RotationOut {
+  /** Who follows whom. */
   readonly order: readonly string[];
+  /** The weekday and local time of the handover. */
   readonly handover: string;
+  /** The IANA time zone. */
   readonly zone: string;
+  /** A day in the week of the first of the order. */
   readonly anchor: string;
+  /** Who is on call now. */
   readonly on_call: string;
+  /** When the next one takes over. */
   readonly next_handover_at: string;
 }
 
 /** A started scenario bundle. */
 export interface ScenarioApplied {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The intent's id. */
   readonly intent_id: string;
+  /** The scenario that it was started from. */
   readonly scenario_id: string;
-  readonly status: string;
+  /** The status in the intent's life; final: COMPLETED, FAILED, CANCELED, TIMED_OUT. */
+  readonly status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
+  /** The digest of the compiled plan. */
   readonly compile_id: string;
+  /** The same as compile_id. */
   readonly workflow_compile_id: string;
+  /** The agents of the bundle. */
   readonly agents: readonly Provisioned[];
+  /** The same as agents. */
   readonly agents_provisioned: readonly Provisioned[];
+  /** Who has to act. */
   readonly pending_with: PendingWith;
+  /** Whether an earlier apply had started it. */
   readonly idempotent: boolean;
+  /** When it was created. */
   readonly created_at: string;
+  /** When the intent ends, whatever it waits for. */
   readonly deadline_at?: string;
+  /** What may surprise the caller, as text; the request was carried out all the same. */
   readonly warnings: readonly string[];
 }
 
 /** Whether a bundle would be accepted, and why not. */
 export interface ScenarioCheckAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** Whether it would be accepted. */
   readonly valid: boolean;
+  /** Why not. */
   readonly errors: readonly string[];
+  /** What may surprise the caller. */
   readonly warnings: readonly string[];
 }
 
 /** The workspace to work in: here always the key's own, by its id or name. */
 export interface Selection {
+  /** The organization: the key's own. */
   readonly org_id?: string;
+  /** The workspace: the key's own, by its id or name. */
   readonly workspace_id?: string;
 }
 
 /** The key's actor. */
 export interface SelfOut {
-  readonly kind: string;
+  /** What the actor is. */
+  readonly kind: "person" | "agent" | "service" | "system";
+  /** The actor's id. */
   readonly id: string;
+  /** The actor's address, if it is a program. */
   readonly address?: string;
+  /** The name that is shown. */
   readonly name?: string;
+  /** The mail address, of a person. */
   readonly email?: string;
+  /** The roles, of a person. */
   readonly roles: readonly string[];
 }
 
 /** mail: whether it can mail people, including sign-in links. */
 export interface ServerOut {
+  /** The server's version. */
   readonly version: string;
+  /** The kind of database. */
   readonly database: string;
+  /** Whether it can mail people, including sign-in links. */
   readonly mail: boolean;
 }
 
 /** Newest first. */
 export interface SessionList {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The sessions. */
   readonly sessions: readonly SessionOut[];
 }
 
 /** A session on the pages. `by`: `key` or `link`; `used_at`: the time of its person's last action. */
 export interface SessionOut {
+  /** The session's id. */
   readonly session_id: string;
-  readonly by: string;
+  /** How it was begun. */
+  readonly by: "key" | "link";
+  /** When it was created. */
   readonly created_at: string;
+  /** The time of the person's last action. */
   readonly used_at: string;
+  /** When it stops being valid. */
   readonly expires_at: string;
 }
 
 /** How many sessions were ended. */
 export interface SessionsEnded {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** How many were ended. */
   readonly ended: number;
 }
 
 /** A delivery that an agent may claim. The payload is fetched with GET /v1/intents/{intent_id}. */
 export interface ShownDelivery {
+  /** The intent's id. */
   readonly intent_id: string;
+  /** Its position in the agent's stream. Goes into ?since=. */
   readonly seq: number;
-  readonly event_type: string;
-  readonly status: string;
+  /** That it was delivered. */
+  readonly event_type: "intent.delivered";
+  /** That it was delivered. */
+  readonly status: "DELIVERED";
+  /** When the intent last changed. */
   readonly at: string;
+  /** The type of the request; its workflow is chosen by it. */
   readonly intent_type: string;
+  /** The address of the requester, from its key. */
   readonly from_agent: string;
+  /** The address of the agent that it is for. */
   readonly to_agent: string;
+  /** The requester's own name for what belongs together; the intent's id by default. */
   readonly correlation_id: string;
+  /** The id of the step in the plan. */
   readonly step_id?: string;
+  /** Of a step shown as an intent: the whole intent. */
   readonly parent_intent_id?: string;
+  /** The number of the attempt at this step, from 1. */
   readonly delivery_attempt: number;
 }
 
 /** `command`: what to type in Slack; the code works once, until `expires_at`. */
 export interface SlackCodeAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The code; works once. */
   readonly code: string;
+  /** What to type in the chat. */
   readonly command: string;
+  /** When it stops being valid. */
   readonly expires_at: string;
 }
 
 /** Who has snoozed the task, and until when. */
 export interface SnoozeOut {
+  /** The person's id. */
   readonly person: string;
+  /** The name that is shown. */
   readonly name: string;
+  /** Until when. */
   readonly until: string;
 }
 
 /** Until when: a time (RFC 3339), or `for` how long: seconds, or text such as 90m, 2h, 1d. */
 export interface SnoozeRequest {
+  /** Until when. */
   readonly until?: string | null;
+  /** For how long: seconds, or text such as 90m, 2h, 1d. */
   readonly for?: string | number | null;
 }
 
 /** A stage. state: done, open or next; `every`: one person of each of `of`, else `need` of any of them. */
 export interface StageOut {
+  /** Its number, from 1. */
   readonly number: number;
-  readonly state: string;
+  /** How far it is. */
+  readonly state: "done" | "open" | "next";
+  /** Who is asked: people, teams, roles. */
   readonly of: readonly string[];
+  /** Whether one person of each of `of` is needed. */
   readonly every: boolean;
+  /** How many votes it needs. */
   readonly need: number;
+  /** How many are missing. */
   readonly missing: number;
+  /** How many rejections reject it. */
   readonly reject_after: number;
 }
 
 /** A step of a workflow. */
 export interface StepOut {
+  /** The step's id. */
   readonly id: string;
-  readonly kind: string;
+  /** What the step is. */
+  readonly kind: "agent" | "human" | "delay" | "notify";
 }
 
 /** One step of the plan and its state: pending, open, done. */
 export interface StepState {
+  /** The id of the step in the plan. */
   readonly step_id: string;
-  readonly kind: string;
-  readonly state: string;
+  /** What the step is. */
+  readonly kind: "agent" | "human" | "delay" | "notify";
+  /** How far it is. */
+  readonly state: "pending" | "open" | "done";
+  /** The agent that runs it. */
   readonly agent?: string;
 }
 
 /** One task. */
 export interface TaskAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The task. */
   readonly task: TaskOut;
 }
 
 /** The answer was counted: the task and the intent in their new state. */
 export interface TaskChangedAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The task. */
   readonly task: TaskOut;
+  /** The intent. */
   readonly intent: IntentOut;
 }
 
 /** A human step opened for people. `stage`, `revision` and `digest` name exactly what is decided. result_revisions: the revision of the request that each previous result belongs to; a result of another revision than the task's does not count; changes: from revision to revision, only for a single task, not in lists; bulk_form: the same in tasks that may be answered together, missing in one that is decided by itself; next_steps: everything that may run after it, with the agents' input in addition to the payload; approvers: those asked now; stage: the current one of `stages`, from 1; reviewed_by: who has marked it as being reviewed; comments: questions and replies, only for a single task, not in lists; risk: the policy's or a check's, whichever is higher; strength: the required assurance; receipt: of the caller's act, only in its response. */
 export interface TaskOut {
+  /** The task's id. */
   readonly task_id: string;
+  /** The intent's id. */
   readonly intent_id: string;
+  /** The type of the request; its workflow is chosen by it. */
   readonly intent_type: string;
+  /** The id of the step in the plan. */
   readonly step_id: string;
-  readonly state: string;
-  readonly task_type: string;
+  /** Whether it waits for an answer. */
+  readonly state: "open" | "closed";
+  /** The type of the task, which sets its outcomes. */
+  readonly task_type: "approval" | "review" | "confirmation" | "form" | "clarification" | "assignment" | "manual_action" | "override";
+  /** What is asked, in one line. */
   readonly title: string;
+  /** What is asked, in full. */
   readonly description: string;
-  readonly risk: string;
-  readonly strength: string;
+  /** The risk: the policy's or a check's, whichever is higher. */
+  readonly risk: "low" | "medium" | "high" | "critical";
+  /** How strongly a person has to be signed in to decide. */
+  readonly strength: "link" | "session" | "step_up";
+  /** The outcomes that can be chosen. */
   readonly allowed_outcomes: readonly string[];
+  /** The same outcomes, with their meanings and labels. */
   readonly outcomes: readonly OutcomeOut[];
+  /** The JSON Schema of the answer's data. */
   readonly form_schema?: JsonObject;
+  /** Whether an answer needs a comment. */
   readonly comment_required: boolean;
+  /** Whether an answer has to name its evidence. */
   readonly evidence_required: boolean;
+  /** What is asked for: a JSON object, whose content is the requester's. */
   readonly payload: JsonObject;
+  /** True if the payload was deleted, as its policy says. */
   readonly payload_deleted?: boolean;
+  /** The results of the steps before it, by step. */
   readonly previous_results: JsonObject;
+  /** The revision that each previous result belongs to. */
   readonly result_revisions: { readonly [name: string]: number };
+  /** Every step that may run after it, with what its agent gets. */
   readonly next_steps: readonly NextStep[];
+  /** Who asks. */
   readonly requester: ActorOut;
+  /** Who is asked now: people, teams, roles. */
   readonly approvers: readonly string[];
+  /** The stage of the decision, from 1. */
   readonly stage: number;
+  /** The number of stages. */
   readonly stages: number;
+  /** The id of who has marked it as being reviewed. */
   readonly reviewed_by?: string;
+  /** Who has snoozed it. */
   readonly snoozed?: readonly SnoozeOut[];
+  /** When the task was opened. */
   readonly opened_at: string;
+  /** When the open task expires. */
   readonly due_at?: string;
+  /** When the next reminder is due. */
   readonly next_reminder_at?: string;
+  /** When the next escalation is due. */
   readonly escalation_at?: string;
+  /** The number of reminders sent. */
   readonly reminders_sent: number;
+  /** The number of the payload's revision, from 1. */
   readonly revision: number;
+  /** Names exactly what is decided: the payload, its revision and what follows. */
   readonly digest: string;
+  /** The answers given, one a person. */
   readonly votes: readonly VoteOut[];
+  /** Questions and replies; not in lists. */
   readonly comments?: readonly CommentOut[];
+  /** From revision to revision; not in lists. */
   readonly changes?: readonly RevisionOut[];
+  /** The outcome that was chosen. */
   readonly outcome?: string;
-  readonly ending?: string;
+  /** How the decision ended; silence (expired) is no rejection. */
+  readonly ending?: "approved" | "rejected" | "expired" | "withdrawn" | "superseded" | "undeliverable";
+  /** When it was decided. */
   readonly decided_at?: string;
+  /** The id of who decided. */
   readonly decided_by?: string;
+  /** Their name. */
   readonly decided_by_name?: string;
+  /** The way it was done: api, cli, web, link, a channel such as slack, or system. */
   readonly via?: string;
+  /** What happens if nobody answers. */
   readonly on_expiry: string;
+  /** The same in tasks that may be answered together; absent if it is decided by itself. */
   readonly bulk_form?: string;
+  /** What the caller's act has done; only in its own response. */
   readonly receipt?: ReceiptOut;
 }
 
 /** Tasks, oldest first. */
 export interface TasksAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** Where the next page begins; absent on the last one. */
   readonly next_cursor?: string;
+  /** The tasks. */
   readonly tasks: readonly TaskOut[];
 }
 
 /** One team. warnings: open tasks that the change leaves understaffed. */
 export interface TeamAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The team. */
   readonly team: TeamOut;
+  /** What may surprise the caller, as text; the request was carried out all the same. */
   readonly warnings: readonly string[];
 }
 
 /** A team; people by address. */
 export interface TeamOut {
+  /** The team's name. */
   readonly name: string;
+  /** Its members, by address. */
   readonly members: readonly string[];
+  /** Its rotation. */
   readonly rotation?: RotationOut;
 }
 
 /** All teams, by name. */
 export interface TeamsAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The teams. */
   readonly teams: readonly TeamOut[];
 }
 
 /** An intent as its recipient sees it. */
 export interface Thread {
+  /** The thread's id: the intent's. */
   readonly thread_id: string;
+  /** The intent's id. */
   readonly intent_id: string;
-  readonly status: string;
+  /** How far it is. */
+  readonly status: "pending" | "active" | "done";
+  /** Whose inbox it is in. */
   readonly owner_agent: string;
+  /** The address of the requester, from its key. */
   readonly from_agent: string;
+  /** The address of the agent that it is for. */
   readonly to_agent: string;
+  /** The type of the intent. */
   readonly subject: string;
+  /** The type of the request; its workflow is chosen by it. */
   readonly intent_type: string;
+  /** When it was created. */
   readonly created_at: string;
+  /** When it last changed. */
   readonly updated_at: string;
+  /** What happened. */
   readonly timeline: readonly ThreadEvent[];
 }
 
 /** One thread with its messages. */
 export interface ThreadAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The thread. */
   readonly thread: Thread;
+  /** Its messages. */
   readonly messages?: readonly ThreadMessage[];
 }
 
 /** An event of a thread. */
 export interface ThreadEvent {
+  /** The event's id. */
   readonly event_id: string;
+  /** What happened. */
   readonly event_type: string;
+  /** The id of who caused it. */
   readonly actor: string;
+  /** When it happened. */
   readonly at: string;
+  /** Further values, which differ by the kind of event. */
   readonly details: JsonObject;
 }
 
 /** A message: the request, and in the end its result. */
 export interface ThreadMessage {
-  readonly role: string;
+  /** Whose it is. */
+  readonly role: "user" | "assistant";
+  /** The request, or its result. */
   readonly content: unknown;
 }
 
 /** Threads, newest first. */
 export interface Threads {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The threads. */
   readonly threads: readonly Thread[];
 }
 
 /** Too few eligible people are left: its stage needs `needed` of them, and `remaining` could still decide. */
 export interface UnderstaffedTask {
+  /** The task's id. */
   readonly task_id: string;
+  /** What is asked, in one line. */
   readonly title: string;
+  /** The stage of the decision, from 1. */
   readonly stage: number;
+  /** How many people its stage needs. */
   readonly needed: number;
+  /** How many could still decide. */
   readonly remaining: number;
 }
 
 /** The open tasks with too few eligible people left. complete: whether all open tasks were checked. */
 export interface UnderstaffedTasksAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The tasks. */
   readonly tasks: readonly UnderstaffedTask[];
+  /** Whether these are all. */
   readonly complete: boolean;
 }
 
 /** Act on the outcome, once. `use`: the caller's own name for this use; the same one may be repeated. */
 export interface UseRequest {
+  /** The caller's own name for this use; the same one may be repeated. */
   readonly use: string;
 }
 
 /** The outcome is used by this caller, and by no other. */
 export interface UsedAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The intent's id. */
   readonly intent_id: string;
+  /** The name of the use that took the outcome. */
   readonly use: string;
+  /** When the outcome was first used. */
   readonly used_at: string;
 }
 
 /** One value that differs; `before` or `after` is missing if it did not exist. */
 export interface ValueOut {
+  /** Where it stands in the payload. */
   readonly path: string;
+  /** The value before, as text. */
   readonly before?: string;
+  /** The value after, as text. */
   readonly after?: string;
 }
 
 /** One person's answer; `on_behalf_of_person`: whose vote it was, if another person's. */
 export interface VoteOut {
+  /** The person's id. */
   readonly person: string;
+  /** The name that is shown. */
   readonly name: string;
+  /** Whose vote it was, if another person's. */
   readonly on_behalf_of_person?: string;
+  /** The outcome that was chosen. */
   readonly outcome: string;
+  /** The comment. */
   readonly comment?: string;
+  /** When it happened. */
   readonly at: string;
+  /** The way it was done: api, cli, web, link, a channel such as slack, or system. */
   readonly via: string;
 }
 
 /** An open task that the person may answer; only_eligible: nobody else may give the same vote. */
 export interface WaitingTask {
+  /** The task's id. */
   readonly task_id: string;
+  /** What is asked, in one line. */
   readonly title: string;
+  /** Whether nobody else may give the same vote. */
   readonly only_eligible: boolean;
 }
 
 /** One workflow. */
 export interface WorkflowAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The workflow. */
   readonly workflow: WorkflowOut;
 }
 
 /** A named, versioned template of a plan, chosen by intent type. strength: the highest assurance that one of its own steps requires; a named policy may require more. source, which names people, and applied_by: for people only. */
 export interface WorkflowOut {
+  /** The workflow's name. */
   readonly name: string;
+  /** The type of the request; its workflow is chosen by it. */
   readonly intent_type: string;
+  /** The version of this name, from 1. */
   readonly version: number;
-  readonly strength: string;
+  /** The strongest sign-in that one of its own steps requires. */
+  readonly strength: "link" | "session" | "step_up";
+  /** Its steps. */
   readonly steps: readonly StepOut[];
+  /** The document as it was applied; for people only. */
   readonly source?: JsonObject;
+  /** Who applied this version. */
   readonly applied_by?: string;
+  /** When this version was applied. */
   readonly applied_at: string;
 }
 
 /** A workflow as in its file. */
 export interface WorkflowRequest {
+  /** The workflow's name. */
   readonly workflow: string;
+  /** The type of the request; its workflow is chosen by it. */
   readonly intent_type: string;
+  /** The steps, as in the file. */
   readonly steps: readonly object[];
+  /** How often its requests may be revised. Default: 5. */
   readonly max_revisions?: number;
 }
 
 /** The active workflow of each intent type. */
 export interface WorkflowsAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
+  /** The workflows. */
   readonly workflows: readonly WorkflowOut[];
 }
 
 /** One workspace. */
 export interface WorkspaceAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
-  readonly workspace: signoff.wire.workspaces.WorkspaceOut;
+  /** The workspace. */
+  readonly workspace: WorkspaceOut;
+}
+
+/** A workspace. `own`: the key's; former_names: as `organization/name`; addresses with one go on resolving. */
+export interface WorkspaceOut {
+  /** The id of the workspace. */
+  readonly workspace_id: string;
+  /** The organization. */
+  readonly organization: string;
+  /** The workspace's name. */
+  readonly name: string;
+  /** What it was called before, as organization/name; addresses with these go on resolving. */
+  readonly former_names: readonly string[];
+  /** Whether it is the key's. */
+  readonly own: boolean;
+  /** When it was created. */
+  readonly created_at: string;
 }
 
 /** The key's own workspace first; for an owner's key also the others of its organization. */
 export interface WorkspacesAnswer {
+  /** True: the request was carried out. */
   readonly ok: boolean;
-  readonly workspaces: readonly signoff.wire.workspaces.WorkspaceOut[];
-}
-
-export interface signoff.web.axp.portal.WorkspaceOut {
-  readonly workspace_id: string;
-  readonly name: string;
-  readonly org_id: string;
-  readonly org_name: string;
-  readonly environment: string;
-  readonly status: string;
-  readonly roles: readonly string[];
-}
-
-/** A workspace. `own`: the key's; former_names: as `organization/name`; addresses with one go on resolving. */
-export interface signoff.wire.workspaces.WorkspaceOut {
-  readonly workspace_id: string;
-  readonly organization: string;
-  readonly name: string;
-  readonly former_names: readonly string[];
-  readonly own: boolean;
-  readonly created_at: string;
+  /** The workspaces. */
+  readonly workspaces: readonly WorkspaceOut[];
 }

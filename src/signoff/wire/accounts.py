@@ -1,11 +1,25 @@
 """Agents and services: AXP's service accounts."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta, Struct
 
-from signoff.wire.common import ABSENT, Name, Ok, OrNone, Text, Url
+from signoff.wire.common import ABSENT, Name, Ok, OrEmpty, OrNone, Text, Url
+from signoff.wire.fields import (
+    AccountId,
+    AgentAddress,
+    CallbackUrl,
+    CreatedAt,
+    DeliveryMode,
+    DisplayName,
+    IgnoredCreator,
+    OrgId,
+    UpdatedAt,
+    WorkspaceId,
+    about,
+    time,
+)
 
 
 class AccountOut(Struct, kw_only=True):
@@ -13,75 +27,101 @@ class AccountOut(Struct, kw_only=True):
     last_seen_client: by which program; last_seen: the same as text.
     """
 
-    service_account_id: str
-    id: str
-    kind: str
-    name: str
-    service_account_name: str
-    display_name: str
-    description: str
-    org_id: str
-    workspace_id: str
-    status: str
-    agent_address: str
-    address: str
-    address_id: str
-    delivery_mode: str
-    callback_url: Text = ABSENT
-    created_by_actor_id: str
-    created_at: datetime
-    updated_at: datetime
-    last_seen_at: OrNone[datetime] = ABSENT
-    last_seen_client: Text = ABSENT
-    last_seen: Text = ABSENT
+    _EXAMPLE: ClassVar = ("last_seen_at",)
+
+    service_account_id: AccountId
+    id: Annotated[str, about("The same as service_account_id.", "sa_01998a3c6f007d1e8a4bc35d9e7f1b21")]
+    kind: Annotated[str, about("What it is.", "agent", words=("agent", "service"))]
+    name: Annotated[str, about("Its name in the workspace.", "infra-validator")]
+    service_account_name: Annotated[str, about("The same as name.", "infra-validator")]
+    display_name: DisplayName
+    description: Annotated[str, about("What it is for.", "Checks migrations before people see them.")]
+    org_id: OrgId
+    workspace_id: WorkspaceId
+    status: Annotated[str, about("Whether it may act.", "active")]
+    agent_address: AgentAddress
+    address: Annotated[str, about("The same as agent_address.", "agent://acme/prod/infra-validator")]
+    address_id: Annotated[str, about("The id of the address.", "addr_01998a3c6f007d1e8a4bc35d9e7f1b21")]
+    delivery_mode: DeliveryMode
+    callback_url: OrEmpty[CallbackUrl] = ABSENT
+    created_by_actor_id: Annotated[
+        str, about("The id of who created it.", "per_01998a3c6f007d1e8a4bc35d9e7f1b20")
+    ]
+    created_at: CreatedAt
+    updated_at: UpdatedAt
+    last_seen_at: Annotated[
+        OrNone[datetime], time("When work was last requested for this agent, to the minute; absent if never.")
+    ] = ABSENT
+    last_seen_client: Annotated[Text, about("By which program.", "signoff-python/1.0.0")] = ABSENT
+    last_seen: Annotated[Text, about("The same, as text.", "2 minutes ago")] = ABSENT
 
 
 class AccountAnswer(Ok, kw_only=True):
     """One account; ids and address are at the top too. ``webhook_secret``: only if just created."""
 
-    service_account: AccountOut
-    service_account_id: str
-    id: str
-    address: str
-    agent_address: str
-    webhook_secret: Text = ABSENT
+    service_account: Annotated[AccountOut, about("The account.")]
+    service_account_id: AccountId
+    id: Annotated[str, about("The same as service_account_id.", "sa_01998a3c6f007d1e8a4bc35d9e7f1b21")]
+    address: Annotated[str, about("The same as agent_address.", "agent://acme/prod/infra-validator")]
+    agent_address: AgentAddress
+    webhook_secret: Annotated[
+        Text,
+        about(
+            "The secret that signs what is pushed; only if it was just created.",
+            "whsec_the-secret-of-the-agent",
+        ),
+    ] = ABSENT
 
 
 class ExistsError(Struct, kw_only=True):
     """The ``error`` of every refusal."""
 
-    code: str
-    message: str
-    details: dict[str, Any]
+    code: Annotated[str, about("A stable code.", "service_account_exists")]
+    message: Annotated[str, about("What went wrong.", "The account 'infra-validator' already exists.")]
+    details: Annotated[dict[str, Any], about("Further values.", {})]
 
 
 class AccountExists(Struct, kw_only=True):
     """409 with the existing account."""
 
-    ok: bool = False
-    service_account: AccountOut
-    error: ExistsError
-    message: str
-    detail: str
-    request_id: str
+    ok: Annotated[bool, about("False: the request was refused.", False)] = False
+    service_account: Annotated[AccountOut, about("The account that exists.")]
+    error: Annotated[ExistsError, about("What went wrong.")]
+    message: Annotated[
+        str,
+        about(
+            "The error's message, for clients that read it here.",
+            "The account 'infra-validator' already exists.",
+        ),
+    ]
+    detail: Annotated[
+        str,
+        about(
+            "The error's message, for clients that read it here.",
+            "The account 'infra-validator' already exists.",
+        ),
+    ]
+    request_id: Annotated[
+        str, about("Names this request in the server's log.", "5f0c1b7e9a2d4c3f8e6b1a0d9c8b7a65")
+    ]
 
 
 class AccountsAnswer(Ok, kw_only=True):
     """All accounts of the workspace."""
 
-    service_accounts: list[AccountOut]
+    service_accounts: Annotated[list[AccountOut], about("The accounts.")]
 
 
 class AgentAnswer(Ok, kw_only=True):
     """One agent."""
 
-    agent: AccountOut
+    agent: Annotated[AccountOut, about("The agent.")]
 
 
 class AgentsAnswer(Ok, kw_only=True):
     """All agents of the workspace."""
 
-    agents: list[AccountOut]
+    agents: Annotated[list[AccountOut], about("The agents.")]
 
 
 class CreateAccount(Struct, kw_only=True):
@@ -89,31 +129,52 @@ class CreateAccount(Struct, kw_only=True):
     created_by_actor_id: accepted for AXP's schema; the key determines the creator.
     """
 
-    name: str
-    org_id: str = ""
-    workspace_id: str = ""
-    created_by_actor_id: str = ""
-    display_name: Name = ""
-    description: Annotated[str, Meta(max_length=2000)] = ""
-    delivery_mode: str = "stream"
-    callback_url: Url = ""
+    _EXAMPLE: ClassVar = ("display_name", "description")
+
+    name: Annotated[str, about("A plain name, or a whole address.", "schema-checker")]
+    org_id: Annotated[str, about("The organization; the key's own, if given.", "acme")] = ""
+    workspace_id: Annotated[
+        str, about("The workspace; the key's own, if given.", "ws_01998a3c6f007d1e8a4bc35d9e7f1b22")
+    ] = ""
+    created_by_actor_id: IgnoredCreator = ""
+    display_name: Annotated[Name, about("The name that is shown.", "Infra validator")] = ""
+    description: Annotated[
+        str, Meta(max_length=2000), about("What it is for.", "Checks migrations before people see them.")
+    ] = ""
+    delivery_mode: DeliveryMode = "stream"
+    callback_url: Annotated[
+        Url,
+        about(
+            "Where its work is pushed, with the delivery mode http.", "https://validator.acme.example/work"
+        ),
+    ] = ""
 
 
 class ChangeAccount(Struct, kw_only=True):
     """The fields to change; omitted fields are unchanged. ``rotate_webhook_secret``: create a new one."""
 
-    display_name: Name | None = None
-    description: Annotated[str, Meta(max_length=2000)] | None = None
-    delivery_mode: str | None = None
-    callback_url: Url | None = None
-    rotate_webhook_secret: bool = False
+    _EXAMPLE: ClassVar = ("display_name", "description")
+
+    display_name: Annotated[Name | None, about("The name that is shown.", "Infra validator")] = None
+    description: Annotated[
+        Annotated[str, Meta(max_length=2000)] | None,
+        about("What it is for.", "Checks migrations before people see them."),
+    ] = None
+    delivery_mode: DeliveryMode | None = None
+    callback_url: Annotated[
+        Url | None,
+        about(
+            "Where its work is pushed, with the delivery mode http.", "https://validator.acme.example/work"
+        ),
+    ] = None
+    rotate_webhook_secret: Annotated[bool, about("Whether to create a new webhook secret.", False)] = False
 
 
 class Removed(Ok, kw_only=True):
     """The account and its keys are revoked."""
 
-    service_account_id: str
-    status: str = "revoked"
+    service_account_id: AccountId
+    status: Annotated[str, about("That it is revoked.", "revoked", words=("revoked",))] = "revoked"
 
 
 class CreateAccountKey(Struct, kw_only=True):
@@ -121,8 +182,16 @@ class CreateAccountKey(Struct, kw_only=True):
     the calling key determines the creator.
     """
 
-    expires_at: datetime | None = None
-    name: Name = ""
-    display_name: Name = ""
-    description: Annotated[str, Meta(max_length=2000)] = ""
-    created_by_actor_id: str = ""
+    _EXAMPLE: ClassVar = ("expires_at",)
+
+    expires_at: Annotated[
+        datetime | None, time("When the key stops being valid; never, if absent.", "2099-03-01T00:00:00Z")
+    ] = None
+    name: Annotated[Name, about("As AXP's clients send it; keys have no names here.", "ci")] = ""
+    display_name: Annotated[Name, about("As AXP's clients send it; keys have no names here.", "ci")] = ""
+    description: Annotated[
+        str,
+        Meta(max_length=2000),
+        about("As AXP's clients send it; keys have no names here.", "the key of CI"),
+    ] = ""
+    created_by_actor_id: IgnoredCreator = ""

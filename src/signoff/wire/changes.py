@@ -1,22 +1,29 @@
 """Manifests, proposals, and the change log."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 from msgspec import Struct
 
 from signoff.wire.common import ABSENT, ActorOut, Object, Ok, OrEmpty, OrNone, PageAnswer, Strict
+from signoff.wire.fields import CHANGE_KINDS, At, ExpiresAt, Via, about, time
 
 
 class ChangeOut(Struct, kw_only=True):
     """What an apply does to one entry: create, change or unchanged; ``fields``: those that differ."""
 
-    action: str
-    kind: str
-    name: str
-    fields: list[str]
-    before: OrEmpty[dict[str, Any]] = ABSENT
-    after: OrEmpty[dict[str, Any]] = ABSENT
+    action: Annotated[
+        str, about("What happens to the entry.", "change", words=("create", "change", "unchanged", "remove"))
+    ]
+    kind: Annotated[str, about("What the entry is.", "policy", words=CHANGE_KINDS)]
+    name: Annotated[str, about("The entry's name.", "production")]
+    fields: Annotated[list[str], about("The fields that differ.", ["approve"])]
+    before: Annotated[
+        OrEmpty[dict[str, Any]], about("The entry before.", {"approve": [{"any": ["team:sre"]}]})
+    ] = ABSENT
+    after: Annotated[
+        OrEmpty[dict[str, Any]], about("The entry after.", {"approve": [{"any": ["team:sre"], "need": 2}]})
+    ] = ABSENT
 
 
 class ProposalOut(Struct, kw_only=True):
@@ -24,28 +31,32 @@ class ProposalOut(Struct, kw_only=True):
     ``relaxations``: kind and name of the relaxed entries; ``why``: the reasons in plain words.
     """
 
-    id: str
-    state: str
-    proposed_by: ActorOut
-    proposed_at: datetime
-    expires_at: datetime
-    changes: list[ChangeOut]
-    relaxations: list[str]
-    why: list[str]
-    ended_by: OrNone[ActorOut] = ABSENT
-    ended_at: OrNone[datetime] = ABSENT
+    id: Annotated[str, about("The proposal's id.", "prop_01998a3c6f007d1e8a4bc35d9e7f1b25")]
+    state: Annotated[
+        str, about("What has become of it.", "waiting", words=("waiting", "confirmed", "refused", "expired"))
+    ]
+    proposed_by: Annotated[ActorOut, about("Who proposed it.")]
+    proposed_at: Annotated[datetime, time("When it was proposed.")]
+    expires_at: ExpiresAt
+    changes: Annotated[list[ChangeOut], about("What it changes.")]
+    relaxations: Annotated[list[str], about("The entries that it relaxes.", ["policy production"])]
+    why: Annotated[
+        list[str], about("Why it needs a second admin.", ["policy production: 1 approval instead of 2"])
+    ]
+    ended_by: Annotated[OrNone[ActorOut], about("Who confirmed or refused it.")] = ABSENT
+    ended_at: Annotated[OrNone[datetime], time("When that was.")] = ABSENT
 
 
 class ProposalAnswer(Ok, kw_only=True):
     """One proposed change."""
 
-    proposal: ProposalOut
+    proposal: Annotated[ProposalOut, about("The proposal.")]
 
 
 class ProposalList(Ok, kw_only=True):
     """The proposals that wait for a second admin, newest first."""
 
-    proposals: list[ProposalOut]
+    proposals: Annotated[list[ProposalOut], about("The proposals.")]
 
 
 class ManifestAnswer(Ok, kw_only=True):
@@ -54,12 +65,26 @@ class ManifestAnswer(Ok, kw_only=True):
     digest of what was found and is done; sent with the real run, it is that or nothing.
     """
 
-    dry_run: bool
-    changed: bool
-    changes: list[ChangeOut]
-    seen: str
-    warnings: tuple[str, ...] = ()
-    proposal: OrNone[ProposalOut] = ABSENT
+    dry_run: Annotated[bool, about("Whether nothing was done, only shown.", False)]
+    changed: Annotated[bool, about("Whether anything was, or would be, changed.", True)]
+    changes: Annotated[list[ChangeOut], about("What was, or would be, changed, in order.")]
+    seen: Annotated[
+        str,
+        about(
+            "Names what was found and is done; sent with the real run, it is that or nothing.",
+            "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        ),
+    ]
+    warnings: Annotated[
+        tuple[str, ...],
+        about(
+            "What may surprise the caller, as text; the request was carried out all the same.",
+            ["unknown field, ignored: priority"],
+        ),
+    ] = ()
+    proposal: Annotated[
+        OrNone[ProposalOut], about("What waits for a second admin: nothing is applied until then.")
+    ] = ABSENT
 
 
 class RecordedChange(ChangeOut, kw_only=True):
@@ -67,25 +92,48 @@ class RecordedChange(ChangeOut, kw_only=True):
     ``number``: its position in the workspace's change log.
     """
 
-    id: str
-    number: int
-    at: datetime
-    actor: ActorOut
-    via: str
-    confirmed_by: OrNone[ActorOut] = ABSENT
+    kind: Annotated[str, about("What the entry is: as in a manifest, or agent, service or key.", "policy")]
+    id: Annotated[str, about("The change's id.", "chg_01998a3c6f007d1e8a4bc35d9e7f1b26")]
+    number: Annotated[int, about("Its position in the workspace's change log.", 12)]
+    at: At
+    actor: Annotated[ActorOut, about("Who made it.")]
+    via: Via
+    confirmed_by: Annotated[OrNone[ActorOut], about("The second admin who confirmed it.")] = ABSENT
 
 
 class ChangesAnswer(PageAnswer, kw_only=True):
     """The change log, newest first."""
 
-    changes: list[RecordedChange]
+    changes: Annotated[list[RecordedChange], about("The changes.")]
 
 
 class ManifestRequest(Strict, kw_only=True):
     """A manifest: people (by address), teams and policies (by name), workflows, settings of the workspace."""
 
-    people: Object = {}
-    teams: Object = {}
-    policies: Object = {}
-    workflows: list[Object] = []
-    workspace: Object = {}
+    _EXAMPLE: ClassVar = ("people", "teams", "policies")
+
+    people: Annotated[
+        Object,
+        about("People, by address.", {"ann@acme.example": {"name": "Ann Berg", "roles": ["approver"]}}),
+    ] = {}
+    teams: Annotated[Object, about("Teams, by name.", {"sre": {"members": ["ann@acme.example"]}})] = {}
+    policies: Annotated[
+        Object,
+        about("Policies, by name.", {"production": {"approve": [{"any": ["team:sre"]}], "risk": "high"}}),
+    ] = {}
+    workflows: Annotated[
+        list[Object],
+        about(
+            "Workflows, as in their files.",
+            [
+                {
+                    "workflow": "migrate",
+                    "intent_type": "intent.db.migrate.v1",
+                    "steps": [
+                        {"id": "approve", "human": {"title": "Migrate users?", "policy": "production"}}
+                    ],
+                }
+            ],
+        ),
+    ] = []
+    workspace: Annotated[Object, about("Settings of the workspace.", {"default_policy": "production"})] = {}

@@ -1,8 +1,10 @@
 """Shared by requests and responses: optional members, limits of text, actors, pages of a list."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeAlias, TypeVar
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from signoff.wire.fields import ActorKind, Succeeded, about
 
 T = TypeVar("T")
 
@@ -37,7 +39,7 @@ class Strict(Struct, forbid_unknown_fields=True, kw_only=True):
 class Ok(Struct, gc=False, kw_only=True):
     """Base of every response. What a response holds comes from rows and JSON, so no cycle can be among it."""
 
-    ok: bool = True
+    ok: Succeeded = True
 
 
 class EmptyAnswer(Ok, kw_only=True):
@@ -47,16 +49,23 @@ class EmptyAnswer(Ok, kw_only=True):
 class PageAnswer(Ok, kw_only=True):
     """One page of a list; ``next_cursor`` (if there is more) goes into ``?cursor=``."""
 
-    next_cursor: Text = ABSENT
+    next_cursor: Annotated[
+        Text,
+        about("Where the next page begins; absent on the last one.", "01998a3c-7d40-7b1e-9c52-6f0e8a4d0000"),
+    ] = ABSENT
 
 
 class ActorOut(Struct, gc=False, kw_only=True):
     """An actor, with a display name."""
 
-    kind: str
-    id: str
-    address: Text = ABSENT
-    name: Text = ABSENT
+    _EXAMPLE: ClassVar = ("name",)
+
+    kind: ActorKind
+    id: Annotated[str, about("The actor's id.", "per_01998a3c6f007d1e8a4bc35d9e7f1b20")]
+    address: Annotated[
+        Text, about("The actor's address, if it is a program.", "agent://acme/prod/release-bot")
+    ] = ABSENT
+    name: Annotated[Text, about("The name that is shown.", "Ann Berg")] = ABSENT
 
 
 class ReceiptOut(Struct, gc=False, kw_only=True):
@@ -65,7 +74,14 @@ class ReceiptOut(Struct, gc=False, kw_only=True):
     was recorded.
     """
 
-    said: str
-    next: str
-    undo: Text = ABSENT
-    event: OrEmpty[int] = ABSENT
+    said: Annotated[str, about("What was recorded.", "You approved it.")]
+    next: Annotated[str, about("What happens now.", "The agent infra-validator runs it.")]
+    undo: Annotated[
+        Text,
+        about(
+            "The act that takes it back: unsnooze, unmark-reviewing or answer; absent if none does.", "answer"
+        ),
+    ] = ABSENT
+    event: Annotated[
+        OrEmpty[int], about("Its number in the history; absent if nothing new was recorded.", 7)
+    ] = ABSENT

@@ -1,98 +1,153 @@
 """Deliveries: an agent's work."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta, Struct
 
-from signoff.wire.common import ABSENT, ActorOut, JsonObject, Object, Ok, OrNone, Strict, Text
+from signoff.wire.common import ABSENT, ActorOut, JsonObject, Object, Ok, OrEmpty, OrNone, Strict, Text
+from signoff.wire.fields import (
+    CorrelationId,
+    CreatedAt,
+    DeliveryAttempt,
+    FromAgent,
+    IntentId,
+    IntentType,
+    LeaseUntil,
+    ParentIntentId,
+    Retryable,
+    Revision,
+    StepId,
+    Succeeded,
+    ToAgent,
+    about,
+    time,
+)
 from signoff.wire.intents import IntentOut
 
 
 class ClaimRequest(Strict, kw_only=True):
     """Claim deliveries under a lease; ``wait_seconds`` is how long to wait if there are none."""
 
-    holder: Annotated[str, Meta(max_length=255)] = ""
-    limit: Annotated[int, Meta(ge=1, le=100)] = 1
-    lease_seconds: Annotated[float, Meta(ge=1, le=3600)] = 30
-    wait_seconds: Annotated[float, Meta(ge=0, le=55)] = 0
+    _EXAMPLE: ClassVar = ("holder", "limit", "lease_seconds")
+
+    holder: Annotated[
+        str, Meta(max_length=255), about("Names the process that claims, for people.", "worker-1")
+    ] = ""
+    limit: Annotated[int, Meta(ge=1, le=100), about("The greatest number to claim.", 1)] = 1
+    lease_seconds: Annotated[
+        float, Meta(ge=1, le=3600), about("How long the lease lasts, in seconds.", 30)
+    ] = 30
+    wait_seconds: Annotated[float, Meta(ge=0, le=55), about("How long to wait if there are none.", 0)] = 0
 
 
 class RenewRequest(Strict, kw_only=True):
     """Renew the lease of the delivery."""
 
-    token: int
-    lease_seconds: Annotated[float, Meta(ge=1, le=3600)] = 30
+    _EXAMPLE: ClassVar = ("lease_seconds",)
+
+    token: Annotated[int, about("The fencing token of the claim.", 3)]
+    lease_seconds: Annotated[
+        float, Meta(ge=1, le=3600), about("How long the lease lasts, in seconds.", 30)
+    ] = 30
 
 
 class ReleaseRequest(Strict, kw_only=True):
     """Return the delivery unstarted."""
 
-    token: int
+    token: Annotated[int, about("The fencing token of the claim.", 3)]
 
 
 class AgentError(Strict, kw_only=True):
     """Why the step failed. ``retryable``: a retry could help."""
 
-    code: Annotated[str, Meta(min_length=1, max_length=128)] = "agent_failed"
-    message: Annotated[str, Meta(max_length=2000)] = ""
-    retryable: bool = False
+    code: Annotated[str, Meta(min_length=1, max_length=128), about("A stable code.", "out_of_disk")] = (
+        "agent_failed"
+    )
+    message: Annotated[str, Meta(max_length=2000), about("What went wrong.", "The disk is full.")] = ""
+    retryable: Retryable = False
 
 
 class ReportRequest(Strict, kw_only=True):
     """The step's outcome: a result, or an error."""
 
-    token: int
-    result: Object | None = None
-    error: AgentError | None = None
+    _EXAMPLE: ClassVar = ("result",)
+
+    token: Annotated[int, about("The fencing token of the claim.", 3)]
+    result: Annotated[
+        Object | None, about("The result, if it succeeded.", {"rows": 1200, "reversible": True})
+    ] = None
+    error: Annotated[AgentError | None, about("The error, if it failed.")] = None
 
 
 class ShownDelivery(Struct, gc=False, kw_only=True):
     """A delivery that an agent may claim. The payload is fetched with GET /v1/intents/{intent_id}."""
 
-    intent_id: str
-    seq: int
-    event_type: str = "intent.delivered"
-    status: str = "DELIVERED"
-    at: datetime
-    intent_type: str
-    from_agent: str
-    to_agent: str
-    correlation_id: str
-    step_id: Text = ABSENT
-    parent_intent_id: Text = ABSENT
-    delivery_attempt: int
+    intent_id: IntentId
+    seq: Annotated[int, about("Its position in the agent's stream. Goes into ?since=.", 12)]
+    event_type: Annotated[
+        str, about("That it was delivered.", "intent.delivered", words=("intent.delivered",))
+    ] = "intent.delivered"
+    status: Annotated[str, about("That it was delivered.", "DELIVERED", words=("DELIVERED",))] = "DELIVERED"
+    at: Annotated[datetime, time("When the intent last changed.")]
+    intent_type: IntentType
+    from_agent: FromAgent
+    to_agent: ToAgent
+    correlation_id: CorrelationId
+    step_id: OrEmpty[StepId] = ABSENT
+    parent_intent_id: OrEmpty[ParentIntentId] = ABSENT
+    delivery_attempt: DeliveryAttempt
 
 
 class DeliveriesAnswer(Struct, kw_only=True):
     """An agent's open deliveries after a cursor; ``next_cursor`` goes into ``?since=``."""
 
-    ok: bool = True
-    intents: list[ShownDelivery]
-    next_cursor: int
+    ok: Succeeded = True
+    intents: Annotated[list[ShownDelivery], about("The open deliveries.")]
+    next_cursor: Annotated[int, about("Where to go on: goes into ?since=.", 12)]
 
 
 class DeliveryOut(Struct, kw_only=True):
     """A claimed agent step. ``token`` is the fencing token; ``idempotency_key`` is the same on every attempt."""
 
-    delivery_id: str
-    intent_id: str
-    intent_type: str
-    step_id: str
-    attempt: int
-    token: int
-    lease_until: datetime
-    lease_seconds: float
-    payload: JsonObject
-    input: dict[str, Any]
-    previous_results: dict[str, Any]
-    result_revisions: dict[str, int]
-    revision: int
-    idempotency_key: str
-    requester: ActorOut
-    correlation_id: str
-    created_at: datetime
-    deadline_at: OrNone[datetime] = ABSENT
+    delivery_id: Annotated[str, about("The delivery's id.", "01998a3c-7d40-7b1e-9c52-6f0e8a4d0001")]
+    intent_id: IntentId
+    intent_type: IntentType
+    step_id: StepId
+    attempt: Annotated[int, about("The number of the attempt, from 1.", 1)]
+    token: Annotated[int, about("The fencing token of the claim.", 3)]
+    lease_until: LeaseUntil
+    lease_seconds: Annotated[float, about("How long the lease lasts, in seconds.", 30)]
+    payload: Annotated[
+        JsonObject,
+        about(
+            "What is asked for: a JSON object, whose content is the requester's.",
+            {"table": "users", "to_version": 42},
+        ),
+    ]
+    input: Annotated[
+        dict[str, Any], about("What the step gives its agent in addition to the payload.", {"mode": "check"})
+    ]
+    previous_results: Annotated[
+        dict[str, Any],
+        about(
+            "The results of the steps before it, by step.", {"validate": {"rows": 1200, "reversible": True}}
+        ),
+    ]
+    result_revisions: Annotated[
+        dict[str, int], about("The revision that each previous result belongs to.", {"validate": 1})
+    ]
+    revision: Revision
+    idempotency_key: Annotated[
+        str,
+        about("The same on every attempt: for what the agent calls.", "01998a3c-7d40-7b1e-9c52-6f0e8a4d0001"),
+    ]
+    requester: Annotated[ActorOut, about("Who asks.")]
+    correlation_id: CorrelationId
+    created_at: CreatedAt
+    deadline_at: Annotated[
+        OrNone[datetime], time("Until when the step has to be done.", "2030-02-02T00:00:00Z")
+    ] = ABSENT
 
 
 class ClaimAnswer(Ok, kw_only=True):
@@ -100,19 +155,21 @@ class ClaimAnswer(Ok, kw_only=True):
     max_report_bytes: the maximum size of a report; notice: why this agent may never get a delivery.
     """
 
-    deliveries: list[DeliveryOut]
-    agent: str
-    max_report_bytes: int
-    notice: Text = ABSENT
+    deliveries: Annotated[list[DeliveryOut], about("The claimed deliveries.")]
+    agent: Annotated[str, about("The address that was asked for.", "agent://acme/prod/infra-validator")]
+    max_report_bytes: Annotated[int, about("The maximum size of a report.", 65536)]
+    notice: Annotated[
+        Text, about("Why this agent may never get a delivery.", "No workflow names this agent.")
+    ] = ABSENT
 
 
 class RenewAnswer(Ok, kw_only=True):
     """The new end of the lease."""
 
-    lease_until: datetime
+    lease_until: LeaseUntil
 
 
 class ReportAnswer(Ok, kw_only=True):
     """The result was recorded; the intent in its new state."""
 
-    intent: IntentOut
+    intent: Annotated[IntentOut, about("The intent.")]

@@ -1,7 +1,7 @@
 """Intents and their events."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -20,6 +20,45 @@ from signoff.wire.common import (
     Text,
     Word,
 )
+from signoff.wire.fields import (
+    EVENT_TYPES,
+    STATUSES,
+    At,
+    CorrelationId,
+    CreatedAt,
+    DecidedAt,
+    DeliveryAttempt,
+    DueAt,
+    Ending,
+    ExpectedPolicyGeneration,
+    FromAgent,
+    IgnoredActor,
+    IgnoredOwner,
+    IgnoredScheduler,
+    IntentId,
+    IntentType,
+    LifecycleStatus,
+    LifecycleWaitingReason,
+    Outcome,
+    ParentIntentId,
+    PolicyGeneration,
+    ReplyTo,
+    Retryable,
+    ScenarioId,
+    Status,
+    StepId,
+    StepKind,
+    TaskId,
+    TaskType,
+    ThreadId,
+    Title,
+    ToAgent,
+    UpdatedAt,
+    Via,
+    WaitingReason,
+    about,
+    time,
+)
 
 
 class CreateIntentRequest(Struct, kw_only=True):
@@ -28,34 +67,95 @@ class CreateIntentRequest(Struct, kw_only=True):
     ``on_behalf_of``: the person it is for (an address or id), who is then on the requester's side.
     """
 
-    intent_type: str
-    to_agent: str = ""
-    payload: Object = {}
-    reply_to: str = ""
-    correlation_id: str = ""
-    from_agent: str = ""
-    on_behalf_of: str = ""
-    deadline_at: datetime | None = None
-    remind_after_seconds: Count | None = None
-    remind_interval_seconds: Count | None = None
-    max_reminders: Count | None = None
-    escalate_to: str = ""
-    max_delivery_attempts: Count | None = None
-    human_task: Object | None = None
+    _EXAMPLE: ClassVar = ("payload", "correlation_id")
+
+    intent_type: IntentType
+    to_agent: Annotated[
+        str,
+        about(
+            "The address of the agent that it is for, if its type has no workflow.",
+            "agent://acme/prod/infra-validator",
+        ),
+    ] = ""
+    payload: Annotated[
+        Object,
+        about(
+            "What is asked for: a JSON object, whose content is the requester's.",
+            {"table": "users", "to_version": 42},
+        ),
+    ] = {}
+    reply_to: ReplyTo = ""
+    correlation_id: CorrelationId = ""
+    from_agent: Annotated[
+        str,
+        about(
+            "As AXP's clients send it; only the key determines the requester.",
+            "agent://acme/prod/release-bot",
+        ),
+    ] = ""
+    on_behalf_of: Annotated[
+        str,
+        about(
+            "The person it is for, by address or id, who is then on the requester's side.", "ann@acme.example"
+        ),
+    ] = ""
+    deadline_at: Annotated[
+        datetime | None, time("When the intent ends, whatever it waits for.", "2030-02-02T00:00:00Z")
+    ] = None
+    remind_after_seconds: Annotated[Count | None, about("Seconds until the first reminder.", 3600)] = None
+    remind_interval_seconds: Annotated[Count | None, about("Seconds between reminders.", 7200)] = None
+    max_reminders: Annotated[Count | None, about("The greatest number of reminders.", 3)] = None
+    escalate_to: Annotated[
+        str, about("Whom to ask too after the reminders: a person, team or role.", "team:sre-leads")
+    ] = ""
+    max_delivery_attempts: Annotated[
+        Count | None, about("The greatest number of attempts at an agent step.", 3)
+    ] = None
+    human_task: Annotated[
+        Object | None,
+        about(
+            "A task in AXP's terms that asks people at once, if its type has no workflow.",
+            {"title": "Migrate users?", "task_type": "approval", "assignees": ["ann@acme.example"]},
+        ),
+    ] = None
 
 
 class ResumeRequest(Struct, kw_only=True):
     """One of AXP's resume shapes: ``task_result``, ``approve_current_step``, ``action``, or any result."""
 
-    task_result: Object | None = None
-    outcome: str | None = None
-    approve_current_step: bool | None = None
-    action: str | None = None
-    reason: str | None = None
-    stage: int | None = None
-    revision: int | None = None
-    digest: str | None = None
-    expected_policy_generation: int | None = None
+    _EXAMPLE: ClassVar = ("task_result",)
+
+    task_result: Annotated[
+        Object | None,
+        about(
+            "The answer to a task, in AXP's terms.",
+            {"outcome": "approved", "comment": "Checked against the runbook."},
+        ),
+    ] = None
+    outcome: Annotated[str | None, about("The outcome, if it stands at the top of the body.", "approved")] = (
+        None
+    )
+    approve_current_step: Annotated[
+        bool | None, about("True approves the open task, false rejects it.", True)
+    ] = None
+    action: Annotated[str | None, about("AXP's word for what to do with the step.", "complete")] = None
+    reason: Annotated[
+        str | None, about("The reason, kept as the answer's comment.", "Checked against the runbook.")
+    ] = None
+    stage: Annotated[
+        int | None, about("The stage that the task showed; at another one nothing is answered.", 1)
+    ] = None
+    revision: Annotated[
+        int | None, about("The revision that the task showed; at another one nothing is answered.", 1)
+    ] = None
+    digest: Annotated[
+        str | None,
+        about(
+            "The digest that the task showed; at another one nothing is answered.",
+            "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        ),
+    ] = None
+    expected_policy_generation: ExpectedPolicyGeneration | None = None
 
 
 class ResolveRequest(Struct, kw_only=True):
@@ -65,25 +165,35 @@ class ResolveRequest(Struct, kw_only=True):
     actor.
     """
 
-    status: str
-    result: Object = {}
-    error: Object = {}
-    reason: Reason = ""
-    expected_policy_generation: int | None = None
-    actor: str = ""
-    owner_agent: str = ""
-    internal_scheduler: bool = False
+    _EXAMPLE: ClassVar = ("reason",)
+
+    status: Annotated[
+        str, about("The status in which to end it.", "CANCELED", words=("COMPLETED", "FAILED", "CANCELED"))
+    ]
+    result: Annotated[Object, about("The result, with COMPLETED.", {"rows": 1200})] = {}
+    error: Annotated[
+        Object, about("The error, with FAILED.", {"code": "out_of_disk", "message": "The disk is full."})
+    ] = {}
+    reason: Annotated[Reason, about("The reason, which is kept in the history.", "No longer needed.")] = ""
+    expected_policy_generation: ExpectedPolicyGeneration | None = None
+    actor: IgnoredActor = ""
+    owner_agent: IgnoredOwner = ""
+    internal_scheduler: IgnoredScheduler = False
 
 
 class ControlsRequest(Struct, kw_only=True):
     """A patch of the free control map, which is stored and shown. ``actor`` and the following: as in ``Resolve``."""
 
-    controls_patch: Object = {}
-    reason: Reason = ""
-    expected_policy_generation: int | None = None
-    actor: str = ""
-    owner_agent: str = ""
-    internal_scheduler: bool = False
+    _EXAMPLE: ClassVar = ("controls_patch", "reason")
+
+    controls_patch: Annotated[
+        Object, about("The controls to set, by name; null removes one.", {"paused": True})
+    ] = {}
+    reason: Annotated[Reason, about("The reason, which is kept in the history.", "No longer needed.")] = ""
+    expected_policy_generation: ExpectedPolicyGeneration | None = None
+    actor: IgnoredActor = ""
+    owner_agent: IgnoredOwner = ""
+    internal_scheduler: IgnoredScheduler = False
 
 
 class PolicyRequest(Struct, kw_only=True):
@@ -91,13 +201,19 @@ class PolicyRequest(Struct, kw_only=True):
     the following: as in ``Resolve``.
     """
 
-    grants_patch: Object = {}
-    envelope_patch: Object = {}
-    reason: Reason = ""
-    expected_policy_generation: int | None = None
-    actor: str = ""
-    owner_agent: str = ""
-    internal_scheduler: bool = False
+    _EXAMPLE: ClassVar = ("grants_patch",)
+
+    grants_patch: Annotated[
+        Object, about("The grants to set, by name; null removes one.", {"deploy": "prod"})
+    ] = {}
+    envelope_patch: Annotated[
+        Object, about("The members of the envelope to set, by name; null removes one.", {"budget": 100})
+    ] = {}
+    reason: Annotated[Reason, about("The reason, which is kept in the history.", "No longer needed.")] = ""
+    expected_policy_generation: ExpectedPolicyGeneration | None = None
+    actor: IgnoredActor = ""
+    owner_agent: IgnoredOwner = ""
+    internal_scheduler: IgnoredScheduler = False
 
 
 class BulkCancelRequest(Struct, kw_only=True):
@@ -105,14 +221,22 @@ class BulkCancelRequest(Struct, kw_only=True):
     reports what it would cancel. ``q``: search words, as in the list of intents.
     """
 
-    older_than_hours: Annotated[float, Meta(ge=0, le=87600)] = 24
-    dry_run: bool = True
-    reason: Reason = "canceled in bulk"
-    limit: Annotated[int, Meta(ge=1, le=500)] = 500
-    status_filter: Annotated[list[str], Meta(min_length=1)] | UnsetType = UNSET
-    intent_type: Word | UnsetType = UNSET
-    correlation_id: Word | UnsetType = UNSET
-    q: Word | UnsetType = UNSET
+    _EXAMPLE: ClassVar = ("older_than_hours", "dry_run", "limit")
+
+    older_than_hours: Annotated[
+        float, Meta(ge=0, le=87600), about("Only intents that have not changed for so many hours.", 24)
+    ] = 24
+    dry_run: Annotated[bool, about("True (the default) only reports what would be canceled.", True)] = True
+    reason: Annotated[Reason, about("The reason, which is kept in the history.", "No longer needed.")] = (
+        "canceled in bulk"
+    )
+    limit: Annotated[int, Meta(ge=1, le=500), about("The greatest number to cancel.", 100)] = 500
+    status_filter: Annotated[
+        Annotated[list[str], Meta(min_length=1)] | UnsetType, about("Only these statuses.", ["WAITING"])
+    ] = UNSET
+    intent_type: Annotated[Word | UnsetType, about("Only this type.", "intent.db.migrate.v1")] = UNSET
+    correlation_id: Annotated[Word | UnsetType, about("Only with this correlation id.", "release-42")] = UNSET
+    q: Annotated[Word | UnsetType, about("Only what these search words find.", "users")] = UNSET
 
 
 class RetryRequest(Strict, kw_only=True):
@@ -126,22 +250,30 @@ class RerunRequest(Strict, kw_only=True):
 class UseRequest(Strict, kw_only=True):
     """Act on the outcome, once. ``use``: the caller's own name for this use; the same one may be repeated."""
 
-    use: Word
+    use: Annotated[
+        Word, about("The caller's own name for this use; the same one may be repeated.", "deploy-run-1812")
+    ]
 
 
 class UsedAnswer(Ok, kw_only=True):
     """The outcome is used by this caller, and by no other."""
 
-    intent_id: str
-    use: str
-    used_at: datetime
+    intent_id: IntentId
+    use: Annotated[str, about("The name of the use that took the outcome.", "deploy-run-1812")]
+    used_at: Annotated[datetime, time("When the outcome was first used.")]
 
 
 class PayloadOut(Struct, kw_only=True):
     """A payload, and the last revision that it was decided on under."""
 
-    revision: int
-    payload: JsonObject
+    revision: Annotated[int, about("The last revision that it was decided on under.", 1)]
+    payload: Annotated[
+        JsonObject,
+        about(
+            "What is asked for: a JSON object, whose content is the requester's.",
+            {"table": "users", "to_version": 42},
+        ),
+    ]
 
 
 class RevisionsAnswer(Ok, kw_only=True):
@@ -149,178 +281,255 @@ class RevisionsAnswer(Ok, kw_only=True):
     deleted.
     """
 
-    intent_id: str
-    payload_deleted: OrEmpty[bool] = ABSENT
-    revisions: list[PayloadOut]
+    intent_id: IntentId
+    payload_deleted: Annotated[
+        OrEmpty[bool], about("True if the payload was deleted, as its policy says.", True)
+    ] = ABSENT
+    revisions: Annotated[list[PayloadOut], about("Every payload, oldest first.")]
 
 
 class PendingWith(Struct, gc=False, kw_only=True):
     """Who has to act: an agent, people, or the runtime itself."""
 
-    type: str
-    ref: str
-    name: str
+    type: Annotated[str, about("Who it is.", "human", words=("agent", "human", "internal"))]
+    ref: Annotated[str, about("The agent's address, or the names of those asked.", "team:sre")]
+    name: Annotated[str, about("The same, to show.", "team:sre")]
 
 
 class OutcomeOut(Struct, gc=False, kw_only=True):
     """One outcome of a task: its name; means: approve, reject or changes; label: of its button."""
 
-    name: str
-    means: str
-    label: str
+    name: Annotated[str, about("The outcome, as an answer names it.", "approved")]
+    means: Annotated[
+        str, about("What it means for the route.", "approve", words=("approve", "reject", "changes"))
+    ]
+    label: Annotated[str, about("The label of its button.", "Approve")]
 
 
 class HumanTask(Struct, gc=False, kw_only=True):
     """A task in AXP's terms."""
 
-    title: str
-    task_type: str
-    allowed_outcomes: tuple[str, ...]
-    required_comment: bool
-    evidence_required: bool
-    description: Text = ABSENT
-    assignees: OrEmpty[tuple[str, ...]] = ABSENT
-    form_schema: OrEmpty[dict[str, Any]] = ABSENT
-    notify: OrEmpty[tuple[str, ...]] = ABSENT
-    task_id: Text = ABSENT
+    title: Title
+    task_type: TaskType
+    allowed_outcomes: Annotated[
+        tuple[str, ...], about("The outcomes that can be chosen.", ["approved", "rejected"])
+    ]
+    required_comment: Annotated[bool, about("Whether an answer needs a comment.", False)]
+    evidence_required: Annotated[bool, about("Whether an answer has to name its evidence.", False)]
+    description: Annotated[Text, about("What is asked, in full.", "Adds a column to the table users.")] = (
+        ABSENT
+    )
+    assignees: Annotated[
+        OrEmpty[tuple[str, ...]], about("Who is asked: people, teams, roles.", ["team:sre"])
+    ] = ABSENT
+    form_schema: Annotated[
+        OrEmpty[dict[str, Any]],
+        about(
+            "The JSON Schema of the answer's data.",
+            {"type": "object", "properties": {"window": {"type": "string"}}},
+        ),
+    ] = ABSENT
+    notify: Annotated[OrEmpty[tuple[str, ...]], about("Who is told besides.", ["role:auditor"])] = ABSENT
+    task_id: OrEmpty[TaskId] = ABSENT
 
 
 class Problem(Struct, gc=False, kw_only=True):
     """Why it failed."""
 
-    code: str
-    message: str
-    retryable: bool = False
+    code: Annotated[str, about("A stable code.", "out_of_disk")]
+    message: Annotated[str, about("What went wrong.", "The disk is full.")]
+    retryable: Retryable = False
 
 
 class StepState(Struct, gc=False, kw_only=True):
     """One step of the plan and its state: pending, open, done."""
 
-    step_id: str
-    kind: str
-    state: str
-    agent: Text = ABSENT
+    step_id: StepId
+    kind: StepKind
+    state: Annotated[str, about("How far it is.", "open", words=("pending", "open", "done"))]
+    agent: Annotated[Text, about("The agent that runs it.", "agent://acme/prod/infra-validator")] = ABSENT
 
 
 class ControlPolicy(Struct, gc=False, kw_only=True):
     """AXP's three free maps, as patched."""
 
-    grants: dict[str, Any]
-    controls: dict[str, Any]
-    envelope: dict[str, Any]
+    grants: Annotated[dict[str, Any], about("The grants.", {"deploy": "prod"})]
+    controls: Annotated[dict[str, Any], about("The controls.", {"paused": True})]
+    envelope: Annotated[dict[str, Any], about("The envelope.", {"budget": 100})]
 
 
 class IntentOut(Struct, gc=False, kw_only=True):
     """An intent. Members that do not apply are left out."""
 
-    intent_id: str
-    intent_type: str
-    status: str
-    lifecycle_status: str
-    waiting_reason: Text = ABSENT
-    lifecycle_waiting_reason: Text = ABSENT
-    created_at: datetime
-    updated_at: datetime
-    correlation_id: str
-    from_agent: str
-    claimed_from_agent: Text = ABSENT
-    to_agent: str
-    reply_to: Text = ABSENT
-    payload: JsonObject
-    payload_deleted: OrEmpty[bool] = ABSENT
-    result: OrEmpty[dict[str, Any]] = ABSENT
-    error: OrNone[Problem] = ABSENT
-    outcome: Text = ABSENT
-    ending: Text = ABSENT
-    decided_by: Text = ABSENT
-    decided_at: OrNone[datetime] = ABSENT
-    via: Text = ABSENT
-    comment: Text = ABSENT
-    deadline_at: OrNone[datetime] = ABSENT
-    due_at: OrNone[datetime] = ABSENT
-    remind_after_seconds: OrEmpty[float] = ABSENT
-    remind_interval_seconds: OrEmpty[float] = ABSENT
-    max_reminders: OrEmpty[int] = ABSENT
-    remind_count: int = 0
-    escalate_to: Text = ABSENT
-    max_delivery_attempts: OrEmpty[int] = ABSENT
-    delivery_attempt: OrEmpty[int] = ABSENT
-    human_task: OrNone[HumanTask] = ABSENT
-    pending_with: OrNone[PendingWith] = ABSENT
-    policy_generation: int = 0
-    workflow_control_policy: ControlPolicy
-    steps: OrEmpty[tuple[StepState, ...]] = ABSENT
-    parent_intent_id: Text = ABSENT
-    root_intent_id: Text = ABSENT
-    step_id: Text = ABSENT
-    scenario_id: Text = ABSENT
-    retry_of: Text = ABSENT
-    rerun_of: Text = ABSENT
+    _EXAMPLE: ClassVar = ("waiting_reason", "pending_with")
+
+    intent_id: IntentId
+    intent_type: IntentType
+    status: Status
+    lifecycle_status: LifecycleStatus
+    waiting_reason: OrEmpty[WaitingReason] = ABSENT
+    lifecycle_waiting_reason: OrEmpty[LifecycleWaitingReason] = ABSENT
+    created_at: CreatedAt
+    updated_at: UpdatedAt
+    correlation_id: CorrelationId
+    from_agent: FromAgent
+    claimed_from_agent: Annotated[
+        Text,
+        about(
+            "The address that the request claimed to come from, if it is not the key's.",
+            "agent://acme/prod/other",
+        ),
+    ] = ABSENT
+    to_agent: ToAgent
+    reply_to: OrEmpty[ReplyTo] = ABSENT
+    payload: Annotated[
+        JsonObject,
+        about(
+            "What is asked for: a JSON object, whose content is the requester's.",
+            {"table": "users", "to_version": 42},
+        ),
+    ]
+    payload_deleted: Annotated[
+        OrEmpty[bool], about("True if the payload was deleted, as its policy says.", True)
+    ] = ABSENT
+    result: Annotated[
+        OrEmpty[dict[str, Any]],
+        about("The result.", {"outcome": "approved", "comment": "Checked against the runbook."}),
+    ] = ABSENT
+    error: Annotated[OrNone[Problem], about("Why it failed.")] = ABSENT
+    outcome: OrEmpty[Outcome] = ABSENT
+    ending: OrEmpty[Ending] = ABSENT
+    decided_by: Annotated[Text, about("The id of who decided.", "per_01998a3c6f007d1e8a4bc35d9e7f1b20")] = (
+        ABSENT
+    )
+    decided_at: OrNone[DecidedAt] = ABSENT
+    via: OrEmpty[Via] = ABSENT
+    comment: Annotated[Text, about("What the decider wrote.", "Checked against the runbook.")] = ABSENT
+    deadline_at: Annotated[
+        OrNone[datetime], time("When the intent ends, whatever it waits for.", "2030-02-02T00:00:00Z")
+    ] = ABSENT
+    due_at: OrNone[DueAt] = ABSENT
+    remind_after_seconds: Annotated[OrEmpty[float], about("Seconds until the first reminder.", 3600)] = ABSENT
+    remind_interval_seconds: Annotated[OrEmpty[float], about("Seconds between reminders.", 7200)] = ABSENT
+    max_reminders: Annotated[OrEmpty[int], about("The greatest number of reminders.", 3)] = ABSENT
+    remind_count: Annotated[int, about("The number of reminders sent.", 0)] = 0
+    escalate_to: Annotated[
+        Text, about("Whom to ask too after the reminders: a person, team or role.", "team:sre-leads")
+    ] = ABSENT
+    max_delivery_attempts: Annotated[
+        OrEmpty[int], about("The greatest number of attempts at an agent step.", 3)
+    ] = ABSENT
+    delivery_attempt: OrEmpty[DeliveryAttempt] = ABSENT
+    human_task: Annotated[OrNone[HumanTask], about("The task that asks people.")] = ABSENT
+    pending_with: Annotated[OrNone[PendingWith], about("Who has to act.")] = ABSENT
+    policy_generation: PolicyGeneration = 0
+    workflow_control_policy: Annotated[ControlPolicy, about("AXP's three free maps, as patched.")]
+    steps: Annotated[OrEmpty[tuple[StepState, ...]], about("The steps of its plan.")] = ABSENT
+    parent_intent_id: OrEmpty[ParentIntentId] = ABSENT
+    root_intent_id: Annotated[
+        Text, about("Of a step shown as an intent: the whole intent.", "01998a3c-7d40-7b1e-9c52-6f0e8a4d0000")
+    ] = ABSENT
+    step_id: OrEmpty[StepId] = ABSENT
+    scenario_id: OrEmpty[ScenarioId] = ABSENT
+    retry_of: Annotated[
+        Text, about("The failed intent that this one repeats.", "01998a3c-7d40-7b1e-9c52-6f0e8a4c0000")
+    ] = ABSENT
+    rerun_of: Annotated[
+        Text,
+        about("The intent whose failed step this one runs again.", "01998a3c-7d40-7b1e-9c52-6f0e8a4c0000"),
+    ] = ABSENT
 
 
 class CreatedOut(Ok, kw_only=True):
     """An intent was created; it is durable."""
 
-    intent_id: str
-    status: str
-    created_at: datetime
-    correlation_id: str
-    intent: IntentOut
-    warnings: tuple[str, ...] = ()
+    intent_id: IntentId
+    status: Status
+    created_at: CreatedAt
+    correlation_id: CorrelationId
+    intent: Annotated[IntentOut, about("The intent.")]
+    warnings: Annotated[
+        tuple[str, ...],
+        about(
+            "What may surprise the caller, as text; the request was carried out all the same.",
+            ["unknown field, ignored: priority"],
+        ),
+    ] = ()
 
 
 class IntentAnswer(Ok, kw_only=True):
     """An intent; the members that most programs read are at the top too."""
 
-    intent_id: str
-    status: str
-    lifecycle_status: str
-    payload: JsonObject
-    result: OrEmpty[dict[str, Any]] = ABSENT
-    intent: IntentOut
+    intent_id: IntentId
+    status: Status
+    lifecycle_status: LifecycleStatus
+    payload: Annotated[
+        JsonObject,
+        about(
+            "What is asked for: a JSON object, whose content is the requester's.",
+            {"table": "users", "to_version": 42},
+        ),
+    ]
+    result: Annotated[
+        OrEmpty[dict[str, Any]],
+        about("The result.", {"outcome": "approved", "comment": "Checked against the runbook."}),
+    ] = ABSENT
+    intent: Annotated[IntentOut, about("The intent.")]
 
 
 class IntentsAnswer(PageAnswer, kw_only=True):
     """Intents, newest first."""
 
-    intents: list[IntentOut]
+    intents: Annotated[list[IntentOut], about("The intents.")]
 
 
 class EventOut(Struct, gc=False, kw_only=True):
     """One event of an intent's life."""
 
-    intent_id: str
-    seq: int
-    event_type: str
-    status: str
-    at: datetime
-    waiting_reason: Text = ABSENT
-    lifecycle_waiting_reason: Text = ABSENT
-    handler: Text = ABSENT
-    actor: str
-    actor_id: str
-    via: str
-    pending_with: OrNone[PendingWith] = ABSENT
-    human_task: OrNone[HumanTask] = ABSENT
-    details: dict[str, Any]
-    result: OrEmpty[dict[str, Any]] = ABSENT
+    _EXAMPLE: ClassVar = ("pending_with",)
+
+    intent_id: IntentId
+    seq: Annotated[int, about("Its number; grows, with gaps. Goes into ?since=.", 4)]
+    event_type: Annotated[str, about("What happened.", "intent.human_task_assigned", words=EVENT_TYPES)]
+    status: Annotated[str, about("The status from here on.", "WAITING", words=STATUSES)]
+    at: At
+    waiting_reason: OrEmpty[WaitingReason] = ABSENT
+    lifecycle_waiting_reason: OrEmpty[LifecycleWaitingReason] = ABSENT
+    handler: Annotated[Text, about("The agent that has to act.", "agent://acme/prod/infra-validator")] = (
+        ABSENT
+    )
+    actor: Annotated[str, about("The id of who caused it.", "per_01998a3c6f007d1e8a4bc35d9e7f1b20")]
+    actor_id: Annotated[str, about("The same as actor.", "per_01998a3c6f007d1e8a4bc35d9e7f1b20")]
+    via: Via
+    pending_with: Annotated[OrNone[PendingWith], about("Who has to act.")] = ABSENT
+    human_task: Annotated[OrNone[HumanTask], about("The task that asks people.")] = ABSENT
+    details: Annotated[
+        dict[str, Any], about("Further values, which differ by the kind of event.", {"outcome": "approved"})
+    ]
+    result: Annotated[
+        OrEmpty[dict[str, Any]],
+        about("The result, at the event that completes the intent.", {"outcome": "approved"}),
+    ] = ABSENT
 
 
 class EventsAnswer(Ok, kw_only=True):
     """Events after a cursor, in order."""
 
-    events: list[EventOut]
+    events: Annotated[list[EventOut], about("The events.")]
 
 
 class Completion(Struct, gc=False, kw_only=True):
     """Where the result of an intent was sent."""
 
-    delivered: bool
-    reason: Text = ABSENT
-    reply_to: Text = ABSENT
-    thread_id: Text = ABSENT
-    message_id: Text = ABSENT
-    completion: OrEmpty[dict[str, str]] = ABSENT
+    delivered: Annotated[bool, about("Whether it was delivered.", True)]
+    reason: Annotated[Text, about("Why not.", "reply_to_not_set")] = ABSENT
+    reply_to: OrEmpty[ReplyTo] = ABSENT
+    thread_id: OrEmpty[ThreadId] = ABSENT
+    message_id: Annotated[Text, about("The message's id.", "01998a3c-7d40-7b1e-9c52-6f0e8a4dffff")] = ABSENT
+    completion: Annotated[
+        OrEmpty[dict[str, str]],
+        about("What was delivered.", {"type": "intent.completion", "status": "COMPLETED"}),
+    ] = ABSENT
 
 
 class IntentChangedAnswer(Ok, kw_only=True):
@@ -328,37 +537,60 @@ class IntentChangedAnswer(Ok, kw_only=True):
     one; false if the policy generation was stale, or a patch changed nothing. ``receipt``: of a withdrawal.
     """
 
-    applied: bool
-    warnings: OrEmpty[tuple[str, ...]] = ABSENT
-    policy_generation: int
-    reason: Text = ABSENT
-    intent: IntentOut
-    event: OrNone[EventOut] = ABSENT
-    completion_delivery: OrNone[Completion] = ABSENT
-    receipt: OrEmpty[ReceiptOut] = ABSENT
+    _EXAMPLE: ClassVar = ("event",)
+
+    applied: Annotated[
+        bool, about("Whether it had an effect; also true for a repeated answer that had one.", True)
+    ]
+    warnings: Annotated[
+        OrEmpty[tuple[str, ...]],
+        about(
+            "What may surprise the caller, as text; the request was carried out all the same.",
+            ["unknown field, ignored: priority"],
+        ),
+    ] = ABSENT
+    policy_generation: PolicyGeneration
+    reason: Annotated[Text, about("Why it had none.", "stale_policy_generation")] = ABSENT
+    intent: Annotated[IntentOut, about("The intent.")]
+    event: Annotated[OrNone[EventOut], about("The last event that it caused.")] = ABSENT
+    completion_delivery: Annotated[
+        OrNone[Completion], about("Where the result was sent, of an intent that is final.")
+    ] = ABSENT
+    receipt: Annotated[OrEmpty[ReceiptOut], about("What the act has done, in words.")] = ABSENT
 
 
 class BulkCancelAnswer(Ok, kw_only=True):
     """The intents canceled, or (dry run) to be canceled."""
 
-    dry_run: bool
-    would_cancel: int
-    canceled: int
-    intent_ids: list[str]
+    dry_run: Annotated[bool, about("Whether nothing was done, only shown.", False)]
+    would_cancel: Annotated[int, about("How many a real run would cancel.", 3)]
+    canceled: Annotated[int, about("How many were canceled.", 0)]
+    intent_ids: Annotated[list[str], about("Their ids.", ["01998a3c-7d40-7b1e-9c52-6f0e8a4d0000"])]
 
 
 class RetryAnswer(Ok, kw_only=True):
     """The new intent."""
 
-    intent_id: str
-    status: str
-    retry_of: str
-    warnings: tuple[str, ...] = ()
+    intent_id: IntentId
+    status: Status
+    retry_of: Annotated[
+        str, about("The failed intent that this one repeats.", "01998a3c-7d40-7b1e-9c52-6f0e8a4c0000")
+    ]
+    warnings: Annotated[
+        tuple[str, ...],
+        about(
+            "What may surprise the caller, as text; the request was carried out all the same.",
+            ["unknown field, ignored: priority"],
+        ),
+    ] = ()
 
 
 class RerunAnswer(Ok, kw_only=True):
     """The new intent, or the existing one: an intent is rerun only once."""
 
-    intent_id: str
-    status: str
-    rerun_of: str
+    intent_id: IntentId
+    status: Status
+    rerun_of: Annotated[
+        str,
+        about("The intent whose failed step this one runs again.", "01998a3c-7d40-7b1e-9c52-6f0e8a4c0000"),
+    ]

@@ -1,46 +1,54 @@
 """API keys."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct
 
-from signoff.wire.common import ABSENT, Name, Ok, OrNone, Strict, Text
+from signoff.wire.common import ABSENT, Name, Ok, OrEmpty, OrNone, Strict, Text
+from signoff.wire.fields import CreatedAt, ExpiresAt, KeyId, Secret, about, time
 
 
 class KeyOut(Struct, kw_only=True):
     """A key, without its secret; ``token`` is the secret, shown once, at creation."""
 
-    key_id: str
-    service_account_id: Text = ABSENT
-    kind: str
-    holder_id: str
-    holder_name: Text = ABSENT
-    key_hint: str
-    status: str
-    created_at: datetime
-    expires_at: datetime | None = None
-    revoked_at: OrNone[datetime] = ABSENT
-    token: Text = ABSENT
+    key_id: KeyId
+    service_account_id: Annotated[
+        Text,
+        about(
+            "The id of its agent or service; absent for a person's.", "sa_01998a3c6f007d1e8a4bc35d9e7f1b21"
+        ),
+    ] = ABSENT
+    kind: Annotated[str, about("Whose key it is.", "agent", words=("person", "agent", "service"))]
+    holder_id: Annotated[str, about("The id of its holder.", "sa_01998a3c6f007d1e8a4bc35d9e7f1b21")]
+    holder_name: Annotated[Text, about("The holder's name.", "infra-validator")] = ABSENT
+    key_hint: Annotated[str, about("The end of the secret, to recognize it by.", "…x3Qa")]
+    status: Annotated[str, about("Whether it is valid.", "active", words=("active", "expired", "revoked"))]
+    created_at: CreatedAt
+    expires_at: Annotated[
+        datetime | None, time("When it stops being valid; null if never.", "2030-03-01T00:00:00Z")
+    ] = None
+    revoked_at: Annotated[OrNone[datetime], time("When it was revoked.")] = ABSENT
+    token: OrEmpty[Secret] = ABSENT
 
 
 class AccountKey(Ok, kw_only=True):
     """A new key of an account."""
 
-    key: KeyOut
-    api_key: str
+    key: Annotated[KeyOut, about("The key.")]
+    api_key: Secret
 
 
 class KeyAnswer(Ok, kw_only=True):
     """One key."""
 
-    key: KeyOut
+    key: Annotated[KeyOut, about("The key.")]
 
 
 class KeysAnswer(Ok, kw_only=True):
     """Keys, oldest first, including revoked ones; no secrets."""
 
-    keys: list[KeyOut]
+    keys: Annotated[list[KeyOut], about("The keys.")]
 
 
 class CreateKey(Strict, kw_only=True):
@@ -49,20 +57,31 @@ class CreateKey(Strict, kw_only=True):
     name, roles: of a new person; roles default to ``approver``.
     """
 
-    agent: str | None = None
-    service: str | None = None
-    person: str | None = None
-    name: Name = ""
-    roles: list[str] = []
-    expires_in_seconds: Annotated[float, Meta(gt=0, le=315_360_000)] | None = None
+    _EXAMPLE: ClassVar = ("agent", "expires_in_seconds")
+
+    agent: Annotated[str | None, about("The agent's name or address.", "infra-validator")] = None
+    service: Annotated[str | None, about("The service's name.", "ci")] = None
+    person: Annotated[str | None, about("The person's address.", "ann@acme.example")] = None
+    name: Annotated[Name, about("The name of a new person.", "Ann Berg")] = ""
+    roles: Annotated[list[str], about("The roles of a new person; approver by default.", ["approver"])] = []
+    expires_in_seconds: Annotated[
+        Annotated[float, Meta(gt=0, le=315_360_000)] | None,
+        about("How long the key is valid, in seconds; for ever, if absent.", 2592000),
+    ] = None
 
 
 class NewKeyOut(Ok, kw_only=True):
     """A new key. ``api_key`` is the secret: shown once, stored nowhere. ``warnings``: what its new person changes."""
 
-    kind: str
-    address: str
-    key_id: str
-    api_key: str
-    expires_at: OrNone[datetime] = ABSENT
-    warnings: tuple[str, ...] = ()
+    kind: Annotated[str, about("Whose key it is.", "agent", words=("person", "agent", "service"))]
+    address: Annotated[str, about("The holder's address.", "agent://acme/prod/infra-validator")]
+    key_id: KeyId
+    api_key: Secret
+    expires_at: OrNone[ExpiresAt] = ABSENT
+    warnings: Annotated[
+        tuple[str, ...],
+        about(
+            "What may surprise the caller, as text; the request was carried out all the same.",
+            ["unknown field, ignored: priority"],
+        ),
+    ] = ()

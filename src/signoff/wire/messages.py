@@ -1,10 +1,12 @@
 """Notifications that were sent, and the channels."""
 
 from datetime import datetime
+from typing import Annotated, ClassVar
 
 from msgspec import Struct
 
-from signoff.wire.common import ABSENT, Ok, OrNone, Text
+from signoff.wire.common import ABSENT, Ok, OrEmpty, OrNone, Text
+from signoff.wire.fields import ChannelName, PersonName, TaskId, about, time
 
 
 class MessageOut(Struct, kw_only=True):
@@ -13,28 +15,35 @@ class MessageOut(Struct, kw_only=True):
     status as text. Without a person it was sent to a service.
     """
 
-    message_id: str
-    task_id: Text = ABSENT
-    kind: str
-    person: Text = ABSENT
-    name: Text = ABSENT
-    channel: str
-    target: Text = ABSENT
-    state: str
-    summary: str
-    attempts: int
-    reference: Text = ABSENT
-    error: Text = ABSENT
-    instead: Text = ABSENT
-    called_at: datetime
-    at: datetime
-    next_attempt_at: OrNone[datetime] = ABSENT
+    _EXAMPLE: ClassVar = ("task_id", "person", "name", "target")
+
+    message_id: Annotated[str, about("The message's id.", "01998a3c-7d40-7b1e-9c52-6f0e8a4d0002.7.1")]
+    task_id: OrEmpty[TaskId] = ABSENT
+    kind: Annotated[str, about("What it is about.", "task.opened")]
+    person: Annotated[
+        Text,
+        about(
+            "The id of the person; absent if it went to a service.", "per_01998a3c6f007d1e8a4bc35d9e7f1b20"
+        ),
+    ] = ABSENT
+    name: OrEmpty[PersonName] = ABSENT
+    channel: ChannelName
+    target: Annotated[Text, about("Where it was sent.", "ann@acme.example")] = ABSENT
+    state: Annotated[str, about("Whether it was sent; skipped: there was nothing left to say.", "sent")]
+    summary: Annotated[str, about("The status, as text.", "sent")]
+    attempts: Annotated[int, about("The number of attempts.", 1)]
+    reference: Annotated[Text, about("What the channel calls it.", "<7f3c@signoff.acme.example>")] = ABSENT
+    error: Annotated[Text, about("Why the last attempt failed.", "The mailbox is full.")] = ABSENT
+    instead: Annotated[Text, about("The channel that took over.", "slack")] = ABSENT
+    called_at: Annotated[datetime, time("When its event happened.")]
+    at: Annotated[datetime, time("When it last changed.")]
+    next_attempt_at: Annotated[OrNone[datetime], time("When it is tried, or retried.")] = ABSENT
 
 
 class MessagesAnswer(Ok, kw_only=True):
     """In the order of their events."""
 
-    messages: list[MessageOut]
+    messages: Annotated[list[MessageOut], about("The messages.")]
 
 
 class ChannelOut(Struct, kw_only=True):
@@ -43,18 +52,20 @@ class ChannelOut(Struct, kw_only=True):
     those.
     """
 
-    channel: str
-    set_up: bool
-    failing: bool
-    since: OrNone[datetime] = ABSENT
-    retrying: int
-    failed: int
-    last_error: Text = ABSENT
-    target: Text = ABSENT
-    last_arrived_at: OrNone[datetime] = ABSENT
+    channel: ChannelName
+    set_up: Annotated[bool, about("Whether this server sends by it.", True)]
+    failing: Annotated[bool, about("Whether current sends fail.", False)]
+    since: Annotated[OrNone[datetime], time("When the oldest failing message was called for.")] = ABSENT
+    retrying: Annotated[int, about("The number of messages that are retried.", 0)]
+    failed: Annotated[int, about("The number that failed for good, within a day.", 0)]
+    last_error: Annotated[Text, about("The last error of those.", "The mail server refused the address.")] = (
+        ABSENT
+    )
+    target: Annotated[Text, about("Where the last failing one was to go.", "ann@acme.example")] = ABSENT
+    last_arrived_at: Annotated[OrNone[datetime], time("When a message last arrived by it.")] = ABSENT
 
 
 class ChannelsAnswer(Ok, kw_only=True):
     """The channels that this server sends by, and any other that has failed lately."""
 
-    channels: list[ChannelOut]
+    channels: Annotated[list[ChannelOut], about("The channels.")]

@@ -1,29 +1,41 @@
 """People, their sessions and their open tasks."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from msgspec import Struct
 
 from signoff.wire.common import ABSENT, Object, Ok, OrEmpty, OrNone, Strict, Text
+from signoff.wire.fields import (
+    CreatedAt,
+    Email,
+    ExpiresAt,
+    PersonId,
+    PersonName,
+    TaskId,
+    Title,
+    Zone,
+    about,
+    time,
+)
 
 
 class AbsenceOut(Struct, kw_only=True):
     """Away from ``from`` until ``until``, exclusive; the delegate may answer meanwhile."""
 
-    begins: datetime = msgspec.field(name="from")
-    until: datetime
-    delegate: Text = ABSENT
+    begins: Annotated[datetime, time("From when.", "2030-02-01T00:00:00Z")] = msgspec.field(name="from")
+    until: Annotated[datetime, time("Until when, exclusive.", "2030-02-08T00:00:00Z")]
+    delegate: Annotated[Text, about("Who may answer meanwhile.", "ben@acme.example")] = ABSENT
 
 
 class HoursOut(Struct, kw_only=True):
     """Working hours; ``until`` is in the zone's local time, like ``from``."""
 
-    zone: str
-    days: list[str]
-    begins: str = msgspec.field(name="from")
-    ends: str = msgspec.field(name="to")
+    zone: Zone
+    days: Annotated[list[str], about("The days.", ["mon", "tue", "wed", "thu", "fri"])]
+    begins: Annotated[str, about("From when, in local time.", "09:00")] = msgspec.field(name="from")
+    ends: Annotated[str, about("Until when, in local time.", "17:30")] = msgspec.field(name="to")
 
 
 class PersonOut(Struct, kw_only=True):
@@ -31,82 +43,111 @@ class PersonOut(Struct, kw_only=True):
     and preferences are visible to the person and to owners, admins and auditors.
     """
 
-    id: str
-    email: str
-    name: str
-    roles: tuple[str, ...]
-    active: bool
-    teams: list[str]
-    away: bool
-    addresses: OrEmpty[dict[str, str]] = ABSENT
-    zone: Text = ABSENT
-    hours: OrNone[HoursOut] = ABSENT
-    absences: OrEmpty[list[AbsenceOut]] = ABSENT
-    preferences: OrEmpty[dict[str, Any]] = ABSENT
-    created_at: datetime
+    _EXAMPLE: ClassVar = ("zone",)
+
+    id: PersonId
+    email: Email
+    name: PersonName
+    roles: Annotated[tuple[str, ...], about("The roles.", ["approver"])]
+    active: Annotated[bool, about("Whether they may sign in.", True)]
+    teams: Annotated[list[str], about("Their teams.", ["sre"])]
+    away: Annotated[bool, about("Whether they are absent now.", False)]
+    addresses: Annotated[
+        OrEmpty[dict[str, str]], about("Their addresses, by channel.", {"slack": "U02ABCDEF"})
+    ] = ABSENT
+    zone: OrEmpty[Zone] = ABSENT
+    hours: Annotated[OrNone[HoursOut], about("Their working hours.")] = ABSENT
+    absences: Annotated[OrEmpty[list[AbsenceOut]], about("Their absences.")] = ABSENT
+    preferences: Annotated[
+        OrEmpty[dict[str, Any]], about("How they want to be contacted.", {"channels": ["slack", "email"]})
+    ] = ABSENT
+    created_at: CreatedAt
 
 
 class PersonAnswer(Ok, kw_only=True):
     """One person. warnings: open tasks that the change leaves understaffed."""
 
-    person: PersonOut
-    warnings: tuple[str, ...] = ()
+    person: Annotated[PersonOut, about("The person.")]
+    warnings: Annotated[
+        tuple[str, ...],
+        about(
+            "What may surprise the caller, as text; the request was carried out all the same.",
+            ["unknown field, ignored: priority"],
+        ),
+    ] = ()
 
 
 class WaitingTask(Struct, kw_only=True):
     """An open task that the person may answer; only_eligible: nobody else may give the same vote."""
 
-    task_id: str
-    title: str
-    only_eligible: bool
+    task_id: TaskId
+    title: Title
+    only_eligible: Annotated[bool, about("Whether nobody else may give the same vote.", False)]
 
 
 class PersonWaiting(Ok, kw_only=True):
     """A person's open tasks: to be reassigned before they leave. complete: whether these are all."""
 
-    tasks: list[WaitingTask]
-    complete: bool
+    tasks: Annotated[list[WaitingTask], about("The tasks.")]
+    complete: Annotated[bool, about("Whether these are all.", True)]
 
 
 class ReassignAll(Strict, kw_only=True):
     """Who replaces the person in every open task that asks the person."""
 
-    to: str
-    comment: str = ""
+    _EXAMPLE: ClassVar = ("comment",)
+
+    to: Annotated[str, about("Who takes their place: an address or id.", "ben@acme.example")]
+    comment: Annotated[str, about("Why.", "Ann has left.")] = ""
 
 
 class NotReassigned(Struct, kw_only=True):
-    task_id: str
-    code: str
-    message: str
+    """A task that was left unchanged, and why."""
+
+    task_id: TaskId
+    code: Annotated[str, about("A stable code.", "self_approval")]
+    message: Annotated[str, about("Why it was left unchanged.", "Ben is on the requester's side.")]
 
 
 class ReassignedAll(Ok, kw_only=True):
     """The reassigned tasks, and those left unchanged, with the reason."""
 
-    reassigned: list[str]
-    refused: list[NotReassigned]
-    complete: bool
+    reassigned: Annotated[
+        list[str], about("The ids of the reassigned tasks.", ["01998a3c-7d40-7b1e-9c52-6f0e8a4d0002"])
+    ]
+    refused: Annotated[list[NotReassigned], about("The tasks left unchanged.")]
+    complete: Annotated[bool, about("Whether these are all.", True)]
 
 
 class PeopleAnswer(Ok, kw_only=True):
     """Everyone in the workspace, by address."""
 
-    people: list[PersonOut]
+    people: Annotated[list[PersonOut], about("The people.")]
 
 
 class CreatePerson(Strict, kw_only=True):
     """A new person; roles default to ``approver``."""
 
-    email: str
-    name: str = ""
-    roles: list[str] | None = None
-    active: bool | None = None
-    addresses: Object | None = None
-    zone: str | None = None
-    hours: Object | bool | None = None
-    absences: list[Object] | None = None
-    preferences: Object | None = None
+    _EXAMPLE: ClassVar = ("name", "roles")
+
+    email: Annotated[str, about("The mail address, which names the person.", "carla@acme.example")]
+    name: Annotated[str, about("The name that is shown.", "Carla Diaz")] = ""
+    roles: Annotated[list[str] | None, about("The roles; approver by default.", ["approver"])] = None
+    active: Annotated[bool | None, about("Whether they may sign in.", True)] = None
+    addresses: Annotated[Object | None, about("Addresses by channel.", {"slack": "U02ABCDEF"})] = None
+    zone: Zone | None = None
+    hours: Annotated[
+        Object | bool | None,
+        about(
+            "Working hours: zone, days, from, to; false removes them.",
+            {"zone": "Europe/Berlin", "days": ["mon", "tue"], "from": "09:00", "to": "17:30"},
+        ),
+    ] = None
+    absences: Annotated[
+        list[Object] | None,
+        about("Absences: from, until, delegate.", [{"from": "2030-02-01", "until": "2030-02-08"}]),
+    ] = None
+    preferences: Annotated[Object | None, about("How to contact them.", {"order": ["email"]})] = None
 
 
 class ChangePerson(Strict, kw_only=True):
@@ -114,33 +155,44 @@ class ChangePerson(Strict, kw_only=True):
     preferences.
     """
 
-    name: str | None = None
-    roles: list[str] | None = None
-    active: bool | None = None
-    addresses: Object | None = None
-    zone: str | None = None
-    hours: Object | bool | None = None
-    absences: list[Object] | None = None
-    preferences: Object | None = None
+    _EXAMPLE: ClassVar = ("zone", "hours")
+
+    name: Annotated[str | None, about("The name that is shown.", "Carla Diaz")] = None
+    roles: Annotated[list[str] | None, about("The roles; approver by default.", ["approver"])] = None
+    active: Annotated[bool | None, about("Whether they may sign in.", True)] = None
+    addresses: Annotated[Object | None, about("Addresses by channel.", {"slack": "U02ABCDEF"})] = None
+    zone: Zone | None = None
+    hours: Annotated[
+        Object | bool | None,
+        about(
+            "Working hours: zone, days, from, to; false removes them.",
+            {"zone": "Europe/Berlin", "days": ["mon", "tue"], "from": "09:00", "to": "17:30"},
+        ),
+    ] = None
+    absences: Annotated[
+        list[Object] | None,
+        about("Absences: from, until, delegate.", [{"from": "2030-02-01", "until": "2030-02-08"}]),
+    ] = None
+    preferences: Annotated[Object | None, about("How to contact them.", {"order": ["email"]})] = None
 
 
 class SessionOut(Struct, kw_only=True):
     """A session on the pages. ``by``: ``key`` or ``link``; ``used_at``: the time of its person's last action."""
 
-    session_id: str
-    by: str
-    created_at: datetime
-    used_at: datetime
-    expires_at: datetime
+    session_id: Annotated[str, about("The session's id.", "ses_01998a3c6f007d1e8a4bc35d9e7f1b27")]
+    by: Annotated[str, about("How it was begun.", "link", words=("key", "link"))]
+    created_at: CreatedAt
+    used_at: Annotated[datetime, time("The time of the person's last action.")]
+    expires_at: ExpiresAt
 
 
 class SessionList(Ok, kw_only=True):
     """Newest first."""
 
-    sessions: list[SessionOut]
+    sessions: Annotated[list[SessionOut], about("The sessions.")]
 
 
 class SessionsEnded(Ok, kw_only=True):
     """How many sessions were ended."""
 
-    ended: int
+    ended: Annotated[int, about("How many were ended.", 1)]

@@ -1,49 +1,49 @@
 """The server, and the key's actor."""
 
-from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from msgspec import Struct
 
 from signoff.wire.common import ABSENT, ActorOut, Ok, Text
+from signoff.wire.fields import ExpiresAt, WorkspaceId, about
 
 
 class SlackCodeAnswer(Ok, kw_only=True):
     """``command``: what to type in Slack; the code works once, until ``expires_at``."""
 
-    code: str
-    command: str
-    expires_at: datetime
+    code: Annotated[str, about("The code; works once.", "K7QX-2MPD")]
+    command: Annotated[str, about("What to type in the chat.", "/signoff link K7QX-2MPD")]
+    expires_at: ExpiresAt
 
 
 class HealthAnswer(Ok, kw_only=True):
     """The process is alive."""
 
-    service: str = "signoff"
-    version: str
+    service: Annotated[str, about("The service's name.", "signoff")] = "signoff"
+    version: Annotated[str, about("The server's version.", "1.0.0")]
 
 
 class ReadyAnswer(Struct, kw_only=True):
     """Whether the process is ready; per loop and part, why not."""
 
-    ok: bool
-    ready: bool
-    details: dict[str, Any]
+    ok: Annotated[bool, about("The same as ready.", True)]
+    ready: Annotated[bool, about("Whether it takes requests.", True)]
+    details: Annotated[dict[str, Any], about("Each part and loop: ok, or why not.", {"database": "ok"})]
 
 
 class SelfOut(ActorOut, kw_only=True):
     """The key's actor."""
 
-    email: Text = ABSENT
-    roles: tuple[str, ...]
+    email: Annotated[Text, about("The mail address, of a person.", "ann@acme.example")] = ABSENT
+    roles: Annotated[tuple[str, ...], about("The roles, of a person.", ["approver"])]
 
 
 class ServerOut(Struct, kw_only=True):
     """mail: whether it can mail people, including sign-in links."""
 
-    version: str
-    database: str
-    mail: bool
+    version: Annotated[str, about("The server's version.", "1.0.0")]
+    database: Annotated[str, about("The kind of database.", "postgresql")]
+    mail: Annotated[bool, about("Whether it can mail people, including sign-in links.", True)]
 
 
 class MeAnswer(Ok, kw_only=True):
@@ -51,12 +51,19 @@ class MeAnswer(Ok, kw_only=True):
     self_approval_setting: ``off``, ``on``, or ``alone``, which holds while the workspace has one person.
     """
 
-    actor: SelfOut
-    workspace: str
-    workspace_id: str
-    organization: str
-    self_approval: bool
-    self_approval_setting: str
-    default_policy: Text = ABSENT
-    unlisted_types: str
-    server: ServerOut
+    actor: Annotated[SelfOut, about("The key's holder.")]
+    workspace: Annotated[str, about("The workspace's name.", "prod")]
+    workspace_id: WorkspaceId
+    organization: Annotated[str, about("The organization.", "acme")]
+    self_approval: Annotated[
+        bool, about("Whether the requester's side may decide a request made now.", False)
+    ]
+    self_approval_setting: Annotated[
+        str,
+        about("The setting; alone: while the workspace has one person.", "off", words=("on", "off", "alone")),
+    ]
+    default_policy: Annotated[Text, about("The policy of requests that name none.", "production")] = ABSENT
+    unlisted_types: Annotated[
+        str, about("What happens to a type without a workflow.", "allow", words=("allow", "gate", "refuse"))
+    ]
+    server: Annotated[ServerOut, about("What runs there.")]

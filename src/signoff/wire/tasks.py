@@ -1,7 +1,7 @@
 """Tasks, and actions on them."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta, Struct
 
@@ -20,6 +20,35 @@ from signoff.wire.common import (
     Strict,
     Text,
 )
+from signoff.wire.fields import (
+    ActorKind,
+    At,
+    DecidedAt,
+    Digest,
+    DueAt,
+    Ending,
+    FromAgent,
+    IntentId,
+    IntentType,
+    OpenedAt,
+    Outcome,
+    PersonId,
+    PersonName,
+    Revision,
+    Risk,
+    Stage,
+    Status,
+    StepId,
+    StepKind,
+    Strength,
+    TaskId,
+    TaskType,
+    Title,
+    Via,
+    Zone,
+    about,
+    time,
+)
 from signoff.wire.intents import HumanTask, IntentOut, OutcomeOut
 
 
@@ -28,30 +57,65 @@ class AnswerRequest(Strict, kw_only=True):
     ``number``: the number of your answer at this stage; needed only to return to an answer that you have changed.
     """
 
-    outcome: Annotated[str, Meta(min_length=1, max_length=64)]
-    comment: Comment = ""
-    data: Object = {}
-    stage: Count | None = None
-    revision: int | None = None
-    number: Count | None = None
-    digest: str | None = None
+    _EXAMPLE: ClassVar = ("comment",)
+
+    outcome: Annotated[
+        str, Meta(min_length=1, max_length=64), about("The outcome that was chosen.", "approved")
+    ]
+    comment: Annotated[Comment, about("Why; some tasks require it.", "Checked against the runbook.")] = ""
+    data: Annotated[Object, about("The form's data, where the task has a form.", {"window": "tonight"})] = {}
+    stage: Annotated[
+        Count | None, about("The stage that the task showed; at another one nothing is answered.", 1)
+    ] = None
+    revision: Annotated[
+        int | None, about("The revision that the task showed; at another one nothing is answered.", 1)
+    ] = None
+    number: Annotated[
+        Count | None,
+        about(
+            "The number of the person's answer at this stage; only to return to an answer that was changed.",
+            1,
+        ),
+    ] = None
+    digest: Annotated[
+        str | None,
+        about(
+            "The digest that the task showed; at another one nothing is answered.",
+            "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        ),
+    ] = None
 
 
 class BulkTask(Strict, kw_only=True):
     """One of the tasks of a bulk answer. ``stage``, ``revision``, ``digest``: as the task showed them, all required."""
 
-    task_id: Annotated[str, Meta(min_length=1, max_length=64)]
-    stage: Count
-    revision: Count
-    digest: Annotated[str, Meta(min_length=64, max_length=64)]
+    task_id: Annotated[
+        str,
+        Meta(min_length=1, max_length=64),
+        about("The task's id.", "01998a3c-7d40-7b1e-9c52-6f0e8a4d0002"),
+    ]
+    stage: Annotated[Count, about("The stage that the task showed.", 1)]
+    revision: Annotated[Count, about("The revision that the task showed.", 1)]
+    digest: Annotated[
+        str,
+        Meta(min_length=64, max_length=64),
+        about(
+            "The digest that the task showed.",
+            "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        ),
+    ]
 
 
 class BulkAnswerRequest(Strict, kw_only=True):
     """One answer to up to 100 equal tasks of low risk (those with the same ``bulk_form``)."""
 
-    outcome: Annotated[str, Meta(min_length=1, max_length=64)]
-    comment: Comment = ""
-    tasks: Annotated[list[BulkTask], Meta(min_length=1, max_length=100)]
+    outcome: Annotated[
+        str, Meta(min_length=1, max_length=64), about("The outcome for all of them.", "approved")
+    ]
+    comment: Annotated[Comment, about("Why.", "Checked against the runbook.")] = ""
+    tasks: Annotated[
+        list[BulkTask], Meta(min_length=1, max_length=100), about("The tasks, as they were shown.")
+    ]
 
 
 class DecisionRequest(Struct, kw_only=True):
@@ -59,35 +123,61 @@ class DecisionRequest(Struct, kw_only=True):
     client knows them.
     """
 
-    decision: str
-    comment: Comment = ""
-    reason: Comment = ""
-    outcome: str | None = None
-    approved: bool | None = None
-    stage: Count | None = None
-    revision: int | None = None
-    digest: str | None = None
+    _EXAMPLE: ClassVar = ("comment",)
+
+    decision: Annotated[str, about("The decision.", "approve", words=("approve", "reject"))]
+    comment: Annotated[Comment, about("Why.", "Checked against the runbook.")] = ""
+    reason: Annotated[Comment, about("The same as comment.", "Checked against the runbook.")] = ""
+    outcome: Annotated[
+        str | None, about("The outcome, if the task has others than yes and no.", "approved")
+    ] = None
+    approved: Annotated[bool | None, about("The decision once more; it has to agree.", True)] = None
+    stage: Annotated[
+        Count | None, about("The stage that the task showed; at another one nothing is answered.", 1)
+    ] = None
+    revision: Annotated[
+        int | None, about("The revision that the task showed; at another one nothing is answered.", 1)
+    ] = None
+    digest: Annotated[
+        str | None,
+        about(
+            "The digest that the task showed; at another one nothing is answered.",
+            "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        ),
+    ] = None
 
 
 class DelegateRequest(Strict, kw_only=True):
     """The delegate: a person's address or id."""
 
-    to: str
-    comment: Comment = ""
+    _EXAMPLE: ClassVar = ("comment",)
+
+    to: Annotated[str, about("The delegate: a person's address or id.", "ben@acme.example")]
+    comment: Annotated[Comment, about("Why, for the delegate.", "You know this table.")] = ""
 
 
 class ReassignRequest(Strict, kw_only=True):
     """The new approvers: people, teams, roles."""
 
-    to: Annotated[list[str], Meta(min_length=1, max_length=50)]
-    comment: Comment = ""
+    _EXAMPLE: ClassVar = ("comment",)
+
+    to: Annotated[
+        list[str],
+        Meta(min_length=1, max_length=50),
+        about("The new approvers: people, teams, roles.", ["team:sre"]),
+    ]
+    comment: Annotated[Comment, about("Why, for the new approvers.", "The database team owns this.")] = ""
 
 
 class SnoozeRequest(Strict, kw_only=True, rename={"lasts": "for"}):
     """Until when: a time (RFC 3339), or ``for`` how long: seconds, or text such as 90m, 2h, 1d."""
 
-    until: datetime | None = None
-    lasts: str | int | float | None = None
+    _EXAMPLE: ClassVar = ("lasts",)
+
+    until: Annotated[datetime | None, time("Until when.", "2030-02-01T08:00:00Z")] = None
+    lasts: Annotated[
+        str | int | float | None, about("For how long: seconds, or text such as 90m, 2h, 1d.", "2h")
+    ] = None
 
 
 class EmptyRequest(Strict, kw_only=True):
@@ -97,37 +187,47 @@ class EmptyRequest(Strict, kw_only=True):
 class CommentRequest(Strict, kw_only=True):
     """A comment on the task."""
 
-    comment: Comment = ""
+    _EXAMPLE: ClassVar = ("comment",)
+
+    comment: Annotated[Comment, about("The comment.", "Which index does it use?")] = ""
 
 
 class ReviseRequest(Strict, kw_only=True):
     """What to decide instead. ``digest``: of what was shown; a mismatch is a 409."""
 
-    payload: Object
-    comment: Comment = ""
-    digest: str | None = None
+    _EXAMPLE: ClassVar = ("comment",)
+
+    payload: Annotated[Object, about("The new payload, whole.", {"table": "users", "to_version": 43})]
+    comment: Annotated[Comment, about("Why.", "43 has the fix.")] = ""
+    digest: Annotated[
+        str | None,
+        about(
+            "The digest of what was shown; at another one nothing is changed.",
+            "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        ),
+    ] = None
 
 
 class DeciderOut(Struct, kw_only=True):
     """A person who may decide now, and why."""
 
-    person: str
-    name: str
-    instead_of: Text = ABSENT
-    why: str
-    voted: Text = ABSENT
+    person: Annotated[str, about("The person's address.", "ann@acme.example")]
+    name: PersonName
+    instead_of: Annotated[Text, about("Whose place they take.", "dora@acme.example")] = ABSENT
+    why: Annotated[str, about("Why they may decide.", "team:sre")]
+    voted: Annotated[Text, about("The outcome that they have chosen.", "approved")] = ABSENT
 
 
 class StageOut(Struct, kw_only=True):
     """A stage. state: done, open or next; ``every``: one person of each of ``of``, else ``need`` of any of them."""
 
-    number: int
-    state: str
-    of: tuple[str, ...]
-    every: bool
-    need: int
-    missing: int
-    reject_after: int
+    number: Annotated[int, about("Its number, from 1.", 1)]
+    state: Annotated[str, about("How far it is.", "open", words=("done", "open", "next"))]
+    of: Annotated[tuple[str, ...], about("Who is asked: people, teams, roles.", ["team:sre"])]
+    every: Annotated[bool, about("Whether one person of each of `of` is needed.", False)]
+    need: Annotated[int, about("How many votes it needs.", 2)]
+    missing: Annotated[int, about("How many are missing.", 1)]
+    reject_after: Annotated[int, about("How many rejections reject it.", 1)]
 
 
 class ContactOut(Struct, kw_only=True):
@@ -135,69 +235,85 @@ class ContactOut(Struct, kw_only=True):
     opening (for a person who is notified when their working hours begin), reminder, escalation, deadline.
     """
 
-    kind: str
-    number: int
-    at: datetime
-    local: str
-    zone: str
-    to: tuple[str, ...]
-    people: list[str]
+    kind: Annotated[
+        str,
+        about(
+            "Why they are contacted.",
+            "reminder",
+            words=("opening", "reminder", "escalation", "snooze_over", "deadline"),
+        ),
+    ]
+    number: Annotated[int, about("The number of the reminder or escalation, from 1.", 1)]
+    at: Annotated[datetime, time("When it is due.")]
+    local: Annotated[str, about("The same, in the zone's local time.", "Thu 2030-01-31 10:30 CET")]
+    zone: Zone
+    to: Annotated[tuple[str, ...], about("Who is asked: people, teams, roles.", ["team:sre"])]
+    people: Annotated[list[str], about("Whom it will reach.", ["ann@acme.example"])]
 
 
 class ExplainOut(Ok, kw_only=True):
     """The contact schedule of a task if nobody answers, and who may decide."""
 
-    policy: Text = ABSENT
-    because: Text = ABSENT
-    task_id: Text = ABSENT
-    opened_at: datetime
-    due_at: OrNone[datetime] = ABSENT
-    strength: str
-    proof: str
-    risk: str
-    self_approval: bool
-    may_decide: list[DeciderOut]
-    requesters_side: list[str]
-    asked: list[str]
-    stages: list[StageOut]
-    contacts: list[ContactOut]
-    on_expiry: str
+    policy: Annotated[Text, about("The policy that decides, with its version.", "production@3")] = ABSENT
+    because: Annotated[Text, about("Why this policy.", "the workflow names it")] = ABSENT
+    task_id: OrEmpty[TaskId] = ABSENT
+    opened_at: OpenedAt
+    due_at: OrNone[DueAt] = ABSENT
+    strength: Strength
+    proof: Annotated[str, about("The required sign-in, as text.", "a mailed sign-in link")]
+    risk: Risk
+    self_approval: Annotated[bool, about("Whether the requester's side may decide.", False)]
+    may_decide: Annotated[list[DeciderOut], about("Who may decide now.")]
+    requesters_side: Annotated[
+        list[str], about("Who may not, being on the requester's side.", ["rob@acme.example"])
+    ]
+    asked: Annotated[list[str], about("Whom the open stage asks.", ["ann@acme.example", "ben@acme.example"])]
+    stages: Annotated[list[StageOut], about("The stages, in order.")]
+    contacts: Annotated[list[ContactOut], about("Every scheduled contact, in order.")]
+    on_expiry: Annotated[
+        str,
+        about("What happens if nobody answers.", "It expires on Fri 2030-02-01 18:00 UTC; nothing is run."),
+    ]
 
 
 class ApprovalOut(Struct, kw_only=True):
     """A decision in AXP's format."""
 
-    approval_id: str
-    decision: str
-    comment: str | None
-    decided_at: datetime
+    approval_id: Annotated[
+        str, about("The task's id, in AXP's terms.", "01998a3c-7d40-7b1e-9c52-6f0e8a4d0002")
+    ]
+    decision: Annotated[str, about("The decision.", "approve", words=("approve", "reject"))]
+    comment: Annotated[str | None, about("The comment; null without one.", "Checked against the runbook.")]
+    decided_at: DecidedAt
 
 
 class ApprovalAnswer(Ok, kw_only=True):
     """The decision was counted."""
 
-    approval: ApprovalOut
-    approval_id: str
-    status: str
-    decided_at: datetime
-    intent: IntentOut
+    approval: Annotated[ApprovalOut, about("The decision, in AXP's format.")]
+    approval_id: Annotated[
+        str, about("The task's id, in AXP's terms.", "01998a3c-7d40-7b1e-9c52-6f0e8a4d0002")
+    ]
+    status: Annotated[str, about("The outcome.", "approved")]
+    decided_at: DecidedAt
+    intent: Annotated[IntentOut, about("The intent.")]
 
 
 class UnderstaffedTask(Struct, kw_only=True):
     """Too few eligible people are left: its stage needs ``needed`` of them, and ``remaining`` could still decide."""
 
-    task_id: str
-    title: str
-    stage: int
-    needed: int
-    remaining: int
+    task_id: TaskId
+    title: Title
+    stage: Stage
+    needed: Annotated[int, about("How many people its stage needs.", 2)]
+    remaining: Annotated[int, about("How many could still decide.", 1)]
 
 
 class UnderstaffedTasksAnswer(Ok, kw_only=True):
     """The open tasks with too few eligible people left. complete: whether all open tasks were checked."""
 
-    tasks: list[UnderstaffedTask]
-    complete: bool
+    tasks: Annotated[list[UnderstaffedTask], about("The tasks.")]
+    complete: Annotated[bool, about("Whether these are all.", True)]
 
 
 class NextStep(Struct, gc=False, kw_only=True):
@@ -206,65 +322,72 @@ class NextStep(Struct, gc=False, kw_only=True):
     payload; to, message: who is notified of what.
     """
 
-    step_id: str
-    kind: str
-    after: tuple[str, ...]
-    off_main_path: bool
-    agent: Text = ABSENT
-    input: OrEmpty[dict[str, Any]] = ABSENT
-    to: OrEmpty[tuple[str, ...]] = ABSENT
-    message: Text = ABSENT
+    step_id: StepId
+    kind: StepKind
+    after: Annotated[tuple[str, ...], about("The answers that lead to it.", ["yes"])]
+    off_main_path: Annotated[bool, about("Whether it runs only if an earlier step does not succeed.", False)]
+    agent: Annotated[Text, about("Who runs it.", "agent://acme/prod/infra-validator")] = ABSENT
+    input: Annotated[
+        OrEmpty[dict[str, Any]],
+        about("What the step gives its agent in addition to the payload.", {"mode": "check"}),
+    ] = ABSENT
+    to: Annotated[OrEmpty[tuple[str, ...]], about("Who is notified.", ["role:auditor"])] = ABSENT
+    message: Annotated[Text, about("Of what.", "The migration is done.")] = ABSENT
 
 
 class VoteOut(Struct, gc=False, kw_only=True):
     """One person's answer; ``on_behalf_of_person``: whose vote it was, if another person's."""
 
-    person: str
-    name: str
-    on_behalf_of_person: Text = ABSENT
-    outcome: str
-    comment: Text = ABSENT
-    at: datetime
-    via: str
+    _EXAMPLE: ClassVar = ("comment",)
+
+    person: PersonId
+    name: PersonName
+    on_behalf_of_person: Annotated[
+        Text, about("Whose vote it was, if another person's.", "per_01998a3c6f007d1e8a4bc35d9e7f1b24")
+    ] = ABSENT
+    outcome: Outcome
+    comment: Annotated[Text, about("The comment.", "Checked against the runbook.")] = ABSENT
+    at: At
+    via: Via
 
 
 class SnoozeOut(Struct, gc=False, kw_only=True):
     """Who has snoozed the task, and until when."""
 
-    person: str
-    name: str
-    until: datetime
+    person: PersonId
+    name: PersonName
+    until: Annotated[datetime, time("Until when.", "2030-02-01T08:00:00Z")]
 
 
 class CommentOut(Struct, gc=False, kw_only=True):
     """A question or comment: its author, a person or the requester."""
 
-    actor: str
-    kind: str
-    name: str
-    comment: Text = ABSENT
-    at: datetime
-    via: str
+    actor: Annotated[str, about("The id of the author.", "per_01998a3c6f007d1e8a4bc35d9e7f1b20")]
+    kind: ActorKind
+    name: Annotated[str, about("The author's name.", "Ann Berg")]
+    comment: Annotated[Text, about("The comment.", "Checked against the runbook.")] = ABSENT
+    at: At
+    via: Via
 
 
 class ValueOut(Struct, kw_only=True):
     """One value that differs; ``before`` or ``after`` is missing if it did not exist."""
 
-    path: str
-    before: Text = ABSENT
-    after: Text = ABSENT
+    path: Annotated[str, about("Where it stands in the payload.", "to_version")]
+    before: Annotated[Text, about("The value before, as text.", "42")] = ABSENT
+    after: Annotated[Text, about("The value after, as text.", "43")] = ABSENT
 
 
 class RevisionOut(Struct, kw_only=True):
     """The change from one revision to another; by: who revised it, missing if it was asked again."""
 
-    from_revision: int
-    to_revision: int
-    at: datetime
-    by: Text = ABSENT
-    by_name: Text = ABSENT
-    comment: Text = ABSENT
-    changed: tuple[ValueOut, ...]
+    from_revision: Annotated[int, about("The revision before.", 1)]
+    to_revision: Annotated[int, about("The revision after.", 2)]
+    at: At
+    by: Annotated[Text, about("The id of who revised it.", "per_01998a3c6f007d1e8a4bc35d9e7f1b20")] = ABSENT
+    by_name: Annotated[Text, about("Their name.", "Ann Berg")] = ABSENT
+    comment: Annotated[Text, about("The comment.", "Checked against the runbook.")] = ABSENT
+    changed: Annotated[tuple[ValueOut, ...], about("The values that differ.")]
 
 
 class TaskOut(Struct, gc=False, kw_only=True):
@@ -279,70 +402,115 @@ class TaskOut(Struct, gc=False, kw_only=True):
     whichever is higher; strength: the required assurance; receipt: of the caller's act, only in its response.
     """
 
-    task_id: str
-    intent_id: str
-    intent_type: str
-    step_id: str
-    state: str
-    task_type: str
-    title: str
-    description: str
-    risk: str
-    strength: str
-    allowed_outcomes: tuple[str, ...]
-    outcomes: tuple[OutcomeOut, ...]
-    form_schema: OrEmpty[dict[str, Any]] = ABSENT
-    comment_required: bool
-    evidence_required: bool
-    payload: JsonObject
-    payload_deleted: OrEmpty[bool] = ABSENT
-    previous_results: dict[str, Any]
-    result_revisions: dict[str, int]
-    next_steps: tuple[NextStep, ...]
-    requester: ActorOut
-    approvers: tuple[str, ...]
-    stage: int
-    stages: int
-    reviewed_by: Text = ABSENT
-    snoozed: OrEmpty[tuple[SnoozeOut, ...]] = ABSENT
-    opened_at: datetime
-    due_at: OrNone[datetime] = ABSENT
-    next_reminder_at: OrNone[datetime] = ABSENT
-    escalation_at: OrNone[datetime] = ABSENT
-    reminders_sent: int
-    revision: int
-    digest: str
-    votes: tuple[VoteOut, ...]
-    comments: OrEmpty[tuple[CommentOut, ...]] = ABSENT
-    changes: OrEmpty[tuple[RevisionOut, ...]] = ABSENT
-    outcome: Text = ABSENT
-    ending: Text = ABSENT
-    decided_at: OrNone[datetime] = ABSENT
-    decided_by: Text = ABSENT
-    decided_by_name: Text = ABSENT
-    via: Text = ABSENT
-    on_expiry: str
-    bulk_form: Text = ABSENT
-    receipt: OrEmpty[ReceiptOut] = ABSENT
+    _EXAMPLE: ClassVar = ("due_at",)
+
+    task_id: TaskId
+    intent_id: IntentId
+    intent_type: IntentType
+    step_id: StepId
+    state: Annotated[str, about("Whether it waits for an answer.", "open", words=("open", "closed"))]
+    task_type: TaskType
+    title: Title
+    description: Annotated[str, about("What is asked, in full.", "Adds a column to the table users.")]
+    risk: Risk
+    strength: Strength
+    allowed_outcomes: Annotated[
+        tuple[str, ...], about("The outcomes that can be chosen.", ["approved", "rejected"])
+    ]
+    outcomes: Annotated[tuple[OutcomeOut, ...], about("The same outcomes, with their meanings and labels.")]
+    form_schema: Annotated[
+        OrEmpty[dict[str, Any]],
+        about(
+            "The JSON Schema of the answer's data.",
+            {"type": "object", "properties": {"window": {"type": "string"}}},
+        ),
+    ] = ABSENT
+    comment_required: Annotated[bool, about("Whether an answer needs a comment.", False)]
+    evidence_required: Annotated[bool, about("Whether an answer has to name its evidence.", False)]
+    payload: Annotated[
+        JsonObject,
+        about(
+            "What is asked for: a JSON object, whose content is the requester's.",
+            {"table": "users", "to_version": 42},
+        ),
+    ]
+    payload_deleted: Annotated[
+        OrEmpty[bool], about("True if the payload was deleted, as its policy says.", True)
+    ] = ABSENT
+    previous_results: Annotated[
+        dict[str, Any],
+        about(
+            "The results of the steps before it, by step.", {"validate": {"rows": 1200, "reversible": True}}
+        ),
+    ]
+    result_revisions: Annotated[
+        dict[str, int], about("The revision that each previous result belongs to.", {"validate": 1})
+    ]
+    next_steps: Annotated[
+        tuple[NextStep, ...], about("Every step that may run after it, with what its agent gets.")
+    ]
+    requester: Annotated[ActorOut, about("Who asks.")]
+    approvers: Annotated[tuple[str, ...], about("Who is asked now: people, teams, roles.", ["team:sre"])]
+    stage: Stage
+    stages: Annotated[int, about("The number of stages.", 1)]
+    reviewed_by: Annotated[
+        Text, about("The id of who has marked it as being reviewed.", "per_01998a3c6f007d1e8a4bc35d9e7f1b20")
+    ] = ABSENT
+    snoozed: Annotated[OrEmpty[tuple[SnoozeOut, ...]], about("Who has snoozed it.")] = ABSENT
+    opened_at: OpenedAt
+    due_at: OrNone[DueAt] = ABSENT
+    next_reminder_at: Annotated[OrNone[datetime], time("When the next reminder is due.")] = ABSENT
+    escalation_at: Annotated[OrNone[datetime], time("When the next escalation is due.")] = ABSENT
+    reminders_sent: Annotated[int, about("The number of reminders sent.", 0)]
+    revision: Revision
+    digest: Digest
+    votes: Annotated[tuple[VoteOut, ...], about("The answers given, one a person.")]
+    comments: Annotated[OrEmpty[tuple[CommentOut, ...]], about("Questions and replies; not in lists.")] = (
+        ABSENT
+    )
+    changes: Annotated[
+        OrEmpty[tuple[RevisionOut, ...]], about("From revision to revision; not in lists.")
+    ] = ABSENT
+    outcome: OrEmpty[Outcome] = ABSENT
+    ending: OrEmpty[Ending] = ABSENT
+    decided_at: OrNone[DecidedAt] = ABSENT
+    decided_by: Annotated[Text, about("The id of who decided.", "per_01998a3c6f007d1e8a4bc35d9e7f1b20")] = (
+        ABSENT
+    )
+    decided_by_name: Annotated[Text, about("Their name.", "Ann Berg")] = ABSENT
+    via: OrEmpty[Via] = ABSENT
+    on_expiry: Annotated[
+        str,
+        about("What happens if nobody answers.", "It expires on Fri 2030-02-01 18:00 UTC; nothing is run."),
+    ]
+    bulk_form: Annotated[
+        Text,
+        about(
+            "The same in tasks that may be answered together; absent if it is decided by itself.", "5b1f0c7e"
+        ),
+    ] = ABSENT
+    receipt: Annotated[
+        OrEmpty[ReceiptOut], about("What the caller's act has done; only in its own response.")
+    ] = ABSENT
 
 
 class TaskAnswer(Ok, kw_only=True):
     """One task."""
 
-    task: TaskOut
+    task: Annotated[TaskOut, about("The task.")]
 
 
 class TasksAnswer(PageAnswer, kw_only=True):
     """Tasks, oldest first."""
 
-    tasks: list[TaskOut]
+    tasks: Annotated[list[TaskOut], about("The tasks.")]
 
 
 class TaskChangedAnswer(Ok, kw_only=True):
     """The answer was counted: the task and the intent in their new state."""
 
-    task: TaskOut
-    intent: IntentOut
+    task: Annotated[TaskOut, about("The task.")]
+    intent: Annotated[IntentOut, about("The intent.")]
 
 
 class BulkResult(Struct, kw_only=True):
@@ -350,38 +518,38 @@ class BulkResult(Struct, kw_only=True):
     is closed now; ``receipt``: what was recorded; ``code``, ``message``, ``hint``: why it was refused.
     """
 
-    task_id: str
-    recorded: bool
-    decided: bool = False
-    receipt: OrEmpty[ReceiptOut] = ABSENT
-    code: Text = ABSENT
-    message: Text = ABSENT
-    hint: Text = ABSENT
+    task_id: TaskId
+    recorded: Annotated[bool, about("Whether the answer counts.", True)]
+    decided: Annotated[bool, about("Whether the task is closed now.", True)] = False
+    receipt: Annotated[OrEmpty[ReceiptOut], about("What was recorded.")] = ABSENT
+    code: Annotated[Text, about("Why it was refused: a stable code.", "already_answered")] = ABSENT
+    message: Annotated[Text, about("Why it was refused.", "The task is closed.")] = ABSENT
+    hint: Annotated[Text, about("What to do next.", "Look at it again.")] = ABSENT
 
 
 class BulkAnswer(Ok, kw_only=True):
     """Each task of a bulk answer, in the order of the request, and how many were recorded, refused and decided."""
 
-    recorded: int
-    refused: int
-    decided: int
-    receipt: ReceiptOut
-    results: list[BulkResult]
+    recorded: Annotated[int, about("How many were recorded.", 2)]
+    refused: Annotated[int, about("How many were refused.", 0)]
+    decided: Annotated[int, about("How many are decided now.", 2)]
+    receipt: Annotated[ReceiptOut, about("What the act has done, in words.")]
+    results: Annotated[list[BulkResult], about("What became of each, in the order of the request.")]
 
 
 class MyTask(Struct, gc=False, kw_only=True):
     """A task as AXP lists it."""
 
-    intent_id: str
-    intent_type: str
-    status: str
-    from_agent: str
-    assigned_at: datetime
-    due_at: OrNone[datetime] = ABSENT
-    human_task: HumanTask
+    intent_id: IntentId
+    intent_type: IntentType
+    status: Status
+    from_agent: FromAgent
+    assigned_at: Annotated[datetime, time("When the task was opened.")]
+    due_at: OrNone[DueAt] = ABSENT
+    human_task: Annotated[HumanTask, about("The task that asks people.")]
 
 
 class MyTasksAnswer(Ok, kw_only=True):
     """Open tasks, as AXP lists them."""
 
-    tasks: list[MyTask]
+    tasks: Annotated[list[MyTask], about("The tasks.")]

@@ -1,46 +1,71 @@
 """Teams and their rotations."""
 
 from datetime import date, datetime
+from typing import Annotated, ClassVar
 
 from msgspec import Struct
 
 from signoff.wire.common import ABSENT, Object, Ok, OrNone, Strict
+from signoff.wire.fields import Zone, about, time
 
 
 class RotationOut(Struct, kw_only=True):
     """Who is on call when: ``handover`` is a weekday and a local time."""
 
-    order: list[str]
-    handover: str
-    zone: str
-    anchor: date
-    on_call: str
-    next_handover_at: datetime
+    order: Annotated[list[str], about("Who follows whom.", ["ann@acme.example", "ben@acme.example"])]
+    handover: Annotated[str, about("The weekday and local time of the handover.", "mon 09:00")]
+    zone: Zone
+    anchor: Annotated[date, about("A day in the week of the first of the order.", "2030-01-07")]
+    on_call: Annotated[str, about("Who is on call now.", "ann@acme.example")]
+    next_handover_at: Annotated[datetime, time("When the next one takes over.", "2030-02-04T08:00:00Z")]
 
 
 class TeamOut(Struct, kw_only=True):
     """A team; people by address."""
 
-    name: str
-    members: list[str]
-    rotation: OrNone[RotationOut] = ABSENT
+    _EXAMPLE: ClassVar = ("rotation",)
+
+    name: Annotated[str, about("The team's name.", "sre")]
+    members: Annotated[list[str], about("Its members, by address.", ["ann@acme.example", "ben@acme.example"])]
+    rotation: Annotated[OrNone[RotationOut], about("Its rotation.")] = ABSENT
 
 
 class TeamAnswer(Ok, kw_only=True):
     """One team. warnings: open tasks that the change leaves understaffed."""
 
-    team: TeamOut
-    warnings: tuple[str, ...] = ()
+    team: Annotated[TeamOut, about("The team.")]
+    warnings: Annotated[
+        tuple[str, ...],
+        about(
+            "What may surprise the caller, as text; the request was carried out all the same.",
+            ["unknown field, ignored: priority"],
+        ),
+    ] = ()
 
 
 class TeamsAnswer(Ok, kw_only=True):
     """All teams, by name."""
 
-    teams: list[TeamOut]
+    teams: Annotated[list[TeamOut], about("The teams.")]
 
 
 class PutTeam(Strict, kw_only=True):
     """A team to create or replace. rotation: order, handover (``mon 09:00``), zone, anchor (a day)."""
 
-    members: list[str]
-    rotation: Object | None = None
+    _EXAMPLE: ClassVar = ("rotation",)
+
+    members: Annotated[
+        list[str], about("The members: addresses or ids.", ["ann@acme.example", "ben@acme.example"])
+    ]
+    rotation: Annotated[
+        Object | None,
+        about(
+            "Order, handover, zone, anchor.",
+            {
+                "order": ["ann@acme.example", "ben@acme.example"],
+                "handover": "mon 09:00",
+                "zone": "Europe/Berlin",
+                "anchor": "2030-01-07",
+            },
+        ),
+    ] = None

@@ -1,26 +1,33 @@
 """Workflows."""
 
-from datetime import datetime
+from typing import Annotated
 
 from msgspec import Struct
 
 from signoff.wire.common import ABSENT, JsonObject, Object, Ok, OrEmpty, Strict, Text
+from signoff.wire.fields import STRENGTHS, AppliedAt, IntentType, StepKind, about
 
 
 class WorkflowRequest(Strict, kw_only=True):
     """A workflow as in its file."""
 
-    workflow: str
-    intent_type: str
-    steps: list[Object]
-    max_revisions: int = 5
+    workflow: Annotated[str, about("The workflow's name.", "migrate")]
+    intent_type: IntentType
+    steps: Annotated[
+        list[Object],
+        about(
+            "The steps, as in the file.",
+            [{"id": "approve", "human": {"title": "Migrate users?", "approvers": ["team:sre"]}}],
+        ),
+    ]
+    max_revisions: Annotated[int, about("How often its requests may be revised.", 5)] = 5
 
 
 class StepOut(Struct, kw_only=True):
     """A step of a workflow."""
 
-    id: str
-    kind: str
+    id: Annotated[str, about("The step's id.", "approve")]
+    kind: StepKind
 
 
 class WorkflowOut(Struct, kw_only=True):
@@ -28,32 +35,43 @@ class WorkflowOut(Struct, kw_only=True):
     steps requires; a named policy may require more. source, which names people, and applied_by: for people only.
     """
 
-    name: str
-    intent_type: str
-    version: int
-    strength: str
-    steps: tuple[StepOut, ...]
-    source: OrEmpty[JsonObject] = ABSENT
-    applied_by: Text = ABSENT
-    applied_at: datetime
+    name: Annotated[str, about("The workflow's name.", "migrate")]
+    intent_type: IntentType
+    version: Annotated[int, about("The version of this name, from 1.", 3)]
+    strength: Annotated[
+        str, about("The strongest sign-in that one of its own steps requires.", "session", words=STRENGTHS)
+    ]
+    steps: Annotated[tuple[StepOut, ...], about("Its steps.")]
+    source: Annotated[
+        OrEmpty[JsonObject],
+        about("The document as it was applied; for people only.", {"workflow": "migrate"}),
+    ] = ABSENT
+    applied_by: Annotated[Text, about("Who applied this version.", "Oscar Owner")] = ABSENT
+    applied_at: AppliedAt
 
 
 class WorkflowAnswer(Ok, kw_only=True):
     """One workflow."""
 
-    workflow: WorkflowOut
+    workflow: Annotated[WorkflowOut, about("The workflow.")]
 
 
 class AppliedOut(Ok, kw_only=True):
     """``changed`` is False if the same template was already active; warnings: what may block it, as text."""
 
-    changed: bool
-    dry_run: bool
-    workflow: WorkflowOut
-    warnings: tuple[str, ...]
+    changed: Annotated[bool, about("False if the same template was already active.", True)]
+    dry_run: Annotated[bool, about("Whether nothing was done, only shown.", False)]
+    workflow: Annotated[WorkflowOut, about("The workflow.")]
+    warnings: Annotated[
+        tuple[str, ...],
+        about(
+            "What may surprise the caller, as text; the request was carried out all the same.",
+            ["unknown field, ignored: priority"],
+        ),
+    ]
 
 
 class WorkflowsAnswer(Ok, kw_only=True):
     """The active workflow of each intent type."""
 
-    workflows: list[WorkflowOut]
+    workflows: Annotated[list[WorkflowOut], about("The workflows.")]

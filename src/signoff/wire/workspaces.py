@@ -1,33 +1,40 @@
 """Workspaces: each has its own people, agents, keys, policies, workflows and intents."""
 
-from datetime import datetime
+from typing import Annotated, ClassVar
 
 from msgspec import Struct
 
 from signoff.wire.common import ABSENT, Name, Ok, Strict, Text
+from signoff.wire.fields import CreatedAt, OrgId, WorkspaceId, about
 
 
 class WorkspaceOut(Struct, kw_only=True):
     """A workspace. ``own``: the key's; former_names: as ``organization/name``; addresses with one go on resolving."""
 
-    workspace_id: str
-    organization: str
-    name: str
-    former_names: tuple[str, ...]
-    own: bool
-    created_at: datetime
+    workspace_id: WorkspaceId
+    organization: OrgId
+    name: Annotated[str, about("The workspace's name.", "prod")]
+    former_names: Annotated[
+        tuple[str, ...],
+        about(
+            "What it was called before, as organization/name; addresses with these go on resolving.",
+            ["acme/production"],
+        ),
+    ]
+    own: Annotated[bool, about("Whether it is the key's.", True)]
+    created_at: CreatedAt
 
 
 class WorkspacesAnswer(Ok, kw_only=True):
     """The key's own workspace first; for an owner's key also the others of its organization."""
 
-    workspaces: list[WorkspaceOut]
+    workspaces: Annotated[list[WorkspaceOut], about("The workspaces.")]
 
 
 class WorkspaceAnswer(Ok, kw_only=True):
     """One workspace."""
 
-    workspace: WorkspaceOut
+    workspace: Annotated[WorkspaceOut, about("The workspace.")]
 
 
 class CreateWorkspace(Strict, kw_only=True):
@@ -35,21 +42,33 @@ class CreateWorkspace(Strict, kw_only=True):
     caller's; owner_name: their name.
     """
 
-    name: str
-    owner: str = ""
-    owner_name: Name = ""
+    _EXAMPLE: ClassVar = ("owner", "owner_name")
+
+    name: Annotated[str, about("The workspace's name.", "staging")]
+    owner: Annotated[
+        str, about("The mail address of its first owner; the caller's by default.", "ann@acme.example")
+    ] = ""
+    owner_name: Annotated[Name, about("The first owner's name.", "Ann Berg")] = ""
 
 
 class RenameWorkspace(Strict, kw_only=True):
     """The new names; one that is left out stays."""
 
-    name: str = ""
-    organization: str = ""
+    _EXAMPLE: ClassVar = ("name",)
+
+    name: Annotated[str, about("The new name.", "production")] = ""
+    organization: Annotated[str, about("The new organization.", "acme")] = ""
 
 
 class NewWorkspaceOut(Ok, kw_only=True):
     """A new workspace. ``api_key``: of its owner, shown once, stored nowhere; only if the owner is the caller."""
 
-    workspace: WorkspaceOut
-    owner: str
-    api_key: Text = ABSENT
+    workspace: Annotated[WorkspaceOut, about("The workspace.")]
+    owner: Annotated[str, about("The mail address of its owner.", "ann@acme.example")]
+    api_key: Annotated[
+        Text,
+        about(
+            "A key of its owner, shown once, and kept nowhere; only if the owner is the caller.",
+            "sgn_the-secret-of-the-key",
+        ),
+    ] = ABSENT

@@ -26,6 +26,11 @@ async def document(call: Call) -> Page:
     return Page(_document(), headers=_HEADERS)
 
 
+async def document_3_0(call: Call) -> Page:
+    """GET /openapi-3.0.json"""
+    return Page(_document_3_0(), headers=_HEADERS)
+
+
 async def page(call: Call) -> Page:
     """GET /docs"""
     return Page(_page().encode(), "text/html; charset=utf-8", headers=_HEADERS)
@@ -40,11 +45,13 @@ _FILE: Final = "a file: browsers and caches may add parameters, and it is always
 
 # fmt: off
 PAGES: Final[tuple[Endpoint, ...]] = (
-    Endpoint("GET", "/openapi.json", "system", document, "This API as OpenAPI 3.1",
+    Endpoint("GET", "/openapi.json", "getOpenApi", "system", document, "This API as OpenAPI 3.1",
         access=Access.OPEN, any_query=_FILE),
-    Endpoint("GET", "/docs", "system", page, "This API as a page",
+    Endpoint("GET", "/openapi-3.0.json", "getOpenApi30", "system", document_3_0, "This API as OpenAPI 3.0",
+        access=Access.OPEN, any_query=_FILE),
+    Endpoint("GET", "/docs", "getDocs", "system", page, "This API as a page",
         access=Access.OPEN, media="text/html", any_query=_FILE),
-    Endpoint("GET", "/docs/style.css", "system", style, "Its style",
+    Endpoint("GET", "/docs/style.css", "getDocsStyle", "system", style, "Its style",
         access=Access.OPEN, media="text/css", any_query=_FILE),
 )
 # fmt: on
@@ -53,6 +60,11 @@ PAGES: Final[tuple[Endpoint, ...]] = (
 @lru_cache(maxsize=1)
 def _document() -> bytes:
     return openapi.text().encode()
+
+
+@lru_cache(maxsize=1)
+def _document_3_0() -> bytes:
+    return openapi.text_3_0().encode()
 
 
 @lru_cache(maxsize=1)
@@ -77,7 +89,8 @@ def _page() -> str:
 <header>
 <h1>Signoff API</h1>
 <p>Every request needs a key, except to open endpoints: <code>x-api-key: sgn_…</code>. For programs:
-<a href="/openapi.json">openapi.json</a>.</p>
+<a href="/openapi.json">openapi.json</a>; as OpenAPI 3.0, for generators that read no later one:
+<a href="/openapi-3.0.json">openapi-3.0.json</a>.</p>
 <nav aria-label="Sections">{links}</nav>
 </header>
 <main>

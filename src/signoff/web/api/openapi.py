@@ -1,21 +1,36 @@
-"""The API as an OpenAPI 3.1 document, generated from the table of endpoints and their structs.
+"""The API as an OpenAPI 3.1 document, generated from the table of endpoints and their structs; and the same as 3.0, for
+generators that read only that.
 
 ``python -m signoff.web.api.openapi`` prints it; a test compares it with docs/openapi.json.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
 
+from signoff.core.errors import (
+    Busy,
+    Conflict,
+    Forbidden,
+    Invalid,
+    Malformed,
+    Misdirected,
+    NotFound,
+    Refused,
+    TooLarge,
+    TooMany,
+    Unauthenticated,
+)
+from signoff.web.api import openapi_3_0
 from signoff.web.api.routes import ENDPOINTS
-from signoff.web.http.call import Access, Endpoint
+from signoff.web.api.schemas import Schemas
+from signoff.web.http.call import MAX_KEY, Access, Endpoint
 from signoff.web.http.endpoint import ErrorBody
 from signoff.web.http.query import Kind, Parameter
 
 _PARAMETER: Final = re.compile(r"\{(\w+)(?::path)?\}")
-_REF: Final = "#/components/schemas/{name}"
 _SSE: Final = "text/event-stream"
 # Endpoints that store their response by key: writes on an intent. Elsewhere a key would promise what is not kept.
 _KEYED: Final = re.compile(
@@ -29,58 +44,92 @@ _INFO: Final = {
     "seconds, lists are paged by next_cursor. All errors have one format; their codes are stable.",
     "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
 }
+_TAGS: Final = {
+    "intents": "Durable requests: submit, read, follow, end.",
+    "audit": "An intent's whole history, with its hash chain.",
+    "tasks": "What people are asked, and their answers.",
+    "deliveries": "An agent's work: claim, renew, report.",
+    "agents": "Agents, and what waits for them.",
+    "scenarios": "AXP's bundles of agents, people and one intent.",
+    "workflows": "The steps that requests of a type go through.",
+    "people": "People, teams, policies, and changes of them.",
+    "workspaces": "The workspaces of the organization.",
+    "accounts": "Agents and services with their keys, as AXP's service accounts.",
+    "keys": "API keys.",
+    "inbox": "AXP's inbox: requests and results by address.",
+    "system": "The server, its channels, and the caller.",
+}
 _PARAMETERS: Final = {
-    "address": "agent://organization/workspace/name, the same without agent://, or a bare name",
-    "intent_id": "the intent's id, or the id of one of its steps",
-    "task_id": "the task's id; or an intent's id for its open task",
-    "approval_id": "the task's or the intent's id",
+    "address": ("agent://organization/workspace/name, the same without agent://, or a bare name", "infra-validator"),
+    "intent_id": (
+        "the intent's id, or the id of one of its steps", "01998a3c-7d40-7b1e-9c52-6f0e8a4d0000"
+    ),
+    "task_id": ("the task's id; or an intent's id for its open task", "01998a3c-7d40-7b1e-9c52-6f0e8a4d0002"),
+    "approval_id": ("the task's or the intent's id", "01998a3c-7d40-7b1e-9c52-6f0e8a4d0002"),
+    "delivery_id": ("the delivery's id", "01998a3c-7d40-7b1e-9c52-6f0e8a4d0001"),
+    "thread_id": ("the thread's id: the intent's", "01998a3c-7d40-7b1e-9c52-6f0e8a4d0000"),
+    "intent_type": ("the type of the intents", "intent.db.migrate.v1"),
+    "person_id": ("the person's id or address", "ann@acme.example"),
+    "session_id": ("the session's id", "ses_01998a3c6f007d1e8a4bc35d9e7f1b27"),
+    "name": ("the name", "production"),
+    "proposal_id": ("the proposal's id", "prop_01998a3c6f007d1e8a4bc35d9e7f1b25"),
+    "account_id": ("the account's id", "sa_01998a3c6f007d1e8a4bc35d9e7f1b21"),
+    "key_id": ("the key's id", "key_01998a3c6f007d1e8a4bc35d9e7f1b23"),
+    "channel": ("the channel", "slack"),
+    "workspace_id": ("the workspace's id", "ws_01998a3c6f007d1e8a4bc35d9e7f1b22"),
+}  # fmt: skip
+_LATER: Final = {
+    "Retry-After": {
+        "description": "Seconds after which to try again.",
+        "schema": {"type": "integer", "minimum": 0},
+        "example": 1,
+    }
 }
 
 
 def document(endpoints: Sequence[Endpoint] = ENDPOINTS) -> dict[str, Any]:
     """The whole document as a JSON-able dict."""
-    kinds = {kind for row in endpoints for kind in (row.request, row.response) if kind is not None}
-    ordered = sorted(kinds | {ErrorBody}, key=lambda kind: (kind.__name__, kind.__module__))
-    refs, components = msgspec.json.schema_components(ordered, ref_template=_REF)
-    for component in components.values():
-        if "description" in component:  # a docstring: from Python 3.13 on without its indentation
-            component["description"] = " ".join(component["description"].split())
-    schemas = dict(zip(ordered, refs, strict=True))
+    sent = {row.request for row in endpoints if row.request is not None}
+    answers = {row.response for row in endpoints if row.response is not None}
+    others = {kind for row in endpoints for _, kind in row.others}
+    lenient = {row.request for row in endpoints if row.request is not None and row.any_body}
+    schemas = Schemas(sent | answers | others | {ErrorBody}, sent, lenient)
     paths: dict[str, dict[str, Any]] = {}
-    names: set[str] = set()
     for row in endpoints:
-        operation = _operation(row, schemas, _name(row, names))
-        paths.setdefault(_PARAMETER.sub(r"{\1}", row.path), {})[row.method.lower()] = operation
+        path = _PARAMETER.sub(r"{\1}", row.path)
+        paths.setdefault(path, {})[row.method.lower()] = _operation(row, schemas)
+    refused = {kind for row in endpoints for kind in _refusals(row)}
     return {
         "openapi": "3.1.0",
         "info": _INFO,
+        "servers": [{"url": "/", "description": "The server that this document comes from"}],
         "security": [{"key": []}, {"bearer": []}],
-        "tags": [{"name": name} for name in dict.fromkeys(row.tag for row in endpoints)],
+        "tags": [
+            {"name": tag, "description": _TAGS[tag]} for tag in dict.fromkeys(row.tag for row in endpoints)
+        ],
         "paths": paths,
         "components": {
-            "schemas": dict(sorted(components.items())),
-            "responses": {"Refused": _content("What went wrong, and what to do", schemas[ErrorBody])},
+            "schemas": schemas.components,
+            "responses": _responses(refused, schemas),
             "securitySchemes": {
-                "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
-                "bearer": {"type": "http", "scheme": "bearer"},
+                "key": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "x-api-key",
+                    "description": "A key of a person, an agent or a service: it says who acts.",
+                },
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "The same key; next to a service's key, the key of the person who acts.",
+                },
             },
         },
     }
 
 
-def _name(row: Endpoint, taken: set[str]) -> str:
-    """A stable, unique operation id: module and function, with a suffix for an alias."""
-    base = f"{row.run.__module__.rpartition('.')[2]}_{row.run.__name__}"
-    last = row.path.rpartition("/")[2]
-    for name in (base, f"{base}_{row.method.lower()}" if last in base else f"{base}_{last}", f"{base}_v1"):
-        if name not in taken:
-            taken.add(name)
-            return name
-    raise ValueError(f"no unique operation id for {row.method} {row.path}")
-
-
-def _operation(row: Endpoint, schemas: dict[type, Any], name: str) -> dict[str, Any]:
-    operation: dict[str, Any] = {"operationId": name, "summary": row.summary, "tags": [row.tag]}
+def _operation(row: Endpoint, schemas: Schemas) -> dict[str, Any]:
+    operation: dict[str, Any] = {"operationId": row.name, "summary": row.summary, "tags": [row.tag]}
     parameters = [_in_path(parameter) for parameter in _PARAMETER.findall(row.path)]
     parameters += [_in_query(parameter) for parameter in row.query]
     if _KEYED.fullmatch(f"{row.method} {row.path}"):
@@ -88,29 +137,72 @@ def _operation(row: Endpoint, schemas: dict[type, Any], name: str) -> dict[str, 
     if parameters:
         operation["parameters"] = parameters
     if row.request is not None:
-        content = {"application/json": {"schema": schemas[row.request]}}
-        operation["requestBody"] = {"required": row.method != "DELETE", "content": content}
-    operation["responses"] = {
-        "200": _answer(row, schemas),
-        "default": {"$ref": "#/components/responses/Refused"},
-    }
+        content = {"schema": schemas.refs[row.request], "example": schemas.example(row.request)}
+        operation["requestBody"] = {"required": True, "content": {"application/json": content}}
+    elif row.any_body:  # a form of somebody else's
+        form = {"schema": {"type": "object", "additionalProperties": True}}
+        operation["requestBody"] = {"content": {"application/x-www-form-urlencoded": form}}
+    operation["responses"] = _answers(row, schemas)
     if row.access is Access.OPEN:
         operation["security"] = []
     return operation
 
 
+def _answers(row: Endpoint, schemas: Schemas) -> dict[str, Any]:
+    found: dict[int, Any] = {200: _answer(row, schemas)}
+    for kind in _refusals(row):
+        found[kind.status] = {"$ref": f"#/components/responses/{kind.__name__}"}
+    for status, struct in row.others:
+        found[status] = _content(schemas, _about(struct), struct)
+    answers = {str(status): answer for status, answer in sorted(found.items())}
+    return answers | {"default": {"$ref": "#/components/responses/Refused"}}
+
+
+def _refusals(row: Endpoint) -> Iterator[type[Refused]]:
+    """The errors that an endpoint can answer with: they follow from what it reads, and whom it lets in."""
+    yield from (Malformed, Misdirected, Busy, *row.refuses)
+    if row.access is Access.KEY:
+        yield from (Unauthenticated, Forbidden, TooMany)
+    if row.access is Access.KEY or not row.any_query:
+        yield Invalid
+    if _PARAMETER.search(row.path) or row.request is not None or row.query:
+        yield NotFound
+    if row.method != "GET":
+        yield from (Conflict, TooLarge)
+
+
+def _responses(refused: set[type[Refused]], schemas: Schemas) -> dict[str, Any]:
+    found = {}
+    for kind in sorted(refused, key=lambda kind: kind.status):
+        found[kind.__name__] = _content(schemas, _about(kind), ErrorBody)
+        if issubclass(kind, TooMany | Busy):
+            found[kind.__name__]["headers"] = _LATER
+    return found | {"Refused": _content(schemas, "What went wrong, and what to do.", ErrorBody)}
+
+
+def _about(kind: type) -> str:
+    return " ".join((kind.__doc__ or "").replace("``", "`").split())
+
+
 def _in_path(name: str) -> dict[str, Any]:
-    parameter: dict[str, Any] = {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-    if name in _PARAMETERS:
-        parameter["description"] = _PARAMETERS[name]
-    return parameter
+    said, example = _PARAMETERS[name]
+    return {
+        "name": name, "in": "path", "required": True, "description": said, "schema": {"type": "string"},
+        "example": example,
+    }  # fmt: skip
 
 
 def _in_query(parameter: Parameter) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": parameter.kind.value}
+    example: Any = parameter.example
     if parameter.kind is Kind.COUNT:
         schema["minimum"] = parameter.least
-    return {"name": parameter.name, "in": "query", "description": parameter.about, "schema": schema}
+        example = min(max(parameter.least, 10), parameter.most)
+    elif parameter.kind is Kind.FLAG:
+        example = True
+    return {
+        "name": parameter.name, "in": "query", "description": parameter.about, "schema": schema, "example": example
+    }  # fmt: skip
 
 
 def _idempotency_key() -> dict[str, Any]:
@@ -118,26 +210,37 @@ def _idempotency_key() -> dict[str, Any]:
         "name": "Idempotency-Key",
         "in": "header",
         "description": "repeating a request with the same key returns the first response",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+        "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY},
+        "example": "release-42-migrate-users",
     }
 
 
-def _answer(row: Endpoint, schemas: dict[type, Any]) -> dict[str, Any]:
+def _answer(row: Endpoint, schemas: Schemas) -> dict[str, Any]:
     if row.media == _SSE:
         text = "Server-sent events: one JSON object per data line; the last event is stream.timeout"
         return {"description": text, "content": {_SSE: {"schema": {"type": "string"}}}}
     if row.response is None:
-        return {"description": "Done", "content": {row.media: {}}}
-    return _content("Done", schemas[row.response])
+        return {"description": "Done", "content": {row.media: {"schema": {"type": "string"}}}}
+    return _content(schemas, _about(row.response), row.response)
 
 
-def _content(text: str, schema: Any) -> dict[str, Any]:
-    return {"description": text, "content": {"application/json": {"schema": schema}}}
+def _content(schemas: Schemas, text: str, kind: type) -> dict[str, Any]:
+    content = {"schema": schemas.refs[kind], "example": schemas.example(kind)}
+    return {"description": text, "content": {"application/json": content}}
 
 
 def text() -> str:
     """The document as stored in the repository."""
-    return msgspec.json.format(msgspec.json.encode(document()), indent=2).decode() + "\n"
+    return _written(document())
+
+
+def text_3_0() -> str:
+    """The edition in OpenAPI 3.0."""
+    return _written(openapi_3_0.edition(document()))
+
+
+def _written(made: dict[str, Any]) -> str:
+    return msgspec.json.format(msgspec.json.encode(made), indent=2).decode() + "\n"
 
 
 if __name__ == "__main__":

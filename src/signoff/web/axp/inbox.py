@@ -1,8 +1,7 @@
 """AXP's inbox, read-only: one thread for each intent that is addressed to an owner or has it as reply address."""
 
 import uuid
-from datetime import datetime
-from typing import Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 from msgspec import Struct
 
@@ -17,6 +16,17 @@ from signoff.web.http.call import Call
 from signoff.web.reading import directory_of, record_views, visible
 from signoff.web.shapes.intents import CORE, sender
 from signoff.wire.common import ABSENT, Ok, OrEmpty
+from signoff.wire.fields import (
+    At,
+    CreatedAt,
+    FromAgent,
+    IntentId,
+    IntentType,
+    ThreadId,
+    ToAgent,
+    UpdatedAt,
+    about,
+)
 
 _STATUSES: Final = ("pending", "active", "done")
 _NEW: Final = frozenset({Status.CREATED, Status.SUBMITTED, Status.DELIVERED})
@@ -25,47 +35,51 @@ _NEW: Final = frozenset({Status.CREATED, Status.SUBMITTED, Status.DELIVERED})
 class ThreadEvent(Struct, kw_only=True):
     """An event of a thread."""
 
-    event_id: str
-    event_type: str
-    actor: str
-    at: datetime
-    details: dict[str, Any]
+    event_id: Annotated[str, about("The event's id.", "01998a3c-7d40-7b1e-9c52-6f0e8a4d0000:4")]
+    event_type: Annotated[str, about("What happened.", "intent.completed")]
+    actor: Annotated[str, about("The id of who caused it.", "per_01998a3c6f007d1e8a4bc35d9e7f1b20")]
+    at: At
+    details: Annotated[
+        dict[str, Any], about("Further values, which differ by the kind of event.", {"outcome": "approved"})
+    ]
 
 
 class Thread(Struct, kw_only=True):
     """An intent as its recipient sees it."""
 
-    thread_id: str
-    intent_id: str
-    status: str
-    owner_agent: str
-    from_agent: str
-    to_agent: str
-    subject: str
-    intent_type: str
-    created_at: datetime
-    updated_at: datetime
-    timeline: list[ThreadEvent]
+    thread_id: ThreadId
+    intent_id: IntentId
+    status: Annotated[str, about("How far it is.", "pending", words=("pending", "active", "done"))]
+    owner_agent: Annotated[str, about("Whose inbox it is in.", "agent://acme/prod/infra-validator")]
+    from_agent: FromAgent
+    to_agent: ToAgent
+    subject: Annotated[str, about("The type of the intent.", "intent.db.migrate.v1")]
+    intent_type: IntentType
+    created_at: CreatedAt
+    updated_at: UpdatedAt
+    timeline: Annotated[list[ThreadEvent], about("What happened.")]
 
 
 class ThreadMessage(Struct, kw_only=True):
     """A message: the request, and in the end its result."""
 
-    role: str
-    content: Any
+    role: Annotated[str, about("Whose it is.", "user", words=("user", "assistant"))]
+    content: Annotated[Any, about("The request, or its result.", {"table": "users"})]
 
 
 class Threads(Ok, kw_only=True):
     """Threads, newest first."""
 
-    threads: list[Thread]
+    threads: Annotated[list[Thread], about("The threads.")]
 
 
 class ThreadAnswer(Ok, kw_only=True):
     """One thread with its messages."""
 
-    thread: Thread
-    messages: OrEmpty[list[ThreadMessage]] = ABSENT
+    _EXAMPLE: ClassVar = ("messages",)
+
+    thread: Annotated[Thread, about("The thread.")]
+    messages: Annotated[OrEmpty[list[ThreadMessage]], about("Its messages.")] = ABSENT
 
 
 async def page(call: Call) -> Threads:

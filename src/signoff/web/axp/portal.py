@@ -1,6 +1,6 @@
 """What AXP's command line asks for in ``whoami`` and ``doctor``: the key's organization and workspace."""
 
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 from msgspec import Struct
 
@@ -10,48 +10,61 @@ from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call
 from signoff.web.reading import directory_of
 from signoff.wire.common import ABSENT, Ok, OrEmpty
+from signoff.wire.fields import OrgId, WorkspaceId, about
 
 
 class Organization(Struct, kw_only=True):
-    org_id: str
-    name: str
-    status: str
-    roles: list[str]
-    workspaces: list[str]
+    """An organization of the key's."""
+
+    org_id: OrgId
+    name: Annotated[str, about("Its name.", "acme")]
+    status: Annotated[str, about("That it is active.", "active")]
+    roles: Annotated[list[str], about("The key's roles there.", ["approver"])]
+    workspaces: Annotated[
+        list[str], about("The ids of its workspaces.", ["ws_01998a3c6f007d1e8a4bc35d9e7f1b22"])
+    ]
 
 
-class WorkspaceOut(Struct, kw_only=True):
-    workspace_id: str
-    name: str
-    org_id: str
-    org_name: str
-    environment: str
-    status: str
-    roles: list[str]
+class PortalWorkspace(Struct, kw_only=True):
+    """A workspace of the key's."""
+
+    workspace_id: WorkspaceId
+    name: Annotated[str, about("Its name.", "prod")]
+    org_id: OrgId
+    org_name: Annotated[str, about("The organization's name.", "acme")]
+    environment: Annotated[str, about("As AXP's command line shows it.", "production")]
+    status: Annotated[str, about("That it is active.", "active")]
+    roles: Annotated[list[str], about("The key's roles there.", ["approver"])]
 
 
 class Context(Struct, kw_only=True):
-    org_id: str
-    workspace_id: str
+    """Where the key belongs."""
+
+    org_id: OrgId
+    workspace_id: WorkspaceId
 
 
 class PortalContext(Ok, kw_only=True):
     """The key's organization and workspace."""
 
-    context: Context
-    account: dict[str, Any]
-    selected_organization: Organization
-    selected_workspace: WorkspaceOut
-    organizations: list[Organization]
-    workspaces: list[WorkspaceOut]
-    guidance: OrEmpty[dict[str, Any]] = ABSENT
+    context: Annotated[Context, about("Where the key belongs.")]
+    account: Annotated[dict[str, Any], about("Whose key it is.", {"email": "ann@acme.example"})]
+    selected_organization: Annotated[Organization, about("The key's organization.")]
+    selected_workspace: Annotated[PortalWorkspace, about("The key's workspace.")]
+    organizations: Annotated[list[Organization], about("The same, in a list.")]
+    workspaces: Annotated[list[PortalWorkspace], about("The same, in a list.")]
+    guidance: Annotated[
+        OrEmpty[dict[str, Any]], about("As AXP's command line reads it.", {"workspace_count": 1})
+    ] = ABSENT
 
 
 class Selection(Struct, kw_only=True):
     """The workspace to work in: here always the key's own, by its id or name."""
 
-    org_id: str = ""
-    workspace_id: str = ""
+    _EXAMPLE: ClassVar = ("workspace_id",)
+
+    org_id: Annotated[str, about("The organization: the key's own.", "acme")] = ""
+    workspace_id: Annotated[str, about("The workspace: the key's own, by its id or name.", "prod")] = ""
 
 
 async def select(call: Call) -> PortalContext:
@@ -80,7 +93,7 @@ async def context(call: Call) -> PortalContext:
         roles=roles,
         workspaces=[place.id],
     )
-    workspace = WorkspaceOut(
+    workspace = PortalWorkspace(
         workspace_id=place.id,
         name=place.name,
         org_id=place.organization,

@@ -12,7 +12,7 @@ import msgspec
 from starlette.types import Receive, Scope
 
 from signoff.core.directory.actors import Actor
-from signoff.core.errors import Invalid
+from signoff.core.errors import Invalid, Refused
 from signoff.core.intent.advance import Change
 from signoff.engine.commit.jobs import Done, Idempotency
 from signoff.web.hosts import caller_of
@@ -51,13 +51,16 @@ class Access(Enum):
 class Endpoint(msgspec.Struct, frozen=True):
     """One row of the table.
 
-    query: the query parameters; limit: of the body in bytes if it may exceed the setting max_body; media: of the
-    response. any_query, any_body: why it accepts unknown parameters or fields; every other endpoint refuses them by
-    name. unkeyed: a repetition acts again, whatever its Idempotency-Key, so one with a key is refused.
+    name: of the operation, in programs made from the API's description; query: the query parameters; limit: of the body
+    in bytes if it may exceed the setting max_body; media: of the response. any_query, any_body: why it accepts unknown
+    parameters or fields; every other endpoint refuses them by name. unkeyed: a repetition acts again, whatever its
+    Idempotency-Key, so one with a key is refused. others: responses of their own form, by status; refuses: errors that
+    do not follow from the rest of the row.
     """
 
     method: str
     path: str
+    name: str
     tag: str
     run: Callable[["Call"], Awaitable[Answer]]
     summary: str
@@ -70,6 +73,8 @@ class Endpoint(msgspec.Struct, frozen=True):
     access: Access = Access.KEY
     limit: int = 0
     media: str = "application/json"
+    others: tuple[tuple[int, type], ...] = ()
+    refuses: tuple[type[Refused], ...] = ()
 
 
 async def _nobody(_call: "Call") -> Actor:

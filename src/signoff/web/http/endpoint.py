@@ -10,7 +10,7 @@ import random
 import re
 from collections.abc import Callable, Coroutine, Mapping
 from time import monotonic
-from typing import Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import msgspec
 from starlette.types import Receive, Scope, Send
@@ -24,6 +24,7 @@ from signoff.web.http import query as queries
 from signoff.web.http.call import Access, Answer, Call, Endpoint, Page
 from signoff.web.http.exchange import RESPONSE, response
 from signoff.web.state import AppState
+from signoff.wire.fields import about
 
 log = logging.getLogger("signoff.web")
 
@@ -344,21 +345,31 @@ class ResponseWriter:
 class ErrorDetail(msgspec.Struct, omit_defaults=True, kw_only=True):
     """code: stable machine word; field: dotted path of the field at fault; hint: what to do next."""
 
-    code: str
-    message: str
-    field: str | None = None
-    hint: str | None = None
-    details: dict[str, Any]
+    _EXAMPLE: ClassVar = ("field", "hint")
+
+    code: Annotated[str, about("A stable code.", "nobody_eligible")]
+    message: Annotated[str, about("What went wrong, for people; may change.", "Nobody may decide this.")]
+    field: Annotated[str | None, about("The dotted path of the field at fault.", "human_task.assignees")] = (
+        None
+    )
+    hint: Annotated[str | None, about("What to do next.", "Name a person, team or role.")] = None
+    details: Annotated[dict[str, Any], about("Further values.", {})]
 
 
 class ErrorBody(msgspec.Struct, kw_only=True):
     """The one format of every error; ``message`` and ``detail`` repeat it for clients that read those."""
 
-    ok: bool = False
-    error: ErrorDetail
-    message: str
-    detail: str
-    request_id: str
+    ok: Annotated[bool, about("False: the request was refused.", False)] = False
+    error: Annotated[ErrorDetail, about("What went wrong.")]
+    message: Annotated[
+        str, about("The error's message, for clients that read it here.", "Nobody may decide this.")
+    ]
+    detail: Annotated[
+        str, about("The error's message, for clients that read it here.", "Nobody may decide this.")
+    ]
+    request_id: Annotated[
+        str, about("Names this request in the server's log.", "5f0c1b7e9a2d4c3f8e6b1a0d9c8b7a65")
+    ]
 
 
 def error_body(refusal: Refused, request_id: str) -> bytes:

@@ -34,7 +34,7 @@ class Parameter(Struct, frozen=True):
 
     least, most: of a count; more than ``most`` counts as ``most``. clamped: less than ``least`` counts as ``least``
     too, and a fraction is rounded down, as in AXP's streams. blank: an empty value counts as absent (AXP's clients send
-    such).
+    such). example: a value, for the API's description.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Parameter(Struct, frozen=True):
     most: int = MAX_INTEGER
     clamped: bool = False
     blank: bool = False
+    example: str | int | bool | None = None
 
 
 def read(query_string: bytes, known: Sequence[Parameter]) -> dict[str, str]:

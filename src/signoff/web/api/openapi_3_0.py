@@ -1,0 +1,51 @@
+"""An OpenAPI 3.1 document in the words of 3.0, for generators that read only that."""
+
+from typing import Any, Final
+
+_HERE: Final = ("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")
+_NAMES: Final = frozenset({"properties", "schemas", "responses", "paths", "headers", "content"})
+_VALUES: Final = frozenset({"example", "enum", "required", "security"})
+
+
+def edition(document: dict[str, Any]) -> dict[str, Any]:
+    """The same API. What 3.1 says of a type and null, of a reference and of a bound is said as 3.0 says it."""
+    made: dict[str, Any] = {name: _part(value, name) for name, value in document.items()}
+    licence = {"name": document["info"]["license"]["name"]}
+    return made | {"openapi": "3.0.3", "info": document["info"] | {"license": licence}}
+
+
+def _part(part: Any, name: str, named: bool = False) -> Any:
+    """``named``: its members are names, not words of OpenAPI."""
+    if isinstance(part, list):
+        return [_part(one, name) for one in part]
+    if not isinstance(part, dict):
+        return part
+    if named:
+        return {key: _part(value, key) for key, value in part.items()}
+    made = {key: value if key in _VALUES else _part(value, key, key in _NAMES) for key, value in part.items()}
+    return _schema(made)
+
+
+def _schema(made: dict[str, Any]) -> dict[str, Any]:
+    kind = made.get("type")
+    if isinstance(kind, list):
+        made["type"] = next(one for one in kind if one != "null")
+        made["nullable"] = True
+    choices = made.get("anyOf")
+    if choices is not None and {"type": "null"} in choices:
+        rest = [one for one in choices if one != {"type": "null"}]
+        made["nullable"] = True
+        if len(rest) == 1:
+            del made["anyOf"]
+            made["allOf"] = rest
+        else:
+            made["anyOf"] = rest
+    if "$ref" in made and len(made) > 1:
+        made["allOf"] = [{"$ref": made.pop("$ref")}]
+    if isinstance(made.get("examples"), list):
+        made["example"] = made.pop("examples")[0]
+    for word, bound in _HERE:
+        if isinstance(made.get(word), int | float) and not isinstance(made[word], bool):
+            made[bound] = made[word]
+            made[word] = True
+    return made

@@ -1,0 +1,263 @@
+"""The API's description: what generators of clients read. It is made from the table of endpoints and the structs, so
+these tests ask whether it is whole, true and of one form; tests/web/documented.py holds every response against it.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from signoff.core.directory.actors import ActorKind
+from signoff.core.intent.model import Status, Waiting
+from signoff.core.intent.upcoming import ContactKind
+from signoff.core.plan.task_types import MEANS, Ending, Risk, Strength, TaskType
+from signoff.core.policy.default_policy import UNLISTED
+from signoff.engine.admin.accounts import DELIVERY_MODES
+from signoff.web.api import openapi
+from signoff.web.api.routes import ENDPOINTS
+from signoff.web.shapes.events import EVENT_TYPES
+from signoff.wire import fields
+from tests.web.web_env import HOME, WebEnv
+
+ROOT = Path(__file__).parent.parent.parent
+DOCUMENT = openapi.document()
+SCHEMAS = DOCUMENT["components"]["schemas"]
+OPERATIONS = {row["operationId"]: row for path in DOCUMENT["paths"].values() for row in path.values()}
+Where = tuple[str, ...]
+
+
+def parts(part: Any, where: Where = ()) -> Iterator[tuple[Where, dict[str, Any]]]:
+    """Every object of a document, with its place."""
+    if isinstance(part, dict):
+        yield where, part
+    for name, value in (
+        part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ()
+    ):
+        yield from parts(value, (*where, str(name)))
+
+
+def schemas(document: dict[str, Any]) -> Iterator[tuple[Where, dict[str, Any]]]:
+    """Every object of a document that describes values."""
+    for where, part in parts(document):
+        if not {"example", "examples", "enum"} & {*where} and (
+            "type" in part or "anyOf" in part or "$ref" in part
+        ):
+            yield where, part
+
+
+def sent() -> set[str]:
+    """The schemas that requests hold."""
+    found: set[str] = set()
+    todo = [row["requestBody"] for row in OPERATIONS.values() if "requestBody" in row]
+    while todo:
+        names = {part["$ref"].rpartition("/")[2] for _, part in parts(todo.pop()) if "$ref" in part} - found
+        found |= names
+        todo += [SCHEMAS[name] for name in names]
+    return found
+
+
+def test_every_field_is_described_and_has_an_example() -> None:
+    for name, schema in SCHEMAS.items():
+        assert schema.get("description"), name
+        for field, said in schema.get("properties", {}).items():
+            assert said.get("description", "").endswith((".", ".)")), (
+                f"{name}.{field}: {said.get('description')}"
+            )
+            of_structs = any("$ref" in part for _, part in parts(said))
+            assert of_structs or said.get("examples"), f"{name}.{field} has no example"
+    for operation in OPERATIONS.values():
+        for parameter in operation.get("parameters", ()):
+            assert parameter["description"], (operation["operationId"], parameter["name"])
+            assert "example" in parameter, (operation["operationId"], parameter["name"])
+
+
+def test_every_example_is_valid() -> None:
+    def check(schema: dict[str, Any], value: Any, where: Where) -> None:
+        made = jsonschema_rs.Draft202012Validator({**schema, "components": DOCUMENT["components"]})
+        problem = next(iter(made.iter_errors(value)), None)
+        assert problem is None, f"{'/'.join(where)}: {problem}"
+
+    tried = 0
+    for where, part in parts(DOCUMENT):
+        if "example" in part and "schema" in part:
+            check(part["schema"], part["example"], where)
+            tried += 1
+        if where[:2] == ("components", "schemas"):
+            for value in part.get("examples", ()) if isinstance(part.get("examples"), list) else ():
+                check({name: word for name, word in part.items() if name != "examples"}, value, where)
+                tried += 1
+    assert tried > 900
+
+
+def test_free_objects_say_that_they_take_anything() -> None:
+    for where, part in schemas(DOCUMENT):
+        if part.get("type") in ("object", ["object", "null"]) and "properties" not in part:
+            assert "additionalProperties" in part, where
+
+
+def test_no_default_is_forced_upon_a_client() -> None:
+    assert not [where for where, part in schemas(DOCUMENT) if "default" in part]
+    assert SCHEMAS["CreateIntentRequest"]["required"] == ["intent_type"]
+    assert {"ok", "warnings"} <= {*SCHEMAS["CreatedOut"]["required"]}, "what an answer always holds"
+
+
+def test_a_request_says_whether_it_takes_other_fields() -> None:
+    for row in ENDPOINTS:
+        if row.request is not None:
+            assert SCHEMAS[row.request.__name__]["additionalProperties"] is bool(row.any_body), row.path
+
+
+def test_times_are_marked_as_times() -> None:
+    for name, schema in SCHEMAS.items():
+        for field, said in schema.get("properties", {}).items():
+            if field.endswith("_at") or field in ("at", "lease_until"):
+                assert said.get("format") == "date-time", f"{name}.{field}"
+
+
+@pytest.mark.parametrize(
+    ("words", "of"),
+    [
+        (fields.STATUSES, Status), (fields.WAITING_REASONS, Waiting), (fields.ENDINGS, Ending),
+        (fields.ACTORS, ActorKind), (fields.RISKS, Risk), (fields.STRENGTHS, Strength),
+        (fields.TASK_TYPES, TaskType), (fields.EVENT_TYPES, EVENT_TYPES), (fields.DELIVERY_MODES, DELIVERY_MODES),
+        (SCHEMAS["MeAnswer"]["properties"]["unlisted_types"]["enum"], UNLISTED),
+        (SCHEMAS["OutcomeOut"]["properties"]["means"]["enum"], MEANS),
+        (SCHEMAS["ContactOut"]["properties"]["kind"]["enum"], ContactKind),
+    ],
+)  # fmt: skip
+def test_enumerations_are_those_of_the_rules(words: Any, of: Any) -> None:
+    assert [*words] == [str(one) for one in of]
+
+
+def test_each_operation_names_its_errors() -> None:
+    for row in ENDPOINTS:
+        answers = OPERATIONS[row.name]["responses"]
+        assert {"200", "400", "503", "default"} <= {*answers}
+        assert ("401" in answers) == bool(row.access.value == "key" or row.refuses), row.path
+        for status, answer in answers.items():
+            if "$ref" in answer:
+                assert answer["$ref"].rpartition("/")[2] in DOCUMENT["components"]["responses"], (
+                    row.path,
+                    status,
+                )
+    assert OPERATIONS["getTask"]["responses"]["404"] == {"$ref": "#/components/responses/NotFound"}
+    assert OPERATIONS["createIntent"]["responses"]["429"] == {"$ref": "#/components/responses/TooMany"}
+
+
+def test_the_edition_for_older_generators_uses_only_what_3_0_has() -> None:
+    made = openapi.openapi_3_0.edition(DOCUMENT)
+    assert made["openapi"] == "3.0.3"
+    assert made["paths"].keys() == DOCUMENT["paths"].keys()
+    assert made["components"]["schemas"].keys() == SCHEMAS.keys()
+    for where, part in schemas(made):
+        if "properties" in where[-1:]:
+            continue
+        assert isinstance(part.get("type", ""), str), where
+        assert part.get("type") != "null", where
+        assert not {"examples", "const"} & part.keys(), where
+        assert isinstance(part.get("exclusiveMinimum", False), bool), where
+        assert "$ref" not in part or len(part) == 1, where
+    key = made["components"]["schemas"]["CreateKey"]["properties"]
+    assert key["expires_in_seconds"] == {
+        "description": "How long the key is valid, in seconds; for ever, if absent.", "type": "number",
+        "minimum": 0, "exclusiveMinimum": True, "maximum": 315360000, "nullable": True, "example": 2592000,
+    }  # fmt: skip
+    assert made["components"]["schemas"]["ReportRequest"]["properties"]["error"] == {
+        "description": "The error, if it failed.", "nullable": True,
+        "allOf": [{"$ref": "#/components/schemas/AgentError"}],
+    }  # fmt: skip
+
+
+async def test_both_editions_are_served_as_they_are_checked_in(web: WebEnv) -> None:
+    for name, text in (("openapi", openapi.text()), ("openapi-3.0", openapi.text_3_0())):
+        served = await web.get(f"/{name}.json", "")
+        assert (served.status, served.text) == (200, text)
+        assert text == (ROOT / "docs" / f"{name}.json").read_text("utf-8"), "run: make docs"
+
+
+# -- every example of a request is one that the server accepts
+
+
+# What some examples are warned of with good reason: AXP's maps do nothing here.
+EXPECTED = ("has no effect",)
+
+
+class Told:
+    """The requests of the description's examples, in a world that has what they name."""
+
+    def __init__(self, web: WebEnv) -> None:
+        self.web = web
+        self.tried: set[str] = set()
+
+    async def send(self, operation: str, who: str, *fine: int, **ids: str) -> Any:
+        row = next(row for row in ENDPOINTS if row.name == operation)
+        body = OPERATIONS[operation]["requestBody"]["content"]["application/json"]["example"]
+        path = row.path.replace(":path", "").format(**ids)
+        answer = await self.web.call(row.method, path, body, who)
+        assert answer.status in (fine or (200,)), f"{operation}: {answer.text}"
+        for warning in answer.json.get("warnings", ()):
+            assert any(known in warning for known in EXPECTED), f"{operation}: {warning}"
+        self.tried.add(operation)
+        return answer
+
+    async def intent(self) -> dict[str, str]:
+        """The ids of a fresh request of the example's, and of its task."""
+        self.web.clock.move(timedelta(milliseconds=2))
+        made = (await self.send("createIntent", "ci"))["intent_id"]
+        return {"intent_id": made, "task_id": f"{made[:-4]}0001", "approval_id": made}
+
+
+async def test_the_server_accepts_every_example(web: WebEnv) -> None:
+    told = Told(web)
+    await web.join("ben", "approver")
+    await web.join("ada", "admin")  # Oscar made the key of ci, so he does not choose who decides
+    await told.send("applyManifest", "oscar")
+    await told.send("createPerson", "oscar")
+    await told.send("updatePerson", "oscar", person_id="ann@acme.example")
+    await told.send("putTeam", "oscar", name="sre")
+    await told.send("putPolicy", "oscar")
+    web.keys["worker"] = (await told.send("createKey", "oscar"))["api_key"]
+    await told.send("applyWorkflow", "oscar")
+    await told.send("selectPortalWorkspace", "ci")
+
+    ids = await told.intent()
+    for name in ("postIntentControls", "patchIntentControls", "postIntentPolicy", "patchIntentPolicy"):
+        await told.send(name, "ci", **ids)
+    for name in ("markTaskReviewing", "unmarkTaskReviewing", "snoozeTask", "unsnoozeTask", "commentOnTask"):
+        await told.send(name, "ann", **ids)
+    await told.send("delegateTask", "ann", **ids)
+    await told.send("reassignTask", "ada", **ids)
+    await told.send("cancelStaleIntents", "oscar")
+    await told.send("withdrawTask", "ci", **ids)
+    await told.send("retryIntent", "ci", **ids)
+    await told.send("rerunIntentStep", "ci", 409, **ids)  # nothing of it has failed after an approval
+    await told.send("resolveIntent", "ci", **await told.intent())
+    await told.send("resumeIntent", "ann", **await told.intent())
+    await told.send("decideApproval", "ann", **await told.intent())
+    await told.send("reviseTask", "ann", **await told.intent())
+    ids = await told.intent()
+    await told.send("answerTask", "ann", **ids)
+    await told.send("useIntentOutcome", "ci", **ids)
+    await told.intent()
+    await told.send("reassignPersonTasks", "ada", person_id="ann@acme.example")
+
+    await told.send("claimDeliveries", "worker", address="infra-validator")
+    work = (await web.send(to_agent="infra-validator", intent_type="without.workflow"))[:-4] + "0001"
+    await web.post("/v1/agents/infra-validator/deliveries/claim", {}, "worker")
+    await told.send("renewDelivery", "worker", delivery_id=work)
+    await told.send("reportDelivery", "worker", delivery_id=work)
+    await told.send("releaseDelivery", "worker", 409, delivery_id=work)  # it is done
+    account = (await told.send("createAccount", "oscar"))["id"]
+    await told.send("updateAccount", "oscar", account_id=account)
+    await told.send("createAccountKey", "oscar", account_id=account)
+    assert (await told.send("validateScenario", "oscar"))["valid"]
+    await told.send("applyScenario", "oscar")
+    await told.send("applyScenarioBundle", "oscar")
+    stale = await told.send("answerTasks", "ann")  # it names a task that is not there
+    assert (stale["refused"], stale["recorded"]) == (1, 0)
+    await told.send("createWorkspace", "oscar")
+    await told.send("renameWorkspace", "oscar", workspace_id=HOME)
+    assert told.tried == {row.name for row in ENDPOINTS if row.request is not None}

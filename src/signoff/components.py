@@ -94,7 +94,7 @@ class Components:
         self.metrics = Metrics()
         self.committer = Committer(
             store,
-            self.channels.route,
+            self.channels.routes,
             self._published,
             workers=config.commit_workers if remote else 1,
             limit=config.queue_limit,

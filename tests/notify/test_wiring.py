@@ -13,11 +13,29 @@ import pytest
 from signoff.channels import open_channels
 from signoff.config import Config
 from signoff.core.errors import Invalid
-from signoff.engine.clock import Clock
+from signoff.core.intent import commands as c
+from signoff.engine.clock import Clock, FixedClock
+from signoff.engine.delivery.channel_registry import ChannelRegistry
 from signoff.serving import running
+from tests.builders import START, Story
 from tests.notify.smtp_sink import smtp_sink
+from tests.on_loop import on_the_loop
 
 TOKENS = "xoxb-1 8f742231b10e8888abcd99yyyzzz85a5"
+
+
+async def test_only_a_server_with_a_channel_for_people_makes_their_notifications() -> None:
+    change = Story().do(c.Report(step_run=1, result={}))
+    for settings, routed, made in (
+        ({}, 0, 0),
+        ({"smtp_url": "smtp://localhost?from=a@b.example"}, 1, len(change.facts)),
+    ):
+        channels = open_channels(Config(channel_settings=settings), FixedClock(START))
+
+        async def route(channels: ChannelRegistry = channels) -> int:
+            return len(channels.routes(change))
+
+        assert await on_the_loop(route, "notifications_of") == (routed, made)
 
 
 async def test_a_server_with_a_mail_server_asks_by_mail_and_the_link_opens_the_page(tmp_path: Path) -> None:

@@ -146,17 +146,17 @@ class Metrics:
         for change in changes:
             space = change.after.workspace
             for sealed in change.facts:
-                match sealed.fact.event:
-                    case e.TaskOpened(step=step):
-                        self.count(TASKS_OPENED, (space, _policy(change, step)))
-                    case e.Decided(step=step, ending=ending):
-                        opened = _opened(change, step)
-                        if opened is not None:
-                            seconds = (sealed.fact.at - opened).total_seconds()
-                            labels = (space, _policy(change, step), ending.value)
-                            self.observe(DECISION_SECONDS, max(0.0, seconds), labels)
-                    case e.Created():
-                        self.count(CREATED, (space,))
+                event = sealed.fact.event
+                if isinstance(event, e.TaskOpened):
+                    self.count(TASKS_OPENED, (space, _policy(change, event.step)))
+                elif isinstance(event, e.Decided):
+                    opened = _opened(change, event.step)
+                    if opened is not None:
+                        seconds = (sealed.fact.at - opened).total_seconds()
+                        labels = (space, _policy(change, event.step), event.ending.value)
+                        self.observe(DECISION_SECONDS, max(0.0, seconds), labels)
+                elif isinstance(event, e.Created):
+                    self.count(CREATED, (space,))
             after = change.after
             if after.final and (change.before is None or not change.before.final):
                 self.count(ENDED, (space, after.status.value, after.ending.value if after.ending else ""))

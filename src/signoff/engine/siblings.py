@@ -324,4 +324,4 @@ class Siblings:
         self._states.note(after, row.state)
         before = replace(after, seq=row.before) if row.before else None
         facts = [Sealed(unseal(body, private), body, private, link) for body, private, link in row.facts]
-        return Change(before, after, facts, None, [], False)
+        return Change(before, after, facts, None, False)

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from signoff.core.errors import Busy
 from signoff.core.plan.plan import Plan
-from signoff.store.rows import Plans, Row
+from signoff.store.rows import LastStates, Plans, Row
 from signoff.store.sql import PLAN
 
 Statement = tuple[str, dict[str, Any]]
@@ -20,6 +20,7 @@ class Database(Protocol):
     """A database. Every call raises Busy if it is unreachable or its disk is full."""
 
     plans: Plans
+    states: LastStates
 
     async def read(self, sql: str, **values: Any) -> list[Row]:
         """The rows of one statement; never waits for a writer."""

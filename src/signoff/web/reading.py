@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from signoff.core.directory.actors import ActorKind
 from signoff.core.errors import Invalid, NotFound
 from signoff.core.ids import split_ref
 from signoff.core.intent.answer_target import Target, target_after, target_of
@@ -113,9 +114,12 @@ class TaskViewRecorder:
         self._since = since
         self._step_run = step_run
         self._place: Target | None = None
+        self._person = call.actor.kind is ActorKind.PERSON
 
     async def read(self, facts: Sequence[Fact]) -> None:
         """The next facts, in order, from the intent's first on."""
+        if not self._person:
+            return
         shown = None
         for fact in facts:
             now = target_after(self._place, fact.event)

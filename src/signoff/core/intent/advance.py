@@ -3,6 +3,7 @@
 Nothing else changes an intent. The caller saves the change in the transaction in which it locked the row.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -14,7 +15,7 @@ from signoff.core.intent.authorization import authorize_command
 from signoff.core.intent.commands import Answer, Command
 from signoff.core.intent.decide import decide
 from signoff.core.intent.eligibility import Membership
-from signoff.core.intent.events import Offered, Released
+from signoff.core.intent.events import Fact, Offered, Released
 from signoff.core.intent.hash_chain import Sealed, seal
 from signoff.core.intent.model import Delivery, DeliveryState, Intent
 from signoff.core.intent.notifications import Notification, notifications_of, progress_of
@@ -24,8 +25,12 @@ from signoff.core.intent.wake import wake_at
 _MADE_CLAIMABLE: Final = (Offered, Released)
 
 
+Step = tuple[Intent | None, Fact, Intent]
+
+
 class Change(msgspec.Struct, gc=False, frozen=True):
-    """The effect of a command: the intent before and after, its sealed facts, its next timer, its notifications.
+    """The effect of a command: the intent before and after, its sealed facts, its next timer; ``trail``: each of its
+    facts with the states around it.
 
     ``fresh``: a delivery became claimable, so its agent's stream moves on. ``repeated``: an answer that had been
     counted already, without effect.
@@ -35,9 +40,17 @@ class Change(msgspec.Struct, gc=False, frozen=True):
     after: Intent
     facts: list[Sealed]
     wake_at: datetime | None
-    notifications: list[Notification]
     fresh: bool
     repeated: bool = False
+    trail: Sequence[Step] = ()
+
+    @property
+    def notifications(self) -> list[Notification]:
+        """What people and programs must be notified of. Made on each call: a server without channels needs none."""
+        told = [one for before, fact, after in self.trail for one in notifications_of(before, fact, after)]
+        if self.trail and (progress := progress_of(self.before, self.trail[-1][1], self.after)) is not None:
+            told.append(progress)
+        return told
 
 
 def advance(
@@ -58,23 +71,19 @@ def advance(
     decide(tx, command)
     head = intent.head if intent else ""
     sealed: list[Sealed] = []
-    told: list[Notification] = []
-    for before, fact, following in tx.trail:
-        if fact.event.kept:
-            sealed.append(seal(head, fact))
-            head = sealed[-1].hash
-            told.extend(notifications_of(before, fact, following))
+    trail = [step for step in tx.trail if step[1].event.kept]
+    for _, fact, _ in trail:
+        sealed.append(seal(head, fact))
+        head = sealed[-1].hash
     after = replace(tx.intent, head=head)
-    if sealed and (progress := progress_of(intent, sealed[-1].fact, after)) is not None:
-        told.append(progress)
     return Change(
         before=intent,
         after=after,
         facts=sealed,
         wake_at=wake_at(after),
-        notifications=told,
         fresh=_fresh(sealed, after),
         repeated=isinstance(command, Answer) and not sealed,
+        trail=trail,
     )
 
 

@@ -1,7 +1,7 @@
 """One transaction in memory: the locked intents, the effects of the jobs on them, and the rows to write."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -56,8 +56,8 @@ _TASK_EVENTS: Final = (
 _NOTICE: Final = msgspec.json.Encoder()
 
 
-# The kind, channel and target of each outbox row that a notification needs.
-Route = Callable[[Notification], Sequence[tuple[OutboxKind, str, str]]]
+# The notifications of a change, with kind, channel and target of each outbox row that they need.
+Route = Callable[[Change], Iterable[tuple[Notification, tuple[OutboxKind, str, str]]]]
 
 
 # Whether a stream of this process sends an agent's deliveries, by workspace and address.
@@ -180,11 +180,7 @@ class Batch:
                 self._writes.followed.add(agent)
         if any(isinstance(sealed.fact.event, _TASK_EVENTS) for sealed in change.facts):
             self._topics[tasks_topic(after.workspace)] = None
-        for notification in change.notifications:
-            self._post(notification)
-
-    def _post(self, notification: Notification) -> None:
-        for kind, channel, target in self._route(notification):
+        for notification, (kind, channel, target) in self._route(change):
             millis = int(self.now.timestamp() * 1000)
             self._writes.outbox.append(
                 OutboxRow(

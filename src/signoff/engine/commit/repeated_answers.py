@@ -40,9 +40,7 @@ def repeat_of(actor: Actor, answer: Answer, intent: Intent, facts: Sequence[Fact
     step = _step(intent, facts, there[-1][1].step_run) if there else None
     if step is None or not _same(*there[-1], answer, step):
         return None
-    return Change(
-        before=intent, after=intent, facts=[], wake_at=None, notifications=[], fresh=False, repeated=True
-    )
+    return Change(before=intent, after=intent, facts=[], wake_at=None, fresh=False, repeated=True)
 
 
 def _step(intent: Intent, facts: Sequence[Fact], step_run: int) -> HumanStep | None:

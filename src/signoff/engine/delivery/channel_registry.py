@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import cast
 
 from signoff.core.directory.model import Person
+from signoff.core.intent.advance import Change
+from signoff.core.intent.events import Event, Offered
 from signoff.core.intent.notifications import Notification, NotificationKind
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.notify import registry
@@ -20,6 +22,7 @@ from signoff.store.store import Store
 from signoff.store.work import OutboxKind
 
 Route = tuple[OutboxKind, str, str]
+Routed = tuple[Notification, Route]
 # channel -> person -> address, in the order in which channels are tried.
 Reach = Mapping[str, Mapping[str, str]]
 # Notifications that concern single people, by name.
@@ -66,6 +69,13 @@ class ChannelRegistry:
     def rewriting(self) -> tuple[str, ...]:
         """Those that can change what they sent to a person."""
         return tuple(name for name in self.personal if self.declared[name].rewrites)
+
+    def routes(self, change: Change) -> list[Routed]:
+        """The notifications of a change, each once for every outbox row that it needs."""
+        silent = all(self.declared[name].kind is ChannelKind.PUSH for name in self.opened)
+        if silent and not any(_pushed(sealed.fact.event) for sealed in change.facts):
+            return []
+        return [(one, route) for one in change.notifications for route in self.route(one)]
 
     def route(self, notification: Notification) -> list[Route]:
         """The kind, channel and target of each outbox row that this notification needs."""
@@ -117,3 +127,7 @@ class ChannelRegistry:
 def _entered(channel: ChannelDeclaration, person: Person) -> str:
     own = person.addresses.get(channel.name, "")
     return own or (person.email if channel.address is AddressSource.EMAIL else "")
+
+
+def _pushed(event: Event) -> bool:
+    return isinstance(event, Offered) and event.push

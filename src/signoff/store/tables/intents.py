@@ -118,7 +118,7 @@ class Intents:
         """(cursor, intent) of the agent's claimable deliveries above ``after``, in commit order."""
         rows = await self._db.read(sql.DELIVERIES, workspace=workspace, agent=agent, after=after, limit=limit)
         plans = await plans_of(self._db, rows)
-        return [(row[4], stored(row, plans)) for row in rows]
+        return [(row[4], Stored(self._db.states.intent_of(row, plans), row[3])) for row in rows]
 
     async def waiting_for(self, workspace: str, agents: Sequence[str]) -> set[str]:
         """Those of these addresses for which deliveries wait."""

@@ -85,10 +85,11 @@ class Call:
     """One request: the caller, the endpoint, the body."""
 
     __slots__ = (
-        "_actor",
         "_cookies",
         "_query",
         "_scope",
+        "actor",
+        "authenticated",
         "body",
         "client",
         "headers",
@@ -117,8 +118,9 @@ class Call:
         self.body = b""
         self.held = False  # whether it waited for news: its duration says nothing about the server
         self.receive: Receive | None = None
+        self.actor: Actor  # not set at an endpoint that needs no key
         self.identified_by: Callable[[Call], Awaitable[Actor]] = _nobody
-        self._actor: Actor | None = None
+        self.authenticated = (0.0, -1)  # when, and how often the directory had changed before
         self._query: dict[str, str] | None = None
         self._cookies: dict[str, str] | None = None
 
@@ -136,16 +138,6 @@ class Call:
         """The client's address."""
         peer: str = (self._scope.get("client") or ("",))[0]
         return caller_of(peer, self._scope["headers"], self.state.settings.trusted_proxies)
-
-    @property
-    def actor(self) -> Actor:
-        if self._actor is None:
-            raise TypeError("an open endpoint has no actor")
-        return self._actor
-
-    @actor.setter
-    def actor(self, actor: Actor) -> None:
-        self._actor = actor
 
     def header(self, name: bytes) -> str:
         """A header's text, "" when absent; ``name`` in lower case."""

@@ -48,7 +48,7 @@ _JSON_LINES: Final = _lines([_JSON, *_SAFE])
 _STREAM_LINES: Final = _lines(_STREAM)
 _FROM_CLI: Final = ("signoff-cli/", "axme-cli/")
 _HEARD_OUT: Final = 8 * 1024 * 1024
-_A_WHILE: Final = 0.05  # seconds after which the sender of a body is authenticated again
+_A_WHILE: Final = 0.05  # seconds after which a caller is authenticated again
 _MAX_SECRET: Final = 512
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 _TRIES: Final = 3  # attempts at a request while the directory changes
@@ -90,19 +90,17 @@ class EndpointHandler:
             if endpoint.unkeyed:
                 call.refuse_key()
             if endpoint.access is Access.KEY:
-                call.identified_by = identify
+                call.identified_by = identify_again
                 call.actor = await identify(call)
                 self._state.admission.request(call.actor, monotonic())
             if call.method != "GET":
-                began, known = monotonic(), self._state.keys.forgotten
                 with self._state.reading():
                     call.body = await read_body(
                         call, receive, max(endpoint.limit, self._state.settings.max_body)
                     )
                 whole = True
-                since = known != self._state.keys.forgotten or monotonic() - began > _A_WHILE
-                if since and endpoint.access is Access.KEY:
-                    call.actor = await call.identify()
+                if endpoint.access is Access.KEY:
+                    call.actor = await identify_again(call)
             call.receive = receive
             if call.query_string and not endpoint.any_query:
                 call.query = queries.read(call.query_string, endpoint.query)
@@ -185,10 +183,21 @@ async def identify(call: Call) -> Actor:
         )
     if len(secret) > _MAX_SECRET or not secret.isascii() or not secret.isprintable():
         raise Unauthenticated("invalid_platform_api_key", "This is not an API key.")
+    call.authenticated = (monotonic(), call.state.keys.forgotten)
     actor = await call.state.keys.authenticate(secret, via)
     if actor.kind is ActorKind.SERVICE and bearer and bearer != secret:
         return await _beside(call, actor, bearer, via)
     return actor
+
+
+async def identify_again(call: Call) -> Actor:
+    """The same, of a caller who was authenticated: again only if that is a while ago, or the directory has changed
+    since.
+    """
+    at, known = call.authenticated
+    if known == call.state.keys.forgotten and monotonic() - at <= _A_WHILE:
+        return call.actor
+    return await identify(call)
 
 
 async def _beside(call: Call, service: Actor, bearer: str, via: str) -> Actor:

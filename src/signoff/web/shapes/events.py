@@ -94,7 +94,7 @@ class EventWalker:
             return None
         if place.status is not None:
             self.status, self.waiting = place.status, place.waiting
-        self.pending = self._turn(fact.event)
+        self._turn(fact.event, place)
         self.seq = fact.seq * STEP
         return place
 
@@ -102,17 +102,17 @@ class EventWalker:
         """The event on the wire."""
         return effect_of(event)
 
-    def _turn(self, event: e.Event) -> PendingWith | None:
+    def _turn(self, event: e.Event, place: Effect) -> None:
         """Who has to act after this event."""
-        match event:
-            case e.Offered(agent=agent):
-                return PendingWith(type="agent", ref=agent, name=agent)
-            case e.TaskOpened(step=step):
-                self._asked = self._spec(step)
-                return asked_people(self._asked, 0)
-            case e.Escalated(level=level):
-                return asked_people(self._asked, level)
-        return self.pending if effect_of(event).status in _HELD or self.status is Status.WAITING else None
+        if isinstance(event, e.Offered):
+            self.pending = PendingWith(type="agent", ref=event.agent, name=event.agent)
+        elif isinstance(event, e.TaskOpened):
+            self._asked = self._spec(event.step)
+            self.pending = asked_people(self._asked, 0)
+        elif isinstance(event, e.Escalated):
+            self.pending = asked_people(self._asked, event.level)
+        elif self.status is not Status.WAITING and place.status not in _HELD:
+            self.pending = None
 
     def _spec(self, step_id: str) -> TaskSpec:
         step = self.intent.plan.by_id[step_id]

@@ -116,6 +116,23 @@ def test_a_delegated_vote_is_listed_for_its_delegate_and_not_for_its_giver() -> 
     assert listed(ann, story.intent) == []
 
 
+def test_who_delegated_their_own_vote_still_finds_the_vote_that_they_took_over() -> None:
+    members = people(ann="role:approver", otto="role:approver", eve="role:approver")
+    story = asking(
+        Stage(approvers=("per_ann", "per_otto"), need=2),
+        membership=members,
+        roster={"per_ann": ("per_ann",), "per_otto": ("per_otto",)},
+    )
+    ann, otto = person("ann", "role:approver"), person("otto", "role:approver")
+    story.do(c.Delegate("per_otto"), ann)
+    story.do(c.Delegate("per_eve"), otto)
+    assert isinstance(task := story.intent.open, Task)
+    assert waits_for(otto, story.intent, task)
+    assert listed(otto, story.intent) == [USUAL]
+    story.do(c.Answer("approved"), otto)
+    assert listed(otto, story.intent) == []
+
+
 def test_a_program_finds_the_tasks_of_its_own_requests() -> None:
     story = asking(Stage())
     assert listed(SERVICE, story.intent, requested) == [USUAL]

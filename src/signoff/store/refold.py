@@ -15,7 +15,7 @@ from signoff.core.plan.plan import Plan
 from signoff.store.rows import Row, intent_of, readable, state_of, worklist_rows
 
 REFOLDED: Final = frozenset({"setbacks"})
-LISTED: Final = frozenset({"worklist"})
+LISTED: Final = frozenset({"worklist", "relisted"})
 PAGE: Final = 200
 
 OPEN: Final = """

@@ -40,7 +40,7 @@ def keys_of(intent: Intent) -> frozenset[str]:
     spec = intent.plan.tasks.get(task.step)
     if spec is None or task.stage >= len(spec.stages):  # a damaged row: asks nobody, and stops no migration
         return frozenset(keys)
-    held, aside = roster(intent, task), _aside(task)
+    held, done, aside = roster(intent, task), _done(task), _aside(task)
     barred = requesters_side(intent) if _always_barred(intent, task) else frozenset()
     names = asked(intent, task)
     for name in names:
@@ -56,7 +56,8 @@ def keys_of(intent: Intent) -> frozenset[str]:
             if person not in barred
         )
     for given in task.handed_over:
-        if given.names & names and given.taker not in aside:
+        # A taker who delegated their own vote still holds this one.
+        if given.names & names and given.taker not in done:
             keys.add(f"for:{given.taker}:")
     for one in task.snoozes:
         keys.add(f"{'early' if one.over else 'late'}:{one.person}")
@@ -110,9 +111,12 @@ def _aside(task: Task) -> frozenset[str]:
     """Whom the task does not ask in its usual place: who answered, delegated their vote, or snoozed it. Their delegates
     during an absence may still answer.
     """
-    return (
-        answered_by(task) | {given.giver for given in task.handed_over} | {one.person for one in task.snoozes}
-    )
+    return _done(task) | {given.giver for given in task.handed_over}
+
+
+def _done(task: Task) -> frozenset[str]:
+    """Who is found under no ``for:`` key, whatever vote they hold: they answered, or snoozed the task."""
+    return answered_by(task) | {one.person for one in task.snoozes}
 
 
 def _always_barred(intent: Intent, task: Task) -> bool:

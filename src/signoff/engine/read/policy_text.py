@@ -1,6 +1,7 @@
 """The text of a policy on a page: ``core.policy.fields`` has the sentences, the directory the people."""
 
 from collections.abc import Iterable
+from heapq import nsmallest
 
 from signoff.core.directory.roles import DECIDING_ROLES, ROLES
 from signoff.engine.directory.snapshot import Snapshot
@@ -9,10 +10,11 @@ _NAMED = 6
 
 
 class PolicyNames:
-    """The people that a policy's text refers to, from this directory."""
+    """The people that policies' texts refer to, from this directory; each approver is looked up once."""
 
     def __init__(self, directory: Snapshot) -> None:
         self._directory = directory
+        self._texts: dict[str, str] = {}
         self.self_approval = directory.self_approval
 
     def approvers(self, names: Iterable[str]) -> str:
@@ -26,15 +28,16 @@ class PolicyNames:
         return self.approvers(name for name in deciding if name in DECIDING_ROLES)
 
     def _approver(self, name: str) -> str:
-        directory = self._directory
-        people = [
-            person.name or person.email
-            for person in directory.people.values()
-            if name in directory.names_of(person)
-        ]
+        if name not in self._texts:
+            self._texts[name] = self._text(name)
+        return self._texts[name]
+
+    def _text(self, name: str) -> str:
+        members = map(self._directory.people.__getitem__, self._directory.membership.members(name))
+        people = [person.name or person.email for person in members]
         if not name.startswith(("role:", "team:")):
             return people[0] if people else name
         kind, _, word = name.partition(":")
         more = len(people) - _NAMED
-        listed = ", ".join(sorted(people)[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+        listed = ", ".join(nsmallest(_NAMED, people)) + (f" and {more} more" if more > 0 else "")
         return f"{kind} {word} ({listed or 'currently no one'})"

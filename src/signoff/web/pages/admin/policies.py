@@ -20,14 +20,17 @@ from signoff.web.pages.kit.handler import PageRequest
 async def policies(request: PageRequest) -> Page:
     """GET /policies"""
     directory = await request.directory()
+    size = sum(len(flow.source) for flow in directory.workflows.values())
+    flows = await request.state.aside.run(request.actor, partial(_flows, directory), size)
+    names = PolicyNames(directory)
     rows = [
         {
             "row": found.row,
             "risk": found.policy.risk.value if not found.fault else "",
             "by": directory.display(found.row.applied_by),
-            "clauses": clauses(found.policy, PolicyNames(directory)) if not found.fault else (),
+            "clauses": clauses(found.policy, names) if not found.fault else (),
             "fault": found.fault,
-            "flows": _flows(found.row.name, directory),
+            "flows": flows.get(found.row.name, []),
         }
         for found in sorted(directory.policies.values(), key=lambda found: found.row.name)
     ]
@@ -41,12 +44,12 @@ async def policy(request: PageRequest) -> Page:
     if found is None:
         raise NotFound("policy_not_found", f"There is no policy {request.params['name'][:128]!r}.")
     foretell = partial(preview, found, directory, request.state.clock.now(), request.actor.workspace)
-    made = await request.state.aside.run(request.actor, foretell)
+    made, flows = await request.state.aside.run(request.actor, lambda: (foretell(), _flows(directory)))
     shown, omitted = soon(made.contacts)
     return await request.page(
         "policy.html", row=found.row, risk=found.policy.risk.value, by=directory.display(found.row.applied_by),
         clauses=clauses(found.policy, PolicyNames(directory)),
-        flows=_flows(found.row.name, directory), deciders=_deciders(made, directory),
+        flows=flows.get(found.row.name, []), deciders=_deciders(made, directory),
         contacts=[UpcomingContact(one.contact.at, contact_text(one, made, directory)) for one in shown],
         omitted=omitted,
         source=_source(found), changes=await about(request, f"policy:{found.row.name}"),
@@ -65,12 +68,17 @@ def _source(found: NamedPolicy) -> str:
     return msgspec.json.format(found.row.source, indent=2).decode()
 
 
-def _flows(name: str, directory: Snapshot) -> list[str]:
-    """The workflows with a step under this policy; and requests without a workflow, if this is the default policy."""
-    flows = sorted(
-        flow.name for flow in directory.workflows.values() if name in _named(json_value.decode(flow.source))
-    )
-    return [*flows, *(["types without a workflow"] if directory.workspace.default_policy == name else [])]
+def _flows(directory: Snapshot) -> dict[str, list[str]]:
+    """For each policy, the workflows with a step under it; and requests without a workflow, for the default policy. Each
+    workflow is read once, however many policies there are.
+    """
+    flows: dict[str, list[str]] = {}
+    for flow in sorted(directory.workflows.values(), key=lambda flow: flow.name):
+        for policy in _named(json_value.decode(flow.source)):
+            flows.setdefault(policy, []).append(flow.name)
+    if default := directory.workspace.default_policy:
+        flows.setdefault(default, []).append("types without a workflow")
+    return flows
 
 
 def _named(source: Any) -> set[str]:

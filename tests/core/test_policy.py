@@ -44,6 +44,17 @@ def test_who_approves(approve: Any, stages: tuple[Stage, ...]) -> None:
 
 
 @pytest.mark.parametrize(
+    "names", [["team:a", "team:a"], ["ann@acme.example", "team:a", "person:Ann@acme.example"]]
+)
+def test_an_entry_twice_in_all_is_refused_since_one_yes_would_do_for_both(names: list[str]) -> None:
+    source = {"approve": [{"all": names}]}
+    met = refusal(lambda: read_policy(document(source)))
+    assert isinstance(met, Invalid)
+    assert (met.field, "need: 2" in (met.hint or "")) == ("approve[0].all", True)
+    assert len(compile_policy(source).stages[0].approvers) == len(names) - 1, "what was stored before is read"
+
+
+@pytest.mark.parametrize(
     ("source", "field"),
     [
         ({"approve": []}, "approve"),

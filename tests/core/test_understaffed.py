@@ -11,6 +11,7 @@ from signoff.core.intent.understaffed import Shortage, shortage
 from signoff.core.plan.task_types import Ending, Escalation, Stage, TaskSpec
 from tests.builders import ADA, ANN, OTTO, START, SYSTEM, Story, happened
 from tests.core.asking import FAR, asking, people
+from tests.work import calls
 
 HOUR = timedelta(hours=1)
 ANN_OR_EMMA = Stage(("per_ann", "per_emma"), need=2)
@@ -39,6 +40,27 @@ def test_a_person_to_whom_two_have_delegated_is_one_person() -> None:
     emma = replace(ANN, id="per_emma", names=frozenset({"per_emma"}), sponsors=("per_emma",))
     story.do(c.Delegate("per_otto"), emma)
     assert lack(story) == Shortage(0, 2, 1)
+
+
+def test_whether_a_stage_is_short_costs_what_it_takes_and_not_how_many_it_asks() -> None:
+    def cost(count: int) -> int:
+        story = team(
+            Stage(("team:dba", "team:ops"), every=True), Stage(("team:dba",), need=3),
+            **{f"p{number}": "role:approver team:dba team:ops" for number in range(count)},
+        )  # fmt: skip
+        assert lack(story) is None
+        return calls(lambda: lack(story))
+
+    assert cost(600) == cost(60)
+
+
+def test_people_of_whom_each_could_take_two_entries_take_one_each() -> None:
+    both = Stage(("team:dba", "team:ops"), every=True)
+    one = team(both, ann="team:dba team:ops")
+    assert lack(one) == Shortage(0, 2, 1)
+    # Two of the same entry, and one who alone is in both.
+    assert lack(team(both, ann="team:dba team:ops", bob="team:dba", cid="team:dba")) is None
+    assert lack(team(both, ann="team:dba", bob="team:dba", cid="team:dba")) == Shortage(0, 2, 3)
 
 
 def test_nobody_on_the_requesters_side_is_left() -> None:

@@ -153,6 +153,7 @@ async def test_no_other_way_leads_past_the_second_admin(web: WebEnv) -> None:
         ("PUT", "/v1/teams/sre", LOOSER["one more in the team"]["teams"]["sre"]),
         ("POST", "/v1/policies", {"name": "guarded", "policy": {}}),
         ("POST", "/v1/workflows", LOOSER["another plan"]["workflows"][0]),
+        ("POST", "/v1/workflows?dry_run=true", LOOSER["another plan"]["workflows"][0]),
     ]
     for method, path, body in ways:
         refused = await web.call(method, path, body, "otto")

@@ -2,6 +2,7 @@
 the last level the task is undeliverable. People who are no longer there keep nobody waiting.
 """
 
+from itertools import islice
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
@@ -38,29 +39,47 @@ def shortage(intent: Intent, task: Task, now: Membership) -> Shortage | None:
         stage = stage_now(intent, task) if present else spec.stages[number]
         levels = spec.escalate[: task.escalated] if present else spec.escalate
         names = frozenset(stage.approvers or DECIDING_ROLES).union(*(level.to for level in levels))
+        # Hardly any stage is short: a few people of each entry are enough to see that, even of a team of thousands.
+        few = _able(intent, task, number, names, now, stage.votes_needed)
+        if passable(stage, [_yes(person, number, frozenset(held)) for person, held in few.items()]):
+            continue
         votes = _possible(intent, task, number, names, now)
         if not passable(stage, votes):
             return Shortage(number, stage.votes_needed, len(votes))
     return None
 
 
+def _able(
+    intent: Intent, task: Task, number: int, names: frozenset[str], now: Membership, most: int | None = None
+) -> dict[str, set[str]]:
+    """Who could give their own vote at a stage, and under which names; of each name only ``most`` people."""
+    barred = _barred(intent, task, now)
+    gave = {given.giver for given in task.handed_over} if number == task.stage else set()
+    pinned = roster(intent, task)
+    able: dict[str, set[str]] = {}
+    for name in names:
+        holders = (
+            person
+            for person in pinned.get(name, now.members(name))
+            if person not in barred and person not in gave and name in now.active_people.get(person, ())
+        )
+        for person in islice(holders, most):
+            able.setdefault(person, set()).add(name)
+    return able
+
+
+def _barred(intent: Intent, task: Task, now: Membership) -> frozenset[str]:
+    allowed = lets_requesters_decide(spec_of(intent, task), intent, now.self_approval)
+    return frozenset() if allowed else requesters_side(intent)
+
+
 def _possible(
     intent: Intent, task: Task, number: int, names: frozenset[str], now: Membership
 ) -> tuple[Vote, ...]:
     """One approval for each person who could still approve at a stage, even if others have delegated to them."""
-    spec = spec_of(intent, task)
-    allowed = lets_requesters_decide(spec, intent, now.self_approval)
-    barred = frozenset() if allowed else requesters_side(intent)
-    pinned = roster(intent, task)
-    able: dict[str, set[str]] = {}
-    for name in names:
-        for person in pinned.get(name, now.members(name)):
-            if person not in barred and name in now.active_people.get(person, ()):
-                able.setdefault(person, set()).add(name)
+    able, barred = _able(intent, task, number, names, now), _barred(intent, task, now)
     votes: dict[str, Vote] = {}
     if number == task.stage:
-        for given in task.handed_over:
-            able.pop(given.giver, None)
         for given in task.handed_over:
             held = given.names & names & now.active_people.get(given.giver, frozenset())
             takes = not now.active_people.get(given.taker, frozenset()).isdisjoint(DECIDING_ROLES)

@@ -80,6 +80,10 @@ class StageSource(DocumentStruct, frozen=True, kw_only=True):
         for name in ("any", "all"):
             if fields.has(name) and not getattr(self, name):
                 raise fields.invalid(name, "names nobody")
+        written = fields.value.get("all")
+        if isinstance(written, list) and len(written) > len(self.all) and not fields.kept:
+            hint = "For two different people of one team: {any: [team:dba], need: 2}."
+            raise fields.invalid("all", "contains an entry twice", hint=hint)
         if not fields.value and not fields.kept:
             raise Invalid(
                 "invalid_field", f"{fields.path}: names nobody.", field=fields.path,

@@ -90,12 +90,12 @@ class ManifestApplier:
         async def use(draft: ManifestDiff) -> list[PlannedChange]:
             if check is not None:
                 check(draft.before)
+            if draft.relaxations():
+                raise Conflict(
+                    "confirmation_needed", "This relaxes who decides, and the workspace is protected.",
+                    hint="Propose it with signoff apply -f FILE; another admin then confirms it.",
+                )  # fmt: skip
             if not dry_run:
-                if draft.relaxations():
-                    raise Conflict(
-                        "confirmation_needed", "This relaxes who decides, and the workspace is protected.",
-                        hint="Propose it with signoff apply -f FILE; another admin then confirms it.",
-                    )  # fmt: skip
                 await self.save(draft)
             return draft.planned
 

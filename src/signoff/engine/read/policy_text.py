@@ -29,10 +29,10 @@ class PolicyNames:
 
     def _approver(self, name: str) -> str:
         if name not in self._texts:
-            self._texts[name] = self._text(name)
+            self._texts[name] = self._listed(name)
         return self._texts[name]
 
-    def _text(self, name: str) -> str:
+    def _listed(self, name: str) -> str:
         members = map(self._directory.people.__getitem__, self._directory.membership.members(name))
         people = [person.name or person.email for person in members]
         if not name.startswith(("role:", "team:")):

@@ -21,7 +21,7 @@ async def policies(request: PageRequest) -> Page:
     """GET /policies"""
     directory = await request.directory()
     size = sum(len(flow.source) for flow in directory.workflows.values())
-    flows = await request.state.aside.run(request.actor, partial(_flows, directory), size)
+    flows = await request.state.aside.run(request.actor, partial(flows_by_policy, directory), size)
     names = PolicyNames(directory)
     rows = [
         {
@@ -44,7 +44,9 @@ async def policy(request: PageRequest) -> Page:
     if found is None:
         raise NotFound("policy_not_found", f"There is no policy {request.params['name'][:128]!r}.")
     foretell = partial(preview, found, directory, request.state.clock.now(), request.actor.workspace)
-    made, flows = await request.state.aside.run(request.actor, lambda: (foretell(), _flows(directory)))
+    made, flows = await request.state.aside.run(
+        request.actor, lambda: (foretell(), flows_by_policy(directory))
+    )
     shown, omitted = soon(made.contacts)
     return await request.page(
         "policy.html", row=found.row, risk=found.policy.risk.value, by=directory.display(found.row.applied_by),
@@ -68,9 +70,9 @@ def _source(found: NamedPolicy) -> str:
     return msgspec.json.format(found.row.source, indent=2).decode()
 
 
-def _flows(directory: Snapshot) -> dict[str, list[str]]:
-    """For each policy, the workflows with a step under it; and requests without a workflow, for the default policy. Each
-    workflow is read once, however many policies there are.
+def flows_by_policy(directory: Snapshot) -> dict[str, list[str]]:
+    """For each policy, the workflows with a step under it; and requests without a workflow, for the default policy.
+    Each workflow is read once, however many policies there are.
     """
     flows: dict[str, list[str]] = {}
     for flow in sorted(directory.workflows.values(), key=lambda flow: flow.name):

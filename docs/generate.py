@@ -166,8 +166,20 @@ def command_line() -> str:
         "# Command line",
         "",
         "Data goes to stdout, everything else to stderr. Commands that print records accept `--json` (with names: only"
-        " those fields), `-o table|json|jsonl|id`, `--color` and `-q`; commands that call a server accept `--url` and"
-        " `--key-file`. Ids may be shortened to a unique prefix or suffix.",
+        " those fields), `-o table|json|jsonl|id`, `--color`, `--no-color` and `-q`; commands that call a server accept"
+        " `--url`, `--key-file`, `--context` and `-v`. Ids may be shortened to a unique prefix or suffix; `@last` is"
+        " the intent that you sent last. Options follow the command.",
+        "",
+        "The server and the key come from the first of these that names one: `--context`, or `--url` with `--key-file`;"
+        " `SIGNOFF_URL` and `SIGNOFF_API_KEY`, or `SIGNOFF_CONTEXT`; the folder `.signoff` here or above; the context"
+        " in use, which `signoff login URL` and `signoff context use NAME` set. Contexts are kept in"
+        " `signoff/contexts.json` in the platform's configuration folder, which only you can read; a key is only sent"
+        " to the address beside it. `signoff config show --origin` shows what applies.",
+        "",
+        "Tab completes commands, ids and names, which it reads from the server:"
+        " `signoff completion bash > ~/.local/share/bash-completion/completions/signoff`,"
+        " `signoff completion zsh > ~/.zfunc/_signoff`,"
+        " `signoff completion fish > ~/.config/fish/completions/signoff.fish`.",
         "",
         GOING_ON,
         "",

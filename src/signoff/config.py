@@ -34,7 +34,9 @@ MOST_WORKERS: Final = 64
 _SHORTEST_SECRET: Final = 6
 
 # Variables of the command line and the SDK: not settings of a server, but known.
-CLIENT_VARIABLES: Final = ("SIGNOFF_URL", "SIGNOFF_API_KEY", "SIGNOFF_API_KEY_FILE", "SIGNOFF_DEBUG")
+CLIENT_VARIABLES: Final = (
+    "SIGNOFF_URL", "SIGNOFF_API_KEY", "SIGNOFF_API_KEY_FILE", "SIGNOFF_CONTEXT", "SIGNOFF_DEBUG",
+)  # fmt: skip
 
 
 def _row(  # noqa: PLR0913

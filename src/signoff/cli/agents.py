@@ -24,10 +24,10 @@ def list_agents(session: Remote) -> None:
 
 
 _COLUMNS: Final = (
-    column("ADDRESS"),
-    column("STATUS"),
-    column("DELIVERY", "delivery_mode"),
-    column("LAST SEEN", "last_seen"),
-    column("DESCRIPTION"),
-    time_column("CREATED", "created_at"),
+    column("ADDRESS", whole=True),
+    column("STATUS", whole=True),
+    column("DELIVERY", "delivery_mode", drop=3),
+    column("LAST SEEN", "last_seen", drop=1),
+    column("DESCRIPTION", drop=2),
+    time_column("CREATED", "created_at", drop=4),
 )

@@ -12,6 +12,7 @@ from typing import Any, Final
 import click
 
 from signoff.cli.commands import RemoteCommand
+from signoff.cli.complete import of_intents
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.lazy_group import SuggestingGroup
 from signoff.cli.output import Column, column, time_column
@@ -28,7 +29,7 @@ def audit() -> None:
 
 
 @audit.command("show", cls=RemoteCommand, fields=AuditEventOut)
-@click.argument("intent")
+@click.argument("intent", shell_complete=of_intents)
 @click.pass_obj
 def show(session: Remote, intent: str) -> None:
     """Show who did what, when and through which channel."""
@@ -37,7 +38,7 @@ def show(session: Remote, intent: str) -> None:
 
 
 @audit.command("verify", cls=RemoteCommand, fields=("intent_id", "events", "head", "verified", "problem"))
-@click.argument("intent")
+@click.argument("intent", shell_complete=of_intents)
 @click.pass_obj
 def verify(session: Remote, intent: str) -> ExitCode:
     """Recompute the hash chain here and compare. Exit code 1 if it does not match."""
@@ -103,12 +104,12 @@ def _actor(event: Mapping[str, Any]) -> str:
 
 
 _COLUMNS: Final = (
-    column("SEQ"),
+    column("SEQ", whole=True),
     time_column("AT", "at"),
-    column("EVENT", "type"),
+    column("EVENT", "type", whole=True),
     Column("BY", _actor),
-    column("VIA"),
+    column("VIA", drop=2),
     column("SUMMARY"),
-    column("COMMENT"),
-    Column("HASH", lambda event: str(event.get("hash", ""))[:12]),
+    column("COMMENT", drop=1),
+    Column("HASH", lambda event: str(event.get("hash", ""))[:12], whole=True, drop=3),
 )

@@ -101,19 +101,19 @@ def _name(of: Any, field: str) -> str:
 
 
 _RECORDED: Final = (
-    column("NUMBER"),
+    column("NUMBER", whole=True),
     time_column("AT", "at"),
     Column("BY", lambda change: _name(change, "actor")),
-    Column("CONFIRMED BY", lambda change: _name(change, "confirmed_by")),
+    Column("CONFIRMED BY", lambda change: _name(change, "confirmed_by"), drop=2),
     column("ACTION"),
     column("KIND"),
     column("NAME"),
-    Column("FIELDS", lambda change: ", ".join(change.get("fields") or ())),
+    Column("FIELDS", lambda change: ", ".join(change.get("fields") or ()), drop=1),
 )
 _PROPOSED: Final = (
-    column("ID"),
+    column("ID", whole=True),
     Column("BY", lambda proposal: _name(proposal, "proposed_by")),
-    time_column("PROPOSED", "proposed_at"),
-    time_column("EXPIRES", "expires_at"),
+    time_column("PROPOSED", "proposed_at", drop=2),
+    time_column("EXPIRES", "expires_at", drop=1),
     Column("RELAXATIONS", lambda proposal: ", ".join(proposal.get("relaxations") or ())),
 )

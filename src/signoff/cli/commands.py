@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import click
 from click.core import ParameterSource
 
+from signoff.cli.complete import of_contexts
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.output import FORMATS, Format, Output, local_now, wants_colour
 from signoff.cli.session import CommandContext, Remote
@@ -58,6 +59,7 @@ class DataCommand(click.Command):
                 default="auto",
                 help="Colour output.",
             ),
+            _option("--no-color", "no_color", is_flag=True, help="No colours; the same as --color never."),
             _option("-q", "--quiet", is_flag=True, help="Suppress messages on stderr."),
         ]
 
@@ -115,17 +117,38 @@ class RemoteCommand(DataCommand):
             _option(
                 "--url",
                 metavar="URL",
-                help="The server; default: SIGNOFF_URL, else the nearest .signoff folder.",
+                help="The server; default: SIGNOFF_URL, else the nearest .signoff folder, else the context.",
             ),
             _option(
                 "--key-file", metavar="FILE", help="File that holds the API key; default: SIGNOFF_API_KEY."
+            ),
+            _option(
+                "--context",
+                metavar="NAME",
+                shell_complete=of_contexts,
+                help="A context of `signoff login`; default: SIGNOFF_CONTEXT, else the current one.",
+            ),
+            _option(
+                "-v",
+                "--verbose",
+                "--debug",
+                "verbose",
+                is_flag=True,
+                help="Show each HTTP request on stderr.",
             ),
         ]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         rest = super().parse_args(ctx, args)
         given = ctx.meta.get(_META, {})
-        ctx.obj = Remote(ctx.obj.out, ctx, given.get("url"), given.get("key_file"))
+        ctx.obj = Remote(
+            ctx.obj.out,
+            ctx,
+            given.get("url"),
+            given.get("key_file"),
+            given.get("context"),
+            bool(given.get("verbose")),
+        )
         return rest
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -145,7 +168,9 @@ def output(given: Mapping[str, Any], fields: Sequence[str]) -> Output:
             ExitCode.USAGE, f"There is no field {wrong[0]!r}.", hint="Fields: " + ", ".join(fields)
         )
     out = Output(cast("Format", wanted or ("json" if listed is not None else "table")), tuple(picked))
-    out.colour = wants_colour(given.get("color") or "auto", out.stream)
+    if given.get("no_color") and given.get("color") == "always":
+        raise CommandFailed(ExitCode.USAGE, "--no-color and --color always cannot be combined.")
+    out.colour = wants_colour("never" if given.get("no_color") else given.get("color") or "auto", out.stream)
     out.quiet = bool(given.get("quiet"))
     out.now = local_now() if out.stream.isatty() else None
     return out

@@ -269,7 +269,7 @@ def _doctor(session: Remote, /, **given: Any) -> ExitCode:
     return ExitCode.FAILURE if any(check.level == "problem" for check in checks) else ExitCode.OK
 
 
-_COLUMNS: Final = (column("LEVEL"), column("SUBJECT"), column("FOUND"), column("NEXT"))
+_COLUMNS: Final = (column("LEVEL", whole=True), column("SUBJECT"), column("FOUND"), column("NEXT"))
 
 doctor = RemoteCommand(
     "doctor",

@@ -89,6 +89,8 @@ def stopped(error: BaseException) -> CommandFailed | None:
         hint = error.hint or ""
         return CommandFailed(_refused(error), error.message, hint)
     if isinstance(error, click.UsageError):
+        if misplaced := _misplaced(error):
+            return misplaced
         return CommandFailed(ExitCode.USAGE, error.format_message(), _usage(error))
     if isinstance(error, click.ClickException):
         return CommandFailed(ExitCode.FAILURE, error.format_message())
@@ -151,6 +153,19 @@ def _refused(error: Refused) -> ExitCode:
     if error.code in _TAKEN:
         return ExitCode.CONFLICT
     return next((code for kind, code in _REFUSED if isinstance(error, kind)), ExitCode.FAILURE)
+
+
+def _misplaced(error: click.UsageError) -> CommandFailed | None:
+    """For an option before the command that takes it."""
+    group = isinstance(error, click.NoSuchOption) and error.ctx is not None
+    if not (group and isinstance(error.ctx.command, click.Group)):  # type: ignore[union-attr]
+        return None
+    option = error.option_name  # type: ignore[attr-defined]
+    return CommandFailed(
+        ExitCode.USAGE,
+        f"{option} is not an option of {error.ctx.command_path}.",  # type: ignore[union-attr]
+        hint=f"A command's options follow it: signoff tasks list {option}",
+    )
 
 
 def _usage(error: click.UsageError) -> str:

@@ -7,8 +7,10 @@ import click
 
 from signoff.cli.arguments import seconds, short_id
 from signoff.cli.commands import RemoteCommand
+from signoff.cli.complete import of_agents, of_intents, of_types
 from signoff.cli.documents import Document, read_document, read_inline
 from signoff.cli.failures import CommandFailed, ExitCode
+from signoff.cli.last_intent import remember
 from signoff.cli.lazy_group import SuggestingGroup
 from signoff.cli.output import Column, as_moment, block, column, time_column
 from signoff.cli.session import Remote
@@ -33,10 +35,18 @@ intents.add_command(intent_messages)
 @click.argument("file", required=False)
 @click.option("--data", metavar="JSON", help="The whole intent as JSON, or @FILE.")
 @click.option(
-    "--type", "intent_type", metavar="TYPE", help="Intent type, such as intent.infra.change_approval.v1."
+    "--type",
+    "intent_type",
+    metavar="TYPE",
+    shell_complete=of_types,
+    help="Intent type, such as intent.infra.change_approval.v1.",
 )
 @click.option(
-    "--to", "to_agent", metavar="AGENT", help="The agent it is for: a name or agent://org/workspace/name."
+    "--to",
+    "to_agent",
+    metavar="AGENT",
+    shell_complete=of_agents,
+    help="The agent it is for: a name or agent://org/workspace/name.",
 )
 @click.option("--payload", metavar="JSON", help="Its payload as JSON, or @FILE.")
 @click.option("--idempotency-key", metavar="KEY", help="Idempotency key.")
@@ -73,6 +83,7 @@ def _print(session: Remote, sent: "SubmittedIntent", *, followed: bool = False) 
     """``followed``: its events follow, so in JSON it is the first of many lines."""
     for warning in sent.warnings:
         session.out.note(f"warning: {warning}")
+    remember(session.settings.url, sent.intent_id)
     record = {"intent_id": sent.intent_id, "warnings": sent.warnings}
     session.out.one(record, "intent_id", [sent.intent_id], followed=followed)
 
@@ -98,7 +109,7 @@ def _intent(file: str | None, data: str | None, parts: Mapping[str, str | None])
 
 @intents.command("list", cls=RemoteCommand, fields=IntentOut)
 @click.option("--status", metavar="STATUS", help="One status, several separated by commas, or pending.")
-@click.option("--type", "intent_type", metavar="TYPE", help="Only of this type.")
+@click.option("--type", "intent_type", metavar="TYPE", shell_complete=of_types, help="Only of this type.")
 @click.option("--correlation-id", metavar="ID", help="Only with this correlation id.")
 @click.option("--search", metavar="WORDS", help="Full-text search: all of these words.")
 @click.option(
@@ -107,12 +118,14 @@ def _intent(file: str | None, data: str | None, parts: Mapping[str, str | None])
 @click.pass_obj
 def list_intents(session: Remote, /, **wanted: Any) -> None:
     """List intents, newest first."""
-    found = session.client.list_intents(**wanted)
-    session.out.many(found, _COLUMNS, "intent_id", "There are no intents here.")
+    limit = wanted.pop("limit")
+    found = session.client.list_intents(limit=limit + 1, **wanted)
+    session.out.many(found[:limit], _COLUMNS, "intent_id", "There are no intents here.")
+    session.out.more(found, limit)
 
 
 @intents.command("get", cls=RemoteCommand, fields=IntentOut)
-@click.argument("intent")
+@click.argument("intent", shell_complete=of_intents)
 @click.pass_obj
 def get(session: Remote, intent: str) -> None:
     """Show one intent. INTENT is its id, or a unique beginning or end of it."""
@@ -121,22 +134,27 @@ def get(session: Remote, intent: str) -> None:
 
 
 @intents.command("watch", cls=RemoteCommand, fields=EventOut)
-@click.argument("intent")
+@click.argument("intent", shell_complete=of_intents)
 @click.option(
     "--timeout", callback=seconds, metavar="DURATION", help="Maximum time to follow it; default: forever."
 )
+@click.option(
+    "--until",
+    metavar="WORD",
+    help="Stop at this status or event: WAITING, answered, ... (exit code 0).",
+)
 @click.pass_obj
-def watch(session: Remote, intent: str, timeout: float | None) -> int:
+def watch(session: Remote, intent: str, timeout: float | None, until: str | None) -> int:
     """Follow an intent until it is final.
 
     Exit code: 0 only if completed; 10 rejected, 11 expired or timed out, 12 withdrawn or canceled, 13 changes
     requested, 14 no approver reached, 1 failed otherwise; 7 when --timeout elapses first.
     """
-    return watch_intent(session, session.intent_id(intent), timeout)
+    return watch_intent(session, session.intent_id(intent), timeout, until)
 
 
 @intents.command("cancel", cls=RemoteCommand, fields=IntentOut)
-@click.argument("intent")
+@click.argument("intent", shell_complete=of_intents)
 @click.option("--reason", default="canceled", show_default=True, help="Reason, recorded in the history.")
 @click.option("--yes", "-y", is_flag=True, help="Skip the confirmation prompt.")
 @click.pass_obj
@@ -149,7 +167,7 @@ def cancel(session: Remote, intent: str, reason: str, yes: bool) -> None:
 
 
 @intents.command("retry", cls=RemoteCommand, fields=("intent_id", "warnings"))
-@click.argument("intent")
+@click.argument("intent", shell_complete=of_intents)
 @click.pass_obj
 def retry(session: Remote, intent: str) -> None:
     """Resubmit an intent that failed, timed out or was canceled, as a new intent. Prints the new id."""
@@ -159,7 +177,7 @@ def retry(session: Remote, intent: str) -> None:
 
 
 @intents.command("rerun", cls=RemoteCommand, fields=("intent_id", "rerun_of"))
-@click.argument("intent")
+@click.argument("intent", shell_complete=of_intents)
 @click.pass_obj
 def rerun(session: Remote, intent: str) -> None:
     """Rerun the step that failed after an approval, once, under the same decision.
@@ -171,6 +189,7 @@ def rerun(session: Remote, intent: str) -> None:
     """
     source = session.intent_id(intent)
     made = session.client.rerun(source)
+    remember(session.settings.url, made)
     session.out.one({"intent_id": made, "rerun_of": source}, "intent_id", [made])
 
 
@@ -207,10 +226,10 @@ def _lines(session: Remote, intent: Mapping[str, Any]) -> list[str]:
 
 
 _COLUMNS = (
-    Column("ID", lambda intent: short_id(intent.get("intent_id"))),
+    Column("ID", lambda intent: short_id(intent.get("intent_id")), whole=True),
     Column("STATUS", state),
     column("TYPE", "intent_type"),
-    column("TO", "to_agent"),
-    time_column("CREATED", "created_at"),
-    time_column("CHANGED", "updated_at"),
+    column("TO", "to_agent", drop=2),
+    time_column("CREATED", "created_at", drop=1),
+    time_column("CHANGED", "updated_at", drop=3),
 )

@@ -6,6 +6,7 @@ import click
 
 from signoff.cli.arguments import seconds
 from signoff.cli.commands import RemoteCommand
+from signoff.cli.complete import of_agents, of_keys, of_people
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.lazy_group import SuggestingGroup
 from signoff.cli.output import Column, column, time_column
@@ -22,9 +23,16 @@ def keys() -> None:
 @keys.command(
     "create", cls=RemoteCommand, fields=("address", "key_id", "api_key", "kind", "expires_at", "warnings")
 )
-@click.option("--agent", metavar="ADDRESS", help="For an agent: its name or agent://org/workspace/name.")
+@click.option(
+    "--agent",
+    metavar="ADDRESS",
+    shell_complete=of_agents,
+    help="For an agent: its name or agent://org/workspace/name.",
+)
 @click.option("--service", metavar="NAME", help="For a service: it may submit and observe.")
-@click.option("--person", metavar="EMAIL", help="For a person: it may decide as that person.")
+@click.option(
+    "--person", metavar="EMAIL", shell_complete=of_people, help="For a person: it may decide as that person."
+)
 @click.option("--name", metavar="NAME", help="With --person: the person's name.")
 @click.option(
     "--role", "roles", multiple=True, metavar="ROLE", help="With --person: a role; repeat it for several."
@@ -63,7 +71,7 @@ def list_keys(session: Remote) -> None:
 
 
 @keys.command("revoke", cls=RemoteCommand, fields=("key_id",))
-@click.argument("key_id")
+@click.argument("key_id", shell_complete=of_keys)
 @click.option("--yes", "-y", is_flag=True, help="Skip the confirmation prompt.")
 @click.pass_obj
 def revoke(session: Remote, key_id: str, yes: bool) -> None:
@@ -74,11 +82,11 @@ def revoke(session: Remote, key_id: str, yes: bool) -> None:
 
 
 _COLUMNS: Final = (
-    column("KEY", "key_id"),
+    column("KEY", "key_id", whole=True),
     column("KIND"),
-    column("STATUS"),
+    column("STATUS", whole=True),
     Column("OF", lambda key: key.get("holder_name") or key.get("holder_id")),
-    column("HINT", "key_hint"),
-    time_column("CREATED", "created_at"),
-    time_column("EXPIRES", "expires_at"),
+    column("HINT", "key_hint", drop=1),
+    time_column("CREATED", "created_at", drop=3),
+    time_column("EXPIRES", "expires_at", drop=2),
 )

@@ -44,7 +44,10 @@ SECTIONS: Final = {
         "keys": ("signoff.cli.keys:keys", "Create, list and revoke API keys."),
     },
     "This program": {
+        "login": ("signoff.cli.login:login", "Sign in to a server, and use it from now on."),
+        "context": ("signoff.cli.login:context", "List servers you have signed in to; choose one."),
         "version": ("signoff.cli.version:version", "Show the version of this program and of the server."),
+        "commands": ("signoff.cli.command_list:commands", "List every command, for programs."),
         "completion": ("signoff.cli.completion:completion", "Print the shell completion script."),
     },
 }

@@ -27,6 +27,8 @@ _CONTENT: Final = frozenset({
     "description", "comment", "comments", "votes", "evidence", "message", "human_task", "fault",
     "title", "reason", "changes", "summary", "text", "before", "after", "correlation_id", "display_name",
 })  # fmt: skip
+_READABLE: Final = 28  # columns that a text needs before others are left out
+_NARROWEST: Final = 8
 _COLOURS: Final = {"good": "32", "bad": "31", "wait": "33", "dim": "2", "bold": "1"}
 _MOOD: Final = {
     "COMPLETED": "good", "approved": "good", "confirmed": "good", "ok": "good", "active": "good",
@@ -48,21 +50,27 @@ class Painted(str):
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table. read: a record's value for it; a datetime is shown relative on a terminal."""
+    """One column of a table. read: a record's value for it; a datetime is shown relative on a terminal.
+
+    whole: it is never cut, as what a command accepts must be copied whole; drop: on a narrow terminal columns with a
+    higher number are left out first, and those with 0 never.
+    """
 
     title: str
     read: Callable[[Mapping[str, Any]], object]
+    whole: bool = False
+    drop: int = 0
 
 
-def column(title: str, name: str = "") -> Column:
+def column(title: str, name: str = "", *, whole: bool = False, drop: int = 0) -> Column:
     """The column that shows the key ``name`` (by default the title in lower case)."""
     key = name or title.lower().replace(" ", "_")
-    return Column(title, lambda record: record.get(key))
+    return Column(title, lambda record: record.get(key), whole, drop)
 
 
-def time_column(title: str, name: str) -> Column:
+def time_column(title: str, name: str, drop: int = 0) -> Column:
     """The column that shows the RFC 3339 time under the key ``name``."""
-    return Column(title, lambda record: as_moment(record.get(name)))
+    return Column(title, lambda record: as_moment(record.get(name)), whole=True, drop=drop)
 
 
 def as_moment(value: object) -> datetime | None:
@@ -105,6 +113,11 @@ class Output:
         else:
             for row in rows:
                 self.each(row, key)
+
+    def more(self, found: Sequence[object], limit: int) -> None:
+        """Say that there is more than a list shows."""
+        if len(found) > limit:
+            self.note(f"There are more than these {limit}; --limit shows more.")
 
     def each(self, record: Mapping[str, Any], key: str) -> None:
         """One line of a list that grows while it is read (json lines or ids)."""
@@ -152,7 +165,7 @@ class Output:
         if value is None or value == "":
             return "-"
         if isinstance(value, datetime):
-            return relative_time(value, self.now, 1) if self.now else utc(value)
+            return relative_time(value, self.now) if self.now else utc(value)
         if isinstance(value, bool):
             return "yes" if value else "no"
         if isinstance(value, list | tuple):
@@ -166,22 +179,42 @@ class Output:
         if not rows:
             self.note(empty)
             return
-        cells = [[self.cell(item.read(row)) for item in columns] for row in rows]
-        widths = [
-            max(width(line[i]) for line in [[c.title for c in columns], *cells]) for i in range(len(columns))
-        ]
         if self.now is not None:
-            widths = fitted(widths, shutil.get_terminal_size().columns)
+            columns = kept_columns(columns, self._widths(rows, columns), shutil.get_terminal_size().columns)
+        widths = self._widths(rows, columns)
+        if self.now is not None:
+            widths = fitted(widths, shutil.get_terminal_size().columns, [item.whole for item in columns])
         self.line(self.tint(_line([item.title for item in columns], widths, str), "bold"))
-        for line in cells:
-            self.line(_line(line, widths, self.paint))
+        for row in rows:
+            self.line(_line([self.cell(item.read(row)) for item in columns], widths, self.paint))
+
+    def _widths(self, rows: list[dict[str, Any]], columns: Sequence[Column]) -> list[int]:
+        return [
+            max(width(item.title), *(width(self.cell(item.read(row))) for row in rows)) for item in columns
+        ]
 
 
-def fitted(widths: list[int], columns: int) -> list[int]:
-    """Column widths that fit a terminal: the widest shrinks first, none below eight."""
+def kept_columns(columns: Sequence[Column], widths: Sequence[int], terminal: int) -> list[Column]:
+    """The columns that fit a terminal with every text readable; those to drop are left out one by one."""
+    kept = list(zip(columns, widths, strict=True))
+    while any(item.drop for item, _ in kept):
+        least = sum(wide if item.whole else min(wide, _READABLE) for item, wide in kept)
+        if least + 2 * (len(kept) - 1) <= terminal:
+            break
+        kept.remove(max(kept, key=lambda one: one[0].drop))
+    return [item for item, _ in kept]
+
+
+def fitted(widths: list[int], columns: int, whole: Sequence[bool] = ()) -> list[int]:
+    """Column widths that fit a terminal: the widest text shrinks first, none below eight. What is whole never shrinks,
+    even if the lines are then longer than the terminal.
+    """
     widths = list(widths)
-    while sum(widths) + 2 * (len(widths) - 1) > columns and max(widths) > 8:
-        widest = widths.index(max(widths))
+    texts = [at for at in range(len(widths)) if not (whole and whole[at])]
+    while sum(widths) + 2 * (len(widths) - 1) > columns and texts:
+        widest = max(texts, key=lambda at: widths[at])
+        if widths[widest] <= _NARROWEST:
+            break
         widths[widest] -= 1
     return widths
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 import click
 
 from signoff.cli.commands import RemoteCommand
+from signoff.cli.complete import of_people
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.lazy_group import SuggestingGroup
 from signoff.cli.output import Column, column, time_column
@@ -90,7 +91,7 @@ def add(session: Remote, /, email: str, **given: Any) -> None:
 
 
 @people.command("set", cls=RemoteCommand, fields=PersonOut, clearing=("name", "zone"))
-@click.argument("who")
+@click.argument("who", shell_complete=of_people)
 @click.option("--active/--inactive", default=None, help="Whether the person has access.")
 @click.option("--yes", "-y", is_flag=True, help="Skip the confirmation prompt for a person with open tasks.")
 @_about
@@ -127,7 +128,7 @@ def _waiting(waits: dict[str, Any]) -> list[str]:
 
 
 @people.command("waiting", cls=RemoteCommand, fields=WaitingTask)
-@click.argument("who")
+@click.argument("who", shell_complete=of_people)
 @click.pass_obj
 def waiting(session: Remote, /, who: str) -> None:
     """List the open tasks that a person may answer.
@@ -139,8 +140,8 @@ def waiting(session: Remote, /, who: str) -> None:
 
 
 @people.command("reassign", cls=RemoteCommand, fields=("reassigned", "refused", "complete"))
-@click.argument("who", metavar="FROM")
-@click.argument("to", metavar="TO")
+@click.argument("who", metavar="FROM", shell_complete=of_people)
+@click.argument("to", metavar="TO", shell_complete=of_people)
 @click.option("--comment", default="", metavar="TEXT", help="Reason, recorded in the history of each task.")
 @click.pass_obj
 def reassign(session: Remote, /, who: str, to: str, comment: str) -> ExitCode:
@@ -159,7 +160,7 @@ def reassign(session: Remote, /, who: str, to: str, comment: str) -> ExitCode:
 
 
 @people.command("absent", cls=RemoteCommand, fields=PersonOut)
-@click.argument("who")
+@click.argument("who", shell_complete=of_people)
 @click.option("--from", "start", metavar="WHEN", help="First day away (2026-03-02), or a time.")
 @click.option("--until", metavar="WHEN", help="Last day away, or a time.")
 @click.option("--delegate", metavar="EMAIL", help="Delegate who may answer meanwhile.")
@@ -184,7 +185,7 @@ def absent(session: Remote, /, who: str, clear: bool, **away: str | None) -> Non
 
 
 @people.command("sessions", cls=RemoteCommand, fields=SessionOut)
-@click.argument("who", default="me")
+@click.argument("who", default="me", shell_complete=of_people)
 @click.pass_obj
 def sessions(session: Remote, who: str) -> None:
     """List a person's sessions.
@@ -193,14 +194,14 @@ def sessions(session: Remote, who: str) -> None:
     """
     found = session.client.directory.sessions(who)
     columns = [
-        column("SESSION", "session_id"), column("BY"), time_column("SIGNED IN", "created_at"),
-        time_column("LAST USED", "used_at"), time_column("ENDS BY", "expires_at"),
+        column("SESSION", "session_id", whole=True), column("BY"), time_column("SIGNED IN", "created_at", drop=2),
+        time_column("LAST USED", "used_at", drop=1), time_column("ENDS BY", "expires_at", drop=3),
     ]  # fmt: skip
     session.out.many(found, columns, "session_id", "Nowhere.")
 
 
 @people.command("sign-out", cls=RemoteCommand, fields=("ended",))
-@click.argument("who", default="me")
+@click.argument("who", default="me", shell_complete=of_people)
 @click.option("--session", "session_id", metavar="SESSION", help="Only this session; default: all.")
 @click.pass_obj
 def sign_out(session: Remote, who: str, session_id: str | None) -> None:
@@ -235,13 +236,13 @@ def _away(person: Any) -> str:
     return ", ".join(f"{str(one['from'])[:10]} to {str(one['until'])[:10]}" for one in absences)
 
 
-_WAITING: Final = (column("TASK_ID"), column("TITLE"), column("ONLY ELIGIBLE"))
+_WAITING: Final = (column("TASK_ID", whole=True), column("TITLE"), column("ONLY ELIGIBLE"))
 _COLUMNS: Final = (
-    column("EMAIL"),
+    column("EMAIL", whole=True),
     column("NAME"),
     column("ROLES"),
-    column("TEAMS"),
-    column("ZONE"),
-    column("ACTIVE"),
-    Column("AWAY", _away),
+    column("TEAMS", drop=2),
+    column("ZONE", drop=4),
+    column("ACTIVE", whole=True, drop=3),
+    Column("AWAY", _away, drop=1),
 )

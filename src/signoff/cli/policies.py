@@ -7,6 +7,7 @@ from typing import Any, Final
 import click
 
 from signoff.cli.commands import RemoteCommand
+from signoff.cli.complete import of_policies
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.lazy_group import SuggestingGroup
 from signoff.cli.output import Column, block, column, time_column
@@ -31,7 +32,7 @@ def list_policies(session: Remote) -> None:
 
 
 @policies.command("show", cls=RemoteCommand, fields=PolicyOut)
-@click.argument("name")
+@click.argument("name", shell_complete=of_policies)
 @click.pass_obj
 def show(session: Remote, name: str) -> None:
     """Show a policy as it was applied."""
@@ -46,7 +47,7 @@ def show(session: Remote, name: str) -> None:
 
 
 @policies.command("explain", cls=RemoteCommand, fields=ExplainOut)
-@click.argument("task_or_name")
+@click.argument("task_or_name", shell_complete=of_policies)
 @click.option("--at", metavar="WHEN", help="For a policy: as if a task opened at this time (RFC 3339).")
 @click.pass_obj
 def explain(session: Remote, task_or_name: str, at: str | None) -> None:
@@ -99,9 +100,9 @@ def _contact(contact: Mapping[str, Any]) -> str:
 
 
 _COLUMNS: Final = (
-    column("NAME"),
+    column("NAME", whole=True),
     column("VERSION"),
-    column("APPLIED BY"),
-    time_column("APPLIED", "applied_at"),
+    column("APPLIED BY", drop=2),
+    time_column("APPLIED", "applied_at", drop=1),
     Column("STATE", lambda policy: "broken" if policy.get("broken") else "in force"),
 )

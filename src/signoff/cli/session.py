@@ -5,22 +5,27 @@ import socket
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import click
 
 from signoff.cli.arguments import find_id
+from signoff.cli.contexts import connection
 from signoff.cli.failures import CommandFailed, ExitCode
+from signoff.cli.last_intent import LAST, last
 from signoff.cli.output import Output, Painted
 from signoff.cli.text_safety import visible
 from signoff.core.text.masking import mask_text, starred
 from signoff.documents import read_text
 
 if TYPE_CHECKING:
+    import httpx2
+
+    from signoff.client.settings import Settings
     from signoff.client.sync import Client
 
 # How far back a shortened id is searched.
@@ -75,26 +80,62 @@ class Remote(CommandContext):
 
     url: str | None = None
     key_file: str | None = None
+    context: str | None = None
+    verbose: bool = False
+    timeout: float = 15.0
 
     @cached_property
     def client(self) -> "Client":
         """The SDK, closed when the command ends. It does not retry: the person sees the failure and decides."""
         from signoff.client.sync import Client
 
-        client = Client(self.url, self._key(), retry_for=0.0, program="signoff-cli")
+        found = self.settings
+        client = Client(found.url, found.api_key, timeout=self.timeout, retry_for=0.0, program="signoff-cli")
+        if self.verbose:
+            client.session.watch(_sent, _received)
         self.ctx.call_on_close(client.close)
         return client
 
+    @cached_property
+    def settings(self) -> "Settings":
+        """The server and the key: as the options say, else the environment, else the current context or the nearest
+        .signoff folder.
+        """
+        from signoff.client.settings import IN_SHELL, find_settings
+
+        wanted = connection(self.url, self._key(), self.context, os.environ)
+        if wanted.remark:
+            self.out.note(wanted.remark)
+        found = find_settings(wanted.url, wanted.api_key, words=IN_SHELL)
+        return replace(found, source=wanted.source) if wanted.source else found
+
     def intent_id(self, text: str) -> str:
-        """The full id of the intent that ``text`` means."""
-        return find_id(text, "intent", self._recent_intents)
+        """The full id of the intent that ``text`` means; ``@last``: the one sent last."""
+        return self._last() if text == LAST else find_id(text, "intent", self._recent_intents)
 
     def task_id(self, text: str) -> str:
         """The full id of the task that ``text`` means; an intent's id stands for its open task.
 
         A task that has been closed since can still be named by its short id: the reply then says who was faster.
         """
+        if text == LAST:
+            intent_id = self._last()
+            task = next(iter(self.client.tasks.list(intent_id=intent_id, limit=1)), None)
+            if task is None:
+                raise CommandFailed(ExitCode.NOT_FOUND, f"No task of intent {intent_id} is open.")
+            return task.task_id
         return find_id(text, "task", self._tasks)
+
+    def _last(self) -> str:
+        """The intent that was sent last to this server from this computer."""
+        intent_id = last(self.settings.url)
+        if not intent_id:
+            raise CommandFailed(
+                ExitCode.NOT_FOUND,
+                "No intent was sent to this server from here.",
+                hint="List them: signoff intents list",
+            )
+        return intent_id
 
     def _recent_intents(self) -> Iterator[dict[str, str]]:
         yield {intent.intent_id: intent.intent_id for intent in self.client.list_intents(limit=RECENT)}
@@ -120,7 +161,7 @@ class Remote(CommandContext):
                 raise
             raise _nothing_at(url) from error
         except ConnectionFailed as error:
-            url = self.client.settings.url
+            url = self.settings.url
             if not (error.unsent and _deserted(url)):
                 raise
             raise _nothing_at(url) from error
@@ -132,6 +173,20 @@ class Remote(CommandContext):
         if not key:  # never use another key than the one that was asked for
             raise CommandFailed(ExitCode.USAGE, f"{self.key_file} contains no key.")
         return key
+
+
+def _sent(request: "httpx2.Request") -> None:
+    """Show a request without its headers and body: they contain the key, and what people have written."""
+    _traced(f"> {request.method} {unquote(request.url.raw_path.decode('ascii', 'replace'))}")
+
+
+def _received(response: "httpx2.Response") -> None:
+    number = response.headers.get("x-request-id", "")
+    _traced(f"< {response.status_code}{f' request {number}' if number else ''}")
+
+
+def _traced(line: str) -> None:
+    print(visible(mask_text(line, starred)), file=sys.stderr, flush=True)
 
 
 def _nothing_at(url: str) -> CommandFailed:

@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from signoff.cli.commands import DataCommand
+from signoff.cli.contexts import connection
 from signoff.cli.lazy_group import SuggestingGroup
 from signoff.cli.output import Column, column
 from signoff.cli.session import CommandContext
@@ -31,7 +33,7 @@ def _show(session: CommandContext, /, origin: bool, **given: Any) -> None:
         loaded.config.check_urls()
     except Invalid as wrong:
         session.out.note(f"warning: {wrong.message} {wrong.hint}")
-    columns = [column("SETTING", "name"), Column("VALUE", lambda row: row["value"])]
+    columns = [column("SETTING", "name", whole=True), Column("VALUE", lambda row: row["value"])]
     if origin:
         columns.append(column("ORIGIN"))
     session.out.many([*_server(loaded), *_client()], columns, "name", "")
@@ -46,14 +48,17 @@ def _server(loaded: LoadedSettings) -> Iterator[dict[str, str]]:
 
 
 def _client() -> Iterator[dict[str, str]]:
-    """The settings of the SDK; nothing if it would not find a server."""
+    """The server and key of the commands; nothing if they would not find a server."""
     from signoff.client.errors import NotConfigured
     from signoff.client.settings import find_settings
 
+    wanted = connection(None, None, None, os.environ)
     try:
-        found = find_settings()
+        found = find_settings(wanted.url, wanted.api_key)
     except NotConfigured:
         return
+    if wanted.source:
+        found = replace(found, source=wanted.source)
     key = "SIGNOFF_API_KEY" if os.environ.get("SIGNOFF_API_KEY") else found.source
     yield {"name": "url", "value": found.url, "origin": found.source}
     yield {"name": "api_key", "value": MASK, "origin": key}

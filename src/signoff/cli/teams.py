@@ -5,6 +5,7 @@ from typing import Any, Final
 import click
 
 from signoff.cli.commands import RemoteCommand
+from signoff.cli.complete import of_teams
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.lazy_group import SuggestingGroup
 from signoff.cli.output import Column, as_moment, column
@@ -27,7 +28,7 @@ def list_teams(session: Remote) -> None:
 
 
 @teams.command("set", cls=RemoteCommand, fields=TeamOut)
-@click.argument("name")
+@click.argument("name", shell_complete=of_teams)
 @click.option("--member", "-m", "members", multiple=True, required=True, metavar="EMAIL", help="Repeatable.")
 @click.option("--handover", metavar="WHEN", help='With --zone: a weekly rotation, such as "mon 09:00".')
 @click.option("--zone", metavar="ZONE", help="Time zone of the handover.")
@@ -51,8 +52,13 @@ def _on_call(team: Any) -> str:
 
 
 _COLUMNS: Final = (
-    column("NAME"),
+    column("NAME", whole=True),
     column("MEMBERS"),
     Column("ON CALL", _on_call),
-    Column("HANDOVER", lambda team: as_moment((team.get("rotation") or {}).get("next_handover_at"))),
+    Column(
+        "HANDOVER",
+        lambda team: as_moment((team.get("rotation") or {}).get("next_handover_at")),
+        whole=True,
+        drop=1,
+    ),
 )

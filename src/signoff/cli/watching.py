@@ -40,9 +40,13 @@ def refuse_timeout_alone(watch: bool, timeout: float | None) -> None:
         raise CommandFailed(ExitCode.USAGE, "--timeout has an effect only with --watch.")
 
 
-def watch_intent(session: Remote, intent_id: str, timeout: float | None) -> ExitCode:
-    """Print each event until the final one; returns the exit code for how it ended."""
-    client = session.client
+def watch_intent(
+    session: Remote, intent_id: str, timeout: float | None, until: str | None = None
+) -> ExitCode:
+    """Print each event until the final one; returns the exit code for how it ended. until: a status or an event that
+    ends it before.
+    """
+    client, stop = session.client, _stop_word(until) if until else ""
     # Following survives restarts of the server; the first request checks that there is one.
     intent_id = _whole(session, client.get_intent(intent_id), intent_id)
     names = ActorNames(session, intent_id)
@@ -51,12 +55,30 @@ def watch_intent(session: Remote, intent_id: str, timeout: float | None) -> Exit
             session.out.line(_line(session, event, names.of(event.actor)))
         else:
             session.out.each(event, "event_type")
+        if stop and stop in (event.status, event.event_type.removeprefix("intent.")):
+            return ExitCode.OK
     intent = client.get_intent(intent_id)
     code = ending(intent)
     if code is not ExitCode.OK:
         why = intent.error.message if intent.error else intent.ending
         session.out.note(f"The intent ended {intent.status}{f': {why}' if why else '.'}")
     return code
+
+
+def _stop_word(until: str) -> str:
+    """A status or the name of an event; anything else would be waited for forever."""
+    from signoff.core.intent.model import Status
+    from signoff.core.intent.states import EFFECTS
+    from signoff.core.text.describe import suggestion
+
+    events = {effect.wire.removeprefix("intent.") for effect in EFFECTS.values() if effect.wire}
+    known = sorted({status.value for status in Status} | events)
+    word = until.removeprefix("intent.")
+    found = next((one for one in known if one.lower() == word.lower()), "")
+    if not found:
+        hint = suggestion(word, known) or f"Use one of: {', '.join(known)}"
+        raise CommandFailed(ExitCode.USAGE, f"--until: there is no status or event {until!r}.", hint)
+    return found
 
 
 def _whole(session: Remote, intent: Mapping[str, Any], intent_id: str) -> str:

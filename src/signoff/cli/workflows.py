@@ -50,10 +50,14 @@ def list_workflows(session: Remote) -> None:
 
 
 _COLUMNS: Final = (
-    column("NAME"),
-    column("INTENT TYPE"),
+    column("NAME", whole=True),
+    column("INTENT TYPE", whole=True),
     column("VERSION"),
-    Column("STEPS", lambda flow: [step.get("step_id") or step.get("id") for step in flow.get("steps") or ()]),
-    column("APPLIED BY"),
-    time_column("APPLIED", "applied_at"),
+    Column(
+        "STEPS",
+        lambda flow: [step.get("step_id") or step.get("id") for step in flow.get("steps") or ()],
+        drop=3,
+    ),
+    column("APPLIED BY", drop=2),
+    time_column("APPLIED", "applied_at", drop=1),
 )

@@ -338,7 +338,13 @@ class TaskMethods(Methods):
     def withdraw(self, task_id: str, reason: str | None = None) -> ApiCall[Intent]:
         """Withdraw the request; returns the intent after it."""
         path, body = f"/v1/tasks/{one_segment(task_id)}/withdraw", _given({"comment": reason})
-        return ApiCall("POST", path, calls.intent_in, body=body, key=fresh_key())
+        return ApiCall("POST", path, _withdrawn, body=body, key=fresh_key())
+
+
+def _withdrawn(answer: Json) -> Intent:
+    """The intent, with the receipt of the withdrawal."""
+    receipt = answer.get("receipt")
+    return Intent.read({**answer["intent"], "receipt": receipt} if receipt else answer["intent"])
 
 
 class DirectoryMethods(Methods):

@@ -7,7 +7,7 @@ import ssl
 import time
 import uuid
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -65,6 +65,13 @@ class BlockingSession:
         if self._pid != os.getpid():
             self.renew()
         return self._http
+
+    def watch(
+        self, sends: Callable[[httpx2.Request], None], receives: Callable[[httpx2.Response], None]
+    ) -> None:
+        """Call ``sends`` before each request from now on, and ``receives`` after its response's headers."""
+        self._options |= {"event_hooks": {"request": [sends], "response": [receives]}}
+        self._http.event_hooks = self._options["event_hooks"]
 
     def renew(self) -> None:
         """Use new connections from now on. The old ones may be in use by other threads or by the parent."""

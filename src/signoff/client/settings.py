@@ -33,10 +33,35 @@ class Settings:
         return urlsplit(self.url).hostname in ("localhost", "127.0.0.1", "::1")
 
 
+@dataclass(frozen=True)
+class Words:
+    """How the settings are given: the names of both arguments, and what to do when one is missing."""
+
+    url: str = "the argument url"
+    api_key: str = "the argument api_key"
+    without_key: str = (
+        "Pass api_key=..., or set SIGNOFF_API_KEY; `signoff keys create` on the server creates one."
+    )
+    without_server: str = (
+        "Start one with `signoff up` in this folder, or set SIGNOFF_URL and SIGNOFF_API_KEY."
+    )
+
+
+IN_CODE: Final = Words()
+IN_SHELL: Final = Words(
+    "--url",
+    "--key-file",
+    "Sign in with `signoff login URL`, pass --key-file FILE, or set SIGNOFF_API_KEY.",
+    "Start one with `signoff up` in this folder, sign in to one with `signoff login URL`, "
+    "or set SIGNOFF_URL and SIGNOFF_API_KEY.",
+)
+
+
 def find_settings(
     url: str | None = None,
     api_key: str | None = None,
     *,
+    words: Words = IN_CODE,
     environ: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> Settings:
@@ -45,18 +70,18 @@ def find_settings(
     environ and folder stand for the process's own environment and working directory.
     """
     environ = os.environ if environ is None else environ
-    for name, given in (("url", url), ("api_key", api_key)):
+    for name, given in ((words.url, url), (words.api_key, api_key)):
         if given is not None and not given.strip():  # never use another server or key than this one
-            raise NotConfigured(f"The argument {name} is empty. Give it a value, or omit it.")
+            raise NotConfigured(f"{name[:1].upper()}{name[1:]} is empty. Give it a value, or omit it.")
     key = api_key or _key_from(environ)
     named = url or environ.get("SIGNOFF_URL")
-    address = _checked_url(named, "the argument url" if url else "SIGNOFF_URL") if named else None
+    address = checked_url(named, words.url if url else "SIGNOFF_URL") if named else None
     looked: list[str] = []
     if address and key:
         return Settings(address, _checked_key(key), "arguments" if url else "SIGNOFF_URL")
     for path, walked in _places(environ, folder):
         stored = _stored(path, walked, looked)
-        if stored is None or (address and not _same_server(address, stored.url)):
+        if stored is None or (address and not same_server(address, stored.url)):
             continue
         return Settings(
             stored.url,
@@ -66,7 +91,7 @@ def find_settings(
             stored.workspace,
             stored.person,
         )
-    raise NotConfigured(_explain(address, bool(key), looked))
+    raise NotConfigured(_explain(address, bool(key), looked, words))
 
 
 def _key_from(environ: Mapping[str, str]) -> str | None:
@@ -135,10 +160,11 @@ def _parsed(path: Path, text: str) -> Settings:
             "Delete it and run `signoff up` again, or set SIGNOFF_URL and SIGNOFF_API_KEY."
         ) from None
     names = {name: str(found.get(name) or "") for name in ("organization", "workspace", "person")}
-    return Settings(_checked_url(str(url), str(path)), _checked_key(str(key)), str(path), **names)
+    return Settings(checked_url(str(url), str(path)), _checked_key(str(key)), str(path), **names)
 
 
-def _checked_url(url: str, source: str) -> str:
+def checked_url(url: str, source: str) -> str:
+    """An address without a trailing slash; raises NotConfigured, without a password that it may contain."""
     url = url.strip().rstrip("/")
     try:
         parts = urlsplit(url)
@@ -164,7 +190,8 @@ def _checked_key(key: str) -> str:
     return key
 
 
-def _same_server(left: str, right: str) -> bool:
+def same_server(left: str, right: str) -> bool:
+    """Whether two addresses are the same server, to which the same key may be sent."""
     return _origin(left) == _origin(right)
 
 
@@ -175,14 +202,14 @@ def _origin(url: str) -> tuple[str, str, int, str]:
     return parts.scheme, "127.0.0.1" if host == "localhost" else host, port, parts.path
 
 
-def _explain(address: str | None, has_key: bool, looked: list[str]) -> str:
+def _explain(address: str | None, has_key: bool, looked: list[str], words: Words) -> str:
     if address:
         first = f"There is no API key for {address}."
-        wanted = "the argument api_key, SIGNOFF_API_KEY, SIGNOFF_API_KEY_FILE"
-        remedy = "Pass api_key=..., or set SIGNOFF_API_KEY; `signoff keys create` on the server creates one."
+        wanted = f"{words.api_key}, SIGNOFF_API_KEY, SIGNOFF_API_KEY_FILE"
+        remedy = words.without_key
     else:
         first = "No Signoff server was found" + ("." if not has_key else ", though there is an API key.")
-        wanted = "the argument url, SIGNOFF_URL"
-        remedy = "Start one with `signoff up` in this folder, or set SIGNOFF_URL and SIGNOFF_API_KEY."
+        wanted = f"{words.url}, SIGNOFF_URL"
+        remedy = words.without_server
     places = "\n".join(f"  - {line}" for line in [f"{wanted}: not set", *looked])
     return f"{first} Searched:\n{places}\n{remedy}"

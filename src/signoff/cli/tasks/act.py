@@ -8,6 +8,7 @@ import click
 
 from signoff.cli.arguments import short_id
 from signoff.cli.commands import RemoteCommand
+from signoff.cli.complete import of_approvers, of_intents, of_people, of_tasks
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.output import Column, as_moment, column, time_column, titled
 from signoff.cli.session import Remote
@@ -18,16 +19,16 @@ from signoff.wire.tasks import TaskOut
 
 _COLUMNS: Final = (
     time_column("AT", "at"), Column("TO", lambda one: str(one.get("name") or one.get("target") or "")),
-    column("CHANNEL"),
-    column("WHAT", "kind"), column("STATE"), column("STATUS", "summary"),
-    time_column("NEXT TRY", "next_attempt_at"),
+    column("CHANNEL", whole=True, drop=2),
+    column("WHAT", "kind"), column("STATE", whole=True), column("STATUS", "summary"),
+    time_column("NEXT TRY", "next_attempt_at", drop=1),
 )  # fmt: skip
 _STATE: Final = ("state", "outcome", "revision", "stage", "reminders_sent", "reviewed_by", "votes")
 
 
 @click.command("delegate", cls=RemoteCommand, fields=TaskOut)
-@click.argument("task")
-@click.argument("to")
+@click.argument("task", shell_complete=of_tasks)
+@click.argument("to", shell_complete=of_people)
 @click.option("--comment", "-m", metavar="TEXT", help="Reason, recorded in the history.")
 @click.pass_obj
 def delegate(session: Remote, task: str, to: str, comment: str | None) -> None:
@@ -37,8 +38,8 @@ def delegate(session: Remote, task: str, to: str, comment: str | None) -> None:
 
 
 @click.command("reassign", cls=RemoteCommand, fields=TaskOut)
-@click.argument("task")
-@click.argument("to", nargs=-1, required=True)
+@click.argument("task", shell_complete=of_tasks)
+@click.argument("to", nargs=-1, required=True, shell_complete=of_approvers)
 @click.option("--comment", "-m", metavar="TEXT", help="Reason, recorded in the history.")
 @click.pass_obj
 def reassign(session: Remote, task: str, to: tuple[str, ...], comment: str | None) -> None:
@@ -48,7 +49,7 @@ def reassign(session: Remote, task: str, to: tuple[str, ...], comment: str | Non
 
 
 @click.command("snooze", cls=RemoteCommand, fields=TaskOut)
-@click.argument("task")
+@click.argument("task", shell_complete=of_tasks)
 @click.option("--until", metavar="WHEN", help="Time, such as 2026-03-02T09:00+01:00.")
 @click.option("--for", "lasts", metavar="DURATION", help="Duration: 90m, 2h, 1d.")
 @click.pass_obj
@@ -66,7 +67,7 @@ def snooze(session: Remote, task: str, until: str | None, lasts: str | None) -> 
 
 
 @click.command("unsnooze", cls=RemoteCommand, fields=TaskOut)
-@click.argument("task")
+@click.argument("task", shell_complete=of_tasks)
 @click.pass_obj
 def unsnooze(session: Remote, task: str) -> None:
     """Cancel a snooze."""
@@ -75,7 +76,7 @@ def unsnooze(session: Remote, task: str) -> None:
 
 
 @click.command("comment", cls=RemoteCommand, fields=TaskOut)
-@click.argument("task")
+@click.argument("task", shell_complete=of_tasks)
 @click.argument("text")
 @click.pass_obj
 def comment(session: Remote, task: str, text: str) -> None:
@@ -85,22 +86,23 @@ def comment(session: Remote, task: str, text: str) -> None:
 
 
 @click.command(
-    "withdraw", cls=RemoteCommand, fields=("intent_id", "intent_type", "status", "ending", "error")
+    "withdraw", cls=RemoteCommand, fields=("intent_id", "intent_type", "status", "ending", "error", "receipt")
 )
-@click.argument("task")
+@click.argument("task", shell_complete=of_tasks)
 @click.option("--reason", "-m", metavar="TEXT", help="Reason, recorded in the history.")
 @click.option("--yes", "-y", is_flag=True, help="Skip the confirmation prompt (required without a terminal).")
 @click.pass_obj
 def withdraw(session: Remote, task: str, reason: str | None, yes: bool) -> None:
     """Withdraw your request."""
     task_id = session.task_id(task)
-    session.confirm(f"Withdraw {task_id}?", yes)
+    found = session.client.tasks.get(task_id)
+    session.confirm(f"Withdraw “{titled(found)}”?", yes)
     after = session.client.tasks.withdraw(task_id, reason)
-    session.out.one(after, "intent_id", [visible(f"{after.get('ending')}: {after.get('intent_id')}")])
+    session.out.one(after, "intent_id", receipt_lines({**after, "title": found.title}, "withdrawn"))
 
 
 @click.command("messages", cls=RemoteCommand, fields=MessageOut)
-@click.argument("task")
+@click.argument("task", shell_complete=of_tasks)
 @click.pass_obj
 def messages(session: Remote, task: str) -> None:
     """List notifications sent for a task and their delivery status."""
@@ -109,7 +111,7 @@ def messages(session: Remote, task: str) -> None:
 
 
 @click.command("messages", cls=RemoteCommand, fields=MessageOut)
-@click.argument("intent")
+@click.argument("intent", shell_complete=of_intents)
 @click.pass_obj
 def intent_messages(session: Remote, intent: str) -> None:
     """List notifications sent for an intent and their delivery status."""

@@ -8,11 +8,12 @@ import click
 
 from signoff.cli.arguments import form_data, short_id
 from signoff.cli.commands import RemoteCommand
+from signoff.cli.complete import of_intents, of_tasks, of_types
 from signoff.cli.documents import Document, read_inline
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.lazy_group import SuggestingGroup
 from signoff.cli.output import Column, Output, as_moment, block, column, time_column, utc
-from signoff.cli.session import Remote
+from signoff.cli.session import RECENT, Remote
 from signoff.cli.tasks.act import (
     comment,
     delegate,
@@ -27,6 +28,7 @@ from signoff.cli.tasks.bulk import FILTERS, answer_many, bulk_options, chosen
 from signoff.cli.tasks.changes import payload_lines, value_lines
 from signoff.cli.tasks.receipts import receipt_lines
 from signoff.cli.tasks.revise import mark_reviewing, revise
+from signoff.cli.tasks.subject import about
 from signoff.cli.text_safety import safe_json, visible
 from signoff.core.intent.deleted_payload import SAID
 from signoff.core.plan.task_types import BUILT_IN
@@ -66,8 +68,8 @@ for _act in (
     show_default=True,
     help="State of the tasks.",
 )
-@click.option("--intent", metavar="INTENT", help="Only tasks of this intent.")
-@click.option("--type", "intent_type", metavar="TYPE", help="Only of this type.")
+@click.option("--intent", metavar="INTENT", shell_complete=of_intents, help="Only tasks of this intent.")
+@click.option("--type", "intent_type", metavar="TYPE", shell_complete=of_types, help="Only of this type.")
 @click.option("--correlation-id", metavar="ID", help="Only with this correlation id.")
 @click.option("--search", metavar="WORDS", help="Full-text search: all of these words.")
 @click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="How many.")
@@ -75,18 +77,78 @@ for _act in (
 def list_tasks(session: Remote, /, mine: bool, state: str, intent: str | None, **wanted: Any) -> None:
     """List tasks: the open ones oldest first, the closed ones newest first."""
     intent_id = session.intent_id(intent) if intent else None
-    found = session.client.tasks.list(mine, state=state, intent_id=intent_id, **wanted)
-    session.out.many(found, _COLUMNS, "task_id", f"There are no {state} tasks{' for you' if mine else ''}.")
+    limit = wanted.pop("limit")
+    found = session.client.tasks.list(mine, state=state, intent_id=intent_id, limit=limit + 1, **wanted)
+    empty = f"There are no {state} tasks{' for you' if mine else ''}."
+    session.out.many(found[:limit], _COLUMNS, "task_id", empty)
+    session.out.more(found, limit)
 
 
 @tasks.command("get", cls=RemoteCommand, fields=TaskOut)
-@click.argument("task")
+@click.argument("task", shell_complete=of_tasks)
 @click.option("--whole", is_flag=True, help="Show what a difference leaves unchanged, too.")
 @click.pass_obj
 def get(session: Remote, task: str, whole: bool) -> None:
     """Show one task. TASK is its id or the intent's, or a unique beginning or end of it."""
     found = session.client.tasks.get(session.task_id(task))
     session.out.one(found, "task_id", task_lines(found, session.out, whole))
+
+
+@tasks.command("next", cls=RemoteCommand, fields=TaskOut)
+@click.pass_obj
+def next_task(session: Remote) -> None:
+    """Show the most urgent task that waits for you, and ask for your answer.
+
+    That is the one that is due first. Without a terminal it is only shown. Exit code 5: none waits for you.
+    """
+    found = _most_urgent(session)
+    if found is None:
+        raise CommandFailed(ExitCode.NOT_FOUND, "No task waits for you.")
+    task = session.client.tasks.get(found.task_id)
+    session.out.one(task, "task_id", task_lines(task, session.out, whole=task.risk != "low"))
+    if not session.out.for_people:
+        return
+    command = f"signoff tasks submit {task.task_id}"
+    if task.form_schema:
+        session.out.note(f"It has a form. Answer it with: {command} --field NAME=VALUE")
+        return
+    _refuse_what_a_key_cannot(session, task, GivenAnswer("", None, None, False, False))
+    if not session.interactive:
+        session.out.note(f"Answer it with: {command} --outcome {' | '.join(task.allowed_outcomes)}")
+        return
+    word = session.ask(f"Answer with {', '.join(task.allowed_outcomes)}, or press Enter to leave it:")
+    if word:
+        outcome = _named(task, word)
+        _send(session, task, outcome, GivenAnswer(outcome, None, None, False, False))
+
+
+def _most_urgent(session: Remote) -> "Task | None":
+    """The task that is due first among those that this key's person has neither answered nor snoozed."""
+    me = session.client.me().actor.id
+    waiting = [
+        task
+        for task in session.client.tasks.list(mine=True, limit=RECENT)
+        # an answer at one stage is not an answer at the next
+        if (task.stages > 1 or me not in {vote.person for vote in task.votes})
+        and me not in {one["person"] for one in task.get("snoozed") or ()}
+    ]
+    return min(waiting, key=_urgency, default=None)
+
+
+def _urgency(task: "Task") -> tuple[bool, str, int, str]:
+    due = as_moment(task.get("due_at"))
+    risk = _RISKS.index(task.risk) if task.risk in _RISKS else len(_RISKS)
+    return due is None, utc(due) if due else "", risk, str(task.get("opened_at"))
+
+
+def _named(task: "Task", word: str) -> str:
+    """The outcome that a typed word means: its name, or a beginning of only one."""
+    fits = [name for name in task.allowed_outcomes if name.startswith(word.lower())]
+    if word in task.allowed_outcomes or len(fits) == 1:
+        return word if word in task.allowed_outcomes else fits[0]
+    raise CommandFailed(
+        ExitCode.USAGE, f"There is no outcome {word!r}.", f"Use one of: {', '.join(task.allowed_outcomes)}"
+    )
 
 
 @dataclass(frozen=True)
@@ -183,7 +245,7 @@ def _one_or_more(session: Remote, outcome: str, said: dict[str, Any], evidence: 
     "--field", "-f", "pairs", multiple=True, metavar="NAME=VALUE", help="One field of the form; repeatable."
 )
 @click.option("--data", metavar="JSON", help="All fields of the form as JSON, or @FILE.")
-@click.argument("task")
+@click.argument("task", shell_complete=of_tasks)
 @_answer_options
 def submit(session: Remote, /, task: str, outcome: str | None, pairs: tuple[str, ...], **said: Any) -> None:
     """Answer a task with any of its outcomes and form fields."""
@@ -205,6 +267,11 @@ def _answer(session: Remote, text: str, given: GivenAnswer) -> None:
     outcome = _meant(task, given.outcome) if given.outcome else _only_outcome(task)
     _refuse_what_a_key_cannot(session, task, given)
     session.show(task_lines(task, session.out, whole=task.risk != "low"), given.yes)
+    _send(session, task, outcome, given)
+
+
+def _send(session: Remote, task: "Task", outcome: str, given: GivenAnswer) -> None:
+    """Answer a task that was shown, after the confirmation."""
     comment = given.comment
     if comment is None and task.comment_required:
         comment = _ask_comment(session)
@@ -376,12 +443,15 @@ def _requester(requester: object, *, brief: bool = False) -> str:
     return f"{name} ({address})" if name and address and name != address else str(name or address or "")
 
 
+_RISKS: Final = ("critical", "high", "medium", "low")
 _COLUMNS: Final = (
-    Column("ID", lambda task: short_id(task.get("task_id"))),
-    column("STATE"),
-    column("TYPE", "task_type"),
+    Column("ID", lambda task: short_id(task.get("task_id")), whole=True),
     column("TITLE"),
-    Column("ASKED BY", lambda task: _requester(task.get("requester"), brief=True)),
-    time_column("OPENED", "opened_at"),
-    time_column("DUE", "due_at"),
+    Column("ABOUT", about),
+    column("RISK", whole=True, drop=2),
+    Column("ASKED BY", lambda task: _requester(task.get("requester"), brief=True), drop=3),
+    column("TYPE", "task_type", whole=True, drop=5),
+    column("STATE", whole=True, drop=6),
+    time_column("OPENED", "opened_at", drop=4),
+    time_column("DUE", "due_at", drop=1),
 )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from signoff.cli.complete import of_tasks
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.output import block, titled
 from signoff.cli.session import Remote
@@ -23,7 +24,7 @@ _ALONE: Final = "can only be decided one by one, without --all"
 def bulk_options(command: Any) -> Any:
     """The options that choose many tasks."""
     for decorate in (
-        click.argument("tasks", nargs=-1, metavar="TASK..."),
+        click.argument("tasks", nargs=-1, metavar="TASK...", shell_complete=of_tasks),
         click.option("--all", "matching", is_flag=True, help="All your open tasks that match the filters."),
         click.option("--type", "intent_type", metavar="TYPE", help="With --all: only of this type."),
         click.option("--search", metavar="WORDS", help="With --all: full-text search, all of these words."),

@@ -3,6 +3,7 @@
 import click
 
 from signoff.cli.commands import RemoteCommand
+from signoff.cli.complete import of_tasks
 from signoff.cli.documents import read_inline
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.session import Remote
@@ -12,7 +13,7 @@ from signoff.wire.tasks import TaskOut
 
 
 @click.command("mark-reviewing", cls=RemoteCommand, fields=TaskOut)
-@click.argument("task")
+@click.argument("task", shell_complete=of_tasks)
 @click.option("--clear", is_flag=True, help="Clear the mark.")
 @click.pass_obj
 def mark_reviewing(session: Remote, task: str, clear: bool) -> None:
@@ -23,7 +24,7 @@ def mark_reviewing(session: Remote, task: str, clear: bool) -> None:
 
 
 @click.command("revise", cls=RemoteCommand, fields=TaskOut)
-@click.argument("task")
+@click.argument("task", shell_complete=of_tasks)
 @click.option("--payload", required=True, metavar="JSON", help="The whole new payload as JSON, or @FILE.")
 @click.option("--comment", "-m", metavar="TEXT", help="Reason, recorded in the history.")
 @click.option("--yes", "-y", is_flag=True, help="Skip the confirmation prompt (required without a terminal).")

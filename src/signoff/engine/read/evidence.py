@@ -5,7 +5,6 @@ Every claim names its source. A missing result never counts as passed. Pure.
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -14,51 +13,22 @@ from signoff.core.intent import events as e
 from signoff.core.intent.assurance import VERDICTS, verdict_of
 from signoff.core.plan.plan import AgentStep, HumanStep, Plan
 from signoff.core.text.hidden_characters import pieces
-from signoff.core.text.json_diff import Group, Leaf, clip, group, leaves, show
-from signoff.core.text.json_paths import member_path
-from signoff.core.text.masking import hides, is_secret, mask_text, masked
+from signoff.core.text.json_diff import Group, Leaf, clip, group, leaves
+from signoff.core.text.masking import is_secret, mask_text, masked
+from signoff.core.text.subject import AFFECTED, CLAIMS
 from signoff.engine.directory.snapshot import Snapshot
 
-_TOUCH: Final = frozenset({
-    "target", "targets", "environment", "env", "cluster", "database", "db", "region", "host", "hosts",
-    "namespace", "tenant", "tenants", "scope", "table", "tables", "count", "rows", "rows_affected",
-    "affected", "records", "customers", "users", "recipients", "amount", "currency", "cost", "price",
-    "total", "locks_table", "downtime", "blast_radius",
-})  # fmt: skip
 _UNDO: Final = frozenset({
     "reversible", "irreversible", "can_undo", "undo", "rollback", "rollback_step", "rollback_plan",
     "revert",
 })  # fmt: skip
-_OF_EFFECT: Final = _TOUCH | _UNDO
+_OF_EFFECT: Final = AFFECTED | _UNDO
 _COUNTS: Final = frozenset({
     "count", "rows", "rows_affected", "affected", "records", "customers", "users", "recipients",
 })  # fmt: skip
-_WORDS: Final = frozenset({
-    "reason", "reasoning", "why", "justification", "rationale", "explanation", "summary", "note", "notes",
-    "message", "narrative", "doubt", "doubts", "confidence", "concern", "concerns", "comment",
-})  # fmt: skip
 
-
-_SUBJECT_LENGTH: Final = 60
 _LONGEST_EFFECT: Final = 200
 REQUEST: Final = "the request"
-
-
-def subject(payload: Mapping[str, Any], most: int) -> tuple[tuple[str, str], ...]:
-    """(field, value) of the first short values: the request at a glance. Values that it affects come first; the
-    requester's own claims about it are left out.
-    """
-    short = (
-        (member_path("", name), show(value))
-        for name, value in sorted(payload.items(), key=lambda one: one[0].lower() not in _TOUCH)
-        if isinstance(value, str | int | float)
-        and not isinstance(value, bool)
-        and name.lower() not in _WORDS
-        and 0 < len(show(value)) <= _SUBJECT_LENGTH
-        and "\n" not in show(value)
-        and not hides(value, name)
-    )
-    return tuple(islice(short, most))
 
 
 class EffectClaim(msgspec.Struct, frozen=True):
@@ -87,7 +57,7 @@ def requester_text(payload: dict[str, Any], opened: bool) -> tuple[dict[str, Any
     words = {
         name: text
         for name, text in payload.items()
-        if name.lower() in _WORDS and isinstance(text, str) and text
+        if name.lower() in CLAIMS and isinstance(text, str) and text
     }
     rest = {name: value for name, value in payload.items() if name not in words}
     return rest, tuple(_words(name, text, opened) for name, text in words.items())
@@ -116,7 +86,7 @@ def effects(
             name = _effect_name(leaf.path)
             if name not in _OF_EFFECT or len(leaf.text) > _LONGEST_EFFECT or is_secret(leaf.path):
                 continue
-            if name in _TOUCH:
+            if name in AFFECTED:
                 touches.append(EffectClaim(leaf.path, _counted(name, leaf.text), source))
             else:
                 undo.append(EffectClaim(leaf.path, leaf.text, source))

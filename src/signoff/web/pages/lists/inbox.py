@@ -23,9 +23,10 @@ from signoff.core.intent.worklist import Search, everything, mine, of_my_teams
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.wording import from_workflow, question, type_text
 from signoff.core.text import json_value
+from signoff.core.text.subject import subject
 from signoff.engine.bulk_answers import bulk_form
 from signoff.engine.directory.snapshot import Snapshot
-from signoff.engine.read.evidence import masked_text, subject
+from signoff.engine.read.evidence import masked_text
 from signoff.engine.read.search import fits, stands_in
 from signoff.engine.read.view import LOOKED_AT, START, Place
 from signoff.store.work import Filter, Stored

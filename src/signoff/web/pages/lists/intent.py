@@ -22,10 +22,11 @@ from signoff.core.plan.wording import type_text
 from signoff.core.text import json_value
 from signoff.core.text.json_diff import Group, group
 from signoff.core.text.masking import mask_text, masked
+from signoff.core.text.subject import subject
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.off_loop import SHORT
 from signoff.engine.read.event_summary import event_summary
-from signoff.engine.read.evidence import masked_text, subject
+from signoff.engine.read.evidence import masked_text
 from signoff.engine.read.next_steps import absent
 from signoff.engine.read.view import Seen, size_of
 from signoff.engine.rerun import VALID_FOR

@@ -5,6 +5,7 @@ The server gets a short time to answer; without an answer the shell offers nothi
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -30,21 +31,21 @@ def _offers(read: "Callable[[Remote], Found]") -> Completer:
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         found: list[tuple[tuple[str, ...], str]] = []
 
+        session: Remote = ctx.obj
+        session.out.quiet = True
+        session.timeout = SECONDS
+
         def ask() -> None:
-            try:
-                session: Remote = ctx.obj
-                session.out.quiet = True
-                session.timeout = SECONDS
+            # a shell shows what completion prints between the typed words
+            with suppress(Exception), closing(session.client):
                 found.extend(read(session))
-            except Exception:
-                return
 
-        import signoff.client.sync  # noqa: F401 - the time is the server's
-
-        # A name server or a connection may hang for longer than any timeout of the client.
-        worker = threading.Thread(target=ask, daemon=True)
-        worker.start()
-        worker.join(SECONDS)
+        with suppress(Exception):
+            session.client  # noqa: B018 - made before the clock runs: the time is the server's
+            # A name server or a connection may hang for longer than any timeout of the client.
+            worker = threading.Thread(target=ask, name="completion", daemon=True)
+            worker.start()
+            worker.join(SECONDS)
         fitting = (
             (next((word for word in words if word.startswith(incomplete)), None), about)
             for words, about in list(found)

@@ -176,7 +176,8 @@ def command_line() -> str:
         " `signoff/contexts.json` in the platform's configuration folder, which only you can read; a key is only sent"
         " to the address beside it. `signoff config show --origin` shows what applies.",
         "",
-        "Tab completes commands, ids and names, which it reads from the server:"
+        "Tab completes commands, ids and names, which it reads from the server if that answers within"
+        " `SIGNOFF_COMPLETION_TIMEOUT` (1.5 seconds):"
         " `signoff completion bash > ~/.local/share/bash-completion/completions/signoff`,"
         " `signoff completion zsh > ~/.zfunc/_signoff`,"
         " `signoff completion fish > ~/.config/fish/completions/signoff.fish`.",

@@ -36,6 +36,7 @@ _SHORTEST_SECRET: Final = 6
 # Variables of the command line and the SDK: not settings of a server, but known.
 CLIENT_VARIABLES: Final = (
     "SIGNOFF_URL", "SIGNOFF_API_KEY", "SIGNOFF_API_KEY_FILE", "SIGNOFF_CONTEXT", "SIGNOFF_DEBUG",
+    "SIGNOFF_COMPLETION_TIMEOUT",
 )  # fmt: skip
 
 

@@ -134,12 +134,6 @@ def offered(shell: str, words: str, **environ: str) -> list[str]:
     return ended.stdout.splitlines()
 
 
-@pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server has all the time it needs on a busy machine."""
-    monkeypatch.setattr(complete, "SECONDS", 60.0)
-
-
 def known(stub: Stub) -> dict[str, str]:
     stub.on("GET", "/v1/tasks", listing(open_task(), open_task(task_id=OTHER, title="Pay\x1b[2J?")))
     stub.on("GET", "/v1/people", Answer({"people": [{"email": "ann@a.example", "name": "Ann"}]}))
@@ -155,10 +149,10 @@ def known(stub: Stub) -> dict[str, str]:
     stub.on("GET", "/v1/workflows", Answer({"workflows": [{"intent_type": "intent.pay.v1", "name": "pay"}]}))
     stub.on("GET", "/v1/agents", Answer({"agents": [{"address": "agent://o/w/runner"}]}))
     stub.on("GET", "/v1/keys", Answer({"keys": [{"key_id": "key_1"}]}))
-    return {"SIGNOFF_URL": stub.url, "SIGNOFF_API_KEY": "sgn_person_x"}
+    # the server has all the time that it needs on a busy machine
+    return {"SIGNOFF_URL": stub.url, "SIGNOFF_API_KEY": "sgn_person_x", "SIGNOFF_COMPLETION_TIMEOUT": "60"}
 
 
-@pytest.mark.usefixtures("patient")
 def test_each_shell_is_offered_ids_with_what_they_stand_for(stub: Stub) -> None:
     environ = known(stub)
     assert offered("bash", "signoff tasks approve ", **environ) == [
@@ -176,7 +170,6 @@ def test_each_shell_is_offered_ids_with_what_they_stand_for(stub: Stub) -> None:
     ]
 
 
-@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize(
     ("words", "first"),
     [
@@ -208,10 +201,10 @@ def test_a_server_that_is_away_slow_or_refuses_offers_nothing_and_prints_nothing
         done.wait(60)
         return listing(open_task())
 
-    monkeypatch.setattr(complete, "SECONDS", 0.05)
     environ = {"SIGNOFF_URL": stub.url, "SIGNOFF_API_KEY": "sgn_x"}
     stub.on("GET", "/v1/tasks", slow)
-    monkeypatch.setattr(os, "environ", {**os.environ, **environ})
+    for name, value in {**environ, "SIGNOFF_COMPLETION_TIMEOUT": "0.05"}.items():
+        monkeypatch.setenv(name, value)
     group, command = next((c, c) for words, c in every_command(main, ()) if words == ("tasks", "get"))
     context = command.make_context("get", ["--url", stub.url], resilient_parsing=True)
     (param,) = [one for one in group.params if one.name == "task"]
@@ -252,6 +245,14 @@ def test_every_argument_that_names_something_has_a_completion() -> None:
         and param.name not in plain
     ]
     assert missing == []
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"), [("", 1.5), ("soon", 1.5), ("0.2", 0.2), ("-1", 0.01), ("1e9", 60.0)]
+)
+def test_how_long_completion_waits_is_a_setting_within_bounds(said: str, seconds: float) -> None:
+    assert complete.patience({"SIGNOFF_COMPLETION_TIMEOUT": said}) == seconds
+    assert complete.patience({}) == 1.5
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

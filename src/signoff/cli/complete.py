@@ -3,6 +3,7 @@
 The server gets a short time to answer; without an answer the shell offers nothing. Nothing is ever printed here.
 """
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing, suppress
@@ -16,7 +17,8 @@ from signoff.cli.arguments import short_id
 if TYPE_CHECKING:
     from signoff.cli.session import Remote
 
-SECONDS: Final = 1.5
+_SECONDS: Final = 1.5
+_VARIABLE: Final = "SIGNOFF_COMPLETION_TIMEOUT"
 _MOST: Final = 100
 _HELP: Final = 60
 Found = Iterable[
@@ -33,7 +35,7 @@ def _offers(read: "Callable[[Remote], Found]") -> Completer:
 
         session: Remote = ctx.obj
         session.out.quiet = True
-        session.timeout = SECONDS
+        session.timeout = seconds = patience(os.environ)
 
         def ask() -> None:
             # a shell shows what completion prints between the typed words
@@ -45,7 +47,7 @@ def _offers(read: "Callable[[Remote], Found]") -> Completer:
             # A name server or a connection may hang for longer than any timeout of the client.
             worker = threading.Thread(target=ask, name="completion", daemon=True)
             worker.start()
-            worker.join(SECONDS)
+            worker.join(seconds)
         fitting = (
             (next((word for word in words if word.startswith(incomplete)), None), about)
             for words, about in list(found)
@@ -53,6 +55,15 @@ def _offers(read: "Callable[[Remote], Found]") -> Completer:
         return [_item(word, about) for word, about in fitting if word is not None]
 
     return complete
+
+
+def patience(environ: Mapping[str, str]) -> float:
+    """For how many seconds a server may be asked."""
+    try:
+        seconds = float(environ.get(_VARIABLE, _SECONDS))
+    except ValueError:
+        return _SECONDS
+    return min(max(seconds, 0.01), 60.0)
 
 
 def _item(word: str, about: str) -> CompletionItem:

@@ -403,7 +403,7 @@ def test_every_command_is_described_for_programs(run: Run) -> None:
     found = {one["command"]: one for one in json.loads(run("commands", "--json").stdout)}
     assert set(found) == {" ".join(("signoff", *words)) for words, _ in every_command(main, ())}
     approve = found["signoff tasks approve"]
-    assert approve["arguments"] == [{"name": "[TASK...]", "required": False, "repeatable": True}]
+    assert approve["arguments"] == [{"name": "TASK...", "required": False, "repeatable": True}]
     assert {"names": ["--comment", "-m"], "takes_value": True, "choices": [], "repeatable": False,
             "help": "Reason, recorded in the history."} in approve["options"]  # fmt: skip
     assert "task_id" in approve["fields"]

@@ -68,7 +68,7 @@ def _full_name(space: Any) -> str:
 
 _COLUMNS: Final = (
     Column("NAME", _full_name),
-    column("ID", "workspace_id"),
+    column("ID", "workspace_id", whole=True),
     Column("YOURS", lambda space: "yes" if space.get("own") else ""),
     Column("FORMERLY", lambda space: ", ".join(space.get("former_names") or ())),
 )

@@ -11,7 +11,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from signoff import __version__
-from signoff.channels import make_console, make_slack, open_channels
+from signoff.channels import make_console, make_desks, open_channels
 from signoff.config import Config, parse_hosts, parse_networks
 from signoff.core.errors import Busy
 from signoff.engine.admin.accounts import Accounts
@@ -33,6 +33,7 @@ from signoff.engine.delivery.channel_registry import ChannelRegistry
 from signoff.engine.delivery.chat_answers import Chat
 from signoff.engine.delivery.pipeline import OutboxSender
 from signoff.engine.delivery.signin_mail import MAIL, SignInRequests
+from signoff.engine.delivery.test_messages import TestMessageRequests
 from signoff.engine.directory.snapshot import DirectoryCache
 from signoff.engine.directory.workers import Workers
 from signoff.engine.feed import Feed
@@ -165,6 +166,7 @@ class Components:
     def _join(self, siblings: Siblings) -> None:
         self.admission.among_workers()
         limits = (*self.state.failures.limits, *self.state.wrong_keys.limits, *self.mailed_links.limits)
+        limits += self.test_messages.limits
         siblings.connect(self.feed, self.recent, self.admission, self.store, self.clock, limits, self.metrics)
         self.feed.workers = siblings.tell
 
@@ -178,7 +180,7 @@ class Components:
             self._console.show(one for change in batch.changes for one in change.notifications)
 
     def _connect_delivery(self) -> None:
-        """Everything that sends messages, and Slack's inbound side."""
+        """Everything that sends messages, and what chats send here."""
         self.outbox = OutboxSender(
             self.engine,
             self.store,
@@ -193,13 +195,16 @@ class Components:
         self.mailed_links = SignInRequests(
             self.store, self.directory, self.clock, MAIL in self.channels.opened, self._nudge_outbox
         )
+        self.test_messages = TestMessageRequests(
+            self.store, self.directory, self.clock, self.channels, self._nudge_outbox
+        )
         self.accounts.mails = lambda: self.mailed_links.possible
         self.manifests.on_moved = self.mailed_links.tell_moved
         self.chats = {
             name: Chat(name, self.engine, self.store, self.keys, self.directory, self.clock)
             for name in self.channels.linked
         }
-        self.slack = make_slack(self.config, self.channels, self.chats.get("slack"), self.clock)
+        self.desks = make_desks(self.config, self.channels, self.chats, self.clock)
 
     def _make_state(self, database: str) -> AppState:
         view = View(self.store, self.recent, self.aside)
@@ -220,7 +225,8 @@ class Components:
             bulk=BulkAnswers(self.engine, view, self.aside),
             sessions=self.sessions,
             mailed_links=self.mailed_links,
-            slack=self.slack.desk if self.slack else None,
+            test_messages=self.test_messages,
+            desks=self.desks,
             channels=self.channels,
             chats=self.chats,
             clock=self.clock,

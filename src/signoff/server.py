@@ -60,8 +60,10 @@ class Server(Components):
                     [""]
                 )  # to other servers: what a dead predecessor heard was not passed on to them
             self._tasks.append(asyncio.create_task(self.siblings.run(self.health)))
-        if self._leads and self.slack is not None and self.slack.socket is not None:
-            self._tasks.append(asyncio.create_task(self.slack.socket.run()))
+        if self._leads:
+            self._tasks += [
+                asyncio.create_task(desk.inbound.listen(desk.take)) for desk in self.desks.values()
+            ]
 
     async def _open(self) -> None:
         """Open the store; a database that does not respond yet, perhaps because it is starting too, is retried for a
@@ -90,8 +92,8 @@ class Server(Components):
         """Finish queued work, then release everything; unfinished work does not keep the store open."""
         self.state.stop()
         try:
-            if self.slack is not None:
-                await self.slack.desk.close()
+            for desk in self.desks.values():
+                await desk.close()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_DRAIN):
                     await self.committer.drain()

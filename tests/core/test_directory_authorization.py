@@ -43,6 +43,7 @@ REVOKE_PERSON_KEY  yes yes own own own admin admin yes
 USE_SESSIONS       yes yes yes yes yes person person person
 MANAGE_SESSIONS    yes yes own own own person person person
 LINK_CHAT          yes yes yes yes yes person person person
+TEST_MESSAGE       yes yes own own own admin admin admin
 LIST_TASKS         yes yes yes yes yes person yes yes
 LIST_MESSAGES      yes yes yes yes yes person yes yes
 READ_INBOX         yes yes yes yes yes own own yes
@@ -57,7 +58,7 @@ ROWS = {Action[name]: cells for name, *cells in (row.split() for row in TABLE.st
 
 def own(actor: Actor, action: Action) -> Person | Account | ApiKey | str:
     """What the action is done with, where it is the actor's own."""
-    if action in (Action.READ_PERSON, Action.CREATE_PERSON_KEY, Action.READ_OPEN_TASKS):
+    if action in (Action.READ_PERSON, Action.CREATE_PERSON_KEY, Action.READ_OPEN_TASKS, Action.TEST_MESSAGE):
         return Person(actor.id, WORKSPACE, "", "", (), START)
     if action is Action.REVOKE_PERSON_KEY:
         return ApiKey("sak_1", WORKSPACE, actor.kind, actor.id, "", "", "", START)

@@ -1,6 +1,7 @@
 """What the pages about channels tell people to set is understood, and what they show runs."""
 
 import base64
+import json
 import re
 import warnings
 from datetime import UTC, datetime
@@ -12,7 +13,10 @@ from standardwebhooks.webhooks import Webhook
 
 from signoff.notify.apprise import parse_urls
 from signoff.notify.email import parse_smtp
+from signoff.notify.msteams import parse_bot as teams_bot
 from signoff.notify.slack.channel import parse_tokens
+from signoff.notify.telegram import parse_bot
+from signoff.web.api.routes import ENDPOINTS
 
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
 
@@ -47,6 +51,25 @@ def test_slacks_tokens_are_understood_and_its_manifest_asks_for_what_is_used() -
     urls = {manifest["settings"]["interactivity"]["request_url"]}
     urls |= {command["url"] for command in manifest["features"]["slash_commands"]}
     assert urls == {"https://signoff.example/v1/slack/actions"}
+
+
+def test_the_bot_of_teams_is_understood_and_its_manifest_names_it() -> None:
+    [words] = setting("msteams", "MSTEAMS_BOT")
+    bot = teams_bot(words)
+    [text] = re.findall(r"```json\n(.*?)```", _text("msteams"), re.DOTALL)
+    manifest = json.loads(text)
+    assert manifest["id"] == manifest["bots"][0]["botId"] == bot.app
+    [path] = re.findall(r"endpoint to `https://signoff.example([^`]+)`", _text("msteams"))
+    assert f"POST {path}" in {f"{one.method} {one.path}" for one in ENDPOINTS}
+
+
+def test_telegrams_bot_is_understood_and_its_webhook_is_ours() -> None:
+    polling, webhook = map(parse_bot, setting("telegram", "TELEGRAM_BOT"))
+    assert polling == (webhook[0], "")
+    assert f"secret_token={webhook[1]}" in _text("telegram")
+    assert f"https://api.telegram.org/bot{webhook[0]}\n" in _text("telegram")
+    [url] = re.findall(r"-d url=https://signoff.example(\S+)", _text("telegram"))
+    assert f"POST {url}" in {f"{one.method} {one.path}" for one in ENDPOINTS}
 
 
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")

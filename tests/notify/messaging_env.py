@@ -20,6 +20,7 @@ from signoff.store.store import Store
 from signoff.store.tables.messages import Message
 from tests.builders import ANN, OTTO, RITA, WORKSPACE, approve, gate, minutes
 from tests.engine.engine_env import EngineEnv, settle
+from tests.notify import msteamsfake, telegramfake
 from tests.notify.slackfake import SECRET, TOKEN
 
 BASE = "https://signoff.acme.example"
@@ -31,6 +32,10 @@ class MessagingEnv(EngineEnv):
     def __init__(self, store: Store, clock: Clock, channels: Mapping[str, Channel], **settings: Any) -> None:
         if "slack" in channels:
             settings["channel_settings"] = {"slack_tokens": f"{TOKEN} {SECRET}"}
+        if "telegram" in channels:
+            settings["channel_settings"] = {"telegram_bot": f"{telegramfake.TOKEN} {telegramfake.SECRET}"}
+        if "msteams" in channels:
+            settings["channel_settings"] = {"msteams_bot": msteamsfake.SETTING}
         super().__init__(store, clock, ChannelRegistry(channels), **{"base_url": BASE, **settings})
 
     async def messages(self, intent_id: str, visit: int = 1) -> list[Message]:

@@ -22,8 +22,7 @@ class SlackEnv:
     def __init__(self, env: MessagingEnv, fake: FakeSlack) -> None:
         self.messaging = env
         self.fake = fake
-        assert env.slack is not None
-        self.desk = env.slack.desk
+        self.desk = env.desks["slack"]
         self.web = WebEnv(env)
 
     async def slack_sends(self, body: bytes, **changes: str) -> int:

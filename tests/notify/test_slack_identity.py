@@ -74,7 +74,7 @@ async def test_a_code_is_asked_for_with_a_persons_key(store: Store, clock: Fixed
         made = await slack.web.call("POST", "/v1/me/slack/code", {}, who="ann")
         assert made["command"] == f"/signoff link {made['code']}"
         assert (await slack.web.call("POST", "/v1/me/slack/code", {}, who="robot")).code == "person_required"
-        slack.web.state.chats, slack.web.state.slack = {}, None
+        slack.web.state.chats, slack.web.state.desks = {}, {}
         assert (await slack.web.call("POST", "/v1/me/slack/code", {}, who="ann")).status == 404
         assert (await slack.web.call("POST", "/v1/slack/actions", b"x", who="")).status == 404
 
@@ -161,4 +161,4 @@ async def test_what_was_taken_is_dealt_with_before_the_end_or_dropped(
         assert (await slack.messaging.intent(intent.id)).ending == "approved"
         await take()
         await slack.desk.close(patience=0)
-        assert not [task for task in asyncio.all_tasks() if "SlackDesk" in repr(task)]
+        assert not [task for task in asyncio.all_tasks() if "ChatDesk" in repr(task)]

@@ -12,17 +12,15 @@ from typing import Any, Final
 import pytest
 
 from signoff.core.directory.model import ChatPerson
-from signoff.core.intent.commands import Answer
 from signoff.core.intent.events import Answered, Decided
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.plan.task_types import Meaning
 from signoff.engine.delivery.chat_answers import Chat
+from signoff.notify.chat import Press, read_press, short_press
 from signoff.web.api.routes import ENDPOINTS
 from signoff.web.pages.routes import ROWS
 from tests.web.inbox.reading import Reader, Shown, reader
 from tests.web.web_env import HOME, WebEnv
-
-SLACK = "slack"
 
 SOURCE: Final = Path(__file__).parents[2] / "src" / "signoff"
 TYPE: Final = "intent.agreed.v1"
@@ -110,13 +108,26 @@ async def by_bulk_page(it: Gate) -> str:
 
 
 async def by_slack(it: Gate) -> str:
+    return await _by_chat("slack", it, Press(it.task_id, it.outcome, it.digest, 1, it.stage))
+
+
+async def by_msteams(it: Gate) -> str:
+    return await _by_chat("msteams", it, Press(it.task_id, it.outcome, it.digest, 1, it.stage))
+
+
+async def by_telegram(it: Gate) -> str:
+    """As what Telegram's button has room for."""
+    press = read_press(short_press(Press(it.task_id, it.outcome, it.digest, 1, it.stage), 0))
+    assert press is not None
+    return await _by_chat("telegram", it, press)
+
+
+async def _by_chat(channel: str, it: Gate, press: Press) -> str:
     env, known = it.web.env, await it.web.actor(it.who)
-    chat = Chat(SLACK, env.engine, env.store, env.keys, env.directory, env.clock)
+    chat = Chat(channel, env.engine, env.store, env.keys, env.directory, env.clock)
     long_ago = it.web.clock.now() - timedelta(days=9)
-    person = ChatPerson(SLACK, "T1", it.who, known.workspace, known.id, long_ago)
-    await env.store.chats.link(person)
-    press = Answer(it.outcome, stage=it.stage - 1, revision=1, digest=it.digest)
-    said = await chat.answer("T1", it.who, press, it.task_id)
+    await env.store.chats.link(ChatPerson(channel, "T1", it.who, known.workspace, known.id, long_ago))
+    said = await chat.press("T1", it.who, press)
     if said.startswith("Recorded"):
         return ""
     # a chat says words; they are those of the refusal that the same person meets elsewhere
@@ -137,6 +148,8 @@ CHANNELS: Final[dict[str, tuple[str, Way]]] = {
     "bulk page": ("POST /bulk", by_bulk_page),
     "link": ("POST /t/{token}", by_link),
     "slack": ("POST /v1/slack/actions", by_slack),
+    "msteams": ("POST /v1/msteams/actions", by_msteams),
+    "telegram": ("POST /v1/telegram/actions", by_telegram),
 }
 
 
@@ -255,6 +268,12 @@ ELSE: Final[dict[tuple[str, str], str | None]] = {
     ("gives no reason", "bulk"): "bulk_not_allowed",
     ("gives no reason", "bulk page"): "bulk_not_allowed",
     ("proved too little", "bulk page"): "bulk_not_allowed",
+    ("belongs to another workspace", "msteams"): "There is no such task.",
+    ("says what is no outcome", "msteams"): IN_BROWSER,
+    ("gives no reason", "msteams"): IN_BROWSER,
+    ("belongs to another workspace", "telegram"): "There is no such task.",
+    ("says what is no outcome", "telegram"): IN_BROWSER,
+    ("gives no reason", "telegram"): IN_BROWSER,
     ("comes second", "link"): "link_over",  # it died with its task, and says who decided
 }
 
@@ -331,6 +350,7 @@ _QUIET: Final = {
     "POST /login", "POST /login/mail", "POST /login/{token}", "POST /logout",
     "POST /v1/portal/personal/workspace-selection",
     "POST /people/{person_id}/sessions", "POST /v1/people/{person_id}/sessions/end",
+    "POST /people/{person_id}/test-messages", "POST /v1/people/{person_id}/test-messages",
     "POST /v1/people/{person_id}/sessions/{session_id}/end",
 }  # fmt: skip
 _BODIES: Final[tuple[dict[str, Any], ...]] = (

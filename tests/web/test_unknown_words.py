@@ -24,12 +24,14 @@ LENIENT_BODIES = {
     "POST /v1/scenarios/bundle",
     "POST /v1/scenarios/validate",
     "POST /v1/slack/actions",
+    "POST /v1/telegram/actions",
+    "POST /v1/msteams/actions",
 }
 LENIENT_QUERIES = {
     "GET /docs", "GET /docs/style.css", "GET /health", "GET /metrics", "GET /openapi-3.0.json", "GET /openapi.json",
     "GET /ready",
     "GET /v1/health",
-    "POST /v1/slack/actions",
+    "POST /v1/slack/actions", "POST /v1/telegram/actions", "POST /v1/msteams/actions",
 }  # fmt: skip
 
 

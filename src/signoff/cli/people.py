@@ -1,6 +1,7 @@
 """``signoff people``: the people of the workspace and their absences."""
 
 import re
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -13,8 +14,10 @@ from signoff.cli.lazy_group import SuggestingGroup
 from signoff.cli.output import Column, column, time_column
 from signoff.cli.session import Remote
 from signoff.cli.text_safety import visible
+from signoff.wire.messages import MessageOut
 from signoff.wire.people import PersonOut, SessionOut, WaitingTask
 
+_BETWEEN_LOOKS: Final = 0.5
 _HOURS: Final = re.compile(r"(\S+)\s+(\d\d:\d\d)-(\d\d:\d\d)")
 
 
@@ -211,6 +214,38 @@ def sign_out(session: Remote, who: str, session_id: str | None) -> None:
     """
     ended = session.client.directory.end_sessions(who, session_id)
     session.out.one({"ended": ended}, "ended", [f"ended: {ended}"])
+
+
+@people.command("test-message", cls=RemoteCommand, fields=MessageOut)
+@click.argument("who", default="me")
+@click.option(
+    "--channel", default="", metavar="CHANNEL", help="The channel; default: the first that reaches them."
+)
+@click.option(
+    "--wait",
+    default=20,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for the result.",
+)
+@click.pass_obj
+def test_message(session: Remote, who: str, channel: str, wait: int) -> None:
+    """Send a person a test message over one channel.
+
+    WHO is an address or id; by default yourself. Fails if the message does not arrive.
+    """
+    directory = session.client.directory
+    message, until = directory.send_test_message(who, channel), time.monotonic() + wait
+    while message.get("state") == "waiting" and time.monotonic() < until:
+        time.sleep(_BETWEEN_LOOKS)
+        found = directory.test_messages(who)
+        message = next((one for one in found if one.get("message_id") == message.get("message_id")), message)
+    said = visible(f"{message.get('channel')} to {message.get('target')}: {message.get('summary')}")
+    session.out.one(message, "message_id", [said])
+    if message.get("state") in ("failed", "skipped"):
+        raise CommandFailed(ExitCode.FAILURE, "The test message did not arrive.")
+    if wait and message.get("state") == "waiting":
+        raise CommandFailed(ExitCode.TIMEOUT, "There is no result yet. The server goes on trying.")
 
 
 def _found(session: Remote, who: str) -> dict[str, Any]:

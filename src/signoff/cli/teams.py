@@ -33,13 +33,22 @@ def list_teams(session: Remote) -> None:
 @click.option("--handover", metavar="WHEN", help='With --zone: a weekly rotation, such as "mon 09:00".')
 @click.option("--zone", metavar="ZONE", help="Time zone of the handover.")
 @click.option("--anchor", metavar="DAY", help="A day in a week in which the first member is on call.")
+@click.option("--channel", default="", metavar="CHAT:ROOM", help="A room in a chat, such as slack:C0123456.")
+@click.option("--mailbox", default="", metavar="ADDRESS", help="A shared mailbox.")
 @click.pass_obj
-def set_team(session: Remote, /, name: str, members: tuple[str, ...], **turns: str | None) -> None:
-    """Create or replace a team. With a rotation, only the person on call is notified; all members may decide."""
+def set_team(
+    session: Remote, /, name: str, members: tuple[str, ...], channel: str, mailbox: str, **turns: str | None
+) -> None:
+    """Create or replace a team. With a rotation, only the person on call is notified; all members may decide.
+
+    What the team is asked is also sent to its channel and its mailbox, if it has them.
+    """
     rotation = {key: value for key, value in turns.items() if value}
     if rotation and not (turns["handover"] and turns["zone"]):
         raise CommandFailed(ExitCode.USAGE, "A rotation needs both --handover and --zone.")
-    team = session.client.directory.set_team(name, members, rotation or None)
+    team = session.client.directory.set_team(
+        name, members, rotation or None, channel=channel, mailbox=mailbox
+    )
     call = _on_call(team)
     line = f"team {team.get('name')}: {', '.join(team.get('members') or ())}" + (
         f"; on call: {call}" if call else ""

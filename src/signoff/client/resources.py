@@ -379,6 +379,19 @@ class DirectoryMethods(Methods):
         return ApiCall("POST", path, lambda answer: int(answer.get("ended") or 0), body={})
 
     @request
+    def send_test_message(self, who: str = "me", channel: str = "") -> ApiCall[Json]:
+        """Send a person (address or id) a test message over one channel; "": the one that is tried first. Returns the
+        message as it was queued.
+        """
+        body = {"channel": channel} if channel else {}
+        return _write("POST", f"/v1/people/{one_segment(who)}/test-messages", "message", body)
+
+    @request
+    def test_messages(self, who: str = "me") -> ApiCall[list[Json]]:
+        """A person's test messages within the last week and what became of them, newest first."""
+        return _many(f"/v1/people/{one_segment(who)}/test-messages", "messages")
+
+    @request
     def open_tasks_of(self, who: str) -> ApiCall[Json]:
         """The open tasks that a person (address or id) may answer."""
         return _get(f"/v1/people/{one_segment(who)}/waiting")
@@ -419,10 +432,14 @@ class DirectoryMethods(Methods):
 
     @request
     def set_team(
-        self, name: str, members: Sequence[str], rotation: Mapping[str, Any] | None = None
-    ) -> ApiCall[Json]:
-        """Create or replace a team; rotation: order, handover (``mon 09:00``), zone, anchor."""
-        body = {"members": list(members), "rotation": dict(rotation) if rotation else None}
+        self, name: str, members: Sequence[str], rotation: Mapping[str, Any] | None = None, *, channel: str = "",
+        mailbox: str = "",
+    ) -> ApiCall[Json]:  # fmt: skip
+        """Create or replace a team; rotation: order, handover (``mon 09:00``), zone, anchor; channel: ``slack:ID`` or
+        another chat's room, mailbox: an address; what the team is asked is sent there too.
+        """
+        rooms = {key: value for key, value in (("channel", channel), ("mailbox", mailbox)) if value}
+        body = {"members": list(members), "rotation": dict(rotation) if rotation else None, **rooms}
         return _warned(_write("PUT", f"/v1/teams/{one_segment(name)}", "team", body, repeatable=True))
 
     @request

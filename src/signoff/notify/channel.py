@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
+    from signoff.notify.chat import ChatInbound
     from signoff.notify.personal_message import PersonalMessage
     from signoff.notify.service_message import ServiceMessage
 
@@ -123,8 +124,10 @@ class ChannelContext:
 @dataclass(frozen=True, kw_only=True)
 class ChannelDeclaration:
     """label: its name in a sentence; open: the channel, or None if its settings do not configure one; link_command:
-    what a person types to link an account (``{code}``); endings: whether a service channel also sends how a request
-    ended (``intent.finished``); rewrites: whether a personal channel can change a message that it sent.
+    what a person types to link an account (``{code}``); unlink_command: to unlink it; room: if
+    it also sends to rooms for many, what the id of one looks like (a pattern); inbound: what receives people's
+    presses and commands, of an open channel; rewrites: whether a personal channel can change a message that it sent;
+    endings: whether a service channel also sends how a request ended (``intent.finished``).
     """
 
     name: str
@@ -134,6 +137,9 @@ class ChannelDeclaration:
     settings: tuple[Setting, ...] = ()
     address: AddressSource = AddressSource.DIRECTORY
     link_command: str = ""
+    unlink_command: str = ""
+    room: str = ""
+    inbound: "Callable[[ChannelContext, Channel], ChatInbound] | None" = None
     endings: bool = False
     rewrites: bool = False
 

@@ -15,11 +15,12 @@ GIVEN: Final = "Also passed to the next steps"
 
 
 class MessageAnswer(Struct, frozen=True):
-    """An answer that may be given in the message itself."""
+    """An answer that may be given in the message itself. ``number``: its place among the task's outcomes."""
 
     outcome: str
     label: str
     danger: bool = False
+    number: int = 0
 
 
 class PersonalMessage(Struct, frozen=True, kw_only=True):
@@ -28,7 +29,7 @@ class PersonalMessage(Struct, frozen=True, kw_only=True):
     tone: of the headline: "good" for an approval, "bad" for every other ending, "" for a question; asked_by: whose
     leaves. task, stage (from 1), digest, revision: what a choice answers; link: the one page to go to; rest: how many
     values did not fit; earlier: the provider's ids of the person's former messages of this thread; rewrite_only: it
-    changes those and is not sent otherwise.
+    changes those and is not sent otherwise; shared: many read it, so its link is nobody's own.
     """
 
     id: str
@@ -57,6 +58,7 @@ class PersonalMessage(Struct, frozen=True, kw_only=True):
     stage: int = 1
     earlier: tuple[str, ...] = ()
     rewrite_only: bool = False
+    shared: bool = False
 
     @property
     def asks(self) -> bool:

@@ -5,12 +5,14 @@ address of theirs.
 from typing import Final
 
 from signoff.core.directory.personal_channels import PersonalChannels
-from signoff.notify import apprise, email, push, webhook
+from signoff.notify import apprise, email, msteams, push, telegram, webhook
 from signoff.notify.channel import NO_CHANNEL, AddressSource, ChannelDeclaration, ChannelKind
 from signoff.notify.slack import channel as slack
 
 CHANNELS: Final[list[ChannelDeclaration]] = [
     slack.CHANNEL,
+    msteams.CHANNEL,
+    telegram.CHANNEL,
     email.CHANNEL,
     webhook.CHANNEL,
     apprise.CHANNEL,
@@ -34,10 +36,17 @@ def link_text(name: str, code: str) -> str:
     return (found.link_command if found else "{code}").format(code=code)
 
 
+def unlink_text(name: str) -> str:
+    """What to type in the chat to unlink the account."""
+    found = find_channel(name)
+    return found.unlink_command if found else ""
+
+
 def personal_channels() -> PersonalChannels:
     """What the directory must know of channels: the names that people's addresses and preferences may use."""
     personal = [one for one in CHANNELS if one.kind is ChannelKind.PERSONAL]
     return PersonalChannels(
         names=tuple(one.name for one in personal),
         linked={one.name: one.label for one in personal if one.address is AddressSource.LINK},
+        rooms={one.name: one.room for one in personal if one.room},
     )

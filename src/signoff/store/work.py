@@ -98,6 +98,7 @@ class OutboxKind(StrEnum):
     NOBODY_REACHED = "nobody_reached"
     ADMIN = "admin"
     SIGN_IN = "sign_in"
+    TEST = "test"
 
 
 class OutboxRow(Struct, gc=False):

@@ -19,8 +19,9 @@ from signoff.engine.commit.engine import Engine
 from signoff.engine.commit.understaffed import StaffingChecks
 from signoff.engine.delivery.channel_registry import ChannelRegistry
 from signoff.engine.delivery.chat_answers import Chat
+from signoff.engine.delivery.chat_desk import ChatDesk
 from signoff.engine.delivery.signin_mail import SignInRequests
-from signoff.engine.delivery.slack_inbound import SlackDesk
+from signoff.engine.delivery.test_messages import TestMessageRequests
 from signoff.engine.directory.snapshot import DirectoryCache
 from signoff.engine.directory.workers import Workers
 from signoff.engine.feed import Feed
@@ -82,8 +83,9 @@ class _Reading:
 
 class AppState(msgspec.Struct, kw_only=True):
     """``stopping`` is set when the server shuts down; streams and long polls end then, in good order. ``chats``: the
-    channels in which people link an account; ``failures``: at the pages that need no sign-in;
-    ``wrong_keys``: at the form that takes a key; ``snapshots``: the metrics of each worker of this server, by number.
+    channels in which people link an account; ``desks``: what receives their requests; ``failures``: at the pages that
+    need no sign-in; ``wrong_keys``: at the form that takes a key; ``snapshots``: the metrics of each worker of this
+    server, by number.
     """
 
     engine: Engine
@@ -107,8 +109,9 @@ class AppState(msgspec.Struct, kw_only=True):
     metrics: Metrics
     snapshots: Callable[[], dict[int, Snapshot]]
     totals: ServiceTotals
+    test_messages: TestMessageRequests
     mailed_links: SignInRequests | None = None
-    slack: SlackDesk | None = None
+    desks: dict[str, ChatDesk] = {}
     channels: ChannelRegistry = msgspec.field(default_factory=ChannelRegistry)
     chats: dict[str, Chat] = {}
     admission: Admission = msgspec.field(default_factory=lambda: Admission(KeyLimits()))

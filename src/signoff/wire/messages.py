@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Struct
 
-from signoff.wire.common import ABSENT, Ok, OrEmpty, OrNone, Text
+from signoff.wire.common import ABSENT, Ok, OrEmpty, OrNone, Strict, Text
 from signoff.wire.fields import ChannelName, PersonName, TaskId, about, time
 
 
@@ -69,3 +69,17 @@ class ChannelsAnswer(Ok, kw_only=True):
     """The channels that this server sends by, and any other that has failed lately."""
 
     channels: Annotated[list[ChannelOut], about("The channels.")]
+
+
+class TestMessageRequest(Strict, kw_only=True):
+    """A test message to a person."""
+
+    channel: Annotated[
+        str, about("The channel to test; by default the one that is tried first for this person.", "email")
+    ] = ""
+
+
+class TestMessageAnswer(Ok, kw_only=True):
+    """The message as it was queued."""
+
+    message: Annotated[MessageOut, about("The message. What becomes of it is in the list.")]

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Struct
 
-from signoff.wire.common import ABSENT, Object, Ok, OrNone, Strict
+from signoff.wire.common import ABSENT, Object, Ok, OrNone, Strict, Text
 from signoff.wire.fields import Zone, about, time
 
 
@@ -28,6 +28,12 @@ class TeamOut(Struct, kw_only=True):
     name: Annotated[str, about("The team's name.", "sre")]
     members: Annotated[list[str], about("Its members, by address.", ["ann@acme.example", "ben@acme.example"])]
     rotation: Annotated[OrNone[RotationOut], about("Its rotation.")] = ABSENT
+    channel: Annotated[
+        Text, about("Its room in a chat, to which what it is asked is sent too.", "slack:C0123456789")
+    ] = ABSENT
+    mailbox: Annotated[
+        Text, about("Its shared mailbox, to which what it is asked is sent too.", "sre@acme.example")
+    ] = ABSENT
 
 
 class TeamAnswer(Ok, kw_only=True):
@@ -69,3 +75,7 @@ class PutTeam(Strict, kw_only=True):
             },
         ),
     ] = None
+    channel: Annotated[
+        str | None, about("Its room in a chat: slack:ID, telegram:ID or msteams:ID.", "slack:C0123456789")
+    ] = None
+    mailbox: Annotated[str | None, about("Its shared mailbox.", "sre@acme.example")] = None

@@ -49,6 +49,7 @@ class Action(StrEnum):
     USE_SESSIONS = "see and end sessions"
     MANAGE_SESSIONS = "see and end a person's sessions"  # the person's id
     LINK_CHAT = "link a chat account"
+    TEST_MESSAGE = "send a person a test message, and see what became of it"  # Person
     LIST_TASKS = "list tasks"
     LIST_MESSAGES = "list messages to people"
     READ_INBOX = "read the inbox of an address"  # the address, or an account's id
@@ -185,6 +186,12 @@ RULES: Final[dict[Action, AccessRule]] = {
         refusals=dict.fromkeys((AGENT, SERVICE, SYSTEM), _ONLY_PEOPLE_SIGN_IN),
     ),
     Action.LINK_CHAT: AccessRule({PERSON}, Denial("person_required", "Only people can link a chat account.")),
+    Action.TEST_MESSAGE: AccessRule(
+        ADMINS,
+        Denial("admin_required", "Only an owner or an admin may send test messages to other people."),
+        {PERSON},
+        _is_self,
+    ),
     Action.LIST_TASKS: AccessRule({PERSON, SERVICE, SYSTEM}, _NO_TASKS),
     Action.LIST_MESSAGES: AccessRule(
         {PERSON, SERVICE, SYSTEM},

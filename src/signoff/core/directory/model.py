@@ -93,13 +93,17 @@ class Person(Struct, frozen=True):
 
 
 class Team(Struct, frozen=True, omit_defaults=True):
-    """Members are person ids. With a rotation only the person on call is notified; all members may decide."""
+    """Members are person ids. With a rotation only the person on call is notified; all members may decide. What the
+    team is asked is also sent to its ``channel`` (``CHAT:ROOM``) and to its ``mailbox``, if it has them.
+    """
 
     name: str
     members: tuple[str, ...]
     rotation: Rotation | None = None
     workspace: str = ""
     updated_at: datetime | None = None
+    channel: str = ""
+    mailbox: str = ""
 
 
 class PolicyVersion(Struct, frozen=True):

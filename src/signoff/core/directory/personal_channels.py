@@ -1,16 +1,19 @@
 """The channels that can reach a person, as far as the directory needs them."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 
 class PersonalChannels(NamedTuple):
     """names: in the order of preference; linked: label by name of those whose address only the person can set, by
-    linking an account.
+    linking an account; rooms: of the chats that have rooms for many, what the id of one looks like (a pattern), by
+    name.
     """
 
     names: tuple[str, ...]
     linked: Mapping[str, str]
+    rooms: Mapping[str, str] = MappingProxyType({})
 
     @property
     def addressed(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Meta
 
+from signoff.core.directory.mailboxes import is_mailbox
 from signoff.core.directory.personal_channels import NO_CHANNELS, PersonalChannels
 from signoff.core.directory.roles import ROLES
 from signoff.core.errors import Invalid
@@ -140,8 +141,13 @@ class RotationSource(DocumentStruct, frozen=True, kw_only=True):
 class TeamSource(DocumentStruct, frozen=True, kw_only=True):
     members: Annotated[tuple[str, ...], Meta(max_length=500)] = ()
     rotation: RotationSource | None = None
+    channel: Annotated[str, Meta(max_length=300)] = ""
+    mailbox: Annotated[str, Meta(max_length=255)] = ""
 
     def check(self, fields: Fields) -> None:
+        if self.mailbox and not is_mailbox(self.mailbox):
+            problem = f"{printable(self.mailbox)!r} is not the address of one mailbox"
+            raise fields.invalid("mailbox", problem, hint="Write sre@your.domain.")
         if not self.members:
             raise fields.invalid("members", "names nobody", hint="A team needs at least one member.")
 
@@ -172,7 +178,26 @@ def _read_person(who: str, fields: Fields) -> PersonSpec:
     return PersonSpec(who=who, **msgspec.structs.asdict(read_struct(PersonSource, fields)))
 
 
-def read_team(name: str, fields: Fields) -> TeamSpec:
+def read_team(name: str, fields: Fields, channels: PersonalChannels = NO_CHANNELS) -> TeamSpec:
+    """The team as an object describes it. ``channels``: those whose rooms it may name."""
+    if not fields.kept:
+        _refuse_unknown_room(fields, channels)
+    return _read_team(name, fields)
+
+
+def _refuse_unknown_room(team: Fields, channels: PersonalChannels) -> None:
+    """Raise Invalid for a team's channel that is no room of a chat."""
+    written = team.text("channel", longest=300)
+    chat, _, room = written.partition(":")
+    if written and (chat not in channels.rooms or not re.fullmatch(channels.rooms[chat], room)):
+        known = ", ".join(f"{name}:ROOM" for name in channels.rooms)
+        problem = f"{printable(written)!r} is not a room of a chat"
+        raise team.invalid(
+            "channel", problem, hint=f"Write {known}, with the room's id as the chat shows it."
+        )
+
+
+def _read_team(name: str, fields: Fields) -> TeamSpec:
     _refuse_misnamed(fields, name)
     return TeamSpec(name=name, **msgspec.structs.asdict(read_struct(TeamSource, fields)))
 
@@ -196,7 +221,7 @@ def _read_people(fields: Fields, name: str) -> tuple[PersonSpec, ...]:
 
 
 def _read_teams(fields: Fields, name: str) -> tuple[TeamSpec, ...]:
-    return tuple(read_team(team, entry) for team, entry in fields.entries(name, most=_MOST))
+    return tuple(_read_team(team, entry) for team, entry in fields.entries(name, most=_MOST))
 
 
 def _read_policies(fields: Fields, name: str) -> tuple[PolicySpec, ...]:
@@ -259,6 +284,9 @@ def compile_manifest(
     if top.has("people") and not kept:
         for _, person in top.entries("people", most=_MOST):
             _refuse_unknown_channels(person, channels)
+    if top.has("teams") and not kept:
+        for _, team in top.entries("teams", most=_MOST):
+            _refuse_unknown_room(team, channels)
     return read_struct(Manifest, top)
 
 

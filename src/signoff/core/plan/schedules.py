@@ -54,6 +54,8 @@ SERVICE: Final = RetryPolicy(_seconds(5, 30, 120, 600, 3600, 3 * 3600, 6 * 3600)
 ADMIN: Final = RetryPolicy(_seconds(5, 30, 120, 600, 1800, 3600, 2 * 3600), attempts=12, with_other=5)
 # The person is waiting at the sign-in page, and asks again if nothing arrives.
 SIGN_IN: Final = RetryPolicy(_seconds(5, 30, 120), attempts=4)
+# Who sends a test message is waiting for its result.
+TEST: Final = RetryPolicy(_seconds(5, 30), attempts=3)
 # A failed turn of a loop, and a connection (database, Slack) that could not be opened.
 LOOP: Final = _seconds(0.2, 0.4, 0.8, 1.6, 3.2, 5)
 CONNECTION: Final = _seconds(0.1, 0.2, 0.5, 1, 2, 5)

@@ -414,7 +414,15 @@ def _team(draft: ManifestDiff, spec: TeamSpec) -> None:
     members = tuple(_member(draft, name, f"{field}.members") for name in spec.members)
     known = draft.directory.teams.get(spec.name)
     rotation = _turns(draft, spec, members, known)
-    team = Team(spec.name, members, rotation, draft.actor.workspace, draft.now)
+    team = Team(
+        spec.name,
+        members,
+        rotation,
+        draft.actor.workspace,
+        draft.now,
+        channel=spec.channel,
+        mailbox=spec.mailbox,
+    )
     before = None if known is None else _shown_team(known)
     draft.note("team", spec.name, before, _shown_team(team), team)
     draft.directory = draft.directory.but(teams={**draft.directory.teams, spec.name: team})
@@ -422,7 +430,7 @@ def _team(draft: ManifestDiff, spec: TeamSpec) -> None:
 
 def _shown_team(team: Team) -> Any:
     """A team as in the change log."""
-    return msgspec.to_builtins(Team(team.name, team.members, team.rotation))
+    return msgspec.to_builtins(replace(team, workspace="", updated_at=None))
 
 
 def _turns(

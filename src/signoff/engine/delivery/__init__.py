@@ -2,6 +2,7 @@
 mail.
 
 ``pipeline`` takes rows from the outbox; ``outbox_items`` decodes them, one ``sender`` per type sends them,
-``retry_policy`` says what follows a failure and ``concurrency`` limits the sends to one target. ``recipients`` and
-``compose``: to whom, and with which text. ``chat_answers`` and ``slack_inbound``: answers from a chat.
+``retry_policy`` says what follows a failure and ``concurrency`` limits the sends to one target. ``recipients``,
+``compose`` and ``standing``: to whom, and with which text. ``test_messages``: whether a channel reaches a person.
+``chat_answers`` and ``chat_desk``: answers from a chat.
 """

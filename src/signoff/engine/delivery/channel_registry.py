@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import cast
 
-from signoff.core.directory.model import Person
+from signoff.core.directory.approver_names import TEAM
+from signoff.core.directory.model import Person, Team
 from signoff.core.intent.advance import Change
 from signoff.core.intent.events import Event, Offered
 from signoff.core.intent.notifications import Notification, NotificationKind
@@ -97,7 +98,9 @@ class ChannelRegistry:
         return routes
 
     async def addresses(self, store: Store, directory: Snapshot, names: Iterable[str] = ()) -> Reach:
-        """The addresses of a workspace's people in each configured personal channel, or in those named."""
+        """The addresses of a workspace's people in each configured personal channel, or in those named; and those of
+        its teams' rooms and mailboxes, by ``team:NAME``.
+        """
         return {
             name: await self._addresses_in(self.declared[name], store, directory)
             for name in names or self.personal
@@ -106,15 +109,24 @@ class ChannelRegistry:
     async def _addresses_in(
         self, channel: ChannelDeclaration, store: Store, directory: Snapshot
     ) -> Mapping[str, str]:
+        shared = {
+            f"{TEAM}{team.name}": place
+            for team in directory.teams.values()
+            if (place := _shared(channel, team))
+        }
         if channel.address is AddressSource.LINK:
             linked = await store.chats.people(channel.name, directory.workspace.id)
-            return {person: link.account for person, link in linked.items()}
+            return {person: link.account for person, link in linked.items()} | shared
         people = directory.people.values()
-        return {person.id: address for person in people if (address := _entered(channel, person))}
+        own = {person.id: address for person in people if (address := _entered(channel, person))}
+        return own | shared
 
     async def address(self, store: Store, directory: Snapshot, name: str, person: str) -> str:
         """Where a message to this person goes; "" if the channel does not reach them."""
         channel = self.declared[name]
+        if person.startswith(TEAM):
+            team = directory.teams.get(person.removeprefix(TEAM))
+            return _shared(channel, team) if team is not None else ""
         if channel.address is AddressSource.LINK:
             return (await self._addresses_in(channel, store, directory)).get(person, "")
         return _entered(channel, directory.people[person])
@@ -122,6 +134,14 @@ class ChannelRegistry:
     async def close(self) -> None:
         for channel in self.opened.values():
             await channel.close()
+
+
+def _shared(channel: ChannelDeclaration, team: Team) -> str:
+    """The team's room in this chat, or its shared mailbox; "" without."""
+    if channel.address is AddressSource.EMAIL:
+        return team.mailbox
+    chat, _, room = team.channel.partition(":")
+    return room if channel.room and chat == channel.name else ""
 
 
 def _entered(channel: ChannelDeclaration, person: Person) -> str:

@@ -2,6 +2,7 @@
 in; the account's name, address and channel prove nothing. The command is the same as everywhere else.
 """
 
+import contextlib
 import hashlib
 import secrets
 from datetime import datetime, timedelta
@@ -17,7 +18,9 @@ from signoff.core.errors import Forbidden, NotFound, Refused
 from signoff.core.ids import split_ref
 from signoff.core.intent.authorization import authorize_command
 from signoff.core.intent.commands import Answer
-from signoff.core.intent.model import Task, spec_of
+from signoff.core.intent.events import TaskOpened
+from signoff.core.intent.hash_chain import unseal
+from signoff.core.intent.model import Intent, Task, spec_of
 from signoff.core.intent.receipts import Words, act_in, receipt
 from signoff.core.plan.task_types import Strength
 from signoff.core.text.times import utc_text
@@ -28,16 +31,14 @@ from signoff.engine.directory.change_log import person_subject, recorded, retry_
 from signoff.engine.directory.snapshot import DirectoryCache
 from signoff.engine.identity.key_restrictions import refuse_others_key
 from signoff.engine.identity.keys import Keys
-from signoff.notify.registry import label_of
+from signoff.notify.chat import SHORTEST, Press
+from signoff.notify.registry import label_of, link_text
 from signoff.store.store import Store
 
 _CODE_LIFE: Final = timedelta(minutes=10)
 _ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # without look-alike characters
 _LENGTH: Final = 12
-_UNKNOWN: Final = (
-    "This account is not linked to a person in Signoff. Create a code on your Signoff page (/me), "
-    "then type: /signoff link CODE"
-)
+_DIGEST: Final = 64
 
 
 class LinkCode(msgspec.Struct, frozen=True):
@@ -137,12 +138,21 @@ class Chat:
         label = label_of(self._channel)
         return f"Your {label} account was unlinked." if gone else "No account was linked."
 
+    async def press(self, team: str, account: str, press: Press) -> str:
+        """Answer a task as the account's person, with what a card showed; returns the reply."""
+        stage = press.stage - 1 if press.stage else None
+        answer = Answer(press.outcome, stage=stage, revision=press.revision, digest=press.digest)
+        return await self.answer(team, account, answer, press.task)
+
     async def answer(self, team: str, account: str, answer: Answer, ref: str) -> str:
         """Answer a task as the account's person; returns the reply."""
         link = await self._store.chats.person(self._channel, team, account)
         actor = await self._keys.person(link.workspace, link.person, self._channel) if link else None
         if link is None or actor is None:
-            return _UNKNOWN
+            return (
+                "This account is not linked to a person in Signoff. Create a code on your Signoff page (/me), "
+                f"then type: {link_text(self._channel, 'CODE')}"
+            )
         try:
             return await self._answered(replace(actor, strength=Strength.LINK), answer, ref, link.linked_at)
         except Refused as refusal:
@@ -156,6 +166,7 @@ class Chat:
             raise NotFound("task_not_found", "There is no such task.")
         intent = stored.intent
         task = intent.open
+        answer = await self._unabbreviated(answer, intent, step_run)
         if isinstance(task, Task) and task.step_run == step_run:
             try:
                 authorize_command(actor, replace(answer, step_run=step_run), intent)
@@ -183,6 +194,30 @@ class Chat:
         words = Words(directory.display, utc_text, directory.active_people)
         made = receipt(act, done.change.after, task.step, words)
         return f"{made.said} {made.then}"
+
+    async def _unabbreviated(self, answer: Answer, intent: Intent, step_run: int) -> Answer:
+        """With the outcome's name and the whole digest, in the place of what a small button has room for. A digest
+        that this task never had stays as it is, and is refused.
+        """
+        short = answer.digest is not None and SHORTEST <= len(answer.digest) < _DIGEST
+        if not short and not answer.outcome.startswith("#"):
+            return answer
+        rows = await self._store.intents.history(intent.id)
+        events = [unseal(row.body, row.private).event for row in rows]
+        mine = [event for event in events if getattr(event, "step_run", 0) == step_run]
+        known = {getattr(event, "digest", "") for event in mine}
+        task = intent.open
+        if isinstance(task, Task) and task.step_run == step_run:
+            known.add(task.digest)
+        if short:
+            found = [one for one in known if one and one.startswith(answer.digest or "")]
+            answer = replace(answer, digest=found[0]) if len(found) == 1 else answer
+        opened = next((event for event in mine if isinstance(event, TaskOpened)), None)
+        if answer.outcome.startswith("#") and opened is not None:
+            outcomes = intent.plan.human_step(opened.step).task.outcomes
+            with contextlib.suppress(ValueError, IndexError):
+                answer = replace(answer, outcome=outcomes[int(answer.outcome[1:], 16)])
+        return answer
 
     async def _reply(self, workspace: str, refusal: Refused) -> str:
         if refusal.code != "already_decided" or "decided_by" not in refusal.details:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
+from signoff.core.directory.approver_names import TEAM
 from signoff.core.ids import step_run_id
 from signoff.core.intent.answering_rights import answered_by, requesters_side
 from signoff.core.intent.assurance import Checked, checked, verdict_of, worst_risk
@@ -37,6 +38,7 @@ from signoff.core.text.json_diff import Leaf, folded, leaves, told
 from signoff.core.text.json_paths import changed_paths
 from signoff.core.text.masking import fingerprint, mask_text, masked
 from signoff.core.text.times import local_time_text
+from signoff.engine.delivery.recipients import is_team
 from signoff.engine.delivery.standing import Approvers, standing_facts
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.notify.personal_message import ACTION_REQUIRED, MessageAnswer, PersonalMessage
@@ -68,7 +70,12 @@ def choices(intent: Intent, task: Task, spec: TaskSpec) -> tuple[MessageAnswer, 
     if Trait.ONE_PRESS not in spec.type.traits or not pressed.issuperset(spec.outcomes):
         return ()
     return tuple(
-        MessageAnswer(word, label(spec, word), danger=spec.meaning(word) is Meaning.REJECTS)
+        MessageAnswer(
+            word,
+            label(spec, word),
+            danger=spec.meaning(word) is Meaning.REJECTS,
+            number=spec.outcomes.index(word) if word in spec.outcomes else 0,
+        )
         for word in spec.open_to(task.agreed)
     )
 
@@ -195,11 +202,13 @@ class MessageComposer:
         notification = self._notification
         task = self._intent.open
         ref = step_run_id(notification.intent, notification.step_run)
+        thread = f"{ref}.{person_id}".replace(":", ".")
         common: dict[str, Any] = {
-            "id": self._row.id, "kind": notification.kind, "at": now, "to": to, "thread": f"{ref}.{person_id}",
+            "id": self._row.id, "kind": notification.kind, "at": now, "to": to, "thread": thread,
             "question": self._question(), "asked_by": self._asked_by(), "task": ref, "earlier": earlier,
+            "shared": is_team(person_id),
         }  # fmt: skip
-        zone = self._directory.people[person_id].zone
+        zone = self._zone(person_id)
         if notification.kind in ACTION_REQUIRED and isinstance(task, Task) and self._step is not None:
             return PersonalMessage(**common, link=link, **self._asking(task, self._step.task, person_id, now))
         if (
@@ -222,8 +231,15 @@ class MessageComposer:
             **common, link=f"{self._base_url}/intents/{notification.intent}", **self._message(zone)
         )
 
+    def _zone(self, person: str) -> str:
+        """In which their times are shown; a team's is that of its rotation."""
+        if not is_team(person):
+            return self._directory.people[person].zone
+        team = self._directory.teams.get(person.removeprefix(TEAM))
+        return team.rotation.zone if team is not None and team.rotation is not None else ""
+
     def _asking(self, task: Task, spec: TaskSpec, person: str, now: datetime) -> dict[str, Any]:
-        zone = self._directory.people[person].zone
+        zone = self._zone(person)
         results = checked(self._intent, task.step)
         coming = upcoming_steps(self._intent.plan, self._intent.plan.human_step(task.step))
         found = render_payload(self._payload, _by_revision(results), coming)
@@ -245,7 +261,7 @@ class MessageComposer:
         self, task: Task, spec: TaskSpec, results: Checked, person: str, now: datetime
     ) -> Iterator[tuple[str, str]]:
         """What decides how fast and how carefully to review, first."""
-        zone = self._directory.people[person].zone
+        zone = self._zone(person)
         due_at = ends_at(self._intent, task)
         if due_at is not None:
             left = f", {format_duration(due_at - now)} left" if due_at > now else ""
@@ -303,7 +319,7 @@ class MessageComposer:
             asking = self._asking(task, spec, person, now)
             kind = NotificationKind.TASK_OPENED
             return PersonalMessage(**{**common, "kind": kind}, link=link, rewrite_only=True, **asking)
-        zone = self._directory.people[person].zone
+        zone = self._zone(person)
         results = checked(self._intent, task.step)
         found = render_payload(self._payload, _by_revision(results))
         voted = person in answered_by(task)

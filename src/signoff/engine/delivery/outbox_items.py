@@ -80,6 +80,21 @@ class SignInMail(msgspec.Struct, frozen=True):
     request: LinkRequest | AddressChanged
 
 
+class TestRequest(msgspec.Struct, frozen=True):
+    """A test message to ``person``; ``by``: the actor who sent it."""
+
+    person: str
+    by: str
+    at: datetime
+
+
+class TestDelivery(msgspec.Struct, frozen=True):
+    """A test message for one person over one channel."""
+
+    row: OutboxRow
+    request: TestRequest
+
+
 OutboxItem = (
     PushDelivery
     | ServiceNotification
@@ -88,10 +103,12 @@ OutboxItem = (
     | UnreachedTask
     | AdminNotification
     | SignInMail
+    | TestDelivery
 )
 
 _NOTICE = msgspec.json.Decoder(Notification)
 _PROPOSAL = msgspec.json.Decoder(ProposalNotification)
+_TEST = msgspec.json.Decoder(TestRequest)
 _SIGN_IN = msgspec.json.Decoder(LinkRequest | AddressChanged)
 
 
@@ -119,4 +136,6 @@ def _decoded(kind: OutboxKind, row: OutboxRow) -> OutboxItem:
             return AdminNotification(row, _PROPOSAL.decode(row.notification))
         case OutboxKind.SIGN_IN:
             return SignInMail(row, _SIGN_IN.decode(row.notification))
+        case OutboxKind.TEST:
+            return TestDelivery(row, _TEST.decode(row.notification))
     assert_never(kind)

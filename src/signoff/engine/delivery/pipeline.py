@@ -26,6 +26,7 @@ from signoff.engine.delivery.outbox_items import (
     PushDelivery,
     ServiceNotification,
     SignInMail,
+    TestDelivery,
     UnreachedTask,
     UnreadableRowError,
     decode,
@@ -48,6 +49,7 @@ from signoff.engine.delivery.sender import Sender
 from signoff.engine.delivery.service_messages import AgentPushes, ServiceMessages
 from signoff.engine.delivery.signin_mail import SignInMailer
 from signoff.engine.delivery.task_messages import NobodyReachedReports, TaskMessages
+from signoff.engine.delivery.test_messages import TestMessages
 from signoff.engine.directory.snapshot import DirectoryCache
 from signoff.engine.identity.sessions import Sessions
 from signoff.engine.metrics import MESSAGES, Metrics
@@ -92,6 +94,7 @@ class OutboxSender:
         self._pushes = AgentPushes(*shared, engine, channels)
         self._admins = ProposalMessages(*shared, channels)
         self._sign_in = SignInMailer(*shared, sessions, channels)
+        self._tests = TestMessages(*shared, channels)
         self._limiter = ConcurrencyLimiter()
         self._sends: dict[asyncio.Task[None], OutboxItem] = {}
         self._finished: list[SendResult | Message | str] = []  # there is nothing to record for a bare id
@@ -257,6 +260,8 @@ class OutboxSender:
                 return self._admins
             case SignInMail():
                 return self._sign_in
+            case TestDelivery():
+                return self._tests
             case PeopleNotification():
                 raise TypeError("expanded, not sent")
         assert_never(item)

@@ -3,12 +3,13 @@ the same people. ``eligible_people`` turns approvers into people; here those who
 requester's side is added.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from msgspec import Struct
 
+from signoff.core.directory.approver_names import TEAM
 from signoff.core.directory.model import Person
 from signoff.core.intent.answering_rights import answered_by, requesters_side
 from signoff.core.intent.model import Intent, Task, spec_of
@@ -57,7 +58,7 @@ def recipients_of(
         if not isinstance(task, Task) or not _open(notification, task):
             return []
         answered = _answered(intent, notification)
-        return [
+        return [*_rooms(notification, intent, task, directory, reach)] + [
             Recipient(
                 person,
                 channels_for(directory.people[person], reach),
@@ -85,6 +86,25 @@ def recipients_of(
     return before + asked([person for person in sorted(requesters_side(intent)) if person not in known])
 
 
+def _rooms(
+    notification: Notification, intent: Intent, task: Task, directory: Snapshot,
+    reach: Mapping[str, Mapping[str, str]],
+) -> Iterator[Recipient]:  # fmt: skip
+    """The rooms and mailboxes of the teams that are asked, if somebody of the team may answer."""
+    if notification.kind is NotificationKind.SNOOZE_ENDED:
+        return
+    for name in notification.to:
+        channels = [channel for channel, places in reach.items() if name in places] if is_team(name) else []
+        if channels and addressed(intent, task, (name,), directory, notification.at):
+            for channel in channels:
+                yield Recipient(name, (channel,))
+
+
+def is_team(recipient: str) -> bool:
+    """Whether it is a team's room or mailbox, and not a person."""
+    return recipient.startswith(TEAM)
+
+
 def _put_off(notification: Notification, task: Task, person: str, told_at: datetime) -> bool:
     if notification.kind is NotificationKind.SNOOZE_ENDED:
         return False
@@ -99,7 +119,7 @@ def _sent_before(
     return [
         Recipient(person, (channel,))
         for person, channel in dict.fromkeys(sent)
-        if person in directory.active_people and person in reach.get(channel, {})
+        if (is_team(person) or person in directory.active_people) and person in reach.get(channel, {})
     ]
 
 

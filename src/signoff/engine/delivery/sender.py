@@ -2,6 +2,7 @@
 kind.
 """
 
+import hashlib
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
@@ -68,3 +69,9 @@ class Sender(Generic[Item]):
     async def switch(self, item: Item, outcome: NextChannel) -> None:
         """Put a row for the next channel in the place of this one."""
         raise NotImplementedError
+
+
+def stable_id(*parts: object) -> str:
+    """The same parts give the same id: after a crash, a repeated expansion produces the same row."""
+    digest = hashlib.sha256("\0".join(str(part) for part in parts).encode()).hexdigest()
+    return f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}"

@@ -2,7 +2,6 @@
 moved to the person's next channel when one has failed permanently. If no channel reaches anyone, the task escalates.
 """
 
-import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -35,6 +34,7 @@ from signoff.engine.delivery.recipients import (
     SentMessages,
     channels_for,
     current,
+    is_team,
     recipients_of,
     unreached,
 )
@@ -46,7 +46,7 @@ from signoff.engine.delivery.retry_policy import (
     Skipped,
     WaitForEarlierError,
 )
-from signoff.engine.delivery.sender import Sender
+from signoff.engine.delivery.sender import Sender, stable_id
 from signoff.engine.delivery.standing import Approvers, asks_still
 from signoff.engine.directory.contact_schedule import delayed_contact
 from signoff.engine.directory.snapshot import DirectoryCache, Snapshot
@@ -205,7 +205,7 @@ class TaskMessages(Sender[PersonNotification]):
             raise NotSent(f"the channel {row.channel!r} is not configured", permanent=True)
         stored = await self._store.intents.get(row.intent)
         directory = await self._directory.of(row.workspace)
-        if stored is None or row.target not in directory.active_people:
+        if stored is None or not (is_team(row.target) or row.target in directory.active_people):
             return Skipped()
         earlier = await self._earlier(row, notification)
         about_now = notification.kind in ACTION_REQUIRED or notification.kind is NotificationKind.CHANGED
@@ -266,7 +266,7 @@ class TaskMessages(Sender[PersonNotification]):
             or notification.kind is NotificationKind.SNOOZE_ENDED
         ):
             return notification
-        if row.id != _id(row.intent, row.seq, person, row.channel):  # it waited for their working hours
+        if row.id != stable_id(row.intent, row.seq, person, row.channel):  # it waited for their working hours
             due = delayed_contact(intent, task, directory, person, self._clock.now())
             return replace(notification, kind=_AS_ASKED_ON[due.kind], number=due.number) if due else None
         reminder = notification.kind is NotificationKind.REMINDER
@@ -325,10 +325,16 @@ class TaskMessages(Sender[PersonNotification]):
             able = await self._aside.run(
                 f"messages {row.workspace}", lambda: approvers.of(stored.intent, task, directory, now)
             )
-            if not asks_still(task, row.target, able):
+            if is_team(row.target):
+                waits = any(row.target in one.names and asks_still(task, one.person, able) for one in able)
+            else:
+                waits = asks_still(task, row.target, able)
+            if not waits:
                 return ""
         elif notification.kind not in ACTION_REQUIRED:
             return ""
+        if is_team(row.target):  # many read it: whoever opens it signs in
+            return f"{self._base_url()}/tasks/{step_run_id(row.intent, task.step_run)}"
         ends = ends_at(stored.intent, task)
         life = TASK_LINK if ends is None else min(TASK_LINK, ends - self._clock.now())
         token = await self._sessions.task_link(
@@ -442,18 +448,12 @@ class NobodyReachedReports(Sender[UnreachedTask]):
         return any(m.state == SENT and m.kind in ACTION_REQUIRED and m.at >= since for m in sent)
 
 
-def _id(*parts: object) -> str:
-    """The same parts give the same id: after a crash, a repeated expansion produces the same row."""
-    digest = hashlib.sha256("\0".join(str(part) for part in parts).encode()).hexdigest()
-    return f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}"
-
-
 def _row_to(
     row: OutboxRow, person: str, channel: str, now: datetime, notification: Notification
 ) -> OutboxRow:
     # Of one event there may be a message that asks, and one that rewrites what asked before.
     rewrites = (notification.kind,) if notification.kind is NotificationKind.PROGRESS else ()
-    id = _id(row.intent, row.seq, person, channel, *rewrites)
+    id = stable_id(row.intent, row.seq, person, channel, *rewrites)
     return OutboxRow(
         id, row.workspace, row.intent, row.seq, OutboxKind.PERSON, channel, person, row.notification, now
     )
@@ -461,7 +461,7 @@ def _row_to(
 
 def _row_at(row: OutboxRow, notification: Notification, one: Recipient, now: datetime) -> OutboxRow:
     """A message that waits for working hours. Several about one question are one row, so they become one message."""
-    id = _id(
+    id = stable_id(
         row.intent,
         notification.step_run,
         notification.stage,
@@ -479,7 +479,7 @@ def _opens(intent: Intent, notification: Notification) -> bool:
 
 
 def _nobody_reached(row: OutboxRow, now: datetime) -> OutboxRow:
-    id = _id(row.intent, row.seq, "nobody")
+    id = stable_id(row.intent, row.seq, "nobody")
     kind = OutboxKind.NOBODY_REACHED
     return OutboxRow(id, row.workspace, row.intent, row.seq, kind, "nobody", "", row.notification, now)
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from signoff.core.text.json_diff import Leaf, told
+from signoff.notify.chat import Press
 from signoff.notify.personal_message import GIVEN, MessageAnswer, PersonalMessage
 from signoff.notify.plain_text import one_line, visible
 
@@ -18,16 +19,6 @@ _SECTION: Final = 2900  # of Slack's limit of 3000 characters
 _SECTIONS: Final = 3
 _TITLE: Final = 500
 _HEADING: Final = 150  # Slack's limit
-
-
-class Press(msgspec.Struct, frozen=True):
-    """The value of a button. ``stage``: counted from 1; older cards have none."""
-
-    task: str
-    outcome: str
-    digest: str
-    revision: int
-    stage: int = 0
 
 
 def render_card(message: PersonalMessage) -> dict[str, Any]:

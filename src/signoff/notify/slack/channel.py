@@ -11,12 +11,15 @@ from signoff.core.errors import Invalid
 from signoff.core.text.urls import whole_secret
 from signoff.notify.channel import (
     AddressSource,
+    Channel,
     ChannelContext,
     ChannelDeclaration,
     ChannelKind,
     NotSent,
     Setting,
 )
+from signoff.notify.chat import ChatInbound
+from signoff.notify.rate_gate import RateGate
 
 if TYPE_CHECKING:
     from signoff.notify.personal_message import PersonalMessage
@@ -31,6 +34,7 @@ _BETWEEN: Final = 1.2  # fifty a minute, Slack's strictest limit
 _NOBODY: Final = frozenset(
     {
         "channel_not_found",
+        "not_in_channel",
         "user_not_found",
         "user_disabled",
         "is_archived",
@@ -74,18 +78,12 @@ class Refusal(Exception):
         self.error = error
 
 
-def _asked_to_wait(seconds: float) -> NotSent:
-    return NotSent(f"Slack asked to wait {seconds:.0f}s", wait=seconds)
-
-
 class Slack:
     """``now``: seconds, to respect Slack's Retry-After."""
 
     def __init__(self, token: str, now: Callable[[], float], api: str = API, hooks: str = HOOKS) -> None:
         self._token = token
-        self._now = now
-        # method -> (until when Slack refuses calls, when the next caller may try)
-        self._closed: dict[str, tuple[float, float]] = {}
+        self._gate = RateGate("Slack", now, _BETWEEN)
         self._api = api
         self._hooks = hooks
         self._client: Any = None
@@ -155,7 +153,7 @@ class Slack:
 
     async def _call(self, method: str, body: Mapping[str, Any], form: bool = False) -> dict[str, Any]:
         content = {"data": body} if form else {"json": body}
-        self._still_waiting(method)
+        self._gate.check(method)
         answer = await self._send(
             f"{self._api}/{method}", content, {"authorization": f"Bearer {self._token}"}
         )
@@ -169,16 +167,6 @@ class Slack:
             raise Refusal(str(said.get("error", "nothing"))[:64])
         return said
 
-    def _still_waiting(self, method: str) -> None:
-        """Callers that ignore Retry-After are asked to wait longer. Calls in the meantime are spread out to retry one
-        after the other.
-        """
-        now = self._now()
-        until, turn = self._closed.get(method, (0.0, 0.0))
-        if until > now:
-            self._closed[method] = (until, turn + _BETWEEN)
-            raise _asked_to_wait(turn - now)
-
     async def _send(self, url: str, content: Mapping[str, Any], headers: Mapping[str, str]) -> Any:
         import httpx2
 
@@ -191,9 +179,7 @@ class Slack:
         if answer.status_code == 429:
             given = answer.headers.get("retry-after", "")
             wait = min(float(given), _MOST_WAIT) if given.isdigit() else _UNSAID_WAIT
-            until = self._now() + wait
-            self._closed[url.rpartition("/")[2]] = (until, until + _BETWEEN)
-            raise _asked_to_wait(wait)
+            raise self._gate.close(url.rpartition("/")[2], wait)
         if answer.status_code >= 500:
             raise NotSent(f"Slack answered {answer.status_code}")
         return answer
@@ -207,6 +193,12 @@ class Slack:
 def _open(context: ChannelContext) -> Slack | None:
     tokens = context.settings["slack_tokens"]
     return Slack(parse_tokens(tokens).bot, lambda: context.now().timestamp()) if tokens else None
+
+
+def _inbound(context: ChannelContext, channel: Channel) -> ChatInbound:
+    from signoff.notify.slack.inbound import open_inbound
+
+    return open_inbound(context, channel)
 
 
 CHANNEL: Final = ChannelDeclaration(
@@ -223,6 +215,9 @@ CHANNEL: Final = ChannelDeclaration(
     ),
     address=AddressSource.LINK,
     link_command="/signoff link {code}",
+    unlink_command="/signoff unlink",
+    room=r"[CG][A-Z0-9]{6,20}",
+    inbound=_inbound,
     rewrites=True,
     open=_open,
 )

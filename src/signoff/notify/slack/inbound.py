@@ -7,29 +7,14 @@ from typing import Any, Final
 
 import msgspec
 
-from signoff.notify.slack.card import ANSWER, Press
+from signoff.notify.channel import Channel, ChannelContext
+from signoff.notify.chat import Heard, Press, Pressed, Typed
+from signoff.notify.slack.card import ANSWER
+from signoff.notify.slack.channel import Slack, parse_tokens
+from signoff.notify.slack.socket import SlackSocket
 
 _WINDOW: Final = 300.0
 _REMEMBERED: Final = 10_000
-
-
-class Pressed(msgspec.Struct, frozen=True):
-    """A person pressed an answer button. ``stranger``: from a different team than the one that the card was sent to."""
-
-    team: str
-    account: str
-    press: Press
-    reply_to: str
-    stranger: bool = False
-
-
-class Typed(msgspec.Struct, frozen=True):
-    """A person typed our command; ``text`` is what follows it."""
-
-    team: str
-    account: str
-    text: str
-    reply_to: str
 
 
 class Signatures:
@@ -67,7 +52,48 @@ class Signatures:
         return True
 
 
-def understood(payload: Mapping[str, Any]) -> Pressed | Typed | None:
+class SlackInbound:
+    """``signatures``: None if Slack does not call this server; ``app``: the token of Socket Mode, "" without it."""
+
+    def __init__(self, slack: Slack, signatures: Signatures | None, app: str = "") -> None:
+        self._slack = slack
+        self._signatures = signatures
+        self._app = app
+
+    @property
+    def calls(self) -> bool:
+        return self._signatures is not None
+
+    async def genuine(self, body: bytes, header: Callable[[bytes], str]) -> bool:
+        stamp, signature = header(b"x-slack-request-timestamp"), header(b"x-slack-signature")
+        return self._signatures is not None and self._signatures.genuine(body, stamp, signature)
+
+    def understood(self, payload: Mapping[str, Any]) -> Heard | None:
+        return understood(payload)
+
+    async def is_member(self, heard: Heard) -> bool:
+        return await self._slack.is_member(heard.team, heard.account)
+
+    async def reply(self, heard: Heard, text: str) -> None:
+        await self._slack.reply(heard.reply_to, text)
+
+    def response(self, heard: Heard, text: str) -> bytes | None:
+        return None
+
+    async def listen(self, take: Callable[[Mapping[str, Any]], None]) -> None:
+        if self._app:
+            await SlackSocket(self._app, take).run()
+
+
+def open_inbound(context: ChannelContext, slack: Channel) -> SlackInbound:
+    """From the settings."""
+    assert isinstance(slack, Slack)
+    tokens = parse_tokens(context.settings["slack_tokens"])
+    seconds = lambda: context.now().timestamp()  # noqa: E731
+    return SlackInbound(slack, Signatures(tokens.signing, seconds) if tokens.signing else None, tokens.app)
+
+
+def understood(payload: Mapping[str, Any]) -> Heard | None:
     """From an interaction or a command; None for anything else (a link that was opened, other buttons)."""
     if isinstance(payload.get("command"), str):
         team, account = _text(payload, "team_id"), _text(payload, "user_id")

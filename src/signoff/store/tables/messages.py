@@ -90,6 +90,10 @@ _KEEP: Final = f"""
 insert into messages (shard, {_FIELDS})
 values (:shard, {", ".join(f":{name}" for name in Message.__struct_fields__)}) on conflict (id) do nothing
 """
+_QUEUE: Final = f"insert into outbox ({_COLUMNS}) values ({_VALUES})"
+_OLD: Final = (
+    "delete from messages where intent_id = :intent_id and called_at < :before and state <> 'waiting'"
+)
 _END: Final = """
 update messages set state = :state, reference = :reference, attempts = :attempts, error = :error, at = :at,
     target = case when :target = '' then target else :target end
@@ -179,6 +183,16 @@ class Messages:
             statements.append((OUTBOX_DONE, {"ids": [one.id]}))
         if statements:
             await self._db.write(*statements)
+
+    async def start(self, row: OutboxRow, message: Message, before: datetime) -> None:
+        """Queue a message that no notification asked for, with its record. Records about the same from ``before`` are
+        deleted.
+        """
+        await self._db.write(
+            (_OLD, {"intent_id": message.intent_id, "before": micros(before)}),
+            (_QUEUE, _outbox_values(row)),
+            (_KEEP, _values(message)),
+        )
 
     async def end(
         self, results: Sequence[SendResult], done: Sequence[str] = (), arrived: Sequence[Message] = ()

@@ -21,6 +21,7 @@ from signoff.web.http import bodies
 from signoff.web.http.call import Call
 from signoff.web.reading import directory_of
 from signoff.web.shapes import people as p
+from signoff.web.shapes.messages import messages_out
 
 
 async def people(call: Call) -> wire.people.PeopleAnswer:
@@ -116,6 +117,33 @@ def _person_named(directory: Snapshot, who: str) -> Person:
     if found is None:
         raise NotFound("person_not_found", f"There is no person {who[:128]}.")
     return found
+
+
+# -- test messages
+
+
+async def send_test(call: Call) -> wire.messages.TestMessageAnswer:
+    """POST /v1/people/{person_id}/test-messages"""
+    said = bodies.ours(wire.messages.TestMessageRequest, call.body)
+    person = await _person_or_me(call)
+    made = await call.state.test_messages.send(call.actor, person, said.channel)
+    [message] = messages_out([made], (await directory_of(call)).display)
+    return wire.messages.TestMessageAnswer(message=message)
+
+
+async def tests(call: Call) -> wire.messages.MessagesAnswer:
+    """GET /v1/people/{person_id}/test-messages"""
+    person = await _person_or_me(call)
+    found = await call.state.test_messages.sent(call.actor, person)
+    return wire.messages.MessagesAnswer(messages=messages_out(found, (await directory_of(call)).display))
+
+
+async def _person_or_me(call: Call) -> Person:
+    """The person whom the path names by id or address, or as ``me``; NotFound if there is none."""
+    authorize(call.actor, Action.READ_DIRECTORY)
+    directory, who = await directory_of(call), call.params["person_id"]
+    own = directory.people.get(call.actor.id) if who.strip().lower() == "me" else None
+    return own or _person_named(directory, who)
 
 
 # -- sessions

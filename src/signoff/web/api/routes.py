@@ -10,6 +10,7 @@ from signoff.core.errors import Forbidden, NotFound, Unauthenticated
 from signoff.web.api import (
     audit,
     changes,
+    chats,
     deliveries,
     intents,
     keys,
@@ -17,7 +18,6 @@ from signoff.web.api import (
     metrics,
     people,
     policies,
-    slack,
     stream,
     system,
     task_actions,
@@ -112,7 +112,7 @@ _POST: Final = (
         example="DELIVERED",
     ),
 )
-_SLACK: Final = "Slack defines it and extends it; the signature is verified"
+_CHAT: Final = "the chat defines it and extends it; that it comes from there is verified"
 _CREATE: Final = "AXP's clients send additional fields; each causes a warning in the response"
 _RESULT: Final = "its content is the agent's result or the answer's data"
 _PROBE: Final = "a probe: load balancers may add parameters, and the response is always the same"
@@ -261,6 +261,11 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         people.change_person, "Change a person", request=wire.people.ChangePerson, response=wire.people.PersonAnswer),
     Endpoint("GET", "/v1/people/{person_id}/sessions", "listPersonSessions", "people",
         people.sessions, "List a person's sessions", response=wire.people.SessionList),
+    Endpoint("GET", "/v1/people/{person_id}/test-messages", "listTestMessages", "people",
+        people.tests, "List a person's test messages, newest first", response=wire.messages.MessagesAnswer),
+    Endpoint("POST", "/v1/people/{person_id}/test-messages", "sendTestMessage", "people",
+        people.send_test, "Send a person a test message over one channel",
+        request=wire.messages.TestMessageRequest, response=wire.messages.TestMessageAnswer),
     Endpoint("POST", "/v1/people/{person_id}/sessions/end", "endPersonSessions", "people",
         people.end_sessions, "End all sessions of a person", response=wire.people.SessionsEnded),
     Endpoint("POST", "/v1/people/{person_id}/sessions/{session_id}/end", "endPersonSession", "people",
@@ -337,10 +342,16 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("GET", "/v1/inbox/{thread_id}", "getThread", "inbox",
         inbox.get, "Read a thread", response=inbox.ThreadAnswer, query=(_OWNER,)),
     Endpoint("POST", "/v1/me/{channel}/code", "createChannelCode", "system",
-        slack.code, "Create a code to link an account in a chat", response=wire.system.SlackCodeAnswer),
+        chats.code, "Create a code to link an account in a chat", response=wire.system.SlackCodeAnswer),
     Endpoint("POST", "/v1/slack/actions", "receiveSlackAction", "system",
-        slack.actions, "Button presses and commands from Slack, signed by it",
-        access=Access.OPEN, any_query=_SLACK, any_body=_SLACK, refuses=(Unauthenticated, NotFound)),
+        chats.actions, "Button presses and commands from Slack, signed by it",
+        access=Access.OPEN, any_query=_CHAT, any_body=_CHAT, refuses=(Unauthenticated, NotFound)),
+    Endpoint("POST", "/v1/msteams/actions", "receiveTeamsAction", "system",
+        chats.actions, "Button presses and messages from Microsoft Teams, with the Bot Connector's token",
+        access=Access.OPEN, any_query=_CHAT, any_body=_CHAT, refuses=(Unauthenticated, NotFound)),
+    Endpoint("POST", "/v1/telegram/actions", "receiveTelegramAction", "system",
+        chats.actions, "Button presses and commands from Telegram, with the secret token",
+        access=Access.OPEN, any_query=_CHAT, any_body=_CHAT, refuses=(Unauthenticated, NotFound)),
     Endpoint("GET", "/v1/channels", "listChannels", "system",
         messages.channels, "Delivery status of each channel", response=wire.messages.ChannelsAnswer),
     Endpoint("GET", "/v1/me", "getMe", "system", system.me, "The key's actor", response=wire.system.MeAnswer),

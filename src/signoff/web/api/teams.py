@@ -8,6 +8,7 @@ from signoff.core.formats.manifest import (
     read_team,
 )
 from signoff.core.text.document_reader import document
+from signoff.notify.registry import personal_channels
 from signoff.web.http import bodies
 from signoff.web.http.call import Call
 from signoff.web.reading import directory_of
@@ -36,7 +37,7 @@ async def team(call: Call) -> wire.teams.TeamAnswer:
 async def put_team(call: Call) -> wire.teams.TeamAnswer:
     """PUT /v1/teams/{name}"""
     said = bodies.ours(wire.teams.PutTeam, call.body)
-    spec = read_team(call.params["name"], document(bodies.given(said)))
+    spec = read_team(call.params["name"], document(bodies.given(said)), personal_channels())
     before = await directory_of(call)
     await call.state.manifests.apply(call.actor, Manifest(teams=(spec,)))
     after = await directory_of(call)

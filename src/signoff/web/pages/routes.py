@@ -50,6 +50,7 @@ ROWS: Final[tuple[PageRoute, ...]] = (
     PageRoute("POST", "/people", people.add_person),
     PageRoute("GET", "/people/{person_id}", people.person),
     PageRoute("POST", "/people/{person_id}/sessions", people.sign_out),
+    PageRoute("POST", "/people/{person_id}/test-messages", people.send_test),
     PageRoute("POST", "/people/{person_id}/{act}", people.act),
     PageRoute("GET", "/me", people.me),
     PageRoute("POST", "/me/channels/{channel}", people.link_code),

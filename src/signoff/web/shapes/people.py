@@ -60,6 +60,7 @@ def email_of(directory: Snapshot, person_id: str) -> str:
 
 def team_out(team: Team, directory: Snapshot, now: datetime) -> TeamOut:
     out = TeamOut(name=team.name, members=[email_of(directory, member) for member in team.members])
+    out.channel, out.mailbox = maybe(team.channel), maybe(team.mailbox)
     turns = team.rotation
     if turns is not None:
         out.rotation = RotationOut(

@@ -31,7 +31,10 @@ from signoff.web.pages.admin import confirm_removal, shown_state
 from signoff.web.pages.admin.accounts import lasts
 from signoff.web.pages.admin.changes import about
 from signoff.web.pages.kit.handler import PageRequest
+from signoff.web.pages.lists.messages import lines
 from signoff.web.shapes.people import email_of
+
+_MOST_TESTS: Final = 5
 
 
 class Away(msgspec.Struct, frozen=True):
@@ -182,6 +185,7 @@ async def _person(
         delegates=_delegates(found, directory),
         local=now.astimezone(ZoneInfo(found.zone or "UTC")),
         chats=await _chats(request, found, code),
+        tests=await _tests(request, found) if own or admin else None,
         changes=await about(request, person_subject(found.id)) if admin else None,
         sessions=await request.state.sessions.open_ones(request.actor, person_id, request.token)
         if own or admin
@@ -281,6 +285,27 @@ async def sign_out(request: PageRequest) -> Page:
     except Refused as refusal:
         return await _person(request, person_id, refusal)
     return request.to("/me" if person_id == request.actor.id else f"/people/{person_id}")
+
+
+async def send_test(request: PageRequest) -> Page:
+    """POST /people/{person_id}/test-messages"""
+    person_id = request.params["person_id"]
+    request.params["act"] = "test"
+    found = (await request.directory()).people.get(person_id)
+    if found is None:
+        raise NotFound("not_found", "There is no such person.")
+    try:
+        await request.state.test_messages.send(request.actor, found, request.field("channel"))
+    except Refused as refusal:
+        return await _person(request, person_id, refusal)
+    return request.to(f"{'/me' if person_id == request.actor.id else f'/people/{person_id}'}#tests")
+
+
+async def _tests(request: PageRequest, person: Person) -> dict[str, Any]:
+    """The channels that reach a person now, and the latest test messages."""
+    tests, directory = request.state.test_messages, await request.directory()
+    sent = (await tests.sent(request.actor, person))[:_MOST_TESTS]
+    return {"over": await tests.channels(person), "sent": lines(sent, directory)}
 
 
 async def _details(request: PageRequest, found: Person, directory: Snapshot) -> dict[str, Any]:

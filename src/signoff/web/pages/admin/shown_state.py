@@ -25,7 +25,7 @@ def person_state(person: Person | None) -> str:
 
 def team_state(team: Team | None) -> str:
     """The digest of what the form of a team replaces."""
-    return _digest(team and [team.members, team.rotation])
+    return _digest(team and [team.members, team.rotation, team.channel, team.mailbox])
 
 
 def _digest(shown: Any) -> str:

@@ -15,6 +15,7 @@ from signoff.core.plan.hours_reader import DAYS
 from signoff.core.text.document_reader import document
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.off_loop import populous
+from signoff.notify.registry import label_of, personal_channels
 from signoff.web.http.call import Page
 from signoff.web.pages.admin import confirm_removal, shown_state
 from signoff.web.pages.admin.changes import about
@@ -80,6 +81,7 @@ async def _team(request: PageRequest, refusal: Refused | None = None) -> Page:
         chosen=posted or [email_of(directory, m) for m in found.members],
         shown=shown_state.team_state(found),
         order=[email_of(directory, person) for person in turns.order] if turns else [],
+        rooms=[(name, label_of(name)) for name in personal_channels().rooms],
         days=DAYS,
         zones=sorted(available_timezones()),
         refusal=refusal,
@@ -171,5 +173,6 @@ async def _put(request: PageRequest, name: str, check: Callable[[Snapshot], None
             "handover": f"{request.field('day')} {request.field('at')}",
             "zone": request.field("zone").strip(),
         }
-    spec = read_team(name, document(said))
+    said |= {field: value for field in ("channel", "mailbox") if (value := request.field(field).strip())}
+    spec = read_team(name, document(said), personal_channels())
     await request.state.manifests.apply(request.actor, Manifest(teams=(spec,)), check=check)

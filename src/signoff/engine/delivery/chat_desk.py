@@ -1,0 +1,102 @@
+"""What a chat sends to this server. It is acknowledged immediately and processed afterwards, unless the chat wants the
+reply as the response; only the person who pressed or typed sees the reply.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+from signoff.core.errors import Busy
+from signoff.engine.delivery.chat_answers import Chat
+from signoff.notify.channel import NotSent
+from signoff.notify.chat import ChatInbound, Heard, Pressed
+from signoff.notify.registry import label_of, link_text, unlink_text
+
+log = logging.getLogger("signoff.chat")
+
+_GUEST: Final = "Guests and people from other organizations cannot answer here."
+_MOST_AT_ONCE: Final = 100
+
+
+class ChatDesk:
+    """``channel``: the name of the chat."""
+
+    def __init__(self, channel: str, inbound: ChatInbound, chat: Chat) -> None:
+        self.chat = chat
+        self.inbound = inbound
+        self._channel = channel
+        self._label = label_of(channel)
+        self._work: set[asyncio.Task[Any]] = set()
+
+    def take(self, payload: Mapping[str, Any]) -> None:
+        """Queue it and return immediately. Raises Busy if the queue is full."""
+        heard = self.inbound.understood(payload)
+        if heard is not None:
+            self._start(self._deal(heard))
+
+    async def answer(self, payload: Mapping[str, Any]) -> bytes:
+        """The response to the request: the reply if the chat wants it there, else empty, and it is queued."""
+        heard = self.inbound.understood(payload)
+        if heard is None:
+            return b""
+        if self.inbound.response(heard, "") is None:
+            self._start(self._deal(heard))
+            return b""
+        text: str = await asyncio.shield(self._start(self._said_safely(heard)))
+        return self.inbound.response(heard, text) or b""
+
+    def _start(self, work: Any) -> "asyncio.Task[Any]":
+        if len(self._work) >= _MOST_AT_ONCE:
+            work.close()
+            raise Busy("busy", "Too many requests at the moment.")
+        task = asyncio.get_running_loop().create_task(work)
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+        return task
+
+    async def _deal(self, heard: Heard) -> None:
+        try:
+            await self.inbound.reply(heard, await self._said(heard))
+        except NotSent as failure:
+            log.warning("a private answer in %s was lost: %s", self._label, failure.reason)
+        except Exception:
+            log.exception("%s: %s", self._label, type(heard).__name__)
+
+    async def _said_safely(self, heard: Heard) -> str:
+        try:
+            return await self._said(heard)
+        except Exception:
+            log.exception("%s: %s", self._label, type(heard).__name__)
+            return "Something went wrong here. See the page for what was recorded."
+
+    async def _said(self, heard: Heard) -> str:
+        try:
+            stranger = isinstance(heard, Pressed) and heard.stranger
+            if stranger or not await self.inbound.is_member(heard):
+                return _GUEST
+        except NotSent:
+            return f"{self._label} did not confirm who you are. Nothing was recorded; try again."
+        if isinstance(heard, Pressed):
+            return await self.chat.press(heard.team, heard.account, heard.press)
+        word, _, rest = heard.text.strip().partition(" ")
+        if word == "link" and rest.strip():
+            return await self.chat.link(heard.team, heard.account, rest.strip())
+        if word == "unlink":
+            return await self.chat.unlink(heard.team, heard.account)
+        link, unlink = link_text(self._channel, "CODE"), unlink_text(self._channel)
+        return f"Type {link}, with a code from your Signoff page (/me), or {unlink}."
+
+    async def settle(self) -> None:
+        """Wait until everything that was queued has been processed."""
+        while self._work:
+            await asyncio.gather(*self._work)
+
+    async def close(self, patience: float = 2.0) -> None:
+        """Process queued requests for a moment (their senders have been told that they arrived), then drop the rest."""
+        if self._work:
+            await asyncio.wait(self._work, timeout=patience)
+        left = list(self._work)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)

@@ -1,0 +1,110 @@
+"""What people do in a chat, before anybody knows who they are: they press a button, or type a command. A chat that
+sends this to the server declares a ``ChatInbound`` (``ChannelDeclaration.inbound``).
+"""
+
+import base64
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
+
+import msgspec
+
+_MOST: Final = 64  # bytes, of the smallest button (Telegram's)
+_PART: Final = 18  # bytes of the digest: 144 bits, which nobody finds a second text for
+SHORTEST: Final = 2 * _PART  # the shortest part of a digest that may stand for it, as hexadecimal digits
+
+
+class Press(msgspec.Struct, frozen=True):
+    """The value of a button. ``stage``: counted from 1; older cards have none. ``outcome``: its name, or ``#`` and its
+    place among the task's outcomes; ``digest``: all of it, or its beginning, where a button has no room for more.
+    """
+
+    task: str
+    outcome: str
+    digest: str
+    revision: int
+    stage: int = 0
+
+
+class Pressed(msgspec.Struct, frozen=True):
+    """A person pressed an answer button. ``stranger``: from a different organization than the one that the card was
+    sent to; ``reply_to``: where the chat takes the reply.
+    """
+
+    team: str
+    account: str
+    press: Press
+    reply_to: str
+    stranger: bool = False
+
+
+class Typed(msgspec.Struct, frozen=True):
+    """A person typed our command; ``text`` is what follows it."""
+
+    team: str
+    account: str
+    text: str
+    reply_to: str
+
+
+Heard = Pressed | Typed
+
+
+class ChatInbound(Protocol):
+    """One chat's requests. Nothing in them is trusted but what ``genuine`` has verified."""
+
+    @property
+    def calls(self) -> bool:
+        """Whether the chat calls this server by HTTP."""
+        ...
+
+    async def genuine(self, body: bytes, header: Callable[[bytes], str]) -> bool:
+        """Whether the chat itself sent this request."""
+        ...
+
+    def understood(self, payload: Mapping[str, Any]) -> Heard | None:
+        """None for what asks for nothing."""
+        ...
+
+    async def is_member(self, heard: Heard) -> bool:
+        """Whether the account may act at present. Raises NotSent if the chat does not say."""
+        ...
+
+    async def reply(self, heard: Heard, text: str) -> None:
+        """Visible only to the person. Raises NotSent."""
+        ...
+
+    def response(self, heard: Heard, text: str) -> bytes | None:
+        """The reply as the response to the request itself (JSON), if this chat wants it there; else None."""
+        ...
+
+    async def listen(self, take: Callable[[Mapping[str, Any]], None]) -> None:
+        """Fetch requests until cancelled, if the chat does not call this server; else return."""
+        ...
+
+
+def short_press(press: Press, number: int) -> str:
+    """The press in 64 characters; "" if it does not fit. ``number``: the outcome's place among the task's outcomes."""
+    try:
+        task = uuid.UUID(press.task).bytes
+        digest = bytes.fromhex(press.digest)[:_PART]
+    except ValueError:
+        return ""
+    head = base64.urlsafe_b64encode(task).decode().rstrip("=") + base64.urlsafe_b64encode(digest).decode()
+    for outcome in (press.outcome, f"#{number:x}"):
+        text = f"{head}{press.revision:x}.{press.stage:x}.{outcome}"
+        if len(text.encode()) <= _MOST and len(digest) == _PART:
+            return text
+    return ""
+
+
+def read_press(text: str) -> Press | None:
+    """What ``short_press`` wrote; None for anything else."""
+    head, parts = text[:46], text[46:].split(".", 2)
+    try:
+        task = uuid.UUID(bytes=base64.urlsafe_b64decode(head[:22] + "=="))
+        digest = base64.urlsafe_b64decode(head[22:])
+        revision, stage, outcome = int(parts[0], 16), int(parts[1], 16), parts[2]
+    except (ValueError, IndexError):
+        return None
+    return Press(str(task), outcome, digest.hex(), revision, stage) if outcome else None

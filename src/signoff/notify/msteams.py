@@ -1,0 +1,532 @@
+"""Microsoft Teams through the Bot Connector: an Adaptive Card for each person, rewritten as the task goes on. A person
+links their account by sending the bot a code in their chat with it; a name or address in Teams proves nothing.
+
+Every request carries a token that the Bot Connector signed: issuer, audience, times, the service's URL and the key's
+endorsement for Teams are verified with the keys that Microsoft publishes. Cards are sent to one fixed address and never
+to one that a request names. Other people's text is in text runs, which know no markup.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlsplit
+from uuid import UUID
+
+import msgspec
+
+from signoff.core.errors import Invalid
+from signoff.core.text.json_diff import Leaf, told
+from signoff.core.text.urls import whole_secret
+from signoff.notify.channel import (
+    AddressSource,
+    Channel,
+    ChannelContext,
+    ChannelDeclaration,
+    ChannelKind,
+    NotSent,
+    Setting,
+)
+from signoff.notify.chat import Heard, Press, Pressed, Typed
+from signoff.notify.personal_message import GIVEN
+from signoff.notify.plain_text import one_line, visible
+from signoff.notify.rate_gate import RateGate
+
+if TYPE_CHECKING:
+    from signoff.notify.personal_message import PersonalMessage
+
+SERVICE: Final = "https://smba.trafficmanager.net/teams"
+LOGIN: Final = "https://login.microsoftonline.com"
+KEYS: Final = "https://login.botframework.com/v1/.well-known/openidconfiguration"
+ISSUER: Final = "https://api.botframework.com"
+_SCOPE: Final = "https://api.botframework.com/.default"
+_CHANNEL_ID: Final = "msteams"
+_VERB: Final = "answer"
+_CARD: Final = "application/vnd.microsoft.card.adaptive"
+_MESSAGE: Final = "application/vnd.microsoft.activity.message"
+_TIMEOUT: Final = 10.0
+_ALTOGETHER: Final = 45.0  # less than the time for which the outbox holds a row
+_MOST_WAIT: Final = 3600.0
+_BETWEEN: Final = 1.1  # Teams takes one message a second in one conversation
+_SKEW: Final = 300.0  # seconds by which clocks may differ
+_KEYS_FOR: Final = 24 * 3600.0
+_ASK_AGAIN: Final = 300.0  # for a key that is not known: at most so often
+_MOST_LINES: Final = 150
+_MOST_BYTES: Final = 24_000  # of Teams' 28 KB
+# The times are checked by the server's own clock.
+_CHECKED: Final[Any] = {
+    "require": ["exp", "iss", "aud"], "verify_exp": False, "verify_nbf": False, "verify_iat": False,
+}  # fmt: skip
+_MOST_KNOWN: Final = 10_000
+
+
+class Bot(msgspec.Struct, frozen=True):
+    """An app registration of one tenant, and its client secret."""
+
+    app: str
+    tenant: str
+    secret: str
+
+
+def parse_bot(text: str) -> Bot:
+    """From ``msteams_bot``; raises Invalid without repeating any of it."""
+    words = text.split()
+    try:
+        app, tenant, secret = words
+        return Bot(str(UUID(app)), str(UUID(tenant)), secret)
+    except ValueError:
+        raise Invalid(
+            "invalid_setting",
+            "msteams_bot is not an app id, a tenant id and a client secret.",
+            field="msteams_bot",
+            hint="Write the application (client) id, the directory (tenant) id and the client secret, separated by "
+            "spaces.",
+        ) from None
+
+
+class Refusal(Exception):
+    """Teams understood the call and refused it."""
+
+    def __init__(self, status: int, code: str) -> None:
+        super().__init__(code)
+        self.status = status
+        self.code = code
+
+
+# ---- what is sent
+
+
+def render_card(message: "PersonalMessage") -> dict[str, Any]:
+    """An Adaptive Card. Without everything shown there is no button that answers."""
+    question = _line(one_line(message.question, 500), weight="Bolder", size="Medium")
+    facts = [_fact(label, one_line(value, 300)) for label, value in message.facts]
+    parts, lines = _theirs(message)
+    whole = lines <= _MOST_LINES and not message.missing
+    if not whole:
+        said = message.missing or "Not everything is shown here. The page shows everything."
+        parts.append(_line(said, weight="Bolder"))
+    closing = [_line(message.closing)] if message.closing else []
+    color = {"good": "Good", "bad": "Attention"}.get(message.tone, "Default")
+    card: dict[str, Any] = {
+        "type": "AdaptiveCard", "version": "1.4", "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "body": [_line(message.headline, color=color, weight="Bolder" if message.tone else "Default"), question, *facts,
+                 *parts, *closing],
+        "actions": [],
+    }  # fmt: skip
+    if len(json.dumps(card)) > _MOST_BYTES:
+        whole = False
+        card["body"] = [
+            *card["body"][:2],
+            *facts,
+            _line("The page shows the request.", weight="Bolder"),
+            *closing,
+        ]
+    buttons = [_button(message, choice) for choice in message.choices] if whole else []
+    if message.link:
+        buttons.append({"type": "Action.OpenUrl", "title": message.link_label, "url": message.link})
+    return {**card, "actions": buttons}
+
+
+def _theirs(message: "PersonalMessage") -> tuple[list[dict[str, Any]], int]:
+    """Other people's text, each part below its heading; and how many lines there are."""
+    said = [(message.said_by, visible(message.said))] if message.said else []
+    parts = [] if message.asks else [*said]
+    if message.leaves or message.rest:
+        parts.append((f"The request, {one_line(message.asked_by, 200)}", _values(message.leaves)))
+    if message.given:
+        parts.append((GIVEN, _values(message.given)))
+    if message.reports:
+        parts.append(("Check results", _values(message.reports)))
+    parts += said if message.asks else []
+    made, room, lines = [], _MOST_LINES, 0
+    for heading, text in parts:
+        found = text.split("\n")
+        items = [_line(line or " ", mono=True) for line in found[:room]]
+        made.append(
+            {"type": "Container", "style": "emphasis", "items": [_line(heading, subtle=True), *items]}
+        )
+        room, lines = max(0, room - len(found)), lines + len(found)
+    return made, lines
+
+
+def _values(leaves: Sequence[Leaf]) -> str:
+    return "\n".join(
+        f"{one_line(leaf.label)}: {told(leaf, visible) or '(empty)'}{' …' if leaf.hidden else ''}"
+        for leaf in leaves
+    )
+
+
+def _line(
+    text: str, weight: str = "Default", size: str = "Default", color: str = "Default", subtle: bool = False,
+    mono: bool = False,
+) -> dict[str, Any]:  # fmt: skip
+    run = {
+        "type": "TextRun",
+        "text": text or " ",
+        "weight": weight,
+        "size": size,
+        "color": color,
+        "isSubtle": subtle,
+    }
+    return {
+        "type": "RichTextBlock",
+        "inlines": [run | ({"fontType": "Monospace"} if mono else {})],
+        "spacing": "Small",
+    }
+
+
+def _fact(label: str, value: str) -> dict[str, Any]:
+    runs = [
+        {"type": "TextRun", "text": f"{label}: ", "isSubtle": True},
+        {"type": "TextRun", "text": value or "-"},
+    ]
+    return {"type": "RichTextBlock", "inlines": runs, "spacing": "None"}
+
+
+def _button(message: "PersonalMessage", choice: Any) -> dict[str, Any]:
+    press = Press(message.task, choice.outcome, message.digest, message.revision, message.stage)
+    return {
+        "type": "Action.Execute", "verb": _VERB, "title": choice.label, "data": msgspec.to_builtins(press),
+        "style": "destructive" if choice.danger else "positive",
+    }  # fmt: skip
+
+
+class Teams:
+    """``now``: seconds, to respect Teams' Retry-After and the lifetime of tokens."""
+
+    def __init__(
+        self, bot: Bot, now: Callable[[], float], service: str = SERVICE, login: str = LOGIN, keys: str = KEYS
+    ) -> None:
+        self.bot = bot
+        self.keys = keys
+        self._now = now
+        self._service = service
+        self._login = login
+        self._gate = RateGate("Teams", now, _BETWEEN)
+        self._token = ("", 0.0)
+        self._getting = asyncio.Lock()
+        self._conversations: dict[str, str] = {}
+        self._client: Any = None
+
+    async def deliver(self, message: "PersonalMessage") -> str:
+        """``conversation|activity`` of the card; if several were rewritten, of the last."""
+        card = render_card(message)
+        activity = {
+            "type": "message", "summary": one_line(f"{message.headline}: {message.question}", 200),
+            "attachments": [{"contentType": _CARD, "content": card}],
+        }  # fmt: skip
+        try:
+            async with asyncio.timeout(_ALTOGETHER):
+                updated = [await self._update(reference, activity) for reference in message.earlier]
+                known = [reference for reference in updated if reference]
+                if known or message.rewrite_only:
+                    return known[-1] if known else ""
+                conversation = await self._conversation(message.to)
+                return f"{conversation}|{await self.post(conversation, activity)}"
+        except Refusal as refusal:
+            permanent = refusal.status in (400, 403, 404)
+            raise NotSent(f"Teams answered {refusal.status} {refusal.code}", permanent=permanent) from refusal
+        except TimeoutError as error:
+            raise NotSent("no response from Teams in time") from error
+
+    async def post(self, conversation: str, activity: Mapping[str, Any]) -> str:
+        """The id of the new activity."""
+        path = f"/v3/conversations/{quote(conversation, safe='')}/activities"
+        said = await self._call("POST", path, activity, conversation)
+        return str(said.get("id", ""))
+
+    async def _update(self, reference: str, activity: Mapping[str, Any]) -> str:
+        """The reference; "" if this card is gone."""
+        conversation, _, id = reference.rpartition("|")
+        path = f"/v3/conversations/{quote(conversation, safe='')}/activities/{quote(id, safe='')}"
+        try:
+            await self._call("PUT", path, {**activity, "id": id}, conversation)
+        except Refusal as refusal:
+            if refusal.status in (403, 404):
+                return ""
+            raise
+        return reference
+
+    async def _conversation(self, account: str) -> str:
+        """The person's chat with the bot, for which Teams returns the same one each time; or a room, as it is."""
+        if account.startswith("19:"):
+            return account
+        if account not in self._conversations:
+            body = {
+                "isGroup": False, "bot": {"id": f"28:{self.bot.app}"}, "members": [{"id": account}],
+                "tenantId": self.bot.tenant, "channelData": {"tenant": {"id": self.bot.tenant}},
+            }  # fmt: skip
+            said = await self._call("POST", "/v3/conversations", body, account)
+            if len(self._conversations) >= _MOST_KNOWN:
+                self._conversations.clear()
+            self._conversations[account] = str(said.get("id", ""))
+        return self._conversations[account]
+
+    async def is_member(self, conversation: str, account: str) -> bool:
+        """Whether this is currently a member of our tenant, and not a guest."""
+        path = f"/v3/conversations/{quote(conversation, safe='')}/members/{quote(account, safe='')}"
+        try:
+            said = await self._call("GET", path, None, conversation)
+        except Refusal:
+            return False
+        ours = str(said.get("tenantId") or self.bot.tenant).lower() == self.bot.tenant
+        return ours and said.get("id") == account and said.get("userRole", "user") in ("user", "owner")
+
+    async def _call(self, method: str, path: str, body: Any, key: str) -> dict[str, Any]:
+        self._gate.check(key)
+        for attempt in (1, 2):
+            answer = await self._send(
+                method, f"{self._service}{path}", {"authorization": f"Bearer {await self._bearer()}"},
+                None if body is None else json.dumps(body).encode(), "application/json",
+            )  # fmt: skip
+            if answer.status_code != 401 or attempt == 2:
+                break
+            self._token = ("", 0.0)  # it was revoked before its time
+        if answer.status_code == 429:
+            given = answer.headers.get("retry-after", "")
+            raise self._gate.close(key, min(float(given), _MOST_WAIT) if given.isdigit() else 30.0)
+        if answer.status_code >= 500 or answer.status_code == 412:
+            raise NotSent(f"Teams answered {answer.status_code}")
+        said = _json(answer)
+        if answer.status_code >= 300:
+            error = said.get("error")
+            code = error.get("code", "") if isinstance(error, dict) else ""
+            raise Refusal(answer.status_code, one_line(str(code), 64))
+        return said
+
+    async def _bearer(self) -> str:
+        async with self._getting:
+            token, until = self._token
+            if token and self._now() < until:
+                return token
+            form = {
+                "grant_type": "client_credentials", "client_id": self.bot.app, "client_secret": self.bot.secret,
+                "scope": _SCOPE,
+            }  # fmt: skip
+            content = "&".join(f"{name}={quote(value, safe='')}" for name, value in form.items()).encode()
+            url = f"{self._login}/{self.bot.tenant}/oauth2/v2.0/token"
+            answer = await self._send("POST", url, {}, content, "application/x-www-form-urlencoded")
+            said = _json(answer)
+            if answer.status_code != 200 or not said.get("access_token"):
+                code = one_line(str(said.get("error", "")), 64)
+                raise NotSent(f"Microsoft's sign-in answered {answer.status_code} {code}".strip())
+            life = said.get("expires_in")
+            until = self._now() + max(60.0, (life if isinstance(life, int) else 600) - 120.0)
+            self._token = (str(said["access_token"]), until)
+            return self._token[0]
+
+    async def fetch(self, url: str) -> dict[str, Any]:
+        """A public document."""
+        answer = await self._send("GET", url, {}, None, "")
+        if answer.status_code != 200:
+            raise NotSent(f"{urlsplit(url).hostname} answered {answer.status_code}")
+        return _json(answer)
+
+    async def _send(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, media: str
+    ) -> Any:
+        import httpx2
+
+        if self._client is None:
+            self._client = httpx2.AsyncClient(timeout=_TIMEOUT, follow_redirects=False)
+        sent = {**headers, "content-type": media} if media else dict(headers)
+        try:
+            return await self._client.request(method, url, content=content, headers=sent)
+        except httpx2.HTTPError as error:
+            raise NotSent(f"{type(error).__name__}: no response from Teams") from None
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+
+def _json(answer: Any) -> dict[str, Any]:
+    try:
+        said = answer.json()
+    except ValueError:
+        said = {}
+    return said if isinstance(said, dict) else {}
+
+
+# ---- what people do there
+
+
+class Signers:
+    """The keys with which the Bot Connector signs, as it publishes them."""
+
+    def __init__(self, teams: Teams, now: Callable[[], float]) -> None:
+        self._teams = teams
+        self._now = now
+        self._keys: dict[str, dict[str, Any]] = {}
+        self._read_at = -_KEYS_FOR
+        self._reading = asyncio.Lock()
+
+    async def key(self, id: str) -> dict[str, Any] | None:
+        """The key with this id. A key that is not known is looked up again, but not for everyone who invents one."""
+        async with self._reading:
+            age = self._now() - self._read_at
+            if age >= _KEYS_FOR or (id not in self._keys and age >= _ASK_AGAIN):
+                self._read_at = self._now()
+                about = await self._teams.fetch(self._teams.keys)
+                place = str(about.get("jwks_uri", ""))
+                if urlsplit(place)[:2] != urlsplit(self._teams.keys)[:2]:
+                    raise NotSent("Microsoft's keys are at an unexpected place")
+                found = (await self._teams.fetch(place)).get("keys")
+                self._keys = {
+                    key["kid"]: key
+                    for key in (found if isinstance(found, list) else ())
+                    if isinstance(key, dict) and isinstance(key.get("kid"), str)
+                }
+            return self._keys.get(id)
+
+
+class TeamsInbound:
+    calls = True
+
+    def __init__(self, teams: Teams, now: Callable[[], float]) -> None:
+        self._teams = teams
+        self._now = now
+        self._signers = Signers(teams, now)
+
+    async def genuine(self, body: bytes, header: Callable[[bytes], str]) -> bool:
+        """Whether the Bot Connector signed for this bot, for Teams and for the service that the activity names."""
+        scheme, _, token = header(b"authorization").partition(" ")
+        try:
+            activity = json.loads(body)
+        except (ValueError, RecursionError):
+            return False
+        if scheme.lower() != "bearer" or not isinstance(activity, dict):
+            return False
+        try:
+            claims = await self._claims(token.strip())
+        except NotSent:
+            return False
+        return (
+            claims is not None
+            and activity.get("channelId") == _CHANNEL_ID
+            and claims.get("serviceurl") == activity.get("serviceUrl")
+            and isinstance(activity.get("serviceUrl"), str)
+        )
+
+    async def _claims(self, token: str) -> dict[str, Any] | None:
+        import jwt
+
+        try:
+            head = jwt.get_unverified_header(token)
+            kid = head.get("kid")
+            key = (
+                await self._signers.key(kid) if isinstance(kid, str) and head.get("alg") == "RS256" else None
+            )
+            if key is None or _CHANNEL_ID not in (key.get("endorsements") or ()):
+                return None
+            claims: dict[str, Any] = jwt.decode(
+                token, jwt.PyJWK(key, "RS256").key, algorithms=["RS256"], audience=self._teams.bot.app, issuer=ISSUER,
+                options=_CHECKED,
+            )  # fmt: skip
+        except (jwt.PyJWTError, ValueError):
+            return None
+        now, ends, begins = self._now(), claims.get("exp"), claims.get("nbf", 0)
+        if not isinstance(ends, int | float) or not isinstance(begins, int | float):
+            return None
+        return claims if begins - _SKEW <= now < ends + _SKEW else None
+
+    def understood(self, payload: Mapping[str, Any]) -> Heard | None:
+        sender, conversation = payload.get("from"), payload.get("conversation")
+        if not isinstance(sender, Mapping) or not isinstance(conversation, Mapping):
+            return None
+        account, place = _text(sender, "id"), _text(conversation, "id")
+        data = payload.get("channelData")
+        tenant_of = data.get("tenant") if isinstance(data, Mapping) else None
+        tenant = _text(tenant_of, "id") if isinstance(tenant_of, Mapping) else ""
+        team = (tenant or _text(conversation, "tenantId")).lower()
+        stranger = team != self._teams.bot.tenant
+        if not account.startswith("29:") or not place:
+            return None
+        if payload.get("type") == "invoke" and payload.get("name") == "adaptiveCard/action":
+            press = _press(payload.get("value"))
+            return Pressed(team, account, press, place, stranger) if press else None
+        if (
+            payload.get("type") == "message"
+            and conversation.get("conversationType") == "personal"
+            and not stranger
+        ):
+            return Typed(team, account, _text(payload, "text").strip(), place)
+        return None
+
+    async def is_member(self, heard: Heard) -> bool:
+        return await self._teams.is_member(heard.reply_to, heard.account)
+
+    async def reply(self, heard: Heard, text: str) -> None:
+        try:
+            await self._teams.post(
+                heard.reply_to, {"type": "message", "textFormat": "plain", "text": one_line(text)}
+            )
+        except Refusal as refusal:
+            raise NotSent(f"Teams answered {refusal.status} {refusal.code}") from refusal
+
+    def response(self, heard: Heard, text: str) -> bytes | None:
+        """Teams shows it to who pressed, for as long as they look."""
+        if not isinstance(heard, Pressed):
+            return None
+        return json.dumps({"statusCode": 200, "type": _MESSAGE, "value": one_line(text)}).encode()
+
+    async def listen(self, take: Callable[[Mapping[str, Any]], None]) -> None:
+        """Teams calls this server."""
+
+
+def _press(value: Any) -> Press | None:
+    action = value.get("action") if isinstance(value, Mapping) else None
+    if not isinstance(action, Mapping) or action.get("verb") != _VERB:
+        return None
+    try:
+        return msgspec.convert(action.get("data"), Press)
+    except msgspec.ValidationError:
+        return None
+
+
+def _text(value: Mapping[str, Any], name: str) -> str:
+    found = value.get(name)
+    return found if isinstance(found, str) else ""
+
+
+def _open(context: ChannelContext) -> Teams | None:
+    bot = context.settings["msteams_bot"]
+    if not bot:
+        return None
+    try:
+        import cryptography  # noqa: F401
+        import jwt  # noqa: F401
+    except ImportError:
+        raise Invalid(
+            "extra_not_installed", "msteams_bot is set, and what verifies Teams' requests is not installed.",
+            field="msteams_bot", hint="Install it: pip install 'signoff[server,msteams]'",
+        ) from None  # fmt: skip
+    return Teams(parse_bot(bot), lambda: context.now().timestamp())
+
+
+def _inbound(context: ChannelContext, channel: Channel) -> TeamsInbound:
+    assert isinstance(channel, Teams)
+    return TeamsInbound(channel, lambda: context.now().timestamp())
+
+
+CHANNEL: Final = ChannelDeclaration(
+    name="msteams",
+    label="Teams",
+    kind=ChannelKind.PERSONAL,
+    settings=(
+        Setting(
+            name="msteams_bot",
+            help="Microsoft Teams bot: app id, tenant id and client secret, space-separated.",
+            hide=whole_secret,
+            check=parse_bot,
+        ),
+    ),
+    address=AddressSource.LINK,
+    link_command="link {code}",
+    unlink_command="unlink",
+    room=r"19:[A-Za-z0-9_.-]{1,200}@thread\.(?:tacv2|skype|v2)",
+    inbound=_inbound,
+    rewrites=True,
+    open=_open,
+)

@@ -1,0 +1,413 @@
+"""Telegram through its Bot API: a message with buttons for each person, rewritten as the task goes on. A person links
+their account by sending the bot a code; a username proves nothing.
+
+Telegram signs nothing: its requests carry a secret that was agreed with it (``secret_token`` of ``setWebhook``), or
+this server fetches them (``getUpdates``). Other people's text is sent as preformatted text, in which Telegram makes no
+links, mentions or commands. The token is a part of every URL, so no URL is ever in an error or in the log.
+"""
+
+import asyncio
+import hmac
+import json
+import logging
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from signoff.core.errors import Busy, Invalid
+from signoff.core.plan.schedules import SOCKET_MODE
+from signoff.core.text.json_diff import told
+from signoff.core.text.urls import whole_secret
+from signoff.notify.channel import (
+    AddressSource,
+    Channel,
+    ChannelContext,
+    ChannelDeclaration,
+    ChannelKind,
+    NotSent,
+    Setting,
+)
+from signoff.notify.chat import Heard, Press, Pressed, Typed, read_press, short_press
+from signoff.notify.personal_message import GIVEN
+from signoff.notify.plain_text import one_line, visible
+from signoff.notify.rate_gate import RateGate
+
+if TYPE_CHECKING:
+    from signoff.notify.personal_message import PersonalMessage
+
+log = logging.getLogger("signoff.telegram")
+
+API: Final = "https://api.telegram.org"
+_TOKEN: Final = re.compile(r"([0-9]{3,20}):[A-Za-z0-9_-]{20,100}")
+_SECRET: Final = re.compile(r"[A-Za-z0-9_-]{16,256}")
+_TIMEOUT: Final = 10.0
+_ALTOGETHER: Final = 45.0  # less than the time for which the outbox holds a row
+_POLL: Final = 50  # seconds for which Telegram holds a request for updates
+_LONGEST: Final = 4096  # UTF-16 units of a message
+_ROOM: Final = 3900  # what leaves room for the last lines
+_POPUP: Final = 200  # characters of the reply to a press
+_MOST_WAIT: Final = 3600.0
+_BETWEEN: Final = 1.1  # one message a second to one chat
+_REMEMBERED: Final = 10_000
+_GONE: Final = (
+    "message to edit not found",
+    "message can't be edited",
+    "message_id_invalid",
+    "chat not found",
+)
+_AS_IT_IS: Final = "message is not modified"
+_COMMAND: Final = re.compile(r"/(start|link|unlink)(?:@\w+)?(?:\s+(.*))?", re.DOTALL)
+
+
+class Refusal(Exception):
+    """Telegram understood the call and refused it."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+def parse_bot(text: str) -> tuple[str, str]:
+    """(bot token, secret or "") from ``telegram_bot``; raises Invalid without repeating either."""
+    token, _, secret = text.strip().partition(" ")
+    if not _TOKEN.fullmatch(token) or (secret.strip() and not _SECRET.fullmatch(secret.strip())):
+        raise Invalid(
+            "invalid_setting",
+            "telegram_bot is not a bot token, alone or with a secret.",
+            field="telegram_bot",
+            hint="Write the bot's token (123456:ABC-…), and for a webhook a space and a secret of 16 to 256 letters, "
+            "digits, _ and -.",
+        )
+    return token, secret.strip()
+
+
+# ---- what is sent
+
+
+class _Text:
+    """A text and its entities, whose places are counted in UTF-16 units."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.entities: list[dict[str, Any]] = []
+        self.whole = True
+
+    @property
+    def units(self) -> int:
+        return _units(self.text)
+
+    def add(self, text: str, style: str = "") -> None:
+        if style and text:
+            self.entities.append({"type": style, "offset": self.units, "length": _units(text)})
+        self.text += text
+
+    def theirs(self, heading: str, text: str) -> None:
+        """Other people's text below its heading, as far as it fits."""
+        room = _ROOM - self.units - _units(heading)
+        if room < _units(text):
+            self.whole = False
+            text = _cut(text, max(0, room - 2)) + "…"
+        self.add(f"\n{heading}\n")
+        self.add(text or "(empty)", "pre")
+        self.add("\n")
+
+
+def _units(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2
+
+
+def _cut(text: str, units: int) -> str:
+    return text.encode("utf-16-le")[: 2 * units].decode("utf-16-le", "ignore")
+
+
+def render(message: "PersonalMessage") -> dict[str, Any]:
+    """``text``, its ``entities`` and the buttons. Without everything shown there is no button that answers."""
+    made = _Text()
+    question = one_line(message.question, 500)
+    made.add(f"{message.headline}\n")
+    made.add(question, "bold")
+    made.add("\n\n")
+    for label, value in message.facts:
+        made.add(f"{label}: ")
+        made.add(one_line(value, 300) or "-", "code")
+        made.add("\n")
+    if message.said and not message.asks:
+        made.theirs(message.said_by, visible(message.said))
+    if message.leaves or message.rest:
+        made.theirs(f"The request, {one_line(message.asked_by, 200)}", _values(message.leaves))
+    if message.given:
+        made.theirs(GIVEN, _values(message.given))
+    if message.reports:
+        made.theirs("Check results", _values(message.reports))
+    if message.said and message.asks:
+        made.theirs(message.said_by, visible(message.said))
+    if message.missing or not made.whole:
+        made.add(f"\n{message.missing or 'Not everything is shown here. The page shows everything.'}\n")
+    if message.closing:
+        made.add(f"\n{message.closing}\n")
+    buttons = [_button(message, choice) for choice in message.choices] if made.whole else []
+    rows = [buttons] if buttons and all(button["callback_data"] for button in buttons) else []
+    if message.link and _takes(message.link):
+        rows.append([{"text": message.link_label, "url": message.link}])
+    elif message.link:
+        made.add(f"\n{message.link_label}: {message.link}")
+    text = _cut(made.text, _LONGEST)
+    return {
+        "text": text, "entities": [one for one in made.entities if one["offset"] + one["length"] <= _LONGEST],
+        "link_preview_options": {"is_disabled": True}, "reply_markup": {"inline_keyboard": rows},
+    }  # fmt: skip
+
+
+def _values(leaves: Any) -> str:
+    lines = []
+    for leaf in leaves:
+        text = told(leaf, visible).replace("\n", "\n      ") or "(empty)"
+        lines.append(f"{one_line(leaf.label)}: {text}{' …' if leaf.hidden else ''}")
+    return "\n".join(lines)
+
+
+def _button(message: "PersonalMessage", choice: Any) -> dict[str, Any]:
+    press = Press(message.task, choice.outcome, message.digest, message.revision, message.stage)
+    return {"text": choice.label, "callback_data": short_press(press, choice.number)}
+
+
+def _takes(link: str) -> bool:
+    """Whether Telegram takes the link on a button: not one to a machine without a public name."""
+    host = (
+        link.partition("://")[2].partition("/")[0].rpartition(":")[0]
+        or link.partition("://")[2].partition("/")[0]
+    )
+    return "." in host and not host.startswith("127.")
+
+
+class Telegram:
+    """``now``: seconds, to respect Telegram's ``retry_after``."""
+
+    def __init__(self, token: str, now: Callable[[], float], api: str = API) -> None:
+        self._url = f"{api}/bot{token}"
+        self.team = token.partition(":")[0]
+        self._gate = RateGate("Telegram", now, _BETWEEN)
+        self._client: Any = None
+
+    async def deliver(self, message: "PersonalMessage") -> str:
+        """``chat:message``; if several were rewritten, of the last."""
+        body = render(message)
+        try:
+            async with asyncio.timeout(_ALTOGETHER):
+                updated = [await self._update(reference, body) for reference in message.earlier]
+                known = [reference for reference in updated if reference]
+                if known or message.rewrite_only:
+                    return known[-1] if known else ""
+                sent = await self.call("sendMessage", {"chat_id": message.to, **body}, message.to)
+        except Refusal as refusal:
+            permanent = refusal.code in (400, 403)
+            raise NotSent(
+                f"Telegram answered {refusal.code} {refusal.reason}", permanent=permanent
+            ) from refusal
+        except TimeoutError as error:
+            raise NotSent("no response from Telegram in time") from error
+        return f"{message.to}:{sent.get('message_id', '')}"
+
+    async def _update(self, reference: str, body: Mapping[str, Any]) -> str:
+        """The reference; "" if this message can no longer be rewritten."""
+        chat, _, number = reference.rpartition(":")
+        try:
+            await self.call(
+                "editMessageText", {"chat_id": chat, "message_id": int(number or 0), **body}, chat
+            )
+        except Refusal as refusal:
+            said = refusal.reason.lower()
+            if _AS_IT_IS in said:
+                return reference
+            if any(gone in said for gone in _GONE):
+                return ""
+            raise
+        return reference
+
+    async def call(
+        self, method: str, body: Mapping[str, Any], chat: str = "", timeout: float = _TIMEOUT
+    ) -> Any:
+        """The ``result``. ``chat``: whose rate limit it counts for. Raises NotSent or Refusal."""
+        import httpx2
+
+        self._gate.check(chat)
+        if self._client is None:
+            self._client = httpx2.AsyncClient(follow_redirects=False)
+        content = json.dumps(body).encode()
+        try:
+            answer = await self._client.post(
+                f"{self._url}/{method}",
+                content=content,
+                headers={"content-type": "application/json"},
+                timeout=timeout,
+            )
+            said = answer.json()
+        except httpx2.HTTPError as error:
+            raise NotSent(f"{type(error).__name__}: no response from Telegram") from None
+        except ValueError:
+            raise NotSent(f"Telegram sent an invalid answer ({answer.status_code})") from None
+        if not isinstance(said, dict):
+            raise NotSent(f"Telegram sent an invalid answer ({answer.status_code})")
+        if said.get("ok"):
+            return said.get("result")
+        parameters = said.get("parameters")
+        wait = parameters.get("retry_after", 0) if isinstance(parameters, dict) else 0
+        if answer.status_code == 429:
+            raise self._gate.close(chat, min(float(wait or 30), _MOST_WAIT))
+        if answer.status_code >= 500:
+            raise NotSent(f"Telegram answered {answer.status_code}")
+        raise Refusal(answer.status_code, one_line(str(said.get("description", "")), 120))
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+
+# ---- what people do there
+
+
+class TelegramInbound:
+    """``secret``: "" if this server fetches updates."""
+
+    def __init__(self, telegram: Telegram, secret: str) -> None:
+        self._telegram = telegram
+        self._secret = secret.encode()
+        self._seen: dict[int, None] = {}
+
+    @property
+    def calls(self) -> bool:
+        return bool(self._secret)
+
+    async def genuine(self, body: bytes, header: Callable[[bytes], str]) -> bool:
+        given = header(b"x-telegram-bot-api-secret-token").encode("utf-8", "replace")
+        return bool(self._secret) and hmac.compare_digest(given, self._secret)
+
+    def understood(self, payload: Mapping[str, Any]) -> Heard | None:
+        """From an update, each once: Telegram repeats those that it believes were not received."""
+        number = payload.get("update_id")
+        if not isinstance(number, int) or isinstance(number, bool) or number in self._seen:
+            return None
+        if len(self._seen) >= _REMEMBERED:
+            self._seen = dict.fromkeys(list(self._seen)[_REMEMBERED // 2 :])
+        self._seen[number] = None
+        query, message = payload.get("callback_query"), payload.get("message")
+        if isinstance(query, Mapping):
+            return self._pressed(query)
+        return self._typed(message) if isinstance(message, Mapping) else None
+
+    def _pressed(self, query: Mapping[str, Any]) -> Pressed | None:
+        account, id, data = _account(query), query.get("id"), query.get("data")
+        press = read_press(data) if isinstance(data, str) else None
+        if not account or not isinstance(id, str) or press is None:
+            return None
+        return Pressed(self._telegram.team, account, press, f"press:{id}")
+
+    def _typed(self, message: Mapping[str, Any]) -> Typed | None:
+        """Only in the private chat with the bot: a code that others can read is no secret."""
+        account, chat, text = _account(message), message.get("chat"), message.get("text")
+        if not account or not isinstance(chat, Mapping) or not isinstance(text, str):
+            return None
+        if chat.get("type") != "private" or str(chat.get("id")) != account:
+            return None
+        command = _COMMAND.fullmatch(text.strip())
+        said = ""
+        if command:
+            said = "unlink" if command[1] == "unlink" else f"link {command[2] or ''}"
+        return Typed(self._telegram.team, account, said, f"chat:{account}")
+
+    async def is_member(self, heard: Heard) -> bool:
+        return True  # who an account belongs to is known from its link alone
+
+    async def reply(self, heard: Heard, text: str) -> None:
+        kind, _, id = heard.reply_to.partition(":")
+        plain = one_line(text)
+        try:
+            if kind == "press":
+                popup = {"text": plain, "show_alert": True} if len(plain) <= _POPUP else {}
+                await self._telegram.call("answerCallbackQuery", {"callback_query_id": id, **popup})
+                if popup:
+                    return
+            entities = [{"type": "pre", "offset": 0, "length": _units(plain)}] if kind == "press" else []
+            body = {"text": plain, "entities": entities, "link_preview_options": {"is_disabled": True}}
+            await self._telegram.call("sendMessage", {"chat_id": heard.account, **body}, heard.account)
+        except Refusal as refusal:
+            raise NotSent(f"Telegram answered {refusal.code} {refusal.reason}") from refusal
+
+    def response(self, heard: Heard, text: str) -> bytes | None:
+        return None
+
+    async def listen(self, take: Callable[[Mapping[str, Any]], None]) -> None:
+        """Fetch updates. What was fetched is confirmed by the next call."""
+        if self._secret:
+            return
+        offset, failed = 0, 0
+        while True:
+            try:
+                offset = await self._fetch(take, offset)
+                failed = 0
+            except (NotSent, Refusal, Busy) as error:
+                failed += 1
+                pause = SOCKET_MODE.after(failed).total_seconds()
+                if failed == 1 or failed % 10 == 0:
+                    log.warning("Telegram's updates: %s; retrying in %.0f s", _why(error), pause)
+                await asyncio.sleep(pause)
+
+    async def _fetch(self, take: Callable[[Mapping[str, Any]], None], offset: int) -> int:
+        asked = {"offset": offset, "timeout": _POLL, "allowed_updates": ["message", "callback_query"]}
+        for update in await self._telegram.call("getUpdates", asked, "updates", _POLL + _TIMEOUT) or ():
+            try:
+                take(update)
+            except Busy:
+                self._seen.pop(update.get("update_id", 0), None)
+                raise
+            except Exception:
+                log.exception("an update from Telegram was lost")
+            offset = max(offset, int(update.get("update_id", 0)) + 1)
+        return offset
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, Refusal) and error.code == 409:
+        return "a webhook is set, or another server fetches them (409)"
+    return getattr(error, "reason", "") or type(error).__name__
+
+
+def _account(value: Mapping[str, Any]) -> str:
+    """The numeric id of the person who did it; "" for bots and channels."""
+    sender = value.get("from")
+    id = sender.get("id") if isinstance(sender, Mapping) and sender.get("is_bot") is False else None
+    return str(id) if isinstance(id, int) and not isinstance(id, bool) else ""
+
+
+def _open(context: ChannelContext) -> Telegram | None:
+    bot = context.settings["telegram_bot"]
+    return Telegram(parse_bot(bot)[0], lambda: context.now().timestamp()) if bot else None
+
+
+def _inbound(context: ChannelContext, channel: Channel) -> TelegramInbound:
+    assert isinstance(channel, Telegram)
+    return TelegramInbound(channel, parse_bot(context.settings["telegram_bot"])[1])
+
+
+CHANNEL: Final = ChannelDeclaration(
+    name="telegram",
+    label="Telegram",
+    kind=ChannelKind.PERSONAL,
+    settings=(
+        Setting(
+            name="telegram_bot",
+            help="Telegram bot token, and for a webhook its secret token, space-separated.",
+            hide=whole_secret,
+            check=parse_bot,
+        ),
+    ),
+    address=AddressSource.LINK,
+    link_command="/link {code}",
+    unlink_command="/unlink",
+    room=r"-[0-9]{5,20}",
+    inbound=_inbound,
+    rewrites=True,
+    open=_open,
+)

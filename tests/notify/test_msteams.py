@@ -1,0 +1,272 @@
+"""Microsoft Teams as people meet it: linking, cards with buttons, presses, and which requests are believed."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import jwt
+import pytest
+
+from signoff.core.errors import Invalid
+from signoff.core.intent import commands as c
+from signoff.core.plan.task_types import Risk
+from signoff.engine.clock import FixedClock
+from signoff.notify.channel import NotSent
+from signoff.notify.msteams import Teams, parse_bot
+from signoff.store.store import Store
+from tests.builders import ANN, OTTO
+from tests.notify.messaging_env import MessagingEnv, asked, email, messaging_env
+from tests.notify.msteamsfake import APP, CLIENT_SECRET, SETTING, TENANT, Card, FakeTeams, fake_teams, key_of
+from tests.notify.smtp_sink import smtp_sink
+from tests.web.web_env import WebEnv
+
+ACCOUNTS = {"per_ann": "29:ann", "per_otto": "29:otto"}
+ACTIONS = "/v1/msteams/actions"
+
+
+class TeamsEnv:
+    def __init__(self, env: MessagingEnv, fake: FakeTeams) -> None:
+        self.messaging, self.fake, self.web = env, fake, WebEnv(env)
+        self.desk = env.desks["msteams"]
+
+    async def sends(self, activity: dict[str, Any], token: str | None = None) -> tuple[int, str]:
+        """What Teams posts; the status and the text of the response, once it is dealt with."""
+        headers = {"authorization": f"Bearer {self.fake.token() if token is None else token}"}
+        headers["content-type"] = "application/json; charset=utf-8"
+        answer = await self.web.http.post(ACTIONS, content=json.dumps(activity).encode(), headers=headers)
+        await self.desk.settle()
+        return int(answer.status_code), answer.text
+
+    async def link(self, person: Any, account: str) -> str:
+        self.fake.members.setdefault(account, {})
+        code = await self.desk.chat.code(person)
+        assert await self.sends(self.fake.typed(f"link {code.text}", account)) == (200, "")
+        return self.fake.texts[-1][1]
+
+    def card(self, account: str) -> Card:
+        [card] = self.fake.of(account)
+        return card
+
+    async def press(self, card: Card, title: str, account: str, **more: Any) -> str:
+        """Press; what Teams shows to who pressed."""
+        status, text = await self.sends(self.fake.pressed(card.press(title), account, **more))
+        said = json.loads(text)
+        assert (status, said["statusCode"]) == (200, 200)
+        assert said["type"] == "application/vnd.microsoft.activity.message"
+        return str(said["value"])
+
+
+def teams(fake: FakeTeams, setting: str = SETTING) -> Teams:
+    return Teams(parse_bot(setting), fake.now, fake.service, fake.url, f"{fake.url}/openid")
+
+
+@asynccontextmanager
+async def teams_env(
+    store: Store, clock: FixedClock, linked: bool = True, **more: Any
+) -> AsyncIterator[TeamsEnv]:
+    def seconds() -> float:
+        return clock.now().timestamp()
+
+    async with (
+        fake_teams(seconds) as fake,
+        messaging_env(store, clock, {"msteams": teams(fake), **more}) as env,
+    ):
+        it = TeamsEnv(env, fake)
+        if linked:
+            for person in (ANN, OTTO):
+                assert "is now linked to" in await it.link(person, ACCOUNTS[person.id])
+        yield it
+        await it.web.http.aclose()
+
+
+async def test_a_press_is_an_answer_of_the_linked_person_and_every_card_says_so(
+    store: Store, clock: FixedClock
+) -> None:
+    async with teams_env(store, clock) as it:
+        intent = await it.messaging.submit(
+            asked("per_ann", "per_otto", need=2), payload=b'{"note": "**bold** [x](http://evil.example)"}'
+        )
+        await it.messaging.carry()
+        ann, otto = it.card("29:ann"), it.card("29:otto")
+        assert ann.titles == ["Approve", "Reject", "Review and decide"]
+        assert "note: **bold** [x](http://evil.example)" in ann.text
+        assert ann.activity["summary"] == "A decision is needed: Run the migration on prod?"
+        assert "1 more approval is needed" in await it.press(ann, "Approve", "29:ann")
+        await it.messaging.carry()
+        assert ann.titles == ["See its state"]
+        assert "Approvals: 1 of 2 (ann@acme.example: approved)" in otto.text
+        assert otto.titles == ["Approve", "Reject", "Review and decide"]
+        assert "This is decided: approved." in await it.press(otto, "Approve", "29:otto")
+        await it.messaging.carry()
+        for card in (ann, otto):
+            assert (card.titles, card.edits) == (["See what happened"], 2)
+            assert "through Teams" in card.text
+        assert (await it.messaging.intent(intent.id)).ending == "approved"
+        assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
+
+
+async def test_only_what_the_bot_connector_signed_for_this_bot_is_believed(
+    store: Store, clock: FixedClock
+) -> None:
+    async with teams_env(store, clock) as it:
+        intent = await it.messaging.submit(asked("per_ann"))
+        await it.messaging.carry()
+        now = int(clock.now().timestamp())
+        press = it.fake.pressed(it.card("29:ann").press("Approve"), "29:ann")
+        good = it.fake.token()
+        head, claims, signature = good.split(".")
+        public = json.dumps({"kid": "k1"})
+        wrong = {
+            "none": "",
+            "no JWT": "abc",
+            "another issuer": it.fake.token(iss="https://sts.windows.net/x/"),
+            "no issuer": it.fake.token(iss=None),
+            "another bot": it.fake.token(aud="another"),
+            "no audience": it.fake.token(aud=None),
+            "over": it.fake.token(exp=now - 301),
+            "no end": it.fake.token(exp=None),
+            "not yet": it.fake.token(nbf=now + 301),
+            "another service": it.fake.token(serviceurl="https://evil.example"),
+            "no service": it.fake.token(serviceurl=None),
+            "a key for another channel": it.fake.token("k2"),
+            "a key that nobody published": it.fake.token("k9"),
+            "a published name and another key": jwt.encode(
+                {"iss": "https://api.botframework.com", "aud": APP, "exp": now + 60, "serviceurl": it.fake.service},
+                key_of("k9"), "RS256", {"kid": "k1"},
+            ),
+            "unsigned": jwt.encode({"aud": APP, "exp": now + 60}, None, "none", {"kid": "k1"}),
+            "symmetric": jwt.encode({"aud": APP, "exp": now + 60}, "x" * 32, "HS256", {"kid": "k1"}),
+            "changed": f"{head}.{claims[:-2]}AA.{signature}",
+            "no kid": jwt.encode({"aud": APP, "exp": now + 60}, key_of("k1"), "RS256"),
+        }  # fmt: skip
+        assert public
+        for what, token in wrong.items():
+            assert (await it.sends(press, token))[0] == 401, what
+        for changed in (
+            {"channelId": "webchat"},
+            {"serviceUrl": "https://evil.example"},
+            {"serviceUrl": None},
+        ):
+            assert (await it.sends({**press, **changed}))[0] == 401, changed
+        assert (await it.messaging.intent(intent.id)).ending is None
+        assert (await it.sends(press, it.fake.token(exp=now - 299)))[0] == 200  # clocks differ
+        assert (await it.messaging.intent(intent.id)).ending == "approved"
+
+
+async def test_the_published_keys_are_read_when_needed_and_not_for_everyone(
+    store: Store, clock: FixedClock
+) -> None:
+    async with teams_env(store, clock) as it:
+        reads = it.fake.calls.count("GET /keys")
+        for _ in range(5):
+            assert (await it.sends(it.fake.typed("x", "29:ann"), it.fake.token("k7")))[0] == 401
+        assert it.fake.calls.count("GET /keys") == reads == 1
+        it.fake.keys["k7"] = ["msteams"]
+        clock.move(timedelta(minutes=6))
+        assert (await it.sends(it.fake.typed("x", "29:ann"), it.fake.token("k7")))[0] == 200
+        it.fake.jwks = "http://evil.example/keys"
+        clock.move(timedelta(days=2))
+        assert (await it.sends(it.fake.typed("x", "29:ann")))[0] == 401
+
+
+@pytest.mark.parametrize(
+    ("what", "member", "more"),
+    [
+        ("guest", {"userRole": "guest"}, {}),
+        ("another tenant's", {"tenantId": "f" * 8}, {}),
+        ("left", None, {}),
+        ("another tenant", {}, {"channelData": {"tenant": {"id": "0" * 36}}}),
+    ],
+)
+async def test_guests_and_strangers_cannot_answer(
+    what: str, member: dict[str, Any] | None, more: dict[str, Any], store: Store, clock: FixedClock
+) -> None:
+    async with teams_env(store, clock) as it:
+        intent = await it.messaging.submit(asked("per_ann"))
+        await it.messaging.carry()
+        card = it.card("29:ann")
+        if member is None:
+            del it.fake.members["29:ann"]
+        else:
+            it.fake.members["29:ann"] = member
+        assert "Guests" in await it.press(card, "Approve", "29:ann", **more), what
+        assert (await it.messaging.intent(intent.id)).ending is None
+
+
+async def test_linking_takes_a_code_in_the_private_chat_and_other_messages_explain(
+    store: Store, clock: FixedClock
+) -> None:
+    async with teams_env(store, clock, linked=False) as it:
+        it.fake.members["29:ann"] = {}
+        code = (await it.desk.chat.code(ANN)).text
+        public = {"id": "19:general", "conversationType": "channel", "tenantId": TENANT}
+        assert await it.sends(it.fake.typed(f"link {code}", "29:ann", conversation=public)) == (200, "")
+        assert it.fake.texts == []
+        assert await it.sends(it.fake.typed("hello", "29:ann")) == (200, "")
+        assert "Type link CODE" in it.fake.texts[-1][1]
+        assert await it.sends(it.fake.typed(f"link {code}", "29:ann")) == (200, "")
+        assert "now linked to ann" in it.fake.texts[-1][1]
+        for odd in (
+            {},
+            {"type": "invoke"},
+            {"from": "x"},
+            {"type": "message"},
+            {"type": "conversationUpdate"},
+        ):
+            body = {"channelId": "msteams", "serviceUrl": it.fake.service, **odd}
+            assert await it.sends(body) == (200, "")
+        assert await it.sends(it.fake.typed("unlink", "29:ann")) == (200, "")
+        assert "unlinked" in it.fake.texts[-1][1]
+
+
+@pytest.mark.parametrize("what", ["high", "long", "lines", "fits"])
+async def test_buttons_only_where_everything_is_shown_and_the_risk_allows_it(
+    what: str, store: Store, clock: FixedClock
+) -> None:
+    async with teams_env(store, clock) as it:
+        fields = {"risk": Risk.HIGH} if what == "high" else {}
+        text = {"long": "drop " * 1000, "lines": "a\n" * 180}.get(what, "drop")
+        await it.messaging.submit(asked("per_ann", **fields), payload=json.dumps({"sql": text}).encode())
+        await it.messaging.carry()
+        card = it.card("29:ann")
+        assert card.titles == (["Approve", "Reject"] if what == "fits" else []) + ["Review and decide"]
+
+
+async def test_its_limits_and_its_token_are_kept_and_another_channel_takes_over(
+    store: Store, clock: FixedClock
+) -> None:
+    async with smtp_sink() as server, teams_env(store, clock, **email(server.url)) as it:
+        it.fake.limited = 1
+        await it.messaging.submit(asked("per_ann"))
+        await it.messaging.carry()
+        assert it.fake.of("29:ann") == []
+        clock.move(timedelta(seconds=31))
+        it.fake.tokens.clear()  # revoked
+        await it.messaging.carry()
+        assert it.card("29:ann").titles
+        assert it.fake.calls.count(f"POST /{TENANT}/oauth2/v2.0/token") == 2
+        del it.fake.members["29:otto"]  # has removed the app
+        it.fake.cards.clear()
+        intent = await it.messaging.submit(asked("per_otto"))
+        await it.messaging.carry()
+        await it.messaging.carry()
+        assert [mail["To"] for mail in server.mails] == ["otto@acme.example"]
+        await it.messaging.do(intent.id, c.Answer("approved"), OTTO)
+
+
+async def test_no_secret_is_in_an_error(store: Store, clock: FixedClock) -> None:
+    async with fake_teams(lambda: clock.now().timestamp()) as fake:
+        wrong = teams(fake, f"{APP} {TENANT} wrong-secret-0123")
+        with pytest.raises(NotSent) as caught:
+            await wrong.post("a:x", {})
+        assert caught.value.reason == "Microsoft's sign-in answered 401 invalid_client"
+        await wrong.close()
+
+
+@pytest.mark.parametrize("text", ["", "x", f"{APP} {TENANT}", f"{APP} x {CLIENT_SECRET}", f"{SETTING} more"])
+def test_a_setting_that_is_no_bot_is_refused_without_repeating_it(text: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        parse_bot(text)
+    assert CLIENT_SECRET not in str(caught.value) + repr(caught.value.__cause__)

@@ -1,0 +1,127 @@
+"""Test messages: who may send them, where they go, what became of them, on API and page."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from signoff.engine.clock import FixedClock
+from signoff.engine.delivery.channel_registry import ChannelRegistry
+from signoff.store.store import Store
+from tests.engine.engine_env import EngineEnv
+from tests.notify.messaging_env import email
+from tests.notify.smtp_sink import SmtpSink, smtp_sink
+from tests.web.inbox.reading import reader
+from tests.web.web_env import WebEnv
+
+PATH = "/v1/people/ann@acme.example/test-messages"
+
+
+class Mailing:
+    def __init__(self, web: WebEnv, server: SmtpSink) -> None:
+        self.web, self.server = web, server
+
+
+@pytest.fixture
+async def it(store: Store, clock: FixedClock) -> AsyncIterator[Mailing]:
+    async with smtp_sink() as server:
+        env = EngineEnv(store, clock, ChannelRegistry(email(server.url)))
+        async with env.running():
+            web = WebEnv(env)
+            await web.furnish()
+            yield Mailing(web, server)
+            web.state.stop()
+            await web.http.aclose()
+
+
+async def test_it_goes_out_and_is_recorded(it: Mailing) -> None:
+    sent = await it.web.post(PATH, {"channel": "email"}, "oscar")
+    assert (sent.status, sent["message"]["state"], sent["message"]["summary"]) == (
+        200,
+        "waiting",
+        "on its way",
+    )
+    await it.web.env.carry()
+    [mail] = it.server.mails
+    assert (mail["To"], mail["Subject"]) == ("ann@acme.example", "A test message: Signoff can reach you here")
+    text = mail.get_body(("plain",)).get_content()
+    assert "Sent by: Oscar" in text
+    assert "It asks nothing and decides nothing." in text
+    for who in ("oscar", "ann"):
+        [found] = (await it.web.get(PATH, who))["messages"]
+        assert (found["message_id"], found["state"]) == (sent["message"]["message_id"], "sent")
+        assert (found["target"], found["person"], found["kind"]) == ("ann@acme.example", "per_ann", "test")
+    assert [
+        one["channel"] for one in (await it.web.get("/v1/people/me/test-messages", "ann"))["messages"]
+    ] == ["email"]
+    it.web.clock.move(timedelta(days=8))
+    assert (await it.web.get(PATH, "ann"))["messages"] == []
+    await it.web.post(PATH, {}, "ann")
+    await it.web.env.carry()
+    it.web.clock.move(timedelta(days=-8))
+    found = (await it.web.get(PATH, "ann"))["messages"]
+    assert len(found) == 1  # the old record is gone
+
+
+@pytest.mark.parametrize(
+    ("who", "body", "status", "code"),
+    [
+        ("otto", {}, 403, "admin_required"),
+        ("agent", {}, 403, "person_required"),
+        ("ci", {}, 403, "person_required"),
+        ("sam", {}, 404, "person_not_found"),
+        ("", {}, 401, ""),
+        ("ann", {"channel": "pigeon"}, 422, "unknown_channel"),
+        ("ann", {"channel": "slack"}, 422, "channel_not_set_up"),
+        ("ann", {"canal": "email"}, 422, "unknown_field"),
+    ],
+)
+async def test_what_is_refused_sends_nothing(
+    it: Mailing, who: str, body: dict[str, str], status: int, code: str
+) -> None:
+    answer = await it.web.post(PATH, body, who)
+    assert (answer.status, code or answer.code) == (status, answer.code)
+    await it.web.env.carry()
+    assert it.server.mails == []
+    if who not in ("ann", ""):
+        assert (await it.web.get(PATH, who)).status == status
+
+
+async def test_there_is_a_limit_per_person_and_caller(it: Mailing) -> None:
+    for _ in range(6):
+        assert (await it.web.post(PATH, {}, "oscar")).status == 200
+    again = await it.web.post(PATH, {}, "ann")
+    assert (again.status, again.code) == (429, "too_many_attempts")
+    it.web.clock.move(timedelta(minutes=11))
+    assert (await it.web.post(PATH, {}, "ann")).status == 200
+
+
+async def test_a_failure_says_why_and_is_tried_three_times(it: Mailing) -> None:
+    it.server.refused["ann@acme.example"] = "450 4.2.1 try later"
+    await it.web.post(PATH, {}, "ann")
+    for pause in (0, 5, 30):
+        it.web.clock.move(timedelta(seconds=pause))
+        await it.web.env.carry()
+    [found] = (await it.web.get(PATH, "ann"))["messages"]
+    assert found["state"] == "failed"
+    assert "try later" in found["error"]
+    assert found["attempts"] == 3
+    channels = (await it.web.get("/v1/channels", "oscar"))["channels"]
+    assert next(one for one in channels if one["channel"] == "email")["failing"]
+
+
+async def test_the_page_offers_the_channels_that_reach_a_person_and_shows_the_result(it: Mailing) -> None:
+    ann = await reader(it.web, "ann")
+    page = await ann.get("/me")
+    assert "Send a test message by mail" in page.text
+    assert "Send a test message by Slack" not in page.text
+    assert (await ann.post("/people/per_ann/test-messages", channel="email")).status == 303
+    await it.web.env.carry()
+    assert "mail to ann@acme.example" in (await ann.get("/me")).text
+    assert "delivered" in (await ann.get("/me")).text
+    assert "Test messages" not in (await ann.get("/people/per_otto")).text
+    assert (await ann.post("/people/per_otto/test-messages", channel="email")).status == 403
+    oscar = await reader(it.web, "oscar")
+    assert (await oscar.post("/people/per_otto/test-messages", channel="email")).status == 303
+    await it.web.env.carry()
+    assert [mail["To"] for mail in it.server.mails] == ["ann@acme.example", "otto@acme.example"]

@@ -64,7 +64,7 @@ dist: $(READY) ## build the package into dist; try it, and what the image contai
 	@$(PY) tests/dist.py $(ARGS)
 
 lock: $(READY) ## bring requirements.lock up to date with pyproject.toml; ARGS=--upgrade renews all
-	@$(PY) -m uv pip compile -q pyproject.toml --extra server --extra msteams --extra mcp --group dev --universal --python-version 3.11 \
+	@$(PY) -m uv pip compile -q pyproject.toml --extra server --extra apprise --extra msteams --extra mcp --group dev --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" \
 		--output-file requirements.lock $(ARGS)
 

@@ -40,7 +40,7 @@ def test_slacks_tokens_are_understood_and_its_manifest_asks_for_what_is_used() -
     by_http, by_socket = map(parse_tokens, setting("slack", "SLACK_TOKENS"))
     assert by_http.signing
     assert by_socket.app
-    [text] = re.findall(r"```yaml\n(.*?)```", _text("slack"), re.DOTALL)
+    text, _ = re.findall(r"```yaml\n(.*?)```", _text("slack"), re.DOTALL)
     manifest = YAML(typ="safe", pure=True).load(text)
     assert set(manifest["oauth_config"]["scopes"]["bot"]) == {
         "chat:write",

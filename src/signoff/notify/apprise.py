@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from signoff.core.errors import Invalid
 from signoff.core.text.urls import whole_secret
 from signoff.notify.channel import ChannelContext, ChannelDeclaration, ChannelKind, NotSent, Setting
+from signoff.notify.extras import require
 from signoff.notify.outbound.post import shown_url
 from signoff.notify.plain_text import one_line, visible
 
@@ -105,7 +106,10 @@ class Apprise:
 
 def _open(context: ChannelContext) -> Apprise | None:
     urls = context.settings["apprise_urls"]
-    return Apprise(parse_urls(urls)) if urls else None
+    if not urls:
+        return None
+    require("apprise_urls", "apprise", "apprise")
+    return Apprise(parse_urls(urls))
 
 
 CHANNEL: Final = ChannelDeclaration(

@@ -28,6 +28,7 @@ from signoff.notify.channel import (
     Setting,
 )
 from signoff.notify.chat import Heard, Press, Pressed, Typed
+from signoff.notify.extras import require
 from signoff.notify.personal_message import GIVEN
 from signoff.notify.plain_text import one_line, visible
 from signoff.notify.rate_gate import RateGate
@@ -494,14 +495,7 @@ def _open(context: ChannelContext) -> Teams | None:
     bot = context.settings["msteams_bot"]
     if not bot:
         return None
-    try:
-        import cryptography  # noqa: F401
-        import jwt  # noqa: F401
-    except ImportError:
-        raise Invalid(
-            "extra_not_installed", "msteams_bot is set, and what verifies Teams' requests is not installed.",
-            field="msteams_bot", hint="Install it: pip install 'signoff[server,msteams]'",
-        ) from None  # fmt: skip
+    require("msteams_bot", "msteams", "jwt", "cryptography")
     return Teams(parse_bot(bot), lambda: context.now().timestamp())
 
 

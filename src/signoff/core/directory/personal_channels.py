@@ -1,7 +1,6 @@
 """The channels that can reach a person, as far as the directory needs them."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
 
@@ -13,7 +12,7 @@ class PersonalChannels(NamedTuple):
 
     names: tuple[str, ...]
     linked: Mapping[str, str]
-    rooms: Mapping[str, str] = MappingProxyType({})
+    rooms: Mapping[str, str] = {}
 
     @property
     def addressed(self) -> tuple[str, ...]:

@@ -677,6 +677,8 @@ type Team struct {
 	Name     string    `json:"name"`
 	Members  []string  `json:"members"`
 	Rotation *Rotation `json:"rotation,omitempty"`
+	Channel  string    `json:"channel,omitempty"`
+	Mailbox  string    `json:"mailbox,omitempty"`
 }
 
 // UnderstaffedTask has too few eligible people left: its stage needs Needed of them, and Remaining could still

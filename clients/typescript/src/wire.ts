@@ -1605,6 +1605,10 @@ export interface PutTeam {
   readonly members: readonly string[];
   /** Order, handover, zone, anchor. */
   readonly rotation?: object | null;
+  /** Its room in a chat: slack:ID, telegram:ID or msteams:ID. */
+  readonly channel?: string | null;
+  /** Its shared mailbox. */
+  readonly mailbox?: string | null;
 }
 
 /** Whether the process is ready; per loop and part, why not. */
@@ -2217,6 +2221,10 @@ export interface TeamOut {
   readonly members: readonly string[];
   /** Its rotation. */
   readonly rotation?: RotationOut;
+  /** Its room in a chat, to which what it is asked is sent too. */
+  readonly channel?: string;
+  /** Its shared mailbox, to which what it is asked is sent too. */
+  readonly mailbox?: string;
 }
 
 /** All teams, by name. */
@@ -2225,6 +2233,20 @@ export interface TeamsAnswer {
   readonly ok: boolean;
   /** The teams. */
   readonly teams: readonly TeamOut[];
+}
+
+/** The message as it was queued. */
+export interface TestMessageAnswer {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** The message. What becomes of it is in the list. */
+  readonly message: MessageOut;
+}
+
+/** A test message to a person. */
+export interface TestMessageRequest {
+  /** The channel to test; by default the one that is tried first for this person. */
+  readonly channel?: string;
 }
 
 /** An intent as its recipient sees it. */

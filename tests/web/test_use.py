@@ -23,6 +23,9 @@ async def test_an_outcome_is_used_once(web: WebEnv, outcome: str) -> None:
     intent_id = await decided(web, outcome)
     first = await use(web, intent_id)
     assert (first.status, first["use"]) == (200, "first")
+    assert (first["ending"], first["approved"]) == (outcome, outcome == "approved"), (
+        "a rejection is used, too"
+    )
     assert (await use(web, intent_id)).json == first.json
     second = await use(web, intent_id, "second")
     assert (second.status, second.code) == (409, "already_used")

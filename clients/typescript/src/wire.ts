@@ -2345,7 +2345,7 @@ export interface UseRequest {
   readonly use: string;
 }
 
-/** The outcome is used by this caller, and by no other. */
+/** The outcome is used by this caller, and by no other. It may be a rejection: only `approved` is consent. It is true if the intent completed and its last decision was an approval. */
 export interface UsedAnswer {
   /** True: the request was carried out. */
   readonly ok: boolean;
@@ -2355,6 +2355,12 @@ export interface UsedAnswer {
   readonly use: string;
   /** When the outcome was first used. */
   readonly used_at: string;
+  /** The status in the intent's life; final: COMPLETED, FAILED, CANCELED, TIMED_OUT. */
+  readonly status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
+  /** How the decision ended; silence (expired) is no rejection. */
+  readonly ending?: "approved" | "rejected" | "expired" | "withdrawn" | "superseded" | "undeliverable";
+  /** Whether it completed, and its last decision was an approval: nothing else is consent. */
+  readonly approved: boolean;
 }
 
 /** One value that differs; `before` or `after` is missing if it did not exist. */

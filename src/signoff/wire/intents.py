@@ -256,11 +256,19 @@ class UseRequest(Strict, kw_only=True):
 
 
 class UsedAnswer(Ok, kw_only=True):
-    """The outcome is used by this caller, and by no other."""
+    """The outcome is used by this caller, and by no other. It may be a rejection: only ``approved`` is consent. It is
+    true if the intent completed and its last decision was an approval.
+    """
 
     intent_id: IntentId
     use: Annotated[str, about("The name of the use that took the outcome.", "deploy-run-1812")]
     used_at: Annotated[datetime, time("When the outcome was first used.")]
+    status: Status
+    ending: OrEmpty[Ending] = ABSENT
+    approved: Annotated[
+        bool,
+        about("Whether it completed, and its last decision was an approval: nothing else is consent.", True),
+    ]
 
 
 class PayloadOut(Struct, kw_only=True):

@@ -16,6 +16,7 @@ from signoff.core.intent.authorization import allowed, authorize_command, may_us
 from signoff.core.intent.commands import Cancel, Command, PatchControls, Report, Resolve
 from signoff.core.intent.deleted_payload import refuse_deleted
 from signoff.core.intent.model import FINAL, Failure, Intent, Status
+from signoff.core.plan.task_types import Ending
 from signoff.core.text.hidden_characters import shows
 from signoff.engine.commit.jobs import CommandSource
 from signoff.engine.off_loop import SHORT
@@ -413,4 +414,11 @@ async def use(call: Call) -> UsedAnswer:
     intent = (await visible(call, call.params["intent_id"])).stored.intent
     may_use(call.actor, intent)
     held = await call.state.engine.use(call.actor, intent, request.use)
-    return UsedAnswer(intent_id=intent.id, use=held.use, used_at=held.used_at)
+    return UsedAnswer(
+        intent_id=intent.id,
+        use=held.use,
+        used_at=held.used_at,
+        status=intent.status.value,
+        ending=maybe(intent.ending),
+        approved=intent.status is Status.COMPLETED and intent.ending is Ending.APPROVED,
+    )

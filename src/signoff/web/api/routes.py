@@ -160,7 +160,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         intents.rerun, "Rerun the step that failed after an approval, once",
         request=wire.intents.RerunRequest, response=wire.intents.RerunAnswer),
     Endpoint("POST", "/v1/intents/{intent_id}/use", "useIntentOutcome", "intents",
-        intents.use, "Use the outcome of a final intent, once",
+        intents.use, "Use the outcome of a final intent, once; act only if it is approved",
         request=wire.intents.UseRequest, response=wire.intents.UsedAnswer),
     Endpoint("GET", "/v1/intents/{intent_id}/revisions", "listIntentRevisions", "intents",
         task_actions.revisions, "List payload revisions", response=wire.intents.RevisionsAnswer),

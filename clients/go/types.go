@@ -619,11 +619,12 @@ type StepState struct {
 // Task is a human step opened for people. stage, revision and digest name exactly what is decided.
 // ResultRevisions: the revision of the request that each previous result belongs to; a result of another
 // revision than the task's does not count; Changes: from revision to revision, only for a single task, not in
-// lists; BulkForm: the same in tasks that may be answered together, missing in one that is decided by itself;
-// NextSteps: everything that may run after it, with the agents' input in addition to the payload; Approvers:
-// those asked now; Stage: the current one of stages, from 1; ReviewedBy: who has marked it as being reviewed;
-// Comments: questions and replies, only for a single task, not in lists; Risk: the policy's or a check's,
-// whichever is higher; Strength: the required assurance; Receipt: of the caller's act, only in its response.
+// lists; Edits: approve if who may decide may change values and approve that in one act, else propose; BulkForm:
+// the same in tasks that may be answered together, missing in one that is decided by itself; NextSteps:
+// everything that may run after it, with the agents' input in addition to the payload; Approvers: those asked
+// now; Stage: the current one of stages, from 1; ReviewedBy: who has marked it as being reviewed; Comments:
+// questions and replies, only for a single task, not in lists; Risk: the policy's or a check's, whichever is
+// higher; Strength: the required assurance; Receipt: of the caller's act, only in its response.
 type Task struct {
 	TaskID           string         `json:"task_id"`
 	IntentID         string         `json:"intent_id"`
@@ -668,6 +669,7 @@ type Task struct {
 	DecidedByName    string         `json:"decided_by_name,omitempty"`
 	Via              string         `json:"via,omitempty"`
 	OnExpiry         string         `json:"on_expiry"`
+	Edits            string         `json:"edits"`
 	BulkForm         string         `json:"bulk_form,omitempty"`
 	Receipt          *Receipt       `json:"receipt,omitempty"`
 }

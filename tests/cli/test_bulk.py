@@ -104,3 +104,20 @@ def test_a_server_that_refuses_the_whole_act_is_heard(run: Run, stub: Stub) -> N
     stub.on("POST", "/v1/tasks/answers", refused(403, "person_required", message="Only a person can decide."))
     ended = run("tasks", "approve", "--all", "--yes")
     assert (ended.exit_code, "Only a person can decide." in ended.stderr) == (ExitCode.FORBIDDEN, True)
+
+
+def test_a_change_is_approved_in_the_same_act_where_the_policy_allows_it(run: Run, stub: Stub) -> None:
+    path = f"/v1/tasks/{task_id(1)}"
+    stub.on("GET", path, Answer({"ok": True, "task": task(1, edits="propose")}))
+    arguments = ("tasks", "revise", task_id(1), "--payload", '{"amount": 5}', "--approve", "--yes")
+    refusal = run(*arguments)
+    assert (refusal.exit_code, stub.seen("POST", f"{path}/revise")) == (ExitCode.FORBIDDEN, [])
+    stub.on("GET", path, Answer({"ok": True, "task": task(1, edits="approve")}))
+    receipt = {"said": "Recorded, with your change as revision 2: approved.", "next": "This is decided."}
+    stub.on("POST", f"{path}/revise", Answer({"ok": True, "task": task(1, edits="approve", receipt=receipt)}))
+    run(*arguments)  # the first answer of the stub was still the old one
+    ended = run(*arguments)
+    assert ended.exit_code == 0, ended.output
+    assert "with your change as revision 2" in ended.stdout
+    assert "amount: 1 → 5" in ended.stderr
+    assert stub.asked[-1].body == {"payload": {"amount": 5}, "digest": DIGEST, "outcome": "approved"}

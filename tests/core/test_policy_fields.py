@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import fields, replace
 
 from signoff.core.plan.schedules import Reminders
-from signoff.core.plan.task_types import Escalation, Fallback, Risk, Stage, Strength, TaskSpec
+from signoff.core.plan.task_types import Edits, Escalation, Fallback, Risk, Stage, Strength, TaskSpec
 from signoff.core.plan.working_hours import Hours
 from signoff.core.policy.fields import FIELDS, RequestSettings, compile_policy, is_relaxed, merge_stricter
 from signoff.core.policy.policy import TASK_FIELDS, Policy, PolicySource
@@ -68,6 +68,7 @@ CASES: dict[str, tuple[Policy, list[Change], list[Change]]] = {
         [{"deadline_in_hours": False}],
     ),
     "strength": (BASE, [{"strength": Strength.LINK}], [{"strength": Strength.STEP_UP}]),
+    "edits": (BASE, [{"edits": Edits.APPROVE}], []),
     "risk": (BASE, [{"risk": Risk.LOW}], [{"risk": Risk.HIGH}, {"risk": Risk.CRITICAL}]),
 }
 # Reminders let nobody decide who could not: there is no weaker one.
@@ -136,4 +137,5 @@ def test_the_stricter_of_both_holds_field_by_field() -> None:
         "stages": (Stage(("team:dba",), 3, 1),), "self_approval": False, "remind": Reminders(HOUR, HOUR),
         "escalate": (), "deadline": HOUR, "fallback": Fallback.EXPIRE, "fallback_outcome": "", "hours": None,
         "deadline_in_hours": False, "strength": Strength.SESSION, "risk": Risk.HIGH,
+        "edits": Edits.PROPOSE,
     }  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import fields, replace
 
 from signoff.core.plan.schedules import Reminders
-from signoff.core.plan.task_types import Escalation, Fallback, Risk, Stage, Strength
+from signoff.core.plan.task_types import Edits, Escalation, Fallback, Risk, Stage, Strength
 from signoff.core.plan.working_hours import Hours
 from signoff.core.policy.fields import is_relaxed, why_relaxed
 from signoff.core.policy.policy import Policy
@@ -34,6 +34,7 @@ def why(before: Policy = STRICT, **changed: Any) -> list[str]:
 # One change each; nothing else is different, so no clause hides another one.
 LOOSER: list[tuple[str, dict[str, Any], str]] = [
     ("strength", {"strength": Strength.LINK}, "a weaker sign-in is enough: link, not session"),
+    ("edits", {"edits": Edits.APPROVE}, "who decides may change the request and approve that in one act"),
     ("risk", {"risk": Risk.MEDIUM}, "it counts as medium risk, not high"),
     ("risk", {"risk": Risk.LOW}, "it counts as low risk, not high"),
     ("self_approval", {"self_approval": True}, "the requester may decide it"),

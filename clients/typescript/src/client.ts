@@ -455,13 +455,17 @@ export class Tasks extends Methods {
     return this.#act(taskId, "comment", { comment: text }, options);
   }
 
-  /** Change what is decided; earlier votes are void. `digest`: of what was shown. */
+  /**
+   * Change what is decided; earlier votes are void. `digest`: of what was shown. `outcome`: approve the change in the same
+   * act, if the task's `edits` are `approve`; needs the digest.
+   */
   async revise(
     taskId: string,
     payload: object,
-    options: { comment?: string; digest?: string } & CallOptions = {},
+    options: { comment?: string; digest?: string; outcome?: string } & CallOptions = {},
   ): Promise<Task> {
-    return this.#act(taskId, "revise", { payload, comment: options.comment, digest: options.digest }, options);
+    const { comment, digest, outcome } = options;
+    return this.#act(taskId, "revise", { payload, comment, digest, outcome }, options);
   }
 
   /** Withdraw the request; returns the intent after it. */

@@ -1823,7 +1823,7 @@ export interface RetryAnswer {
 export interface RetryRequest {
 }
 
-/** What to decide instead. `digest`: of what was shown; a mismatch is a 409. */
+/** What to decide instead. `digest`: of what was shown; a mismatch is a 409. `outcome`: approve the change in the same act, where the task's `edits` are `approve`; needs the digest. `stage`, `data`: of that answer. */
 export interface ReviseRequest {
   /** The new payload, whole. */
   readonly payload: object;
@@ -1831,6 +1831,12 @@ export interface ReviseRequest {
   readonly comment?: string;
   /** The digest of what was shown; at another one nothing is changed. */
   readonly digest?: string | null;
+  /** Approve the change in the same act, with this outcome. */
+  readonly outcome?: string | null;
+  /** The stage that was shown, from 1; only with an outcome. */
+  readonly stage?: number | null;
+  /** The form of that answer; only with an outcome. */
+  readonly data?: object;
 }
 
 /** The change from one revision to another; by: who revised it, missing if it was asked again. */
@@ -2099,7 +2105,7 @@ export interface TaskChangedAnswer {
   readonly intent: IntentOut;
 }
 
-/** A human step opened for people. `stage`, `revision` and `digest` name exactly what is decided. result_revisions: the revision of the request that each previous result belongs to; a result of another revision than the task's does not count; changes: from revision to revision, only for a single task, not in lists; bulk_form: the same in tasks that may be answered together, missing in one that is decided by itself; next_steps: everything that may run after it, with the agents' input in addition to the payload; approvers: those asked now; stage: the current one of `stages`, from 1; reviewed_by: who has marked it as being reviewed; comments: questions and replies, only for a single task, not in lists; risk: the policy's or a check's, whichever is higher; strength: the required assurance; receipt: of the caller's act, only in its response. */
+/** A human step opened for people. `stage`, `revision` and `digest` name exactly what is decided. result_revisions: the revision of the request that each previous result belongs to; a result of another revision than the task's does not count; changes: from revision to revision, only for a single task, not in lists; edits: approve if who may decide may change values and approve that in one act, else propose; bulk_form: the same in tasks that may be answered together, missing in one that is decided by itself; next_steps: everything that may run after it, with the agents' input in addition to the payload; approvers: those asked now; stage: the current one of `stages`, from 1; reviewed_by: who has marked it as being reviewed; comments: questions and replies, only for a single task, not in lists; risk: the policy's or a check's, whichever is higher; strength: the required assurance; receipt: of the caller's act, only in its response. */
 export interface TaskOut {
   /** The task's id. */
   readonly task_id: string;
@@ -2187,6 +2193,8 @@ export interface TaskOut {
   readonly via?: string;
   /** What happens if nobody answers. */
   readonly on_expiry: string;
+  /** Whether who decides may approve their own change in one act. */
+  readonly edits: "propose" | "approve";
   /** The same in tasks that may be answered together; absent if it is decided by itself. */
   readonly bulk_form?: string;
   /** What the caller's act has done; only in its own response. */

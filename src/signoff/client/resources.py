@@ -329,10 +329,13 @@ class TaskMethods(Methods):
 
     @request
     def revise(
-        self, task_id: str, payload: Mapping[str, Any], comment: str | None = None, digest: str | None = None
-    ) -> ApiCall[Task]:
-        """Change what is decided; earlier votes are void. digest: of what was shown."""
-        return _act(task_id, "revise", payload=dict(payload), comment=comment, digest=digest)
+        self, task_id: str, payload: Mapping[str, Any], comment: str | None = None, digest: str | None = None,
+        outcome: str | None = None,
+    ) -> ApiCall[Task]:  # fmt: skip
+        """Change what is decided; earlier votes are void. digest: of what was shown. outcome: approve the change in the
+        same act, if the task's ``edits`` are ``approve``; needs the digest.
+        """
+        return _act(task_id, "revise", payload=dict(payload), comment=comment, digest=digest, outcome=outcome)
 
     @request
     def withdraw(self, task_id: str, reason: str | None = None) -> ApiCall[Intent]:

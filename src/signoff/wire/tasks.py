@@ -193,7 +193,9 @@ class CommentRequest(Strict, kw_only=True):
 
 
 class ReviseRequest(Strict, kw_only=True):
-    """What to decide instead. ``digest``: of what was shown; a mismatch is a 409."""
+    """What to decide instead. ``digest``: of what was shown; a mismatch is a 409. ``outcome``: approve the change in
+    the same act, where the task's ``edits`` are ``approve``; needs the digest. ``stage``, ``data``: of that answer.
+    """
 
     _EXAMPLE: ClassVar = ("comment",)
 
@@ -206,6 +208,12 @@ class ReviseRequest(Strict, kw_only=True):
             "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         ),
     ] = None
+    outcome: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=64)] | None,
+        about("Approve the change in the same act, with this outcome.", "approved"),
+    ] = None
+    stage: Annotated[Count | None, about("The stage that was shown, from 1; only with an outcome.", 1)] = None
+    data: Annotated[Object, about("The form of that answer; only with an outcome.", {})] = {}
 
 
 class DeciderOut(Struct, kw_only=True):
@@ -395,6 +403,7 @@ class TaskOut(Struct, gc=False, kw_only=True):
 
     result_revisions: the revision of the request that each previous result belongs to; a result of another revision
     than the task's does not count; changes: from revision to revision, only for a single task, not in lists;
+    edits: approve if who may decide may change values and approve that in one act, else propose;
     bulk_form: the same in tasks that may be answered together, missing in one that is decided by itself;
     next_steps: everything that may run after it, with the agents' input in addition to the payload;
     approvers: those asked now; stage: the current one of ``stages``, from 1; reviewed_by: who has marked it as being
@@ -482,6 +491,14 @@ class TaskOut(Struct, gc=False, kw_only=True):
     on_expiry: Annotated[
         str,
         about("What happens if nobody answers.", "It expires on Fri 2030-02-01 18:00 UTC; nothing is run."),
+    ]
+    edits: Annotated[
+        str,
+        about(
+            "Whether who decides may approve their own change in one act.",
+            "propose",
+            words=("propose", "approve"),
+        ),
     ]
     bulk_form: Annotated[
         Text,

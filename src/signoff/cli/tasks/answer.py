@@ -24,6 +24,7 @@ from signoff.cli.tasks.act import (
     watch,
     withdraw,
 )
+from signoff.cli.tasks.assurance import refuse_what_a_key_cannot
 from signoff.cli.tasks.bulk import FILTERS, answer_many, bulk_options, chosen
 from signoff.cli.tasks.changes import payload_lines, value_lines
 from signoff.cli.tasks.receipts import receipt_lines
@@ -265,7 +266,7 @@ def _answer(session: Remote, text: str, given: GivenAnswer) -> None:
             hint=f"Read it again: signoff tasks get {task.task_id}",
         )
     outcome = _meant(task, given.outcome) if given.outcome else _only_outcome(task)
-    _refuse_what_a_key_cannot(session, task, given)
+    refuse_what_a_key_cannot(session, task, given.yes, given.open_page)
     session.show(task_lines(task, session.out, whole=task.risk != "low"), given.yes)
     _send(session, task, outcome, given)
 
@@ -282,26 +283,6 @@ def _send(session: Remote, task: "Task", outcome: str, given: GivenAnswer) -> No
     stage = f"stage {task.stage} of {task.stages}, " if task.stages > 1 else ""
     shown = f"{stage}revision {task.revision}, digest {task.digest}"
     session.out.one(after, "task_id", [*receipt_lines(after, said), visible(shown)])
-
-
-def _refuse_what_a_key_cannot(session: Remote, task: "Task", given: GivenAnswer) -> None:
-    """A required stronger sign-in is reported first; and no flag confirms a high risk."""
-    if task.strength not in ("", "link"):
-        page = f"{session.client.settings.url}/tasks/{task.task_id}"
-        if given.open_page:
-            click.launch(page)
-        how = "" if given.open_page else "; --open opens it here"
-        raise CommandFailed(
-            ExitCode.FORBIDDEN,
-            "This decision requires a sign-in by mail; a key is not enough, so nothing was recorded.",
-            hint=f"Decide on its page{how}: {page}",
-        )
-    if given.yes and task.risk in ("high", "critical"):
-        raise CommandFailed(
-            ExitCode.USAGE,
-            f"The risk is {task.risk}: --yes is not accepted.",
-            hint="Run it without --yes at a terminal, or decide on the task's page.",
-        )
 
 
 def _meant(task: "Task", word: str) -> str:

@@ -148,7 +148,9 @@ class AddComment(msgspec.Struct, gc=False, frozen=True):
 
 class Revise(msgspec.Struct, gc=False, frozen=True):
     """Change what is being decided (propose a change): earlier votes are void, the editor joins the requester's
-    side. ``payload``: canonical bytes, which also choose the policy if there are several.
+    side. ``payload``: canonical bytes, which also choose the policy if there are several. ``outcome``: approve the
+    change in the same act, with this outcome and ``data``, if the policy lets its approvers; the editor then stays on
+    theirs. ``stage``: which was shown; ``same_fields``: only values differ.
     """
 
     payload_digest: str
@@ -156,6 +158,11 @@ class Revise(msgspec.Struct, gc=False, frozen=True):
     comment: str = ""
     digest: str | None = None
     payload: bytes = b""
+    outcome: str = ""
+    data: dict[str, Any] = {}
+    stage: int | None = None
+    same_fields: bool = True
+    active_people: dict[str, frozenset[str]] | None = None
 
 
 class ReportUnreachable(msgspec.Struct, gc=False, frozen=True):

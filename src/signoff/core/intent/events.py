@@ -132,7 +132,8 @@ class Escalated(Event, frozen=True, tag="escalated"):
 class Answered(Event, frozen=True, tag="answered", kw_only=True):
     """One vote. ``sent`` is the outcome as the caller spelled it, if that differs. ``number``: the number of this
     person's answer at the stage (0 in facts from before the count). ``behind``: the other people who have the key that
-    was used. ``bulk``: how many tasks the person answered in this one act, 0 if only this one.
+    was used. ``bulk``: how many tasks the person answered in this one act, 0 if only this one. ``edited``: they changed
+    the request to this revision in the same act.
     """
 
     step_run: int = msgspec.field(name="visit")
@@ -149,6 +150,7 @@ class Answered(Event, frozen=True, tag="answered", kw_only=True):
     number: int = 0
     behind: tuple[str, ...] = ()
     bulk: int = 0
+    edited: bool = False
 
 
 class StagePassed(Event, frozen=True, tag="stage_passed"):
@@ -204,7 +206,8 @@ class Commented(Event, frozen=True, tag="remarked"):
 
 class Revised(Event, frozen=True, tag="revised"):
     """What is decided was changed: a new revision and digest, all earlier votes void. ``behind``: the other people who
-    have the key that was used.
+    have the key that was used. ``approved``: the editor approves it in the same act, as the policy allows, and does not
+    join the requester's side.
     """
 
     step_run: int = msgspec.field(name="visit")
@@ -212,6 +215,7 @@ class Revised(Event, frozen=True, tag="revised"):
     payload_digest: str
     digest: str
     behind: tuple[str, ...] = ()
+    approved: bool = False
 
 
 class NobodyReached(Event, frozen=True, tag="undelivered"):

@@ -341,7 +341,8 @@ def _revised(event: e.Revised, intent: Intent, fact: e.Fact) -> Changes:
         snoozes=(),
         agreed="",
     )
-    editors = tuple(dict.fromkeys((*intent.editors, fact.actor.id, *event.behind)))
+    joins = () if event.approved else (fact.actor.id, *event.behind)
+    editors = tuple(dict.fromkeys((*intent.editors, *joins)))
     return {
         "open": task,
         "revision": event.revision,

@@ -148,7 +148,8 @@ def _answered(
     spec = intent.plan.human_step(step).task
     behalf = f" for {words.name(event.principal)}" if event.principal not in ("", fact.actor.id) else ""
     where = f" in stage {event.stage + 1} of {len(spec.stages)}" if len(spec.stages) > 1 else ""
-    said = f"Recorded{behalf}{where}: {outcome_text(spec, event.outcome)}."
+    edited = f", with your change as revision {event.revision}" if event.edited else ""
+    said = f"Recorded{behalf}{where}{edited}: {outcome_text(spec, event.outcome)}."
     task = intent.open
     if not isinstance(task, Task) or task.step_run != event.step_run:
         return said, _decided(intent, step), ""

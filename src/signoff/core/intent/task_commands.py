@@ -10,8 +10,8 @@ from signoff.core.directory.actors import Actor
 from signoff.core.directory.authorization import others_with_key
 from signoff.core.errors import Conflict, Forbidden, Invalid
 from signoff.core.intent import commands as c
+from signoff.core.intent import edited_answers, routing, snooze_commands
 from signoff.core.intent import events as e
-from signoff.core.intent import routing, snooze_commands
 from signoff.core.intent.answer_target import (
     given,
     own_vote,
@@ -81,7 +81,8 @@ def _refuse_late(tx: Transition, task: Task) -> None:
         )  # fmt: skip
 
 
-def answer(tx: Transition, command: c.Answer) -> None:
+def answer(tx: Transition, command: c.Answer, *, edited: bool = False) -> None:
+    """``edited``: the person changed the request in the same act."""
     task, step = open_task(tx, command.step_run)
     refuse_other(tx.intent, task, command)
     if command.bulk:
@@ -116,6 +117,7 @@ def answer(tx: Transition, command: c.Answer) -> None:
             number=given(before) + 1,
             behind=behind,
             bulk=command.bulk,
+            edited=edited,
         ),
         comment=command.comment,
     )
@@ -248,21 +250,34 @@ def remark(tx: Transition, command: c.AddComment) -> None:
 
 
 def revise(tx: Transition, command: c.Revise) -> None:
+    """Propose a change; or, where the policy says ``edits: approve``, change it and approve that in one act: a fact for
+    each, and the approval counts for the new revision only.
+    """
     task, step = open_task(tx, command.step_run)
     if command.digest not in (None, task.digest):
         raise stale_revision(tx.intent, task)
     intent = tx.intent
-    _ground(tx, task)
+    _ground(tx, task, command.active_people)
+    approves = bool(command.outcome)
+    if approves:
+        edited_answers.refuse(intent, task, command)
     if command.payload_digest == intent.payload_digest:
         raise Invalid("nothing_changed", "The revision changes nothing.", field="payload")
     refuse_other_choice(intent.plan, command.payload)
     digest = envelope_digest(intent, step.id, task.step_run, intent.revision + 1, command.payload_digest)
     tx.add(
         e.Revised(
-            task.step_run, intent.revision + 1, command.payload_digest, digest, others_with_key(tx.actor)
+            task.step_run,
+            intent.revision + 1,
+            command.payload_digest,
+            digest,
+            others_with_key(tx.actor),
+            approves,
         ),
         comment=command.comment,
     )
+    if approves:
+        answer(tx, edited_answers.answer_to(command, task, intent.revision + 1, digest), edited=True)
 
 
 def unreachable(tx: Transition, command: c.ReportUnreachable) -> None:

@@ -179,6 +179,15 @@ class Fallback(StrEnum):
     OUTCOME = "outcome"
 
 
+class Edits(StrEnum):
+    """What a person who decides may do with a change of the request: propose it, so that others decide, or approve it
+    in the same act.
+    """
+
+    PROPOSE = "propose"
+    APPROVE = "approve"
+
+
 class Escalation(msgspec.Struct, frozen=True, omit_defaults=True):
     """After ``after`` without a decision, ``to`` may decide too and is notified."""
 
@@ -230,6 +239,7 @@ class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     risk: Risk = Risk.MEDIUM
     roster: dict[str, tuple[str, ...]] = {}
     own: tuple[Outcome, ...] = ()
+    edits: Edits = Edits.PROPOSE
 
     def outcome(self, word: str) -> Outcome:
         """The meaning of an outcome in this task: as the workflow defines it, else the built-in one."""

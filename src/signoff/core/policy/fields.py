@@ -13,6 +13,7 @@ from signoff.core.directory.roles import DECIDING_ROLES
 from signoff.core.plan.hours_reader import hours_text
 from signoff.core.plan.task_types import (
     BUILT_IN,
+    Edits,
     Fallback,
     Meaning,
     Risk,
@@ -358,13 +359,28 @@ def _merged_risk(asked: RequestSettings, policy: Policy) -> Risk:
     return policy.risk if risk is Risk.MEDIUM else max(policy.risk, risk, key=_RISKS.index)
 
 
+class EditsOf(PolicyField):
+    name, sets, stricter = "edits", ("edits",), "`propose`"
+
+    def relaxed(self, before: Policy, after: Policy) -> list[str]:
+        if after.edits in (before.edits, Edits.PROPOSE):
+            return []
+        return ["who decides may change the request and approve that in one act"]
+
+    def clauses(self, policy: Policy, names: DirectoryNames) -> list[Clause]:
+        if policy.edits is Edits.PROPOSE:
+            return []
+        text = "who may decide may also change values and approve that in the same act; the record says both"
+        return [Clause("Changes", text)]
+
+
 def _span(of: timedelta) -> str:
     return format_duration(of, exact=True)
 
 
 FIELDS: Final[tuple[PolicyField, ...]] = (
     Approve(), SelfApproval(), Remind(), Escalate(), DeadlineField(), OnTimeoutField(), WorkingHours(),
-    SignIn(), RiskOf(),
+    SignIn(), RiskOf(), EditsOf(),
 )  # fmt: skip
 
 

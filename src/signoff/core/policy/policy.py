@@ -19,6 +19,7 @@ from signoff.core.plan.ineffective import of_rules
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.schedules import MAX_REMINDERS, Reminders
 from signoff.core.plan.task_types import (
+    Edits,
     Escalation,
     Fallback,
     Meaning,
@@ -59,6 +60,7 @@ class Policy(msgspec.Struct, frozen=True, omit_defaults=True):
     strength: Strength = Strength.LINK
     risk: Risk = Risk.MEDIUM
     goto_as: str = ""
+    edits: Edits = Edits.PROPOSE
 
     @property
     def approves_on_expiry(self) -> bool:
@@ -207,6 +209,7 @@ class PolicySource(DocumentStruct, frozen=True, kw_only=True):
     hours: PolicyHoursSource | None = None
     strength: Strength | None = None
     risk: Risk = Risk.MEDIUM
+    edits: Edits = Edits.PROPOSE
 
     def check(self, fields: Fields) -> None:
         refuse_too_late(fields, self.remind, self.escalate, self.deadline)

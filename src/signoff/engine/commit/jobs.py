@@ -20,11 +20,14 @@ from signoff.core.intent.commands import (
     Release,
     Renew,
     ReportProgress,
+    Revise,
     Submit,
     Tick,
 )
+from signoff.core.intent.edited_answers import same_fields
 from signoff.core.intent.eligibility import Membership
 from signoff.core.intent.model import Intent
+from signoff.core.text import json_value
 from signoff.engine.commit.batch import Batch
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.planning.resolve_command import needs_directory, resolve_command, validate_target
@@ -249,7 +252,11 @@ class ReviseJob(CommandJob):
     """A revision with its payload: ``before`` is the replaced one, kept so that the difference can be shown."""
 
     def __init__(self, job: CommandJob, before: bytes, payload: bytes) -> None:
-        super().__init__(job.actor, job.intent_id, job.command, job._once, job._directory)
+        command = job.command
+        if isinstance(command, Revise) and command.outcome:
+            kept = same_fields(json_value.decode(before), json_value.decode(payload))
+            command = msgspec.structs.replace(command, same_fields=kept)
+        super().__init__(job.actor, job.intent_id, command, job._once, job._directory)
         self._before = before
         self._payload = payload
 

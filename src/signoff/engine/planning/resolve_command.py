@@ -130,12 +130,16 @@ def _revise(command: c.Revise, actor: Actor, intent: Intent, directory: Snapshot
     task = intent.open
     if isinstance(task, Task):
         step, spec = intent.plan.by_id[task.step], spec_of(intent, task)
-        barred = barred_from(spec, directory, requesters_side(intent) | {actor.id}, intent)
+        joins = frozenset() if command.outcome else {actor.id}
+        barred = barred_from(spec, directory, requesters_side(intent) | joins, intent)
         for number, stage in enumerate(spec.stages):
             asked_now = stage_now(intent, task) if number == task.stage == 0 else stage
             what = stage_name(step, spec, number)
             refuse_impossible(asked_now, directory, what, "payload", barred, roster(intent, task))
-    return command
+    if not command.outcome:
+        return command
+    answer = checked_form(intent, c.Answer(command.outcome, command.step_run, command.comment, command.data))
+    return replace(command, data=answer.data, active_people=directory.active_people)
 
 
 def deciding_person(directory: Snapshot, name: str, field: str) -> Person:

@@ -45,14 +45,15 @@ def _summary(fact: e.Fact, directory: Snapshot, requester: str) -> str:
             return f"reminder {number} is due"
         case e.Escalated(to=to):
             return "escalated to " + ", ".join(directory.display(name) for name in to)
-        case e.Answered(outcome=outcome, unseen=unseen, principal=principal, bulk=bulk):
+        case e.Answered(outcome=outcome, unseen=unseen, principal=principal, bulk=bulk, edited=edited):
             on_behalf_of = (
                 f" for {directory.display(principal)}" if principal not in ("", fact.actor.id) else ""
             )
             how = (
                 " (without a digest)" if unseen else f" (one of {bulk} tasks in one act)" if bulk > 1 else ""
             )
-            return f"{who} answered {outcome!r}{on_behalf_of}{how}"
+            changed = " to their own change" if edited else ""
+            return f"{who} answered {outcome!r}{changed}{on_behalf_of}{how}"
         case e.Decided(outcome=outcome, ending=ending):
             return f"the task ended {ending.value}" + (f": {outcome}" if outcome != ending.value else "")
         case e.StagePassed(stage=stage):
@@ -72,6 +73,10 @@ def _summary(fact: e.Fact, directory: Snapshot, requester: str) -> str:
             )
         case e.Commented():
             return f"{who} commented"
+        case e.Revised(revision=revision, approved=True):
+            return (
+                f"{who} changed the request to revision {revision}, to approve that; earlier votes are void"
+            )
         case e.Revised(revision=revision):
             return f"{who} created revision {revision}; earlier votes are void"
         case e.Understaffed():

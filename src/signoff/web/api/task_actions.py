@@ -97,7 +97,15 @@ async def revise(call: Call) -> bytes:
     body = json_intake.parse_object(call.body)
     said = bodies.convert(wire.tasks.ReviseRequest, body.value)
     payload = json_intake.canonical(said.payload, plain=body.plain)
-    command = Revise(json_intake.digest(payload), comment=said.comment, digest=said.digest)
+    for name in ("stage", "data"):
+        if getattr(said, name) and said.outcome is None:
+            raise Invalid(
+                "unused_field", f"{name} has no effect without an outcome.", field=name, hint="Add outcome, or omit it."
+            )  # fmt: skip
+    command = Revise(
+        json_intake.digest(payload), comment=said.comment, digest=said.digest, outcome=said.outcome or "",
+        data=said.data, stage=None if said.stage is None else said.stage - 1,
+    )  # fmt: skip
     return await _act(call, command, body, payload)
 
 

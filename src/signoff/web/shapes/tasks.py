@@ -64,6 +64,7 @@ def task_out(intent: Intent, payload: bytes, history: TaskHistory, display: Disp
         votes=tuple(_vote(fact, display) for fact in history.votes.values()),
         comments=tuple(_comment(fact, display) for fact in history.comments) if history.comments else ABSENT,
         on_expiry=on_expiry(intent, step, history.deadline_at),
+        edits=spec.edits.value,
     )
     _show_state(out, intent, history, display)
     return out

@@ -114,11 +114,14 @@ async def _revise(request: PageRequest, found: SeenTask) -> Done:
     payload = json_intake.canonical(parsed.value | changed, plain=parsed.plain and not changed)
     if payload == stored.payload:
         raise Invalid("nothing_changed", "The payload is unchanged. Nothing was recorded.", field="payload")
+    stage = count(request, "stage")
     command = Revise(
         json_intake.digest(payload),
         found.history.step_run,
         comment=request.words("words"),
         digest=request.field("digest") or "-",
+        outcome=request.field("outcome"),
+        stage=stage - 1 if stage else None,
     )
     ref = step_run_id(stored.intent.id, found.history.step_run)
     return await request.state.engine.revise(request.actor, ref, command, stored.payload, payload)

@@ -28,11 +28,12 @@ from signoff.core.intent.receipts import UNCHANGED, Receipt, Words, act_in, rece
 from signoff.core.intent.snoozes import active_snooze
 from signoff.core.intent.wake import ends_at
 from signoff.core.plan.plan import HumanStep
-from signoff.core.plan.task_types import TaskSpec, TaskType
+from signoff.core.plan.task_types import Edits, TaskSpec, TaskType, required_answer
 from signoff.core.plan.wording import outcome_text
 from signoff.core.text import json_value
 from signoff.engine.commit.jobs import Done
 from signoff.engine.off_loop import SHORT, populous
+from signoff.engine.read.answer_buttons import AnswerButton
 from signoff.engine.read.decision_card import Card, card, difference_since
 from signoff.engine.read.revisions import payload_at
 from signoff.engine.read.task_context import TaskContext
@@ -316,6 +317,7 @@ async def task_page(
         ),
         people=_assignable(known) if shown.type is TaskType.ASSIGNMENT else (),
         draft=draft,
+        approving=_approving(intent, found.history, shown) if draft.text else (),
         parties=_parties(known) if request.actor_runs and _sure(known) else (),
         act_of=request.params.get("act", ""),
         may_withdraw=shown.open and not by_link and may_cancel(reader, intent),
@@ -441,6 +443,14 @@ def _newer(intent: Intent, found: SeenTask, shown: Card) -> str:
     if shown.open or not isinstance(task, Task) or task.step_run <= found.history.step_run:
         return ""
     return step_run_id(intent.id, task.step_run)
+
+
+def _approving(intent: Intent, history: TaskHistory, shown: Card) -> tuple[AnswerButton, ...]:
+    """The answers with which the reader may approve a change in the same act, if the policy lets them."""
+    spec = _step(intent, history).task
+    if spec.edits is not Edits.APPROVE or history.stage or required_answer(spec) not in ("", "a comment"):
+        return ()
+    return tuple(choice for choice in shown.choices if choice.tone == "yes")
 
 
 class Mine(msgspec.Struct, frozen=True):

@@ -1,0 +1,31 @@
+"""What a key cannot decide, told before anything is asked."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from signoff.cli.failures import CommandFailed, ExitCode
+from signoff.cli.session import Remote
+
+if TYPE_CHECKING:
+    from signoff.client.types import Task
+
+
+def refuse_what_a_key_cannot(session: Remote, task: "Task", yes: bool, open_page: bool = False) -> None:
+    """A required stronger sign-in is reported first; and no flag confirms a high risk."""
+    if task.strength not in ("", "link"):
+        page = f"{session.client.settings.url}/tasks/{task.task_id}"
+        if open_page:
+            click.launch(page)
+        how = "" if open_page else "; --open opens it here"
+        raise CommandFailed(
+            ExitCode.FORBIDDEN,
+            "This decision requires a sign-in by mail; a key is not enough, so nothing was recorded.",
+            hint=f"Decide on its page{how}: {page}",
+        )
+    if yes and task.risk in ("high", "critical"):
+        raise CommandFailed(
+            ExitCode.USAGE,
+            f"The risk is {task.risk}: --yes is not accepted.",
+            hint="Run it without --yes at a terminal, or decide on the task's page.",
+        )

@@ -1,0 +1,62 @@
+"""A change of the request that its editor approves in the same act, where the policy says ``edits: approve``.
+
+The values may change, the fields may not: whoever wrote the workflow decided which there are. Anything more is a
+proposal, which others decide.
+"""
+
+from typing import Any, Final
+
+from signoff.core.errors import Conflict, Forbidden, Invalid
+from signoff.core.intent.answer_target import stale_stage
+from signoff.core.intent.bulk_answers import shape
+from signoff.core.intent.commands import Answer, Revise
+from signoff.core.intent.model import Intent, Task, spec_of
+from signoff.core.plan.task_types import Edits, Meaning, canonical_outcome, meaning_of_answer
+
+_PROPOSE: Final = "Propose the change instead: without an outcome; then somebody else decides."
+
+
+def refuse(intent: Intent, task: Task, command: Revise) -> None:
+    """Raise unless this change may be approved by its editor in the same act."""
+    spec = spec_of(intent, task)
+    if spec.edits is not Edits.APPROVE:
+        raise Forbidden(
+            "edit_not_approvable", "The policy of this task lets people propose a change, not approve their own.",
+            hint=_PROPOSE,
+        )  # fmt: skip
+    if command.digest is None:
+        raise Invalid(
+            "digest_required", "An edit that is approved at once must name the digest of what was shown.",
+            field="digest", hint="Read the task, then send its digest.",
+        )  # fmt: skip
+    if command.stage not in (None, task.stage):
+        raise stale_stage(intent, task)
+    if task.stage:
+        raise Conflict(
+            "edit_restarts", "A change starts again at the first stage, so it cannot be approved at a later one.",
+            hint=_PROPOSE,
+        )  # fmt: skip
+    if not command.same_fields:
+        raise Invalid(
+            "edit_changes_fields", "An edit that is approved at once may change values, not fields or their types.",
+            field="payload", hint=_PROPOSE,
+        )  # fmt: skip
+    outcome = canonical_outcome(spec, command.outcome, task.agreed)
+    if meaning_of_answer(spec, outcome, command.data) is not Meaning.APPROVES:
+        raise Invalid(
+            "edit_not_approved", f"{command.outcome!r} does not approve, so the change would have no effect.",
+            field="outcome", hint="Answer without a change; or propose it, without an outcome.",
+        )  # fmt: skip
+
+
+def same_fields(before: Any, after: Any) -> bool:
+    """Whether two payloads have the same fields, with values of the same kinds."""
+    return shape(before) == shape(after)
+
+
+def answer_to(command: Revise, task: Task, revision: int, digest: str) -> Answer:
+    """The editor's answer to the changed request."""
+    return Answer(
+        command.outcome, task.step_run, command.comment, command.data, stage=0, revision=revision, digest=digest,
+        active_people=command.active_people,
+    )  # fmt: skip

@@ -1,0 +1,155 @@
+"""``edits: approve``: who may decide changes values and approves that in one act, and the record says both."""
+
+from typing import Any
+
+import pytest
+
+from signoff.core.errors import Forbidden
+from signoff.core.intent import commands as c
+from signoff.core.intent.edited_answers import same_fields
+from signoff.core.intent.events import Answered, Revised
+from signoff.core.intent.model import Status
+from signoff.core.intent.receipts import Words, act_in, receipt
+from signoff.core.plan.task_types import Edits, Stage, TaskType
+from signoff.core.policy.fields import clauses, compile_policy, why_relaxed
+from tests.builders import ANN, OTTO, RITA, Story, happened, person
+from tests.core.asking import asking, refused, review
+
+EMMA = person("emma", "approver")
+LETS: dict[str, Any] = {"edits": Edits.APPROVE}
+
+
+def edit(story: Story, outcome: str = "approved", **more: Any) -> c.Revise:
+    return c.Revise("e" * 64, outcome=outcome, **{"digest": story.task.digest, **more})
+
+
+def test_the_change_and_the_approval_are_one_act_of_two_facts() -> None:
+    story = asking(**LETS)
+    was = story.task.digest
+    change = story.do(edit(story, comment="30 is enough"), ANN)
+    assert happened(change) == ["Revised", "Answered", "Decided", "Completed"]
+    revised, answered = (sealed.fact.event for sealed in change.facts[:2])
+    assert isinstance(revised, Revised)
+    assert isinstance(answered, Answered)
+    assert (revised.approved, revised.revision, answered.revision) == (True, 2, 2)
+    assert answered.edited
+    assert answered.digest == revised.digest != was
+    assert (story.intent.status, story.intent.payload_digest, story.intent.editors) == (
+        Status.COMPLETED, "e" * 64, (),
+    )  # fmt: skip
+    assert [sealed.fact.note.comment for sealed in change.facts[:2] if sealed.fact.note] == [
+        "30 is enough"
+    ] * 2
+
+
+def test_of_several_the_editor_counts_once_and_earlier_votes_are_void() -> None:
+    story = asking(Stage(need=2), **LETS)
+    story.do(c.Answer("approved"), OTTO)
+    story.do(edit(story), ANN)
+    assert [vote.person for vote in story.task.votes] == ["per_ann"]
+    fact = act_in((sealed.fact for sealed in story.facts), "per_ann")
+    assert fact is not None
+    told = receipt(fact, story.intent, "ask", Words(str, str))
+    assert told.said == "Recorded, with your change as revision 2: approved."
+    story.do(c.Answer("approved"), OTTO)
+    assert story.intent.status is Status.COMPLETED
+
+
+def test_a_proposal_beside_it_puts_its_editor_on_the_requesters_side_as_ever() -> None:
+    story = asking(**LETS)
+    story.do(c.Revise("e" * 64, digest=story.task.digest), ANN)
+    assert story.intent.editors == ("per_ann",)
+    assert refused(story, c.Answer("approved"), ANN).code == "self_approval"
+    assert refused(story, edit(story), ANN).code == "self_approval"
+
+
+def test_without_the_policy_nobody_approves_their_own_change() -> None:
+    story = asking()
+    met = refused(story, edit(story), ANN)
+    assert isinstance(met, Forbidden)
+    assert (met.code, "Propose the change instead" in str(met.hint)) == ("edit_not_approvable", True)
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({"digest": None}, "digest_required"),
+        ({"digest": "0" * 64}, "stale_revision"),
+        ({"stage": 1}, "stale_stage"),
+        ({"same_fields": False}, "edit_changes_fields"),
+        ({"outcome": "rejected"}, "edit_not_approved"),
+        ({"outcome": "perhaps"}, "outcome_not_allowed"),
+    ],
+)
+def test_what_is_refused(more: dict[str, Any], code: str) -> None:
+    story = asking(**LETS)
+    assert refused(story, edit(story, **more), ANN).code == code
+
+
+def test_a_request_for_changes_is_no_approval() -> None:
+    story = review(**LETS)
+    assert refused(story, edit(story, "changes_requested"), ANN).code == "edit_not_approved"
+
+
+def test_what_an_answer_requires_is_required_with_a_change_too() -> None:
+    story = asking(**LETS, comment_required=True)
+    assert refused(story, edit(story), ANN).code == "comment_required"
+    story = asking(
+        **LETS, type=TaskType.MANUAL_ACTION, outcomes=("completed", "failed"), evidence_required=True
+    )
+    assert refused(story, edit(story, "completed"), ANN).code == "evidence_required"
+    story.do(edit(story, "completed", data={"evidence": "ticket 7"}), ANN)
+    assert story.intent.status is Status.COMPLETED
+
+
+def test_nobody_else_may() -> None:
+    story = asking(Stage(("per_ann",)), **LETS)
+    assert refused(story, edit(story), OTTO).code == "not_an_approver"
+    own = asking(by=person("ann", "approver"), **LETS)
+    assert refused(own, edit(own), ANN).code == "self_approval"
+    assert refused(asking(**LETS), c.Revise("e" * 64, outcome="approved"), RITA).code == "self_approval"
+
+
+def test_at_a_later_stage_it_can_only_be_proposed() -> None:
+    story = asking(Stage(("per_ann",)), Stage(("per_otto",)), **LETS)
+    story.do(c.Answer("approved"), ANN)
+    assert refused(story, edit(story), OTTO).code == "edit_restarts"
+
+
+def test_the_same_payload_is_no_change() -> None:
+    story = asking(**LETS)
+    same = c.Revise(story.intent.payload_digest, outcome="approved", digest=story.task.digest)
+    assert refused(story, same, ANN).code == "nothing_changed"
+
+
+def test_values_may_change_and_fields_may_not() -> None:
+    assert same_fields({"amount": 1, "to": "a"}, {"amount": 2, "to": "b"})
+    assert not same_fields({"amount": 1}, {"amount": "1"})
+    assert not same_fields({"amount": 1}, {"amount": 1, "note": "x"})
+
+
+# -- the policy
+
+
+class Names:
+    self_approval = False
+
+    def approvers(self, names: Any) -> str:
+        return ", ".join(names)
+
+    def anyone(self) -> str:
+        return "anyone"
+
+
+def test_the_policy_says_so_and_to_allow_it_is_a_relaxation() -> None:
+    strict, lets = compile_policy({"approve": [{"any": ["team:sre"]}]}), compile_policy({"edits": "approve"})
+    assert (strict.edits, lets.edits) == (Edits.PROPOSE, Edits.APPROVE)
+    changed = compile_policy({"approve": [{"any": ["team:sre"]}], "edits": "approve"})
+    assert why_relaxed(strict, changed) == ["who decides may change the request and approve that in one act"]
+    assert why_relaxed(changed, strict) == []
+    assert why_relaxed(changed, changed) == []
+    told = [clause.text for clause in clauses(changed, Names()) if clause.about == "Changes"]
+    assert told == [
+        "who may decide may also change values and approve that in the same act; the record says both"
+    ]
+    assert not [clause for clause in clauses(strict, Names()) if clause.about == "Changes"]

@@ -113,7 +113,7 @@ def next_task(session: Remote) -> None:
     if task.form_schema:
         session.out.note(f"It has a form. Answer it with: {command} --field NAME=VALUE")
         return
-    _refuse_what_a_key_cannot(session, task, GivenAnswer("", None, None, False, False))
+    refuse_what_a_key_cannot(session, task, yes=False)
     if not session.interactive:
         session.out.note(f"Answer it with: {command} --outcome {' | '.join(task.allowed_outcomes)}")
         return

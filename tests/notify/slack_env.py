@@ -42,6 +42,13 @@ class SlackEnv:
         assert await self.slack_sends(self.fake.typed(f"link {code.text}", account)) == 200
         return self.fake.whispers[-1][1]
 
+    async def say(self, card: Card, text: str, account: str, /, **event: Any) -> list[tuple[str, str]]:
+        """Write below a card; what Slack whispers then."""
+        before = len(self.fake.whispers)
+        body = self.fake.replied(card, text, account, **event)
+        assert await self.slack_sends(body, content_type="application/json") == 200
+        return self.fake.whispers[before:]
+
     async def press(self, button: dict[str, Any], account: str, **fields: Any) -> str:
         """Press; what Slack whispers to whoever pressed."""
         assert await self.slack_sends(self.fake.pressed(button, account, **fields)) == 200

@@ -104,10 +104,12 @@ class FakeSlack:
     now: Callable[[], float]
 
     cards: dict[str, Card] = field(default_factory=dict)
+    threads: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     whispers: list[tuple[str, str]] = field(default_factory=list)
     whispered: asyncio.Event = field(default_factory=asyncio.Event)
     members: dict[str, dict[str, Any]] = field(default_factory=dict)
     limited: int = 0
+    events: int = 0
     error: str = ""
     calls: list[str] = field(default_factory=list)
     url: str = ""
@@ -154,6 +156,10 @@ class FakeSlack:
                 return 200, {}, {"ok": False, "error": "user_not_found"}
             return 200, {}, {"ok": True, "user": {"id": account, "team_id": TEAM, **self.members[account]}}
         said = json.loads(body)
+        if method == "chat.postEphemeral":
+            assert f"{said['channel']}:{said['thread_ts']}" in self.cards
+            self.whispers.append((said["user"], said["text"]))
+            return 200, {}, {"ok": True, "message_ts": "1"}
         if faults(said):
             return 200, {}, {"ok": False, "error": "invalid_blocks", "faults": faults(said)}
         return 200, {}, await self._card(method, said)
@@ -165,6 +171,11 @@ class FakeSlack:
                 return {"ok": False, "error": "message_not_found"}
             card.body, card.edits = said, card.edits + 1
             return {"ok": True, "channel": said["channel"], "ts": said["ts"]}
+        if said.get("thread_ts"):
+            if f"{said['channel']}:{said['thread_ts']}" not in self.cards:
+                return {"ok": False, "error": "thread_not_found"}
+            self.threads.append((said["channel"], said["thread_ts"], said))
+            return {"ok": True, "channel": said["channel"], "ts": f"1800000000.{len(self.threads):06}"}
         if said["channel"] not in self.members:
             return {"ok": False, "error": "channel_not_found"}
         channel, ts = f"D{said['channel']}", f"1700000000.{len(self.cards):06}"
@@ -183,6 +194,18 @@ class FakeSlack:
             "response_url": f"{self.hooks}{account}", "actions": [button],
         }  # fmt: skip
         return urlencode({"payload": json.dumps(payload)}).encode()
+
+    def replied(self, card: Card, text: str, account: str, /, **event: Any) -> bytes:
+        """What the Events API sends when somebody writes in the thread below a card."""
+        place = next(key for key, one in self.cards.items() if one is card)
+        channel, _, ts = place.partition(":")
+        self.events += 1
+        said = {
+            "type": "message", "user": account, "text": text, "channel": channel, "thread_ts": ts,
+            "ts": f"1900000000.{self.events:06}", "team": TEAM, **event,
+        }  # fmt: skip
+        body = {"type": "event_callback", "team_id": TEAM, "event_id": f"Ev{self.events}", "event": said}
+        return json.dumps(body).encode()
 
     def typed(self, text: str, account: str, team: str = TEAM) -> bytes:
         return urlencode(

@@ -47,7 +47,18 @@ class Typed(msgspec.Struct, frozen=True):
     reply_to: str
 
 
-Heard = Pressed | Typed
+class Replied(msgspec.Struct, frozen=True):
+    """A person wrote in the thread below a card; ``card``: the card's reference, as the channel gave it."""
+
+    team: str
+    account: str
+    text: str
+    card: str
+    reply_to: str
+    stranger: bool = False
+
+
+Heard = Pressed | Typed | Replied
 
 
 class ChatInbound(Protocol):
@@ -76,6 +87,10 @@ class ChatInbound(Protocol):
 
     def response(self, heard: Heard, text: str) -> bytes | None:
         """The reply as the response to the request itself (JSON), if this chat wants it there; else None."""
+        ...
+
+    def challenge(self, payload: Mapping[str, Any]) -> bytes:
+        """The response (JSON) with which this address proves to be ours, if the chat asks for that; else empty."""
         ...
 
     async def listen(self, take: Callable[[Mapping[str, Any]], None]) -> None:

@@ -472,6 +472,9 @@ class TeamsInbound:
             return None
         return json.dumps({"statusCode": 200, "type": _MESSAGE, "value": one_line(text)}).encode()
 
+    def challenge(self, payload: Mapping[str, Any]) -> bytes:
+        return b""
+
     async def listen(self, take: Callable[[Mapping[str, Any]], None]) -> None:
         """Teams calls this server."""
 

@@ -29,7 +29,8 @@ class PersonalMessage(Struct, frozen=True, kw_only=True):
     tone: of the headline: "good" for an approval, "bad" for every other ending, "" for a question; asked_by: whose
     leaves. task, stage (from 1), digest, revision: what a choice answers; link: the one page to go to; rest: how many
     values did not fit; earlier: the provider's ids of the person's former messages of this thread; rewrite_only: it
-    changes those and is not sent otherwise; shared: many read it, so its link is nobody's own.
+    changes those and is not sent otherwise; shared: many read it, so its link is nobody's own; below: the
+    provider's id of the card that it is a reply to, where the channel has threads.
     """
 
     id: str
@@ -59,6 +60,7 @@ class PersonalMessage(Struct, frozen=True, kw_only=True):
     earlier: tuple[str, ...] = ()
     rewrite_only: bool = False
     shared: bool = False
+    below: str = ""
 
     @property
     def asks(self) -> bool:

@@ -27,7 +27,7 @@ from signoff.notify.channel import (
     NotSent,
     Setting,
 )
-from signoff.notify.chat import Heard, Press, Pressed, Typed, read_press, short_press
+from signoff.notify.chat import Heard, Press, Pressed, Replied, Typed, read_press, short_press
 from signoff.notify.personal_message import GIVEN
 from signoff.notify.plain_text import one_line, visible
 from signoff.notify.rate_gate import RateGate
@@ -199,7 +199,10 @@ class Telegram:
                 known = [reference for reference in updated if reference]
                 if known or message.rewrite_only:
                     return known[-1] if known else ""
-                sent = await self.call("sendMessage", {"chat_id": message.to, **body}, message.to)
+                number = message.below.rpartition(":")[2]
+                below = {"message_id": int(number), "allow_sending_without_reply": True} if number else None
+                more = {"reply_parameters": below} if below else {}
+                sent = await self.call("sendMessage", {"chat_id": message.to, **body, **more}, message.to)
         except Refusal as refusal:
             permanent = refusal.code in (400, 403)
             raise NotSent(
@@ -295,7 +298,9 @@ class TelegramInbound:
         query, message = payload.get("callback_query"), payload.get("message")
         if isinstance(query, Mapping):
             return self._pressed(query)
-        return self._typed(message) if isinstance(message, Mapping) else None
+        if not isinstance(message, Mapping):
+            return None
+        return self._replied(message) or self._typed(message)
 
     def _pressed(self, query: Mapping[str, Any]) -> Pressed | None:
         account, id, data = _account(query), query.get("id"), query.get("data")
@@ -304,12 +309,25 @@ class TelegramInbound:
             return None
         return Pressed(self._telegram.team, account, press, f"press:{id}")
 
+    def _replied(self, message: Mapping[str, Any]) -> Replied | None:
+        """A reply to a message of the bot, in the private chat or in a team's group."""
+        account, chat, text = _account(message), message.get("chat"), message.get("text")
+        to = message.get("reply_to_message")
+        if not account or not isinstance(chat, Mapping) or not isinstance(to, Mapping):
+            return None
+        if not isinstance(text, str) or not text.strip():
+            return None
+        card = f"{chat.get('id')}:{to.get('message_id')}"
+        return Replied(self._telegram.team, account, text.strip(), card, f"chat:{account}")
+
     def _typed(self, message: Mapping[str, Any]) -> Typed | None:
         """Only in the private chat with the bot: a code that others can read is no secret."""
         account, chat, text = _account(message), message.get("chat"), message.get("text")
         if not account or not isinstance(chat, Mapping) or not isinstance(text, str):
             return None
         if chat.get("type") != "private" or str(chat.get("id")) != account:
+            return None
+        if isinstance(message.get("reply_to_message"), Mapping):
             return None
         command = _COMMAND.fullmatch(text.strip())
         said = ""
@@ -337,6 +355,9 @@ class TelegramInbound:
 
     def response(self, heard: Heard, text: str) -> bytes | None:
         return None
+
+    def challenge(self, payload: Mapping[str, Any]) -> bytes:
+        return b""
 
     async def listen(self, take: Callable[[Mapping[str, Any]], None]) -> None:
         """Fetch updates. What was fetched is confirmed by the next call."""

@@ -15,9 +15,9 @@ from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.directory.authorization import Action, authorize
 from signoff.core.directory.model import ChatCode, ChatPerson, DirectoryChange
 from signoff.core.errors import Forbidden, NotFound, Refused
-from signoff.core.ids import split_ref
+from signoff.core.ids import split_ref, step_run_id
 from signoff.core.intent.authorization import authorize_command
-from signoff.core.intent.commands import Answer
+from signoff.core.intent.commands import AddComment, Answer
 from signoff.core.intent.events import TaskOpened
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Intent, Task, spec_of
@@ -39,6 +39,7 @@ _CODE_LIFE: Final = timedelta(minutes=10)
 _ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # without look-alike characters
 _LENGTH: Final = 12
 _DIGEST: Final = 64
+_LONGEST_COMMENT: Final = 5000  # as everywhere
 
 
 class LinkCode(msgspec.Struct, frozen=True):
@@ -144,15 +145,35 @@ class Chat:
         answer = Answer(press.outcome, stage=stage, revision=press.revision, digest=press.digest)
         return await self.answer(team, account, answer, press.task)
 
+    async def knows(self, card: str) -> bool:
+        """Whether this is a card of ours that asked about a task."""
+        return await self._store.messages.by_reference(self._channel, card) is not None
+
+    async def comment(self, team: str, account: str, card: str, text: str) -> str:
+        """Comment on the card's task as the account's person; returns the reply."""
+        about = await self._store.messages.by_reference(self._channel, card)
+        link = await self._store.chats.person(self._channel, team, account)
+        actor = await self._keys.person(link.workspace, link.person, self._channel) if link else None
+        if link is None or actor is None:
+            return f"Not recorded as a comment. {self._unknown()}"
+        if about is None or about.workspace != actor.workspace:
+            return "Not recorded: there is no such task."
+        if len(text) > _LONGEST_COMMENT:
+            return f"Not recorded: a comment has at most {_LONGEST_COMMENT:,} characters."
+        try:
+            actor = replace(actor, strength=Strength.LINK)
+            ref = step_run_id(about.intent_id, about.visit)
+            await self._engine.handle(actor, ref, AddComment(text, about.visit))
+        except Refused as refusal:
+            return f"Not recorded as a comment. {await self._reply(actor.workspace, refusal)}"
+        return "Your comment is recorded. It decides nothing."
+
     async def answer(self, team: str, account: str, answer: Answer, ref: str) -> str:
         """Answer a task as the account's person; returns the reply."""
         link = await self._store.chats.person(self._channel, team, account)
         actor = await self._keys.person(link.workspace, link.person, self._channel) if link else None
         if link is None or actor is None:
-            return (
-                "This account is not linked to a person in Signoff. Create a code on your Signoff page (/me), "
-                f"then type: {link_text(self._channel, 'CODE')}"
-            )
+            return self._unknown()
         try:
             return await self._answered(replace(actor, strength=Strength.LINK), answer, ref, link.linked_at)
         except Refused as refusal:
@@ -194,6 +215,12 @@ class Chat:
         words = Words(directory.display, utc_text, directory.active_people)
         made = receipt(act, done.change.after, task.step, words)
         return f"{made.said} {made.then}"
+
+    def _unknown(self) -> str:
+        return (
+            "This account is not linked to a person in Signoff. Create a code on your Signoff page (/me), "
+            f"then type: {link_text(self._channel, 'CODE')}"
+        )
 
     async def _unabbreviated(self, answer: Answer, intent: Intent, step_run: int) -> Answer:
         """With the outcome's name and the whole digest, in the place of what a small button has room for. A digest

@@ -10,7 +10,7 @@ from typing import Any, Final
 from signoff.core.errors import Busy
 from signoff.engine.delivery.chat_answers import Chat
 from signoff.notify.channel import NotSent
-from signoff.notify.chat import ChatInbound, Heard, Pressed
+from signoff.notify.chat import ChatInbound, Heard, Pressed, Replied, Typed
 from signoff.notify.registry import label_of, link_text, unlink_text
 
 log = logging.getLogger("signoff.chat")
@@ -37,6 +37,8 @@ class ChatDesk:
 
     async def answer(self, payload: Mapping[str, Any]) -> bytes:
         """The response to the request: the reply if the chat wants it there, else empty, and it is queued."""
+        if challenge := self.inbound.challenge(payload):
+            return challenge
         heard = self.inbound.understood(payload)
         if heard is None:
             return b""
@@ -57,7 +59,9 @@ class ChatDesk:
 
     async def _deal(self, heard: Heard) -> None:
         try:
-            await self.inbound.reply(heard, await self._said(heard))
+            said = await self._said(heard)
+            if said:
+                await self.inbound.reply(heard, said)
         except NotSent as failure:
             log.warning("a private answer in %s was lost: %s", self._label, failure.reason)
         except Exception:
@@ -71,14 +75,18 @@ class ChatDesk:
             return "Something went wrong here. See the page for what was recorded."
 
     async def _said(self, heard: Heard) -> str:
+        if isinstance(heard, Replied) and not await self.chat.knows(heard.card):
+            return ""  # people talk below other things too
         try:
-            stranger = isinstance(heard, Pressed) and heard.stranger
+            stranger = not isinstance(heard, Typed) and heard.stranger
             if stranger or not await self.inbound.is_member(heard):
                 return _GUEST
         except NotSent:
             return f"{self._label} did not confirm who you are. Nothing was recorded; try again."
         if isinstance(heard, Pressed):
             return await self.chat.press(heard.team, heard.account, heard.press)
+        if isinstance(heard, Replied):
+            return await self.chat.comment(heard.team, heard.account, heard.card, heard.text)
         word, _, rest = heard.text.strip().partition(" ")
         if word == "link" and rest.strip():
             return await self.chat.link(heard.team, heard.account, rest.strip())

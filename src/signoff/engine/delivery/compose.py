@@ -218,6 +218,7 @@ class MessageComposer:
         ):
             return self._progress(common, task, self._step.task, person_id, link, now)
         if notification.kind is NotificationKind.COMMENTED:
+            common |= {"earlier": (), "below": earlier[-1] if earlier else ""}
             return PersonalMessage(
                 **common, link=f"{self._base_url}/tasks/{ref}", **self._commented(person_id, zone)
             )

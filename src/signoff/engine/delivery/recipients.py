@@ -68,9 +68,10 @@ def recipients_of(
             if person not in answered and not _put_off(notification, task, person, moment)
         ]
     if notification.kind is NotificationKind.COMMENTED:
-        return asked(
-            [one for one in sorted({*requesters_side(intent), *commenters}) if one != notification.by]
-        )
+        people = [one for one in sorted({*requesters_side(intent), *commenters}) if one != notification.by]
+        # In the thread of a team's card; not where it was just written.
+        rooms = [one for one in _sent_before(sent, directory, reach) if is_team(one.person)]
+        return asked(people) + [one for one in rooms if notification.via not in one.channels]
     if notification.kind is NotificationKind.CHANGED:
         return asked(_of_the_change(notification, intent, directory))
     if notification.kind is NotificationKind.MESSAGE:

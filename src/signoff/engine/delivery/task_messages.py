@@ -116,7 +116,8 @@ class TaskMessages(Sender[PersonNotification]):
             directory = await self._directory.of(row.workspace)
             if row.workspace not in reach:
                 reach[row.workspace] = await self._channels.addresses(self._store, directory)
-            asked = await self._asked(notification) if notification.kind in FOLLOWING else []
+            follows = notification.kind in FOLLOWING or notification.kind is NotificationKind.COMMENTED
+            asked = await self._asked(notification) if follows else []
             commenters = await self._commenters(notification)
             made = partial(
                 self._expanded, item, stored.intent, asked, directory, reach[row.workspace], commenters
@@ -279,6 +280,10 @@ class TaskMessages(Sender[PersonNotification]):
         """References of the person's earlier messages in this channel; None if they were never asked, or if a later
         message changes the same ones.
         """
+        if notification.kind is NotificationKind.COMMENTED:
+            sent = await self._store.messages.of_task(notification.intent, notification.step_run)
+            cards = [m for m in sent if (m.person, m.channel) == (row.target, row.channel)]
+            return tuple(m.reference for m in cards if m.kind in ACTION_REQUIRED and m.state == SENT)
         if notification.kind not in FOLLOWING:
             return ()
         sent = await self._store.messages.of_task(notification.intent, notification.step_run)

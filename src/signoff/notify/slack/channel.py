@@ -110,10 +110,12 @@ class Slack:
         return await self._post(message, card)
 
     async def _post(self, message: "PersonalMessage", card: Mapping[str, Any]) -> str:
+        channel, _, thread = message.below.partition(":")
+        place = {"channel": channel, "thread_ts": thread} if thread else {"channel": message.to}
         said = await self._call(
             "chat.postMessage",
             {
-                **card, "channel": message.to, "unfurl_links": False, "unfurl_media": False, "parse": "none",
+                **card, **place, "unfurl_links": False, "unfurl_media": False, "parse": "none",
                 "link_names": False, "mrkdwn": False,
                 "metadata": {"event_type": "signoff_message", "event_payload": {"id": message.id}},
             },
@@ -142,6 +144,17 @@ class Slack:
             return False
         barred = ("deleted", "is_bot", "is_restricted", "is_ultra_restricted", "is_stranger")
         return user.get("team_id") == team and not any(user.get(name) for name in barred)
+
+    async def whisper(self, card: str, account: str, text: str) -> None:
+        """A reply in the card's thread that only this person sees."""
+        from signoff.notify.slack.card import escape
+
+        channel, _, ts = card.partition(":")
+        body = {"channel": channel, "user": account, "thread_ts": ts, "text": escape(text), "parse": "none"}
+        try:
+            await self._call("chat.postEphemeral", body)
+        except Refusal as refusal:
+            raise NotSent(f"Slack answered {refusal.error}") from refusal
 
     async def reply(self, url: str, text: str) -> None:
         """A reply that is visible only to the person who pressed or typed."""

@@ -2,13 +2,15 @@
 trusted.
 """
 
+import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from signoff.notify.channel import Channel, ChannelContext
-from signoff.notify.chat import Heard, Press, Pressed, Typed
+from signoff.notify.chat import Heard, Press, Pressed, Replied, Typed
 from signoff.notify.slack.card import ANSWER
 from signoff.notify.slack.channel import Slack, parse_tokens
 from signoff.notify.slack.socket import SlackSocket
@@ -59,6 +61,7 @@ class SlackInbound:
         self._slack = slack
         self._signatures = signatures
         self._app = app
+        self._events: dict[str, None] = {}
 
     @property
     def calls(self) -> bool:
@@ -69,16 +72,34 @@ class SlackInbound:
         return self._signatures is not None and self._signatures.genuine(body, stamp, signature)
 
     def understood(self, payload: Mapping[str, Any]) -> Heard | None:
-        return understood(payload)
+        """Events once each: Slack repeats those that it believes were not received, with a new signature."""
+        heard = understood(payload)
+        if not isinstance(heard, Replied):
+            return heard
+        id = _text(payload, "event_id")
+        if not id or id in self._events:
+            return None
+        if len(self._events) >= _REMEMBERED:
+            self._events = dict.fromkeys(list(self._events)[_REMEMBERED // 2 :])
+        self._events[id] = None
+        return heard
 
     async def is_member(self, heard: Heard) -> bool:
         return await self._slack.is_member(heard.team, heard.account)
 
     async def reply(self, heard: Heard, text: str) -> None:
-        await self._slack.reply(heard.reply_to, text)
+        if isinstance(heard, Replied):
+            await self._slack.whisper(heard.reply_to, heard.account, text)
+        else:
+            await self._slack.reply(heard.reply_to, text)
 
     def response(self, heard: Heard, text: str) -> bytes | None:
         return None
+
+    def challenge(self, payload: Mapping[str, Any]) -> bytes:
+        challenge = payload.get("challenge")
+        asked = payload.get("type") == "url_verification" and isinstance(challenge, str)
+        return json.dumps({"challenge": challenge}).encode() if asked else b""
 
     async def listen(self, take: Callable[[Mapping[str, Any]], None]) -> None:
         if self._app:
@@ -98,6 +119,8 @@ def understood(payload: Mapping[str, Any]) -> Heard | None:
     if isinstance(payload.get("command"), str):
         team, account = _text(payload, "team_id"), _text(payload, "user_id")
         return Typed(team, account, _text(payload, "text"), _text(payload, "response_url"))
+    if payload.get("type") == "event_callback":
+        return _replied(payload)
     if payload.get("type") != "block_actions":
         return None
     user, team_of = payload.get("user"), payload.get("team")
@@ -113,6 +136,28 @@ def understood(payload: Mapping[str, Any]) -> Heard | None:
             stranger = _text(user, "team_id") not in ("", team)
             return Pressed(team, _text(user, "id"), press, _text(payload, "response_url"), stranger)
     return None
+
+
+def _replied(payload: Mapping[str, Any]) -> Replied | None:
+    """A message in a thread that a person wrote; not ours or another bot's, and not an edit."""
+    event, team = payload.get("event"), _text(payload, "team_id")
+    if not isinstance(event, Mapping) or event.get("type") != "message":
+        return None
+    if event.get("subtype") or event.get("bot_id") or event.get("hidden"):
+        return None
+    account, text = _text(event, "user"), _text(event, "text").strip()
+    channel, thread, own = _text(event, "channel"), _text(event, "thread_ts"), _text(event, "ts")
+    if not (team and account and text and channel and thread) or thread == own:
+        return None
+    card = f"{channel}:{thread}"
+    stranger = _text(event, "user_team") not in ("", team) or _text(event, "team") not in ("", team)
+    return Replied(team, account, _plain(text), card, card, stranger)
+
+
+def _plain(text: str) -> str:
+    """What the person typed: Slack escapes three characters and writes links as ``<URL|label>``."""
+    plain = re.sub(r"<([^<>|]*)(?:\|[^<>]*)?>", r"\1", text)
+    return plain.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
 def _text(value: Mapping[str, Any], name: str) -> str:

@@ -110,6 +110,10 @@ insert into outbox ({_COLUMNS}) select {_VALUES} where not exists (
 _OF_TASK: Final = (
     f"select {_FIELDS} from messages where intent_id = :intent_id and visit = :visit order by seq, id"
 )
+_BY_REFERENCE: Final = (
+    f"select {_FIELDS} from messages where reference = :reference and reference <> '' and channel = :channel "
+    "and visit > 0 order by seq desc, id limit 1"
+)
 _OF_INTENT: Final = f"""
 select {", ".join(f"m.{name}" for name in Message.__struct_fields__)}, o.due_at
 from messages m left join outbox o on o.id = m.id where m.intent_id = :intent_id
@@ -141,6 +145,11 @@ class Messages:
     async def of_task(self, intent_id: str, visit: int) -> list[Message]:
         """In the order of their events."""
         return [_message(row) for row in await self._db.read(_OF_TASK, intent_id=intent_id, visit=visit)]
+
+    async def by_reference(self, channel: str, reference: str) -> Message | None:
+        """The message about a task that the provider knows by this id."""
+        rows = await self._db.read(_BY_REFERENCE, channel=channel, reference=reference)
+        return _message(rows[0]) if rows else None
 
     async def of_intent(self, intent_id: str) -> list[InFlight]:
         """All messages to people, and those that arrived at services, in no order."""

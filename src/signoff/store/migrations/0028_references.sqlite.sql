@@ -1,0 +1,2 @@
+-- The message below whose card somebody replied in a chat.
+create index messages_by_reference on messages (reference) where reference <> '';

@@ -14,6 +14,7 @@ from signoff import __version__
 from signoff.channels import make_console, make_desks, open_channels
 from signoff.config import Config, parse_hosts, parse_networks
 from signoff.core.errors import Busy
+from signoff.core.intent.notifications import Notification, with_values
 from signoff.engine.admin.accounts import Accounts
 from signoff.engine.admin.apply_manifest import ManifestApplier
 from signoff.engine.admin.bulk_reassignment import BulkReassignment
@@ -177,7 +178,16 @@ class Components:
         log_decisions(batch.changes)
         self.feed.publish(batch.topics(), batch.changes, batch.payloads)
         if self._console is not None:
-            self._console.show(one for change in batch.changes for one in change.notifications)
+            self._console.show(
+                with_values(one, self._payload_of(one, batch))
+                for change in batch.changes
+                for one in change.notifications
+            )
+
+    def _payload_of(self, notification: Notification, batch: Batch) -> bytes:
+        """The payload of a notification's intent, if this process still knows it; else b""."""
+        kept = self.recent.get(notification.intent)
+        return batch.payloads.get(notification.intent) or (kept.payload if kept else b"")
 
     def _connect_delivery(self) -> None:
         """Everything that sends messages, and what chats send here."""

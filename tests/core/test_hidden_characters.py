@@ -63,14 +63,6 @@ def test_it_is_no_title_and_no_message(text: str) -> None:
     assert refused(telling(text)).field == "steps.t.notify.message"
 
 
-@pytest.mark.parametrize(
-    "title", ["Refund {amount} to {customer}?", "Refund {{amount}}?", "${amount}", "Set {}"]
-)
-def test_a_title_with_braces_is_refused_as_nothing_is_filled_in(title: str) -> None:
-    error = refused(flow(title=title))
-    assert (error.code, error.field) == ("placeholder_in_title", "steps.ask.human.title")
-
-
 @pytest.mark.parametrize("message", ["{{intent_id}} is done", "{amount} moved", "Moved ${ amount }"])
 def test_a_message_with_placeholders_is_refused_alike(message: str) -> None:
     assert refused(telling(message)).code == "placeholder_in_text"

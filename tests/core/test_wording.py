@@ -48,7 +48,7 @@ def test_a_yes_after_silence_says_that_an_earlier_no_stays() -> None:
 
 @pytest.mark.parametrize("kind", TaskType)
 def test_a_requesters_title_is_no_question_of_ours(kind: TaskType) -> None:
-    words = question(Plan((ask(type=kind),)), ask(type=kind), "intent.infra.change_approval.v1")
+    words = question(Plan((ask(type=kind),)), ask(type=kind), "intent.infra.change_approval.v1", {})
     assert words.endswith(": infra change approval")
     assert "DROP" not in words
 
@@ -56,7 +56,7 @@ def test_a_requesters_title_is_no_question_of_ours(kind: TaskType) -> None:
 def test_an_admins_title_is_the_question() -> None:
     plan = Plan((ask(),), source="workflow:migrate@3")
     assert from_workflow(plan)
-    assert question(plan, ask(), "intent.a.v1") == "DROP everything?"
+    assert question(plan, ask(), "intent.a.v1", {}) == "DROP everything?"
     assert not from_workflow(Plan((ask(),)))
 
 

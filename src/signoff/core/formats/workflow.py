@@ -160,7 +160,7 @@ class HumanSource(DocumentStruct, frozen=True, kw_only=True):
         comment, evidence = self.comment_required, self.evidence_required
         return TaskSpec(
             type=self.type,
-            title=task_reader.title(fields, self.type),
+            title=task_reader.template(fields, self.type),
             description=self.description,
             outcomes=outcomes,
             own=own,

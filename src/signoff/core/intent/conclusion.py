@@ -26,6 +26,7 @@ from signoff.core.plan.task_types import (
     expiry_approves,
     required_answer,
 )
+from signoff.core.plan.wording import record_title
 
 Decisive = e.Decided | e.Reported | e.AttemptFailed | e.StepTimedOut
 
@@ -88,7 +89,7 @@ def _never(route: Route | None, fault: Failure) -> Continuation:
 
 
 def _decided(intent: Intent, step: HumanStep, event: e.Decided) -> Continuation:
-    plan, title = intent.plan, step.task.title
+    plan, title = intent.plan, record_title(intent.plan, step)
     match event.ending:
         case Ending.EXPIRED:
             if event.outcome != step.task.fallback_outcome:  # the fallback's outcome did not apply

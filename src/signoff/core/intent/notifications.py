@@ -13,7 +13,8 @@ from signoff.core.directory.roles import ADMIN_ROLES, DECIDING_ROLES
 from signoff.core.intent import events as e
 from signoff.core.intent.model import Delivery, Intent, Task, spec_of
 from signoff.core.plan.task_types import TaskSpec
-from signoff.core.plan.wording import from_workflow, question
+from signoff.core.plan.title_template import has_fields
+from signoff.core.plan.wording import filled_from, from_workflow, question_template
 
 
 class NotificationKind(StrEnum):
@@ -184,6 +185,13 @@ def _pushed(event: e.Offered, after: Intent) -> dict[str, Any]:
     }
 
 
+def with_values(notification: Notification, payload: bytes) -> Notification:
+    """The notification with the values of the fields that its title names."""
+    if not has_fields(notification.title):
+        return notification
+    return replace(notification, title=filled_from(notification.title, payload))
+
+
 def short_of_people(event: e.Understaffed) -> str:
     """The text about an understaffed task, for admins and for the audit trail."""
     left = {0: "nobody is left", 1: "one person is left"}.get(event.left, f"{event.left} people are left")
@@ -207,7 +215,8 @@ def _asked(kind: NotificationKind, intent: Intent) -> dict[str, Any]:
     spec = spec_of(intent, task)
     return {
         "kind": kind, "to": notified_names(spec, task), "step_run": task.step_run, "step": step.id,
-        "title": question(intent.plan, step, intent.type), "called": "" if from_workflow(intent.plan) else spec.title,
+        "title": question_template(intent.plan, step, intent.type),
+        "called": "" if from_workflow(intent.plan) else spec.title,
         "deadline_at": task.deadline_at, "stage": task.stage, "revision": task.revision,
     }  # fmt: skip
 

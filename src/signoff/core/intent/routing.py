@@ -24,6 +24,7 @@ from signoff.core.plan.plan import (
     Step,
 )
 from signoff.core.plan.task_types import Ending, Fallback, Meaning
+from signoff.core.plan.wording import record_title
 from signoff.core.plan.working_hours import later
 
 
@@ -59,7 +60,7 @@ def start_step(tx: Transition, step_id: str) -> None:
                             intent, step.id, step_run, intent.revision, intent.payload_digest
                         ),
                         revision=intent.revision,
-                        title=step.task.title,
+                        title=record_title(intent.plan, step),
                         deadline_at=deadline_at,
                         joined=who.joined,
                         left=who.left,

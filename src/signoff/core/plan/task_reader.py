@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from signoff.core.errors import Invalid
+from signoff.core.plan import title_template
 from signoff.core.plan.form_schema import FormError, idle, read_form, unfillable
 from signoff.core.plan.task_types import Meaning, Stage, TaskSpec, TaskType, meaning_of
 from signoff.core.text.describe import printable
@@ -18,18 +19,30 @@ _ANYBODY: Final = TaskSpec().stages
 _PLACEHOLDER: Final = re.compile(r"\{\{?\s*[\w$][^{}\n]{0,100}\}\}?")
 
 
+def template(fields: Fields, kind: TaskType) -> str:
+    """The title of a task of a workflow, which may name fields of the payload."""
+    words = fields.text("title")
+    try:
+        title_template.parse(words)
+    except title_template.TemplateError as wrong:
+        raise fields.invalid("title", wrong.problem, code="invalid_title_template", hint=wrong.hint) from None
+    return words or kind.default_title
+
+
 def title(fields: Fields, kind: TaskType) -> str:
-    """The title of a task. It is shown as written: there are no placeholders, so braces are refused, or (AXP) warned
+    """The title of a task that a requester defines. It is shown as written, so braces are refused, or (AXP) warned
     of.
     """
     words = fields.text("title")
     if "{" in words or "}" in words:
         if not fields.lenient:
             raise fields.invalid(
-                "title", "contains braces, but placeholders are not supported", code="placeholder_in_title",
-                hint="Remove it: the payload is shown on the card below the title.",
+                "title", "contains braces, but only the title of a workflow's task may name fields",
+                code="placeholder_in_title", hint="Write the values themselves: you know them.",
             )  # fmt: skip
-        fields.warn("title", "contains braces; it is shown as written: placeholders are not supported")
+        fields.warn(
+            "title", "contains braces; it is shown as written: only a workflow's title may name fields"
+        )
     return words or kind.default_title
 
 

@@ -2,13 +2,14 @@
 mail, chat and terminal, and never in the requester's words.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from msgspec.structs import replace
 
+from signoff.core.plan import title_template
 from signoff.core.plan.plan import END, NO_PLAN, HumanStep, Plan, Route
 from signoff.core.plan.task_types import (
     BUILT_IN,
@@ -19,7 +20,9 @@ from signoff.core.plan.task_types import (
     expiry_approves,
     meaning_of,
 )
+from signoff.core.text import json_value
 
+Payload = Mapping[str, Any] | bytes | None  # as it was parsed, or as it is stored; None if there is none
 # The text for a custom outcome.
 MEANT: Final = {
     Ending.APPROVED: "approved",
@@ -48,11 +51,43 @@ NO_MAIL: Final = (
 )
 
 
-def question(plan: Plan, step: HumanStep, intent_type: str) -> str:
-    """The question: the workflow's title if an admin wrote it, never a requester's."""
+def question(plan: Plan, step: HumanStep, intent_type: str, payload: Payload) -> str:
+    """The question: the workflow's title if an admin wrote it, never a requester's. ``payload``: for the
+    fields that the title names.
+    """
     if from_workflow(plan):
-        return step.task.title
+        return title_of(plan, step, payload)
     return f"{step.task.type.question}: {type_text(intent_type)}"
+
+
+def title_of(plan: Plan, step: HumanStep, payload: Payload) -> str:
+    """The task's title, with the values of the fields that a workflow's title names."""
+    title = step.task.title
+    if not (title_template.has_fields(title) and from_workflow(plan)):
+        return title
+    return filled_from(title, payload)
+
+
+def filled_from(title: str, payload: Payload) -> str:
+    """A workflow's title with the payload's values."""
+    return title_template.filled(title, _fields(payload))
+
+
+def question_template(plan: Plan, step: HumanStep, intent_type: str) -> str:
+    """The question with the names of fields in place of their values, for ``title_template.filled``."""
+    return step.task.title if from_workflow(plan) else question(plan, step, intent_type, None)
+
+
+def record_title(plan: Plan, step: HumanStep) -> str:
+    """The task's title for what is kept when the payload is deleted: with the names of its fields."""
+    return title_template.unfilled(step.task.title) if from_workflow(plan) else step.task.title
+
+
+def _fields(payload: Payload) -> Mapping[str, Any] | None:
+    if not isinstance(payload, bytes):
+        return payload
+    found = json_value.decode(payload) if payload else None
+    return found if isinstance(found, Mapping) else None
 
 
 def from_workflow(plan: Plan) -> bool:

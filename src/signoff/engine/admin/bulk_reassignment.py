@@ -17,6 +17,7 @@ from signoff.core.plan.wording import question
 from signoff.engine.commit.engine import Engine
 from signoff.engine.directory.snapshot import DirectoryCache, Snapshot
 from signoff.store.store import Store
+from signoff.store.work import Stored
 
 _PAGE: Final = 100
 MOST: Final = 1000  # maximum number of tasks per call
@@ -57,9 +58,7 @@ class BulkReassignment:
         after = ""
         for _ in range(MOST // _PAGE):
             page = await self._store.intents.open_tasks(person.workspace, after, _PAGE)
-            found += [
-                held for one in page if (held := waiting_task(one.intent, person, directory)) is not None
-            ]
+            found += [held for one in page if (held := waiting_task(one, person, directory)) is not None]
             if len(page) < _PAGE:
                 return found, True
             after = page[-1].intent.id
@@ -84,8 +83,9 @@ class BulkReassignment:
         return ReassignmentResult(done, refused, whole)
 
 
-def waiting_task(intent: Intent, person: Person, directory: Snapshot) -> HeldTask | None:
+def waiting_task(stored: Stored, person: Person, directory: Snapshot) -> HeldTask | None:
     """The open task of this intent, if it asks the person now; else None."""
+    intent = stored.intent
     task = intent.open
     if not isinstance(task, Task):
         return None
@@ -98,7 +98,7 @@ def waiting_task(intent: Intent, person: Person, directory: Snapshot) -> HeldTas
         person.id
     }
     alone = not any(one in directory.active_people for one in others)
-    title = question(intent.plan, intent.plan.human_step(task.step), intent.type)
+    title = question(intent.plan, intent.plan.human_step(task.step), intent.type, stored.payload)
     return HeldTask(step_run_id(intent.id, task.step_run), title, alone, intent)
 
 

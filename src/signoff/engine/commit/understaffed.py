@@ -16,7 +16,7 @@ from signoff.core.errors import Refused
 from signoff.core.ids import step_run_id
 from signoff.core.intent.commands import CheckStaffing
 from signoff.core.intent.eligibility import Membership
-from signoff.core.intent.model import Intent, Task
+from signoff.core.intent.model import Task
 from signoff.core.intent.understaffed import Shortage, shortage
 from signoff.core.plan.wording import question
 from signoff.core.text import json_value
@@ -51,12 +51,13 @@ class TaskShortage(msgspec.Struct, frozen=True):
         )
 
 
-def staffing_shortfall(intent: Intent, now: Membership) -> TaskShortage | None:
+def staffing_shortfall(stored: Stored, now: Membership) -> TaskShortage | None:
+    intent = stored.intent
     task = intent.open
     lack = shortage(intent, task, now) if isinstance(task, Task) else None
     if lack is None or not isinstance(task, Task):
         return None
-    title = question(intent.plan, intent.plan.human_step(task.step), intent.type)
+    title = question(intent.plan, intent.plan.human_step(task.step), intent.type, stored.payload)
     return TaskShortage(step_run_id(intent.id, task.step_run), title, lack)
 
 
@@ -128,9 +129,7 @@ class StaffingChecks:
         after, looked = "", 0
         while looked < limit:
             page = await self._store.intents.open_tasks(workspace, after, _PAGE)
-            found += [
-                short for one in page if (short := staffing_shortfall(one.intent, membership)) is not None
-            ]
+            found += [short for one in page if (short := staffing_shortfall(one, membership)) is not None]
             looked += len(page)
             if len(page) < _PAGE:
                 return found, True

@@ -301,7 +301,7 @@ class MessageComposer:
         intent = self._intent
         if self._step is None:
             return f"About: {type_text(intent.type)}"
-        return question(intent.plan, self._step, intent.type)
+        return question(intent.plan, self._step, intent.type, self._payload)
 
     def _on_expiry(self, task: Task, zone: str) -> str:
         if self._step is None:

@@ -9,8 +9,9 @@ from signoff.core.directory.actors import system
 from signoff.core.errors import Busy, Refused
 from signoff.core.ids import step_run_id
 from signoff.core.intent.commands import AcceptPush, Command, FailPush
-from signoff.core.intent.notifications import Notification, NotificationKind
+from signoff.core.intent.notifications import Notification, NotificationKind, with_values
 from signoff.core.plan.schedules import PUSH, SERVICE
+from signoff.core.plan.title_template import has_fields
 from signoff.engine.clock import Clock
 from signoff.engine.commit.engine import Engine
 from signoff.engine.delivery.channel_registry import ChannelRegistry
@@ -42,6 +43,9 @@ class ServiceMessages(Sender[ServiceNotification]):
         channel = self._channels.services.get(row.channel)
         if channel is None:
             raise NotSent(f"the channel {row.channel!r} is not configured", permanent=True)
+        if has_fields(notification.title):
+            stored = await self._store.intents.get(row.intent)
+            notification = with_values(notification, stored.payload if stored else b"")
         message = render(row.id, notification, self._base_url(), await self._decider(notification))
         await channel.send(message, row.target)
         return Sent()

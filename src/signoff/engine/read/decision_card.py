@@ -220,7 +220,7 @@ def card(known: TaskContext) -> Card:
         task_id=step_run_id(intent.id, history.step_run),
         intent=intent,
         type=spec.type,
-        question=question(intent.plan, step, intent.type),
+        question=question(intent.plan, step, intent.type, known.payload),
         said=said,
         described=described,
         trusted=trusted,

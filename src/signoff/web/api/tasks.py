@@ -21,6 +21,8 @@ from signoff.core.intent.contradictions import one_meaning
 from signoff.core.intent.deleted_payload import payload_deleted
 from signoff.core.intent.events import Decided
 from signoff.core.intent.model import Task
+from signoff.core.plan.plan import HumanStep
+from signoff.core.plan.title_template import has_fields
 from signoff.core.text import json_value
 from signoff.engine.bulk_answers import Target, bulk_form
 from signoff.engine.commit.jobs import Done, Idempotency
@@ -289,6 +291,13 @@ def _answered(done: Done) -> int:
     return next((event.step_run for event in events if isinstance(event, e.Answered)), 0)
 
 
+def names_fields(stored: Stored) -> bool:
+    """Whether the title of the open task needs the payload."""
+    task = stored.intent.open
+    step = stored.intent.plan.by_id[task.step] if isinstance(task, Task) else None
+    return isinstance(step, HumanStep) and has_fields(step.task.title)
+
+
 async def mine(call: Call) -> MyTasksAnswer:
     """GET /v1/me/tasks: without pages, so all open tasks are searched, not only the first page."""
     actor = call.actor
@@ -297,10 +306,17 @@ async def mine(call: Call) -> MyTasksAnswer:
         return True
 
     search = worklist.mine(actor) if actor.kind is ActorKind.PERSON else worklist.requested(actor)
-    found = (await call.state.view.walk_tasks(actor, "", keep, _MOST_MINE, search, bare=True)).found
+    walk = partial(call.state.view.walk_tasks, actor, "", keep, _MOST_MINE, search)
+    found = (await walk(bare=True)).found
+    if any(map(names_fields, found)):  # without such a title no payload is read
+        found = (await walk()).found
     await record_views(call, *(stored.intent for stored in found))
     return MyTasksAnswer(
-        tasks=[my_task(one.intent, one.intent.open) for one in found if isinstance(one.intent.open, Task)]
+        tasks=[
+            my_task(one.intent, one.payload, one.intent.open)
+            for one in found
+            if isinstance(one.intent.open, Task)
+        ]
     )
 
 

@@ -14,6 +14,7 @@ from signoff.core.intent.result import result_of
 from signoff.core.intent.states import EFFECTS, Effect, effect_of
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import Meaning, TaskSpec
+from signoff.core.plan.wording import record_title
 from signoff.core.text.masking import mask_text
 from signoff.web.shapes.intents import asked_people, human_task, pending
 from signoff.wire.common import ABSENT
@@ -82,7 +83,8 @@ class EventWalker:
             out.handler = self.pending.ref if self.pending.type == "agent" else ABSENT
         if isinstance(fact.event, e.TaskOpened):
             task_id = step_run_id(self.intent.id, fact.event.step_run)
-            out.human_task = human_task(self._spec(fact.event.step), task_id)
+            step = self.intent.plan.human_step(fact.event.step)
+            out.human_task = human_task(step.task, record_title(self.intent.plan, step), task_id)
         if result and self.status is Status.COMPLETED:
             out.result = told.get("result", {})
         return out

@@ -9,7 +9,7 @@ from signoff.core.intent.model import Delay, Delivery, Intent, Requester, Status
 from signoff.core.intent.result import result_of
 from signoff.core.plan.plan import AgentStep, HumanStep, Step
 from signoff.core.plan.task_types import MEANS, TaskSpec
-from signoff.core.plan.wording import label
+from signoff.core.plan.wording import label, title_of
 from signoff.core.text import json_value
 from signoff.core.text.masking import mask_text
 from signoff.store.work import Stored
@@ -68,7 +68,7 @@ def intent_out(intent: Intent, payload: bytes) -> IntentOut:
             out.error = Problem(code=fault.code, message=mask_text(fault.message), retryable=fault.retryable)
     if intent.ending is not None:
         _show_decision(out, intent)
-    _show_open(out, intent)
+    _show_open(out, intent, payload)
     return out
 
 
@@ -85,7 +85,7 @@ def _show_decision(out: IntentOut, intent: Intent) -> None:
             return
 
 
-def _show_open(out: IntentOut, intent: Intent) -> None:
+def _show_open(out: IntentOut, intent: Intent, payload: bytes) -> None:
     """The members for the open step: who has to act, until when, how many attempts or reminders there were."""
     held = intent.open
     match held:
@@ -103,7 +103,8 @@ def _show_open(out: IntentOut, intent: Intent) -> None:
     if asked is None:
         return
     spec = asked.task
-    out.human_task = human_task(spec, intent.ref(held.step_run) if isinstance(held, Task) else "")
+    title = title_of(intent.plan, asked, payload)
+    out.human_task = human_task(spec, title, intent.ref(held.step_run) if isinstance(held, Task) else "")
     if spec.remind is not None:
         out.remind_after_seconds = spec.remind.after.total_seconds()
         out.remind_interval_seconds = spec.remind.every.total_seconds()
@@ -140,10 +141,10 @@ def sender(requester: Requester) -> str:
     return requester.address or f"{requester.kind.value}://{requester.id}"
 
 
-def human_task(spec: TaskSpec, task_id: str = "") -> HumanTask:
+def human_task(spec: TaskSpec, title: str, task_id: str = "") -> HumanTask:
     asked = tuple(dict.fromkeys(name for stage in spec.stages for name in stage.approvers))
     return HumanTask(
-        title=spec.title,
+        title=title,
         task_type=spec.type,
         allowed_outcomes=spec.outcomes,
         required_comment=spec.comment_required,

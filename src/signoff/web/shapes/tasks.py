@@ -38,7 +38,7 @@ def task_out(intent: Intent, payload: bytes, history: TaskHistory, display: Disp
         step_id=step.id,
         state="closed",
         task_type=spec.type,
-        title=spec.title,
+        title=wording.title_of(intent.plan, step, payload),
         description=spec.description,
         risk=worst_risk(spec.risk, results.current)[0],
         strength=with_check_results(spec.strength, spec.risk, results.all),
@@ -160,7 +160,7 @@ def on_expiry(intent: Intent, step: HumanStep, due_at: datetime | None) -> str:
     return wording.on_expiry_text(step, due_at, intent.deadline_at, utc_text, refused)
 
 
-def my_task(intent: Intent, task: Task) -> MyTask:
+def my_task(intent: Intent, payload: bytes, task: Task) -> MyTask:
     step = intent.plan.human_step(task.step)
     return MyTask(
         intent_id=intent.id,
@@ -169,5 +169,9 @@ def my_task(intent: Intent, task: Task) -> MyTask:
         from_agent=sender(intent.requester),
         assigned_at=task.opened_at,
         due_at=task.deadline_at or ABSENT,
-        human_task=human_task(step.task, step_run_id(intent.id, task.step_run)),
+        human_task=human_task(
+            step.task,
+            wording.title_of(intent.plan, step, payload),
+            step_run_id(intent.id, task.step_run),
+        ),
     )

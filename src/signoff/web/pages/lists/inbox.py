@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -36,6 +36,7 @@ from signoff.web.pages.kit.handler import PageRequest
 _PAGE: Final = 100
 _OPEN: Final = 30  # open tasks on a page
 _READ: Final = 200
+_READ_SIZE: Final = 64 * 1024  # bytes of a payload that a list reads
 _MOST_READS: Final = 25
 _SUBJECT: Final = 3
 _SEARCHES: Final[dict[str, Callable[[Actor], Search]]] = {
@@ -234,12 +235,13 @@ def _closed(stored: Stored, directory: Snapshot) -> InboxEntry | None:
 
 def _row(stored: Stored, step: HumanStep, directory: Snapshot) -> InboxEntry:
     intent = stored.intent
+    payload = _brief(stored.payload)
     others = checked(intent, step.id).current
     return InboxEntry(
         ref=intent.id,
-        question=question(intent.plan, step, intent.type),
+        question=question(intent.plan, step, intent.type, payload),
         said="" if from_workflow(intent.plan) else masked_text(step.task.title),
-        subject=_subject(stored.payload),
+        subject=subject(payload, _SUBJECT),
         type=step.task.type.value,
         kind=intent.type,
         asker=directory.display(intent.requester.id),
@@ -249,8 +251,10 @@ def _row(stored: Stored, step: HumanStep, directory: Snapshot) -> InboxEntry:
     )
 
 
-def _subject(payload: bytes) -> tuple[tuple[str, str], ...]:
-    return subject(json_value.decode(payload), _SUBJECT) if 0 < len(payload) <= 64 * 1024 else ()
+def _brief(payload: bytes) -> dict[str, Any]:
+    """The payload, if it is of a size that a list reads."""
+    found = json_value.decode(payload) if 0 < len(payload) <= _READ_SIZE else None
+    return found if isinstance(found, dict) else {}
 
 
 def _fits(stored: Stored, entry: InboxEntry, words: str) -> bool:
@@ -324,7 +328,7 @@ def _line(stored: Stored, directory: Snapshot) -> IntentLine:
     intent = stored.intent
     return IntentLine(
         intent.id, intent.type, type_text(intent.type), directory.display(intent.requester.id), intent.status.value,
-        _where(intent), intent.updated_at, _subject(stored.payload),
+        _where(intent), intent.updated_at, subject(_brief(stored.payload), _SUBJECT),
     )  # fmt: skip
 
 

@@ -1,0 +1,175 @@
+"""Titles that name fields of the payload: ``Refund {amount} to {customer.name}?``
+
+The author of the workflow writes the title; the values are the requester's. So each value stands in quotation marks,
+is cut, and is plain text: hidden characters are named, and secrets masked. A field that is missing stays as its name in
+brackets. Nothing is evaluated. ``{{`` and ``}}`` are braces. Linear in the title and in the values that it names.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from signoff.core.text.amounts import currency_field, money_text, number_text
+from signoff.core.text.describe import printable
+from signoff.core.text.hidden_characters import CUT, pieces
+from signoff.core.text.masking import masked
+
+MOST_FIELDS: Final = 8
+LONGEST_VALUE: Final = 60
+_DEEPEST: Final = 6
+_LONGEST_READ: Final = 1000  # characters of a value that are looked at: those that are shown stand before
+_PART: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+_FIELD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}(?:\.[A-Za-z_][A-Za-z0-9_-]{0,63})*")
+_NAMES: Final = (
+    "name",
+    "key",
+    "header",
+    "field",
+    "variable",
+)  # what says that the value next to it is secret
+_AMOUNT: Final = ("amount", "currency")
+# A value cannot end the quotation marks that it stands in.
+_QUOTES: Final = str.maketrans(dict.fromkeys("“”„‟❝❞〝〞〟＂«»", "'"))
+
+
+class Field(NamedTuple):
+    """A field of the payload."""
+
+    path: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return ".".join(self.path)
+
+
+class TemplateError(ValueError):
+    """Why a title is not a template, and what to write instead."""
+
+    def __init__(self, problem: str, hint: str) -> None:
+        super().__init__(problem)
+        self.problem, self.hint = problem, hint
+
+
+def parse(title: str) -> tuple[str | Field, ...]:
+    """The title's texts and fields, in order; raises TemplateError."""
+    parts: list[str | Field] = []
+    place = 0
+    for found in _PART.finditer(title):
+        before, token = title[place : found.start()], found.group()
+        place = found.end()
+        if token in ("{{", "}}"):
+            parts.append(before + token[0])
+            continue
+        if found[1] is None:
+            raise TemplateError(
+                f"contains {printable(token)} without its counterpart", f"Write {token * 2} for a brace."
+            )
+        if before.endswith("$"):
+            raise TemplateError(
+                f"contains ${printable(token)}",
+                f"Write {printable(token)}; an amount is shown with its currency.",
+            )
+        parts += [before, Field(_path(found[1]))]
+    parts.append(title[place:])
+    fields = [part for part in parts if isinstance(part, Field)]
+    if len(fields) > MOST_FIELDS:
+        raise TemplateError(
+            f"names {len(fields)} fields", f"Name at most {MOST_FIELDS}: a title is one line."
+        )
+    return tuple(part for part in parts if part)
+
+
+def _path(text: str) -> tuple[str, ...]:
+    if not _FIELD.fullmatch(text):
+        raise TemplateError(
+            f"contains {printable('{' + text + '}')}, which names no field",
+            "Name a field of the payload, such as {amount} or {customer.name}; {{ is a brace. Nothing is evaluated.",
+        )
+    path = tuple(text.split("."))
+    if len(path) > _DEEPEST:
+        raise TemplateError(
+            f"names a field {len(path)} levels deep", f"Name one at most {_DEEPEST} levels deep."
+        )
+    return path
+
+
+def filled(title: str, payload: Mapping[str, Any] | None) -> str:
+    """The title with the payload's values; None: without a payload. A title that was kept before there were templates,
+    and is none, is shown as written.
+    """
+    if "{" not in title and "}" not in title:
+        return title
+    try:
+        parts = parse(title)
+    except TemplateError:
+        return title
+    named = {part.path for part in parts if isinstance(part, Field)}
+    return "".join(part if isinstance(part, str) else _said(part, payload or {}, named) for part in parts)
+
+
+def unfilled(title: str) -> str:
+    """The title with its fields' names, for records that are kept when the payload is deleted."""
+    return filled(title, None)
+
+
+def has_fields(title: str) -> bool:
+    """Whether a title needs the payload to be shown."""
+    return "{" in title
+
+
+def _said(field: Field, payload: Mapping[str, Any], named: set[tuple[str, ...]]) -> str:
+    holder, value = _found(field.path, payload)
+    *above, name = field.path
+    if (*above, currency_field(name, holder)) in named:  # the title says it itself
+        holder = {}
+    text = _text(name, value, holder)
+    return f"[{field.name}]" if text is None else f"“{_plain(text)}”"
+
+
+def _found(path: tuple[str, ...], payload: Mapping[str, Any]) -> tuple[Mapping[str, Any], Any]:
+    """(the object that holds the field, its value with secrets masked); None as the value if it is missing."""
+    holders: list[Mapping[str, Any]] = []
+    value: Any = payload
+    for name in path:
+        if not isinstance(value, Mapping) or name not in value:
+            return {}, None
+        holders.append(value)
+        value = value[name]
+    # what makes a value a secret: the names on the way to it, and those next to it
+    shown = _brief(value)
+    for holder, name in zip(reversed(holders), reversed(path), strict=True):
+        beside = {one: holder[one] for one in _NAMES if isinstance(holder.get(one), str)}
+        shown = {**beside, name: shown}
+    shown = masked(shown)
+    for name in path:
+        shown = shown[name]
+    return holders[-1], shown
+
+
+def _brief(value: Any) -> Any:
+    """A value as far as a title can show it."""
+    if isinstance(value, list) or (isinstance(value, Mapping) and len(value) != len(_AMOUNT)):
+        return _size(value)
+    return value
+
+
+def _size(value: Any) -> str:
+    number, noun = len(value), "item" if isinstance(value, list) else "field"
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _text(name: str, value: Any, holder: Mapping[str, Any]) -> str | None:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return money_text(value) or _size(value)
+    if value is None or value == "":
+        return None
+    return number_text(name, value, holder) or str(value)
+
+
+def _plain(text: str) -> str:
+    """One short line without hidden characters."""
+    words = " ".join(text[:_LONGEST_READ].translate(_QUOTES).split())
+    shown = "".join(piece.text for piece in pieces(words, lines=False))
+    return shown if len(shown) <= LONGEST_VALUE else shown[: LONGEST_VALUE - 1].rstrip() + CUT

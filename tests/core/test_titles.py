@@ -1,0 +1,239 @@
+"""Titles that name fields: what an author may write, and that a requester's values stay values."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signoff.core.errors import Invalid
+from signoff.core.formats.workflow import compile_workflow
+from signoff.core.plan.plan import HumanStep, Plan
+from signoff.core.plan.title_template import (
+    LONGEST_VALUE,
+    TemplateError,
+    filled,
+    has_fields,
+    parse,
+    unfilled,
+)
+from signoff.core.plan.wording import question, question_template, record_title, title_of
+from signoff.core.text.amounts import is_money, money_text, number_text
+from signoff.core.text.hidden_characters import hidden
+from signoff.core.text.json_text import MAX_INTEGER
+
+REFUND = "Refund {amount} to {customer.name}?"
+
+
+def compiled(title: str) -> tuple[Plan, HumanStep]:
+    source = {
+        "workflow": "refund",
+        "intent_type": "intent.pay.refund.v1",
+        "steps": [{"id": "ask", "human": {"type": "approval", "title": title}, "deadline": "1d"}],
+    }
+    plan = compile_workflow(source).plan
+    step = plan.by_id["ask"]
+    assert isinstance(step, HumanStep)
+    return plan, step
+
+
+@pytest.mark.parametrize(
+    ("payload", "shown"),
+    [
+        ({"amount": 4200, "currency": "EUR", "customer": {"name": "ACME"}}, "Refund “4,200 EUR” to “ACME”?"),
+        ({"amount": 1250000.5, "customer": {"name": "ACME"}}, "Refund “1,250,000.5” to “ACME”?"),
+        ({"amount": 4200.5, "currency": "EUR", "customer": {}}, "Refund “4,200.50 EUR” to [customer.name]?"),
+        ({"amount": {"value": 7, "currency": "USD"}, "customer": None}, "Refund “7 USD” to [customer.name]?"),
+        ({"amount": "48200000 EUR", "customer": "ACME"}, "Refund “48,200,000 EUR” to [customer.name]?"),
+        ({"amount": [1, 2], "customer": {"name": {"first": "A"}}}, "Refund “2 items” to “1 field”?"),
+        ({"amount": True, "customer": {"name": ""}}, "Refund “yes” to [customer.name]?"),
+        ({"amount": None, "customer": {"name": False}}, "Refund [amount] to “no”?"),
+        ({}, "Refund [amount] to [customer.name]?"),
+    ],
+)
+def test_a_title_says_the_values_of_the_fields_that_it_names(payload: dict[str, Any], shown: str) -> None:
+    assert filled(REFUND, payload) == shown
+    plan, step = compiled(REFUND)
+    assert question(plan, step, "intent.pay.refund.v1", payload) == shown
+    assert title_of(plan, step, payload) == shown
+
+
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [
+        ("Set {{x}} to {x}?", "Set {x} to “1”?"),
+        ("{{{x}}}", "{“1”}"),
+        ("{x}{x}", "“1”“1”"),
+        ("No fields?", "No fields?"),
+        ("}}{{", "}{"),
+    ],
+)
+def test_double_braces_are_braces(title: str, shown: str) -> None:
+    assert filled(title, {"x": 1}) == shown
+
+
+def test_a_currency_that_the_title_names_itself_is_not_said_twice() -> None:
+    payload = {"amount": 4200, "currency": "EUR", "order": {"total": 1000, "currency": "USD"}}
+    assert filled("Pay {amount} {currency}?", payload) == "Pay “4,200” “EUR”?"
+    assert filled("Pay {order.total} {order.currency}?", payload) == "Pay “1,000” “USD”?"
+    assert filled("Pay {order.total} {currency}?", payload) == "Pay “1,000 USD” “EUR”?"
+
+
+@pytest.mark.parametrize(
+    ("title", "problem"),
+    [
+        ("Set {}", "contains {}, which names no field"),
+        ("Set { x }", "contains { x }, which names no field"),
+        ("Set {0}", "which names no field"),
+        ("Set {x!r}", "which names no field"),
+        ("Set {x:>9}", "which names no field"),
+        ("Set {x[0]}", "which names no field"),
+        ("Set {x.}", "which names no field"),
+        ("Set {x.__class__.__init__}x{y(}", "which names no field"),
+        ("Set {x", "contains { without its counterpart"),
+        ("Set x}", "contains } without its counterpart"),
+        ("Set {{x}", "contains } without its counterpart"),
+        ("Pay ${amount}", "contains ${amount}"),
+        ("{a.b.c.d.e.f.g}", "names a field 7 levels deep"),
+        ("{a}" * 9, "names 9 fields"),
+        ("{" + "a" * 65 + "}", "which names no field"),
+    ],
+)
+def test_what_is_no_template_is_refused_with_its_reason(title: str, problem: str) -> None:
+    with pytest.raises(Invalid) as error:
+        compiled(title)
+    assert (error.value.code, error.value.field) == ("invalid_title_template", "steps.ask.human.title")
+    assert problem in error.value.message
+    assert error.value.hint
+    assert filled(title, {"x": "secret", "amount": 1}) == title  # kept from before there were templates
+
+
+def test_attributes_of_a_value_are_no_fields() -> None:
+    assert filled("{x.__class__}", {"x": "text"}) == "[x.__class__]"
+
+
+@pytest.mark.parametrize(
+    ("payload", "title"),
+    [
+        ({"password": "hunter2"}, "Set {password}"),
+        ({"db": {"pin": 1234}}, "Set {db.pin}"),
+        ({"secret": {"user": "hunter2"}}, "Set {secret.user}"),
+        ({"env": {"name": "DB_PASSWORD", "value": "hunter2"}}, "Set {env.value}"),
+        ({"url": "postgres://app:hunter2@db/x"}, "Open {url}"),
+        ({"token": ["hunter2"]}, "Use {token}"),
+    ],
+)
+def test_a_secret_is_masked_as_everywhere(payload: dict[str, Any], title: str) -> None:
+    shown = filled(title, payload)
+    assert "hunter2" not in shown
+    assert "1234" not in shown
+    assert "“" in shown
+    assert "fingerprint" in shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("ACME” approved by the board “", "“ACME' approved by the board '”"),
+        ("a\nb\tc   d", "“a b c d”"),
+        ("\u202eevil\u202c", "“U+202EevilU+202C”"),
+        ("x\x1b[2J", "“xU+001B[2J”"),
+        ("{amount}", "“{amount}”"),
+        ("<b>*x*</b>", "“<b>*x*</b>”"),
+        ("x" * 61, "“" + "x" * 59 + "…”"),
+    ],
+)
+def test_a_value_is_one_short_plain_line_that_cannot_leave_its_quotation_marks(
+    value: str, shown: str
+) -> None:
+    assert filled("{x}", {"x": value, "amount": 1}) == shown
+
+
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-MAX_INTEGER, MAX_INTEGER)
+    | st.floats(allow_nan=False)
+    | st.text()
+)
+
+
+def nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abx"), inner, max_size=3)
+
+
+@given(st.recursive(SCALARS, nested))
+def test_whatever_the_value_a_title_is_one_line_of_bounded_length(value: Any) -> None:
+    shown = filled("{x} {x.a.b}", {"x": value})
+    assert len(shown) <= 2 * (LONGEST_VALUE + 2) + len("[x.a.b]")
+    assert not any(hidden(one) or one == "\n" for one in shown)
+    assert shown.count("“") == shown.count("”") <= 2
+
+
+@given(st.text(alphabet="{}a.$ x", max_size=40))
+def test_every_title_is_a_template_or_is_refused(title: str) -> None:
+    try:
+        parts = parse(title)
+    except TemplateError:
+        assert filled(title, {}) == title
+    else:
+        assert unfilled(title) == "".join(p if isinstance(p, str) else f"[{p.name}]" for p in parts)
+
+
+def test_a_long_value_costs_no_more_than_its_size() -> None:
+    assert filled("{x}", {"x": "a " * 500_000}) == "“" + ("a " * 30).strip()[:59].rstrip() + "…”"
+
+
+def test_records_keep_the_names_of_fields_and_no_values() -> None:
+    plan, step = compiled(REFUND)
+    assert record_title(plan, step) == "Refund [amount] to [customer.name]?"
+    assert question_template(plan, step, "x") == REFUND
+    assert title_of(plan, step, b'{"amount": 5}') == "Refund “5” to [customer.name]?"
+    assert title_of(plan, step, b"") == title_of(plan, step, b"[1]") == record_title(plan, step)
+    assert (has_fields("x"), has_fields(REFUND)) == (False, True)
+
+
+def test_a_requesters_own_title_is_never_filled() -> None:
+    plan, step = compiled(REFUND)
+    theirs = Plan(steps=plan.steps, source="intent")
+    assert title_of(theirs, step, {"amount": 5}) == record_title(theirs, step) == REFUND
+    assert question(theirs, step, "intent.pay.refund.v1", {"amount": 5}).endswith(": pay refund")
+    assert "{" not in question_template(theirs, step, "intent.pay.refund.v1")
+
+
+# -- amounts
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "beside", "text"),
+    [
+        ("amount", 48200000, {}, "48,200,000"),
+        ("totalPrice", "1234.5", {"currency": "EUR"}, "1,234.50 EUR"),
+        ("net_total", -4200, {"net_total_currency": "CHF", "currency": "EUR"}, "-4,200 CHF"),
+        ("rows_affected", 1840221, {}, "1,840,221"),
+        ("fee", 4200.0, {"currency": "EUR"}, "4,200 EUR"),
+        ("amount", 1e22, {"currency": "EUR"}, "1e22 EUR"),
+        ("amount", "12,5", {"currency": "EUR"}, None),
+        ("amount", 5, {"currency": "euro\n"}, "5"),
+        ("note", "48200000 EUR", {}, "48,200,000 EUR"),
+        ("order", 123456, {"currency": "EUR"}, None),
+        ("port", 54321, {}, None),
+        ("amount", True, {}, None),
+        ("amount", [1], {}, None),
+        ("amount", "007", {}, "7"),
+    ],
+)
+def test_amounts_and_counts_are_grouped_and_other_numbers_are_not(
+    name: str, value: Any, beside: dict[str, Any], text: str | None
+) -> None:
+    assert number_text(name, value, beside) == text
+
+
+def test_an_object_may_be_an_amount() -> None:
+    assert money_text({"amount": 4200, "currency": "EUR"}) == "4,200 EUR"
+    assert money_text({"value": "4200", "currency": "EUR"}) is None
+    assert money_text({"value": 4200, "currency": "EUR"}) == "4,200 EUR"
+    for other in ({"amount": 4200}, {"amount": 1, "currency": 2}, {"a": 1, "currency": "EUR"}, 5, None):
+        assert money_text(other) is None
+    assert not is_money("")
+    assert is_money("x" * 500 + "_amount")

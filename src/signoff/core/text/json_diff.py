@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
+from signoff.core.text.amounts import number_text
 from signoff.core.text.hunks import TextDiff, as_text, counts, text_diff, unified_diff
 from signoff.core.text.json_paths import full_member_path, item_path, member_path
 from signoff.core.text.masking import masked
@@ -124,6 +125,10 @@ def changed_leaves(old: Any, new: Any) -> tuple[Leaf, ...]:
 
 
 _Two = tuple[Any, Any]  # a value, and the same as it may be shown
+_Named = tuple[
+    str, Mapping[str, Any]
+]  # the name of a field, and the object that has it: what an amount's currency is
+_UNNAMED: Final[_Named] = ("", {})
 
 
 class _Reader:
@@ -134,18 +139,20 @@ class _Reader:
         self._brief = brief
         self._work = Work()
 
-    def leaves(self, value: Any, shown: Any, path: str) -> Iterator[Leaf]:
+    def leaves(self, value: Any, shown: Any, path: str, named: _Named = _UNNAMED) -> Iterator[Leaf]:
         if isinstance(value, Mapping) and value:
-            yield from self._members(value, shown, path)
+            yield from self._members(value, shown, path, named)
         elif isinstance(value, list) and value:
             for index, item in enumerate(value):
                 yield from self.leaves(item, shown[index], item_path(path, index))
         else:
-            text = show(shown)
+            text = show_named(shown, named)
             diff = unified_diff(text, self._whole) if isinstance(value, str) else None
             yield Leaf(path=path, text=text, kind=_kind(value), diff=diff, masked=not _same(value, shown))
 
-    def _members(self, value: Mapping[str, Any], shown: Mapping[str, Any], path: str) -> Iterator[Leaf]:
+    def _members(
+        self, value: Mapping[str, Any], shown: Mapping[str, Any], path: str, named: _Named
+    ) -> Iterator[Leaf]:
         pairs = _pairs(value)
         later = set(pairs.values())
         for key, item in value.items():
@@ -154,40 +161,44 @@ class _Reader:
             if (after := pairs.get(key)) is None:
                 at = member_path(path, str(key))
                 yield from self._in_full(path, str(key), at)
-                yield from self.leaves(item, shown[key], at)
+                yield from self.leaves(item, shown[key], at, (str(key), value))
                 continue
             at = path
             if len(value) > 2 or (key, after) not in _PAIRS:
                 at = member_path(path, after)
                 yield from self._in_full(path, after, at)
-            yield from self.changed((item, shown[key]), (value[after], shown[after]), at)
+                named = (after, value)
+            yield from self.changed((item, shown[key]), (value[after], shown[after]), at, named, named)
 
-    def changed(self, before: _Two, after: _Two, path: str) -> Iterator[Leaf]:
+    def changed(
+        self, before: _Two, after: _Two, path: str, was: _Named = _UNNAMED, now: _Named = _UNNAMED
+    ) -> Iterator[Leaf]:
         """The leaves of a value and its earlier form."""
         old, new = before[0], after[0]
         if _same(old, new):
-            yield from (replace(leaf, change="same") for leaf in self.leaves(new, after[1], path))
+            yield from (replace(leaf, change="same") for leaf in self.leaves(new, after[1], path, now))
         elif isinstance(old, Mapping) and isinstance(new, Mapping):
             yield from self._changed_members(before, after, path)
         elif isinstance(old, list) and isinstance(new, list):
             yield from self._changed_items(before, after, path)
         elif any(isinstance(one, Mapping | list) and one for one in (old, new)):
-            yield from self._removed(before, path)
-            yield from self._added(after, path)
+            yield from self._removed(before, path, was)
+            yield from self._added(after, path, now)
         else:
-            yield self._changed_leaf(before, after, path)
+            yield self._changed_leaf(before, after, path, was, now)
 
     def _changed_members(self, before: _Two, after: _Two, path: str) -> Iterator[Leaf]:
         (old, old_shown), (new, new_shown) = before, after
         for key in dict.fromkeys((*old, *new)):
             at = member_path(path, str(key))
             yield from self._in_full(path, str(key), at)
+            was, now = (str(key), old), (str(key), new)
             if key not in old:
-                yield from self._added((new[key], new_shown[key]), at)
+                yield from self._added((new[key], new_shown[key]), at, now)
             elif key not in new:
-                yield from self._removed((old[key], old_shown[key]), at)
+                yield from self._removed((old[key], old_shown[key]), at, was)
             else:
-                yield from self.changed((old[key], old_shown[key]), (new[key], new_shown[key]), at)
+                yield from self.changed((old[key], old_shown[key]), (new[key], new_shown[key]), at, was, now)
 
     def _changed_items(self, before: _Two, after: _Two, path: str) -> Iterator[Leaf]:
         (old, old_shown), (new, new_shown) = before, after
@@ -205,20 +216,22 @@ class _Reader:
             if k < len(old):
                 yield from self.changed((old[k], old_shown[k]), (new[m], new_shown[m]), item_path(path, m))
 
-    def _changed_leaf(self, before: _Two, after: _Two, path: str) -> Leaf:
-        was, now = show(before[1]), show(after[1])
+    def _changed_leaf(
+        self, before: _Two, after: _Two, path: str, named_before: _Named, named_after: _Named
+    ) -> Leaf:
+        was, now = show_named(before[1], named_before), show_named(after[1], named_after)
         long = any("\n" in text or len(text) > _WORDY for text in (was, now))
         diff = text_diff(was, now, self._work, self._whole) if long and was != now else None
         kind = _either(_kind(before[0]), _kind(after[0]))
         hidden = not (_same(before[0], before[1]) and _same(after[0], after[1]))
         return Leaf(path=path, text=now, before=was, kind=kind, diff=diff, change="changed", masked=hidden)
 
-    def _added(self, value: _Two, path: str) -> Iterator[Leaf]:
-        for leaf in self.leaves(*value, path):
+    def _added(self, value: _Two, path: str, named: _Named = _UNNAMED) -> Iterator[Leaf]:
+        for leaf in self.leaves(*value, path, named):
             yield replace(leaf, before=NEW, change="added")
 
-    def _removed(self, value: _Two, path: str) -> Iterator[Leaf]:
-        for leaf in self.leaves(*value, path):
+    def _removed(self, value: _Two, path: str, named: _Named = _UNNAMED) -> Iterator[Leaf]:
+        for leaf in self.leaves(*value, path, named):
             yield replace(leaf, before=leaf.text, text=GONE, change="removed", diff=None)
 
     def _in_full(self, path: str, key: str, at: str) -> Iterator[Leaf]:
@@ -293,6 +306,11 @@ def show(value: Any) -> str:
     if isinstance(value, Mapping | list) and value:
         return msgspec.json.format(_PLAIN.encode(value), indent=2).decode()
     return _PLAIN.encode(value).decode()
+
+
+def show_named(value: Any, named: _Named) -> str:
+    """A value of a field as text: an amount or a count is grouped, and an amount has its currency."""
+    return number_text(named[0], value, named[1]) or show(value)
 
 
 def told(leaf: Leaf, plain: Callable[[str], str] = str) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any, Final
 
-from signoff.core.text.json_diff import show
+from signoff.core.text.amounts import currency_field, is_money, money_text
+from signoff.core.text.json_diff import show_named
 from signoff.core.text.json_paths import member_path
 from signoff.core.text.masking import hides
 
@@ -27,14 +28,25 @@ def subject(payload: Mapping[str, Any], most: int) -> tuple[tuple[str, str], ...
     """(field, value) of the first short values: the request at a glance. Values that it affects come first; the
     requester's own claims about it are left out.
     """
+    with_amounts = {currency_field(name, payload) for name, value in payload.items() if _counts(name, value)}
     short = (
-        (member_path("", name), show(value))
+        (member_path("", name), text)
         for name, value in sorted(payload.items(), key=lambda one: one[0].lower() not in AFFECTED)
-        if isinstance(value, str | int | float)
-        and not isinstance(value, bool)
+        if name not in with_amounts
         and name.lower() not in CLAIMS
-        and 0 < len(show(value)) <= _LONGEST
-        and "\n" not in show(value)
+        and (text := _short(name, value, payload))
         and not hides(value, name)
     )
     return tuple(islice(short, most))
+
+
+def _counts(name: str, value: Any) -> bool:
+    return is_money(name) and isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _short(name: str, value: Any, payload: Mapping[str, Any]) -> str:
+    """The value in one short line; "" for any other."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return money_text(value) or ""
+    text = show_named(value, (name, payload)) if len(str(value)) <= _LONGEST else ""
+    return text if "\n" not in text else ""

@@ -23,9 +23,6 @@ _UNDO: Final = frozenset({
     "revert",
 })  # fmt: skip
 _OF_EFFECT: Final = AFFECTED | _UNDO
-_COUNTS: Final = frozenset({
-    "count", "rows", "rows_affected", "affected", "records", "customers", "users", "recipients",
-})  # fmt: skip
 
 _LONGEST_EFFECT: Final = 200
 REQUEST: Final = "the request"
@@ -87,7 +84,7 @@ def effects(
             if name not in _OF_EFFECT or len(leaf.text) > _LONGEST_EFFECT or is_secret(leaf.path):
                 continue
             if name in AFFECTED:
-                touches.append(EffectClaim(leaf.path, _counted(name, leaf.text), source))
+                touches.append(EffectClaim(leaf.path, leaf.text, source))
             else:
                 undo.append(EffectClaim(leaf.path, leaf.text, source))
     return _merged(touches), _merged(undo)
@@ -113,11 +110,6 @@ def _is_verdict(leaf: Leaf, verdict: str) -> bool:
 
 def _effect_name(path: str) -> str:
     return path.rpartition(".")[2].partition("[")[0].lower()
-
-
-def _counted(name: str, text: str) -> str:
-    """``1,840,221`` for counts: thousands are easily misread otherwise."""
-    return f"{int(text):,}" if name in _COUNTS and text.isascii() and text.isdigit() else text
 
 
 def _merged(facts: list[EffectClaim]) -> tuple[EffectClaim, ...]:

@@ -1,6 +1,7 @@
 """``signoff intents``: submit durable requests, watch them and see how they ended."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -218,11 +219,28 @@ def _lines(session: Remote, intent: Mapping[str, Any]) -> list[str]:
     pending = intent.get("pending_with")
     if isinstance(pending, Mapping):
         lines += block("waits for", pending.get("name") or pending.get("ref"))
+        lines += _votes(session, intent)
     for label in ("decided_by", "via", "comment", "payload", "result", "error"):
         lines += block(label.replace("_", " "), intent.get(label))
         if label == "payload" and intent.get("payload_deleted"):
             lines += block(label, SAID)
     return lines
+
+
+def _votes(session: Remote, intent: Mapping[str, Any]) -> list[str]:
+    """Who has answered the open task already; nothing if this key may not see that."""
+    from signoff.client.errors import SignoffError
+
+    if intent.get("waiting_reason") != "WAITING_FOR_HUMAN":
+        return []
+    with suppress(SignoffError):
+        task = session.client.tasks.get(str(intent.get("intent_id")))
+        return [
+            line
+            for vote in task.votes
+            for line in block("answered", f"{vote.outcome} by {vote.name or vote.person}")
+        ]
+    return []
 
 
 _COLUMNS = (

@@ -9,6 +9,8 @@ from typing import Any, NoReturn, cast
 
 import click
 
+_WHOLE = 1000  # characters
+
 
 class SuggestingGroup(click.Group):
     """A group that suggests the nearest command for a mistyped one."""
@@ -20,6 +22,16 @@ class SuggestingGroup(click.Group):
         if not name.startswith("-") and self.get_command(ctx, name) is None and not ctx.resilient_parsing:
             _no_such(ctx, name, self.list_commands(ctx))
         return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Each command with the first sentence of its help, wrapped rather than cut."""
+        found = [
+            (name, command) for name in self.list_commands(ctx) if (command := self.get_command(ctx, name))
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, one.get_short_help_str(_WHOLE)) for name, one in found if not one.hidden]
+            )
 
 
 def _no_such(ctx: click.Context, name: str, names: Sequence[str]) -> NoReturn:

@@ -12,7 +12,7 @@ from signoff.web.api.docs import PAGES
 from signoff.web.api.routes import ENDPOINTS
 from signoff.web.http.call import Endpoint
 from signoff.web.http.endpoint import EndpointHandler, NotFoundHandler
-from signoff.web.pages.routes import inbox_routes
+from signoff.web.pages.routes import inbox_routes, no_page
 from signoff.web.state import AppState
 
 # AXP's paths that are not supported, and whose last segments a parameter would otherwise take as a name.
@@ -28,7 +28,27 @@ ABSENT: Final = (
 
 def build_app(state: AppState, more: Sequence[BaseRoute] = ()) -> ASGIApp:
     """The whole web layer over this state; the API, the pages, and ``more`` routes."""
-    return PrefixRouter(api_routes(state), [*inbox_routes(state), *more], NotFoundHandler(state))
+    nowhere = Nowhere(no_page(state), NotFoundHandler(state))
+    return PrefixRouter(api_routes(state), [*inbox_routes(state), *more], nowhere)
+
+
+class Nowhere:
+    """Every path that is not in a table: a page for a browser, else the API's error."""
+
+    def __init__(self, page: ASGIApp, error: ASGIApp) -> None:
+        self._page = page
+        self._error = error
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        browser = scope["type"] == "http" and scope["method"] in ("GET", "HEAD") and wants_page(scope)
+        await (self._page if browser else self._error)(scope, receive, send)
+
+
+def wants_page(scope: Scope) -> bool:
+    """Whether a request asks for HTML, as browsers do, outside the API."""
+    if scope["path"].startswith("/v1/"):
+        return False
+    return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
 
 
 def api_routes(state: AppState) -> list[Route]:

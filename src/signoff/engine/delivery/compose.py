@@ -34,8 +34,8 @@ from signoff.core.plan.wording import (
 from signoff.core.text import json_value
 from signoff.core.text.durations import format_duration
 from signoff.core.text.hidden_characters import CUT
-from signoff.core.text.json_diff import Leaf, folded, leaves, told
-from signoff.core.text.json_paths import changed_paths
+from signoff.core.text.hunks import counts
+from signoff.core.text.json_diff import Leaf, changed_leaves, folded, leaves, told
 from signoff.core.text.masking import fingerprint, mask_text, masked
 from signoff.core.text.times import local_time_text
 from signoff.engine.delivery.recipients import is_team
@@ -57,6 +57,7 @@ _MOST_SHOWN: Final = 2400  # characters of all leaves together: what every chann
 _LONGEST_SAID: Final = 1000
 _MOST_RUN: Final = 3
 _MOST_CHANGED: Final = 8
+_LONGEST_CHANGE: Final = 120  # characters
 
 
 def choices(intent: Intent, task: Task, spec: TaskSpec) -> tuple[MessageAnswer, ...]:
@@ -115,6 +116,12 @@ def render_payload(
     asked, besides, said = kept
     hidden = any(plain != covered for _, plain, covered in brought)
     return RenderedPayload(tuple(asked), tuple(besides), tuple(said), rest, hidden)
+
+
+def _difference(leaf: Leaf) -> str:
+    """One changed value on one line, before and after; of a long one how much has changed."""
+    said = counts(leaf.diff) if leaf.diff is not None else " ".join(told(leaf).split())
+    return f"{leaf.path}: {cut(said, _LONGEST_CHANGE)}"
 
 
 def _brief(value: Any, covered: Any, path: str = "") -> Iterator[Leaf]:
@@ -292,10 +299,10 @@ class MessageComposer:
         if not self._old:
             return
         first = min(self._old)
-        paths = list(changed_paths(json_value.decode(self._old[first]), json_value.decode(self._payload)))
-        more = f" and {len(paths) - _MOST_CHANGED} more" if len(paths) > _MOST_CHANGED else ""
-        named = ", ".join(paths[:_MOST_CHANGED]) or "nothing in the request itself"
-        yield f"Changed since revision {first}", f"{named}{more}"
+        found = changed_leaves(json_value.decode(self._old[first]), json_value.decode(self._payload))
+        said = [_difference(leaf) for leaf in found[:_MOST_CHANGED]]
+        said += [f"and {len(found) - _MOST_CHANGED} more"] if len(found) > _MOST_CHANGED else []
+        yield f"Changed since revision {first}", "; ".join(said) or "nothing in the request itself"
 
     def _question(self) -> str:
         intent = self._intent

@@ -93,3 +93,14 @@ def inbox_routes(state: AppState) -> list[Route]:
         paths.setdefault(row.path, {})[row.method] = row
     waiting = OpenTaskCounts(state)
     return [Route(path, PageHandler(state, methods, waiting)) for path, methods in paths.items()]
+
+
+async def _no_page(request: PageRequest) -> Page:
+    raise NotFound(
+        "not_found", "There is no page at this address.", hint="Check the address, or start at the inbox."
+    )
+
+
+def no_page(state: AppState) -> PageHandler:
+    """A browser's answer at every path without a page."""
+    return PageHandler(state, {"GET": PageRoute("GET", "", _no_page, open=True)}, OpenTaskCounts(state))

@@ -9,6 +9,7 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from signoff.core.text.hidden_characters import one_line, pieces
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
+# Without a backslash, which browsers read as a slash.
+_ADDRESS: Final = re.compile(r"(?<![\w.+-])https?://[A-Za-z0-9][!#$%&()*+,./:;=?@\w~-]*", re.ASCII)
+_AFTER: Final = ".,;:!?)"  # what ends a sentence, not an address
+_LONGEST_ADDRESS: Final = 2000
+_CLOSES: Final = "<>\"'`]}"  # "" is the end of the text, and in every text
+_HOST: Final = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 _ORDINARY: Final = re.compile(r"[\n -~]*")
 _STATIC: Final = ("inbox.css", "inbox.js", "icon.svg")
 
@@ -64,6 +71,7 @@ def environment() -> "Environment":
     )
     made.filters |= {
         "text": safe,
+        "linked": linked,
         "covered": masked_text,
         "line": safe_line,
         "moment": pass_context(time_element),
@@ -91,6 +99,38 @@ def safe(value: object) -> "Markup":
         for p in pieces(text)
     ]
     return Markup("").join(Markup(part) for part in shown)
+
+
+def linked(value: object) -> "Markup":
+    """Untrusted text whose web addresses can be opened: as written, so that the text shows where a link leads. Only
+    http and https, without a user name, which could pass for the host, and of characters that look like nothing else.
+    """
+    from markupsafe import Markup
+
+    text, place, parts = str(value), 0, []
+    for found in _ADDRESS.finditer(text) if "://" in text else ():
+        address = found.group().rstrip(_AFTER)
+        after = text[found.end() : found.end() + 1]
+        if not _opens(address) or not (after.isspace() or after in _CLOSES):  # what follows may belong to it
+            continue
+        parts += [
+            safe(text[place : found.start()]),
+            Markup('<a href="{0}" target="_blank" rel="noopener noreferrer nofollow ugc">{0}</a>').format(
+                address
+            ),
+        ]
+        place = found.start() + len(address)
+    return Markup("").join([*parts, safe(text[place:])])
+
+
+def _opens(address: str) -> bool:
+    if len(address) > _LONGEST_ADDRESS:
+        return False
+    try:
+        parts = urlsplit(address)
+        return bool(parts.hostname) and "@" not in parts.netloc and _HOST.fullmatch(parts.netloc) is not None
+    except ValueError:
+        return False
 
 
 def safe_line(value: object) -> "Markup":

@@ -189,7 +189,10 @@ def _grouped(request: PageRequest, found: Sequence[Stored], directory: Snapshot,
     step = first.intent.plan.human_step(task.step)
     return Equal(
         form=form,
-        question=question(first.intent.plan, step, first.intent.type),
+        # of several requests, only the names of the fields in which they may differ
+        question=question(
+            first.intent.plan, step, first.intent.type, first.payload if len(equal) == 1 else None
+        ),
         type=first.intent.type,
         entries=entries,
         same=tuple(leaf for leaf in shown[0].leaves if _key(leaf) in common),
@@ -202,7 +205,7 @@ def _grouped(request: PageRequest, found: Sequence[Stored], directory: Snapshot,
 def _other(stored: Stored, task: Task) -> tuple[str, str]:
     intent = stored.intent
     return step_run_id(intent.id, task.step_run), question(
-        intent.plan, intent.plan.human_step(task.step), intent.type
+        intent.plan, intent.plan.human_step(task.step), intent.type, stored.payload
     )
 
 

@@ -409,12 +409,12 @@ def snooze_times(person: Person, now: datetime, ends: datetime | None) -> tuple[
         day = datetime.combine(
             now.astimezone(ZoneInfo(person.hours.zone)).date(), time(0), ZoneInfo(person.hours.zone)
         )
-        begins, about = person.hours.opens(day + timedelta(days=1)), "when your working hours begin"
+        begins, about = person.hours.opens(day + timedelta(days=1)), ", when your working hours begin"
     else:
         day = datetime.combine(now.astimezone(zone).date(), _MORNING, zone)
-        begins, about = day + timedelta(days=1), "in the morning"
+        begins, about = day + timedelta(days=1), ""
     local = begins.astimezone(zone)
-    offered.append((begins, f"until {local:%A %H:%M}, {about}"))
+    offered.append((begins, f"until {local:%A %H:%M}{about}"))
     return tuple(
         (at.isoformat(timespec="seconds"), words) for at, words in offered if ends is None or at < ends
     )

@@ -12,7 +12,9 @@ from signoff.cli.documents import read_document
 from signoff.cli.output import as_moment
 from signoff.cli.people import warned
 from signoff.cli.session import Remote
+from signoff.cli.tasks.changes import difference_lines
 from signoff.cli.text_safety import visible
+from signoff.core.text.times import utc_text
 
 _STALE = ("stale_manifest", "changed_meanwhile")
 _SIGNS = {"create": "+", "change": "~", "unchanged": " "}
@@ -51,23 +53,34 @@ def apply(session: Remote, file: str, dry_run: bool, yes: bool) -> None:
         raise
     if proposal := applied.get("proposal"):
         told = f"proposed: another admin confirms it on the pages: signoff changes confirm {proposal['id']}"
-        session.out.one(applied, "changed", [visible(told), until(proposal)])
+        session.out.one(applied, "changed", [visible(told), *relaxed(proposal), until(proposal)])
         return
     count = sum(change["action"] != "unchanged" for change in applied.get("changes") or ())
     session.out.one(applied, "changed", [f"applied: {count} changed"])
 
 
+def relaxed(proposal: Mapping[str, Any]) -> list[str]:
+    """Why a second admin is needed, in plain words."""
+    why = proposal.get("why") or [", ".join(proposal.get("relaxations") or ())]
+    return [visible(f"relaxes who decides: {one}") for one in why]
+
+
 def until(proposal: Mapping[str, Any]) -> str:
-    """Why a second admin is needed, and when the proposal expires."""
-    why = ", ".join(proposal.get("relaxations") or ())
-    return visible(f"it relaxes who decides ({why}) and waits until {as_moment(proposal.get('expires_at'))}")
+    """When the proposal expires."""
+    return visible(f"waits for another admin until {moment_text(proposal.get('expires_at'))}")
+
+
+def moment_text(value: object) -> str:
+    """An RFC 3339 time as people read it."""
+    at = as_moment(value)
+    return utc_text(at) if at else ""
 
 
 def _lines(planned: Mapping[str, Any]) -> list[str]:
     """What an apply would change, one line per change."""
     lines = [*changed_lines(planned), *warned(planned)]
     if planned.get("proposal"):
-        return [*lines, until(planned["proposal"])]
+        return [*lines, *relaxed(planned["proposal"]), "Applying it proposes this to another admin."]
     return lines if planned.get("changed") else [*lines, "No changes."]
 
 
@@ -80,4 +93,6 @@ def changed_lines(said: Mapping[str, Any]) -> list[str]:
         )
         text = f"{_SIGNS.get(change['action'], '?')} {change['action']} {change['kind']} {change['name']}{fields}"
         lines.append(visible(text))
+        if change["action"] == "change":
+            lines += difference_lines(change.get("before") or {}, change.get("after") or {})
     return lines

@@ -5,11 +5,11 @@ from typing import Any, Final
 
 import click
 
-from signoff.cli.apply import changed_lines
+from signoff.cli.apply import changed_lines, moment_text
 from signoff.cli.commands import RemoteCommand
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.lazy_group import SuggestingGroup
-from signoff.cli.output import Column, as_moment, block, column, time_column
+from signoff.cli.output import Column, block, column, time_column
 from signoff.cli.session import Remote
 from signoff.wire.changes import ProposalOut, RecordedChange
 
@@ -86,11 +86,11 @@ def _show(session: Remote, proposal: Mapping[str, Any]) -> None:
 def _lines(proposal: Mapping[str, Any]) -> list[str]:
     lines = block("change", f"{proposal.get('id')}, {proposal.get('state')}")
     lines += block(
-        "proposed by", f"{_name(proposal, 'proposed_by')}, {as_moment(proposal.get('proposed_at'))}"
+        "proposed by", f"{_name(proposal, 'proposed_by')}, {moment_text(proposal.get('proposed_at'))}"
     )
     if proposal.get("ended_by"):
-        lines += block("ended by", f"{_name(proposal, 'ended_by')}, {as_moment(proposal.get('ended_at'))}")
-    lines += block("expires", as_moment(proposal.get("expires_at")))
+        lines += block("ended by", f"{_name(proposal, 'ended_by')}, {moment_text(proposal.get('ended_at'))}")
+    lines += block("expires", moment_text(proposal.get("expires_at")))
     lines += [line for why in proposal.get("why") or ("",) for line in block("relaxes", why)]
     return lines + changed_lines(proposal)
 

@@ -1,6 +1,7 @@
 """Who decides, as scripts say it: one file applied, people away, policies explained, tasks handed over."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -156,8 +157,13 @@ def test_in_a_protected_workspace_another_admin_confirms_what_loosens_who_decide
     assert sh("apply", "-f", "guard.yaml", "--yes") == "applied: 1 changed"
     looser = MANIFEST.replace("deadline: 8h", "deadline: 9h")
     (sh.folder / "who.yaml").write_text(looser, encoding="utf-8")
-    assert "it relaxes who decides (policy prod)" in sh("apply", "-f", "who.yaml", "--dry-run")
+    shown = sh("apply", "-f", "who.yaml", "--dry-run")
+    assert "relaxes who decides: " in shown
+    assert "Applying it proposes this to another admin." in shown
+    assert "waits" not in shown  # nothing waits after a dry run
+    assert "    source.deadline: 8h → 9h" in shown
     told = sh("apply", "-f", "who.yaml", "--yes")
+    assert re.search(r"waits for another admin until \d{4}-\d\d-\d\d \d\d:\d\d UTC", told)
     change = told.partition("signoff changes confirm ")[2].split()[0]
     assert [one["id"] for one in sh.json("changes", "pending")] == [change]
     assert "change policy prod (source, version)" in sh("changes", "show", change)

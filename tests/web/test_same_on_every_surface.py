@@ -28,7 +28,7 @@ async def test_a_key_that_reads_as_a_path_is_quoted_on_every_surface(web: WebEnv
 
     page = await (await reader(web, "ann")).get(f"/tasks/{task_id}")
     rows = page.html.split('<table class="leaves">')[1]
-    for name, value in zip(("amount.total", "&#34;amount.total&#34;"), ("10", "1000000"), strict=True):
+    for name, value in zip(("amount.total", "&#34;amount.total&#34;"), ("10", "1,000,000"), strict=True):
         assert f'<th scope="row">{name}</th>' in rows
         assert rows.index(f'<th scope="row">{name}</th>') < rows.index(f">{value}<")
 
@@ -38,15 +38,15 @@ async def test_a_key_that_reads_as_a_path_is_quoted_on_every_surface(web: WebEnv
     card = "\n".join(texts(render_card(message)["blocks"]))
     for text in (mail, card):
         assert "amount.total: 10" in " ".join(text.split()).replace('"amount.total"', "?")
-        assert '"amount.total": 1000000' in " ".join(text.split())
+        assert '"amount.total": 1,000,000' in " ".join(text.split())
 
     revised = await web.post(f"/v1/tasks/{task_id}/revise", {"payload": CHANGED}, "ann")
     assert revised.status == 200, revised.text
     task = (await web.get(f"/v1/tasks/{task_id}", "otto"))["task"]
     assert [value["path"] for value in task["changes"][0]["changed"]] == ['"amount.total"']
     assert task["payload"] == CHANGED
-    assert '"amount.total": 1000000 → 2' in "\n".join(task_lines(task, Output(), whole=False))
-    assert difference_lines(AMBIGUOUS, CHANGED) == ['    "amount.total": 1000000 → 2']
+    assert '"amount.total": 1,000,000 → 2' in "\n".join(task_lines(task, Output(), whole=False))
+    assert difference_lines(AMBIGUOUS, CHANGED) == ['    "amount.total": 1,000,000 → 2']
     assert list(changed_paths(AMBIGUOUS, CHANGED)) == ['"amount.total"']
 
 

@@ -25,6 +25,7 @@ from msgspec.structs import replace
 
 from signoff.bootstrap import read_credentials
 from signoff.client.aio import AsyncClient
+from signoff.client.call_request import same_json
 from signoff.client.calls import LONGEST_MESSAGE
 from signoff.client.errors import SignoffError
 from signoff.client.sync import Client
@@ -298,7 +299,7 @@ class Server:
         answer = next((said for rule in reversed(self._rules) if (said := rule(task)) is not None), None)
         if answer is None or not answer.outcome:
             return
-        if answer.edit and any(task.payload.get(name) != value for name, value in answer.edit.items()):
+        if answer.edit and not same_json({**task.payload, **answer.edit}, task.payload):
             await self._edit(task, answer)
             return
         who = (answer.by,) if answer.by else tuple(self._people)

@@ -25,3 +25,11 @@ def test_an_error_of_the_block_names_the_rule_that_failed_before() -> None:
     with pytest.raises(KeyError) as raised:
         their_test()
     assert raised.value.__notes__ == ["A rule of the server failed before: RuntimeError: the rule is wrong"]
+
+
+def test_an_edit_is_made_also_if_python_takes_the_values_for_equal() -> None:
+    with Server() as server, server.client() as client:
+        server.edit(urgent=True)
+        sent = {"intent_type": "intent.a.b.v1", "payload": {"urgent": 1}, "human_task": {"title": "May we?"}}
+        assert client.wait_for(client.send_intent(sent), timeout=60).payload == {"urgent": True}
+        assert client.list_intents()[0].payload["urgent"] is True

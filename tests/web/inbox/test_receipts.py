@@ -155,3 +155,14 @@ async def test_in_a_browser_the_receipt_has_the_focus_and_axe_finds_nothing(web:
                 await ann.page.reload()
                 await ann.page.get_by_role("button", name="Undo").click()
                 await ann.page.get_by_text("The snooze is canceled.").wait_for()
+
+
+async def test_an_address_claims_nothing_to_a_person_who_has_done_nothing(web: WebEnv) -> None:
+    task_id = await quorum(web)
+    acted = await after(
+        await reader(web, "ann"), await (await reader(web, "ann")).decide(task_id, "approved")
+    )
+    assert 'role="status"' in acted.html
+    for number in ("0", "3"):
+        shown = await (await reader(web, "otto")).get(f"/tasks/{task_id}?done={number}")
+        assert 'role="status"' not in shown.html

@@ -24,7 +24,7 @@ demo: $(READY) ## a migration that waits for your yes; ARGS=--auto answers by it
 test: $(READY) ## run the tests, on up to four processors; ARGS="-n 0" in one process
 	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
-test-clients: $(READY) ## test the clients in other languages: needs Node 20 and Go 1.23; ARGS=go tests one
+test-clients: $(READY) ## test the clients in other languages, and generated ones: needs Node 20, Go 1.26; ARGS=go tests one
 	@clients/test $(ARGS)
 
 # Not part of test: it installs the frameworks, each into an environment of its own below .venv-adapters.
@@ -70,6 +70,7 @@ lock: $(READY) ## bring requirements.lock up to date with pyproject.toml; ARGS=-
 
 clean: ## remove .venv, caches and build products
 	rm -rf clients/typescript/node_modules clients/typescript/dist clients/typescript/build
+	rm -rf clients/generators/typescript/node_modules clients/generators/typescript/build clients/generators/go/*/client
 	rm -rf $(VENV) .venv-adapters .venv-peers mutants dist build .mypy_cache .ruff_cache .hypothesis .pytest_cache .import_linter_cache
 
 # The newest interpreter that really starts: a name on the PATH proves nothing (version managers leave stubs).

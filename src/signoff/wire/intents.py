@@ -124,6 +124,7 @@ class ResumeRequest(Struct, kw_only=True):
     """One of AXP's resume shapes: ``task_result``, ``approve_current_step``, ``action``, or any result."""
 
     _EXAMPLE: ClassVar = ("task_result",)
+    _FREE: ClassVar = True  # every other field is a part of the result
 
     task_result: Annotated[
         Object | None,

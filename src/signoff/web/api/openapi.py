@@ -139,8 +139,9 @@ def _operation(row: Endpoint, schemas: Schemas) -> dict[str, Any]:
     if row.request is not None:
         content = {"schema": schemas.refs[row.request], "example": schemas.example(row.request)}
         operation["requestBody"] = {"required": True, "content": {"application/json": content}}
-    elif row.any_body:  # a form of somebody else's
-        form = {"schema": {"type": "object", "additionalProperties": True}}
+    elif row.any_body:  # a form of somebody else's, of which we read this
+        said = {"type": "string", "description": "What was pressed, as JSON; a command has other fields."}
+        form = {"schema": {"type": "object", "properties": {"payload": said}}}
         operation["requestBody"] = {"content": {"application/x-www-form-urlencoded": form}}
     operation["responses"] = _answers(row, schemas)
     if row.access is Access.OPEN:

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 _HERE: Final = ("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")
+_LICENCE: Final = "https://www.apache.org/licenses/LICENSE-2.0"
 _NAMES: Final = frozenset({"properties", "schemas", "responses", "paths", "headers", "content"})
 _VALUES: Final = frozenset({"example", "enum", "required", "security"})
 
@@ -10,7 +11,7 @@ _VALUES: Final = frozenset({"example", "enum", "required", "security"})
 def edition(document: dict[str, Any]) -> dict[str, Any]:
     """The same API. What 3.1 says of a type and null, of a reference and of a bound is said as 3.0 says it."""
     made: dict[str, Any] = {name: _part(value, name) for name, value in document.items()}
-    licence = {"name": document["info"]["license"]["name"]}
+    licence = {"name": document["info"]["license"]["name"], "url": _LICENCE}
     return made | {"openapi": "3.0.3", "info": document["info"] | {"license": licence}}
 
 
@@ -35,11 +36,12 @@ def _schema(made: dict[str, Any]) -> dict[str, Any]:
     if choices is not None and {"type": "null"} in choices:
         rest = [one for one in choices if one != {"type": "null"}]
         made["nullable"] = True
-        if len(rest) == 1:
+        if len(rest) == 1:  # a struct
             del made["anyOf"]
-            made["allOf"] = rest
+            made |= {"type": "object", "allOf": rest}
         else:
-            made["anyOf"] = rest
+            del made["nullable"]
+            made["anyOf"] = [one | {"nullable": True} for one in rest]
     if "$ref" in made and len(made) > 1:
         made["allOf"] = [{"$ref": made.pop("$ref")}]
     if isinstance(made.get("examples"), list):

@@ -15,12 +15,12 @@ class Schemas:
     """The schemas of these structs and of all that they hold.
 
     sent: structs of requests, in which a field with a default may be left out; what a response holds is always there,
-    unless its type says that it may be absent. open_to_all: requests that take fields which they do not name.
+    unless its type says that it may be absent. lenient: requests that do not refuse fields which they do not name; only
+    a struct that is ``_FREE`` has a use for them, and generators make clients that send what they should not where a
+    schema asks for them.
     """
 
-    def __init__(
-        self, kinds: Iterable[type], sent: Collection[type], open_to_all: Collection[type] = ()
-    ) -> None:
+    def __init__(self, kinds: Iterable[type], sent: Collection[type], lenient: Collection[type] = ()) -> None:
         ordered = sorted(kinds, key=lambda kind: (kind.__name__, kind.__module__))
         refs, self.components = msgspec.json.schema_components(ordered, ref_template=_REF)
         self.refs: dict[type, Schema] = dict(zip(ordered, refs, strict=True))
@@ -35,7 +35,11 @@ class Schemas:
                 _as_answered(schema, self._structs[name])
         for kind in sent:
             schema = self.components[_name(self.refs[kind])]
-            schema["additionalProperties"] = kind in open_to_all
+            schema.pop("additionalProperties", None)
+            if kind not in lenient:
+                schema["additionalProperties"] = False
+            elif getattr(kind, "_FREE", False):
+                schema["additionalProperties"] = True
         self.components = dict(sorted(self.components.items()))
 
     def example(self, kind: type) -> Any:

@@ -29,7 +29,8 @@ class Transition:
         membership: Membership | None = None,
     ) -> None:
         self.membership = membership
-        self._intent = intent
+        if intent is not None:
+            self.intent = intent
         self._by: tuple[ActorRef, str] = (actor.ref, actor.via)
         self.actor = actor
         self._salt = salt
@@ -37,30 +38,22 @@ class Transition:
         self.trail: list[tuple[Intent | None, Fact, Intent]] = []
 
     @property
-    def intent(self) -> Intent:
-        if self._intent is None:
-            raise TypeError("nothing was created yet")
-        return self._intent
-
-    @property
     def next_seq(self) -> int:
-        return self._intent.seq + 1 if self._intent else 1
+        return self.intent.seq + 1
 
     def create(self, intent_id: str, event: Created, plan: Plan) -> None:
-        fact = self._fact(intent_id, event, "")
-        self._intent = created(fact, plan)
-        self.trail.append((None, fact, self._intent))
+        by, via = self._by
+        fact = Fact(intent=intent_id, seq=1, at=self.now, actor=by, via=via, event=event)
+        self.intent = created(fact, plan)
+        self.trail.append((None, fact, self.intent))
 
     def add(self, event: AnyEvent, comment: str = "") -> None:
         before = self.intent
         if isinstance(event, FINAL_EVENTS):  # the last fact records how it ended, also for people
             event = replace(event, ending=before.ending)
-        fact = self._fact(before.id, event, comment)
-        self._intent = evolve(before, fact)
-        self.trail.append((before, fact, self._intent))
-
-    def _fact(self, intent_id: str, event: AnyEvent, comment: str) -> Fact:
-        actor, via = self._by
+        by, via = self._by
         note = Note(comment, self._salt) if comment else None
-        at = self.now if self._intent is None else max(self.now, self._intent.updated_at)
-        return Fact(intent=intent_id, seq=self.next_seq, at=at, actor=actor, via=via, event=event, note=note)
+        at = max(self.now, before.updated_at)
+        fact = Fact(intent=before.id, seq=before.seq + 1, at=at, actor=by, via=via, event=event, note=note)
+        self.intent = evolve(before, fact)
+        self.trail.append((before, fact, self.intent))

@@ -6,7 +6,7 @@ from typing import cast
 from signoff.core.directory.approver_names import TEAM
 from signoff.core.directory.model import Person, Team
 from signoff.core.intent.advance import Change
-from signoff.core.intent.events import Event, Offered
+from signoff.core.intent.events import Offered
 from signoff.core.intent.notifications import Notification, NotificationKind
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.notify import registry
@@ -26,6 +26,7 @@ Route = tuple[OutboxKind, str, str]
 Routed = tuple[Notification, Route]
 # channel -> person -> address, in the order in which channels are tried.
 Reach = Mapping[str, Mapping[str, str]]
+_PUSH = frozenset(one.name for one in registry.CHANNELS if one.kind is ChannelKind.PUSH)
 # Notifications that concern single people, by name.
 _PERSONAL_ONLY = (NotificationKind.CHANGED, NotificationKind.SNOOZE_ENDED, NotificationKind.PROGRESS)
 
@@ -73,8 +74,7 @@ class ChannelRegistry:
 
     def routes(self, change: Change) -> list[Routed]:
         """The notifications of a change, each once for every outbox row that it needs."""
-        silent = all(self.declared[name].kind is ChannelKind.PUSH for name in self.opened)
-        if silent and not any(_pushed(sealed.fact.event) for sealed in change.facts):
+        if self.opened.keys() <= _PUSH and not _pushes(change):
             return []
         return [(one, route) for one in change.notifications for route in self.route(one)]
 
@@ -149,5 +149,6 @@ def _entered(channel: ChannelDeclaration, person: Person) -> str:
     return own or (person.email if channel.address is AddressSource.EMAIL else "")
 
 
-def _pushed(event: Event) -> bool:
-    return isinstance(event, Offered) and event.push
+def _pushes(change: Change) -> bool:
+    offers = [sealed.fact.event for sealed in change.facts if isinstance(sealed.fact.event, Offered)]
+    return any(offer.push for offer in offers)

@@ -46,7 +46,8 @@ class ScriptedProgram(Transport):
         elif message["type"] == "control_request":
             for matcher in (message["request"].get("hooks") or {}).get("PreToolUse", ()):
                 self._hooks += matcher["hookCallbackIds"]
-            answer = {"subtype": "success", "request_id": message["request_id"], "response": {}}
+            about = {"hook_on_failure_supported": True} if self._hooks else {}
+            answer = {"subtype": "success", "request_id": message["request_id"], "response": about}
             self._out.put_nowait({"type": "control_response", "response": answer})
         elif message["type"] == "user":
             self._running = asyncio.ensure_future(self._run())

@@ -63,7 +63,9 @@ def test_everything_that_can_be_said_of_a_person() -> None:
     ("said", "code", "field"),
     [
         ({"roles": ["king"]}, "invalid_field", "roles"),
-        ({"preferences": {"digest": True}}, "unknown_field", "preferences.digest"),
+        ({"preferences": {"digest": True}}, "invalid_duration", "preferences.digest"),
+        ({"preferences": {"digest": "1m"}}, "invalid_duration", "preferences.digest"),
+        ({"preferences": {"summary": "15m"}}, "unknown_field", "preferences.summary"),
         ({"preferences": {"channels": ["pigeon"]}}, "invalid_field", "preferences.channels"),
         ({"addresses": {"pager": "x"}}, "unknown_field", "addresses.pager"),
         ({"addresses": {"slack": "U1"}}, "unknown_field", "addresses.slack"),

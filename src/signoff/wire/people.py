@@ -147,7 +147,7 @@ class CreatePerson(Strict, kw_only=True):
         list[Object] | None,
         about("Absences: from, until, delegate.", [{"from": "2030-02-01", "until": "2030-02-08"}]),
     ] = None
-    preferences: Annotated[Object | None, about("How to contact them.", {"order": ["email"]})] = None
+    preferences: Annotated[Object | None, about("How to contact them.", {"digest": "15m"})] = None
 
 
 class ChangePerson(Strict, kw_only=True):
@@ -173,7 +173,7 @@ class ChangePerson(Strict, kw_only=True):
         list[Object] | None,
         about("Absences: from, until, delegate.", [{"from": "2030-02-01", "until": "2030-02-08"}]),
     ] = None
-    preferences: Annotated[Object | None, about("How to contact them.", {"order": ["email"]})] = None
+    preferences: Annotated[Object | None, about("How to contact them.", {"digest": "15m"})] = None
 
 
 class SessionOut(Struct, kw_only=True):

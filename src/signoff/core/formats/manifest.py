@@ -23,10 +23,13 @@ from signoff.core.policy.fields import read_policy
 from signoff.core.policy.policy import Policy, PolicySource, refuse_idle
 from signoff.core.text.describe import NAME, NAME_HINT, printable, suggestion_or_list
 from signoff.core.text.document_reader import Fields, document
+from signoff.core.text.durations import format_duration
 from signoff.core.text.struct_reader import DocumentStruct, read_struct, reads
 
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MOST: Final = 1000
+_SHORTEST_DIGEST: Final = timedelta(minutes=2)
+_LONGEST_DIGEST: Final = timedelta(days=1)
 
 
 def _read_moment(fields: Fields, name: str) -> datetime | date | None:
@@ -64,9 +67,13 @@ def _read_addresses(fields: Fields, name: str) -> dict[str, str]:
 def _read_preferences(fields: Fields, name: str) -> dict[str, Any]:
     given = fields.need_inner(name)
     if not given.kept:
-        given.known("channels")
-    wanted = given.texts("channels")
-    return {"channels": list(wanted)} if wanted else {}
+        given.known("channels", "digest")
+    wanted, window = given.texts("channels"), given.duration("digest")
+    if window is not None and not given.kept and not _SHORTEST_DIGEST <= window <= _LONGEST_DIGEST:
+        problem = "is not between two minutes and a day"
+        raise given.invalid("digest", problem, code="invalid_duration", hint='Write "15m", or leave it out.')
+    digest = {"digest": format_duration(window, exact=True).replace(" ", "")} if window is not None else {}
+    return ({"channels": list(wanted)} if wanted else {}) | digest
 
 
 def _refuse_unknown_channels(person: Fields, channels: PersonalChannels) -> None:
@@ -95,11 +102,13 @@ def _read_own_hours(fields: Fields, name: str) -> Hours | bool:
 
 class _Preferences(DocumentStruct, frozen=True, kw_only=True):
     channels: tuple[str, ...] = ()
+    digest: timedelta | None = None
 
 
 class PersonSource(DocumentStruct, frozen=True, kw_only=True):
     """The fields of a person that change; None: unchanged. ``hours`` False and ``zone`` "" remove it. ``addresses``:
-    other addresses than the e-mail address; ``preferences``: the preferred channels, the best first.
+    other addresses than the e-mail address; ``preferences``: the preferred channels, the best first, and for how
+    long low-risk questions are collected into one message.
     """
 
     name: Annotated[str, reads(Fields.text, blank=True)] | None = None

@@ -36,7 +36,8 @@ class Notification(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw
     """One notification. ``to``: names of people (empty: the default approvers), or the agent for a push; ``ref``: the
     id under which that agent knows the delivery; ``stage`` and ``revision``: of the task, at that time; ``title``: the
     question, in our words or an admin's; ``called``: the requester's title, if no admin wrote one; ``voided``: the
-    people whose answers are void; ``means``: the meaning of the outcome; ``fault``: the code that it failed with.
+    people whose answers are void; ``means``: the meaning of the outcome; ``fault``: the code that it failed with;
+    ``digest``: it is sent with others in one message.
     """
 
     kind: NotificationKind
@@ -65,6 +66,7 @@ class Notification(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw
     status: str = ""
     fault: str = ""
     deadline_at: datetime | None = None
+    digest: bool = False
 
 
 def notifications_of(before: Intent | None, fact: e.Fact, after: Intent) -> list[Notification]:

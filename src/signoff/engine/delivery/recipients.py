@@ -16,6 +16,7 @@ from signoff.core.intent.model import Intent, Task, spec_of
 from signoff.core.intent.notifications import Notification, NotificationKind, notified_names
 from signoff.core.intent.snoozes import suppressed
 from signoff.core.intent.wake import began_at
+from signoff.engine.delivery.digests import digest_due
 from signoff.engine.directory.eligible_people import addressed, asked_times, recipients, still_eligible
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.notify.personal_message import ACTION_REQUIRED
@@ -23,12 +24,13 @@ from signoff.notify.personal_message import ACTION_REQUIRED
 
 class Recipient(Struct, frozen=True):
     """``channels``: to try in this order, each after the one before has failed permanently; ``not_before``: when their
-    working hours begin, if the message waits for that.
+    working hours begin, if the message waits for that; ``digest_at``: when the digest goes out that contains it.
     """
 
     person: str
     channels: tuple[str, ...]
     not_before: datetime | None = None
+    digest_at: datetime | None = None
 
 
 # They follow the messages that asked, in their channels.
@@ -63,6 +65,9 @@ def recipients_of(
                 person,
                 channels_for(directory.people[person], reach),
                 not_before=moment if moment > at else None,
+                digest_at=None
+                if moment > at or by_hand(notification, task)
+                else digest_due(notification, intent, task, directory.people[person], directory),
             )
             for person, moment in _asked_when(notification, intent, task, directory)
             if person not in answered and not _put_off(notification, task, person, moment)
@@ -133,13 +138,17 @@ def _asked_when(
             (person, notification.at)
             for person in still_eligible(intent, task, notification.to, directory, notification.at)
         ]
-    by_hand = notification.kind is NotificationKind.TASK_OPENED and notification.at != began_at(task)
-    if by_hand:
+    if by_hand(notification, task):
         return [
             (person, notification.at)
             for person in addressed(intent, task, notification.to, directory, notification.at)
         ]
     return asked_times(intent, task, notification.to, directory, notification.at)
+
+
+def by_hand(notification: Notification, task: Task) -> bool:
+    """Whether somebody delegated or reassigned the task to these people."""
+    return notification.kind is NotificationKind.TASK_OPENED and notification.at != began_at(task)
 
 
 def _of_the_change(notification: Notification, intent: Intent, directory: Snapshot) -> list[str]:

@@ -2,12 +2,15 @@
 moved to the person's next channel when one has failed permanently. If no channel reaches anyone, the task escalates.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
+from weakref import WeakValueDictionary
 
+import msgspec
 from msgspec.structs import replace
 
 from signoff.core.directory.actors import system
@@ -27,7 +30,8 @@ from signoff.engine.commit.engine import Engine
 from signoff.engine.commit.jobs import Idempotency
 from signoff.engine.delivery.channel_registry import ChannelRegistry, Reach
 from signoff.engine.delivery.compose import MessageComposer
-from signoff.engine.delivery.outbox_items import PeopleNotification, PersonNotification, UnreachedTask
+from signoff.engine.delivery.digests import Waiting, digest_message
+from signoff.engine.delivery.outbox_items import PeopleNotification, PersonNotification, UnreachedTask, decode
 from signoff.engine.delivery.recipients import (
     FOLLOWING,
     Recipient,
@@ -70,6 +74,10 @@ from signoff.store.work import OutboxKind, OutboxRow, Stored
 log = logging.getLogger("signoff.delivery")
 
 _MAX_COUNTED: Final = 10_000
+_MOST_COLLECTED: Final = 1000
+_TAKEN: Final = timedelta(
+    seconds=61
+)  # a row that this server is sending looks as if it were due so much later
 _AS_ASKED_ON: Final = {
     ContactKind.OPENING: NotificationKind.TASK_OPENED,
     ContactKind.REMINDER: NotificationKind.REMINDER,
@@ -93,6 +101,9 @@ class TaskMessages(Sender[PersonNotification]):
         self._channels = channels
         self._aside = Aside()
         self._approvers = Approvers()
+        # Digests are sent one after the other for each person, and the rows that a sent one contains.
+        self._digests: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = WeakValueDictionary()
+        self._covered: dict[str, None] = {}
         self._reminders: Limit | None = None
         # Reminders that were counted, so that a channel's requests to wait do not count them again.
         self._counted: dict[str, None] = {}
@@ -149,7 +160,9 @@ class TaskMessages(Sender[PersonNotification]):
         now = self._clock.now()
         reachable = [one for one in people if one.channels]
         rows = [
-            _row_at(row, notification, one, now)
+            _digest_row(row, notification, one, one.digest_at)
+            if one.digest_at
+            else _row_at(row, notification, one, now)
             if one.not_before
             else _row_to(row, one.person, one.channels[0], now, notification)
             for one in reachable
@@ -226,6 +239,8 @@ class TaskMessages(Sender[PersonNotification]):
         to = await self._channels.address(self._store, directory, row.channel, row.target)
         if not to:
             raise NotSent(f"no {row.channel} address", permanent=True)
+        if notification.digest and (collected := await self._collected(item, to, directory)) is not None:
+            return collected
         link = await self._link(row, notification, stored, directory)
         revised = stored.intent.revision > 1
         old = await self._store.intents.old_payloads(row.intent) if revised else None
@@ -241,6 +256,39 @@ class TaskMessages(Sender[PersonNotification]):
         # A request, its reports and the next steps may be long, and this is repeated for each person.
         message = await self._aside.run(f"messages {row.workspace}", composed)
         return Sent(await channel.deliver(message), to)
+
+    async def _collected(self, item: PersonNotification, to: str, directory: Snapshot) -> Sent | None:
+        """One message for this question and all others that wait with it; None if there is no other. The others are
+        covered by it, and nothing is sent when their turn comes.
+        """
+        row = item.row
+        lock = self._digests.setdefault((row.workspace, row.channel, row.target), asyncio.Lock())
+        async with lock:
+            if row.id in self._covered:
+                del self._covered[row.id]
+                return Sent(target=to)
+            waiting = {row.id: item.notification}
+            until = self._clock.now() + _TAKEN
+            for other in await self._store.outbox.to_person(row, until, _MOST_COLLECTED):
+                decoded = decode(other)
+                if isinstance(decoded, PersonNotification) and decoded.notification.digest:
+                    waiting[other.id] = decoded.notification
+            found: dict[str, Waiting] = {}
+            for id, notification in waiting.items():
+                stored = await self._store.intents.get(notification.intent)
+                if stored is not None and current(notification, stored.intent, row.target):
+                    found[id] = (notification, stored.intent)
+            if len(found) < 2:
+                return None
+            channel, person = self._channels.personal[row.channel], directory.people[row.target]
+            now, base_url = self._clock.now(), self._base_url()
+            await channel.deliver(
+                digest_message(row.id, to, person, list(found.values()), directory, base_url, now)
+            )
+            if len(self._covered) >= _MAX_COUNTED:
+                self._covered.clear()
+            self._covered |= dict.fromkeys(id for id in found if id != row.id)
+            return Sent(target=to)
 
     def _count_reminder(self, row: OutboxRow, notification: Notification) -> None:
         """Only reminders are limited: a first message, or one to a new recipient, always goes out."""
@@ -283,7 +331,7 @@ class TaskMessages(Sender[PersonNotification]):
         if notification.kind is NotificationKind.COMMENTED:
             sent = await self._store.messages.of_task(notification.intent, notification.step_run)
             cards = [m for m in sent if (m.person, m.channel) == (row.target, row.channel)]
-            return tuple(m.reference for m in cards if m.kind in ACTION_REQUIRED and m.state == SENT)
+            return tuple(m.reference for m in cards if m.kind in ACTION_REQUIRED and _has_card(m))
         if notification.kind not in FOLLOWING:
             return ()
         sent = await self._store.messages.of_task(notification.intent, notification.step_run)
@@ -299,7 +347,7 @@ class TaskMessages(Sender[PersonNotification]):
         before = [*here, *(m for m in updates if m.id != row.id)]
         if any(m.state == WAITING and m.at <= self._clock.now() for m in before):
             raise WaitForEarlierError
-        references = tuple(dict.fromkeys(m.reference for m in here if m.state == SENT))
+        references = tuple(dict.fromkeys(m.reference for m in here if _has_card(m)))
         return None if (asks or rewrites) and not references else references
 
     async def _answers(self, notification: Notification) -> Sequence[Fact]:
@@ -476,6 +524,18 @@ def _row_at(row: OutboxRow, notification: Notification, one: Recipient, now: dat
     )
     due_at = max(now, one.not_before or now)
     return replace(_row_to(row, one.person, one.channels[0], due_at, notification), id=id)
+
+
+def _has_card(message: Message) -> bool:
+    """Whether it was sent as a message of its own, and not within a digest."""
+    return message.state == SENT and bool(message.reference)
+
+
+def _digest_row(row: OutboxRow, notification: Notification, one: Recipient, due_at: datetime) -> OutboxRow:
+    """A message that waits for others, with which it becomes one."""
+    marked = msgspec.json.encode(replace(notification, digest=True))
+    made = _row_to(row, one.person, one.channels[0], due_at, notification)
+    return replace(made, id=stable_id("digest", made.id), notification=marked)
 
 
 def _opens(intent: Intent, notification: Notification) -> bool:

@@ -8,6 +8,11 @@ from signoff.store.database import Database
 from signoff.store.rows import micros, outgoing, outgoing_row
 from signoff.store.work import OutboxRow
 
+_TO_PERSON = f"""
+select {sql.OUTBOX_COLUMNS} from outbox where dead = 0 and due_at <= :until and workspace = :workspace
+    and channel = :channel and target = :target and kind = :kind order by due_at, id limit :limit
+"""
+
 
 class Outbox:
     """The queue of notifications; a row is added in the transaction that causes it."""
@@ -29,6 +34,12 @@ class Outbox:
         values = {"now": micros(now), "until": micros(now + hold), "limit": limit}
         [rows] = await self._db.write((sql.OUTBOX_TAKE, values))
         return sorted((outgoing(row) for row in rows), key=lambda out: (out.intent, out.seq, out.id))
+
+    async def to_person(self, row: OutboxRow, until: datetime, limit: int) -> list[OutboxRow]:
+        """What is due by ``until`` to the same person over the same channel, the longest waiting first."""
+        values = {"workspace": row.workspace, "channel": row.channel, "target": row.target, "kind": row.kind}
+        found = await self._db.read(_TO_PERSON, until=micros(until), limit=limit, **values)
+        return [outgoing(one) for one in found if one[0] != row.id]
 
     async def done(self, ids: Sequence[str]) -> None:
         """Sent: delete them."""

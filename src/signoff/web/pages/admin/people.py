@@ -35,6 +35,7 @@ from signoff.web.pages.lists.messages import lines
 from signoff.web.shapes.people import email_of
 
 _MOST_TESTS: Final = 5
+_DIGESTS: Final = ("5m", "15m", "1h", "4h")
 
 
 class Away(msgspec.Struct, frozen=True):
@@ -177,6 +178,8 @@ async def _person(
         days=DAYS,
         hours=hours_text(found.hours) if found.hours else "",
         order=order,
+        digest=str(found.preferences.get("digest", "")),
+        digests=dict.fromkeys((*_DIGESTS, str(found.preferences.get("digest", "")) or _DIGESTS[0])),
         channels={name: label_of(name) for name in known.names},
         addresses=_address_fields(found, known),
         absences=[
@@ -337,7 +340,8 @@ async def _channels(request: PageRequest, found: Person, directory: Snapshot) ->
     wanted = [
         name for name in (request.field("first"), request.field("then")) if name in personal_channels().names
     ]
-    return {"preferences": {"channels": list(dict.fromkeys(wanted))} if wanted else {}}
+    digest = {"digest": request.field("digest")} if request.field("digest") else {}
+    return {"preferences": ({"channels": list(dict.fromkeys(wanted))} if wanted else {}) | digest}
 
 
 async def _leave(request: PageRequest, found: Person, directory: Snapshot) -> dict[str, Any]:

@@ -1,0 +1,79 @@
+"""Digests: what asks a person within a window of time becomes one message, if the risk is low and the deadline is far.
+The person chooses the window (``preferences: {digest: 15m}``); who is on call, or is asked by hand, is asked at once.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from signoff.core.directory.model import Person
+from signoff.core.errors import Invalid
+from signoff.core.intent.assurance import checked, worst_risk
+from signoff.core.intent.model import Intent, Task, spec_of
+from signoff.core.intent.notifications import Notification, NotificationKind
+from signoff.core.intent.wake import ends_at
+from signoff.core.plan.task_types import Risk
+from signoff.core.plan.wording import type_text
+from signoff.core.text.durations import parse_duration
+from signoff.core.text.masking import mask_text
+from signoff.core.text.times import local_time_text
+from signoff.engine.directory.eligible_people import rotation_of
+from signoff.engine.directory.snapshot import Snapshot
+from signoff.notify.personal_message import PersonalMessage
+
+_MOST_LISTED: Final = 30
+
+
+def digest_window(person: Person) -> timedelta | None:
+    """For how long the person wants low-risk questions to be collected; None: not at all."""
+    written = person.preferences.get("digest")
+    try:
+        return parse_duration(written, "digest") if written else None
+    except Invalid:
+        return None
+
+
+def digest_due(
+    notification: Notification, intent: Intent, task: Task, person: Person, directory: Snapshot
+) -> datetime | None:
+    """When the digest goes out that this question belongs to; None if it is asked on its own."""
+    window = digest_window(person)
+    if window is None or notification.kind is not NotificationKind.TASK_OPENED:
+        return None
+    risk, _ = worst_risk(spec_of(intent, task).risk, checked(intent, task.step).current)
+    if risk is not Risk.LOW or any(rotation_of(directory, name) for name in notification.to):
+        return None
+    length = int(window.total_seconds())
+    end = datetime.fromtimestamp((int(notification.at.timestamp()) // length + 1) * length, UTC)
+    ends = ends_at(intent, task)
+    return None if ends is not None and ends - end < window else end
+
+
+Waiting = tuple[Notification, Intent]
+
+
+def digest_message(
+    id: str, to: str, person: Person, waiting: Sequence[Waiting], directory: Snapshot, base_url: str, now: datetime
+) -> PersonalMessage:  # fmt: skip
+    """One message about several open questions."""
+    listed = waiting[:_MOST_LISTED]
+    facts = [
+        (str(number), _line(notification, intent, person, directory))
+        for number, (notification, intent) in enumerate(listed, 1)
+    ]
+    if len(waiting) > len(listed):
+        facts.append(("More", f"{len(waiting) - len(listed):,} more in the inbox"))
+    return PersonalMessage(
+        id=id, kind=NotificationKind.MESSAGE, at=now, to=to, thread=id,
+        headline=f"{len(waiting):,} decisions are needed", question="Low-risk decisions wait for you",
+        facts=tuple(facts), closing="Each is its own decision. The inbox shows what each one does.",
+        link=f"{base_url}/", link_label="Open the inbox",
+    )  # fmt: skip
+
+
+def _line(notification: Notification, intent: Intent, person: Person, directory: Snapshot) -> str:
+    parts = [mask_text(notification.title or type_text(notification.intent_type))]
+    parts.append(f"requested by {directory.display(intent.requester.id)}")
+    if isinstance(intent.open, Task) and (ends := ends_at(intent, intent.open)) is not None:
+        parts.append(f"answer by {local_time_text(ends, person.zone)}")
+    return "; ".join(parts)

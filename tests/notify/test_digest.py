@@ -1,0 +1,107 @@
+"""Digests: one message to a person for what arrives within their window, low risk only."""
+
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from signoff.core.intent import commands as c
+from signoff.core.plan.task_types import Risk
+from signoff.engine.clock import FixedClock
+from signoff.store.store import Store
+from tests.builders import ANN
+from tests.notify.messaging_env import MessagingEnv, Reminders, asked, email, messaging_env, minutes
+from tests.notify.slack_env import slack_env
+from tests.notify.smtp_sink import SmtpSink, smtp_sink
+
+LOW = {"risk": Risk.LOW}
+DIGEST = {"preferences": {"digest": "15m"}}
+
+
+async def at_the_end_of_the_window(env: MessagingEnv) -> None:
+    now = int(env.clock.now().timestamp())
+    await env.pass_time(timedelta(seconds=900 - now % 900))
+    for _ in range(5):
+        await env.carry()
+
+
+def text_of(server: SmtpSink, to: str) -> list[str]:
+    return [mail.get_body(("plain",)).get_content() for mail in server.to(to)]
+
+
+async def test_what_arrives_within_the_window_is_one_message_a_person(
+    store: Store, clock: FixedClock
+) -> None:
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        await env.people_are(ann=DIGEST, otto=DIGEST)
+        intents = [await env.submit(asked("per_ann", "per_otto", **LOW)) for _ in range(60)]
+        urgent = await env.submit(asked("per_ann", risk=Risk.MEDIUM, title="Drop the table?"))
+        await env.carry()
+        assert [mail["Subject"] for mail in server.mails] == ["A decision is needed: Drop the table?"]
+        await env.do(intents[0].id, c.Answer("approved"), ANN)  # nobody has to be asked any longer
+        await env.carry()
+        server.mails.clear()
+        await at_the_end_of_the_window(env)
+        for who in ("ann@acme.example", "otto@acme.example"):
+            [text] = text_of(server, who)
+            assert text.startswith("59 decisions are needed")
+            assert "Run the migration on prod?; requested by" in text
+            assert "More: 29 more in the inbox" in text
+            assert "/t/" not in text
+        assert len(server.mails) == 2
+        assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
+        states = await env.states(intents[1].id)
+        assert ("task.opened", "per_ann", "email", "sent") in states
+        assert ("task.opened", "per_ann", "email", "skipped") in await env.states(intents[0].id)
+        server.mails.clear()
+        await env.do(intents[1].id, c.Answer("approved"), ANN)
+        await env.carry()
+        assert [mail["To"] for mail in server.mails] == ["rita@acme.example"]  # whose request it is
+        assert (await env.intent(urgent.id)).ending is None
+
+
+async def test_one_alone_is_an_ordinary_message_and_reminders_are_their_own(
+    store: Store, clock: FixedClock
+) -> None:
+    async with slack_env(store, clock) as slack:
+        await slack.messaging.people_are(ann=DIGEST)
+        plan = asked("per_ann", remind=Reminders(minutes(30), minutes(30), 1), **LOW)
+        await slack.messaging.submit(plan)
+        await slack.messaging.carry()
+        assert slack.fake.cards == {}
+        await at_the_end_of_the_window(slack.messaging)
+        card = slack.card("U0ANN")
+        assert card.press("approved")
+        await slack.messaging.pass_time(minutes(30))
+        await slack.messaging.carry()
+        assert len(slack.fake.cards_of("U0ANN")) == 2
+
+
+async def test_a_near_deadline_does_not_wait(store: Store, clock: FixedClock) -> None:
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        await env.people_are(ann=DIGEST)
+        plan = asked("per_ann", **LOW)
+        [step] = plan.steps
+        await env.submit(replace(plan, steps=(replace(step, deadline=minutes(20)),)))
+        await env.carry()
+        assert [mail["To"] for mail in server.mails] == ["ann@acme.example"]
+
+
+async def test_a_digest_that_fails_is_tried_again_and_nothing_is_lost(
+    store: Store, clock: FixedClock
+) -> None:
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        await env.people_are(ann=DIGEST)
+        intents = [await env.submit(asked("per_ann", **LOW)) for _ in range(3)]
+        await env.carry()
+        server.refused["ann@acme.example"] = "450 4.2.1 later"
+        await at_the_end_of_the_window(env)
+        assert server.mails == []
+        server.refused.clear()
+        for _ in range(4):
+            await env.pass_time(timedelta(seconds=40))
+            await env.carry()
+        assert [text.split("\n")[0].strip() for text in text_of(server, "ann@acme.example")] == [
+            "3 decisions are needed"
+        ]
+        for intent in intents:
+            assert ("task.opened", "per_ann", "email", "sent") in await env.states(intent.id)

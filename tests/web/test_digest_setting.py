@@ -1,0 +1,28 @@
+"""The setting of a person's digest: by API and page, refused where it is none."""
+
+import pytest
+
+from tests.web.inbox.reading import reader
+from tests.web.web_env import WebEnv
+
+ANN = "/v1/people/ann@acme.example"
+
+
+async def test_it_is_set_by_api_and_page(web: WebEnv) -> None:
+    wanted = {"channels": ["email"], "digest": "15m"}
+    kept = await web.call("PATCH", ANN, {"preferences": wanted}, "ann")
+    assert kept["person"]["preferences"] == wanted
+    ann = await reader(web, "ann")
+    assert "one message for what arrives within 15m" in (await ann.get("/me")).text
+    assert (await ann.post("/people/per_ann/channels", first="email", digest="1h")).status == 303
+    person = next(p for p in (await web.get("/v1/people", "ann"))["people"] if p["id"] == "per_ann")
+    assert person["preferences"] == {"channels": ["email"], "digest": "1h"}
+    assert (await ann.post("/people/per_ann/channels", first="email", digest="")).status == 303
+    person = next(p for p in (await web.get("/v1/people", "ann"))["people"] if p["id"] == "per_ann")
+    assert person["preferences"] == {"channels": ["email"]}
+
+
+@pytest.mark.parametrize("digest", ["x", "1m", "2d", 15, "", {}])
+async def test_what_is_no_window_is_refused(web: WebEnv, digest: object) -> None:
+    answer = await web.call("PATCH", ANN, {"preferences": {"digest": digest}}, "ann")
+    assert (answer.status, "digest" in answer.json["error"]["field"]) == (422, True)

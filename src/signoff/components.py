@@ -285,7 +285,11 @@ class Components:
         details["processes"] = {
             str(self.siblings.number): "ok" if ready else "not ready",
             **{
-                str(at): "starting" if one is None else "ok" if one.ready else "not ready"
+                str(at): ("not responding" if self.siblings.silent(at) else "starting")
+                if one is None
+                else "ok"
+                if one.ready
+                else "not ready"
                 for at, one in others.items()
             },
         }

@@ -182,6 +182,18 @@ class Config:
         _check_base_url(self.base_url)
         if self.owner:
             refuse_no_mailbox(self.owner, "owner")
+        if self.commit_workers > 1 and self.database.startswith("sqlite:"):
+            raise Invalid(
+                "invalid_setting", "commit_workers has no effect on SQLite, which commits one transaction at a time.",
+                field="commit_workers", hint="Omit it, or use PostgreSQL.",
+            )  # fmt: skip
+        for setting in _channel_settings():
+            set_ = self.channel_settings.get
+            if setting.needs and set_(setting.name) and not set_(setting.needs):
+                raise Invalid(
+                    "invalid_setting", f"{setting.name} has no effect without {setting.needs}.", field=setting.name,
+                    hint=f"Set {setting.needs} too, or omit {setting.name}.",
+                )  # fmt: skip
         parse_hosts(self.allowed_hosts)
         parse_networks(self.trusted_proxies)
 

@@ -55,6 +55,26 @@ def test_another_key_does_not_stand_in_for_an_empty_key_file(run: Run, stub: Stu
     assert (result.exit_code, result.stderr) == (ExitCode.USAGE, "error: key is not UTF-8 text.\n")
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("intents", "list", "--limit", "1", "--limit", "2"),
+        ("tasks", "approve", "TASK", "--digest", "a", "--digest=b"),
+        ("intents", "list", "--json", "intent_id", "--json", "status"),
+        ("up", "--port", "0", "--port", "0"),
+        ("up", "--listen", "--no-listen"),
+        ("demo", "--port", "0", "--port", "1"),
+        ("mcp", "--port", "0", "--port", "1"),
+    ],
+)
+def test_an_option_given_twice_is_refused_and_not_chosen_from(
+    run: Run, stub: Stub, command: tuple[str, ...]
+) -> None:
+    result = run(*command)
+    assert (result.exit_code, stub.asked) == (ExitCode.USAGE, [])
+    assert "is given twice." in result.stderr
+
+
 def test_the_history_of_another_intent_proves_nothing(run: Run, stub: Stub) -> None:
     trail = {"ok": True, "intent_id": OTHER, "seq": 0, "head": "", "verified": True, "events": []}
     stub.on("GET", f"/v1/intents/{INTENT}/audit", Answer(trail))

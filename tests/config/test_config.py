@@ -149,7 +149,9 @@ def test_addresses_of_every_usual_form_are_read() -> None:
 def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("whsec_abc\n")
-    loaded = load({}, {"SIGNOFF_WEBHOOK_SECRET_FILE": str(secret)})
+    loaded = load(
+        {}, {"SIGNOFF_WEBHOOK_SECRET_FILE": str(secret), "SIGNOFF_WEBHOOK_URL": "https://hooks.example/x"}
+    )
     assert loaded.config.channel_settings["webhook_secret"] == "whsec_abc"
     assert loaded.origins["webhook_secret"] == "SIGNOFF_WEBHOOK_SECRET_FILE"
 
@@ -179,6 +181,8 @@ def test_an_unknown_variable_gets_the_nearest_name() -> None:
         ("port", "70000"),
         ("port", "-1"),
         ("commit_workers", "0"),
+        ("commit_workers", "2"),  # on SQLite
+        ("webhook_secret", "whsec_c2VjcmV0"),  # and no URL
         ("listen", "maybe"),
         ("idempotency_retention", "1h"),
         ("retention", "soon"),

@@ -199,12 +199,18 @@ def test_ready_says_when_the_leader_is_gone_and_when_it_is_back(server: Live) ->
 
 
 class Impatient(Live):
-    """A server that replaces a worker that reports nothing for three seconds."""
+    """A server that replaces a worker that reports nothing for six seconds."""
 
     program = (
         "-c",
-        "from signoff import supervisor; supervisor.HANGS = 3.0; from signoff.cli.main import main; main()",
+        "from signoff import supervisor; supervisor.HANGS = 6.0; from signoff.cli.main import main; main()",
     )
+
+
+def shown(line: Line, worker: int) -> str:
+    """What /ready says of a worker."""
+    state: str = line.say("GET", "/ready")[1]["details"]["processes"][str(worker)]
+    return state
 
 
 @pytest.mark.parametrize("number", [LEADER, 1], ids=["leader", "follower"])
@@ -214,12 +220,13 @@ def test_a_worker_that_hangs_is_replaced_and_the_others_answer_meanwhile(tmp_pat
         other = lines(live, stack, 2)[1 - number]
         hung = workers(live)[number]
         os.kill(hung, signal.SIGSTOP)
+        until(lambda: shown(other, number) == "not responding")
         intent = other.done("POST", "/v1/intents", GATE)["intent_id"]
         until(lambda: hung not in (now := workers(live)) and len(now) == 2)
         until(lambda: other.status("/ready") == 200)
         for line in lines(live, stack, 2):
             assert line.done("GET", f"/v1/intents/{intent}")["status"] == "WAITING"
-        assert f"worker {number} has not reported for 3 s and is replaced" in live.log.read_text()
+        assert f"worker {number} has not reported for 6 s and is replaced" in live.log.read_text()
 
 
 @pytest.mark.parametrize("kind", KINDS)

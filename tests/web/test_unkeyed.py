@@ -1,8 +1,10 @@
-"""An Idempotency-Key works, or is refused by name where a repetition would act again."""
+"""An Idempotency-Key works, or is refused by name where no response is stored for it."""
+
+from typing import Any
 
 import pytest
 
-from tests.web.web_env import VALIDATOR, WebEnv
+from tests.web.web_env import VALIDATOR, WORKFLOW, WebEnv
 
 
 @pytest.mark.parametrize(
@@ -12,10 +14,14 @@ from tests.web.web_env import VALIDATOR, WebEnv
         ("oscar", "/v1/service-accounts/{account}/keys", {}),
         ("agent", f"/v1/agents/{VALIDATOR}/deliveries/claim", {}),
         ("ci", "/v1/intents/bulk-cancel", {}),
+        ("oscar", "/v1/people", {"email": "new@acme.example"}),
+        ("oscar", "/v1/policies", {"name": "p", "policy": {}}),
+        ("oscar", "/v1/workflows", WORKFLOW),
+        ("oscar", "/v1/apply", {"policies": {"p": {}}}),
     ],
 )
-async def test_a_key_is_refused_where_a_repetition_acts_again(
-    web: WebEnv, who: str, path: str, body: dict[str, str]
+async def test_a_key_is_refused_where_it_has_no_effect(
+    web: WebEnv, who: str, path: str, body: dict[str, Any]
 ) -> None:
     accounts = (await web.get("/v1/service-accounts", "oscar"))["service_accounts"]
     path = path.format(account=accounts[0]["service_account_id"])

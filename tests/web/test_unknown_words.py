@@ -89,6 +89,19 @@ async def test_a_parameter_twice_empty_or_of_a_wrong_type_is_refused_by_name(
             assert (empty.code, empty["error"]["field"]) == ("empty_parameter", one.name)
 
 
+@pytest.mark.parametrize("row", [row for row in ENDPOINTS if row.method == "GET"], ids=named)
+async def test_the_body_of_a_get_is_refused_and_not_ignored(web: WebEnv, row: Endpoint) -> None:
+    if not row.any_query:
+        answer = await web.call("GET", address(row), {"status": "WAITING"}, "oscar")
+        assert (answer.status, answer.code) == (422, "body_not_allowed")
+
+
+async def test_an_error_quotes_only_so_much_of_a_request(web: WebEnv) -> None:
+    _, task = await web.ask(assignees=["ann@acme.example"])
+    refused = await web.post(f"/v1/tasks/{task}/snooze", {"for": "x" * 50_000}, "ann")
+    assert (refused.code, len(refused.text) < 7000) == ("invalid_duration", True)
+
+
 async def test_a_near_word_is_suggested(web: WebEnv) -> None:
     answer = await web.get("/v1/intents?statuss=WAITING", "oscar")
     assert "Did you mean 'status'?" in answer["error"]["hint"]

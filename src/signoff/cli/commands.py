@@ -8,6 +8,7 @@ from click.core import ParameterSource
 
 from signoff.cli.complete import of_contexts
 from signoff.cli.failures import CommandFailed, ExitCode
+from signoff.cli.once import OnceCommand
 from signoff.cli.output import FORMATS, Format, Output, local_now, wants_colour
 from signoff.cli.session import CommandContext, Remote
 
@@ -29,7 +30,7 @@ def _blank(word: object) -> bool:
     return isinstance(word, str) and not word.strip()
 
 
-class DataCommand(click.Command):
+class DataCommand(OnceCommand):
     """A command that prints records: it takes the output options, and its context carries a CommandContext.
 
     fields: the keys of its records, or the struct that declares them; ``--json id,title`` picks from them.

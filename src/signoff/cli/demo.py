@@ -21,6 +21,7 @@ import click
 
 from signoff.cli.documents import read_document
 from signoff.cli.failures import ExitCode
+from signoff.cli.once import OnceCommand
 from signoff.cli.server_extra import server_part
 from signoff.cli.text_safety import visible
 from signoff.cli.watching import ending
@@ -38,7 +39,7 @@ _ANSWERS: Final = {
 }
 
 
-@click.command()
+@click.command(cls=OnceCommand)
 @click.option(
     "--auto", is_flag=True, help="Approve as the owner, through the HTTP API, when the check is done."
 )

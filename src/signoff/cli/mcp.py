@@ -11,6 +11,7 @@ from click.core import ParameterSource
 
 from signoff.cli.arguments import seconds
 from signoff.cli.failures import CommandFailed, ExitCode
+from signoff.cli.once import OnceCommand
 from signoff.cli.server_extra import extra
 from signoff.cli.text_safety import visible
 from signoff.documents import read_text
@@ -151,7 +152,7 @@ def _key(key_file: str | None) -> str | None:
     return key
 
 
-mcp = click.Command(
+mcp = OnceCommand(
     "mcp",
     callback=_mcp,
     help=_mcp.__doc__,

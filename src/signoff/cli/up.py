@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from signoff.cli.failures import CommandFailed, ExitCode
+from signoff.cli.once import OnceCommand
 from signoff.cli.output import Output
 from signoff.cli.server_extra import server_part
 from signoff.cli.text_safety import visible
@@ -128,7 +129,7 @@ def _key(config: Config) -> str:
     return str(config.data / CREDENTIALS)
 
 
-up = click.Command(
+up = OnceCommand(
     "up",
     callback=_up,
     help=_up.__doc__,

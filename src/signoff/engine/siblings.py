@@ -177,6 +177,11 @@ class Siblings:
             for number in others
         }
 
+    def silent(self, number: int) -> bool:
+        """Whether a worker that reported before has stopped: it hangs, until the supervisor replaces it."""
+        found = self._others.get(number)
+        return found is not None and not self._fresh(found[0])
+
     def metrics(self) -> dict[int, Snapshot]:
         """The others' metrics as last reported; an ended worker's are gone, and its successor's begin at zero."""
         return self._counted

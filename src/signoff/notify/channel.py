@@ -101,12 +101,15 @@ class AddressSource(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """A setting of the server. hide: what may be shown of it; check: raises Invalid without repeating the value."""
+    """A setting of the server. hide: what may be shown of it; check: raises Invalid without repeating the value;
+    needs: the setting without which it has no effect.
+    """
 
     name: str
     help: str
     hide: Callable[[str], str] | None = None
     check: Callable[[str], object] | None = None
+    needs: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

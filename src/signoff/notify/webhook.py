@@ -67,7 +67,12 @@ CHANNEL: Final = ChannelDeclaration(
             hide=secret_path,
             check=_check,
         ),
-        Setting(name="webhook_secret", help="Secret that signs notifications.", hide=whole_secret),
+        Setting(
+            name="webhook_secret",
+            help="Secret that signs notifications.",
+            hide=whole_secret,
+            needs="webhook_url",
+        ),
     ),
     endings=True,
     open=_open,

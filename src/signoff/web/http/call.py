@@ -53,9 +53,9 @@ class Endpoint(msgspec.Struct, frozen=True):
 
     name: of the operation, in programs made from the API's description; query: the query parameters; limit: of the body
     in bytes if it may exceed the setting max_body; media: of the response. any_query, any_body: why it accepts unknown
-    parameters or fields; every other endpoint refuses them by name. unkeyed: a repetition acts again, whatever its
-    Idempotency-Key, so one with a key is refused. others: responses of their own form, by status; refuses: errors that
-    do not follow from the rest of the row.
+    parameters or fields; every other endpoint refuses them by name. unkeyed: no response is stored for
+    an Idempotency-Key, so a request with a key is refused. others: responses of their own form, by status; refuses:
+    errors that do not follow from the rest of the row.
     """
 
     method: str
@@ -195,11 +195,19 @@ class Call:
         return key
 
     def refuse_key(self) -> None:
-        """Refuse an Idempotency-Key at an endpoint that would act again on a repetition."""
+        """Refuse an Idempotency-Key at an endpoint that stores no response for it."""
         if b"idempotency-key" in self.headers:
             raise Invalid(
-                "idempotency_key_unsupported", "A repetition of this request acts again, whatever its Idempotency-Key.",
+                "idempotency_key_unsupported", "An Idempotency-Key has no effect here: a repetition acts again.",
                 field="Idempotency-Key", hint="Omit the header; look at the state before you send the request again.",
+            )  # fmt: skip
+
+    def refuse_body(self) -> None:
+        """Refuse the body of a GET, which nothing reads."""
+        if self.headers.get(b"content-length", b"0").strip(b"0") or b"transfer-encoding" in self.headers:
+            raise Invalid(
+                "body_not_allowed", "A GET takes no body; nothing was read from it.",
+                hint="Write filters into the query: ?status=WAITING.",
             )  # fmt: skip
 
     def refuse_repeated(self, lines: Sequence[tuple[bytes, bytes]]) -> None:

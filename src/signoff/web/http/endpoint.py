@@ -50,6 +50,7 @@ _FROM_CLI: Final = ("signoff-cli/", "axme-cli/")
 _HEARD_OUT: Final = 8 * 1024 * 1024
 _A_WHILE: Final = 0.05  # seconds after which a caller is authenticated again
 _MAX_SECRET: Final = 512
+_LONGEST_MESSAGE: Final = 2000
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 _TRIES: Final = 3  # attempts at a request while the directory changes
 
@@ -101,6 +102,8 @@ class EndpointHandler:
                 whole = True
                 if endpoint.access is Access.KEY:
                     call.actor = await identify_again(call)
+            elif not endpoint.any_query:
+                call.refuse_body()
             call.receive = receive
             if call.query_string and not endpoint.any_query:
                 call.query = queries.read(call.query_string, endpoint.query)
@@ -382,12 +385,15 @@ class ErrorBody(msgspec.Struct, kw_only=True):
 
 
 def error_body(refusal: Refused, request_id: str) -> bytes:
+    """The body of an error. What a message quotes of a request is not sent back at any length."""
+    message = refusal.message
+    if len(message) > _LONGEST_MESSAGE:
+        message = f"{message[:_LONGEST_MESSAGE]}\u2026"
     detail = ErrorDetail(
         code=refusal.code,
-        message=refusal.message,
+        message=message,
         field=refusal.field,
         hint=refusal.hint,
         details=refusal.details,
     )
-    message = refusal.message
     return _ENCODER.encode(ErrorBody(error=detail, message=message, detail=message, request_id=request_id))

@@ -131,7 +131,7 @@ async def test_an_unknown_agent_is_a_warning_and_its_delivery_waits_for_it(env: 
     account, _ = await env.accounts.add_account(ROOT, ActorKind.AGENT, "newcomer")
     assert done.change is not None
     found = await env.store.intents.deliveries(WORKSPACE, account.address, 0, 10)
-    assert [stored.intent.id for _, stored in found] == [done.change.after.id]
+    assert [intent.id for _, intent in found] == [done.change.after.id]
     assert (await direct(env, to_agent="newcomer")).warnings == ()
 
 

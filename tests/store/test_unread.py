@@ -94,8 +94,8 @@ async def test_what_a_stream_is_about_to_send_is_recorded_with_the_change_that_o
     await store.transact(Locks(ids=(one.id,)), lambda _: writes)
     offered = [new.new[0].intent.id, one.id]
     found = await store.intents.deliveries(WS, AGENT, 0, 10)
-    assert [stored.intent.id for _, stored in found] == offered
-    assert writes.recorded == [Sent(WS, AGENT, stored.intent.id, cursor) for cursor, stored in found]
+    assert [intent.id for _, intent in found] == offered
+    assert writes.recorded == [Sent(WS, AGENT, intent.id, cursor) for cursor, intent in found]
     clock.move(SETTLED)
     last = found[-1][0]
     assert await store.intents.unread(WS, AGENT, last, SETTLED) == sorted(offered)
@@ -115,5 +115,5 @@ async def test_many_are_sent_again_in_order_and_once_for_readers_that_ask_togeth
     assert unread == sorted(made)
     await asyncio.gather(rows.redeliver(WS, AGENT, unread), rows.redeliver(WS, AGENT, unread))
     found = await rows.deliveries(WS, AGENT, 0, 200)
-    assert [stored.intent.id for _, stored in found] == sorted(made)
+    assert [intent.id for _, intent in found] == sorted(made)
     assert [cursor for cursor, _ in found] == list(range(242, 242 + 240, 2))

@@ -191,8 +191,8 @@ where (workspace, party, intent_id) > (:workspace, :party, :after)
 order by workspace, party, intent_id limit :limit
 """
 DELIVERIES: Final = """
-select i.id, i.plan, i.state, s.payload, i.cursor from intents i join submissions s on s.intent_id = i.id
-where i.workspace = :workspace and i.agent = :agent and i.cursor > :after order by i.cursor limit :limit
+select id, plan, state, cursor from intents
+where workspace = :workspace and agent = :agent and cursor > :after order by cursor limit :limit
 """
 HISTORY: Final = """
 select seq, body, private, hash from events where intent_id = :id and seq > :after order by seq limit :limit

@@ -336,7 +336,7 @@ class View:
         party = requested_by(actor.id) if actor.kind in PROGRAMS else EVERYBODY
         return await self._store.intents.open_tasks(actor.workspace, after, limit, party)
 
-    async def deliveries(self, actor: Actor, agent: str, after: int, limit: int) -> list[tuple[int, Stored]]:
+    async def deliveries(self, actor: Actor, agent: str, after: int, limit: int) -> list[tuple[int, Intent]]:
         """The claimable deliveries of ``agent`` (canonical) after a cursor."""
         self.own_address(actor, agent)
         return await self._store.intents.deliveries(actor.workspace, agent, after, limit)

@@ -114,11 +114,13 @@ class Intents:
 
     async def deliveries(
         self, workspace: str, agent: str, after: int, limit: int
-    ) -> list[tuple[int, Stored]]:
-        """(cursor, intent) of the agent's claimable deliveries above ``after``, in commit order."""
+    ) -> list[tuple[int, Intent]]:
+        """(cursor, intent) of the agent's claimable deliveries above ``after``, in commit order. Without payloads: an
+        agent reads one when it begins.
+        """
         rows = await self._db.read(sql.DELIVERIES, workspace=workspace, agent=agent, after=after, limit=limit)
         plans = await plans_of(self._db, rows)
-        return [(row[4], Stored(self._db.states.intent_of(row, plans), row[3])) for row in rows]
+        return [(row[3], self._db.states.intent_of(row, plans)) for row in rows]
 
     async def waiting_for(self, workspace: str, agents: Sequence[str]) -> set[str]:
         """Those of these addresses for which deliveries wait."""

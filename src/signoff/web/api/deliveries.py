@@ -32,7 +32,7 @@ async def poll(call: Call) -> wire.deliveries.DeliveriesAnswer:
     since = call.number("since", 0, 0, 2**53)
     found = await call.state.view.deliveries(call.actor, agent, since, _POLL_LIMIT)
     return wire.deliveries.DeliveriesAnswer(
-        intents=[shapes.shown_delivery(stored.intent, cursor) for cursor, stored in found],
+        intents=[shapes.shown_delivery(intent, cursor) for cursor, intent in found],
         next_cursor=found[-1][0] if found else since,
     )
 

@@ -248,13 +248,13 @@ class _Post:
         call = self._call
         found = await call.state.view.deliveries(call.actor, self._agent, self.last, _PAGE)
         frames, size, shown = [], 0, []
-        for cursor, stored in found:
+        for cursor, intent in found:
             if size >= MOST_AT_ONCE:
                 break
-            delivery = shown_delivery(stored.intent, cursor)
+            delivery = shown_delivery(intent, cursor)
             frames.append(frame(delivery.event_type, cursor, _ENCODER.encode(delivery)))
             size += len(frames[-1])
-            shown.append((stored.intent.id, cursor))
+            shown.append((intent.id, cursor))
             self.last = cursor
         self.more = len(found) == _PAGE or len(shown) < len(found)
         # Recorded before it is sent: if this server dies meanwhile, it is sent once too often rather than never.

@@ -1,6 +1,5 @@
 """A rerun after an approval: checks the current policies for ``core.intent.rerun``."""
 
-import hashlib
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -16,6 +15,7 @@ from signoff.core.intent.rerun import carried_over, refused, rerun_id
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.wording import from_workflow
 from signoff.core.policy.default_policy import REFUSE
+from signoff.core.text.canonical_json import content_digest
 from signoff.engine.commit.engine import Engine
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.view import View
@@ -37,7 +37,7 @@ class Reruns:
         if (known := await self._known(actor, new_id)) is not None:
             return known
         refuse_deleted(source, payload)
-        digest = hashlib.sha256(payload).hexdigest()
+        digest = content_digest(payload)
         # the latest time that has certainly passed: the database's clock is checked at commit
         carried = carried_over(source, facts, digest, source.updated_at)
         _refuse_changed(source, directory)

@@ -25,7 +25,9 @@ def template(fields: Fields, kind: TaskType) -> str:
     try:
         title_template.parse(words)
     except title_template.TemplateError as wrong:
-        raise fields.invalid("title", wrong.problem, code="invalid_title_template", hint=wrong.hint) from None
+        raise fields.invalid(
+            "title", f"is no template: it {wrong.problem}", code="invalid_title_template", hint=wrong.hint
+        ) from None
     return words or kind.default_title
 
 

@@ -3,7 +3,6 @@
 An answer is counted with everyone's current names, so a person who has left a team meanwhile does not count for it.
 """
 
-import hashlib
 from functools import singledispatch
 
 from msgspec.structs import replace
@@ -17,6 +16,7 @@ from signoff.core.intent.answering_rights import answer_right, requesters_side, 
 from signoff.core.intent.model import Delegation, Intent, Task, spec_of
 from signoff.core.intent.understaffed import Shortage, shortage
 from signoff.core.plan.task_types import Stage
+from signoff.core.text.canonical_json import content_digest
 from signoff.engine.directory.eligible_people import (
     barred_from,
     eligible,
@@ -155,7 +155,7 @@ def deciding_person(directory: Snapshot, name: str, field: str) -> Person:
 
 def validate_target(intent: Intent, before: bytes) -> None:
     """Raise Conflict unless ``before`` is still what is being decided."""
-    if hashlib.sha256(before).hexdigest() != intent.payload_digest:
+    if content_digest(before) != intent.payload_digest:
         raise Conflict(
             "stale_revision", "Someone else has revised it meanwhile.", details={"revision": intent.revision},
             hint="Read the task again, then revise.",

@@ -3,7 +3,6 @@ and every column, above all those that select it when it is due, and its entries
 plan must be the submitted ones.
 """
 
-import hashlib
 from collections.abc import AsyncIterator, Container, Mapping, Sequence
 from typing import Final
 
@@ -17,6 +16,7 @@ from signoff.core.intent.model import Delivery, Intent, Task
 from signoff.core.intent.wake import wake_at
 from signoff.core.intent.worklist import keys_of
 from signoff.core.plan.task_types import Meaning
+from signoff.core.text.canonical_json import content_digest
 from signoff.engine.off_loop import Aside
 from signoff.store import sql
 from signoff.store.rows import UNREADABLE, Row, intent_row, plan_digest, rank_of
@@ -134,22 +134,18 @@ def _judged(stored: Stored, row: Row, rows: Sequence[EventRow], old: Mapping[int
     folded = replace(fold(facts, intent.plan), head=intent.head)
     if not _same(folded, intent, erased=any(fact.note_digest and fact.note is None for fact in facts)):
         return Finding(intent.id, 0, "the row differs from the fold of its events")
-    if not stored.forgotten and _digest(stored.payload) != intent.payload_digest:
+    if not stored.forgotten and content_digest(stored.payload) != intent.payload_digest:
         return Finding(intent.id, 1, "the payload is not the one that was submitted")
     if plan_digest(intent.plan) != intent.plan_digest:
         return Finding(intent.id, 1, "the plan is not the one that it was submitted with")
     if (
         intent.revision > 1
         and not stored.forgotten
-        and _revised(facts) != {revision: _digest(payload) for revision, payload in old.items()}
+        and _revised(facts) != {revision: content_digest(payload) for revision, payload in old.items()}
     ):
         return Finding(intent.id, 0, "the revised payloads do not match the decisions")
     wrong = _wrong_columns(intent, row)
     return Finding(intent.id, 0, f"its columns do not match its state: {', '.join(wrong)}") if wrong else None
-
-
-def _digest(payload: bytes) -> str:
-    return hashlib.sha256(payload).hexdigest()
 
 
 def _revised(facts: Sequence[Fact]) -> dict[int, str]:

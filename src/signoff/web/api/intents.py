@@ -17,6 +17,7 @@ from signoff.core.intent.commands import Cancel, Command, PatchControls, Report,
 from signoff.core.intent.deleted_payload import refuse_deleted
 from signoff.core.intent.model import FINAL, Failure, Intent, Status
 from signoff.core.plan.task_types import Ending
+from signoff.core.text import canonical_json
 from signoff.core.text.hidden_characters import shows
 from signoff.engine.commit.jobs import CommandSource
 from signoff.engine.off_loop import SHORT
@@ -67,7 +68,8 @@ async def create(call: Call) -> bytes:
         body.value, "payload", "GET /v1/policies/{name}/explain shows what would happen to a task."
     )
     request = compile_axp_intent(body.value, checked=True)
-    payload = json_intake.canonical(request.payload, plain=body.plain)
+    payload = canonical_json.ordered(request.payload, plain=body.plain)
+    digest = canonical_json.digest(canonical_json.canonical(request.payload, plain=body.plain))
     state, actor = call.state, call.actor
 
     def render(change: Change) -> bytes:
@@ -78,7 +80,7 @@ async def create(call: Call) -> bytes:
     reply = call.idempotent_reply(asked, render, plain=body.plain)
     try:
         submission = await state.planner.direct(
-            actor.workspace, request, payload, json_intake.digest(payload), actor.sponsors, actor
+            actor.workspace, request, payload, digest, actor.sponsors, actor
         )
     except Refused as refusal:
         return reply.of(await state.engine.refuse(actor, refusal, reply.once))

@@ -20,6 +20,7 @@ from signoff.core.intent.commands import (
 )
 from signoff.core.intent.deleted_payload import payload_deleted
 from signoff.core.intent.model import Task
+from signoff.core.text import canonical_json
 from signoff.core.text.document_reader import in_utc
 from signoff.core.text.durations import parse_duration
 from signoff.core.text.hidden_characters import shows
@@ -96,14 +97,15 @@ async def revise(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/revise"""
     body = json_intake.parse_object(call.body)
     said = bodies.convert(wire.tasks.ReviseRequest, body.value)
-    payload = json_intake.canonical(said.payload, plain=body.plain)
+    payload = canonical_json.ordered(said.payload, plain=body.plain)
+    digest = canonical_json.digest(canonical_json.canonical(said.payload, plain=body.plain))
     for name in ("stage", "data"):
         if getattr(said, name) and said.outcome is None:
             raise Invalid(
                 "unused_field", f"{name} has no effect without an outcome.", field=name, hint="Add outcome, or omit it."
             )  # fmt: skip
     command = Revise(
-        json_intake.digest(payload), comment=said.comment, digest=said.digest, outcome=said.outcome or "",
+        digest, comment=said.comment, digest=said.digest, outcome=said.outcome or "",
         data=said.data, stage=None if said.stage is None else said.stage - 1,
     )  # fmt: skip
     return await _act(call, command, body, payload)

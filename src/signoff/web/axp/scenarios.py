@@ -8,6 +8,7 @@ from signoff.core.directory.actors import ActorKind
 from signoff.core.errors import Busy, Forbidden, Invalid, Refused
 from signoff.core.formats.axp_scenario import BundleAgent, Scenario, compile_scenario, validate_scenario
 from signoff.core.intent.advance import Change
+from signoff.core.text import canonical_json
 from signoff.engine.planning.planner import Submission
 from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call, IdempotentReply
@@ -24,7 +25,7 @@ async def validate(call: Call) -> ScenarioCheckAnswer:
     if not errors:  # the whole check: could somebody here do it?
         try:
             scenario = compile_scenario(body.value)
-            payload = json_intake.canonical(scenario.payload, plain=body.plain)
+            payload = canonical_json.ordered(scenario.payload, plain=body.plain)
             directory = await directory_of(call)
             coming = [
                 directory.resolve(agent.address) for agent in scenario.agents if agent.create_if_missing
@@ -44,7 +45,7 @@ async def apply(call: Call) -> bytes:
     body = json_intake.parse_object(call.body)
     bodies.refuse_dry_run(body.value, "intent", "POST /v1/scenarios/validate reports what it would do.")
     scenario = compile_scenario(body.value)
-    payload = json_intake.canonical(scenario.payload, plain=body.plain)
+    payload = canonical_json.ordered(scenario.payload, plain=body.plain)
 
     def render(change: Change) -> bytes:
         return encode(scenario_applied(change.after, tuple(agents), submission.warnings))
@@ -82,7 +83,7 @@ async def _planned(
         call.actor.workspace,
         scenario,
         payload,
-        json_intake.digest(payload),
+        canonical_json.content_digest(payload),
         call.actor.sponsors,
         call.actor,
         coming,

@@ -14,9 +14,9 @@ from starlette.types import Receive, Scope
 from signoff.core.directory.actors import Actor
 from signoff.core.errors import Invalid, Refused
 from signoff.core.intent.advance import Change
+from signoff.core.text import canonical_json
 from signoff.engine.commit.jobs import Done, Idempotency
 from signoff.web.hosts import caller_of
-from signoff.web.http import json_intake
 from signoff.web.http import query as queries
 from signoff.web.http.cookies import read_cookies
 from signoff.web.state import AppState
@@ -258,13 +258,13 @@ class IdempotentReply:
                 f"An Idempotency-Key must have 1 to {MAX_KEY} printable characters.",
                 field="Idempotency-Key",
             )
-        fingerprint = json_intake.digest(json_intake.canonical(body, plain=plain))
+        fingerprint = canonical_json.digest(canonical_json.canonical(body, plain=plain))
         route = f"{call.method} {call.path}"
         if not key:
             # The body is part of the key: one trace may contain several requests, and none must be refused because of
             # another.
             route = f"traced {call.path.rpartition('/')[2]}"
-            key = json_intake.digest(f"{trace}\n{fingerprint}".encode())
+            key = canonical_json.digest(f"{trace}\n{fingerprint}".encode())
         self.once = Idempotency(route, key, fingerprint, self._of)
 
     def of(self, done: Done) -> bytes:

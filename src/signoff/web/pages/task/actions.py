@@ -19,6 +19,7 @@ from signoff.core.intent.commands import (
     Snooze,
     Unsnooze,
 )
+from signoff.core.text import canonical_json
 from signoff.core.text.document_reader import in_utc
 from signoff.engine.commit.jobs import Done
 from signoff.engine.read.view import SeenTask
@@ -111,12 +112,13 @@ async def _revise(request: PageRequest, found: SeenTask) -> Done:
     stored = found.seen.stored
     parsed = json_intake.parse_object(request.field("payload").encode())
     changed = changed_values(stored.payload, request.form)
-    payload = json_intake.canonical(parsed.value | changed, plain=parsed.plain and not changed)
-    if payload == stored.payload:
+    payload = canonical_json.ordered(parsed.value | changed, plain=parsed.plain and not changed)
+    revised = canonical_json.content_digest(payload)
+    if revised == stored.intent.payload_digest:
         raise Invalid("nothing_changed", "The payload is unchanged. Nothing was recorded.", field="payload")
     stage = count(request, "stage")
     command = Revise(
-        json_intake.digest(payload),
+        revised,
         found.history.step_run,
         comment=request.words("words"),
         digest=request.field("digest") or "-",

@@ -6,7 +6,13 @@ from typing import Any
 from tests.web.inbox.reading import reader
 from tests.web.web_env import WebEnv
 
-PAYLOAD: dict[str, Any] = {"zone": "eu", "amount": 4200.5, "currency": "EUR", "detail": {"y": 1, "b": 2.0}, "apply": True}
+PAYLOAD: dict[str, Any] = {
+    "zone": "eu",
+    "amount": 4200.5,
+    "currency": "EUR",
+    "detail": {"y": 1, "b": 2.0},
+    "apply": True,
+}
 TURNED = {name: PAYLOAD[name] for name in sorted(PAYLOAD)}
 
 
@@ -21,7 +27,10 @@ async def test_a_payload_is_shown_and_returned_in_its_senders_order(web: WebEnv)
         assert list(shown["payload"]["detail"]) == ["y", "b"]
     page = (await (await reader(web, "ann")).get(f"/tasks/{task_id}")).html
     rows = page.split('<table class="leaves">')[1]
-    places = [rows.index(f'<th scope="row">{name}</th>') for name in ("zone", "amount", "currency", "detail.y", "apply")]
+    places = [
+        rows.index(f'<th scope="row">{name}</th>')
+        for name in ("zone", "amount", "currency", "detail.y", "apply")
+    ]
     assert places == sorted(places)
     assert "4,200.50 EUR" in rows
 
@@ -33,10 +42,14 @@ async def test_neither_repetitions_nor_revisions_nor_proofs_depend_on_the_order(
     assert first["intent_id"] == again["intent_id"]
     task_id = first["intent_id"][:-4] + "0001"
     before = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
-    same = await web.post(f"/v1/tasks/{task_id}/revise", {"payload": TURNED, "digest": before["digest"]}, "ann")
+    same = await web.post(
+        f"/v1/tasks/{task_id}/revise", {"payload": TURNED, "digest": before["digest"]}, "ann"
+    )
     assert (same.status, same.code) == (422, "nothing_changed")
     changed = {**TURNED, "zone": "us"}
-    revised = await web.post(f"/v1/tasks/{task_id}/revise", {"payload": changed, "digest": before["digest"]}, "ann")
+    revised = await web.post(
+        f"/v1/tasks/{task_id}/revise", {"payload": changed, "digest": before["digest"]}, "ann"
+    )
     assert revised.status == 200, revised.text
     assert list(json.loads(revised.text)["task"]["payload"]) == list(changed)
     assert await web.env.findings() == []  # the stored bytes still match the digests of the decision

@@ -31,6 +31,9 @@ from signoff.store.tables.messages import FAILED, SENT, WAITING, Message
 _FORETOLD: Final = 6
 
 
+_NAMED: Final = 3  # people, in one line of the schedule
+
+
 class UpcomingContact(msgspec.Struct, frozen=True):
     """A scheduled contact, which happens unless someone decides before."""
 
@@ -212,7 +215,10 @@ def contact_text(
 ) -> str:
     """What will happen, and whom it will reach in the current state."""
     contact = foretold.contact
-    people = ", ".join("you" if person == reader else directory.display(person) for person in foretold.people)
+    names = ["you"] if reader in foretold.people else []
+    names += [directory.display(person) for person in foretold.people if person != reader]
+    more = len(names) - _NAMED
+    people = ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
     match contact.kind:
         case ContactKind.OPENING:
             return f"notified when working hours begin: {people}"

@@ -72,7 +72,7 @@ async def test_plain_values_are_changed_in_a_form_and_the_rest_stays(web: WebEnv
     now = (await web.get(f"/v1/tasks/{task_id}"))["task"]["payload"]
     assert now == payload | {"amount": 3000, "express": True}
     page = await (await reader(web, "otto")).get(f"/tasks/{task_id}")
-    assert "amount before: 4200 → after: 3000" in page.text
+    assert "amount before: 4,200 EUR → after: 3,000 EUR" in page.text
 
 
 @pytest.mark.parametrize("typed", ["[" * 5000, "1e400", "true", "99999999999999999999"])

@@ -104,7 +104,7 @@ async def test_what_nobody_said_is_said_to_be_unknown(web: WebEnv) -> None:
     page = await (await reader(web, "ann")).get(f"/tasks/{task_id}")
     assert "No automatic check has run." in page.text
     assert "Assume that it cannot be undone." in page.text
-    assert "Never requested this before." in page.text
+    assert "The first request of this type." in page.text
 
 
 async def test_an_expired_task_says_that_nobody_decided(web: WebEnv) -> None:

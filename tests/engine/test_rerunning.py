@@ -64,7 +64,7 @@ async def test_it_needs_the_payload_that_was_decided(env: EngineEnv) -> None:
     source, facts = await failed(env)
     directory = await env.directory.of(WORKSPACE)
     with pytest.raises(Conflict) as refused:
-        await reruns(env).rerun(SERVICE, source, PAYLOAD + b" ", facts, directory)
+        await reruns(env).rerun(SERVICE, source, PAYLOAD.replace(b"add", b"drop"), facts, directory)
     assert refused.value.code == "digest_mismatch"
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from signoff.core.directory.personal_channels import PersonalChannels
 from signoff.core.errors import Invalid
-from signoff.core.formats.manifest import begins, compile_manifest, ends, read_person
+from signoff.core.formats.manifest import begins, compile_manifest, ends, read_person, read_team
 from signoff.core.plan.working_hours import Hours
 from signoff.core.text.document_reader import Fields
 from tests.core.asking import refusal
@@ -178,3 +178,48 @@ def test_a_person_alone_is_read_as_in_a_manifest() -> None:
     nosuch = {"preferences": {"default": ["carrier-pigeon"]}}
     with pytest.raises(Invalid):
         read_person("ann@acme.example", Fields(nosuch), CHANNELS)
+
+
+ROOMS = PersonalChannels(("slack", "email"), {"slack": "Slack"}, {"slack": "C[A-Z0-9]+"})
+
+
+def test_a_team_may_have_a_room_and_a_mailbox() -> None:
+    places = {"channel": "slack:C0SRE", "mailbox": "sre@acme.example"}
+    [team] = compile_manifest({"teams": {"sre": {"members": ["a"], **places}}}, ROOMS).teams
+    assert (team.channel, team.mailbox) == ("slack:C0SRE", "sre@acme.example")
+    [kept] = compile_manifest({"teams": {"sre": {"members": ["a"], **places}}}, kept=True).teams
+    assert kept == team
+    assert read_team("sre", Fields({"members": ["a"]}, ""), ROOMS).channel == ""
+
+
+@pytest.mark.parametrize(
+    ("places", "field"),
+    [
+        ({"channel": "slack:general"}, "channel"),
+        ({"channel": "email:C0SRE"}, "channel"),
+        ({"channel": "C0SRE"}, "channel"),
+        ({"mailbox": "nobody"}, "mailbox"),
+        ({"mailbox": "a@b.example,c@d.example"}, "mailbox"),
+    ],
+)
+def test_what_is_no_room_and_no_mailbox_is_named(places: dict[str, str], field: str) -> None:
+    met = refusal(lambda: compile_manifest({"teams": {"sre": {"members": ["a"], **places}}}, ROOMS))
+    assert isinstance(met, Invalid)
+    assert met.field == f"teams.sre.{field}"
+
+
+def test_a_person_may_have_questions_collected_or_refuse_it() -> None:
+    assert person(preferences={"digest": "90m"}).preferences == {"digest": "1h30m"}
+    assert person(preferences={"digest": False, "channels": ["email"]}).preferences == {
+        "channels": ["email"], "digest": False,
+    }  # fmt: skip
+    assert person(preferences={}).preferences == {}
+
+
+@pytest.mark.parametrize(
+    "policy", [{"digest": "15m"}, {"digest": "1m", "risk": "low"}, {"digest": "2d", "risk": "low"}]
+)
+def test_a_policys_digest_without_effect_is_named(policy: dict[str, str]) -> None:
+    code, field = refused({"policies": {"quiet": policy}})
+    assert field == "policies.quiet.digest"
+    assert code in ("invalid_field", "invalid_duration")

@@ -72,7 +72,10 @@ CASES: dict[str, tuple[Policy, list[Change], list[Change]]] = {
     "risk": (BASE, [{"risk": Risk.LOW}], [{"risk": Risk.HIGH}, {"risk": Risk.CRITICAL}]),
 }
 # Reminders let nobody decide who could not: there is no weaker one.
-EQUAL: dict[str, list[Change]] = {"remind": [{"remind": None}, {"remind": Reminders(HOUR, 2 * HOUR, 9)}]}
+EQUAL: dict[str, list[Change]] = {
+    "remind": [{"remind": None}, {"remind": Reminders(HOUR, 2 * HOUR, 9)}],
+    "digest": [{"digest": HOUR}],  # when people are asked, not who decides
+}
 BY_NAME = {field.name: field for field in FIELDS}
 
 
@@ -137,5 +140,5 @@ def test_the_stricter_of_both_holds_field_by_field() -> None:
         "stages": (Stage(("team:dba",), 3, 1),), "self_approval": False, "remind": Reminders(HOUR, HOUR),
         "escalate": (), "deadline": HOUR, "fallback": Fallback.EXPIRE, "fallback_outcome": "", "hours": None,
         "deadline_in_hours": False, "strength": Strength.SESSION, "risk": Risk.HIGH,
-        "edits": Edits.PROPOSE,
+        "edits": Edits.PROPOSE, "digest": None,
     }  # fmt: skip

@@ -134,6 +134,8 @@ def test_working_hours_and_the_proof() -> None:
         "mon, wed, 08:00 to 18:00, UTC; outside them reminders, escalation and the deadline pause"
     )
     assert text("Assurance", Policy(strength=Strength.SESSION)) == PROOFS[Strength.SESSION]
+    said = "one message for what arrives within 1h 30m, unless a person has chosen otherwise"
+    assert text("Digest", Policy(digest=timedelta(minutes=90))) == said
     abouts = [clause.about for clause in clauses(Policy(), Directory())]
     assert abouts == ["Who decides", "Own requests", "On expiry", "Assurance"]
     assert Clause("On expiry", "nothing happens: the task stays open") in clauses(Policy(), Directory())

@@ -102,6 +102,7 @@ STRICTER: list[tuple[str, dict[str, Any]]] = [
     ("escalate", {"escalate": (Escalation(3 * HOUR, ("role:owner",)),)}),
     ("deadline", {"deadline": 7 * HOUR}),
     ("fallback", {"fallback": Fallback.REJECT}),
+    ("digest", {"digest": HOUR}),  # when people are asked, not who decides
     ("remind", {"remind": None}),  # reminders decide nothing
     ("remind", {"remind": Reminders(HOUR, HOUR, 9)}),
 ]

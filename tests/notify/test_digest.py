@@ -76,6 +76,19 @@ async def test_one_alone_is_an_ordinary_message_and_reminders_are_their_own(
         assert len(slack.fake.cards_of("U0ANN")) == 2
 
 
+async def test_a_policy_collects_too_and_a_person_can_refuse(store: Store, clock: FixedClock) -> None:
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        await env.people_are(otto={"preferences": {"digest": False}})
+        for _ in range(3):
+            await env.submit(asked("per_ann", "per_otto", digest=minutes(15), **LOW))
+        await env.carry()
+        assert [mail["To"] for mail in server.mails] == ["otto@acme.example"] * 3
+        await at_the_end_of_the_window(env)
+        assert [text.split("\n")[0].strip() for text in text_of(server, "ann@acme.example")] == [
+            "3 decisions are needed"
+        ]
+
+
 async def test_a_near_deadline_does_not_wait(store: Store, clock: FixedClock) -> None:
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         await env.people_are(ann=DIGEST)

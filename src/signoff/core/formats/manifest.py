@@ -20,7 +20,7 @@ from signoff.core.formats.workflow import WorkflowSource, WorkflowTemplate, comp
 from signoff.core.plan.hours_reader import HoursSource, Zone, read_day, read_time, read_zone, weekday
 from signoff.core.plan.working_hours import Hours
 from signoff.core.policy.fields import read_policy
-from signoff.core.policy.policy import Policy, PolicySource, refuse_idle
+from signoff.core.policy.policy import Policy, PolicySource, refuse_digest, refuse_idle
 from signoff.core.text.describe import NAME, NAME_HINT, printable, suggestion_or_list
 from signoff.core.text.document_reader import Fields, document
 from signoff.core.text.durations import format_duration
@@ -28,8 +28,6 @@ from signoff.core.text.struct_reader import DocumentStruct, read_struct, reads
 
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MOST: Final = 1000
-_SHORTEST_DIGEST: Final = timedelta(minutes=2)
-_LONGEST_DIGEST: Final = timedelta(days=1)
 
 
 def _read_moment(fields: Fields, name: str) -> datetime | date | None:
@@ -68,11 +66,14 @@ def _read_preferences(fields: Fields, name: str) -> dict[str, Any]:
     given = fields.need_inner(name)
     if not given.kept:
         given.known("channels", "digest")
-    wanted, window = given.texts("channels"), given.duration("digest")
-    if window is not None and not given.kept and not _SHORTEST_DIGEST <= window <= _LONGEST_DIGEST:
-        problem = "is not between two minutes and a day"
-        raise given.invalid("digest", problem, code="invalid_duration", hint='Write "15m", or leave it out.')
-    digest = {"digest": format_duration(window, exact=True).replace(" ", "")} if window is not None else {}
+    wanted = given.texts("channels")
+    if given.value.get("digest") is False:
+        return ({"channels": list(wanted)} if wanted else {}) | {"digest": False}
+    window = given.duration("digest")
+    refuse_digest(given, window)
+    digest: dict[str, Any] = (
+        {"digest": format_duration(window, exact=True).replace(" ", "")} if window is not None else {}
+    )
     return ({"channels": list(wanted)} if wanted else {}) | digest
 
 
@@ -102,7 +103,7 @@ def _read_own_hours(fields: Fields, name: str) -> Hours | bool:
 
 class _Preferences(DocumentStruct, frozen=True, kw_only=True):
     channels: tuple[str, ...] = ()
-    digest: timedelta | None = None
+    digest: timedelta | bool | None = None
 
 
 class PersonSource(DocumentStruct, frozen=True, kw_only=True):

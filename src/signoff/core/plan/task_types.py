@@ -240,6 +240,7 @@ class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     roster: dict[str, tuple[str, ...]] = {}
     own: tuple[Outcome, ...] = ()
     edits: Edits = Edits.PROPOSE
+    digest: timedelta | None = None
 
     def outcome(self, word: str) -> Outcome:
         """The meaning of an outcome in this task: as the workflow defines it, else the built-in one."""

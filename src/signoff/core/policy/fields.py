@@ -374,13 +374,23 @@ class EditsOf(PolicyField):
         return [Clause("Changes", text)]
 
 
+class DigestOf(PolicyField):
+    name, sets, stricter = "digest", ("digest",), "none: it changes nothing about who decides"
+
+    def clauses(self, policy: Policy, names: DirectoryNames) -> list[Clause]:
+        if policy.digest is None:
+            return []
+        text = f"one message for what arrives within {_span(policy.digest)}, unless a person has chosen otherwise"
+        return [Clause("Digest", text)]
+
+
 def _span(of: timedelta) -> str:
     return format_duration(of, exact=True)
 
 
 FIELDS: Final[tuple[PolicyField, ...]] = (
     Approve(), SelfApproval(), Remind(), Escalate(), DeadlineField(), OnTimeoutField(), WorkingHours(),
-    SignIn(), RiskOf(), EditsOf(),
+    SignIn(), RiskOf(), EditsOf(), DigestOf(),
 )  # fmt: skip
 
 

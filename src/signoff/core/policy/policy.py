@@ -61,6 +61,7 @@ class Policy(msgspec.Struct, frozen=True, omit_defaults=True):
     risk: Risk = Risk.MEDIUM
     goto_as: str = ""
     edits: Edits = Edits.PROPOSE
+    digest: timedelta | None = None
 
     @property
     def approves_on_expiry(self) -> bool:
@@ -210,6 +211,7 @@ class PolicySource(DocumentStruct, frozen=True, kw_only=True):
     strength: Strength | None = None
     risk: Risk = Risk.MEDIUM
     edits: Edits = Edits.PROPOSE
+    digest: timedelta | None = None
 
     def check(self, fields: Fields) -> None:
         refuse_too_late(fields, self.remind, self.escalate, self.deadline)
@@ -223,6 +225,10 @@ class PolicySource(DocumentStruct, frozen=True, kw_only=True):
         if self.on_timeout.fallback is Fallback.OUTCOME:
             # The meaning of a custom outcome is known, and checked, when the policy is applied to its step.
             refuse_fallback(meaning_of(self.on_timeout.outcome), self.risk, fields.at("on_timeout"))
+        if self.digest is not None and self.risk is not Risk.LOW:
+            problem = f"has no effect, because the risk is {self.risk.value} and only low-risk questions are collected"
+            raise fields.invalid("digest", problem, hint="Write risk: low, or leave digest out.")
+        refuse_digest(fields, self.digest)
         if self.strength is Strength.STEP_UP:
             raise fields.invalid(
                 "strength", "there is no second factor yet, so nobody could decide", code="not_supported",
@@ -231,6 +237,13 @@ class PolicySource(DocumentStruct, frozen=True, kw_only=True):
         if self.strength is Strength.LINK and least_strength(self.risk) is not Strength.LINK:
             problem = f"a link is not sufficient if the risk is {self.risk.value}"
             raise fields.invalid("strength", problem, hint="Use session.")
+
+
+def refuse_digest(fields: Fields, window: timedelta | None) -> None:
+    """Raise Invalid for a window in which nothing could be collected, or from which a question comes too late."""
+    if window is not None and not fields.kept and not timedelta(minutes=2) <= window <= timedelta(days=1):
+        problem = "is not between two minutes and a day"
+        raise fields.invalid("digest", problem, code="invalid_duration", hint='Write "15m", or leave it out.')
 
 
 def _one_or_more(fields: Fields, name: str, kind: type[Any], most: int) -> tuple[Any, ...]:

@@ -1,5 +1,6 @@
 """Digests: what asks a person within a window of time becomes one message, if the risk is low and the deadline is far.
-The person chooses the window (``preferences: {digest: 15m}``); who is on call, or is asked by hand, is asked at once.
+The person chooses the window (``preferences: {digest: 15m}``), or else the policy does (``digest: 15m``); who is on
+call, or is asked by hand, is asked at once.
 """
 
 from collections.abc import Sequence
@@ -24,9 +25,13 @@ from signoff.notify.personal_message import PersonalMessage
 _MOST_LISTED: Final = 30
 
 
-def digest_window(person: Person) -> timedelta | None:
-    """For how long the person wants low-risk questions to be collected; None: not at all."""
+def digest_window(person: Person, policy: timedelta | None) -> timedelta | None:
+    """For how long low-risk questions to the person are collected, as they have chosen, or else as the policy says;
+    None: not at all.
+    """
     written = person.preferences.get("digest")
+    if written is None:
+        return policy
     try:
         return parse_duration(written, "digest") if written else None
     except Invalid:
@@ -37,10 +42,11 @@ def digest_due(
     notification: Notification, intent: Intent, task: Task, person: Person, directory: Snapshot
 ) -> datetime | None:
     """When the digest goes out that this question belongs to; None if it is asked on its own."""
-    window = digest_window(person)
+    spec = spec_of(intent, task)
+    window = digest_window(person, spec.digest)
     if window is None or notification.kind is not NotificationKind.TASK_OPENED:
         return None
-    risk, _ = worst_risk(spec_of(intent, task).risk, checked(intent, task.step).current)
+    risk, _ = worst_risk(spec.risk, checked(intent, task.step).current)
     if risk is not Risk.LOW or any(rotation_of(directory, name) for name in notification.to):
         return None
     length = int(window.total_seconds())

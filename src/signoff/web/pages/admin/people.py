@@ -35,6 +35,7 @@ from signoff.web.pages.lists.messages import lines
 from signoff.web.shapes.people import email_of
 
 _MOST_TESTS: Final = 5
+_AT_ONCE: Final = "no"
 _DIGESTS: Final = ("5m", "15m", "1h", "4h")
 
 
@@ -178,8 +179,8 @@ async def _person(
         days=DAYS,
         hours=hours_text(found.hours) if found.hours else "",
         order=order,
-        digest=str(found.preferences.get("digest", "")),
-        digests=dict.fromkeys((*_DIGESTS, str(found.preferences.get("digest", "")) or _DIGESTS[0])),
+        digest=_digest(found),
+        digests=dict.fromkeys((*_DIGESTS, *(one for one in (_digest(found),) if one not in ("", _AT_ONCE)))),
         channels={name: label_of(name) for name in known.names},
         addresses=_address_fields(found, known),
         absences=[
@@ -194,6 +195,12 @@ async def _person(
         if own or admin
         else [],
     )
+
+
+def _digest(person: Person) -> str:
+    """The choice of the form."""
+    written = person.preferences.get("digest", "")
+    return _AT_ONCE if written is False else str(written)
 
 
 def _delegates(person: Person, directory: Snapshot) -> list[tuple[str, str]]:
@@ -340,7 +347,8 @@ async def _channels(request: PageRequest, found: Person, directory: Snapshot) ->
     wanted = [
         name for name in (request.field("first"), request.field("then")) if name in personal_channels().names
     ]
-    digest = {"digest": request.field("digest")} if request.field("digest") else {}
+    chosen = request.field("digest")
+    digest = {"digest": False if chosen == _AT_ONCE else chosen} if chosen else {}
     return {"preferences": ({"channels": list(dict.fromkeys(wanted))} if wanted else {}) | digest}
 
 

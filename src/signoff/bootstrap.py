@@ -15,7 +15,7 @@ from signoff.core.directory.actors import ActorKind, system
 from signoff.core.directory.model import Person, Workspace
 from signoff.core.errors import Conflict, Refused
 from signoff.core.ids import uuid7
-from signoff.engine.admin.apply_manifest import shown_person
+from signoff.engine.admin.manifest_diff import shown_person
 from signoff.engine.clock import Clock
 from signoff.engine.directory.change_log import person_subject, recorded
 from signoff.engine.identity.keys import Keys

@@ -18,6 +18,7 @@ from signoff.core.intent.notifications import Notification, with_values
 from signoff.engine.admin.accounts import Accounts
 from signoff.engine.admin.apply_manifest import ManifestApplier
 from signoff.engine.admin.bulk_reassignment import BulkReassignment
+from signoff.engine.admin.erasure import PersonErasure
 from signoff.engine.admin.proposals import Proposals
 from signoff.engine.admin.workspaces import Workspaces
 from signoff.engine.bulk_answers import BulkAnswers
@@ -154,6 +155,11 @@ class Components:
         if self.siblings is not None:
             self.siblings.pass_on(topics)
 
+    def _outdated(self, intents: list[str]) -> None:
+        """These intents were written past the committer: drop every cached copy, here and on other servers."""
+        self.recent.forget(intents)
+        self.feed.publish(intents)
+
     def _hears(self) -> bool:
         """Whether what others commit is heard: other servers, and other workers of this one."""
         if self.siblings is None:
@@ -230,6 +236,7 @@ class Components:
             manifests=self.manifests,
             proposals=self.proposals,
             workspaces=Workspaces(self.store, self.directory, self.clock),
+            erasure=PersonErasure(self.store, self.directory, self.clock, self._outdated),
             staffed=self.staffed,
             reassignments=BulkReassignment(self.engine, self.store, self.directory),
             bulk=BulkAnswers(self.engine, view, self.aside),

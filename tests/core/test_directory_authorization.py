@@ -30,6 +30,7 @@ READ_CHANGES       yes yes yes auditor auditor person person yes
 READ_METRICS       yes yes yes auditor auditor auditor auditor yes
 CHANGE_DIRECTORY   yes yes admin admin admin admin admin yes
 CHANGE_OWNERS      yes owner owner owner owner owner owner yes
+ERASE_PERSON       yes owner owner owner owner owner owner owner
 CHANGE_PREFERENCES yes yes own own own admin admin yes
 END_PROPOSAL       yes yes admin admin admin admin admin admin
 REGISTER_AGENT     yes yes admin admin admin admin yes yes

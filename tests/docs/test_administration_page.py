@@ -6,7 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.docs.blocks import DOCS, blocks
+from signoff.core.formats.manifest import Manifest, compile_manifest
+from tests.docs.blocks import DOCS, blocks, documents
 from tests.live import Live
 
 PAGE = DOCS / "how-to" / "administration.md"
@@ -39,3 +40,8 @@ def test_its_commands_do_what_it_says(tmp_path: Path) -> None:
         live = Live(tmp_path / ".signoff", port=live.port, workspace="default").start()
     finally:
         live.stop()
+
+
+def test_its_documents_are_manifests() -> None:
+    for document in documents(PAGE):
+        assert compile_manifest(document) != Manifest()

@@ -25,6 +25,7 @@ CALLS: dict[Action, tuple[str, str, Any]] = {
     Action.LIST_TASKS: ("GET", "/v1/tasks", None),
     Action.READ_OPEN_TASKS: ("GET", f"/v1/people/{ANN}/waiting", None),
     Action.REASSIGN_ALL: ("POST", f"/v1/people/{ANN}/reassign", {"to": "otto@acme.example", "comment": "x"}),
+    Action.ERASE_PERSON: ("POST", "/v1/people/per_none/erase", None),
     Action.MANAGE_WORKSPACES: ("PATCH", "/v1/workspaces/current", {"name": "prod"}),
     Action.READ_CHANNELS: ("GET", "/v1/channels", None),
 }

@@ -37,6 +37,7 @@ import type {
   ManifestAnswer,
   MessageOut,
   NewWorkspaceOut,
+  PersonErased,
   PersonOut,
   PersonWaiting,
   PolicyOut,
@@ -525,6 +526,12 @@ export class Directory extends Methods {
     const path = `/v1/people/${segment(who)}/reassign`;
     const body = { to, comment: options.comment ?? "" };
     return this.do({ method: "POST", path, body, read: whole<ReassignedAll> }, options);
+  }
+
+  /** Erase the text of a removed person (id, or the address they had); `waiting`: open requests that hold more. */
+  async erasePerson(who: string, options?: CallOptions): Promise<PersonErased> {
+    const path = `/v1/people/${segment(who)}/erase`;
+    return this.do({ method: "POST", path, body: {}, repeatable: true, read: whole<PersonErased> }, options);
   }
 
   /** The open tasks with too few eligible people left. */

@@ -377,7 +377,7 @@ export interface ChangeAccount {
   readonly rotate_webhook_secret?: boolean;
 }
 
-/** What an apply does to one entry: create, change or unchanged; `fields`: those that differ. */
+/** What an apply does to one entry: create, change, remove or unchanged; `fields`: those that differ. */
 export interface ChangeOut {
   /** What happens to the entry. */
   readonly action: "create" | "change" | "unchanged" | "remove";
@@ -1165,7 +1165,7 @@ export interface ManifestAnswer {
   readonly proposal?: ProposalOut;
 }
 
-/** A manifest: people (by address), teams and policies (by name), workflows, settings of the workspace. */
+/** A manifest: people (by address), teams and policies (by name), workflows, settings of the workspace, and what to `remove`: names of people, teams, policies and workflows. */
 export interface ManifestRequest {
   /** People, by address. */
   readonly people?: object;
@@ -1177,6 +1177,8 @@ export interface ManifestRequest {
   readonly workflows?: readonly object[];
   /** Settings of the workspace. */
   readonly workspace?: object;
+  /** What to remove: people, teams, policies and workflows (by intent type). */
+  readonly remove?: object;
 }
 
 /** The key's holder and workspace. self_approval: whether the requester's side may decide a request made now; self_approval_setting: `off`, `on`, or `alone`, which holds while the workspace has one person. */
@@ -1391,6 +1393,22 @@ export interface PersonAnswer {
   readonly person: PersonOut;
   /** What may surprise the caller, as text; the request was carried out all the same. */
   readonly warnings: readonly string[];
+}
+
+/** How much was erased. waiting: open requests that still hold comments of the person: repeat it once they ended. */
+export interface PersonErased {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** The person's id. */
+  readonly person_id: string;
+  /** Comments that were erased. */
+  readonly comments: number;
+  /** Messages whose address was erased. */
+  readonly messages: number;
+  /** Entries of the change log and other records that were changed. */
+  readonly records: number;
+  /** Open requests that still hold comments of the person. */
+  readonly waiting: number;
 }
 
 /** A person. `teams`: their memberships; `away`: whether they are absent now. addresses, zone, hours, absences and preferences are visible to the person and to owners, admins and auditors. */

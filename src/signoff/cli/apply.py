@@ -17,7 +17,7 @@ from signoff.cli.text_safety import visible
 from signoff.core.text.times import utc_text
 
 _STALE = ("stale_manifest", "changed_meanwhile")
-_SIGNS = {"create": "+", "change": "~", "unchanged": " "}
+_SIGNS = {"create": "+", "change": "~", "remove": "-", "unchanged": " "}
 
 
 @click.command("apply", cls=RemoteCommand, fields=("dry_run", "changed", "changes", "proposal"))
@@ -35,21 +35,29 @@ def apply(session: Remote, file: str, dry_run: bool, yes: bool) -> None:
     In a protected workspace, a change that relaxes who decides becomes a proposal, applied when another admin has
     confirmed it.
     """
-    from signoff.client.errors import Conflict
-
     document = read_document(file)
     directory = session.client.directory
     planned = directory.apply(document, dry_run=True)
     if dry_run or not planned.get("changed"):
-        session.out.one(planned, "changed", _lines(planned))
+        session.out.one(planned, "changed", preview_lines(planned))
         return
-    session.show(_lines(planned), yes)
-    session.confirm("Propose this?" if planned.get("proposal") else "Apply this?", yes)
+    session.show(preview_lines(planned), yes)
+    apply_shown(session, document, planned, yes, "Apply this?")
+
+
+def apply_shown(
+    session: Remote, document: dict[str, Any], planned: Mapping[str, Any], yes: bool, question: str
+) -> None:
+    """Ask, and apply what a dry run has ``planned``; nothing, if it would do something else by now."""
+    from signoff.client.errors import Conflict
+
+    directory = session.client.directory
+    session.confirm("Propose this?" if planned.get("proposal") else question, yes)
     try:
         applied = directory.apply(document, seen=planned.get("seen") or None)
     except Conflict as refused:
         if refused.code in _STALE:  # what it would do now, for the person who decides again
-            session.show(_lines(directory.apply(document, dry_run=True)), yes)
+            session.show(preview_lines(directory.apply(document, dry_run=True)), yes)
         raise
     if proposal := applied.get("proposal"):
         told = f"proposed: another admin confirms it on the pages: signoff changes confirm {proposal['id']}"
@@ -76,7 +84,7 @@ def moment_text(value: object) -> str:
     return utc_text(at) if at else ""
 
 
-def _lines(planned: Mapping[str, Any]) -> list[str]:
+def preview_lines(planned: Mapping[str, Any]) -> list[str]:
     """What an apply would change, one line per change."""
     lines = [*changed_lines(planned), *warned(planned)]
     if planned.get("proposal"):

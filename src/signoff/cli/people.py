@@ -12,10 +12,11 @@ from signoff.cli.complete import of_people
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.lazy_group import SuggestingGroup
 from signoff.cli.output import Column, column, time_column
+from signoff.cli.removal import add_removal
 from signoff.cli.session import Remote
 from signoff.cli.text_safety import visible
 from signoff.wire.messages import MessageOut
-from signoff.wire.people import PersonOut, SessionOut, WaitingTask
+from signoff.wire.people import PersonErased, PersonOut, SessionOut, WaitingTask
 
 _BETWEEN_LOOKS: Final = 0.5
 _HOURS: Final = re.compile(r"(\S+)\s+(\d\d:\d\d)-(\d\d:\d\d)")
@@ -116,12 +117,13 @@ def _agree_to_go(session: Remote, who: str, yes: bool) -> None:
     waits = session.client.directory.open_tasks_of(who)
     if tasks := waits.get("tasks"):
         session.show(
-            [*_waiting(waits), f"Reassign them first: signoff people reassign {visible(who)} EMAIL"], yes
+            [*waiting_lines(waits), f"Reassign them first: signoff people reassign {visible(who)} EMAIL"], yes
         )
         session.confirm(f"Deactivate {who}, who has {len(tasks)} open tasks?", yes)
 
 
-def _waiting(waits: dict[str, Any]) -> list[str]:
+def waiting_lines(waits: dict[str, Any]) -> list[str]:
+    """A person's open tasks, one line each."""
     lines = [
         f"{one['task_id']}  {one['title']}"
         + ("  (no one else is eligible)" if one.get("only_eligible") else "")
@@ -246,6 +248,29 @@ def test_message(session: Remote, who: str, channel: str, wait: int) -> None:
         raise CommandFailed(ExitCode.FAILURE, "The test message did not arrive.")
     if wait and message.get("state") == "waiting":
         raise CommandFailed(ExitCode.TIMEOUT, "There is no result yet. The server goes on trying.")
+
+
+add_removal(people, "people", "WHO")
+
+
+@people.command("erase", cls=RemoteCommand, fields=PersonErased)
+@click.argument("who")
+@click.option("--yes", "-y", is_flag=True, help="Skip the confirmation prompt.")
+@click.pass_obj
+def erase(session: Remote, /, who: str, yes: bool) -> ExitCode:
+    """Erase the name, addresses and comments of a removed person. It cannot be undone.
+
+    WHO is their id, or the address that they had. What was decided stays and can still be verified. Exit code 1 if open
+    requests still hold comments: repeat it after they have ended.
+    """
+    session.confirm(f"Erase what {who} typed, and their name and addresses, for ever?", yes)
+    done = session.client.directory.erase_person(who)
+    counts = ", ".join(f"{done.get(name)} {name}" for name in ("comments", "messages", "records"))
+    lines = [f"erased: {done.get('person_id')}: {counts}"]
+    if done.get("waiting"):
+        lines.append(f"{done['waiting']} open requests still hold comments: repeat it after they have ended.")
+    session.out.one(done, "person_id", [visible(line) for line in lines])
+    return ExitCode.FAILURE if done.get("waiting") else ExitCode.OK
 
 
 def _found(session: Remote, who: str) -> dict[str, Any]:

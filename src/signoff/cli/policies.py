@@ -11,6 +11,7 @@ from signoff.cli.complete import of_policies
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.lazy_group import SuggestingGroup
 from signoff.cli.output import Column, block, column, time_column
+from signoff.cli.removal import add_removal
 from signoff.cli.session import Remote
 from signoff.cli.text_safety import visible
 from signoff.wire.policies import PolicyOut
@@ -97,6 +98,9 @@ def _contact(contact: Mapping[str, Any]) -> str:
     """What will happen then, and who is notified."""
     what = f"{contact['kind']} {contact['number']}" if contact["kind"] != "deadline" else "the task expires"
     return f"{what}; notified:  {', '.join(contact['people']) or 'no one'}"
+
+
+add_removal(policies, "policies", "NAME")
 
 
 _COLUMNS: Final = (

@@ -10,6 +10,7 @@ from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.lazy_group import SuggestingGroup
 from signoff.cli.output import Column, as_moment, column
 from signoff.cli.people import warned
+from signoff.cli.removal import add_removal
 from signoff.cli.session import Remote
 from signoff.cli.text_safety import visible
 from signoff.wire.teams import TeamOut
@@ -54,6 +55,9 @@ def set_team(
         f"; on call: {call}" if call else ""
     )
     session.out.one(team, "name", [visible(line), *warned(team)])
+
+
+add_removal(teams, "teams", "NAME")
 
 
 def _on_call(team: Any) -> str:

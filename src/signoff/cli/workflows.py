@@ -8,6 +8,7 @@ from signoff.cli.commands import RemoteCommand
 from signoff.cli.documents import read_document
 from signoff.cli.lazy_group import SuggestingGroup
 from signoff.cli.output import Column, column, time_column
+from signoff.cli.removal import add_removal
 from signoff.cli.session import Remote
 from signoff.cli.text_safety import visible
 from signoff.wire.workflows import WorkflowOut
@@ -47,6 +48,9 @@ def list_workflows(session: Remote) -> None:
     """List the active workflows."""
     found = session.client.workflows()
     session.out.many(found, _COLUMNS, "intent_type", "There are no workflows here.")
+
+
+add_removal(workflows, "workflows", "TYPE")
 
 
 _COLUMNS: Final = (

@@ -406,6 +406,12 @@ class DirectoryMethods(Methods):
         return ApiCall("POST", f"/v1/people/{one_segment(who)}/reassign", _bare, body=body)
 
     @request
+    def erase_person(self, who: str) -> ApiCall[Json]:
+        """Erase the text of a removed person (id, or the address they had); waiting: open requests that hold more."""
+        path = f"/v1/people/{one_segment(who)}/erase"
+        return ApiCall("POST", path, _bare, body={}, repeatable=True)
+
+    @request
     def understaffed_tasks(self) -> ApiCall[Json]:
         """The open tasks with too few eligible people left."""
         return _get("/v1/tasks/understaffed")

@@ -17,6 +17,7 @@ from signoff.store.rows import LastStates, Plans, Row, micros
 from signoff.store.tables.changes import People
 from signoff.store.tables.chats import Chats
 from signoff.store.tables.directory import DirectoryTables
+from signoff.store.tables.erasures import Erasures
 from signoff.store.tables.intents import Intents
 from signoff.store.tables.messages import Messages
 from signoff.store.tables.outbox import Outbox
@@ -56,6 +57,7 @@ class Store(ABC):
         self.sweeps = RetentionRuns(self)
         self.workers = WorkerTable(self)
         self.totals = Totals(self)
+        self.erasures = Erasures(self)
 
     @abstractmethod
     async def open(self) -> None:

@@ -11,6 +11,7 @@ import msgspec
 from signoff.engine.admin.accounts import Accounts
 from signoff.engine.admin.apply_manifest import ManifestApplier
 from signoff.engine.admin.bulk_reassignment import BulkReassignment
+from signoff.engine.admin.erasure import PersonErasure
 from signoff.engine.admin.proposals import Proposals
 from signoff.engine.admin.workspaces import Workspaces
 from signoff.engine.bulk_answers import BulkAnswers
@@ -97,6 +98,7 @@ class AppState(msgspec.Struct, kw_only=True):
     manifests: ManifestApplier
     proposals: Proposals
     workspaces: Workspaces
+    erasure: PersonErasure
     staffed: StaffingChecks
     reassignments: BulkReassignment
     bulk: BulkAnswers

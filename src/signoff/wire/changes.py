@@ -10,7 +10,7 @@ from signoff.wire.fields import CHANGE_KINDS, At, ExpiresAt, Via, about, time
 
 
 class ChangeOut(Struct, kw_only=True):
-    """What an apply does to one entry: create, change or unchanged; ``fields``: those that differ."""
+    """What an apply does to one entry: create, change, remove or unchanged; ``fields``: those that differ."""
 
     action: Annotated[
         str, about("What happens to the entry.", "change", words=("create", "change", "unchanged", "remove"))
@@ -108,7 +108,9 @@ class ChangesAnswer(PageAnswer, kw_only=True):
 
 
 class ManifestRequest(Strict, kw_only=True):
-    """A manifest: people (by address), teams and policies (by name), workflows, settings of the workspace."""
+    """A manifest: people (by address), teams and policies (by name), workflows, settings of the workspace,
+    and what to ``remove``: names of people, teams, policies and workflows.
+    """
 
     _EXAMPLE: ClassVar = ("people", "teams", "policies")
 
@@ -137,3 +139,10 @@ class ManifestRequest(Strict, kw_only=True):
         ),
     ] = []
     workspace: Annotated[Object, about("Settings of the workspace.", {"default_policy": "production"})] = {}
+    remove: Annotated[
+        Object,
+        about(
+            "What to remove: people, teams, policies and workflows (by intent type).",
+            {"teams": ["night-shift"], "workflows": ["intent.old.v1"]},
+        ),
+    ] = {}

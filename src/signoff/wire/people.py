@@ -119,6 +119,16 @@ class ReassignedAll(Ok, kw_only=True):
     complete: Annotated[bool, about("Whether these are all.", True)]
 
 
+class PersonErased(Ok, kw_only=True):
+    """How much was erased. waiting: open requests that still hold comments of the person: repeat it once they ended."""
+
+    person_id: PersonId
+    comments: Annotated[int, about("Comments that were erased.", 12)]
+    messages: Annotated[int, about("Messages whose address was erased.", 40)]
+    records: Annotated[int, about("Entries of the change log and other records that were changed.", 5)]
+    waiting: Annotated[int, about("Open requests that still hold comments of the person.", 0)]
+
+
 class PeopleAnswer(Ok, kw_only=True):
     """Everyone in the workspace, by address."""
 

@@ -33,6 +33,7 @@ class Action(StrEnum):
     READ_CHANGES = "read the change log and proposals"
     READ_METRICS = "read the metrics of the server"
     CHANGE_DIRECTORY = "change people, teams, policies, workflows and settings"
+    ERASE_PERSON = "erase the text of a removed person"
     CHANGE_OWNERS = "grant or revoke the role owner"
     CHANGE_PREFERENCES = (
         "change a person's time zone, hours, absences and preferences"  # their name in the manifest
@@ -160,6 +161,9 @@ RULES: Final[dict[Action, AccessRule]] = {
     Action.CHANGE_DIRECTORY: AccessRule(_ADMINS_AND_SYSTEM, _ADMIN_REQUIRED),
     Action.CHANGE_OWNERS: AccessRule(
         {OWNER, SYSTEM}, Denial("owner_required", "Only an owner may grant or revoke the role owner.")
+    ),
+    Action.ERASE_PERSON: AccessRule(
+        {OWNER}, Denial("owner_required", "Only an owner may erase a person's text; it cannot be undone.")
     ),
     Action.CHANGE_PREFERENCES: AccessRule(_ADMINS_AND_SYSTEM, _ADMIN_REQUIRED, {PERSON}, _is_named),
     Action.END_PROPOSAL: AccessRule(ADMINS, _ADMIN_REQUIRED),

@@ -10,6 +10,9 @@ from msgspec import Struct
 from signoff.core.directory.rotation import Absence, Rotation
 from signoff.core.plan.working_hours import Hours
 
+REMOVED: Final = (
+    "removed:"  # what the address of a removed person begins with; their row stays, for histories
+)
 ALONE: Final = "alone"  # the setting of self-approval from the first start until somebody sets it
 
 
@@ -87,6 +90,11 @@ class Person(Struct, frozen=True):
     preferences: dict[str, Any] = {}
 
     @property
+    def removed(self) -> bool:
+        """Whether only histories know them."""
+        return self.email.startswith(REMOVED)
+
+    @property
     def mail_address(self) -> str:
         """Where mail to this person goes: the mail channel's address if one is set, else ``email``."""
         return self.addresses.get("email", "") or self.email
@@ -106,8 +114,15 @@ class Team(Struct, frozen=True, omit_defaults=True):
     mailbox: str = ""
 
 
+class RemovedTeam(Struct, frozen=True):
+    """In place of a team that is removed."""
+
+    workspace: str
+    name: str
+
+
 class PolicyVersion(Struct, frozen=True):
-    """One version of a named policy; ``source`` as it was applied."""
+    """One version of a named policy; ``source`` as it was applied, empty in the version that removed it."""
 
     workspace: str
     name: str
@@ -118,7 +133,7 @@ class PolicyVersion(Struct, frozen=True):
 
 
 class NamedWorkflow(Struct, frozen=True):
-    """One version of the template for an intent type; ``source`` as it was applied."""
+    """One version of the template for an intent type; ``source`` as in a policy."""
 
     workspace: str
     name: str

@@ -1,7 +1,7 @@
 """The manifest: people, teams, policies, workflows and settings. It is read here and applied by the engine.
 
 Omitted fields of a person stay unchanged; a team and a policy are replaced as a whole. Omitting an entry does not
-remove it.
+remove it; naming it under ``remove`` does.
 """
 
 import re
@@ -268,6 +268,20 @@ class WorkspaceSource(DocumentStruct, frozen=True, kw_only=True):
     unlisted_types: Literal["allow", "gate", "refuse"] | None = None
 
 
+_Names = Annotated[tuple[str, ...], Meta(max_length=_MOST)]
+
+
+class Removals(DocumentStruct, frozen=True, kw_only=True):
+    """What is removed: people by address or id, teams and policies by name, workflows by intent type. What does not
+    exist counts as removed.
+    """
+
+    people: _Names = ()
+    teams: _Names = ()
+    policies: _Names = ()
+    workflows: _Names = ()
+
+
 class Manifest(DocumentStruct, frozen=True, kw_only=True):
     """The content of one manifest."""
 
@@ -276,6 +290,12 @@ class Manifest(DocumentStruct, frozen=True, kw_only=True):
     policies: Annotated[tuple[PolicySpec, ...], reads(_read_policies, dict[str, PolicySource])] = ()
     workflows: Annotated[tuple[WorkflowSpec, ...], reads(_read_workflows, tuple[WorkflowSource, ...])] = ()
     workspace: WorkspaceSource = WorkspaceSource()
+    remove: Removals = Removals()
+
+    @property
+    def removes(self) -> bool:
+        """Whether it removes anything."""
+        return self.remove != Removals()
 
     @property
     def settings(self) -> dict[str, bool | str]:

@@ -248,6 +248,11 @@ class Accounts:
             holders |= {one.id for one in accounts if actor.id in one.behind.get(REGISTRAR, ())}
         return [key for key in found if key.actor_id in holders]
 
+    async def revocations(self, actor: Actor, holder: str) -> list[ApiKey | DirectoryChange]:
+        """The rows that revoke all keys of a holder, with their change log entries."""
+        keys = await self._rows.keys(actor.workspace, holder)
+        return self._keys.revoked([key for key in keys if key.revoked_at is None], actor)
+
     async def revoke_key(self, actor: Actor, key_id: str) -> ApiKey:
         key = await self._rows.key(key_id)
         if key is None or key.workspace != actor.workspace:

@@ -40,7 +40,14 @@ from signoff.core.policy.conditions import variants
 from signoff.core.policy.policy import Policy
 from signoff.core.text import json_value
 from signoff.engine.admin.accounts import Accounts
-from signoff.engine.admin.manifest_diff import ManifestDiff, PlannedChange
+from signoff.engine.admin.manifest_diff import (
+    ManifestDiff,
+    PlannedChange,
+    shown_flow,
+    shown_person,
+    shown_team,
+)
+from signoff.engine.admin.removals import remove
 from signoff.engine.clock import Clock
 from signoff.engine.directory.change_log import retry_on_conflict
 from signoff.engine.directory.eligible_people import known_person, refuse_impossible, refuse_unknown_teams
@@ -180,6 +187,7 @@ class ManifestApplier:
         for flow in manifest.workflows:
             await self._workflow(draft, flow)
             await asyncio.sleep(0)
+        await self._remove(draft, manifest)
         if (
             manifest.workspace.protected
             and not draft.before.workspace.protected
@@ -190,6 +198,21 @@ class ManifestApplier:
                 field="workspace.protected", hint="Give a second person the admin role first.",
             )  # fmt: skip
         return draft
+
+    async def _remove(self, draft: ManifestDiff, manifest: Manifest) -> None:
+        if not manifest.removes:
+            return
+        plans = {flow.template.intent_type: flow.template.plan for flow in manifest.workflows}
+        for type, flow in draft.directory.workflows.items():
+            plan = plans.get(type) or await self._store.directory.get_plan(flow.plan_digest)
+            if plan is not None:
+                plans[type] = plan
+        remove(draft, manifest.remove, plans)
+        for one in list(draft.changed):
+            if one.after is None and isinstance(one.entry, Person):
+                draft.entries += await self._accounts.revocations(draft.actor, one.entry.id)
+        _keep_an_owner(draft)
+        refuse_default(draft.before, draft.directory)
 
     async def save(self, draft: ManifestDiff, confirmed_by: str = "", *more: msgspec.Struct) -> None:
         """Write the compared changes with their change log entries, and ``more``: all of it, or nothing. Raises
@@ -222,14 +245,16 @@ class ManifestApplier:
         digest = plan_digest(template.plan)
         present = draft.directory.workflows.get(template.intent_type)
         before = shown_flow(present) if present else None
-        version = present.version if present else 0
+        version = (
+            present.version if present else draft.directory.ended.get(("workflow", template.intent_type), 0)
+        )
         if present is None or (present.plan_digest, present.name) != (digest, template.name):
             version += 1
         flow = NamedWorkflow(
             draft.actor.workspace, template.name, template.intent_type, version, digest, _SORTED.encode(spec.source),
             draft.actor.id, draft.now,
         )  # fmt: skip
-        if version > (present.version if present else 0):
+        if present is None or version > present.version:
             draft.plans.append(template.plan)
         if present is not None and present.version == version:
             flow = present
@@ -237,10 +262,6 @@ class ManifestApplier:
         draft.directory = draft.directory.but(
             workflows={**draft.directory.workflows, template.intent_type: flow}
         )
-
-
-def shown_flow(flow: NamedWorkflow) -> dict[str, Any]:
-    return {"name": flow.name, "version": flow.version, "plan": flow.plan_digest}
 
 
 def _last(entries: list[msgspec.Struct]) -> list[msgspec.Struct]:
@@ -258,7 +279,9 @@ def authorize_document(actor: Actor, source: Mapping[str, Any]) -> None:
 
 def _authorize(actor: Actor, manifest: Manifest) -> None:
     """Everyone may change what only concerns themselves."""
-    others = manifest.teams or manifest.policies or manifest.workflows or manifest.settings
+    others = (
+        manifest.teams or manifest.policies or manifest.workflows or manifest.settings or manifest.removes
+    )
     if manifest.people and not others and all(_given(spec) <= _OWN for spec in manifest.people):
         for spec in manifest.people:
             authorize(actor, Action.CHANGE_PREFERENCES, spec.who)
@@ -291,12 +314,6 @@ def _said_of(space: Workspace, names: Iterable[str]) -> dict[str, Any]:
 
 def _admins(directory: Snapshot) -> list[Person]:
     return [one for one in directory.people.values() if one.active and not ADMINS.isdisjoint(one.roles)]
-
-
-def shown_person(person: Person) -> dict[str, Any]:
-    """A person as in the change log, without the creation time."""
-    built: dict[str, Any] = msgspec.to_builtins(person)
-    return {name: value for name, value in built.items() if name not in ("workspace", "created_at")}
 
 
 def _person(draft: ManifestDiff, spec: PersonSpec) -> None:
@@ -423,14 +440,9 @@ def _team(draft: ManifestDiff, spec: TeamSpec) -> None:
         channel=spec.channel,
         mailbox=spec.mailbox,
     )
-    before = None if known is None else _shown_team(known)
-    draft.note("team", spec.name, before, _shown_team(team), team)
+    before = None if known is None else shown_team(known)
+    draft.note("team", spec.name, before, shown_team(team), team)
     draft.directory = draft.directory.but(teams={**draft.directory.teams, spec.name: team})
-
-
-def _shown_team(team: Team) -> Any:
-    """A team as in the change log."""
-    return msgspec.to_builtins(replace(team, workspace="", updated_at=None))
 
 
 def _turns(
@@ -459,7 +471,8 @@ def _policy(draft: ManifestDiff, spec: PolicySpec) -> None:
     refuse_unusable(draft.directory, spec.policy, field)
     known = draft.directory.policies.get(spec.name)
     same = known is not None and known.compiled == spec.policy
-    version = (known.row.version if known else 0) + (not same)
+    last = known.row.version if known else draft.directory.ended.get(("policy", spec.name), 0)
+    version = last + (not same)
     source = known.row.source if known and same else _SORTED.encode(spec.source)
     row = PolicyVersion(draft.actor.workspace, spec.name, version, source, draft.actor.id, draft.now)
     before = (

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.directory.mailboxes import mailbox_key
-from signoff.core.directory.model import DirectoryChange, Person
+from signoff.core.directory.model import DirectoryChange, NamedWorkflow, Person, Team
 from signoff.core.ids import uuid7
 from signoff.core.plan.plan import Plan
 from signoff.engine.admin.relaxations import relaxations_of
@@ -19,11 +19,18 @@ from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.planning.workspace_rules import rules_relaxations
 
 _SORTED: Final = msgspec.json.Encoder(order="sorted")
-CREATE, CHANGE, UNCHANGED = "create", "change", "unchanged"
+CREATE, CHANGE, REMOVE, UNCHANGED = "create", "change", "remove", "unchanged"
 _GOVERNED: Final = {
     "workspace": "requests without a workflow may set more of their own rules",
     "workflow": "the first workflow for a type that was under the workspace's default policy until now",
 }
+
+
+class _Nothing(msgspec.Struct, frozen=True):
+    """In place of an entry that is not there."""
+
+
+_NOTHING: Final = _Nothing()
 
 
 class PlannedChange(msgspec.Struct, frozen=True):
@@ -61,9 +68,13 @@ class ManifestDiff:
         if before == after:
             self.planned.append(PlannedChange(UNCHANGED, kind, name, before, after, entry))
             return
-        action = CREATE if before is None else CHANGE
+        action = CREATE if before is None else REMOVE if after is None else CHANGE
         self.planned.append(PlannedChange(action, kind, name, before, after, entry))
         self.entries.append(entry)
+
+    def absent(self, kind: str, name: str) -> None:
+        """Something to be removed that is not there."""
+        self.planned.append(PlannedChange(UNCHANGED, kind, name, None, None, _NOTHING))
 
     def put_person(self, person: Person) -> None:
         """The workspace with this person; the cost does not depend on the number of people."""
@@ -139,6 +150,23 @@ class ManifestDiff:
             )
             for one in self.changed
         ]
+
+
+# -- how each kind of entry is shown in the change log
+
+
+def shown_person(person: Person) -> dict[str, Any]:
+    """A person, without the creation time."""
+    built: dict[str, Any] = msgspec.to_builtins(person)
+    return {name: value for name, value in built.items() if name not in ("workspace", "created_at")}
+
+
+def shown_team(team: Team) -> Any:
+    return msgspec.to_builtins(replace(team, workspace="", updated_at=None))
+
+
+def shown_flow(flow: NamedWorkflow) -> dict[str, Any]:
+    return {"name": flow.name, "version": flow.version, "plan": flow.plan_digest}
 
 
 def subject(planned: PlannedChange) -> str:

@@ -13,8 +13,12 @@ from signoff.core.policy.fields import compile_policy, why_relaxed
 EntryData = Mapping[str, Any]
 
 
-def relaxations_of(kind: str, before: EntryData | None, after: EntryData, actor: str) -> list[str]:
-    """How this change by the person ``actor`` relaxes who decides: in plain words, none if it does not."""
+def relaxations_of(kind: str, before: EntryData | None, after: EntryData | None, actor: str) -> list[str]:
+    """How this change by the person ``actor`` relaxes who decides: in plain words, none if it does not. ``after``: None
+    if it is removed, which nothing that names it outlives; fewer people decide less.
+    """
+    if after is None:
+        return ["requests of this type no longer follow it"] if kind == "workflow" else []
     match kind:
         case "workspace":
             return _settings(before or {}, after)

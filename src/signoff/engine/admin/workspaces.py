@@ -15,7 +15,7 @@ from signoff.core.directory.mailboxes import refuse_no_mailbox
 from signoff.core.directory.model import DirectoryChange, Person, Workspace
 from signoff.core.errors import Conflict, Invalid, NotFound
 from signoff.core.ids import uuid7
-from signoff.engine.admin.apply_manifest import shown_person
+from signoff.engine.admin.manifest_diff import shown_person
 from signoff.engine.clock import Clock
 from signoff.engine.directory.change_log import person_subject, recorded, retry_on_conflict
 from signoff.engine.directory.snapshot import DirectoryCache

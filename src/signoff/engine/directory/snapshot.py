@@ -72,7 +72,9 @@ class NamedPolicy(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, dict=True):
-    """One workspace's directory at one time. ``discreet``: hints name nobody."""
+    """One workspace's directory at one time. ``discreet``: hints name nobody; ``ended``: the last versions of
+    removed policies and workflows, by kind and name.
+    """
 
     workspace: Workspace
     by_address: dict[str, Account]
@@ -82,6 +84,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
     teams: dict[str, Team] = {}
     policies: dict[str, NamedPolicy] = {}
     discreet: bool = False
+    ended: dict[tuple[str, str], int] = {}
 
     def but(self, **parts: Any) -> "Snapshot":
         """The snapshot with some parts replaced. What was derived from the other parts is kept: otherwise, if a
@@ -385,7 +388,13 @@ class DirectoryCache:
         # an ambiguous name resolves to nothing: chance must not decide who gets the work
         by_name = {name: next(iter(one.values())) for name, one in named.items() if len(one) == 1}
         policies: dict[str, NamedPolicy] = {}
+        ended: dict[tuple[str, str], int] = {}
+        flows = await rows.workflows(workspace)
+        ended |= {("workflow", flow.intent_type): flow.version for flow in flows if not flow.source}
         for policy in await self._store.people.policies(workspace):
+            if not policy.source:
+                ended["policy", policy.name] = policy.version
+                continue
             policies[policy.name] = _compiled(policy)
             await asyncio.sleep(0)  # a thousand policies do not hold the event loop
         snapshot = Snapshot(
@@ -393,9 +402,10 @@ class DirectoryCache:
             by_address={a.address: a for a in accounts},
             by_name=by_name,
             people={p.id: p for p in await rows.people(workspace)},
-            workflows={w.intent_type: w for w in await rows.workflows(workspace)},
+            workflows={flow.intent_type: flow for flow in flows if flow.source},
             teams={team.name: team for team in await self._store.people.teams(workspace)},
             policies=policies,
+            ended=ended,
         )
         return now, snapshot
 

@@ -27,7 +27,7 @@ def address_changes(before: Snapshot, after: Snapshot, actor: Actor) -> list[Add
     return [
         AddressChange(person, known.mail_address, before.display(actor.id), after)
         for known, person in pairs
-        if known is not None and known.mail_address != person.mail_address
+        if known is not None and known.mail_address != person.mail_address and not person.removed
     ]
 
 

@@ -18,6 +18,7 @@ from signoff.core.directory.model import (
     Person,
     PolicyVersion,
     ProposalEnd,
+    RemovedTeam,
     StoredProposal,
     Team,
     Workspace,
@@ -35,6 +36,7 @@ _PUT: Final = {
     Workspace: UPDATE_WORKSPACE,
     Person: put(Person, "id"),
     Team: put(Team, "workspace", "name"),
+    RemovedTeam: "delete from teams where workspace = :workspace and name = :name",
     PolicyVersion: put(PolicyVersion),
     NamedWorkflow: put(NamedWorkflow),
     Link: put(Link),
@@ -48,6 +50,10 @@ _ORDER: Final = (*_PUT, OutboxRow)
 _SIGN_OUT: Final = (
     "delete from sessions where workspace = :workspace and person = :person",
     "delete from links where workspace = :workspace and person = :person",
+)
+_UNLINK: Final = (
+    "delete from chat_people where workspace = :workspace and person = :person",
+    "delete from chat_codes where workspace = :workspace and person = :person",
 )
 _ANY: Final = -1
 log = logging.getLogger("signoff.changes")
@@ -177,6 +183,8 @@ class People:
         statements += [
             (query, {"workspace": p.workspace, "person": p.id}) for p in left for query in _SIGN_OUT
         ]
+        gone = [item for item in left if item.removed]
+        statements += [(query, {"workspace": p.workspace, "person": p.id}) for p in gone for query in _UNLINK]
         if not statements:
             return
         try:
@@ -189,6 +197,8 @@ class People:
 def _put(item: Struct) -> Statement:
     if isinstance(item, OutboxRow):
         return PUT_OUTGOING, dict(zip(OUTBOX.columns, outgoing_row(item), strict=True))
+    if isinstance(item, RemovedTeam):
+        return _PUT[RemovedTeam], {"workspace": item.workspace, "name": item.name}
     return _PUT[type(item)], values_of(item)
 
 

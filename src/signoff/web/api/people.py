@@ -31,7 +31,9 @@ async def people(call: Call) -> wire.people.PeopleAnswer:
 
     def shown() -> wire.people.PeopleAnswer:
         return wire.people.PeopleAnswer(
-            people=[_out(call, person, directory) for person in directory.people.values()]
+            people=[
+                _out(call, person, directory) for person in directory.people.values() if not person.removed
+            ]
         )
 
     return await call.state.aside.run(call.actor, shown) if populous(directory) else shown()
@@ -92,6 +94,18 @@ async def waiting(call: Call) -> wire.people.PersonWaiting:
         wire.people.WaitingTask(task_id=one.task, title=one.title, only_eligible=one.alone) for one in found
     ]
     return wire.people.PersonWaiting(tasks=tasks, complete=whole)
+
+
+async def erase(call: Call) -> wire.people.PersonErased:
+    """POST /v1/people/{person_id}/erase"""
+    done = await call.state.erasure.erase(call.actor, call.params["person_id"])
+    return wire.people.PersonErased(
+        person_id=done.person,
+        comments=done.comments,
+        messages=done.messages,
+        records=done.records,
+        waiting=done.waiting,
+    )
 
 
 async def reassign_all(call: Call) -> wire.people.ReassignedAll:

@@ -271,6 +271,8 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         people.end_sessions, "End all sessions of a person", response=wire.people.SessionsEnded),
     Endpoint("POST", "/v1/people/{person_id}/sessions/{session_id}/end", "endPersonSession", "people",
         people.end_session, "End one session", response=wire.people.SessionsEnded),
+    Endpoint("POST", "/v1/people/{person_id}/erase", "erasePerson", "people",
+        people.erase, "Erase the text of a removed person", response=wire.people.PersonErased),
     Endpoint("GET", "/v1/people/{person_id}/waiting", "listPersonTasks", "people",
         people.waiting, "List a person's open tasks", response=wire.people.PersonWaiting),
     Endpoint("POST", "/v1/people/{person_id}/reassign", "reassignPersonTasks", "people",

@@ -7,7 +7,7 @@ from starlette.routing import Route
 from signoff.core.errors import NotFound
 from signoff.web.http.call import Page
 from signoff.web.pages import signin
-from signoff.web.pages.admin import accounts, changes, people, policies, proposals, teams, workspaces
+from signoff.web.pages.admin import accounts, changes, people, policies, proposals, removal, teams, workspaces
 from signoff.web.pages.kit import live
 from signoff.web.pages.kit.handler import PageHandler, PageRequest, PageRoute
 from signoff.web.pages.kit.open_task_counts import OpenTaskCounts
@@ -51,6 +51,7 @@ ROWS: Final[tuple[PageRoute, ...]] = (
     PageRoute("GET", "/people/{person_id}", people.person),
     PageRoute("POST", "/people/{person_id}/sessions", people.sign_out),
     PageRoute("POST", "/people/{person_id}/test-messages", people.send_test),
+    PageRoute("POST", "/people/{person_id}/erase", removal.erase),
     PageRoute("POST", "/people/{person_id}/{act}", people.act),
     PageRoute("GET", "/me", people.me),
     PageRoute("POST", "/me/channels/{channel}", people.link_code),
@@ -60,6 +61,7 @@ ROWS: Final[tuple[PageRoute, ...]] = (
     PageRoute("POST", "/teams", teams.put_new),
     PageRoute("GET", "/teams/{name}", teams.team),
     PageRoute("POST", "/teams/{name}", teams.put),
+    PageRoute("POST", "/remove", removal.remove),
     PageRoute("GET", "/workspaces", workspaces.workspaces),
     PageRoute("POST", "/workspaces", workspaces.create),
     PageRoute("POST", "/workspaces/{workspace_id}", workspaces.rename),

@@ -121,7 +121,7 @@ def change_out(planned: PlannedChange | ProposedChange) -> ChangeOut:
         name=planned.name,
         fields=_differing(planned.before, planned.after),
         before=ABSENT if planned.before is None else planned.before,
-        after=planned.after,
+        after=ABSENT if planned.after is None else planned.after,
     )
 
 

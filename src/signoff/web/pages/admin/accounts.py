@@ -131,7 +131,7 @@ async def _keys(
     ]
     return await request.page(
         "keys.html", refusal.status if refusal is not None else 200, rows=rows, refusal=refusal, secret=secret,
-        whose=whose, people=sorted(p.email for p in directory.people.values()),
+        whose=whose, people=sorted(p.email for p in directory.people.values() if not p.removed),
         posted=dict(request.form) if refusal is not None else {},
     )  # fmt: skip
 

@@ -71,7 +71,7 @@ async def _people(
             for p in sorted(
                 directory.people.values(), key=lambda p: (not p.active, (p.name or p.email).lower())
             )
-            if _fits(p, words, directory)
+            if not p.removed and _fits(p, words, directory)
         ]
 
     many = populous(directory)

@@ -1,0 +1,85 @@
+"""Erasure of a person who was removed: their name, addresses, settings, the comments that they typed, where their
+messages went. Who decided what, when and over which channel stays, under an id that names nobody, and can be verified.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+from msgspec.structs import replace
+
+from signoff.core.directory.actors import Actor
+from signoff.core.directory.authorization import Action, authorize
+from signoff.core.directory.model import Person
+from signoff.core.errors import Conflict, NotFound
+from signoff.engine.admin.removals import without_settings
+from signoff.engine.clock import Clock
+from signoff.engine.directory.change_log import person_subject, recorded, retry_on_conflict
+from signoff.engine.directory.snapshot import DirectoryCache
+from signoff.store.store import Store
+
+ERASED = "Erased person"
+
+
+class Erased(msgspec.Struct, frozen=True):
+    """How much was erased. ``waiting``: open intents that still hold comments of the person; erase again after them."""
+
+    person: str
+    comments: int
+    messages: int
+    records: int
+    waiting: int
+
+
+class PersonErasure:
+    """``forget``: called with the ids of intents whose cached copies are outdated, on every server."""
+
+    def __init__(
+        self, store: Store, directory: DirectoryCache, clock: Clock, forget: Callable[[list[str]], None]
+    ) -> None:
+        self._store = store
+        self._directory = directory
+        self._clock = clock
+        self._forget = forget
+
+    async def erase(self, actor: Actor, who: str) -> Erased:
+        """Erase a removed person's text; ``who``: their id, or the address that they had. Repeatable. Raises NotFound,
+        or Conflict for a person who was not removed.
+        """
+        authorize(actor, Action.ERASE_PERSON)
+        person, addresses = await self._found(actor, who)
+        comments = await self._store.erasures.comments(actor.workspace, person.id)
+        if comments.intents:
+            self._forget(list(comments.intents))
+        messages = await self._store.erasures.messages(actor.workspace, person.id)
+        subject = person_subject(person.id)
+        name = "" if person.name == ERASED else person.name
+        swapped = dict.fromkeys(addresses, person.id)
+        records = await self._store.erasures.records(actor.workspace, subject, swapped, name)
+        done = Erased(person.id, comments.comments, messages, records, len(comments.waiting))
+
+        async def record() -> None:
+            space = await self._store.directory.workspace(actor.workspace)
+            after = replace(without_settings(person), name=ERASED)
+            said = {"erased": {"comments": done.comments, "messages": messages, "records": records}}
+            change = recorded(actor, self._clock.now(), "person", person.id, subject, {"erased": False}, said)
+            since = {space.id: space.last_change} if space else {}
+            await self._store.people.save([after, change], since=since)
+
+        await retry_on_conflict(record, lambda: self._directory.forget(actor.workspace))
+        self._directory.changed(actor.workspace)
+        return done
+
+    async def _found(self, actor: Actor, who: str) -> tuple[Person, set[str]]:
+        """The person, and every address that the change log names for them."""
+        key = who.strip().lower()
+        directory = await self._directory.anew(actor.workspace)
+        if (present := directory.anybody(key)) is not None and not present.removed:
+            raise Conflict(
+                "person_not_removed", f"{present.email} is still a person of this workspace.",
+                hint="Remove them first: signoff people remove WHO.",
+            )  # fmt: skip
+        id = key if key.startswith("per_") else await self._store.erasures.removed_as(actor.workspace, key)
+        person = directory.people.get(id)
+        if person is None:
+            raise NotFound("person_not_found", f"There is no person {who[:128]}.")
+        return person, await self._store.erasures.addresses(actor.workspace, person_subject(person.id))

@@ -1,0 +1,200 @@
+"""Erases a person's text from the tables, a page at a time. The bodies of events, which the hash chain covers, never
+change: comments are stored beside them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from signoff.core.intent.hash_chain import unseal
+from signoff.core.intent.model import FINAL, Intent, Task
+from signoff.store.database import Database, Statement, plans_of
+from signoff.store.rows import Row, intent_of, readable, state_of
+
+_PAGE: Final = 100
+_INTENTS: Final = """
+select id, plan, state, status, seq from intents where workspace = :workspace and id > :after order by id limit :limit
+"""
+_TEXTS: Final = (
+    "select intent_id, seq, body, private from events where intent_id in :ids and private is not null"
+)
+_FORGET_TEXTS: Final = "update events set private = null where intent_id = :id and seq in :seqs"
+_SAVE: Final = "update intents set state = :state where id = :id and seq = :seq"
+# Addresses, and what a provider said of them; messages that are still to be sent.
+_MESSAGES: Final = """
+update messages set target = '', reference = '', error = '' where workspace = :workspace and person = :person
+    and (target <> '' or reference <> '' or error <> '') returning id
+"""
+_REPLIES: Final = "delete from replies where workspace = :workspace and actor = :person returning key"
+_OUTBOX: Final = "delete from outbox where workspace = :workspace and target = :person returning id"
+_REMOVED: Final = """
+select subject from changes where workspace = :workspace and kind = 'person' and name = :name and after = ''
+order by number desc limit 1
+"""
+_OF_PERSON: Final = """
+select before, after from changes where workspace = :workspace and subject = :subject and kind = 'person'
+"""
+# Rows with text of several people: what names this one is replaced.
+_CHANGES: Final = """
+select id, name, before, after, number, subject from changes where workspace = :workspace and number > :after
+order by number limit :limit
+"""
+_SAVE_CHANGE: Final = "update changes set name = :name, before = :before, after = :after where id = :id"
+_PROPOSALS: Final = """
+select id, source, shown from proposals where workspace = :workspace and id > :after order by id limit :limit
+"""
+_SAVE_PROPOSAL: Final = "update proposals set source = :source, shown = :shown where id = :id"
+_OLD: Final = {
+    "policies": "select name, version, source from policies where workspace = :workspace order by name, version",
+    "workflows": """
+        select intent_type, version, source from workflows where workspace = :workspace order by intent_type, version
+    """,
+}
+_SAVE_OLD: Final = {
+    "policies": """
+        update policies set source = :source where workspace = :workspace and name = :name and version = :version
+    """,
+    "workflows": """
+        update workflows set source = :source
+        where workspace = :workspace and intent_type = :name and version = :version
+    """,
+}
+_JSON: Final = msgspec.json.Encoder(order="sorted")
+
+
+class ErasedComments(msgspec.Struct, frozen=True):
+    """intents: those that changed; ``waiting``: open ones, which still hold comments of the person."""
+
+    comments: int
+    intents: Sequence[str]
+    waiting: Sequence[str]
+
+
+class Erasures:
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def removed_as(self, workspace: str, address: str) -> str:
+        """The id of the person who was last removed with this address; "" if there is none."""
+        rows = await self._db.read(_REMOVED, workspace=workspace, name=address)
+        return rows[0][0].removeprefix("person:") if rows else ""
+
+    async def addresses(self, workspace: str, subject: str) -> set[str]:
+        """Every address that the change log names for a person."""
+        found: set[str] = set()
+        for before, after in await self._db.read(_OF_PERSON, workspace=workspace, subject=subject):
+            for text in filter(None, (before, after)):
+                said = msgspec.json.decode(text)
+                given = said.get("addresses")
+                found |= {said.get("email"), *(given.values() if isinstance(given, dict) else ())}
+        return {one for one in found if isinstance(one, str) and "@" in one}
+
+    async def comments(self, workspace: str, person: str) -> ErasedComments:
+        """Erase the person's comments from all final intents."""
+        count, changed, waiting, after = 0, list[str](), list[str](), ""
+        while rows := await self._db.read(_INTENTS, workspace=workspace, after=after, limit=_PAGE):
+            after = rows[-1][0]
+            typed: dict[str, dict[int, str]] = {}
+            for id, seq, body, private in await self._db.read(_TEXTS, ids=[row[0] for row in rows]):
+                fact = unseal(body, private)
+                if fact.actor.id == person and fact.note is not None:
+                    typed.setdefault(id, {})[seq] = fact.note.comment
+            plans = await plans_of(self._db, [(0, row[1]) for row in rows if row[0] in typed])
+            for row in rows:
+                if row[0] not in typed:
+                    continue
+                if row[3] not in FINAL:
+                    waiting.append(row[0])
+                    continue
+                await self._db.write(*_without(row, typed[row[0]], plans))
+                count += len(typed[row[0]])
+                changed.append(row[0])
+        return ErasedComments(count, changed, waiting)
+
+    async def messages(self, workspace: str, person: str) -> int:
+        """Erase where the person's messages went, and those that wait; how many."""
+        values = {"workspace": workspace, "person": person}
+        erased, *_ = await self._db.write((_MESSAGES, values), (_REPLIES, values), (_OUTBOX, values))
+        return len(erased)
+
+    async def records(self, workspace: str, subject: str, addresses: Mapping[str, str], name: str) -> int:
+        """Replace the person's addresses in the change log, in proposals, and in former versions of policies and
+        workflows, and their name in the change log's entries about them; how many rows. ``addresses``: what takes the
+        place of each.
+        """
+        swap, about = _swapped(addresses), _swapped({**addresses, name: "erased"} if name else addresses)
+        count, after = 0, 0
+        while rows := await self._db.read(_CHANGES, workspace=workspace, after=after, limit=_PAGE):
+            after = rows[-1][4]
+            done: list[Statement] = []
+            for id, what, before, later, _, of in rows:
+                within = about if of == subject else swap
+                new = {"name": addresses.get(what, what), "before": within(before), "after": within(later)}
+                if new != {"name": what, "before": before, "after": later}:
+                    done.append((_SAVE_CHANGE, {"id": id, **new}))
+            count += len(done)
+            await self._db.write(*done)
+        last = ""
+        while rows := await self._db.read(_PROPOSALS, workspace=workspace, after=last, limit=_PAGE):
+            last = rows[-1][0]
+            for id, source, shown in rows:
+                kept = [swap(bytes(text).decode()).encode() for text in (source, shown)]
+                if kept != [bytes(source), bytes(shown)]:
+                    await self._db.write((_SAVE_PROPOSAL, {"id": id, "source": kept[0], "shown": kept[1]}))
+                    count += 1
+        for table, query in _OLD.items():
+            for key, version, source in await self._db.read(query, workspace=workspace):
+                text = swap(bytes(source).decode()).encode()
+                if text != bytes(source):
+                    values = {"workspace": workspace, "name": key, "version": version, "source": text}
+                    await self._db.write((_SAVE_OLD[table], values))
+                    count += 1
+        return count
+
+
+def _swapped(named: Mapping[str, str]) -> Callable[[str], str]:
+    """JSON text with these strings replaced, as values and as keys."""
+
+    def through(value: Any) -> Any:
+        if isinstance(value, str):
+            return named.get(value) or named.get(value.lower(), value)
+        if isinstance(value, list):
+            return [through(one) for one in value]
+        if isinstance(value, dict):
+            return {through(key): through(one) for key, one in value.items()}
+        return value
+
+    def swap(text: str) -> str:
+        lowered = text.lower()
+        quoted = (msgspec.json.encode(one).decode()[1:-1].lower() for one in named)
+        if not text or not any(one in lowered for one in quoted):
+            return text
+        return _JSON.encode(through(msgspec.json.decode(text))).decode()
+
+    return swap
+
+
+def _without(row: Row, typed: Mapping[int, str], plans: Mapping[str, Any]) -> list[Statement]:
+    """How one final intent loses these comments, by the number of their events."""
+    statements: list[Statement] = [(_FORGET_TEXTS, {"id": row[0], "seqs": sorted(typed)})]
+    known = dict(plans)
+    if readable(row[:3], known):
+        intent = intent_of(row[:3], known)
+        after = _bare(intent, set(typed.values()))
+        if after != intent:
+            statements.append((_SAVE, {"id": row[0], "seq": row[4], "state": state_of(after)}))
+    return statements
+
+
+def _bare(intent: Intent, texts: set[str]) -> Intent:
+    """A result repeats the comment of the decision."""
+    results = {
+        step: {name: value for name, value in result.items() if name != "comment" or value not in texts}
+        if isinstance(result, dict)
+        else result
+        for step, result in intent.results.items()
+    }
+    assert not isinstance(intent.open, Task)
+    return replace(intent, results=results)

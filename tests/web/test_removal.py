@@ -1,0 +1,211 @@
+"""Removing people, teams, policies and workflows, and erasing what a person typed."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from signoff.core.directory.rotation import Absence
+from signoff.engine.read.integrity import check_integrity
+from tests.web.inbox.reading import everything, reader
+from tests.web.policy_steps import PROTECTED, TYPE, applied, gate
+from tests.web.web_env import HOME, WebEnv
+
+POLICY = {"approve": [{"any": ["team:sre"]}], "deadline": "8h", "risk": "low"}
+FLOW = {
+    "workflow": "f",
+    "intent_type": TYPE,
+    "steps": [{"id": "ok", "human": {"policy": "p", "title": "Go?"}}],
+}
+ALL = {
+    "teams": {"sre": {"members": ["ann@acme.example", "otto@acme.example"]}},
+    "policies": {"p": POLICY},
+    "workflows": [FLOW],
+}
+
+
+async def remove(web: WebEnv, who: str = "oscar", dry_run: bool = False, **names: str) -> Any:
+    document = {"remove": {kind: [name] for kind, name in names.items()}}
+    return await web.post("/v1/apply" + ("?dry_run=true" if dry_run else ""), document, who)
+
+
+async def test_what_is_still_used_is_said_and_stays(web: WebEnv) -> None:
+    await applied(web, ALL)
+    team = await remove(web, teams="sre")
+    assert (team.code, team["error"]["details"]["used_by"]) == ("in_use", ["policy p"])
+    policy = await remove(web, policies="p")
+    assert (policy.code, policy["error"]["details"]["used_by"]) == ("in_use", [f"workflow {TYPE}"])
+    own = {"workflows": [{**FLOW, "steps": [{"id": "ok", "human": {"approvers": ["ann@acme.example"]}}]}]}
+    await applied(web, own)
+    person = await remove(web, people="ann@acme.example")
+    assert person["error"]["details"]["used_by"] == [f"workflow {TYPE}"]
+    await applied(web, {"workspace": {"default_policy": "p"}, "remove": {"workflows": [TYPE]}})
+    assert (await remove(web, policies="p"))["error"]["details"]["used_by"] == ["workspace.default_policy"]
+
+
+async def test_in_one_document_everything_goes_and_open_tasks_follow_their_policy(web: WebEnv) -> None:
+    await applied(web, ALL)
+    task = await gate(web)
+    planned = await remove(web, dry_run=True, workflows=TYPE, policies="p", teams="sre")
+    assert [(c["action"], c["kind"]) for c in planned["changes"]] == [
+        ("remove", "workflow"), ("remove", "policy"), ("remove", "team"),
+    ]  # fmt: skip
+    assert (await web.get("/v1/policies", "ann"))["policies"] != []
+    await remove(web, workflows=TYPE, policies="p", teams="sre")
+    for path, name in (("policies", "policies"), ("teams", "teams"), ("workflows", "workflows")):
+        assert (await web.get(f"/v1/{path}", "oscar"))[name] == []
+    assert (await web.get(f"/v1/workflows/{TYPE}", "oscar")).status == 404
+    # Its members are no longer members: the task follows its policy, as it does when people leave.
+    assert (await web.answer(task, who="otto")).code == "not_an_approver"
+    assert task in (await web.get("/v1/tasks/understaffed", "oscar")).text
+    await web.join("ada", "admin")
+    moved = await web.post(f"/v1/tasks/{task}/reassign", {"to": ["emma@acme.example"]}, "ada")
+    assert moved.status == 200, moved.text
+    assert (await web.answer(task, who="emma")).status == 200
+    assert await web.status(task[:-4] + "0000") == "COMPLETED"
+    [entry] = (await web.get("/v1/changes?about=policy:p&limit=1", "oscar"))["changes"]
+    assert (entry["action"], entry["actor"]["name"]) == ("remove", "Oscar")
+    again = await remove(web, policies="p")
+    assert again["changed"] is False
+    # What comes back goes on counting: a version in a history means one policy.
+    await applied(web, ALL)
+    assert [(p["name"], p["version"]) for p in (await web.get("/v1/policies", "oscar"))["policies"]] == [
+        ("p", 3)
+    ]
+    assert (await web.get(f"/v1/workflows/{TYPE}", "oscar"))["workflow"]["version"] == 3
+    assert [finding async for finding in check_integrity(web.env.store)] == []
+
+
+async def test_a_removed_person_has_no_access_and_leaves_the_teams(web: WebEnv) -> None:
+    await applied(web, ALL)
+    otto = (await web.env.directory.of(HOME)).people["per_otto"]
+    away = Absence(web.clock.now(), web.clock.now() + timedelta(days=9), "per_ann")
+    await web.env.store.people.save([replace(otto, absences=(away,))])
+    web.env.directory.changed(HOME)
+    intent, task = await web.ask(assignees=["ann@acme.example", "emma@acme.example"])
+    assert (await web.answer(task, comment="fine by me")).status == 200
+    assert (await remove(web, people="ann@acme.example")).status == 200
+    assert (await web.get("/v1/me", "ann")).status == 401
+    people = (await web.get("/v1/people", "oscar"))["people"]
+    assert "ann@acme.example" not in {p["email"] for p in people}
+    assert (await web.get("/v1/teams/sre", "oscar"))["team"]["members"] == ["otto@acme.example"]
+    shown = next(p for p in people if p["id"] == "per_otto")
+    assert "delegate" not in shown["absences"][0]
+    told = (await web.get(f"/v1/intents/{intent}/audit", "oscar")).text
+    assert '"name":"Ann"' in told, "the history keeps the name"
+    keys = [k for k in (await web.get("/v1/keys", "oscar"))["keys"] if k["holder_id"] == "per_ann"]
+    assert [k["status"] for k in keys] == ["revoked"]
+    # Somebody with that address is a new person.
+    new = (await web.post("/v1/people", {"email": "ann@acme.example"}, "oscar"))["person"]
+    assert new["id"] != "per_ann"
+
+
+async def test_the_only_member_and_the_last_owner_stay(web: WebEnv) -> None:
+    await applied(web, {"teams": {"solo": {"members": ["ann@acme.example"]}}})
+    assert "only member" in (await remove(web, people="ann@acme.example"))["error"]["message"]
+    assert (await remove(web, people="oscar@acme.example")).code == "last_owner"
+
+
+async def test_only_admins_remove_and_only_an_owner_removes_an_owner(web: WebEnv) -> None:
+    await web.join("ada", "admin")
+    await web.join("olga", "owner")
+    for who in ("ann", "aud", "agent", "ci"):
+        assert (await remove(web, who, people="rita@acme.example")).code in (
+            "admin_required",
+            "person_required",
+        )
+    assert (await remove(web, "ada", people="olga@acme.example")).code == "owner_required"
+    assert (await remove(web, "ada", people="rita@acme.example")).status == 200
+
+
+async def test_in_a_protected_workspace_a_workflow_goes_with_two_admins(web: WebEnv) -> None:
+    await applied(web, PROTECTED)
+    asked = await remove(web, workflows=TYPE)
+    assert asked["proposal"]["why"] == [f"workflow {TYPE}: requests of this type no longer follow it"]
+    assert (await web.get(f"/v1/workflows/{TYPE}", "oscar")).status == 200
+    confirmed = await web.post(f"/v1/proposals/{asked['proposal']['id']}/confirm", {}, "otto")
+    if confirmed.code == "stronger_sign_in_required":
+        page = await reader(web, "otto")
+        assert (await page.post(f"/proposals/{asked['proposal']['id']}/confirm")).status == 303
+    assert (await web.get(f"/v1/workflows/{TYPE}", "oscar")).status == 404
+
+
+async def test_the_pages_remove_what_they_show(web: WebEnv) -> None:
+    await applied(web, ALL)
+    page = await reader(web, "oscar")
+    in_use = await page.post("/remove", kind="teams", name="sre")
+    assert (in_use.status, "policy p" in in_use.text) == (409, True)
+    for kind, name in (("workflows", TYPE), ("policies", "p"), ("teams", "sre")):
+        assert (await page.post("/remove", kind=kind, name=name)).where == f"/{kind}"
+    await web.ask(assignees=["ann@acme.example", "otto@acme.example"], title="Wait for Ann?")
+    asking = await page.post("/remove", kind="people", name="per_ann")
+    assert "Open tasks of Ann" in asking.text
+    gone = await page.post("/remove", kind="people", name="per_ann", confirmed="1")
+    assert gone.where == "/people/per_ann"
+    assert "Removed from this workspace" in (await page.get("/people/per_ann")).text
+    assert "Ann" not in (await page.get("/people")).text
+    assert (await page.post("/remove", kind="moons", name="x")).status == 404
+    assert (await (await reader(web, "otto")).post("/remove", kind="people", name="per_rita")).status == 403
+
+
+# -- erasure
+
+
+async def decided_by_ann(web: WebEnv) -> str:
+    await applied(web, ALL)
+    task = await gate(web)
+    assert (await web.post(f"/v1/tasks/{task}/comment", {"comment": "hush-remark"}, "ann")).status == 200
+    assert (await web.post(f"/v1/tasks/{task}/comment", {"comment": "of otto"}, "otto")).status == 200
+    assert (await web.answer(task, comment="hush-reason")).status == 200
+    return task[:-4] + "0000"
+
+
+async def whole(web: WebEnv) -> str:
+    """Everything stored, as text."""
+    return repr(await everything(web))
+
+
+async def test_erasure_leaves_no_text_of_the_person_and_the_chain_verifies(web: WebEnv) -> None:
+    await applied(web, {"people": {"ann@acme.example": {"name": "Hush-Ann", "zone": "Europe/Berlin"}}})
+    final = await decided_by_ann(web)
+    before = await web.get(f"/v1/intents/{final}/audit", "oscar")
+    assert (await web.post("/v1/people/per_ann/erase", {}, "oscar")).code == "person_not_removed"
+    await remove(web, people="ann@acme.example")
+    done = await web.post("/v1/people/ann@acme.example/erase", {}, "oscar")
+    assert (done["person_id"], done["comments"], done["waiting"]) == ("per_ann", 2, 0)
+    stored = await whole(web)
+    for text in ("hush-remark", "hush-reason", "Hush-Ann", "ann@acme.example"):
+        assert text not in stored, text
+    assert "of otto" in stored
+    assert "otto@acme.example" in stored
+    after = await web.get(f"/v1/intents/{final}/audit", "oscar")
+    assert [one["hash"] for one in after["events"]] == [one["hash"] for one in before["events"]]
+    assert [finding async for finding in check_integrity(web.env.store)] == []
+    assert "Erased person" in after.text
+    assert "hush" not in (await web.get(f"/v1/intents/{final}", "oscar")).text
+    [entry, *_] = (await web.get("/v1/changes", "oscar"))["changes"]
+    assert entry["actor"]["name"] == "Oscar"
+    assert entry["after"]["erased"]["comments"] == 2
+    again = await web.post("/v1/people/per_ann/erase", {}, "oscar")
+    assert (again["comments"], again["waiting"]) == (0, 0)
+
+
+async def test_what_is_still_open_is_erased_after_its_end(web: WebEnv) -> None:
+    intent, task = await web.ask(assignees=["emma@acme.example", "ann@acme.example"])
+    await web.post(f"/v1/tasks/{task}/comment", {"comment": "hush-open"}, "ann")
+    await remove(web, people="ann@acme.example")
+    assert (await web.post("/v1/people/per_ann/erase", {}, "oscar"))["waiting"] == 1
+    assert (await web.answer(task, who="emma")).status == 200
+    assert (await web.post("/v1/people/per_ann/erase", {}, "oscar"))["waiting"] == 0
+    assert "hush-open" not in await whole(web)
+    assert await web.status(intent) == "COMPLETED"
+    assert [finding async for finding in check_integrity(web.env.store)] == []
+
+
+@pytest.mark.parametrize("who", ["ada", "ann", "aud", "agent", "ci", "sam"])
+async def test_only_an_owner_of_the_workspace_erases(web: WebEnv, who: str) -> None:
+    await web.join("ada", "admin")
+    await remove(web, people="rita@acme.example")
+    answer = await web.post("/v1/people/per_rita/erase", {}, who)
+    assert answer.code == ("person_not_found" if who == "sam" else "owner_required")

@@ -52,14 +52,18 @@ def read_manifest(name: str) -> ManifestFile:
 
 
 async def apply_manifest(server: Server, file: ManifestFile) -> int:
-    """Apply it to the server's one workspace; returns the number of changes. Raises Invalid without changing
-    anything.
+    """Apply it to the server's one workspace, of several to the one that the settings name; returns the number of
+    changes. Raises Invalid without changing anything.
     """
     spaces = await server.store.directory.workspaces()
+    organization, name = server.config.organization, server.config.workspace
+    if organization or name:
+        spaces = [space for space in spaces if space.is_called(organization, name)]
     if len(spaces) != 1:
         raise Invalid(
-            "several_workspaces", "manifest: this database has several workspaces, and the file does not name one.",
-            field="policy", hint="Apply it to each workspace: signoff apply -f FILE.",
+            "several_workspaces", "manifest: the settings name none of this database's several workspaces.",
+            field="policy",
+            hint="Set SIGNOFF_ORGANIZATION and SIGNOFF_WORKSPACE; or apply it to each: signoff apply -f FILE.",
         )  # fmt: skip
     actor = replace(system(spaces[0].id), via="file")
     for turn in range(_TRIES):

@@ -4,7 +4,10 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from signoff.core.formats.manifest import Manifest, compile_manifest
 from tests.docs.blocks import DOCS, blocks, documents
@@ -26,20 +29,28 @@ def run(live: Live, folder: Path, commands: str) -> str:
     return done.stdout
 
 
-def test_its_commands_do_what_it_says(tmp_path: Path) -> None:
-    live = Live(tmp_path / ".signoff").start()
-    try:
-        said = [run(live, tmp_path, commands) for commands in blocks(PAGE, "sh")]
-        assert len(re.findall(r"sgn_person_\w+", said[0])) == 1
-        assert "local/production (formerly local/default)" in said[0]
-        for session in blocks(PAGE, "console"):
-            commands = "\n".join(line[2:] for line in session.splitlines() if line.startswith("$ "))
-            assert re.search(r"sgn_person_\w+", run(live, tmp_path, commands))
-        # Started again with the names of the first start, it goes on.
-        live.stop()
-        live = Live(tmp_path / ".signoff", port=live.port, workspace="default").start()
-    finally:
-        live.stop()
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    server = Live(tmp_path_factory.mktemp("page") / ".signoff").start()
+    yield server
+    server.stop()
+
+
+@pytest.mark.parametrize("number", range(len(blocks(PAGE, "sh"))))
+def test_its_commands_do_what_it_says(live: Live, number: int) -> None:
+    """In order: each block starts from what those before it left."""
+    said = run(live, live.data.parent, blocks(PAGE, "sh")[number])
+    if number == 0:
+        assert len(re.findall(r"sgn_person_\w+", said)) == 1
+        assert "local/production (formerly local/default)" in said
+
+
+def test_another_organization_and_a_start_with_the_first_names(live: Live) -> None:
+    for session in blocks(PAGE, "console"):
+        commands = "\n".join(line[2:] for line in session.splitlines() if line.startswith("$ "))
+        assert re.search(r"sgn_person_\w+", run(live, live.data.parent, commands))
+    live.stop()
+    Live(live.data, port=live.port, workspace="default").start().stop()
 
 
 def test_its_documents_are_manifests() -> None:

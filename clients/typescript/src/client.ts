@@ -528,6 +528,23 @@ export class Directory extends Methods {
     return this.do({ method: "POST", path, body, read: whole<ReassignedAll> }, options);
   }
 
+  /** The present configuration as a document for `apply`. */
+  async manifest(options?: CallOptions): Promise<JsonObject> {
+    return this.do(
+      { method: "GET", path: "/v1/export/manifest", read: (answer) => (answer["manifest"] ?? {}) as JsonObject },
+      options,
+    );
+  }
+
+  /** One page of all `intents` or of the whole `audit`, oldest first. */
+  async export(
+    what: "intents" | "audit",
+    options: { cursor?: string; since?: string; bodies?: boolean } & CallOptions = {},
+  ): Promise<JsonObject> {
+    const { cursor, since, bodies } = options;
+    return this.do(get<JsonObject>(`/v1/export/${what}`, { cursor, since, bodies }), options);
+  }
+
   /** Erase the text of a removed person (id, or the address they had); `waiting`: open requests that hold more. */
   async erasePerson(who: string, options?: CallOptions): Promise<PersonErased> {
     const path = `/v1/people/${segment(who)}/erase`;

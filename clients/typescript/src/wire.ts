@@ -253,6 +253,50 @@ export interface AuditEventOut {
   readonly hash: string;
 }
 
+/** One event. comment, event: with secrets masked; body, private: the bytes that were hashed, if asked for. */
+export interface AuditRecord {
+  /** The intent's id. */
+  readonly intent_id: string;
+  /** The type of the request; its workflow is chosen by it. */
+  readonly intent_type: string;
+  /** The number of the event in the intent's history, from 1. */
+  readonly seq: number;
+  /** When it happened. */
+  readonly at?: string;
+  /** The type of the event as it is stored. */
+  readonly type: string;
+  /** What the actor is; empty if the event cannot be read. */
+  readonly actor_kind: string;
+  /** The id of the actor. */
+  readonly actor_id: string;
+  /** The name of the actor. */
+  readonly actor_name: string;
+  /** The way it was done: api, cli, web, link, a channel such as slack, or system. */
+  readonly via: string;
+  /** What happened, in a sentence. */
+  readonly summary: string;
+  /** The comment, with secrets masked; empty without one. */
+  readonly comment: string;
+  /** The event's data, with secrets masked. */
+  readonly event?: JsonObject;
+  /** The link of the hash chain. */
+  readonly hash: string;
+  /** The text that was hashed, if asked for. */
+  readonly body?: string;
+  /** The erasable text apart from it, if asked for. */
+  readonly private?: string;
+}
+
+/** The events of some intents, oldest first; an intent's events are in order, and never split over two pages. */
+export interface AuditRecords {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** Where the next page begins; absent on the last one. */
+  readonly next_cursor?: string;
+  /** The events. */
+  readonly records: readonly AuditRecord[];
+}
+
 /** Each task of a bulk answer, in the order of the request, and how many were recorded, refused and decided. */
 export interface BulkAnswer {
   /** True: the request was carried out. */
@@ -1095,6 +1139,52 @@ export interface IntentOut {
   readonly rerun_of?: string;
 }
 
+/** An intent as it is. payload: with secrets masked; seq, head: the number and hash of its last event. */
+export interface IntentRecord {
+  /** The intent's id. */
+  readonly intent_id: string;
+  /** The type of the request; its workflow is chosen by it. */
+  readonly intent_type: string;
+  /** The status in the intent's life; final: COMPLETED, FAILED, CANCELED, TIMED_OUT. */
+  readonly status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
+  /** The outcome that was chosen; empty without one. */
+  readonly outcome: string;
+  /** How the decision ended; empty without one. */
+  readonly ending: string;
+  /** What the actor is. */
+  readonly requester_kind: "person" | "agent" | "service" | "system";
+  /** The id of the requester. */
+  readonly requester_id: string;
+  /** The name of the requester. */
+  readonly requester_name: string;
+  /** The address of the agent that it is for; empty without one. */
+  readonly to_agent: string;
+  /** The requester's own name for what belongs together; the intent's id by default. */
+  readonly correlation_id: string;
+  /** When it was created. */
+  readonly created_at: string;
+  /** When it last changed. */
+  readonly updated_at: string;
+  /** When the open task expires. */
+  readonly deadline_at?: string;
+  /** The number of its last event. */
+  readonly seq: number;
+  /** The hash of its last event. */
+  readonly head: string;
+  /** What was submitted, with secrets masked. */
+  readonly payload?: JsonObject;
+}
+
+/** Intents, oldest first. */
+export interface IntentRecords {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** Where the next page begins; absent on the last one. */
+  readonly next_cursor?: string;
+  /** The intents. */
+  readonly records: readonly IntentRecord[];
+}
+
 /** Intents, newest first. */
 export interface IntentsAnswer {
   /** True: the request was carried out. */
@@ -1163,6 +1253,14 @@ export interface ManifestAnswer {
   readonly warnings: readonly string[];
   /** What waits for a second admin: nothing is applied until then. */
   readonly proposal?: ProposalOut;
+}
+
+/** The present people, teams, policies, workflows and settings, as a document for `POST /v1/apply`. */
+export interface ManifestExport {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** The document. */
+  readonly manifest: JsonObject;
 }
 
 /** A manifest: people (by address), teams and policies (by name), workflows, settings of the workspace, and what to `remove`: names of people, teams, policies and workflows. */

@@ -2,6 +2,7 @@
 asking for confirmation.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 
 from signoff.cli.commands import RemoteCommand
 from signoff.cli.documents import read_document
+from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.output import as_moment
 from signoff.cli.people import warned
 from signoff.cli.session import Remote
@@ -20,14 +22,22 @@ _STALE = ("stale_manifest", "changed_meanwhile")
 _SIGNS = {"create": "+", "change": "~", "remove": "-", "unchanged": " "}
 
 
-@click.command("apply", cls=RemoteCommand, fields=("dry_run", "changed", "changes", "proposal"))
+@click.command("apply", cls=RemoteCommand, fields=("dry_run", "changed", "changes", "proposal", "unnamed"))
 @click.option(
     "--file", "-f", "file", required=True, metavar="FILE", help="JSON or YAML; - is standard input."
 )
 @click.option("--dry-run", is_flag=True, help="Only show what would change.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Only compare: exit code 1 and the differences if the server has something else.",
+)
+@click.option(
+    "--exact", is_flag=True, help="With --check: entries that FILE does not name are differences too."
+)
 @click.option("--yes", "-y", is_flag=True, help="Skip the confirmation prompt (required without a terminal).")
 @click.pass_obj
-def apply(session: Remote, file: str, dry_run: bool, yes: bool) -> None:
+def apply(session: Remote, file: str, dry_run: bool, check: bool, exact: bool, yes: bool) -> ExitCode:
     """Apply people, teams, policies and workflows from a file: all of it, or nothing.
 
     What was shown is applied, or nothing: if part of it has changed meanwhile, the new difference is shown.
@@ -38,11 +48,57 @@ def apply(session: Remote, file: str, dry_run: bool, yes: bool) -> None:
     document = read_document(file)
     directory = session.client.directory
     planned = directory.apply(document, dry_run=True)
+    if check:
+        return _drift(session, document, planned, exact)
+    if exact:
+        raise CommandFailed(ExitCode.USAGE, "--exact needs --check.")
     if dry_run or not planned.get("changed"):
         session.out.one(planned, "changed", preview_lines(planned))
-        return
+        return ExitCode.OK
     session.show(preview_lines(planned), yes)
     apply_shown(session, document, planned, yes, "Apply this?")
+    return ExitCode.OK
+
+
+def _drift(session: Remote, document: Mapping[str, Any], planned: Mapping[str, Any], exact: bool) -> ExitCode:
+    """Where the server and the file differ, as lines of a diff: - is the server, + the file."""
+    from signoff.core.text.masking import masked
+
+    lines: list[str] = []
+    for change in planned.get("changes") or ():
+        if change["action"] != "unchanged":
+            sides = [masked(change.get(side)) or {} for side in ("before", "after")]
+            lines += [f"{change['kind']} {change['name']}:", *_changed(*sides)]
+    extra = _unnamed(session.client.directory.manifest(), document) if exact else []
+    lines += [f"{kind} {name}: only on the server" for kind, name in extra]
+    found = {**planned, "changed": bool(lines), "unnamed": [f"{kind} {name}" for kind, name in extra]}
+    session.out.one(found, "changed", [visible(line) for line in lines] or ["No differences."])
+    return ExitCode.FAILURE if lines else ExitCode.OK
+
+
+def _changed(before: Any, after: Any) -> list[str]:
+    import difflib
+
+    texts = [
+        json.dumps(side, indent=2, sort_keys=True, ensure_ascii=False).splitlines()
+        for side in (before, after)
+    ]
+    whole = difflib.unified_diff(texts[0], texts[1], lineterm="", n=2)
+    return [f"  {line}" for line in list(whole)[2:] if not line.startswith("@@")]
+
+
+def _unnamed(present: Mapping[str, Any], document: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The entries of the sections of the file that it does not name."""
+    found = []
+    for section, kind in (("people", "person"), ("teams", "team"), ("policies", "policy")):
+        if section in document:
+            named = {str(name).lower() for name in document[section]}
+            found += [(kind, name) for name in present.get(section) or {} if name.lower() not in named]
+    if "workflows" in document:
+        named = {str(flow.get("intent_type")) for flow in document["workflows"]}
+        types = [str(flow.get("intent_type")) for flow in present.get("workflows") or ()]
+        found += [("workflow", type) for type in types if type not in named]
+    return found
 
 
 def apply_shown(

@@ -1,7 +1,7 @@
 """``signoff doctor``: checks the server, the key, and the database if it is local."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
@@ -254,10 +254,8 @@ def _histories(config: Config) -> Iterator[DoctorCheck]:
         yield DoctorCheck("note", "retention", f"{found} Last at {utc(swept.deleted_at)}.")
 
 
-@click.pass_obj
-def _doctor(session: Remote, /, **given: Any) -> ExitCode:
-    """Check the server, the key and, if local, the database. Exit code 1 when there is a problem."""
-    config = configured(given)
+def checks_of(session: Remote, config: Config, given: Mapping[str, Any]) -> list[DoctorCheck]:
+    """Every check; ``given``: the options of the command, which may name a database."""
     checks = [*_attempt("server", lambda: _server(session))]
     if checks[0].level != "problem":
         checks += _attempt("key", lambda: _key(session))
@@ -265,6 +263,13 @@ def _doctor(session: Remote, /, **given: Any) -> ExitCode:
     named = given.get("data") is not None or given.get("database") is not None
     if named or (session.url is None and local):
         checks += [*_files(config), *_attempt("database", lambda: _histories(config))]
+    return checks
+
+
+@click.pass_obj
+def _doctor(session: Remote, /, **given: Any) -> ExitCode:
+    """Check the server, the key and, if local, the database. Exit code 1 when there is a problem."""
+    checks = checks_of(session, configured(given), given)
     session.out.many([asdict(check) for check in checks], _COLUMNS, "subject", "")
     return ExitCode.FAILURE if any(check.level == "problem" for check in checks) else ExitCode.OK
 

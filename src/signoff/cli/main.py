@@ -20,6 +20,10 @@ SECTIONS: Final = {
         "up": ("signoff.cli.up:up", "Run the server until Ctrl-C."),
         "demo": ("signoff.cli.demo:demo", "Run a demo: a database migration that waits for your approval."),
         "doctor": ("signoff.cli.doctor:doctor", "Check the server, the key and, if local, the database."),
+        "support-bundle": (
+            "signoff.cli.support_bundle:support_bundle",
+            "Write a file for support: versions, settings, checks, metrics, logs.",
+        ),
         "config": ("signoff.cli.settings:config", "Show the effective settings and their origin."),
         "db": ("signoff.cli.database:db", "Migrate, back up or restore the database; recover access."),
     },
@@ -30,6 +34,7 @@ SECTIONS: Final = {
         "workflows": ("signoff.cli.workflows:workflows", "Apply and list workflows."),
         "apply": ("signoff.cli.apply:apply", "Apply people, teams, policies and workflows from a file."),
         "audit": ("signoff.cli.audit:audit", "Show and verify an intent's history."),
+        "export": ("signoff.cli.export:export", "Export configuration, requests and histories as files."),
         "mcp": ("signoff.cli.mcp:mcp", "Run an MCP server, through which agents request approvals."),
     },
     "Who decides": {

@@ -36,10 +36,11 @@ def _show(session: CommandContext, /, origin: bool, **given: Any) -> None:
     columns = [column("SETTING", "name", whole=True), Column("VALUE", lambda row: row["value"])]
     if origin:
         columns.append(column("ORIGIN"))
-    session.out.many([*_server(loaded), *_client()], columns, "name", "")
+    session.out.many([*shown_settings(loaded), *_client()], columns, "name", "")
 
 
-def _server(loaded: LoadedSettings) -> Iterator[dict[str, str]]:
+def shown_settings(loaded: LoadedSettings) -> Iterator[dict[str, str]]:
+    """Name, value and origin of each setting of the server; secrets are masked."""
     for row in rows():
         value = row.show(loaded.config.value_of(row))
         origin = loaded.origins[row.name]

@@ -482,6 +482,20 @@ class DirectoryMethods(Methods):
         )
 
     @request
+    def manifest(self) -> ApiCall[Json]:
+        """The present configuration as a document for ``apply``."""
+        return ApiCall("GET", "/v1/export/manifest", lambda answer: _bare(answer.get("manifest")))
+
+    @request
+    def export(
+        self, what: str, *, cursor: str | None = None, since: str | None = None, bodies: bool | None = None
+    ) -> ApiCall[Json]:
+        """One page of all ``intents`` or of the whole ``audit``, oldest first: ``records``, and ``next_cursor`` if more
+        follow. since: when they were created (RFC 3339); bodies: with the bytes that were hashed.
+        """
+        return _get(f"/v1/export/{one_segment(what)}", {"cursor": cursor, "since": since, "bodies": bodies})
+
+    @request
     def changes(
         self, limit: int = 50, about: str | None = None, before: int | None = None
     ) -> ApiCall[list[Json]]:

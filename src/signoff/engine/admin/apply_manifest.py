@@ -422,14 +422,18 @@ def _owned(directory: Snapshot) -> bool:
     return any(person.active and "owner" in person.roles for person in directory.people.values())
 
 
-def _member(draft: ManifestDiff, name: str, field: str) -> str:
+def _member(draft: ManifestDiff, name: str, field: str, team: Team | None) -> str:
+    """The id of a person; of an inactive one, who does not count, only if they are a member already."""
+    found = _found(draft, name)
+    if found is not None and team is not None and found.id in team.members:
+        return found.id
     return known_person(draft.directory, name, field).id
 
 
 def _team(draft: ManifestDiff, spec: TeamSpec) -> None:
     field = f"teams.{spec.name}"
-    members = tuple(_member(draft, name, f"{field}.members") for name in spec.members)
     known = draft.directory.teams.get(spec.name)
+    members = tuple(_member(draft, name, f"{field}.members", known) for name in spec.members)
     rotation = _turns(draft, spec, members, known)
     team = Team(
         spec.name,
@@ -451,7 +455,7 @@ def _turns(
     turns, field = spec.rotation, f"teams.{spec.name}.rotation.order"
     if turns is None:
         return None
-    order = tuple(_member(draft, name, field) for name in turns.order) or members
+    order = tuple(_member(draft, name, field, known) for name in turns.order) or members
     if stranger := next(
         (name for name, person in zip(turns.order, order, strict=False) if person not in members), ""
     ):

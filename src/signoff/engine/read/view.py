@@ -183,6 +183,11 @@ class View:
         finding = await examine_one(self._store, stored.intent.id, self._aside)
         return Audit(stored, [row for row in rows if row.seq <= stored.intent.seq], finding)
 
+    async def event_rows(self, actor: Actor, intent_id: str) -> list[EventRow]:
+        """Every event of an intent as it is stored, for those who may read everything."""
+        authorize(actor, Action.READ_ALL)
+        return await self._store.intents.whole_history(intent_id)
+
     async def old_payloads(self, actor: Actor, ref: str) -> dict[int, bytes]:
         """Payloads that were revised, by the last revision that each was decided on under."""
         seen = await self.intent(actor, ref)

@@ -52,6 +52,7 @@ _TAGS: Final = {
     "agents": "Agents, and what waits for them.",
     "scenarios": "AXP's bundles of agents, people and one intent.",
     "workflows": "The steps that requests of a type go through.",
+    "export": "The configuration, all intents and all events, for files.",
     "people": "People, teams, policies, and changes of them.",
     "workspaces": "The workspaces of the organization.",
     "accounts": "Agents and services with their keys, as AXP's service accounts.",

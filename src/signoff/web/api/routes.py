@@ -12,6 +12,7 @@ from signoff.web.api import (
     changes,
     chats,
     deliveries,
+    export,
     intents,
     keys,
     messages,
@@ -42,6 +43,9 @@ _WAIT: Final = Parameter(
 _LIMIT: Final = Parameter("limit", "maximum number: 1 to 200, default 50", Kind.COUNT, least=1, most=200)
 _CURSOR: Final = Parameter(
     "cursor", "next_cursor of the previous page", example="01998a3c-7d40-7b1e-9c52-6f0e8a4d0000"
+)
+_CREATED_SINCE: Final = Parameter(
+    "since", "only of intents created since this time (RFC 3339)", example="2030-01-31T18:00:00Z"
 )
 _Q: Final = Parameter(
     "q",
@@ -272,7 +276,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("POST", "/v1/people/{person_id}/sessions/{session_id}/end", "endPersonSession", "people",
         people.end_session, "End one session", response=wire.people.SessionsEnded),
     Endpoint("POST", "/v1/people/{person_id}/erase", "erasePerson", "people",
-        people.erase, "Erase the text of a removed person", response=wire.people.PersonErased),
+        people.erase, "Erase the text of a removed person", response=wire.people.PersonErased, unkeyed=True),
     Endpoint("GET", "/v1/people/{person_id}/waiting", "listPersonTasks", "people",
         people.waiting, "List a person's open tasks", response=wire.people.PersonWaiting),
     Endpoint("POST", "/v1/people/{person_id}/reassign", "reassignPersonTasks", "people",
@@ -306,6 +310,15 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         query=(*_DRY_RUN, Parameter(
             "seen", "`seen` of a dry run: 409 if it would do something else by now", example="9f86d081884c7d65")),
         limit=_BUNDLE_LIMIT, unkeyed=True),
+    Endpoint("GET", "/v1/export/manifest", "exportManifest", "export",
+        export.manifest, "Export the configuration as a manifest", response=wire.export.ManifestExport),
+    Endpoint("GET", "/v1/export/intents", "exportIntents", "export",
+        export.intents, "Export all intents, oldest first", response=wire.export.IntentRecords,
+        query=(_LIMIT, _CURSOR, _CREATED_SINCE)),
+    Endpoint("GET", "/v1/export/audit", "exportAudit", "export",
+        export.audit, "Export all events, oldest intent first", response=wire.export.AuditRecords,
+        query=(_LIMIT, _CURSOR, _CREATED_SINCE,
+            Parameter("bodies", "true: with the bytes that were hashed", Kind.FLAG, example="true"))),
     Endpoint("GET", "/v1/proposals", "listProposals", "people",
         changes.proposals, "List proposals", response=wire.changes.ProposalList, query=(_LIMIT,)),
     Endpoint("GET", "/v1/proposals/{proposal_id}", "getProposal", "people",

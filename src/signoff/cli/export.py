@@ -1,0 +1,127 @@
+"""``signoff export``: configuration, intents, histories and changes as files."""
+
+import csv
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import click
+
+from signoff.cli.commands import RemoteCommand
+from signoff.cli.lazy_group import SuggestingGroup
+from signoff.cli.session import Remote
+from signoff.cli.text_safety import safe_json
+from signoff.wire.changes import RecordedChange
+from signoff.wire.export import AuditRecord, IntentRecord
+
+_PAGE: Final = 200
+_FORMAT: Final = click.option(
+    "--format", "form", type=click.Choice(["ndjson", "csv"]), default="ndjson", help="Default: ndjson."
+)
+Records = Iterator[Mapping[str, Any]]
+
+
+@click.group(cls=SuggestingGroup)
+def export() -> None:
+    """Export the configuration, requests, histories and changes as files."""
+
+
+@export.command("manifest", cls=RemoteCommand)
+@click.option("--unmasked", is_flag=True, help="With the secrets that workflows and policies contain.")
+@click.pass_obj
+def export_manifest(session: Remote, unmasked: bool) -> None:
+    """Print people, teams, policies, workflows and settings as a manifest.
+
+    `signoff apply -f FILE` applies it: here it changes nothing, on another server it creates all of it. Secrets are
+    masked; a document with masked values is for reading.
+    """
+    from signoff.core.text.masking import masked
+
+    document = session.client.directory.manifest()
+    shown = document if unmasked else masked(document)
+    if shown != document:
+        session.out.note("Values that look like secrets are masked. To apply it, export it with --unmasked.")
+    session.out.line(safe_json(shown, indent=2))
+
+
+def _options(command: Any) -> Any:
+    for decorate in (
+        click.option(
+            "--format",
+            "form",
+            type=click.Choice(["ndjson", "csv"]),
+            default="ndjson",
+            help="Default: ndjson.",
+        ),
+        click.option("--since", metavar="TIME", help="Only requests created since then (RFC 3339)."),
+        click.pass_obj,
+    )[::-1]:
+        command = decorate(command)
+    return command
+
+
+@export.command("intents", cls=RemoteCommand)
+@_options
+def export_intents(session: Remote, form: str, since: str | None) -> None:
+    """Print every request of the workspace as it is now, oldest first; secrets masked."""
+    _write(_pages(session, "intents", since=since), form, IntentRecord.__struct_encode_fields__)
+
+
+@export.command("audit", cls=RemoteCommand)
+@click.option(
+    "--bodies", is_flag=True, help="With the bytes that were hashed, unmasked: to verify it elsewhere."
+)
+@_options
+def export_audit(session: Remote, form: str, since: str | None, bodies: bool) -> None:
+    """Print every event of every request, in order; secrets masked.
+
+    Each request's events are together, oldest request first.
+    """
+    fields = [
+        name for name in AuditRecord.__struct_encode_fields__ if bodies or name not in ("body", "private")
+    ]
+    _write(_pages(session, "audit", since=since, bodies=bodies or None), form, fields)
+
+
+@export.command("changes", cls=RemoteCommand)
+@_FORMAT
+@click.pass_obj
+def export_changes(session: Remote, form: str) -> None:
+    """Print the change log, newest first."""
+
+    def all_of_them() -> Records:
+        before: int | None = None
+        while found := session.client.directory.changes(_PAGE, before=before):
+            yield from found
+            before = int(found[-1]["number"])
+
+    _write(all_of_them(), form, RecordedChange.__struct_encode_fields__)
+
+
+def _pages(session: Remote, what: str, **query: Any) -> Records:
+    """All records, one page in memory at a time."""
+    cursor: str | None = None
+    while True:
+        page = session.client.directory.export(what, cursor=cursor, **query)
+        yield from page.get("records") or ()
+        cursor = page.get("next_cursor")
+        if not cursor:
+            return
+
+
+def _write(records: Records, form: str, fields: Any) -> None:
+    if form == "ndjson":
+        for record in records:
+            print(safe_json(record))
+        return
+    rows = csv.writer(sys.stdout, lineterminator="\n")
+    rows.writerow(fields)
+    for record in records:
+        rows.writerow([_cell(record.get(name)) for name in fields])
+
+
+def _cell(value: object) -> object:
+    """A spreadsheet must not take a text for a formula."""
+    text = json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else value
+    return f"'{text}" if isinstance(text, str) and text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

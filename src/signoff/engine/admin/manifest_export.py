@@ -1,0 +1,75 @@
+"""The present state of a workspace as a manifest: to start from, to keep in a repository, to take to another server."""
+
+from typing import Any
+
+from signoff.core.directory.model import ALONE, Person, Team
+from signoff.core.plan.hours_reader import DAYS
+from signoff.core.text import json_value
+from signoff.engine.directory.snapshot import Snapshot
+
+
+def manifest_of(directory: Snapshot) -> dict[str, Any]:
+    """The document that, applied to this workspace, changes nothing."""
+    space = directory.workspace
+    settings: dict[str, Any] = {
+        "positive_fallback": space.positive_fallback,
+        "protected": space.protected,
+        "default_policy": space.default_policy or False,
+        "unlisted_types": space.unlisted_types,
+    }
+    if space.self_approval_setting != ALONE:  # what the first start sets, and no document
+        settings["self_approval"] = space.self_approval
+    people = sorted(directory.people.values(), key=lambda one: one.email)
+    return {
+        "workspace": settings,
+        "people": {one.email: _person(one, directory) for one in people if not one.removed},
+        "teams": {name: _team(team, directory) for name, team in sorted(directory.teams.items())},
+        "policies": {
+            name: json_value.decode(found.row.source) for name, found in sorted(directory.policies.items())
+        },
+        "workflows": [json_value.decode(flow.source) for _, flow in sorted(directory.workflows.items())],
+    }
+
+
+def _person(person: Person, directory: Snapshot) -> dict[str, Any]:
+    said: dict[str, Any] = {"name": person.name, "roles": list(person.roles), "active": person.active}
+    if person.addresses:
+        said["addresses"] = person.addresses
+    if person.zone:
+        said["zone"] = person.zone
+    if person.hours is not None:
+        work = person.hours
+        said["hours"] = {
+            "zone": work.zone,
+            "days": [DAYS[day] for day in work.days],
+            "from": f"{work.start:%H:%M}",
+            "to": f"{work.end:%H:%M}",
+        }
+    if person.absences:
+        said["absences"] = [
+            {"from": away.start.isoformat(), "until": away.end.isoformat()}
+            | ({"delegate": _address(away.delegate, directory)} if away.delegate else {})
+            for away in person.absences
+        ]
+    if person.preferences:
+        said["preferences"] = person.preferences
+    return said
+
+
+def _team(team: Team, directory: Snapshot) -> dict[str, Any]:
+    said: dict[str, Any] = {"members": [_address(one, directory) for one in team.members]}
+    said |= {name: value for name in ("channel", "mailbox") if (value := getattr(team, name))}
+    turns = team.rotation
+    if turns is not None:
+        said["rotation"] = {
+            "order": [_address(one, directory) for one in turns.order],
+            "handover": f"{DAYS[turns.weekday]} {turns.at:%H:%M}",
+            "zone": turns.zone,
+            "anchor": turns.anchor.isoformat(),
+        }
+    return said
+
+
+def _address(person_id: str, directory: Snapshot) -> str:
+    person = directory.people.get(person_id)
+    return person.email if person is not None else person_id

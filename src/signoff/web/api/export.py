@@ -1,0 +1,137 @@
+"""Exports, for those who may read everything. Intents and histories come a page at a time, so that neither the server
+nor its client holds more than that.
+"""
+
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from signoff import wire
+from signoff.core.directory.authorization import Action, authorize
+from signoff.core.errors import Invalid
+from signoff.core.ids import uuid7
+from signoff.core.intent.hash_chain import unseal
+from signoff.core.text import json_value
+from signoff.core.text.document_reader import in_utc
+from signoff.core.text.masking import mask_text, masked
+from signoff.engine.admin.manifest_export import manifest_of
+from signoff.engine.directory.snapshot import Snapshot
+from signoff.engine.read.event_summary import event_summary
+from signoff.store.work import EventRow, Filter, Stored
+from signoff.web.http.call import Call
+from signoff.web.reading import cursor_of, directory_of
+from signoff.web.shapes.common import maybe
+from signoff.wire.common import ABSENT
+
+_EVENTS: Final = 2_000  # events after which a page ends
+_RANDOM: Final = bytes(10)
+
+
+async def manifest(call: Call) -> wire.export.ManifestExport:
+    """GET /v1/export/manifest"""
+    authorize(call.actor, Action.READ_ALL)
+    directory = await directory_of(call)
+    document = await call.state.aside.run(call.actor, lambda: manifest_of(directory))
+    return wire.export.ManifestExport(manifest=document)
+
+
+async def intents(call: Call) -> wire.export.IntentRecords:
+    """GET /v1/export/intents"""
+    limit = _limit(call)
+    found, directory = await _page(call, limit), await directory_of(call)
+    last = found[-1].intent.id if len(found) == limit else ""
+    return wire.export.IntentRecords(
+        records=[_intent(one, directory) for one in found], next_cursor=maybe(last)
+    )
+
+
+async def audit(call: Call) -> wire.export.AuditRecords:
+    """GET /v1/export/audit"""
+    limit = _limit(call)
+    found, directory = await _page(call, limit), await directory_of(call)
+    whole, records, last = call.flag("bodies"), list[wire.export.AuditRecord](), ""
+    for one in found:
+        rows = await call.state.view.event_rows(call.actor, one.intent.id)
+        records += await call.state.aside.run(
+            call.actor,
+            lambda one=one, rows=rows: [_event(one, row, directory, whole) for row in rows],  # type: ignore[misc]
+        )
+        last = one.intent.id
+        if len(records) >= _EVENTS:
+            break
+    more = len(found) == limit or (found and last != found[-1].intent.id)
+    return wire.export.AuditRecords(records=records, next_cursor=maybe(last if more else ""))
+
+
+def _limit(call: Call) -> int:
+    return call.number("limit", 50, 1, 200)
+
+
+async def _page(call: Call, limit: int) -> list[Stored]:
+    authorize(call.actor, Action.READ_ALL)
+    after = cursor_of(call) or _since(call)
+    wanted = Filter(workspace=call.actor.workspace, after=after, oldest_first=True, limit=limit)
+    return await call.state.view.page(call.actor, wanted)
+
+
+def _since(call: Call) -> str:
+    """An id below those of all intents that were created at this time or later."""
+    word = call.query.get("since", "")
+    if not word:
+        return ""
+    try:
+        at = msgspec.convert(word.replace(" ", "+"), datetime)  # a plus in a query is a space
+    except msgspec.ValidationError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise Invalid(
+            "validation_error", f"since: {word[:64]!r} is not a time.", field="since",
+            hint="Write it as 2030-01-31T18:00:00Z.",
+        )  # fmt: skip
+    return uuid7(max(0, int(in_utc(at, "since").timestamp() * 1000)), _RANDOM)
+
+
+def _intent(one: Stored, directory: Snapshot) -> wire.export.IntentRecord:
+    intent = one.intent
+    return wire.export.IntentRecord(
+        intent_id=intent.id,
+        intent_type=intent.type,
+        status=intent.status.value,
+        outcome=intent.outcome or "",
+        ending=intent.ending.value if intent.ending else "",
+        requester_kind=intent.requester.kind.value,
+        requester_id=intent.requester.id,
+        requester_name=directory.display(intent.requester.id),
+        to_agent=intent.to_agent or "",
+        correlation_id=intent.correlation_id or "",
+        created_at=intent.created_at,
+        updated_at=intent.updated_at,
+        deadline_at=intent.deadline_at or ABSENT,
+        seq=intent.seq,
+        head=intent.head,
+        payload=masked(json_value.decode(one.payload)) if one.payload else ABSENT,
+    )
+
+
+def _event(one: Stored, row: EventRow, directory: Snapshot, whole: bool) -> wire.export.AuditRecord:
+    record = wire.export.AuditRecord(
+        intent_id=one.intent.id, intent_type=one.intent.type, seq=row.seq, type="unreadable", actor_kind="",
+        actor_id="", actor_name="", via="", summary="the stored bytes cannot be read as an event", comment="",
+        hash=row.hash,
+    )  # fmt: skip
+    if whole:
+        record.body = row.body.decode(errors="replace")
+        record.private = maybe(row.private.decode(errors="replace") if row.private else None)
+    try:
+        fact = unseal(row.body, row.private)
+    except (msgspec.DecodeError, ValueError):
+        return record
+    event: dict[str, Any] = msgspec.to_builtins(fact.event)
+    record.at, record.type = fact.at, str(event.pop("type"))
+    record.actor_kind, record.actor_id = fact.actor.kind.value, fact.actor.id
+    record.actor_name, record.via = directory.display(fact.actor.id), fact.via
+    record.summary = mask_text(event_summary(fact, directory, one.intent.requester.id))
+    record.comment = mask_text(fact.note.comment) if fact.note else ""
+    record.event = masked(event)
+    return record

@@ -1,0 +1,141 @@
+"""``signoff export``, ``apply --check``, ``remove``, ``erase`` and ``support-bundle`` on a real server."""
+
+import csv
+import io
+import json
+import zipfile
+from typing import Any
+
+import pytest
+
+from tests.cli.shell import Shell
+from tests.live import Live
+
+SECRET = "hunter2-in-a-payload"
+MANIFEST: dict[str, Any] = {
+    "people": {"ann@acme.example": {"name": "Ann", "roles": ["approver"]}},
+    "teams": {"dba": {"members": ["ann@acme.example"]}},
+    "policies": {"prod": {"approve": [{"any": ["team:dba"]}], "deadline": "8h", "risk": "low"}},
+}
+
+
+@pytest.fixture
+def sh(live: Live) -> Shell:
+    return Shell(live)
+
+
+def given(sh: Shell, document: dict[str, Any], name: str = "who.json") -> str:
+    (sh.folder / name).write_text(json.dumps(document), encoding="utf-8")
+    return name
+
+
+def test_the_drift_of_a_manifest_is_an_exit_code_and_a_diff(sh: Shell) -> None:
+    sh("apply", "-f", given(sh, MANIFEST), "--yes")
+    assert sh("apply", "-f", given(sh, MANIFEST), "--check") == "No differences."
+    changed = {**MANIFEST, "policies": {"prod": {**MANIFEST["policies"]["prod"], "deadline": "4h"}}}
+    said = sh("apply", "-f", given(sh, changed), "--check", code=1)
+    assert "policy prod:" in said
+    assert '-    "deadline": "8h"' in said
+    assert '+    "deadline": "4h"' in said
+    assert sh("apply", "-f", given(sh, MANIFEST), "--check") == "No differences."  # nothing was applied
+    fewer = {"teams": {}, "people": MANIFEST["people"]}
+    assert sh("apply", "-f", given(sh, fewer), "--check") == "No differences."
+    extra = sh("apply", "-f", given(sh, fewer), "--check", "--exact", code=1)
+    assert extra.splitlines() == [
+        "person owner@localhost: only on the server",
+        "team dba: only on the server",
+    ]
+
+
+def test_what_was_exported_is_what_is_there(sh: Shell) -> None:
+    sh("apply", "-f", given(sh, MANIFEST), "--yes")
+    (sh.folder / "exported.json").write_text(sh("export", "manifest"), encoding="utf-8")
+    assert sh("apply", "-f", "exported.json", "--check", "--exact") == "No differences."
+
+
+def test_requests_and_histories_are_exported_without_secrets(sh: Shell) -> None:
+    intent = sh.asked(title="=cmd()")
+    sh(
+        "intents",
+        "send",
+        "--type",
+        "intent.x.v1",
+        "--payload",
+        json.dumps({"password": SECRET}),
+        "--to",
+        "nobody",
+    )
+    lines = [json.loads(line) for line in sh("export", "audit").splitlines()]
+    assert intent in {line["intent_id"] for line in lines}
+    rows = list(csv.DictReader(io.StringIO(sh("export", "intents", "--format", "csv"))))
+    assert {row["intent_id"] for row in rows} == {line["intent_id"] for line in lines}
+    assert SECRET not in str(lines) + str(rows)
+    changes = [json.loads(line) for line in sh("export", "changes").splitlines()]
+    assert changes[-1]["number"] == 1
+    listed = sh("export", "audit", "--format", "csv").splitlines()
+    assert not [cell for line in csv.reader(listed) for cell in line if cell[:1] in ("=", "+", "@")]
+
+
+def test_entries_are_removed_and_a_persons_text_is_erased(sh: Shell) -> None:
+    sh("apply", "-f", given(sh, MANIFEST), "--yes")
+    sh("teams", "remove", "dba", "--yes", code=6)  # the policy names it
+    assert "policy prod" in sh.remarks
+    for kind, name in (("policies", "prod"), ("teams", "dba"), ("people", "ann@acme.example")):
+        sh(kind, "remove", name, "--yes")
+    sh("teams", "remove", "dba", "--yes", code=5)
+    said = sh("people", "erase", "ann@acme.example", "--yes")
+    assert said.startswith("erased: per_")
+    assert "ann@acme.example" not in sh("changes", "list", "--json")
+
+
+def test_no_secret_is_in_the_bundle(sh: Shell) -> None:
+    planted = {
+        "SIGNOFF_DATABASE_URL": "postgresql://signoff:pl4nted-db@127.0.0.1:1/none",
+        "SIGNOFF_SMTP_URL": "smtp://mailer:pl4nted%2Dsmtp@127.0.0.1:1",
+        "SIGNOFF_WEBHOOK_SECRET": "pl4nted-webhook-secret-of-forty-characters",
+        "SIGNOFF_SLACK_BOT_TOKEN": "xoxb-1111111111-pl4ntedslack",
+    }
+    log = "\n".join([
+        f"connecting with {value}" for value in planted.values()
+    ] + ["authorization: Bearer pl4nted.bearer.0123456789", f"key {sh.live.owner_key} used", "pl4nted-db alone",
+         '{"password": "pl4nted-json"}', "pl4nted-smtp alone"])  # fmt: skip
+    (sh.folder / "server.log").write_text(log, encoding="utf-8")
+    environ = {**planted, "SIGNOFF_URL": sh.live.url, "SIGNOFF_API_KEY": sh.live.owner_key}
+    sh(
+        "intents",
+        "send",
+        "--type",
+        "intent.x.v1",
+        "--payload",
+        json.dumps({"password": SECRET}),
+        "--to",
+        "nobody",
+    )
+    sh("support-bundle", "--file", "bundle.zip", "--log", "server.log", "--log", "missing.log", **environ)
+    with zipfile.ZipFile(sh.folder / "bundle.zip") as bundle:
+        texts = {name: bundle.read(name).decode() for name in bundle.namelist()}
+    assert {"README.txt", "versions.json", "settings.json", "server.json", "doctor.json", "metrics.txt",
+            "logs/1-server.log", "logs/2-missing.log"} == set(texts)  # fmt: skip
+    for name, text in texts.items():
+        assert "pl4nted" not in text, (name, text)
+        assert sh.live.owner_key not in text, name
+        assert SECRET not in text, name
+    assert "signoff_up 1.0" in texts["metrics.txt"]
+    assert json.loads(texts["server.json"])["ready"]["ready"] is True
+    assert "FileNotFoundError" in texts["logs/2-missing.log"]
+    assert "connecting with" in texts["logs/1-server.log"]
+    assert (sh.folder / "bundle.zip").stat().st_mode & 0o077 == 0
+    sh("support-bundle", "--file", "bundle.zip", code=6)
+
+
+def test_the_bundle_is_written_even_if_nothing_answers(sh: Shell) -> None:
+    sh(
+        "support-bundle",
+        "--file",
+        "dead.zip",
+        SIGNOFF_URL="http://127.0.0.1:9",
+        SIGNOFF_API_KEY=sh.live.owner_key,
+    )
+    with zipfile.ZipFile(sh.folder / "dead.zip") as bundle:
+        assert "not available" in bundle.read("metrics.txt").decode()
+        assert "problem" in bundle.read("doctor.json").decode()

@@ -1,0 +1,91 @@
+"""Exports: the configuration as a manifest that changes nothing, intents and events a page at a time; and who may."""
+
+import hashlib
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from signoff.core.directory.rotation import Absence
+from tests.web.policy_steps import MANIFEST, applied, gate
+from tests.web.web_env import HOME, PLAIN, WebEnv
+
+HOURS = {"zone": "Europe/Berlin", "days": "mon-fri", "from": "09:00", "to": "17:00"}
+
+
+async def test_the_exported_manifest_applied_changes_nothing(web: WebEnv) -> None:
+    await applied(web, MANIFEST)
+    rotation = {"handover": "mon 09:00", "zone": "Europe/Berlin"}
+    await applied(
+        web, {"teams": {"dba": {"members": ["ann@acme.example", "rita@acme.example"], "rotation": rotation}}}
+    )
+    await applied(
+        web, {"people": {"rita@acme.example": {"hours": HOURS, "zone": "Europe/Paris", "active": False}}}
+    )
+    otto = (await web.env.directory.of(HOME)).people["per_otto"]
+    away = Absence(web.clock.now(), web.clock.now() + timedelta(days=9), "per_ann")
+    await web.env.store.people.save([replace(otto, absences=(away,))])
+    web.env.directory.changed(HOME)
+    found = (await web.get("/v1/export/manifest", "aud"))["manifest"]
+    assert set(found) == {"workspace", "people", "teams", "policies", "workflows"}
+    planned = await web.post("/v1/apply?dry_run=true", found, "oscar")
+    assert planned.status == 200, planned.text
+    assert {change["action"] for change in planned["changes"]} == {"unchanged"}
+    assert {change["kind"] for change in planned["changes"]} == {
+        "workspace", "person", "team", "policy", "workflow",
+    }  # fmt: skip
+
+
+async def every_page(web: WebEnv, path: str) -> list[list[dict[str, Any]]]:
+    pages, cursor = [], ""
+    while True:
+        joined = "&" if "?" in path else "?"
+        page = await web.get(path + (f"{joined}cursor={cursor}" if cursor else ""), "aud")
+        assert page.status == 200, page.text
+        pages.append(page["records"])
+        cursor = page.json.get("next_cursor", "")
+        if not cursor:
+            return pages
+
+
+async def test_every_event_is_exported_once_in_order(web: WebEnv) -> None:
+    await applied(web, MANIFEST)
+    task = await gate(web)
+    await web.post(f"/v1/tasks/{task}/comment", {"comment": "the password=hunter2 is wrong"}, "ann")
+    for _ in range(7):
+        await web.send(to_agent="validator", intent_type=PLAIN, payload={"password": "hunter2"})
+    pages = await every_page(web, "/v1/export/audit?bodies=true&limit=3")
+    assert len(pages) == 3
+    records = [record for page in pages for record in page]
+    listed = [(record["intent_id"], record["seq"]) for record in records]
+    assert listed == sorted(set(listed))
+    assert len({intent for intent, _ in listed}) == 8
+    previous = ""
+    for record in (one for one in records if one["intent_id"] == task[:-4] + "0000"):
+        body = bytes.fromhex(previous) + record["body"].encode()
+        previous = record["hash"]
+        assert hashlib.sha256(b"signoff/event/v1\0" + body).hexdigest() == previous
+    intents = [record for page in await every_page(web, "/v1/export/intents") for record in page]
+    assert [one["intent_id"] for one in intents] == sorted({intent for intent, _ in listed})
+    assert intents[0]["head"] == previous
+    plain = str(await every_page(web, "/v1/export/audit")) + str(intents)
+    assert "hunter2" not in plain
+    assert "'body'" not in plain
+
+
+async def test_since_leaves_out_what_is_older(web: WebEnv) -> None:
+    await web.send(to_agent="validator", intent_type=PLAIN)
+    web.clock.move(timedelta(hours=1))
+    late = await web.send(to_agent="validator", intent_type=PLAIN)
+    since = (web.clock.now() - timedelta(minutes=1)).isoformat().replace("+00:00", "Z")
+    [[record]] = await every_page(web, f"/v1/export/intents?since={since}")
+    assert record["intent_id"] == late
+    wrong = await web.get("/v1/export/audit?since=yesterday", "aud")
+    assert (wrong.status, wrong["error"]["field"]) == (422, "since")
+
+
+@pytest.mark.parametrize("path", ["manifest", "intents", "audit"])
+@pytest.mark.parametrize("who", ["ann", "rita", "agent", "ci"])
+async def test_only_those_who_may_read_everything_export(web: WebEnv, path: str, who: str) -> None:
+    assert (await web.get(f"/v1/export/{path}", who)).code == "auditor_required"

@@ -1,0 +1,109 @@
+"""Rolling upgrades: servers of the old release go on while a new one has migrated the database, so a migration only
+adds. What none of them could survive is named here, and in the notes of its release.
+"""
+
+import re
+from importlib.resources import files
+
+import pytest
+
+from signoff.core.errors import Refused
+from signoff.engine.clock import FixedClock
+from signoff.store.migrate import migrations
+from signoff.store.opening import open_store
+from signoff.store.store import Store
+from tests.builders import START
+from tests.store.schema import dump
+from tests.web.web_env import web_env
+
+FIRST = 25  # the first migration that came after rolling upgrades were promised
+# What adds, and what an older server does not notice.
+ADDITIONS = (
+    r"create table \w+ \(.*\)(?: strict)?(?:, without rowid)?(?: with \(.*\))?",
+    r"create (?:unique )?index \w+ on \w+ .*",
+    r"alter table \w+ add column \w+ .*(?:default .*|(?<!not )null.*|bigint|integer)",
+)
+# Rows that are derived from others and written again in the same transaction.
+REFILLED = {(26, "delete from worklist")}
+# Migrations before which all servers have to be stopped, with the reason.
+STOPPING: dict[int, str] = {}
+
+
+def statements(script: str) -> list[str]:
+    plain = re.sub(r"--[^\n]*", "", script)
+    return [" ".join(one.split()) for one in plain.split(";") if one.strip()]
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", "postgres"])
+def test_a_migration_only_adds(dialect: str) -> None:
+    for migration in migrations(dialect):
+        if migration.version < FIRST or migration.version in STOPPING:
+            continue
+        for statement in statements(migration.script):
+            added = any(re.fullmatch(pattern, statement, re.IGNORECASE) for pattern in ADDITIONS)
+            assert added or (migration.version, statement) in REFILLED, (migration.version, statement)
+            if " not null" in statement and statement.startswith("alter table"):
+                assert " default " in statement, "an older server inserts rows without it"
+
+
+def test_both_databases_have_every_migration() -> None:
+    names = {
+        file.name for file in (files("signoff.store") / "migrations").iterdir() if file.name.endswith(".sql")
+    }
+    assert {name.partition(".")[0] for name in names if ".sqlite." in name} == {
+        name.partition(".")[0] for name in names if ".postgres." in name
+    }
+
+
+async def test_a_server_goes_on_while_columns_are_added_under_it(own_url: str) -> None:
+    """No statement of this release depends on there being no other columns: neither reads nor writes."""
+    clock = FixedClock(START)
+    store = open_store(own_url, wall=clock.wall, clock=clock.of, hear=clock.hear)
+    await store.open()
+    try:
+        async with web_env(store, clock) as web:
+            before = await web.at_gate()
+            for table in await tables(store):
+                kind = "text" if own_url.startswith("sqlite") else 'text collate "C"'
+                await store.write((f"alter table {table} add column later {kind} not null default 'x'", {}))
+            assert (await web.answer(before[1])).status == 200
+            intent, task = await web.at_gate()
+            assert (await web.answer(task)).status == 200
+            assert await web.status(intent) == "COMPLETED"
+            assert (await web.post("/v1/people", {"email": "new@acme.example"}, "oscar")).status == 200
+            assert (
+                await web.call("PUT", "/v1/teams/t", {"members": ["ann@acme.example"]}, "oscar")
+            ).status == 200
+            for path in (
+                "/v1/people",
+                "/v1/changes",
+                "/v1/keys",
+                "/v1/channels",
+                f"/v1/intents/{intent}/audit",
+            ):
+                assert (await web.get(path, "oscar")).status == 200, path
+            await web.env.loops["sweeper"]._once()
+    finally:
+        await store.close()
+
+
+async def tables(store: Store) -> list[str]:
+    found = re.findall(r"^CREATE TABLE (\w+)", await dump(store), re.MULTILINE)
+    if found:
+        return [name for name in found if name != "schema_version"]
+    query = "select table_name from information_schema.tables where table_schema = current_schema()"
+    return [row[0] for row in await store.read(query) if row[0] != "schema_version"]
+
+
+async def test_a_server_does_not_start_on_a_newer_schema(own_url: str) -> None:
+    clock = FixedClock(START)
+    store = open_store(own_url, wall=clock.wall)
+    await store.open()
+    later = "insert into schema_version (version, name, applied_at) values (9999, 'later', 0)"
+    await store.write((later, {}))
+    await store.close()
+    again = open_store(own_url, wall=clock.wall)
+    with pytest.raises(Refused) as refused:
+        await again.open()
+    assert refused.value.code == "schema_newer"
+    await again.close()

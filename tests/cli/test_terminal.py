@@ -69,7 +69,7 @@ def test_an_id_is_never_cut_and_the_object_stands_in_the_list(width: int) -> Non
     assert [line.split()[0] for line in lines] == [TASK[-12:], OTHER[-12:]]
     assert "ABOUT" in first
     if width >= 80:
-        assert "amount 4200, order A-4721" in lines[0]
+        assert "amount 4,200, order A-4721" in lines[0]
         assert all(len(line) <= width for line in (first, *lines))
 
 
@@ -79,7 +79,7 @@ def test_other_columns_are_left_out_before_a_text_becomes_unreadable() -> None:
     )
     shown = [re.split(r"  +", table(width, [row], TASK_COLUMNS)[0].strip()) for width in (200, 100, 80, 60)]
     assert shown[0] == ["ID", "TITLE", "ABOUT", "RISK", "ASKED BY", "TYPE", "STATE", "OPENED", "DUE"]
-    assert shown[2] == ["ID", "TITLE", "ABOUT", "DUE"]
+    assert shown[2] == ["ID", "TITLE", "ABOUT", "RISK", "DUE"]
     assert shown[3] == ["ID", "TITLE", "ABOUT"]
 
 
@@ -162,7 +162,7 @@ def test_each_shell_is_offered_ids_with_what_they_stand_for(stub: Stub) -> None:
     assert offered("zsh", "signoff tasks get ", **environ)[:3] == [
         "plain",
         TASK[-12:],
-        "Run the migration\\x1b[2J? amount 4200, order A-4721",
+        "Run the migration\\x1b[2J? amount 4,200, order A-4721",
     ]
     assert f"plain,{TASK[-12:]}\tRun the migration" in offered("fish", "signoff tasks get ", **environ)[0]
     assert offered("bash", "signoff tasks get 0198c0de-0000-7000-8000-0000000a", **environ) == [
@@ -408,6 +408,22 @@ def test_every_command_is_described_for_programs(run: Run) -> None:
             "help": "Reason, recorded in the history."} in approve["options"]  # fmt: skip
     assert "task_id" in approve["fields"]
     assert "signoff tasks next" in run("commands").stdout
+
+
+def test_the_guide_for_programs_names_what_there_is(run: Run) -> None:
+    guide = run("commands", "--guide").stdout
+    known = {" ".join(words) for words, _ in every_command(main, ())} | {
+        name for section in SECTIONS.values() for name in section
+    }
+    for named in re.findall(r"`signoff ([a-z]+(?: [a-z]+)?)", guide):
+        assert {named, named.split()[0]} & known, named
+    import signoff
+
+    for name in re.search(r"from signoff import ([\w, ]+)", guide)[1].split(", "):  # type: ignore[index]
+        assert hasattr(signoff, name)
+    for code, word in ((10, "rejected"), (11, "expired"), (13, "changes"), (6, "conflict"), (9, "no server")):
+        assert f"{code} {word}" in guide
+        assert word.split()[0] in MEANING[ExitCode(code)]
 
 
 def test_an_option_before_its_command_is_told_where_it_belongs(run: Run) -> None:

@@ -1,6 +1,7 @@
 """``signoff commands``: every command with its arguments and options, for programs that run them."""
 
 from collections.abc import Iterator
+from importlib.resources import files
 from typing import Any
 
 import click
@@ -11,9 +12,13 @@ from signoff.cli.session import CommandContext
 
 
 @click.command("commands", cls=DataCommand, fields=("command", "help", "arguments", "options", "fields"))
+@click.option("--guide", is_flag=True, help="Print how programs and agents use Signoff (llms.txt) instead.")
 @click.pass_obj
-def commands(session: CommandContext) -> None:
+def commands(session: CommandContext, guide: bool) -> None:
     """List every command; with --json also its arguments, options and the fields that it prints."""
+    if guide:
+        session.out.line(files("signoff").joinpath("llms.txt").read_text("utf-8").rstrip())
+        return
     root = session.ctx.find_root().command
     assert isinstance(root, click.Group)
     rows = list(_commands(root, session.ctx.find_root(), "signoff"))

@@ -27,7 +27,7 @@ _CONTENT: Final = frozenset({
     "description", "comment", "comments", "votes", "evidence", "message", "human_task", "fault",
     "title", "reason", "changes", "summary", "text", "before", "after", "correlation_id", "display_name",
 })  # fmt: skip
-_READABLE: Final = 28  # columns that a text needs before others are left out
+_READABLE: Final = 24  # columns that a text needs before others are left out
 _NARROWEST: Final = 8
 _COLOURS: Final = {"good": "32", "bad": "31", "wait": "33", "dim": "2", "bold": "1"}
 _MOOD: Final = {

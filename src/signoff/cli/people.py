@@ -219,7 +219,7 @@ def sign_out(session: Remote, who: str, session_id: str | None) -> None:
 
 
 @people.command("test-message", cls=RemoteCommand, fields=MessageOut)
-@click.argument("who", default="me")
+@click.argument("who", default="me", shell_complete=of_people)
 @click.option(
     "--channel", default="", metavar="CHANNEL", help="The channel; default: the first that reaches them."
 )

@@ -58,8 +58,8 @@ GATES: Final[dict[str, tuple[str, dict[str, Any], str]]] = {
         {"title": "Run this database migration?", "policy": "prod-change"},
         "8h",
     ),
-    "review": ("customer-mail", {"title": "Send this mail to customers?"}, "50m"),
-    "confirmation": ("wire-transfer", {"title": "Did this transfer arrive?"}, "1d"),
+    "review": ("customer-mail", {"title": "Send {campaign} to {recipients} customers?"}, "50m"),
+    "confirmation": ("wire-transfer", {"title": "Did {amount} from {from_account} arrive?"}, "1d"),
     "form": (
         "new-customer",
         {

@@ -29,7 +29,7 @@ from signoff.core.intent.snoozes import active_snooze
 from signoff.core.intent.wake import ends_at
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import Edits, TaskSpec, TaskType, required_answer
-from signoff.core.plan.wording import outcome_text
+from signoff.core.plan.wording import outcome_text, question
 from signoff.core.text import json_value
 from signoff.engine.commit.jobs import Done
 from signoff.engine.off_loop import SHORT, populous
@@ -155,14 +155,19 @@ async def _alive(request: PageRequest, link: Link, found: SeenTask) -> None:
     task = found.seen.stored.intent.open
     if isinstance(task, Task) and (task.step_run, task.digest) == (link.visit, link.digest):
         return
-    said = "This task is closed."
+    intent, directory = found.seen.stored.intent, await request.state.directory.of(link.workspace)
+    step = intent.plan.human_step(found.history.step)
+    about = question(intent.plan, step, intent.type, None)  # a link that is over shows nothing of the request
+    said = f"“{about}” is closed."
     decided = found.history.decided
     if decided is not None:
         by = ""
         if decided.actor.kind is not ActorKind.SYSTEM:
-            by = f", by {(await request.state.directory.of(link.workspace)).display(decided.actor.id)}"
+            by = f", by {directory.display(decided.actor.id)}"
         outcome = getattr(decided.event, "outcome", "closed")
-        said = f"This was already decided: {outcome}{by}, {decided.at:%d %b %Y, %H:%M} UTC."
+        reader = directory.people.get(link.person)
+        at = decided.at.astimezone(ZoneInfo((reader.zone if reader else "") or "UTC"))
+        said = f"“{about}” was already decided: {outcome}{by}, {at:%d %b %Y, %H:%M %Z}."
     elif isinstance(task, Task) and task.step_run == link.visit:
         said = "The request has changed since this link was created. The link cannot decide it."
     raise Gone("link_over", said, hint="Sign in to see it and your open tasks.")

@@ -56,6 +56,8 @@ _SAYS: Final = {
     "HumanTask, else ToAgent. Payload is anything that encodes as a JSON object. OnBehalfOf is the person it is for "
     "(an address or id), who is then on the requester's side.",
     "Intent": "Intent is a durable request and its state. What does not apply to it is empty.",
+    "Viewed": "Viewed is how a person had seen the task when they answered, as far as known. Seconds is from "
+    "the first opening to the answer; Folded whether they unfolded what the page had folded (none if nothing was).",
     "BulkAnswer": "BulkAnswer is what became of each task of a bulk answer, in the order of the request, and how many "
     "were recorded, refused and decided.",
     "BulkResult": "BulkResult is what became of one task of a bulk answer. Recorded says whether the answer counts, "

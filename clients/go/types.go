@@ -94,6 +94,7 @@ type AuditEvent struct {
 	Via     string    `json:"via"`
 	Summary string    `json:"summary"`
 	Comment string    `json:"comment,omitempty"`
+	Viewed  *Viewed   `json:"viewed,omitempty"`
 	Event   Object    `json:"event"`
 	Body    string    `json:"body"`
 	Private string    `json:"private,omitempty"`
@@ -108,6 +109,7 @@ type AuditTrail struct {
 	Verified bool         `json:"verified"`
 	Problem  string       `json:"problem,omitempty"`
 	Events   []AuditEvent `json:"events"`
+	Views    []View       `json:"views,omitempty"`
 }
 
 // BulkAnswer is what became of each task of a bulk answer, in the order of the request, and how many were
@@ -705,6 +707,29 @@ type Value struct {
 	Path   string `json:"path"`
 	Before string `json:"before,omitempty"`
 	After  string `json:"after,omitempty"`
+}
+
+// View is a person who opened a task. Times: how often, at most once in ten minutes; Unfolded: whether they
+// unfolded everything on its page.
+type View struct {
+	TaskID   string    `json:"task_id"`
+	Person   string    `json:"person"`
+	Name     string    `json:"name"`
+	Channel  string    `json:"channel"`
+	FirstAt  time.Time `json:"first_at"`
+	LastAt   time.Time `json:"last_at"`
+	Times    int       `json:"times"`
+	Unfolded bool      `json:"unfolded"`
+}
+
+// Viewed is how a person had seen the task when they answered, as far as known. Seconds is from the first
+// opening to the answer; Folded whether they unfolded what the page had folded (none if nothing was).
+type Viewed struct {
+	FirstAt  time.Time `json:"first_at,omitempty"`
+	LastAt   time.Time `json:"last_at,omitempty"`
+	Seconds  float64   `json:"seconds,omitempty"`
+	Channels []string  `json:"channels"`
+	Folded   string    `json:"folded,omitempty"`
 }
 
 // Vote is one person's answer; OnBehalfOfPerson: whose vote it was, if another person's.

@@ -50,6 +50,7 @@ from signoff.engine.read.totals import ServiceTotals
 from signoff.engine.read.view import View
 from signoff.engine.rerun import Reruns
 from signoff.engine.siblings import LEADER, Siblings
+from signoff.engine.viewing import Viewing
 from signoff.store.store import Store
 from signoff.web.app import build_app
 from signoff.web.state import AppState, Readiness, WebSettings
@@ -240,6 +241,7 @@ class Components:
             staffed=self.staffed,
             reassignments=BulkReassignment(self.engine, self.store, self.directory),
             bulk=BulkAnswers(self.engine, view, self.aside),
+            viewing=Viewing(self.store, self.clock),
             sessions=self.sessions,
             mailed_links=self.mailed_links,
             test_messages=self.test_messages,

@@ -225,6 +225,8 @@ export interface AuditAnswer {
   readonly problem?: string;
   /** The history, oldest first. */
   readonly events: readonly AuditEventOut[];
+  /** Who opened its tasks; all for owners, admins and auditors, else the caller's own. No part of the chain. */
+  readonly views?: readonly ViewOut[];
 }
 
 /** One link of the chain. `body` is the text that was hashed; `private` the erasable text apart from it. A link whose bytes are no longer an event has the type `unreadable` and no time. */
@@ -243,6 +245,8 @@ export interface AuditEventOut {
   readonly summary: string;
   /** The comment. */
   readonly comment?: string;
+  /** Of an answer: how its person saw the task; for them, owners, admins and auditors. */
+  readonly viewed?: ViewedOut;
   /** The event's fields. */
   readonly event: JsonObject;
   /** The text that was hashed. */
@@ -2495,6 +2499,40 @@ export interface ValueOut {
   readonly before?: string;
   /** The value after, as text. */
   readonly after?: string;
+}
+
+/** A person who opened a task. `times`: how often, at most once in ten minutes; `unfolded`: whether they unfolded everything on its page. */
+export interface ViewOut {
+  /** The task's id. */
+  readonly task_id: string;
+  /** The person's id. */
+  readonly person: string;
+  /** Their name. */
+  readonly name: string;
+  /** Where: web, api, cli, or a chat. */
+  readonly channel: string;
+  /** When it happened. */
+  readonly first_at: string;
+  /** When it happened. */
+  readonly last_at: string;
+  /** How often, at most once in ten minutes. */
+  readonly times: number;
+  /** Whether they unfolded everything on its page. */
+  readonly unfolded: boolean;
+}
+
+/** How a person had seen the task when they answered, as far as the server knows. `seconds`: from the first opening to the answer; `folded`: whether they unfolded what the page had folded: none if nothing was. */
+export interface ViewedOut {
+  /** When it happened. */
+  readonly first_at?: string;
+  /** When it happened. */
+  readonly last_at?: string;
+  /** From the first opening to the answer. */
+  readonly seconds?: number;
+  /** Where they opened it. */
+  readonly channels: readonly string[];
+  /** Whether folded parts were unfolded: none, opened or closed. */
+  readonly folded?: string;
 }
 
 /** One person's answer; `on_behalf_of_person`: whose vote it was, if another person's. */

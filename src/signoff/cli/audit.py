@@ -35,6 +35,11 @@ def show(session: Remote, intent: str) -> None:
     """Show who did what, when and through which channel."""
     trail = session.client.audit(session.intent_id(intent))
     session.out.many(trail.events, _COLUMNS, "hash", "This intent has no history.")
+    for one in trail.get("views") or ():
+        session.out.note(
+            f"{one.get('name')} opened it through {one.get('channel')}, {one.get('first_at')}"
+            + (f", {one.get('times')} times" if int(one.get("times") or 0) > 1 else "")
+        )
 
 
 @audit.command("verify", cls=RemoteCommand, fields=("intent_id", "events", "head", "verified", "problem"))

@@ -305,6 +305,7 @@ FORGET: Final = (
     "delete from outbox where intent_id in :ids",
     "delete from messages where intent_id in :ids",
     "delete from showings where intent_id in :ids",
+    "delete from views where intent_id in :ids",
     "delete from uses where intent_id in :ids",
     "delete from intents where id in :ids returning id",
     # Locked in order, like the plans of a batch, and last, because batches lock intents first.

@@ -26,6 +26,7 @@ from signoff.store.tables.showings import ViewRecords
 from signoff.store.tables.sweeps import RetentionRuns
 from signoff.store.tables.totals import Totals
 from signoff.store.tables.uses import Uses
+from signoff.store.tables.views import Views
 from signoff.store.tables.workers import WorkerTable
 from signoff.store.work import Loaded, Locks, Writes
 
@@ -52,6 +53,7 @@ class Store(ABC):
         self.chats = Chats(self)
         self.sessions = SessionTables(self)
         self.showings = ViewRecords(self)
+        self.views = Views(self)
         self.uses = Uses(self)
         self.people = People(self)
         self.sweeps = RetentionRuns(self)

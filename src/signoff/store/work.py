@@ -195,3 +195,15 @@ class Filter(Struct, frozen=True, kw_only=True):
     older_than: datetime | None = None
     oldest_first: bool = False
     limit: int = 50
+
+
+class TaskView(Struct, frozen=True):
+    """A person opened a task through a channel. ``times``: how often, at most once in ten minutes."""
+
+    step_run: int
+    person: str
+    channel: str
+    first_at: datetime
+    last_at: datetime
+    times: int
+    unfolded: bool

@@ -36,6 +36,7 @@ from signoff.engine.planning.planner import Planner
 from signoff.engine.read.totals import ServiceTotals
 from signoff.engine.read.view import View
 from signoff.engine.rerun import Reruns
+from signoff.engine.viewing import Viewing
 from signoff.web.hosts import Network
 
 _FAILURES_WITHIN: Final = timedelta(minutes=10)
@@ -102,6 +103,7 @@ class AppState(msgspec.Struct, kw_only=True):
     staffed: StaffingChecks
     reassignments: BulkReassignment
     bulk: BulkAnswers
+    viewing: Viewing
     sessions: Sessions
     feed: Feed
     workers: Workers

@@ -4,8 +4,22 @@ from typing import Annotated, ClassVar
 
 from msgspec import Struct
 
-from signoff.wire.common import ABSENT, ActorOut, JsonObject, Ok, OrNone, Text
+from signoff.wire.common import ABSENT, ActorOut, JsonObject, Ok, OrEmpty, OrNone, Text
 from signoff.wire.fields import At, IntentId, Via, about
+
+
+class ViewedOut(Struct, kw_only=True):
+    """How a person had seen the task when they answered, as far as the server knows. ``seconds``: from the first
+    opening to the answer; ``folded``: whether they unfolded what the page had folded: none if nothing was.
+    """
+
+    first_at: OrNone[At] = ABSENT
+    last_at: OrNone[At] = ABSENT
+    seconds: Annotated[OrEmpty[float], about("From the first opening to the answer.", 94.5)] = ABSENT
+    channels: Annotated[tuple[str, ...], about("Where they opened it.", ["web"])]
+    folded: Annotated[
+        Text, about("Whether folded parts were unfolded: none, opened or closed.", "opened")
+    ] = ABSENT
 
 
 class AuditEventOut(Struct, kw_only=True):
@@ -22,6 +36,10 @@ class AuditEventOut(Struct, kw_only=True):
     via: Via
     summary: Annotated[str, about("What happened, as text.", "Ann Berg approved it.")]
     comment: Annotated[Text, about("The comment.", "Checked against the runbook.")] = ABSENT
+    viewed: Annotated[
+        OrEmpty[ViewedOut],
+        about("Of an answer: how its person saw the task; for them, owners, admins and auditors."),
+    ] = ABSENT
     event: Annotated[JsonObject, about("The event's fields.", {"type": "answered", "outcome": "approved"})]
     body: Annotated[str, about("The text that was hashed.", '{"seq":3,"type":"answered"}')]
     private: Annotated[
@@ -37,6 +55,21 @@ class AuditEventOut(Struct, kw_only=True):
             "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         ),
     ]
+
+
+class ViewOut(Struct, kw_only=True):
+    """A person who opened a task. ``times``: how often, at most once in ten minutes; ``unfolded``: whether they
+    unfolded everything on its page.
+    """
+
+    task_id: Annotated[str, about("The task's id.", "0198c0de-0000-7000-8000-000000000002")]
+    person: Annotated[str, about("The person's id.", "per_ann")]
+    name: Annotated[str, about("Their name.", "Ann")]
+    channel: Annotated[str, about("Where: web, api, cli, or a chat.", "web")]
+    first_at: At
+    last_at: At
+    times: Annotated[int, about("How often, at most once in ten minutes.", 2)]
+    unfolded: Annotated[bool, about("Whether they unfolded everything on its page.", False)]
 
 
 class AuditAnswer(Ok, kw_only=True):
@@ -55,3 +88,9 @@ class AuditAnswer(Ok, kw_only=True):
         ABSENT
     )
     events: Annotated[tuple[AuditEventOut, ...], about("The history, oldest first.")]
+    views: Annotated[
+        OrEmpty[tuple[ViewOut, ...]],
+        about(
+            "Who opened its tasks; all for owners, admins and auditors, else the caller's own. No part of the chain."
+        ),
+    ] = ABSENT

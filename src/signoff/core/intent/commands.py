@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from signoff.core.intent.events import RerunStarted
+from signoff.core.intent.events import RerunStarted, Viewed
 from signoff.core.intent.model import Failure, Requester
 from signoff.core.plan.plan import DEFAULT_LEASE, Plan
 
@@ -83,7 +83,7 @@ class Answer(msgspec.Struct, gc=False, frozen=True):
     ``step_run`` (0: not given), ``stage`` (from 0), ``revision`` and ``digest`` name what was shown; None from clients
     that do not send them. ``number``: the number of this answer of the person at this stage, if given. ``shown``: each
     (step run, stage, revision) of this intent that the person was shown, as recorded. ``bulk``: how many tasks the
-    person answers in this one act, 0 if only this one.
+    person answers in this one act, 0 if only this one. ``viewed``: how the person saw the task.
     """
 
     outcome: str
@@ -97,6 +97,7 @@ class Answer(msgspec.Struct, gc=False, frozen=True):
     shown: frozenset[tuple[int, int, int]] = frozenset()
     active_people: dict[str, frozenset[str]] | None = None
     bulk: int = 0
+    viewed: Viewed | None = None
 
 
 class Delegate(msgspec.Struct, gc=False, frozen=True):

@@ -339,11 +339,26 @@ AnyEvent = (
 )  # fmt: skip
 
 
+class Viewed(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
+    """How a person saw the task before their answer, as far as the server knows. ``first_at``, ``last_at``: when they
+    opened it; ``channels``: where; ``folded``: whether they unfolded what its page had folded: ``none`` if nothing was,
+    ``opened``, ``closed``, "" if unknown.
+    """
+
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+    channels: tuple[str, ...] = ()
+    folded: str = ""
+
+
 class Note(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
-    """Personal text of a fact, salted so that its digest reveals nothing once the text is erased."""
+    """Personal data of a fact, salted so that its digest reveals nothing once it is erased: a comment ("" if there is
+    none), and how the person saw the task.
+    """
 
     comment: str
     salt: str
+    viewed: Viewed | None = None
 
 
 class Fact(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw_only=True):

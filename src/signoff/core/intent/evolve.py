@@ -233,7 +233,7 @@ def _answered(event: e.Answered, intent: Intent, fact: e.Fact) -> Changes:
         meaning=event.meaning,
         at_stage=event.stage,
         data=event.data or None,
-        comment=fact.note.comment if fact.note else None,
+        comment=(fact.note.comment or None) if fact.note else None,
         principal=event.principal,
         for_names=event.for_names,
         number=event.number,

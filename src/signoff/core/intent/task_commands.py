@@ -120,6 +120,7 @@ def answer(tx: Transition, command: c.Answer, *, edited: bool = False) -> None:
             edited=edited,
         ),
         comment=command.comment,
+        viewed=command.viewed,
     )
     _count(tx, step, command.active_people)
 

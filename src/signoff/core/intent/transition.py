@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from signoff.core.directory.actors import Actor, ActorRef
 from signoff.core.intent.eligibility import Membership
-from signoff.core.intent.events import FINAL_EVENTS, AnyEvent, Created, Fact, Note
+from signoff.core.intent.events import FINAL_EVENTS, AnyEvent, Created, Fact, Note, Viewed
 from signoff.core.intent.evolve import created, evolve
 from signoff.core.intent.model import Intent
 from signoff.core.plan.plan import Plan
@@ -47,12 +47,12 @@ class Transition:
         self.intent = created(fact, plan)
         self.trail.append((None, fact, self.intent))
 
-    def add(self, event: AnyEvent, comment: str = "") -> None:
+    def add(self, event: AnyEvent, comment: str = "", viewed: Viewed | None = None) -> None:
         before = self.intent
         if isinstance(event, FINAL_EVENTS):  # the last fact records how it ended, also for people
             event = replace(event, ending=before.ending)
         by, via = self._by
-        note = Note(comment, self._salt) if comment else None
+        note = Note(comment, self._salt, viewed) if comment or viewed else None
         at = max(self.now, before.updated_at)
         fact = Fact(intent=before.id, seq=before.seq + 1, at=at, actor=by, via=via, event=event, note=note)
         self.intent = evolve(before, fact)

@@ -140,7 +140,8 @@ class Batch:
         """Advance one intent; a command without effect writes nothing. A tick always writes: an intent whose timer was
         too early (the rules of its zone have changed) would otherwise stay due, ahead of all others.
         """
-        salt = os.urandom(16) if getattr(command, "comment", "") else b""  # personal text is salted
+        personal = getattr(command, "comment", "") or getattr(command, "viewed", None)
+        salt = os.urandom(16) if personal else b""  # personal data is salted
         change = advance(actor, intent, command, self.now, salt, membership)
         after = change.after
         if not change.facts and after == intent and not isinstance(command, Tick):

@@ -352,7 +352,7 @@ class MessageComposer:
     def _commented(self, person: str, zone: str) -> dict[str, Any]:
         notification = self._notification
         own = person in requesters_side(self._intent)
-        words = [fact.note.comment for fact in self._answers if fact.note is not None]
+        words = [fact.note.comment for fact in self._answers if fact.note is not None and fact.note.comment]
         facts = (
             ("From", self._who(notification.by, notification.via)),
             ("When", local_time_text(notification.at, zone)),

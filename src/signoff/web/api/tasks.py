@@ -167,6 +167,8 @@ async def get(call: Call) -> TaskAnswer:
     out.bulk_form = maybe(bulk_form(seen.stored)) if out.state == "open" else ABSENT
     if seen.step_run in (0, getattr(seen.stored.intent.open, "step_run", 0)):
         await record_views(call, seen.stored.intent)
+    if out.state == "open":
+        await call.state.viewing.opened(call.actor, seen.stored.intent.id, found.history.step_run)
     return TaskAnswer(task=out)
 
 
@@ -226,6 +228,7 @@ async def answer(call: Call) -> bytes:
         revision=given.revision,
         digest=given.digest,
         number=given.number,
+        viewed=call.state.viewing.remembered(call.actor, seen.stored.intent.id, found.history.step_run),
     )
     directory = await directory_of(call)
     display = directory.display

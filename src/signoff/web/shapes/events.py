@@ -225,6 +225,6 @@ def details(fact: e.Fact, intent: Intent) -> dict[str, Any]:
             told[name] = value
     if (extra := _EXTRA.get(kind)) is not None:
         told.update(extra(event, intent))
-    if fact.note is not None:
+    if fact.note is not None and fact.note.comment:
         told["comment"] = fact.note.comment
     return told

@@ -30,6 +30,7 @@ from signoff.engine.read.evidence import masked_text
 from signoff.engine.read.next_steps import absent
 from signoff.engine.read.view import Seen, size_of
 from signoff.engine.rerun import VALID_FOR
+from signoff.engine.viewing import may_see_views
 from signoff.web.http.call import Page
 from signoff.web.pages.kit.handler import PageRequest
 from signoff.web.pages.lists.messages import lines
@@ -255,4 +256,9 @@ async def audit(request: PageRequest) -> Page:
         "audit.html", in_thread=long, intent=proof.stored.intent, words=type_text(proof.stored.intent.type),
         moments=moments,
         problem=finding.text if finding is not None else "",
+        views=[
+            (directory.display(one.person), one)
+            for one in await request.state.viewing.of(proof.stored.intent.id)
+            if may_see_views(request.actor, one.person)
+        ],
     )  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec.structs import replace
 
 from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.directory.model import Link, Person
@@ -96,7 +97,23 @@ async def load_task_context(
 async def show(request: PageRequest) -> Page:
     """GET /tasks/{task_id}"""
     found = await request.state.view.task(request.actor, request.params["task_id"])
+    if _is_open(found) and navigates(request):
+        unfolded = "open" in request.query
+        intent_id, step_run = found.seen.stored.intent.id, found.history.step_run
+        await request.state.viewing.opened(request.actor, intent_id, step_run, unfolded=unfolded)
     return await task_page(request, request.actor, found, here=f"/tasks/{_ref(found)}")
+
+
+def _is_open(found: SeenTask) -> bool:
+    task = found.seen.stored.intent.open
+    return isinstance(task, Task) and task.step_run == found.history.step_run
+
+
+def navigates(request: PageRequest) -> bool:
+    """Whether somebody opens the page: not a browser's prefetch, nor the page itself, which reads itself again."""
+    header = request.call.header
+    ahead = "prefetch" in header(b"sec-purpose") + header(b"purpose")
+    return request.call.method == "GET" and header(b"sec-fetch-dest") in ("", "document") and not ahead
 
 
 async def decide(request: PageRequest) -> Page:
@@ -209,7 +226,9 @@ async def _answer(request: PageRequest, reader: Actor, found: SeenTask) -> Refus
                 "Parts of this request were folded and not opened. Nothing was recorded.",
                 hint="Show everything first; then decide.",
             )
-        return await request.state.engine.handle(reader, intent.id, command)
+        folded = "none" if not shown.needs_opening else "opened" if request.field("opened") else "closed"
+        viewed = await request.state.viewing.seen(reader, intent.id, history.step_run, folded)
+        return await request.state.engine.handle(reader, intent.id, replace(command, viewed=viewed))
     except Refused as refusal:
         if refusal.status not in CORRECTABLE:
             raise

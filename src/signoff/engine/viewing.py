@@ -1,0 +1,76 @@
+"""Who opened which task, when, through which channel, and how a person had seen it when they answered.
+
+Opening is recorded once in ten minutes for each person, task and channel, so that reading costs no write each time, and
+nobody can make a history grow by looking. A link in a message is opened by mail scanners too: it is recorded only with
+the answer that is given on its page. Nothing is judged from this.
+"""
+
+import logging
+from collections import OrderedDict
+from datetime import datetime, timedelta
+from typing import Final
+
+from signoff.core.directory.actors import Actor, ActorKind
+from signoff.core.directory.authorization import Action, permits
+from signoff.core.errors import Busy
+from signoff.core.intent.events import Viewed
+from signoff.engine.clock import Clock
+from signoff.store.store import Store
+from signoff.store.work import TaskView
+
+log = logging.getLogger("signoff.engine")
+
+APART: Final = timedelta(minutes=10)
+_REMEMBERED: Final = 10_000
+_Key = tuple[str, int, str, str, bool]
+
+
+def may_see_views(reader: Actor, person: str) -> bool:
+    """Whether the reader is shown how this person looked: the person, and who reads the record of changes."""
+    return reader.kind is ActorKind.PERSON and (reader.id == person or permits(reader, Action.READ_CHANGES))
+
+
+class Viewing:
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._recent: OrderedDict[_Key, tuple[datetime, datetime]] = (
+            OrderedDict()
+        )  # first, and last that was recorded
+
+    async def opened(self, actor: Actor, intent_id: str, step_run: int, *, unfolded: bool = False) -> None:
+        """A person opens an open task. If it cannot be written, it is not recorded."""
+        if actor.kind is not ActorKind.PERSON:
+            return
+        key, now = (intent_id, step_run, actor.id, actor.via, unfolded), self._clock.now()
+        first, last = self._recent.get(key, (now, None))
+        if last is not None and now - last < APART:
+            return
+        try:
+            await self._store.views.add(intent_id, step_run, actor.id, actor.via, now, unfolded)
+        except Busy as busy:
+            log.warning("could not record that %s opened a task: %s", actor.id, busy)
+            return
+        self._recent[key] = first, now
+        self._recent.move_to_end(key)
+        while len(self._recent) > _REMEMBERED:
+            self._recent.popitem(last=False)
+
+    def remembered(self, actor: Actor, intent_id: str, step_run: int) -> Viewed | None:
+        """How a person saw the task through this channel, if this process knows: reads nothing."""
+        if actor.kind is not ActorKind.PERSON:
+            return None
+        known = self._recent.get((intent_id, step_run, actor.id, actor.via, False))
+        return Viewed(*known, (actor.via,)) if known else None
+
+    async def seen(self, actor: Actor, intent_id: str, step_run: int, folded: str) -> Viewed:
+        """How a person saw the task until now, through all channels. ``folded``: what their page had folded."""
+        found = await self._store.views.of_person(intent_id, step_run, actor.id)
+        channels = tuple(dict.fromkeys((*(one.channel for one in found), actor.via)))
+        if not found:
+            return Viewed(None, None, channels, folded)
+        return Viewed(min(o.first_at for o in found), max(o.last_at for o in found), channels, folded)
+
+    async def of(self, intent_id: str) -> list[TaskView]:
+        """Who opened the tasks of an intent."""
+        return await self._store.views.of(intent_id)

@@ -1,0 +1,58 @@
+"""Who opened which task, when, and through which channel: a row for each person, task and channel. It is no part of the
+hash chain, so it can be erased; it goes with its intent.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from signoff.store.database import Database
+from signoff.store.rows import Row, from_micros, micros
+from signoff.store.work import TaskView
+
+_ADD: Final = """
+insert into views (intent_id, visit, person, channel, first_at, last_at, times, unfolded)
+values (:intent_id, :visit, :person, :channel, :at, :at, 1, :unfolded)
+on conflict (intent_id, visit, person, channel) do update set
+    last_at = excluded.last_at, times = views.times + 1,
+    unfolded = case when views.unfolded > excluded.unfolded then views.unfolded else excluded.unfolded end
+"""
+_COLUMNS: Final = "visit, person, channel, first_at, last_at, times, unfolded"
+_OF: Final = f"""
+select {_COLUMNS} from views where intent_id = :intent_id order by first_at, person, channel limit :limit
+"""
+_OF_PERSON: Final = f"""
+select {_COLUMNS} from views where intent_id = :intent_id and visit = :visit and person = :person
+order by first_at, channel
+"""
+_MOST: Final = 1000
+
+
+class Views:
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def add(
+        self, intent_id: str, step_run: int, person: str, channel: str, at: datetime, unfolded: bool
+    ) -> None:
+        """One more look at a task."""
+        values = {
+            "intent_id": intent_id, "visit": step_run, "person": person, "channel": channel, "at": micros(at),
+            "unfolded": int(unfolded),
+        }  # fmt: skip
+        await self._db.write((_ADD, values))
+
+    async def of(self, intent_id: str) -> list[TaskView]:
+        """Who opened the tasks of an intent, the first first."""
+        return [_view(row) for row in await self._db.read(_OF, intent_id=intent_id, limit=_MOST)]
+
+    async def of_person(self, intent_id: str, step_run: int, person: str) -> list[TaskView]:
+        """One person's looks at one task, by channel."""
+        rows = await self._db.read(_OF_PERSON, intent_id=intent_id, visit=step_run, person=person)
+        return [_view(row) for row in rows]
+
+
+def _view(row: Row) -> TaskView:
+    visit, person, channel, first_at, last_at, times, unfolded = row
+    return TaskView(
+        visit, person, channel, from_micros(first_at), from_micros(last_at), times, bool(unfolded)
+    )

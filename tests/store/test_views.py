@@ -1,0 +1,31 @@
+"""A row for each person, task and channel, deleted with its intent."""
+
+from datetime import UTC, datetime, timedelta
+
+from signoff.store import sql
+from signoff.store.store import Store
+
+AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
+async def test_looks_are_counted_in_one_row(store: Store) -> None:
+    for number in range(3):
+        await store.views.add("i1", 2, "per_ann", "web", AT + timedelta(minutes=number), number == 1)
+    await store.views.add("i1", 2, "per_ann", "api", AT, False)
+    await store.views.add("i1", 1, "per_otto", "web", AT - timedelta(minutes=1), False)
+    await store.views.add("i2", 1, "per_ann", "web", AT, False)
+    found = await store.views.of("i1")
+    assert [(one.person, one.channel, one.times, one.unfolded) for one in found] == [
+        ("per_otto", "web", 1, False), ("per_ann", "api", 1, False), ("per_ann", "web", 3, True),
+    ]  # fmt: skip
+    mine = await store.views.of_person("i1", 2, "per_ann")
+    assert [(one.channel, one.first_at, one.last_at) for one in mine] == [
+        ("api", AT, AT), ("web", AT, AT + timedelta(minutes=2)),
+    ]  # fmt: skip
+
+
+async def test_they_go_with_their_intent(store: Store) -> None:
+    await store.views.add("i1", 2, "per_ann", "web", AT, False)
+    statement = next(one for one in sql.FORGET if "views" in one)
+    await store.write((statement, {"ids": ["i1"]}))
+    assert await store.views.of("i1") == []

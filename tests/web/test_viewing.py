@@ -1,0 +1,148 @@
+"""Who opened which task is recorded, and how a person had seen it when they answered: coalesced, erasable, unjudged."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from signoff.core.intent.hash_chain import unseal
+from tests.web.inbox.reading import Reader, reader
+from tests.web.web_env import HOME, WebEnv
+
+TEN = timedelta(minutes=10)
+
+
+async def views(web: WebEnv, intent_id: str, who: str = "oscar") -> list[dict[str, Any]]:
+    trail = await web.get(f"/v1/intents/{intent_id}/audit", who)
+    return list(trail.json.get("views", []))
+
+
+async def vote(web: WebEnv, intent_id: str, who: str = "oscar") -> dict[str, Any]:
+    events = (await web.get(f"/v1/intents/{intent_id}/audit", who))["events"]
+    return dict(next(event for event in events if event["type"] == "answered"))
+
+
+async def test_a_page_that_is_opened_is_recorded_once_in_ten_minutes(web: WebEnv) -> None:
+    intent_id, task_id = await web.at_gate()
+    ann = await reader(web, "ann")
+    for _ in range(5):
+        await ann.get(f"/tasks/{task_id}")
+    [one] = await views(web, intent_id)
+    assert (one["task_id"], one["person"], one["name"], one["channel"], one["times"], one["unfolded"]) == (
+        task_id, "per_ann", "Ann", "web", 1, False,
+    )  # fmt: skip
+    web.clock.move(TEN)
+    await ann.get(f"/tasks/{task_id}?open=1")
+    [one] = await views(web, intent_id)
+    assert (one["times"], one["unfolded"], one["first_at"] < one["last_at"]) == (2, True, True)
+
+
+async def test_a_row_for_each_channel_however_often_somebody_looks(web: WebEnv) -> None:
+    intent_id, task_id = await web.at_gate()
+    for _ in range(10):
+        web.clock.move(TEN)
+        await web.get(f"/v1/tasks/{task_id}", "ann")
+        await web.get(f"/v1/tasks/{task_id}", "ann", user_agent="signoff-cli/1.0")
+    assert [(one["channel"], one["times"]) for one in await views(web, intent_id)] == [
+        ("api", 10),
+        ("cli", 10),
+    ]
+    assert (await web.env.store.read("select count(*) from views")) == [(2,)]
+    history = await web.env.store.intents.history(intent_id)
+    assert not any(b"view" in row.body for row in history), "a history does not grow by looking"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"sec-fetch-dest": "empty"}, {"sec-purpose": "prefetch;prerender"}, {"purpose": "prefetch"}],
+)
+async def test_a_page_that_reads_itself_or_is_fetched_ahead_is_not_opened(
+    web: WebEnv, headers: dict[str, str]
+) -> None:
+    intent_id, task_id = await web.at_gate()
+    await (await reader(web, "ann")).get(f"/tasks/{task_id}", **headers)
+    assert await views(web, intent_id) == []
+
+
+async def test_lists_links_and_programs_are_no_openings(web: WebEnv) -> None:
+    """A link in a mail is opened by scanners: it counts with the answer that is given there."""
+    intent_id, task_id = await web.at_gate()
+    await web.get("/v1/tasks?mine=true", "ann")
+    await web.get(f"/v1/tasks/{task_id}", "ci")
+    await (await reader(web, "ann")).get("/")
+    digest = (await web.get(f"/v1/tasks/{task_id}", "ci"))["task"]["digest"]
+    token = await web.state.sessions.task_link(HOME, "per_ann", intent_id, 2, digest)
+    link = Reader(web)
+    page = await link.get(f"/t/{token}")
+    assert await views(web, intent_id) == []
+    done = await link.press(page, f"/t/{token}", "approved")
+    assert done.status == 200
+    assert (await vote(web, intent_id))["viewed"] == {"channels": ["link"], "folded": "none"}
+
+
+async def test_an_answer_says_how_long_before_its_person_opened_the_task_and_where(web: WebEnv) -> None:
+    intent_id, task_id = await web.at_gate()
+    await web.get(f"/v1/tasks/{task_id}", "ann")
+    web.clock.move(timedelta(seconds=90))
+    ann = await reader(web, "ann")
+    await ann.decide(task_id, "approved")
+    told = await vote(web, intent_id)
+    assert told["viewed"]["seconds"] == 90
+    assert (told["viewed"]["channels"], told["viewed"]["folded"]) == (["api", "web"], "none")
+    assert "comment" not in told
+    assert await web.env.findings() == []
+
+
+async def test_an_answer_by_api_says_what_this_server_remembers_and_reads_nothing(web: WebEnv) -> None:
+    intent_id, task_id = await web.at_gate()
+    await web.get(f"/v1/tasks/{task_id}", "ann")
+    web.clock.move(timedelta(seconds=30))
+    await web.answer(task_id)
+    assert (await vote(web, intent_id))["viewed"]["seconds"] == 30
+
+
+async def test_folded_parts_that_were_opened_are_recorded(web: WebEnv) -> None:
+    await web.apply_workflow()
+    intent_id = await web.send(payload={"statement": "select 1;\n" * 200})
+    await web.post(
+        f"/v1/intents/{intent_id[:-4]}0001/resume", {"action": "complete", "passed": True}, "agent"
+    )
+    task_id = intent_id[:-4] + "0002"
+    ann = await reader(web, "ann")
+    await ann.decide(task_id, "approved", "?open=1")
+    assert (await vote(web, intent_id))["viewed"]["folded"] == "opened"
+    assert [one["unfolded"] for one in await views(web, intent_id)] == [True]
+
+
+async def test_only_who_reads_the_record_of_changes_sees_how_others_looked(web: WebEnv) -> None:
+    intent_id, task_id = await web.at_gate()
+    await (await reader(web, "ann")).decide(task_id, "approved")
+    for who, sees in (("oscar", True), ("aud", True), ("ann", True), ("otto", False), ("ci", False)):
+        told = await vote(web, intent_id, who)
+        assert ("viewed" in told, "private" in told, bool(await views(web, intent_id, who))) == (
+            sees,
+            sees,
+            sees,
+        ), who
+    page = await (await reader(web, "aud")).get(f"/audit/{intent_id}")
+    assert "Who opened it" in page.text
+    assert "Who opened it" not in (await (await reader(web, "otto")).get(f"/audit/{intent_id}")).text
+
+
+async def test_it_can_be_erased_and_the_chain_still_verifies(web: WebEnv) -> None:
+    intent_id, task_id = await web.at_gate()
+    await (await reader(web, "ann")).decide(task_id, "approved", comment="fine")
+    await web.env.store.write(("update events set private = null where intent_id = :id", {"id": intent_id}))
+    told = await vote(web, intent_id)
+    assert ("viewed" in told, "comment" in told) == (False, False)
+    assert (await web.get(f"/v1/intents/{intent_id}/audit", "oscar"))["verified"]
+    rows = await web.env.store.intents.history(intent_id)
+    assert all(unseal(row.body, row.private).note is None for row in rows)
+
+
+async def test_closed_tasks_are_read_without_a_record(web: WebEnv) -> None:
+    intent_id, task_id = await web.at_gate()
+    await web.answer(task_id)
+    await (await reader(web, "ann")).get(f"/tasks/{task_id}")
+    await web.get(f"/v1/tasks/{task_id}", "ann")
+    assert await views(web, intent_id) == []

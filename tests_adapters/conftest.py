@@ -22,6 +22,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """A file with the name of a framework is imported only where that is installed."""
+    chosen = config.getoption("--adapter")
+    own = f"test_{chosen.replace('-', '_')}.py"
+    if not ENVIRONMENTS[chosen].harnesses and collection_path.suffix == ".py" and collection_path.name != own:
+        return collection_path.name.startswith("test_") or None
     for name in ENVIRONMENTS:
         if collection_path.name == f"test_{name.replace('-', '_')}.py" and name != config.getoption(
             "--adapter"

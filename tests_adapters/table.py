@@ -22,7 +22,11 @@ scripted model. `make test-adapters` runs it, each framework in an environment o
 
 def rendered() -> str:
     """The page; raises FileNotFoundError if an environment has not been run."""
-    found = {name: json.loads((RESULTS / f"{name}.json").read_text("utf-8")) for name in ENVIRONMENTS}
+    found = {
+        name: json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
+        for name in ENVIRONMENTS
+        if ENVIRONMENTS[name].harnesses
+    }
     columns = [
         (title, ", ".join(f"{one.replace('==', ' ')}" for one in ENVIRONMENTS[name].packages), passed)
         for name, kinds in found.items()

@@ -220,6 +220,7 @@ type Delivery struct {
 	CorrelationID   string         `json:"correlation_id"`
 	CreatedAt       time.Time      `json:"created_at"`
 	DeadlineAt      time.Time      `json:"deadline_at,omitempty"`
+	Traceparent     string         `json:"traceparent,omitempty"`
 	MaxReportBytes  int            `json:"max_report_bytes,omitempty"`
 	lease           *lease
 }

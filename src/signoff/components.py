@@ -50,6 +50,7 @@ from signoff.engine.read.totals import ServiceTotals
 from signoff.engine.read.view import View
 from signoff.engine.rerun import Reruns
 from signoff.engine.siblings import LEADER, Siblings
+from signoff.engine.tracing import Tracer
 from signoff.engine.viewing import Viewing
 from signoff.store.store import Store
 from signoff.web.app import build_app
@@ -96,6 +97,7 @@ class Components:
         self.recent = RecentCommits(alone=not remote and siblings is None, hears=self._hears)
         self.aside = Aside()
         self.metrics = Metrics()
+        self.tracer = Tracer(config.otel_endpoint, __version__) if config.otel_endpoint else None
         self.committer = Committer(
             store,
             self.channels.routes,
@@ -182,6 +184,8 @@ class Components:
         self.recent.note(batch.changes, batch.payloads)
         self.engine.note_recorded(batch.recorded)
         self.metrics.committed(batch.changes)
+        if self.tracer is not None:
+            self.tracer.committed(batch.changes)
         log_decisions(batch.changes)
         self.feed.publish(batch.topics(), batch.changes, batch.payloads)
         if self._console is not None:
@@ -253,6 +257,7 @@ class Components:
             feed=self.feed,
             workers=self.workers,
             metrics=self.metrics,
+            tracer=self.tracer,
             totals=ServiceTotals(self.store),
             snapshots=self._snapshots,
             settings=WebSettings(

@@ -166,6 +166,9 @@ class Config:
     open_metrics: bool = _row(
         False, "Serve /metrics to everybody; otherwise it takes the key of an owner, admin or auditor."
     )
+    otel_endpoint: str = _row(
+        "", "Address of a collector for traces (OTLP over HTTP), such as http://localhost:4318."
+    )
     allow_private_callbacks: bool = _row(
         False, "Allow agent callback URLs in private networks and without TLS."
     )

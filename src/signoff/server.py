@@ -105,6 +105,8 @@ class Server(Components):
             await self.channels.close()
         finally:
             await self.store.close()
+            if self.tracer is not None:
+                await asyncio.to_thread(self.tracer.close)
 
     async def _cancel(self, tasks: list[asyncio.Task[None]]) -> None:
         """End the loops. One that is blocked by the database ends with its transaction, but not much later than

@@ -839,6 +839,8 @@ export interface DeliveryOut {
   readonly created_at: string;
   /** Until when the step has to be done. */
   readonly deadline_at?: string;
+  /** The trace that the work belongs to (W3C Trace Context). */
+  readonly traceparent?: string;
 }
 
 /** Success, without further data. */

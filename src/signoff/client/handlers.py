@@ -15,6 +15,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from typing import Any, Final, cast
 
+from signoff.client.tracing import begin_work
 from signoff.client.types import Delivery
 
 log = logging.getLogger("signoff")
@@ -53,22 +54,28 @@ class Handlers:
 
     async def call(self, function: Function, delivery: Delivery) -> Given:
         """The handler's return value, awaited on the worker's loop."""
-        if _is_async(function):
-            return cast(Given, await self._on_loop(lambda: function(delivery), name_of(function)))
-        given = await self._in_thread(function, delivery)
-        if inspect.isawaitable(given):
-            waited = given
-            return cast(Given, await self._on_loop(lambda: waited, name_of(function)))
-        return given
+        context = self._context.copy()
+        end = begin_work(context, delivery.traceparent or "", delivery.step_id)
+        try:
+            if _is_async(function):
+                made = await self._on_loop(lambda: function(delivery), name_of(function), context)
+                return cast(Given, made)
+            given = await self._in_thread(function, delivery, context)
+            if inspect.isawaitable(given):
+                waited = given
+                return cast(Given, await self._on_loop(lambda: waited, name_of(function), context))
+            return given
+        finally:
+            end()
 
-    async def _on_loop(self, make: Callable[[], Any], name: str) -> Any:
+    async def _on_loop(self, make: Callable[[], Any], name: str, context: contextvars.Context) -> Any:
         """The value of an awaitable that is created and awaited on the agent's loop."""
         settle, done = _handed_over(asyncio.get_running_loop())
         tasks: list[asyncio.Task[Outcome]] = []
 
         def begin() -> None:
             timed = _Timed(_outcome(make), name, self)
-            task = self.loop.create_task(timed, context=self._context.copy())
+            task = self.loop.create_task(timed, context=context)
             tasks.append(task)
             task.add_done_callback(
                 lambda over: settle((None, asyncio.CancelledError()) if over.cancelled() else over.result())
@@ -85,10 +92,11 @@ class Handlers:
         with contextlib.suppress(RuntimeError):  # the agent's loop has ended, and the worker will in a moment
             self.loop.call_soon_threadsafe(what)
 
-    async def _in_thread(self, function: Function, delivery: Delivery) -> Given | Awaitable[Given]:
+    async def _in_thread(
+        self, function: Function, delivery: Delivery, context: contextvars.Context
+    ) -> Given | Awaitable[Given]:
         # A daemon thread, not an executor: a handler that outlives the grace period must not delay the exit.
         settle, done = _handed_over(asyncio.get_running_loop())
-        context = self._context.copy()
 
         def body() -> None:
             try:

@@ -17,6 +17,7 @@ from signoff import __version__
 from signoff.client.errors import ClientClosed, ConnectionFailed, SignoffError, WrongAnswer
 from signoff.client.flow import Effect, Emit, Exchange, Flow, HttpReply, Open, Pause, Read, Stepper
 from signoff.client.settings import Settings
+from signoff.client.tracing import add_traceparent
 from signoff.client.types import Event
 
 T = TypeVar("T")
@@ -412,6 +413,7 @@ def _request(http: httpx2.Client | httpx2.AsyncClient, effect: Exchange | Open) 
     call = effect.call
     headers = {"accept": "text/event-stream" if isinstance(effect, Open) else "application/json"}
     headers[MARK] = uuid.uuid4().hex
+    add_traceparent(headers)
     if call.body is not None:
         headers["content-type"] = "application/json"
     if call.key is not None:

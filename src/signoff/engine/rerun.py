@@ -58,6 +58,7 @@ class Reruns:
             to_agent=source.to_agent,
             reply_to=source.reply_to,
             correlation_id=source.correlation_id,
+            traceparent=source.traceparent,
             scenario_id=source.scenario_id,
             deadline_at=source.deadline_at,
             carried=carried,

@@ -36,6 +36,7 @@ from signoff.engine.planning.planner import Planner
 from signoff.engine.read.totals import ServiceTotals
 from signoff.engine.read.view import View
 from signoff.engine.rerun import Reruns
+from signoff.engine.tracing import Tracer
 from signoff.engine.viewing import Viewing
 from signoff.web.hosts import Network
 
@@ -114,6 +115,7 @@ class AppState(msgspec.Struct, kw_only=True):
     snapshots: Callable[[], dict[int, Snapshot]]
     totals: ServiceTotals
     test_messages: TestMessageRequests
+    tracer: Tracer | None = None
     mailed_links: SignInRequests | None = None
     desks: dict[str, ChatDesk] = {}
     channels: ChannelRegistry = msgspec.field(default_factory=ChannelRegistry)

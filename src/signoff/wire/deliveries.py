@@ -148,6 +148,13 @@ class DeliveryOut(Struct, kw_only=True):
     deadline_at: Annotated[
         OrNone[datetime], time("Until when the step has to be done.", "2030-02-02T00:00:00Z")
     ] = ABSENT
+    traceparent: Annotated[
+        Text,
+        about(
+            "The trace that the work belongs to (W3C Trace Context).",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        ),
+    ] = ABSENT
 
 
 class ClaimAnswer(Ok, kw_only=True):

@@ -30,6 +30,7 @@ class Submit(msgspec.Struct, gc=False, frozen=True, kw_only=True):
     deadline_at: datetime | None = None
     carried: RerunStarted | None = None
     carried_until: datetime | None = None
+    traceparent: str = ""
 
 
 class Claim(msgspec.Struct, gc=False, frozen=True):

@@ -89,6 +89,7 @@ def submit(tx: Transition, command: c.Submit) -> None:
             deadline_at=command.deadline_at,
             stand_ins=_covered(tx, command.plan),
             self_approval=_self_approval(tx, command.plan),
+            traceparent=command.traceparent,
         ),
         command.plan,
     )

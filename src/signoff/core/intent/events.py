@@ -24,7 +24,7 @@ class Event(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, tag_field
 class Created(Event, frozen=True, tag="created", kw_only=True):
     """``stand_ins``: the delegates of the people that the plan asks; None if it asks no one, and in requests from
     before delegates were pinned. ``self_approval``: whether the workspace let the requester's side decide then; None if
-    that was not pinned.
+    that was not pinned. ``traceparent``: the requester's trace (W3C Trace Context), "" if it has none.
     """
 
     workspace: str
@@ -41,6 +41,7 @@ class Created(Event, frozen=True, tag="created", kw_only=True):
     deadline_at: datetime | None = None
     stand_ins: dict[str, tuple[str, ...]] | None = None
     self_approval: bool | None = None
+    traceparent: str = ""
 
 
 class Offered(Event, frozen=True, tag="delivered"):

@@ -40,6 +40,7 @@ def created(fact: e.Fact, plan: Plan) -> Intent:
         deadline_at=event.deadline_at,
         stand_ins=event.stand_ins,
         self_approval=event.self_approval,
+        traceparent=event.traceparent,
         created_at=fact.at,
         updated_at=fact.at,
         seq=1,

@@ -189,6 +189,7 @@ class Intent(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw_only=
     envelope: dict[str, Any] = {}
     stand_ins: dict[str, tuple[str, ...]] | None = None
     self_approval: bool | None = None
+    traceparent: str = ""
     seq: int = 0
     head: str = ""
 

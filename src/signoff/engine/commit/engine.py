@@ -99,6 +99,7 @@ class Engine:
             reply_to=submission.reply_to,
             # in the order of time like the intents' own, so that their index grows at one end
             correlation_id=submission.correlation_id or uuid7(millis, os.urandom(10)),
+            traceparent=submission.traceparent,
             scenario_id=submission.scenario_id,
             retry_of=submission.retry_of,
             deadline_at=submission.deadline_at,

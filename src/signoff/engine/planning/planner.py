@@ -77,6 +77,7 @@ class Submission(msgspec.Struct, gc=False, frozen=True, kw_only=True):
     retry_of: str = ""
     warnings: tuple[str, ...] = ()
     directory: Snapshot | None = None
+    traceparent: str = ""
 
 
 class Planner:

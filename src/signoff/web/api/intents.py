@@ -4,6 +4,8 @@ import asyncio
 from datetime import timedelta
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from signoff import wire
 from signoff.core.directory.actors import ActorKind
 from signoff.core.errors import Busy, Conflict, Invalid, Refused
@@ -84,7 +86,18 @@ async def create(call: Call) -> bytes:
         )
     except Refused as refusal:
         return reply.of(await state.engine.refuse(actor, refusal, reply.once))
+    traceparent = traced(call, request.intent_type)
+    if traceparent:
+        submission = replace(submission, traceparent=traceparent)
     return reply.of(await state.engine.submit(actor, submission, reply.once))
+
+
+def traced(call: Call, intent_type: str) -> str:
+    """The trace that an intent belongs to: the requester's, else a new one if this server is traced."""
+    given = call.traceparent
+    if given or call.state.tracer is None:
+        return given
+    return call.state.tracer.begun(intent_type)
 
 
 async def get(call: Call) -> IntentAnswer:

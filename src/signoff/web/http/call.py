@@ -4,6 +4,7 @@ An endpoint is one row of ``api/routes.py``. Its function gets a ``Call`` and re
 (JSON already), a ``Page``, or a ``Stream``; it refuses by raising from ``core.errors``.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from enum import Enum
 from typing import Any, Final
@@ -21,6 +22,7 @@ from signoff.web.http import query as queries
 from signoff.web.http.cookies import read_cookies
 from signoff.web.state import AppState
 
+_TRACEPARENT: Final = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 MAX_KEY: Final = 255
 _SINGLE: Final = frozenset({b"x-api-key", b"authorization", b"idempotency-key", b"last-event-id"})
 
@@ -123,6 +125,12 @@ class Call:
         self.authenticated = (0.0, -1)  # when, and how often the directory had changed before
         self._query: dict[str, str] | None = None
         self._cookies: dict[str, str] | None = None
+
+    @property
+    def traceparent(self) -> str:
+        """The caller's trace; "" if it sent none, or one that is malformed (W3C Trace Context)."""
+        given = self.headers.get(b"traceparent")
+        return given.decode() if given is not None and _TRACEPARENT.fullmatch(given) else ""
 
     def identify(self) -> Awaitable[Actor]:
         """Authenticate the caller again, with their current rights."""

@@ -342,6 +342,8 @@ class ResponseWriter:
             method = self._call.method if self._call.method in _METHODS else OTHER
             seconds = None if began is None or self._call.held else monotonic() - began
             self._call.state.metrics.request(method, path, self._status, seconds)
+            if self._call.state.tracer is not None and seconds is not None:
+                self._call.state.tracer.request(method, path, self._status, seconds, self._call.traceparent)
 
     async def _whole(self, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
         await self._start(status, [*headers, (b"content-length", str(len(body)).encode())])

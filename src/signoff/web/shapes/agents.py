@@ -55,6 +55,7 @@ def delivery_out(intent: Intent, payload: bytes, lease: timedelta, display: Disp
         correlation_id=intent.correlation_id or intent.id,
         created_at=intent.created_at,
         deadline_at=held.deadline_at or intent.deadline_at or ABSENT,
+        traceparent=intent.traceparent or ABSENT,
     )
 
 

@@ -1,0 +1,44 @@
+"""Traces of a program that uses OpenTelemetry: its context goes with each request, and an agent's handler runs in the
+context of the request that it works for. Nothing is imported that the program has not imported itself.
+"""
+
+import sys
+from collections.abc import Callable
+from contextvars import Context
+from importlib import import_module
+from typing import Any, Final
+
+_API: Final = "opentelemetry.trace"
+_CONTEXT: Final = "opentelemetry.context"
+_PROPAGATOR: Final = "opentelemetry.trace.propagation.tracecontext"
+
+
+def add_traceparent(headers: dict[str, str]) -> None:
+    """Add the present span's ``traceparent``, if there is one."""
+    api: Any = sys.modules.get(_API)
+    if api is None:
+        return
+    context = api.get_current_span().get_span_context()
+    if context.is_valid:
+        headers["traceparent"] = (
+            f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"
+        )
+
+
+def begin_work(context: Context, traceparent: str, step: str) -> Callable[[], None]:
+    """Begin a span for the work of one delivery, in the requester's trace, and make it the present one of ``context``;
+    returns what ends it.
+    """
+    api: Any = sys.modules.get(_API)
+    if api is None or not traceparent:
+        return _nothing
+    propagation: Any = import_module(_PROPAGATOR)
+    present: Any = import_module(_CONTEXT)
+    parent = propagation.TraceContextTextMapPropagator().extract({"traceparent": traceparent})
+    span = api.get_tracer("signoff").start_span(f"handle {step}", context=parent, kind=api.SpanKind.CONSUMER)
+    context.run(present.attach, api.set_span_in_context(span, parent))
+    return lambda: span.end()
+
+
+def _nothing() -> None:
+    """Nothing was begun."""

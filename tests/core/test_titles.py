@@ -1,13 +1,16 @@
 """Titles that name fields: what an author may write, and that a requester's values stay values."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from signoff.core.errors import Invalid
 from signoff.core.formats.workflow import compile_workflow
+from signoff.core.intent.notifications import Notification, NotificationKind, with_values
 from signoff.core.plan.plan import HumanStep, Plan
 from signoff.core.plan.title_template import (
     LONGEST_VALUE,
@@ -237,3 +240,14 @@ def test_an_object_may_be_an_amount() -> None:
         assert money_text(other) is None
     assert not is_money("")
     assert is_money("x" * 500 + "_amount")
+
+
+def test_a_notification_gets_the_values_when_it_is_sent() -> None:
+    asks = Notification(
+        kind=NotificationKind.TASK_OPENED, intent="i", workspace="w", seq=1, at=datetime(2026, 3, 1, tzinfo=UTC),
+        intent_type="intent.pay.refund.v1", title="Pay {amount}?",
+    )  # fmt: skip
+    assert with_values(asks, b'{"amount": 5, "currency": "EUR"}').title == "Pay “5 EUR”?"
+    assert with_values(asks, b"").title == "Pay [amount]?"
+    plain = replace(asks, title="Pay?")
+    assert with_values(plain, b'{"amount": 5}') is plain

@@ -118,3 +118,16 @@ async def test_a_digest_that_fails_is_tried_again_and_nothing_is_lost(
         ]
         for intent in intents:
             assert ("task.opened", "per_ann", "email", "sent") in await env.states(intent.id)
+
+
+async def test_each_line_says_the_values_that_its_title_names(store: Store, clock: FixedClock) -> None:
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        await env.people_are(ann=DIGEST)
+        for amount in (1000, 2500):
+            payload = b'{"amount":%d,"currency":"EUR"}' % amount
+            await env.submit(asked("per_ann", title="Refund {amount}?", **LOW), payload=payload)
+        await at_the_end_of_the_window(env)
+        [text] = text_of(server, "ann@acme.example")
+        assert "Refund “1,000 EUR”?; requested by" in text
+        assert "Refund “2,500 EUR”?; requested by" in text
+        assert "{amount}" not in text

@@ -20,7 +20,7 @@ from signoff.core.intent.commands import ReportUnreachable
 from signoff.core.intent.events import Answered, Commented, Fact
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Intent, Task
-from signoff.core.intent.notifications import Notification, NotificationKind
+from signoff.core.intent.notifications import Notification, NotificationKind, with_values
 from signoff.core.intent.snoozes import snooze_of, suppressed
 from signoff.core.intent.upcoming import ContactKind
 from signoff.core.intent.wake import began_at, ends_at
@@ -277,7 +277,7 @@ class TaskMessages(Sender[PersonNotification]):
             for id, notification in waiting.items():
                 stored = await self._store.intents.get(notification.intent)
                 if stored is not None and current(notification, stored.intent, row.target):
-                    found[id] = (notification, stored.intent)
+                    found[id] = (with_values(notification, stored.payload), stored.intent)
             if len(found) < 2:
                 return None
             channel, person = self._channels.personal[row.channel], directory.people[row.target]

@@ -89,7 +89,7 @@ def _annotated(kind: Any, metas: tuple[msgspec.Meta, ...], shared: dict[str, Sch
             found = found | {"maxItems": meta.max_length}
         elif meta.max_length is not None:
             bounds["maxItems" if found.get("type") == "array" else "maxLength"] = meta.max_length
-        found = found | bounds
+        found = found | bounds | ({"description": meta.description} if meta.description else {})
     return found
 
 

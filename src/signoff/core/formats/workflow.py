@@ -53,6 +53,9 @@ _POLICY: Final = (
 )  # fmt: skip
 _Address = Annotated[str, Meta(max_length=agent_address.LONGEST)]
 _Addresses = Annotated[tuple[_Address, ...], Meta(max_length=20)]
+_TITLE: Final = (
+    "The question. {amount} and {customer.name} stand for values of the payload; {{ and }} are braces."
+)
 _StepName = Annotated[str, Meta(max_length=100)]
 
 
@@ -142,7 +145,7 @@ def _read_policy(fields: Fields, name: str) -> str | Policy | tuple[PolicyChoice
 
 class HumanSource(DocumentStruct, frozen=True, kw_only=True):
     type: TaskType = TaskType.APPROVAL
-    title: str = ""
+    title: Annotated[str, reads(Fields.text, Annotated[str, Meta(description=_TITLE)])] = ""
     description: Prose = ""
     approvers: Approvers = ()
     need: People = 1

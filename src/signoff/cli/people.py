@@ -254,7 +254,7 @@ add_removal(people, "people", "WHO")
 
 
 @people.command("erase", cls=RemoteCommand, fields=PersonErased)
-@click.argument("who")
+@click.argument("who", shell_complete=of_people)
 @click.option("--yes", "-y", is_flag=True, help="Skip the confirmation prompt.")
 @click.pass_obj
 def erase(session: Remote, /, who: str, yes: bool) -> ExitCode:

@@ -121,3 +121,13 @@ def test_a_change_is_approved_in_the_same_act_where_the_policy_allows_it(run: Ru
     assert "with your change as revision 2" in ended.stdout
     assert "amount: 1 → 5" in ended.stderr
     assert stub.asked[-1].body == {"payload": {"amount": 5}, "digest": DIGEST, "outcome": "approved"}
+
+
+def test_the_filters_go_to_the_server(run: Run, stub: Stub) -> None:
+    stub.on("GET", "/v1/tasks", Answer({"ok": True, "tasks": []}))
+    filters = {"risk": "low", "team": "sre", "requester": "ci", "workflow": "refund"}
+    words = [word for name, value in filters.items() for word in (f"--{name}", value)]
+    assert run("tasks", "list", *words).exit_code == 0
+    run("tasks", "approve", "--all", *words, "--yes")
+    for asked in stub.seen("GET", "/v1/tasks"):
+        assert filters.items() <= asked.query.items()

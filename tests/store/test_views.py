@@ -29,3 +29,10 @@ async def test_they_go_with_their_intent(store: Store) -> None:
     statement = next(one for one in sql.FORGET if "views" in one)
     await store.write((statement, {"ids": ["i1"]}))
     assert await store.views.of("i1") == []
+
+
+async def test_they_are_erased_with_their_person(store: Store) -> None:
+    await store.views.add("i1", 2, "per_ann", "web", AT, False)
+    await store.views.add("i1", 2, "per_otto", "web", AT, False)
+    await store.views.erase("per_ann")
+    assert [one.person for one in await store.views.of("i1")] == ["per_otto"]

@@ -246,7 +246,7 @@ class TaskMethods(Methods):
     """List and read tasks, and act on one without answering it."""
 
     @flow
-    def list(
+    def list(  # noqa: PLR0913
         self,
         mine: bool = False,
         *,
@@ -255,6 +255,10 @@ class TaskMethods(Methods):
         intent_type: str | None = None,
         correlation_id: str | None = None,
         search: str | None = None,
+        risk: str | None = None,
+        team: str | None = None,
+        requester: str | None = None,
+        workflow: str | None = None,
         limit: int = 200,
     ) -> Flow[builtins.list[Task]]:
         """Tasks; mine: only those that this key's person may answer (closed: has answered); state: open (oldest first)
@@ -267,6 +271,10 @@ class TaskMethods(Methods):
             "intent_type": intent_type,
             "correlation_id": correlation_id,
             "q": search,
+            "risk": risk,
+            "team": team,
+            "requester": requester,
+            "workflow": workflow,
         }
         return gather(pages("/v1/tasks", query, "tasks", Task.read), limit, self.retries)
 

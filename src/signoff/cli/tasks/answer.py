@@ -27,6 +27,7 @@ from signoff.cli.tasks.act import (
 from signoff.cli.tasks.assurance import refuse_what_a_key_cannot
 from signoff.cli.tasks.bulk import FILTERS, answer_many, bulk_options, chosen
 from signoff.cli.tasks.changes import payload_lines, value_lines
+from signoff.cli.tasks.filters import filter_options
 from signoff.cli.tasks.receipts import receipt_lines
 from signoff.cli.tasks.revise import mark_reviewing, revise
 from signoff.cli.tasks.subject import about
@@ -73,6 +74,7 @@ for _act in (
 @click.option("--type", "intent_type", metavar="TYPE", shell_complete=of_types, help="Only of this type.")
 @click.option("--correlation-id", metavar="ID", help="Only with this correlation id.")
 @click.option("--search", metavar="WORDS", help="Full-text search: all of these words.")
+@filter_options
 @click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="How many.")
 @click.pass_obj
 def list_tasks(session: Remote, /, mine: bool, state: str, intent: str | None, **wanted: Any) -> None:
@@ -199,6 +201,7 @@ def _answer_options(command: Any) -> Any:
 @tasks.command("approve", cls=RemoteCommand, fields=TaskOut)
 @click.option("--evidence", metavar="TEXT", help="Text or link that shows it was done.")
 @bulk_options
+@filter_options
 @_answer_options
 def approve(session: Remote, /, evidence: str | None, **said: Any) -> None:
     """Approve a task, or several equal ones of low risk (shows them first).
@@ -210,6 +213,7 @@ def approve(session: Remote, /, evidence: str | None, **said: Any) -> None:
 
 @tasks.command("reject", cls=RemoteCommand, fields=TaskOut)
 @bulk_options
+@filter_options
 @_answer_options
 def reject(session: Remote, /, **said: Any) -> None:
     """Reject a task, or several equal ones of low risk (shows them first).

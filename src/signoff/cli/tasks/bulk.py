@@ -11,13 +11,14 @@ from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.output import block, titled
 from signoff.cli.session import Remote
 from signoff.cli.tasks.changes import payload_lines
+from signoff.cli.tasks.filters import NAMES
 from signoff.cli.text_safety import visible
 
 if TYPE_CHECKING:
     from signoff.client.types import Task
 
 MOST: Final = 100
-FILTERS: Final = ("intent_type", "search", "limit")
+FILTERS: Final = ("intent_type", "search", *NAMES, "limit")
 _ALONE: Final = "can only be decided one by one, without --all"
 
 

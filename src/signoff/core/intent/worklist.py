@@ -87,6 +87,11 @@ def of_my_teams(actor: Actor) -> Search:
     return _search(actor, keys, lambda intent, task: not teams.isdisjoint(asked(intent, task)))
 
 
+def of_team(actor: Actor, team: str) -> Search:
+    """The tasks that ask one team, whichever member will answer."""
+    return _search(actor, (f"asked:{team}",), lambda intent, task: team in asked(intent, task))
+
+
 def everything(actor: Actor) -> Search:
     """All open tasks of the workspace; the actor's snoozes only order them."""
     return _search(actor, (EVERYBODY,), lambda intent, task: True)

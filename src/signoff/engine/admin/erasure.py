@@ -50,6 +50,7 @@ class PersonErasure:
         comments = await self._store.erasures.comments(actor.workspace, person.id)
         if comments.intents:
             self._forget(list(comments.intents))
+        await self._store.views.erase(person.id)
         messages = await self._store.erasures.messages(actor.workspace, person.id)
         subject = person_subject(person.id)
         name = "" if person.name == ERASED else person.name

@@ -36,6 +36,7 @@ LOOKED_AT: Final = 200
 _CHUNK: Final = 1000
 _EACH: Final = 100  # what reading one event costs, as bytes of JSON
 _MOST_READS: Final = 25
+_MOST_TASK_READS: Final = 6  # for one page of open tasks: a filter that fits few goes on with the next page
 _MOST_BYTES: Final = 4 * 1024 * 1024  # of payloads on one page; the next page continues after them
 _MOST_SEARCHED: Final = 16 * 1024 * 1024  # of payloads that are read for one page
 # How long a delivery that was sent may stay unread: some published agents drain their stream at start and discard what
@@ -246,8 +247,9 @@ class View:
         first = min(LOOKED_AT, limit + 1)
         if search is None:
             return await self._walked(
-                actor, lambda last, each: self.tasks(actor, last or after, each), keep, limit, first
-            )
+                actor, lambda last, each: self.tasks(actor, last or after, each), keep, limit, first,
+                _MOST_TASK_READS,
+            )  # fmt: skip
         chosen, intents = search, self._store.intents
         keys = [key for keys in search.keys for key in keys]
 
@@ -259,7 +261,7 @@ class View:
             task = stored.intent.open
             return isinstance(task, Task) and chosen.fits(stored.intent, task) and keep(stored)
 
-        return await self._walked(actor, read, fits, limit, first)
+        return await self._walked(actor, read, fits, limit, first, _MOST_TASK_READS)
 
     async def worklist(
         self, actor: Actor, search: Search, keep: Callable[[Stored], bool], after: Place, limit: int,
@@ -283,7 +285,7 @@ class View:
             )
 
         each = min(LOOKED_AT, limit + 1)
-        for _ in range(_MOST_READS):
+        for _ in range(_MOST_TASK_READS):
             places = await self._store.intents.found_under(
                 actor.workspace, search.keys[after.section], (after.rank, after.id), each, by_age=by_age
             )
@@ -310,11 +312,11 @@ class View:
 
     async def _walked(
         self, actor: Actor, read: Callable[[str, int], Awaitable[list[Stored]]],
-        keep: Callable[[Stored], bool], limit: int, each: int,
+        keep: Callable[[Stored], bool], limit: int, each: int, reads: int = _MOST_READS,
     ) -> Walked:  # fmt: skip
         kept: list[Stored] = []
         last, room, left = "", _MOST_BYTES, _MOST_SEARCHED
-        for _ in range(_MOST_READS):
+        for _ in range(reads):
             found = await read(last, each)
             size = sum(len(one.payload) for one in found)
             judged = partial(_judged, found, keep, limit - len(kept), room, left)

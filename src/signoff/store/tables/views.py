@@ -24,6 +24,7 @@ _OF_PERSON: Final = f"""
 select {_COLUMNS} from views where intent_id = :intent_id and visit = :visit and person = :person
 order by first_at, channel
 """
+_ERASE: Final = "delete from views where person = :person"
 _MOST: Final = 1000
 
 
@@ -49,6 +50,10 @@ class Views:
         """One person's looks at one task, by channel."""
         rows = await self._db.read(_OF_PERSON, intent_id=intent_id, visit=step_run, person=person)
         return [_view(row) for row in rows]
+
+    async def erase(self, person: str) -> None:
+        """Delete the record of what a person opened."""
+        await self._db.write((_ERASE, {"person": person}))
 
 
 def _view(row: Row) -> TaskView:

@@ -89,6 +89,10 @@ _TASKS: Final = (
         "mine", "true: open tasks that the caller may answer, or closed ones that they answered", Kind.FLAG
     ),
     Parameter("state", "open (default) or closed", example="open"),
+    Parameter("risk", "only open tasks of this risk: low, medium, high or critical", example="low"),
+    Parameter("team", "only open tasks that ask this team", example="sre"),
+    Parameter("requester", "only open tasks that this person, agent or service requested", example="ci"),
+    Parameter("workflow", "only open tasks of this workflow", example="database-migration"),
     Parameter("intent_id", "only tasks of this intent", example="01998a3c-7d40-7b1e-9c52-6f0e8a4d0000"),
     _TYPE,
     _CORRELATION,

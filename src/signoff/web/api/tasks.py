@@ -21,6 +21,7 @@ from signoff.core.intent.contradictions import one_meaning
 from signoff.core.intent.deleted_payload import payload_deleted
 from signoff.core.intent.events import Decided
 from signoff.core.intent.model import Task
+from signoff.core.intent.task_filter import TaskFilter
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.title_template import has_fields
 from signoff.core.text import json_value
@@ -28,6 +29,7 @@ from signoff.engine.bulk_answers import Target, bulk_form
 from signoff.engine.commit.jobs import Done, Idempotency
 from signoff.engine.read.revisions import RevisionChange, changes
 from signoff.engine.read.search import fits, search_terms
+from signoff.engine.read.task_filters import NAMES, task_filter
 from signoff.engine.read.task_history import task_history
 from signoff.engine.read.view import LOOKED_AT, Seen, SeenTask, Walked
 from signoff.store.work import Filter, Stored
@@ -70,7 +72,12 @@ async def page(call: Call) -> TasksAnswer:
         hint = "open or closed."
         raise Invalid("validation_error", f"{state[:32]!r} is not a state.", field="state", hint=hint)
     _no_agent(call)
-    matches = _matcher(call, display)
+    wanted_tasks = task_filter(query, await directory_of(call))
+    if state == "closed" and (name := next((name for name in NAMES if query.get(name)), "")):
+        raise Invalid(
+            "validation_error", f"{name} filters open tasks only.", field=name, hint="Omit it, or list the open tasks."
+        )  # fmt: skip
+    matches = _matcher(call, display, wanted_tasks)
     if query.get("intent_id"):
         walked = Walked([one for one in await _of_intent(call, query["intent_id"]) if matches(one)], "")
         tasks = await _shown(call, walked, display)
@@ -79,9 +86,8 @@ async def page(call: Call) -> TasksAnswer:
     for _ in range(_ROUNDS):  # whose answers a closed task has is only known when it is rendered
         left = limit - len(tasks)
         if state == "open":
-            walked = await call.state.view.walk_tasks(
-                call.actor, cursor, matches, left, worklist.mine(call.actor) if call.flag("mine") else None
-            )
+            search = wanted_tasks.among(call.actor, worklist.mine if call.flag("mine") else None)
+            walked = await call.state.view.walk_tasks(call.actor, cursor, matches, left, search)
         else:
             wanted = Filter(
                 workspace=call.actor.workspace, type=query.get("intent_type", ""),
@@ -90,7 +96,9 @@ async def page(call: Call) -> TasksAnswer:
             walked = await call.state.view.walk(call.actor, wanted, matches, left)
         tasks += await _shown(call, walked, display)
         cursor = walked.last
-        if not cursor or len(tasks) >= limit:
+        if (
+            not cursor or len(tasks) >= limit or state == "open"
+        ):  # the next page goes on where this one stopped
             break
     return TasksAnswer(tasks=tasks, next_cursor=maybe(cursor))
 
@@ -113,7 +121,7 @@ async def _of_intent(call: Call, ref: str) -> list[Stored]:
         return []
 
 
-def _matcher(call: Call, display: Display) -> Callable[[Stored], bool]:
+def _matcher(call: Call, display: Display, wanted: TaskFilter) -> Callable[[Stored], bool]:
     """Whether a task of an intent matches the query."""
     query, actor = call.query, call.actor
     words, mine = search_terms(query.get("q", "")), call.flag("mine")
@@ -124,7 +132,11 @@ def _matcher(call: Call, display: Display) -> Callable[[Stored], bool]:
         intent = stored.intent
         task = intent.open
         if open_ones:
-            state = isinstance(task, Task) and (not mine or waits_for(actor, intent, task))
+            state = (
+                isinstance(task, Task)
+                and (not mine or waits_for(actor, intent, task))
+                and wanted.fits(intent, task)
+            )
         else:
             state = intent.ending is not None
         return (

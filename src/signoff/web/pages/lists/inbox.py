@@ -28,6 +28,7 @@ from signoff.engine.bulk_answers import bulk_form
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.evidence import masked_text
 from signoff.engine.read.search import fits, stands_in
+from signoff.engine.read.task_filters import NAMES, task_filter
 from signoff.engine.read.view import LOOKED_AT, START, Place
 from signoff.store.work import Filter, Stored
 from signoff.web.http.call import Page
@@ -80,6 +81,12 @@ class Wanted(msgspec.Struct, frozen=True):
     sort: str
     after: Place
     before: str
+    more: dict[str, str]
+
+    @property
+    def later(self) -> bool:
+        """Whether this is not the first page."""
+        return self.after != START or bool(self.before)
 
 
 async def inbox(request: PageRequest) -> Page:
@@ -98,7 +105,9 @@ async def inbox(request: PageRequest) -> Page:
     return await request.page(
         "inbox.html", view=wanted.view, q=wanted.words, kind=wanted.kind, sort=wanted.sort, kinds=kinds,
         entries=entries, next=_next(wanted, after, before), equal=_equal(entries),
-        teams=[n for n in request.actor.names if n.startswith("team:")],
+        teams=[n for n in request.actor.names if n.startswith("team:")], more=wanted.more,
+        first=urlencode(_said(wanted)) if wanted.later else "", all_teams=sorted(directory.teams),
+        workflows=sorted({one.name for one in directory.workflows.values()}),
     )  # fmt: skip
 
 
@@ -112,6 +121,9 @@ def _wanted(request: PageRequest) -> Wanted:
         sort="age" if query.get("sort") == "age" else "due",
         after=_place(query["after"]) if query.get("after") else START,
         before=split_ref(query["before"])[0] if query.get("before") else "",
+        more={name: said for name in NAMES if (said := query.get(name, "").strip()[:255])}
+        if view != "done"
+        else {},
     )
 
 
@@ -126,8 +138,13 @@ def _next(wanted: Wanted, after: Place | None, before: str) -> str:
     """The query of the next page, "" if there is none."""
     if after is None and not before:
         return ""
-    said = {"view": wanted.view, "q": wanted.words, "type": wanted.kind, "sort": wanted.sort}
+    said = _said(wanted)
     return urlencode(said | ({"before": before} if after is None else {"after": ".".join(map(str, after))}))
+
+
+def _said(wanted: Wanted) -> dict[str, str]:
+    """The query of the first page of this list."""
+    return {"view": wanted.view, "q": wanted.words, "type": wanted.kind, "sort": wanted.sort, **wanted.more}
 
 
 async def _open(
@@ -135,16 +152,20 @@ async def _open(
 ) -> tuple[list[InboxEntry], Place | None]:
     """(a page of the open tasks in the requested order, where the next page goes on)"""
     actor = request.actor
+    only = task_filter(wanted.more, directory)
 
     def keep(stored: Stored) -> bool:
         task = stored.intent.open
         step = stored.intent.plan.by_id[task.step] if isinstance(task, Task) else None
         if not isinstance(step, HumanStep) or wanted.kind not in ("", stored.intent.type):
             return False
+        if not isinstance(task, Task) or not only.fits(stored.intent, task):
+            return False
         return not wanted.words or _fits(stored, _row(stored, step, directory), wanted.words)
 
+    search = only.among(actor, _SEARCHES[wanted.view]) or everything(actor)
     page = await request.state.view.worklist(
-        actor, _SEARCHES[wanted.view](actor), keep, wanted.after, _OPEN, by_age=wanted.sort == "age"
+        actor, search, keep, wanted.after, _OPEN, by_age=wanted.sort == "age"
     )
     size = sum(len(one.payload) for one in page.found)
     entries = await request.state.aside.run(

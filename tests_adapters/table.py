@@ -46,8 +46,11 @@ def rendered() -> str:
 
 _MARKS: Final = {True: "yes", False: "**no**", None: "–"}
 _TAIL: Final = """
-Where there is a dash, Temporal decides: an activity that cannot reach the server is tried again, and its timeout
-limits the wait.
+Where there is a dash, the framework decides: an activity of Temporal's that cannot reach the server is tried again, and
+its timeout limits the wait, as a deferred task's does in Airflow.
+
+Airflow's scheduler is played by the contract, which defers, triggers and resumes its operators; one test more runs a
+DAG with Airflow's own runner.
 
 The Claude Agent SDK runs with a scripted program in place of the command line that it starts, which needs a model.
 Everything on this side of its control protocol is the SDK's own.

@@ -2,7 +2,9 @@
 
 import asyncio
 import importlib
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ SECTIONS = {
     "pydantic-ai": "Pydantic AI",
     "claude-agent": "Claude Agent SDK",
     "temporal": "Temporal",
+    "airflow": "Airflow",
 }
 
 
@@ -34,9 +37,11 @@ def blocks(adapter: str, language: str) -> list[str]:
 def test_the_programs_of_the_page_run(
     server: Server, adapter: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
+    programs = blocks(adapter, "python")
+    if adapter == "airflow":
+        return run_with_airflow(programs, server)
     server.approve()
     before = len(server.asked)
-    programs = blocks(adapter, "python")
     if adapter == "temporal":
         run_with_temporal(programs, tmp_path)
     else:
@@ -48,6 +53,30 @@ def test_the_programs_of_the_page_run(
     assert len(found) == runs > 0
     assert {task.intent_type for task in found} == {"intent.payments.refund.v1"}
     assert len(capsys.readouterr().out.split("\n")) - 1 == runs
+
+
+def run_with_airflow(programs: list[str], server: Server) -> None:
+    """By Airflow's own runner, which defers, triggers and resumes the tasks: approved with a change, and rejected."""
+    import tests_adapters.harness_airflow  # noqa: F401 - it chooses Airflow's folder
+
+    def airflow(*words: str) -> str:
+        command = [sys.executable, "-m", "airflow", *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        return done.stdout + done.stderr
+
+    [text] = programs
+    folder = Path(os.environ["AIRFLOW_HOME"]) / "dags"
+    folder.mkdir()
+    (folder / "refunds.py").write_text(text, encoding="utf-8")
+    airflow("db", "migrate")
+    airflow("dags", "reserialize")
+    server.edit(amount=3)
+    said = airflow("dags", "test", "refunds")
+    assert "paid 3" in said, said
+    server.reject(reason="Not our order.")
+    said = airflow("dags", "test", "refunds")
+    assert "Not our order." in said, said
+    assert "paid" not in said
 
 
 def run_with_temporal(programs: list[str], folder: Path) -> None:

@@ -1,0 +1,248 @@
+"""A deployment protection rule of GitHub: people open an environment for each deployment to it.
+
+    uvicorn --factory signoff.integrations.github_deployments:app
+
+GitHub calls this small service for each deployment to a protected environment, people are asked, and their decision
+goes back to GitHub. It keeps no state: whom to tell stands in the request, so what waits when it stops is found
+again when it starts.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import logging
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from time import time
+from typing import Any, Final
+
+import httpx2
+import jwt
+
+from signoff.client.aio import AsyncClient
+from signoff.client.call_request import canonical_json
+from signoff.client.calls import ApiCall
+from signoff.client.errors import SignoffError
+from signoff.client.flow import perform
+from signoff.client.gated_call import failure_of, reason_of
+from signoff.client.records import Json
+from signoff.client.types import Result
+
+log = logging.getLogger("signoff.github")
+EVENT: Final = "deployment_protection_rule"
+_PREFIX: Final = "github:"
+_LARGEST: Final = 1024 * 1024
+_PAUSE: Final = 5.0  # seconds before something that failed is tried again
+_TRIES: Final = 20  # of a callback
+_LONGEST: Final = 2000  # characters of a comment
+
+
+class ProtectionRule:
+    """The rule as an ASGI application. secret: of the app's webhook; app_id, key: of the app, whose permission to write
+    deployments it needs; intent_type: chooses the workflow; api: GitHub's API, also of an enterprise server; client: as
+    for ``gate``.
+    """
+
+    def __init__(
+        self,
+        secret: str,
+        app_id: str,
+        key: str,
+        *,
+        intent_type: str = "intent.github.deploy.v1",
+        api: str = "https://api.github.com",
+        client: AsyncClient | None = None,
+    ) -> None:
+        if not secret:
+            raise ValueError("a webhook without a secret could be sent by anybody")
+        self._secret = secret.encode()
+        self._app_id = app_id
+        self._key = key
+        self._intent_type = intent_type
+        self._api = api.rstrip("/")
+        self._client = client or AsyncClient()
+        self._github = httpx2.AsyncClient(timeout=30)
+        self._waiting: dict[str, asyncio.Task[None]] = {}
+
+    async def __call__(self, scope: Any, receive: Callable[[], Awaitable[Any]], send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            status, text = await self._answer(scope, receive)
+            headers = [(b"content-type", b"text/plain; charset=utf-8")]
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": text.encode()})
+
+    async def _live(self, receive: Callable[[], Awaitable[Any]], send: Any) -> None:
+        await receive()
+        resuming = asyncio.ensure_future(self.resume())
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        resuming.cancel()
+        await self.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def resume(self) -> None:
+        """Wait again for every deployment that people have not decided yet."""
+        while True:
+            try:
+                found = await self._client.list_intents(
+                    status="pending", intent_type=self._intent_type, limit=10_000
+                )
+                break
+            except SignoffError as error:
+                log.warning("the server cannot be asked what waits: %s", error)
+                await asyncio.sleep(_PAUSE)
+        for intent in found:
+            if intent.correlation_id.startswith(_PREFIX):
+                self._follow(intent.intent_id, intent.correlation_id)
+
+    async def stop(self) -> None:
+        """End it; the requests stay open."""
+        for task in self._waiting.values():
+            task.cancel()
+        await asyncio.gather(*self._waiting.values(), return_exceptions=True)
+        await self._github.aclose()
+
+    async def _answer(self, scope: Any, receive: Callable[[], Awaitable[Any]]) -> tuple[int, str]:
+        if scope["method"] != "POST":
+            return 405, "GitHub posts its webhooks here."
+        body = b""
+        while True:
+            message = await receive()
+            body += message.get("body", b"")
+            if len(body) > _LARGEST:
+                return 413, "The body is too large."
+            if not message.get("more_body"):
+                break
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
+        }
+        wanted = "sha256=" + hmac.new(self._secret, body, hashlib.sha256).hexdigest()
+        if not hmac.compare_digest(headers.get("x-hub-signature-256", "").encode(), wanted.encode()):
+            return 401, "The signature is not of this webhook's secret."
+        if headers.get("x-github-event") != EVENT:
+            return 200, "Nothing to decide."
+        try:
+            return await self._ask(json.loads(body))
+        except (KeyError, TypeError, ValueError) as error:
+            return 400, f"The event lacks what is needed: {error}"
+        except SignoffError as error:  # GitHub shows it; the delivery can be repeated there
+            log.warning("a deployment could not be asked about: %s", error)
+            return 503, "The request could not be sent. Redeliver it."
+
+    async def _ask(self, event: Mapping[str, Any]) -> tuple[int, str]:
+        if event["action"] != "requested":
+            return 200, "Nothing to decide."
+        callback, deployment = str(event["deployment_callback_url"]), event["deployment"]
+        if not callback.startswith(self._api + "/repos/"):
+            return 400, "The callback is not to GitHub's API."
+        payload = {
+            "repository": event["repository"]["full_name"], "environment": event["environment"],
+            "commit": deployment["sha"], "ref": deployment["ref"], "deployment": deployment["id"],
+            "actor": (event.get("sender") or {}).get("login", ""), "callback": callback,
+        }  # fmt: skip
+        correlation_id = f"{_PREFIX}{int(event['installation']['id'])}:{_digest(payload)}"
+        title = f"Deploy {payload['repository']} to {payload['environment']}?"
+        intent_id = await self._client.send_intent(
+            {
+                "intent_type": self._intent_type, "payload": payload, "correlation_id": correlation_id,
+                "human_task": {"title": title[:200]},
+            },
+            idempotency_key=f"github-{hashlib.sha256(correlation_id.encode()).hexdigest()}",
+        )  # fmt: skip
+        self._follow(intent_id, correlation_id)
+        return 202, intent_id
+
+    def _follow(self, intent_id: str, correlation_id: str) -> None:
+        if intent_id not in self._waiting:
+            task = asyncio.ensure_future(self._decided(intent_id, correlation_id))
+            self._waiting[intent_id] = task
+            task.add_done_callback(lambda _: self._waiting.pop(intent_id, None))
+
+    async def _decided(self, intent_id: str, correlation_id: str) -> None:
+        installation, _, digest = correlation_id.removeprefix(_PREFIX).partition(":")
+        while True:
+            try:
+                result = await self._client.wait_for(intent_id)
+                asked = await self._asked(intent_id)
+                break
+            except SignoffError as error:
+                log.warning("%s: waiting goes on: %s", intent_id, error)
+                await asyncio.sleep(_PAUSE)
+        if (
+            asked is None
+            or _digest(asked) != digest
+            or not asked["callback"].startswith(self._api + "/repos/")
+        ):
+            log.error("%s: what GitHub asked about is gone, so it cannot be told", intent_id)
+            return
+        state, comment = verdict(result, digest)
+        said = {"environment_name": asked["environment"], "state": state, "comment": comment[:_LONGEST]}
+        for _ in range(_TRIES):
+            try:
+                token = await self._token(int(installation))
+                answer = await self._github.post(asked["callback"], json=said, headers=_headers(token))
+                # 404 and 422: the run has ended, or the rule was answered before.
+                if answer.is_success or answer.status_code in (404, 422):
+                    log.info("%s: told GitHub %s: %d", intent_id, state, answer.status_code)
+                    return
+                log.warning("%s: GitHub answered %d", intent_id, answer.status_code)
+            except httpx2.HTTPError as error:
+                log.warning("%s: GitHub cannot be reached: %s", intent_id, type(error).__name__)
+            await asyncio.sleep(_PAUSE)
+        log.error("%s: GitHub was not told that the deployment is %s", intent_id, state)
+
+    async def _asked(self, intent_id: str) -> Json | None:
+        """The payload that was sent, whatever it was edited to; None if it was deleted."""
+        path = f"/v1/intents/{intent_id}/revisions"
+        call = ApiCall(
+            "GET", path, lambda answer: None if answer.get("payload_deleted") else answer["revisions"][0]
+        )
+        first = await self._client.session.run(perform(call, self._client.retries))
+        return None if first is None else first["payload"]
+
+    async def _token(self, installation: int) -> str:
+        """A token of the app's installation, for one callback."""
+        now = int(time())
+        claims = {"iat": now - 60, "exp": now + 540, "iss": self._app_id}
+        signed = jwt.encode(claims, self._key, algorithm="RS256")
+        url = f"{self._api}/app/installations/{installation}/access_tokens"
+        answer = await self._github.post(url, headers=_headers(signed))
+        answer.raise_for_status()
+        return str(answer.json()["token"])
+
+
+def verdict(result: Result, digest: str) -> tuple[str, str]:
+    """What GitHub is told. A deployment cannot be changed, so an approval of something else opens nothing."""
+    if failure_of(result) is not None:
+        return "rejected", reason_of(result)
+    if _digest(result.payload) != digest:
+        return "rejected", "The approval is for another deployment: its payload was edited."
+    return "approved", result.comment or "Approved."
+
+
+def _digest(payload: Json) -> str:
+    return hashlib.sha256(canonical_json(payload).encode()).hexdigest()
+
+
+def _headers(token: str) -> dict[str, str]:
+    return {
+        "Authorization": f"Bearer {token}",
+        "Accept": "application/vnd.github+json",
+        "X-GitHub-Api-Version": "2022-11-28",
+    }
+
+
+def app() -> ProtectionRule:
+    """The rule by environment variables, as the how-to lists them."""
+    environ = os.environ
+    return ProtectionRule(
+        environ["GITHUB_WEBHOOK_SECRET"],
+        environ["GITHUB_APP_ID"],
+        Path(environ["GITHUB_APP_KEY_FILE"]).read_text("utf-8"),
+        intent_type=environ.get("GATE_INTENT_TYPE", "intent.github.deploy.v1"),
+        api=environ.get("GITHUB_API_URL", "https://api.github.com"),
+    )

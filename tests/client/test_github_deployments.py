@@ -1,0 +1,226 @@
+"""The deployment protection rule against a GitHub that checks what GitHub checks: the app's signature, its token."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import httpx2
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from signoff.integrations.github_deployments import EVENT, ProtectionRule
+from signoff.testing import Server
+
+SECRET, TYPE = "the secret of the webhook", "intent.github.deploy.v1"
+_PRIVATE = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+KEY = _PRIVATE.private_bytes(
+    serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+).decode()
+
+
+class GitHub:
+    """Its API, as far as a protection rule uses it."""
+
+    def __init__(self) -> None:
+        self.told: list[dict[str, Any]] = []
+        self.refused = 0
+        self.failures = 0  # answers of 500 that come first
+        fake = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                said = json.loads(self.rfile.read(int(self.headers["content-length"] or 0)) or b"{}")
+                status, body = fake.answer(self.path, self.headers["authorization"] or "", said)
+                self.send_response(status)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def answer(self, path: str, authorization: str, said: dict[str, Any]) -> tuple[int, bytes]:
+        token = authorization.removeprefix("Bearer ")
+        if path == "/app/installations/7/access_tokens":
+            try:
+                claims = jwt.decode(
+                    token, _PRIVATE.public_key(), ["RS256"], options={"require": ["exp", "iat"]}
+                )
+            except jwt.InvalidTokenError:
+                self.refused += 1
+                return 401, b"{}"
+            assert claims["iss"] == "123"
+            assert claims["exp"] - claims["iat"] <= 600
+            return 201, b'{"token": "ghs_of-the-installation"}'
+        if token != "ghs_of-the-installation":
+            self.refused += 1
+            return 401, b"{}"
+        if self.failures:
+            self.failures -= 1
+            return 500, b"{}"
+        assert path.startswith("/repos/acme/shop/actions/runs/")
+        self.told.append({"path": path, **said})
+        return 204, b""
+
+
+@pytest.fixture
+def github() -> Iterator[GitHub]:
+    made = GitHub()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Server]:
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture
+def server(running: Server) -> Server:
+    running.leave()
+    return running
+
+
+def event(github: GitHub, run: int, **changes: Any) -> dict[str, Any]:
+    return {
+        "action": "requested",
+        "environment": "production",
+        "deployment_callback_url": f"{github.url}/repos/acme/shop/actions/runs/{run}/deployment_protection_rule",
+        "deployment": {"id": run, "sha": "5f0c1b7e", "ref": "main"},
+        "repository": {"full_name": "acme/shop"},
+        "installation": {"id": 7},
+        "sender": {"login": "rita"},
+        **changes,
+    }
+
+
+async def post(
+    rule: ProtectionRule, said: Any, *, secret: str = SECRET, kind: str = EVENT
+) -> httpx2.Response:
+    body = json.dumps(said).encode()
+    headers = {
+        "x-github-event": kind,
+        "x-hub-signature-256": "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest(),
+    }
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(rule), base_url="http://rule") as http:
+        return await http.post("/", content=body, headers=headers)
+
+
+def rule(github: GitHub) -> ProtectionRule:
+    return ProtectionRule(SECRET, "123", KEY, api=github.url)
+
+
+async def until(condition: Any) -> None:
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+def asked(server: Server, run: int) -> list[Any]:
+    return [task for task in server.asked if task.payload.get("deployment") == run]
+
+
+async def test_an_approval_opens_the_environment(server: Server, github: GitHub) -> None:
+    made = rule(github)
+    answer = await post(made, event(github, 1))
+    assert answer.status_code == 202
+    await until(lambda: asked(server, 1))
+    assert github.told == []
+    [task] = asked(server, 1)
+    assert task.title == "Deploy acme/shop to production?"
+    assert task.payload == {
+        "repository": "acme/shop", "environment": "production", "commit": "5f0c1b7e", "ref": "main", "deployment": 1,
+        "actor": "rita", "callback": event(github, 1)["deployment_callback_url"],
+    }  # fmt: skip
+    server.approve(TYPE, "Fine.")
+    await until(lambda: github.told)
+    path = "/repos/acme/shop/actions/runs/1/deployment_protection_rule"
+    said = {"environment_name": "production", "state": "approved", "comment": "Fine."}
+    assert github.told == [{"path": path, **said}]
+    assert github.refused == 0
+    await made.stop()
+
+
+async def test_a_rejection_keeps_it_shut_with_the_reason(server: Server, github: GitHub) -> None:
+    made = rule(github)
+    server.reject(TYPE, "Not on a Friday.")
+    await post(made, event(github, 2, environment="e" * 255))
+    await until(lambda: github.told)
+    assert github.told[0]["state"] == "rejected"
+    assert "Not on a Friday." in github.told[0]["comment"]
+    assert github.told[0]["environment_name"] == "e" * 255
+    await made.stop()
+
+
+async def test_an_approval_of_another_commit_opens_nothing(server: Server, github: GitHub) -> None:
+    made = rule(github)
+    server.edit(TYPE, commit="666")
+    await post(made, event(github, 3))
+    await until(lambda: github.told)
+    assert github.told[0]["state"] == "rejected"
+    await made.stop()
+
+
+async def test_a_delivery_that_comes_twice_asks_once(server: Server, github: GitHub) -> None:
+    made = rule(github)
+    first, second = await post(made, event(github, 4)), await post(made, event(github, 4))
+    assert first.text == second.text
+    server.approve(TYPE)
+    await until(lambda: github.told)
+    await until(lambda: not made._waiting)
+    assert len(github.told) == 1
+    assert len({task.intent_id for task in asked(server, 4)}) == 1
+    await made.stop()
+
+
+async def test_a_service_that_was_started_anew_goes_on_waiting(server: Server, github: GitHub) -> None:
+    old = rule(github)
+    await post(old, event(github, 5))
+    await until(lambda: asked(server, 5))
+    await old.stop()
+    new = rule(github)
+    await new.resume()
+    server.approve(TYPE)
+    await until(lambda: [one for one in github.told if "/5/" in one["path"]])
+    await new.stop()
+
+
+@pytest.mark.parametrize(
+    ("said", "how", "status"),
+    [
+        ({}, {"secret": "guessed"}, 401),
+        ({}, {"kind": "push"}, 200),
+        ({"action": "requested"}, {}, 400),
+        ([], {}, 400),
+    ],
+)
+async def test_what_is_not_an_event_of_github_asks_nobody(
+    server: Server, github: GitHub, said: Any, how: dict[str, str], status: int
+) -> None:
+    before = len(server.asked)
+    made = rule(github)
+    assert (await post(made, said, **how)).status_code == status
+    elsewhere = event(github, 6, deployment_callback_url="http://127.0.0.1:9/repos/acme/shop")
+    assert (await post(made, elsewhere)).status_code == 400
+    assert len(server.asked) == before
+    assert not made._waiting
+    await made.stop()
+
+
+def test_a_rule_without_a_secret_is_refused() -> None:
+    with pytest.raises(ValueError, match="without a secret"):
+        ProtectionRule("", "123", KEY)

@@ -1,0 +1,39 @@
+"""docs/how-to/recipes.md: what needs no other program runs as it stands."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from signoff.testing import Server
+from tests.docs.blocks import DOCS, blocks
+
+PAGE = DOCS / "how-to" / "recipes.md"
+STEPS = [{"id": "approve", "human": {"title": "Migrate?"}}]
+
+
+def test_the_gated_function_runs() -> None:
+    names: dict[str, object] = {"__name__": "page"}
+    with Server() as server:
+        server.approve()
+        [text] = blocks(PAGE, "python")
+        exec(text, names)
+        assert names["migrate"]("users", 42) == "users is at 42"  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("rule", "code"), [("approve", 0), ("reject", 10)])
+def test_the_command_exits_as_people_decide(rule: str, code: int) -> None:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    with Server() as server:
+        server.apply({"workflow": "migrate", "intent_type": "intent.db.migrate.v1", "steps": STEPS})
+        getattr(server, rule)()
+        [text] = blocks(PAGE, "bash")
+        for _ in range(2):  # run again, it is the same request
+            done = subprocess.run(
+                ["bash", "-c", text], env=os.environ | {"PATH": path, "RUN_ID": "run-1"}, capture_output=True,
+                text=True, timeout=60,
+            )  # fmt: skip
+            assert done.returncode == code, done.stderr
+        assert len({task.intent_id for task in server.asked}) == 1

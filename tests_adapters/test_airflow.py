@@ -1,0 +1,53 @@
+"""What is only Airflow's: the trigger and the sensor. Its own runner runs the DAG of the page, in test_page.py."""
+
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from signoff.testing import Server
+from tests_adapters.harness import REFUND
+from tests_adapters.harness_airflow import (  # which chooses Airflow's folder before it imports Airflow
+    AirflowFailException,
+    DecisionSensor,
+    DecisionTrigger,
+    TaskDeferred,
+)
+
+
+def test_a_trigger_holds_no_secret_and_survives_its_own_serialization(server: Server) -> None:
+    path, fields = DecisionTrigger("some-intent").serialize()
+    assert (path, fields) == ("signoff.integrations.airflow.DecisionTrigger", {"intent_id": "some-intent"})
+
+
+def sensor(intent_id: str, **options: object) -> DecisionSensor:
+    return DecisionSensor(task_id="decided", intent_id=intent_id, **options)
+
+
+def test_a_sensor_waits_for_the_request_of_another_program(server: Server, order: str) -> None:
+    with server.client() as client:
+        sent = client.send_intent(
+            {"intent_type": REFUND, "payload": {"order": order}, "human_task": {"title": "Refund?"}}
+        )
+    context = {"ti": SimpleNamespace()}
+    with pytest.raises(TaskDeferred) as deferred:
+        sensor(sent, timeout=timedelta(hours=1).total_seconds()).execute(context)
+    assert deferred.value.timeout == timedelta(hours=1)
+    assert not sensor(sent, deferrable=False).poke(context)
+    server.approve(comment="Fine.")
+    with server.client() as client:
+        client.wait_for(sent, timeout=30)
+    said = sensor(sent).execute_complete(context, {"intent_id": sent})
+    assert (said["outcome"], said["comment"]) == ("approved", "Fine.")
+    assert said["payload"] == {"order": order}
+
+
+def test_a_sensor_fails_with_the_reason_of_a_rejection(server: Server, order: str) -> None:
+    server.reject(reason="Not our order.")
+    with server.client() as client:
+        sent = client.send_intent(
+            {"intent_type": REFUND, "payload": {"order": order}, "human_task": {"title": "Refund?"}}
+        )
+        client.wait_for(sent, timeout=30)
+    with pytest.raises(AirflowFailException, match="Not our order"):
+        sensor(sent).execute({"ti": SimpleNamespace()})

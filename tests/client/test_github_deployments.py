@@ -127,7 +127,7 @@ def rule(github: GitHub) -> ProtectionRule:
 async def until(condition: Any) -> None:
     async with asyncio.timeout(30):
         while not condition():
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0)
 
 
 def asked(server: Server, run: int) -> list[Any]:

@@ -6,14 +6,16 @@ import pytest
 
 from signoff.core.errors import Forbidden
 from signoff.core.intent import commands as c
+from signoff.core.intent.answering_rights import requesters_side
 from signoff.core.intent.edited_answers import same_fields
 from signoff.core.intent.events import Answered, Revised
 from signoff.core.intent.model import Status
 from signoff.core.intent.receipts import Words, act_in, receipt
+from signoff.core.intent.worklist import keys_of
 from signoff.core.plan.task_types import Edits, Stage, TaskType
 from signoff.core.policy.fields import clauses, compile_policy, why_relaxed
-from tests.builders import ANN, OTTO, RITA, Story, happened, person
-from tests.core.asking import asking, refused, review
+from tests.builders import ANN, OTTO, RITA, Story, gate, happened, person
+from tests.core.asking import asking, refused, review, step
 
 EMMA = person("emma", "approver")
 LETS: dict[str, Any] = {"edits": Edits.APPROVE}
@@ -153,3 +155,36 @@ def test_the_policy_says_so_and_to_allow_it_is_a_relaxation() -> None:
         "who may decide may also change values and approve that in the same act; the record says both"
     ]
     assert not [clause for clause in clauses(strict, Names()) if clause.about == "Changes"]
+
+
+# -- what one task allows
+
+
+def twice(second: Edits) -> Story:
+    """Two tasks that ask the same people; the first lets them approve their own change."""
+    return Story(gate(step(name="one", **LETS), step(name="two", edits=second)))
+
+
+def test_a_later_task_whose_policy_does_not_let_them_is_decided_by_somebody_else() -> None:
+    story = twice(Edits.PROPOSE)
+    story.do(edit(story), ANN)
+    assert story.task.step == "two"
+    assert refused(story, c.Answer("approved", digest=story.task.digest), ANN).code == "self_approval"
+    assert ANN.id in requesters_side(story.intent)
+    assert not any(key.startswith(f"for:{ANN.id}") for key in keys_of(story.intent))
+    story.do(c.Answer("approved", digest=story.task.digest), OTTO)
+    assert story.intent.status is Status.COMPLETED
+
+
+def test_a_later_task_whose_policy_lets_them_too_is_theirs_as_well() -> None:
+    story = twice(Edits.APPROVE)
+    story.do(edit(story), ANN)
+    assert ANN.id not in requesters_side(story.intent)
+    story.do(c.Answer("approved", digest=story.task.digest), ANN)
+    assert story.intent.status is Status.COMPLETED
+
+
+def test_who_approved_their_own_change_stays_with_the_request_when_it_ended() -> None:
+    story = asking(**LETS)
+    story.do(edit(story), ANN)
+    assert ANN.id in requesters_side(story.intent)  # whoever tries it again

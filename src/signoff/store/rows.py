@@ -224,7 +224,7 @@ def rank_of(intent: Intent) -> int:
 
 def _sides(intent: Intent) -> tuple[Any, ...]:
     """What keys and rank of an open task depend on, besides the task itself, and what may change."""
-    return intent.editors, intent.deadline_at
+    return intent.editors, intent.approving_editors, intent.deadline_at
 
 
 def worklist_rows(before: Intent | None, after: Intent) -> tuple[list[Row], list[Row]]:

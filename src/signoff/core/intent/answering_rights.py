@@ -11,7 +11,7 @@ from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.directory.roles import DECIDING_ROLES
 from signoff.core.intent.model import Intent, Task, spec_of
 from signoff.core.intent.quorum import voting_seat
-from signoff.core.plan.task_types import Stage, TaskSpec
+from signoff.core.plan.task_types import Edits, Stage, TaskSpec
 
 
 class AnswerRight(msgspec.Struct, gc=False, frozen=True):
@@ -37,8 +37,18 @@ def asked(intent: Intent, task: Task) -> frozenset[str]:
 
 
 def requesters_side(intent: Intent) -> frozenset[str]:
-    """The people on the requester's side."""
-    return frozenset(intent.requester.persons) | frozenset(intent.editors)
+    """The people on the requester's side. Who approved their own change, as the policy of one task lets them, is on it
+    wherever a policy does not let them: what one task allows is not allowed in the next.
+    """
+    side = frozenset(intent.requester.persons) | frozenset(intent.editors)
+    if intent.approving_editors and not _lets_editors_approve(intent):
+        side = side.union(intent.approving_editors)
+    return side
+
+
+def _lets_editors_approve(intent: Intent) -> bool:
+    task = intent.open
+    return isinstance(task, Task) and spec_of(intent, task).edits is Edits.APPROVE
 
 
 def lets_requesters_decide(spec: TaskSpec, intent: Intent, workspace: bool) -> bool:

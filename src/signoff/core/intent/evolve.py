@@ -342,13 +342,13 @@ def _revised(event: e.Revised, intent: Intent, fact: e.Fact) -> Changes:
         snoozes=(),
         agreed="",
     )
-    joins = () if event.approved else (fact.actor.id, *event.behind)
-    editors = tuple(dict.fromkeys((*intent.editors, *joins)))
+    joins = (fact.actor.id, *event.behind)
+    side = "approving_editors" if event.approved else "editors"
     return {
         "open": task,
         "revision": event.revision,
         "payload_digest": event.payload_digest,
-        "editors": editors,
+        side: tuple(dict.fromkeys((*getattr(intent, side), *joins))),
     }
 
 

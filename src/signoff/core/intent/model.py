@@ -173,6 +173,7 @@ class Intent(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw_only=
     revision: int = 1
     revisions: int = 0
     editors: tuple[str, ...] = ()
+    approving_editors: tuple[str, ...] = ()
     results: dict[str, Any] = {}
     reported: dict[str, int] = {}
     last_step: str = ""

@@ -410,9 +410,10 @@ class MessageComposer:
 
     def _asked_by(self) -> str:
         """Whose values are shown: the requester's, or those of the people who changed them since."""
-        if not self._intent.editors:
+        changed = dict.fromkeys((*self._intent.editors, *self._intent.approving_editors))
+        if not changed:
             return f"as {self._asker()} sent it"
-        names = " and ".join(self._directory.display(person) for person in self._intent.editors)
+        names = " and ".join(self._directory.display(person) for person in changed)
         return f"as {names} changed it after {self._asker()} sent it"
 
     def _decided(self, zone: str) -> dict[str, Any]:

@@ -186,3 +186,31 @@ async def test_a_selection_survives_that_the_list_grows(web: WebEnv) -> None:
         [new] = await ask(web, 1)
         await ann.page.locator(f"#t-{new['task_id']}").wait_for()
         assert await ann.page.locator(f"#x-{tasks[0]['task_id']}").is_checked()
+
+
+def _patch(line: str) -> str:
+    return f"--- a/run\n+++ b/run\n@@ -1,2 +1,2 @@\n-old\n+{line}\n same\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "shown"),
+    [
+        ("patch", (_patch("harmless"), _patch("delete-everything")), ("harmless", "delete-everything")),
+        ("password", ("sup3rsecret-of-one", "sup3rsecret-of-other"), ()),
+        ("note", ("a" * 700 + "good", "a" * 700 + "bad!"), ()),
+    ],
+)
+async def test_only_what_is_shown_whole_is_said_to_be_the_same(
+    web: WebEnv, name: str, values: tuple[str, str], shown: tuple[str, ...]
+) -> None:
+    await workflow(web)
+    for value in values:
+        await web.send(intent_type=TYPE, payload={"customer": "c", name: value})
+    ann = await reader(web, "ann")
+    [link] = links(await ann.get("/"))
+    page = await ann.get(link)
+    assert len(boxes(page)) == 2
+    same = page.text.partition("The same in all")[2].partition("from ")[0]
+    assert "customer c" in same
+    assert page.text.count(f" {name} ") == 2  # in each of the two, beside its own request
+    assert [text in page.text for text in shown] == [True] * len(shown)

@@ -18,6 +18,7 @@ from signoff.core.intent.receipts import Receipt, bulk_receipt
 from signoff.core.intent.worklist import mine
 from signoff.core.plan.wording import question
 from signoff.core.text import json_value
+from signoff.core.text.hunks import TextDiff
 from signoff.core.text.json_diff import Leaf, group
 from signoff.engine.bulk_answers import Outcome, Target, bulk_form, refuse_repeated
 from signoff.engine.commit.jobs import Done
@@ -173,14 +174,14 @@ def _grouped(request: PageRequest, found: Sequence[Stored], directory: Snapshot,
     if not equal:
         return Equal(others=others)
     shown = [group(json_value.decode(stored.payload), False) for stored, _ in equal]
-    values = [{_key(leaf) for leaf in one.leaves} for one in shown]
+    values = [{_key(leaf) for leaf in one.leaves if _comparable(leaf)} for one in shown]
     common = set.intersection(*values) if len(values) > 1 else set()
     entries = tuple(
         BulkEntry(
             ref=(ref := step_run_id(stored.intent.id, task.step_run)),
             pick=f"{ref}.{task.stage + 1}.{task.revision}.{task.digest}",
             asker=directory.display(stored.intent.requester.id),
-            leaves=tuple(leaf for leaf in one.leaves if _key(leaf) not in common),
+            leaves=tuple(leaf for leaf in one.leaves if not _comparable(leaf) or _key(leaf) not in common),
             whole=not one.folded,
         )
         for (stored, task), one in zip(equal, shown, strict=True)
@@ -195,7 +196,7 @@ def _grouped(request: PageRequest, found: Sequence[Stored], directory: Snapshot,
         ),
         type=first.intent.type,
         entries=entries,
-        same=tuple(leaf for leaf in shown[0].leaves if _key(leaf) in common),
+        same=tuple(leaf for leaf in shown[0].leaves if _comparable(leaf) and _key(leaf) in common),
         buttons=answer_buttons(first.intent, step, task, directory.active_people),
         others=others,
         more=more,
@@ -209,8 +210,13 @@ def _other(stored: Stored, task: Task) -> tuple[str, str]:
     )
 
 
-def _key(leaf: Leaf) -> tuple[str, str, str | None]:
-    return leaf.path, leaf.text, leaf.before
+def _comparable(leaf: Leaf) -> bool:
+    """Whether the leaf shows all of its value: of what is folded or hidden nobody sees whether it is the same."""
+    return not (leaf.masked or leaf.hidden or leaf.fields)
+
+
+def _key(leaf: Leaf) -> tuple[str, str, str | None, TextDiff | None]:
+    return leaf.path, leaf.text, leaf.before, leaf.diff
 
 
 async def _shown(

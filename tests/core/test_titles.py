@@ -23,6 +23,7 @@ from signoff.core.plan.title_template import (
 from signoff.core.plan.wording import question, question_template, record_title, title_of
 from signoff.core.text.amounts import is_money, money_text, number_text
 from signoff.core.text.hidden_characters import hidden
+from signoff.core.text.json_diff import show_named
 from signoff.core.text.json_text import MAX_INTEGER
 
 REFUND = "Refund {amount} to {customer.name}?"
@@ -223,7 +224,7 @@ def test_a_requesters_own_title_is_never_filled() -> None:
         ("port", 54321, {}, None),
         ("amount", True, {}, None),
         ("amount", [1], {}, None),
-        ("amount", "007", {}, "7"),
+        ("amount", "007", {}, None),
     ],
 )
 def test_amounts_and_counts_are_grouped_and_other_numbers_are_not(
@@ -251,3 +252,11 @@ def test_a_notification_gets_the_values_when_it_is_sent() -> None:
     assert with_values(asks, b"").title == "Pay [amount]?"
     plain = replace(asks, title="Pay?")
     assert with_values(plain, b'{"amount": 5}') is plain
+
+
+@pytest.mark.parametrize(
+    "value", ["0042 ABC", "007", "00", "1\u06623", "\uff11\uff10\uff10", "-01.5", "12 \uff21BC"]
+)
+def test_what_is_not_written_as_json_writes_numbers_is_shown_as_it_is(value: str) -> None:
+    assert number_text("amount", value, {"currency": "EUR"}) is None
+    assert show_named(value, ("plate", {})) == value

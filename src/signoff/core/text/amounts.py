@@ -17,8 +17,10 @@ COUNTS: Final = frozenset({
     "count", "rows", "rows_affected", "affected", "records", "customers", "users", "recipients",
 })  # fmt: skip
 _WORD: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+")
-_NUMBER: Final = re.compile(r"(-?)(\d{1,24})(\.\d{1,12})?")
-_QUANTITY: Final = re.compile(r"(-?\d{1,24}(?:\.\d{1,12})?) ([A-Z]{3})")
+# As JSON writes numbers: what has leading zeros or other digits is shown as it is, or two values would look alike.
+_WHOLE: Final = "(?:0|[1-9][0-9]{0,23})"
+_NUMBER: Final = re.compile(rf"(-?)({_WHOLE})(\.[0-9]{{1,12}})?")
+_QUANTITY: Final = re.compile(rf"(-?{_WHOLE}(?:\.[0-9]{{1,12}})?) ([A-Z]{{3}})")
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 _BESIDE: Final = ("currency", "currency_code", "currencyCode")
 _VALUES: Final = ("amount", "value")

@@ -192,6 +192,34 @@ def test_ids_and_names_are_offered_wherever_a_command_takes_them(stub: Stub, wor
     assert offered("bash", words, **known(stub))[:1] == [f"plain,{first}"]
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a`id`@a.example",
+        "a$(id)",
+        "a;id",
+        "a|id",
+        "a&id",
+        "a b",
+        "a'b",
+        'a"b',
+        "a>b",
+        "~a",
+        "a*",
+        "a!b",
+        "-a",
+        "a\\b",
+    ],
+)
+def test_a_word_that_a_shell_does_not_take_as_it_is_is_not_offered(stub: Stub, shell: str, name: str) -> None:
+    environ = {"SIGNOFF_URL": stub.url, "SIGNOFF_API_KEY": "sgn_x", "SIGNOFF_COMPLETION_TIMEOUT": "60"}
+    stub.on("GET", "/v1/people", Answer({"people": [{"email": name}, {"email": "jürgen+x@a.example"}]}))
+    said = offered(shell, "signoff people set ", **environ)
+    assert "jürgen+x@a.example" in " ".join(said)
+    assert not any(name.strip() in line for line in said)
+
+
 def test_a_server_that_is_away_slow_or_refuses_offers_nothing_and_prints_nothing(
     stub: Stub, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _SECONDS: Final = 1.5
 _VARIABLE: Final = "SIGNOFF_COMPLETION_TIMEOUT"
 _MOST: Final = 100
+_PLAIN: Final = "@%+=:,./_-"
 _HELP: Final = 60
 Found = Iterable[
     tuple[tuple[str, ...], str]
@@ -49,7 +50,7 @@ def _offers(read: "Callable[[Remote], Found]") -> Completer:
             worker.start()
             worker.join(seconds)
         fitting = (
-            (next((word for word in words if word.startswith(incomplete)), None), about)
+            (next((word for word in words if word.startswith(incomplete) and is_plain(word)), None), about)
             for words, about in list(found)
         )
         return [_item(word, about) for word, about in fitting if word is not None]
@@ -64,6 +65,13 @@ def patience(environ: Mapping[str, str]) -> float:
     except ValueError:
         return _SECONDS
     return min(max(seconds, 0.01), 60.0)
+
+
+def is_plain(word: str) -> bool:
+    """Whether a shell takes the word as it is. It puts an offered word into the line without quotes, and would run a
+    command that the word contains: an e-mail address may have a backtick.
+    """
+    return word[:1] != "-" and all(letter.isalnum() or letter in _PLAIN for letter in word)
 
 
 def _item(word: str, about: str) -> CompletionItem:

@@ -92,13 +92,16 @@ def test_no_secret_is_in_the_bundle(sh: Shell) -> None:
     planted = {
         "SIGNOFF_DATABASE_URL": "postgresql://signoff:pl4nted-db@127.0.0.1:1/none",
         "SIGNOFF_SMTP_URL": "smtp://mailer:pl4nted%2Dsmtp@127.0.0.1:1",
+        "SIGNOFF_WEBHOOK_URL": "https://hooks.example/signoff",
         "SIGNOFF_WEBHOOK_SECRET": "pl4nted-webhook-secret-of-forty-characters",
         "SIGNOFF_SLACK_BOT_TOKEN": "xoxb-1111111111-pl4ntedslack",
     }
     log = "\n".join([
         f"connecting with {value}" for value in planted.values()
     ] + ["authorization: Bearer pl4nted.bearer.0123456789", f"key {sh.live.owner_key} used", "pl4nted-db alone",
-         '{"password": "pl4nted-json"}', "pl4nted-smtp alone"])  # fmt: skip
+         '{"password": "pl4nted-json"}', "pl4nted-smtp alone",
+         "-----BEGIN PRIVATE KEY-----", "pl4ntedkey1", "pl4ntedkey2", "-----END PRIVATE KEY-----",
+         "GET /login/pl4nted-sign-in-link?next=/ 200", "GET /t/pl4nted_task_link 200"])  # fmt: skip
     (sh.folder / "server.log").write_text(log, encoding="utf-8")
     environ = {**planted, "SIGNOFF_URL": sh.live.url, "SIGNOFF_API_KEY": sh.live.owner_key}
     sh(

@@ -214,6 +214,10 @@ async def test_own_outcomes_with_long_names_are_pressed_by_their_number(
         )
         await it.messaging.carry()
         card = it.card("11")
+        for place in ("#-1", "#-2", "#+0", "# 0", "#2", "#0_0", "#"):
+            forged = {"callback_data": card.press("Canary only")["callback_data"].rpartition("#")[0] + place}
+            assert await it.sends(it.fake.pressed(card, forged, "11")) == 200
+            assert (await it.messaging.intent(intent.id)).outcome == ""
         assert await it.press(card, "Canary only", "11")
         assert (await it.messaging.intent(intent.id)).outcome == "approved_for_the_canary_only"
         again = it.fake.pressed(card, card.press("Canary only"), "11")

@@ -7,6 +7,7 @@ settings, wherever it occurs.
 import io
 import os
 import platform
+import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
@@ -31,6 +32,8 @@ from signoff.core.text.masking import MASK, mask_text, starred
 _NAME: Final = "signoff-support.zip"
 _MOST_LOG: Final = 1024 * 1024  # of the end of each log file
 _SHORTEST: Final = 4
+# Links that sign in, or show a task: the log of a proxy has them.
+_LINK: Final = re.compile(r"(/(?:login|t)/)[A-Za-z0-9_-]{16,}")
 _ABOUT: Final = """What is in this file
 
 versions.json    this program, Python, the system, the installed packages
@@ -58,7 +61,8 @@ class _Cleaner:
     def __call__(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, MASK)
-        return "\n".join(mask_text(line, starred) for line in text.split("\n"))
+        text = _LINK.sub(rf"\g<1>{MASK}", text)
+        return mask_text(text, starred)  # as one text: a private key has several lines
 
 
 def _parts(value: str) -> Iterator[str]:

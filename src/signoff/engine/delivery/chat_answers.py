@@ -4,6 +4,7 @@ in; the account's name, address and channel prove nothing. The command is the sa
 
 import contextlib
 import hashlib
+import re
 import secrets
 from datetime import datetime, timedelta
 from typing import Final
@@ -39,6 +40,7 @@ _CODE_LIFE: Final = timedelta(minutes=10)
 _ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # without look-alike characters
 _LENGTH: Final = 12
 _DIGEST: Final = 64
+_PLACE: Final = re.compile("#[0-9a-f]{1,4}")  # as ``short_press`` writes it
 _LONGEST_COMMENT: Final = 5000  # as everywhere
 
 
@@ -240,9 +242,9 @@ class Chat:
             found = [one for one in known if one and one.startswith(answer.digest or "")]
             answer = replace(answer, digest=found[0]) if len(found) == 1 else answer
         opened = next((event for event in mine if isinstance(event, TaskOpened)), None)
-        if answer.outcome.startswith("#") and opened is not None:
+        if opened is not None and _PLACE.fullmatch(answer.outcome):
             outcomes = intent.plan.human_step(opened.step).task.outcomes
-            with contextlib.suppress(ValueError, IndexError):
+            with contextlib.suppress(IndexError):
                 answer = replace(answer, outcome=outcomes[int(answer.outcome[1:], 16)])
         return answer
 

@@ -152,7 +152,7 @@ func (c *Client) persist(ctx context.Context, one *call, passing func(error) boo
 }
 
 // SendIntent submits an intent; returns its id. It is durable when this returns, and created once even if responses are
-// lost. Warnings of the server, for instance that no agent listens there, are logged.
+// lost. Warnings of the server, for instance that no agent is connected there, are logged.
 func (c *Client) SendIntent(ctx context.Context, intent IntentRequest, opts ...CallOption) (string, error) {
 	one, err := post("/v1/intents", given(intent))
 	if err != nil {

@@ -29,7 +29,7 @@ HANGS: Final = 15.0  # seconds without a report after which a worker is ended
 _STOPPED_WITHIN: Final = 25.0  # seconds; each worker has limits of its own for what it waits for
 _LONGEST_PAUSE: Final = 10.0
 _LASTED: Final = 30.0  # seconds after which an end is not counted with the one before
-_BACKLOG: Final = 8 * 1024 * 1024  # bytes that a worker has not taken yet, before messages are dropped
+_BACKLOG: Final = 8 * 1024 * 1024  # unread bytes of a worker at which messages are dropped
 _READ: Final = 256 * 1024
 _READY_TAG: Final = 7
 
@@ -129,7 +129,7 @@ class Supervisor:
         self._code = 0
 
     def run(self) -> int:
-        """Until a signal stops all, or the first start fails; returns the exit code."""
+        """Run until a signal stops all, or the first start fails; returns the exit code."""
         self._signals.setblocking(False)
         self._wakes.setblocking(False)
         signal.set_wakeup_fd(self._wakes.fileno(), warn_on_full_buffer=False)
@@ -210,7 +210,7 @@ class Supervisor:
                 other.listener.close()
         siblings = Siblings(worker.number, len(self._workers), link, self._turns)
         code = self._work(Place(siblings, worker.listener, self._first.base_url if self._first else ""))
-        os._exit(code)  # what the supervisor holds is not this process's to release
+        os._exit(code)  # this process must not release what the supervisor holds
 
     def _receive(self, worker: _Worker) -> None:
         frames = worker.frames()
@@ -252,7 +252,7 @@ class Supervisor:
                 self._ended(worker, os.waitstatus_to_exitcode(status))
 
     def _ended(self, worker: _Worker, code: int) -> None:
-        while worker.link is not None and (frames := worker.frames()):  # what it still had to say
+        while worker.link is not None and (frames := worker.frames()):  # its remaining messages
             for frame in frames:
                 for other in self._workers:
                     if other is not worker and frame[LENGTH.size + 1] != _READY_TAG:
@@ -261,7 +261,9 @@ class Supervisor:
         if self._turns is not None:
             self._turns.give()  # it may have had the turn
         worker.pid, worker.ready = 0, False
-        if self._first is None or self._announce is not None:  # the start has failed, and it has said why
+        if (
+            self._first is None or self._announce is not None
+        ):  # the start failed, and the worker has reported why
             self._code = self._code or (code if code > 0 else 1)
             if not self._stopping_since:
                 self._stop()

@@ -1,5 +1,5 @@
-"""A server for the tests of programs that use Signoff: in the test's process, with a clock to move and people who
-answer by rule. SQLite in a temporary folder, loopback, nothing else.
+"""A server for the tests of programs that use Signoff: in the test's process, with a clock that the test moves and
+people who answer by rule. SQLite in a temporary folder, loopback, nothing else.
 
     with Server() as server:
         server.approve("intent.payments.*", "Checked.")
@@ -47,7 +47,7 @@ _VARIABLES: Final = ("SIGNOFF_URL", "SIGNOFF_API_KEY", "SIGNOFF_API_KEY_FILE", "
 
 
 class Answer:
-    """What a rule says to a task. outcome: one of the task's (``approved``, ``rejected``, ...); data: the fields of its
+    """A rule's answer to a task. outcome: one of the task's (``approved``, ``rejected``, ...); data: the fields of its
     form; edit: new values of the payload, which another person then approves; by: the person who answers (an address),
     else everyone who may, until the task is decided.
     """
@@ -74,7 +74,8 @@ Rule = Callable[[Task], Answer | None]
 class Server:
     """A Signoff server that runs while the block is entered.
 
-    Meanwhile SIGNOFF_URL and SIGNOFF_API_KEY of this process name it and a service of its own, so that ``Client()``
+    Within it, SIGNOFF_URL and SIGNOFF_API_KEY of this process are its address and the key of a service, so that
+    ``Client()``
     and ``gate`` find it. manifest: people, teams, policies and workflows to apply, as for ``signoff apply``.
     """
 
@@ -110,7 +111,7 @@ class Server:
         return self
 
     def stop(self) -> None:
-        """Stop it, and raise what a rule raised."""
+        """Stop it, and raise the exception of a rule that failed."""
         if self._thread is None:
             return
         for name, value in self._environ.items():
@@ -158,12 +159,12 @@ class Server:
         self._rule(intent_type, Answer(edit=changes))
 
     def leave(self, intent_type: str = "*") -> None:
-        """From now on nobody answers the requests of these types."""
+        """From now on leave the requests of these types unanswered."""
         self.answer(lambda task: Answer("") if fnmatch.fnmatchcase(task.intent_type, intent_type) else None)
 
     def answer(self, rule: Rule) -> Rule:
         """A rule of your own, also as a decorator: gets each open Task and returns an Answer, or None to leave it to
-        the rules before. It runs in the server's thread; what it raises is raised at the end of the block.
+        the earlier rules. It runs in the server's thread; an exception is raised again at the end of the block.
         """
         self._rules.append(rule)
         self._on_loop(self._answer_all())
@@ -171,7 +172,7 @@ class Server:
 
     @property
     def asked(self) -> list[Task]:
-        """Every task that people were asked, as it is now, oldest first."""
+        """Every task that was opened, in its current state, oldest first."""
         self._raise()
         return self._on_loop(self._all_tasks())
 
@@ -183,7 +184,7 @@ class Server:
         return self._clock.now()
 
     def move(self, by: timedelta | None = None, /, **parts: float) -> None:
-        """Move the server's clock forward (``hours=8``), and let everything happen that has become due: reminders,
+        """Move the server's clock forward (``hours=8``), and let everything that is now due happen: reminders,
         escalations, deadlines.
         """
         self._on_loop(self._move(by or timedelta(**parts)))
@@ -191,7 +192,7 @@ class Server:
     # -- access
 
     def client(self) -> Client:
-        """A client with the key of the service that makes requests here."""
+        """A client with the key of the service that submits requests here."""
         return Client(self.url, self.api_key)
 
     def async_client(self) -> AsyncClient:
@@ -271,7 +272,7 @@ class Server:
                 )
         workspace = (await self._owner.me()).workspace_id
         for person in await self._server.store.directory.people(workspace):
-            # a key that nobody else has made: its holder is on nobody's side
+            # a key that nobody else created: its holder is on no other requester's side
             made = await self._server.keys.create(workspace, ActorKind.PERSON, person.id, person.id)
             self._person_keys[person.email] = made.secret
             actor = await self._server.keys.authenticate(made.secret, "api")
@@ -309,7 +310,7 @@ class Server:
             done = (task.task_id, task.revision, task.stage, email)
             if done not in self._answered and await self._say(task, answer, email, last=email == who[-1]):
                 self._answered.add(done)
-                return  # the change brings the task back, if it is not decided yet
+                return  # the change reports the task again, if it is not decided yet
 
     async def _say(self, task: Task, answer: Answer, email: str, *, last: bool) -> bool:
         """One person's answer; False if this person may not give it."""

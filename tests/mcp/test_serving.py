@@ -262,7 +262,7 @@ async def test_a_persons_key_that_is_allowed_is_warned_of(
     [
         (["--port", "8110"], "--port needs --http"),
         (["--allowed-host", "x"], "--allowed-host needs --http"),
-        (["--http", "--key-file", "k"], "exclude each other"),
+        (["--http", "--key-file", "k"], "cannot be combined"),
         (["--repeat-for", "soon"], "not a duration"),
     ],
 )

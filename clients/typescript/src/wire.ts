@@ -53,7 +53,7 @@ export interface AccountKey {
   readonly ok: boolean;
   /** The key. */
   readonly key: KeyOut;
-  /** The secret: shown once, and kept nowhere. */
+  /** The secret: shown once, and not stored. */
   readonly api_key: string;
 }
 
@@ -69,7 +69,7 @@ export interface AccountOut {
   readonly name: string;
   /** The same as name. */
   readonly service_account_name: string;
-  /** The name that is shown. */
+  /** The display name. */
   readonly display_name: string;
   /** What it is for. */
   readonly description: string;
@@ -87,9 +87,9 @@ export interface AccountOut {
   readonly address_id: string;
   /** How the agent gets its work. */
   readonly delivery_mode: "stream" | "poll" | "http" | "inbox";
-  /** Where its work is pushed, with the delivery mode http. */
+  /** The URL to which its work is pushed, if its delivery mode is http. */
   readonly callback_url?: string;
-  /** The id of who created it. */
+  /** The id of its creator. */
   readonly created_by_actor_id: string;
   /** When it was created. */
   readonly created_at: string;
@@ -97,7 +97,7 @@ export interface AccountOut {
   readonly updated_at: string;
   /** When work was last requested for this agent, to the minute; absent if never. */
   readonly last_seen_at?: string;
-  /** By which program. */
+  /** The program that requested it. */
   readonly last_seen_client?: string;
   /** The same, as text. */
   readonly last_seen?: string;
@@ -119,7 +119,7 @@ export interface ActorOut {
   readonly id: string;
   /** The actor's address, if it is a program. */
   readonly address?: string;
-  /** The name that is shown. */
+  /** The display name. */
   readonly name?: string;
 }
 
@@ -177,7 +177,7 @@ export interface AppliedOut {
   readonly dry_run: boolean;
   /** The workflow. */
   readonly workflow: WorkflowOut;
-  /** What may surprise the caller, as text; the request was carried out all the same. */
+  /** Warnings for the caller, as text; the request was carried out nevertheless. */
   readonly warnings: readonly string[];
 }
 
@@ -291,7 +291,7 @@ export interface AuditRecord {
   readonly private?: string;
 }
 
-/** The events of some intents, oldest first; an intent's events are in order, and never split over two pages. */
+/** The events of some intents, oldest first; an intent's events are in order, and never split across two pages. */
 export interface AuditRecords {
   /** True: the request was carried out. */
   readonly ok: boolean;
@@ -313,7 +313,7 @@ export interface BulkAnswer {
   readonly decided: number;
   /** What the act has done, in words. */
   readonly receipt: ReceiptOut;
-  /** What became of each, in the order of the request. */
+  /** The result for each, in the order of the request. */
   readonly results: readonly BulkResult[];
 }
 
@@ -349,7 +349,7 @@ export interface BulkCancelRequest {
   readonly dry_run?: boolean;
   /** The reason, which is kept in the history. Default: canceled in bulk. */
   readonly reason?: string;
-  /** The greatest number to cancel. Default: 500. */
+  /** The maximum number to cancel. Default: 500. */
   readonly limit?: number;
   /** Only these statuses. */
   readonly status_filter?: readonly string[];
@@ -361,7 +361,7 @@ export interface BulkCancelRequest {
   readonly q?: string;
 }
 
-/** What became of one task of a bulk answer. `recorded`: whether the answer counts; `decided`: whether the task is closed now; `receipt`: what was recorded; `code`, `message`, `hint`: why it was refused. */
+/** The result for one task of a bulk answer. `recorded`: whether the answer counts; `decided`: whether the task is closed now; `receipt`: what was recorded; `code`, `message`, `hint`: why it was refused. */
 export interface BulkResult {
   /** The task's id. */
   readonly task_id: string;
@@ -413,13 +413,13 @@ export interface BundleRequest {
 
 /** The fields to change; omitted fields are unchanged. `rotate_webhook_secret`: create a new one. */
 export interface ChangeAccount {
-  /** The name that is shown. */
+  /** The display name. */
   readonly display_name?: string | null;
   /** What it is for. */
   readonly description?: string | null;
   /** How the agent gets its work. */
   readonly delivery_mode?: "stream" | "poll" | "http" | "inbox" | null;
-  /** Where its work is pushed, with the delivery mode http. */
+  /** The URL to which its work is pushed, if its delivery mode is http. */
   readonly callback_url?: string | null;
   /** Whether to create a new webhook secret. */
   readonly rotate_webhook_secret?: boolean;
@@ -443,7 +443,7 @@ export interface ChangeOut {
 
 /** The fields to change; the rest is unchanged. People may change their own zone, hours, absences and preferences. */
 export interface ChangePerson {
-  /** The name that is shown. */
+  /** The display name. */
   readonly name?: string | null;
   /** The roles; approver by default. */
   readonly roles?: readonly string[] | null;
@@ -487,7 +487,7 @@ export interface ChannelOut {
   readonly failed: number;
   /** The last error of those. */
   readonly last_error?: string;
-  /** Where the last failing one was to go. */
+  /** The recipient of the last message that failed. */
   readonly target?: string;
   /** When a message last arrived by it. */
   readonly last_arrived_at?: string;
@@ -519,7 +519,7 @@ export interface ClaimAnswer {
 export interface ClaimRequest {
   /** Names the process that claims, for people. */
   readonly holder?: string;
-  /** The greatest number to claim. Default: 1. */
+  /** The maximum number to claim. Default: 1. */
   readonly limit?: number;
   /** How long the lease lasts, in seconds. Default: 30. */
   readonly lease_seconds?: number;
@@ -627,13 +627,13 @@ export interface CreateAccount {
   readonly workspace_id?: string;
   /** As AXP's clients send it; the key determines the creator. */
   readonly created_by_actor_id?: string;
-  /** The name that is shown. */
+  /** The display name. */
   readonly display_name?: string;
   /** What it is for. */
   readonly description?: string;
   /** How the agent gets its work. Default: stream. */
   readonly delivery_mode?: "stream" | "poll" | "http" | "inbox";
-  /** Where its work is pushed, with the delivery mode http. */
+  /** The URL to which its work is pushed, if its delivery mode is http. */
   readonly callback_url?: string;
 }
 
@@ -657,11 +657,11 @@ export interface CreateIntentRequest {
   readonly intent_type: string;
   /** The address of the agent that it is for, if its type has no workflow. */
   readonly to_agent?: string;
-  /** What is asked for: a JSON object, whose content is the requester's. */
+  /** The request's data: a JSON object whose content is the requester's. */
   readonly payload?: object;
   /** The address whose inbox gets the result. */
   readonly reply_to?: string;
-  /** The requester's own name for what belongs together; the intent's id by default. */
+  /** The requester's own id for requests that belong together; the intent's id by default. */
   readonly correlation_id?: string;
   /** As AXP's clients send it; only the key determines the requester. */
   readonly from_agent?: string;
@@ -673,11 +673,11 @@ export interface CreateIntentRequest {
   readonly remind_after_seconds?: number | null;
   /** Seconds between reminders. */
   readonly remind_interval_seconds?: number | null;
-  /** The greatest number of reminders. */
+  /** The maximum number of reminders. */
   readonly max_reminders?: number | null;
-  /** Whom to ask too after the reminders: a person, team or role. */
+  /** Who is asked in addition after the reminders: a person, team or role. */
   readonly escalate_to?: string;
-  /** The greatest number of attempts at an agent step. */
+  /** The maximum number of attempts at an agent step. */
   readonly max_delivery_attempts?: number | null;
   /** A task in AXP's terms that asks people at once, if its type has no workflow. */
   readonly human_task?: object | null;
@@ -703,7 +703,7 @@ export interface CreateKey {
 export interface CreatePerson {
   /** The mail address, which names the person. */
   readonly email: string;
-  /** The name that is shown. */
+  /** The display name. */
   readonly name?: string;
   /** The roles; approver by default. */
   readonly roles?: readonly string[] | null;
@@ -741,11 +741,11 @@ export interface CreatedOut {
   readonly status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
   /** When it was created. */
   readonly created_at: string;
-  /** The requester's own name for what belongs together; the intent's id by default. */
+  /** The requester's own id for requests that belong together; the intent's id by default. */
   readonly correlation_id: string;
   /** The intent. */
   readonly intent: IntentOut;
-  /** What may surprise the caller, as text; the request was carried out all the same. */
+  /** Warnings for the caller, as text; the request was carried out nevertheless. */
   readonly warnings: readonly string[];
 }
 
@@ -753,7 +753,7 @@ export interface CreatedOut {
 export interface DeciderOut {
   /** The person's address. */
   readonly person: string;
-  /** The name that is shown. */
+  /** The display name. */
   readonly name: string;
   /** Whose place they take. */
   readonly instead_of?: string;
@@ -771,9 +771,9 @@ export interface DecisionRequest {
   readonly comment?: string;
   /** The same as comment. */
   readonly reason?: string;
-  /** The outcome, if the task has others than yes and no. */
+  /** The outcome, if the task has others than approved and rejected. */
   readonly outcome?: string | null;
-  /** The decision once more; it has to agree. */
+  /** The decision again; it has to be the same. */
   readonly approved?: boolean | null;
   /** The stage that the task showed; at another one nothing is answered. */
   readonly stage?: number | null;
@@ -797,7 +797,7 @@ export interface DeliveriesAnswer {
   readonly ok: boolean;
   /** The open deliveries. */
   readonly intents: readonly ShownDelivery[];
-  /** Where to go on: goes into ?since=. */
+  /** Where to continue: goes into ?since=. */
   readonly next_cursor: number;
 }
 
@@ -819,7 +819,7 @@ export interface DeliveryOut {
   readonly lease_until: string;
   /** How long the lease lasts, in seconds. */
   readonly lease_seconds: number;
-  /** What is asked for: a JSON object, whose content is the requester's. */
+  /** The request's data: a JSON object whose content is the requester's. */
   readonly payload: JsonObject;
   /** What the step gives its agent in addition to the payload. */
   readonly input: JsonObject;
@@ -833,7 +833,7 @@ export interface DeliveryOut {
   readonly idempotency_key: string;
   /** Who asks. */
   readonly requester: ActorOut;
-  /** The requester's own name for what belongs together; the intent's id by default. */
+  /** The requester's own id for requests that belong together; the intent's id by default. */
   readonly correlation_id: string;
   /** When it was created. */
   readonly created_at: string;
@@ -899,7 +899,7 @@ export interface EventOut {
   readonly lifecycle_waiting_reason?: "WAITING_FOR_HUMAN" | "WAITING_FOR_AGENT" | "WAITING_FOR_TOOL" | "WAITING_FOR_TIME";
   /** The agent that has to act. */
   readonly handler?: string;
-  /** The id of who caused it. */
+  /** The id of the actor who caused it. */
   readonly actor: string;
   /** The same as actor. */
   readonly actor_id: string;
@@ -957,7 +957,7 @@ export interface ExplainOut {
   readonly self_approval: boolean;
   /** Who may decide now. */
   readonly may_decide: readonly DeciderOut[];
-  /** Who may not, being on the requester's side. */
+  /** Who may not decide, because they are on the requester's side. */
   readonly requesters_side: readonly string[];
   /** Whom the open stage asks. */
   readonly asked: readonly string[];
@@ -993,7 +993,7 @@ export interface HoursOut {
 
 /** A task in AXP's terms. */
 export interface HumanTask {
-  /** What is asked, in one line. */
+  /** The question, in one line. */
   readonly title: string;
   /** The type of the task, which sets its outcomes. */
   readonly task_type: "approval" | "review" | "confirmation" | "form" | "clarification" | "assignment" | "manual_action" | "override";
@@ -1003,13 +1003,13 @@ export interface HumanTask {
   readonly required_comment: boolean;
   /** Whether an answer has to name its evidence. */
   readonly evidence_required: boolean;
-  /** What is asked, in full. */
+  /** The description of the question. */
   readonly description?: string;
   /** Who is asked: people, teams, roles. */
   readonly assignees?: readonly string[];
   /** The JSON Schema of the answer's data. */
   readonly form_schema?: JsonObject;
-  /** Who is told besides. */
+  /** Who else is notified. */
   readonly notify?: readonly string[];
   /** The task's id. */
   readonly task_id?: string;
@@ -1025,7 +1025,7 @@ export interface IntentAnswer {
   readonly status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
   /** The same as status, where AXP's clients look for it. */
   readonly lifecycle_status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
-  /** What is asked for: a JSON object, whose content is the requester's. */
+  /** The request's data: a JSON object whose content is the requester's. */
   readonly payload: JsonObject;
   /** The result. */
   readonly result?: JsonObject;
@@ -1039,7 +1039,7 @@ export interface IntentChangedAnswer {
   readonly ok: boolean;
   /** Whether it had an effect; also true for a repeated answer that had one. */
   readonly applied: boolean;
-  /** What may surprise the caller, as text; the request was carried out all the same. */
+  /** Warnings for the caller, as text; the request was carried out nevertheless. */
   readonly warnings?: readonly string[];
   /** How often the grants, controls or envelope were patched. */
   readonly policy_generation: number;
@@ -1073,7 +1073,7 @@ export interface IntentOut {
   readonly created_at: string;
   /** When it last changed. */
   readonly updated_at: string;
-  /** The requester's own name for what belongs together; the intent's id by default. */
+  /** The requester's own id for requests that belong together; the intent's id by default. */
   readonly correlation_id: string;
   /** The address of the requester, from its key. */
   readonly from_agent: string;
@@ -1083,9 +1083,9 @@ export interface IntentOut {
   readonly to_agent: string;
   /** The address whose inbox gets the result. */
   readonly reply_to?: string;
-  /** What is asked for: a JSON object, whose content is the requester's. */
+  /** The request's data: a JSON object whose content is the requester's. */
   readonly payload: JsonObject;
-  /** True if the payload was deleted, as its policy says. */
+  /** True if the payload was deleted by `retention_payloads`. */
   readonly payload_deleted?: boolean;
   /** The result. */
   readonly result?: JsonObject;
@@ -1093,15 +1093,15 @@ export interface IntentOut {
   readonly error?: Problem;
   /** The outcome that was chosen. */
   readonly outcome?: string;
-  /** How the decision ended; silence (expired) is no rejection. */
+  /** How the decision ended; expiry is not a rejection. */
   readonly ending?: "approved" | "rejected" | "expired" | "withdrawn" | "superseded" | "undeliverable";
-  /** The id of who decided. */
+  /** The id of the person who decided. */
   readonly decided_by?: string;
   /** When it was decided. */
   readonly decided_at?: string;
   /** The way it was done: api, cli, web, link, a channel such as slack, or system. */
   readonly via?: string;
-  /** What the decider wrote. */
+  /** The comment of the person who decided. */
   readonly comment?: string;
   /** When the intent ends, whatever it waits for. */
   readonly deadline_at?: string;
@@ -1111,13 +1111,13 @@ export interface IntentOut {
   readonly remind_after_seconds?: number;
   /** Seconds between reminders. */
   readonly remind_interval_seconds?: number;
-  /** The greatest number of reminders. */
+  /** The maximum number of reminders. */
   readonly max_reminders?: number;
   /** The number of reminders sent. */
   readonly remind_count: number;
-  /** Whom to ask too after the reminders: a person, team or role. */
+  /** Who is asked in addition after the reminders: a person, team or role. */
   readonly escalate_to?: string;
-  /** The greatest number of attempts at an agent step. */
+  /** The maximum number of attempts at an agent step. */
   readonly max_delivery_attempts?: number;
   /** The number of the attempt at this step, from 1. */
   readonly delivery_attempt?: number;
@@ -1165,7 +1165,7 @@ export interface IntentRecord {
   readonly requester_name: string;
   /** The address of the agent that it is for; empty without one. */
   readonly to_agent: string;
-  /** The requester's own name for what belongs together; the intent's id by default. */
+  /** The requester's own id for requests that belong together; the intent's id by default. */
   readonly correlation_id: string;
   /** When it was created. */
   readonly created_at: string;
@@ -1231,7 +1231,7 @@ export interface KeyOut {
   readonly expires_at: string | null;
   /** When it was revoked. */
   readonly revoked_at?: string;
-  /** The secret: shown once, and kept nowhere. */
+  /** The secret: shown once, and not stored. */
   readonly token?: string;
 }
 
@@ -1253,15 +1253,15 @@ export interface ManifestAnswer {
   readonly changed: boolean;
   /** What was, or would be, changed, in order. */
   readonly changes: readonly ChangeOut[];
-  /** Names what was found and is done; sent with the real run, it is that or nothing. */
+  /** The digest of what was found and is done; a real run that sends it applies that or nothing. */
   readonly seen: string;
-  /** What may surprise the caller, as text; the request was carried out all the same. */
+  /** Warnings for the caller, as text; the request was carried out nevertheless. */
   readonly warnings: readonly string[];
   /** What waits for a second admin: nothing is applied until then. */
   readonly proposal?: ProposalOut;
 }
 
-/** The present people, teams, policies, workflows and settings, as a document for `POST /v1/apply`. */
+/** The current people, teams, policies, workflows and settings, as a document for `POST /v1/apply`. */
 export interface ManifestExport {
   /** True: the request was carried out. */
   readonly ok: boolean;
@@ -1319,7 +1319,7 @@ export interface MessageOut {
   readonly kind: string;
   /** The id of the person; absent if it went to a service. */
   readonly person?: string;
-  /** The name that is shown. */
+  /** The display name. */
   readonly name?: string;
   /** The channel. */
   readonly channel: string;
@@ -1389,11 +1389,11 @@ export interface NewKeyOut {
   readonly address: string;
   /** The id of the key; not the secret. */
   readonly key_id: string;
-  /** The secret: shown once, and kept nowhere. */
+  /** The secret: shown once, and not stored. */
   readonly api_key: string;
   /** When it stops being valid. */
   readonly expires_at?: string;
-  /** What may surprise the caller, as text; the request was carried out all the same. */
+  /** Warnings for the caller, as text; the request was carried out nevertheless. */
   readonly warnings: readonly string[];
 }
 
@@ -1405,7 +1405,7 @@ export interface NewWorkspaceOut {
   readonly workspace: WorkspaceOut;
   /** The mail address of its owner. */
   readonly owner: string;
-  /** A key of its owner, shown once, and kept nowhere; only if the owner is the caller. */
+  /** A key of its owner, shown once and not stored; only if the owner is the caller. */
   readonly api_key?: string;
 }
 
@@ -1467,7 +1467,7 @@ export interface OutcomeOut {
 export interface PayloadOut {
   /** The last revision that it was decided on under. */
   readonly revision: number;
-  /** What is asked for: a JSON object, whose content is the requester's. */
+  /** The request's data: a JSON object whose content is the requester's. */
   readonly payload: JsonObject;
 }
 
@@ -1495,7 +1495,7 @@ export interface PersonAnswer {
   readonly ok: boolean;
   /** The person. */
   readonly person: PersonOut;
-  /** What may surprise the caller, as text; the request was carried out all the same. */
+  /** Warnings for the caller, as text; the request was carried out nevertheless. */
   readonly warnings: readonly string[];
 }
 
@@ -1521,7 +1521,7 @@ export interface PersonOut {
   readonly id: string;
   /** The mail address, which names the person. */
   readonly email: string;
-  /** The name that is shown. */
+  /** The display name. */
   readonly name: string;
   /** The roles. */
   readonly roles: readonly string[];
@@ -1677,7 +1677,7 @@ export interface ProposalList {
 export interface ProposalOut {
   /** The proposal's id. */
   readonly id: string;
-  /** What has become of it. */
+  /** Its state. */
   readonly state: "waiting" | "confirmed" | "refused" | "expired";
   /** Who proposed it. */
   readonly proposed_by: ActorOut;
@@ -1745,7 +1745,7 @@ export interface ReadyAnswer {
 
 /** Who replaces the person in every open task that asks the person. */
 export interface ReassignAll {
-  /** Who takes their place: an address or id. */
+  /** The replacement: an address or id. */
   readonly to: string;
   /** Why. */
   readonly comment?: string;
@@ -1909,7 +1909,7 @@ export interface ResolveRequest {
 export interface ResumeRequest {
   /** The answer to a task, in AXP's terms. */
   readonly task_result?: object | null;
-  /** The outcome, if it stands at the top of the body. */
+  /** The outcome, if it is at the top of the body. */
   readonly outcome?: string | null;
   /** True approves the open task, false rejects it. */
   readonly approve_current_step?: boolean | null;
@@ -1937,7 +1937,7 @@ export interface RetryAnswer {
   readonly status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
   /** The failed intent that this one repeats. */
   readonly retry_of: string;
-  /** What may surprise the caller, as text; the request was carried out all the same. */
+  /** Warnings for the caller, as text; the request was carried out nevertheless. */
   readonly warnings: readonly string[];
 }
 
@@ -1947,7 +1947,7 @@ export interface RetryRequest {
 
 /** What to decide instead. `digest`: of what was shown; a mismatch is a 409. `outcome`: approve the change in the same act, where the task's `edits` are `approve`; needs the digest. `stage`, `data`: of that answer. */
 export interface ReviseRequest {
-  /** The new payload, whole. */
+  /** The whole new payload. */
   readonly payload: object;
   /** Why. */
   readonly comment?: string;
@@ -1969,7 +1969,7 @@ export interface RevisionOut {
   readonly to_revision: number;
   /** When it happened. */
   readonly at: string;
-  /** The id of who revised it. */
+  /** The id of the actor who revised it. */
   readonly by?: string;
   /** Their name. */
   readonly by_name?: string;
@@ -1985,7 +1985,7 @@ export interface RevisionsAnswer {
   readonly ok: boolean;
   /** The intent's id. */
   readonly intent_id: string;
-  /** True if the payload was deleted, as its policy says. */
+  /** True if the payload was deleted by `retention_payloads`. */
   readonly payload_deleted?: boolean;
   /** Every payload, oldest first. */
   readonly revisions: readonly PayloadOut[];
@@ -1993,13 +1993,13 @@ export interface RevisionsAnswer {
 
 /** Who is on call when: `handover` is a weekday and a local time. */
 export interface RotationOut {
-  /** Who follows whom. */
+  /** The order of turns. */
   readonly order: readonly string[];
   /** The weekday and local time of the handover. */
   readonly handover: string;
   /** The IANA time zone. */
   readonly zone: string;
-  /** A day in the week of the first of the order. */
+  /** A day in a week in which the first member is on call. */
   readonly anchor: string;
   /** Who is on call now. */
   readonly on_call: string;
@@ -2033,7 +2033,7 @@ export interface ScenarioApplied {
   readonly created_at: string;
   /** When the intent ends, whatever it waits for. */
   readonly deadline_at?: string;
-  /** What may surprise the caller, as text; the request was carried out all the same. */
+  /** Warnings for the caller, as text; the request was carried out nevertheless. */
   readonly warnings: readonly string[];
 }
 
@@ -2045,7 +2045,7 @@ export interface ScenarioCheckAnswer {
   readonly valid: boolean;
   /** Why not. */
   readonly errors: readonly string[];
-  /** What may surprise the caller. */
+  /** Warnings for the caller. */
   readonly warnings: readonly string[];
 }
 
@@ -2065,7 +2065,7 @@ export interface SelfOut {
   readonly id: string;
   /** The actor's address, if it is a program. */
   readonly address?: string;
-  /** The name that is shown. */
+  /** The display name. */
   readonly name?: string;
   /** The mail address, of a person. */
   readonly email?: string;
@@ -2131,7 +2131,7 @@ export interface ShownDelivery {
   readonly from_agent: string;
   /** The address of the agent that it is for. */
   readonly to_agent: string;
-  /** The requester's own name for what belongs together; the intent's id by default. */
+  /** The requester's own id for requests that belong together; the intent's id by default. */
   readonly correlation_id: string;
   /** The id of the step in the plan. */
   readonly step_id?: string;
@@ -2157,7 +2157,7 @@ export interface SlackCodeAnswer {
 export interface SnoozeOut {
   /** The person's id. */
   readonly person: string;
-  /** The name that is shown. */
+  /** The display name. */
   readonly name: string;
   /** Until when. */
   readonly until: string;
@@ -2241,9 +2241,9 @@ export interface TaskOut {
   readonly state: "open" | "closed";
   /** The type of the task, which sets its outcomes. */
   readonly task_type: "approval" | "review" | "confirmation" | "form" | "clarification" | "assignment" | "manual_action" | "override";
-  /** What is asked, in one line. */
+  /** The question, in one line. */
   readonly title: string;
-  /** What is asked, in full. */
+  /** The description of the question. */
   readonly description: string;
   /** The risk: the policy's or a check's, whichever is higher. */
   readonly risk: "low" | "medium" | "high" | "critical";
@@ -2259,9 +2259,9 @@ export interface TaskOut {
   readonly comment_required: boolean;
   /** Whether an answer has to name its evidence. */
   readonly evidence_required: boolean;
-  /** What is asked for: a JSON object, whose content is the requester's. */
+  /** The request's data: a JSON object whose content is the requester's. */
   readonly payload: JsonObject;
-  /** True if the payload was deleted, as its policy says. */
+  /** True if the payload was deleted by `retention_payloads`. */
   readonly payload_deleted?: boolean;
   /** The results of the steps before it, by step. */
   readonly previous_results: JsonObject;
@@ -2277,7 +2277,7 @@ export interface TaskOut {
   readonly stage: number;
   /** The number of stages. */
   readonly stages: number;
-  /** The id of who has marked it as being reviewed. */
+  /** The id of the person who has marked it as being reviewed. */
   readonly reviewed_by?: string;
   /** Who has snoozed it. */
   readonly snoozed?: readonly SnoozeOut[];
@@ -2293,9 +2293,9 @@ export interface TaskOut {
   readonly reminders_sent: number;
   /** The number of the payload's revision, from 1. */
   readonly revision: number;
-  /** Names exactly what is decided: the payload, its revision and what follows. */
+  /** Identifies exactly what is decided: the payload, its revision and what follows. */
   readonly digest: string;
-  /** The answers given, one a person. */
+  /** The answers given, one for each person. */
   readonly votes: readonly VoteOut[];
   /** Questions and replies; not in lists. */
   readonly comments?: readonly CommentOut[];
@@ -2303,11 +2303,11 @@ export interface TaskOut {
   readonly changes?: readonly RevisionOut[];
   /** The outcome that was chosen. */
   readonly outcome?: string;
-  /** How the decision ended; silence (expired) is no rejection. */
+  /** How the decision ended; expiry is not a rejection. */
   readonly ending?: "approved" | "rejected" | "expired" | "withdrawn" | "superseded" | "undeliverable";
   /** When it was decided. */
   readonly decided_at?: string;
-  /** The id of who decided. */
+  /** The id of the person who decided. */
   readonly decided_by?: string;
   /** Their name. */
   readonly decided_by_name?: string;
@@ -2315,7 +2315,7 @@ export interface TaskOut {
   readonly via?: string;
   /** What happens if nobody answers. */
   readonly on_expiry: string;
-  /** Whether who decides may approve their own change in one act. */
+  /** Whether approvers may approve their own change in one act. */
   readonly edits: "propose" | "approve";
   /** The same in tasks that may be answered together; absent if it is decided by itself. */
   readonly bulk_form?: string;
@@ -2339,7 +2339,7 @@ export interface TeamAnswer {
   readonly ok: boolean;
   /** The team. */
   readonly team: TeamOut;
-  /** What may surprise the caller, as text; the request was carried out all the same. */
+  /** Warnings for the caller, as text; the request was carried out nevertheless. */
   readonly warnings: readonly string[];
 }
 
@@ -2351,9 +2351,9 @@ export interface TeamOut {
   readonly members: readonly string[];
   /** Its rotation. */
   readonly rotation?: RotationOut;
-  /** Its room in a chat, to which what it is asked is sent too. */
+  /** Its room in a chat, to which its tasks are sent too. */
   readonly channel?: string;
-  /** Its shared mailbox, to which what it is asked is sent too. */
+  /** Its shared mailbox, to which its tasks are sent too. */
   readonly mailbox?: string;
 }
 
@@ -2449,7 +2449,7 @@ export interface Threads {
 export interface UnderstaffedTask {
   /** The task's id. */
   readonly task_id: string;
-  /** What is asked, in one line. */
+  /** The question, in one line. */
   readonly title: string;
   /** The stage of the decision, from 1. */
   readonly stage: number;
@@ -2487,7 +2487,7 @@ export interface UsedAnswer {
   readonly used_at: string;
   /** The status in the intent's life; final: COMPLETED, FAILED, CANCELED, TIMED_OUT. */
   readonly status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
-  /** How the decision ended; silence (expired) is no rejection. */
+  /** How the decision ended; expiry is not a rejection. */
   readonly ending?: "approved" | "rejected" | "expired" | "withdrawn" | "superseded" | "undeliverable";
   /** Whether it completed, and its last decision was an approval: nothing else is consent. */
   readonly approved: boolean;
@@ -2495,7 +2495,7 @@ export interface UsedAnswer {
 
 /** One value that differs; `before` or `after` is missing if it did not exist. */
 export interface ValueOut {
-  /** Where it stands in the payload. */
+  /** Its path in the payload. */
   readonly path: string;
   /** The value before, as text. */
   readonly before?: string;
@@ -2541,7 +2541,7 @@ export interface ViewedOut {
 export interface VoteOut {
   /** The person's id. */
   readonly person: string;
-  /** The name that is shown. */
+  /** The display name. */
   readonly name: string;
   /** Whose vote it was, if another person's. */
   readonly on_behalf_of_person?: string;
@@ -2559,7 +2559,7 @@ export interface VoteOut {
 export interface WaitingTask {
   /** The task's id. */
   readonly task_id: string;
-  /** What is asked, in one line. */
+  /** The question, in one line. */
   readonly title: string;
   /** Whether nobody else may give the same vote. */
   readonly only_eligible: boolean;
@@ -2621,7 +2621,7 @@ export interface WorkspaceAnswer {
   readonly workspace: WorkspaceOut;
 }
 
-/** A workspace. `own`: the key's; former_names: as `organization/name`; addresses with one go on resolving. */
+/** A workspace. `own`: it is the key's; former_names: as `organization/name`; addresses with one still resolve. */
 export interface WorkspaceOut {
   /** The id of the workspace. */
   readonly workspace_id: string;
@@ -2629,7 +2629,7 @@ export interface WorkspaceOut {
   readonly organization: string;
   /** The workspace's name. */
   readonly name: string;
-  /** What it was called before, as organization/name; addresses with these go on resolving. */
+  /** Its former names, as organization/name; addresses with these continue to resolve. */
   readonly former_names: readonly string[];
   /** Whether it is the key's. */
   readonly own: boolean;

@@ -24,7 +24,7 @@ _PLAIN: Final = "@%+=:,./_-"
 _HELP: Final = 60
 Found = Iterable[
     tuple[tuple[str, ...], str]
-]  # the words for a thing, the first of them preferred, and what it is
+]  # the ids or names of a thing, the preferred one first, and what it is
 Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 
@@ -59,7 +59,7 @@ def _offers(read: "Callable[[Remote], Found]") -> Completer:
 
 
 def patience(environ: Mapping[str, str]) -> float:
-    """For how many seconds a server may be asked."""
+    """How many seconds a server gets to answer."""
     try:
         seconds = float(environ.get(_VARIABLE, _SECONDS))
     except ValueError:

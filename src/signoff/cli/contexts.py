@@ -1,6 +1,6 @@
 """Contexts: the servers that a person works with, each with an address and a key, in a file that only they can read.
 
-A key from this file is only ever sent to the address that stands beside it. The environment takes precedence over the
+A key from this file is only ever sent to the address beside it. The environment takes precedence over the
 current context, and an option over both.
 """
 
@@ -59,7 +59,8 @@ class Contexts:
 
 
 def config_folder(environ: Mapping[str, str]) -> Path | None:
-    """The folder for this program's own files in the platform's folder for settings; None if nobody's is known."""
+    """The folder for this program's own files in the platform's folder for settings; None if there is no home
+    folder."""
     if environ.get("XDG_CONFIG_HOME"):
         return Path(environ["XDG_CONFIG_HOME"]) / "signoff"
     if os.name == "nt" and environ.get("APPDATA"):

@@ -87,12 +87,12 @@ def _key(session: Remote) -> Iterator[DoctorCheck]:
 
 
 def _self_approval(me: "Me") -> DoctorCheck:
-    """Which of the two kinds of self-approval is in force."""
+    """Which kind of self-approval applies, if any."""
     if me.get("self_approval_setting") == "alone":
         return DoctorCheck(
             "note",
             "self-approval",
-            "You may approve what you ask for. It ends when a second person is added.",
+            "You may approve your own requests. It ends when a second person is added.",
         )
     found = "In this workspace people may approve their own requests. That is for trials only."
     return DoctorCheck(

@@ -33,8 +33,8 @@ def export() -> None:
 def export_manifest(session: Remote, unmasked: bool) -> None:
     """Print people, teams, policies, workflows and settings as a manifest.
 
-    `signoff apply -f FILE` applies it: here it changes nothing, on another server it creates all of it. Secrets are
-    masked; a document with masked values is for reading.
+    `signoff apply -f FILE` applies it: on this server it changes nothing, on another one it creates everything.
+    Secrets are masked; a document with masked values cannot be applied as it is.
     """
     from signoff.core.text.masking import masked
 
@@ -122,6 +122,6 @@ def _write(records: Records, form: str, fields: Any) -> None:
 
 
 def _cell(value: object) -> object:
-    """A spreadsheet must not take a text for a formula."""
+    """The text, prefixed if a spreadsheet would read it as a formula."""
     text = json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else value
     return f"'{text}" if isinstance(text, str) and text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

@@ -156,7 +156,7 @@ def _refused(error: Refused) -> ExitCode:
 
 
 def _misplaced(error: click.UsageError) -> CommandFailed | None:
-    """For an option before the command that takes it."""
+    """The hint for an option that was given before the command that it belongs to."""
     group = isinstance(error, click.NoSuchOption) and error.ctx is not None
     if not (group and isinstance(error.ctx.command, click.Group)):  # type: ignore[union-attr]
         return None

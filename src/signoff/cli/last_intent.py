@@ -15,7 +15,7 @@ _MOST: Final = 20
 
 
 def remember(url: str, intent_id: str, environ: Mapping[str, str] = os.environ) -> None:
-    """Note an intent that was sent. It is a convenience: a folder that cannot be written fails no command."""
+    """Note an intent that was sent. It is a convenience: no command fails because the folder is not writable."""
     folder = config_folder(environ)
     if folder is None:
         return

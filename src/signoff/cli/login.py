@@ -59,7 +59,7 @@ def login(session: CommandContext, url: str, name: str | None, key_file: str | N
         click.launch(f"{address}/me")
     settings = find_settings(address, _key(session, address, key_file), words=IN_SHELL)
     if not (settings.loopback or address.startswith("https:")):
-        session.out.note("warning: this address is not https, so the key crosses the network in clear.")
+        session.out.note("warning: this address is not https, so the key is sent unencrypted.")
     actor = _me(settings.url, settings.api_key).actor
     person = str(actor.email or actor.name or actor.id)
     made = Context(named, settings.url, settings.api_key, person)
@@ -109,7 +109,7 @@ def list_contexts(session: CommandContext) -> None:
     """List the contexts; keys are never shown."""
     found = read_contexts()
     rows = [_record(one, found.current) for one in found.known.values()]
-    session.out.many(rows, _COLUMNS, "name", "There are no contexts. Make one with: signoff login URL")
+    session.out.many(rows, _COLUMNS, "name", "There are no contexts. Create one with: signoff login URL")
 
 
 @context.command("use", cls=DataCommand, fields=_FIELDS)
@@ -149,7 +149,7 @@ def remove(session: CommandContext, name: str, yes: bool) -> None:
 
 
 def _warn(session: CommandContext) -> None:
-    """Say what takes precedence over the context in use, here and now."""
+    """Warn if something takes precedence over the context in use."""
     if address := os.environ.get("SIGNOFF_URL"):
         session.out.note(f"warning: SIGNOFF_URL takes precedence: {address}")
     elif near := nearer_folder(os.environ):

@@ -40,15 +40,15 @@ def _mcp(**given: Any) -> None:
         raise click.UsageError("--repeat-for has no effect with --gateway.")
     if given["http"] and given["key_file"]:
         raise click.UsageError(
-            "--key-file and --http exclude each other: over HTTP, requests bring their keys."
+            "--key-file and --http cannot be combined: over HTTP, requests bring their keys."
         )
     with extra("signoff mcp", "mcp"):
         import anyio
 
-        import signoff.mcp.transports  # noqa: F401 - whether its libraries are there
+        import signoff.mcp.transports  # noqa: F401 - whether its libraries are installed
     # stdout belongs to the protocol.
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format=_STDERR)
-    # A wait that ends is no news, and what fails is an error of the call: neither belongs into a host's log.
+    # A wait that ends is normal, and a failure is an error of its call: neither belongs in a host's log.
     logging.getLogger("signoff").setLevel(logging.ERROR)
     anyio.run(_serve, given)
 
@@ -92,7 +92,7 @@ async def _serve(given: dict[str, Any]) -> None:
 
 
 async def _gateway(file: Path, callers: "Callers") -> "tuple[Any, Upstream]":
-    """The server before the one that the file names, which is started."""
+    """The gateway for the server that the file names; that server is started."""
     from signoff.mcp.gateway import Gateway
     from signoff.mcp.gateway_config import BadConfig, read_config
     from signoff.mcp.held_calls import HeldCalls
@@ -112,7 +112,7 @@ async def _gateway(file: Path, callers: "Callers") -> "tuple[Any, Upstream]":
 
 
 async def _greet(callers: "OneKey", people: bool) -> None:
-    """Refuse a person's key now rather than at the first call; a server that is away may come back."""
+    """Refuse a person's key now rather than at the first call; one that cannot be reached may come back."""
     import anyio
 
     from signoff.client.errors import ConnectionFailed
@@ -125,7 +125,9 @@ async def _greet(callers: "OneKey", people: bool) -> None:
         hint = "Put it into SIGNOFF_API_KEY. (--allow-person-key starts anyway.)"
         raise CommandFailed(ExitCode.FORBIDDEN, str(error), hint) from None
     except (ConnectionFailed, TimeoutError) as error:
-        _note(f"{str(error) or 'The server did not answer in time.'} Going on; calls fail until it answers.")
+        _note(
+            f"{str(error) or 'The server did not answer in time.'} Continuing; calls fail until it answers."
+        )
         return
     actor = requests.me.actor
     _note(f"signoff mcp: requests go to {requests.client.settings.url} as {actor.address or actor.name}")
@@ -168,7 +170,7 @@ mcp = OnceCommand(
         click.Option(
             ["--gateway"],
             metavar="FILE",
-            help="Offer the tools of another MCP server, and hold calls as the file (TOML or JSON) says.",
+            help="Offer the tools of another MCP server, and hold calls as configured in FILE (TOML or JSON).",
         ),
         click.Option(["--http"], is_flag=True, help="Serve streamable HTTP at /mcp instead of stdio."),
         click.Option(
@@ -186,7 +188,7 @@ mcp = OnceCommand(
             default="10m",
             metavar="DURATION",
             callback=seconds,
-            help="How long a decision that no call has had yet is returned to a repeated call. Default: 10m.",
+            help="How long a decision that no call has returned yet is returned to a repeated call. Default: 10m.",
         ),
         click.Option(
             ["--allow-person-key"],

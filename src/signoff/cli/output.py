@@ -38,7 +38,7 @@ _MOOD: Final = {
 
 
 class Painted(str):
-    """A line that is safe to print, with the colour that it gets where there are colours."""
+    """A line that is safe to print, with its colour for terminals that have colours."""
 
     mood: str
 
@@ -115,7 +115,7 @@ class Output:
                 self.each(row, key)
 
     def more(self, found: Sequence[object], limit: int) -> None:
-        """Say that there is more than a list shows."""
+        """Print a note that there are more records than the list shows."""
         if len(found) > limit:
             self.note(f"There are more than these {limit}; --limit shows more.")
 
@@ -195,7 +195,7 @@ class Output:
 
 
 def kept_columns(columns: Sequence[Column], widths: Sequence[int], terminal: int) -> list[Column]:
-    """The columns that fit a terminal with every text readable; those to drop are left out one by one."""
+    """The columns that fit a terminal with every text readable; the columns to drop are left out one by one."""
     kept = list(zip(columns, widths, strict=True))
     while any(item.drop for item, _ in kept):
         least = sum(wide if item.whole else min(wide, _READABLE) for item, wide in kept)

@@ -247,7 +247,7 @@ def test_message(session: Remote, who: str, channel: str, wait: int) -> None:
     if message.get("state") in ("failed", "skipped"):
         raise CommandFailed(ExitCode.FAILURE, "The test message did not arrive.")
     if wait and message.get("state") == "waiting":
-        raise CommandFailed(ExitCode.TIMEOUT, "There is no result yet. The server goes on trying.")
+        raise CommandFailed(ExitCode.TIMEOUT, "There is no result yet. The server keeps trying.")
 
 
 add_removal(people, "people", "WHO")

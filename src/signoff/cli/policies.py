@@ -56,9 +56,7 @@ def explain(session: Remote, task_or_name: str, at: str | None) -> None:
     if _named(session, task_or_name) is not None:
         made = session.client.directory.explain_policy(task_or_name, at)
     elif at and _TASK.fullmatch(task_or_name):
-        raise CommandFailed(
-            ExitCode.USAGE, "--at goes with a policy's name; a task is explained as it stands now."
-        )
+        raise CommandFailed(ExitCode.USAGE, "--at needs a policy's name; a task is explained as it is now.")
     elif at or not _TASK.fullmatch(task_or_name):
         raise CommandFailed(
             ExitCode.NOT_FOUND, f"There is no policy {task_or_name}.", hint="See: signoff policies list"

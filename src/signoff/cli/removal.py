@@ -13,7 +13,7 @@ _NAMES = {"people": "person", "teams": "team", "policies": "policy", "workflows"
 _KEPT = {
     "teams": "Its members can no longer decide as such; tasks without enough eligible people follow their policy.",
     "policies": "Open tasks keep this policy.",
-    "workflows": "Open requests go on by it; new ones of the type are handled as types without a workflow are.",
+    "workflows": "Open requests continue with it; new ones of the type are requests without a workflow.",
 }
 
 
@@ -29,7 +29,7 @@ def add_removal(group: click.Group, kind: str, metavar: str) -> None:
             callback=click.pass_obj(remove),
             help=f"""Remove a {_NAMES[kind]}.
 
-            Refused if a policy, a workflow or a setting still names it. Open tasks go on, and histories keep its name.
+            Refused if a policy, a workflow or a setting still names it. Open tasks continue; histories keep its name.
             """,
             params=[
                 click.Argument(["name"], metavar=metavar),

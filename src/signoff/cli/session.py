@@ -116,7 +116,7 @@ class Remote(CommandContext):
     def task_id(self, text: str) -> str:
         """The full id of the task that ``text`` means; an intent's id stands for its open task.
 
-        A task that has been closed since can still be named by its short id: the reply then says who was faster.
+        A task that has been closed since can still be named by its short id: the reply then says who decided it.
         """
         if text == LAST:
             intent_id = self._last()

@@ -1,4 +1,4 @@
-"""``signoff support-bundle``: what somebody who helps needs to know of a server, in one file, without secrets.
+"""``signoff support-bundle``: what a supporter needs to know about a server, in one file, without secrets.
 
 Everything in it is text that went through ``_Cleaner``: the rules of masking, and in addition every secret of the
 settings, wherever it occurs.
@@ -48,7 +48,7 @@ Secrets are masked. Names of people, agents, policies and addresses are not: rea
 
 
 class _Cleaner:
-    """Removes secrets from a text: those of the settings by their value, all others by how they look."""
+    """Removes secrets from a text: those of the settings by their value, all others by their form."""
 
     def __init__(self, loaded: LoadedSettings, more: Iterator[str]) -> None:
         found = set(more)
@@ -163,7 +163,7 @@ def _tail(path: Path) -> str:
 
 
 def _tried(read: Callable[[], str]) -> str:
-    """The text; or why there is none, as that helps too."""
+    """The text, or why there is none, which helps too."""
     try:
         return read()
     except Exception as error:

@@ -42,7 +42,7 @@ def set_team(
 ) -> None:
     """Create or replace a team. With a rotation, only the person on call is notified; all members may decide.
 
-    What the team is asked is also sent to its channel and its mailbox, if it has them.
+    The team's tasks are also sent to its channel and its mailbox, if it has them.
     """
     rotation = {key: value for key, value in turns.items() if value}
     if rotation and not (turns["handover"] and turns["zone"]):

@@ -121,7 +121,7 @@ def _line(session: Remote, event: Mapping[str, Any], who: str) -> str:
     waits = event.get("pending_with")
     if event.get("status") == "WAITING" and isinstance(waits, Mapping):
         holder = waits.get("name") or waits.get("ref") or waits.get("type")
-        # whose act led to the task stands on an earlier line; who acted on it stands on this one
+        # an earlier line names the actor whose act led to the task; this line names who acted on it
         acted = f"by {visible(who)}; " if who and kind != "human_task_assigned" else ""
         parts.append(f"{acted}waits for {visible(holder or 'an actor')}")
     elif who:

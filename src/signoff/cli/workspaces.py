@@ -51,7 +51,7 @@ def create_workspace(session: Remote, /, name: str, owner: str, owner_name: str)
 def rename_workspace(session: Remote, /, name: str) -> None:
     """Rename the key's workspace to NAME, or to ORGANIZATION/NAME.
 
-    Agents keep their addresses, and addresses with the former name go on resolving.
+    Agents keep their addresses, and addresses with the former name continue to resolve.
     """
     organization, _, last = name.rpartition("/")
     if "/" in organization or not last:

@@ -1,4 +1,4 @@
-"""A call as a request to people: its arguments as a payload, its idempotency key, and what may be made of an edit.
+"""A call as a request to people: its arguments as a payload, its idempotency key, and what an edit may change.
 
 Shared by everything that gates calls (gate.py, the integrations, the MCP gateway). Nothing here does I/O.
 
@@ -90,7 +90,7 @@ def call_request(
     hidden arguments, the API key of the program that asks.
 
     Raises CannotBeSent naming the first argument that JSON cannot express, and TypeError for a name in ``hide`` that is
-    no argument.
+    not an argument.
     """
     for argument, value in arguments.items():
         if _is_hidden(value):
@@ -145,7 +145,7 @@ class CallSignature:
         more = iter(args)
         first = [next(more, _PLACE) if value is _PLACE else value for value in held]
         if any(value is _PLACE for value in first):
-            raise TypeError(f"{self.name}() misses arguments for the places that its partial leaves open")
+            raise TypeError(f"{self.name}() lacks arguments that its partial leaves open")
         bound = self._signature.bind(*first, *more, **{**named, **kwargs})
         bound.apply_defaults()
         return bound
@@ -171,7 +171,7 @@ class CallSignature:
                 self._fitting(name, value)
 
     def _fitting(self, name: str, value: Any) -> Any:
-        """An edited value as the parameter's annotation wants it."""
+        """An edited value, converted to the parameter's annotation."""
         kind = self._signature.parameters[name].kind
         hint = self._hints().get(name, Any)
         if kind is inspect.Parameter.VAR_POSITIONAL:
@@ -190,7 +190,8 @@ class CallSignature:
 
 
 def fitting(value: Any, hint: Any, what: str) -> Any:
-    """JSON as a type wants it; raises InvalidEdit if it does not fit. A type that JSON knows nothing of accepts all."""
+    """JSON converted to a type; raises InvalidEdit if it does not fit. A type without a JSON form accepts
+    everything."""
     try:
         return msgspec.convert(value, hint)
     except msgspec.ValidationError as error:

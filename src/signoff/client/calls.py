@@ -134,7 +134,7 @@ Pages = Callable[[int, str | None], ApiCall[ListPage[T]]]
 
 @dataclass(frozen=True)
 class SubmittedIntent:
-    """A submitted intent, and warnings for its sender: for instance that no agent listens there."""
+    """A submitted intent, and warnings for its sender: for instance that no agent is connected at that address."""
 
     intent_id: str
     warnings: tuple[str, ...] = ()

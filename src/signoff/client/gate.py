@@ -213,7 +213,7 @@ class Gate:
         self._client = client
         self._twin: Client | AsyncClient | None = None
 
-    # An async function is a function too; it is told apart first.
+    # An async function is a function too, so it is checked first.
     @overload
     def __call__(  # type: ignore[overload-overlap]
         self, function: Callable[P, Coroutine[Any, Any, R]]
@@ -260,7 +260,7 @@ class Gate:
         return Block(self, self._intent_type, arguments, self._key_of("the block", (), arguments))
 
     def asking(self, question: str) -> "Gate":
-        """A gate like this whose tasks ask people a question: their comment is the answer."""
+        """A gate like this one, whose tasks ask people a question: their comment is the answer."""
         asks = copy(self)
         asks._terms = replace(self._terms, title=question, task_type="clarification")
         return asks
@@ -441,8 +441,8 @@ def gate(intent_type: Any = None, /, **options: Any) -> Any:
     intent_type: chooses the workflow, and with it who decides; without one a function's is ``intent.gate.NAME.v1``;
     title: the question if no workflow is applied, ``{name}`` stands for the function's; key: distinguishes calls with
     the same arguments: a text, or a function of the arguments; hide: arguments that people do not see; omit: arguments
-    that are not sent at all; again: if an approval of this very call was used before, ``ask`` people again, ``refuse``
+    that are not sent at all; again: if an approval of this same call was used before, ``ask`` people again, ``refuse``
     (AlreadyUsed), or ``run`` under the same approval; timeout: seconds to wait, then WaitTimeout; on_behalf_of: the
-    person it is for; client: to speak through.
+    person it is for; client: the client to use.
     """
     return Gate()(intent_type) if callable(intent_type) else Gate(intent_type, **options)

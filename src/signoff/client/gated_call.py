@@ -2,7 +2,7 @@
 
 The server remembers the request by the call's idempotency key, and that its outcome was used. So the same call, made
 again after a crash, continues where it was: not asked again while people decide, and asked again once its outcome was
-used, because an approval stands for one act.
+used, because an approval is for one act.
 """
 
 import logging
@@ -90,7 +90,7 @@ class GateTerms:
             intent["on_behalf_of"] = self.on_behalf_of
         if correlation_id:
             intent["correlation_id"] = correlation_id
-        # What would be sent is part of the key: a program that asks differently today asks anew.
+        # What would be sent is part of the key: a program that now asks something else makes a new request.
         whole = canonical_json([key, intent])
         hide = self.hide & arguments.keys()
         request = call_request(name, arguments, key=whole, hide=hide, secret=secret)
@@ -157,12 +157,12 @@ class GatedCall:
             sent = yield from perform(
                 calls.send_intent(self._intent, self.request.key(self._asked_before)), retries
             )
-            # That a workflow asks in its own words is no news: the task is for types without one.
+            # Not worth a warning: the task is for types without a workflow.
             warnings = tuple(one for one in sent.warnings if not one.startswith("human_task is ignored"))
             self.intent_id = calls.id_after_logging_warnings(replace(sent, warnings=warnings))
 
     def _settle(self, result: Result, retries: Retries) -> Flow[None]:
-        """Use the outcome. If it was used before, it holds, or people are asked again, as the terms say."""
+        """Use the outcome. If it was used before, it still holds or people are asked again, depending on the terms."""
         try:
             yield from perform(calls.use(result.intent_id, self._use), retries)
         except AlreadyUsed:

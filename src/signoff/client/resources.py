@@ -437,7 +437,7 @@ class DirectoryMethods(Methods):
 
     @request
     def rename_workspace(self, workspace_id: str, name: str = "", organization: str = "") -> ApiCall[Json]:
-        """Rename the key's own workspace; what is "" stays."""
+        """Rename the key's own workspace; "" keeps that part."""
         body = {"name": name, "organization": organization}
         path = f"/v1/workspaces/{one_segment(workspace_id)}"
         return _write("PATCH", path, "workspace", body, repeatable=True)

@@ -1,5 +1,5 @@
 """Traces of a program that uses OpenTelemetry: its context goes with each request, and an agent's handler runs in the
-context of the request that it works for. Nothing is imported that the program has not imported itself.
+context of the request that it works for. It imports nothing that the program has not imported itself.
 """
 
 import sys
@@ -14,7 +14,7 @@ _PROPAGATOR: Final = "opentelemetry.trace.propagation.tracecontext"
 
 
 def add_traceparent(headers: dict[str, str]) -> None:
-    """Add the present span's ``traceparent``, if there is one."""
+    """Add the current span's ``traceparent``, if there is one."""
     api: Any = sys.modules.get(_API)
     if api is None:
         return
@@ -26,7 +26,7 @@ def add_traceparent(headers: dict[str, str]) -> None:
 
 
 def begin_work(context: Context, traceparent: str, step: str) -> Callable[[], None]:
-    """Begin a span for the work of one delivery, in the requester's trace, and make it the present one of ``context``;
+    """Begin a span for the work of one delivery, in the requester's trace, and make it the current one of ``context``;
     returns what ends it.
     """
     api: Any = sys.modules.get(_API)

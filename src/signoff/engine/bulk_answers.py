@@ -57,7 +57,7 @@ class BulkAnswers:
         comment: str,
         once: OnceFor = lambda _: None,
     ) -> list[Outcome]:
-        """The effect of the answer on each of these tasks, or why it was refused there; in their order."""
+        """The effect of the answer on each of these tasks, or why it was refused there; in the same order."""
         if actor.kind is not ActorKind.PERSON:
             raise Forbidden(
                 "person_required", "Only a person can decide.",
@@ -107,7 +107,7 @@ def _names_intent(target: Target) -> bool:
 
 
 def bulk_form(stored: Stored) -> str:
-    """What the open task of this intent has in common with its equals; "" if it is not decided in bulk."""
+    """The digest that equal open tasks share; "" if this intent's task is not decided in bulk."""
     task = stored.intent.open
     if not isinstance(task, Task) or why_alone(stored.intent, task):
         return ""

@@ -1,5 +1,5 @@
-"""What a server counts about itself, for ``/metrics``: plain numbers in memory, so that counting costs the hot path
-next to nothing. ``METRICS`` declares each metric once; ``web/api/metrics.py`` writes them in Prometheus' format.
+"""What a server counts about itself, for ``/metrics``: plain numbers in memory, so that counting costs next to nothing.
+``METRICS`` declares each metric once; ``web/api/metrics.py`` writes them in Prometheus' format.
 """
 
 from bisect import bisect_left
@@ -14,10 +14,10 @@ from signoff.core.intent.advance import Change
 from signoff.core.intent.model import Task
 
 _MOST_SERIES: Final = (
-    2_000  # of one metric; more are counted under OTHER, so that no label can exhaust the memory
+    2_000  # series of one metric; more are counted under OTHER, so that labels cannot exhaust memory
 )
 OTHER: Final = "other"
-WORKSPACE: Final = "workspace"  # the first label of what belongs to one workspace; here its id
+WORKSPACE: Final = "workspace"  # the first label of metrics of one workspace; its id in here
 
 
 class Metric(msgspec.Struct, frozen=True):
@@ -42,7 +42,7 @@ REQUESTS: Final = Metric(
 )
 REQUEST_SECONDS: Final = Metric(
     "signoff_http_request_duration_seconds",
-    "Time to answer a request; without streams and long polls.",
+    "Time to answer a request, except streams and long polls.",
     ("method", "path"),
     _SHORT,
 )
@@ -115,7 +115,7 @@ class Metrics:
         self._gauges: dict[str, Callable[[], float]] = {}
 
     def gauge(self, name: str, read: Callable[[], float]) -> None:
-        """``read`` is called when somebody asks for this gauge of ``GAUGES``."""
+        """``read`` is called when this gauge of ``GAUGES`` is read."""
         self._gauges[name] = read
 
     def count(self, metric: Metric, labels: tuple[str, ...] = (), by: float = 1) -> None:
@@ -136,13 +136,13 @@ class Metrics:
         found[-1] += value
 
     def request(self, method: str, path: str, status: int, seconds: float | None) -> None:
-        """One answered request. ``path``: of the table of endpoints; ``seconds``: None for a stream."""
+        """One answered request. ``path``: its template in the table of endpoints; ``seconds``: None for a stream."""
         self.count(REQUESTS, (method, path, str(status)))
         if seconds is not None:
             self.observe(REQUEST_SECONDS, seconds, (method, path))
 
     def committed(self, changes: Iterable[Change]) -> None:
-        """What was created, asked, decided and ended in a batch."""
+        """Counts what was created, opened, decided and ended in a batch."""
         for change in changes:
             space = change.after.workspace
             for sealed in change.facts:
@@ -170,7 +170,7 @@ class Metrics:
 def merged(
     snapshots: Mapping[int, Snapshot],
 ) -> Iterable[tuple[Metric, list[tuple[int, tuple[str, ...], list[float]]]]]:
-    """Each metric with its series of every worker: (worker, labels, values)."""
+    """Each metric with the series of every worker: (worker, labels, values)."""
     for position, metric in enumerate(METRICS):
         yield (
             metric,

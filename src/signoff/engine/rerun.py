@@ -20,7 +20,7 @@ from signoff.engine.commit.engine import Engine
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.view import View
 
-VALID_FOR = timedelta(hours=24)  # how long an approval may be used for a rerun
+VALID_FOR = timedelta(hours=24)  # how long after an approval a rerun may use it
 
 
 class Reruns:
@@ -81,7 +81,7 @@ class Reruns:
 
 
 def _refuse_changed(source: Intent, directory: Snapshot) -> None:
-    """Raise Conflict if the rules for such requests have changed since: people would be asked differently today."""
+    """Raise Conflict if the rules for such requests have changed since: people would be asked differently now."""
     workflow = directory.workflows.get(source.type)
     governed = from_workflow(source.plan)
     if governed != (workflow is not None) or (

@@ -51,7 +51,7 @@ class Tracer:
         )
 
     def begun(self, intent_type: str) -> str:
-        """The ``traceparent`` of a new trace, for an intent whose requester has none."""
+        """The ``traceparent`` of a new trace, for an intent whose requester sent none."""
         span = self._tracer.start_span(f"submit {intent_type}")
         carrier: dict[str, str] = {}
         self._context.inject(carrier, self._api.set_span_in_context(span))

@@ -1,8 +1,8 @@
 """Who opened which task, when, through which channel, and how a person had seen it when they answered.
 
-Opening is recorded once in ten minutes for each person, task and channel, so that reading costs no write each time, and
-nobody can make a history grow by looking. A link in a message is opened by mail scanners too: it is recorded only with
-the answer that is given on its page. Nothing is judged from this.
+Opening is recorded once in ten minutes for each person, task and channel, so that reading does not cost a write each
+time, and nobody can make a history grow by reading. A link in a message is opened by mail scanners too: it is
+recorded only with the answer that is given on its page. No rule depends on this.
 """
 
 import logging
@@ -57,7 +57,7 @@ class Viewing:
             self._recent.popitem(last=False)
 
     def remembered(self, actor: Actor, intent_id: str, step_run: int) -> Viewed | None:
-        """How a person saw the task through this channel, if this process knows: reads nothing."""
+        """How a person saw the task through this channel, if this process knows: without a query."""
         if actor.kind is not ActorKind.PERSON:
             return None
         known = self._recent.get((intent_id, step_run, actor.id, actor.via, False))

@@ -18,7 +18,8 @@ from signoff.integrations.tools import UNFIT, ToolGate, Verdict, verdict_of
 class Approvals:
     """Decides tool calls. intent_types, options: as for ToolGate.
 
-    The SDK passes no exception of a callback on. If there is no decision (no server, the time to wait is up), the call
+    The SDK does not pass on a callback's exception. If there is no decision (no server, the time to wait is up), the
+    call
     is denied, the run ends, and ``failure`` is the exception.
     """
 

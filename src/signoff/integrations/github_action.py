@@ -1,7 +1,7 @@
-"""The step of the GitHub action in ``clients/github-action``: asks about this job, waits, and ends as people decided.
+"""The step of the GitHub action in ``clients/github-action``: asks about this job, waits, and ends with the decision.
 
 Exit codes as of ``signoff intents watch``: 0 approved, 10 rejected, 11 nobody decided in time, 1 anything else. Each
-attempt of a run asks anew; a step that is run again within one attempt continues to wait for the same request.
+attempt of a run asks again; a step that is run again within one attempt continues to wait for the same request.
 """
 
 import io
@@ -19,7 +19,7 @@ from signoff.client.gate import Gate
 from signoff.client.gated_call import Decision
 from signoff.client.records import Json
 
-# Ours by the name that GitHub gives them; people decide about these, and nobody may change them.
+# Our names, with GitHub's name for each; people decide about these values, and nobody may change them.
 _CONTEXT: Final = {
     "repository": "GITHUB_REPOSITORY", "commit": "GITHUB_SHA", "ref": "GITHUB_REF", "workflow": "GITHUB_WORKFLOW",
     "job": "GITHUB_JOB", "actor": "GITHUB_ACTOR", "run": "GITHUB_RUN_ID", "attempt": "GITHUB_RUN_ATTEMPT",
@@ -73,14 +73,14 @@ def _object(text: str) -> Json:
 
 
 def _failed(environ: Mapping[str, str], reason: str, code: int) -> int:
-    # A command of the runner must not be formed by what people wrote.
+    # What people wrote must not form a command of the runner.
     text = reason.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
     print(f"::error title=Not approved::{text}")
     return code
 
 
 def _put(environ: Mapping[str, str], name: str, value: str) -> None:
-    """An output of the step; the delimiter cannot be guessed by whoever wrote the value."""
+    """An output of the step; the author of the value cannot guess the delimiter."""
     if path := environ.get("GITHUB_OUTPUT"):
         mark = secrets.token_hex(16)
         with Path(path).open("a", encoding="utf-8") as file:

@@ -28,7 +28,7 @@ class SignoffMiddleware(AgentMiddleware):
     """Asks people about the calls of these tools, one request a call, and waits for them.
 
     tools: a name, or names with their intent types; None: all tools. Approved calls run with the approved arguments;
-    for any other the model gets the reason as the tool's answer. options: as for ToolGate.
+    for all others the model gets the reason as the tool's answer. options: as for ToolGate.
     """
 
     def __init__(self, tools: Mapping[str, str] | Collection[str] | None = None, **options: Any) -> None:
@@ -165,7 +165,7 @@ def _actions(interrupt: Any, thread: str) -> list[_Action]:
     value, key = interrupt.value, f"{thread}/{interrupt.id}"
     if isinstance(value, Mapping) and value.get("type") == "tool_approval":
         schema = _json_schema(interrupt.response_schema)
-        key = f"{thread}/{value['tool_call_id']}"  # as the middleware's
+        key = f"{thread}/{value['tool_call_id']}"  # as in the middleware
         return [_Action(value["name"], dict(value["args"]), _allowed(schema), key, schema)]
     if isinstance(value, Mapping) and "action_requests" in value:
         reviews = {one["action_name"]: frozenset(one["allowed_decisions"]) for one in value["review_configs"]}
@@ -182,7 +182,7 @@ def _response(interrupt: Any, decided: list[Json]) -> Any:
 
 
 def _json_schema(schema: Any) -> Json:
-    """An interrupt's response schema: a type in the process that was interrupted, JSON elsewhere."""
+    """An interrupt's response schema: a type in the process that was interrupted, JSON in any other."""
     return schema if isinstance(schema, dict) else TypeAdapter(schema).json_schema()
 
 

@@ -28,7 +28,7 @@ class Approvals:
 
     def __init__(self, intent_types: str | Mapping[str, str] | None = None, **options: Any) -> None:
         self._gate = ToolGate(intent_types, **options)
-        # By tool and approved arguments: the calls that people approved with these instead of their own.
+        # By tool and approved arguments: the calls that people approved with edited arguments.
         self._edited: defaultdict[str, list[str]] = defaultdict(list)
 
     async def run(self, agent: Any, input: Any, **options: Any) -> Any:
@@ -70,5 +70,5 @@ class Approvals:
 
 
 def _edit_of(item: Any, shown: str) -> str:
-    """A call with these arguments in this process: in a forked one the approval would serve a second time."""
+    """A call with these arguments in this process: a forked one would use the approval a second time."""
     return f"{os.getpid()} {item.name} {shown}"

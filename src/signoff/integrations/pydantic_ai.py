@@ -29,7 +29,7 @@ class Approvals:
         return HandleDeferredToolCalls(handler=handle)
 
     async def results(self, requests: DeferredToolRequests) -> DeferredToolResults:
-        """Wait for people and return what to continue with. Calls of one turn are asked about side by side, each once,
+        """Wait for people and return what to continue with. Calls of one turn are asked about concurrently, each once,
         by its tool_call_id. Pydantic AI checks edited arguments when the run continues.
         """
         decided = await asyncio.gather(*(self._decide(call) for call in requests.approvals))

@@ -8,7 +8,7 @@
     )
 
 The request belongs to the activity, not to its attempt: when a worker dies, the next attempt continues to wait for it,
-and gets its outcome even if the worker died right after it used it.
+and gets its outcome even if the worker died right after using it.
 """
 
 import asyncio
@@ -114,7 +114,7 @@ class Approvals:
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
-            return False  # it does not wait any more: a webhook may be delivered twice
+            return False  # it no longer waits: a webhook may be delivered twice
         return True
 
     async def _woken(self, gate: Gate, call: GatedCall) -> Decision:

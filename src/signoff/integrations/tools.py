@@ -1,7 +1,7 @@
-"""What all adapters share: which workflow governs a tool, and what people say about one call of it.
+"""What all adapters share: which workflow governs a tool, and what people decide about one call of it.
 
 Each call is asked about once, by the framework's own id of the call. Only an approval lets a tool run, with the
-arguments that were approved; everything else is a verdict with a reason, which the adapter tells the model.
+arguments that were approved; everything else is a verdict with a reason, which the adapter passes to the model.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -16,7 +16,8 @@ from signoff.client.gated_call import Again, Decision
 from signoff.client.records import Json
 from signoff.client.sync import Client
 
-# A call that cannot be asked about as it is, or not run as it was approved: it does not run, and the model is told why.
+# A call that cannot be sent for approval, or not run as it was approved: it does not run, and the model gets the
+# reason.
 UNFIT: Final = (CannotBeSent, InvalidEdit)
 IntentTypes = str | Mapping[str, str] | None
 Check = Callable[[Json], None]
@@ -24,8 +25,8 @@ Check = Callable[[Json], None]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What people said about a call. arguments: to call with; edited: whether they changed them; reason: why it must
-    not run, or the comment of who approved it.
+    """What people decided about a call. arguments: to call with; edited: whether they changed them; reason: why it must
+    not run, or the approver's comment.
     """
 
     approved: bool
@@ -63,7 +64,7 @@ class ToolGate:
             "client": client,
         }  # fmt: skip
         self._gates: dict[str | None, Gate] = {}
-        self.of("")  # wrong options are refused when they are written
+        self.of("")  # wrong options are refused here and not at the first call
 
     def of(self, tool: str) -> Gate:
         """The gate of this tool."""
@@ -112,8 +113,8 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
 
 
 def misfit(value: Any, schema: Any, where: str, root: Any = None) -> str:
-    """Where JSON does not fit a JSON schema, by its types, enums and members; "" if it does. Of alternatives, one has
-    to fit; other keywords are left to the tool.
+    """Where JSON does not match a JSON schema, by its types, enums and members; "" if it does. One of several
+    alternatives has to match; other keywords are left to the tool.
     """
     root = schema if root is None else root
     for _ in range(_LONGEST_CHAIN):

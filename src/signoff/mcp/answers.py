@@ -36,7 +36,7 @@ class Written(Struct, kw_only=True, omit_defaults=True):
 
 
 class Answer(Struct, kw_only=True, omit_defaults=True):
-    """One request and what became of it."""
+    """One request and its current state."""
 
     request_id: Annotated[str, Meta(description="Pass it to get_request to follow the request.")]
     state: Annotated[

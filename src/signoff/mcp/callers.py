@@ -21,7 +21,7 @@ class KeyOfPerson(SignoffError):
 
 
 class Callers(Protocol):
-    """Finds the requests of a call's key. request: of HTTP, if there is one."""
+    """Finds the requests of a call's key. request: the HTTP request, if there is one."""
 
     async def of(self, request: Any) -> Requests: ...
 
@@ -29,13 +29,14 @@ class Callers(Protocol):
 
 
 class KeyCheck(Protocol):
-    """Asks whether a key is valid now. Raises AuthenticationFailed, KeyOfPerson, or why that cannot be told."""
+    """Asks whether a key is valid now. Raises AuthenticationFailed, KeyOfPerson, or the failure that prevented the
+    check."""
 
     async def check(self, key: str) -> None: ...
 
 
 class OneKey:
-    """Every call is made with one key, that of this process. Its holder is asked for once, when it is first needed."""
+    """Every call is made with one key, that of this process. Its holder is looked up once, when it is first needed."""
 
     def __init__(
         self,
@@ -103,7 +104,7 @@ class EachKey:
         return await one.of(request)
 
     async def check(self, key: str) -> None:
-        """Whether the key is valid now: it is asked about with every request, so that nothing outlives it."""
+        """Whether the key is valid now. It is checked with every request, so that nothing outlives it."""
         name = digest_of(key)
         one = self._known.get(name)
         if one is None:
@@ -117,14 +118,14 @@ class EachKey:
             raise
 
     async def _connected(self, key: str) -> OneKey:
-        """A key that is new, once the server has said that it is one; another is not remembered."""
+        """A new key, once the server has confirmed it; one that is not valid is not remembered."""
         one, name = self._connect(key), digest_of(key)
         try:
             await one.of()
         except SignoffError:
             await one.close()
             raise
-        if name in self._known:  # meanwhile another call came with it
+        if name in self._known:  # another call used it meanwhile
             await one.close()
             return self._known[name]
         self._known[name] = one
@@ -132,7 +133,7 @@ class EachKey:
         return one
 
     async def _drop(self, newest: str) -> None:
-        """Close the keys that were not used for longest, of those that nobody waits with."""
+        """Close the least recently used keys, except those with which a call waits."""
         idle = [name for name, one in self._known.items() if one.idle and name != newest]
         for name in idle[: max(0, len(self._known) - self._kept)]:
             await self._known.pop(name).close()

@@ -29,7 +29,7 @@ async def failing_as_tool(run: Callable[[], Awaitable[Any]]) -> Any:
         return failure_of(problem_of(error))
     except MCPError:
         raise
-    except Exception as error:  # its text may quote anything: it goes nowhere
+    except Exception as error:  # its text may quote anything, so it is neither logged nor sent
         log.error("internal error (%s)", type(error).__name__)
         return failure_of(BUG)
 

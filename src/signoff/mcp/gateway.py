@@ -1,7 +1,6 @@
-"""``signoff mcp --gateway``: another MCP server as it is, except that some of its calls wait for people.
-
-Tools, resources and prompts are listed as the server behind lists them. What is held follows from the gateway's own
-file alone, never from what that server says about its tools.
+"""``signoff mcp --gateway``: another MCP server, unchanged except that some calls wait for people. Tools, resources and
+prompts are listed as the upstream lists them. Which calls are held depends on the gateway's own file alone, never on
+what the upstream declares about its tools.
 """
 
 import logging
@@ -34,7 +33,7 @@ _HELD: Final = (
 
 
 class Gateway:
-    """A server before ``upstream``. Clients that may be told of changed lists are remembered."""
+    """A server in front of ``upstream``. Remembers the clients that are notified of changed lists."""
 
     def __init__(self, config: GatewayConfig, upstream: Upstream, callers: Callers, held: HeldCalls) -> None:
         self._config = config
@@ -46,7 +45,7 @@ class Gateway:
         upstream.on_change = self._changed
 
     async def build(self) -> Server[Any]:
-        """The server, with what the server behind it offers. Raises UpstreamFailed if that does not start."""
+        """The server, with what the upstream offers. Raises UpstreamFailed if that does not start."""
         client = await self._upstream.client()
         offered, told = client.server_capabilities, client.instructions
         server: Server[Any] = Server(
@@ -79,7 +78,7 @@ class Gateway:
             return await client.list_tools(cursor=_cursor(params))
 
         listed: types.ListToolsResult = await self._passed(run)
-        # Tasks of the server behind are not passed on: a call that it ran as a task could not be held.
+        # The upstream's tasks are not passed on: a call that it ran as a task could not be held.
         tools = [tool.model_copy(update={"execution": None}) for tool in listed.tools]
         return listed.model_copy(update={"tools": tools, "meta": None})
 
@@ -104,7 +103,7 @@ class Gateway:
         return await self._passed(lambda client: client.complete(params.ref, argument, more))
 
     async def _passed(self, run: Any) -> Any:
-        """The answer of the server behind to a request that only reads, asked twice if its connection was gone."""
+        """The upstream's answer to a request that only reads, sent again if the connection was lost."""
 
         async def twice() -> Any:
             try:
@@ -115,7 +114,7 @@ class Gateway:
                 return await self._upstream.perform(run)
 
         result = await failing_as_protocol(twice)
-        # The stamp of the server behind names that one; ours is added on the way out.
+        # The upstream's metadata names itself; ours is added to the response.
         return result.model_copy(update={"meta": None})
 
     # -- calls
@@ -141,7 +140,7 @@ class Gateway:
     ) -> Any:
         if params.request_state is not None or params.input_responses is not None:
             message = "A held call is made as a whole: it cannot continue an earlier one."
-            raise ToolFailed(Problem(code="not_continued", message=message, next="Make the call anew."))
+            raise ToolFailed(Problem(code="not_continued", message=message, next="Make a new call."))
         requests = await self._caller(ctx)
 
         async def run(arguments: Json, told: Report) -> Any:
@@ -156,7 +155,7 @@ class Gateway:
         meta = None if held else _meta(params)
         sent = types.CallToolRequestParams(name=params.name, arguments=arguments, _meta=meta)
         if held:
-            await self._passed(lambda client: client.list_tools())  # it may have died while people thought
+            await self._passed(lambda client: client.list_tools())  # it may have died meanwhile
         else:
             sent.input_responses, sent.request_state = params.input_responses, params.request_state
         request = types.CallToolRequest(params=sent)
@@ -177,9 +176,7 @@ class Gateway:
             problem = Problem(code="upstream_failed", message=f"{failed} {known}", next=again)
             raise ToolFailed(problem) from failed
         except ValidationError:
-            message = (
-                "The server behind the gateway returned what is no result. The call may have taken effect."
-            )
+            message = "The server behind the gateway did not return a result. The call may have taken effect."
             raise ToolFailed(Problem(code="upstream_failed", message=message, next="Check.")) from None
         if isinstance(result, types.InputRequiredResult) and held:
             message = "The tool asks for further input, which a held call cannot give."
@@ -197,7 +194,7 @@ class Gateway:
     async def _listen(
         self, ctx: Context, params: types.SubscriptionsListenRequestParams
     ) -> types.SubscriptionsListenResult:
-        # Single resources are not watched, and nothing is promised that would never come.
+        # Single resources are not watched, so no updates of them are promised.
         wanted = params.notifications.model_copy(update={"resource_subscriptions": None})
         return await ListenHandler(self._bus)(ctx, params.model_copy(update={"notifications": wanted}))
 

@@ -14,7 +14,7 @@ from signoff.mcp.requests import LONGEST_WAIT
 
 Action = Literal["pass", "hold", "deny"]
 HELD_TYPE: Final = "intent.mcp.tool_call.v1"
-# A tool's name, in which * is any text. Nothing else has a meaning.
+# A tool's name, in which * matches any text. There are no other wildcards.
 Pattern = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.\-/*]{1,128}$")]
 _VARIABLE: Final = r"^[A-Za-z_][A-Za-z0-9_]*$"
 
@@ -37,7 +37,8 @@ class UpstreamConfig(Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Rule(Struct, kw_only=True, forbid_unknown_fields=True):
-    """What happens to calls of the tools that a pattern names. The rest says how people are asked about a held one."""
+    """What happens to calls of the tools that a pattern names. The other fields say how people are asked about a held
+    call."""
 
     tools: Annotated[list[Pattern], Meta(min_length=1)]
     action: Action
@@ -82,7 +83,7 @@ class GatewayConfig(Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 def fits(pattern: str, tool: str) -> bool:
-    """Whether a whole tool name is of this pattern. Linear for its few stars: each takes the nearest match."""
+    """Whether a whole tool name matches this pattern. Linear: each star takes the nearest match."""
     first, *rest = pattern.split("*")
     if not rest:
         return tool == pattern
@@ -99,7 +100,7 @@ def fits(pattern: str, tool: str) -> bool:
 
 
 def read_config(path: Path) -> GatewayConfig:
-    """The file, checked; BadConfig for anything that is wrong in it, OSError if it cannot be read."""
+    """The file, checked. Raises BadConfig for an error in it, OSError if it cannot be read."""
     text = path.read_text("utf-8")
     try:
         found: Any = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
@@ -128,7 +129,7 @@ def checked(found: Any, where: str) -> GatewayConfig:
 
 
 def variables(names: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
-    """The values of these variables, by their keys; BadConfig names the first that is not set."""
+    """The values of these variables, by their keys. Raises BadConfig naming the first that is not set."""
     for variable in names.values():
         if not environ.get(variable):
             raise BadConfig(

@@ -19,7 +19,7 @@ from signoff.client.types import Event
 T = TypeVar("T")
 PROGRAM: Final = "signoff-mcp"
 _ID: Final = r"[0-9A-Fa-f-]{36}"
-_ANY: Final = r"[^/?#]+"  # a read of what is no id is the server's to refuse
+_ANY: Final = r"[^/?#]+"  # the server refuses to read what is not an id
 ALLOWED: Final = tuple(
     (method, re.compile(path))
     for method, path in (

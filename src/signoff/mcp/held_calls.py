@@ -30,7 +30,7 @@ _REMEMBERED: Final = 1000
 
 @dataclass
 class _Held:
-    """One call in progress, for all that make it now. reports: where its progress goes."""
+    """One call in progress, shared by all callers that make it now. reports: where its progress goes."""
 
     task: "asyncio.Task[Any]"
     callers: int = 0
@@ -87,7 +87,7 @@ class HeldCalls:
     def _ended(self, identity: str, task: "asyncio.Task[Any]") -> None:
         del self._current[identity]
         if not task.cancelled():
-            task.exception()  # its callers may all have gone
+            task.exception()  # all its callers may have disconnected
 
     def _gated(self, rule: Rule, tool: str, arguments: Json, requests: Requests) -> GatedCall:
         task = {name: given for name in _TASK if (given := getattr(rule, name)) is not None}
@@ -139,7 +139,7 @@ class HeldCalls:
         return await run(approved["arguments"], report)
 
     def _refuse_again(self, identity: str) -> None:
-        """Raise the rejection of this very call if it is recent: asking again at once would only be a nuisance."""
+        """Raise the rejection of this same call if it is recent: asking people again at once would only annoy them."""
         until, problem = self._rejected.get(identity, (0.0, None))
         if problem is not None and self._now() < until:
             raise ToolFailed(problem)
@@ -152,7 +152,7 @@ class HeldCalls:
         if code == "rejected" and self._config.rejection_seconds:
             minutes = max(1, round(self._config.rejection_seconds / 60))
             again = f"for {minutes} minutes the same call is refused"
-            problem.next = f"Do not repeat it: {again}. Change it, or do without."
+            problem.next = f"Do not repeat it: {again}. Change it, or go on without it."
             self._rejected[identity] = (self._now() + self._config.rejection_seconds, problem)
             while len(self._rejected) > _REMEMBERED:
                 self._rejected.popitem(last=False)
@@ -184,5 +184,5 @@ def _problem(code: str, message: str, next_step: str, decision: Decision) -> Pro
 
 
 def _place(config: GatewayConfig) -> list[Any]:
-    """What the tool is called on: an approval for one server is none for another."""
+    """What identifies the upstream: an approval for one server does not hold for another."""
     return [config.name, config.upstream.command or config.upstream.url]

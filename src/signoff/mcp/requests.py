@@ -1,7 +1,7 @@
 """Requests of one key: submitted once, waited for within bounds, and described for a program that reads JSON.
 
-A repeated call continues the request that it made before instead of asking people again. It is found by what it says
-(``correlation_of``, kept as the request's correlation id), so that a restart of this process changes nothing.
+A repeated call continues the request that it made before instead of asking people again. It is found by its content
+(``correlation_of``, stored as the request's correlation id), so that a restart of this process changes nothing.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ _PAGES: Final = 50
 _LOOKED_AT: Final = 200
 _OURS: Final = "mcp-"  # begins the correlation ids of requests that were made here
 
-# What became of a request, in the words of the glossary's endings; waiting: no decision yet.
+# The state of a request, in the glossary's words for endings; waiting: no decision yet.
 STATES: Final = (
     "waiting",
     "approved",
@@ -57,8 +57,8 @@ class NotMine(SignoffError):
 
 
 def state_of(intent: Intent) -> str:
-    """What became of the request: ``waiting`` until its last human step is decided. An approval does not outlast its
-    request: one that failed or was canceled afterwards is no consent.
+    """The state of the request: ``waiting`` until its last human step is decided. An approval does not outlast its
+    request: if that failed or was canceled afterwards, there is no consent.
     """
     if intent.final:
         overtaken = intent.ending == "approved" and not intent.completed
@@ -73,7 +73,8 @@ def decided(intent: Intent) -> bool:
 
 
 class Requests:
-    """The requests of one key. repeat_for: how long a decision is returned to a repeated call that has not had it."""
+    """The requests of one key. repeat_for: how long a decision that no call has returned yet is returned to a repeated
+    call."""
 
     def __init__(
         self,
@@ -106,7 +107,7 @@ class Requests:
     async def submit(
         self, body: Mapping[str, Any], request_key: str | None = None
     ) -> tuple[SubmittedIntent, bool]:
-        """The request that says this, and whether it existed before this call."""
+        """The request with this content, and whether it existed before this call."""
         if request_key is not None:
             return await self._send(body, correlation_of("key", request_key)), False
         content = correlation_of("request", body)
@@ -167,8 +168,8 @@ class Requests:
         return intent
 
     async def returned(self, intent: Intent) -> None:
-        """Remember that a call got this decision: the next one with the same content is a new request, also one that
-        another process makes.
+        """Remember that a call got this decision: the next one with the same content is a new request, also from
+        another process.
         """
         if decided(intent):
             await self._use(intent)
@@ -245,7 +246,7 @@ class Requests:
         try:
             async with aclosing(events):
                 async for event in events:
-                    # A decision, and what follows one: other events need no look at the request.
+                    # A decision, and what follows one: after other events the request need not be read.
                     if event.final or event.details.get("ending"):
                         intent = await self.get(intent_id)
                         if decided(intent):
@@ -256,7 +257,7 @@ class Requests:
 
 
 def correlation_of(*parts: object) -> str:
-    """The correlation id of a call, from what it says."""
+    """The correlation id of a call, from its content."""
     return f"{_OURS}{hashlib.sha256(canonical_json(parts).encode()).hexdigest()}"
 
 

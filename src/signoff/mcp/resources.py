@@ -49,7 +49,7 @@ LISTED: Final[dict[str, tuple[str, str, Callable[[Requests], Awaitable[Any]]]]] 
     "signoff://requests": ("Requests", "The newest requests of this key, with their decisions.", _requests),
 }
 TEMPLATES: Final[dict[str, tuple[str, str, Callable[[Requests, str], Awaitable[Any]]]]] = {
-    "signoff://requests/{request_id}": ("Decision", "One request and what became of it.", _decision),
+    "signoff://requests/{request_id}": ("Decision", "One request and its current state.", _decision),
     "signoff://requests/{request_id}/audit": (
         "Audit trail",
         "Every event of a request, hash-chained.",

@@ -1,6 +1,6 @@
 """The tasks extension (``io.modelcontextprotocol/tasks``): a request for approval as a task that outlives the call.
 
-A task is the request itself, and its id the request's id: nothing is kept here, so that tasks survive a restart.
+A task is the request itself, and its id is the request's id: nothing is stored here, so tasks survive a restart.
 """
 
 from collections.abc import Awaitable, Callable
@@ -34,13 +34,13 @@ class TaskParams(types.RequestParams):
 
 
 class UpdateParams(TaskParams):
-    """Answers to what a task asks of the client. Ours ask nothing of it: people are asked elsewhere."""
+    """Answers to what a task asks of the client. Ours ask nothing: people are asked elsewhere."""
 
     input_responses: dict[str, Any] = {}
 
 
 def understands(ctx: Context) -> bool:
-    """Whether the client of this request takes a task for an answer."""
+    """Whether the client of this request accepts a task as an answer."""
     known = ctx.session.client_capabilities
     return (
         ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
@@ -76,7 +76,7 @@ def add(server: Server[Any], caller: Caller) -> None:
     async def cancel(ctx: Context, params: TaskParams) -> Json:
         requests = await _asked(ctx, caller)
         intent = await _found(requests, params.task_id)
-        with suppress(Conflict):  # decided meanwhile: a cancellation is only a wish
+        with suppress(Conflict):  # decided meanwhile: MCP lets a server ignore a cancellation
             await requests.withdraw(intent.intent_id, "the agent canceled its task")
         return {"resultType": "complete"}
 

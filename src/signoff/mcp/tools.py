@@ -39,7 +39,7 @@ class RequestApproval(Struct, kw_only=True, forbid_unknown_fields=True):
     intent_type: Annotated[
         str,
         Meta(
-            description="What kind of request it is. If the workspace has a workflow for it, that says who decides."
+            description="The type of the request. If the workspace has a workflow for it, that determines who decides."
         ),
     ] = DEFAULT_TYPE
     description: Annotated[str | None, Meta(description="More about it, for the people who decide.")] = None
@@ -56,14 +56,14 @@ class RequestApproval(Struct, kw_only=True, forbid_unknown_fields=True):
         None
     )
     notify_email: list[str] | None = None
-    deadline_at: Annotated[str | None, Meta(description="RFC 3339. Silence until then is no consent.")] = None
+    deadline_at: Annotated[str | None, Meta(description="RFC 3339. Silence is never consent.")] = None
     remind_after_seconds: int | None = None
     remind_interval_seconds: int | None = None
     max_reminders: int | None = None
     escalate_to: str | None = None
-    on_behalf_of: Annotated[
-        str | None, Meta(description="The person it is for, who then may not decide it.")
-    ] = None
+    on_behalf_of: Annotated[str | None, Meta(description="The person it is for; they may not decide it.")] = (
+        None
+    )
     wait_seconds: Wait = DEFAULT_WAIT
     request_key: (
         Annotated[
@@ -71,8 +71,8 @@ class RequestApproval(Struct, kw_only=True, forbid_unknown_fields=True):
             Meta(
                 min_length=1,
                 max_length=255,
-                description="Your own name for this request: the same name is the same request. Without it, the same "
-                "content continues a request that is still open.",
+                description="Your own name for this request: the same name means the same request. Without it, the "
+                "same content continues a request that is still open.",
             ),
         ]
         | None
@@ -120,7 +120,8 @@ class ReportResult(Struct, kw_only=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class ToolCall:
-    """One call: whose requests, how to say that it still waits, and whether it may return before the decision."""
+    """One call: the requests of its key, how to report that it still waits, and whether it may return before the
+    decision."""
 
     requests: Requests
     heartbeat: Heartbeat | None = None

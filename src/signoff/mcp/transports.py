@@ -1,7 +1,8 @@
 """Serving over stdio and over streamable HTTP.
 
 Over HTTP each request brings the key that it acts with, as a bearer token: there is no key that a caller without one
-could borrow. The key is checked before anything is read of the request, also for what the gateway only passes on.
+could borrow. The key is checked before anything of the request is read, also for requests that the gateway only passes
+on.
 """
 
 import os
@@ -76,7 +77,7 @@ class NeedsKey:
             return _refused(401, error.code, error.message)
         except KeyOfPerson as error:
             return _refused(403, "key_of_person", str(error))
-        except SignoffError as error:  # the server is away or busy: whether the key is valid is not known
+        except SignoffError as error:  # no answer: whether the key is valid is unknown
             problem = problem_of(error)
             return _refused(503, problem.code, problem.message)
         return None
@@ -88,7 +89,7 @@ def _refused(status: int, code: str, text: str) -> JSONResponse:
 
 
 async def serve_http(app: ASGIApp, host: str, port: int, started: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM. started: is given the address. Raises OSError if it cannot listen there."""
+    """Serve until SIGINT or SIGTERM. started: called with the address. Raises OSError if it cannot listen there."""
     family, kind, protocol, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]

@@ -1,4 +1,4 @@
-"""The MCP server behind the gateway: connected when needed, connected again when it is gone."""
+"""The MCP server behind the gateway: connected when needed, and again when the connection is lost."""
 
 import asyncio
 import os
@@ -39,7 +39,7 @@ class UpstreamFailed(SignoffError):
 
 
 def connector(config: UpstreamConfig, environ: Mapping[str, str] = os.environ) -> "Connect":
-    """How to connect to what the file names. Raises BadConfig for a variable that is not set."""
+    """How to connect to the server that the file names. Raises BadConfig for a variable that is not set."""
     if config.command is not None:
         env = config.env | variables({name: name for name in config.pass_env}, environ)
         command, *arguments = config.command
@@ -85,7 +85,7 @@ class Upstream:
             return self._client
 
     async def perform(self, run: Callable[[Client], Awaitable[Any]]) -> Any:
-        """What ``run`` returns, given the client. It is not repeated: who calls knows whether that is safe."""
+        """What ``run`` returns, given the client. It is not repeated: only the caller knows whether that is safe."""
         client = await self.client()
         try:
             return await run(client)
@@ -134,7 +134,7 @@ class Upstream:
                 )
 
     async def _listen(self, client: Client) -> None:
-        """Hear of changed lists; an older server says so unasked (``_heard``)."""
+        """Subscribe to changed lists; an older server sends them without a subscription (``_heard``)."""
         if client.protocol_version not in MODERN_PROTOCOL_VERSIONS:
             return
         with suppress(MCPError, SubscriptionLost):

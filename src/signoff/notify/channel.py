@@ -51,12 +51,14 @@ class PersonalChannel(Channel, Protocol):
     """Reaches one person at a time."""
 
     async def deliver(self, message: "PersonalMessage") -> str:
-        """Send it, or update the messages that it follows (``earlier``); the provider's id of it. Raises NotSent."""
+        """Send it, or update the messages that it follows (``earlier``); returns the provider's id for it. Raises
+        NotSent."""
         ...
 
 
 class ServiceChannel(Channel, Protocol):
-    """Reaches a service, or everyone who reads there, once. ``targets``: where it sends to, as may be shown."""
+    """Reaches a service, or everyone who reads there, once. ``targets``: where it sends to, in a form that may be
+    shown."""
 
     @property
     def targets(self) -> Sequence[str]: ...
@@ -101,7 +103,7 @@ class AddressSource(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """A setting of the server. hide: what may be shown of it; check: raises Invalid without repeating the value;
+    """A setting of the server. hide: its value as it may be shown; check: raises Invalid without repeating the value;
     needs: the setting without which it has no effect.
     """
 
@@ -126,10 +128,11 @@ class ChannelContext:
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelDeclaration:
-    """label: its name in a sentence; open: the channel, or None if its settings do not configure one; link_command:
-    what a person types to link an account (``{code}``); unlink_command: to unlink it; room: if
-    it also sends to rooms for many, what the id of one looks like (a pattern); inbound: what receives people's
-    presses and commands, of an open channel; rewrites: whether a personal channel can change a message that it sent;
+    """label: its name in a sentence; open: returns the channel, or None if its settings do not configure one;
+    link_command:
+    what a person types to link an account (``{code}``); unlink_command: to unlink it; room: a pattern for the ids of
+    rooms, if it also sends to those; inbound: what receives button presses and commands, given the open channel;
+    rewrites: whether a personal channel can change a message that it sent;
     endings: whether a service channel also sends how a request ended (``intent.finished``).
     """
 
@@ -147,4 +150,4 @@ class ChannelDeclaration:
     rewrites: bool = False
 
 
-NO_CHANNEL: Final = "none"  # the channel of a message to a person whom no channel reaches
+NO_CHANNEL: Final = "none"  # the recorded channel of a message to a person whom no channel reaches

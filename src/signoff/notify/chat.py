@@ -1,4 +1,5 @@
-"""What people do in a chat, before anybody knows who they are: they press a button, or type a command. A chat that
+"""What accounts do in a chat, before it is known which person each belongs to: press a button, or type a command. A
+chat that
 sends this to the server declares a ``ChatInbound`` (``ChannelDeclaration.inbound``).
 """
 
@@ -10,13 +11,13 @@ from typing import Any, Final, Protocol
 import msgspec
 
 _MOST: Final = 64  # bytes, of the smallest button (Telegram's)
-_PART: Final = 18  # bytes of the digest: 144 bits, which nobody finds a second text for
-SHORTEST: Final = 2 * _PART  # the shortest part of a digest that may stand for it, as hexadecimal digits
+_PART: Final = 18  # bytes of the digest: 144 bits, for which no second preimage can be found
+SHORTEST: Final = 2 * _PART  # the shortest accepted prefix of a digest, in hexadecimal digits
 
 
 class Press(msgspec.Struct, frozen=True):
     """The value of a button. ``stage``: counted from 1; older cards have none. ``outcome``: its name, or ``#`` and its
-    place among the task's outcomes; ``digest``: all of it, or its beginning, where a button has no room for more.
+    place among the task's outcomes; ``digest``: all of it, or a prefix, if a button has no room for more.
     """
 
     task: str
@@ -28,7 +29,7 @@ class Press(msgspec.Struct, frozen=True):
 
 class Pressed(msgspec.Struct, frozen=True):
     """A person pressed an answer button. ``stranger``: from a different organization than the one that the card was
-    sent to; ``reply_to``: where the chat takes the reply.
+    sent to; ``reply_to``: where the chat accepts the reply.
     """
 
     team: str
@@ -62,7 +63,7 @@ Heard = Pressed | Typed | Replied
 
 
 class ChatInbound(Protocol):
-    """One chat's requests. Nothing in them is trusted but what ``genuine`` has verified."""
+    """One chat's requests. Nothing in them is trusted except what ``genuine`` has verified."""
 
     @property
     def calls(self) -> bool:
@@ -74,11 +75,11 @@ class ChatInbound(Protocol):
         ...
 
     def understood(self, payload: Mapping[str, Any]) -> Heard | None:
-        """None for what asks for nothing."""
+        """None for a request that asks for nothing."""
         ...
 
     async def is_member(self, heard: Heard) -> bool:
-        """Whether the account may act at present. Raises NotSent if the chat does not say."""
+        """Whether the account may act at present. Raises NotSent if the chat does not answer."""
         ...
 
     async def reply(self, heard: Heard, text: str) -> None:
@@ -90,7 +91,7 @@ class ChatInbound(Protocol):
         ...
 
     def challenge(self, payload: Mapping[str, Any]) -> bytes:
-        """The response (JSON) with which this address proves to be ours, if the chat asks for that; else empty."""
+        """The response (JSON) that proves that this address is ours, if the chat asks for that; else empty."""
         ...
 
     async def listen(self, take: Callable[[Mapping[str, Any]], None]) -> None:

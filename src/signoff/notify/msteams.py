@@ -1,9 +1,9 @@
 """Microsoft Teams through the Bot Connector: an Adaptive Card for each person, rewritten as the task goes on. A person
-links their account by sending the bot a code in their chat with it; a name or address in Teams proves nothing.
+links their account by sending the bot a code in their chat with it; a name or address in Teams proves no identity.
 
 Every request carries a token that the Bot Connector signed: issuer, audience, times, the service's URL and the key's
 endorsement for Teams are verified with the keys that Microsoft publishes. Cards are sent to one fixed address and never
-to one that a request names. Other people's text is in text runs, which know no markup.
+to one that a request names. Other people's text is in text runs, which have no markup.
 """
 
 import asyncio
@@ -49,9 +49,9 @@ _TIMEOUT: Final = 10.0
 _ALTOGETHER: Final = 45.0  # less than the time for which the outbox holds a row
 _MOST_WAIT: Final = 3600.0
 _BETWEEN: Final = 1.1  # Teams takes one message a second in one conversation
-_SKEW: Final = 300.0  # seconds by which clocks may differ
+_SKEW: Final = 300.0  # the clock skew allowed, in seconds
 _KEYS_FOR: Final = 24 * 3600.0
-_ASK_AGAIN: Final = 300.0  # for a key that is not known: at most so often
+_ASK_AGAIN: Final = 300.0  # the least time between two look-ups of unknown keys
 _MOST_LINES: Final = 150
 _MOST_BYTES: Final = 24_000  # of Teams' 28 KB
 # The times are checked by the server's own clock.
@@ -98,7 +98,7 @@ class Refusal(Exception):
 
 
 def render_card(message: "PersonalMessage") -> dict[str, Any]:
-    """An Adaptive Card. Without everything shown there is no button that answers."""
+    """An Adaptive Card. It has answer buttons only if everything is shown."""
     question = _line(one_line(message.question, 500), weight="Bolder", size="Medium")
     facts = [_fact(label, one_line(value, 300)) for label, value in message.facts]
     parts, lines = _theirs(message)
@@ -249,7 +249,7 @@ class Teams:
         return reference
 
     async def _conversation(self, account: str) -> str:
-        """The person's chat with the bot, for which Teams returns the same one each time; or a room, as it is."""
+        """The person's chat with the bot, which Teams returns again on every call; or the room itself."""
         if account.startswith("19:"):
             return account
         if account not in self._conversations:
@@ -264,7 +264,7 @@ class Teams:
         return self._conversations[account]
 
     async def is_member(self, conversation: str, account: str) -> bool:
-        """Whether this is currently a member of our tenant, and not a guest."""
+        """Whether this account is currently a member of our tenant, and not a guest."""
         path = f"/v3/conversations/{quote(conversation, safe='')}/members/{quote(account, safe='')}"
         try:
             said = await self._call("GET", path, None, conversation)
@@ -282,7 +282,7 @@ class Teams:
             )  # fmt: skip
             if answer.status_code != 401 or attempt == 2:
                 break
-            self._token = ("", 0.0)  # it was revoked before its time
+            self._token = ("", 0.0)  # it was revoked before it expired
         if answer.status_code == 429:
             given = answer.headers.get("retry-after", "")
             raise self._gate.close(key, min(float(given), _MOST_WAIT) if given.isdigit() else 30.0)
@@ -317,7 +317,7 @@ class Teams:
             return self._token[0]
 
     async def fetch(self, url: str) -> dict[str, Any]:
-        """A public document."""
+        """Fetches a public document."""
         answer = await self._send("GET", url, {}, None, "")
         if answer.status_code != 200:
             raise NotSent(f"{urlsplit(url).hostname} answered {answer.status_code}")
@@ -364,7 +364,7 @@ class Signers:
         self._reading = asyncio.Lock()
 
     async def key(self, id: str) -> dict[str, Any] | None:
-        """The key with this id. A key that is not known is looked up again, but not for everyone who invents one."""
+        """The key with this id. An unknown key is looked up again, but only so often, because anyone can invent one."""
         async with self._reading:
             age = self._now() - self._read_at
             if age >= _KEYS_FOR or (id not in self._keys and age >= _ASK_AGAIN):
@@ -467,7 +467,7 @@ class TeamsInbound:
             raise NotSent(f"Teams answered {refusal.status} {refusal.code}") from refusal
 
     def response(self, heard: Heard, text: str) -> bytes | None:
-        """Teams shows it to who pressed, for as long as they look."""
+        """Teams shows it to the person who pressed, until they leave the chat."""
         if not isinstance(heard, Pressed):
             return None
         return json.dumps({"statusCode": 200, "type": _MESSAGE, "value": one_line(text)}).encode()

@@ -15,7 +15,7 @@ GIVEN: Final = "Also passed to the next steps"
 
 
 class MessageAnswer(Struct, frozen=True):
-    """An answer that may be given in the message itself. ``number``: its place among the task's outcomes."""
+    """An answer that may be given in the message itself. ``number``: its position among the task's outcomes."""
 
     outcome: str
     label: str
@@ -26,10 +26,11 @@ class MessageAnswer(Struct, frozen=True):
 class PersonalMessage(Struct, frozen=True, kw_only=True):
     """``id`` is the same over all attempts; messages with one ``thread`` belong together.
 
-    tone: of the headline: "good" for an approval, "bad" for every other ending, "" for a question; asked_by: whose
-    leaves. task, stage (from 1), digest, revision: what a choice answers; link: the one page to go to; rest: how many
+    tone: that of the headline: "good" for an approval, "bad" for every other ending, "" for a question; asked_by: the
+    person whose leaves they are. task, stage (from 1), digest, revision: what a choice answers; link: the one page to
+    go to; rest: how many
     values did not fit; earlier: the provider's ids of the person's former messages of this thread; rewrite_only: it
-    changes those and is not sent otherwise; shared: many read it, so its link is nobody's own; below: the
+    changes those and is not sent otherwise; shared: many read it, so its link is not personal; below: the
     provider's id of the card that it is a reply to, where the channel has threads.
     """
 

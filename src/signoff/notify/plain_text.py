@@ -8,8 +8,8 @@ from signoff.core.text.hidden_characters import pieces as core_pieces
 
 
 def pieces(text: str, lines: bool = True) -> Iterator[tuple[str, bool]]:
-    """(text, whether it is our own note), in order. A tab is four spaces; line ends stay, or without ``lines`` are
-    named too.
+    """(text, whether it is our own note), in order. A tab is four spaces; line ends are kept, or named too without
+    ``lines``.
     """
     for piece in core_pieces(text, lines):
         if piece.mark == "hidden":
@@ -21,7 +21,7 @@ def pieces(text: str, lines: bool = True) -> Iterator[tuple[str, bool]]:
 
 
 def visible(text: str) -> str:
-    """The text with every hidden character named; line ends stay."""
+    """The text with every hidden character named; line ends are kept."""
     return "".join(piece for piece, _ in pieces(text))
 
 

@@ -1,5 +1,5 @@
-"""Respects a service's requests to wait: nobody calls before their time, and who was told to wait comes back one after
-the other.
+"""Respects a service's requests to wait: no caller tries before the time that the service gave, and those that waited
+retry one after the other.
 """
 
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from signoff.notify.channel import NotSent
 
 
 class RateGate:
-    """``service``: its name, for the reason; ``now``: seconds; ``between``: seconds between those who come back."""
+    """``service``: its name, for the reason; ``now``: seconds; ``between``: seconds between two retries."""
 
     def __init__(self, service: str, now: Callable[[], float], between: float) -> None:
         self._service = service
@@ -26,7 +26,7 @@ class RateGate:
             raise self._asked_to_wait(turn - now)
 
     def close(self, key: str, wait: float) -> NotSent:
-        """The service asked to wait so many seconds; what to raise."""
+        """The service asked to wait so many seconds; returns what to raise."""
         until = self._now() + wait
         self._closed[key] = (until, until + self._between)
         return self._asked_to_wait(wait)

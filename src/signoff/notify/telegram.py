@@ -1,5 +1,5 @@
 """Telegram through its Bot API: a message with buttons for each person, rewritten as the task goes on. A person links
-their account by sending the bot a code; a username proves nothing.
+their account by sending the bot a code; a username proves no identity.
 
 Telegram signs nothing: its requests carry a secret that was agreed with it (``secret_token`` of ``setWebhook``), or
 this server fetches them (``getUpdates``). Other people's text is sent as preformatted text, in which Telegram makes no
@@ -76,7 +76,7 @@ def parse_bot(text: str) -> tuple[str, str]:
             "invalid_setting",
             "telegram_bot is not a bot token, alone or with a secret.",
             field="telegram_bot",
-            hint="Write the bot's token (123456:ABC-…), and for a webhook a space and a secret of 16 to 256 letters, "
+            hint="Write the bot's token (123456:ABC-…), and, for a webhook, a space and a secret of 16 to 256 letters, "
             "digits, _ and -.",
         )
     return token, secret.strip()
@@ -86,7 +86,7 @@ def parse_bot(text: str) -> tuple[str, str]:
 
 
 class _Text:
-    """A text and its entities, whose places are counted in UTF-16 units."""
+    """A text and its entities, whose offsets are in UTF-16 units."""
 
     def __init__(self) -> None:
         self.text = ""
@@ -122,7 +122,7 @@ def _cut(text: str, units: int) -> str:
 
 
 def render(message: "PersonalMessage") -> dict[str, Any]:
-    """``text``, its ``entities`` and the buttons. Without everything shown there is no button that answers."""
+    """``text``, its ``entities`` and the buttons. There are answer buttons only if everything is shown."""
     made = _Text()
     question = one_line(message.question, 500)
     made.add(f"{message.headline}\n")
@@ -173,7 +173,7 @@ def _button(message: "PersonalMessage", choice: Any) -> dict[str, Any]:
 
 
 def _takes(link: str) -> bool:
-    """Whether Telegram takes the link on a button: not one to a machine without a public name."""
+    """Whether Telegram accepts the link on a button: it refuses hosts without a public name."""
     host = (
         link.partition("://")[2].partition("/")[0].rpartition(":")[0]
         or link.partition("://")[2].partition("/")[0]
@@ -213,7 +213,7 @@ class Telegram:
         return f"{message.to}:{sent.get('message_id', '')}"
 
     async def _update(self, reference: str, body: Mapping[str, Any]) -> str:
-        """The reference; "" if this message can no longer be rewritten."""
+        """The reference; "" if this message can no longer be edited."""
         chat, _, number = reference.rpartition(":")
         try:
             await self.call(
@@ -231,7 +231,7 @@ class Telegram:
     async def call(
         self, method: str, body: Mapping[str, Any], chat: str = "", timeout: float = _TIMEOUT
     ) -> Any:
-        """The ``result``. ``chat``: whose rate limit it counts for. Raises NotSent or Refusal."""
+        """The ``result``. ``chat``: the chat whose rate limit the call counts against. Raises NotSent or Refusal."""
         import httpx2
 
         self._gate.check(chat)
@@ -288,7 +288,7 @@ class TelegramInbound:
         return bool(self._secret) and hmac.compare_digest(given, self._secret)
 
     def understood(self, payload: Mapping[str, Any]) -> Heard | None:
-        """From an update, each once: Telegram repeats those that it believes were not received."""
+        """The act in an update, once: Telegram resends updates that it believes were not received."""
         number = payload.get("update_id")
         if not isinstance(number, int) or isinstance(number, bool) or number in self._seen:
             return None
@@ -321,7 +321,7 @@ class TelegramInbound:
         return Replied(self._telegram.team, account, text.strip(), card, f"chat:{account}")
 
     def _typed(self, message: Mapping[str, Any]) -> Typed | None:
-        """Only in the private chat with the bot: a code that others can read is no secret."""
+        """Only in the private chat with the bot: a code that others can read is not a secret."""
         account, chat, text = _account(message), message.get("chat"), message.get("text")
         if not account or not isinstance(chat, Mapping) or not isinstance(text, str):
             return None
@@ -336,7 +336,7 @@ class TelegramInbound:
         return Typed(self._telegram.team, account, said, f"chat:{account}")
 
     async def is_member(self, heard: Heard) -> bool:
-        return True  # who an account belongs to is known from its link alone
+        return True  # only the link says whose account this is
 
     async def reply(self, heard: Heard, text: str) -> None:
         kind, _, id = heard.reply_to.partition(":")

@@ -114,7 +114,7 @@ class Store(ABC):
 
     @property
     def hearing(self) -> bool:
-        """Whether the topics that other servers announce are heard at this moment."""
+        """Whether other servers' announcements of topics are being received."""
         return False
 
     @abstractmethod

@@ -181,7 +181,7 @@ class Filter(Struct, frozen=True, kw_only=True):
     """Which intents of a workspace to list, newest first.
 
     party: requester or addressee (an actor id or an address); before, after: list only ids below, above this one;
-    older_than: last updated before this time; oldest_first: turn the order around.
+    older_than: last updated before this time; oldest_first: reverse the order.
     """
 
     workspace: str

@@ -45,14 +45,16 @@ class AccountOut(Struct, kw_only=True):
     delivery_mode: DeliveryMode
     callback_url: OrEmpty[CallbackUrl] = ABSENT
     created_by_actor_id: Annotated[
-        str, about("The id of who created it.", "per_01998a3c6f007d1e8a4bc35d9e7f1b20")
+        str, about("The id of its creator.", "per_01998a3c6f007d1e8a4bc35d9e7f1b20")
     ]
     created_at: CreatedAt
     updated_at: UpdatedAt
     last_seen_at: Annotated[
         OrNone[datetime], time("When work was last requested for this agent, to the minute; absent if never.")
     ] = ABSENT
-    last_seen_client: Annotated[Text, about("By which program.", "signoff-python/1.0.0")] = ABSENT
+    last_seen_client: Annotated[Text, about("The program that requested it.", "signoff-python/1.0.0")] = (
+        ABSENT
+    )
     last_seen: Annotated[Text, about("The same, as text.", "2 minutes ago")] = ABSENT
 
 
@@ -137,7 +139,7 @@ class CreateAccount(Struct, kw_only=True):
         str, about("The workspace; the key's own, if given.", "ws_01998a3c6f007d1e8a4bc35d9e7f1b22")
     ] = ""
     created_by_actor_id: IgnoredCreator = ""
-    display_name: Annotated[Name, about("The name that is shown.", "Infra validator")] = ""
+    display_name: Annotated[Name, about("The display name.", "Infra validator")] = ""
     description: Annotated[
         str, Meta(max_length=2000), about("What it is for.", "Checks migrations before people see them.")
     ] = ""
@@ -145,7 +147,8 @@ class CreateAccount(Struct, kw_only=True):
     callback_url: Annotated[
         Url,
         about(
-            "Where its work is pushed, with the delivery mode http.", "https://validator.acme.example/work"
+            "The URL to which its work is pushed, if its delivery mode is http.",
+            "https://validator.acme.example/work",
         ),
     ] = ""
 
@@ -155,7 +158,7 @@ class ChangeAccount(Struct, kw_only=True):
 
     _EXAMPLE: ClassVar = ("display_name", "description")
 
-    display_name: Annotated[Name | None, about("The name that is shown.", "Infra validator")] = None
+    display_name: Annotated[Name | None, about("The display name.", "Infra validator")] = None
     description: Annotated[
         Annotated[str, Meta(max_length=2000)] | None,
         about("What it is for.", "Checks migrations before people see them."),
@@ -164,7 +167,8 @@ class ChangeAccount(Struct, kw_only=True):
     callback_url: Annotated[
         Url | None,
         about(
-            "Where its work is pushed, with the delivery mode http.", "https://validator.acme.example/work"
+            "The URL to which its work is pushed, if its delivery mode is http.",
+            "https://validator.acme.example/work",
         ),
     ] = None
     rotate_webhook_secret: Annotated[bool, about("Whether to create a new webhook secret.", False)] = False

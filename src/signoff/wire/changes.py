@@ -33,7 +33,7 @@ class ProposalOut(Struct, kw_only=True):
 
     id: Annotated[str, about("The proposal's id.", "prop_01998a3c6f007d1e8a4bc35d9e7f1b25")]
     state: Annotated[
-        str, about("What has become of it.", "waiting", words=("waiting", "confirmed", "refused", "expired"))
+        str, about("Its state.", "waiting", words=("waiting", "confirmed", "refused", "expired"))
     ]
     proposed_by: Annotated[ActorOut, about("Who proposed it.")]
     proposed_at: Annotated[datetime, time("When it was proposed.")]
@@ -71,14 +71,14 @@ class ManifestAnswer(Ok, kw_only=True):
     seen: Annotated[
         str,
         about(
-            "Names what was found and is done; sent with the real run, it is that or nothing.",
+            "The digest of what was found and is done; a real run that sends it applies that or nothing.",
             "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         ),
     ]
     warnings: Annotated[
         tuple[str, ...],
         about(
-            "What may surprise the caller, as text; the request was carried out all the same.",
+            "Warnings for the caller, as text; the request was carried out nevertheless.",
             ["unknown field, ignored: priority"],
         ),
     ] = ()

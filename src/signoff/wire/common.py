@@ -65,7 +65,7 @@ class ActorOut(Struct, gc=False, kw_only=True):
     address: Annotated[
         Text, about("The actor's address, if it is a program.", "agent://acme/prod/release-bot")
     ] = ABSENT
-    name: Annotated[Text, about("The name that is shown.", "Ann Berg")] = ABSENT
+    name: Annotated[Text, about("The display name.", "Ann Berg")] = ABSENT
 
 
 class ReceiptOut(Struct, gc=False, kw_only=True):

@@ -34,7 +34,7 @@ class ClaimRequest(Strict, kw_only=True):
     holder: Annotated[
         str, Meta(max_length=255), about("Names the process that claims, for people.", "worker-1")
     ] = ""
-    limit: Annotated[int, Meta(ge=1, le=100), about("The greatest number to claim.", 1)] = 1
+    limit: Annotated[int, Meta(ge=1, le=100), about("The maximum number to claim.", 1)] = 1
     lease_seconds: Annotated[
         float, Meta(ge=1, le=3600), about("How long the lease lasts, in seconds.", 30)
     ] = 30
@@ -104,7 +104,7 @@ class DeliveriesAnswer(Struct, kw_only=True):
 
     ok: Succeeded = True
     intents: Annotated[list[ShownDelivery], about("The open deliveries.")]
-    next_cursor: Annotated[int, about("Where to go on: goes into ?since=.", 12)]
+    next_cursor: Annotated[int, about("Where to continue: goes into ?since=.", 12)]
 
 
 class DeliveryOut(Struct, kw_only=True):
@@ -121,7 +121,7 @@ class DeliveryOut(Struct, kw_only=True):
     payload: Annotated[
         JsonObject,
         about(
-            "What is asked for: a JSON object, whose content is the requester's.",
+            "The request's data: a JSON object whose content is the requester's.",
             {"table": "users", "to_version": 42},
         ),
     ]

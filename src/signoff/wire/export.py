@@ -22,7 +22,7 @@ from signoff.wire.fields import (
 
 
 class ManifestExport(Ok, kw_only=True):
-    """The present people, teams, policies, workflows and settings, as a document for ``POST /v1/apply``."""
+    """The current people, teams, policies, workflows and settings, as a document for ``POST /v1/apply``."""
 
     manifest: Annotated[Object, about("The document.", {"teams": {"sre": {"members": ["ann@acme.example"]}}})]
 
@@ -87,6 +87,6 @@ class AuditRecord(Struct, kw_only=True):
 
 
 class AuditRecords(PageAnswer, kw_only=True):
-    """The events of some intents, oldest first; an intent's events are in order, and never split over two pages."""
+    """The events of some intents, oldest first; an intent's events are in order, and never split across two pages."""
 
     records: Annotated[list[AuditRecord], about("The events.")]

@@ -1,6 +1,6 @@
 """What the fields of requests and responses mean, each with an example: for the API's description, and for readers.
 
-A meaning that several structs share is a type here; ``about`` describes a field where it stands. Nothing here changes
+A meaning that several structs share is a type here; ``about`` describes a field in place. Nothing here changes
 how a value is read: the words of an enumeration are those that this release sends, and a later one may send more.
 """
 
@@ -45,7 +45,7 @@ SOME_DIGEST: Final = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0
 
 # A struct's ``_EXAMPLE`` names the optional fields that its example shows beside the required ones.
 def about(text: str, *examples: Any, words: Words = ()) -> Meta:
-    """What a field means, and examples of its value. words: all that it can be."""
+    """What a field means, and examples of its value. words: all possible values."""
     more = {"enum": [*words]} if words else None
     return Meta(description=text, examples=[*examples] or None, extra_json_schema=more)
 
@@ -66,7 +66,9 @@ IntentType: TypeAlias = Annotated[
 StepId: TypeAlias = Annotated[str, about("The id of the step in the plan.", "approve")]
 CorrelationId: TypeAlias = Annotated[
     str,
-    about("The requester's own name for what belongs together; the intent's id by default.", "release-42"),
+    about(
+        "The requester's own id for requests that belong together; the intent's id by default.", "release-42"
+    ),
 ]
 Status: TypeAlias = Annotated[
     str,
@@ -91,7 +93,7 @@ LifecycleWaitingReason: TypeAlias = Annotated[
     ),
 ]
 Ending: TypeAlias = Annotated[
-    str, about("How the decision ended; silence (expired) is no rejection.", "approved", words=ENDINGS)
+    str, about("How the decision ended; expiry is not a rejection.", "approved", words=ENDINGS)
 ]
 Outcome: TypeAlias = Annotated[str, about("The outcome that was chosen.", "approved")]
 Risk: TypeAlias = Annotated[
@@ -117,7 +119,7 @@ ReplyTo: TypeAlias = Annotated[
     str, about("The address whose inbox gets the result.", "agent://acme/prod/release-bot")
 ]
 Digest: TypeAlias = Annotated[
-    str, about("Names exactly what is decided: the payload, its revision and what follows.", SOME_DIGEST)
+    str, about("Identifies exactly what is decided: the payload, its revision and what follows.", SOME_DIGEST)
 ]
 Revision: TypeAlias = Annotated[int, about("The number of the payload's revision, from 1.", 1)]
 Stage: TypeAlias = Annotated[int, about("The stage of the decision, from 1.", 1)]
@@ -156,7 +158,7 @@ LeaseUntil: TypeAlias = Annotated[
 ]
 
 PersonId: TypeAlias = Annotated[str, about("The person's id.", "per_01998a3c6f007d1e8a4bc35d9e7f1b20")]
-PersonName: TypeAlias = Annotated[str, about("The name that is shown.", "Ann Berg")]
+PersonName: TypeAlias = Annotated[str, about("The display name.", "Ann Berg")]
 Email: TypeAlias = Annotated[str, about("The mail address, which names the person.", "ann@acme.example")]
 Zone: TypeAlias = Annotated[str, about("The IANA time zone.", "Europe/Berlin")]
 AccountId: TypeAlias = Annotated[
@@ -171,19 +173,22 @@ KeyId: TypeAlias = Annotated[
     str, about("The id of the key; not the secret.", "key_01998a3c6f007d1e8a4bc35d9e7f1b23")
 ]
 Secret: TypeAlias = Annotated[
-    str, about("The secret: shown once, and kept nowhere.", "sgn_the-secret-of-the-key")
+    str, about("The secret: shown once, and not stored.", "sgn_the-secret-of-the-key")
 ]
 DeliveryMode: TypeAlias = Annotated[
     str, about("How the agent gets its work.", "stream", words=DELIVERY_MODES)
 ]
 CallbackUrl: TypeAlias = Annotated[
     str,
-    about("Where its work is pushed, with the delivery mode http.", "https://validator.acme.example/work"),
+    about(
+        "The URL to which its work is pushed, if its delivery mode is http.",
+        "https://validator.acme.example/work",
+    ),
 ]
-DisplayName: TypeAlias = Annotated[str, about("The name that is shown.", "Infra validator")]
+DisplayName: TypeAlias = Annotated[str, about("The display name.", "Infra validator")]
 IgnoredCreator: TypeAlias = Annotated[
     str, about("As AXP's clients send it; the key determines the creator.", "release-bot")
 ]
 ScenarioId: TypeAlias = Annotated[str, about("The scenario that it was started from.", "nightly-migration")]
 ChannelName: TypeAlias = Annotated[str, about("The channel.", "email")]
-Title: TypeAlias = Annotated[str, about("What is asked, in one line.", "Migrate users to schema 42?")]
+Title: TypeAlias = Annotated[str, about("The question, in one line.", "Migrate users to schema 42?")]

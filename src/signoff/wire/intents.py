@@ -80,7 +80,7 @@ class CreateIntentRequest(Struct, kw_only=True):
     payload: Annotated[
         Object,
         about(
-            "What is asked for: a JSON object, whose content is the requester's.",
+            "The request's data: a JSON object whose content is the requester's.",
             {"table": "users", "to_version": 42},
         ),
     ] = {}
@@ -104,12 +104,12 @@ class CreateIntentRequest(Struct, kw_only=True):
     ] = None
     remind_after_seconds: Annotated[Count | None, about("Seconds until the first reminder.", 3600)] = None
     remind_interval_seconds: Annotated[Count | None, about("Seconds between reminders.", 7200)] = None
-    max_reminders: Annotated[Count | None, about("The greatest number of reminders.", 3)] = None
+    max_reminders: Annotated[Count | None, about("The maximum number of reminders.", 3)] = None
     escalate_to: Annotated[
-        str, about("Whom to ask too after the reminders: a person, team or role.", "team:sre-leads")
+        str, about("Who is asked in addition after the reminders: a person, team or role.", "team:sre-leads")
     ] = ""
     max_delivery_attempts: Annotated[
-        Count | None, about("The greatest number of attempts at an agent step.", 3)
+        Count | None, about("The maximum number of attempts at an agent step.", 3)
     ] = None
     human_task: Annotated[
         Object | None,
@@ -133,9 +133,7 @@ class ResumeRequest(Struct, kw_only=True):
             {"outcome": "approved", "comment": "Checked against the runbook."},
         ),
     ] = None
-    outcome: Annotated[str | None, about("The outcome, if it stands at the top of the body.", "approved")] = (
-        None
-    )
+    outcome: Annotated[str | None, about("The outcome, if it is at the top of the body.", "approved")] = None
     approve_current_step: Annotated[
         bool | None, about("True approves the open task, false rejects it.", True)
     ] = None
@@ -231,7 +229,7 @@ class BulkCancelRequest(Struct, kw_only=True):
     reason: Annotated[Reason, about("The reason, which is kept in the history.", "No longer needed.")] = (
         "canceled in bulk"
     )
-    limit: Annotated[int, Meta(ge=1, le=500), about("The greatest number to cancel.", 100)] = 500
+    limit: Annotated[int, Meta(ge=1, le=500), about("The maximum number to cancel.", 100)] = 500
     status_filter: Annotated[
         Annotated[list[str], Meta(min_length=1)] | UnsetType, about("Only these statuses.", ["WAITING"])
     ] = UNSET
@@ -279,7 +277,7 @@ class PayloadOut(Struct, kw_only=True):
     payload: Annotated[
         JsonObject,
         about(
-            "What is asked for: a JSON object, whose content is the requester's.",
+            "The request's data: a JSON object whose content is the requester's.",
             {"table": "users", "to_version": 42},
         ),
     ]
@@ -292,7 +290,7 @@ class RevisionsAnswer(Ok, kw_only=True):
 
     intent_id: IntentId
     payload_deleted: Annotated[
-        OrEmpty[bool], about("True if the payload was deleted, as its policy says.", True)
+        OrEmpty[bool], about("True if the payload was deleted by `retention_payloads`.", True)
     ] = ABSENT
     revisions: Annotated[list[PayloadOut], about("Every payload, oldest first.")]
 
@@ -325,9 +323,9 @@ class HumanTask(Struct, gc=False, kw_only=True):
     ]
     required_comment: Annotated[bool, about("Whether an answer needs a comment.", False)]
     evidence_required: Annotated[bool, about("Whether an answer has to name its evidence.", False)]
-    description: Annotated[Text, about("What is asked, in full.", "Adds a column to the table users.")] = (
-        ABSENT
-    )
+    description: Annotated[
+        Text, about("The description of the question.", "Adds a column to the table users.")
+    ] = ABSENT
     assignees: Annotated[
         OrEmpty[tuple[str, ...]], about("Who is asked: people, teams, roles.", ["team:sre"])
     ] = ABSENT
@@ -338,7 +336,7 @@ class HumanTask(Struct, gc=False, kw_only=True):
             {"type": "object", "properties": {"window": {"type": "string"}}},
         ),
     ] = ABSENT
-    notify: Annotated[OrEmpty[tuple[str, ...]], about("Who is told besides.", ["role:auditor"])] = ABSENT
+    notify: Annotated[OrEmpty[tuple[str, ...]], about("Who else is notified.", ["role:auditor"])] = ABSENT
     task_id: OrEmpty[TaskId] = ABSENT
 
 
@@ -394,12 +392,12 @@ class IntentOut(Struct, gc=False, kw_only=True):
     payload: Annotated[
         JsonObject,
         about(
-            "What is asked for: a JSON object, whose content is the requester's.",
+            "The request's data: a JSON object whose content is the requester's.",
             {"table": "users", "to_version": 42},
         ),
     ]
     payload_deleted: Annotated[
-        OrEmpty[bool], about("True if the payload was deleted, as its policy says.", True)
+        OrEmpty[bool], about("True if the payload was deleted by `retention_payloads`.", True)
     ] = ABSENT
     result: Annotated[
         OrEmpty[dict[str, Any]],
@@ -408,25 +406,27 @@ class IntentOut(Struct, gc=False, kw_only=True):
     error: Annotated[OrNone[Problem], about("Why it failed.")] = ABSENT
     outcome: OrEmpty[Outcome] = ABSENT
     ending: OrEmpty[Ending] = ABSENT
-    decided_by: Annotated[Text, about("The id of who decided.", "per_01998a3c6f007d1e8a4bc35d9e7f1b20")] = (
-        ABSENT
-    )
+    decided_by: Annotated[
+        Text, about("The id of the person who decided.", "per_01998a3c6f007d1e8a4bc35d9e7f1b20")
+    ] = ABSENT
     decided_at: OrNone[DecidedAt] = ABSENT
     via: OrEmpty[Via] = ABSENT
-    comment: Annotated[Text, about("What the decider wrote.", "Checked against the runbook.")] = ABSENT
+    comment: Annotated[
+        Text, about("The comment of the person who decided.", "Checked against the runbook.")
+    ] = ABSENT
     deadline_at: Annotated[
         OrNone[datetime], time("When the intent ends, whatever it waits for.", "2030-02-02T00:00:00Z")
     ] = ABSENT
     due_at: OrNone[DueAt] = ABSENT
     remind_after_seconds: Annotated[OrEmpty[float], about("Seconds until the first reminder.", 3600)] = ABSENT
     remind_interval_seconds: Annotated[OrEmpty[float], about("Seconds between reminders.", 7200)] = ABSENT
-    max_reminders: Annotated[OrEmpty[int], about("The greatest number of reminders.", 3)] = ABSENT
+    max_reminders: Annotated[OrEmpty[int], about("The maximum number of reminders.", 3)] = ABSENT
     remind_count: Annotated[int, about("The number of reminders sent.", 0)] = 0
     escalate_to: Annotated[
-        Text, about("Whom to ask too after the reminders: a person, team or role.", "team:sre-leads")
+        Text, about("Who is asked in addition after the reminders: a person, team or role.", "team:sre-leads")
     ] = ABSENT
     max_delivery_attempts: Annotated[
-        OrEmpty[int], about("The greatest number of attempts at an agent step.", 3)
+        OrEmpty[int], about("The maximum number of attempts at an agent step.", 3)
     ] = ABSENT
     delivery_attempt: OrEmpty[DeliveryAttempt] = ABSENT
     human_task: Annotated[OrNone[HumanTask], about("The task that asks people.")] = ABSENT
@@ -460,7 +460,7 @@ class CreatedOut(Ok, kw_only=True):
     warnings: Annotated[
         tuple[str, ...],
         about(
-            "What may surprise the caller, as text; the request was carried out all the same.",
+            "Warnings for the caller, as text; the request was carried out nevertheless.",
             ["unknown field, ignored: priority"],
         ),
     ] = ()
@@ -475,7 +475,7 @@ class IntentAnswer(Ok, kw_only=True):
     payload: Annotated[
         JsonObject,
         about(
-            "What is asked for: a JSON object, whose content is the requester's.",
+            "The request's data: a JSON object whose content is the requester's.",
             {"table": "users", "to_version": 42},
         ),
     ]
@@ -507,7 +507,7 @@ class EventOut(Struct, gc=False, kw_only=True):
     handler: Annotated[Text, about("The agent that has to act.", "agent://acme/prod/infra-validator")] = (
         ABSENT
     )
-    actor: Annotated[str, about("The id of who caused it.", "per_01998a3c6f007d1e8a4bc35d9e7f1b20")]
+    actor: Annotated[str, about("The id of the actor who caused it.", "per_01998a3c6f007d1e8a4bc35d9e7f1b20")]
     actor_id: Annotated[str, about("The same as actor.", "per_01998a3c6f007d1e8a4bc35d9e7f1b20")]
     via: Via
     pending_with: Annotated[OrNone[PendingWith], about("Who has to act.")] = ABSENT
@@ -554,7 +554,7 @@ class IntentChangedAnswer(Ok, kw_only=True):
     warnings: Annotated[
         OrEmpty[tuple[str, ...]],
         about(
-            "What may surprise the caller, as text; the request was carried out all the same.",
+            "Warnings for the caller, as text; the request was carried out nevertheless.",
             ["unknown field, ignored: priority"],
         ),
     ] = ABSENT
@@ -588,7 +588,7 @@ class RetryAnswer(Ok, kw_only=True):
     warnings: Annotated[
         tuple[str, ...],
         about(
-            "What may surprise the caller, as text; the request was carried out all the same.",
+            "Warnings for the caller, as text; the request was carried out nevertheless.",
             ["unknown field, ignored: priority"],
         ),
     ] = ()

@@ -81,7 +81,7 @@ class NewKeyOut(Ok, kw_only=True):
     warnings: Annotated[
         tuple[str, ...],
         about(
-            "What may surprise the caller, as text; the request was carried out all the same.",
+            "Warnings for the caller, as text; the request was carried out nevertheless.",
             ["unknown field, ignored: priority"],
         ),
     ] = ()

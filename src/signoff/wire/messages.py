@@ -61,7 +61,9 @@ class ChannelOut(Struct, kw_only=True):
     last_error: Annotated[Text, about("The last error of those.", "The mail server refused the address.")] = (
         ABSENT
     )
-    target: Annotated[Text, about("Where the last failing one was to go.", "ann@acme.example")] = ABSENT
+    target: Annotated[Text, about("The recipient of the last message that failed.", "ann@acme.example")] = (
+        ABSENT
+    )
     last_arrived_at: Annotated[OrNone[datetime], time("When a message last arrived by it.")] = ABSENT
 
 

@@ -71,7 +71,7 @@ class PersonAnswer(Ok, kw_only=True):
     warnings: Annotated[
         tuple[str, ...],
         about(
-            "What may surprise the caller, as text; the request was carried out all the same.",
+            "Warnings for the caller, as text; the request was carried out nevertheless.",
             ["unknown field, ignored: priority"],
         ),
     ] = ()
@@ -97,7 +97,7 @@ class ReassignAll(Strict, kw_only=True):
 
     _EXAMPLE: ClassVar = ("comment",)
 
-    to: Annotated[str, about("Who takes their place: an address or id.", "ben@acme.example")]
+    to: Annotated[str, about("The replacement: an address or id.", "ben@acme.example")]
     comment: Annotated[str, about("Why.", "Ann has left.")] = ""
 
 
@@ -141,7 +141,7 @@ class CreatePerson(Strict, kw_only=True):
     _EXAMPLE: ClassVar = ("name", "roles")
 
     email: Annotated[str, about("The mail address, which names the person.", "carla@acme.example")]
-    name: Annotated[str, about("The name that is shown.", "Carla Diaz")] = ""
+    name: Annotated[str, about("The display name.", "Carla Diaz")] = ""
     roles: Annotated[list[str] | None, about("The roles; approver by default.", ["approver"])] = None
     active: Annotated[bool | None, about("Whether they may sign in.", True)] = None
     addresses: Annotated[Object | None, about("Addresses by channel.", {"slack": "U02ABCDEF"})] = None
@@ -167,7 +167,7 @@ class ChangePerson(Strict, kw_only=True):
 
     _EXAMPLE: ClassVar = ("zone", "hours")
 
-    name: Annotated[str | None, about("The name that is shown.", "Carla Diaz")] = None
+    name: Annotated[str | None, about("The display name.", "Carla Diaz")] = None
     roles: Annotated[list[str] | None, about("The roles; approver by default.", ["approver"])] = None
     active: Annotated[bool | None, about("Whether they may sign in.", True)] = None
     addresses: Annotated[Object | None, about("Addresses by channel.", {"slack": "U02ABCDEF"})] = None

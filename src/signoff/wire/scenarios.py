@@ -78,7 +78,7 @@ class ScenarioApplied(Ok, kw_only=True):
     warnings: Annotated[
         tuple[str, ...],
         about(
-            "What may surprise the caller, as text; the request was carried out all the same.",
+            "Warnings for the caller, as text; the request was carried out nevertheless.",
             ["unknown field, ignored: priority"],
         ),
     ] = ()
@@ -89,6 +89,4 @@ class ScenarioCheckAnswer(Ok, kw_only=True):
 
     valid: Annotated[bool, about("Whether it would be accepted.", True)]
     errors: Annotated[tuple[str, ...], about("Why not.", ["intent.type: missing"])]
-    warnings: Annotated[
-        tuple[str, ...], about("What may surprise the caller.", ["unknown field, ignored: color"])
-    ]
+    warnings: Annotated[tuple[str, ...], about("Warnings for the caller.", ["unknown field, ignored: color"])]

@@ -129,9 +129,9 @@ class DecisionRequest(Struct, kw_only=True):
     comment: Annotated[Comment, about("Why.", "Checked against the runbook.")] = ""
     reason: Annotated[Comment, about("The same as comment.", "Checked against the runbook.")] = ""
     outcome: Annotated[
-        str | None, about("The outcome, if the task has others than yes and no.", "approved")
+        str | None, about("The outcome, if the task has others than approved and rejected.", "approved")
     ] = None
-    approved: Annotated[bool | None, about("The decision once more; it has to agree.", True)] = None
+    approved: Annotated[bool | None, about("The decision again; it has to be the same.", True)] = None
     stage: Annotated[
         Count | None, about("The stage that the task showed; at another one nothing is answered.", 1)
     ] = None
@@ -199,7 +199,7 @@ class ReviseRequest(Strict, kw_only=True):
 
     _EXAMPLE: ClassVar = ("comment",)
 
-    payload: Annotated[Object, about("The new payload, whole.", {"table": "users", "to_version": 43})]
+    payload: Annotated[Object, about("The whole new payload.", {"table": "users", "to_version": 43})]
     comment: Annotated[Comment, about("Why.", "43 has the fix.")] = ""
     digest: Annotated[
         str | None,
@@ -273,7 +273,8 @@ class ExplainOut(Ok, kw_only=True):
     self_approval: Annotated[bool, about("Whether the requester's side may decide.", False)]
     may_decide: Annotated[list[DeciderOut], about("Who may decide now.")]
     requesters_side: Annotated[
-        list[str], about("Who may not, being on the requester's side.", ["rob@acme.example"])
+        list[str],
+        about("Who may not decide, because they are on the requester's side.", ["rob@acme.example"]),
     ]
     asked: Annotated[list[str], about("Whom the open stage asks.", ["ann@acme.example", "ben@acme.example"])]
     stages: Annotated[list[StageOut], about("The stages, in order.")]
@@ -381,7 +382,7 @@ class CommentOut(Struct, gc=False, kw_only=True):
 class ValueOut(Struct, kw_only=True):
     """One value that differs; ``before`` or ``after`` is missing if it did not exist."""
 
-    path: Annotated[str, about("Where it stands in the payload.", "to_version")]
+    path: Annotated[str, about("Its path in the payload.", "to_version")]
     before: Annotated[Text, about("The value before, as text.", "42")] = ABSENT
     after: Annotated[Text, about("The value after, as text.", "43")] = ABSENT
 
@@ -392,7 +393,9 @@ class RevisionOut(Struct, kw_only=True):
     from_revision: Annotated[int, about("The revision before.", 1)]
     to_revision: Annotated[int, about("The revision after.", 2)]
     at: At
-    by: Annotated[Text, about("The id of who revised it.", "per_01998a3c6f007d1e8a4bc35d9e7f1b20")] = ABSENT
+    by: Annotated[
+        Text, about("The id of the actor who revised it.", "per_01998a3c6f007d1e8a4bc35d9e7f1b20")
+    ] = ABSENT
     by_name: Annotated[Text, about("Their name.", "Ann Berg")] = ABSENT
     comment: Annotated[Text, about("The comment.", "Checked against the runbook.")] = ABSENT
     changed: Annotated[tuple[ValueOut, ...], about("The values that differ.")]
@@ -420,7 +423,9 @@ class TaskOut(Struct, gc=False, kw_only=True):
     state: Annotated[str, about("Whether it waits for an answer.", "open", words=("open", "closed"))]
     task_type: TaskType
     title: Title
-    description: Annotated[str, about("What is asked, in full.", "Adds a column to the table users.")]
+    description: Annotated[
+        str, about("The description of the question.", "Adds a column to the table users.")
+    ]
     risk: Risk
     strength: Strength
     allowed_outcomes: Annotated[
@@ -439,12 +444,12 @@ class TaskOut(Struct, gc=False, kw_only=True):
     payload: Annotated[
         JsonObject,
         about(
-            "What is asked for: a JSON object, whose content is the requester's.",
+            "The request's data: a JSON object whose content is the requester's.",
             {"table": "users", "to_version": 42},
         ),
     ]
     payload_deleted: Annotated[
-        OrEmpty[bool], about("True if the payload was deleted, as its policy says.", True)
+        OrEmpty[bool], about("True if the payload was deleted by `retention_payloads`.", True)
     ] = ABSENT
     previous_results: Annotated[
         dict[str, Any],
@@ -463,7 +468,11 @@ class TaskOut(Struct, gc=False, kw_only=True):
     stage: Stage
     stages: Annotated[int, about("The number of stages.", 1)]
     reviewed_by: Annotated[
-        Text, about("The id of who has marked it as being reviewed.", "per_01998a3c6f007d1e8a4bc35d9e7f1b20")
+        Text,
+        about(
+            "The id of the person who has marked it as being reviewed.",
+            "per_01998a3c6f007d1e8a4bc35d9e7f1b20",
+        ),
     ] = ABSENT
     snoozed: Annotated[OrEmpty[tuple[SnoozeOut, ...]], about("Who has snoozed it.")] = ABSENT
     opened_at: OpenedAt
@@ -473,7 +482,7 @@ class TaskOut(Struct, gc=False, kw_only=True):
     reminders_sent: Annotated[int, about("The number of reminders sent.", 0)]
     revision: Revision
     digest: Digest
-    votes: Annotated[tuple[VoteOut, ...], about("The answers given, one a person.")]
+    votes: Annotated[tuple[VoteOut, ...], about("The answers given, one for each person.")]
     comments: Annotated[OrEmpty[tuple[CommentOut, ...]], about("Questions and replies; not in lists.")] = (
         ABSENT
     )
@@ -483,9 +492,9 @@ class TaskOut(Struct, gc=False, kw_only=True):
     outcome: OrEmpty[Outcome] = ABSENT
     ending: OrEmpty[Ending] = ABSENT
     decided_at: OrNone[DecidedAt] = ABSENT
-    decided_by: Annotated[Text, about("The id of who decided.", "per_01998a3c6f007d1e8a4bc35d9e7f1b20")] = (
-        ABSENT
-    )
+    decided_by: Annotated[
+        Text, about("The id of the person who decided.", "per_01998a3c6f007d1e8a4bc35d9e7f1b20")
+    ] = ABSENT
     decided_by_name: Annotated[Text, about("Their name.", "Ann Berg")] = ABSENT
     via: OrEmpty[Via] = ABSENT
     on_expiry: Annotated[
@@ -495,7 +504,7 @@ class TaskOut(Struct, gc=False, kw_only=True):
     edits: Annotated[
         str,
         about(
-            "Whether who decides may approve their own change in one act.",
+            "Whether approvers may approve their own change in one act.",
             "propose",
             words=("propose", "approve"),
         ),
@@ -531,7 +540,7 @@ class TaskChangedAnswer(Ok, kw_only=True):
 
 
 class BulkResult(Struct, kw_only=True):
-    """What became of one task of a bulk answer. ``recorded``: whether the answer counts; ``decided``: whether the task
+    """The result for one task of a bulk answer. ``recorded``: whether the answer counts; ``decided``: whether the task
     is closed now; ``receipt``: what was recorded; ``code``, ``message``, ``hint``: why it was refused.
     """
 
@@ -551,7 +560,7 @@ class BulkAnswer(Ok, kw_only=True):
     refused: Annotated[int, about("How many were refused.", 0)]
     decided: Annotated[int, about("How many are decided now.", 2)]
     receipt: Annotated[ReceiptOut, about("What the act has done, in words.")]
-    results: Annotated[list[BulkResult], about("What became of each, in the order of the request.")]
+    results: Annotated[list[BulkResult], about("The result for each, in the order of the request.")]
 
 
 class MyTask(Struct, gc=False, kw_only=True):

@@ -12,10 +12,10 @@ from signoff.wire.fields import Zone, about, time
 class RotationOut(Struct, kw_only=True):
     """Who is on call when: ``handover`` is a weekday and a local time."""
 
-    order: Annotated[list[str], about("Who follows whom.", ["ann@acme.example", "ben@acme.example"])]
+    order: Annotated[list[str], about("The order of turns.", ["ann@acme.example", "ben@acme.example"])]
     handover: Annotated[str, about("The weekday and local time of the handover.", "mon 09:00")]
     zone: Zone
-    anchor: Annotated[date, about("A day in the week of the first of the order.", "2030-01-07")]
+    anchor: Annotated[date, about("A day in a week in which the first member is on call.", "2030-01-07")]
     on_call: Annotated[str, about("Who is on call now.", "ann@acme.example")]
     next_handover_at: Annotated[datetime, time("When the next one takes over.", "2030-02-04T08:00:00Z")]
 
@@ -29,10 +29,10 @@ class TeamOut(Struct, kw_only=True):
     members: Annotated[list[str], about("Its members, by address.", ["ann@acme.example", "ben@acme.example"])]
     rotation: Annotated[OrNone[RotationOut], about("Its rotation.")] = ABSENT
     channel: Annotated[
-        Text, about("Its room in a chat, to which what it is asked is sent too.", "slack:C0123456789")
+        Text, about("Its room in a chat, to which its tasks are sent too.", "slack:C0123456789")
     ] = ABSENT
     mailbox: Annotated[
-        Text, about("Its shared mailbox, to which what it is asked is sent too.", "sre@acme.example")
+        Text, about("Its shared mailbox, to which its tasks are sent too.", "sre@acme.example")
     ] = ABSENT
 
 
@@ -43,7 +43,7 @@ class TeamAnswer(Ok, kw_only=True):
     warnings: Annotated[
         tuple[str, ...],
         about(
-            "What may surprise the caller, as text; the request was carried out all the same.",
+            "Warnings for the caller, as text; the request was carried out nevertheless.",
             ["unknown field, ignored: priority"],
         ),
     ] = ()

@@ -9,7 +9,8 @@ from signoff.wire.fields import CreatedAt, OrgId, WorkspaceId, about
 
 
 class WorkspaceOut(Struct, kw_only=True):
-    """A workspace. ``own``: the key's; former_names: as ``organization/name``; addresses with one go on resolving."""
+    """A workspace. ``own``: it is the key's; former_names: as ``organization/name``; addresses with one still
+    resolve."""
 
     workspace_id: WorkspaceId
     organization: OrgId
@@ -17,7 +18,7 @@ class WorkspaceOut(Struct, kw_only=True):
     former_names: Annotated[
         tuple[str, ...],
         about(
-            "What it was called before, as organization/name; addresses with these go on resolving.",
+            "Its former names, as organization/name; addresses with these continue to resolve.",
             ["acme/production"],
         ),
     ]
@@ -68,7 +69,7 @@ class NewWorkspaceOut(Ok, kw_only=True):
     api_key: Annotated[
         Text,
         about(
-            "A key of its owner, shown once, and kept nowhere; only if the owner is the caller.",
+            "A key of its owner, shown once and not stored; only if the owner is the caller.",
             "sgn_the-secret-of-the-key",
         ),
     ] = ABSENT

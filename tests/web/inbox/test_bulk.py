@@ -38,7 +38,7 @@ async def test_equal_tasks_are_offered_and_decided_with_one_press(web: WebEnv) -
     ann, page, tasks = await opened(web, 3, currency="EUR")
     assert (page.status, page.heading) == (200, "Decide together")
     assert "3 equal tasks of low risk: the same question" in page.text
-    assert "The same in all currency EUR" in page.text
+    assert "The same in all tasks currency EUR" in page.text
     assert page.text.count("currency EUR") == 1
     assert "customer c1" in page.text
     assert page.form("/bulk")["buttons"] == ["approved", "rejected"]

@@ -1,4 +1,4 @@
-"""What a key cannot decide, told before anything is asked."""
+"""What a key cannot decide, reported before the person is asked anything."""
 
 from typing import TYPE_CHECKING
 

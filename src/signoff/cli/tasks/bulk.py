@@ -34,7 +34,7 @@ def bulk_options(command: Any) -> Any:
             type=click.IntRange(1, 1000),
             default=MOST,
             show_default=True,
-            help="With --all: how many.",
+            help="With --all: maximum number.",
         ),
     )[::-1]:
         command = decorate(command)

@@ -25,7 +25,7 @@ _INDENT: Final = "    "
 
 
 def payload_lines(label: str, value: Any, whole: bool) -> list[str]:
-    """A payload: as JSON, or value by value if it says what changes. ``whole``: what did not change is not folded."""
+    """A payload: as JSON, or value by value if it describes a change. ``whole``: what did not change is not folded."""
     found = list(leaves(value, masked(value), whole=whole, brief=True))
     if not any(leaf.change or leaf.diff for leaf in found):
         return block(label, value)

@@ -28,9 +28,7 @@ def mark_reviewing(session: Remote, task: str, clear: bool) -> None:
 @click.argument("task", shell_complete=of_tasks)
 @click.option("--payload", required=True, metavar="JSON", help="The whole new payload as JSON, or @FILE.")
 @click.option("--comment", "-m", metavar="TEXT", help="Reason, recorded in the history.")
-@click.option(
-    "--approve", is_flag=True, help="Approve the change in the same act, where the policy allows it."
-)
+@click.option("--approve", is_flag=True, help="Approve the change in the same act, if the policy allows it.")
 @click.option("--yes", "-y", is_flag=True, help="Skip the confirmation prompt (required without a terminal).")
 @click.pass_obj
 def revise(session: Remote, task: str, payload: str, comment: str | None, approve: bool, yes: bool) -> None:
@@ -47,7 +45,7 @@ def revise(session: Remote, task: str, payload: str, comment: str | None, approv
     if approve and found.edits != "approve":
         raise CommandFailed(
             ExitCode.FORBIDDEN, "The policy of this task lets people propose a change, not approve their own.",
-            hint="Leave --approve out: then somebody else decides.",
+            hint="Omit --approve; somebody else then decides.",
         )  # fmt: skip
     if approve:
         refuse_what_a_key_cannot(session, found, yes)

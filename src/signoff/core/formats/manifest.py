@@ -140,7 +140,7 @@ def _read_handover(fields: Fields, name: str) -> tuple[int, time]:
 
 
 class RotationSource(DocumentStruct, frozen=True, kw_only=True):
-    """``order``: addresses or ids, the members if empty; ``anchor`` None: it begins with the present week."""
+    """``order``: addresses or ids, the members if empty; ``anchor`` None: it begins with the current week."""
 
     order: Annotated[tuple[str, ...], Meta(max_length=500)] = ()
     handover: Annotated[tuple[int, time], reads(_read_handover)] = (0, time(9))

@@ -133,8 +133,8 @@ def refuse_ahead(vote: Vote | None, answer: Answer) -> None:
 
 
 def refuse_replaced(outcome: str, vote: Vote | None, answer: Answer) -> None:
-    """A superseded answer of a person may arrive once more, late or duplicated. It is accepted again only if the caller
-    says that it is their next one.
+    """A person's superseded answer may arrive again, late or duplicated. It is accepted again only if the caller states
+    that it is their next one.
     """
     if vote is None or outcome not in vote.replaced or answer.number == given(vote) + 1:
         return

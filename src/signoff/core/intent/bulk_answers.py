@@ -1,6 +1,7 @@
 """Answers to many tasks in one act: only for equal tasks of low risk, whose answer is one press.
 
-Whatever a policy demands beyond that (a stronger sign-in, a form, a reason, evidence) needs a look at each task. Tasks
+Whatever a policy demands beyond that (a stronger sign-in, a form, a reason, evidence) needs each task to be opened.
+Tasks
 are equal if they ask the same people the same question about payloads of the same shape. Pure.
 """
 
@@ -38,7 +39,7 @@ def unequal(what: str) -> Conflict:
 
 
 def why_alone(intent: Intent, task: Task) -> str:
-    """Why this task may not be decided together with others, as a sentence; "" if it may."""
+    """Why this task may not be decided together with others, in a sentence; "" if it may."""
     spec, results = spec_of(intent, task), checked(intent, task.step)
     risk = worst_risk(spec.risk, results.all)[0]
     if risk is not Risk.LOW:
@@ -55,7 +56,7 @@ def why_alone(intent: Intent, task: Task) -> str:
 
 
 def differs(one: Intent, other: Intent) -> str:
-    """In what the open tasks of two intents differ, apart from their payloads, as words; "" if in nothing."""
+    """How the open tasks of two intents differ, apart from their payloads, as text; "" if they do not."""
     mine, theirs = one.open, other.open
     if not isinstance(mine, Task) or not isinstance(theirs, Task):
         return "it is not open"

@@ -1,6 +1,6 @@
 """A change of the request that its editor approves in the same act, where the policy says ``edits: approve``.
 
-The values may change, the fields may not: whoever wrote the workflow decided which there are. Anything more is a
+The values may change, the fields may not: the author of the workflow decided which fields there are. Anything more is a
 proposal, which others decide.
 """
 
@@ -13,7 +13,7 @@ from signoff.core.intent.commands import Answer, Revise
 from signoff.core.intent.model import Intent, Task, spec_of
 from signoff.core.plan.task_types import Edits, Meaning, canonical_outcome, meaning_of_answer
 
-_PROPOSE: Final = "Propose the change instead: without an outcome; then somebody else decides."
+_PROPOSE: Final = "Propose the change instead, without an outcome; somebody else then decides."
 
 
 def refuse(intent: Intent, task: Task, command: Revise) -> None:
@@ -45,7 +45,7 @@ def refuse(intent: Intent, task: Task, command: Revise) -> None:
     if meaning_of_answer(spec, outcome, command.data) is not Meaning.APPROVES:
         raise Invalid(
             "edit_not_approved", f"{command.outcome!r} does not approve, so the change would have no effect.",
-            field="outcome", hint="Answer without a change; or propose it, without an outcome.",
+            field="outcome", hint="Answer without a change, or propose the change without an outcome.",
         )  # fmt: skip
 
 

@@ -227,7 +227,7 @@ class NobodyReached(Event, frozen=True, tag="undelivered"):
 
 
 class Understaffed(Event, frozen=True, tag="understaffed"):
-    """A stage (counted from 0) needs more people than are left of the eligible ones: the task escalates immediately."""
+    """A stage (counted from 0) needs more eligible people than are left: the task escalates immediately."""
 
     step_run: int = msgspec.field(name="visit")
     stage: int

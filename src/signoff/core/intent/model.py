@@ -144,8 +144,9 @@ OpenStep = Delivery | Task | Delay
 
 
 class Intent(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw_only=True):
-    """A durable request: its one row. ``seq`` and ``head`` are the end of its event chain; ``setback``: the failure it
-    ends with unless a person approves before; ``wanted``: the steps whose approvers requested changes and were not
+    """A durable request: its one row. ``seq`` and ``head`` are the end of its event chain; ``setback``: the failure
+    that it ends with unless a person approves first; ``wanted``: the steps whose approvers requested changes and were
+    not
     asked again since; ``stand_ins``, ``self_approval``: as in ``Created``; ``reported``: the revision that each agent's
     result was produced for.
     """

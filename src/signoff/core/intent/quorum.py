@@ -50,9 +50,9 @@ def tally(
     """The vote that decides this stage, or None while it is open. ``given``: the vote that was just given, by default
     the last one.
 
-    What counts may have changed since the earlier votes (the stage was reassigned, somebody is in their team again), so
-    those may suffice by now without having decided. Therefore a rejection and a request for changes come first, and
-    only an approval completes a quorum.
+    Which votes count may have changed since (the stage was reassigned, somebody is in their team again), so the
+    earlier votes may suffice now without having decided. Therefore a rejection and a request for changes come first,
+    and only an approval completes a quorum.
     """
     counted = [vote for vote in votes if vote.at_stage == at_stage and counts_toward_quorum(vote, names)]
     seats: dict[str, Vote] = {}

@@ -1,6 +1,6 @@
-"""What a person is told after every act on a task: what was recorded, what happens next, and how to undo it. The same
-words on the page, in the API, on the command line and in chat. Pure: told from the fact of the act and the state since,
-so that a receipt that is read again later is still true.
+"""What a person is shown after every act on a task: what was recorded, what happens next, and how to undo it. The text
+is the same on the page, in the API, on the command line and in chat. Pure: it follows from the fact of the act and the
+current state, so a receipt that is read again later is still true.
 """
 
 from collections.abc import Callable, Iterable
@@ -32,7 +32,7 @@ _ACTS: Final = (
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """``said``: what was recorded; ``then``: what happens next; ``undo``: the act that takes it back, "" if none does;
+    """``said``: what was recorded; ``then``: what happens next; ``undo``: the act that undoes it, "" if none does;
     ``seq``: the number of the event, 0 if nothing new was recorded.
     """
 
@@ -64,7 +64,7 @@ def _tasks(count: int) -> str:
 
 
 class Words(NamedTuple):
-    """How a surface writes people and times; ``names``: the current names of all active people."""
+    """How a surface formats people and times; ``names``: the current names of all active people."""
 
     name: Callable[[str], str]
     moment: Callable[[datetime], str]
@@ -72,7 +72,7 @@ class Words(NamedTuple):
 
 
 def act_in(facts: Iterable[e.Fact], person: str, step_run: int = 0) -> e.Fact | None:
-    """The person's last act among these facts; ``step_run``: only on this task."""
+    """The person's latest act among these facts; ``step_run``: only on this task."""
     found = None
     for fact in facts:
         mine = fact.actor.id == person and isinstance(fact.event, _ACTS)

@@ -43,7 +43,9 @@ def carried_over(
             "not_rerunnable", f"The intent is {source.status.value}: only a failed intent can be rerun."
         )
     if source.rerun_of:
-        raise refused("decision_used", "This intent is itself a rerun: its decision was already used twice.")
+        raise refused(
+            "decision_used", "This intent is itself a rerun: its decision has already been used twice."
+        )
     if source.deadline_at is not None and source.deadline_at <= now:
         raise refused("deadline_passed", "The deadline of the request has passed.")
     failed, place = _failed_step(facts)

@@ -32,9 +32,8 @@ def template(fields: Fields, kind: TaskType) -> str:
 
 
 def title(fields: Fields, kind: TaskType) -> str:
-    """The title of a task that a requester defines. It is shown as written, so braces are refused, or (AXP) warned
-    of.
-    """
+    """The title of a task that a requester defines. It is shown as written, so braces are refused; in AXP they only
+    give a warning."""
     words = fields.text("title")
     if "{" in words or "}" in words:
         if not fields.lenient:

@@ -79,8 +79,8 @@ class Trait(Flag):
 
 
 class TaskType(StrEnum):
-    """The types of human task. Each is declared here and nowhere else: its outcomes, the default title, what is asked
-    if no title is shown, its traits, the label of the comment.
+    """The types of human task. Each is declared here and nowhere else: its outcomes, the default title, the question if
+    no title is shown, its traits, the label of the comment.
     """
 
     outcomes: tuple[str, ...]
@@ -180,7 +180,7 @@ class Fallback(StrEnum):
 
 
 class Edits(StrEnum):
-    """What a person who decides may do with a change of the request: propose it, so that others decide, or approve it
+    """What an approver may do with a change to the request: propose it, so that others decide, or approve it
     in the same act.
     """
 
@@ -211,8 +211,8 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
 class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     """The spec of a task, frozen with the plan. ``outcomes``: the answers allowed; ``own``: the custom ones that the
     workflow defines. ``policy``: its name and version (``prod-change@3``), if it has one; ``because``: why that one was
-    chosen, if it was; ``roster``: the members of each team and role at that time: those who join later may not decide,
-    nor those who leave.
+    chosen, if it was; ``roster``: the members of each team and role at that time: people who join later may not decide,
+    nor may those who leave.
     """
 
     type: TaskType = TaskType.APPROVAL
@@ -269,7 +269,7 @@ class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Vote(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
-    """One person's answer. ``person`` answered; ``principal`` is the person on whose behalf, if another; ``for_names``
+    """One person's answer. ``person`` answered; ``principal`` is the person for whom, if another; ``for_names``
     the approvers of the stage that it counts for. ``number``: the number of their answer at this stage; ``replaced``:
     the outcomes of earlier ones, in order. ``behind``: the other people who have the key that was used.
     """
@@ -300,7 +300,7 @@ _PLAIN: Final = {
 
 
 def usual_meaning(word: str) -> Meaning | None:
-    """The meaning that people read in a word, in any case; None if it has none by itself."""
+    """The meaning that a word has for people, in upper or lower case; None if it has none by itself."""
     word = word.strip().lower()
     return meaning_of(word) if word in BUILT_IN else _PLAIN.get(word)
 

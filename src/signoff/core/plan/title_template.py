@@ -1,7 +1,7 @@
 """Titles that name fields of the payload: ``Refund {amount} to {customer.name}?``
 
-The author of the workflow writes the title; the values are the requester's. So each value stands in quotation marks,
-is cut, and is plain text: hidden characters are named, and secrets masked. A field that is missing stays as its name in
+The author of the workflow writes the title; the values are the requester's. So each value is put in quotation marks, is
+cut, and is plain text: hidden characters are named, and secrets masked. A missing field is shown as its name in
 brackets. Nothing is evaluated. ``{{`` and ``}}`` are braces. Linear in the title and in the values that it names.
 """
 
@@ -17,7 +17,7 @@ from signoff.core.text.masking import masked
 MOST_FIELDS: Final = 8
 LONGEST_VALUE: Final = 60
 _DEEPEST: Final = 6
-_LONGEST_READ: Final = 1000  # characters of a value that are looked at: those that are shown stand before
+_LONGEST_READ: Final = 1000  # characters of a value that are examined; those that are shown come first
 _PART: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _FIELD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}(?:\.[A-Za-z_][A-Za-z0-9_-]{0,63})*")
 _NAMES: Final = (
@@ -26,9 +26,9 @@ _NAMES: Final = (
     "header",
     "field",
     "variable",
-)  # what says that the value next to it is secret
+)  # a name beside the value that marks it as secret
 _AMOUNT: Final = ("amount", "currency")
-# A value cannot end the quotation marks that it stands in.
+# A value cannot close its own quotation marks.
 _QUOTES: Final = str.maketrans(dict.fromkeys("“”„‟❝❞〝〞〟＂«»", "'"))
 
 
@@ -94,8 +94,8 @@ def _path(text: str) -> tuple[str, ...]:
 
 
 def filled(title: str, payload: Mapping[str, Any] | None) -> str:
-    """The title with the payload's values; None: without a payload. A title that was kept before there were templates,
-    and is none, is shown as written.
+    """The title with the payload's values; None: without a payload. A title from before titles were templates, and that
+    is not a valid one, is shown as written.
     """
     if "{" not in title and "}" not in title:
         return title
@@ -120,7 +120,7 @@ def has_fields(title: str) -> bool:
 def _said(field: Field, payload: Mapping[str, Any], named: set[tuple[str, ...]]) -> str:
     holder, value = _found(field.path, payload)
     *above, name = field.path
-    if (*above, currency_field(name, holder)) in named:  # the title says it itself
+    if (*above, currency_field(name, holder)) in named:  # the title states it itself
         holder = {}
     text = _text(name, value, holder)
     return f"[{field.name}]" if text is None else f"“{_plain(text)}”"
@@ -135,7 +135,7 @@ def _found(path: tuple[str, ...], payload: Mapping[str, Any]) -> tuple[Mapping[s
             return {}, None
         holders.append(value)
         value = value[name]
-    # what makes a value a secret: the names on the way to it, and those next to it
+    # what makes a value a secret: the names on its path, and those beside it
     shown = _brief(value)
     for holder, name in zip(reversed(holders), reversed(path), strict=True):
         beside = {one: holder[one] for one in _NAMES if isinstance(holder.get(one), str)}
@@ -147,7 +147,7 @@ def _found(path: tuple[str, ...], payload: Mapping[str, Any]) -> tuple[Mapping[s
 
 
 def _brief(value: Any) -> Any:
-    """A value as far as a title can show it."""
+    """A value as a title can show it."""
     if isinstance(value, list) or (isinstance(value, Mapping) and len(value) != len(_AMOUNT)):
         return _size(value)
     return value

@@ -1,5 +1,5 @@
-"""The sentences that people read about a task: the question, how it ended, what expiry leads to. The same on page,
-mail, chat and terminal, and never in the requester's words.
+"""The sentences that people read about a task: the question, how it ended, what expiry leads to. They are the same on
+pages, in mail, in chat and in the terminal, and never the requester's words.
 """
 
 from collections.abc import Callable, Mapping
@@ -121,7 +121,7 @@ def outcome_text(spec: TaskSpec, outcome: str) -> str:
 
 
 def ended(ending: Ending, outcome: str, spec: TaskSpec | None = None) -> str:
-    """How it ended, in a word or a few; the outcome if there is one."""
+    """How it ended, in a few words; the outcome if there is one."""
     if ending is Ending.REJECTED and meaning_of(outcome) is Meaning.APPROVES:  # a form that rejects
         return "Rejected"
     if said := _ENDED.get(ending):

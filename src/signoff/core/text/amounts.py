@@ -1,5 +1,5 @@
-"""Amounts and counts as people read them: grouped, and an amount with its currency. Other numbers stay as they are, as
-an order's number is no amount.
+"""Amounts and counts as people read them: grouped, and an amount with its currency. Other numbers stay as they are:
+an order's number is not an amount.
 """
 
 import re

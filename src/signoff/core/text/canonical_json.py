@@ -1,5 +1,5 @@
-"""The forms of a JSON value as bytes: the canonical one, which digests are made of, and the one that is stored, in the
-order of its sender. The canonical form is RFC 8785. Both write numbers as ECMAScript does.
+"""The forms of a JSON value as bytes: the canonical one, which digests are made of, and the one that is stored, in
+the sender's order. The canonical form is RFC 8785. Both write numbers as ECMAScript does.
 """
 
 import hashlib
@@ -51,7 +51,7 @@ def _utf16(key: str) -> bytes:
 
 def _as_ecmascript(encoded: bytes) -> bytes:
     """What the encoder wrote, with each number as ECMAScript writes it (ECMA-262, Number::toString): the digits are the
-    same, but 1.0 is 1 there, and 1e21 is 1e+21. By replacement of bytes, which no pattern matches as fast.
+    same, but 1.0 is 1 there, and 1e21 is 1e+21. By replacing bytes, which is faster than any pattern.
     """
     exponents = _EXPONENT in encoded.translate(_SHAPE)
     if not (exponents or encoded.endswith(b".0") or any(end in encoded for end in _POINT_ZERO)):

@@ -16,15 +16,16 @@ MOST_LINES: Final = 40  # lines of one folded difference
 LONGEST_LINE: Final = 240  # characters of one folded line
 _AROUND: Final = 60  # characters around a changed word of a long line
 _TOKEN: Final = re.compile(r"\n|[^\S\n]+|\w+|[^\w\s]")
-_TOKEN_STEPS: Final = 4  # what the comparison of one word costs
-_LEAST_KEPT: Final = 3  # words are marked if at least a third of the line stayed
+_TOKEN_STEPS: Final = 4  # the cost of comparing one word
+_LEAST_KEPT: Final = 3  # words are marked if at least a third of the line is unchanged
 _FEWEST_FOLDED: Final = 3  # unchanged lines; one or two are shown
 _HUNK: Final = re.compile(r"^@@ -\d{1,9}(?:,(\d{1,9}))? \+\d{1,9}(?:,(\d{1,9}))? @@", re.MULTILINE)
 _FILES: Final = ("--- ", "+++ ")
 
 
 class Part(msgspec.Struct, frozen=True, gc=False):
-    """A part of a line. ``mark``: "" if it stayed, ``changed``, or ``cut`` for our own note that some is left out."""
+    """A part of a line. ``mark``: "" if it is unchanged, ``changed``, or ``cut`` for our own note that some is left
+    out."""
 
     text: str
     mark: str = ""
@@ -108,7 +109,7 @@ def counts(diff: TextDiff) -> str:
 
 
 def _blocks(same: Sequence[tuple[int, int]], was: int, now: int) -> Iterator[tuple[int, int, int, int]]:
-    """The changed blocks between the lines that stayed: from and to on either side."""
+    """The changed blocks between unchanged lines: start and end on either side."""
     for (i, j), (k, m) in pairwise([(-1, -1), *same, (was, now)]):
         if k > i + 1 or m > j + 1:
             yield i + 1, k, j + 1, m
@@ -139,7 +140,7 @@ class _Writer:
         room = MOST_LINES - len(self.lines)
         shown_old, shown_new = old, new
         if not self._whole and len(old) + len(new) > room:
-            # Some of both sides: what came is as important as what went.
+            # Some of both sides: what was added matters as much as what was removed.
             few = min(len(old), max(room // 2, room - len(new), 0))
             shown_old, shown_new = old[:few], new[: max(0, room - few)]
         marked_old, marked_new = _words(shown_old, shown_new, work)
@@ -160,7 +161,7 @@ class _Writer:
             self.hidden += len(line.text) + 1
 
     def close(self) -> None:
-        """Notes how many lines came after the last one with room."""
+        """Notes how many lines follow the last one that fitted."""
         if self._beyond:
             self._note(self._beyond, "more line")
 
@@ -183,7 +184,7 @@ class _Writer:
         for at, part in enumerate(parts):
             if part.mark or plain:
                 ends = (min(len(part.text), room), 0)
-            else:  # what stayed, as far as it is next to something that changed
+            else:  # unchanged lines, as far as they are next to a change
                 ends = (_AROUND if at else 0, _AROUND if at + 1 < len(parts) else 0)
                 ends = (min(ends[0], room), min(ends[1], room))
             room -= min(sum(ends), len(part.text))
@@ -224,7 +225,7 @@ def _plain(lines: Iterable[str]) -> _Rows:
 
 
 def _rows(tokens: Sequence[str], kept: set[int]) -> Iterator[tuple[Part, ...]]:
-    """The tokens as lines of parts; a line of which little stayed is not marked within."""
+    """The tokens as lines of parts; a line that is mostly changed has no marks within it."""
     runs: list[tuple[list[str], bool]] = []
     for at, word in enumerate([*tokens, "\n"]):
         if word == "\n":
@@ -246,7 +247,7 @@ def _line(runs: Sequence[tuple[Sequence[str], bool]]) -> tuple[Part, ...]:
 
 
 def _ends(old: str, new: str) -> tuple[_Rows, _Rows]:
-    """One long line that replaces another: all between their common beginning and their common end is marked."""
+    """One long line that replaces another: everything between their common prefix and their common suffix is marked."""
     start = _common(old, new)
     end = _common(old[start:][::-1], new[start:][::-1])
 
@@ -259,7 +260,7 @@ def _ends(old: str, new: str) -> tuple[_Rows, _Rows]:
 
 
 def _common(one: str, two: str) -> int:
-    """The length of the common beginning, by halving."""
+    """The length of the common prefix, by bisection."""
     low, high = 0, min(len(one), len(two))
     while low < high:
         middle = (low + high + 1) // 2

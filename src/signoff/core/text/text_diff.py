@@ -20,7 +20,7 @@ class Work:
         self.short = False
 
     def spend(self, steps: int) -> bool:
-        """Whether this many steps may be taken; if so they are spent."""
+        """Whether the budget has this many steps left; if so, spends them."""
         if steps > self.left:
             self.short = True
             return False

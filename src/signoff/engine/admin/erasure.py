@@ -1,5 +1,6 @@
 """Erasure of a person who was removed: their name, addresses, settings, the comments that they typed, where their
-messages went. Who decided what, when and over which channel stays, under an id that names nobody, and can be verified.
+messages went. Who decided what, when and over which channel is kept, under an id that identifies nobody, and can
+still be verified.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The present state of a workspace as a manifest: to start from, to keep in a repository, to take to another server."""
+"""The current state of a workspace as a manifest: to start from, to keep in a repository, to copy to another server."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def manifest_of(directory: Snapshot) -> dict[str, Any]:
         "default_policy": space.default_policy or False,
         "unlisted_types": space.unlisted_types,
     }
-    if space.self_approval_setting != ALONE:  # what the first start sets, and no document
+    if space.self_approval_setting != ALONE:  # what only the first start sets, never a document
         settings["self_approval"] = space.self_approval
     people = sorted(directory.people.values(), key=lambda one: one.email)
     return {

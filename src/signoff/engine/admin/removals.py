@@ -1,6 +1,6 @@
 """What a manifest removes: people, teams, policies and workflows. An entry that a policy, a workflow or a setting still
-names is not removed: nothing may be left that names what does not exist. Open tasks keep their policy; without enough
-eligible people they follow it, as when people leave. Histories keep the names.
+names is not removed: nothing that is left may name an entry that does not exist. Open tasks keep their policy;
+without enough eligible people they follow it, as when people leave. Histories keep the names.
 """
 
 from collections.abc import Iterable
@@ -46,7 +46,7 @@ def _workflow(draft: ManifestDiff, type: str) -> None:
 
 
 def _ended(row: NamedWorkflow | PolicyVersion, by: str, now: datetime) -> NamedWorkflow | PolicyVersion:
-    """The version that removes it: without a source. A later one goes on counting from there."""
+    """The version that removes it: without a source. A later one continues its version numbers."""
     return replace(row, version=row.version + 1, source=b"", applied_by=by, applied_at=now)
 
 
@@ -104,7 +104,8 @@ def _person(draft: ManifestDiff, who: str, plans: Plans) -> None:
 
 
 def without_settings(person: Person) -> Person:
-    """The person as only histories know them: their name; no access, and no address that another could not have."""
+    """The person as histories need them: their name, but no access, and no address that would block another person
+    from having it."""
     return Person(
         person.id,
         person.workspace,

@@ -1,5 +1,5 @@
-"""The workspaces of a server: created, renamed and listed. Nothing but its organization's name connects two of them: an
-owner adds workspaces to their own organization, and sees their names; only the operator starts another organization.
+"""The workspaces of a server: created, renamed and listed. Only the name of their organization connects two of them: an
+owner adds workspaces to their own organization, and sees their names; only the operator creates another organization.
 """
 
 import secrets
@@ -65,7 +65,7 @@ class Workspaces:
 
     async def create(self, actor: Actor, name: str, owner: str = "", owner_name: str = "") -> NewWorkspace:
         """A workspace in the actor's organization. ``owner``: the address of its first owner, by default the actor's
-        own. A key is made only for the actor's own use, and only if nobody else has their present one.
+        own. A key is created only for the actor's own use, and only if nobody else has their current one.
         """
         authorize(actor, Action.MANAGE_WORKSPACES)
         own = await self._own(actor)
@@ -93,9 +93,9 @@ class Workspaces:
     async def rename(
         self, actor: Actor, workspace_id: str, organization: str = "", name: str = ""
     ) -> Workspace:
-        """Rename the actor's own workspace; "" keeps that part. Addresses with a former name go on resolving.
-
-        Raises NotFound for any other workspace, Conflict if another has, or had, that name or is in that organization.
+        """Rename the actor's own workspace; "" keeps that part. Addresses with a former name continue to resolve.
+        Raises NotFound for any other workspace, Conflict if another one has, or had, that name or is in that
+        organization.
         """
         authorize(actor, Action.MANAGE_WORKSPACES)
 
@@ -142,8 +142,8 @@ async def create_workspace(
     *noted: DirectoryChange,
 ) -> NewWorkspace:
     """A workspace with its first owner, a key of theirs, and ``noted`` in the change log of another workspace: all of
-    it, or nothing. Raises Invalid for a name or an address that is not one, Conflict for a name that a workspace has or
-    had.
+    it, or nothing. Raises Invalid for a name or an address that is malformed, Conflict for a name that a workspace has
+    or had.
     """
     organization, name, owner = wanted.organization, wanted.name, wanted.owner.strip().lower()
     _refuse_unfit(organization, name)

@@ -1,5 +1,5 @@
 """Answers from a chat. An account counts as a person only after that person linked it, with a code created while signed
-in; the account's name, address and channel prove nothing. The command is the same as everywhere else.
+in; the account's name, address and channel prove no identity. The command is the same as everywhere else.
 """
 
 import contextlib

@@ -76,7 +76,7 @@ class ChatDesk:
 
     async def _said(self, heard: Heard) -> str:
         if isinstance(heard, Replied) and not await self.chat.knows(heard.card):
-            return ""  # people talk below other things too
+            return ""  # people also reply to other messages
         try:
             stranger = not isinstance(heard, Typed) and heard.stranger
             if stranger or not await self.inbound.is_member(heard):
@@ -101,7 +101,7 @@ class ChatDesk:
             await asyncio.gather(*self._work)
 
     async def close(self, patience: float = 2.0) -> None:
-        """Process queued requests for a moment (their senders have been told that they arrived), then drop the rest."""
+        """Process queued requests for a moment (they were acknowledged to their senders), then drop the rest."""
         if self._work:
             await asyncio.wait(self._work, timeout=patience)
         left = list(self._work)

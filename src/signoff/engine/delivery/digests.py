@@ -1,6 +1,6 @@
-"""Digests: what asks a person within a window of time becomes one message, if the risk is low and the deadline is far.
-The person chooses the window (``preferences: {digest: 15m}``), or else the policy does (``digest: 15m``); who is on
-call, or is asked by hand, is asked at once.
+"""Digests: the questions that reach a person within a window of time become one message, if the risk is low and the
+deadline is not near. The person chooses the window (``preferences: {digest: 15m}``), or else the policy does
+(``digest: 15m``); a person on call, or to whom a task is delegated or reassigned, is notified at once.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ def digest_window(person: Person, policy: timedelta | None) -> timedelta | None:
 def digest_due(
     notification: Notification, intent: Intent, task: Task, person: Person, directory: Snapshot
 ) -> datetime | None:
-    """When the digest goes out that this question belongs to; None if it is asked on its own."""
+    """When the digest that this question belongs to is sent; None if the question is sent by itself."""
     spec = spec_of(intent, task)
     window = digest_window(person, spec.digest)
     if window is None or notification.kind is not NotificationKind.TASK_OPENED:

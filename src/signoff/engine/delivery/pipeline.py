@@ -104,7 +104,7 @@ class OutboxSender:
         self._trouble: Busy | None = None
 
     async def once(self) -> float:
-        """Send what is due; seconds until it is worth looking again."""
+        """Send what is due; returns the seconds until the next row may be due."""
         room = _MAX_SENDS - len(self._sends)
         rows = await self._store.outbox.due(min(_BATCH, room), _HOLD) if room else []
         items = [item for row in rows if (item := self._decoded(row)) is not None]

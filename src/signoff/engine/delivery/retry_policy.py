@@ -64,7 +64,7 @@ class WaitForEarlierError(Exception):
 def after_failure(
     policy: RetryPolicy, attempt: int, failure: NotSent, other: str = ""
 ) -> Retry | NextChannel | Dead:
-    """What follows the ``attempt``-th failure; ``other``: the recipient's next channel, if there is one."""
+    """What follows failure number ``attempt``; ``other``: the recipient's next channel, if there is one."""
     reason = failure.reason
     asked = min(timedelta(seconds=min(failure.retry_after, _MAX_WAIT)), LONGEST_RETRY_AFTER)
     if not failure.permanent:

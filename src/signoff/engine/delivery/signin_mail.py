@@ -48,8 +48,8 @@ class SignInRequests:
     """Takes requests for sign-in links and puts the mails into the outbox. ``mails``: whether this server sends mail.
 
     Strangers' requests are limited per address and caller (three in a quarter of an hour, ten a day) and per address
-    (twelve an hour): a request in someone else's name takes nothing from them, as the link in the mail is theirs to
-    use. A signed-in person has a separate limit. Unknown addresses cost nothing but the reply, so that nobody can use
+    (twelve an hour): a request in someone else's name does not harm them, because only they get the link. A signed-in
+    person has a separate limit. Unknown addresses cost nothing but the reply, so that nobody can use
     up what everyone shares; how many mails one caller can cause is limited where they are queued.
     """
 

@@ -1,4 +1,4 @@
-"""How an open task stands, as the facts of a message: the stage, the votes, why its reader is asked, and who else is.
+"""The state of an open task, as the facts of a message: the stage, the votes, why its reader is asked, and who else is.
 Pure, apart from a small memory: the messages about one event to many people look at the same approvers.
 """
 

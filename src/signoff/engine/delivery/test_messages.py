@@ -1,5 +1,5 @@
-"""Test messages: whether a channel reaches a person, before something important has to. One goes through the outbox as
-any other message, and is recorded as one.
+"""Test messages show whether a channel reaches a person before it matters. They go through the outbox like any other
+message, and are recorded.
 """
 
 import uuid
@@ -60,7 +60,7 @@ class TestMessageRequests:
         self._channels = channels
         self._queued = queued
         self._of_person, self._of_caller = Limit(6, _WITHIN), Limit(30, _WITHIN)
-        # What other workers of this server have to be told of.
+        # What other workers of this server have to be notified of.
         self.limits = (self._of_person, self._of_caller)
 
     async def send(self, actor: Actor, person: Person, channel: str = "") -> InFlight:

@@ -209,7 +209,7 @@ def rotation_of(directory: Snapshot, name: str) -> Rotation | None:
 def addressed(
     intent: Intent, task: Task, names: Collection[str], directory: Snapshot, at: datetime
 ) -> tuple[str, ...]:
-    """Ids of the people asked at ``at`` by these names: of those meant, only who may then answer. Those who only want
+    """Ids of the people whom these names mean at ``at`` and who may then answer. Those who only want
     to be informed are notified too, unless they are on the requester's side, which is notified of the decision.
     """
     spec = spec_of(intent, task)
@@ -267,9 +267,8 @@ def notify_times(
 
 
 def presence(directory: Snapshot, at: datetime) -> Hashable:
-    """Who is away and who is on call at ``at``: for two times with the same value, the same names ask the same
-    people.
-    """
+    """Who is absent and who is on call at ``at``: for two times with the same value, the same names mean the same
+    people."""
     away = [absence_at(person.absences, at) for person in directory.people.values() if person.absences]
     return tuple(away), tuple(
         team.rotation.began_on(at) for team in directory.teams.values() if team.rotation

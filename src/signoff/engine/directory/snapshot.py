@@ -221,7 +221,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def _givers(self) -> dict[str, list[Person]]:
-        """The people with a delegate for some absence, by the delegate."""
+        """The people who have a delegate for some absence, keyed by the delegate."""
         givers: dict[str, list[Person]] = {}
         for person in self.people.values():
             for delegate in {absence.delegate for absence in person.absences if absence.delegate}:

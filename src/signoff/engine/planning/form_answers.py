@@ -93,7 +93,7 @@ def _form(schema: bytes) -> Form | None:
 
 
 def _old_faults(written: bytes, schema: dict[str, Any], data: dict[str, Any]) -> Iterator[Any]:
-    """The validation errors by a schema of an earlier release; raises Invalid if its cost cannot be bounded."""
+    """The validation errors under a schema of an earlier release; raises Invalid if its cost cannot be bounded."""
     work = _work(schema, schema, {}) * len(msgspec.json.encode(data))
     if work > _MOST_WORK:
         raise _too_costly("validating an answer with it could take very long")

@@ -35,7 +35,7 @@ _NAMED: Final = 3  # people, in one line of the schedule
 
 
 class UpcomingContact(msgspec.Struct, frozen=True):
-    """A scheduled contact, which happens unless someone decides before."""
+    """A scheduled contact, which happens unless the task is decided first."""
 
     at: datetime
     text: str

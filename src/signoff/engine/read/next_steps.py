@@ -49,7 +49,7 @@ def next_step_lines(
 
 
 def absent(agent: str, directory: Snapshot, workers: Mapping[str, Worker], now: datetime) -> str:
-    """The note that this agent has no worker; "" if it has one, or is pushed to."""
+    """The note that this agent has no worker; "" if it has one, or its work is pushed."""
     return missing_worker_text(agent, workers.get(agent), now) if asks(agent, directory) else ""
 
 

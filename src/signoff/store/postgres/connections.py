@@ -178,9 +178,8 @@ class Connections:
                     await self._prepare(await self._connect(), prepare)
 
     def _refill_later(self) -> None:
-        """Replace what was lost before a request needs it. Where that fails, the next request that connects tries it
-        again.
-        """
+        """Replace lost connections before a request needs them. If that fails, the next request that connects tries
+        again."""
         if self._learn is None or self._closed or (self._refilling and not self._refilling.done()):
             return
         self._refilling = asyncio.create_task(self._refill(self._learn), name="signoff-connections")

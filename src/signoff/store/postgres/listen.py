@@ -1,4 +1,4 @@
-"""Notifications between servers on one PostgreSQL: hints only, the tables are the truth.
+"""Notifications between servers on one PostgreSQL: they are only hints; the tables are authoritative.
 
 Never inside a write transaction (a notification there serializes all commits), and on separate connections.
 """

@@ -118,7 +118,7 @@ class People:
     async def changes(
         self, workspace: str, limit: int, before: int = 0, subject: str = ""
     ) -> list[DirectoryChange]:
-        """Newest first. before: only those with a lower number (0: all); subject: only those of that ("": of all)."""
+        """Newest first. before: only those with a lower number (0: all); subject: only those about it ("": all)."""
         where, values = "workspace = :workspace", dict[str, Any]()
         if before:
             where, values = where + " and number < :before", values | {"before": before}

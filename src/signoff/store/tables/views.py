@@ -1,5 +1,5 @@
-"""Who opened which task, when, and through which channel: a row for each person, task and channel. It is no part of the
-hash chain, so it can be erased; it goes with its intent.
+"""Who opened which task, when, and through which channel: a row for each person, task and channel. It is not a part
+of the hash chain, so it can be erased; it is deleted with its intent.
 """
 
 from datetime import datetime
@@ -35,7 +35,7 @@ class Views:
     async def add(
         self, intent_id: str, step_run: int, person: str, channel: str, at: datetime, unfolded: bool
     ) -> None:
-        """One more look at a task."""
+        """Record that a task was opened again."""
         values = {
             "intent_id": intent_id, "visit": step_run, "person": person, "channel": channel, "at": micros(at),
             "unfolded": int(unfolded),
@@ -43,11 +43,11 @@ class Views:
         await self._db.write((_ADD, values))
 
     async def of(self, intent_id: str) -> list[TaskView]:
-        """Who opened the tasks of an intent, the first first."""
+        """Who opened the tasks of an intent, in order of first opening."""
         return [_view(row) for row in await self._db.read(_OF, intent_id=intent_id, limit=_MOST)]
 
     async def of_person(self, intent_id: str, step_run: int, person: str) -> list[TaskView]:
-        """One person's looks at one task, by channel."""
+        """When one person opened one task, by channel."""
         rows = await self._db.read(_OF_PERSON, intent_id=intent_id, visit=step_run, person=person)
         return [_view(row) for row in rows]
 

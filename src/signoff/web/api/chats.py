@@ -13,7 +13,7 @@ _FORM = "application/x-www-form-urlencoded"
 
 
 async def actions(call: Call) -> Page:
-    """POST /v1/{channel}/actions: presses and commands; the chat proves by its own means that they are its own."""
+    """POST /v1/{channel}/actions: presses and commands; the chat authenticates them in its own way."""
     name = call.path.split("/")[2]
     desk, label = call.state.desks.get(name), label_of(name)
     if desk is None:
@@ -24,7 +24,9 @@ async def actions(call: Call) -> Page:
             "channel_not_set_up", f"{label} does not call this server.", hint="Add its secret to the setting."
         )
     if not await desk.inbound.genuine(call.body, call.header):
-        raise Unauthenticated("invalid_signature", f"This is not proven to be a request from {label}.")
+        raise Unauthenticated(
+            "invalid_signature", f"This request could not be authenticated as one from {label}."
+        )
     answer = await desk.answer(_payload(call, label))
     return Page(answer, "application/json" if answer else "text/plain")
 

@@ -1,4 +1,4 @@
-"""Exports, for those who may read everything. Intents and histories come a page at a time, so that neither the server
+"""Exports, for actors who may read everything. Intents and histories come a page at a time, so that neither the server
 nor its client holds more than that.
 """
 

@@ -40,7 +40,7 @@ async def _holder(call: Call, wanted: wire.keys.CreateKey) -> Account | Person:
     for name in ("name", "roles") if wanted.person is None else ():
         if getattr(wanted, name):
             raise Invalid(
-                "unknown_field", f"{name}: has no effect; only a person's key takes it.", field=name,
+                "unknown_field", f"{name}: has no effect; it is only for a person's key.", field=name,
                 hint="Leave it out.",
             )  # fmt: skip
     if wanted.person is not None:

@@ -1,4 +1,4 @@
-"""An OpenAPI 3.1 document in the words of 3.0, for generators that read only that."""
+"""Converts an OpenAPI 3.1 document to 3.0, for generators that read only that."""
 
 from typing import Any, Final
 
@@ -9,7 +9,7 @@ _VALUES: Final = frozenset({"example", "enum", "required", "security"})
 
 
 def edition(document: dict[str, Any]) -> dict[str, Any]:
-    """The same API. What 3.1 says of a type and null, of a reference and of a bound is said as 3.0 says it."""
+    """The same API. Types with null, references and bounds are written as in 3.0."""
     made: dict[str, Any] = {name: _part(value, name) for name, value in document.items()}
     licence = {"name": document["info"]["license"]["name"], "url": _LICENCE}
     return made | {"openapi": "3.0.3", "info": document["info"] | {"license": licence}}

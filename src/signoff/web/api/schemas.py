@@ -8,7 +8,7 @@ from msgspec import Struct
 
 Schema = dict[str, Any]
 _REF: Final = "#/components/schemas/{name}"
-_UNSAID: Final[tuple[Any, ...]] = (None, "", False, [], {})  # defaults that mean: nothing was said
+_UNSAID: Final[tuple[Any, ...]] = (None, "", False, [], {})  # defaults that mean that nothing was given
 
 
 class Schemas:
@@ -115,7 +115,7 @@ def _references(part: Any) -> list[str]:
 
 
 def _tidy(schema: Schema) -> None:
-    """A struct's schema as generators read it best."""
+    """A struct's schema in the form that generators read best."""
     schema.pop("title", None)
     if "description" in schema:  # a docstring
         schema["description"] = _words(schema["description"])
@@ -128,7 +128,7 @@ def _words(text: str) -> str:
 
 
 def _field(field: Schema) -> Schema:
-    """A field's schema: what is said of a part of a union is said of the field; a plain type or null is one type; an
+    """A field's schema: the description of a part of a union becomes the field's; a plain type or null is one type; an
     object without named members takes any.
     """
     choices = field.get("anyOf")
@@ -152,7 +152,7 @@ def _field(field: Schema) -> Schema:
 
 
 def _as_sent(schema: Schema) -> None:
-    """A request's field with a default may be left out; generators would demand or send what ``default`` says."""
+    """A request's field with a default may be left out; generators would require or send what ``default`` contains."""
     for field in schema.get("properties", {}).values():
         default = field.pop("default", None)
         if default not in _UNSAID:

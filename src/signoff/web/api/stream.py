@@ -59,7 +59,7 @@ class FrameSource(Protocol):
 
     async def read(self, told: Sequence[Change]) -> Sequence[bytes]:
         """The next frames since the last call, ``MOST_AT_ONCE`` bytes or one more than that; ``more``: whether others
-        may follow at once. ``told``: changes that this process committed meanwhile.
+        may follow at once. ``told``: changes that this process has committed meanwhile.
         """
         ...
 

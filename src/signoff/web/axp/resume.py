@@ -89,14 +89,14 @@ def _refuse_unended(body: dict[str, Any]) -> None:
         raise Invalid(
             "action_required", f"status says {said.strip()}, but no action says whether the work failed.",
             field="status",
-            hint='Say {"action": "fail", "reason": ...}; or {"action": "complete"} if status is part of a result.',
+            hint='Send {"action": "fail", "reason": ...}, or {"action": "complete"} if status is part of a result.',
         )  # fmt: skip
 
 
 def _with_known_action(body: dict[str, Any], spec: TaskSpec | None, agreed: str) -> dict[str, Any]:
-    """The body with its ``action`` in lower case. Raises Invalid for any other word there: taken for a part of the
-    result, a misspelt failure would be a success; a no beside a decision contradicts it. What the form asks for under
-    that name is an answer.
+    """The body with its ``action`` in lower case. Raises Invalid for any other word there: otherwise a misspelt
+    failure would be taken as a part of the result, and count as a success; a rejection beside a decision contradicts
+    it. A field of the form with that name is part of the answer.
     """
     said = body.get("action")
     if said is None or "action" in form_fields(spec):

@@ -1,5 +1,5 @@
-"""An open request that waits for its caller: notified of changes, and ended as soon as the caller's access ends. The
-one place for that rule: streams, long polls, claims and the pages' live streams all wait here.
+"""An open request that waits for its caller: notified of changes, and ended as soon as the caller's access ends. Only
+this module has that rule: streams, long polls, claims and the pages' live streams all wait here.
 
 A revoked or expired key, a removed account or person, a session that ended: each changes the directory or the session,
 which every waiting request listens for, on every server. The caller is authenticated again at every notification,

@@ -104,5 +104,5 @@ async def _no_page(request: PageRequest) -> Page:
 
 
 def no_page(state: AppState) -> PageHandler:
-    """A browser's answer at every path without a page."""
+    """The response to a browser at every path without a page."""
     return PageHandler(state, {"GET": PageRoute("GET", "", _no_page, open=True)}, OpenTaskCounts(state))

@@ -1,4 +1,4 @@
-"""A task on the wire: the question, the approvers, the deadline, the answers, and what follows if no one answers."""
+"""A task on the wire: the question, the approvers, the deadline, the answers, and what happens if no one answers."""
 
 from datetime import datetime
 
@@ -117,7 +117,7 @@ def bulk_refusal(task_id: str, refusal: Refused) -> BulkResult:
 
 
 def bulk_answer(results: list[BulkResult]) -> BulkAnswer:
-    """The whole act."""
+    """The whole bulk answer."""
     recorded, decided = sum(one.recorded for one in results), sum(one.decided for one in results)
     made = bulk_receipt(len(results), recorded, decided)
     return BulkAnswer(

@@ -1,6 +1,6 @@
-"""The page on which a person decides many equal tasks of low risk in one act: all their values, and one answer.
-
-What is the same in all is said once. Each task is named as it was shown: stage, revision and digest.
+"""The page on which a person decides many equal tasks of low risk in one act: all their values, and one answer. Values
+that are the same in all tasks are shown once. Each task is submitted with the stage, revision and digest that were
+shown.
 """
 
 import re
@@ -35,8 +35,8 @@ _FORM: Final = re.compile(r"[0-9a-f]{64}")
 
 
 class BulkEntry(msgspec.Struct, frozen=True):
-    """One task. ``pick``: exactly what is shown; ``asker``: who requested it; ``leaves``: what is not the same in all;
-    ``whole``: whether every value is on the page.
+    """One task. ``pick``: its target as shown; ``asker``: its requester; ``leaves``: the values that differ between the
+    tasks; ``whole``: whether every value is on the page.
     """
 
     ref: str
@@ -48,7 +48,7 @@ class BulkEntry(msgspec.Struct, frozen=True):
 
 class Equal(msgspec.Struct, frozen=True):
     """Equal tasks. ``form``: what they have in common, "" if there are none; ``others``: selected tasks that are not
-    equal to the first, or are decided by themselves.
+    equal to the first, or have to be decided one by one.
     """
 
     form: str = ""

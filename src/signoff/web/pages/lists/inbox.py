@@ -150,7 +150,7 @@ def _said(wanted: Wanted) -> dict[str, str]:
 async def _open(
     request: PageRequest, directory: Snapshot, wanted: Wanted
 ) -> tuple[list[InboxEntry], Place | None]:
-    """(a page of the open tasks in the requested order, where the next page goes on)"""
+    """(a page of the open tasks in the requested order, where the next page starts)"""
     actor = request.actor
     only = task_filter(wanted.more, directory)
 

@@ -428,7 +428,7 @@ def _snoozing(known: TaskContext, shown: Card, by_link: bool) -> dict[str, Any]:
 
 
 def snooze_times(person: Person, now: datetime, ends: datetime | None) -> tuple[tuple[str, str], ...]:
-    """(time, text) of the snoozes on offer, by the reader's own day; none that would end after ``ends``."""
+    """(time, text) of the snoozes to choose from, by the reader's own day; none that would end after ``ends``."""
     zone = ZoneInfo(person.zone or "UTC")
     offered = [(now + length, words) for length, words in _SOON]
     if person.hours is not None:

@@ -261,6 +261,7 @@ async def test_the_server_accepts_every_example(web: WebEnv) -> None:
     await told.send("applyScenarioBundle", "oscar")
     stale = await told.send("answerTasks", "ann")  # it names a task that is not there
     assert (stale["refused"], stale["recorded"]) == (1, 0)
+    await told.send("sendTestMessage", "oscar", person_id="ben@acme.example")
     await told.send("createWorkspace", "oscar")
     await told.send("renameWorkspace", "oscar", workspace_id=HOME)
     assert told.tried == {row.name for row in ENDPOINTS if row.request is not None}

@@ -11,7 +11,7 @@ from signoff.core.formats.workflow import compile_workflow
 from signoff.core.plan.form_schema import FORMATS, KEYWORDS
 from signoff.core.plan.plan import MAX_STEP_RUNS_PER_INTENT
 from signoff.core.plan.task_types import TaskType, Trait
-from signoff.core.text import json_diff
+from signoff.core.text import json_diff, subject
 from signoff.engine.read import evidence
 from tests.docs.blocks import DOCS, coded, documents, rows, section
 from tests.web.web_env import WebEnv
@@ -107,9 +107,9 @@ def test_the_names_that_drive_the_card_are_those_of_the_card() -> None:
     by_part = {
         part.partition(" (")[0]: coded(names) for part, names in rows(section(PAGE, "What drives the card"))
     }
-    assert sorted(by_part["what it touches"]) == sorted(evidence._TOUCH)
+    assert sorted(by_part["what it touches"]) == sorted(subject.AFFECTED)
     assert sorted(by_part["whether it can be undone"]) == sorted(evidence._UNDO)
-    assert sorted(by_part["the requester's own words"]) == sorted(evidence._WORDS)
+    assert sorted(by_part["the requester's own words"]) == sorted(subject.CLAIMS)
     pairs = {name for pair in json_diff._PAIRS for name in pair}
     split = {"old_limit": "new_limit", "oldLimit": "newLimit", "limit_before": "limit_after"}
     assert set(by_part["before and after"]) == pairs | split.keys() | set(split.values())

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import FINAL, Intent, Task
+from signoff.core.text import json_value
 from signoff.store.database import Database, Statement, plans_of
 from signoff.store.rows import Row, intent_of, readable, state_of
 
@@ -86,7 +87,7 @@ class Erasures:
         found: set[str] = set()
         for before, after in await self._db.read(_OF_PERSON, workspace=workspace, subject=subject):
             for text in filter(None, (before, after)):
-                said = msgspec.json.decode(text)
+                said = json_value.decode(text)
                 given = said.get("addresses")
                 found |= {said.get("email"), *(given.values() if isinstance(given, dict) else ())}
         return {one for one in found if isinstance(one, str) and "@" in one}
@@ -171,7 +172,7 @@ def _swapped(named: Mapping[str, str]) -> Callable[[str], str]:
         quoted = (msgspec.json.encode(one).decode()[1:-1].lower() for one in named)
         if not text or not any(one in lowered for one in quoted):
             return text
-        return _JSON.encode(through(msgspec.json.decode(text))).decode()
+        return _JSON.encode(through(json_value.decode(text))).decode()
 
     return swap
 

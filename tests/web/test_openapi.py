@@ -2,7 +2,7 @@
 these tests ask whether it is whole, true and of one form; tests/web/documented.py holds every response against it.
 """
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,16 @@ from signoff.core.intent.upcoming import ContactKind
 from signoff.core.plan.task_types import MEANS, Ending, Risk, Strength, TaskType
 from signoff.core.policy.default_policy import UNLISTED
 from signoff.engine.admin.accounts import DELIVERY_MODES
+from signoff.engine.clock import FixedClock
+from signoff.engine.delivery.channel_registry import ChannelRegistry
+from signoff.store.store import Store
 from signoff.web.api import openapi
 from signoff.web.api.routes import ENDPOINTS
 from signoff.web.shapes.events import EVENT_TYPES
 from signoff.wire import fields
+from tests.engine.engine_env import EngineEnv
+from tests.notify.messaging_env import email
+from tests.notify.smtp_sink import smtp_sink
 from tests.web.web_env import HOME, WebEnv
 
 ROOT = Path(__file__).parent.parent.parent
@@ -213,7 +219,21 @@ class Told:
         return {"intent_id": made, "task_id": f"{made[:-4]}0001", "approval_id": made}
 
 
-async def test_the_server_accepts_every_example(web: WebEnv) -> None:
+@pytest.fixture
+async def mailing(store: Store, clock: FixedClock) -> AsyncIterator[WebEnv]:
+    """With a mail server, so that people can be reached."""
+    async with smtp_sink() as server:
+        env = EngineEnv(store, clock, ChannelRegistry(email(server.url)))
+        async with env.running():
+            web = WebEnv(env)
+            await web.furnish()
+            yield web
+            web.state.stop()
+            await web.http.aclose()
+
+
+async def test_the_server_accepts_every_example(mailing: WebEnv) -> None:
+    web = mailing
     told = Told(web)
     await web.join("ben", "approver")
     await web.join("ada", "admin")  # Oscar made the key of ci, so he does not choose who decides
@@ -261,7 +281,7 @@ async def test_the_server_accepts_every_example(web: WebEnv) -> None:
     await told.send("applyScenarioBundle", "oscar")
     stale = await told.send("answerTasks", "ann")  # it names a task that is not there
     assert (stale["refused"], stale["recorded"]) == (1, 0)
-    await told.send("sendTestMessage", "oscar", person_id="ben@acme.example")
+    await told.send("sendTestMessage", "oscar", person_id="ann@acme.example")
     await told.send("createWorkspace", "oscar")
     await told.send("renameWorkspace", "oscar", workspace_id=HOME)
     assert told.tried == {row.name for row in ENDPOINTS if row.request is not None}

@@ -55,6 +55,8 @@ from signoff.wire.tasks import (
 
 _ROUNDS: Final = 25
 _MOST_MINE: Final = 200
+# What an item of an act answered before; stored by this server.
+_RESULT: Final = msgspec.json.Decoder(BulkResult)
 _DECISIONS: Final = {
     "approve": "approved",
     "approved": "approved",
@@ -287,7 +289,7 @@ async def answer_many(call: Call) -> wire.tasks.BulkAnswer:
     results = [
         bulk_refusal(target.ref, one)
         if isinstance(one, Refused)
-        else msgspec.json.decode(replies[target.ref].of(one), type=BulkResult)
+        else _RESULT.decode(replies[target.ref].of(one))
         for target, one in zip(targets, done, strict=True)
     ]
     return bulk_answer(results)

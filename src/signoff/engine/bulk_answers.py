@@ -124,8 +124,8 @@ def irreversible(stored: Stored, payload: object) -> bool:
 
 
 def _refusals(targets: Sequence[Target], found: Mapping[str, Stored]) -> dict[str, Refused]:
-    """The refusals that follow from the tasks' requests. The first task that is as it was shown is what the others are
-    compared with; one that is not is refused on its locked row.
+    """The refusals that follow from the tasks' requests. The others are compared with the first task that is as it
+    was shown; one that is not is refused on its locked row.
     """
     first: tuple[Stored, str] | None = None
     refused: dict[str, Refused] = {}

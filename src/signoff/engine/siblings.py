@@ -62,7 +62,7 @@ class Committed(msgspec.Struct, gc=False, tag=1, array_like=True):
 
 
 class Announced(msgspec.Struct, gc=False, tag=8, array_like=True):
-    """What the leader heard from a server on another machine."""
+    """What the leader received from a server on another machine."""
 
     topics: list[str]
 

@@ -1,6 +1,6 @@
 """The host names under which pages may be opened, and the client address behind a proxy.
 
-A page that answered to every name would be open to DNS rebinding, and links could lead to a foreign host. API, probes
+Pages served under every name would be open to DNS rebinding, and links could lead to a foreign host. API, probes
 and metrics use no cookie and may be reached under any name.
 """
 
@@ -77,7 +77,8 @@ def caller_of(peer: str, headers: Sequence[Header], trusted: Sequence[Network]) 
 
 
 def _hops(headers: Sequence[Header]) -> list[str]:
-    """What the proxies have written, in the order in which the request passed; X-Forwarded-For if both are there."""
+    """What the proxies have written, in the order in which the request passed them; X-Forwarded-For if both are
+    present."""
     chain = b",".join(value for name, value in headers if name == b"x-forwarded-for").decode("latin-1")
     if chain:
         return chain.split(",")

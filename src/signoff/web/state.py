@@ -85,7 +85,7 @@ class _Reading:
 
 
 class AppState(msgspec.Struct, kw_only=True):
-    """``stopping`` is set when the server shuts down; streams and long polls end then, in good order. ``chats``: the
+    """``stopping`` is set when the server shuts down; streams and long polls then end normally. ``chats``: the
     channels in which people link an account; ``desks``: what receives their requests; ``failures``: at the pages that
     need no sign-in; ``wrong_keys``: at the form that takes a key; ``snapshots``: the metrics of each worker of this
     server, by number.

@@ -120,7 +120,7 @@ class Admission:
         return requests, made, {holder: self._streams.get(holder, 0) for holder in moved}
 
     def recount_streams(self) -> None:
-        """Tell of all open streams again: a new worker knows of none."""
+        """Report all open streams again: a new worker knows none of them."""
         self._moved.update(self._streams)
 
     def used_elsewhere(self, requests: Mapping[str, int], made: Mapping[str, int], now: float) -> None:

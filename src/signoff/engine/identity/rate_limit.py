@@ -47,7 +47,8 @@ class Limit:
             self._unsaid.append(name)
 
     def among_workers(self) -> None:
-        """From now on attempts are counted together with other workers of this server, which are told by ``news``."""
+        """From now on attempts are counted together with other workers of this server, which are notified through
+        ``news``."""
         self._unsaid = []
 
     def news(self) -> list[bytes]:

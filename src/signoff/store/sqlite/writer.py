@@ -190,7 +190,7 @@ def _roll_back(db: apsw.Connection) -> None:
 
 
 def _checkpoint(db: apsw.Connection) -> None:
-    """Checkpoint the log into the file and truncate it, unless a reader blocks that: then the next pause will do."""
+    """Checkpoint the log into the file and truncate it, unless a reader blocks that; the next pause then does it."""
     db.set_busy_timeout(0)
     with suppress(apsw.Error):
         db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)

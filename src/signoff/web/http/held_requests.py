@@ -51,7 +51,8 @@ class HeldRequest:
         return self._waiter.told()
 
     async def wait(self, seconds: float) -> bool:
-        """True if notified within ``seconds``, or sooner if other servers cannot be heard. Raises Unauthenticated if
+        """True if notified within ``seconds``, or sooner if notifications of other servers are not being received.
+        Raises Unauthenticated if
         the caller no longer has access.
         """
         self._call.held = True

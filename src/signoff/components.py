@@ -314,7 +314,7 @@ class Components:
         return Readiness(ready and led, details)
 
     async def health(self) -> tuple[bool, dict[str, Any], bool]:
-        """What the other workers of this server are told of this one."""
+        """What the other workers of this server are notified of by this one."""
         return *await self._own_readiness(), self.store.hearing
 
     async def _own_readiness(self) -> tuple[bool, dict[str, Any]]:

@@ -491,7 +491,7 @@ class DirectoryMethods(Methods):
 
     @request
     def manifest(self) -> ApiCall[Json]:
-        """The present configuration as a document for ``apply``."""
+        """The current configuration as a document for ``apply``."""
         return ApiCall("GET", "/v1/export/manifest", lambda answer: _bare(answer.get("manifest")))
 
     @request

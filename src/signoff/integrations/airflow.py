@@ -65,7 +65,7 @@ class ApprovalOperator(BaseOperator):
 
     Returns the approved ``arguments``, ``edited``, the approver's ``comment`` and the ``intent_id``. Anything else
     fails the task with the reason, without a retry. A retry after an error continues to wait for the same request; a
-    task that is cleared after its approval was used asks anew, because an approval stands for one act.
+    task that is cleared after its approval was used asks again, because an approval is for one act.
     """
 
     template_fields = ("arguments",)

@@ -216,7 +216,8 @@ class ProtectionRule:
 
 
 def verdict(result: Result, digest: str) -> tuple[str, str]:
-    """What GitHub is told. A deployment cannot be changed, so an approval of something else opens nothing."""
+    """What is reported to GitHub. A deployment cannot be changed, so an approval of something else releases
+    nothing."""
     if failure_of(result) is not None:
         return "rejected", reason_of(result)
     if _digest(result.payload) != digest:

@@ -170,7 +170,7 @@ def _may_answer(actor: Actor, command: c.Command, intent: Intent) -> None:
     if answer_right(actor, intent, task) is None:
         named = isinstance(command, c.Answer) and command.step_run == task.step_run
         if named and getattr(command, "stage", None) not in (None, task.stage):
-            raise stale_stage(intent, task)  # approvers of an earlier stage are told that it is complete
+            raise stale_stage(intent, task)  # approvers of an earlier stage get the error that it is complete
         raise Forbidden(
             "not_an_approver", "You are not among those who were asked.", hint="See the task's approvers."
         )

@@ -22,7 +22,7 @@ from signoff.core.text.text_diff import Work, same_lines
 LONGEST: Final = 600
 MOST_LINES: Final = 12
 MOST_LEAVES: Final = 40
-MOST_SAME: Final = 3  # values in a row that did not change and are shown all the same
+MOST_SAME: Final = 3  # unchanged values in a row that are still shown
 NEW: Final = "(not there)"
 GONE: Final = "(taken away)"
 HIDDEN: Final = "(changed, hidden)"

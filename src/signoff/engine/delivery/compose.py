@@ -322,7 +322,8 @@ class MessageComposer:
     def _progress(
         self, common: Mapping[str, Any], task: Task, spec: TaskSpec, person: str, link: str, now: datetime
     ) -> PersonalMessage:
-        """The message that asked, as the task stands now: with its buttons only while it waits for this person."""
+        """The message that asked, in the task's current state: with its buttons only while it waits for this
+        person."""
         if link:
             asking = self._asking(task, spec, person, now)
             kind = NotificationKind.TASK_OPENED

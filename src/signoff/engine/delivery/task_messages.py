@@ -386,7 +386,7 @@ class TaskMessages(Sender[PersonNotification]):
                 return ""
         elif notification.kind not in ACTION_REQUIRED:
             return ""
-        if is_team(row.target):  # many read it: whoever opens it signs in
+        if is_team(row.target):  # many people read it: each signs in to open it
             return f"{self._base_url()}/tasks/{step_run_id(row.intent, task.step_run)}"
         ends = ends_at(stored.intent, task)
         life = TASK_LINK if ends is None else min(TASK_LINK, ends - self._clock.now())

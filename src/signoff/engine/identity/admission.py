@@ -107,7 +107,8 @@ class Admission:
     # -- the other workers of this service
 
     def among_workers(self) -> None:
-        """From now on the limits are counted together with other workers of this server, which are told by ``news``."""
+        """From now on the limits are counted together with other workers of this server, which are notified through
+        ``news``."""
         self._unsaid = Counter()
 
     def news(self) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:

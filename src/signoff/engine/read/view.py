@@ -75,7 +75,7 @@ class Walked(msgspec.Struct, frozen=True):
 
 
 class Place(NamedTuple):
-    """After which task a page of a person's list goes on: its section, its rank, and its intent."""
+    """After which task a page of a person's list continues: its section, its rank, and its intent."""
 
     section: int
     rank: int
@@ -86,7 +86,7 @@ START: Final = Place(EARLY, -1, "")
 
 
 class WorklistPage(msgspec.Struct, frozen=True):
-    """A page of open tasks, and where the next one goes on (None: everything was read)."""
+    """A page of open tasks, and where the next one starts (None: everything was read)."""
 
     found: list[Stored]
     last: Place | None

@@ -1,5 +1,5 @@
 """That a program acts on the outcome of an intent: one row an intent, written once. It is what makes an approval
-single-use, also between servers: of two programs that use it at once, only one is told that it may.
+single-use, also between servers: of two programs that use it at once, only one is allowed to.
 """
 
 from datetime import datetime

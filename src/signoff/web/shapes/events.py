@@ -144,7 +144,7 @@ class StepTrail(EventWalker):
         return self._within(event) or super().place(event)
 
     def _within(self, event: e.Event) -> Effect | None:
-        """How this event ends the step, or None if it goes on."""
+        """How this event ends the step, or None if it continues."""
         match event:
             case e.Reported(retry_at=None):
                 self.result = event.result

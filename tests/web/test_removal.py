@@ -101,6 +101,18 @@ async def test_a_removed_person_has_no_access_and_leaves_the_teams(web: WebEnv) 
     assert new["id"] != "per_ann"
 
 
+async def test_a_removed_person_does_not_come_back(web: WebEnv) -> None:
+    assert (await remove(web, people="ann@acme.example")).status == 200
+    for said in ({"active": True}, {"roles": ["owner"], "active": True}, {"name": "Ann"}):
+        back = await web.call("PATCH", "/v1/people/per_ann", said, "oscar")
+        assert (back.status, back.code) == (404, "person_not_found")
+        entry = await web.post("/v1/apply", {"people": {"per_ann": said}}, "oscar")
+        assert (entry.status, entry.code) == (404, "person_not_found")
+    team = await web.post("/v1/apply", {"teams": {"solo": {"members": ["per_ann"]}}}, "oscar")
+    assert team.status in (404, 422)
+    assert (await remove(web, people="oscar@acme.example")).code == "last_owner"
+
+
 async def test_the_only_member_and_the_last_owner_stay(web: WebEnv) -> None:
     await applied(web, {"teams": {"solo": {"members": ["ann@acme.example"]}}})
     assert "only member" in (await remove(web, people="ann@acme.example"))["error"]["message"]

@@ -371,9 +371,15 @@ def _refuse_shared_mailbox(draft: ManifestDiff, person: Person) -> None:
 
 
 def _found(draft: ManifestDiff, who: str) -> Person | None:
-    """The person with that address or id, active or not."""
-    key = who.strip().removeprefix("person:")
-    return draft.directory.anybody(key)
+    """The person with that address or id, active or not. Raises NotFound for one who was removed: they stay so, as
+    nobody could sign in as them.
+    """
+    found = draft.directory.anybody(who.strip().removeprefix("person:"))
+    if found is not None and found.removed:
+        raise NotFound(
+            "person_not_found", f"The person {found.id} was removed.", hint="Add the address as a new person."
+        )
+    return found
 
 
 def _absences(draft: ManifestDiff, spec: PersonSpec) -> None:

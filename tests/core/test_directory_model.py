@@ -1,8 +1,9 @@
 """What the settings of a workspace mean."""
 
 import pytest
+from msgspec.structs import replace
 
-from signoff.core.directory.model import ALONE, Workspace
+from signoff.core.directory.model import ALONE, REMOVED, Person, Workspace
 from tests.builders import START
 
 
@@ -21,3 +22,39 @@ def test_self_approval_of_the_first_start_is_for_one_person(
     space = Workspace("wsp_1", "o", "n", on, START, self_approval_alone=alone)
     assert space.self_approval_setting == setting
     assert (space.allows_self_approval(1), space.allows_self_approval(2)) == (one, two)
+
+
+@pytest.mark.parametrize(
+    ("organization", "name", "meant"),
+    [
+        ("", "", True),
+        ("", "wsp_1", True),
+        ("", "prod", True),
+        ("acme", "prod", True),
+        ("acme", "", True),
+        ("old", "live", True),  # a former name
+        ("", "live", True),
+        ("acme", "live", False),  # never both at once
+        ("other", "prod", False),
+        ("other", "", False),
+        ("", "test", False),
+    ],
+)
+def test_a_workspace_is_meant_by_its_names_and_its_id(organization: str, name: str, meant: bool) -> None:
+    space = Workspace("wsp_1", "acme", "prod", False, START, former=("old/live",))
+    assert space.full_names == ("acme/prod", "old/live")
+    assert space.is_called(organization, name) is meant
+
+
+def test_a_workspace_has_rules_for_requests_if_it_says_how_they_are_decided() -> None:
+    space = Workspace("wsp_1", "acme", "prod", False, START)
+    assert not space.has_rules_for_requests
+    assert replace(space, default_policy="strict").has_rules_for_requests
+    assert replace(space, unlisted_types="refuse").has_rules_for_requests
+
+
+def test_a_person_gets_mail_where_they_want_it() -> None:
+    ann = Person("per_1", "wsp_1", "ann@acme.example", "Ann", (), START)
+    assert (ann.mail_address, ann.removed) == ("ann@acme.example", False)
+    assert replace(ann, addresses={"email": "ann@home.example"}).mail_address == "ann@home.example"
+    assert replace(ann, email=f"{REMOVED}per_1").removed

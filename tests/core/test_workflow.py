@@ -345,6 +345,13 @@ def test_a_form_may_be_eight_deep() -> None:
     assert task_of(human(form=deep(8))).form == deep(8)
 
 
+def test_a_stored_form_is_read_although_it_would_be_refused_now() -> None:
+    unfillable = {"type": "object", "properties": {"a": {"enum": ["x"], "const": "y"}}, "required": ["a"]}
+    refused(human(form=unfillable))
+    step = compile_workflow(human(form=unfillable), kept=True).plan.human_step("one")
+    assert step.task.form == unfillable
+
+
 def test_a_template_is_only_read() -> None:
     before = deepcopy(MIGRATION)
     compile_workflow(MIGRATION)

@@ -32,15 +32,9 @@ def template(fields: Fields, kind: TaskType) -> str:
 
 
 def title(fields: Fields, kind: TaskType) -> str:
-    """The title of a task that a requester defines. It is shown as written, so braces are refused; in AXP they only
-    give a warning."""
+    """The title of a task that a requester defines. It is shown as written, so braces give a warning."""
     words = fields.text("title")
     if "{" in words or "}" in words:
-        if not fields.lenient:
-            raise fields.invalid(
-                "title", "contains braces, but only the title of a workflow's task may name fields",
-                code="placeholder_in_title", hint="Write the values themselves: you know them.",
-            )  # fmt: skip
         fields.warn(
             "title", "contains braces; it is shown as written: only a workflow's title may name fields"
         )

@@ -32,12 +32,18 @@ class GitHub:
         self.told: list[dict[str, Any]] = []
         self.refused = 0
         self.failures = 0  # answers of 500 that come first
+        self.states: dict[int, str] = {}  # of deployments; "waiting" until they are told
         fake = self
 
         class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.reply(*fake.statuses(self.path, self.headers["authorization"] or ""))
+
             def do_POST(self) -> None:
                 said = json.loads(self.rfile.read(int(self.headers["content-length"] or 0)) or b"{}")
-                status, body = fake.answer(self.path, self.headers["authorization"] or "", said)
+                self.reply(*fake.answer(self.path, self.headers["authorization"] or "", said))
+
+            def reply(self, status: int, body: bytes) -> None:
                 self.send_response(status)
                 self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(body)))
@@ -72,7 +78,17 @@ class GitHub:
             return 500, b"{}"
         assert path.startswith("/repos/acme/shop/actions/runs/")
         self.told.append({"path": path, **said})
+        self.states[int(path.split("/")[6])] = "in_progress" if said["state"] == "approved" else "failure"
         return 204, b""
+
+    def statuses(self, path: str, authorization: str) -> tuple[int, bytes]:
+        if authorization != "Bearer ghs_of-the-installation":
+            self.refused += 1
+            return 401, b"{}"
+        assert path.startswith("/repos/acme/shop/deployments/")
+        assert path.endswith("/statuses?per_page=1")
+        state = self.states.get(int(path.split("/")[5]), "waiting")
+        return 200, json.dumps([{"state": state}]).encode()
 
 
 @pytest.fixture
@@ -132,6 +148,11 @@ async def until(condition: Any) -> None:
 
 def asked(server: Server, run: int) -> list[Any]:
     return [task for task in server.asked if task.payload.get("deployment") == run]
+
+
+def decided(server: Server, run: int) -> bool:
+    with server.client() as client:
+        return all(client.get_intent(task.intent_id).final for task in asked(server, run))
 
 
 async def test_an_approval_opens_the_environment(server: Server, github: GitHub) -> None:
@@ -196,6 +217,52 @@ async def test_a_service_that_was_started_anew_goes_on_waiting(server: Server, g
     await new.resume()
     server.approve(TYPE)
     await until(lambda: [one for one in github.told if "/5/" in one["path"]])
+    await new.stop()
+
+
+async def killed(server: Server, github: GitHub, run: int, deployment: int = 0) -> None:
+    """A service that asks about a deployment and ends before people decide, or before it tells GitHub."""
+    made, deployment = rule(github), deployment or run
+    said = event(github, run, deployment={"id": deployment, "sha": "5f0c1b7e", "ref": "main"})
+    assert (await post(made, said)).status_code == 202
+    await until(lambda: asked(server, deployment))
+    await made.stop()
+
+
+async def test_a_decision_made_while_the_service_was_down_reaches_github(
+    server: Server, github: GitHub
+) -> None:
+    await killed(server, github, 7)
+    server.approve(TYPE, "Go.")
+    await until(lambda: decided(server, 7))
+    assert github.told == []
+    new = rule(github)
+    await new.resume()
+    await until(lambda: github.told)
+    assert (github.told[0]["state"], github.told[0]["comment"]) == ("approved", "Go.")
+    await until(lambda: not new._waiting)
+    await new.stop()
+    # A further start finds that GitHub knows.
+    again = rule(github)
+    await again.resume()
+    assert not again._waiting
+    assert len(github.told) == 1
+    await again.stop()
+
+
+async def test_a_decision_about_a_former_attempt_does_not_open_the_next_one(
+    server: Server, github: GitHub
+) -> None:
+    await killed(server, github, 8)
+    server.approve(TYPE)
+    await until(lambda: decided(server, 8))
+    server.leave()
+    # The same run is run again: the same callback, another deployment.
+    await killed(server, github, 8, deployment=80)
+    new = rule(github)
+    await new.resume()
+    assert len(new._waiting) == 1
+    assert github.told == []
     await new.stop()
 
 

@@ -3,8 +3,8 @@
     uvicorn --factory signoff.integrations.github_deployments:app
 
 GitHub calls this small service for each deployment to a protected environment, people are asked, and their decision
-goes back to GitHub. It keeps no state: whom to tell stands in the request, so what waits when it stops is found
-again when it starts.
+goes back to GitHub. It keeps no state: whom to tell stands in the request, so what waits when it stops, and what is
+decided before it starts again, is found when it starts.
 """
 
 import asyncio
@@ -13,7 +13,8 @@ import hmac
 import json
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import time
 from typing import Any, Final
@@ -28,7 +29,7 @@ from signoff.client.errors import SignoffError
 from signoff.client.flow import perform
 from signoff.client.gated_call import failure_of, reason_of
 from signoff.client.records import Json
-from signoff.client.types import Result
+from signoff.client.types import FINAL, Intent, Result
 
 log = logging.getLogger("signoff.github")
 EVENT: Final = "deployment_protection_rule"
@@ -37,6 +38,9 @@ _LARGEST: Final = 1024 * 1024
 _PAUSE: Final = 5.0  # seconds before something that failed is tried again
 _TRIES: Final = 20  # of a callback
 _LONGEST: Final = 2000  # characters of a comment
+_GITHUB_WAITS: Final = timedelta(days=30)  # for a protection rule; then the deployment fails
+_UNDECIDED: Final = ("waiting", "pending")  # states of a deployment
+_MOST: Final = 1000  # decided requests that a start looks at
 
 
 class ProtectionRule:
@@ -63,6 +67,7 @@ class ProtectionRule:
         self._intent_type = intent_type
         self._api = api.rstrip("/")
         self._client = client or AsyncClient()
+        self._own_client = client is None
         self._github = httpx2.AsyncClient(timeout=30)
         self._waiting: dict[str, asyncio.Task[None]] = {}
 
@@ -85,19 +90,57 @@ class ProtectionRule:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def resume(self) -> None:
-        """Wait again for every deployment that people have not decided yet."""
+        """Wait again for every deployment that people have not decided yet; tell GitHub of those decided meanwhile."""
+        waiting = await self._found("pending", 10_000)
+        for intent in waiting:
+            self._follow(intent.intent_id, intent.correlation_id)
+        oldest = datetime.fromtimestamp(time(), UTC) - _GITHUB_WAITS
+        decided = [
+            one for one in await self._found(",".join(sorted(FINAL)), _MOST) if one.created_at > oldest
+        ]
+        if decided:
+            await self._catch_up(sorted([*waiting, *decided], key=lambda one: one.created_at, reverse=True))
+
+    async def _found(self, status: str, limit: int) -> Sequence[Intent]:
         while True:
             try:
                 found = await self._client.list_intents(
-                    status="pending", intent_type=self._intent_type, limit=10_000
+                    status=status, intent_type=self._intent_type, limit=limit
                 )
-                break
+                return [one for one in found if one.correlation_id.startswith(_PREFIX)]
             except SignoffError as error:
                 log.warning("the server cannot be asked what waits: %s", error)
                 await asyncio.sleep(_PAUSE)
-        for intent in found:
-            if intent.correlation_id.startswith(_PREFIX):
-                self._follow(intent.intent_id, intent.correlation_id)
+
+    async def _catch_up(self, intents: Sequence[Intent]) -> None:
+        """Tell GitHub what it was not told. intents: the newest first."""
+        asked_again = set[tuple[str, str]]()
+        for intent in intents:
+            try:
+                asked = await self._asked(intent.intent_id)
+                if asked is None:
+                    continue
+                # The callback names the run: a decision about its former attempt must not open the next one.
+                place = str(asked["callback"]), str(asked["environment"])
+                superseded = place in asked_again
+                asked_again.add(place)
+                if intent.final and not superseded and await self._still_waits(intent, asked):
+                    self._follow(intent.intent_id, intent.correlation_id)
+            except (SignoffError, httpx2.HTTPError, KeyError, TypeError, ValueError) as error:
+                log.warning("%s: it is unknown whether GitHub was told: %s", intent.intent_id, error)
+
+    async def _still_waits(self, intent: Intent, asked: Json) -> bool:
+        """Whether GitHub waits for this deployment."""
+        if not asked["callback"].startswith(self._api + "/repos/"):
+            return False
+        installation, _, _ = intent.correlation_id.removeprefix(_PREFIX).partition(":")
+        url = f"{self._api}/repos/{asked['repository']}/deployments/{int(asked['deployment'])}/statuses?per_page=1"
+        answer = await self._github.get(url, headers=_headers(await self._token(int(installation))))
+        if answer.status_code == 404:
+            return False
+        answer.raise_for_status()
+        newest = answer.json()
+        return not newest or newest[0]["state"] in _UNDECIDED
 
     async def stop(self) -> None:
         """End it; the requests stay open."""
@@ -105,6 +148,8 @@ class ProtectionRule:
             task.cancel()
         await asyncio.gather(*self._waiting.values(), return_exceptions=True)
         await self._github.aclose()
+        if self._own_client:
+            await self._client.close()
 
     async def _answer(self, scope: Any, receive: Callable[[], Awaitable[Any]]) -> tuple[int, str]:
         if scope["method"] != "POST":

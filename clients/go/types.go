@@ -11,8 +11,8 @@ type Absence struct {
 	Delegate string    `json:"delegate,omitempty"`
 }
 
-// Account is an agent or a service. LastSeenAt: when work was last requested for this agent, to the minute,
-// absent if never; LastSeenClient: by which program; LastSeen: the same as text.
+// Account is an agent or a service. LastSeenAt: when this agent last asked for work or sent a heartbeat, to the
+// minute, absent if never; LastSeenClient: by which program; LastSeen: the same as text.
 type Account struct {
 	ServiceAccountID   string    `json:"service_account_id"`
 	ID                 string    `json:"id"`

@@ -27,6 +27,7 @@ CALLS: dict[Action, tuple[str, str, Any]] = {
     Action.REASSIGN_ALL: ("POST", f"/v1/people/{ANN}/reassign", {"to": "otto@acme.example", "comment": "x"}),
     Action.ERASE_PERSON: ("POST", "/v1/people/per_none/erase", None),
     Action.MANAGE_WORKSPACES: ("PATCH", "/v1/workspaces/current", {"name": "prod"}),
+    Action.SEND_HEARTBEAT: ("POST", "/v1/mesh/heartbeat", {}),
     Action.READ_CHANNELS: ("GET", "/v1/channels", None),
 }
 # Their path names somebody, so a program is told first that it does not read who is here.
@@ -36,6 +37,7 @@ REFUSALS = {
     "owner_required",
     "auditor_required",
     "person_required",
+    "agent_required",
     "not_allowed",
     "not_yours",
 }

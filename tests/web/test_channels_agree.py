@@ -349,7 +349,7 @@ _QUIET: Final = {
     "POST /keys/{key_id}/revoke", "POST /me/keys", "POST /me/keys/{key_id}/revoke",
     # signing in and out
     "POST /login", "POST /login/mail", "POST /login/{token}", "POST /logout",
-    "POST /v1/portal/personal/workspace-selection",
+    "POST /v1/portal/personal/workspace-selection", "POST /v1/mesh/heartbeat",
     "POST /people/{person_id}/sessions", "POST /v1/people/{person_id}/sessions/end",
     "POST /people/{person_id}/test-messages", "POST /v1/people/{person_id}/test-messages",
     "POST /v1/people/{person_id}/sessions/{session_id}/end",

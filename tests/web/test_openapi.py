@@ -267,6 +267,7 @@ async def test_the_server_accepts_every_example(mailing: WebEnv) -> None:
     await told.intent()
     await told.send("reassignPersonTasks", "ada", person_id="ann@acme.example")
 
+    await told.send("sendHeartbeat", "worker")
     await told.send("claimDeliveries", "worker", address="infra-validator")
     work = (await web.send(to_agent="infra-validator", intent_type="without.workflow"))[:-4] + "0001"
     await web.post("/v1/agents/infra-validator/deliveries/claim", {}, "worker")

@@ -57,7 +57,7 @@ export interface AccountKey {
   readonly api_key: string;
 }
 
-/** An agent or a service. last_seen_at: when work was last requested for this agent, to the minute, absent if never; last_seen_client: by which program; last_seen: the same as text. */
+/** An agent or a service. last_seen_at: when this agent last asked for work or sent a heartbeat, to the minute, absent if never; last_seen_client: by which program; last_seen: the same as text. */
 export interface AccountOut {
   /** The id of the agent or service. */
   readonly service_account_id: string;
@@ -95,9 +95,9 @@ export interface AccountOut {
   readonly created_at: string;
   /** When it last changed. */
   readonly updated_at: string;
-  /** When work was last requested for this agent, to the minute; absent if never. */
+  /** When it last asked for work or sent a heartbeat, to the minute; absent if never. */
   readonly last_seen_at?: string;
-  /** The program that requested it. */
+  /** The program that did so. */
   readonly last_seen_client?: string;
   /** The same, as text. */
   readonly last_seen?: string;
@@ -409,6 +409,16 @@ export interface BundleRequest {
   readonly workflow?: object | null;
   /** The intent to start. */
   readonly intent: object;
+}
+
+/** What this server supports of AXP. */
+export interface Capabilities {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** The families of AXP's endpoints that are supported, at least in part. */
+  readonly capabilities: readonly string[];
+  /** The intent types with a workflow. Other types are accepted too, unless the workspace refuses them. */
+  readonly supported_intent_types: readonly string[];
 }
 
 /** The fields to change; omitted fields are unchanged. `rotate_webhook_secret`: create a new one. */
@@ -979,6 +989,24 @@ export interface HealthAnswer {
   readonly version: string;
 }
 
+/** An agent's heartbeat; the body may be empty. */
+export interface Heartbeat {
+  /** As AXP's clients send them; they are not kept, and a warning says so. */
+  readonly metrics?: object;
+}
+
+/** The heartbeat is recorded. */
+export interface HeartbeatAnswer {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** That the agent is healthy. */
+  readonly status: string;
+  /** The same. */
+  readonly health_status: string;
+  /** What had no effect, as text. */
+  readonly warnings?: readonly string[];
+}
+
 /** Working hours; `until` is in the zone's local time, like `from`. */
 export interface HoursOut {
   /** The IANA time zone. */
@@ -1243,6 +1271,14 @@ export interface KeysAnswer {
   readonly keys: readonly KeyOut[];
 }
 
+/** AXP's templates of scenarios: this server has none. */
+export interface Macros {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** Always empty. */
+  readonly macros: readonly JsonObject[];
+}
+
 /** What was, or (dry run) would be, changed, in order. `proposal`: nothing is applied until another admin has confirmed it (its id is empty in a dry run). warnings: which open tasks it leaves with too few people. `seen`: the digest of what was found and is done; sent with the real run, it is that or nothing. */
 export interface ManifestAnswer {
   /** True: the request was carried out. */
@@ -1307,6 +1343,56 @@ export interface MeAnswer {
   readonly unlisted_types: "allow" | "gate" | "refuse";
   /** What runs there. */
   readonly server: ServerOut;
+}
+
+/** An agent, and whether it is there. */
+export interface MeshAgent {
+  /** The id of the address. */
+  readonly address_id: string;
+  /** The address of the agent. */
+  readonly address: string;
+  /** The display name. */
+  readonly display_name: string;
+  /** healthy: it was seen in the last three minutes; unreachable: before that; unknown: never. This server never sends degraded and killed. */
+  readonly health_status: "healthy" | "degraded" | "unreachable" | "killed" | "unknown";
+  /** When it last sent a heartbeat or asked for work, to the minute; absent if never. */
+  readonly last_heartbeat_at?: string;
+  /** When it was created. */
+  readonly created_at: string;
+}
+
+/** One agent. */
+export interface MeshAgentAnswer {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** The agent. */
+  readonly agent: MeshAgent;
+}
+
+/** The agents of the workspace. */
+export interface MeshAgentsAnswer {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** The agents. */
+  readonly agents: readonly MeshAgent[];
+  /** All agents of the workspace, whatever the filter and the limit. */
+  readonly summary: MeshSummary;
+}
+
+/** How many agents of the workspace there are, by health. */
+export interface MeshSummary {
+  /** All agents. */
+  readonly total: number;
+  /** Those seen in the last three minutes. */
+  readonly healthy: number;
+  /** Always 0. */
+  readonly degraded: number;
+  /** Those seen before that. */
+  readonly unreachable: number;
+  /** Always 0. */
+  readonly killed: number;
+  /** Those never seen. */
+  readonly unknown: number;
 }
 
 /** state: waiting, sent, skipped (there was nothing left to say) or failed; called_at: when its event happened; at: of its last change; next_attempt_at: when it is tried, or retried; instead: the channel that took over; summary: the status as text. Without a person it was sent to a service. */

@@ -23,8 +23,8 @@ from signoff.wire.fields import (
 
 
 class AccountOut(Struct, kw_only=True):
-    """An agent or a service. last_seen_at: when work was last requested for this agent, to the minute, absent if never;
-    last_seen_client: by which program; last_seen: the same as text.
+    """An agent or a service. last_seen_at: when this agent last asked for work or sent a heartbeat, to the minute,
+    absent if never; last_seen_client: by which program; last_seen: the same as text.
     """
 
     _EXAMPLE: ClassVar = ("last_seen_at",)
@@ -50,11 +50,10 @@ class AccountOut(Struct, kw_only=True):
     created_at: CreatedAt
     updated_at: UpdatedAt
     last_seen_at: Annotated[
-        OrNone[datetime], time("When work was last requested for this agent, to the minute; absent if never.")
+        OrNone[datetime],
+        time("When it last asked for work or sent a heartbeat, to the minute; absent if never."),
     ] = ABSENT
-    last_seen_client: Annotated[Text, about("The program that requested it.", "signoff-python/1.0.0")] = (
-        ABSENT
-    )
+    last_seen_client: Annotated[Text, about("The program that did so.", "signoff-python/1.0.0")] = ABSENT
     last_seen: Annotated[Text, about("The same, as text.", "2 minutes ago")] = ABSENT
 
 

@@ -56,6 +56,7 @@ class Action(StrEnum):
     READ_INBOX = "read the inbox of an address"  # the address, or an account's id
     READ_OPEN_TASKS = "list a person's open tasks"  # Person
     REASSIGN_ALL = "reassign all open tasks of a person"
+    SEND_HEARTBEAT = "report that an agent is running"
     READ_CHANNELS = "read the delivery status of channels"
     MANAGE_WORKSPACES = "create and rename workspaces, and list those of the organization"
     MANAGE_KEYS = "open the pages of agents, services and keys"
@@ -215,6 +216,14 @@ RULES: Final[dict[Action, AccessRule]] = {
     ),
     Action.REASSIGN_ALL: AccessRule(
         ADMINS, Denial("admin_required", "Only an owner or an admin may ask other people.")
+    ),
+    Action.SEND_HEARTBEAT: AccessRule(
+        {AGENT},
+        Denial(
+            "agent_required",
+            "Only agents send heartbeats.",
+            "Use the agent's key: signoff keys create --agent ADDRESS.",
+        ),
     ),
     Action.READ_CHANNELS: AccessRule(
         ADMINS, Denial("admin_required", "Only an owner or an admin may see the status of channels.")

@@ -27,7 +27,7 @@ from signoff.web.api import (
     workflows,
     workspaces,
 )
-from signoff.web.axp import accounts, inbox, portal, scenarios
+from signoff.web.axp import accounts, capabilities, inbox, mesh, portal, scenarios
 from signoff.web.http.call import Access, Endpoint
 from signoff.web.http.query import Kind, Parameter
 from signoff.wire.common import EmptyAnswer
@@ -103,6 +103,10 @@ _TASKS: Final = (
 _AGENTS: Final = Parameter(
     "limit", "maximum number: 1 to 1000, default 1000", Kind.COUNT, least=1, most=1000, blank=True
 )
+_HEALTH: Final = Parameter(
+    "health", "only agents of this health: healthy, degraded, unreachable, killed or unknown", blank=True,
+    example="healthy",
+)  # fmt: skip
 _ABOUT: Final = Parameter(
     "about",
     "filter by subject: person:EMAIL, agent:NAME, service:NAME, team:NAME, policy:NAME, workflow:TYPE",
@@ -375,6 +379,17 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("GET", "/v1/channels", "listChannels", "system",
         messages.channels, "Delivery status of each channel", response=wire.messages.ChannelsAnswer),
     Endpoint("GET", "/v1/me", "getMe", "system", system.me, "The key's actor", response=wire.system.MeAnswer),
+    Endpoint("POST", "/v1/mesh/heartbeat", "sendHeartbeat", "agents",
+        mesh.heartbeat, "Report that the key's agent is running",
+        request=mesh.Heartbeat, response=mesh.HeartbeatAnswer, unkeyed=True),
+    Endpoint("GET", "/v1/mesh/agents", "listMeshAgents", "agents",
+        mesh.agents, "List agents with their health", response=mesh.MeshAgentsAnswer, query=(_HEALTH, _AGENTS)),
+    Endpoint("GET", "/v1/mesh/agents/{address:path}", "getMeshAgent", "agents",
+        mesh.agent, "Read an agent's health", response=mesh.MeshAgentAnswer),
+    Endpoint("GET", "/v1/capabilities", "getCapabilities", "system",
+        capabilities.capabilities, "What is supported of AXP", response=capabilities.Capabilities),
+    Endpoint("GET", "/v1/tool-registry/macros", "listMacros", "scenarios",
+        capabilities.macros, "List AXP's templates of scenarios: none", response=capabilities.Macros),
     Endpoint("GET", "/v1/portal/personal/context", "getPortalContext", "system",
         portal.context, "The key's organization and workspace, for AXP's command line", response=portal.PortalContext),
     Endpoint("POST", "/v1/portal/personal/workspace-selection", "selectPortalWorkspace", "system",

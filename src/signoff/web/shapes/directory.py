@@ -18,6 +18,11 @@ from signoff.wire.workflows import StepOut, WorkflowOut
 # AXP's schema demands both addresses, both names and both ids; different clients read different ones.
 
 
+def address_id(account: Account) -> str:
+    """The id of the account's address, as AXP has it."""
+    return "addr_" + account.id.removeprefix("sa_")
+
+
 def account_out(account: Account, workspace: Workspace) -> AccountOut:
     return AccountOut(
         service_account_id=account.id,
@@ -32,7 +37,7 @@ def account_out(account: Account, workspace: Workspace) -> AccountOut:
         status=account.status,
         agent_address=account.address,
         address=account.address,
-        address_id="addr_" + account.id.removeprefix("sa_"),
+        address_id=address_id(account),
         delivery_mode=account.delivery_mode,
         callback_url=maybe(account.callback_url),
         created_by_actor_id=account.created_by or account.id,

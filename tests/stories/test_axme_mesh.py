@@ -1,0 +1,57 @@
+"""The published AXP client's mesh, unmodified, against the real server."""
+
+import pytest
+from axme import AxmeAuthError, AxmeHttpError
+
+from tests.stories.axp_env import AxpEnv
+from tests.stories.servers import until
+
+
+def test_an_agent_that_sends_heartbeats_is_listed_as_healthy(axp: AxpEnv) -> None:
+    name = axp.name("beating")
+    agent, observer = axp.agent(name), axp.service()
+    address = axp.owner.get_agent(name)["agent"]["address"]
+    before = observer.mesh.get_agent(address)["agent"]
+    assert before["health_status"] == "unknown"
+
+    assert agent.mesh.heartbeat()["health_status"] == "healthy"
+
+    listed = observer.mesh.list_agents(health="healthy")
+    mine = next(one for one in listed["agents"] if one["address"] == address)
+    assert listed["summary"]["healthy"] >= 1
+    assert mine["last_heartbeat_at"]
+    for said in (address, mine["address_id"]):
+        found = observer.mesh.get_agent(said)["agent"]
+        assert {**found, "last_heartbeat_at": mine["last_heartbeat_at"]} == mine
+
+
+def test_the_clients_heartbeat_thread_is_seen_with_metrics(axp: AxpEnv) -> None:
+    name = axp.name("thread")
+    agent = axp.agent(name)
+    agent.mesh.report_metric(success=True, latency_ms=12, cost_usd=0.01)
+    agent.mesh.start_heartbeat(interval_seconds=0.05)
+    try:
+        until(lambda: axp.owner.mesh.get_agent(name)["agent"]["health_status"] == "healthy")
+    finally:
+        agent.mesh.stop_heartbeat()
+
+
+def test_what_the_mesh_does_not_do_is_refused(axp: AxpEnv) -> None:
+    name = axp.name("alive")
+    axp.agent(name)
+    with pytest.raises(AxmeAuthError) as service:
+        axp.service().mesh.heartbeat()
+    assert service.value.status_code == 403
+    for call in (axp.owner.mesh.kill, axp.owner.mesh.resume):
+        with pytest.raises(AxmeHttpError) as absent:
+            call(name)
+        assert absent.value.status_code == 404
+    with pytest.raises(AxmeHttpError) as events:
+        axp.owner.mesh.list_events()
+    assert events.value.status_code == 404
+
+
+def test_capabilities_say_what_is_supported(axp: AxpEnv) -> None:
+    found = axp.service().get_capabilities()
+    assert {"intents", "inbox", "mesh"} <= {*found["capabilities"]}
+    assert isinstance(found["supported_intent_types"], list)

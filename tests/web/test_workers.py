@@ -35,6 +35,21 @@ async def test_a_claim_a_poll_and_a_stream_are_seen(web: WebEnv, method: str, pa
     assert found["last_seen_at"] <= "2026-03-02T09:00:00Z"
 
 
+@pytest.mark.parametrize("who", ["ci", "stranger", "ann"])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/agents/validator/deliveries/claim"),
+        ("GET", "/v1/agents/validator/intents"),
+        ("GET", "/v1/agents/validator/intents/stream?wait_seconds=1"),
+    ],
+)
+async def test_a_request_that_is_refused_is_not_seen(web: WebEnv, method: str, path: str, who: str) -> None:
+    refused = await web.call(method, path, {} if method == "POST" else None, who)
+    assert refused.status == 403
+    assert await last_seen(web) == "never"
+
+
 async def test_how_long_ago_is_said_in_words(web: WebEnv) -> None:
     await web.post("/v1/agents/validator/deliveries/claim", {}, "agent")
     await web.state.workers.once()

@@ -65,7 +65,8 @@ async def address_of(call: Call) -> str:
 
 
 async def asks_for_work(call: Call, agent: str) -> None:
-    """Record that a worker asks for this agent's work."""
+    """Record that a worker asks for this agent's work; raises Forbidden, and records nothing, if it may not."""
+    call.state.view.own_address(call.actor, agent)
     registered = agent in (await directory_of(call)).by_address
     call.state.workers.note(call.actor.workspace, agent, call.client, registered)
 

@@ -78,7 +78,6 @@ async def events(call: Call) -> Stream:
 async def deliveries(call: Call) -> Stream:
     """GET /v1/agents/{address}/intents/stream"""
     agent = await address_of(call)
-    call.state.view.own_address(call.actor, agent)
     await asks_for_work(call, agent)
     workspace = call.actor.workspace
     since = since_of(call)

@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from signoff.core.directory.rotation import Absence
+from signoff.engine.delivery.chat_answers import Chat
 from signoff.engine.read.integrity import check_integrity
 from tests.web.inbox.reading import everything, reader
 from tests.web.policy_steps import PROTECTED, TYPE, applied, gate
@@ -201,6 +202,40 @@ async def test_erasure_leaves_no_text_of_the_person_and_the_chain_verifies(web: 
     assert entry["after"]["erased"]["comments"] == 2
     again = await web.post("/v1/people/per_ann/erase", {}, "oscar")
     assert (again["comments"], again["waiting"]) == (0, 0)
+
+
+@pytest.mark.parametrize("channel", ["telegram", "msteams", "slack"])
+async def test_erasure_leaves_neither_accounts_nor_what_was_opened(web: WebEnv, channel: str) -> None:
+    env = web.env
+    chat = Chat(channel, env.engine, env.store, env.keys, env.directory, env.clock)
+    for who, account in (("ann", "hush-former"), ("ann", "hush-account"), ("otto", "of-otto")):
+        code = await chat.code(await web.actor(who))
+        assert "now linked" in await chat.link("T1", account, code.text)
+    final, task = await web.ask(assignees=["ann@acme.example"])
+    assert (await web.get(f"/v1/tasks/{task}", "ann")).status == 200
+    assert (await web.answer(task)).status == 200
+    _, both = await web.ask(assignees=["ann@acme.example", "otto@acme.example"])
+    for who in ("ann", "otto"):
+        assert (await web.get(f"/v1/tasks/{both}", who)).status == 200
+    before = await everything(web)
+    for table in ("views", "showings", "chat_people"):
+        assert "per_ann" in repr(before[table]), table
+    await remove(web, people="ann@acme.example")
+    assert (await web.post("/v1/people/per_ann/erase", {}, "oscar")).status == 200
+    stored = await everything(web)
+    for text in ("hush-former", "hush-account"):
+        assert text not in repr(stored), text
+    assert "of-otto" in repr(stored)
+    for table in ("views", "showings", "chat_people", "chat_codes", "sessions", "links"):
+        assert "per_ann" not in repr(stored[table]), table
+    for table in ("views", "showings", "chat_people"):
+        assert "per_otto" in repr(stored[table]), table
+    assert "first_at" not in repr(
+        await env.store.read("select private from events where private is not null")
+    )
+    told = await web.get(f"/v1/intents/{final}/audit", "oscar")
+    assert '"viewed"' not in told.text
+    assert [finding async for finding in check_integrity(env.store)] == []
 
 
 async def test_what_is_still_open_is_erased_after_its_end(web: WebEnv) -> None:

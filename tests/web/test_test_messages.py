@@ -11,7 +11,7 @@ from signoff.store.store import Store
 from tests.engine.engine_env import EngineEnv
 from tests.notify.messaging_env import email
 from tests.notify.smtp_sink import SmtpSink, smtp_sink
-from tests.web.inbox.reading import reader
+from tests.web.inbox.reading import everything, reader
 from tests.web.web_env import WebEnv
 
 PATH = "/v1/people/ann@acme.example/test-messages"
@@ -125,3 +125,16 @@ async def test_the_page_offers_the_channels_that_reach_a_person_and_shows_the_re
     assert (await oscar.post("/people/per_otto/test-messages", channel="email")).status == 303
     await it.web.env.carry()
     assert [mail["To"] for mail in it.server.mails] == ["ann@acme.example", "otto@acme.example"]
+
+
+async def test_those_to_an_erased_person_keep_no_address(it: Mailing) -> None:
+    await it.web.post(PATH, {}, "oscar")
+    await it.web.env.carry()
+    await it.web.post(PATH, {}, "oscar")  # it waits
+    await it.web.post("/v1/apply", {"remove": {"people": ["ann@acme.example"]}}, "oscar")
+    assert (await it.web.post("/v1/people/per_ann/erase", {}, "oscar")).status == 200
+    stored = await everything(it.web)
+    assert "ann@acme.example" not in repr(stored)
+    assert "per_ann" not in repr(stored["outbox"])
+    await it.web.env.carry()
+    assert len(it.server.mails) == 1

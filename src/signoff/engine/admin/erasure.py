@@ -1,6 +1,6 @@
-"""Erasure of a person who was removed: their name, addresses, settings, the comments that they typed, where their
-messages went. Who decided what, when and over which channel is kept, under an id that identifies nobody, and can
-still be verified.
+"""Erasure of a person who was removed: their name, addresses, accounts, settings, the comments that they typed, what
+they opened and when, where their messages went. Who decided what, when and over which channel is kept, under an id that
+identifies nobody, and can still be verified.
 """
 
 from collections.abc import Callable
@@ -52,6 +52,7 @@ class PersonErasure:
         if comments.intents:
             self._forget(list(comments.intents))
         await self._store.views.erase(person.id)
+        await self._store.showings.erase(person.id)
         messages = await self._store.erasures.messages(actor.workspace, person.id)
         subject = person_subject(person.id)
         name = "" if person.name == ERASED else person.name
@@ -72,7 +73,7 @@ class PersonErasure:
         return done
 
     async def _found(self, actor: Actor, who: str) -> tuple[Person, set[str]]:
-        """The person, and every address that the change log names for them."""
+        """The person, and every address and account that the change log names for them."""
         key = who.strip().lower()
         directory = await self._directory.anew(actor.workspace)
         if (present := directory.anybody(key)) is not None and not present.removed:

@@ -35,7 +35,7 @@ select subject from changes where workspace = :workspace and kind = 'person' and
 order by number desc limit 1
 """
 _OF_PERSON: Final = """
-select before, after from changes where workspace = :workspace and subject = :subject and kind = 'person'
+select kind, before, after from changes where workspace = :workspace and subject = :subject
 """
 # Rows with text of several people: what names this one is replaced.
 _CHANGES: Final = """
@@ -83,14 +83,17 @@ class Erasures:
         return rows[0][0].removeprefix("person:") if rows else ""
 
     async def addresses(self, workspace: str, subject: str) -> set[str]:
-        """Every address that the change log names for a person."""
-        found: set[str] = set()
-        for before, after in await self._db.read(_OF_PERSON, workspace=workspace, subject=subject):
+        """Every address and every linked account that the change log names for a person."""
+        found: set[object] = set()
+        for kind, before, after in await self._db.read(_OF_PERSON, workspace=workspace, subject=subject):
             for text in filter(None, (before, after)):
                 said = json_value.decode(text)
-                given = said.get("addresses")
-                found |= {said.get("email"), *(given.values() if isinstance(given, dict) else ())}
-        return {one for one in found if isinstance(one, str) and "@" in one}
+                if kind == "person":
+                    given = said.get("addresses")
+                    found |= {said.get("email"), *(given.values() if isinstance(given, dict) else ())}
+                elif isinstance(said, dict) and {"account", "team"} <= said.keys():
+                    found.add(said["account"])
+        return {one for one in found if isinstance(one, str) and one}
 
     async def comments(self, workspace: str, person: str) -> ErasedComments:
         """Erase the person's comments from all final intents."""
@@ -122,10 +125,12 @@ class Erasures:
 
     async def records(self, workspace: str, subject: str, addresses: Mapping[str, str], name: str) -> int:
         """Replace the person's addresses in the change log, in proposals, and in former versions of policies and
-        workflows, and their name in the change log's entries about them; how many rows. ``addresses``: what takes the
-        place of each.
+        workflows, and their name and accounts in the change log's entries about them; how many rows. ``addresses``:
+        what takes the place of each.
         """
-        swap, about = _swapped(addresses), _swapped({**addresses, name: "erased"} if name else addresses)
+        # An account's id may be any short text, which means something else in other places.
+        mailboxes = {one: to for one, to in addresses.items() if "@" in one}
+        swap, about = _swapped(mailboxes), _swapped({**addresses, name: "erased"} if name else addresses)
         count, after = 0, 0
         while rows := await self._db.read(_CHANGES, workspace=workspace, after=after, limit=_PAGE):
             after = rows[-1][4]

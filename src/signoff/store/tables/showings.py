@@ -14,6 +14,7 @@ insert into showings (intent_id, person, visit, stage, revision)
 values (:intent_id, :person, :visit, :stage, :revision) on conflict do nothing
 """
 _OF: Final = "select visit, stage, revision from showings where intent_id = :intent_id and person = :person"
+_ERASE: Final = "delete from showings where person = :person"
 
 
 class ViewRecord(Struct, frozen=True):
@@ -43,3 +44,7 @@ class ViewRecords:
         """Each (step run, stage, revision) of the intent that the person was shown."""
         rows = await self._db.read(_OF, intent_id=intent_id, person=person)
         return frozenset((visit, stage, revision) for visit, stage, revision in rows)
+
+    async def erase(self, person: str) -> None:
+        """Delete the record of what a person was shown."""
+        await self._db.write((_ERASE, {"person": person}))

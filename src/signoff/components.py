@@ -228,7 +228,7 @@ class Components:
         self.desks = make_desks(self.config, self.channels, self.chats, self.clock)
 
     def _make_state(self, database: str) -> AppState:
-        view = View(self.store, self.recent, self.aside)
+        view, viewing = View(self.store, self.recent, self.aside), Viewing(self.store, self.clock)
         return AppState(
             aside=self.aside,
             engine=self.engine,
@@ -244,8 +244,8 @@ class Components:
             erasure=PersonErasure(self.store, self.directory, self.clock, self._outdated),
             staffed=self.staffed,
             reassignments=BulkReassignment(self.engine, self.store, self.directory),
-            bulk=BulkAnswers(self.engine, view, self.aside),
-            viewing=Viewing(self.store, self.clock),
+            bulk=BulkAnswers(self.engine, view, self.aside, viewing),
+            viewing=viewing,
             sessions=self.sessions,
             mailed_links=self.mailed_links,
             test_messages=self.test_messages,

@@ -1,5 +1,6 @@
 """``edits: approve`` on every surface: one act, two facts, and a record that says both."""
 
+import json
 from typing import Any
 
 import pytest
@@ -119,3 +120,27 @@ async def test_the_page_offers_both_and_says_which_is_which(web: WebEnv) -> None
     assert "You decided" in after.text
     assert "Approved" in after.text
     assert (await summaries(web, task))[1] == "Ann answered 'approved' to their own change"
+
+
+async def test_a_folded_request_is_shown_in_full_before_a_change_of_it_is_approved(web: WebEnv) -> None:
+    """As an answer on the page: at medium risk and above, only from a page that showed all of the request."""
+    task = await opened(web)
+    whole = {**PAYLOAD, "reason": "late again\n" * 200}
+    assert (await edit(web, task, whole, outcome=None)).status == 200  # by Ann: Otto decides
+    otto, there = await reader(web, "otto"), f"/tasks/{task['task_id']}"
+    page = await otto.get(there)
+    assert "Part of this request is folded" in page.text
+    assert "Change and approve" not in page.text
+    digest = (await web.get(f"/v1/tasks/{task['task_id']}", "otto"))["task"]["digest"]
+    said = {"digest": digest, "stage": "1", "payload": json.dumps({**whole, "amount": 30})}
+    done = await otto.post(f"{there}/revise", [*said.items(), ("outcome", "approved")])
+    assert done.status == 409
+    assert "Parts of this request were folded and not opened. Nothing was recorded." in done.text
+    assert (await web.get(f"/v1/tasks/{task['task_id']}", "otto"))["task"]["revision"] == 2
+    form = (await otto.get(f"{there}?open=1")).form(f"{there}/revise")
+    assert form["buttons"] == ["approved", ""]
+    fields = [(name, "30" if name == "p.amount" else value) for name, value in form["fields"]]
+    assert (await otto.post(f"{there}/revise", [*fields, ("outcome", "approved")])).status == 303
+    events = (await web.get(f"/v1/intents/{task['intent_id']}/audit", "oscar"))["events"]
+    [vote] = [event for event in events if event["type"] == "answered"]
+    assert vote["viewed"]["folded"] == "opened"

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from signoff.core.intent.hash_chain import unseal
+from tests.web import test_bulk_answers as many
+from tests.web import test_edited_answers as edited
 from tests.web.inbox.reading import Reader, reader
 from tests.web.web_env import HOME, WebEnv
 
@@ -99,6 +101,28 @@ async def test_an_answer_by_api_says_what_this_server_remembers_and_reads_nothin
     web.clock.move(timedelta(seconds=30))
     await web.answer(task_id)
     assert (await vote(web, intent_id))["viewed"]["seconds"] == 30
+
+
+async def test_every_way_to_answer_over_the_api_records_what_this_server_remembers(web: WebEnv) -> None:
+    """A change approved in one act, a selection in bulk, an AXP decision: each is an answer."""
+    edits, bulk, axp = await edited.opened(web), (await _low(web)), await web.at_gate()
+    for task_id in (edits["task_id"], bulk["task_id"], axp[1]):
+        await web.get(f"/v1/tasks/{task_id}", "ann")
+    web.clock.move(timedelta(seconds=30))
+    assert (await edited.edit(web, edits)).status == 200
+    assert (await many.decide(web, [bulk]))["recorded"] == 1
+    said = await web.post(f"/v1/approvals/{axp[1]}/decision", {"decision": "approve"}, "ann")
+    assert said.status == 200, said.text
+    for intent_id in (edits["intent_id"], bulk["intent_id"], axp[0]):
+        told = (await vote(web, intent_id)).get("viewed", {})
+        assert (round(told.get("seconds", 0)), told.get("channels")) == (30, ["api"]), intent_id
+    assert await web.env.findings() == []
+
+
+async def _low(web: WebEnv) -> dict[str, Any]:
+    await many.workflow(web, "intent.small.v1")
+    [task] = await many.ask(web, 1, "intent.small.v1")
+    return task
 
 
 async def test_folded_parts_that_were_opened_are_recorded(web: WebEnv) -> None:

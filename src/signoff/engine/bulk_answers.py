@@ -21,6 +21,7 @@ from signoff.engine.commit.jobs import Done, Idempotency
 from signoff.engine.off_loop import Aside
 from signoff.engine.read.evidence import can_be_undone, effects
 from signoff.engine.read.view import View
+from signoff.engine.viewing import Viewing
 from signoff.store.work import Stored
 
 _FIELDS: Final = "its request has other fields"
@@ -44,8 +45,9 @@ OnceFor = Callable[[Target], Idempotency | None]
 
 
 class BulkAnswers:
-    def __init__(self, engine: Engine, view: View, aside: Aside) -> None:
+    def __init__(self, engine: Engine, view: View, aside: Aside, viewing: Viewing) -> None:
         self._engine = engine
+        self._viewing = viewing
         self._view = view
         self._aside = aside
 
@@ -71,11 +73,13 @@ class BulkAnswers:
         async def one(target: Target) -> Outcome:
             if (unfit := refused.get(target.ref)) is not None:
                 return unfit
-            command = Answer(
-                outcome, split_ref(target.ref)[1], comment, stage=target.stage, revision=target.revision,
-                digest=target.digest, bulk=len(targets),
-            )  # fmt: skip
             try:
+                intent_id, step_run = split_ref(target.ref)
+                command = Answer(
+                    outcome, step_run, comment, stage=target.stage, revision=target.revision,
+                    digest=target.digest, bulk=len(targets),
+                    viewed=self._viewing.remembered(actor, intent_id, step_run),
+                )  # fmt: skip
                 return await self._engine.handle(actor, target.intent_id, command, once(target))
             except Refused as refusal:
                 return refusal

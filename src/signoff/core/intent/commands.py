@@ -152,7 +152,8 @@ class Revise(msgspec.Struct, gc=False, frozen=True):
     """Change what is being decided (propose a change): earlier votes are void, the editor joins the requester's
     side. ``payload``: canonical bytes, which also choose the policy if there are several. ``outcome``: approve the
     change in the same act, with this outcome and ``data``, if the policy lets its approvers; the editor then stays on
-    theirs. ``stage``: which was shown; ``same_fields``: only values differ.
+    theirs. ``stage``: which was shown; ``same_fields``: only values differ; ``viewed``: how the
+    person saw the task, for the record of the approval.
     """
 
     payload_digest: str
@@ -165,6 +166,7 @@ class Revise(msgspec.Struct, gc=False, frozen=True):
     stage: int | None = None
     same_fields: bool = True
     active_people: dict[str, frozenset[str]] | None = None
+    viewed: Viewed | None = None
 
 
 class ReportUnreachable(msgspec.Struct, gc=False, frozen=True):

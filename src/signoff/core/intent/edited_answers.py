@@ -58,5 +58,5 @@ def answer_to(command: Revise, task: Task, revision: int, digest: str) -> Answer
     """The editor's answer to the changed request."""
     return Answer(
         command.outcome, task.step_run, command.comment, command.data, stage=0, revision=revision, digest=digest,
-        active_people=command.active_people,
+        active_people=command.active_people, viewed=command.viewed,
     )  # fmt: skip

@@ -2,6 +2,8 @@
 explain. Each is one command on the same path as an answer.
 """
 
+import msgspec
+
 from signoff import wire
 from signoff.core.directory.authorization import Action, authorize
 from signoff.core.errors import Conflict, Invalid
@@ -130,6 +132,9 @@ async def _act(call: Call, command: Command, body: json_intake.Parsed, payload: 
     reply: IdempotentReply = call.idempotent_reply(body.value, render, plain=body.plain)
     engine = call.state.engine
     if isinstance(command, Revise) and payload is not None:
+        if command.outcome:
+            viewed = call.state.viewing.remembered(call.actor, intent_id, history.step_run)
+            command = msgspec.structs.replace(command, viewed=viewed)
         return reply.of(await engine.revise(call.actor, ref, command, before, payload, reply.once))
     return reply.of(await engine.handle(call.actor, ref, command, reply.once))
 

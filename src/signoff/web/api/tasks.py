@@ -358,6 +358,7 @@ async def decide(call: Call) -> bytes:
         stage=None if given.stage is None else given.stage - 1,
         revision=given.revision,
         digest=given.digest,
+        viewed=call.state.viewing.remembered(call.actor, seen.stored.intent.id, seen.step_run),
     )
 
     def render(change: Change) -> bytes:

@@ -26,7 +26,7 @@ from signoff.engine.read.view import SeenTask
 from signoff.web.http import json_intake
 from signoff.web.http.call import Page
 from signoff.web.pages.kit.handler import PageRequest
-from signoff.web.pages.task.page import CORRECTABLE, after_act, count, task_page
+from signoff.web.pages.task.page import CORRECTABLE, after_act, count, how_viewed, task_page
 from signoff.web.pages.task.revise_form import changed_values
 
 
@@ -116,14 +116,16 @@ async def _revise(request: PageRequest, found: SeenTask) -> Done:
     revised = canonical_json.content_digest(payload)
     if revised == stored.intent.payload_digest:
         raise Invalid("nothing_changed", "The payload is unchanged. Nothing was recorded.", field="payload")
-    stage = count(request, "stage")
+    stage, outcome = count(request, "stage"), request.field("outcome")
+    digest = request.field("digest") or "-"
     command = Revise(
         revised,
         found.history.step_run,
         comment=request.words("words"),
-        digest=request.field("digest") or "-",
-        outcome=request.field("outcome"),
+        digest=digest,
+        outcome=outcome,
         stage=stage - 1 if stage else None,
+        viewed=await how_viewed(request, request.actor, found, outcome, digest) if outcome else None,
     )
     ref = step_run_id(stored.intent.id, found.history.step_run)
     return await request.state.engine.revise(request.actor, ref, command, stored.payload, payload)

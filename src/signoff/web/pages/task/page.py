@@ -23,7 +23,7 @@ from signoff.core.intent.authorization import may_cancel, meets_assurance
 from signoff.core.intent.commands import Answer
 from signoff.core.intent.contradictions import contradiction
 from signoff.core.intent.deleted_payload import payload_deleted
-from signoff.core.intent.events import Answered
+from signoff.core.intent.events import Answered, Viewed
 from signoff.core.intent.model import Intent, Task
 from signoff.core.intent.receipts import UNCHANGED, Receipt, Words, act_in, receipt
 from signoff.core.intent.snoozes import active_snooze
@@ -218,21 +218,31 @@ async def _answer(request: PageRequest, reader: Actor, found: SeenTask) -> Refus
     intent, history = found.seen.stored.intent, found.history
     try:
         command = _command(request, intent, history)
-        shown = await _card(request, await load_task_context(request, reader, found, False), found)
-        positive = next((c.tone == "yes" for c in shown.choices if c.outcome == command.outcome), False)
-        if positive and shown.needs_opening and request.field("opened") != command.digest:
-            raise Conflict(
-                "not_opened",
-                "Parts of this request were folded and not opened. Nothing was recorded.",
-                hint="Show everything first; then decide.",
-            )
-        folded = "none" if not shown.needs_opening else "opened" if request.field("opened") else "closed"
-        viewed = await request.state.viewing.seen(reader, intent.id, history.step_run, folded)
+        viewed = await how_viewed(request, reader, found, command.outcome, command.digest)
         return await request.state.engine.handle(reader, intent.id, replace(command, viewed=viewed))
     except Refused as refusal:
         if refusal.status not in CORRECTABLE:
             raise
         return refusal
+
+
+async def how_viewed(
+    request: PageRequest, reader: Actor, found: SeenTask, outcome: str, digest: str | None
+) -> Viewed:
+    """How the person saw the task that they now answer on its page; raises Conflict if they approve what its page had
+    folded and they did not open.
+    """
+    shown = await _card(request, await load_task_context(request, reader, found, False), found)
+    positive = next((c.tone == "yes" for c in shown.choices if c.outcome == outcome), False)
+    if positive and shown.needs_opening and request.field("opened") != digest:
+        raise Conflict(
+            "not_opened",
+            "Parts of this request were folded and not opened. Nothing was recorded.",
+            hint="Show everything first; then decide.",
+        )
+    folded = "none" if not shown.needs_opening else "opened" if request.field("opened") else "closed"
+    step_run = found.history.step_run
+    return await request.state.viewing.seen(reader, found.seen.stored.intent.id, step_run, folded)
 
 
 async def _counted(request: PageRequest, reader: Actor, found: SeenTask) -> bool:

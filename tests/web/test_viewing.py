@@ -104,16 +104,20 @@ async def test_an_answer_by_api_says_what_this_server_remembers_and_reads_nothin
 
 
 async def test_every_way_to_answer_over_the_api_records_what_this_server_remembers(web: WebEnv) -> None:
-    """A change approved in one act, a selection in bulk, an AXP decision: each is an answer."""
-    edits, bulk, axp = await edited.opened(web), (await _low(web)), await web.at_gate()
-    for task_id in (edits["task_id"], bulk["task_id"], axp[1]):
+    """A change approved in one act, a selection in bulk, the decisions of AXP: each is an answer."""
+    edits, bulk, axp, resumed = (
+        await edited.opened(web), await _low(web), await web.at_gate(), await web.at_gate(),
+    )  # fmt: skip
+    for task_id in (edits["task_id"], bulk["task_id"], axp[1], resumed[1]):
         await web.get(f"/v1/tasks/{task_id}", "ann")
     web.clock.move(timedelta(seconds=30))
     assert (await edited.edit(web, edits)).status == 200
     assert (await many.decide(web, [bulk]))["recorded"] == 1
     said = await web.post(f"/v1/approvals/{axp[1]}/decision", {"decision": "approve"}, "ann")
     assert said.status == 200, said.text
-    for intent_id in (edits["intent_id"], bulk["intent_id"], axp[0]):
+    said = await web.post(f"/v1/intents/{resumed[0]}/resume", {"task_result": {"outcome": "approved"}}, "ann")
+    assert said.status == 200, said.text
+    for intent_id in (edits["intent_id"], bulk["intent_id"], axp[0], resumed[0]):
         told = (await vote(web, intent_id)).get("viewed", {})
         assert (round(told.get("seconds", 0)), told.get("channels")) == (30, ["api"]), intent_id
     assert await web.env.findings() == []

@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any, Final
 
+import msgspec
 from msgspec.structs import replace
 
 from signoff import wire
@@ -15,7 +16,7 @@ from signoff.core.intent.advance import Change
 from signoff.core.intent.answer_target import names_all
 from signoff.core.intent.answering_rights import requesters_side
 from signoff.core.intent.authorization import allowed, authorize_command, may_use
-from signoff.core.intent.commands import Cancel, Command, PatchControls, Report, Resolve
+from signoff.core.intent.commands import Answer, Cancel, Command, PatchControls, Report, Resolve
 from signoff.core.intent.deleted_payload import refuse_deleted
 from signoff.core.intent.model import FINAL, Failure, Intent, Status
 from signoff.core.plan.task_types import Ending
@@ -155,7 +156,13 @@ async def resume(call: Call) -> bytes:
     traced = step_run_id(seen.stored.intent.id, seen.step_run) if person and not named else ""
 
     def meant(intent: Intent) -> Command:
-        return meaning(body.value, _current(intent, expected), seen.step_run, person=person)
+        command = meaning(body.value, _current(intent, expected), seen.step_run, person=person)
+        if not isinstance(command, Answer):
+            return command
+        step_run = seen.step_run or getattr(intent.open, "step_run", 0)
+        return msgspec.structs.replace(
+            command, viewed=call.state.viewing.remembered(call.actor, intent.id, step_run)
+        )
 
     return await _act(call, seen, meant, body, traced=traced)
 

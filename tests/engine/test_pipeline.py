@@ -254,12 +254,14 @@ async def test_a_private_address_is_not_called_where_that_is_not_allowed(start: 
 async def test_a_push_is_signed_with_the_agents_secret_and_a_2xx_takes_it(start: Start) -> None:
     async with http_sink(202) as agent, start() as env:
         account, plan = await pushed_agent(env, agent.url)
-        intent = await env.submit(plan)
+        trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+        intent = await env.submit(plan, traceparent=trace)
         await env.carry()
         held = (await env.intent(intent.id)).open
         assert isinstance(held, Delivery)
         assert held.state is DeliveryState.ACCEPTED
     [posted] = agent.got
+    assert posted.headers["traceparent"] == trace
     digest = hmac.new(account.webhook_secret.encode(), posted.body, hashlib.sha256).hexdigest()
     assert posted.headers["x-axme-signature"] == f"sha256={digest}"
     said = json.loads(posted.body)

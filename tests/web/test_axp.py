@@ -155,3 +155,16 @@ async def test_validate_warns_of_what_apply_warns_of(web: WebEnv) -> None:
     assert checked["warnings"] == list(applied["warnings"])
     assert any("there is no person outsider@elsewhere.example" in warning for warning in checked["warnings"])
     assert any("tool.nope" in warning for warning in checked["warnings"])
+
+
+async def test_a_bundles_intent_and_a_retry_belong_to_their_requesters_trace(web: WebEnv) -> None:
+    first, second = (f"00-{digit * 32}-b7ad6b7169203331-01" for digit in "ab")
+    applied = await web.post("/v1/scenarios/apply", BUNDLE, "oscar", traceparent=first)
+    assert (await web.env.intent(applied["intent_id"])).traceparent == first
+    _, task_id = await web.ask()
+    for given, wanted in ((second, second), ("", second), (first, first)):
+        assert (await web.answer(task_id, "rejected"))["intent"]["status"] == "FAILED"
+        headers = {"traceparent": given} if given else {}
+        again = await web.post(f"/v1/intents/{task_id[:-4]}0000/retry", {}, **headers)
+        assert (await web.env.intent(again["intent_id"])).traceparent == wanted
+        task_id = again["intent_id"][:-4] + "0001"

@@ -70,10 +70,13 @@ class ServiceChannel(Channel, Protocol):
 
 @dataclass(frozen=True)
 class Callback:
-    """The URL of an agent and the secret that signs for it; neither appears in an error."""
+    """The URL of an agent and the secret that signs for it; neither appears in an error. ``traceparent``: the trace
+    that the intent belongs to.
+    """
 
     url: str
     secret: str = ""
+    traceparent: str = ""
 
 
 class PushChannel(Channel, Protocol):

@@ -43,6 +43,8 @@ class Push:
             "x-axme-timestamp": str(int(self._now().timestamp())),
             "x-axme-attempt": str(notification.attempt),
         }
+        if callback.traceparent:
+            headers["traceparent"] = callback.traceparent
         if callback.secret:
             digest = hmac.new(callback.secret.encode(), body, hashlib.sha256).hexdigest()
             headers["x-axme-signature"] = f"sha256={digest}"

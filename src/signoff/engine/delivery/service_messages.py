@@ -3,6 +3,7 @@
 import contextlib
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from signoff.core.directory.actors import system
@@ -101,6 +102,8 @@ class AgentPushes(Sender[PushDelivery]):
         channel = self._channels.push
         if channel is None:
             raise NotSent("this server calls no agents", permanent=True)
+        if (stored := await self._store.intents.get(item.row.intent)) is not None:
+            callback = replace(callback, traceparent=stored.intent.traceparent)
         await channel.push(render(item.row.id, item.notification, self._base_url()), callback)
         return Sent()
 

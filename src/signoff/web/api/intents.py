@@ -386,7 +386,9 @@ async def retry(call: Call) -> bytes:
 
     reply = call.idempotent_reply(body.value, render, plain=body.plain)
     try:
-        submission = await _again(call, old, payload)
+        submission = replace(
+            await _again(call, old, payload), traceparent=call.traceparent or old.traceparent
+        )
     except Refused as refusal:
         return reply.of(await call.state.engine.refuse(call.actor, refusal, reply.once))
     return reply.of(await call.state.engine.submit(call.actor, submission, reply.once))

@@ -61,7 +61,11 @@ async def apply(call: Call) -> bytes:
         call.actor = await call.identify()  # as the directory knows them after their own change
     submission = await _planned(call, scenario, payload)
     absent = await call.state.workers.absent(scenario.plan, await directory_of(call), call.state.clock.now())
-    submission = replace(submission, warnings=(*submission.warnings, *absent))
+    submission = replace(
+        submission,
+        warnings=(*submission.warnings, *absent),
+        traceparent=call.traceparent,
+    )
     return reply.of(await call.state.engine.submit(call.actor, submission, reply.once))
 
 

@@ -38,6 +38,7 @@ ROOTS: Final[dict[type, str]] = {
     wire.people.SessionOut: "Session",
     wire.people.PersonWaiting: "OpenTasks",
     wire.people.ReassignedAll: "ReassignedAll",
+    wire.people.PersonErased: "ErasedPerson",
     wire.teams.TeamOut: "Team",
     wire.policies.PolicyOut: "Policy",
     wire.changes.ManifestAnswer: "AppliedManifest",
@@ -79,6 +80,7 @@ _SAYS: Final = {
     "applied until another admin has confirmed it (its id is empty in a dry run). Warnings: which open tasks it leaves "
     "with too few people. Seen: pass it to the real run, which then does that or nothing.",
     "ReassignedAll": "ReassignedAll lists the reassigned tasks, and those left unchanged, with the reason.",
+    "ErasedPerson": "ErasedPerson says how much was erased. Waiting: open requests that hold more comments of theirs.",
     "NotReassigned": "NotReassigned is a task that was left unchanged, and why.",
     "OpenTasks": "OpenTasks are a person's open tasks. Complete: whether these are all.",
     "UnderstaffedTasks": "UnderstaffedTasks are the open tasks with too few eligible people left. Complete: whether "

@@ -67,6 +67,32 @@ func (d *Directory) ReassignAll(ctx context.Context, who, to, comment string) (*
 	return write[ReassignedAll](ctx, d, http.MethodPost, "", body, false, "/v1/people/%s/reassign", who)
 }
 
+// ErasePerson erases the text of a removed person (id, or the address they had). Waiting of the answer: open requests
+// that hold more; repeat it after they have ended.
+func (d *Directory) ErasePerson(ctx context.Context, who string) (*ErasedPerson, error) {
+	return write[ErasedPerson](ctx, d, http.MethodPost, "", Object{}, true, "/v1/people/%s/erase", who)
+}
+
+// Manifest is the present configuration, as a document for Apply.
+func (d *Directory) Manifest(ctx context.Context) (Object, error) {
+	answer, err := d.client.do(ctx, get("/v1/export/manifest", nil))
+	if err != nil {
+		return nil, err
+	}
+	return inner(answer, "manifest"), nil
+}
+
+// TestMessages are the test messages to a person (address or id, or "me") within the last week, the newest first.
+func (d *Directory) TestMessages(ctx context.Context, who string) ([]Message, error) {
+	return fetchList[Message](ctx, d.client, "messages", nil, "/v1/people/%s/test-messages", who)
+}
+
+// SendTestMessage sends a test message to a person (address or id, or "me"); channel may be "": the one tried first.
+func (d *Directory) SendTestMessage(ctx context.Context, who, channel string) (*Message, error) {
+	body := with(Object{}, "channel", channel)
+	return write[Message](ctx, d, http.MethodPost, "message", body, false, "/v1/people/%s/test-messages", who)
+}
+
 // UnderstaffedTasks are the open tasks with too few eligible people left.
 func (d *Directory) UnderstaffedTasks(ctx context.Context) (*UnderstaffedTasks, error) {
 	return fetch[UnderstaffedTasks](ctx, d.client, "", "/v1/tasks/understaffed")

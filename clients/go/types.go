@@ -225,6 +225,15 @@ type Delivery struct {
 	lease           *lease
 }
 
+// ErasedPerson says how much was erased. Waiting: open requests that hold more comments of theirs.
+type ErasedPerson struct {
+	PersonID string `json:"person_id"`
+	Comments int    `json:"comments"`
+	Messages int    `json:"messages"`
+	Records  int    `json:"records"`
+	Waiting  int    `json:"waiting"`
+}
+
 // Event is a fact in an intent's history. Seq grows, with gaps.
 type Event struct {
 	IntentID               string       `json:"intent_id"`

@@ -39,6 +39,7 @@ ROOTS: Final[dict[type, str]] = {
     wire.people.PersonWaiting: "OpenTasks",
     wire.people.ReassignedAll: "ReassignedAll",
     wire.people.PersonErased: "ErasedPerson",
+    wire.workspaces.WorkspaceOut: "Workspace",
     wire.teams.TeamOut: "Team",
     wire.policies.PolicyOut: "Policy",
     wire.changes.ManifestAnswer: "AppliedManifest",
@@ -63,6 +64,8 @@ _SAYS: Final = {
     "were recorded, refused and decided.",
     "BulkResult": "BulkResult is what became of one task of a bulk answer. Recorded says whether the answer counts, "
     "Decided whether the task is closed now; Code, Message and Hint say why it was refused.",
+    "Workspace": "Workspace is a workspace of the server. Own says whether it is the key's; FormerNames, as "
+    "organization/name, go on resolving in addresses.",
     "Event": "Event is a fact in an intent's history. Seq grows, with gaps.",
     "Actor": "Actor is who did or asked for something. Kind is person, agent, service or system.",
     "StepError": "StepError is why an intent failed.",

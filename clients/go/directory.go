@@ -82,6 +82,35 @@ func (d *Directory) Manifest(ctx context.Context) (Object, error) {
 	return inner(answer, "manifest"), nil
 }
 
+// Export is one page of all "intents" or of the whole "audit", oldest first: its records, and next_cursor if more
+// follow. Query may have cursor, since (RFC 3339) and bodies.
+func (d *Directory) Export(ctx context.Context, what string, query url.Values) (Object, error) {
+	path, err := pathWith("/v1/export/%s", what)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := d.client.do(ctx, get(path, query))
+	return Object(answer), err
+}
+
+// Workspaces are the key's own workspace and, for an owner's key, the others of its organization.
+func (d *Directory) Workspaces(ctx context.Context) ([]Workspace, error) {
+	return fetchList[Workspace](ctx, d.client, "workspaces", nil, "/v1/workspaces")
+}
+
+// CreateWorkspace creates a workspace in the key's organization. Owner, the address of its first owner, and their name
+// may be "": the caller's. Only the caller's own key is in the answer, as api_key: it is shown once.
+func (d *Directory) CreateWorkspace(ctx context.Context, name, owner, ownerName string) (Object, error) {
+	body := with(with(Object{"name": name}, "owner", owner), "owner_name", ownerName)
+	return d.write(ctx, http.MethodPost, body, false, "/v1/workspaces")
+}
+
+// RenameWorkspace renames the key's own workspace; "" keeps that part.
+func (d *Directory) RenameWorkspace(ctx context.Context, id, name, organization string) (*Workspace, error) {
+	body := with(with(Object{}, "name", name), "organization", organization)
+	return write[Workspace](ctx, d, http.MethodPatch, "workspace", body, true, "/v1/workspaces/%s", id)
+}
+
 // TestMessages are the test messages to a person (address or id, or "me") within the last week, the newest first.
 func (d *Directory) TestMessages(ctx context.Context, who string) ([]Message, error) {
 	return fetchList[Message](ctx, d.client, "messages", nil, "/v1/people/%s/test-messages", who)

@@ -7,12 +7,16 @@ import (
 	"testing"
 )
 
-func TestDirectoryErasesExportsAndSendsTestMessages(t *testing.T) {
+func TestDirectoryErasesExportsSendsTestMessagesAndManagesWorkspaces(t *testing.T) {
 	answers := map[string]string{
 		"POST /base/v1/people/per_ann/erase {}":                     `{"person_id": "per_ann", "comments": 2, "waiting": 1}`,
 		"GET /base/v1/export/manifest ":                             `{"manifest": {"teams": {}}}`,
 		"GET /base/v1/people/me/test-messages ":                     `{"messages": [{"message_id": "m", "state": "sent"}]}`,
 		`POST /base/v1/people/me/test-messages {"channel":"email"}`: `{"message": {"message_id": "n", "state": "waiting"}}`,
+		"GET /base/v1/export/audit ":                                `{"records": [], "next_cursor": "c"}`,
+		"GET /base/v1/workspaces ":                                  `{"workspaces": [{"workspace_id": "w", "own": true}]}`,
+		`POST /base/v1/workspaces {"name":"staging"}`:               `{"workspace": {"workspace_id": "v"}, "api_key": "k"}`,
+		`PATCH /base/v1/workspaces/w {"name":"live"}`:               `{"workspace": {"workspace_id": "w", "name": "live"}}`,
 	}
 	client := clientOf(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -34,5 +38,17 @@ func TestDirectoryErasesExportsAndSendsTestMessages(t *testing.T) {
 	}
 	if sent, err := client.Directory.SendTestMessage(ctx, "me", "email"); err != nil || sent.MessageID != "n" {
 		t.Error(err, sent)
+	}
+	if page, err := client.Directory.Export(ctx, "audit", nil); err != nil || page["next_cursor"] != "c" {
+		t.Error(err, page)
+	}
+	if found, err := client.Directory.Workspaces(ctx); err != nil || len(found) != 1 || !found[0].Own {
+		t.Error(err, found)
+	}
+	if made, err := client.Directory.CreateWorkspace(ctx, "staging", "", ""); err != nil || made["api_key"] != "k" {
+		t.Error(err, made)
+	}
+	if named, err := client.Directory.RenameWorkspace(ctx, "w", "live", ""); err != nil || named.Name != "live" {
+		t.Error(err, named)
 	}
 }

@@ -772,3 +772,14 @@ type WorkflowStep struct {
 	ID   string `json:"id"`
 	Kind string `json:"kind"`
 }
+
+// Workspace is a workspace of the server. Own says whether it is the key's; FormerNames, as organization/name,
+// go on resolving in addresses.
+type Workspace struct {
+	WorkspaceID  string    `json:"workspace_id"`
+	Organization string    `json:"organization"`
+	Name         string    `json:"name"`
+	FormerNames  []string  `json:"former_names"`
+	Own          bool      `json:"own"`
+	CreatedAt    time.Time `json:"created_at"`
+}

@@ -10,9 +10,10 @@ LONG = 180.0  # a guard against hanging
 
 def refused_start(*arguments: str, drop_privileges: bool = False, **variables: str) -> str:
     """What ``signoff up`` says when it cannot; it ends soon, with a code and without a traceback."""
+    anywhere = () if "--port" in arguments else ("--port", "0")
     keep = {name: value for name, value in os.environ.items() if not name.startswith("SIGNOFF_")}
     done = subprocess.run(
-        [sys.executable, "-m", "signoff.cli", "up", "--port", "0", *arguments],
+        [sys.executable, "-m", "signoff.cli", "up", *anywhere, *arguments],
         env=keep | variables,
         capture_output=True,
         text=True,

@@ -219,6 +219,7 @@ def test_a_worker_that_hangs_is_replaced_and_the_others_answer_meanwhile(tmp_pat
     with stopped_at_the_end(live), ExitStack() as stack:
         other = lines(live, stack, 2)[1 - number]
         hung = workers(live)[number]
+        until(lambda: shown(other, number) == "ok")  # it has reported: one that never did is starting
         os.kill(hung, signal.SIGSTOP)
         until(lambda: shown(other, number) == "not responding")
         intent = other.done("POST", "/v1/intents", GATE)["intent_id"]

@@ -551,6 +551,21 @@ export class Directory extends Methods {
     return this.do({ method: "POST", path, body: {}, repeatable: true, read: whole<PersonErased> }, options);
   }
 
+  /** A person's test messages of the last week and what became of them, newest first. */
+  async testMessages(who = "me", options?: CallOptions): Promise<MessageOut[]> {
+    return this.do(many(`/v1/people/${segment(who)}/test-messages`, "messages"), options);
+  }
+
+  /** Send a person a test message over one channel; without one, over the channel that is tried first. */
+  async sendTestMessage(
+    who = "me",
+    options: { channel?: string } & CallOptions = {},
+  ): Promise<MessageOut> {
+    const { channel } = options;
+    const path = `/v1/people/${segment(who)}/test-messages`;
+    return this.do(write("POST", path, "message", channel ? { channel } : {}), options);
+  }
+
   /** The open tasks with too few eligible people left. */
   async understaffedTasks(options?: CallOptions): Promise<UnderstaffedTasksAnswer> {
     return this.do(get("/v1/tasks/understaffed"), options);

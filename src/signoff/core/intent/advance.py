@@ -47,10 +47,10 @@ class Change(msgspec.Struct, gc=False, frozen=True):
     @property
     def notifications(self) -> list[Notification]:
         """What people and programs must be notified of. Made on each call: a server without channels needs none."""
-        told = [one for before, fact, after in self.trail for one in notifications_of(before, fact, after)]
+        made = [one for before, fact, after in self.trail for one in notifications_of(before, fact, after)]
         if self.trail and (progress := progress_of(self.before, self.trail[-1][1], self.after)) is not None:
-            told.append(progress)
-        return told
+            made.append(progress)
+        return made
 
 
 def advance(

@@ -238,6 +238,35 @@ async def test_erasure_leaves_neither_accounts_nor_what_was_opened(web: WebEnv, 
     assert [finding async for finding in check_integrity(env.store)] == []
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "left"),
+    [
+        ("hush-reason", None, None),  # who decided last said nothing: the comment is still the first one's
+        ("looks fine", "looks fine", "looks fine"),
+        ("hush-reason", "of emma", "of emma"),
+    ],
+)
+async def test_a_result_keeps_the_comment_of_another_approver(
+    web: WebEnv, first: str, last: str | None, left: str | None
+) -> None:
+    await applied(web, {
+        "policies": {"two": {"approve": [{"need": 2, "any": ["ann@acme.example", "emma@acme.example"]}]}},
+        "workflows": [{**FLOW, "steps": [{"id": "ok", "human": {"policy": "two", "title": "Go?"}}]}],
+    })  # fmt: skip
+    task = await gate(web)
+    assert (await web.answer(task, comment=first)).status == 200
+    assert (await web.answer(task, who="emma", **({"comment": last} if last else {}))).status == 200
+    intent = task[:-4] + "0000"
+    await applied(web, {"policies": {"two": {"approve": [{"any": ["emma@acme.example"]}]}}})
+    await remove(web, people="ann@acme.example")
+    assert (await web.post("/v1/people/per_ann/erase", {}, "oscar"))["comments"] == 1
+    stored = await web.env.store.intents.get(intent)
+    assert stored is not None
+    assert stored.intent.results["ok"].get("comment") == left
+    assert "hush" not in await whole(web)
+    assert [finding async for finding in check_integrity(web.env.store)] == []
+
+
 async def test_what_is_still_open_is_erased_after_its_end(web: WebEnv) -> None:
     intent, task = await web.ask(assignees=["emma@acme.example", "ann@acme.example"])
     await web.post(f"/v1/tasks/{task}/comment", {"comment": "hush-open"}, "ann")

@@ -8,19 +8,20 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
+from signoff.core.intent.events import Fact
+from signoff.core.intent.evolve import fold
 from signoff.core.intent.hash_chain import unseal
-from signoff.core.intent.model import FINAL, Intent, Task
+from signoff.core.intent.model import FINAL
 from signoff.core.text import json_value
 from signoff.store.database import Database, Statement, plans_of
+from signoff.store.refold import EVENTS
 from signoff.store.rows import Row, intent_of, readable, state_of
 
 _PAGE: Final = 100
 _INTENTS: Final = """
 select id, plan, state, status, seq from intents where workspace = :workspace and id > :after order by id limit :limit
 """
-_TEXTS: Final = (
-    "select intent_id, seq, body, private from events where intent_id in :ids and private is not null"
-)
+_TEXTS: Final = "select intent_id, body, private from events where intent_id in :ids and private is not null"
 _FORGET_TEXTS: Final = "update events set private = null where intent_id = :id and seq in :seqs"
 _SAVE: Final = "update intents set state = :state where id = :id and seq = :seq"
 # Addresses, and what a provider said of them; messages that are still to be sent.
@@ -100,11 +101,11 @@ class Erasures:
         count, changed, waiting, after = 0, list[str](), list[str](), ""
         while rows := await self._db.read(_INTENTS, workspace=workspace, after=after, limit=_PAGE):
             after = rows[-1][0]
-            typed: dict[str, dict[int, str]] = {}
-            for id, seq, body, private in await self._db.read(_TEXTS, ids=[row[0] for row in rows]):
+            typed: dict[str, int] = {}
+            for id, body, private in await self._db.read(_TEXTS, ids=[row[0] for row in rows]):
                 fact = unseal(body, private)
                 if fact.actor.id == person and fact.note is not None:
-                    typed.setdefault(id, {})[seq] = fact.note.comment
+                    typed[id] = typed.get(id, 0) + 1
             plans = await plans_of(self._db, [(0, row[1]) for row in rows if row[0] in typed])
             for row in rows:
                 if row[0] not in typed:
@@ -112,8 +113,9 @@ class Erasures:
                 if row[3] not in FINAL:
                     waiting.append(row[0])
                     continue
-                await self._db.write(*_without(row, typed[row[0]], plans))
-                count += len(typed[row[0]])
+                facts = [unseal(body, private) for body, private in await self._db.read(EVENTS, id=row[0])]
+                await self._db.write(*_without(row, person, facts, plans))
+                count += typed[row[0]]
                 changed.append(row[0])
         return ErasedComments(count, changed, waiting)
 
@@ -182,25 +184,28 @@ def _swapped(named: Mapping[str, str]) -> Callable[[str], str]:
     return swap
 
 
-def _without(row: Row, typed: Mapping[int, str], plans: Mapping[str, Any]) -> list[Statement]:
-    """How one final intent loses these comments, by the number of their events."""
-    statements: list[Statement] = [(_FORGET_TEXTS, {"id": row[0], "seqs": sorted(typed)})]
+def _without(row: Row, person: str, facts: Sequence[Fact], plans: Mapping[str, Any]) -> list[Statement]:
+    """How one final intent loses a person's comments."""
+    theirs = [fact.seq for fact in facts if fact.actor.id == person and fact.note is not None]
+    statements: list[Statement] = [(_FORGET_TEXTS, {"id": row[0], "seqs": theirs})]
     known = dict(plans)
     if readable(row[:3], known):
         intent = intent_of(row[:3], known)
-        after = _bare(intent, set(typed.values()))
+        kept = fold((replace(f, note=None) if f.seq in theirs else f for f in facts), intent.plan)
+        after = replace(intent, results=_with_comments(intent.results, kept.results))
         if after != intent:
             statements.append((_SAVE, {"id": row[0], "seq": row[4], "state": state_of(after)}))
     return statements
 
 
-def _bare(intent: Intent, texts: set[str]) -> Intent:
-    """A result repeats the comment of the decision."""
-    results = {
-        step: {name: value for name, value in result.items() if name != "comment" or value not in texts}
-        if isinstance(result, dict)
-        else result
-        for step, result in intent.results.items()
-    }
-    assert not isinstance(intent.open, Task)
-    return replace(intent, results=results)
+def _with_comments(results: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
+    """A result repeats a comment of its decision: now the last one that was not erased, if there is one. Other people's
+    comments stay, even those of equal text.
+    """
+    after = dict(results)
+    for step, result in results.items():
+        if isinstance(result, dict) and "comment" in result:
+            told = kept[step].get("comment")
+            rest = {name: value for name, value in result.items() if name != "comment"}
+            after[step] = rest if told is None else {**rest, "comment": told}
+    return after

@@ -1,5 +1,7 @@
 """The address book: rows come back as they went in, and the same thing is not added twice."""
 
+import asyncio
+
 import pytest
 from msgspec.structs import replace
 
@@ -7,6 +9,7 @@ from signoff.core.errors import Conflict
 from signoff.core.plan.plan import AgentStep, Plan
 from signoff.store.rows import plan_digest
 from signoff.store.store import Store
+from signoff.store.tables.changes import ChangedMeanwhile
 from tests.conftest import NOON
 from tests.store.directory_samples import ANN, BOT, KEY, SPACE, workflow
 from tests.store.samples import AGENT, PLAN, SECOND
@@ -27,6 +30,42 @@ async def test_a_workspace(directory: Store) -> None:
     assert await there.workspace("wsp_9") is None
     await directory.people.save([replace(SPACE, self_approval=False)])
     assert await there.workspaces() == [replace(SPACE, self_approval=False)]
+
+
+async def test_names_of_workspaces_are_checked_at_the_commit(directory: Store) -> None:
+    other = replace(SPACE, id="wsp_2", name="other")
+    newer = replace(SPACE, id="wsp_3", organization="third", name="other")
+    for one in (other, newer):
+        assert await directory.directory.add_workspace(one)
+    there = directory.directory
+    saved = await asyncio.gather(
+        *(
+            directory.people.save(
+                [replace(one, organization="new", name=one.id, former=(one.full_name,))],
+                named=replace(one, organization="new", name=one.id),
+                enters="new",
+            )
+            for one in (other, newer)
+        ),
+        return_exceptions=True,
+    )
+    assert sorted(type(one).__name__ for one in saved) == ["ChangedMeanwhile", "NoneType"]
+    [moved] = [one for one in await there.workspaces() if one.organization == "new"]
+    [left] = [one for one in (other, newer) if one.id != moved.id]
+    # a former name, and the organization of one
+    [former] = moved.former
+    organization, _, name = former.partition("/")
+    taken = replace(left, organization=organization, name=name)
+    with pytest.raises(ChangedMeanwhile):
+        await directory.people.save([taken], named=taken)
+    with pytest.raises(ChangedMeanwhile):
+        await directory.people.save([], new=replace(taken, id="wsp_4"))
+    free = replace(left, organization=organization, name="free")
+    with pytest.raises(ChangedMeanwhile):
+        await directory.people.save([free], named=free, enters=organization)
+    await directory.people.save([free], named=free)  # it returns
+    await directory.people.save([], new=replace(free, id="wsp_4", name="newest"))
+    assert {one.name for one in await there.workspaces()} == {"default", "free", "newest", moved.id}
 
 
 async def test_a_person(directory: Store) -> None:

@@ -2,6 +2,7 @@
 nothing of another workspace.
 """
 
+import asyncio
 import re
 from datetime import timedelta
 from typing import Any
@@ -138,6 +139,36 @@ async def test_nobody_renames_into_another_organization(web: WebEnv) -> None:
         "PATCH", "/v1/workspaces/current", {"organization": "other", "name": "x"}, "oscar"
     )
     assert (answer.code, answer["error"]["field"]) == ("organization_exists", "organization")
+
+
+async def test_who_left_an_organization_may_return_and_nobody_else_takes_its_name(web: WebEnv) -> None:
+    await web.post("/v1/workspaces", {"name": "staging"}, "oscar")
+    assert (
+        await web.call("PATCH", "/v1/workspaces/current", {"organization": "acme2"}, "oscar")
+    ).status == 200
+    for name in ("acme", "acme2"):
+        answer = await web.call("PATCH", "/v1/workspaces/current", {"organization": name, "name": "x"}, "sam")
+        assert (answer.code, answer["error"]["field"]) == ("organization_exists", "organization")
+    back = await web.call("PATCH", "/v1/workspaces/current", {"organization": "acme"}, "oscar")
+    assert (back["workspace"]["organization"], back["workspace"]["former_names"]) == ("acme", ["acme2/prod"])
+    again = await web.call("PATCH", "/v1/workspaces/current", {"organization": "acme2", "name": "x"}, "sam")
+    assert again.code == "organization_exists"
+
+
+@pytest.mark.parametrize("body", [{}, {"name": ""}, {"name": "", "organization": ""}])
+async def test_a_rename_without_a_name_is_refused(web: WebEnv, body: dict[str, str]) -> None:
+    answer = await web.call("PATCH", "/v1/workspaces/current", body, "oscar")
+    assert (answer.status, answer.code, answer["error"]["field"]) == (422, "nothing_to_rename", "name")
+
+
+async def test_two_workspaces_do_not_both_take_an_organization_at_once(web: WebEnv) -> None:
+    body = {"organization": "third"}
+    answers = await asyncio.gather(
+        web.call("PATCH", "/v1/workspaces/current", body, "oscar"),
+        web.call("PATCH", "/v1/workspaces/current", {**body, "name": "x"}, "sam"),
+    )
+    assert sorted(str(one.status) for one in answers) == ["200", "409"]
+    assert [one.code for one in answers if one.status == 409] == ["organization_exists"]
 
 
 async def test_the_page_creates_and_renames(web: WebEnv) -> None:

@@ -51,6 +51,10 @@ class Workspace(Struct, frozen=True):
         """The present name and the former ones."""
         return (self.full_name, *self.former)
 
+    def was_in(self, organization: str) -> bool:
+        """Whether it is, or was, in this organization."""
+        return any(full.partition("/")[0] == organization for full in self.full_names)
+
     def is_called(self, organization: str, name: str) -> bool:
         """Whether it has, or had, this organization and this name; "": not said. ``name`` may be its id."""
         if organization == "" and name in ("", self.id):

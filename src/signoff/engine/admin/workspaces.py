@@ -94,10 +94,15 @@ class Workspaces:
         self, actor: Actor, workspace_id: str, organization: str = "", name: str = ""
     ) -> Workspace:
         """Rename the actor's own workspace; "" keeps that part. Addresses with a former name continue to resolve.
-        Raises NotFound for any other workspace, Conflict if another one has, or had, that name or is in that
-        organization.
+        Raises NotFound for any other workspace, Invalid if neither part is given, Conflict if another workspace has, or
+        had, that name, or is or was in that organization; it may return to an organization in which it was itself.
         """
         authorize(actor, Action.MANAGE_WORKSPACES)
+        if not (organization or name):
+            raise Invalid(
+                "nothing_to_rename", "No new name was given.",
+                field="name", hint="Give a name, an organization, or both.",
+            )  # fmt: skip
 
         async def attempt() -> Workspace:
             own = await self._own(actor)
@@ -109,18 +114,18 @@ class Workspaces:
             _refuse_unfit(after.organization, after.name)
             others = [one for one in await self._store.directory.workspaces() if one.id != own.id]
             _refuse_taken(others, after.organization, after.name)
-            if after.organization != own.organization and any(
-                one.organization == after.organization for one in others
-            ):
+            enters = "" if own.was_in(after.organization) else after.organization
+            if enters and any(one.was_in(enters) for one in others):
                 raise Conflict(
-                    "organization_exists", f"The organization {after.organization} has workspaces already.",
+                    "organization_exists", f"Other workspaces have, or had, the organization {enters}.",
                     field="organization", hint="Choose another name.",
                 )  # fmt: skip
             former = tuple(one for one in (*own.former, own.full_name) if one != after.full_name)
             after = replace(after, former=former)
             said = [{"organization": one.organization, "name": one.name} for one in (own, after)]
             change = recorded(actor, self._clock.now(), "workspace", after.name, _SUBJECT, said[0], said[1])
-            await self._store.people.save([after, change], since={own.id: own.last_change})
+            since = {own.id: own.last_change}
+            await self._store.people.save([after, change], since=since, named=after, enters=enters)
             self._directory.changed(own.id)
             return await self._own(actor)
 

@@ -55,6 +55,19 @@ _UNLINK: Final = (
     "delete from chat_people where workspace = :workspace and person = :person",
     "delete from chat_codes where workspace = :workspace and person = :person",
 )
+# Names of workspaces are unique among present and former ones, which no index can say. So changes of names take turns
+# at the lock of the first workspace, before any other lock, and each then sees those before it.
+_NAME_IN_TURN: Final = """
+update workspaces set last_change = last_change where id = (select min(id) from workspaces)
+"""
+_REFUSE_NAME: Final = """
+update workspaces set last_change = -1 where id = :id and exists (
+    select 1 from workspaces o where o.id <> :id and (
+        o.former like :name
+        or o.organization = :organization or o.former like :formerly
+    )
+)
+"""
 _ANY: Final = -1
 log = logging.getLogger("signoff.changes")
 
@@ -164,14 +177,20 @@ class People:
         plans: Sequence[Plan] = (),
         since: Mapping[str, int] | None = None,
         new: Workspace | None = None,
+        named: Workspace | None = None,
+        enters: str = "",
     ) -> None:
-        """Add or replace all of these, or none; raises Conflict if a version, an address or the name of the ``new``
-        workspace was taken meanwhile, or a workspace has changed ``since``. Rows are locked in one order, to avoid
-        deadlocks.
+        """Add or replace all of these, or none; raises Conflict if a version, an address, or the name of the ``new`` or
+        newly ``named`` workspace was taken meanwhile, or the organization that it ``enters``, or a workspace has
+        changed ``since``. Rows are locked in one order, to avoid deadlocks.
         """
         changes = [item for item in entries if isinstance(item, DirectoryChange)]
-        statements: list[Statement] = [] if new is None else [(put(Workspace), values_of(new))]
+        statements: list[Statement] = [(_NAME_IN_TURN, {})] if new or named else []
+        if new is not None:
+            statements += [(put(Workspace), values_of(new)), _refuse_name(new)]
         statements += recording(changes, since or {})
+        if named is not None:
+            statements.append(_refuse_name(named, enters))
         keyed = {plan_digest(plan): plan for plan in plans}
         statements += [
             (PUT_PLAN, {"digest": digest, "body": encode_plan(keyed[digest])}) for digest in sorted(keyed)
@@ -192,6 +211,12 @@ class People:
         except Conflict as refused:
             raise ChangedMeanwhile from refused
         log_changes(changes)
+
+
+def _refuse_name(space: Workspace, enters: str = "") -> Statement:
+    """Refuse a name that another workspace has had; ``enters``: and an organization in which another is or was."""
+    former = {"name": f'%"{space.full_name}"%', "formerly": f'%"{enters}/%' if enters else ""}
+    return _REFUSE_NAME, {"id": space.id, "organization": enters, **former}
 
 
 def _put(item: Struct) -> Statement:

@@ -1,5 +1,6 @@
 """``signoff export``, ``apply --check``, ``remove``, ``erase`` and ``support-bundle`` on a real server."""
 
+import contextlib
 import csv
 import io
 import json
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from signoff.cli.export import _write
 from tests.cli.shell import Shell
 from tests.live import Live
 
@@ -74,6 +76,28 @@ def test_requests_and_histories_are_exported_without_secrets(sh: Shell) -> None:
     assert changes[-1]["number"] == 1
     listed = sh("export", "audit", "--format", "csv").splitlines()
     assert not [cell for line in csv.reader(listed) for cell in line if cell[:1] in ("=", "+", "@")]
+
+
+def test_no_cell_is_a_formula_or_moves_the_cursor() -> None:
+    formulas = ("=cmd()", "+1", "-1+1", "@sum", "\t=cmd()", "\n=cmd()", " =cmd()", "\uff1dcmd()")
+    texts = [*formulas, "\x1b]0;x\x07", "\x9b2J", "\r=cmd()", "a\u202eb", "two\nlines", "a;=cmd()"]
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        _write(iter([*({"x": text} for text in texts), {"x": -5}, {"x": {"y": texts}}, {}]), "csv", ["x"])
+    cells = [cell for [cell] in csv.reader(io.StringIO(out.getvalue()))][1:]
+    assert [cell[0] for cell in cells[: len(formulas)]] == ["'"] * len(formulas)
+    assert cells[len(formulas) : -2] == [
+        "\\x1b]0;x\\x07", "\\x9b2J", "\\r=cmd()", "a\\u202eb", "two\nlines", "a;=cmd()", "-5",
+    ]  # fmt: skip
+    assert json.loads(cells[-2]) == {"y": texts}
+    assert cells[-1] == ""
+    assert '"a;=cmd()"' in out.getvalue()
+    assert not [character for character in "\x1b\x07\x9b\u202e\t\r" if character in out.getvalue()]
+
+
+def test_hashed_bytes_are_not_escaped_into_a_cell(sh: Shell) -> None:
+    sh("export", "audit", "--bodies", "--format", "csv", code=2)
+    assert "--format ndjson" in sh.remarks
 
 
 def test_entries_are_removed_and_a_persons_text_is_erased(sh: Shell) -> None:

@@ -1,7 +1,6 @@
 """``signoff export``: configuration, intents, histories and changes as files."""
 
 import csv
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -11,7 +10,7 @@ import click
 from signoff.cli.commands import RemoteCommand
 from signoff.cli.lazy_group import SuggestingGroup
 from signoff.cli.session import Remote
-from signoff.cli.text_safety import safe_json
+from signoff.cli.text_safety import safe_json, visible_lines
 from signoff.wire.changes import RecordedChange
 from signoff.wire.export import AuditRecord, IntentRecord
 
@@ -19,6 +18,7 @@ _PAGE: Final = 200
 _FORMAT: Final = click.option(
     "--format", "form", type=click.Choice(["ndjson", "csv"]), default="ndjson", help="Default: ndjson."
 )
+_FORMULA: Final = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # also full width
 Records = Iterator[Mapping[str, Any]]
 
 
@@ -46,19 +46,8 @@ def export_manifest(session: Remote, unmasked: bool) -> None:
 
 
 def _options(command: Any) -> Any:
-    for decorate in (
-        click.option(
-            "--format",
-            "form",
-            type=click.Choice(["ndjson", "csv"]),
-            default="ndjson",
-            help="Default: ndjson.",
-        ),
-        click.option("--since", metavar="TIME", help="Only requests created since then (RFC 3339)."),
-        click.pass_obj,
-    )[::-1]:
-        command = decorate(command)
-    return command
+    since = click.option("--since", metavar="TIME", help="Only requests created since then (RFC 3339).")
+    return _FORMAT(since(click.pass_obj(command)))
 
 
 @export.command("intents", cls=RemoteCommand)
@@ -78,6 +67,10 @@ def export_audit(session: Remote, form: str, since: str | None, bodies: bool) ->
 
     Each request's events are together, oldest request first.
     """
+    if bodies and form == "csv":
+        raise click.UsageError(
+            "--bodies needs --format ndjson: CSV cells are escaped, and hashed bytes must not be."
+        )
     fields = [
         name for name in AuditRecord.__struct_encode_fields__ if bodies or name not in ("body", "private")
     ]
@@ -115,13 +108,18 @@ def _write(records: Records, form: str, fields: Any) -> None:
         for record in records:
             print(safe_json(record))
         return
-    rows = csv.writer(sys.stdout, lineterminator="\n")
+    # Every text is quoted: a spreadsheet may split a cell at another separator than the comma.
+    rows = csv.writer(sys.stdout, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     rows.writerow(fields)
     for record in records:
         rows.writerow([_cell(record.get(name)) for name in fields])
 
 
 def _cell(value: object) -> object:
-    """The text, prefixed if a spreadsheet would read it as a formula."""
-    text = json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else value
-    return f"'{text}" if isinstance(text, str) and text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    """The value, safe on a terminal; text is prefixed if a spreadsheet would read it as a formula."""
+    if isinstance(value, dict | list):
+        return safe_json(value)
+    if not isinstance(value, str):
+        return value
+    text = "\n".join(visible_lines(value))
+    return f"'{text}" if text.lstrip().startswith(_FORMULA) else text

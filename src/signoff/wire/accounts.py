@@ -1,7 +1,7 @@
 """Agents and services: AXP's service accounts."""
 
 from datetime import datetime
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 from msgspec import Meta, Struct
 
@@ -15,11 +15,14 @@ from signoff.wire.fields import (
     DisplayName,
     IgnoredCreator,
     OrgId,
+    SameAccountId,
     UpdatedAt,
     WorkspaceId,
     about,
     time,
 )
+
+IgnoredKeyName: TypeAlias = Annotated[Name, about("As AXP's clients send it; keys have no names here.", "ci")]
 
 
 class AccountOut(Struct, kw_only=True):
@@ -30,7 +33,7 @@ class AccountOut(Struct, kw_only=True):
     _EXAMPLE: ClassVar = ("last_seen_at",)
 
     service_account_id: AccountId
-    id: Annotated[str, about("The same as service_account_id.", "sa_01998a3c6f007d1e8a4bc35d9e7f1b21")]
+    id: SameAccountId
     kind: Annotated[str, about("What it is.", "agent", words=("agent", "service"))]
     name: Annotated[str, about("Its name in the workspace.", "infra-validator")]
     service_account_name: Annotated[str, about("The same as name.", "infra-validator")]
@@ -62,7 +65,7 @@ class AccountAnswer(Ok, kw_only=True):
 
     service_account: Annotated[AccountOut, about("The account.")]
     service_account_id: AccountId
-    id: Annotated[str, about("The same as service_account_id.", "sa_01998a3c6f007d1e8a4bc35d9e7f1b21")]
+    id: SameAccountId
     address: Annotated[str, about("The same as agent_address.", "agent://acme/prod/infra-validator")]
     agent_address: AgentAddress
     webhook_secret: Annotated[
@@ -190,8 +193,8 @@ class CreateAccountKey(Struct, kw_only=True):
     expires_at: Annotated[
         datetime | None, time("When the key stops being valid; never, if absent.", "2099-03-01T00:00:00Z")
     ] = None
-    name: Annotated[Name, about("As AXP's clients send it; keys have no names here.", "ci")] = ""
-    display_name: Annotated[Name, about("As AXP's clients send it; keys have no names here.", "ci")] = ""
+    name: IgnoredKeyName = ""
+    display_name: IgnoredKeyName = ""
     description: Annotated[
         str,
         Meta(max_length=2000),

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Struct
 
-from signoff.wire.common import ABSENT, ActorOut, JsonObject, Ok, OrEmpty, OrNone, Text
+from signoff.wire.common import ABSENT, ActorOut, CommentText, JsonObject, Ok, OrEmpty, OrNone, Text
 from signoff.wire.fields import At, IntentId, Via, about
 
 
@@ -35,7 +35,7 @@ class AuditEventOut(Struct, kw_only=True):
     actor: Annotated[ActorOut, about("Who caused it.")]
     via: Via
     summary: Annotated[str, about("What happened, as text.", "Ann Berg approved it.")]
-    comment: Annotated[Text, about("The comment.", "Checked against the runbook.")] = ABSENT
+    comment: CommentText = ABSENT
     viewed: Annotated[
         OrEmpty[ViewedOut],
         about("Of an answer: how its person saw the task; for them, owners, admins and auditors."),

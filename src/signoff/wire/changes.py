@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 from msgspec import Struct
 
 from signoff.wire.common import ABSENT, ActorOut, Object, Ok, OrEmpty, OrNone, PageAnswer, Strict
-from signoff.wire.fields import CHANGE_KINDS, At, ExpiresAt, Via, about, time
+from signoff.wire.fields import CHANGE_KINDS, At, DryRun, ExpiresAt, Via, Warnings, about, time
 
 
 class ChangeOut(Struct, kw_only=True):
@@ -65,7 +65,7 @@ class ManifestAnswer(Ok, kw_only=True):
     digest of what was found and is done; sent with the real run, it is that or nothing.
     """
 
-    dry_run: Annotated[bool, about("Whether nothing was done, only shown.", False)]
+    dry_run: DryRun
     changed: Annotated[bool, about("Whether anything was, or would be, changed.", True)]
     changes: Annotated[list[ChangeOut], about("What was, or would be, changed, in order.")]
     seen: Annotated[
@@ -75,13 +75,7 @@ class ManifestAnswer(Ok, kw_only=True):
             "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         ),
     ]
-    warnings: Annotated[
-        tuple[str, ...],
-        about(
-            "Warnings for the caller, as text; the request was carried out nevertheless.",
-            ["unknown field, ignored: priority"],
-        ),
-    ] = ()
+    warnings: Warnings = ()
     proposal: Annotated[
         OrNone[ProposalOut], about("What waits for a second admin: nothing is applied until then.")
     ] = ABSENT

@@ -1,10 +1,11 @@
 """Shared by requests and responses: optional members, limits of text, actors, pages of a list."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeAlias, TypeVar
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from signoff.wire.fields import ActorKind, Succeeded, about
+from signoff.wire.fields import ActorKind, Succeeded, about, time
 
 T = TypeVar("T")
 
@@ -85,3 +86,30 @@ class ReceiptOut(Struct, gc=False, kw_only=True):
     event: Annotated[
         OrEmpty[int], about("Its number in the history; absent if nothing new was recorded.", 7)
     ] = ABSENT
+
+
+Payload: TypeAlias = Annotated[
+    JsonObject,
+    about(
+        "The request's data: a JSON object whose content is the requester's.",
+        {"table": "users", "to_version": 42},
+    ),
+]
+PayloadDeleted: TypeAlias = Annotated[
+    OrEmpty[bool], about("True if the payload was deleted by `retention_payloads`.", True)
+]
+CommentText: TypeAlias = Annotated[Text, about("The comment.", "Checked against the runbook.")]
+FormSchema: TypeAlias = Annotated[
+    OrEmpty[dict[str, Any]],
+    about(
+        "The JSON Schema of the answer's data.",
+        {"type": "object", "properties": {"window": {"type": "string"}}},
+    ),
+]
+DecidedBy: TypeAlias = Annotated[
+    Text, about("The id of the person who decided.", "per_01998a3c6f007d1e8a4bc35d9e7f1b20")
+]
+Requester: TypeAlias = Annotated[ActorOut, about("Who asks.")]
+DeadlineAt: TypeAlias = Annotated[
+    OrNone[datetime], time("When the intent ends, whatever it waits for.", "2030-02-02T00:00:00Z")
+]

@@ -1,11 +1,21 @@
 """Deliveries: an agent's work."""
 
 from datetime import datetime
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 from msgspec import Meta, Struct
 
-from signoff.wire.common import ABSENT, ActorOut, JsonObject, Object, Ok, OrEmpty, OrNone, Strict, Text
+from signoff.wire.common import (
+    ABSENT,
+    Object,
+    Ok,
+    OrEmpty,
+    OrNone,
+    Payload,
+    Requester,
+    Strict,
+    Text,
+)
 from signoff.wire.fields import (
     CorrelationId,
     CreatedAt,
@@ -15,6 +25,8 @@ from signoff.wire.fields import (
     IntentType,
     LeaseUntil,
     ParentIntentId,
+    PreviousResults,
+    ResultRevisions,
     Retryable,
     Revision,
     StepId,
@@ -24,6 +36,11 @@ from signoff.wire.fields import (
     time,
 )
 from signoff.wire.intents import IntentOut
+
+FencingToken: TypeAlias = Annotated[int, about("The fencing token of the claim.", 3)]
+LeaseSeconds: TypeAlias = Annotated[
+    float, Meta(ge=1, le=3600), about("How long the lease lasts, in seconds.", 30)
+]
 
 
 class ClaimRequest(Strict, kw_only=True):
@@ -35,9 +52,7 @@ class ClaimRequest(Strict, kw_only=True):
         str, Meta(max_length=255), about("Names the process that claims, for people.", "worker-1")
     ] = ""
     limit: Annotated[int, Meta(ge=1, le=100), about("The maximum number to claim.", 1)] = 1
-    lease_seconds: Annotated[
-        float, Meta(ge=1, le=3600), about("How long the lease lasts, in seconds.", 30)
-    ] = 30
+    lease_seconds: LeaseSeconds = 30
     wait_seconds: Annotated[float, Meta(ge=0, le=55), about("How long to wait if there are none.", 0)] = 0
 
 
@@ -46,16 +61,14 @@ class RenewRequest(Strict, kw_only=True):
 
     _EXAMPLE: ClassVar = ("lease_seconds",)
 
-    token: Annotated[int, about("The fencing token of the claim.", 3)]
-    lease_seconds: Annotated[
-        float, Meta(ge=1, le=3600), about("How long the lease lasts, in seconds.", 30)
-    ] = 30
+    token: FencingToken
+    lease_seconds: LeaseSeconds = 30
 
 
 class ReleaseRequest(Strict, kw_only=True):
     """Return the delivery unstarted."""
 
-    token: Annotated[int, about("The fencing token of the claim.", 3)]
+    token: FencingToken
 
 
 class AgentError(Strict, kw_only=True):
@@ -73,7 +86,7 @@ class ReportRequest(Strict, kw_only=True):
 
     _EXAMPLE: ClassVar = ("result",)
 
-    token: Annotated[int, about("The fencing token of the claim.", 3)]
+    token: FencingToken
     result: Annotated[
         Object | None, about("The result, if it succeeded.", {"rows": 1200, "reversible": True})
     ] = None
@@ -115,34 +128,21 @@ class DeliveryOut(Struct, kw_only=True):
     intent_type: IntentType
     step_id: StepId
     attempt: Annotated[int, about("The number of the attempt, from 1.", 1)]
-    token: Annotated[int, about("The fencing token of the claim.", 3)]
+    token: FencingToken
     lease_until: LeaseUntil
     lease_seconds: Annotated[float, about("How long the lease lasts, in seconds.", 30)]
-    payload: Annotated[
-        JsonObject,
-        about(
-            "The request's data: a JSON object whose content is the requester's.",
-            {"table": "users", "to_version": 42},
-        ),
-    ]
+    payload: Payload
     input: Annotated[
         dict[str, Any], about("What the step gives its agent in addition to the payload.", {"mode": "check"})
     ]
-    previous_results: Annotated[
-        dict[str, Any],
-        about(
-            "The results of the steps before it, by step.", {"validate": {"rows": 1200, "reversible": True}}
-        ),
-    ]
-    result_revisions: Annotated[
-        dict[str, int], about("The revision that each previous result belongs to.", {"validate": 1})
-    ]
+    previous_results: PreviousResults
+    result_revisions: ResultRevisions
     revision: Revision
     idempotency_key: Annotated[
         str,
         about("The same on every attempt: for what the agent calls.", "01998a3c-7d40-7b1e-9c52-6f0e8a4d0001"),
     ]
-    requester: Annotated[ActorOut, about("Who asks.")]
+    requester: Requester
     correlation_id: CorrelationId
     created_at: CreatedAt
     deadline_at: Annotated[

@@ -192,3 +192,39 @@ IgnoredCreator: TypeAlias = Annotated[
 ScenarioId: TypeAlias = Annotated[str, about("The scenario that it was started from.", "nightly-migration")]
 ChannelName: TypeAlias = Annotated[str, about("The channel.", "email")]
 Title: TypeAlias = Annotated[str, about("The question, in one line.", "Migrate users to schema 42?")]
+
+Warnings: TypeAlias = Annotated[
+    tuple[str, ...],
+    about(
+        "Warnings for the caller, as text; the request was carried out nevertheless.",
+        ["unknown field, ignored: priority"],
+    ),
+]
+DryRun: TypeAlias = Annotated[bool, about("Whether nothing was done, only shown.", False)]
+SameAccountId: TypeAlias = Annotated[
+    str, about("The same as service_account_id.", "sa_01998a3c6f007d1e8a4bc35d9e7f1b21")
+]
+Complete: TypeAlias = Annotated[bool, about("Whether these are all.", True)]
+PreviousResults: TypeAlias = Annotated[
+    dict[str, Any],
+    about("The results of the steps before it, by step.", {"validate": {"rows": 1200, "reversible": True}}),
+]
+ResultRevisions: TypeAlias = Annotated[
+    dict[str, int], about("The revision that each previous result belongs to.", {"validate": 1})
+]
+AllowedOutcomes: TypeAlias = Annotated[
+    tuple[str, ...], about("The outcomes that can be chosen.", ["approved", "rejected"])
+]
+CommentRequired: TypeAlias = Annotated[bool, about("Whether an answer needs a comment.", False)]
+EvidenceRequired: TypeAlias = Annotated[bool, about("Whether an answer has to name its evidence.", False)]
+ReminderCount: TypeAlias = Annotated[int, about("The number of reminders sent.", 0)]
+ShownRevision: TypeAlias = Annotated[
+    int | None, about("The revision that the task showed; at another one nothing is answered.", 1)
+]
+ShownDigest: TypeAlias = Annotated[
+    str | None,
+    about(
+        "The digest that the task showed; at another one nothing is answered.",
+        SOME_DIGEST,
+    ),
+]

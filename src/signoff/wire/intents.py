@@ -1,19 +1,23 @@
 """Intents and their events."""
 
 from datetime import datetime
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from signoff.wire.common import (
     ABSENT,
     Count,
-    JsonObject,
+    DeadlineAt,
+    DecidedBy,
+    FormSchema,
     Object,
     Ok,
     OrEmpty,
     OrNone,
     PageAnswer,
+    Payload,
+    PayloadDeleted,
     Reason,
     ReceiptOut,
     Strict,
@@ -23,13 +27,17 @@ from signoff.wire.common import (
 from signoff.wire.fields import (
     EVENT_TYPES,
     STATUSES,
+    AllowedOutcomes,
     At,
+    CommentRequired,
     CorrelationId,
     CreatedAt,
     DecidedAt,
     DeliveryAttempt,
+    DryRun,
     DueAt,
     Ending,
+    EvidenceRequired,
     ExpectedPolicyGeneration,
     FromAgent,
     IgnoredActor,
@@ -42,9 +50,12 @@ from signoff.wire.fields import (
     Outcome,
     ParentIntentId,
     PolicyGeneration,
+    ReminderCount,
     ReplyTo,
     Retryable,
     ScenarioId,
+    ShownDigest,
+    ShownRevision,
     Status,
     StepId,
     StepKind,
@@ -56,9 +67,18 @@ from signoff.wire.fields import (
     UpdatedAt,
     Via,
     WaitingReason,
+    Warnings,
     about,
     time,
 )
+
+HistoryReason: TypeAlias = Annotated[
+    Reason, about("The reason, which is kept in the history.", "No longer needed.")
+]
+Result: TypeAlias = Annotated[
+    OrEmpty[dict[str, Any]],
+    about("The result.", {"outcome": "approved", "comment": "Checked against the runbook."}),
+]
 
 
 class CreateIntentRequest(Struct, kw_only=True):
@@ -144,16 +164,8 @@ class ResumeRequest(Struct, kw_only=True):
     stage: Annotated[
         int | None, about("The stage that the task showed; at another one nothing is answered.", 1)
     ] = None
-    revision: Annotated[
-        int | None, about("The revision that the task showed; at another one nothing is answered.", 1)
-    ] = None
-    digest: Annotated[
-        str | None,
-        about(
-            "The digest that the task showed; at another one nothing is answered.",
-            "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-        ),
-    ] = None
+    revision: ShownRevision = None
+    digest: ShownDigest = None
     expected_policy_generation: ExpectedPolicyGeneration | None = None
 
 
@@ -173,7 +185,7 @@ class ResolveRequest(Struct, kw_only=True):
     error: Annotated[
         Object, about("The error, with FAILED.", {"code": "out_of_disk", "message": "The disk is full."})
     ] = {}
-    reason: Annotated[Reason, about("The reason, which is kept in the history.", "No longer needed.")] = ""
+    reason: HistoryReason = ""
     expected_policy_generation: ExpectedPolicyGeneration | None = None
     actor: IgnoredActor = ""
     owner_agent: IgnoredOwner = ""
@@ -188,7 +200,7 @@ class ControlsRequest(Struct, kw_only=True):
     controls_patch: Annotated[
         Object, about("The controls to set, by name; null removes one.", {"paused": True})
     ] = {}
-    reason: Annotated[Reason, about("The reason, which is kept in the history.", "No longer needed.")] = ""
+    reason: HistoryReason = ""
     expected_policy_generation: ExpectedPolicyGeneration | None = None
     actor: IgnoredActor = ""
     owner_agent: IgnoredOwner = ""
@@ -208,7 +220,7 @@ class PolicyRequest(Struct, kw_only=True):
     envelope_patch: Annotated[
         Object, about("The members of the envelope to set, by name; null removes one.", {"budget": 100})
     ] = {}
-    reason: Annotated[Reason, about("The reason, which is kept in the history.", "No longer needed.")] = ""
+    reason: HistoryReason = ""
     expected_policy_generation: ExpectedPolicyGeneration | None = None
     actor: IgnoredActor = ""
     owner_agent: IgnoredOwner = ""
@@ -226,9 +238,7 @@ class BulkCancelRequest(Struct, kw_only=True):
         float, Meta(ge=0, le=87600), about("Only intents that have not changed for so many hours.", 24)
     ] = 24
     dry_run: Annotated[bool, about("True (the default) only reports what would be canceled.", True)] = True
-    reason: Annotated[Reason, about("The reason, which is kept in the history.", "No longer needed.")] = (
-        "canceled in bulk"
-    )
+    reason: HistoryReason = "canceled in bulk"
     limit: Annotated[int, Meta(ge=1, le=500), about("The maximum number to cancel.", 100)] = 500
     status_filter: Annotated[
         Annotated[list[str], Meta(min_length=1)] | UnsetType, about("Only these statuses.", ["WAITING"])
@@ -274,13 +284,7 @@ class PayloadOut(Struct, kw_only=True):
     """A payload, and the last revision that it was decided on under."""
 
     revision: Annotated[int, about("The last revision that it was decided on under.", 1)]
-    payload: Annotated[
-        JsonObject,
-        about(
-            "The request's data: a JSON object whose content is the requester's.",
-            {"table": "users", "to_version": 42},
-        ),
-    ]
+    payload: Payload
 
 
 class RevisionsAnswer(Ok, kw_only=True):
@@ -289,9 +293,7 @@ class RevisionsAnswer(Ok, kw_only=True):
     """
 
     intent_id: IntentId
-    payload_deleted: Annotated[
-        OrEmpty[bool], about("True if the payload was deleted by `retention_payloads`.", True)
-    ] = ABSENT
+    payload_deleted: PayloadDeleted = ABSENT
     revisions: Annotated[list[PayloadOut], about("Every payload, oldest first.")]
 
 
@@ -318,24 +320,16 @@ class HumanTask(Struct, gc=False, kw_only=True):
 
     title: Title
     task_type: TaskType
-    allowed_outcomes: Annotated[
-        tuple[str, ...], about("The outcomes that can be chosen.", ["approved", "rejected"])
-    ]
-    required_comment: Annotated[bool, about("Whether an answer needs a comment.", False)]
-    evidence_required: Annotated[bool, about("Whether an answer has to name its evidence.", False)]
+    allowed_outcomes: AllowedOutcomes
+    required_comment: CommentRequired
+    evidence_required: EvidenceRequired
     description: Annotated[
         Text, about("The description of the question.", "Adds a column to the table users.")
     ] = ABSENT
     assignees: Annotated[
         OrEmpty[tuple[str, ...]], about("Who is asked: people, teams, roles.", ["team:sre"])
     ] = ABSENT
-    form_schema: Annotated[
-        OrEmpty[dict[str, Any]],
-        about(
-            "The JSON Schema of the answer's data.",
-            {"type": "object", "properties": {"window": {"type": "string"}}},
-        ),
-    ] = ABSENT
+    form_schema: FormSchema = ABSENT
     notify: Annotated[OrEmpty[tuple[str, ...]], about("Who else is notified.", ["role:auditor"])] = ABSENT
     task_id: OrEmpty[TaskId] = ABSENT
 
@@ -389,39 +383,24 @@ class IntentOut(Struct, gc=False, kw_only=True):
     ] = ABSENT
     to_agent: ToAgent
     reply_to: OrEmpty[ReplyTo] = ABSENT
-    payload: Annotated[
-        JsonObject,
-        about(
-            "The request's data: a JSON object whose content is the requester's.",
-            {"table": "users", "to_version": 42},
-        ),
-    ]
-    payload_deleted: Annotated[
-        OrEmpty[bool], about("True if the payload was deleted by `retention_payloads`.", True)
-    ] = ABSENT
-    result: Annotated[
-        OrEmpty[dict[str, Any]],
-        about("The result.", {"outcome": "approved", "comment": "Checked against the runbook."}),
-    ] = ABSENT
+    payload: Payload
+    payload_deleted: PayloadDeleted = ABSENT
+    result: Result = ABSENT
     error: Annotated[OrNone[Problem], about("Why it failed.")] = ABSENT
     outcome: OrEmpty[Outcome] = ABSENT
     ending: OrEmpty[Ending] = ABSENT
-    decided_by: Annotated[
-        Text, about("The id of the person who decided.", "per_01998a3c6f007d1e8a4bc35d9e7f1b20")
-    ] = ABSENT
+    decided_by: DecidedBy = ABSENT
     decided_at: OrNone[DecidedAt] = ABSENT
     via: OrEmpty[Via] = ABSENT
     comment: Annotated[
         Text, about("The comment of the person who decided.", "Checked against the runbook.")
     ] = ABSENT
-    deadline_at: Annotated[
-        OrNone[datetime], time("When the intent ends, whatever it waits for.", "2030-02-02T00:00:00Z")
-    ] = ABSENT
+    deadline_at: DeadlineAt = ABSENT
     due_at: OrNone[DueAt] = ABSENT
     remind_after_seconds: Annotated[OrEmpty[float], about("Seconds until the first reminder.", 3600)] = ABSENT
     remind_interval_seconds: Annotated[OrEmpty[float], about("Seconds between reminders.", 7200)] = ABSENT
     max_reminders: Annotated[OrEmpty[int], about("The maximum number of reminders.", 3)] = ABSENT
-    remind_count: Annotated[int, about("The number of reminders sent.", 0)] = 0
+    remind_count: ReminderCount = 0
     escalate_to: Annotated[
         Text, about("Who is asked in addition after the reminders: a person, team or role.", "team:sre-leads")
     ] = ABSENT
@@ -457,13 +436,7 @@ class CreatedOut(Ok, kw_only=True):
     created_at: CreatedAt
     correlation_id: CorrelationId
     intent: Annotated[IntentOut, about("The intent.")]
-    warnings: Annotated[
-        tuple[str, ...],
-        about(
-            "Warnings for the caller, as text; the request was carried out nevertheless.",
-            ["unknown field, ignored: priority"],
-        ),
-    ] = ()
+    warnings: Warnings = ()
 
 
 class IntentAnswer(Ok, kw_only=True):
@@ -472,17 +445,8 @@ class IntentAnswer(Ok, kw_only=True):
     intent_id: IntentId
     status: Status
     lifecycle_status: LifecycleStatus
-    payload: Annotated[
-        JsonObject,
-        about(
-            "The request's data: a JSON object whose content is the requester's.",
-            {"table": "users", "to_version": 42},
-        ),
-    ]
-    result: Annotated[
-        OrEmpty[dict[str, Any]],
-        about("The result.", {"outcome": "approved", "comment": "Checked against the runbook."}),
-    ] = ABSENT
+    payload: Payload
+    result: Result = ABSENT
     intent: Annotated[IntentOut, about("The intent.")]
 
 
@@ -571,7 +535,7 @@ class IntentChangedAnswer(Ok, kw_only=True):
 class BulkCancelAnswer(Ok, kw_only=True):
     """The intents canceled, or (dry run) to be canceled."""
 
-    dry_run: Annotated[bool, about("Whether nothing was done, only shown.", False)]
+    dry_run: DryRun
     would_cancel: Annotated[int, about("How many a real run would cancel.", 3)]
     canceled: Annotated[int, about("How many were canceled.", 0)]
     intent_ids: Annotated[list[str], about("Their ids.", ["01998a3c-7d40-7b1e-9c52-6f0e8a4d0000"])]
@@ -585,13 +549,7 @@ class RetryAnswer(Ok, kw_only=True):
     retry_of: Annotated[
         str, about("The failed intent that this one repeats.", "01998a3c-7d40-7b1e-9c52-6f0e8a4c0000")
     ]
-    warnings: Annotated[
-        tuple[str, ...],
-        about(
-            "Warnings for the caller, as text; the request was carried out nevertheless.",
-            ["unknown field, ignored: priority"],
-        ),
-    ] = ()
+    warnings: Warnings = ()
 
 
 class RerunAnswer(Ok, kw_only=True):

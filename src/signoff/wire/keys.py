@@ -1,12 +1,16 @@
 """API keys."""
 
 from datetime import datetime
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, TypeAlias
 
 from msgspec import Meta, Struct
 
 from signoff.wire.common import ABSENT, Name, Ok, OrEmpty, OrNone, Strict, Text
-from signoff.wire.fields import CreatedAt, ExpiresAt, KeyId, Secret, about, time
+from signoff.wire.fields import CreatedAt, ExpiresAt, KeyId, Secret, Warnings, about, time
+
+KeyHolderKind: TypeAlias = Annotated[
+    str, about("Whose key it is.", "agent", words=("person", "agent", "service"))
+]
 
 
 class KeyOut(Struct, kw_only=True):
@@ -19,7 +23,7 @@ class KeyOut(Struct, kw_only=True):
             "The id of its agent or service; absent for a person's.", "sa_01998a3c6f007d1e8a4bc35d9e7f1b21"
         ),
     ] = ABSENT
-    kind: Annotated[str, about("Whose key it is.", "agent", words=("person", "agent", "service"))]
+    kind: KeyHolderKind
     holder_id: Annotated[str, about("The id of its holder.", "sa_01998a3c6f007d1e8a4bc35d9e7f1b21")]
     holder_name: Annotated[Text, about("The holder's name.", "infra-validator")] = ABSENT
     key_hint: Annotated[str, about("The end of the secret, to recognize it by.", "…x3Qa")]
@@ -73,15 +77,9 @@ class CreateKey(Strict, kw_only=True):
 class NewKeyOut(Ok, kw_only=True):
     """A new key. ``api_key`` is the secret: shown once, stored nowhere. ``warnings``: what its new person changes."""
 
-    kind: Annotated[str, about("Whose key it is.", "agent", words=("person", "agent", "service"))]
+    kind: KeyHolderKind
     address: Annotated[str, about("The holder's address.", "agent://acme/prod/infra-validator")]
     key_id: KeyId
     api_key: Secret
     expires_at: OrNone[ExpiresAt] = ABSENT
-    warnings: Annotated[
-        tuple[str, ...],
-        about(
-            "Warnings for the caller, as text; the request was carried out nevertheless.",
-            ["unknown field, ignored: priority"],
-        ),
-    ] = ()
+    warnings: Warnings = ()

@@ -1,13 +1,14 @@
 """People, their sessions and their open tasks."""
 
 from datetime import datetime
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 import msgspec
 from msgspec import Struct
 
 from signoff.wire.common import ABSENT, Object, Ok, OrEmpty, OrNone, Strict, Text
 from signoff.wire.fields import (
+    Complete,
     CreatedAt,
     Email,
     ExpiresAt,
@@ -15,10 +16,27 @@ from signoff.wire.fields import (
     PersonName,
     TaskId,
     Title,
+    Warnings,
     Zone,
     about,
     time,
 )
+
+GivenRoles: TypeAlias = Annotated[list[str] | None, about("The roles; approver by default.", ["approver"])]
+MaySignIn: TypeAlias = Annotated[bool | None, about("Whether they may sign in.", True)]
+Addresses: TypeAlias = Annotated[Object | None, about("Addresses by channel.", {"slack": "U02ABCDEF"})]
+Hours: TypeAlias = Annotated[
+    Object | bool | None,
+    about(
+        "Working hours: zone, days, from, to; false removes them.",
+        {"zone": "Europe/Berlin", "days": ["mon", "tue"], "from": "09:00", "to": "17:30"},
+    ),
+]
+Absences: TypeAlias = Annotated[
+    list[Object] | None,
+    about("Absences: from, until, delegate.", [{"from": "2030-02-01", "until": "2030-02-08"}]),
+]
+Preferences: TypeAlias = Annotated[Object | None, about("How to contact them.", {"digest": "15m"})]
 
 
 class AbsenceOut(Struct, kw_only=True):
@@ -68,13 +86,7 @@ class PersonAnswer(Ok, kw_only=True):
     """One person. warnings: open tasks that the change leaves understaffed."""
 
     person: Annotated[PersonOut, about("The person.")]
-    warnings: Annotated[
-        tuple[str, ...],
-        about(
-            "Warnings for the caller, as text; the request was carried out nevertheless.",
-            ["unknown field, ignored: priority"],
-        ),
-    ] = ()
+    warnings: Warnings = ()
 
 
 class WaitingTask(Struct, kw_only=True):
@@ -89,7 +101,7 @@ class PersonWaiting(Ok, kw_only=True):
     """A person's open tasks: to be reassigned before they leave. complete: whether these are all."""
 
     tasks: Annotated[list[WaitingTask], about("The tasks.")]
-    complete: Annotated[bool, about("Whether these are all.", True)]
+    complete: Complete
 
 
 class ReassignAll(Strict, kw_only=True):
@@ -116,7 +128,7 @@ class ReassignedAll(Ok, kw_only=True):
         list[str], about("The ids of the reassigned tasks.", ["01998a3c-7d40-7b1e-9c52-6f0e8a4d0002"])
     ]
     refused: Annotated[list[NotReassigned], about("The tasks left unchanged.")]
-    complete: Annotated[bool, about("Whether these are all.", True)]
+    complete: Complete
 
 
 class PersonErased(Ok, kw_only=True):
@@ -142,22 +154,13 @@ class CreatePerson(Strict, kw_only=True):
 
     email: Annotated[str, about("The mail address, which names the person.", "carla@acme.example")]
     name: Annotated[str, about("The display name.", "Carla Diaz")] = ""
-    roles: Annotated[list[str] | None, about("The roles; approver by default.", ["approver"])] = None
-    active: Annotated[bool | None, about("Whether they may sign in.", True)] = None
-    addresses: Annotated[Object | None, about("Addresses by channel.", {"slack": "U02ABCDEF"})] = None
+    roles: GivenRoles = None
+    active: MaySignIn = None
+    addresses: Addresses = None
     zone: Zone | None = None
-    hours: Annotated[
-        Object | bool | None,
-        about(
-            "Working hours: zone, days, from, to; false removes them.",
-            {"zone": "Europe/Berlin", "days": ["mon", "tue"], "from": "09:00", "to": "17:30"},
-        ),
-    ] = None
-    absences: Annotated[
-        list[Object] | None,
-        about("Absences: from, until, delegate.", [{"from": "2030-02-01", "until": "2030-02-08"}]),
-    ] = None
-    preferences: Annotated[Object | None, about("How to contact them.", {"digest": "15m"})] = None
+    hours: Hours = None
+    absences: Absences = None
+    preferences: Preferences = None
 
 
 class ChangePerson(Strict, kw_only=True):
@@ -168,22 +171,13 @@ class ChangePerson(Strict, kw_only=True):
     _EXAMPLE: ClassVar = ("zone", "hours")
 
     name: Annotated[str | None, about("The display name.", "Carla Diaz")] = None
-    roles: Annotated[list[str] | None, about("The roles; approver by default.", ["approver"])] = None
-    active: Annotated[bool | None, about("Whether they may sign in.", True)] = None
-    addresses: Annotated[Object | None, about("Addresses by channel.", {"slack": "U02ABCDEF"})] = None
+    roles: GivenRoles = None
+    active: MaySignIn = None
+    addresses: Addresses = None
     zone: Zone | None = None
-    hours: Annotated[
-        Object | bool | None,
-        about(
-            "Working hours: zone, days, from, to; false removes them.",
-            {"zone": "Europe/Berlin", "days": ["mon", "tue"], "from": "09:00", "to": "17:30"},
-        ),
-    ] = None
-    absences: Annotated[
-        list[Object] | None,
-        about("Absences: from, until, delegate.", [{"from": "2030-02-01", "until": "2030-02-08"}]),
-    ] = None
-    preferences: Annotated[Object | None, about("How to contact them.", {"digest": "15m"})] = None
+    hours: Hours = None
+    absences: Absences = None
+    preferences: Preferences = None
 
 
 class SessionOut(Struct, kw_only=True):

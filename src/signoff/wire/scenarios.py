@@ -1,12 +1,21 @@
 """AXP's scenario bundles."""
 
-from datetime import datetime
 from typing import Annotated, ClassVar
 
 from msgspec import Struct
 
-from signoff.wire.common import ABSENT, Object, Ok, OrNone
-from signoff.wire.fields import AccountId, AgentAddress, CreatedAt, IntentId, ScenarioId, Status, about, time
+from signoff.wire.common import ABSENT, DeadlineAt, Object, Ok
+from signoff.wire.fields import (
+    AccountId,
+    AgentAddress,
+    CreatedAt,
+    IntentId,
+    SameAccountId,
+    ScenarioId,
+    Status,
+    Warnings,
+    about,
+)
 from signoff.wire.intents import PendingWith
 
 
@@ -46,7 +55,7 @@ class Provisioned(Struct, kw_only=True):
     address: Annotated[str, about("Its address.", "agent://acme/prod/infra-validator")]
     agent_address: AgentAddress
     service_account_id: AccountId
-    sa_id: Annotated[str, about("The same as service_account_id.", "sa_01998a3c6f007d1e8a4bc35d9e7f1b21")]
+    sa_id: SameAccountId
     created: Annotated[bool, about("Whether this apply created it.", True)]
 
 
@@ -72,16 +81,8 @@ class ScenarioApplied(Ok, kw_only=True):
     pending_with: Annotated[PendingWith, about("Who has to act.")]
     idempotent: Annotated[bool, about("Whether an earlier apply had started it.", False)] = False
     created_at: CreatedAt
-    deadline_at: Annotated[
-        OrNone[datetime], time("When the intent ends, whatever it waits for.", "2030-02-02T00:00:00Z")
-    ] = ABSENT
-    warnings: Annotated[
-        tuple[str, ...],
-        about(
-            "Warnings for the caller, as text; the request was carried out nevertheless.",
-            ["unknown field, ignored: priority"],
-        ),
-    ] = ()
+    deadline_at: DeadlineAt = ABSENT
+    warnings: Warnings = ()
 
 
 class ScenarioCheckAnswer(Ok, kw_only=True):

@@ -1,32 +1,40 @@
 """Tasks, and actions on them."""
 
 from datetime import datetime
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 from msgspec import Meta, Struct
 
 from signoff.wire.common import (
     ABSENT,
-    ActorOut,
     Comment,
+    CommentText,
     Count,
-    JsonObject,
+    DecidedBy,
+    FormSchema,
     Object,
     Ok,
     OrEmpty,
     OrNone,
     PageAnswer,
+    Payload,
+    PayloadDeleted,
     ReceiptOut,
+    Requester,
     Strict,
     Text,
 )
 from signoff.wire.fields import (
     ActorKind,
+    AllowedOutcomes,
     At,
+    CommentRequired,
+    Complete,
     DecidedAt,
     Digest,
     DueAt,
     Ending,
+    EvidenceRequired,
     FromAgent,
     IntentId,
     IntentType,
@@ -34,8 +42,13 @@ from signoff.wire.fields import (
     Outcome,
     PersonId,
     PersonName,
+    PreviousResults,
+    ReminderCount,
+    ResultRevisions,
     Revision,
     Risk,
+    ShownDigest,
+    ShownRevision,
     Stage,
     Status,
     StepId,
@@ -51,6 +64,16 @@ from signoff.wire.fields import (
 )
 from signoff.wire.intents import HumanTask, IntentOut, OutcomeOut
 
+ShownStage: TypeAlias = Annotated[
+    Count | None, about("The stage that the task showed; at another one nothing is answered.", 1)
+]
+OnExpiry: TypeAlias = Annotated[
+    str, about("What happens if nobody answers.", "It expires on Fri 2030-02-01 18:00 UTC; nothing is run.")
+]
+ApprovalId: TypeAlias = Annotated[
+    str, about("The task's id, in AXP's terms.", "01998a3c-7d40-7b1e-9c52-6f0e8a4d0002")
+]
+
 
 class AnswerRequest(Strict, kw_only=True):
     """One person's answer. ``stage``, ``revision``, ``digest``: as the task showed them; a mismatch is a 409.
@@ -64,12 +87,8 @@ class AnswerRequest(Strict, kw_only=True):
     ]
     comment: Annotated[Comment, about("Why; some tasks require it.", "Checked against the runbook.")] = ""
     data: Annotated[Object, about("The form's data, where the task has a form.", {"window": "tonight"})] = {}
-    stage: Annotated[
-        Count | None, about("The stage that the task showed; at another one nothing is answered.", 1)
-    ] = None
-    revision: Annotated[
-        int | None, about("The revision that the task showed; at another one nothing is answered.", 1)
-    ] = None
+    stage: ShownStage = None
+    revision: ShownRevision = None
     number: Annotated[
         Count | None,
         about(
@@ -77,13 +96,7 @@ class AnswerRequest(Strict, kw_only=True):
             1,
         ),
     ] = None
-    digest: Annotated[
-        str | None,
-        about(
-            "The digest that the task showed; at another one nothing is answered.",
-            "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-        ),
-    ] = None
+    digest: ShownDigest = None
 
 
 class BulkTask(Strict, kw_only=True):
@@ -132,19 +145,9 @@ class DecisionRequest(Struct, kw_only=True):
         str | None, about("The outcome, if the task has others than approved and rejected.", "approved")
     ] = None
     approved: Annotated[bool | None, about("The decision again; it has to be the same.", True)] = None
-    stage: Annotated[
-        Count | None, about("The stage that the task showed; at another one nothing is answered.", 1)
-    ] = None
-    revision: Annotated[
-        int | None, about("The revision that the task showed; at another one nothing is answered.", 1)
-    ] = None
-    digest: Annotated[
-        str | None,
-        about(
-            "The digest that the task showed; at another one nothing is answered.",
-            "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-        ),
-    ] = None
+    stage: ShownStage = None
+    revision: ShownRevision = None
+    digest: ShownDigest = None
 
 
 class DelegateRequest(Strict, kw_only=True):
@@ -279,18 +282,13 @@ class ExplainOut(Ok, kw_only=True):
     asked: Annotated[list[str], about("Whom the open stage asks.", ["ann@acme.example", "ben@acme.example"])]
     stages: Annotated[list[StageOut], about("The stages, in order.")]
     contacts: Annotated[list[ContactOut], about("Every scheduled contact, in order.")]
-    on_expiry: Annotated[
-        str,
-        about("What happens if nobody answers.", "It expires on Fri 2030-02-01 18:00 UTC; nothing is run."),
-    ]
+    on_expiry: OnExpiry
 
 
 class ApprovalOut(Struct, kw_only=True):
     """A decision in AXP's format."""
 
-    approval_id: Annotated[
-        str, about("The task's id, in AXP's terms.", "01998a3c-7d40-7b1e-9c52-6f0e8a4d0002")
-    ]
+    approval_id: ApprovalId
     decision: Annotated[str, about("The decision.", "approve", words=("approve", "reject"))]
     comment: Annotated[str | None, about("The comment; null without one.", "Checked against the runbook.")]
     decided_at: DecidedAt
@@ -300,9 +298,7 @@ class ApprovalAnswer(Ok, kw_only=True):
     """The decision was counted."""
 
     approval: Annotated[ApprovalOut, about("The decision, in AXP's format.")]
-    approval_id: Annotated[
-        str, about("The task's id, in AXP's terms.", "01998a3c-7d40-7b1e-9c52-6f0e8a4d0002")
-    ]
+    approval_id: ApprovalId
     status: Annotated[str, about("The outcome.", "approved")]
     decided_at: DecidedAt
     intent: Annotated[IntentOut, about("The intent.")]
@@ -322,7 +318,7 @@ class UnderstaffedTasksAnswer(Ok, kw_only=True):
     """The open tasks with too few eligible people left. complete: whether all open tasks were checked."""
 
     tasks: Annotated[list[UnderstaffedTask], about("The tasks.")]
-    complete: Annotated[bool, about("Whether these are all.", True)]
+    complete: Complete
 
 
 class NextStep(Struct, gc=False, kw_only=True):
@@ -355,7 +351,7 @@ class VoteOut(Struct, gc=False, kw_only=True):
         Text, about("Whose vote it was, if another person's.", "per_01998a3c6f007d1e8a4bc35d9e7f1b24")
     ] = ABSENT
     outcome: Outcome
-    comment: Annotated[Text, about("The comment.", "Checked against the runbook.")] = ABSENT
+    comment: CommentText = ABSENT
     at: At
     via: Via
 
@@ -374,7 +370,7 @@ class CommentOut(Struct, gc=False, kw_only=True):
     actor: Annotated[str, about("The id of the author.", "per_01998a3c6f007d1e8a4bc35d9e7f1b20")]
     kind: ActorKind
     name: Annotated[str, about("The author's name.", "Ann Berg")]
-    comment: Annotated[Text, about("The comment.", "Checked against the runbook.")] = ABSENT
+    comment: CommentText = ABSENT
     at: At
     via: Via
 
@@ -397,7 +393,7 @@ class RevisionOut(Struct, kw_only=True):
         Text, about("The id of the actor who revised it.", "per_01998a3c6f007d1e8a4bc35d9e7f1b20")
     ] = ABSENT
     by_name: Annotated[Text, about("Their name.", "Ann Berg")] = ABSENT
-    comment: Annotated[Text, about("The comment.", "Checked against the runbook.")] = ABSENT
+    comment: CommentText = ABSENT
     changed: Annotated[tuple[ValueOut, ...], about("The values that differ.")]
 
 
@@ -428,42 +424,19 @@ class TaskOut(Struct, gc=False, kw_only=True):
     ]
     risk: Risk
     strength: Strength
-    allowed_outcomes: Annotated[
-        tuple[str, ...], about("The outcomes that can be chosen.", ["approved", "rejected"])
-    ]
+    allowed_outcomes: AllowedOutcomes
     outcomes: Annotated[tuple[OutcomeOut, ...], about("The same outcomes, with their meanings and labels.")]
-    form_schema: Annotated[
-        OrEmpty[dict[str, Any]],
-        about(
-            "The JSON Schema of the answer's data.",
-            {"type": "object", "properties": {"window": {"type": "string"}}},
-        ),
-    ] = ABSENT
-    comment_required: Annotated[bool, about("Whether an answer needs a comment.", False)]
-    evidence_required: Annotated[bool, about("Whether an answer has to name its evidence.", False)]
-    payload: Annotated[
-        JsonObject,
-        about(
-            "The request's data: a JSON object whose content is the requester's.",
-            {"table": "users", "to_version": 42},
-        ),
-    ]
-    payload_deleted: Annotated[
-        OrEmpty[bool], about("True if the payload was deleted by `retention_payloads`.", True)
-    ] = ABSENT
-    previous_results: Annotated[
-        dict[str, Any],
-        about(
-            "The results of the steps before it, by step.", {"validate": {"rows": 1200, "reversible": True}}
-        ),
-    ]
-    result_revisions: Annotated[
-        dict[str, int], about("The revision that each previous result belongs to.", {"validate": 1})
-    ]
+    form_schema: FormSchema = ABSENT
+    comment_required: CommentRequired
+    evidence_required: EvidenceRequired
+    payload: Payload
+    payload_deleted: PayloadDeleted = ABSENT
+    previous_results: PreviousResults
+    result_revisions: ResultRevisions
     next_steps: Annotated[
         tuple[NextStep, ...], about("Every step that may run after it, with what its agent gets.")
     ]
-    requester: Annotated[ActorOut, about("Who asks.")]
+    requester: Requester
     approvers: Annotated[tuple[str, ...], about("Who is asked now: people, teams, roles.", ["team:sre"])]
     stage: Stage
     stages: Annotated[int, about("The number of stages.", 1)]
@@ -479,7 +452,7 @@ class TaskOut(Struct, gc=False, kw_only=True):
     due_at: OrNone[DueAt] = ABSENT
     next_reminder_at: Annotated[OrNone[datetime], time("When the next reminder is due.")] = ABSENT
     escalation_at: Annotated[OrNone[datetime], time("When the next escalation is due.")] = ABSENT
-    reminders_sent: Annotated[int, about("The number of reminders sent.", 0)]
+    reminders_sent: ReminderCount
     revision: Revision
     digest: Digest
     votes: Annotated[tuple[VoteOut, ...], about("The answers given, one for each person.")]
@@ -492,15 +465,10 @@ class TaskOut(Struct, gc=False, kw_only=True):
     outcome: OrEmpty[Outcome] = ABSENT
     ending: OrEmpty[Ending] = ABSENT
     decided_at: OrNone[DecidedAt] = ABSENT
-    decided_by: Annotated[
-        Text, about("The id of the person who decided.", "per_01998a3c6f007d1e8a4bc35d9e7f1b20")
-    ] = ABSENT
+    decided_by: DecidedBy = ABSENT
     decided_by_name: Annotated[Text, about("Their name.", "Ann Berg")] = ABSENT
     via: OrEmpty[Via] = ABSENT
-    on_expiry: Annotated[
-        str,
-        about("What happens if nobody answers.", "It expires on Fri 2030-02-01 18:00 UTC; nothing is run."),
-    ]
+    on_expiry: OnExpiry
     edits: Annotated[
         str,
         about(

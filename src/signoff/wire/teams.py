@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from msgspec import Struct
 
 from signoff.wire.common import ABSENT, Object, Ok, OrNone, Strict, Text
-from signoff.wire.fields import Zone, about, time
+from signoff.wire.fields import Warnings, Zone, about, time
 
 
 class RotationOut(Struct, kw_only=True):
@@ -40,13 +40,7 @@ class TeamAnswer(Ok, kw_only=True):
     """One team. warnings: open tasks that the change leaves understaffed."""
 
     team: Annotated[TeamOut, about("The team.")]
-    warnings: Annotated[
-        tuple[str, ...],
-        about(
-            "Warnings for the caller, as text; the request was carried out nevertheless.",
-            ["unknown field, ignored: priority"],
-        ),
-    ] = ()
+    warnings: Warnings = ()
 
 
 class TeamsAnswer(Ok, kw_only=True):

@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Struct
 
 from signoff.wire.common import ABSENT, JsonObject, Object, Ok, OrEmpty, Strict, Text
-from signoff.wire.fields import STRENGTHS, AppliedAt, IntentType, StepKind, about
+from signoff.wire.fields import STRENGTHS, AppliedAt, DryRun, IntentType, StepKind, Warnings, about
 
 
 class WorkflowRequest(Strict, kw_only=True):
@@ -60,15 +60,9 @@ class AppliedOut(Ok, kw_only=True):
     """``changed`` is False if the same template was already active; warnings: what may block it, as text."""
 
     changed: Annotated[bool, about("False if the same template was already active.", True)]
-    dry_run: Annotated[bool, about("Whether nothing was done, only shown.", False)]
+    dry_run: DryRun
     workflow: Annotated[WorkflowOut, about("The workflow.")]
-    warnings: Annotated[
-        tuple[str, ...],
-        about(
-            "Warnings for the caller, as text; the request was carried out nevertheless.",
-            ["unknown field, ignored: priority"],
-        ),
-    ]
+    warnings: Warnings
 
 
 class WorkflowsAnswer(Ok, kw_only=True):

@@ -188,6 +188,8 @@ async def test_over_http_nobody_is_served_without_a_key_or_from_a_web_page(env: 
         assert "signoff keys create" in without.text
         basic = {"authorization": f"Basic {env.web.keys['agent']}"}
         assert (await http.post(url, json=HELLO, headers=basic)).status_code == 401
+        both = [*key.items(), ("authorization", f"Bearer {env.web.keys['ci']}")]
+        assert (await http.post(url, json=HELLO, headers=both)).status_code == 401
         assert (await http.post(url, json=HELLO, headers={**key, "host": "evil.example"})).status_code == 421
         page = {**key, "origin": "https://evil.example"}
         assert (await http.post(url, json=HELLO, headers=page)).status_code == 403

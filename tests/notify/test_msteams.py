@@ -117,7 +117,6 @@ async def test_only_what_the_bot_connector_signed_for_this_bot_is_believed(
         press = it.fake.pressed(it.card("29:ann").press("Approve"), "29:ann")
         good = it.fake.token()
         head, claims, signature = good.split(".")
-        public = json.dumps({"kid": "k1"})
         wrong = {
             "none": "",
             "no JWT": "abc",
@@ -141,7 +140,6 @@ async def test_only_what_the_bot_connector_signed_for_this_bot_is_believed(
             "changed": f"{head}.{claims[:-2]}AA.{signature}",
             "no kid": jwt.encode({"aud": APP, "exp": now + 60}, key_of("k1"), "RS256"),
         }  # fmt: skip
-        assert public
         for what, token in wrong.items():
             assert (await it.sends(press, token))[0] == 401, what
         for changed in (
@@ -150,6 +148,11 @@ async def test_only_what_the_bot_connector_signed_for_this_bot_is_believed(
             {"serviceUrl": None},
         ):
             assert (await it.sends({**press, **changed}))[0] == 401, changed
+        nowhere = {**press, "serviceUrl": None}
+        assert (await it.sends(nowhere, it.fake.token(serviceurl=None)))[0] == 401
+        headers = {"authorization": f"Basic {good}", "content-type": "application/json"}
+        other = await it.web.http.post(ACTIONS, content=json.dumps(press).encode(), headers=headers)
+        assert other.status_code == 401
         assert (await it.messaging.intent(intent.id)).ending is None
         assert (await it.sends(press, it.fake.token(exp=now - 299)))[0] == 200  # clocks differ
         assert (await it.messaging.intent(intent.id)).ending == "approved"
@@ -219,6 +222,28 @@ async def test_linking_takes_a_code_in_the_private_chat_and_other_messages_expla
             assert await it.sends(body) == (200, "")
         assert await it.sends(it.fake.typed("unlink", "29:ann")) == (200, "")
         assert "unlinked" in it.fake.texts[-1][1]
+
+
+async def test_a_press_names_enough_of_the_digest(store: Store, clock: FixedClock) -> None:
+    async with teams_env(store, clock) as it:
+        await it.messaging.submit(asked("per_ann", "per_otto", need=2))
+        await it.messaging.carry()
+        card = it.card("29:ann")
+        action = card.press("Approve")
+        for length in (0, 1, 35):
+            short = {**action, "data": {**action["data"], "digest": action["data"]["digest"][:length]}}
+            _, text = await it.sends(it.fake.pressed(short, "29:ann"))
+            assert "Recorded" not in json.loads(text)["value"], length
+        assert "Recorded" in await it.press(card, "Approve", "29:ann")
+
+
+async def test_hidden_characters_of_a_title_are_named(store: Store, clock: FixedClock) -> None:
+    async with teams_env(store, clock) as it:
+        await it.messaging.submit(asked("per_ann", title="Run\u202e it?"))
+        await it.messaging.carry()
+        card = it.card("29:ann")
+        assert "\u202e" not in card.text
+        assert "Run[U+202E] it?" in card.text
 
 
 @pytest.mark.parametrize("what", ["high", "long", "lines", "fits"])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from signoff.core.errors import Invalid
+from signoff.core.errors import Busy, Invalid
 from signoff.core.intent import commands as c
 from signoff.core.plan.task_types import Meaning, Outcome, Risk
 from signoff.engine.clock import FixedClock
@@ -172,6 +172,8 @@ async def test_linking_takes_a_code_once_and_only_in_the_private_chat(
     async with telegram_env(store, clock, linked=False) as it:
         code = (await it.desk.chat.code(ANN)).text
         assert await it.sends(it.fake.typed(f"/link {code}", "33", chat="-100", kind="group")) == 200
+        for chat, kind in (("33", "group"), ("34", "private")):
+            assert await it.sends(it.fake.typed(f"/link {code}", "33", chat=chat, kind=kind)) == 200
         assert it.fake.posts == {}
         assert "not valid" in await it.link_with("33", "K7QM-2XDA-9RTB")
         assert "linked to ann" in await it.link(ANN, "11", "/start")
@@ -199,6 +201,21 @@ async def test_buttons_only_where_everything_is_shown_and_the_risk_allows_it(
         card = it.card("11")
         assert card.labels == (["Approve", "Reject"] if what == "fits" else []) + ["Review and decide"]
         assert ("Not shown here" in card.text) == (what == "long")
+
+
+async def test_no_button_below_what_telegram_has_no_room_for(store: Store, clock: FixedClock) -> None:
+    async with telegram_env(store, clock) as it:
+        title = f"Run\u202e {'the migration ' * 40}?"
+        await it.messaging.submit(
+            asked("per_ann", title=title),
+            payload=json.dumps({f"f{n}": "😀" * 110 for n in range(20)}).encode(),
+        )
+        await it.messaging.carry()
+        card = it.card("11")
+        assert card.labels == ["Review and decide"]
+        assert "Not everything is shown here." in card.text
+        assert "\u202e" not in card.text
+        assert "Run[U+202E]" in card.text
 
 
 async def test_own_outcomes_with_long_names_are_pressed_by_their_number(
@@ -260,6 +277,29 @@ async def test_updates_are_fetched_where_no_webhook_can_be(store: Store, clock: 
         await asyncio.gather(listening, return_exceptions=True)
         assert [update["update_id"] for update in heard] == [one["update_id"] for one in heard]
         assert len(heard) == 2
+        await telegram.close()
+
+
+async def test_what_is_fetched_is_not_lost_when_busy_and_nothing_is_taken_by_http(
+    store: Store, clock: FixedClock
+) -> None:
+    async with telegram_env(store, clock) as it:
+        telegram = Telegram(TOKEN, lambda: clock.now().timestamp(), it.fake.url)
+        it.desk.inbound = inbound = TelegramInbound(telegram, "")
+        assert not await inbound.genuine(b"{}", lambda name: "")
+        assert await it.sends(it.fake.typed("/unlink", "11")) == 404
+        understood: list[Any] = []
+
+        def take(update: Any) -> None:
+            understood.append(inbound.understood(update))
+            if len(understood) == 1:
+                raise Busy("busy", "Too many requests at the moment.")
+
+        it.fake.updates = [it.fake.typed("hello", "11")]
+        with pytest.raises(Busy):
+            await inbound._fetch(take, 0)
+        await inbound._fetch(take, 0)
+        assert understood[0] == understood[1] is not None
         await telegram.close()
 
 

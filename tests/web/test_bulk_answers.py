@@ -10,8 +10,10 @@ TYPE = "intent.refund.v1"
 LOW: dict[str, Any] = {"approve": [{"any": ["ann@acme.example", "otto@acme.example"]}], "risk": "low"}
 
 
-async def workflow(web: WebEnv, intent_type: str = TYPE, **policy: Any) -> None:
-    human = {"type": "approval", "title": "Pay the refund?", "policy": {**LOW, **policy}}
+async def workflow(
+    web: WebEnv, intent_type: str = TYPE, title: str = "Pay the refund?", **policy: Any
+) -> None:
+    human = {"type": "approval", "title": title, "policy": {**LOW, **policy}}
     flow = {"workflow": "refund", "intent_type": intent_type, "steps": [{"id": "ok", "human": human}]}
     answer = await web.post("/v1/workflows", flow, "oscar")
     assert answer.status == 200, answer.text
@@ -95,6 +97,18 @@ async def test_one_that_was_changed_since_is_refused_and_the_others_go_on(web: W
     assert (refused["code"], refused["hint"]) == ("stale_revision", "Read the task again, then answer.")
     assert done["receipt"]["next"] == "2 are decided. 1 was refused; see the reason of each."
     assert "answered" not in [event["type"] for event in await trail(web, changed)]
+
+
+@pytest.mark.parametrize(("field", "code"), [("stage", "stale_stage"), ("revision", "stale_revision")])
+async def test_a_task_counts_only_at_the_stage_and_revision_that_were_shown(
+    field: str, code: str, web: WebEnv
+) -> None:
+    await workflow(web)
+    first, second = await ask(web, 2)
+    body = {"tasks": [{**named(first), field: 2}, named(second)]}
+    done = await decide(web, [], body=body)
+    assert [one.get("code") for one in done["results"]] == [code, None]
+    assert "answered" not in [event["type"] for event in await trail(web, first)]
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,17 @@ async def test_a_secret_is_not_shown(web: WebEnv) -> None:
     assert "hunter2" not in page.html
 
 
+async def test_the_question_of_several_requests_names_none_of_their_values(web: WebEnv) -> None:
+    await workflow(web, title="Refund {customer}?")
+    tasks = await ask(web, 2)
+    ann = await reader(web, "ann")
+    page = await ann.get(links(await ann.get("/"))[0])
+    assert "Refund [customer]?" in page.text
+    assert "Refund “c" not in page.text
+    single = await ann.get(f"/bulk?task={tasks[0]['task_id']}")
+    assert "Refund “c" in single.text
+
+
 async def test_markup_of_a_requester_is_text(web: WebEnv) -> None:
     _, page, _ = await opened(web, 2, name="<script>alert(1)</script>")
     assert "<script>alert" not in page.html

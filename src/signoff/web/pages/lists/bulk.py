@@ -20,7 +20,7 @@ from signoff.core.plan.wording import question
 from signoff.core.text import json_value
 from signoff.core.text.hunks import TextDiff
 from signoff.core.text.json_diff import Leaf, group
-from signoff.engine.bulk_answers import Outcome, Target, bulk_form, refuse_repeated
+from signoff.engine.bulk_answers import Outcome, Target, bulk_form
 from signoff.engine.commit.jobs import Done
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.answer_buttons import AnswerButton, answer_buttons
@@ -84,7 +84,6 @@ async def decide(request: PageRequest) -> Page:
     form = request.field("form")
     try:
         targets = _targets(picks)
-        refuse_repeated(targets)
         outcome, comment = request.field("outcome"), request.words("comment")
         done = await request.state.bulk.answer(request.actor, targets, outcome, comment)
     except Invalid as refusal:

@@ -15,7 +15,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from signoff.integrations.github_deployments import EVENT, ProtectionRule
+from signoff.integrations.github_deployments import _LARGEST, _PREFIX, EVENT, ProtectionRule, _digest
 from signoff.testing import Server
 
 SECRET, TYPE = "the secret of the webhook", "intent.github.deploy.v1"
@@ -268,6 +268,34 @@ async def test_a_decision_about_a_former_attempt_does_not_open_the_next_one(
     await new.stop()
 
 
+@pytest.mark.parametrize("what", ["another host", "another digest", "as it is"])
+async def test_github_is_told_only_of_what_it_asked(server: Server, github: GitHub, what: str) -> None:
+    """Who may submit requests can name any callback; the installation's token goes to none but GitHub's."""
+    host = GitHub() if what == "another host" else github
+    payload = {
+        "repository": "acme/shop", "environment": "production", "deployment": 9,
+        "callback": event(host, 9)["deployment_callback_url"],
+    }  # fmt: skip
+    digest = _digest({} if what == "another digest" else payload)
+    with server.client() as client:
+        client.send_intent(
+            {
+                "intent_type": TYPE, "payload": payload, "correlation_id": f"{_PREFIX}7:{digest}",
+                "human_task": {"title": "Deploy?"},
+            }
+        )  # fmt: skip
+    made = rule(github)
+    await made.resume()
+    assert made._waiting
+    server.approve(TYPE)
+    await until(lambda: not made._waiting)
+    assert len(host.told) == (what == "as it is")
+    await made.stop()
+    if host is not github:
+        host.server.shutdown()
+        host.server.server_close()
+
+
 @pytest.mark.parametrize(
     ("said", "how", "status"),
     [
@@ -286,6 +314,8 @@ async def test_what_is_not_an_event_of_github_asks_nobody(
     assert (await post(made, said, **how)).status_code == status
     elsewhere = event(github, 6, deployment_callback_url="http://127.0.0.1:9/repos/acme/shop")
     assert (await post(made, elsewhere)).status_code == 400
+    assert (await post(made, event(github, 6, action="completed"))).status_code == 200
+    assert (await post(made, event(github, 6, more="x" * _LARGEST))).status_code == 413
     assert len(server.asked) == before
     assert not made._waiting
     await made.stop()

@@ -169,7 +169,7 @@ async def test_the_published_keys_are_read_when_needed_and_not_for_everyone(
         it.fake.keys["k7"] = ["msteams"]
         clock.move(timedelta(minutes=6))
         assert (await it.sends(it.fake.typed("x", "29:ann"), it.fake.token("k7")))[0] == 200
-        it.fake.jwks = "http://evil.example/keys"
+        it.fake.jwks = f"{it.fake.url.replace('127.0.0.1', 'localhost')}/keys"  # reachable, but elsewhere
         clock.move(timedelta(days=2))
         assert (await it.sends(it.fake.typed("x", "29:ann")))[0] == 401
 
@@ -178,6 +178,7 @@ async def test_the_published_keys_are_read_when_needed_and_not_for_everyone(
     ("what", "member", "more"),
     [
         ("guest", {"userRole": "guest"}, {}),
+        ("another account's", {"id": "29:otto"}, {}),
         ("another tenant's", {"tenantId": "f" * 8}, {}),
         ("left", None, {}),
         ("another tenant", {}, {"channelData": {"tenant": {"id": "0" * 36}}}),
@@ -206,6 +207,13 @@ async def test_linking_takes_a_code_in_the_private_chat_and_other_messages_expla
         code = (await it.desk.chat.code(ANN)).text
         public = {"id": "19:general", "conversationType": "channel", "tenantId": TENANT}
         assert await it.sends(it.fake.typed(f"link {code}", "29:ann", conversation=public)) == (200, "")
+        it.fake.members["28:bot"] = {}
+        abroad = {"tenant": {"id": "0" * 36}}
+        for typed in (
+            it.fake.typed(f"link {code}", "28:bot"),
+            it.fake.typed(f"link {code}", "29:ann", channelData=abroad),
+        ):
+            assert await it.sends(typed) == (200, "")
         assert it.fake.texts == []
         assert await it.sends(it.fake.typed("hello", "29:ann")) == (200, "")
         assert "Type link CODE" in it.fake.texts[-1][1]
@@ -224,12 +232,13 @@ async def test_linking_takes_a_code_in_the_private_chat_and_other_messages_expla
         assert "unlinked" in it.fake.texts[-1][1]
 
 
-async def test_a_press_names_enough_of_the_digest(store: Store, clock: FixedClock) -> None:
+async def test_a_press_is_ours_and_names_enough_of_the_digest(store: Store, clock: FixedClock) -> None:
     async with teams_env(store, clock) as it:
         await it.messaging.submit(asked("per_ann", "per_otto", need=2))
         await it.messaging.carry()
         card = it.card("29:ann")
         action = card.press("Approve")
+        assert await it.sends(it.fake.pressed({**action, "verb": "other"}, "29:ann")) == (200, "")
         for length in (0, 1, 35):
             short = {**action, "data": {**action["data"], "digest": action["data"]["digest"][:length]}}
             _, text = await it.sends(it.fake.pressed(short, "29:ann"))
@@ -252,8 +261,9 @@ async def test_buttons_only_where_everything_is_shown_and_the_risk_allows_it(
 ) -> None:
     async with teams_env(store, clock) as it:
         fields = {"risk": Risk.HIGH} if what == "high" else {}
-        text = {"long": "drop " * 1000, "lines": "a\n" * 180}.get(what, "drop")
-        await it.messaging.submit(asked("per_ann", **fields), payload=json.dumps({"sql": text}).encode())
+        text = {"long": "drop " * 1000, "lines": "a\n" * 8}.get(what, "drop")
+        payload = {f"sql{number}": text for number in range(25 if what == "lines" else 1)}
+        await it.messaging.submit(asked("per_ann", **fields), payload=json.dumps(payload).encode())
         await it.messaging.carry()
         card = it.card("29:ann")
         assert card.titles == (["Approve", "Reject"] if what == "fits" else []) + ["Review and decide"]

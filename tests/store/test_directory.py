@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
+from signoff.core.directory.model import Workspace
 from signoff.core.errors import Conflict
 from signoff.core.plan.plan import AgentStep, Plan
 from signoff.store.rows import plan_digest
@@ -32,40 +33,38 @@ async def test_a_workspace(directory: Store) -> None:
     assert await there.workspaces() == [replace(SPACE, self_approval=False)]
 
 
-async def test_names_of_workspaces_are_checked_at_the_commit(directory: Store) -> None:
-    other = replace(SPACE, id="wsp_2", name="other")
-    newer = replace(SPACE, id="wsp_3", organization="third", name="other")
-    for one in (other, newer):
+async def test_of_workspaces_renamed_at_once_one_takes_the_organization(directory: Store) -> None:
+    spaces = [replace(SPACE, id=f"wsp_{number}", organization=f"org-{number}") for number in range(2, 8)]
+    for one in spaces:
         assert await directory.directory.add_workspace(one)
-    there = directory.directory
-    saved = await asyncio.gather(
-        *(
-            directory.people.save(
-                [replace(one, organization="new", name=one.id, former=(one.full_name,))],
-                named=replace(one, organization="new", name=one.id),
-                enters="new",
-            )
-            for one in (other, newer)
-        ),
-        return_exceptions=True,
-    )
-    assert sorted(type(one).__name__ for one in saved) == ["ChangedMeanwhile", "NoneType"]
-    [moved] = [one for one in await there.workspaces() if one.organization == "new"]
-    [left] = [one for one in (other, newer) if one.id != moved.id]
-    # a former name, and the organization of one
-    [former] = moved.former
-    organization, _, name = former.partition("/")
-    taken = replace(left, organization=organization, name=name)
+
+    async def move(space: Workspace) -> None:
+        after = replace(space, organization="new", name=space.id, former=(space.full_name,))
+        await directory.people.save([after], named=after, enters="new")
+
+    await asyncio.gather(*(directory.people.save([one]) for one in spaces))  # each has its connection
+    moved = await asyncio.gather(*(move(one) for one in spaces), return_exceptions=True)
+    assert sorted(type(one).__name__ for one in moved) == [*["ChangedMeanwhile"] * 5, "NoneType"]
+
+
+async def test_a_former_name_of_a_workspace_is_taken_at_the_commit(directory: Store) -> None:
+    moved = replace(SPACE, organization="new", former=(SPACE.full_name,))
+    other = replace(SPACE, id="wsp_2", organization="other")
+    assert await directory.directory.add_workspace(other)
+    await directory.people.save([moved], named=moved, enters="new")
+    taken = replace(other, organization=SPACE.organization, name=SPACE.name)
     with pytest.raises(ChangedMeanwhile):
         await directory.people.save([taken], named=taken)
     with pytest.raises(ChangedMeanwhile):
-        await directory.people.save([], new=replace(taken, id="wsp_4"))
-    free = replace(left, organization=organization, name="free")
-    with pytest.raises(ChangedMeanwhile):
-        await directory.people.save([free], named=free, enters=organization)
+        await directory.people.save([], new=replace(taken, id="wsp_3"))
+    free = replace(taken, name="free")
+    for organization in ("new", SPACE.organization):  # where one is, and where one was
+        into = replace(free, organization=organization)
+        with pytest.raises(ChangedMeanwhile):
+            await directory.people.save([into], named=into, enters=organization)
     await directory.people.save([free], named=free)  # it returns
-    await directory.people.save([], new=replace(free, id="wsp_4", name="newest"))
-    assert {one.name for one in await there.workspaces()} == {"default", "free", "newest", moved.id}
+    await directory.people.save([], new=replace(free, id="wsp_3", name="newest"))
+    assert sorted(one.name for one in await directory.directory.workspaces()) == ["default", "free", "newest"]
 
 
 async def test_a_person(directory: Store) -> None:

@@ -94,12 +94,26 @@ def test_equal_tasks_ask_the_same_question_at_the_same_stage() -> None:
     assert differs(one.intent, other.intent) == "it is not open"
 
 
-def test_another_workflow_or_other_people_make_another_task() -> None:
-    one, other = asking(**LOW), asking(**LOW)
-    changed = replace(other.intent, plan_digest="q" * 64)
-    assert differs(one.intent, changed).startswith("another workflow")
-    moved = replace(other.intent, open=replace(other.task, assigned=("per_otto",)))
-    assert differs(one.intent, moved).startswith("other people")
+@pytest.mark.parametrize(
+    ("of_intent", "of_task", "what"),
+    [
+        ({"type": "intent.other.v1"}, {}, "another workflow"),
+        ({"plan_digest": "q" * 64}, {}, "another workflow"),
+        ({}, {"step": "elsewhere"}, "another step or stage"),
+        ({}, {"stage": 1}, "another step or stage"),
+        ({}, {"agreed": "canary"}, "other people are asked, or another outcome was agreed"),
+        ({}, {"assigned": ("per_otto",)}, "other people are asked"),
+    ],
+)
+def test_whatever_is_asked_otherwise_makes_another_task(
+    of_intent: dict[str, Any], of_task: dict[str, Any], what: str
+) -> None:
+    story = asking(Stage(), Stage(), **LOW)
+    task = replace(story.task, **of_task)
+    other = replace(story.intent, open=task, **of_intent)
+    assert differs(story.intent, other).startswith(what)
+    assert differs(other, story.intent).startswith(what)
+    assert form_of(story.intent, story.task, {}) != form_of(other, task, {})
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,9 @@ def test_it_looks_where_the_fewest_are() -> None:
     assert team.fits(story.intent, story.task)
     program = TaskFilter(program="sa_ci").among(RITA, None)
     assert program is not None
-    assert program.keys[1] == ("requester:sa_ci",)
+    assert program.keys == (("early:per_rita",), ("requester:sa_ci",), ("late:per_rita",)), (
+        "also what is snoozed"
+    )
     assert program.fits(story.intent, story.task)
     whole = TaskFilter(risk="low").among(ANN, everything)
     assert whole is not None

@@ -246,6 +246,16 @@ async def test_a_press_is_ours_and_names_enough_of_the_digest(store: Store, cloc
         assert "Recorded" in await it.press(card, "Approve", "29:ann")
 
 
+async def test_a_value_cannot_look_like_another_one(store: Store, clock: FixedClock) -> None:
+    async with teams_env(store, clock) as it:
+        payload = {"note": "see below\namount: 5", "sum": 4000}
+        await it.messaging.submit(asked("per_ann"), payload=json.dumps(payload).encode())
+        await it.messaging.carry()
+        lines = it.card("29:ann").text.split("\n")
+        assert "note: see below" in lines
+        assert "\u00a0" * 6 + "amount: 5" in lines
+
+
 async def test_hidden_characters_of_a_title_are_named(store: Store, clock: FixedClock) -> None:
     async with teams_env(store, clock) as it:
         await it.messaging.submit(asked("per_ann", title="Run\u202e it?"))

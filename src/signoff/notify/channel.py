@@ -128,6 +128,10 @@ class ChannelContext:
     own_poster: HttpPoster
     callback_poster: HttpPoster
 
+    def seconds(self) -> float:
+        """The time, for rate limits and for the lifetime of signatures and tokens."""
+        return self.now().timestamp()
+
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelDeclaration:

@@ -1,6 +1,5 @@
 """What accounts do in a chat, before it is known which person each belongs to: press a button, or type a command. A
-chat that
-sends this to the server declares a ``ChatInbound`` (``ChannelDeclaration.inbound``).
+chat that sends this to the server declares a ``ChatInbound`` (``ChannelDeclaration.inbound``).
 """
 
 import base64

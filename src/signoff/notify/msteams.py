@@ -8,7 +8,7 @@ to one that a request names. Other people's text is in text runs, which have no 
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 from uuid import UUID
@@ -16,7 +16,6 @@ from uuid import UUID
 import msgspec
 
 from signoff.core.errors import Invalid
-from signoff.core.text.json_diff import Leaf, told
 from signoff.core.text.urls import whole_secret
 from signoff.notify.channel import (
     AddressSource,
@@ -30,7 +29,7 @@ from signoff.notify.channel import (
 from signoff.notify.chat import Heard, Press, Pressed, Typed
 from signoff.notify.extras import require
 from signoff.notify.personal_message import GIVEN
-from signoff.notify.plain_text import one_line, visible
+from signoff.notify.plain_text import leaf_lines, one_line, visible
 from signoff.notify.rate_gate import RateGate
 
 if TYPE_CHECKING:
@@ -133,16 +132,16 @@ def _theirs(message: "PersonalMessage") -> tuple[list[dict[str, Any]], int]:
     said = [(message.said_by, visible(message.said))] if message.said else []
     parts = [] if message.asks else [*said]
     if message.leaves or message.rest:
-        parts.append((f"The request, {one_line(message.asked_by, 200)}", _values(message.leaves)))
+        parts.append((f"The request, {one_line(message.asked_by, 200)}", leaf_lines(message.leaves)))
     if message.given:
-        parts.append((GIVEN, _values(message.given)))
+        parts.append((GIVEN, leaf_lines(message.given)))
     if message.reports:
-        parts.append(("Check results", _values(message.reports)))
+        parts.append(("Check results", leaf_lines(message.reports)))
     parts += said if message.asks else []
     made, room, lines = [], _MOST_LINES, 0
     for heading, text in parts:
         found = text.split("\n")
-        items = [_line(line or " ", mono=True) for line in found[:room]]
+        items = [_line(_indented(line), mono=True) for line in found[:room]]
         made.append(
             {"type": "Container", "style": "emphasis", "items": [_line(heading, subtle=True), *items]}
         )
@@ -150,11 +149,10 @@ def _theirs(message: "PersonalMessage") -> tuple[list[dict[str, Any]], int]:
     return made, lines
 
 
-def _values(leaves: Sequence[Leaf]) -> str:
-    return "\n".join(
-        f"{one_line(leaf.label)}: {told(leaf, visible) or '(empty)'}{' …' if leaf.hidden else ''}"
-        for leaf in leaves
-    )
+def _indented(line: str) -> str:
+    """With the spaces at its start, which Teams drops, as no-break spaces."""
+    text = line.lstrip(" ")
+    return "\u00a0" * (len(line) - len(text)) + text
 
 
 def _line(
@@ -499,12 +497,12 @@ def _open(context: ChannelContext) -> Teams | None:
     if not bot:
         return None
     require("msteams_bot", "msteams", "jwt", "cryptography")
-    return Teams(parse_bot(bot), lambda: context.now().timestamp())
+    return Teams(parse_bot(bot), context.seconds)
 
 
 def _inbound(context: ChannelContext, channel: Channel) -> TeamsInbound:
     assert isinstance(channel, Teams)
-    return TeamsInbound(channel, lambda: context.now().timestamp())
+    return TeamsInbound(channel, context.seconds)
 
 
 CHANNEL: Final = ChannelDeclaration(

@@ -28,10 +28,9 @@ class PersonalMessage(Struct, frozen=True, kw_only=True):
 
     tone: that of the headline: "good" for an approval, "bad" for every other ending, "" for a question; asked_by: the
     person whose leaves they are. task, stage (from 1), digest, revision: what a choice answers; link: the one page to
-    go to; rest: how many
-    values did not fit; earlier: the provider's ids of the person's former messages of this thread; rewrite_only: it
-    changes those and is not sent otherwise; shared: many read it, so its link is not personal; below: the
-    provider's id of the card that it is a reply to, where the channel has threads.
+    go to; rest: how many values did not fit; earlier: the provider's ids of the person's former messages of this
+    thread; rewrite_only: it changes those and is not sent otherwise; shared: many read it, so its link is not
+    personal; below: the provider's id of the card that it is a reply to, where the channel has threads.
     """
 
     id: str

@@ -2,9 +2,10 @@
 letters.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from signoff.core.text.hidden_characters import pieces as core_pieces
+from signoff.core.text.json_diff import Leaf, told
 
 
 def pieces(text: str, lines: bool = True) -> Iterator[tuple[str, bool]]:
@@ -29,3 +30,12 @@ def one_line(text: str, longest: int = 0) -> str:
     """All of it visible on one line; cut, with a mark, if it is longer than ``longest`` (0: never)."""
     line = "".join(piece for piece, _ in pieces(text, lines=False))
     return line if not longest or len(line) <= longest else line[: longest - 1] + "\u2026"
+
+
+def leaf_lines(leaves: Iterable[Leaf]) -> str:
+    """Each value behind its label. Its further lines are indented: none of them can look like another value."""
+    lines = []
+    for leaf in leaves:
+        text = told(leaf, visible).replace("\n", "\n      ") or "(empty)"
+        lines.append(f"{one_line(leaf.label)}: {text}{' …' if leaf.hidden else ''}")
+    return "\n".join(lines)

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from signoff.core.errors import Busy, Invalid
 from signoff.core.plan.schedules import SOCKET_MODE
-from signoff.core.text.json_diff import told
 from signoff.core.text.urls import whole_secret
 from signoff.notify.channel import (
     AddressSource,
@@ -29,7 +28,7 @@ from signoff.notify.channel import (
 )
 from signoff.notify.chat import Heard, Press, Pressed, Replied, Typed, read_press, short_press
 from signoff.notify.personal_message import GIVEN
-from signoff.notify.plain_text import one_line, visible
+from signoff.notify.plain_text import leaf_lines, one_line, visible
 from signoff.notify.rate_gate import RateGate
 
 if TYPE_CHECKING:
@@ -135,11 +134,11 @@ def render(message: "PersonalMessage") -> dict[str, Any]:
     if message.said and not message.asks:
         made.theirs(message.said_by, visible(message.said))
     if message.leaves or message.rest:
-        made.theirs(f"The request, {one_line(message.asked_by, 200)}", _values(message.leaves))
+        made.theirs(f"The request, {one_line(message.asked_by, 200)}", leaf_lines(message.leaves))
     if message.given:
-        made.theirs(GIVEN, _values(message.given))
+        made.theirs(GIVEN, leaf_lines(message.given))
     if message.reports:
-        made.theirs("Check results", _values(message.reports))
+        made.theirs("Check results", leaf_lines(message.reports))
     if message.said and message.asks:
         made.theirs(message.said_by, visible(message.said))
     if message.missing or not made.whole:
@@ -157,14 +156,6 @@ def render(message: "PersonalMessage") -> dict[str, Any]:
         "text": text, "entities": [one for one in made.entities if one["offset"] + one["length"] <= _LONGEST],
         "link_preview_options": {"is_disabled": True}, "reply_markup": {"inline_keyboard": rows},
     }  # fmt: skip
-
-
-def _values(leaves: Any) -> str:
-    lines = []
-    for leaf in leaves:
-        text = told(leaf, visible).replace("\n", "\n      ") or "(empty)"
-        lines.append(f"{one_line(leaf.label)}: {text}{' …' if leaf.hidden else ''}")
-    return "\n".join(lines)
 
 
 def _button(message: "PersonalMessage", choice: Any) -> dict[str, Any]:
@@ -404,7 +395,7 @@ def _account(value: Mapping[str, Any]) -> str:
 
 def _open(context: ChannelContext) -> Telegram | None:
     bot = context.settings["telegram_bot"]
-    return Telegram(parse_bot(bot)[0], lambda: context.now().timestamp()) if bot else None
+    return Telegram(parse_bot(bot)[0], context.seconds) if bot else None
 
 
 def _inbound(context: ChannelContext, channel: Channel) -> TelegramInbound:

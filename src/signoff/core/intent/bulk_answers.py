@@ -1,8 +1,7 @@
 """Answers to many tasks in one act: only for equal tasks of low risk, whose answer is one press.
 
 Whatever a policy demands beyond that (a stronger sign-in, a form, a reason, evidence) needs each task to be opened.
-Tasks
-are equal if they ask the same people the same question about payloads of the same shape. Pure.
+Tasks are equal if they ask the same people the same question about payloads of the same shape. Pure.
 """
 
 import hashlib

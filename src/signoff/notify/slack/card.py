@@ -4,15 +4,13 @@ A press answers what the card shows: its value names the task, the stage, the re
 cannot show all of it has no buttons.
 """
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
-from signoff.core.text.json_diff import Leaf, told
 from signoff.notify.chat import Press
 from signoff.notify.personal_message import GIVEN, MessageAnswer, PersonalMessage
-from signoff.notify.plain_text import one_line, visible
+from signoff.notify.plain_text import leaf_lines, one_line, visible
 
 ANSWER: Final = "answer"
 _SECTION: Final = 2900  # of Slack's limit of 3000 characters
@@ -46,9 +44,9 @@ def render_card(message: PersonalMessage) -> dict[str, Any]:
 
 def _theirs(message: PersonalMessage) -> tuple[list[dict[str, Any]], bool]:
     """Other people's text, and whether it is complete."""
-    leaves, cut = _sections(_leaves(message.leaves))
-    given, given_cut = _sections(_leaves(message.given))
-    reports, reports_cut = _sections(_leaves(message.reports))
+    leaves, cut = _sections(leaf_lines(message.leaves))
+    given, given_cut = _sections(leaf_lines(message.given))
+    reports, reports_cut = _sections(leaf_lines(message.reports))
     said, said_cut = _sections(visible(message.said))
     asked: list[dict[str, Any]] = []
     if message.leaves or message.rest:
@@ -75,14 +73,6 @@ def escape(text: str) -> str:
 
 def _facts(message: PersonalMessage) -> str:
     return "\n".join(f"{label}: {one_line(value, 300)}" for label, value in message.facts) or message.headline
-
-
-def _leaves(leaves: Sequence[Leaf]) -> str:
-    lines = []
-    for leaf in leaves:
-        text = told(leaf, visible).replace("\n", "\n      ") or "(empty)"
-        lines.append(f"{one_line(leaf.label)}: {text}{' …' if leaf.hidden else ''}")
-    return "\n".join(lines)
 
 
 def _sections(text: str) -> tuple[list[dict[str, Any]], bool]:

@@ -205,7 +205,7 @@ class Slack:
 
 def _open(context: ChannelContext) -> Slack | None:
     tokens = context.settings["slack_tokens"]
-    return Slack(parse_tokens(tokens).bot, lambda: context.now().timestamp()) if tokens else None
+    return Slack(parse_tokens(tokens).bot, context.seconds) if tokens else None
 
 
 def _inbound(context: ChannelContext, channel: Channel) -> ChatInbound:

@@ -110,8 +110,9 @@ def open_inbound(context: ChannelContext, slack: Channel) -> SlackInbound:
     """From the settings."""
     assert isinstance(slack, Slack)
     tokens = parse_tokens(context.settings["slack_tokens"])
-    seconds = lambda: context.now().timestamp()  # noqa: E731
-    return SlackInbound(slack, Signatures(tokens.signing, seconds) if tokens.signing else None, tokens.app)
+    return SlackInbound(
+        slack, Signatures(tokens.signing, context.seconds) if tokens.signing else None, tokens.app
+    )
 
 
 def understood(payload: Mapping[str, Any]) -> Heard | None:

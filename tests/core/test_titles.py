@@ -237,6 +237,9 @@ def test_an_object_may_be_an_amount() -> None:
     assert money_text({"amount": 4200, "currency": "EUR"}) == "4,200 EUR"
     assert money_text({"value": "4200", "currency": "EUR"}) is None
     assert money_text({"value": 4200, "currency": "EUR"}) == "4,200 EUR"
+    assert money_text({"amount": 4200, "currency": "EUR", "to": "ACME"}) is None, (
+        "it says more than an amount"
+    )
     for other in ({"amount": 4200}, {"amount": 1, "currency": 2}, {"a": 1, "currency": "EUR"}, 5, None):
         assert money_text(other) is None
     assert not is_money("")

@@ -141,6 +141,18 @@ async def test_nobody_renames_into_another_organization(web: WebEnv) -> None:
     assert (answer.code, answer["error"]["field"]) == ("organization_exists", "organization")
 
 
+async def test_only_the_own_workspace_is_renamed(web: WebEnv) -> None:
+    sibling = (await web.post("/v1/workspaces", {"name": "staging"}, "oscar"))["workspace"]["workspace_id"]
+    for named in (sibling, "staging", "acme%2Fstaging", "other"):
+        answer = await web.call("PATCH", f"/v1/workspaces/{named}", {"name": "taken-over"}, "oscar")
+        assert answer.status == 404, named
+    for named in (HOME, "prod"):
+        answer = await web.call("PATCH", f"/v1/workspaces/{named}", {"name": "prod"}, "oscar")
+        assert (answer.status, answer["workspace"]["former_names"]) == (200, []), named
+    names = {one.name for one in await web.env.store.directory.workspaces()}
+    assert "taken-over" not in names
+
+
 async def test_who_left_an_organization_may_return_and_nobody_else_takes_its_name(web: WebEnv) -> None:
     await web.post("/v1/workspaces", {"name": "staging"}, "oscar")
     assert (

@@ -141,6 +141,12 @@ async def test_nobody_renames_into_another_organization(web: WebEnv) -> None:
     assert (answer.code, answer["error"]["field"]) == ("organization_exists", "organization")
 
 
+@pytest.mark.parametrize(("field", "value"), [("name", "Prod!"), ("organization", "acme/x"), ("name", "%")])
+async def test_a_rename_to_what_is_no_name_is_refused(web: WebEnv, field: str, value: str) -> None:
+    answer = await web.call("PATCH", "/v1/workspaces/current", {field: value}, "oscar")
+    assert (answer.status, answer.code, answer["error"]["field"]) == (422, "invalid_name", field)
+
+
 async def test_only_the_own_workspace_is_renamed(web: WebEnv) -> None:
     sibling = (await web.post("/v1/workspaces", {"name": "staging"}, "oscar"))["workspace"]["workspace_id"]
     for named in (sibling, "staging", "acme%2Fstaging", "other"):

@@ -1,0 +1,58 @@
+"""Erasure of where messages went, of what waits, and of addresses in the change log; of one person only."""
+
+import msgspec
+from msgspec.structs import replace
+
+from signoff.core.directory.model import DirectoryChange
+from signoff.core.ids import new_intent_id
+from signoff.store.store import Store
+from signoff.store.tables.messages import Message
+from signoff.store.work import OutboxKind, OutboxRow
+from tests.conftest import NOON
+from tests.store.directory_samples import SPACE
+from tests.store.samples import SECOND
+
+WS = SPACE.id
+INTENT = new_intent_id(1_770_000_000_000, bytes(10))
+
+REPLY = """
+insert into replies (workspace, actor, route, key, fingerprint, body, expires_at)
+values (:workspace, :actor, 'r', 'k', 'f', :body, :at)
+"""
+
+
+async def test_messages_lose_where_they_went_and_those_that_wait_are_deleted(store: Store) -> None:
+    await store.directory.add_workspace(SPACE)
+    for person in ("per_ann", "per_otto"):
+        row = OutboxRow(person, WS, INTENT, 0, OutboxKind.TEST, "email", person, b"{}", NOON)
+        message = Message(
+            id=person, workspace=WS, intent_id=INTENT, visit=0, seq=0, kind="test", person=person, channel="email",
+            at=NOON, called_at=NOON, reference=f"ref-{person}", error=f"no {person}",
+        )  # fmt: skip
+        await store.write((REPLY, {"workspace": WS, "actor": person, "body": b"{}", "at": 1}))
+        await store.messages.start(row, message, NOON - SECOND)
+    assert await store.erasures.messages(WS, "per_ann") == 1
+    assert await store.erasures.messages(WS, "per_ann") == 0
+    left = {one.message.person: one.message for one in await store.messages.of_intent(INTENT)}
+    assert (left["per_ann"].reference, left["per_ann"].error, left["per_ann"].target) == ("", "", "")
+    assert (left["per_otto"].reference, left["per_otto"].error) == ("ref-per_otto", "no per_otto")
+    assert [row[0] for row in await store.read("select target from outbox")] == ["per_otto"]
+    assert [row[0] for row in await store.read("select actor from replies")] == ["per_otto"]
+
+
+async def test_an_address_is_replaced_as_a_value_and_as_a_key(store: Store) -> None:
+    await store.directory.add_workspace(SPACE)
+    said = {"people": {"ann@x.example": {"cc": ["Ann@X.example", "otto@x.example"]}}, "note": "account-7"}
+    change = DirectoryChange(
+        id="chg_1", workspace=WS, at=NOON, actor_kind="person", actor_id="per_o", via="api", kind="policy",
+        name="p", subject="policy:p", before="", after=msgspec.json.encode(said).decode(),
+    )  # fmt: skip
+    await store.people.save([change, replace(change, id="chg_2", after='{"to": "otto@x.example"}')])
+    addresses = {"ann@x.example": "per_ann", "account-7": "per_ann"}
+    assert await store.erasures.records(WS, "person:per_ann", addresses, "Ann") == 1
+    found = {one.id: msgspec.json.decode(one.after) for one in await store.people.changes(WS, 9)}
+    assert found["chg_1"] == {
+        "people": {"per_ann": {"cc": ["per_ann", "otto@x.example"]}},
+        "note": "account-7",  # an account's id means something else in entries that are not about the person
+    }
+    assert found["chg_2"] == {"to": "otto@x.example"}

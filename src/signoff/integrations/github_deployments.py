@@ -60,7 +60,7 @@ class ProtectionRule:
         client: AsyncClient | None = None,
     ) -> None:
         if not secret:
-            raise ValueError("a webhook without a secret could be sent by anybody")
+            raise ValueError("without a secret, anyone could send this webhook")
         self._secret = secret.encode()
         self._app_id = app_id
         self._key = key
@@ -109,7 +109,7 @@ class ProtectionRule:
                 )
                 return [one for one in found if one.correlation_id.startswith(_PREFIX)]
             except SignoffError as error:
-                log.warning("the server cannot be asked what waits: %s", error)
+                log.warning("the open requests cannot be listed: %s", error)
                 await asyncio.sleep(_PAUSE)
 
     async def _catch_up(self, intents: Sequence[Intent]) -> None:
@@ -167,15 +167,15 @@ class ProtectionRule:
         }
         wanted = "sha256=" + hmac.new(self._secret, body, hashlib.sha256).hexdigest()
         if not hmac.compare_digest(headers.get("x-hub-signature-256", "").encode(), wanted.encode()):
-            return 401, "The signature is not of this webhook's secret."
+            return 401, "The signature does not match the webhook's secret."
         if headers.get("x-github-event") != EVENT:
             return 200, "Nothing to decide."
         try:
             return await self._ask(json.loads(body))
         except (KeyError, TypeError, ValueError) as error:
-            return 400, f"The event lacks what is needed: {error}"
+            return 400, f"The event is incomplete: {error}"
         except SignoffError as error:  # GitHub shows it; the delivery can be repeated there
-            log.warning("a deployment could not be asked about: %s", error)
+            log.warning("a request could not be sent: %s", error)
             return 503, "The request could not be sent. Redeliver it."
 
     async def _ask(self, event: Mapping[str, Any]) -> tuple[int, str]:
@@ -183,7 +183,7 @@ class ProtectionRule:
             return 200, "Nothing to decide."
         callback, deployment = str(event["deployment_callback_url"]), event["deployment"]
         if not callback.startswith(self._api + "/repos/"):
-            return 400, "The callback is not to GitHub's API."
+            return 400, "The callback URL is not one of GitHub's API."
         payload = {
             "repository": event["repository"]["full_name"], "environment": event["environment"],
             "commit": deployment["sha"], "ref": deployment["ref"], "deployment": deployment["id"],
@@ -222,7 +222,9 @@ class ProtectionRule:
             or _digest(asked) != digest
             or not asked["callback"].startswith(self._api + "/repos/")
         ):
-            log.error("%s: what GitHub asked about is gone, so it cannot be told", intent_id)
+            log.error(
+                "%s: the request no longer matches a deployment of GitHub; no callback was sent", intent_id
+            )
             return
         state, comment = verdict(result, digest)
         said = {"environment_name": asked["environment"], "state": state, "comment": comment[:_LONGEST]}

@@ -51,6 +51,14 @@ async def _facts(env: MessagingEnv, intent_id: str) -> list[Any]:
     return [unseal(row.body, row.private) for row in await env.store.intents.history(intent_id)]
 
 
+async def test_the_preview_of_a_card_mentions_nobody(store: Store, clock: FixedClock) -> None:
+    async with slack_env(store, clock) as slack:
+        await slack.messaging.submit(asked("per_ann", title="Run it & tell <!channel>?"))
+        await slack.messaging.carry()
+        preview = slack.card("U0ANN").body["text"]
+        assert preview == "A decision is needed: Run it &amp; tell &lt;!channel&gt;?"
+
+
 @pytest.mark.parametrize(
     ("end", "said"), [("cancel", "Withdrawn"), ("silence", "Expired"), ("no", "Rejected")]
 )

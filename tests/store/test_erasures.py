@@ -56,3 +56,20 @@ async def test_an_address_is_replaced_as_a_value_and_as_a_key(store: Store) -> N
         "note": "account-7",  # an account's id means something else in entries that are not about the person
     }
     assert found["chg_2"] == {"to": "otto@x.example"}
+
+
+async def test_addresses_and_accounts_are_found_as_they_were_written(store: Store) -> None:
+    await store.directory.add_workspace(SPACE)
+    person = {"email": "ann@x.example", "addresses": {"sms": "+49 1"}}
+    linked = {"account": "U0ANN", "team": "T1"}
+    change = DirectoryChange(
+        id="chg_1", workspace=WS, at=NOON, actor_kind="person", actor_id="per_o", via="api", kind="person",
+        name="ann@x.example", subject="person:per_ann", before="", after=msgspec.json.encode(person).decode(),
+    )  # fmt: skip
+    chat = replace(change, id="chg_2", kind="slack", name="p", after=msgspec.json.encode(linked).decode())
+    await store.people.save([change, chat])
+    found = await store.erasures.addresses(WS, "person:per_ann")
+    assert found == {"ann@x.example", "+49 1", "U0ANN"}
+    assert await store.erasures.records(WS, "person:per_ann", dict.fromkeys(found, "per_ann"), "") == 2
+    left = repr(await store.people.changes(WS, 9))
+    assert [one for one in found if one in left] == []

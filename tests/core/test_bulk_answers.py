@@ -74,6 +74,12 @@ def test_a_check_can_take_a_task_out(result: dict[str, Any], why: str) -> None:
     assert why_alone(story.intent, story.task) == why
 
 
+def test_a_change_is_decided_by_itself() -> None:
+    story = asking(**LOW)
+    story.do(c.Revise("e" * 64), OTTO)
+    assert why_alone(story.intent, story.task) == "It was changed after it was first asked."
+
+
 def test_each_answer_of_many_is_for_what_was_shown() -> None:
     story = asking(**LOW)
     stale = c.Answer("approved", bulk=2, stage=0, revision=1, digest="0" * 64)

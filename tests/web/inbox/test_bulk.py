@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.web.inbox.chromium import DESKTOP, PHONE, chromium, window
 from tests.web.inbox.reading import Reader, Shown, reader
@@ -67,10 +68,47 @@ async def test_what_was_changed_since_is_listed_with_its_reason(web: WebEnv) -> 
     done = await press(ann, page)
     assert "Recorded for 1 of 2 tasks" in done.text
     assert "1 was refused; see the reason of each." in done.text
-    assert f"{late} : This was already decided: rejected." in done.text
+    assert f"{TYPE}, amount 0, customer c0 : This was already decided: rejected." in done.text
     again = await press(ann, page)  # the browser sends it once more
     assert "Recorded for 1 of 2 tasks" in again.text
     assert [event["type"] for event in await trail(web, tasks[1])].count("answered") == 1
+
+
+async def test_the_warnings_of_a_tasks_own_page_are_shown_once_or_at_the_task_that_has_them(
+    web: WebEnv,
+) -> None:
+    await workflow(web)
+    await ask(web, 1, reversible="yes, by the next import")
+    await ask(web, 1, reversible="with a c\u200bount")
+    ann = await reader(web, "ann")
+    [link] = links(await ann.get("/"))
+    page = await ann.get(link)
+    alike = "No automatic check has run."
+    hidden = "The request contains invisible characters; each is shown as its code point."
+    assert f"Before you approve {alike}" in page.text
+    assert (page.text.count(alike), page.text.count(hidden)) == (1, 1)
+    assert "Not stated whether this can be undone." not in page.text
+
+
+async def test_what_no_request_states_is_said_once(web: WebEnv) -> None:
+    _, page, _ = await opened(web, 3)
+    assert page.text.count("Not stated whether this can be undone.") == 1
+    assert "You are on the requester's side." not in page.text
+
+
+async def test_the_reader_is_told_which_requests_are_from_their_own_side(web: WebEnv) -> None:
+    await workflow(web)
+    there = await web.env.store.directory.workspace(HOME)
+    assert there is not None
+    await web.env.store.people.save([replace(there, self_approval=True)])
+    web.env.directory.changed(HOME)
+    await web.send("ann", intent_type=TYPE, payload={"customer": "mine", "amount": 1})
+    await web.send(intent_type=TYPE, payload={"customer": "theirs", "amount": 1})
+    ann = await reader(web, "ann")
+    [link] = links(await ann.get("/"))
+    page = await ann.get(link)
+    assert page.text.count("You are on the requester's side.") == 1
+    assert "customer mine from Ann You are on the requester's side." in page.text
 
 
 async def test_a_selection_of_the_inbox_is_reviewed_together(web: WebEnv) -> None:

@@ -1,6 +1,7 @@
 """Answers to many tasks in one act: only for equal tasks of low risk, whose answer is one press.
 
-Whatever a policy demands beyond that (a stronger sign-in, a form, a reason, evidence) needs each task to be opened.
+Whatever a policy demands beyond that (a stronger sign-in, a form, a reason, evidence) needs each task to be opened, and
+so does a change: only its own page shows what was changed.
 Tasks are equal if they ask the same people the same question about payloads of the same shape. Pure.
 """
 
@@ -51,6 +52,8 @@ def why_alone(intent: Intent, task: Task) -> str:
         return f"It is a task of type {spec.type.value}."
     if any(verdict_of(result) == "failed" for result in results.all.values()):
         return "A check failed."
+    if task.revision > 1:
+        return "It was changed after it was first asked."
     return ""
 
 

@@ -245,7 +245,12 @@ def card(known: TaskContext) -> Card:
         silence=_silence(intent, history, step),
         cautions=(
             *_unchecked(verdicts, history.revision),
-            *warnings_for(undo, current, text, Trait.INPUT not in spec.type.traits),
+            *warnings_for(
+                undo,
+                {check.step: check.verdict for check in current},
+                text,
+                Trait.INPUT not in spec.type.traits,
+            ),
         ),
         words=words,
         others=approver_overview(known),

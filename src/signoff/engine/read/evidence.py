@@ -121,12 +121,15 @@ def _merged(facts: list[EffectClaim]) -> tuple[EffectClaim, ...]:
 
 
 def warnings_for(
-    undo: Sequence[EffectClaim], verdicts: Sequence[Check], shown: str, effect: bool
+    undo: Sequence[EffectClaim], verdicts: Mapping[str, str], shown: str, effect: bool
 ) -> tuple[str, ...]:
-    """Warnings before an approval. ``shown``: all text of the request, searched for hidden characters; effect: whether
-    the answer has an effect, so that unverified claims need a warning.
+    """Warnings before an approval. ``verdicts``: by step, of the checks of what is asked now; ``shown``: all text of
+    the request, searched for hidden characters; ``effect``: whether the answer has an effect, so that unverified claims
+    need a warning.
     """
-    found = [f"The check in step “{check.step}” failed." for check in verdicts if check.verdict == "failed"]
+    found = [
+        f"The check in step “{step}” failed." for step, verdict in verdicts.items() if verdict == "failed"
+    ]
     if effect and not verdicts:
         found.append("No automatic check has run.")
     if effect and not undo:

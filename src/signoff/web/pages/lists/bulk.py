@@ -11,7 +11,7 @@ import msgspec
 
 from signoff.core.errors import Invalid, NotFound, Refused
 from signoff.core.ids import split_ref, step_run_id
-from signoff.core.intent.answering_rights import waits_for
+from signoff.core.intent.answering_rights import on_requesters_side, waits_for
 from signoff.core.intent.bulk_answers import MOST
 from signoff.core.intent.model import Task
 from signoff.core.intent.receipts import Receipt, bulk_receipt
@@ -20,7 +20,8 @@ from signoff.core.plan.wording import question
 from signoff.core.text import json_value
 from signoff.core.text.hunks import TextDiff
 from signoff.core.text.json_diff import Leaf, group
-from signoff.engine.bulk_answers import Outcome, Target, bulk_form
+from signoff.core.text.subject import subject
+from signoff.engine.bulk_answers import Outcome, Target, bulk_form, cautions
 from signoff.engine.commit.jobs import Done
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.answer_buttons import AnswerButton, answer_buttons
@@ -32,11 +33,13 @@ from signoff.web.pages.kit.handler import PageRequest
 
 _PICK: Final = re.compile(r"([0-9a-f-]{36})\.([0-9]{1,3})\.([0-9]{1,9})\.([0-9a-f]{64})")
 _FORM: Final = re.compile(r"[0-9a-f]{64}")
+_VALUES: Final = 3
 
 
 class BulkEntry(msgspec.Struct, frozen=True):
     """One task. ``pick``: its target as shown; ``asker``: its requester; ``leaves``: the values that differ between the
-    tasks; ``whole``: whether every value is on the page.
+    tasks; ``whole``: whether every value is on the page; ``own``: whether the reader is on the requester's side;
+    ``cautions``: the warnings that not all of the tasks have.
     """
 
     ref: str
@@ -44,11 +47,13 @@ class BulkEntry(msgspec.Struct, frozen=True):
     asker: str
     leaves: tuple[Leaf, ...]
     whole: bool
+    own: bool
+    cautions: tuple[str, ...]
 
 
 class Equal(msgspec.Struct, frozen=True):
-    """Equal tasks. ``form``: what they have in common, "" if there are none; ``others``: selected tasks that are not
-    equal to the first, or have to be decided one by one.
+    """Equal tasks. ``form``: what they have in common, "" if there are none; ``cautions``: the warnings that all
+    of them have; ``others``: selected tasks that are not equal to the first, or have to be decided one by one.
     """
 
     form: str = ""
@@ -57,14 +62,16 @@ class Equal(msgspec.Struct, frozen=True):
     entries: tuple[BulkEntry, ...] = ()
     same: tuple[Leaf, ...] = ()
     buttons: tuple[AnswerButton, ...] = ()
+    cautions: tuple[str, ...] = ()
     others: tuple[tuple[str, str], ...] = ()
     more: bool = False
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """A task of the act that was refused."""
+    """A task of the act that was refused. ``name``: what a person calls it, its id if the reader may not see it."""
 
     ref: str
+    name: str
     code: str
     message: str
     hint: str
@@ -88,9 +95,8 @@ async def decide(request: PageRequest) -> Page:
         done = await request.state.bulk.answer(request.actor, targets, outcome, comment)
     except Invalid as refusal:
         return await _shown(request, await _alike(request, form), refusal=refusal)
-    return await _shown(
-        request, await _alike(request, form), said=_receipt(targets, done), refused=_refused(targets, done)
-    )
+    refused = await _refused(request, targets, done)
+    return await _shown(request, await _alike(request, form), said=_receipt(targets, done), refused=refused)
 
 
 def _targets(picks: Sequence[str]) -> list[Target]:
@@ -118,12 +124,28 @@ def _still_open(target: Target, done: Outcome) -> bool:
     return isinstance(held, Task) and held.step_run == split_ref(target.ref)[1]
 
 
-def _refused(targets: Sequence[Target], done: Sequence[Outcome]) -> tuple[Refusal, ...]:
-    return tuple(
-        Refusal(target.ref, one.code, one.message, one.hint or "")
-        for target, one in zip(targets, done, strict=True)
-        if isinstance(one, Refused)
-    )
+async def _refused(request: PageRequest, targets: Sequence[Target], done: Sequence[Outcome]) -> list[Refusal]:
+    refused = [(target, one) for target, one in zip(targets, done, strict=True) if isinstance(one, Refused)]
+    ids = list(dict.fromkeys(target.intent_id for target, _ in refused))
+    known = await request.state.view.some(request.actor, ids)
+    return [
+        Refusal(
+            target.ref, _name(known.get(target.intent_id), target.ref), one.code, one.message, one.hint or ""
+        )
+        for target, one in refused
+    ]
+
+
+def _name(stored: Stored | None, ref: str) -> str:
+    """What a person calls the task: its question while it is open, then its request's type and first values."""
+    if stored is None:
+        return ref
+    intent = stored.intent
+    if isinstance(intent.open, Task) and step_run_id(intent.id, intent.open.step_run) == ref:
+        return _other(stored, intent.open)[1]
+    payload = json_value.decode(stored.payload)
+    values = (f"{name} {text}" for name, text in subject(payload, _VALUES))
+    return ", ".join((intent.type, *values))
 
 
 # -- which tasks
@@ -172,9 +194,12 @@ def _grouped(request: PageRequest, found: Sequence[Stored], directory: Snapshot,
     others = tuple(_other(stored, task) for stored, task, its in forms if not form or its != form)
     if not equal:
         return Equal(others=others)
-    shown = [group(json_value.decode(stored.payload), False) for stored, _ in equal]
+    payloads = [json_value.decode(stored.payload) for stored, _ in equal]
+    shown = [group(payload, False) for payload in payloads]
     values = [{_key(leaf) for leaf in one.leaves if _comparable(leaf)} for one in shown]
     common = set.intersection(*values) if len(values) > 1 else set()
+    warned = [cautions(*one, payload) for one, payload in zip(equal, payloads, strict=True)]
+    for_all = tuple(caution for caution in warned[0] if all(caution in each for each in warned))
     entries = tuple(
         BulkEntry(
             ref=(ref := step_run_id(stored.intent.id, task.step_run)),
@@ -182,8 +207,10 @@ def _grouped(request: PageRequest, found: Sequence[Stored], directory: Snapshot,
             asker=directory.display(stored.intent.requester.id),
             leaves=tuple(leaf for leaf in one.leaves if not _comparable(leaf) or _key(leaf) not in common),
             whole=not one.folded,
+            own=on_requesters_side(request.actor, stored.intent),
+            cautions=tuple(caution for caution in each if caution not in for_all),
         )
-        for (stored, task), one in zip(equal, shown, strict=True)
+        for (stored, task), one, each in zip(equal, shown, warned, strict=True)
     )
     first, task = equal[0]
     step = first.intent.plan.human_step(task.step)
@@ -195,6 +222,7 @@ def _grouped(request: PageRequest, found: Sequence[Stored], directory: Snapshot,
         ),
         type=first.intent.type,
         entries=entries,
+        cautions=for_all,
         same=tuple(leaf for leaf in shown[0].leaves if _comparable(leaf) and _key(leaf) in common),
         buttons=answer_buttons(first.intent, step, task, directory.active_people),
         others=others,

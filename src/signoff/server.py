@@ -61,9 +61,7 @@ class Server(Components):
                 )  # to other servers: what a dead predecessor heard was not passed on to them
             self._tasks.append(asyncio.create_task(self.siblings.run(self.health)))
         if self._leads:
-            self._tasks += [
-                asyncio.create_task(desk.inbound.listen(desk.take)) for desk in self.desks.values()
-            ]
+            self._tasks += [asyncio.create_task(desk.listen()) for desk in self.desks.values()]
 
     async def _open(self) -> None:
         """Open the store; a database that does not respond yet, perhaps because it is starting too, is retried for a

@@ -15,8 +15,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from signoff.integrations import github_deployments
 from signoff.integrations.github_deployments import _LARGEST, _PREFIX, EVENT, ProtectionRule, _digest
-from signoff.testing import Server
+from signoff.testing import Answer, Server
 
 SECRET, TYPE = "the secret of the webhook", "intent.github.deploy.v1"
 _PRIVATE = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -32,6 +33,7 @@ class GitHub:
         self.told: list[dict[str, Any]] = []
         self.refused = 0
         self.failures = 0  # answers of 500 that come first
+        self.odd: list[bytes] = []  # what comes first in place of a token
         self.states: dict[int, str] = {}  # of deployments; "waiting" until they are told
         fake = self
 
@@ -69,7 +71,7 @@ class GitHub:
                 return 401, b"{}"
             assert claims["iss"] == "123"
             assert claims["exp"] - claims["iat"] <= 600
-            return 201, b'{"token": "ghs_of-the-installation"}'
+            return 201, self.odd.pop(0) if self.odd else b'{"token": "ghs_of-the-installation"}'
         if token != "ghs_of-the-installation":
             self.refused += 1
             return 401, b"{}"
@@ -324,3 +326,36 @@ async def test_what_is_not_an_event_of_github_asks_nobody(
 def test_a_rule_without_a_secret_is_refused() -> None:
     with pytest.raises(ValueError, match="without a secret"):
         ProtectionRule("", "123", KEY)
+
+
+@pytest.mark.parametrize("said", ["approved", "rejected"])
+async def test_a_late_decision_about_a_former_attempt_is_not_one_about_the_next(
+    server: Server, github: GitHub, said: str
+) -> None:
+    """The service runs on, and the run is run again while people still look at its former attempt."""
+    made, former, latter = rule(github), 9 + 100 * (said == "rejected"), 1000 + 100 * (said == "rejected")
+    await post(made, event(github, former))
+    await until(lambda: asked(server, former))
+    again = event(github, former, deployment={"id": latter, "sha": "5f0c1b7e", "ref": "main"})
+    await post(made, again)
+    await until(lambda: asked(server, latter))
+    server.answer(lambda task: Answer(said) if task.payload.get("deployment") == former else None)
+    await until(lambda: asked(server, former)[0].intent_id not in made._waiting)
+    assert github.told == []
+    server.answer(lambda task: Answer("approved") if task.payload.get("deployment") == latter else None)
+    await until(lambda: github.told)
+    assert [one["state"] for one in github.told] == ["approved"]
+    await made.stop()
+
+
+async def test_an_odd_answer_of_github_does_not_end_the_waiting(
+    server: Server, github: GitHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(github_deployments, "_PAUSE", 0.0)
+    made = rule(github)
+    github.odd = [b"<html>", b"[]", b"{}", b"null"]
+    server.approve(TYPE)
+    await post(made, event(github, 10))
+    await until(lambda: github.told)
+    assert github.told[0]["state"] == "approved"
+    await made.stop()

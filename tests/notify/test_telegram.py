@@ -11,8 +11,10 @@ import pytest
 
 from signoff.core.errors import Busy, Invalid
 from signoff.core.intent import commands as c
+from signoff.core.plan.schedules import Backoff
 from signoff.core.plan.task_types import Meaning, Outcome, Risk
 from signoff.engine.clock import FixedClock
+from signoff.engine.delivery import chat_desk
 from signoff.notify.channel import NotSent
 from signoff.notify.chat import Press, read_press, short_press
 from signoff.notify.telegram import Telegram, TelegramInbound, parse_bot
@@ -301,6 +303,66 @@ async def test_what_is_fetched_is_not_lost_when_busy_and_nothing_is_taken_by_htt
         await inbound._fetch(take, 0)
         assert understood[0] == understood[1] is not None
         await telegram.close()
+
+
+async def test_what_was_refused_when_busy_counts_when_telegram_sends_it_again(
+    store: Store, clock: FixedClock
+) -> None:
+    async with telegram_env(store, clock) as it:
+        intent = await it.messaging.submit(asked("per_ann"))
+        await it.messaging.carry()
+        card, free = it.card("11"), asyncio.Event()
+        for _ in range(100):
+            it.desk._start(free.wait())
+        update = it.fake.pressed(card, card.press("Reject"), "11")
+        given = {"x-telegram-bot-api-secret-token": SECRET, "content-type": "application/json"}
+        body = json.dumps(update).encode()
+        assert (await it.web.http.post(ACTIONS, content=body, headers=given)).status_code == 503
+        free.set()
+        await it.desk.settle()
+        assert await it.sends(update) == 200
+        assert (await it.messaging.intent(intent.id)).ending == "rejected"
+
+
+@pytest.mark.parametrize(
+    "result", [5, [5], [None], [{"update_id": "x"}], {"a": 1}, "text", [{"update_id": 2}]]
+)
+async def test_an_odd_answer_to_getupdates_ends_nothing_and_is_not_asked_for_at_once(
+    store: Store, clock: FixedClock, result: Any
+) -> None:
+    async with telegram_env(store, clock) as it:
+        telegram = Telegram(TOKEN, lambda: clock.now().timestamp(), it.fake.url)
+        inbound, odd = TelegramInbound(telegram, ""), it.fake._updates
+
+        async def updates(said: Any) -> Any:
+            return 200, {"ok": True, "result": result}
+
+        it.fake._updates = updates  # type: ignore[method-assign]
+        with pytest.raises(NotSent):
+            await inbound._fetch(it.desk.take, 3)
+        it.fake._updates = odd  # type: ignore[method-assign]
+        it.fake.updates = [{"update_id": 7}, *[it.fake.typed("/unlink", "11")]]
+        assert await inbound._fetch(it.desk.take, 3) > 7
+        await it.desk.settle()
+        assert it.fake.of("11")[-1].text == "Your Telegram account was unlinked."
+        await telegram.close()
+
+
+async def test_a_chat_that_fails_in_an_unexpected_way_is_listened_to_again(
+    store: Store, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with telegram_env(store, clock) as it:
+        tries = list[int]()
+
+        async def listen(take: Any) -> None:
+            tries.append(1)
+            if len(tries) < 2:
+                raise AttributeError("of the library")
+
+        monkeypatch.setattr(it.desk.inbound, "listen", listen)
+        monkeypatch.setattr(chat_desk, "SOCKET_MODE", Backoff((timedelta(0),)))
+        await it.desk.listen()
+        assert len(tries) == 2
 
 
 async def test_the_token_is_in_no_error(store: Store, clock: FixedClock) -> None:

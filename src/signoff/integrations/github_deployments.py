@@ -41,6 +41,8 @@ _LONGEST: Final = 2000  # characters of a comment
 _GITHUB_WAITS: Final = timedelta(days=30)  # for a protection rule; then the deployment fails
 _UNDECIDED: Final = ("waiting", "pending")  # states of a deployment
 _MOST: Final = 1000  # decided requests that a start looks at
+_LOOK_BACK: Final = (50, 1000, 10_000)  # of the newest requests, until one is among them
+_UNREADABLE: Final = (httpx2.HTTPError, KeyError, TypeError, ValueError)  # of GitHub's answers
 
 
 class ProtectionRule:
@@ -120,13 +122,12 @@ class ProtectionRule:
                 asked = await self._asked(intent.intent_id)
                 if asked is None:
                     continue
-                # The callback names the run: a decision about its former attempt must not open the next one.
-                place = str(asked["callback"]), str(asked["environment"])
+                place = _place(asked)
                 superseded = place in asked_again
                 asked_again.add(place)
                 if intent.final and not superseded and await self._still_waits(intent, asked):
                     self._follow(intent.intent_id, intent.correlation_id)
-            except (SignoffError, httpx2.HTTPError, KeyError, TypeError, ValueError) as error:
+            except (SignoffError, *_UNREADABLE) as error:
                 log.warning("%s: it is unknown whether GitHub was told: %s", intent.intent_id, error)
 
     async def _still_waits(self, intent: Intent, asked: Json) -> bool:
@@ -230,6 +231,9 @@ class ProtectionRule:
         said = {"environment_name": asked["environment"], "state": state, "comment": comment[:_LONGEST]}
         for _ in range(_TRIES):
             try:
+                if await self._asked_again(intent_id, _place(asked)):
+                    log.info("%s: the run was run again; this decision is not about that", intent_id)
+                    return
                 token = await self._token(int(installation))
                 answer = await self._github.post(asked["callback"], json=said, headers=_headers(token))
                 # 404 and 422: the run has ended, or the rule was answered before.
@@ -237,10 +241,33 @@ class ProtectionRule:
                     log.info("%s: told GitHub %s: %d", intent_id, state, answer.status_code)
                     return
                 log.warning("%s: GitHub answered %d", intent_id, answer.status_code)
-            except httpx2.HTTPError as error:
-                log.warning("%s: GitHub cannot be reached: %s", intent_id, type(error).__name__)
+            except _UNREADABLE as error:
+                log.warning("%s: GitHub did not answer as it should: %s", intent_id, type(error).__name__)
             await asyncio.sleep(_PAUSE)
         log.error("%s: GitHub was not told that the deployment is %s", intent_id, state)
+
+    async def _asked_again(self, intent_id: str, place: tuple[str, str]) -> bool:
+        """Whether a later request, of any instance of this service, is about the same run and environment."""
+        while True:
+            try:
+                for one in await self._later(intent_id):
+                    asked = await self._asked(one)
+                    if asked is not None and _place(asked) == place:
+                        return True
+                return False
+            except SignoffError as error:
+                log.warning("%s: it is unknown whether the run was run again: %s", intent_id, error)
+                await asyncio.sleep(_PAUSE)
+
+    async def _later(self, intent_id: str) -> list[str]:
+        """The later requests; ids are in the order of time."""
+        found: list[Intent] = []
+        for limit in _LOOK_BACK:
+            found = await self._client.list_intents(intent_type=self._intent_type, limit=limit)
+            if len(found) < limit or found[-1].intent_id <= intent_id:
+                break
+        ours = [one.intent_id for one in found if one.correlation_id.startswith(_PREFIX)]
+        return [one for one in ours if one > intent_id]
 
     async def _asked(self, intent_id: str) -> Json | None:
         """The payload that was sent, whatever it was edited to; None if it was deleted."""
@@ -270,6 +297,13 @@ def verdict(result: Result, digest: str) -> tuple[str, str]:
     if _digest(result.payload) != digest:
         return "rejected", "The approval is for another deployment: its payload was edited."
     return "approved", result.comment or "Approved."
+
+
+def _place(asked: Json) -> tuple[str, str]:
+    """What GitHub's callback tells apart: the run, but not its attempts. A decision about one attempt must not open the
+    next one.
+    """
+    return str(asked.get("callback")), str(asked.get("environment"))
 
 
 def _digest(payload: Json) -> str:

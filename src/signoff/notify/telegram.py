@@ -239,7 +239,7 @@ class Telegram:
             said = answer.json()
         except httpx2.HTTPError as error:
             raise NotSent(f"{type(error).__name__}: no response from Telegram") from None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise NotSent(f"Telegram sent an invalid answer ({answer.status_code})") from None
         if not isinstance(said, dict):
             raise NotSent(f"Telegram sent an invalid answer ({answer.status_code})")
@@ -368,15 +368,22 @@ class TelegramInbound:
 
     async def _fetch(self, take: Callable[[Mapping[str, Any]], None], offset: int) -> int:
         asked = {"offset": offset, "timeout": _POLL, "allowed_updates": ["message", "callback_query"]}
-        for update in await self._telegram.call("getUpdates", asked, "updates", _POLL + _TIMEOUT) or ():
+        updates = await self._telegram.call("getUpdates", asked, "updates", _POLL + _TIMEOUT) or ()
+        since = offset
+        for update in updates if isinstance(updates, list) else ():
+            number = update.get("update_id") if isinstance(update, dict) else None
+            if not isinstance(number, int):
+                continue
             try:
                 take(update)
             except Busy:
-                self._seen.pop(update.get("update_id", 0), None)
+                self._seen.pop(number, None)
                 raise
             except Exception:
                 log.exception("an update from Telegram was lost")
-            offset = max(offset, int(update.get("update_id", 0)) + 1)
+            offset = max(offset, number + 1)
+        if updates and offset == since:  # asked again at once, it would answer the same at once
+            raise NotSent("Telegram sent an invalid answer to getUpdates")
         return offset
 
 

@@ -5,9 +5,11 @@ reply as the response; only the person who pressed or typed sees the reply.
 import asyncio
 import logging
 from collections.abc import Mapping
+from itertools import count
 from typing import Any, Final
 
 from signoff.core.errors import Busy
+from signoff.core.plan.schedules import SOCKET_MODE
 from signoff.engine.delivery.chat_answers import Chat
 from signoff.notify.channel import NotSent
 from signoff.notify.chat import ChatInbound, Heard, Pressed, Replied, Typed
@@ -29,8 +31,18 @@ class ChatDesk:
         self._label = label_of(channel)
         self._work: set[asyncio.Task[Any]] = set()
 
+    async def listen(self) -> None:
+        """Fetch requests until cancelled, if the chat does not call this server. An unexpected answer ends nothing."""
+        for attempt in count(1):
+            try:
+                return await self.inbound.listen(self.take)
+            except Exception:
+                log.exception("%s: fetching requests failed", self._label)
+            await asyncio.sleep(SOCKET_MODE.after(attempt).total_seconds())
+
     def take(self, payload: Mapping[str, Any]) -> None:
         """Queue it and return immediately. Raises Busy if the queue is full."""
+        self._refuse_if_full()
         heard = self.inbound.understood(payload)
         if heard is not None:
             self._start(self._deal(heard))
@@ -39,6 +51,7 @@ class ChatDesk:
         """The response to the request: the reply if the chat wants it there, else empty, and it is queued."""
         if challenge := self.inbound.challenge(payload):
             return challenge
+        self._refuse_if_full()
         heard = self.inbound.understood(payload)
         if heard is None:
             return b""
@@ -48,10 +61,12 @@ class ChatDesk:
         text: str = await asyncio.shield(self._start(self._said_safely(heard)))
         return self.inbound.response(heard, text) or b""
 
-    def _start(self, work: Any) -> "asyncio.Task[Any]":
+    def _refuse_if_full(self) -> None:
+        """Before the chat counts the request as received: it sends it again, and a repeat is not processed."""
         if len(self._work) >= _MOST_AT_ONCE:
-            work.close()
             raise Busy("busy", "Too many requests at the moment.")
+
+    def _start(self, work: Any) -> "asyncio.Task[Any]":
         task = asyncio.get_running_loop().create_task(work)
         self._work.add(task)
         task.add_done_callback(self._work.discard)
@@ -59,7 +74,7 @@ class ChatDesk:
 
     async def _deal(self, heard: Heard) -> None:
         try:
-            said = await self._said(heard)
+            said = await self._said_safely(heard)
             if said:
                 await self.inbound.reply(heard, said)
         except NotSent as failure:

@@ -15,7 +15,6 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from signoff.integrations import github_deployments
 from signoff.integrations.github_deployments import _LARGEST, _PREFIX, EVENT, ProtectionRule, _digest
 from signoff.testing import Answer, Server
 
@@ -348,11 +347,8 @@ async def test_a_late_decision_about_a_former_attempt_is_not_one_about_the_next(
     await made.stop()
 
 
-async def test_an_odd_answer_of_github_does_not_end_the_waiting(
-    server: Server, github: GitHub, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(github_deployments, "_PAUSE", 0.0)
-    made = rule(github)
+async def test_an_odd_answer_of_github_does_not_end_the_waiting(server: Server, github: GitHub) -> None:
+    made = ProtectionRule(SECRET, "123", KEY, api=github.url, pause=0.0)
     github.odd = [b"<html>", b"[]", b"{}", b"null"]
     server.approve(TYPE)
     await post(made, event(github, 10))

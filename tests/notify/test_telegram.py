@@ -14,7 +14,7 @@ from signoff.core.intent import commands as c
 from signoff.core.plan.schedules import Backoff
 from signoff.core.plan.task_types import Meaning, Outcome, Risk
 from signoff.engine.clock import FixedClock
-from signoff.engine.delivery import chat_desk
+from signoff.engine.delivery.chat_desk import ChatDesk
 from signoff.notify.channel import NotSent
 from signoff.notify.chat import Press, read_press, short_press
 from signoff.notify.telegram import Telegram, TelegramInbound, parse_bot
@@ -349,20 +349,20 @@ async def test_an_odd_answer_to_getupdates_ends_nothing_and_is_not_asked_for_at_
 
 
 async def test_a_chat_that_fails_in_an_unexpected_way_is_listened_to_again(
-    store: Store, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+    store: Store, clock: FixedClock
 ) -> None:
-    async with telegram_env(store, clock) as it:
-        tries = list[int]()
+    tries = list[int]()
 
-        async def listen(take: Any) -> None:
+    class Odd(TelegramInbound):
+        async def listen(self, take: Any) -> None:
             tries.append(1)
-            if len(tries) < 2:
-                raise AttributeError("of the library")
+            if len(tries) < 3:
+                raise AttributeError("of a library")
 
-        monkeypatch.setattr(it.desk.inbound, "listen", listen)
-        monkeypatch.setattr(chat_desk, "SOCKET_MODE", Backoff((timedelta(0),)))
-        await it.desk.listen()
-        assert len(tries) == 2
+    async with telegram_env(store, clock) as it:
+        odd = Odd(Telegram(TOKEN, lambda: clock.now().timestamp(), it.fake.url), "")
+        await ChatDesk("telegram", odd, it.desk.chat, Backoff((timedelta(0),))).listen()
+        assert len(tries) == 3
 
 
 async def test_the_token_is_in_no_error(store: Store, clock: FixedClock) -> None:

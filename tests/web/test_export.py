@@ -89,3 +89,10 @@ async def test_since_leaves_out_what_is_older(web: WebEnv) -> None:
 @pytest.mark.parametrize("who", ["ann", "rita", "agent", "ci"])
 async def test_only_those_who_may_read_everything_export(web: WebEnv, path: str, who: str) -> None:
     assert (await web.get(f"/v1/export/{path}", who)).code == "auditor_required"
+
+
+async def test_no_value_of_an_exported_request_is_a_secret(web: WebEnv) -> None:
+    secret = "hunter2-Tr0ub4dor"
+    await web.send(payload={"password": secret}, correlation_id=f"run token={secret}")
+    text = (await web.get("/v1/export/intents", "oscar")).text
+    assert ("run token=[17 characters" in text, secret in text) == (True, False)

@@ -35,7 +35,7 @@ log = logging.getLogger("signoff.github")
 EVENT: Final = "deployment_protection_rule"
 _PREFIX: Final = "github:"
 _LARGEST: Final = 1024 * 1024
-_PAUSE: Final = 5.0  # seconds before something that failed is tried again
+_PAUSE: Final = 5.0
 _TRIES: Final = 20  # of a callback
 _LONGEST: Final = 2000  # characters of a comment
 _GITHUB_WAITS: Final = timedelta(days=30)  # for a protection rule; then the deployment fails
@@ -48,7 +48,7 @@ _UNREADABLE: Final = (httpx2.HTTPError, KeyError, TypeError, ValueError)  # of G
 class ProtectionRule:
     """The rule as an ASGI application. secret: of the app's webhook; app_id, key: of the app, whose permission to write
     deployments it needs; intent_type: chooses the workflow; api: GitHub's API, also of an enterprise server; client: as
-    for ``gate``.
+    for ``gate``; pause: seconds before something that failed is tried again.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class ProtectionRule:
         intent_type: str = "intent.github.deploy.v1",
         api: str = "https://api.github.com",
         client: AsyncClient | None = None,
+        pause: float = _PAUSE,
     ) -> None:
         if not secret:
             raise ValueError("without a secret, anyone could send this webhook")
@@ -70,6 +71,7 @@ class ProtectionRule:
         self._api = api.rstrip("/")
         self._client = client or AsyncClient()
         self._own_client = client is None
+        self._pause = pause
         self._github = httpx2.AsyncClient(timeout=30)
         self._waiting: dict[str, asyncio.Task[None]] = {}
 
@@ -112,7 +114,7 @@ class ProtectionRule:
                 return [one for one in found if one.correlation_id.startswith(_PREFIX)]
             except SignoffError as error:
                 log.warning("the open requests cannot be listed: %s", error)
-                await asyncio.sleep(_PAUSE)
+                await asyncio.sleep(self._pause)
 
     async def _catch_up(self, intents: Sequence[Intent]) -> None:
         """Tell GitHub what it was not told. intents: the newest first."""
@@ -217,7 +219,7 @@ class ProtectionRule:
                 break
             except SignoffError as error:
                 log.warning("%s: waiting goes on: %s", intent_id, error)
-                await asyncio.sleep(_PAUSE)
+                await asyncio.sleep(self._pause)
         if (
             asked is None
             or _digest(asked) != digest
@@ -243,7 +245,7 @@ class ProtectionRule:
                 log.warning("%s: GitHub answered %d", intent_id, answer.status_code)
             except _UNREADABLE as error:
                 log.warning("%s: GitHub did not answer as it should: %s", intent_id, type(error).__name__)
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(self._pause)
         log.error("%s: GitHub was not told that the deployment is %s", intent_id, state)
 
     async def _asked_again(self, intent_id: str, place: tuple[str, str]) -> bool:
@@ -257,7 +259,7 @@ class ProtectionRule:
                 return False
             except SignoffError as error:
                 log.warning("%s: it is unknown whether the run was run again: %s", intent_id, error)
-                await asyncio.sleep(_PAUSE)
+                await asyncio.sleep(self._pause)
 
     async def _later(self, intent_id: str) -> list[str]:
         """The later requests; ids are in the order of time."""

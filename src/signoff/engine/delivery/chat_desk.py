@@ -9,7 +9,7 @@ from itertools import count
 from typing import Any, Final
 
 from signoff.core.errors import Busy
-from signoff.core.plan.schedules import SOCKET_MODE
+from signoff.core.plan.schedules import SOCKET_MODE, Backoff
 from signoff.engine.delivery.chat_answers import Chat
 from signoff.notify.channel import NotSent
 from signoff.notify.chat import ChatInbound, Heard, Pressed, Replied, Typed
@@ -22,9 +22,12 @@ _MOST_AT_ONCE: Final = 100
 
 
 class ChatDesk:
-    """``channel``: the name of the chat."""
+    """``channel``: the name of the chat; ``backoff``: the pauses before requests are fetched again after an error."""
 
-    def __init__(self, channel: str, inbound: ChatInbound, chat: Chat) -> None:
+    def __init__(
+        self, channel: str, inbound: ChatInbound, chat: Chat, backoff: Backoff = SOCKET_MODE
+    ) -> None:
+        self._backoff = backoff
         self.chat = chat
         self.inbound = inbound
         self._channel = channel
@@ -38,7 +41,7 @@ class ChatDesk:
                 return await self.inbound.listen(self.take)
             except Exception:
                 log.exception("%s: fetching requests failed", self._label)
-            await asyncio.sleep(SOCKET_MODE.after(attempt).total_seconds())
+            await asyncio.sleep(self._backoff.after(attempt).total_seconds())
 
     def take(self, payload: Mapping[str, Any]) -> None:
         """Queue it and return immediately. Raises Busy if the queue is full."""

@@ -104,7 +104,7 @@ def _intent(one: Stored, directory: Snapshot) -> wire.export.IntentRecord:
         requester_id=intent.requester.id,
         requester_name=directory.display(intent.requester.id),
         to_agent=intent.to_agent or "",
-        correlation_id=intent.correlation_id or "",
+        correlation_id=mask_text(intent.correlation_id or ""),
         created_at=intent.created_at,
         updated_at=intent.updated_at,
         deadline_at=intent.deadline_at or ABSENT,

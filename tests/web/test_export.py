@@ -37,6 +37,53 @@ async def test_the_exported_manifest_applied_changes_nothing(web: WebEnv) -> Non
     }  # fmt: skip
 
 
+async def test_the_exported_manifest_changes_nothing_after_people_left(web: WebEnv) -> None:
+    """What it names is as it was when it was applied: a person who has left since is no reason to refuse it."""
+    left = "ann@acme.example"
+    alone = {"approve": [{"any": [left]}]}
+    steps = [{"id": "a", "human": {"policy": "alone"}}]
+    own = [{"id": "a", "human": {"title": "Go?", "approvers": [left]}}]
+    await applied(
+        web,
+        {
+            "policies": {"alone": alone},
+            "workflows": [
+                {"workflow": "one", "intent_type": "intent.one.v1", "steps": steps},
+                {"workflow": "own", "intent_type": "intent.own.v1", "steps": own},
+            ],
+        },
+    )
+    away = [{"from": "2040-01-01", "until": "2040-02-01", "delegate": left}]
+    await applied(web, {"people": {"otto@acme.example": {"roles": ["approver"]}}})
+    await applied(web, {"people": {"otto@acme.example": {"absences": away}}}, "otto")
+    await applied(web, {"people": {left: {"active": False}}})
+    found = (await web.get("/v1/export/manifest", "aud"))["manifest"]
+    planned = await web.post("/v1/apply?dry_run=true", found, "oscar")
+    assert planned.status == 200, planned.text
+    assert {change["action"] for change in planned["changes"]} == {"unchanged"}
+    assert sum("at present such a request is refused" in one for one in planned["warnings"]) == 2
+    # What changes is held to the rule, and so is a manifest that itself takes the people away.
+    for changed in (
+        {"policies": {"alone": {**alone, "deadline": "4h"}}},
+        {"policies": {"another": alone}},
+        {
+            "workflows": [
+                {
+                    "workflow": "one",
+                    "intent_type": "intent.one.v1",
+                    "steps": [*steps, {"id": "b", "human": {"title": "Go?", "approvers": [left]}}],
+                }
+            ]
+        },
+    ):
+        assert (await web.post("/v1/apply", changed, "oscar")).status == 422, changed
+    later = {"people": {"otto@acme.example": {"absences": [{**away[0], "until": "2040-03-01"}]}}}
+    assert (await web.post("/v1/apply", later, "otto")).status == 422
+    await applied(web, {"people": {left: {"active": True}}})
+    together = {"people": {left: {"active": False}}, "policies": {"alone": alone}}
+    assert (await web.post("/v1/apply", together, "oscar")).status == 422
+
+
 async def every_page(web: WebEnv, path: str) -> list[list[dict[str, Any]]]:
     pages, cursor = [], ""
     while True:

@@ -4,6 +4,7 @@ nothing, each change with its author and the former value. A dry run returns the
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -24,7 +25,7 @@ from signoff.core.directory.model import (
 )
 from signoff.core.directory.roles import ADMINS, ROLES
 from signoff.core.directory.rotation import Absence, Rotation
-from signoff.core.errors import Conflict, Invalid, NotFound
+from signoff.core.errors import Conflict, Invalid, NotFound, Refused
 from signoff.core.formats.manifest import (
     Manifest,
     PersonSpec,
@@ -35,7 +36,7 @@ from signoff.core.formats.manifest import (
     ends,
 )
 from signoff.core.plan.ineffective import refuse_ineffective
-from signoff.core.plan.plan import AgentStep, refuse_unreached
+from signoff.core.plan.plan import AgentStep, Plan, refuse_unreached
 from signoff.core.policy.conditions import variants
 from signoff.core.policy.policy import Policy
 from signoff.core.text import json_value
@@ -238,12 +239,10 @@ class ManifestApplier:
 
     async def _workflow(self, draft: ManifestDiff, spec: WorkflowSpec) -> None:
         template = spec.template
-        # not earlier: a policy may add a route
-        frozen = [freeze(plan, draft.directory)[0] for plan in variants(template.plan)]
-        refuse_unreached(*frozen)
-        refuse_ineffective(*frozen)
         digest = plan_digest(template.plan)
         present = draft.directory.workflows.get(template.intent_type)
+        same = present is not None and present.plan_digest == digest
+        _refuse_new_faults(draft, same, lambda directory: _refuse_unusable_plan(directory, template.plan))
         before = shown_flow(present) if present else None
         version = (
             present.version if present else draft.directory.ended.get(("workflow", template.intent_type), 0)
@@ -262,6 +261,28 @@ class ManifestApplier:
         draft.directory = draft.directory.but(
             workflows={**draft.directory.workflows, template.intent_type: flow}
         )
+
+
+def _refuse_unusable_plan(directory: Snapshot, plan: Plan) -> None:
+    frozen = [freeze(one, directory)[0] for one in variants(plan)]  # not earlier: a policy may add a route
+    refuse_unreached(*frozen)
+    refuse_ineffective(*frozen)
+
+
+def _refuse_new_faults(draft: ManifestDiff, same: bool, check: Callable[[Snapshot], None]) -> None:
+    """Raise what ``check`` raises for the workspace after the manifest; unless the entry is the ``same`` as before and
+    had that fault before: the people whom it names may have become inactive since it was applied.
+    """
+    try:
+        check(draft.directory)
+    except Refused:
+        if not same:
+            raise
+        try:
+            check(draft.before)
+        except Refused:
+            return
+        raise
 
 
 def _last(entries: list[msgspec.Struct]) -> list[msgspec.Struct]:
@@ -394,9 +415,7 @@ def _absences(draft: ManifestDiff, spec: PersonSpec) -> None:
         field = f"absences[{index}]"
         if end <= start:
             raise Invalid("invalid_absence", f"{field}: it ends before it begins.", field=f"{field}.until")
-        delegate = (
-            deciding_person(draft.directory, away.delegate, f"{field}.delegate").id if away.delegate else ""
-        )
+        delegate = _delegate(draft, person.id, away.delegate, start, end, f"{field}.delegate")
         if delegate == person.id:
             raise Invalid(
                 "delegate_to_oneself", "Name another person as the delegate.", field=f"{field}.delegate"
@@ -413,6 +432,18 @@ def _absences(draft: ManifestDiff, spec: PersonSpec) -> None:
     [noted] = [p for p in draft.planned if (p.kind, p.name) == ("person", person.email)]
     draft.planned.remove(noted)
     draft.note("person", person.email, noted.before, shown_person(after), after)
+
+
+def _delegate(draft: ManifestDiff, person: str, name: str, start: datetime, end: datetime, field: str) -> str:
+    """The id of somebody who may decide; of somebody who no longer may, only if they were this absence's delegate
+    already.
+    """
+    if not name:
+        return ""
+    found, known = _found(draft, name), draft.before.people.get(person)
+    if found is not None and known is not None and Absence(start, end, found.id) in known.absences:
+        return found.id
+    return deciding_person(draft.directory, name, field).id
 
 
 def _keep_an_owner(draft: ManifestDiff) -> None:
@@ -478,9 +509,9 @@ def _turns(
 
 def _policy(draft: ManifestDiff, spec: PolicySpec) -> None:
     field = f"policies.{spec.name}"
-    refuse_unusable(draft.directory, spec.policy, field)
     known = draft.directory.policies.get(spec.name)
     same = known is not None and known.compiled == spec.policy
+    _refuse_new_faults(draft, same, lambda directory: refuse_unusable(directory, spec.policy, field))
     last = known.row.version if known else draft.directory.ended.get(("policy", spec.name), 0)
     version = last + (not same)
     source = known.row.source if known and same else _SORTED.encode(spec.source)

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from signoff.core.directory.actors import Actor
 from signoff.core.directory.agent_address import canonical, is_internal
 from signoff.core.directory.model import NamedWorkflow
-from signoff.core.errors import Invalid
+from signoff.core.errors import Invalid, Refused
 from signoff.core.formats.axp_intent import AxpIntent
 from signoff.core.formats.axp_scenario import Scenario
 from signoff.core.intent.eligibility import named
@@ -294,7 +294,10 @@ def remarks(plan: Plan, directory: Snapshot) -> tuple[str, ...]:
     """Warnings for the author of a workflow about the people and agents it names; its agents are registered with it."""
     coming = [directory.resolve(step.agent) for step in plan.steps if isinstance(step, AgentStep)]
     said = (one for plan in variants(plan) for one in freeze(plan, directory, coming=coming)[1])
-    return tuple(dict.fromkeys(said))
+    try:
+        return tuple(dict.fromkeys(said))
+    except Refused as refusal:  # of a workflow that was applied before the people whom it needs left
+        return (f"at present such a request is refused: {refusal.message}",)
 
 
 def _addressed(step: AgentStep, directory: Snapshot, warnings: list[str], coming: Collection[str]) -> Step:

@@ -223,3 +223,35 @@ def test_a_policys_digest_without_effect_is_named(policy: dict[str, str]) -> Non
     code, field = refused({"policies": {"quiet": policy}})
     assert field == "policies.quiet.digest"
     assert code in ("invalid_field", "invalid_duration")
+
+
+@pytest.mark.parametrize(
+    ("document", "field", "shown"),
+    [
+        (
+            {"people": [{"email": "ann@example.com"}]},
+            "people",
+            "people: {ann@example.com: {roles: [approver]}}",
+        ),
+        (
+            {"people": {"ann@example.com": "approver"}},
+            "people.ann@example.com",
+            "people: {ann@example.com: {",
+        ),
+        ({"teams": [{"name": "oncall"}]}, "teams", "teams: {oncall: {members: [ann@example.com]}}"),
+        ({"policies": ["prod-change"]}, "policies", "policies: {prod-change: {approve: "),
+        ({"workflows": {"refund": {}}}, "workflows", "workflows: [{workflow: NAME, "),
+    ],
+)
+def test_the_hint_shows_how_entries_are_written(document: dict[str, Any], field: str, shown: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        compile_manifest(document)
+    assert refused.value.field == field
+    assert shown in (refused.value.hint or "")
+
+
+def test_what_the_hints_show_is_accepted() -> None:
+    people = {"ann@example.com": {"roles": ["approver"]}}
+    teams = {"oncall": {"members": ["ann@example.com"]}}
+    policies = {"prod-change": {"approve": [{"any": ["team:oncall"]}]}}
+    assert compile_manifest({"people": people, "teams": teams, "policies": policies}).people[0].roles

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from tests.web.inbox.reading import reader
@@ -96,7 +97,27 @@ async def test_taking_the_second_person_away_does_not_bring_it_back(web: WebEnv)
     await add(web, "bea")
     assert (await web.call("PATCH", "/v1/people/bea@other.example", {"active": False}, "sam")).status == 200
     assert await states(web) == (False, "alone")
-    assert (await ask(web)).code == "nobody_eligible"
+    refused = await ask(web)
+    assert refused.code == "nobody_eligible"
+    assert "apply workspace: {self_approval: true}" in refused["error"]["hint"]
+    there = await web.env.store.directory.workspace(ELSEWHERE)
+    assert there is not None
+    await web.env.store.people.save([replace(there, self_approval=True, self_approval_alone=False)])
+    web.env.directory.changed(ELSEWHERE)
+    assert (await ask(web)).status == 200
+
+
+@pytest.mark.parametrize("policy", [{"self_approval": False}, {"approve": {"any": ["role:auditor"]}}])
+async def test_the_setting_is_not_recommended_where_it_would_not_help(
+    web: WebEnv, policy: dict[str, Any]
+) -> None:
+    step = {"id": "approve", "human": {"title": "May I?", "policy": policy}}
+    flow = {"workflow": "w", "intent_type": PLAIN, "steps": [step]}
+    refused = await web.post("/v1/workflows", flow, "sam")
+    if refused.status == 200:
+        refused = await web.post("/v1/intents", {"intent_type": PLAIN, "payload": {}}, "sam")
+    assert refused.code == "nobody_eligible", refused.text
+    assert refused["error"]["hint"] == "Add the people first: signoff people add EMAIL; or name others."
 
 
 async def test_whoever_turns_it_on_keeps_it(web: WebEnv) -> None:

@@ -11,6 +11,7 @@ from tests.web.web_env import VALIDATOR, WORKFLOW, WebEnv
     ("who", "path", "body"),
     [
         ("oscar", "/v1/keys", {"service": "deploy"}),
+        ("oscar", "/v1/service-accounts", {"name": "new-agent"}),
         ("oscar", "/v1/service-accounts/{account}/keys", {}),
         ("agent", f"/v1/agents/{VALIDATOR}/deliveries/claim", {}),
         ("ci", "/v1/intents/bulk-cancel", {}),

@@ -52,3 +52,11 @@ async def test_only_the_requester_or_an_admin_may_and_only_once_it_is_final(web:
 @pytest.mark.parametrize("body", [{}, {"use": ""}, {"use": 1}, {"use": "a", "by": "b"}, {"use": "x" * 256}])
 async def test_a_use_has_a_name(web: WebEnv, body: object) -> None:
     assert (await web.post(f"/v1/intents/{await decided(web)}/use", body)).status == 422
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x1b[2Jb", "\u200b", " ", "a\u202eb"])
+async def test_the_name_of_a_use_is_printable(web: WebEnv, name: str) -> None:
+    done = await decided(web)
+    refused = await use(web, done, name)
+    assert (refused.status, refused.code, refused["error"]["field"]) == (422, "invalid_name", "use")
+    assert (await use(web, done)).status == 200

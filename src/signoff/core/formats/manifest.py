@@ -28,6 +28,10 @@ from signoff.core.text.struct_reader import DocumentStruct, read_struct, reads
 
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MOST: Final = 1000
+_A_PERSON: Final = "ann@example.com: {roles: [approver]}"
+_A_TEAM: Final = "oncall: {members: [ann@example.com]}"
+_A_POLICY: Final = "prod-change: {approve: [{any: [team:oncall]}]}"
+_A_WORKFLOW: Final = "{workflow: NAME, intent_type: TYPE, steps: [...]}"
 
 
 def _read_moment(fields: Fields, name: str) -> datetime | date | None:
@@ -227,19 +231,22 @@ def _refuse_misnamed(fields: Fields, name: str) -> None:
 
 
 def _read_people(fields: Fields, name: str) -> tuple[PersonSpec, ...]:
-    return tuple(_read_person(who, entry) for who, entry in fields.entries(name, most=_MOST))
+    return tuple(
+        _read_person(who, entry) for who, entry in fields.entries(name, most=_MOST, example=_A_PERSON)
+    )
 
 
 def _read_teams(fields: Fields, name: str) -> tuple[TeamSpec, ...]:
-    return tuple(_read_team(team, entry) for team, entry in fields.entries(name, most=_MOST))
+    return tuple(_read_team(team, entry) for team, entry in fields.entries(name, most=_MOST, example=_A_TEAM))
 
 
 def _read_policies(fields: Fields, name: str) -> tuple[PolicySpec, ...]:
-    return tuple(read_named_policy(policy, entry) for policy, entry in fields.entries(name, most=_MOST))
+    listed = fields.entries(name, most=_MOST, example=_A_POLICY)
+    return tuple(read_named_policy(policy, entry) for policy, entry in listed)
 
 
 def _read_workflows(fields: Fields, name: str) -> tuple[WorkflowSpec, ...]:
-    listed = fields.each(name, most=_MOST)
+    listed = fields.each(name, most=_MOST, example=_A_WORKFLOW)
     found = tuple(WorkflowSpec(compile_workflow(flow, kept=fields.kept), flow) for flow in listed)
     seen: set[str] = set()
     for index, spec in enumerate(found):
@@ -312,10 +319,10 @@ def compile_manifest(
     """
     top = document(source, kept=kept)
     if top.has("people") and not kept:
-        for _, person in top.entries("people", most=_MOST):
+        for _, person in top.entries("people", most=_MOST, example=_A_PERSON):
             _refuse_unknown_channels(person, channels)
     if top.has("teams") and not kept:
-        for _, team in top.entries("teams", most=_MOST):
+        for _, team in top.entries("teams", most=_MOST, example=_A_TEAM):
             _refuse_unknown_room(team, channels)
     return read_struct(Manifest, top)
 

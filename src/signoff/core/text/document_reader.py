@@ -20,6 +20,7 @@ from signoff.core.text.json_text import flaw
 T = TypeVar("T")
 W = TypeVar("W", bound=str)
 _MAX_NOTED: Final = 10
+_LONGEST_NAME: Final = 255
 # Within these years every zone can represent every time, and ten years may still be added.
 _YEARS: Final = range(1900, 9001)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -52,6 +53,13 @@ def refuse_unplaced(day: date, field: str) -> None:
     if day.year not in _YEARS:
         message = f"{field}: the year {day.year} is outside {_YEARS[0]} to {_YEARS[-1]}."
         raise Invalid("moment_out_of_range", message, field=field, hint="Omit it if there is none.")
+
+
+def refuse_unprintable(name: str, field: str) -> None:
+    """Raise Invalid unless a name that a caller chose is 1 to 255 printable characters, and visible."""
+    if not name or len(name) > _LONGEST_NAME or not name.isprintable() or not shows(name):
+        problem = f"A name must have 1 to {_LONGEST_NAME} printable characters."
+        raise Invalid("invalid_name", problem, field=field)
 
 
 def refuse_two_spellings(value: Mapping[str, Any], spellings: Mapping[str, str]) -> None:
@@ -284,21 +292,33 @@ class Fields:
         """The same object under another path."""
         return Fields(self.value, path, lenient=self.lenient, kept=self.kept, warnings=self.warnings)
 
-    def each(self, name: str, *, most: int) -> list[Any]:
-        """The values of a list; empty when absent."""
-        return [] if not self.has(name) else self._list(name, self.value[name], most)
+    def each(self, name: str, *, most: int, example: str = "") -> list[Any]:
+        """The values of a list; empty when absent. ``example``: an item, for the error."""
+        hint = f"Write a list: {name}: [{example}]." if example else None
+        return [] if not self.has(name) else self._list(name, self.value[name], most, hint)
 
-    def entries(self, name: str, *, most: int) -> Iterator[tuple[str, "Fields"]]:
-        """The keys of an object of objects, with the fields of each."""
+    def entries(self, name: str, *, most: int, example: str = "") -> Iterator[tuple[str, "Fields"]]:
+        """The keys of an object of objects, with the fields of each; ``example``: an entry, for the errors."""
+        self._refuse_other(self.value.get(name), name, self.at(name), example)
         found = self.need_inner(name)
         if len(found.value) > most:
             raise self.invalid(name, f"has {len(found.value)} entries; at most {most} are allowed")
         for key, value in found.value.items():
-            yield key, Fields(value, f"{found.path}.{key[:100]}", kept=self.kept)
+            path = f"{found.path}.{key[:100]}"
+            self._refuse_other(value, name, path, example)
+            yield key, Fields(value, path, kept=self.kept)
 
-    def _list(self, name: str, value: object, most: int) -> list[Any]:
+    def _refuse_other(self, value: object, name: str, path: str, example: str) -> None:
+        """Refuse what is not an object; the hint shows how entries are written, without the items of a list."""
+        if not (value is None or isinstance(value, dict)) and example:
+            hint = f"Write each entry under its key: {name}: {{{example}}}."
+            raise Invalid(
+                "invalid_field", f"{path}: must be an object, not {kind_of(value)}.", field=path, hint=hint
+            )
+
+    def _list(self, name: str, value: object, most: int, hint: str | None = None) -> list[Any]:
         if not isinstance(value, list):
-            raise self.invalid(name, f"must be a list, not {kind_of(value)}")
+            raise self.invalid(name, f"must be a list, not {kind_of(value)}", hint=hint)
         if len(value) > most:
             raise self.invalid(name, f"has {len(value)} entries; at most {most} are allowed")
         return value

@@ -18,7 +18,7 @@ from signoff.core.directory.model import Account, ApiKey, DirectoryChange, Perso
 from signoff.core.directory.roles import OWNER
 from signoff.core.errors import Conflict, Forbidden, Invalid, NotFound
 from signoff.core.ids import uuid7
-from signoff.core.text.hidden_characters import shows
+from signoff.core.text.document_reader import refuse_unprintable
 from signoff.engine.clock import Clock
 from signoff.engine.directory.change_log import account_subject, recorded, retry_on_conflict, shown_account
 from signoff.engine.directory.snapshot import DirectoryCache
@@ -27,7 +27,6 @@ from signoff.notify.outbound.post import refuse_uncallable
 from signoff.store.store import Store
 
 DELIVERY_MODES: Final = ("stream", "poll", "http", "inbox")
-_LONGEST_NAME: Final = 255
 
 
 class Accounts:
@@ -60,8 +59,7 @@ class Accounts:
         """
         authorize(actor, Action.REGISTER_AGENT if kind is ActorKind.AGENT else Action.REGISTER_SERVICE)
         name = name.strip()
-        if not name or len(name) > _LONGEST_NAME or not name.isprintable() or not shows(name):
-            raise Invalid("invalid_name", "A name must have 1 to 255 printable characters.", field="name")
+        refuse_unprintable(name, "name")
         return await retry_on_conflict(
             lambda: self._add(actor, kind, name, fields), lambda: self._directory.forget(actor.workspace)
         )

@@ -95,10 +95,12 @@ def refuse_impossible(
     field: str,
     barred: Collection[str] = (),
     roster: Roster = NO_ROSTER,
+    by_setting: bool = False,
 ) -> None:
     """Raise Invalid if a stage could never be passed, or never be rejected, by the people who are not ``barred``.
 
-    ``what``: where the stage is, as text: step, policy, number.
+    ``what``: where the stage is, as text: step, policy, number; ``by_setting``: whether the workspace's setting
+    self_approval, and no policy, bars the others.
     """
     count, possible = _able(stage, directory, barred, roster)
     whom = ", ".join(stage.approvers) or "people with an approving role"
@@ -108,10 +110,10 @@ def refuse_impossible(
         needed = stage.votes_needed
         takes = f"{needed} different people are needed" if needed > 1 else "a person is needed"
         takes += ", one of each" if stage.every else ""
-        raise Invalid(
-            "nobody_eligible", f"{what}: {takes}, and {there}.", field=field,
-            hint="Add the people first: signoff people add EMAIL; or name others.",
-        )  # fmt: skip
+        hint = "Add the people first: signoff people add EMAIL; or name others."
+        if by_setting and _able(stage, directory, (), roster)[1]:
+            hint += " Or let requesters decide: apply workspace: {self_approval: true}."
+        raise Invalid("nobody_eligible", f"{what}: {takes}, and {there}.", field=field, hint=hint)
     if stage.reject_after > count:
         raise Invalid(
             "never_rejected", f"{what}: {stage.reject_after} rejections would end it, and {there}.", field=field,

@@ -421,7 +421,10 @@ def _staffed(
                 field=field, hint="Add the people first: signoff people add EMAIL; or name others.",
             )  # fmt: skip
         warnings.append(f"step {step.id!r}: there is no person {', '.join(strangers)}; the others may decide")
-    refuse_impossible(stage, directory, stage_name(step, step.task, number), field, barred)
+    by_setting = step.task.self_approval is None
+    refuse_impossible(
+        stage, directory, stage_name(step, step.task, number), field, barred, by_setting=by_setting
+    )
     return stage
 
 

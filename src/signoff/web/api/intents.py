@@ -21,6 +21,7 @@ from signoff.core.intent.deleted_payload import refuse_deleted
 from signoff.core.intent.model import FINAL, Failure, Intent, Status
 from signoff.core.plan.task_types import Ending
 from signoff.core.text import canonical_json
+from signoff.core.text.document_reader import refuse_unprintable
 from signoff.core.text.hidden_characters import shows
 from signoff.engine.commit.jobs import CommandSource
 from signoff.engine.off_loop import SHORT
@@ -435,6 +436,7 @@ async def rerun(call: Call) -> RerunAnswer:
 async def use(call: Call) -> UsedAnswer:
     """POST /v1/intents/{intent_id}/use"""
     request = bodies.ours(wire.intents.UseRequest, call.body)
+    refuse_unprintable(request.use, "use")
     intent = (await visible(call, call.params["intent_id"])).stored.intent
     may_use(call.actor, intent)
     held = await call.state.engine.use(call.actor, intent, request.use)

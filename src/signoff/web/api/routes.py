@@ -342,7 +342,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         accounts.page, "List agents and services", response=wire.accounts.AccountsAnswer, query=_PLACE),
     Endpoint("POST", "/v1/service-accounts", "createAccount", "accounts",
         accounts.create, "Register an agent", others=((409, wire.accounts.AccountExists),),
-        request=wire.accounts.CreateAccount, response=wire.accounts.AccountAnswer),
+        request=wire.accounts.CreateAccount, response=wire.accounts.AccountAnswer, unkeyed=True),
     Endpoint("GET", "/v1/service-accounts/{account_id}", "getAccount", "accounts",
         accounts.get, "Read an account", response=wire.accounts.AccountAnswer),
     Endpoint("PATCH", "/v1/service-accounts/{account_id}", "updateAccount", "accounts",

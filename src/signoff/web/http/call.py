@@ -206,7 +206,7 @@ class Call:
         """Refuse an Idempotency-Key at an endpoint that stores no response for it."""
         if b"idempotency-key" in self.headers:
             raise Invalid(
-                "idempotency_key_unsupported", "An Idempotency-Key has no effect here: a repetition acts again.",
+                "idempotency_key_unsupported", "An Idempotency-Key has no effect here: no answer is stored for it.",
                 field="Idempotency-Key", hint="Omit the header; look at the state before you send the request again.",
             )  # fmt: skip
 

@@ -26,6 +26,7 @@ from signoff.core.policy.fields import compile_policy
 from signoff.core.policy.policy import Policy
 from signoff.core.text import json_value
 from signoff.core.text.describe import suggestion
+from signoff.engine.directory.listed import Listed
 from signoff.engine.feed import Feed, directory_topic, session_topic
 from signoff.store.store import Store
 
@@ -41,6 +42,8 @@ _DERIVED: Final = {
     "_own": {"workspace"},
     "_givers": {"people"},
     "_teams_of": {"teams"},
+    "listed": {"people", "teams"},
+    "listed_workflows": {"workflows"},
 }
 
 
@@ -69,6 +72,11 @@ class NamedPolicy(msgspec.Struct, frozen=True):
     def name(self) -> str:
         """Its name and version, as recorded in a frozen plan."""
         return f"{self.row.name}@{self.row.version}"
+
+
+def listed_key(person: Person) -> tuple[bool, str, str]:
+    """The place of a person in lists: active ones first, by name."""
+    return not person.active, (person.name or person.email).lower(), person.id
 
 
 class Snapshot(msgspec.Struct, frozen=True, dict=True):
@@ -190,6 +198,27 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
     def teams_of(self, person_id: str) -> Sequence[str]:
         """The names of the teams with this member."""
         return self._teams_of.get(person_id, ())
+
+    @cached_property
+    def listed(self) -> Listed[Person]:
+        """The people who were not removed: active ones first, by name."""
+        return Listed(
+            (
+                listed_key(p),
+                " ".join((p.name, p.email, *p.roles, *self.teams_of(p.id))),
+                p,
+            )
+            for p in self.people.values()
+            if not p.removed
+        )
+
+    @cached_property
+    def listed_workflows(self) -> Listed[NamedWorkflow]:
+        """The workflows by name."""
+        return Listed(
+            ((flow.name.lower(), flow.intent_type), f"{flow.name} {flow.intent_type}", flow)
+            for flow in self.workflows.values()
+        )
 
     @cached_property
     def active_people(self) -> dict[str, frozenset[str]]:

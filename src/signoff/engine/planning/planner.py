@@ -140,10 +140,16 @@ class Planner:
 
     async def plan_of(self, workflow: NamedWorkflow) -> Plan:
         """The plan of an active workflow, as compiled when it was applied."""
-        plan = await self._store.directory.get_plan(workflow.plan_digest)
-        if plan is None:
-            raise Invalid("workflow_unusable", f"The plan of workflow {workflow.name!r} is not stored.")
+        [plan] = await self.plans_of([workflow])
         return plan
+
+    async def plans_of(self, workflows: Sequence[NamedWorkflow]) -> list[Plan]:
+        """The plans of active workflows, in their order, with at most one read."""
+        plans = await self._store.directory.get_plans({workflow.plan_digest for workflow in workflows})
+        for workflow in workflows:
+            if workflow.plan_digest not in plans:
+                raise Invalid("workflow_unusable", f"The plan of workflow {workflow.name!r} is not stored.")
+        return [plans[workflow.plan_digest] for workflow in workflows]
 
     async def scenario(
         self,

@@ -90,10 +90,15 @@ class DirectoryTables:
         return await fetch(self._db, NamedWorkflow, where, workspace=workspace)
 
     async def get_plan(self, digest: str) -> Plan | None:
-        plan = self._db.plans.get(digest)
-        if plan is None:
-            plan = self._db.plans.learn(await self._db.read(PLAN, digests=[digest])).get(digest)
-        return plan
+        return (await self.get_plans({digest})).get(digest)
+
+    async def get_plans(self, digests: set[str]) -> dict[str, Plan]:
+        """Those of the plans that are stored, by digest; one read for all that are not in memory."""
+        plans = self._db.plans.known(digests)
+        missing = digests - plans.keys()
+        if missing:
+            plans |= self._db.plans.learn(await self._db.read(PLAN, digests=sorted(missing)))
+        return plans
 
     async def _add(self, item: Struct) -> bool:
         [rows] = await self._db.write((insert(type(item)), values_of(item)))

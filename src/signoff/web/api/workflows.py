@@ -38,11 +38,10 @@ async def apply(call: Call) -> AppliedOut:
 async def page(call: Call) -> WorkflowsAnswer:
     """GET /v1/workflows"""
     directory = await directory_of(call)
-    plan_of = call.state.planner.plan_of
+    flows = list(directory.workflows.values())
+    plans = await call.state.planner.plans_of(flows)
     return WorkflowsAnswer(
-        workflows=[
-            _shown(call, flow, await plan_of(flow), directory) for flow in directory.workflows.values()
-        ]
+        workflows=[_shown(call, flow, plan, directory) for flow, plan in zip(flows, plans, strict=True)]
     )
 
 

@@ -1,7 +1,8 @@
 """Workflows and agents, for everyone signed in; and their keys, for owners and admins."""
 
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -15,26 +16,43 @@ from signoff.core.policy.conditions import conditions_text
 from signoff.core.text import json_value
 from signoff.core.text.masking import masked
 from signoff.engine.directory.snapshot import Snapshot
+from signoff.engine.off_loop import SHORT
 from signoff.engine.read.next_steps import absent
 from signoff.web.http.call import Page
 from signoff.web.pages.kit.handler import PageRequest
 
+_PAGE: Final = 25
 _LIVES: Final = {"30": timedelta(days=30), "90": timedelta(days=90), "365": timedelta(days=365), "": None}
 
 
 async def workflows(request: PageRequest) -> Page:
     """GET /workflows"""
-    directory = await request.directory()
-    rows = []
-    for workflow in sorted(directory.workflows.values(), key=lambda w: w.name):
-        plan = await request.state.planner.plan_of(workflow)
-        rows.append({
-            "workflow": workflow,
-            "by": directory.display(workflow.applied_by),
-            "steps": [{"id": step.id, "says": _does(step, directory)} for step in plan.steps],
-            "source": _masked_source(workflow.source),
-        })  # fmt: skip
-    return await request.page("workflows.html", rows=rows)
+    directory, query = await request.directory(), request.query
+    words = query.get("q", "").strip()[:200]
+    after = (query["after"][:255].lower(), query.get("type", "")[:255]) if query.get("after") else None
+    page = directory.listed_workflows.page(words, after, _PAGE)
+    plans = await request.state.planner.plans_of(page.entries)
+    size = sum(len(workflow.source) for workflow in page.entries)
+
+    def listed() -> list[dict[str, Any]]:
+        return [
+            {
+                "workflow": workflow,
+                "by": directory.display(workflow.applied_by),
+                "steps": [{"id": step.id, "says": _does(step, directory)} for step in plan.steps],
+                "source": _masked_source(workflow.source),
+            }
+            for workflow, plan in zip(page.entries, plans, strict=True)
+        ]
+
+    rows = await request.state.aside.run(request.actor, listed, size)
+    said = {"q": words} if words else {}
+    last = page.entries[-1] if page.more else None
+    return await request.page(
+        "workflows.html", in_thread=size > SHORT, rows=rows, q=words, count=len(directory.listed_workflows),
+        next=urlencode(said | {"after": last.name, "type": last.intent_type}) if last else "",
+        first=f"/workflows?{urlencode(said)}" if after is not None else "",
+    )  # fmt: skip
 
 
 def _masked_source(source: bytes) -> str:
@@ -92,9 +110,9 @@ async def agents(request: PageRequest) -> Page:
 async def _given_work(request: PageRequest, directory: Snapshot) -> dict[str, list[str]]:
     """The workflows that give an agent work, by its address."""
     found: dict[str, list[str]] = {}
-    for flow in sorted(directory.workflows.values(), key=lambda flow: flow.name):
-        steps = (await request.state.planner.plan_of(flow)).steps
-        for address in {directory.resolve(step.agent) for step in steps if isinstance(step, AgentStep)}:
+    flows = sorted(directory.workflows.values(), key=lambda flow: flow.name)
+    for flow, plan in zip(flows, await request.state.planner.plans_of(flows), strict=True):
+        for address in {directory.resolve(step.agent) for step in plan.steps if isinstance(step, AgentStep)}:
             found.setdefault(address, []).append(flow.name)
     return found
 

@@ -5,6 +5,7 @@ manifest, so a page can change nothing that the API could not, and everything is
 from collections.abc import Awaitable, Callable
 from datetime import datetime, time, timedelta
 from typing import Any, Final
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
@@ -22,7 +23,7 @@ from signoff.engine.admin.self_approval import self_approval_warnings
 from signoff.engine.delivery.chat_answers import LinkCode
 from signoff.engine.delivery.recipients import preferred_channels
 from signoff.engine.directory.change_log import person_subject
-from signoff.engine.directory.snapshot import Snapshot
+from signoff.engine.directory.snapshot import Snapshot, listed_key
 from signoff.engine.identity.keys import key_creators
 from signoff.engine.off_loop import populous
 from signoff.notify.registry import label_of, link_text, personal_channels
@@ -35,6 +36,7 @@ from signoff.web.pages.lists.messages import lines
 from signoff.web.shapes.people import email_of
 
 _MOST_TESTS: Final = 5
+_PAGE: Final = 50
 _AT_ONCE: Final = "no"
 _DIGESTS: Final = ("5m", "15m", "1h", "4h")
 
@@ -60,33 +62,40 @@ async def _people(
 ) -> Page:
     directory = await request.directory()
     now, words = request.state.clock.now(), request.query.get("q", "").strip()[:200]
+    after = _key_of(request.query.get("after", ""), directory)
 
-    def listed() -> list[dict[str, Any]]:
+    def listed() -> tuple[list[dict[str, Any]], bool]:
+        page = directory.listed.page(words, after, _PAGE)
         return [
             {
                 "person": p,
                 "teams": directory.teams_of(p.id),
                 "away": _away(absence_at(p.absences, now), now, p, directory),
             }
-            for p in sorted(
-                directory.people.values(), key=lambda p: (not p.active, (p.name or p.email).lower())
-            )
-            if not p.removed and _fits(p, words, directory)
-        ]
+            for p in page.entries
+        ], page.more
 
     many = populous(directory)
-    rows = await request.state.aside.run(request.actor, listed) if many else listed()
+    rows, more = await request.state.aside.run(request.actor, listed) if many else listed()
+    said = {"q": words} if words else {}
     return await request.page(
         "people.html", refusal.status if refusal is not None else 200, in_thread=many, rows=rows, roles=ROLES,
-        refusal=refusal, q=words, warnings=warnings,
+        refusal=refusal, q=words, warnings=warnings, count=len(directory.listed),
+        next=urlencode(said | {"after": rows[-1]["person"].id}) if more else "",
+        first=f"/people?{urlencode(said)}" if after is not None else "",
         whole=permits(request.actor, Action.READ_ALL),
         posted=dict(request.form) if refusal is not None else {},
     )  # fmt: skip
 
 
-def _fits(person: Person, words: str, directory: Snapshot) -> bool:
-    hay = " ".join((person.name, person.email, *person.roles, *directory.teams_of(person.id))).lower()
-    return all(word in hay for word in words.lower().split())
+def _key_of(after: str, directory: Snapshot) -> tuple[bool, str, str] | None:
+    """The place of the person with whom the page before ended; NotFound if there never was one."""
+    if not after:
+        return None
+    last = directory.people.get(after)
+    if last is None:
+        raise NotFound("page_not_found", "There is no such page.")
+    return listed_key(last)
 
 
 def _away(absence: Absence | None, now: datetime, person: Person, directory: Snapshot) -> Away | None:

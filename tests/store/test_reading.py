@@ -1,5 +1,6 @@
 """Reads: committed states only, bounded lists, stable pages."""
 
+import pytest
 from msgspec.structs import replace
 
 from signoff.core.directory.actors import ActorKind
@@ -42,6 +43,25 @@ async def test_history_comes_in_order_and_goes_on_after_a_seq(store: Store) -> N
     assert [event.seq for event in await store.intents.history(one.id)] == [1, 2, 3, 4, 5]
     assert [event.seq for event in await store.intents.history(one.id, after=2, limit=2)] == [3, 4]
     assert await store.intents.history(one.id, after=5) == []
+
+
+async def test_many_histories_are_read_together_and_each_is_whole(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ones = await submit(store, *(ready() for _ in range(5)))
+    for moves, one in enumerate(ones):
+        for _ in range(moves):
+            stored = await store.intents.get(one.id)
+            assert stored is not None
+            await store.transact(Locks(ids=(one.id,)), leave(move(stored.intent)))
+    wanted = [one.id for one in ones]
+    whole = {id: await store.intents.whole_history(id) for id in wanted}
+    assert [len(whole[id]) for id in wanted] == [1, 2, 3, 4, 5]
+    for at_most in (4000, 15, 7, 2, 1):
+        monkeypatch.setattr("signoff.store.tables.intents._TOGETHER", at_most)
+        assert await store.intents.histories(wanted) == whole
+    assert await store.intents.histories(wanted[:1]) == {wanted[0]: whole[wanted[0]]}
+    assert await store.intents.histories([]) == {}
 
 
 async def test_pages_are_newest_first_and_meet_without_gap_or_overlap(store: Store) -> None:

@@ -12,7 +12,7 @@ from signoff.engine.commit.recent import RecentCommits
 from signoff.engine.read.view import START, View
 from signoff.store.store import Store
 from signoff.store.tables.intents import Intents
-from signoff.store.work import Stored
+from signoff.store.work import Filter, Stored
 from tests.web.inbox.reading import reader
 from tests.web.web_env import WebEnv
 
@@ -92,3 +92,28 @@ async def test_the_pages_of_the_inbox_have_no_holes_and_repeat_nothing(web: WebE
     assert [*dict.fromkeys(seen)] == seen
     assert {*seen} == asked
     assert seen[-1] == late
+
+
+async def test_answered_tasks_are_read_together_however_many_there_are(web: WebEnv) -> None:
+    async def decide(count: int) -> None:
+        for _ in range(count):
+            task = (await web.ask(assignees=ANN))[1]
+            assert (await web.post(f"/v1/tasks/{task}/answer", {"outcome": "approved"}, "ann")).status == 200
+
+    async def read() -> tuple[int, int]:
+        reads, ann = CountedReads(web.env.store), await web.actor("ann")
+        view = View(reads, RecentCommits(alone=True))  # type: ignore[arg-type]
+        found = await view.page(ann, Filter(workspace=ann.workspace, limit=200))
+        reads.statements = 0
+        histories = await view.last_decided(found)
+        assert all(one and one.decided and list(one.votes) == ["per_ann"] for one in histories)
+        return reads.statements, len(histories)
+
+    await decide(2)
+    assert await read() == (1, 2)
+    await decide(8)
+    assert await read() == (1, 10)
+    listed = await web.get("/v1/tasks?state=closed&limit=4", "ann")
+    rest = await web.get(f"/v1/tasks?state=closed&cursor={listed['next_cursor']}", "ann")
+    assert (len(listed["tasks"]), len(rest["tasks"])) == (4, 6)
+    assert {one["votes"][0]["person"] for one in (*listed["tasks"], *rest["tasks"])} == {"per_ann"}

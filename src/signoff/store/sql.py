@@ -197,6 +197,9 @@ where workspace = :workspace and agent = :agent and cursor > :after order by cur
 HISTORY: Final = """
 select seq, body, private, hash from events where intent_id = :id and seq > :after order by seq limit :limit
 """
+HISTORIES: Final = """
+select intent_id, seq, body, private, hash from events where intent_id in :ids order by intent_id, seq limit :limit
+"""
 ROW: Final = f"select {', '.join(INTENTS.columns)} from intents where id = :id"
 IDS: Final = "select id from intents where id > :after order by id limit :limit"
 NEXT_WAKE: Final = "select min(wake_at) from intents where wake_at is not null"

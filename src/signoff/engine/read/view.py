@@ -18,7 +18,7 @@ from signoff.core.directory.authorization import PROGRAMS, Action, authorize
 from signoff.core.errors import NotFound
 from signoff.core.ids import split_ref
 from signoff.core.intent.authorization import can_see, require_delivery_access
-from signoff.core.intent.events import Fact, TaskOpened
+from signoff.core.intent.events import Decided, Fact, TaskOpened
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Delivery, Intent, Task
 from signoff.core.intent.worklist import EARLY, EVERYBODY, LATE, Search, mine, requested_by, section
@@ -150,6 +150,34 @@ class View:
         """Every fact up to the state that was read, in order; later ones are left out."""
         last = seen.stored.intent.seq
         return [fact for fact in await self.facts_after(seen, 0) if fact.seq <= last]
+
+    async def open_histories(self, found: Sequence[Stored]) -> list[TaskHistory | None]:
+        """The open task of each of these intents, without its comments if nobody has voted. The events of the others
+        are read together.
+        """
+        answered = [one for one in found if isinstance(task := one.intent.open, Task) and task.votes]
+        return await self._histories(found, answered, _open_history)
+
+    async def last_decided(self, found: Sequence[Stored]) -> list[TaskHistory | None]:
+        """The task of each of these intents that was decided last. The events of all are read together."""
+        return await self._histories(found, found, _last_decided)
+
+    async def _histories(
+        self,
+        found: Sequence[Stored],
+        needed: Sequence[Stored],
+        fold: Callable[[Intent, list[Fact]], TaskHistory | None],
+    ) -> list[TaskHistory | None]:
+        """``needed``: those whose events are read, up to the state that was read."""
+        rows = await self._store.intents.histories([one.intent.id for one in needed])
+
+        def folded() -> list[TaskHistory | None]:
+            return [
+                fold(intent, facts([row for row in rows.get(intent.id, ()) if row.seq <= intent.seq]))
+                for intent in (one.intent for one in found)
+            ]
+
+        return await self._aside.run("histories", folded, sum(map(size_of, rows.values())))
 
     async def task(
         self, actor: Actor, ref: str, seen: Seen | None = None, *, brief: bool = False
@@ -409,6 +437,19 @@ def _reading(intent: Intent) -> str:
 
 def _any(stored: Stored) -> bool:
     return True
+
+
+def _open_history(intent: Intent, known: list[Fact]) -> TaskHistory | None:
+    task = intent.open
+    if not isinstance(task, Task):
+        return None
+    return task_history(known, task.step_run) if known else TaskHistory.of_row(task)
+
+
+def _last_decided(_: Intent, known: list[Fact]) -> TaskHistory | None:
+    decided = (fact.event.step_run for fact in reversed(known) if isinstance(fact.event, Decided))
+    step_run = next(decided, None)
+    return task_history(known, step_run) if step_run is not None else None
 
 
 def facts(rows: list[EventRow]) -> list[Fact]:

@@ -19,7 +19,6 @@ from signoff.core.intent.answering_rights import waits_for
 from signoff.core.intent.commands import Answer
 from signoff.core.intent.contradictions import one_meaning
 from signoff.core.intent.deleted_payload import payload_deleted
-from signoff.core.intent.events import Decided
 from signoff.core.intent.model import Task
 from signoff.core.intent.task_filter import TaskFilter
 from signoff.core.plan.plan import HumanStep
@@ -107,12 +106,20 @@ async def page(call: Call) -> TasksAnswer:
 
 async def _shown(call: Call, walked: Walked, display: Display) -> list[TaskOut]:
     """The open tasks of these intents, or the last closed ones; with ``mine`` those that the caller answered."""
-    if call.query.get("state", "open") == "open":
+    is_open, view = call.query.get("state", "open") == "open", call.state.view
+    histories = await (view.open_histories if is_open else view.last_decided)(walked.found)
+    shown = [
+        (stored, task_out(stored.intent, stored.payload, history, display))
+        for stored, history in zip(walked.found, histories, strict=True)
+        if history is not None
+    ]
+    if is_open:
         await record_views(call, *(stored.intent for stored in walked.found))
-        return [await _open(call, stored, display) for stored in walked.found]
-    closed = [await _closed(call, stored, display) for stored in walked.found]
+        for stored, out in shown:
+            out.bulk_form = maybe(bulk_form(stored))
+        return [out for _, out in shown]
     me, mine = call.actor.id, call.flag("mine")
-    return [task for task in closed if task and (not mine or any(vote.person == me for vote in task.votes))]
+    return [out for _, out in shown if not mine or any(vote.person == me for vote in out.votes)]
 
 
 async def _of_intent(call: Call, ref: str) -> list[Stored]:
@@ -153,21 +160,6 @@ def _matcher(call: Call, display: Display, wanted: TaskFilter) -> Callable[[Stor
 
 def _no_agent(call: Call) -> None:
     authorize(call.actor, Action.LIST_TASKS)
-
-
-async def _open(call: Call, stored: Stored, display: Display) -> TaskOut:
-    found = await call.state.view.task(call.actor, stored.intent.id, Seen(stored, 0), brief=True)
-    out = task_out(stored.intent, stored.payload, found.history, display)
-    out.bulk_form = maybe(bulk_form(stored))
-    return out
-
-
-async def _closed(call: Call, stored: Stored, display: Display) -> TaskOut | None:
-    """The last task of the intent that is decided."""
-    facts = await call.state.view.all_facts(Seen(stored, 0))
-    step_runs = [fact.event.step_run for fact in facts if isinstance(fact.event, Decided)]
-    history = task_history(facts, step_runs[-1]) if step_runs else None
-    return task_out(stored.intent, stored.payload, history, display) if history else None
 
 
 async def get(call: Call) -> TaskAnswer:

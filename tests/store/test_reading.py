@@ -1,6 +1,5 @@
 """Reads: committed states only, bounded lists, stable pages."""
 
-import pytest
 from msgspec.structs import replace
 
 from signoff.core.directory.actors import ActorKind
@@ -45,9 +44,7 @@ async def test_history_comes_in_order_and_goes_on_after_a_seq(store: Store) -> N
     assert await store.intents.history(one.id, after=5) == []
 
 
-async def test_many_histories_are_read_together_and_each_is_whole(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_many_histories_are_read_together_and_each_is_whole(store: Store) -> None:
     ones = await submit(store, *(ready() for _ in range(5)))
     for moves, one in enumerate(ones):
         for _ in range(moves):
@@ -58,8 +55,7 @@ async def test_many_histories_are_read_together_and_each_is_whole(
     whole = {id: await store.intents.whole_history(id) for id in wanted}
     assert [len(whole[id]) for id in wanted] == [1, 2, 3, 4, 5]
     for at_most in (4000, 15, 7, 2, 1):
-        monkeypatch.setattr("signoff.store.tables.intents._TOGETHER", at_most)
-        assert await store.intents.histories(wanted) == whole
+        assert await store.intents.histories(wanted, at_most) == whole
     assert await store.intents.histories(wanted[:1]) == {wanted[0]: whole[wanted[0]]}
     assert await store.intents.histories([]) == {}
 

@@ -43,15 +43,15 @@ class Intents:
             rows.extend(page)
         return rows
 
-    async def histories(self, ids: Collection[str]) -> dict[str, list[EventRow]]:
-        """All facts of these intents, in order; as a rule with one read."""
+    async def histories(self, ids: Collection[str], at_once: int = _TOGETHER) -> dict[str, list[EventRow]]:
+        """All facts of these intents, in order; at most ``at_once`` with one read, so as a rule with one."""
         found: dict[str, list[EventRow]] = {}
         left = set(ids)
         while left:
-            rows = await self._db.read(sql.HISTORIES, ids=sorted(left), limit=_TOGETHER)
+            rows = await self._db.read(sql.HISTORIES, ids=sorted(left), limit=at_once)
             for row in rows:
                 found.setdefault(row[0], []).append(event_row(row[1:]))
-            if len(rows) < _TOGETHER:
+            if len(rows) < at_once:
                 return found
             last = rows[-1][0]  # its history may go on
             found[last] = await self.whole_history(last)

@@ -166,18 +166,24 @@ func (c *Client) SendIntent(ctx context.Context, intent IntentRequest, opts ...C
 
 // submitted makes a call that creates an intent; returns its id after logging the warnings.
 func (c *Client) submitted(ctx context.Context, one *call) (string, error) {
+	id, warnings, err := c.submission(ctx, one)
+	for _, warning := range warnings {
+		c.log.WarnContext(ctx, warning, "intent_id", id)
+	}
+	return id, err
+}
+
+// submission makes a call that creates an intent; returns its id, and warnings for its sender.
+func (c *Client) submission(ctx context.Context, one *call) (string, []string, error) {
 	answer, err := c.do(ctx, one)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	id := textOr(answer["intent_id"], textOr(inner(answer, "intent")["intent_id"], ""))
 	if id == "" {
-		return "", notSignoff(http.StatusOK, []byte("a submission without an id"))
+		return "", nil, notSignoff(http.StatusOK, []byte("a submission without an id"))
 	}
-	for _, warning := range readList[string](answer, "warnings") {
-		c.log.WarnContext(ctx, warning, "intent_id", id)
-	}
-	return id, nil
+	return id, readList[string](answer, "warnings"), nil
 }
 
 // GetIntent is the intent as it is now.

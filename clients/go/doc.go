@@ -23,12 +23,20 @@
 //	})
 //	err = agent.Run(ctx) // until ctx is done; then running handlers finish
 //
+// # Gates
+//
+// A [Gate] runs a function only after people have approved exactly this call:
+//
+//	gate, err := signoff.NewGate(client, "intent.payments.refund.v1", payBack, nil)
+//	receipt, err := gate.Call(ctx, Refund{Order: "A-4721", Amount: 420})
+//
 // # Errors
 //
 // What the server refuses is an [*Error], which [errors.Is] compares with ErrNotFound, ErrConflict and the like. No
 // answer at all is a [*ConnectionError]. An intent that ended without being completed is, as the error of
 // [Result.Err], a [*RejectedError], [*ExpiredError], [*WithdrawnError], [*SupersededError], [*UndeliverableError],
-// [*CanceledError], [*TimedOutError] or, for all of them, a [*FailedError].
+// [*CanceledError], [*TimedOutError] or, for all of them, a [*FailedError]. A gated call returns them too, and an
+// [*InvalidEditError] if what people approved does not fit it.
 //
 // # Retries
 //

@@ -215,6 +215,21 @@ func (e *TimedOutError) Unwrap() error { return e.FailedError }
 // Unwrap is the error as a TimedOutError.
 func (e *ExpiredError) Unwrap() error { return e.TimedOutError }
 
+// InvalidEditError says that people approved a gated call with edited arguments that do not fit it. It was not made.
+type InvalidEditError struct {
+	message string
+	cause   error
+}
+
+func (e *InvalidEditError) Error() string { return e.message }
+
+// Unwrap is the error of the gate's Check, if that refused the edit.
+func (e *InvalidEditError) Unwrap() error { return e.cause }
+
+func invalidEdit(format string, args ...any) error {
+	return &InvalidEditError{message: fmt.Sprintf(format, args...)}
+}
+
 // StepFailedError is returned by an agent's handler to fail the step on purpose. Any other error counts as retryable.
 type StepFailedError struct {
 	// Code is a stable machine-readable word such as table_locked.

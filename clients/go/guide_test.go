@@ -134,11 +134,12 @@ func (p *process) stops() {
 
 func TestTheProgramsOfTheGuide(t *testing.T) {
 	folders := programs(t, "../../docs/how-to/go.md")
-	if len(folders) != 4 {
+	if len(folders) != 5 {
 		t.Fatalf("%d programs", len(folders))
 	}
-	request, observe, decide, check := built(t, folders[0], "."), built(t, folders[1], "."), built(t, folders[2], "."), built(t, folders[3], ".")
-	run(t, folders[3], "go", "test", "./...")
+	request, observe, decide := built(t, folders[0], "."), built(t, folders[1], "."), built(t, folders[2], ".")
+	gated, check := built(t, folders[3], "."), built(t, folders[4], ".")
+	run(t, folders[4], "go", "test", "./...")
 	server := startLive(t)
 	owner := server.client(server.owner)
 	must[*signoff.AppliedWorkflow](t)(owner.ApplyWorkflow(context.Background(), signoff.Object{
@@ -162,17 +163,29 @@ func TestTheProgramsOfTheGuide(t *testing.T) {
 	started(t, server.folder, "", decide).ends("Pay this refund?")
 	waiting.ends("pay it: approved by ")
 	following.ends("COMPLETED")
+
+	p := working(t, owner)
+	p.approve()
+	started(t, server.folder, "", gated).ends("paid 420 for A-4721\ndelete /data/old false\n")
+	p.reject("Not our order.")
+	refused := started(t, server.folder, "", gated)
+	refused.says("The call was rejected: Not our order.\n")
+	p.approve()
+	_ = refused.Wait()
 	agent.stops()
 }
 
 func TestTheProgramsOfTheReadme(t *testing.T) {
 	folders := programs(t, "README.md")
-	if len(folders) != 2 {
+	if len(folders) != 3 {
 		t.Fatalf("%d programs", len(folders))
 	}
-	for _, folder := range folders {
-		built(t, folder, ".")
-	}
+	built(t, folders[0], ".")
+	built(t, folders[1], ".")
+	gated := built(t, folders[2], ".")
+	server := startLive(t)
+	working(t, server.client(server.owner)).approve()
+	started(t, server.folder, "", gated).ends("paid 420 for A-4721\n")
 }
 
 func TestTheExample(t *testing.T) {

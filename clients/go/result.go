@@ -39,13 +39,19 @@ func (r *Result) Err() error {
 	if r.Completed() {
 		return nil
 	}
-	failed := &FailedError{Result: r, message: fmt.Sprintf("Intent %s ended %s.", r.IntentID, r.Status)}
+	message := fmt.Sprintf("Intent %s ended %s.", r.IntentID, r.Status)
+	if r.Error != nil && r.Error.Message != "" {
+		message = fmt.Sprintf("Intent %s ended %s: %s", r.IntentID, r.Status, r.Error.Message)
+	}
+	return r.failed(message)
+}
+
+// failed is the error of an intent that is not COMPLETED.
+func (r *Result) failed(message string) error {
+	failed := &FailedError{Result: r, message: message}
 	code := r.Ending
 	if r.Error != nil {
 		code = r.Error.Code
-		if r.Error.Message != "" {
-			failed.message = fmt.Sprintf("Intent %s ended %s: %s", r.IntentID, r.Status, r.Error.Message)
-		}
 	}
 	switch {
 	case r.Status == "CANCELED" && r.Ending == "withdrawn":

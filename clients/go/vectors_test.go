@@ -254,6 +254,21 @@ func (p *player) call(ctx context.Context, client *signoff.Client, one step) (an
 			Stage: with.number("stage"), Revision: with.number("revision"), Digest: with.text("digest"),
 			Number: with.number("answer_number"),
 		})
+	case "gate":
+		if seconds, limited := one.With["timeout"].(float64); limited {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, duration(seconds))
+			defer cancel()
+		}
+		options := &signoff.GateOptions[signoff.Object]{
+			Title: with.text("title"), Hide: with.texts("hide"), Again: signoff.Again(with.text("again")),
+			OnBehalfOf: with.text("on_behalf_of"), Key: func(signoff.Object) string { return with.text("key") },
+		}
+		approved, err := signoff.RequireApproval(ctx, client, with.text("intent_type"), signoff.Object(with.object("arguments")), options)
+		if err != nil {
+			return nil, err
+		}
+		return map[string]any{"arguments": plain(approved.Args), "edited": approved.Edited}, nil
 	case "me":
 		return client.Me(ctx)
 	case "health":
@@ -511,6 +526,8 @@ func classOf(err error) string {
 		return "IntentExpired"
 	case *signoff.FailedError:
 		return "IntentFailed"
+	case *signoff.InvalidEditError:
+		return "InvalidEdit"
 	}
 	return "InvalidArgument"
 }

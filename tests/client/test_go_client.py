@@ -2,6 +2,7 @@
 test-clients.
 """
 
+import inspect
 import re
 import tomllib
 from pathlib import Path
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import signoff
+from signoff.client.gate import Gate
 
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "clients" / "go"
@@ -83,3 +85,15 @@ def test_it_has_an_error_for_each_of_the_sdk() -> None:
     }
     assert {name for name in endings if f"type {name} struct" not in SOURCE} == set()
     assert {name for name in refusals if f"{name} = errors.New(" not in SOURCE} == set()
+    assert "type InvalidEditError struct" in SOURCE
+
+
+def test_a_gate_has_the_options_of_the_sdk() -> None:
+    options = re.search(r"^type GateOptions.*?^}", SOURCE, re.MULTILINE | re.DOTALL)
+    assert options is not None
+    names = set(re.findall(r"^\t(\w+) ", options[0], re.MULTILINE))
+    theirs = {
+        "".join(word.title() for word in name.split("_")) for name in inspect.signature(Gate).parameters
+    }
+    # omit is the tag json:"-", a timeout is the context's, and the first two are arguments of NewGate.
+    assert names - {"Name", "Description", "Check"} == theirs - {"Omit", "Timeout", "Client", "IntentType"}

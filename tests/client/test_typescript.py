@@ -1,5 +1,6 @@
 """The TypeScript client offers what the Python SDK does. ``make test-clients`` compiles and runs it."""
 
+import inspect
 import json
 import re
 from pathlib import Path
@@ -9,13 +10,13 @@ import pytest
 import signoff
 from signoff.client import errors
 from signoff.client.agent import Agent
+from signoff.client.gate import Gate
 from signoff.client.methods import Method
 from signoff.client.resources import ClientMethods, DirectoryMethods, TaskMethods
 from tests.client.vectors import VECTORS
 
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "clients" / "typescript"
-OF_GATES = {"InvalidEdit"}  # raised by gated calls, which only Python has
 
 
 def source(name: str) -> str:
@@ -60,12 +61,18 @@ def test_every_error_is_there_and_stands_at_the_same_place() -> None:
         for name, value in vars(errors).items()
         if isinstance(value, type) and issubclass(value, errors.SignoffError)
     }
-    assert theirs == {name: base for name, base in ours.items() if name not in OF_GATES} | {
-        "SignoffError": "Error"
-    }
+    assert theirs == ours | {"SignoffError": "Error"}
     exported = re.search(r"export \{([^}]*)\} from \"./errors.js\"", source("index"))
     assert exported is not None
     assert set(re.findall(r"\w+", exported[1])) == set(theirs)
+
+
+def test_a_gate_has_the_same_options() -> None:
+    options = re.search(r"^export interface GateOptions.*?^}", source("gate"), re.MULTILINE | re.DOTALL)
+    assert options is not None
+    names = set(re.findall(r"^  readonly (\w+)", options[0], re.MULTILINE))
+    ours = {camel(name) for name in inspect.signature(Gate).parameters}
+    assert names - {"name", "description", "check"} == ours - {"timeout"} | {"timeoutSeconds"}
 
 
 def test_it_is_released_with_us() -> None:

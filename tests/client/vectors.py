@@ -13,7 +13,9 @@ from typing import Any
 from urllib.parse import quote
 
 import signoff
-from signoff import Agent, AsyncClient, Client, IntentFailed, SignoffError, StepFailed, WaitTimeout
+from signoff import Agent, AsyncClient, Client, IntentFailed, SignoffError, StepFailed, WaitTimeout, gate
+from signoff.client import gated_call
+from signoff.client.gate import Approved, Block
 from signoff.client.records import Record
 
 FOLDER = Path(__file__).parents[2] / "clients" / "vectors"
@@ -129,6 +131,27 @@ def method_of(client: Any, call: str, arguments: dict[str, Any]) -> Any:
     return getattr(getattr(client, group) if group else client, name)
 
 
+def gated(client: Client | AsyncClient, arguments: dict[str, Any]) -> Block:
+    """The block of a gate, in a process that has made no call before."""
+    gated_call._used_before.clear()
+    intent_type, given = arguments.pop("intent_type"), arguments.pop("arguments")
+    return gate(intent_type, client=client, **arguments).approved(**given)
+
+
+def made_with(approved: Approved) -> dict[str, Any]:
+    return {"arguments": dict(approved), "edited": approved.edited}
+
+
+def enter(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
+    with gated(client, arguments) as approved:
+        return made_with(approved)
+
+
+async def enter_async(client: AsyncClient, arguments: dict[str, Any]) -> dict[str, Any]:
+    async with gated(client, arguments) as approved:
+        return made_with(approved)
+
+
 def play_blocking(player: Player) -> None:
     """With the blocking client."""
     with Client(player.url, scripted.KEY, **player.options) as client:
@@ -146,6 +169,8 @@ def play_blocking(player: Player) -> None:
                             if len(value) == step.get("stop_after"):
                                 break
                     assert_like(value, step["events"])
+                elif call == "gate":
+                    value = enter(client, arguments)
                 else:
                     value = method_of(client, call, arguments)(**arguments)
             except (SignoffError, TypeError, ValueError) as failure:
@@ -171,8 +196,14 @@ async def play_async(player: Player) -> None:
                             if len(value) == step.get("stop_after"):
                                 break
                     assert_like(value, step["events"])
+                elif call == "gate" and "abort_after" not in step:
+                    value = await enter_async(client, arguments)
                 elif "abort_after" in step:
-                    task = asyncio.ensure_future(method_of(client, call, arguments)(**arguments))
+                    task = asyncio.ensure_future(
+                        enter_async(client, arguments)
+                        if call == "gate"
+                        else method_of(client, call, arguments)(**arguments)
+                    )
                     await asyncio.to_thread(player.came, step["abort_after"])
                     task.cancel()
                     await asyncio.gather(task, return_exceptions=True)

@@ -664,12 +664,18 @@ export class Directory extends Methods {
   }
 }
 
-function sent(answer: Json): string {
-  const id: unknown = answer["intent_id"] ?? inner(answer, "intent")["intent_id"];
-  if (typeof id !== "string" || !id) throw notSignoff(200, JSON.stringify(answer));
+/** A submitted intent, and warnings for its sender: for instance that no agent is connected at that address. */
+export function submission(answer: Json): { intentId: string; warnings: string[] } {
+  const intentId: unknown = answer["intent_id"] ?? inner(answer, "intent")["intent_id"];
+  if (typeof intentId !== "string" || !intentId) throw notSignoff(200, JSON.stringify(answer));
   const warnings: unknown = answer["warnings"];
-  if (Array.isArray(warnings)) for (const warning of warnings) console.warn(`signoff: intent ${id}: ${warning}`);
-  return id;
+  return { intentId, warnings: Array.isArray(warnings) ? warnings.map(String) : [] };
+}
+
+function sent(answer: Json): string {
+  const { intentId, warnings } = submission(answer);
+  for (const warning of warnings) console.warn(`signoff: intent ${intentId}: ${warning}`);
+  return intentId;
 }
 
 function intentIn(answer: Json): Intent {

@@ -18,6 +18,7 @@
  *         ServerFailed          5xx: ServerBusy 503
  *       IntentFailed            thrown by result.raiseForStatus(): IntentRejected, IntentSuperseded, IntentUndeliverable,
  *                               IntentCanceled (IntentWithdrawn), IntentTimedOut (IntentExpired)
+ *       InvalidEdit             thrown by a gated call
  *       StepFailed              to be thrown by an agent's handler, to fail its step
  */
 import type { Result } from "./records.js";
@@ -191,6 +192,9 @@ export class IntentTimedOut extends IntentFailed {}
 /** No decision before the deadline. Silence is never consent, and not a rejection either. */
 export class IntentExpired extends IntentTimedOut {}
 
+/** People approved a call with edited arguments that do not fit it. It was not made. */
+export class InvalidEdit extends SignoffError {}
+
 /** Throw it in an agent's handler to fail the step on purpose. */
 export class StepFailed extends SignoffError {
   /** A stable machine word, such as `table_locked`. */
@@ -209,7 +213,7 @@ export class StepFailed extends SignoffError {
 for (const [name, kind] of Object.entries({
   SignoffError, NotConfigured, ConnectionFailed, WrongAnswer, ClientClosed, WaitTimeout, RequestRefused, AuthenticationFailed,
   PermissionDenied, NotFound, Conflict, AlreadyDecided, AlreadyUsed, StaleRevision, Invalid, RateLimited, ServerFailed, ServerBusy, IntentFailed,
-  IntentRejected, IntentSuperseded, IntentUndeliverable, IntentCanceled, IntentWithdrawn, IntentTimedOut, IntentExpired, StepFailed,
+  IntentRejected, IntentSuperseded, IntentUndeliverable, IntentCanceled, IntentWithdrawn, IntentTimedOut, IntentExpired, InvalidEdit, StepFailed,
 })) {
   Object.defineProperty(kind.prototype, "name", { value: name, configurable: true, writable: true });
 }

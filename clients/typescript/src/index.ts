@@ -31,6 +31,7 @@ export {
   IntentUndeliverable,
   IntentWithdrawn,
   Invalid,
+  InvalidEdit,
   NotConfigured,
   NotFound,
   PermissionDenied,
@@ -44,6 +45,7 @@ export {
   WaitTimeout,
   WrongAnswer,
 } from "./errors.js";
+export { type Again, type Approval, type Approved, gate, type Gated, type GateOptions, PendingCall, requireApproval } from "./gate.js";
 export type {
   Account,
   AppliedScenario,

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { Client } from "@signoff/client";
+import { Client, type Task } from "@signoff/client";
 import { Live, ROOT } from "./processes.js";
 
 const HERE = join(ROOT, "clients/typescript");
@@ -52,13 +52,17 @@ function run(page: string, name: string): ChildProcess {
 }
 
 /** Approve whatever is asked, until the program has ended; what it printed. */
-async function approving(program: ChildProcess): Promise<string> {
+function approving(program: ChildProcess): Promise<string> {
+  return deciding(program, (task) => owner.approve(task));
+}
+
+async function deciding(program: ChildProcess, decide: (task: Task) => Promise<unknown>): Promise<string> {
   let said = "";
   program.stdout?.on("data", (part) => (said += part));
   program.stderr?.on("data", (part) => (said += part));
   const closed = once(program, "close");
   for (let over = false; !over; ) {
-    for (const task of await owner.tasks.list()) await owner.approve(task);
+    for (const task of await owner.tasks.list()) await decide(task);
     over = await Promise.race([closed.then(() => true), pause(100, false)]);
   }
   assert.equal(program.exitCode, 0, said);
@@ -74,6 +78,27 @@ test("the guide's program asks, is answered, and meets every error it names", { 
 
 test("the README's program asks and is answered", { timeout: 60_000 }, async () => {
   assert.match(await approving(run("readme", "ask")), /^refund it per_\w+$/m);
+});
+
+test("the guide's gated functions run with what was approved, or not at all", { timeout: 60_000 }, async () => {
+  const said = await deciding(run("guide", "gate"), (task) => {
+    return task.payload["amount"] === 9000 ? owner.reject(task, { comment: "Too much." }) : owner.approve(task);
+  });
+  const lines = said.trim().split("\n").map((line) => line.replace(/(asked|by) \S+$/, "$1 X"));
+  assert.deepEqual(lines, [
+    "paid 420 for A-4721",
+    "delete /data/old ",
+    "The call was rejected: Too much.",
+    "asked X",
+    "paid 12 for A-4723",
+    "paid 3 for A-4724",
+    "paid, approved by X",
+    "it ran before",
+  ]);
+});
+
+test("the README's gated function runs once it is approved", { timeout: 60_000 }, async () => {
+  assert.equal(await approving(run("readme", "gate")), "paid 420 for A-4721\n");
 });
 
 for (const page of ["readme", "guide"]) {

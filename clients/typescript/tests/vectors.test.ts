@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import * as signoff from "@signoff/client";
-import { Agent, Client, IntentFailed, RequestRefused, SignoffError, StepFailed, WaitTimeout } from "@signoff/client";
+import { Agent, Client, IntentFailed, RequestRefused, requireApproval, SignoffError, StepFailed, WaitTimeout } from "@signoff/client";
 import { inspect } from "node:util";
 import { json, type Scripted, scriptedServer } from "./processes.js";
 
@@ -99,6 +99,12 @@ const CALLS: Record<string, (client: Client, a: any, options: { signal?: AbortSi
   answer: (c, a) => c.answer(a.task, a.outcome, a),
   approve: (c, a) => c.approve(a.task, a),
   reject: (c, a) => c.reject(a.task, a),
+  gate: async (c, a, o) => {
+    const { intent_type: intentType, arguments: args, on_behalf_of: onBehalfOf, timeout: timeoutSeconds, ...more } = a;
+    const given = Object.entries({ onBehalfOf, timeoutSeconds }).filter(([, value]) => value !== undefined);
+    const approved = await requireApproval(args, { client: c, intentType, ...Object.fromEntries(given), ...more, ...o });
+    return { arguments: approved.args, edited: approved.edited };
+  },
   me: (c) => c.me(),
   health: (c) => c.health(),
   create_key: (c, a) => c.createKey({ ...a, ...(a.expires_in ? { expiresInSeconds: a.expires_in } : {}) }),

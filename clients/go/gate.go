@@ -1,0 +1,280 @@
+package signoff
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// GateOptions are what a gate may be told besides its intent type. A is the type of the arguments.
+type GateOptions[A any] struct {
+	// Name is that of the call, for people and as a part of what makes two calls the same; "" means the intent type.
+	Name string
+	// Title is the question, if no workflow is applied; {name} stands for the name. "" means "Run {name}?".
+	Title string
+	// Description is what the call does, shown with the question.
+	Description string
+	// Key distinguishes calls with the same arguments.
+	Key func(args A) string
+	// Hide are the JSON names of arguments that people do not see. The decision is still for exactly their values.
+	Hide []string
+	// Again is what happens if an approval of this same call was used before; "" means AskAgain.
+	Again Again
+	// OnBehalfOf is the person it is for (address or id), who then cannot approve it.
+	OnBehalfOf string
+	// Check refuses arguments that people edited by an error; the call is then not made.
+	Check func(args A) error
+}
+
+// Gate is a function that runs only after people have approved exactly this call: [NewGate] makes one. It is safe for
+// concurrent use.
+type Gate[A, R any] struct {
+	terms *gateTerms[A]
+	fn    func(context.Context, A) (R, error)
+}
+
+// NewGate gates a function. The intent type chooses the workflow, and with it who decides; the options may be nil.
+//
+// A is a struct, or a map by the arguments' names. Its members as JSON are the arguments that people see and decide about.
+// A field that is not part of the JSON, as with the tag json:"-", is not sent, is no part of the decision, and reaches the
+// function as it is: connections, clients.
+//
+// A variable that the function uses without getting it as an argument is no part of the decision either.
+func NewGate[A, R any](
+	client *Client, intentType string, fn func(ctx context.Context, args A) (R, error), options *GateOptions[A],
+) (*Gate[A, R], error) {
+	if fn == nil {
+		return nil, errors.New("signoff: a gate needs a function; for other code there is RequireApproval")
+	}
+	terms, err := newGateTerms(client, intentType, options)
+	if err != nil {
+		return nil, err
+	}
+	return &Gate[A, R]{terms, fn}, nil
+}
+
+// Call asks people, waits for days if need be, and runs the function with the approved arguments. Its context is handed to
+// the function; if it ends before the decision, the error is a *WaitTimeoutError, and the same call made later continues to
+// wait.
+//
+// Unless people approve, the error is a *RejectedError, *ExpiredError or another *FailedError with their reason, or an
+// *InvalidEditError if what they approved does not fit the arguments. The function has not run then.
+func (g *Gate[A, R]) Call(ctx context.Context, args A) (R, error) {
+	pending, err := g.Ask(ctx, args)
+	if err != nil {
+		var none R
+		return none, err
+	}
+	return pending.Wait(ctx)
+}
+
+// Ask submits the call and returns a handle at once; the function runs when the handle is waited for.
+func (g *Gate[A, R]) Ask(ctx context.Context, args A) (*PendingCall[R], error) {
+	call, err := g.terms.ask(ctx, args)
+	if err != nil {
+		return nil, err
+	}
+	run := func(ctx context.Context, result *Result) (R, error) {
+		approved, err := g.terms.approved(call, args, result)
+		if err != nil {
+			var none R
+			return none, err
+		}
+		return g.fn(ctx, approved.Args)
+	}
+	return &PendingCall[R]{call: call, run: run}, nil
+}
+
+// Approved are the approved arguments of code that runs now.
+type Approved[A any] struct {
+	Args A
+	// Edited says whether people changed the arguments.
+	Edited bool
+	Result *Result
+}
+
+// RequireApproval is a gate for code that is not a function of its own: it returns once people have approved these
+// arguments, which the code after it is to act on. Their approval is used then, and stands for one act. The errors are
+// those of [Gate.Call].
+func RequireApproval[A any](
+	ctx context.Context, client *Client, intentType string, args A, options *GateOptions[A],
+) (*Approved[A], error) {
+	terms, err := newGateTerms(client, intentType, options)
+	if err != nil {
+		return nil, err
+	}
+	call, err := terms.ask(ctx, args)
+	if err != nil {
+		return nil, err
+	}
+	result, err := call.settled(ctx)
+	if err == nil {
+		err = unlessEnded(ctx, call)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return terms.approved(call, args, result)
+}
+
+// PendingCall is a call that was submitted. It is safe for concurrent use.
+type PendingCall[R any] struct {
+	call *gatedCall
+	run  func(context.Context, *Result) (R, error)
+
+	mutex sync.Mutex
+	done  chan struct{} // nil before the function has started
+	value R
+	err   error
+}
+
+// IntentID is that of its request, which changes if people have to be asked again.
+func (p *PendingCall[R]) IntentID() string {
+	id, _, _ := p.call.state()
+	return id
+}
+
+// Wait waits for the decision, runs the function once, with this context, and returns what it returns: the same each time.
+// If the context ends before the function has started, the call can be waited for again.
+func (p *PendingCall[R]) Wait(ctx context.Context) (R, error) {
+	result, err := p.call.settled(ctx)
+	if err == nil {
+		err = unlessEnded(ctx, p.call)
+	}
+	if err != nil {
+		var none R
+		return none, err
+	}
+	p.mutex.Lock()
+	first := p.done == nil
+	if first {
+		p.done = make(chan struct{})
+	}
+	p.mutex.Unlock()
+	if !first {
+		select {
+		case <-p.done:
+			return p.value, p.err
+		case <-ctx.Done():
+			var none R
+			return none, ctx.Err()
+		}
+	}
+	defer close(p.done) // also if the function panics
+	p.err = errPanicked
+	p.value, p.err = p.run(ctx, result)
+	return p.value, p.err
+}
+
+var errPanicked = errors.New("signoff: the gated function panicked; it is not run again")
+
+// Cancel cancels the request; ErrConflict if it has ended. An empty reason is "canceled".
+func (p *PendingCall[R]) Cancel(ctx context.Context, reason string) (*Intent, error) {
+	return p.call.client.Cancel(ctx, p.IntentID(), reason)
+}
+
+// unlessEnded is an error if nobody waits for the call any more: it is not made then.
+func unlessEnded(ctx context.Context, call *gatedCall) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return fmt.Errorf("signoff: the approval of %s was used, and the call was not made: %w", call.request.name, ctx.Err())
+}
+
+// gateTerms are how the calls of a gate are asked about.
+type gateTerms[A any] struct {
+	client  *Client
+	intent  Object
+	name    string
+	options GateOptions[A]
+	shape   *shape
+}
+
+func newGateTerms[A any](client *Client, intentType string, given *GateOptions[A]) (*gateTerms[A], error) {
+	var options GateOptions[A]
+	if given != nil {
+		options = *given
+	}
+	options.Again = orElse(options.Again, AskAgain)
+	switch {
+	case client == nil:
+		return nil, errors.New("signoff: a gate needs a client")
+	case intentType == "":
+		return nil, errors.New(`signoff: a gate needs an intent type: "intent.area.name.v1"`)
+	case !slices.Contains([]Again{AskAgain, RefuseAgain, RunAgain}, options.Again):
+		return nil, fmt.Errorf("signoff: Again is %q; it is AskAgain, RefuseAgain or RunAgain", options.Again)
+	}
+	name := orElse(options.Name, intentType)
+	found, err := shapeOf[A](name)
+	if err != nil {
+		return nil, err
+	}
+	for _, hidden := range options.Hide {
+		if found.fields != nil && found.fields[hidden] == nil {
+			return nil, noSuchHidden(name, hidden)
+		}
+	}
+	title := strings.ReplaceAll(orElse(options.Title, "Run {name}?"), "{name}", name)
+	task := map[string]any{"title": cutText(title, 200)}
+	if options.Description != "" {
+		task["description"] = options.Description
+	}
+	intent := Object{"intent_type": intentType, "human_task": task}
+	if options.OnBehalfOf != "" {
+		intent["on_behalf_of"] = options.OnBehalfOf
+	}
+	return &gateTerms[A]{client, intent, name, options, found}, nil
+}
+
+func noSuchHidden(name, hidden string) error {
+	return fmt.Errorf("signoff: %s has no argument to hide named %s", name, hidden)
+}
+
+// ask submits a call; what happens to its arguments afterwards does not matter.
+func (t *gateTerms[A]) ask(ctx context.Context, args A) (*gatedCall, error) {
+	asked, err := askedArguments(t.name, args)
+	if err != nil {
+		return nil, err
+	}
+	for _, hidden := range t.options.Hide {
+		if _, there := asked[hidden]; !there && t.shape.fields == nil {
+			return nil, noSuchHidden(t.name, hidden)
+		}
+	}
+	key := ""
+	if t.options.Key != nil {
+		key = t.options.Key(args)
+	}
+	// What would be sent is part of the key: a program that now asks something else makes a new request.
+	whole := canonicalJSON([]any{key, t.intent})
+	request := newCallRequest(t.name, asked, whole, t.options.Hide, t.client.connection.settings.key())
+	call := newGatedCall(t.client, request, t.intent, t.options.Again)
+	return call, call.submit(ctx)
+}
+
+// approved is what to call with, given the outcome of a call; or why it is not made.
+func (t *gateTerms[A]) approved(call *gatedCall, args A, result *Result) (*Approved[A], error) {
+	if err := notApproved(result); err != nil {
+		return nil, err
+	}
+	if result.PayloadDeleted {
+		return nil, invalidEdit("The request of %s was deleted before its call was made.", t.name)
+	}
+	edited, err := call.request.approved(result.Payload)
+	if err != nil {
+		return nil, err
+	}
+	approved := &Approved[A]{Edited: len(edited) > 0, Result: result}
+	if approved.Args, err = restored(t.shape, args, call.request, edited); err != nil {
+		return nil, err
+	}
+	if approved.Edited && t.options.Check != nil {
+		if err := t.options.Check(approved.Args); err != nil {
+			return nil, &InvalidEditError{fmt.Sprintf("The edit does not fit %s: %v", t.name, err), err}
+		}
+	}
+	return approved, nil
+}

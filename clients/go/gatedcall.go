@@ -1,0 +1,246 @@
+package signoff
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"strings"
+	"sync"
+)
+
+// Again is what the next call does if an approval of the same call was used before: after it ran, or when the program
+// died in it.
+type Again string
+
+const (
+	// AskAgain asks people again: at most one run for each approval. It is meant by "", too.
+	AskAgain Again = "ask"
+	// RefuseAgain returns ErrAlreadyUsed: such a call runs at most once.
+	RefuseAgain Again = "refuse"
+	// RunAgain runs under the same approval: at least once, for functions that are idempotent themselves.
+	RunAgain Again = "run"
+)
+
+// gatedCall is one call and its request: submitted, its outcome waited for and used. The server remembers the request by
+// the call's idempotency key, and that its outcome was used.
+type gatedCall struct {
+	client  *Client
+	request *callRequest
+	intent  Object // the request's body without its payload
+	again   Again
+	use     string // names this call's use of the outcome: another call, also in another process, has another
+
+	mutex       sync.Mutex
+	intentID    string // "" before it was submitted; another one if people are asked again
+	result      *Result
+	askedBefore int
+}
+
+func newGatedCall(client *Client, request *callRequest, intent Object, again Again) *gatedCall {
+	call := &gatedCall{client: client, request: request, intent: intent, again: again, use: freshKey()}
+	if again == AskAgain {
+		call.askedBefore = usedBefore.count(call.identity())
+	}
+	return call
+}
+
+func (g *gatedCall) identity() string { return g.client.URL() + " " + g.request.identity }
+
+// state is the request's id and its outcome, if that was used.
+func (g *gatedCall) state() (string, *Result, int) {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	return g.intentID, g.result, g.askedBefore
+}
+
+// submit submits the request, or finds the one that was submitted before; if that has an outcome, uses it.
+func (g *gatedCall) submit(ctx context.Context) error {
+	for {
+		_, used, askedBefore := g.state()
+		if used != nil {
+			return nil
+		}
+		id, err := g.send(ctx, askedBefore)
+		if err != nil {
+			return err
+		}
+		intent, err := g.client.GetIntent(ctx, id)
+		if err != nil || !intent.Final() {
+			return err
+		}
+		if err := g.settle(ctx, id, &Result{*intent}); err != nil {
+			return err
+		}
+	}
+}
+
+// settled waits for the outcome and uses it, once; returns it, whatever it is.
+func (g *gatedCall) settled(ctx context.Context) (*Result, error) {
+	for {
+		id, used, _ := g.state()
+		if used != nil {
+			return used, nil
+		}
+		if id == "" {
+			if err := g.submit(ctx); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		result, err := g.client.WaitFor(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if err := g.settle(ctx, id, result); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (g *gatedCall) send(ctx context.Context, askedBefore int) (string, error) {
+	if id, _, _ := g.state(); id != "" {
+		return id, nil
+	}
+	body := Object{"payload": g.request.payload}
+	for name, value := range g.intent {
+		body[name] = value
+	}
+	one, err := post("/v1/intents", body)
+	if err != nil {
+		return "", err
+	}
+	one.key = g.request.key(askedBefore)
+	id, warnings, err := g.client.submission(ctx, one)
+	if err != nil {
+		return "", err
+	}
+	for _, warning := range warnings {
+		// Not worth a warning: the task is for types without a workflow.
+		if !strings.HasPrefix(warning, "human_task is ignored") {
+			g.client.log.WarnContext(ctx, warning, "intent_id", id)
+		}
+	}
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	g.intentID = id
+	return id, nil
+}
+
+// settle uses the outcome. If it was used before, it still holds or people are asked again, depending on again.
+func (g *gatedCall) settle(ctx context.Context, id string, result *Result) error {
+	err := g.client.Use(ctx, result.IntentID, g.use)
+	if err != nil && !errors.Is(err, ErrAlreadyUsed) {
+		return err
+	}
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	if err != nil {
+		if g.again == AskAgain {
+			if g.intentID == id { // another waiter for this call may have been here first
+				g.askedBefore++
+				g.intentID = ""
+				usedBefore.remember(g.identity(), g.askedBefore)
+			}
+			return nil
+		}
+		if g.again == RefuseAgain && notApproved(result) == nil {
+			return err
+		}
+	}
+	g.result = result
+	return nil
+}
+
+// notApproved is the error of a call with this outcome; nil if it may run: approved, or completed without asking anybody.
+//
+// A workflow may declare a rejection or an expiry a success of its own: it ends COMPLETED then, and still nobody has
+// approved this call.
+func notApproved(result *Result) error {
+	message := notApprovedBecause(result)
+	if !result.Completed() {
+		return result.failed(message)
+	}
+	failed := &FailedError{Result: result, message: message}
+	switch result.Ending {
+	case "", "approved":
+		return nil
+	case "rejected":
+		return &RejectedError{failed}
+	case "expired":
+		return &ExpiredError{&TimedOutError{failed}}
+	case "withdrawn":
+		return &WithdrawnError{&CanceledError{failed}}
+	case "superseded":
+		return &SupersededError{failed}
+	case "undeliverable":
+		return &UndeliverableError{failed}
+	}
+	return failed
+}
+
+// notApprovedBecause is why a call was not approved, in a sentence.
+func notApprovedBecause(result *Result) string {
+	words, said := map[string]string{
+		"rejected":      "The call was rejected",
+		"expired":       "Nobody decided in time; the call was not approved",
+		"withdrawn":     "The request was withdrawn",
+		"superseded":    "Changes were requested, and the call was not approved",
+		"undeliverable": "Nobody who may decide could be reached; the call was not approved",
+	}[result.Ending]
+	if !said {
+		words = map[string]string{
+			"CANCELED":  "The request was canceled",
+			"TIMED_OUT": "The request timed out; the call was not approved",
+		}[result.Status]
+		words = orElse(words, "It failed")
+	}
+	switch {
+	case result.Comment != "":
+		return words + ": " + result.Comment
+	case !said && result.Error != nil && result.Error.Message != "":
+		return words + ": " + result.Error.Message
+	}
+	return words + "."
+}
+
+// usedBefore is how many requests for the same call were used up, as far as this process knows: it need not try their
+// keys again.
+var usedBefore = memory{counts: map[string]*list.Element{}, order: list.New()}
+
+const mostRemembered = 10_000
+
+type memory struct {
+	mutex  sync.Mutex
+	counts map[string]*list.Element
+	order  *list.List // of *remembered, the latest last
+}
+
+type remembered struct {
+	identity string
+	count    int
+}
+
+func (m *memory) count(identity string) int {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	if found := m.counts[identity]; found != nil {
+		return found.Value.(*remembered).count
+	}
+	return 0
+}
+
+func (m *memory) remember(identity string, count int) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	if found := m.counts[identity]; found != nil {
+		one := found.Value.(*remembered)
+		one.count = max(one.count, count)
+		m.order.MoveToBack(found)
+		return
+	}
+	m.counts[identity] = m.order.PushBack(&remembered{identity, count})
+	if m.order.Len() > mostRemembered {
+		oldest := m.order.Remove(m.order.Front()).(*remembered)
+		delete(m.counts, oldest.identity)
+	}
+}

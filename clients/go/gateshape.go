@@ -1,0 +1,165 @@
+package signoff
+
+import (
+	"bytes"
+	"encoding"
+	"encoding/json"
+	"fmt"
+	"reflect"
+)
+
+// shape is where the arguments of a call are: in the fields of a struct by their JSON names, or, if there are none, in a
+// map.
+type shape struct{ fields map[string][]int }
+
+func shapeOf[A any](name string) (*shape, error) {
+	kind := reflect.TypeFor[A]()
+	refused := fmt.Errorf("signoff: the arguments of %s are a struct, or a map by their names, not %v", name, kind)
+	for _, custom := range []reflect.Type{reflect.TypeFor[json.Marshaler](), reflect.TypeFor[encoding.TextMarshaler]()} {
+		if kind.Implements(custom) || reflect.PointerTo(kind).Implements(custom) {
+			return nil, fmt.Errorf("%w, which has a JSON of its own", refused)
+		}
+	}
+	switch {
+	case kind.Kind() == reflect.Map && kind.Key().Kind() == reflect.String:
+		return &shape{}, nil
+	case kind.Kind() != reflect.Struct:
+		return nil, refused
+	}
+	found := &shape{map[string][]int{}}
+	return found, found.add(name, kind, nil)
+}
+
+func (s *shape) add(name string, kind reflect.Type, path []int) error {
+	for place := range kind.NumField() {
+		field := kind.Field(place)
+		whole := append(append([]int{}, path...), place)
+		member, tagged := jsonName(field), field.Tag.Get("json") != ""
+		switch {
+		case field.Tag.Get("json") == "-" || !field.IsExported() && !field.Anonymous:
+			continue
+		case field.Anonymous && member == "" && field.Type.Kind() == reflect.Struct:
+			if err := s.add(name, field.Type, whole); err != nil {
+				return err
+			}
+			continue
+		case field.Anonymous && member == "":
+			return fmt.Errorf("signoff: the arguments of %s embed %v; give it a name", name, field.Type)
+		case !field.IsExported():
+			continue
+		case !tagged || member == "":
+			member = field.Name
+		}
+		if s.fields[member] != nil {
+			return fmt.Errorf("signoff: the arguments of %s have two fields that are called %s in JSON", name, member)
+		}
+		s.fields[member] = whole
+	}
+	return nil
+}
+
+// restored are the arguments to call with: the caller's own where nothing changed, neither by people nor by the program
+// since it asked; else the value that people approved.
+func restored[A any](s *shape, args A, request *callRequest, edited map[string]any) (A, error) {
+	var none A
+	now, err := askedArguments(request.name, args)
+	broken := err != nil // nothing of it can be compared any more
+	approved := map[string]reflect.Value{}
+	for name, asked := range request.asked {
+		value, changed := edited[name]
+		if !changed {
+			value = asked
+		}
+		if own, there := now[name]; !changed && there && sameJSON(own, asked) {
+			continue
+		}
+		if approved[name], err = decoded[A](s, request.name, name, value); err != nil {
+			return none, err
+		}
+	}
+	if s.fields == nil {
+		return restoredMap(args, request, approved), nil
+	}
+	whole := reflect.New(reflect.TypeFor[A]()).Elem()
+	whole.Set(reflect.ValueOf(args))
+	for name, path := range s.fields {
+		field := whole.FieldByIndex(path)
+		if value, there := approved[name]; there {
+			field.Set(value)
+		} else if _, asked := request.asked[name]; !asked {
+			if _, there := now[name]; there || broken {
+				field.SetZero() // it was empty, and not sent, when people were asked
+			}
+		}
+	}
+	return whole.Interface().(A), nil
+}
+
+func restoredMap[A any](args A, request *callRequest, approved map[string]reflect.Value) A {
+	own := reflect.ValueOf(args)
+	kind := own.Type()
+	whole := reflect.MakeMapWithSize(kind, len(request.asked))
+	for name := range request.asked {
+		key := reflect.ValueOf(name).Convert(kind.Key())
+		value, there := approved[name]
+		if !there {
+			value = own.MapIndex(key)
+		}
+		whole.SetMapIndex(key, value)
+	}
+	return whole.Interface().(A)
+}
+
+// decoded is one argument read from JSON. It fits only if it says the same when it is written as JSON again: encoding/json
+// accepts a null for a number, and drops what it does not know.
+func decoded[A any](s *shape, call, name string, value any) (reflect.Value, error) {
+	var into A
+	misfit := func(why any) (reflect.Value, error) {
+		return reflect.Value{}, invalidEdit("The edit does not fit %s: the argument %s: %v", call, name, why)
+	}
+	content, err := json.Marshal(map[string]any{name: value})
+	if err != nil {
+		return misfit(err)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(content))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&into); err != nil {
+		return misfit(err)
+	}
+	back, err := askedArguments(call, into)
+	if err != nil {
+		return misfit(err)
+	}
+	if found, there := back[name]; !there && !isEmpty(value) || there && !sameJSON(found, value) {
+		return misfit(fmt.Sprintf("%s is not a %v", cutText(canonicalJSON(value), 100), fieldType[A](s, name)))
+	}
+	if s.fields == nil {
+		key := reflect.ValueOf(name).Convert(reflect.TypeFor[A]().Key())
+		return reflect.ValueOf(into).MapIndex(key), nil
+	}
+	return reflect.ValueOf(into).FieldByIndex(s.fields[name]), nil
+}
+
+func fieldType[A any](s *shape, name string) reflect.Type {
+	if s.fields == nil {
+		return reflect.TypeFor[A]().Elem()
+	}
+	return reflect.TypeFor[A]().FieldByIndex(s.fields[name]).Type
+}
+
+// isEmpty reports whether omitempty may drop a value.
+func isEmpty(value any) bool {
+	switch value := value.(type) {
+	case bool:
+		return !value
+	case string:
+		return value == ""
+	case float64:
+		return value == 0
+	case []any:
+		return len(value) == 0
+	case map[string]any:
+		return len(value) == 0
+	}
+	return false
+}

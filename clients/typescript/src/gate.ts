@@ -1,0 +1,256 @@
+/**
+ * `gate`: a function that runs only after people have approved exactly this call; and `requireApproval`, the same for
+ * code that is not a function of its own.
+ *
+ * A call becomes a durable request, waits for the decision, and runs with the approved arguments, or throws. The request
+ * is found again by the call itself (call-request.ts), so a program that crashed continues to wait where it was.
+ */
+import { askedArguments, callRequest, canonicalJson } from "./call-request.js";
+import type { Json } from "./calls.js";
+import { type CallOptions, Client, type WaitOptions } from "./client.js";
+import { InvalidEdit, WaitTimeout } from "./errors.js";
+import { AGAIN, type Again, type Decision, GatedCall } from "./gated-call.js";
+import type { Intent, Result } from "./records.js";
+import { checkSeconds } from "./time.js";
+
+export type { Again };
+
+type Name<Args> = keyof Args & string;
+
+export interface GateOptions<Args extends object = any> {
+  /** Chooses the workflow, and with it who decides. */
+  readonly intentType: string;
+  /** Of the call, for people and as a part of what makes two calls the same; the intent type if absent. */
+  readonly name?: string;
+  /** The question, if no workflow is applied; `{name}` stands for the name. "Run {name}?" if absent. */
+  readonly title?: string;
+  /** What the call does, shown with the question. */
+  readonly description?: string;
+  /** Distinguishes calls with the same arguments: a text, or a function of the arguments. */
+  readonly key?: string | ((args: Args) => string);
+  /** Arguments that people do not see; the decision is still for exactly their values. */
+  readonly hide?: readonly Name<Args>[];
+  /** Arguments that are not sent at all, and are no part of the decision. */
+  readonly omit?: readonly Name<Args>[];
+  /** If an approval of this same call was used before: `ask` people again, `refuse` (AlreadyUsed), or `run`; `ask`. */
+  readonly again?: Again;
+  /** Seconds that a call waits before WaitTimeout; for ever if absent. */
+  readonly timeoutSeconds?: number;
+  /** The person it is for (address or id), who then cannot approve it. */
+  readonly onBehalfOf?: string;
+  /**
+   * Checks arguments that people edited, by throwing: `(args) => Refund.parse(args)` with a validation library. The call
+   * is then not made. Without it, an edited argument must be of the same JSON type as the one that it replaces.
+   */
+  readonly check?: (args: Args) => unknown;
+  /** The client to use; without it one is found for each call as by `new Client()`. */
+  readonly client?: Client;
+}
+
+/** What people decided about a call that is made. */
+export interface Approval {
+  readonly result: Result;
+  /** Whether people changed the arguments. */
+  readonly edited: boolean;
+  /** The signal of the wait that made the call. */
+  readonly signal: AbortSignal | undefined;
+}
+
+/** The approved arguments of code that runs now. */
+export interface Approved<Args extends object> extends Approval {
+  readonly args: Args;
+}
+
+/** A gated function, called with its arguments as one object. */
+export interface Gated<Args extends object, R> {
+  /** Ask, wait, run; returns what the function returns. */
+  (args: Args, options?: WaitOptions): Promise<R>;
+  /** Submit the call; it runs when its handle is waited for. */
+  ask(args: Args, options?: CallOptions): Promise<PendingCall<R>>;
+  /** Wait for at most so many seconds; then return the handle instead. */
+  within(seconds: number, args: Args, options?: CallOptions): Promise<R | PendingCall<R>>;
+}
+
+type Run<R> = (decision: Decision, signal: AbortSignal | undefined) => Promise<R>;
+
+/** A call that was submitted and has not run yet. */
+export class PendingCall<R> {
+  readonly #client: Client;
+  readonly #call: GatedCall;
+  readonly #function: Run<R>;
+  readonly #anyKind: boolean;
+  #ran: Promise<R> | undefined;
+
+  /** @internal */
+  constructor(client: Client, call: GatedCall, run: Run<R>, anyKind: boolean) {
+    this.#client = client;
+    this.#call = call;
+    this.#function = run;
+    this.#anyKind = anyKind;
+  }
+
+  /** Of its request, which changes if people have to be asked again. */
+  get intentId(): string {
+    return this.#call.intentId;
+  }
+
+  /**
+   * Wait for the decision, run the function once, and return what it returns or throw what it throws: the same each
+   * time. Throws WaitTimeout or the signal's reason if that comes first, after which it can be waited for again.
+   */
+  async wait(options: WaitOptions = {}): Promise<R> {
+    const { timeoutSeconds, signal } = options;
+    const result = await this.#call.settled(timeoutSeconds, signal);
+    signal?.throwIfAborted();
+    this.#ran ??= this.#run(result, signal);
+    return this.#ran;
+  }
+
+  /** Cancel the request; Conflict if it has ended. */
+  async cancel(options: { reason?: string | undefined } & CallOptions = {}): Promise<Intent> {
+    return this.#client.cancel(this.intentId, options);
+  }
+
+  async #run(result: Result, signal: AbortSignal | undefined): Promise<R> {
+    return this.#function(this.#call.decision(result, this.#anyKind), signal);
+  }
+
+  /** @internal Whether there is a decision by then. */
+  async decidedWithin(seconds: number, signal: AbortSignal | undefined): Promise<boolean> {
+    try {
+      await this.#call.settled(seconds, signal);
+      return true;
+    } catch (error) {
+      if (error instanceof WaitTimeout) return false;
+      throw error;
+    }
+  }
+}
+
+/**
+ * Gate a function: it runs only after people have approved exactly this call.
+ *
+ *     const refund = gate(payBack, { intentType: "intent.payments.refund.v1" });
+ *     await refund({ order: "A-4721", amount: 420 });
+ *
+ * A call throws IntentRejected, IntentExpired and the other kinds of IntentFailed unless people approve, and InvalidEdit if
+ * what they approved does not fit; the function has not run then.
+ */
+export function gate<Args extends object, R>(
+  fn: (args: Args, approval: Approval) => R | Promise<R>,
+  options: GateOptions<Args>,
+): Gated<Args, R> {
+  if (typeof fn !== "function") throw new TypeError("gate takes a function; for other code there is requireApproval");
+  checkOptions(options);
+  const ask = async (args: Args, more: CallOptions = {}): Promise<PendingCall<R>> => {
+    const omitted = pick(args, options);
+    const run: Run<R> = async ({ args: approved, edited, result }, signal) => {
+      if (edited) await checkEdit(options, approved, omitted);
+      return fn(together<Args>(approved, omitted), { result, edited, signal });
+    };
+    return submitted(args, options, run, more.signal);
+  };
+  const gated = async (args: Args, more: WaitOptions = {}): Promise<R> => {
+    const pending = await ask(args, more);
+    return pending.wait({ timeoutSeconds: more.timeoutSeconds ?? options.timeoutSeconds, signal: more.signal });
+  };
+  const within = async (seconds: number, args: Args, more: CallOptions = {}): Promise<R | PendingCall<R>> => {
+    checkSeconds("seconds", seconds);
+    const pending = await ask(args, more);
+    return (await pending.decidedWithin(seconds, more.signal)) ? pending.wait(more) : pending;
+  };
+  Object.defineProperty(gated, "name", { value: fn.name, configurable: true });
+  return Object.assign(gated, { ask, within });
+}
+
+/**
+ * Return once people have approved these arguments, which the code after it is to act on: their approval is used then,
+ * and stands for one act. Throws as a gated function does.
+ *
+ *     const { args } = await requireApproval({ path: "/data/old" }, { intentType: "intent.storage.delete.v1" });
+ *     await rm(args.path);
+ */
+export async function requireApproval<Args extends object>(
+  args: Args,
+  options: Omit<GateOptions<Args>, "omit"> & CallOptions,
+): Promise<Approved<Args>> {
+  checkOptions(options);
+  if ("omit" in options) throw new TypeError("omit has no effect here: do not pass what is not to be sent");
+  const run: Run<Approved<Args>> = async ({ args: found, edited, result }, signal) => {
+    if (edited) await checkEdit(options, found, []);
+    return { args: found as Args, edited, result, signal };
+  };
+  const pending = await submitted(args, options, run, options.signal);
+  return pending.wait({ timeoutSeconds: options.timeoutSeconds, signal: options.signal });
+}
+
+/** Submit a call. Everything before the first await is done when this returns: later changes of `args` do not matter. */
+async function submitted<Args extends object, R>(
+  args: Args,
+  options: GateOptions<Args>,
+  run: Run<R>,
+  signal: AbortSignal | undefined,
+): Promise<PendingCall<R>> {
+  const name = options.name ?? options.intentType;
+  const key = typeof options.key === "function" ? options.key(args) : (options.key ?? "");
+  if (typeof key !== "string") throw new TypeError(`the key of ${name} is a text, not ${typeof key}`);
+  const hide = options.hide ?? [];
+  const omit: ReadonlySet<string> = new Set(options.omit);
+  const sent = omit.size ? Object.fromEntries(Object.entries(args).filter(([one]) => !omit.has(one))) : args;
+  const asked = askedArguments(name, sent, hide);
+  const client = options.client ?? new Client();
+  const title = (options.title ?? "Run {name}?").replaceAll("{name}", () => name);
+  const task: Json = { title: [...title].slice(0, 200).join("") || name };
+  if (options.description) task["description"] = options.description;
+  const intent: Json = { intent_type: options.intentType, human_task: task };
+  if (options.onBehalfOf) intent["on_behalf_of"] = options.onBehalfOf;
+  // What would be sent is part of the key: a program that now asks something else makes a new request.
+  const terms = { key: canonicalJson([key, intent]), hide, secret: client.settings.apiKey };
+  const request = await callRequest(name, asked, terms);
+  const call = new GatedCall(client.transport, request, intent, options.again ?? "ask");
+  await call.submit(signal);
+  return new PendingCall(client, call, run, options.check !== undefined);
+}
+
+function checkOptions(options: GateOptions): void {
+  const { intentType, again, hide, omit, timeoutSeconds, check } = options ?? {};
+  if (typeof intentType !== "string" || !intentType) throw new TypeError('a gate needs an intentType: "intent.area.name.v1"');
+  if (again !== undefined && !AGAIN.includes(again)) {
+    throw new RangeError(`again is one of ${AGAIN.join(", ")}, not ${JSON.stringify(again)}`);
+  }
+  for (const [name, given] of Object.entries({ hide, omit })) {
+    if (given !== undefined && !Array.isArray(given)) throw new TypeError(`${name} is a list of names: ${name}: ["card"]`);
+  }
+  const both = (hide ?? []).filter((name) => omit?.includes(name));
+  if (both.length) throw new TypeError(`an argument is hidden or omitted, not both: ${both.join(", ")}`);
+  if (timeoutSeconds !== undefined) checkSeconds("timeoutSeconds", timeoutSeconds);
+  if (check !== undefined && typeof check !== "function") throw new TypeError("check is a function of the arguments");
+}
+
+/** The omitted arguments, as they are now. */
+function pick<Args extends object>(args: Args, options: GateOptions<Args>): [string, unknown][] {
+  return (options.omit ?? []).map((name) => {
+    if (!Object.hasOwn(args, name)) {
+      throw new TypeError(`${options.name ?? options.intentType}() has no argument to omit named ${name}`);
+    }
+    return [name, args[name]];
+  });
+}
+
+function together<Args>(approved: Json, omitted: readonly [string, unknown][]): Args {
+  return Object.fromEntries([...Object.entries(approved), ...omitted]) as Args;
+}
+
+async function checkEdit<Args extends object>(
+  options: GateOptions<Args>,
+  approved: Json,
+  omitted: readonly [string, unknown][],
+): Promise<void> {
+  try {
+    // A copy: a check may convert what it is given, and what people approved is what the function gets.
+    await options.check?.(together<Args>(structuredClone(approved), omitted));
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new InvalidEdit(`The edit does not fit ${options.name ?? options.intentType}: ${why}`, { cause: error });
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * One gated call: its request is submitted, its outcome waited for and used.
+ *
+ * The server remembers the request by the call's idempotency key, and that its outcome was used. So the same call, made
+ * again after a crash, continues where it was: not asked again while people decide, and asked again once its outcome was
+ * used, because an approval is for one act.
+ */
+import type { CallRequest } from "./call-request.js";
+import { freshKey, type Json, segment } from "./calls.js";
+import { submission } from "./client.js";
+import {
+  AlreadyUsed,
+  IntentExpired,
+  IntentFailed,
+  IntentRejected,
+  IntentSuperseded,
+  IntentUndeliverable,
+  IntentWithdrawn,
+  InvalidEdit,
+} from "./errors.js";
+import type { Result } from "./records.js";
+import { Follower, getResult } from "./stream.js";
+import { Deadline } from "./time.js";
+import type { Transport } from "./transport.js";
+
+export type Again = "ask" | "refuse" | "run";
+export const AGAIN: readonly Again[] = ["ask", "refuse", "run"];
+
+const REMEMBERED = 10_000;
+// How many requests for the same call were used up, as far as this process knows: it need not try their keys again.
+const USED_BEFORE: Map<string, number> = new Map();
+
+/** What people approved about a call. */
+export interface Decision {
+  readonly args: Json;
+  readonly edited: boolean;
+  readonly result: Result;
+}
+
+/** One call and its request. `intentId` is "" before it was submitted, and changes if people are asked again. */
+export class GatedCall {
+  readonly request: CallRequest;
+  intentId = "";
+  readonly #transport: Transport;
+  readonly #intent: Json;
+  readonly #again: Again;
+  /** Names this call's use of the outcome: another call, also in another process, has another. */
+  readonly #use: string = freshKey();
+  #result: Result | undefined;
+  #askedBefore: number;
+
+  constructor(transport: Transport, request: CallRequest, intent: Json, again: Again) {
+    this.#transport = transport;
+    this.request = request;
+    this.#intent = intent;
+    this.#again = again;
+    this.#askedBefore = again === "ask" ? (USED_BEFORE.get(this.#identity) ?? 0) : 0;
+  }
+
+  get #identity(): string {
+    return `${this.#transport.settings.url} ${this.request.identity}`;
+  }
+
+  /** Submit the request, or find the one that was submitted before; if that has an outcome, use it. */
+  async submit(signal: AbortSignal | undefined): Promise<void> {
+    while (this.#result === undefined) {
+      const intentId = await this.#send(signal);
+      const found = await this.#transport.perform(getResult(intentId), signal);
+      if (!found.final) return;
+      await this.#settle(intentId, found, signal);
+    }
+  }
+
+  /** Wait for the outcome and use it, once; returns it, whatever it is. Throws WaitTimeout. */
+  async settled(timeoutSeconds: number | undefined, signal: AbortSignal | undefined): Promise<Result> {
+    const end = new Deadline(timeoutSeconds);
+    while (this.#result === undefined) {
+      if (!this.intentId) await this.submit(signal);
+      if (this.#result !== undefined) break;
+      const intentId = this.intentId;
+      const left = end.left === Infinity ? undefined : Math.max(end.left, 0);
+      const found = await new Follower(this.#transport, intentId, 0, left, signal).result();
+      await this.#settle(intentId, found, signal);
+    }
+    return this.#result;
+  }
+
+  /** What to call with; throws the error of the ending with the person's reason, and InvalidEdit. */
+  decision(result: Result, anyKind: boolean): Decision {
+    const failure = failureOf(result);
+    if (failure !== undefined) throw new failure(reasonOf(result), result);
+    if (result.payload_deleted) {
+      throw new InvalidEdit(`The request of ${this.request.name} was deleted before its call was made.`);
+    }
+    const payload: Json = result.payload ?? {};
+    return { args: this.request.approved(payload, anyKind), edited: this.request.edited(payload), result };
+  }
+
+  async #send(signal: AbortSignal | undefined): Promise<string> {
+    if (!this.intentId) {
+      const key = this.request.key(this.#askedBefore);
+      const body = { ...this.#intent, payload: this.request.payload };
+      const call = { method: "POST", path: "/v1/intents", body, key, read: submission };
+      const { intentId, warnings } = await this.#transport.perform(call, signal);
+      for (const warning of warnings) {
+        // Not worth a warning: the task is for types without a workflow.
+        if (!warning.startsWith("human_task is ignored")) console.warn(`signoff: intent ${intentId}: ${warning}`);
+      }
+      this.intentId = intentId;
+    }
+    return this.intentId;
+  }
+
+  /** Use the outcome. If it was used before, it still holds or people are asked again, depending on `again`. */
+  async #settle(intentId: string, result: Result, signal: AbortSignal | undefined): Promise<void> {
+    const path = `/v1/intents/${segment(result.intent_id)}/use`;
+    try {
+      const call = { method: "POST", path, body: { use: this.#use }, repeatable: true, read: () => undefined };
+      await this.#transport.perform(call, signal);
+    } catch (error) {
+      if (!(error instanceof AlreadyUsed)) throw error;
+      if (this.#again === "ask") {
+        // Another waiter for this call may have been here first.
+        if (this.intentId === intentId) {
+          this.#askedBefore += 1;
+          remember(this.#identity, this.#askedBefore);
+          this.intentId = "";
+        }
+        return;
+      }
+      if (this.#again === "refuse" && failureOf(result) === undefined) throw error;
+    }
+    this.#result = result;
+  }
+}
+
+type Failure = new (message: string, result: Result) => IntentFailed;
+
+/**
+ * What a call throws for this outcome; undefined if it may run: approved, or completed without asking anybody.
+ *
+ * A workflow may declare a rejection or an expiry a success of its own: it ends COMPLETED then, and still nobody has
+ * approved this call.
+ */
+export function failureOf(result: Result): Failure | undefined {
+  if (result.failure !== undefined) return result.failure;
+  if (result.ending === undefined || result.ending === "" || result.ending === "approved") return undefined;
+  return OF_ENDING.get(result.ending) ?? IntentFailed;
+}
+
+/** Why a call was not approved, in a sentence. */
+function reasonOf(result: Result): string {
+  const said = SAID.get(result.ending ?? "");
+  const words = (said ?? ENDED.get(result.status) ?? "It failed.").slice(0, -1);
+  const more = result.comment || (said === undefined && result.error?.message);
+  return more ? `${words}: ${more}` : `${words}.`;
+}
+
+const OF_ENDING: ReadonlyMap<string, Failure> = new Map<string, Failure>([
+  ["rejected", IntentRejected],
+  ["expired", IntentExpired],
+  ["withdrawn", IntentWithdrawn],
+  ["superseded", IntentSuperseded],
+  ["undeliverable", IntentUndeliverable],
+]);
+const SAID: ReadonlyMap<string, string> = new Map([
+  ["rejected", "The call was rejected."],
+  ["expired", "Nobody decided in time; the call was not approved."],
+  ["withdrawn", "The request was withdrawn."],
+  ["superseded", "Changes were requested, and the call was not approved."],
+  ["undeliverable", "Nobody who may decide could be reached; the call was not approved."],
+]);
+const ENDED: ReadonlyMap<string, string> = new Map([
+  ["CANCELED", "The request was canceled."],
+  ["TIMED_OUT", "The request timed out; the call was not approved."],
+]);
+
+function remember(identity: string, count: number): void {
+  const known = Math.max(count, USED_BEFORE.get(identity) ?? 0);
+  USED_BEFORE.delete(identity);
+  USED_BEFORE.set(identity, known);
+  for (const oldest of USED_BEFORE.keys()) {
+    if (USED_BEFORE.size <= REMEMBERED) break;
+    USED_BEFORE.delete(oldest);
+  }
+}

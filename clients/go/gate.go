@@ -39,10 +39,10 @@ type Gate[A, R any] struct {
 // NewGate gates a function. The intent type chooses the workflow, and with it who decides; the options may be nil.
 //
 // A is a struct, or a map by the arguments' names. Its members as JSON are the arguments that people see and decide about.
-// A field that is not part of the JSON, as with the tag json:"-", is not sent, is no part of the decision, and reaches the
+// A field that is not part of the JSON, as with the tag json:"-", is not sent, is not part of the decision, and reaches the
 // function as it is: connections, clients.
 //
-// A variable that the function uses without getting it as an argument is no part of the decision either.
+// A variable that the function uses without getting it as an argument is not part of the decision either.
 func NewGate[A, R any](
 	client *Client, intentType string, fn func(ctx context.Context, args A) (R, error), options *GateOptions[A],
 ) (*Gate[A, R], error) {

@@ -30,7 +30,7 @@ export interface GateOptions<Args extends object = any> {
   readonly key?: string | ((args: Args) => string);
   /** Arguments that people do not see; the decision is still for exactly their values. */
   readonly hide?: readonly Name<Args>[];
-  /** Arguments that are not sent at all, and are no part of the decision. */
+  /** Arguments that are not sent at all, and are not part of the decision. */
   readonly omit?: readonly Name<Args>[];
   /** If an approval of this same call was used before: `ask` people again, `refuse` (AlreadyUsed), or `run`; `ask`. */
   readonly again?: Again;

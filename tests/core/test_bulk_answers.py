@@ -80,6 +80,24 @@ def test_a_change_is_decided_by_itself() -> None:
     assert why_alone(story.intent, story.task) == "It was changed after it was first asked."
 
 
+@pytest.mark.parametrize(
+    ("result", "why"),
+    [
+        ({"passed": True}, "It was changed after it was first asked."),
+        ({"passed": True, "risk": "medium"}, "Its risk is medium, not low."),
+        ({"passed": False}, "A check failed."),
+    ],
+)
+def test_what_a_check_said_of_an_earlier_revision_still_takes_a_task_out(
+    result: dict[str, Any], why: str
+) -> None:
+    story = Story(gate(validate(), step(**LOW)))
+    story.do(c.Report(result=result))
+    story.do(c.Revise("e" * 64), OTTO)
+    assert story.task.revision == 2
+    assert why_alone(story.intent, story.task) == why
+
+
 def test_each_answer_of_many_is_for_what_was_shown() -> None:
     story = asking(**LOW)
     stale = c.Answer("approved", bulk=2, stage=0, revision=1, digest="0" * 64)

@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from signoff.core.intent import commands as c
+from signoff.core.intent.events import ReviewMarked
 from signoff.core.intent.model import Status
 from signoff.core.intent.receipts import Receipt, Words, act_in, place, receipt
 from signoff.core.plan.task_types import Meaning, Outcome, Stage, TaskType
@@ -89,6 +90,10 @@ def test_an_answer_for_someone_else_names_them() -> None:
     )  # fmt: skip
     story.do(c.Answer("approved"), OTTO)
     assert told(story, "per_otto").said == "Recorded for Ann: approved."
+    fact = act_in((sealed.fact for sealed in story.facts), "per_otto")
+    assert fact is not None
+    own = replace(fact, event=replace(fact.event, principal="per_otto"))
+    assert receipt(own, story.intent, "ask", WORDS).said == "Recorded: approved."
 
 
 def test_an_answer_to_what_was_changed_since_says_that_it_is_void() -> None:
@@ -139,6 +144,26 @@ def test_comments_new_approvers_and_withdrawals_are_answered_too() -> None:
         "The request is withdrawn.", "Everyone who was asked is notified.",
     )  # fmt: skip
     assert told(story, "per_ann").undo == ""
+
+
+def test_what_was_done_to_a_task_that_is_over_is_not_undone_in_the_next_one() -> None:
+    story = Story(gate(step(name="first"), step(name="second")))
+    story.do(c.MarkReviewing(), ANN)
+    assert told(story, "per_ann", "first").undo == "unmark-reviewing"
+    story.do(c.Answer("approved"), OTTO)
+    story.do(c.MarkReviewing(), ANN)
+    [old, new] = [
+        sealed.fact
+        for sealed in story.facts
+        if sealed.fact.actor.id == "per_ann" and isinstance(sealed.fact.event, ReviewMarked)
+    ]
+    assert receipt(old, story.intent, "first", WORDS).undo == ""
+    assert receipt(new, story.intent, "second", WORDS).undo == "unmark-reviewing"
+    assert told(story, "per_otto", "first").then == (
+        "This is decided: approved. The request is at step “second”."
+    )
+    assert act_in([old, new], "per_ann") is new
+    assert act_in([old, new], "per_ann", getattr(old.event, "step_run", 0)) is old
 
 
 def test_only_acts_of_this_person_on_this_task_are_theirs() -> None:

@@ -70,10 +70,12 @@ def test_a_title_says_the_values_of_the_fields_that_it_names(payload: dict[str, 
         ("{x}{x}", "“1”“1”"),
         ("No fields?", "No fields?"),
         ("}}{{", "}{"),
+        ("{x}" * 8, "“1”" * 8),
+        ("{a.b.c.d.e.f}", "“deep”"),
     ],
 )
 def test_double_braces_are_braces(title: str, shown: str) -> None:
-    assert filled(title, {"x": 1}) == shown
+    assert filled(title, {"x": 1, "a": {"b": {"c": {"d": {"e": {"f": "deep"}}}}}}) == shown
 
 
 def test_a_currency_that_the_title_names_itself_is_not_said_twice() -> None:
@@ -144,7 +146,11 @@ def test_a_secret_is_masked_as_everywhere(payload: dict[str, Any], title: str) -
         ("x\x1b[2J", "“xU+001B[2J”"),
         ("{amount}", "“{amount}”"),
         ("<b>*x*</b>", "“<b>*x*</b>”"),
+        ("x" * 60, "“" + "x" * 60 + "”"),
         ("x" * 61, "“" + "x" * 59 + "…”"),
+        ("ACME" + " " * 996, "“ACME”"),
+        ("ACME" + " " * 996 + "Ltd", "“ACME…”"),
+        (" " * 1000 + "ACME", "“…”"),
     ],
 )
 def test_a_value_is_one_short_plain_line_that_cannot_leave_its_quotation_marks(
@@ -219,6 +225,11 @@ def test_a_requesters_own_title_is_never_filled() -> None:
         ("amount", 1e22, {"currency": "EUR"}, "1e22 EUR"),
         ("amount", "12,5", {"currency": "EUR"}, None),
         ("amount", 5, {"currency": "euro\n"}, "5"),
+        ("amount", 5, {"currency": "EURO"}, "5"),
+        ("amount", "9" * 24, {}, ",".join(["999"] * 8)),
+        ("amount", "9" * 25, {}, None),
+        ("amount", "1." + "5" * 12, {}, "1." + "5" * 12),
+        ("amount", "1." + "5" * 13, {}, None),
         ("note", "48200000 EUR", {}, "48,200,000 EUR"),
         ("order", 123456, {"currency": "EUR"}, None),
         ("port", 54321, {}, None),

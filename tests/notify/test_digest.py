@@ -1,14 +1,18 @@
 """Digests: one message to a person for what arrives within their window, low risk only."""
 
-from datetime import timedelta
+from datetime import date, timedelta
+from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
+from signoff.core.directory.model import Team
+from signoff.core.directory.rotation import Rotation
 from signoff.core.intent import commands as c
 from signoff.core.plan.task_types import Risk
 from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
-from tests.builders import ANN
+from tests.builders import ANN, WORKSPACE, gate, validate
 from tests.notify.messaging_env import MessagingEnv, Reminders, asked, email, messaging_env, minutes
 from tests.notify.slack_env import slack_env
 from tests.notify.smtp_sink import SmtpSink, smtp_sink
@@ -97,6 +101,63 @@ async def test_a_near_deadline_does_not_wait(store: Store, clock: FixedClock) ->
         await env.submit(replace(plan, steps=(replace(step, deadline=minutes(20)),)))
         await env.carry()
         assert [mail["To"] for mail in server.mails] == ["ann@acme.example"]
+
+
+@pytest.mark.parametrize("digest", ["", "soon", "15 minutes", "-15m"])
+async def test_a_setting_that_is_no_window_collects_nothing(
+    digest: str, store: Store, clock: FixedClock
+) -> None:
+    """As an older release may have stored it: the person is asked at once, whatever the policy collects."""
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        await env.people_are(ann={"preferences": {"digest": digest}})
+        await env.submit(asked("per_ann", digest=minutes(15), **LOW))
+        await env.carry()
+        assert [mail["To"] for mail in server.mails] == ["ann@acme.example"]
+
+
+async def test_who_is_on_call_is_asked_at_once(store: Store, clock: FixedClock) -> None:
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        await env.people_are(ann=DIGEST, otto=DIGEST)
+        turns = Rotation(("per_ann", "per_otto"), date(2026, 2, 2))
+        members = ("per_ann", "per_otto")
+        await store.people.save([
+            Team("oncall", members, turns, WORKSPACE, clock.now()),
+            Team("dba", members, None, WORKSPACE, clock.now()),
+        ])  # fmt: skip
+        env.directory.changed(WORKSPACE)
+        await env.submit(asked("team:dba", **LOW))
+        await env.carry()
+        assert server.mails == []
+        await env.submit(asked("team:oncall", **LOW))
+        await env.carry()
+        assert len(server.mails) == 1
+
+
+@pytest.mark.parametrize(
+    ("report", "at_once"),
+    [({"passed": True}, 0), ({"passed": True, "risk": "medium"}, 1), ({"passed": True, "risk": "low"}, 0)],
+)
+async def test_a_risk_that_a_check_reports_does_not_wait(
+    report: dict[str, Any], at_once: int, store: Store, clock: FixedClock
+) -> None:
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        await env.people_are(ann=DIGEST)
+        both = gate(validate(), *asked("per_ann", **LOW).steps, source="workflow:migration@1")
+        intent = await env.submit(both)
+        await env.do(intent.id, c.Report(result=report))
+        await env.carry()
+        assert len(server.mails) == at_once
+
+
+async def test_a_secret_in_a_title_is_masked_in_its_line(store: Store, clock: FixedClock) -> None:
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        await env.people_are(ann=DIGEST)
+        for _ in range(2):
+            await env.submit(asked("per_ann", title="Open postgres://app:hunter2@db/prod?", **LOW))
+        await at_the_end_of_the_window(env)
+        [text] = text_of(server, "ann@acme.example")
+        assert "hunter2" not in text
+        assert "1: Open postgres://app:" in text
 
 
 async def test_a_digest_that_fails_is_tried_again_and_nothing_is_lost(

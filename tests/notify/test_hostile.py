@@ -18,7 +18,7 @@ from signoff.core.text.json_diff import Leaf
 from signoff.engine.clock import FixedClock
 from signoff.notify.apprise import Apprise
 from signoff.notify.console import Console
-from signoff.notify.email import compose, parse_smtp
+from signoff.notify.email import as_html, compose, parse_smtp
 from signoff.notify.personal_message import PersonalMessage
 from signoff.notify.slack.card import render_card
 from signoff.store.store import Store
@@ -172,6 +172,24 @@ async def test_no_part_of_a_letter_can_stop_it(text: str, clock: FixedClock) -> 
     for one in shown:
         one.encode()
         assert not [x for x in one if hidden(x) and x not in "\r\n"]
+
+
+def test_no_part_of_a_mail_is_markup(clock: FixedClock) -> None:
+    """Nor our own: a headline has the name of an admin's outcome, and a label that of a field."""
+    text = '<b onclick="x">a</b> &amp; <a href="javascript:x">'
+    leaf = Leaf(path=text, text=text)
+    message = PersonalMessage(
+        id="1", kind=NotificationKind.DECIDED, at=clock.now(), to="ann@acme.example", thread="t", headline=text,
+        question=text, facts=((text, text),), asked_by=text, said=text, said_by=text, closing=text,
+        leaves=(leaf, replace(leaf, before=text, change="changed")), given=(leaf,), reports=(leaf,),
+        link=f'{BASE}/t/x"onclick="x', link_label=text, rest=1,
+    )  # fmt: skip
+    page = as_html(message)
+    tags = Tags(page)
+    assert tags.found <= OURS | {"i"}
+    assert tags.links == [message.link]
+    assert page.count("&lt;b onclick=&#34;x&#34;&gt;a&lt;/b&gt; &amp;amp;") == page.count("&lt;b onclick")
+    assert "<b onclick" not in page
 
 
 async def test_the_dangerous_last_line_of_200_kilobytes_takes_the_buttons_away(

@@ -204,6 +204,17 @@ async def test_erasure_leaves_no_text_of_the_person_and_the_chain_verifies(web: 
     assert (again["comments"], again["waiting"]) == (0, 0)
 
 
+async def test_erased_text_is_not_read_from_what_a_server_remembers(web: WebEnv) -> None:
+    final = await decided_by_ann(web)
+    path = f"/v1/intents/{final}/events/stream?wait_seconds=1"
+    assert "hush-reason" in (await web.get(path, "oscar")).text
+    await remove(web, people="ann@acme.example")
+    assert (await web.post("/v1/people/per_ann/erase", {}, "oscar")).status == 200
+    stream = await web.get(path, "oscar")
+    assert "answered" in stream.text
+    assert "hush" not in stream.text
+
+
 @pytest.mark.parametrize("channel", ["telegram", "msteams", "slack"])
 async def test_erasure_leaves_neither_accounts_nor_what_was_opened(web: WebEnv, channel: str) -> None:
     env = web.env

@@ -96,6 +96,29 @@ async def test_there_is_a_limit_per_person_and_caller(it: Mailing) -> None:
     assert (await it.web.post(PATH, {}, "ann")).status == 200
 
 
+async def test_one_caller_sends_at_most_thirty(it: Mailing) -> None:
+    people = ("ann", "otto", "emma", "rita", "aud")
+    for name in people * 6:
+        sent = await it.web.post(f"/v1/people/{name}@acme.example/test-messages", {}, "oscar")
+        assert sent.status == 200
+    again = await it.web.post("/v1/people/me/test-messages", {}, "oscar")
+    assert (again.status, again.code) == (429, "too_many_attempts")
+    it.web.clock.move(timedelta(minutes=10))
+    assert (await it.web.post("/v1/people/me/test-messages", {}, "oscar")).status == 200
+
+
+async def test_an_inactive_person_gets_none(it: Mailing) -> None:
+    assert (await it.web.post(PATH, {}, "oscar")).status == 200
+    left = await it.web.call("PATCH", "/v1/people/ann@acme.example", {"active": False}, "oscar")
+    assert left.status == 200
+    refused = await it.web.post(PATH, {}, "oscar")
+    assert (refused.status, refused.code) == (409, "person_inactive")
+    await it.web.env.carry()
+    assert it.server.mails == []
+    [waiting] = (await it.web.get(PATH, "oscar"))["messages"]
+    assert (waiting["state"], waiting["error"]) == ("skipped", "the person is inactive")
+
+
 async def test_a_failure_says_why_and_is_tried_three_times(it: Mailing) -> None:
     it.server.refused["ann@acme.example"] = "450 4.2.1 try later"
     await it.web.post(PATH, {}, "ann")

@@ -5,7 +5,11 @@ from typing import Any
 
 import pytest
 
+from signoff.core.directory.actors import system
+from signoff.core.errors import Busy
 from signoff.core.intent.hash_chain import unseal
+from signoff.engine import viewing
+from signoff.engine.viewing import Viewing, may_see_views
 from tests.web import test_bulk_answers as many
 from tests.web import test_edited_answers as edited
 from tests.web.inbox.reading import Reader, reader
@@ -93,6 +97,64 @@ async def test_an_answer_says_how_long_before_its_person_opened_the_task_and_whe
     assert (told["viewed"]["channels"], told["viewed"]["folded"]) == (["api", "web"], "none")
     assert "comment" not in told
     assert await web.env.findings() == []
+
+
+async def test_an_answer_by_api_counts_from_the_first_opening(web: WebEnv) -> None:
+    intent_id, task_id = await web.at_gate()
+    for pause in (timedelta(0), TEN, TEN):
+        web.clock.move(pause)
+        await web.get(f"/v1/tasks/{task_id}", "ann")
+    web.clock.move(timedelta(seconds=30))
+    await web.answer(task_id)
+    told = (await vote(web, intent_id))["viewed"]
+    assert told["seconds"] == 2 * TEN.total_seconds() + 30
+    assert told["last_at"] > told["first_at"]
+
+
+async def test_the_first_and_the_last_opening_are_of_all_channels(web: WebEnv) -> None:
+    intent_id, task_id = await web.at_gate()
+    for agent in ("signoff-cli/1.0", "curl/8"):
+        await web.get(f"/v1/tasks/{task_id}", "ann", user_agent=agent)
+        web.clock.move(timedelta(seconds=60))
+    await (await reader(web, "ann")).decide(task_id, "approved")
+    told = (await vote(web, intent_id))["viewed"]
+    assert (told["seconds"], told["channels"]) == (120, ["cli", "api", "web"])
+    assert told["last_at"] > told["first_at"]
+
+
+async def test_what_cannot_be_recorded_does_not_keep_anybody_from_reading(web: WebEnv) -> None:
+    async def busy(*_: Any) -> None:
+        raise Busy("database_busy", "The database is busy.")
+
+    intent_id, task_id = await web.at_gate()
+    views_table = web.env.store.views
+    add, views_table.add = views_table.add, busy  # type: ignore[method-assign]
+    assert (await web.get(f"/v1/tasks/{task_id}", "ann")).status == 200
+    assert await views(web, intent_id) == []
+    views_table.add = add  # type: ignore[method-assign]
+    assert (await web.get(f"/v1/tasks/{task_id}", "ann")).status == 200
+    [one] = await views(web, intent_id)
+    assert one["times"] == 1, "what failed is not remembered as recorded"
+
+
+async def test_only_so_many_openings_are_remembered_those_of_the_tasks_that_were_opened_last(
+    web: WebEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(viewing, "_REMEMBERED", 2)
+    kept, ann, (intent_id, _) = Viewing(web.env.store, web.clock), await web.actor("ann"), await web.at_gate()
+
+    for step_run in (1, 2):
+        await kept.opened(ann, intent_id, step_run)
+    web.clock.move(TEN)
+    await kept.opened(ann, intent_id, 1)
+    await kept.opened(ann, intent_id, 3)
+    assert [run for run in (1, 2, 3) if kept.remembered(ann, intent_id, run)] == [1, 3]
+
+
+async def test_only_people_are_shown_how_others_looked(web: WebEnv) -> None:
+    ann, otto, oscar = [await web.actor(name) for name in ("ann", "otto", "oscar")]
+    assert [may_see_views(one, "per_ann") for one in (ann, otto, oscar)] == [True, False, True]
+    assert not may_see_views(system(HOME), "per_ann")
 
 
 async def test_an_answer_by_api_says_what_this_server_remembers_and_reads_nothing(web: WebEnv) -> None:

@@ -172,4 +172,6 @@ def _plain(text: str) -> str:
     """One short line without hidden characters."""
     words = " ".join(text[:_LONGEST_READ].translate(_QUOTES).split())
     shown = "".join(piece.text for piece in pieces(words, lines=False))
-    return shown if len(shown) <= LONGEST_VALUE else shown[: LONGEST_VALUE - 1].rstrip() + CUT
+    if len(text) <= _LONGEST_READ and len(shown) <= LONGEST_VALUE:
+        return shown
+    return shown[: LONGEST_VALUE - 1].rstrip() + CUT

@@ -7,7 +7,8 @@ import shutil
 import signal
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from signoff.store.opening import open_store
-from signoff.store.store import Store
+from signoff.store.store import Clock, Store
 from tests.databases import create_database, drop_database, postgres
 
 # The suite says the same of the same code, on whatever machine: examples are found anew only by who asks for a search
@@ -65,6 +66,7 @@ TABLES = [
     "chat_codes",
     "chat_people",
     "messages",
+    "views",
     "links",
     "sessions",
     "changes",
@@ -161,14 +163,26 @@ def own_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
-@pytest.fixture
-async def store(store_url: str, clock: FixedClock) -> AsyncIterator[Store]:
-    """An open, empty store whose time is ``clock``'s."""
-    store = open_store(store_url, wall=clock.wall, clock=clock.map)
+async def delete_rows(store: Store) -> None:
+    """Of every table: tests share a PostgreSQL database."""
+    await store.write(*((f"delete from {table}", {}) for table in TABLES))
+
+
+@asynccontextmanager
+async def empty_store(url: str, wall: Callable[[], datetime], clock: Clock) -> AsyncIterator[Store]:
+    """A store that is open and empty, until the end of the block."""
+    store = open_store(url, wall=wall, clock=clock)
     await store.open()
     try:
-        if store_url.startswith("postgresql"):
-            await store.write(*((f"delete from {table}", {}) for table in TABLES))
+        if url.startswith("postgresql"):
+            await delete_rows(store)
         yield store
     finally:
         await store.close()
+
+
+@pytest.fixture
+async def store(store_url: str, clock: FixedClock) -> AsyncIterator[Store]:
+    """An open, empty store whose time is ``clock``'s."""
+    async with empty_store(store_url, clock.wall, clock.map) as store:
+        yield store

@@ -9,7 +9,7 @@ from signoff.core.intent import commands as c
 from signoff.core.intent.events import ReviewMarked
 from signoff.core.intent.model import Status
 from signoff.core.intent.receipts import Receipt, Words, act_in, place, receipt
-from signoff.core.plan.task_types import Meaning, Outcome, Stage, TaskType
+from signoff.core.plan.task_types import Ending, Meaning, Outcome, Stage, TaskType
 from signoff.core.text.times import utc_text
 from tests.builders import ADA, ANN, OTTO, RITA, START, Story, approve, gate, person, validate
 from tests.core.asking import asking, review, step
@@ -54,6 +54,19 @@ def test_a_rejection_of_several_says_how_many_more_end_it() -> None:
     assert did(story, c.Answer("rejected"), "per_otto")[1] == f"1 more rejection ends the task.{OPEN}"
     story.do(c.Answer("rejected"), EMMA)
     assert told(story, "per_ann").then == "This is decided: rejected. The request has failed."
+
+
+def test_only_answers_with_the_same_outcome_in_the_same_stage_are_counted_together() -> None:
+    own = tuple(Outcome(name, Meaning.APPROVES) for name in ("canary", "full"))
+    story = asking(Stage(need=3), outcomes=("canary", "full"), own=own)
+    story.do(c.Answer("canary"), ANN)
+    story.do(c.Answer("full"), OTTO)
+    for person_id in ("per_ann", "per_otto"):
+        assert told(story, person_id).then == f"2 more approvals are needed.{OPEN}"
+    story = asking(Stage(reject_after=2), Stage(need=2, reject_after=2))
+    story.do(c.Answer("rejected"), EMMA)
+    story.do(c.Answer("approved"), OTTO)
+    assert did(story, c.Answer("rejected"))[1] == f"1 more rejection ends the task.{OPEN}"
 
 
 def test_a_wish_for_changes_among_several_is_not_a_decision() -> None:
@@ -187,6 +200,14 @@ def test_the_place_is_the_open_step(ask: object) -> None:
         )
     else:
         assert place(story.intent) == "The request is at step “validate”"
+
+
+def test_a_request_that_is_asked_again_says_for_which_revision() -> None:
+    story = asking(Stage(need=2))
+    story.do(c.Revise("e" * 64), OTTO)
+    again = replace(story.intent, ending=Ending.SUPERSEDED)
+    assert place(story.intent) == "The request is at step “ask”"
+    assert place(again) == "The request is at step “ask”, for revision 2"
 
 
 def test_a_wish_for_changes_that_is_not_counted_yet_leaves_it_open() -> None:

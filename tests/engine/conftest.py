@@ -5,10 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from signoff.engine.clock import FixedClock
-from signoff.store.opening import open_store
 from signoff.store.store import Store
 from tests.builders import START
-from tests.conftest import TABLES
+from tests.conftest import empty_store
 from tests.engine.engine_env import EngineEnv
 
 
@@ -20,14 +19,8 @@ def clock() -> FixedClock:
 @pytest.fixture
 async def store(store_url: str, clock: FixedClock) -> AsyncIterator[Store]:
     """An open, empty store whose time is ``clock``'s."""
-    store = open_store(store_url, wall=clock.wall, clock=clock.of)
-    await store.open()
-    try:
-        if store_url.startswith("postgresql"):
-            await store.write(*((f"delete from {table}", {}) for table in TABLES))
+    async with empty_store(store_url, clock.wall, clock.of) as store:
         yield store
-    finally:
-        await store.close()
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from signoff.store.sqlite.store import SqliteStore
 from signoff.store.store import Store
 from signoff.store.work import ClaimableRow, IdempotencyKey
 from tests.builders import AGENT, ANN, OTTO, SERVICE, START, VALIDATOR, WORKSPACE, gate, minutes
-from tests.conftest import TABLES
+from tests.conftest import delete_rows
 from tests.engine.engine_env import PAYLOAD, EngineEnv, once, open_engine_env, submission
 from tests.on_loop import on_the_loop
 
@@ -347,7 +347,7 @@ async def test_an_unreachable_database_refuses_everybody_in_the_batch(sqlite: En
 async def postgres_works(postgres_url: str, clock: FixedClock) -> AsyncIterator[EngineEnv]:
     env = await open_engine_env(postgres_url, clock)
     try:
-        await env.store.write(*((f"delete from {table}", {}) for table in TABLES))
+        await delete_rows(env.store)
         async with env.running():
             yield env
     finally:

@@ -12,7 +12,7 @@ from signoff.core.errors import Forbidden, NotFound, Unauthenticated
 from signoff.engine.clock import FixedClock
 from signoff.engine.identity.keys import NewKey, _checksum
 from tests.builders import ANN, OTTO, WORKSPACE
-from tests.conftest import TABLES
+from tests.conftest import delete_rows
 from tests.engine.engine_env import ROOT, EngineEnv, open_engine_env, settle
 from tests.on_loop import on_the_loop
 
@@ -185,7 +185,7 @@ async def test_a_key_of_somebody_who_is_gone_asks_for_no_new_directory_again_and
 async def test_a_revocation_reaches_the_other_replicas(postgres_url: str, clock: FixedClock) -> None:
     here, there = [await open_engine_env(postgres_url, clock) for _ in range(2)]
     try:
-        await here.store.write(*((f"delete from {table}", {}) for table in TABLES))
+        await delete_rows(here.store)
         await settle(here)
         await there.store.listen(there.feed.hear)
         made = await anns(here)

@@ -11,13 +11,12 @@ from signoff.core.intent import commands as c
 from signoff.core.intent.model import FINAL, Failure, Status
 from signoff.engine.clock import FixedClock
 from signoff.engine.commit.retention import RetentionLoop
-from signoff.store.opening import open_store
 from signoff.store.rows import outgoing_row
 from signoff.store.sql import OUTBOX, PUT_OUTGOING
 from signoff.store.tables.messages import Message
 from signoff.store.work import OutboxRow
 from tests.builders import AGENT, ANN, RITA, SERVICE, SYSTEM, WORKSPACE, gate, validate
-from tests.conftest import TABLES
+from tests.conftest import empty_store
 from tests.engine.engine_env import PAYLOAD, EngineEnv, once
 
 DAY = timedelta(days=1)
@@ -158,16 +157,10 @@ def machine(clock: FixedClock) -> Machine:
 
 @pytest.fixture
 async def on_machine(store_url: str, machine: Machine) -> AsyncIterator[EngineEnv]:
-    store = open_store(store_url, wall=machine.wall, clock=machine.of)
-    await store.open()
-    try:
-        if store_url.startswith("postgresql"):
-            await store.write(*((f"delete from {table}", {}) for table in TABLES))
+    async with empty_store(store_url, machine.wall, machine.of) as store:
         env = EngineEnv(store, machine)
         async with env.running():
             yield env
-    finally:
-        await store.close()
 
 
 async def test_a_server_that_starts_months_ahead_deletes_nothing(

@@ -28,7 +28,7 @@ from signoff.engine.directory.contact_schedule import explain
 from signoff.store.opening import open_store
 from signoff.store.store import Store
 from tests.builders import ANN, OTTO, RITA, WORKSPACE, approve, gate, person
-from tests.conftest import TABLES
+from tests.conftest import delete_rows
 from tests.engine.engine_env import EngineEnv, settle
 from tests.notify.messaging_env import BASE, Escalation, MessagingEnv, Reminders, email, messaging_env
 from tests.notify.smtp_sink import SmtpSink, smtp_sink
@@ -158,7 +158,7 @@ async def test_exactly_the_contacts_that_were_foretold(
     async with smtp_sink() as server:
         async with opened(store_url, clock) as store:
             if store_url.startswith("postgresql"):
-                await store.write(*((f"delete from {table}", {}) for table in TABLES))
+                await delete_rows(store)
             await furnish(EngineEnv(store, clock))
             async with messaging_env(store, clock, email(server.url)) as env:
                 plan, payload = two_stages(HOURS[where]), json.dumps({"customers": 12}).encode()

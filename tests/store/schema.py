@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import re
 import tempfile
 from pathlib import Path
 
@@ -32,6 +33,15 @@ async def dump(store: Store) -> str:
         return "".join(f"{row[2]};\n" for row in rows)
     parts = [await store.read(_COLUMNS), await store.read(_INDEXES), await store.read(_CONSTRAINTS)]
     return "\n".join("".join(" | ".join(row) + "\n" for row in part) for part in parts)
+
+
+async def tables(store: Store) -> list[str]:
+    """The names of all tables, but for the one that the migrations keep."""
+    found = re.findall(r"^CREATE TABLE (\w+)", await dump(store), re.MULTILINE)
+    if found:
+        return [name for name in found if name != "schema_version"]
+    query = "select table_name from information_schema.tables where table_schema = current_schema()"
+    return [row[0] for row in await store.read(query) if row[0] != "schema_version"]
 
 
 def stored_dump(store: Store) -> str:

@@ -11,9 +11,8 @@ from signoff.core.errors import Refused
 from signoff.engine.clock import FixedClock
 from signoff.store.migrate import migrations
 from signoff.store.opening import open_store
-from signoff.store.store import Store
 from tests.builders import START
-from tests.store.schema import dump
+from tests.store.schema import tables
 from tests.web.web_env import web_env
 
 FIRST = 25  # the first migration that came after rolling upgrades were promised
@@ -85,14 +84,6 @@ async def test_a_server_goes_on_while_columns_are_added_under_it(own_url: str) -
             await web.env.loops["sweeper"]._once()
     finally:
         await store.close()
-
-
-async def tables(store: Store) -> list[str]:
-    found = re.findall(r"^CREATE TABLE (\w+)", await dump(store), re.MULTILINE)
-    if found:
-        return [name for name in found if name != "schema_version"]
-    query = "select table_name from information_schema.tables where table_schema = current_schema()"
-    return [row[0] for row in await store.read(query) if row[0] != "schema_version"]
 
 
 async def test_a_server_does_not_start_on_a_newer_schema(own_url: str) -> None:

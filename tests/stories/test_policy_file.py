@@ -11,7 +11,7 @@ from signoff.core.errors import Invalid
 from signoff.engine.clock import Clock
 from signoff.serving import running
 from signoff.store.opening import open_store
-from tests.conftest import TABLES
+from tests.conftest import delete_rows
 from tests.stories.starts import refused_start
 
 GOOD = """\
@@ -86,7 +86,7 @@ async def test_it_is_in_force_when_the_server_first_answers_and_a_second_start_c
 async def test_replicas_that_start_at_one_moment_apply_it_once(tmp_path: Path, store_url: str) -> None:
     store = open_store(store_url, wall=Clock().wall)
     await store.open()
-    await store.write(*((f"delete from {table}", {}) for table in TABLES))
+    await delete_rows(store)
     await store.close()
     settings = [config(tmp_path, GOOD, database=store_url) for _ in range(2)]
     if store_url.startswith("sqlite"):

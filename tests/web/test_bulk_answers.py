@@ -4,6 +4,9 @@ from typing import Any
 
 import pytest
 
+from signoff.core.errors import Invalid
+from signoff.core.intent.bulk_answers import MOST
+from signoff.engine.bulk_answers import Target, refuse_repeated
 from tests.web.web_env import Answer, WebEnv
 
 TYPE = "intent.refund.v1"
@@ -148,6 +151,20 @@ async def test_only_equal_tasks_are_decided_together(web: WebEnv) -> None:
     assert "another workflow" in done["results"][2]["message"]
 
 
+@pytest.mark.parametrize("what", ["a higher risk", "another stage"])
+async def test_the_others_are_not_compared_with_a_task_that_is_refused(what: str, web: WebEnv) -> None:
+    both = {"any": ["ann@acme.example", "otto@acme.example"]}
+    await workflow(web, approve=[both, both])
+    await workflow(web, "intent.risky.v1", risk="medium")
+    tasks = await ask(web, 2)
+    if what == "another stage":
+        assert (await web.answer(tasks[0]["task_id"], "approved", "otto")).status == 200
+    else:
+        tasks[0] = (await ask(web, 1, "intent.risky.v1"))[0]
+    done = await decide(web, tasks)
+    assert [one["recorded"] for one in done["results"]] == [False, True], done.text
+
+
 async def test_each_is_judged_by_itself(web: WebEnv) -> None:
     """Emma is not asked; a task of another workspace does not exist; one was decided already."""
     await workflow(web)
@@ -175,7 +192,7 @@ async def test_the_act_is_bounded_and_names_each_task_once(web: WebEnv) -> None:
     twice = await decide(web, [task, {**task, "task_id": task["intent_id"]}])
     assert (twice.status, twice.code, twice["error"]["field"]) == (422, "duplicate_task", "tasks[1]")
     many = await decide(web, [task] * 101)
-    assert many.status == 422
+    assert (many.status, many["error"]["field"]) == (422, "tasks")
     assert (await decide(web, [])).status == 422
     unknown = await decide(web, [{**task, "task_id": "nonsense"}])
     assert unknown["results"][0]["code"] == "not_found"
@@ -183,6 +200,14 @@ async def test_the_act_is_bounded_and_names_each_task_once(web: WebEnv) -> None:
         "/v1/tasks/answers", {"outcome": "approved", "tasks": [{"task_id": task["task_id"]}]}, "ann"
     )
     assert blind.status == 422
+
+
+def test_a_page_sends_no_more_tasks_in_one_act_than_the_api() -> None:
+    targets = [Target(f"task {number}", 0, 1, "") for number in range(MOST + 1)]
+    refuse_repeated(targets[:MOST])
+    with pytest.raises(Invalid) as refused:
+        refuse_repeated(targets)
+    assert refused.value.code == "too_many_tasks"
 
 
 async def test_three_hundred_equal_requests_are_decided_in_three_acts(web: WebEnv) -> None:

@@ -1,12 +1,16 @@
 """What the client's tests may ask for: a stub on loopback, and clients of it."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from signoff import Agent, Client
 from tests.client.agent_env import AgentEnv
 from tests.client.stub import Stub, stub_server
+
+if TYPE_CHECKING:
+    from signoff.testing import Server
 
 KEY = "sgn_person_test_secret"
 
@@ -31,3 +35,18 @@ def agent_env(stub: Stub) -> AgentEnv:
 @pytest.fixture
 def agent(stub: Stub) -> Agent:
     return Agent("agent://validator", url=stub.url, api_key=KEY, concurrency=2)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator["Server"]:
+    from signoff.testing import Server  # not on Windows, where other tests need this folder
+
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture
+def server(running: "Server") -> "Server":
+    """The module's server, as if nobody had been told how to answer."""
+    running.leave()
+    return running

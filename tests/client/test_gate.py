@@ -35,18 +35,6 @@ TYPE = "intent.payments.refund.v1"
 SECRET = "4929-1234"
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Server]:
-    with Server() as server:
-        yield server
-
-
-@pytest.fixture
-def server(running: Server) -> Server:
-    running.leave()
-    return running
-
-
 class Till:
     """What was really paid."""
 

@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +20,6 @@ RUN = {
     "GITHUB_WORKFLOW": "release", "GITHUB_JOB": "deploy", "GITHUB_ACTOR": "rita", "GITHUB_ACTION": "__gate",
     "GITHUB_RUN_ATTEMPT": "1",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Server]:
-    with Server() as server:
-        yield server
-
-
-@pytest.fixture
-def server(running: Server) -> Server:
-    running.leave()
-    return running
 
 
 class Step:

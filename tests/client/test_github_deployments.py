@@ -100,18 +100,6 @@ def github() -> Iterator[GitHub]:
     made.server.server_close()
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Server]:
-    with Server() as server:
-        yield server
-
-
-@pytest.fixture
-def server(running: Server) -> Server:
-    running.leave()
-    return running
-
-
 def event(github: GitHub, run: int, **changes: Any) -> dict[str, Any]:
     return {
         "action": "requested",

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from tests.listening import listening
+
 HANG, DRIP, FLOOD = -1, -2, -3  # never answer; a byte now and then, for ever; a body without end
 
 
@@ -65,19 +67,5 @@ class HttpSink:
 async def http_sink(*answers: int, tls: ssl.SSLContext | None = None) -> AsyncIterator[HttpSink]:
     """A listening sink."""
     it = HttpSink(list(answers) or [200])
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.ensure_future(it.serve(reader, writer))
-        tasks.add(task)
-        await asyncio.gather(task, return_exceptions=True)
-
-    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
-    it.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
+    async with listening(it.serve, tls) as it.url:
         yield it
-    finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,7 +1,9 @@
 """When work was last asked for: noted in memory, written behind, the same to every server on the database."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
+from signoff.core.directory.workers import Worker
 from signoff.engine.directory.workers import WRITTEN_EVERY, Workers
 from signoff.store.store import Store
 from tests.builders import WORKSPACE
@@ -47,6 +49,53 @@ async def test_it_is_written_once_a_minute_and_read_by_every_server(env: EngineE
     again = (await other.of(WORKSPACE))[AGENT]
     assert again.seen_at - first.seen_at == timedelta(seconds=WRITTEN_EVERY / 2)
     assert again.client == "signoff-python/0.2.0"
+
+
+async def test_what_was_not_asked_for_again_is_not_written_again(env: EngineEnv) -> None:
+    clock, written, put = Seconds(), list[str](), env.store.workers.put
+
+    async def counted(seen: Sequence[tuple[str, Worker]]) -> None:
+        written.extend(worker.agent for _, worker in seen)
+        await put(seen)
+
+    env.store.workers.put = counted  # type: ignore[method-assign]
+    workers = Workers(env.store, clock)
+    workers.note(WORKSPACE, AGENT, "x")
+    for _ in range(5):
+        await workers.once()
+        clock.now += WRITTEN_EVERY
+    assert written == [AGENT]
+    workers.note(WORKSPACE, AGENT, "x")
+    await workers.once()
+    assert written == [AGENT, AGENT]
+
+
+async def test_who_has_not_asked_for_long_makes_room_for_others(env: EngineEnv) -> None:
+    clock = Seconds()
+    workers = Workers(env.store, clock)
+    strangers = [f"agent://acme/prod/made-up-{number}" for number in range(1001)]
+    for agent in strangers:
+        workers.note(WORKSPACE, agent, "x", registered=False)
+    for elapsed, remembered in ((WRITTEN_EVERY * 2, False), (1, True)):
+        clock.now += elapsed
+        await workers.once()
+        workers.note(WORKSPACE, strangers[-1], "x", registered=False)
+        assert (strangers[-1] in await workers.of(WORKSPACE)) == remembered
+    assert list(await workers.of(WORKSPACE)) == strangers[-1:]
+
+
+async def test_a_server_tells_its_own_later_notes_and_none_of_another_workspace(env: EngineEnv) -> None:
+    clock = Seconds()
+    workers = Workers(env.store, clock)
+    workers.note(WORKSPACE, AGENT, "old")
+    workers.note("ws_other", "agent://other/prod/validator", "x")
+    await workers.once()
+    clock.now += 1
+    env.clock.move(timedelta(seconds=1))
+    workers.note(WORKSPACE, AGENT, "new" * 100)
+    [(agent, worker)] = (await workers.of(WORKSPACE)).items()
+    assert (agent, worker.client, worker.seen_at) == (AGENT, ("new" * 100)[:120], await env.store.now())
+    assert list(await workers.of("ws_other")) == ["agent://other/prod/validator"]
 
 
 async def test_an_earlier_moment_does_not_replace_a_later_one(env: EngineEnv) -> None:

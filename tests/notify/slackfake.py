@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
+from tests.notify.loopback import json_server
+
 TOKEN = "xoxb-loopback"
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 TEAM = "T0ACME"
@@ -227,39 +229,13 @@ def signed(body: bytes, at: float, secret: str = SECRET) -> dict[str, str]:
 @asynccontextmanager
 async def fake_slack(now: Callable[[], float]) -> AsyncIterator[FakeSlack]:
     it = FakeSlack(now)
-    tasks: set[asyncio.Task[None]] = set()
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode()
-                first, *lines = head.strip().split("\r\n")
-                headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
-                body = await reader.readexactly(int(headers.get("content-length", 0)))
-                status, more, said = await it.answer(first.split()[1], headers, body)
-                out = json.dumps(said).encode()
-                extra = "".join(f"{name}: {value}\r\n" for name, value in more.items())
-                writer.write(
-                    f"HTTP/1.1 {status} Said\r\n{extra}content-length: {len(out)}\r\n\r\n".encode() + out
-                )
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            return
-        finally:
-            writer.close()
+    async def answer(
+        _: str, path: str, headers: dict[str, str], body: bytes
+    ) -> tuple[int, Any, dict[str, str]]:
+        status, more, said = await it.answer(path, headers, body)
+        return status, said, more
 
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.ensure_future(serve(reader, writer))
-        tasks.add(task)
-        await asyncio.gather(task, return_exceptions=True)
-
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    it.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
+    async with json_server(answer) as it.url:
         yield it
         assert it.rude == []
-    finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs
 from signoff.engine.clock import FixedClock
 from signoff.notify.slack.socket import SlackSocket
 from signoff.store.store import Store
+from tests.listening import listening
 from tests.notify.messaging_env import asked
 from tests.notify.slack_env import slack_env
 
@@ -73,23 +74,8 @@ class Gate:
 @asynccontextmanager
 async def gate() -> AsyncIterator[Gate]:
     made = Gate()
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.ensure_future(made.serve(reader, writer))
-        tasks.add(task)
-        await asyncio.gather(task, return_exceptions=True)
-        writer.close()
-
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
+    async with listening(made.serve) as made.url:
         yield made
-    finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def test_a_press_over_the_socket_is_acknowledged_and_answers(store: Store, clock: FixedClock) -> None:

@@ -2,8 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from signoff.store import sql
 from signoff.store.store import Store
+from signoff.store.tables import views
 
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
@@ -22,6 +25,29 @@ async def test_looks_are_counted_in_one_row(store: Store) -> None:
     assert [(one.channel, one.first_at, one.last_at) for one in mine] == [
         ("api", AT, AT), ("web", AT, AT + timedelta(minutes=2)),
     ]  # fmt: skip
+
+
+async def test_those_of_a_person_are_of_one_task(store: Store) -> None:
+    for intent_id, step_run, person in (
+        ("i1", 2, "per_ann"),
+        ("i1", 1, "per_ann"),
+        ("i1", 2, "per_otto"),
+        ("i2", 2, "per_ann"),
+    ):
+        await store.views.add(intent_id, step_run, person, "web", AT, False)
+    [mine] = await store.views.of_person("i1", 2, "per_ann")
+    assert (mine.step_run, mine.person) == (2, "per_ann")
+
+
+async def test_they_are_listed_in_order_of_first_opening_and_not_without_end(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for minute, person in enumerate(("per_rita", "per_otto", "per_ann")):
+        await store.views.add("i1", 2, person, "web", AT + timedelta(minutes=minute), False)
+    await store.views.add("i1", 2, "per_rita", "web", AT + timedelta(hours=1), False)
+    assert [one.person for one in await store.views.of("i1")] == ["per_rita", "per_otto", "per_ann"]
+    monkeypatch.setattr(views, "_MOST", 2)
+    assert [one.person for one in await store.views.of("i1")] == ["per_rita", "per_otto"]
 
 
 async def test_they_go_with_their_intent(store: Store) -> None:

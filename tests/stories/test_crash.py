@@ -5,6 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -262,6 +263,27 @@ class Flood:
             self.ask(f"/v1/tasks/{intent_id}/answer", {"outcome": outcome}, f"{key}-answer")
             self.decided[intent_id] = outcome
 
+    @contextmanager
+    def calling(self) -> Iterator[list[Future[None]]]:
+        """Four callers, until the end of the block; then each has kept its word, or raises."""
+        with ThreadPoolExecutor(4) as callers:
+            calling = [callers.submit(self.caller, number) for number in range(4)]
+            try:
+                yield calling
+            finally:
+                self.enough.set()
+            for one in calling:
+                one.result(LONG)
+
+    def judge(self, looked: Looked) -> None:
+        """What was acknowledged is there, once."""
+        assert looked.findings == []
+        assert sorted(self.submitted.values()) == sorted(looked.intents), "one is lost, or was made twice"
+        assert len(set(self.submitted.values())) == len(self.submitted)
+        for intent_id, outcome in self.decided.items():
+            assert looked.intents[intent_id].outcome == outcome
+            assert sum(isinstance(fact.event, e.Decided) for fact in looked.histories[intent_id]) == 1
+
     def cut_off(self, before: int, calling: Sequence[Future[None]]) -> bool:
         """Whether somebody has noticed that the server is gone, or a caller gave up."""
         return self.unsure > before or any(one.done() for one in calling)
@@ -274,26 +296,14 @@ class Flood:
 def test_what_was_acknowledged_outlives_every_kill(server: Live) -> None:
     flood = Flood(server)
     chance = random.Random(3)
-    with ThreadPoolExecutor(4) as callers:
-        calling = [callers.submit(flood.caller, number) for number in range(4)]
-        try:
-            for _ in range(5):
-                goal = len(flood.decided) + chance.randint(5, 40)
-                until(partial(flood.reached, goal, calling), LONG)
-                server.kill()
-                unsure = flood.unsure
-                until(partial(flood.cut_off, unsure, calling), LONG)
-                server.start()
-        finally:
-            flood.enough.set()
-        for one in calling:
-            one.result(LONG)
+    with flood.calling() as calling:
+        for _ in range(5):
+            goal = len(flood.decided) + chance.randint(5, 40)
+            until(partial(flood.reached, goal, calling), LONG)
+            server.kill()
+            unsure = flood.unsure
+            until(partial(flood.cut_off, unsure, calling), LONG)
+            server.start()
     server.stop()
-    looked = look(database_of(server))
-    assert looked.findings == []
-    assert sorted(flood.submitted.values()) == sorted(looked.intents), "one is lost, or was made twice"
-    assert len(set(flood.submitted.values())) == len(flood.submitted)
-    for intent_id, outcome in flood.decided.items():
-        assert looked.intents[intent_id].outcome == outcome
-        assert sum(isinstance(fact.event, e.Decided) for fact in looked.histories[intent_id]) == 1
+    flood.judge(look(database_of(server)))
     assert flood.unsure > 0, "no request was ever cut off: this run has shown nothing"

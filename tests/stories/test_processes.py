@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from signoff.core.intent import events as e
 from signoff.engine.siblings import LEADER
 from tests.live import PATIENCE, Live
 from tests.stories.crash import GATE, database_of, fresh_database, look, stopped_at_the_end
@@ -147,32 +146,21 @@ def test_a_revoked_key_ends_at_every_worker(server: Live) -> None:
 def test_of_every_kill_of_a_worker_or_of_the_supervisor_nothing_is_lost_or_doubled(server: Live) -> None:
     flood = Flood(server)
     chance = random.Random(8)
-    with ThreadPoolExecutor(4) as callers:
-        calling = [callers.submit(flood.caller, number) for number in range(4)]
-        try:
-            for strike in ("leader", "follower", "supervisor", "any"):
-                goal = len(flood.decided) + chance.randint(5, 30)
-                until(partial(flood.reached, goal, calling), LONG)
-                if strike == "supervisor":
-                    server.kill()
-                    server.start()
-                    continue
-                pids = workers(server)
-                assert len(pids) == WORKERS
-                pid = {"leader": pids[0], "follower": pids[-1], "any": chance.choice(pids)}[strike]
-                os.kill(pid, signal.SIGKILL)
-                until(lambda pid=pid: pid not in (now := workers(server)) and len(now) == WORKERS)
-        finally:
-            flood.enough.set()
-        for one in calling:
-            one.result(LONG)
+    with flood.calling() as calling:
+        for strike in ("leader", "follower", "supervisor", "any"):
+            goal = len(flood.decided) + chance.randint(5, 30)
+            until(partial(flood.reached, goal, calling), LONG)
+            if strike == "supervisor":
+                server.kill()
+                server.start()
+                continue
+            pids = workers(server)
+            assert len(pids) == WORKERS
+            pid = {"leader": pids[0], "follower": pids[-1], "any": chance.choice(pids)}[strike]
+            os.kill(pid, signal.SIGKILL)
+            until(lambda pid=pid: pid not in (now := workers(server)) and len(now) == WORKERS)
     server.stop()
-    looked = look(database_of(server))
-    assert looked.findings == []
-    assert sorted(flood.submitted.values()) == sorted(looked.intents), "one is lost, or was made twice"
-    for intent_id, outcome in flood.decided.items():
-        assert looked.intents[intent_id].outcome == outcome
-        assert sum(isinstance(fact.event, e.Decided) for fact in looked.histories[intent_id]) == 1
+    flood.judge(look(database_of(server)))
 
 
 def test_a_graceful_stop_ends_streams_and_leaves_no_process(server: Live) -> None:

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from signoff.core.directory.workers import PRESENT, Worker
 from signoff.web.api.routes import ENDPOINTS
 from signoff.web.axp.capabilities import CAPABILITIES
-from tests.web.web_env import PLAIN, VALIDATOR, WebEnv
+from signoff.web.axp.mesh import _out as shown
+from tests.web.web_env import HOME, PLAIN, VALIDATOR, WebEnv
 
 BEAT = "/v1/mesh/heartbeat"
 
@@ -62,11 +64,20 @@ async def test_an_agent_that_was_not_seen_for_three_minutes_is_unreachable(web: 
     }  # fmt: skip
 
 
+async def test_an_agent_counts_as_seen_for_less_than_three_minutes(web: WebEnv) -> None:
+    account, now = (await web.env.directory.of(HOME)).by_address[VALIDATOR], web.clock.now()
+    for ago, said in ((PRESENT - timedelta(seconds=1), "healthy"), (PRESENT, "unreachable")):
+        assert shown(account, Worker(VALIDATOR, now - ago), now).health_status == said
+    assert shown(account, None, now).health_status == "unknown"
+
+
 async def test_agents_are_filtered_by_health(web: WebEnv) -> None:
     await web.post(BEAT, {}, "agent")
     assert await health(web, query="?health=healthy") == {"validator": "healthy"}
     assert await health(web, query="?health=unknown") == {"stranger": "unknown"}
     assert await health(web, query="?health=killed") == {}
+    everybody = (await web.get("/v1/mesh/agents"))["summary"]
+    assert (await web.get("/v1/mesh/agents?health=killed"))["summary"] == everybody
     assert len(await health(web, query="?health=")) == 2
     refused = await web.get("/v1/mesh/agents?health=fine")
     assert (refused.status, refused["error"]["field"]) == (422, "health")
@@ -80,6 +91,10 @@ async def test_one_agent_is_found_by_id_address_and_name(web: WebEnv) -> None:
     for said in (listed["address_id"], VALIDATOR, "acme/prod/validator", "validator"):
         found = (await web.get(f"/v1/mesh/agents/{said}"))["agent"]
         assert {**found, "last_heartbeat_at": listed["last_heartbeat_at"]} == listed
+    assert listed["display_name"] == "validator"
+    named = {"name": "checker", "display_name": "Checks migrations"}
+    assert (await web.post("/v1/service-accounts", named, "oscar")).status == 200
+    assert (await web.get("/v1/mesh/agents/checker"))["agent"]["display_name"] == "Checks migrations"
     for said in ("nobody", "addr_none", "ci"):
         missing = await web.get(f"/v1/mesh/agents/{said}")
         assert (missing.status, missing.code) == (404, "agent_not_found")

@@ -93,14 +93,18 @@ async def test_a_policy_collects_too_and_a_person_can_refuse(store: Store, clock
         ]
 
 
-async def test_a_near_deadline_does_not_wait(store: Store, clock: FixedClock) -> None:
+@pytest.mark.parametrize(("deadline", "at_once"), [(20, True), (29, True), (30, False)])
+async def test_a_near_deadline_does_not_wait(
+    deadline: int, at_once: bool, store: Store, clock: FixedClock
+) -> None:
+    """After the digest there is still as much time as the window is long."""
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         await env.people_are(ann=DIGEST)
         plan = asked("per_ann", **LOW)
         [step] = plan.steps
-        await env.submit(replace(plan, steps=(replace(step, deadline=minutes(20)),)))
+        await env.submit(replace(plan, steps=(replace(step, deadline=minutes(deadline)),)))
         await env.carry()
-        assert [mail["To"] for mail in server.mails] == ["ann@acme.example"]
+        assert [mail["To"] for mail in server.mails] == ["ann@acme.example"] * at_once
 
 
 @pytest.mark.parametrize("digest", ["", "soon", "15 minutes", "-15m"])
@@ -133,6 +137,18 @@ async def test_who_is_on_call_is_asked_at_once(store: Store, clock: FixedClock) 
         assert len(server.mails) == 1
 
 
+async def test_a_task_that_somebody_hands_over_does_not_wait(store: Store, clock: FixedClock) -> None:
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        await env.people_are(ann=DIGEST, otto=DIGEST)
+        intent = await env.submit(asked("per_ann", **LOW))
+        await env.carry()
+        assert server.mails == []
+        await env.pass_time(minutes(1))
+        await env.do(intent.id, c.Delegate("per_otto"), ANN)
+        await env.carry()
+        assert [mail["To"] for mail in server.mails] == ["otto@acme.example"]
+
+
 @pytest.mark.parametrize(
     ("report", "at_once"),
     [({"passed": True}, 0), ({"passed": True, "risk": "medium"}, 1), ({"passed": True, "risk": "low"}, 0)],
@@ -149,14 +165,18 @@ async def test_a_risk_that_a_check_reports_does_not_wait(
         assert len(server.mails) == at_once
 
 
-async def test_a_secret_in_a_title_is_masked_in_its_line(store: Store, clock: FixedClock) -> None:
+async def test_a_line_masks_a_secret_in_a_title_and_without_a_title_names_the_type(
+    store: Store, clock: FixedClock
+) -> None:
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         await env.people_are(ann=DIGEST)
         for _ in range(2):
             await env.submit(asked("per_ann", title="Open postgres://app:hunter2@db/prod?", **LOW))
+        await env.submit(asked("per_ann", title="", **LOW))
         await at_the_end_of_the_window(env)
         [text] = text_of(server, "ann@acme.example")
         assert "hunter2" not in text
+        assert "3: infra change; requested by" in text
         assert "1: Open postgres://app:" in text
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from signoff.core.directory.model import Team
 from signoff.core.directory.rotation import Rotation
 from signoff.core.intent import commands as c
+from signoff.core.plan.task_types import Risk
 from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
 from tests.builders import ANN, WORKSPACE
@@ -58,6 +59,23 @@ async def test_whoever_is_on_call_is_told_at_once_and_the_others_of_the_team_are
         expected = await foretold(env, intent.id)
         await env.carry()
         assert arrived(server) == expected == [(EVENING, "opening", "per_otto")]
+
+
+async def test_what_waits_for_the_morning_is_not_sent_at_night_with_a_digest(
+    store: Store, clock: FixedClock
+) -> None:
+    async with evening(store, clock) as (env, server):
+        await env.people_are(otto={"preferences": {"digest": "1h"}}, ann={"preferences": {"digest": "1h"}})
+        intent = await env.submit(asking("per_otto", "per_ann", risk=Risk.LOW), by=OTHER)
+        assert sorted(await foretold(env, intent.id)) == [
+            (EVENING, "opening", "per_ann"), (datetime(2026, 3, 30, 7, tzinfo=UTC), "opening", "per_otto"),
+        ]  # fmt: skip
+        await env.carry()
+        assert server.mails == []
+        await env.for_days(3)
+        assert arrived(server) == [
+            (EVENING + HOUR, "opening", "per_ann"), (datetime(2026, 3, 30, 7, tzinfo=UTC), "opening", "per_otto"),
+        ]  # fmt: skip
 
 
 async def test_where_the_deadline_would_come_first_nobody_waits_for_the_morning(

@@ -102,6 +102,42 @@ async def test_a_removed_person_has_no_access_and_leaves_the_teams(web: WebEnv) 
     assert new["id"] != "per_ann"
 
 
+async def test_a_person_is_named_by_id_as_by_address(web: WebEnv) -> None:
+    await applied(web, {"policies": {"p": {**POLICY, "approve": [{"any": ["per_ann"]}]}}})
+    for who in ("ann@acme.example", "per_ann"):
+        assert (await remove(web, people=who))["error"]["details"]["used_by"] == ["policy p"]
+
+
+async def test_who_is_removed_is_no_delegate_and_others_stay_so(web: WebEnv) -> None:
+    otto, now = (await web.env.directory.of(HOME)).people["per_otto"], web.clock.now()
+    first, second = timedelta(days=2), timedelta(days=9)
+    away = (Absence(now, now + first, "per_ann"), Absence(now + first, now + second, "per_emma"))
+    await web.env.store.people.save([replace(otto, absences=away)])
+    web.env.directory.changed(HOME)
+    assert (await remove(web, people="ann@acme.example")).status == 200
+    after = (await web.env.directory.of(HOME)).people["per_otto"]
+    assert [one.delegate for one in after.absences] == ["", "per_emma"]
+
+
+@pytest.mark.parametrize(
+    ("order", "left"),
+    [
+        (["ann", "otto"], ["per_otto"]),
+        (["ann"], ["per_otto", "per_emma"]),  # nobody is left in it: all members take turns
+        (["otto"], ["per_otto"]),
+    ],
+)
+async def test_who_is_removed_takes_no_turn(order: list[str], left: list[str], web: WebEnv) -> None:
+    members = [f"{name}@acme.example" for name in ("ann", "otto", "emma")]
+    turns = {"order": [f"{name}@acme.example" for name in order], "handover": "monday 09:00", "zone": "UTC"}
+    await applied(web, {"teams": {"oncall": {"members": members, "rotation": turns}}})
+    assert (await remove(web, people="ann@acme.example")).status == 200
+    team = (await web.env.directory.of(HOME)).teams["oncall"]
+    assert team.members == ("per_otto", "per_emma")
+    assert team.rotation is not None
+    assert list(team.rotation.order) == left
+
+
 async def test_a_removed_person_does_not_come_back(web: WebEnv) -> None:
     assert (await remove(web, people="ann@acme.example")).status == 200
     for said in ({"active": True}, {"roles": ["owner"], "active": True}, {"name": "Ann"}):

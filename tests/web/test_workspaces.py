@@ -29,6 +29,9 @@ async def test_an_owner_creates_a_workspace_and_is_its_owner(web: WebEnv) -> Non
     assert (me["workspace"], me["organization"]) == ("staging", "acme")
     assert (me["actor"]["email"], me["actor"]["roles"]) == ("oscar@acme.example", ["owner"])
     assert [p["email"] for p in (await web.get("/v1/people", "there"))["people"]] == ["oscar@acme.example"]
+    space = await web.env.store.directory.workspace(made["workspace"]["workspace_id"])
+    assert space is not None
+    assert (space.self_approval, space.self_approval_setting) == (True, "alone"), "until there are two"
     log = (await web.get("/v1/changes", "there"))["changes"]
     assert [one["kind"] for one in log] == ["key", "person"]
     [entry] = [c for c in (await web.get("/v1/changes", "oscar"))["changes"] if c["kind"] == "workspace"]
@@ -117,6 +120,13 @@ async def test_after_a_rename_every_former_address_goes_on_resolving(web: WebEnv
     assert (await web.get("/v1/agents?org_id=acme&workspace_id=main", "oscar"))["agents"] == []
     [entry, *_] = (await web.get("/v1/changes?about=workspace", "oscar"))["changes"]
     assert entry["after"] == {"organization": "acme2", "name": "main"}
+
+
+async def test_a_rename_to_the_name_that_it_has_changes_nothing(web: WebEnv) -> None:
+    for body in ({"name": "prod"}, {"organization": "acme"}, {"organization": "acme", "name": "prod"}):
+        answer = await web.call("PATCH", "/v1/workspaces/current", body, "oscar")
+        assert (answer.status, answer["workspace"]["former_names"]) == (200, [])
+    assert (await web.get("/v1/changes?about=workspace", "oscar"))["changes"] == []
 
 
 async def test_a_name_that_another_workspace_has_or_had_is_taken(web: WebEnv) -> None:

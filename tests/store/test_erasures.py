@@ -58,6 +58,25 @@ async def test_an_address_is_replaced_as_a_value_and_as_a_key(store: Store) -> N
     assert found["chg_2"] == {"to": "otto@x.example"}
 
 
+async def test_an_address_means_the_person_who_was_last_removed_with_it(store: Store) -> None:
+    await store.directory.add_workspace(SPACE)
+
+    def entry(number: int, who: str, kind: str, after: str) -> DirectoryChange:
+        return DirectoryChange(
+            id=f"chg_{number}", workspace=WS, at=NOON, actor_kind="person", actor_id="per_o", via="api", kind=kind,
+            name="ann@x.example", subject=f"{'person' if kind == 'person' else kind}:{who}", before="{}", after=after,
+        )  # fmt: skip
+
+    rows = [
+        ("per_1", "person", ""), ("per_2", "person", ""), ("per_3", "person", "{}"), ("ann@x.example", "team", ""),
+    ]  # fmt: skip
+    for number, (who, kind, after) in enumerate(rows):
+        await store.people.save([entry(number, who, kind, after)])
+    assert await store.erasures.removed_as(WS, "ann@x.example") == "per_2"
+    assert await store.erasures.removed_as(WS, "otto@x.example") == ""
+    assert await store.erasures.removed_as("ws_other", "ann@x.example") == ""
+
+
 async def test_addresses_and_accounts_are_found_as_they_were_written(store: Store) -> None:
     await store.directory.add_workspace(SPACE)
     person = {"email": "ann@x.example", "addresses": {"sms": "+49 1"}}

@@ -45,6 +45,37 @@ async def test_what_is_still_used_is_said_and_stays(web: WebEnv) -> None:
     assert (await remove(web, policies="p"))["error"]["details"]["used_by"] == ["workspace.default_policy"]
 
 
+@pytest.mark.parametrize("where", ["policy", "workflow"])
+async def test_whom_an_escalation_names_is_still_used(where: str, web: WebEnv) -> None:
+    rungs = {"escalate": [{"after": "1h", "to": ["team:sre", "per_emma"]}]}
+    policy = {"approve": [{"any": ["per_otto"]}], "deadline": "8h", **(rungs if where == "policy" else {})}
+    human = {"title": "Go?", "approvers": ["per_otto"], **rungs} if where == "workflow" else {"policy": "p"}
+    flow = {**FLOW, "steps": [{"id": "ok", "human": {"title": "Go?", **human}, "deadline": "8h"}]}
+    await applied(web, {**ALL, "policies": {"p": policy}, "workflows": [flow]})
+    user = "policy p" if where == "policy" else f"workflow {TYPE}"
+    assert (await remove(web, teams="sre"))["error"]["details"]["used_by"] == [user]
+    assert (await remove(web, people="per_emma"))["error"]["details"]["used_by"] == [user]
+
+
+async def test_a_policy_that_the_payload_chooses_is_still_used(web: WebEnv) -> None:
+    choices = [{"when": {"amount": {"above": 1000}}, "use": "strict"}, {"use": "p"}]
+    flow = {**FLOW, "steps": [{"id": "ok", "human": {"policy": choices, "title": "Go?"}}]}
+    await applied(web, {**ALL, "policies": {"p": POLICY, "strict": POLICY}, "workflows": [flow]})
+    for name in ("p", "strict"):
+        assert (await remove(web, policies=name))["error"]["details"]["used_by"] == [f"workflow {TYPE}"]
+
+
+async def test_of_many_users_ten_are_named_and_the_others_counted(web: WebEnv) -> None:
+    names = [f"p{number:02}" for number in range(12)]
+    await applied(web, {"teams": ALL["teams"], "policies": dict.fromkeys(names, POLICY)})
+    error = (await remove(web, teams="sre"))["error"]
+    assert error["details"]["used_by"] == [f"policy {name}" for name in names]
+    assert error["message"].endswith("policy p09 and 2 more.")
+    for name in names[10:]:
+        assert (await remove(web, policies=name)).status == 200
+    assert (await remove(web, teams="sre"))["error"]["message"].endswith("policy p08, policy p09.")
+
+
 async def test_in_one_document_everything_goes_and_open_tasks_follow_their_policy(web: WebEnv) -> None:
     await applied(web, ALL)
     task = await gate(web)

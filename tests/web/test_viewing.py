@@ -8,7 +8,6 @@ import pytest
 from signoff.core.directory.actors import system
 from signoff.core.errors import Busy
 from signoff.core.intent.hash_chain import unseal
-from signoff.engine import viewing
 from signoff.engine.viewing import Viewing, may_see_views
 from tests.web import test_bulk_answers as many
 from tests.web import test_edited_answers as edited
@@ -138,10 +137,11 @@ async def test_what_cannot_be_recorded_does_not_keep_anybody_from_reading(web: W
 
 
 async def test_only_so_many_openings_are_remembered_those_of_the_tasks_that_were_opened_last(
-    web: WebEnv, monkeypatch: pytest.MonkeyPatch
+    web: WebEnv,
 ) -> None:
-    monkeypatch.setattr(viewing, "_REMEMBERED", 2)
-    kept, ann, (intent_id, _) = Viewing(web.env.store, web.clock), await web.actor("ann"), await web.at_gate()
+    kept, ann, (intent_id, _) = (
+        Viewing(web.env.store, web.clock, 2), await web.actor("ann"), await web.at_gate(),
+    )  # fmt: skip
 
     for step_run in (1, 2):
         await kept.opened(ann, intent_id, step_run)

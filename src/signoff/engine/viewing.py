@@ -31,9 +31,12 @@ def may_see_views(reader: Actor, person: str) -> bool:
 
 
 class Viewing:
-    def __init__(self, store: Store, clock: Clock) -> None:
+    """``remembers``: so many openings, the last ones."""
+
+    def __init__(self, store: Store, clock: Clock, remembers: int = _REMEMBERED) -> None:
         self._store = store
         self._clock = clock
+        self._remembers = remembers
         self._recent: OrderedDict[_Key, tuple[datetime, datetime]] = (
             OrderedDict()
         )  # first, and last that was recorded
@@ -53,7 +56,7 @@ class Viewing:
             return
         self._recent[key] = first, now
         self._recent.move_to_end(key)
-        while len(self._recent) > _REMEMBERED:
+        while len(self._recent) > self._remembers:
             self._recent.popitem(last=False)
 
     def remembered(self, actor: Actor, intent_id: str, step_run: int) -> Viewed | None:

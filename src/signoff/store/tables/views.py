@@ -42,9 +42,9 @@ class Views:
         }  # fmt: skip
         await self._db.write((_ADD, values))
 
-    async def of(self, intent_id: str) -> list[TaskView]:
+    async def of(self, intent_id: str, limit: int = _MOST) -> list[TaskView]:
         """Who opened the tasks of an intent, in order of first opening."""
-        return [_view(row) for row in await self._db.read(_OF, intent_id=intent_id, limit=_MOST)]
+        return [_view(row) for row in await self._db.read(_OF, intent_id=intent_id, limit=limit)]
 
     async def of_person(self, intent_id: str, step_run: int, person: str) -> list[TaskView]:
         """When one person opened one task, by channel."""

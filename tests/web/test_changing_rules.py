@@ -143,6 +143,35 @@ async def test_what_is_as_strict_or_stricter_is_done_at_once(web: WebEnv, what: 
     assert (answer["changed"], "proposal" in answer.json) == (True, False)
 
 
+AGAIN: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
+    "team": (
+        {"teams": {"extra": {"members": ["ann@acme.example", "emma@acme.example"]}}},
+        {"teams": {"extra": {"members": ["ann@acme.example"]}}},
+        {"teams": {"extra": {"members": ["ann@acme.example", "rita@acme.example"]}}},
+    ),
+    "policy": (
+        {"policies": {"extra": POLICY}},
+        {"policies": {"extra": {**POLICY, "deadline": "4h"}}},
+        {"policies": {"extra": {**POLICY, "approve": [{"any": ["role:member"]}]}}},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", AGAIN)
+async def test_what_is_removed_and_added_again_is_compared_with_what_it_was(web: WebEnv, kind: str) -> None:
+    """Requests and proposals may name it: its second version is seen by two admins as a change of it would be."""
+    first, stricter, looser = AGAIN[kind]
+    plural = "policies" if kind == "policy" else "teams"
+    await applied(web, PROTECTED)
+    for document in (first, {"remove": {plural: ["extra"]}}, stricter, {"remove": {plural: ["extra"]}}):
+        answer = await applied(web, document, "otto")
+        assert (answer["changed"], "proposal" in answer.json) == (True, False)
+    proposal = (await applied(web, looser, "otto"))["proposal"]
+    assert proposal["state"] == "waiting"
+    assert (await confirmed(web, proposal["id"])).status == 303
+    assert not (await web.post("/v1/apply?dry_run=true", looser, "otto"))["changed"]
+
+
 async def test_no_other_way_leads_past_the_second_admin(web: WebEnv) -> None:
     await applied(web, PROTECTED)
     task_id = await gate(web)

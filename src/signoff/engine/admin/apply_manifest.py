@@ -44,6 +44,7 @@ from signoff.engine.admin.accounts import Accounts
 from signoff.engine.admin.manifest_diff import (
     ManifestDiff,
     PlannedChange,
+    guarded,
     shown_flow,
     shown_person,
     shown_team,
@@ -169,7 +170,9 @@ class ManifestApplier:
     async def drafted(self, actor: Actor, manifest: Manifest) -> ManifestDiff:
         """The workspace after the manifest; raises Refused if the change is not allowed or not possible."""
         _authorize(actor, manifest)
-        draft = ManifestDiff(actor, await self._directory.of(actor.workspace), self._clock.now())
+        directory = await self._directory.of(actor.workspace)
+        removed = await self._removed(directory, manifest) if guarded(directory, actor) else {}
+        draft = ManifestDiff(actor, directory, self._clock.now(), removed)
         _settings(draft, manifest)
         _refuse_twice(draft, manifest.people)
         for spec in manifest.people:
@@ -199,6 +202,17 @@ class ManifestApplier:
                 field="workspace.protected", hint="Give a second person the admin role first.",
             )  # fmt: skip
         return draft
+
+    async def _removed(self, directory: Snapshot, manifest: Manifest) -> dict[tuple[str, str], Any]:
+        """What the teams and policies that the manifest adds again were when they were removed."""
+        added = [("team", one.name) for one in manifest.teams if one.name not in directory.teams]
+        added += [("policy", one.name) for one in manifest.policies if one.name not in directory.policies]
+        found = dict[tuple[str, str], Any]()
+        for kind, name in added:
+            last = await self._store.people.changes(directory.workspace.id, 1, subject=f"{kind}:{name}")
+            if last and last[0].before:
+                found[kind, name] = json_value.decode(last[0].before.encode())
+        return found
 
     async def _remove(self, draft: ManifestDiff, manifest: Manifest) -> None:
         if not manifest.removes:

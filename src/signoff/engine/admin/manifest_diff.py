@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -51,9 +52,18 @@ def _mailboxes(person: Person) -> set[str]:
 
 
 class ManifestDiff:
-    """The workspace after the entries so far; nothing is written yet."""
+    """The workspace after the entries so far; nothing is written yet. ``removed``: what the teams and policies that it
+    adds again were before they were removed, by kind and name.
+    """
 
-    def __init__(self, actor: Actor, directory: Snapshot, now: datetime) -> None:
+    def __init__(
+        self,
+        actor: Actor,
+        directory: Snapshot,
+        now: datetime,
+        removed: Mapping[tuple[str, str], Any] | None = None,
+    ) -> None:
+        self.removed = removed or {}
         self.actor = actor
         self.now = now
         self.before = self.directory = directory
@@ -120,9 +130,12 @@ class ManifestDiff:
         """Why it needs a second admin: in a protected workspace, anything that relaxes who decides. A file that the
         server is started with is the operator's decision.
         """
-        if not self.before.workspace.protected or self.actor.kind is ActorKind.SYSTEM:
+        if not guarded(self.before, self.actor):
             return []
-        found = relaxations_of(planned.kind, planned.before, planned.after, self.actor.id)
+        before = planned.before
+        if before is None:  # requests and proposals may name what is added again
+            before = self.removed.get((planned.kind, planned.name))
+        found = relaxations_of(planned.kind, before, planned.after, self.actor.id)
         if rules_relaxations(planned.kind, planned.before is None, self.before, self.directory):
             found.append(_GOVERNED[planned.kind])
         return found
@@ -150,6 +163,11 @@ class ManifestDiff:
             )
             for one in self.changed
         ]
+
+
+def guarded(directory: Snapshot, actor: Actor) -> bool:
+    """Whether a change that relaxes who decides needs a second admin."""
+    return directory.workspace.protected and actor.kind is not ActorKind.SYSTEM
 
 
 # -- how each kind of entry is shown in the change log

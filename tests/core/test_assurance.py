@@ -6,7 +6,14 @@ import pytest
 from msgspec.structs import replace
 
 from signoff.core.intent import commands as c
-from signoff.core.intent.assurance import checked, revisions_of, verdict_of, with_check_results, worst_risk
+from signoff.core.intent.assurance import (
+    checked,
+    grave,
+    revisions_of,
+    verdict_of,
+    with_check_results,
+    worst_risk,
+)
 from signoff.core.plan.task_types import Risk, Strength
 from tests.builders import ANN, Story, approve, gate, validate
 from tests.core.asking import step
@@ -49,6 +56,22 @@ def test_the_risk_is_the_worst_that_policy_or_checks_name(
     policy: Risk, results: dict[str, Any], worst: tuple[Risk, str]
 ) -> None:
     assert worst_risk(policy, results) == worst
+
+
+@pytest.mark.parametrize(
+    ("risk", "verdicts", "is_grave"),
+    [
+        (Risk.LOW, [], False),
+        (Risk.MEDIUM, ["passed", "reported"], False),
+        (Risk.LOW, ["passed", "failed"], True),
+        (Risk.HIGH, ["passed"], True),
+        (Risk.CRITICAL, [], True),
+    ],
+)
+def test_approving_is_no_matter_of_course_at_a_high_risk_or_after_a_failed_check(
+    risk: Risk, verdicts: list[str], is_grave: bool
+) -> None:
+    assert grave(risk, verdicts) is is_grave
 
 
 def test_a_high_risk_demands_a_sign_in_and_nothing_demands_less() -> None:

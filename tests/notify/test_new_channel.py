@@ -81,7 +81,7 @@ async def test_a_task_is_sent_retried_and_shown_over_it(web: WebEnv, tmp_path: P
     assert landed.name == f"roof-{waiting['message_id']}"
     assert "Approve or reject: without workflow" in landed.read_text("utf-8")
     [sent] = (await web.get(f"/v1/tasks/{task}/messages", "ann"))["messages"]
-    assert (sent["state"], sent["summary"]) == ("sent", "delivered at attempt 2")
+    assert (sent["state"], sent["summary"]) == ("sent", "accepted by carrier pigeon at attempt 2")
     [channel] = (await web.get("/v1/channels", "oscar"))["channels"]
     assert (channel["set_up"], channel["failing"]) == (True, False)
     assert "carrier pigeon working" in (await oscar.get("/channels")).text

@@ -66,7 +66,7 @@ async def test_a_webhook_that_fails_and_then_takes_it_is_on_record_all_the_way(
                 clock.move(timedelta(minutes=1))
                 await slack.messaging.carry()
             assert sorted(await told(slack, intent.id)) == sorted(
-                [nobody, (shown, "webhook", "delivered at attempt 3")]
+                [nobody, (shown, "webhook", "accepted by the webhook at attempt 3")]
             )
             assert await told(slack, intent.id[:-4] + "0001", "tasks") == await told(slack, intent.id)
             answer = await slack.web.get(f"/v1/intents/{intent.id}/messages", rita)
@@ -102,7 +102,7 @@ async def test_each_address_of_apprise_is_tried_for_itself_and_shows_no_secret(
             became = {
                 where: what for where, channel, what in await told(slack, intent.id) if channel == "apprise"
             }
-            assert became[name_of(urls[0])] == "delivered"
+            assert became[name_of(urls[0])] == "accepted by Apprise"
             assert became[name_of(urls[1])].startswith(
                 "failed so far, 3 attempts: the service did not accept it"
             )
@@ -129,13 +129,13 @@ async def test_the_next_channel_took_over_and_the_ladder_moved_on_are_on_the_pag
         refused = "failed permanently: 127.0.0.1 refused the address: 550 no such mailbox"
         assert await told(slack, intent.id) == [
             ("ann@acme.example", "email", f"{refused}; Slack was used instead"),
-            ("ann@acme.example", "slack", "delivered"),
+            ("ann@acme.example", "slack", "accepted by Slack"),
         ]
         await speaks(slack, RITA)
         rita = await reader(slack.web, RITA.id)
         page = await rita.get(f"/intents/{intent.id}")
         assert f"decision needed, by mail: {refused}; Slack was used instead" in page.text
-        assert "decision needed, by Slack: delivered" in page.text
+        assert "decision needed, by Slack: accepted by Slack" in page.text
         page = await rita.get(f"/tasks/{intent.id[:-4]}0001")
         assert "notified by Slack, as mail failed" in page.text
 

@@ -141,7 +141,7 @@ async def test_the_page_offers_the_channels_that_reach_a_person_and_shows_the_re
     assert (await ann.post("/people/per_ann/test-messages", channel="email")).status == 303
     await it.web.env.carry()
     assert "mail to ann@acme.example" in (await ann.get("/me")).text
-    assert "delivered" in (await ann.get("/me")).text
+    assert "accepted by the mail server" in (await ann.get("/me")).text
     assert "Test messages" not in (await ann.get("/people/per_otto")).text
     assert (await ann.post("/people/per_otto/test-messages", channel="email")).status == 403
     oscar = await reader(it.web, "oscar")

@@ -499,7 +499,7 @@ export interface ChannelOut {
   readonly last_error?: string;
   /** The recipient of the last message that failed. */
   readonly target?: string;
-  /** When a message last arrived by it. */
+  /** When a message was last accepted by it: the mail server, the chat service, the receiver. */
   readonly last_arrived_at?: string;
 }
 

@@ -135,8 +135,8 @@ class ChannelContext:
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelDeclaration:
-    """label: its name in a sentence; open: returns the channel, or None if its settings do not configure one;
-    link_command:
+    """label: its name in a sentence; taker: who has a message that was sent, by default the label; open: returns the
+    channel, or None if its settings do not configure one; link_command:
     what a person types to link an account (``{code}``); unlink_command: to unlink it; room: a pattern for the ids of
     rooms, if it also sends to those; inbound: what receives button presses and commands, given the open channel;
     rewrites: whether a personal channel can change a message that it sent;
@@ -155,6 +155,7 @@ class ChannelDeclaration:
     inbound: "Callable[[ChannelContext, Channel], ChatInbound] | None" = None
     endings: bool = False
     rewrites: bool = False
+    taker: str = ""
 
 
 NO_CHANNEL: Final = "none"  # the recorded channel of a message to a person whom no channel reaches

@@ -297,6 +297,7 @@ def _open(context: ChannelContext) -> Email | None:
 CHANNEL: Final = ChannelDeclaration(
     name="email",
     label="mail",
+    taker="the mail server",
     kind=ChannelKind.PERSONAL,
     settings=(
         Setting(

@@ -186,7 +186,7 @@ def _button(message: "PersonalMessage", choice: Any) -> dict[str, Any]:
     press = Press(message.task, choice.outcome, message.digest, message.revision, message.stage)
     return {
         "type": "Action.Execute", "verb": _VERB, "title": choice.label, "data": msgspec.to_builtins(press),
-        "style": "destructive" if choice.danger else "positive",
+        "style": "destructive" if choice.danger else "default" if choice.grave else "positive",
     }  # fmt: skip
 
 

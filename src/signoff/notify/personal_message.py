@@ -15,12 +15,15 @@ GIVEN: Final = "Also passed to the next steps"
 
 
 class MessageAnswer(Struct, frozen=True):
-    """An answer that may be given in the message itself. ``number``: its position among the task's outcomes."""
+    """An answer that may be given in the message itself. ``number``: its position among the task's outcomes;
+    ``grave``: it is not a matter of course, so its button is not green.
+    """
 
     outcome: str
     label: str
     danger: bool = False
     number: int = 0
+    grave: bool = False
 
 
 class PersonalMessage(Struct, frozen=True, kw_only=True):

@@ -30,6 +30,12 @@ def label_of(name: str) -> str:
     return found.label if found else "any channel" if name == NO_CHANNEL else name
 
 
+def taker_of(name: str) -> str:
+    """Who has accepted a message that was sent over a channel; that they pass it on is not known."""
+    found = find_channel(name)
+    return (found.taker if found else "") or label_of(name)
+
+
 def link_text(name: str, code: str) -> str:
     """What to type in the chat to link an account."""
     found = find_channel(name)

@@ -30,7 +30,7 @@ class MessageOut(Struct, kw_only=True):
     channel: ChannelName
     target: Annotated[Text, about("Where it was sent.", "ann@acme.example")] = ABSENT
     state: Annotated[str, about("Whether it was sent; skipped: there was nothing left to say.", "sent")]
-    summary: Annotated[str, about("The status, as text.", "sent")]
+    summary: Annotated[str, about("The status, as text.", "accepted by the mail server")]
     attempts: Annotated[int, about("The number of attempts.", 1)]
     reference: Annotated[Text, about("What the channel calls it.", "<7f3c@signoff.acme.example>")] = ABSENT
     error: Annotated[Text, about("Why the last attempt failed.", "The mailbox is full.")] = ABSENT
@@ -64,7 +64,10 @@ class ChannelOut(Struct, kw_only=True):
     target: Annotated[Text, about("The recipient of the last message that failed.", "ann@acme.example")] = (
         ABSENT
     )
-    last_arrived_at: Annotated[OrNone[datetime], time("When a message last arrived by it.")] = ABSENT
+    last_arrived_at: Annotated[
+        OrNone[datetime],
+        time("When a message was last accepted by it: the mail server, the chat service, the receiver."),
+    ] = ABSENT
 
 
 class ChannelsAnswer(Ok, kw_only=True):

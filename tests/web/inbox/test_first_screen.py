@@ -67,3 +67,16 @@ async def test_what_a_check_says_stays_with_it_unless_it_is_said_elsewhere(web: 
     assert "valid true" in text
     assert "credentials.count 5" in text
     assert "rows before: 1 → after: 2" in text
+
+
+@pytest.mark.parametrize(("passed", "style"), [(True, "yes"), (False, "yes grave")])
+async def test_the_button_that_approves_is_not_green_after_a_failed_check(
+    web: WebEnv, passed: bool, style: str
+) -> None:
+    await web.apply_workflow()
+    intent_id = await web.send()
+    result = {"action": "complete", "passed": passed}
+    done = await web.post(f"/v1/intents/{intent_id[:-4]}0001/resume", result, "agent")
+    assert done.status == 200, done.text
+    page = await (await reader(web, "ann")).get(f"/tasks/{intent_id[:-4]}0002")
+    assert f'value="approved" class="{style}"' in page.html

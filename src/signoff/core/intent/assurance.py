@@ -6,7 +6,7 @@ required stays required until the same step has checked the new revision. So an 
 an unchecked change.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -72,6 +72,11 @@ def worst_risk(policy: Risk, results: Mapping[str, Any]) -> tuple[Risk, str]:
         if said in _ORDER and _ORDER.index(Risk(said)) > _ORDER.index(worst):
             worst, by = Risk(said), step
     return worst, by
+
+
+def grave(risk: Risk, verdicts: Iterable[str]) -> bool:
+    """Whether approving is no matter of course: the risk is high or critical, or a check failed."""
+    return risk in (Risk.HIGH, Risk.CRITICAL) or "failed" in verdicts
 
 
 def with_check_results(strength: Strength, risk: Risk, results: Mapping[str, Any]) -> Strength:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from signoff.core.directory.approver_names import TEAM
 from signoff.core.ids import step_run_id
 from signoff.core.intent.answering_rights import answered_by, requesters_side
-from signoff.core.intent.assurance import Checked, checked, verdict_of, worst_risk
+from signoff.core.intent.assurance import Checked, checked, grave, verdict_of, worst_risk
 from signoff.core.intent.conclusion import at_expiry
 from signoff.core.intent.events import Answered, Fact
 from signoff.core.intent.model import Intent, Task
@@ -76,6 +76,7 @@ def choices(intent: Intent, task: Task, spec: TaskSpec) -> tuple[MessageAnswer, 
             label(spec, word),
             danger=spec.meaning(word) is Meaning.REJECTS,
             number=spec.outcomes.index(word) if word in spec.outcomes else 0,
+            grave=grave(risk, map(verdict_of, checked(intent, task.step).current.values())),
         )
         for word in spec.open_to(task.agreed)
     )

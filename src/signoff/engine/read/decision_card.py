@@ -17,7 +17,7 @@ from signoff.core.errors import Refused
 from signoff.core.ids import step_run_id
 from signoff.core.intent import events as e
 from signoff.core.intent.answering_rights import on_requesters_side
-from signoff.core.intent.assurance import worst_risk
+from signoff.core.intent.assurance import grave, worst_risk
 from signoff.core.intent.authorization import authorize_command
 from signoff.core.intent.commands import Answer
 from signoff.core.intent.conclusion import at_expiry
@@ -181,6 +181,12 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
         return (
             words or self.covered or self.changes.masked or any(check.leaves.masked for check in self.checks)
         )
+
+    @property
+    def grave(self) -> bool:
+        """Whether the risk is high or critical, or a check failed: then the button that approves is not green."""
+        current = (check.verdict for check in self.checks if check.of == self.revision)
+        return grave(Risk(self.stale_risk or self.risk), current)
 
     @property
     def may_answer(self) -> bool:

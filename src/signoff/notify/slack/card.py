@@ -110,7 +110,9 @@ def _button(message: PersonalMessage, choice: MessageAnswer) -> dict[str, Any]:
         "confirm": _text(choice.label),
         "deny": _text("Cancel"),
     }
-    return {
+    made = {
         "type": "button", "action_id": f"{ANSWER}:{choice.outcome}", "text": _text(choice.label), "value": value,
-        "style": "danger" if choice.danger else "primary", "confirm": sure,
+        "confirm": sure,
     }  # fmt: skip
+    style = "danger" if choice.danger else "" if choice.grave else "primary"
+    return made | {"style": style} if style else made

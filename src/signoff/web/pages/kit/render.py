@@ -139,12 +139,14 @@ def safe_line(value: object) -> "Markup":
 
 
 def time_element(context: Mapping[str, Any], at: datetime, seconds: bool = False) -> "Markup":
-    """A time in the reader's zone, else in UTC; with scripts, in the browser's own."""
+    """A time in the zone that the reader has set; without one in UTC, or with scripts in the browser's zone."""
     from markupsafe import Markup
 
     zone = ZoneInfo(context.get("zone") or "UTC")
     text = f"{at.astimezone(zone):%d %b %Y, %H:%M{':%S' if seconds else ''} %Z}".lstrip("0")
-    marked = Markup(" data-seconds") if seconds else ""
+    marked = Markup(" data-seconds") if seconds else Markup("")
+    if not context.get("zone"):
+        marked += Markup(" data-local")
     return Markup('<time datetime="{}"{}>{}</time>').format(at.strftime("%Y-%m-%dT%H:%M:%SZ"), marked, text)
 
 

@@ -3,16 +3,15 @@
 (() => {
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
+  // In the browser's zone if the reader has set none, in the form of the page without scripts: 29 Nov 2026, 17:37 CET.
   const local = (root) => {
-    const form = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", timeZoneName: "short" };
-    const year = new Date().getFullYear();
+    const form = { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZoneName: "short" };
     for (const time of all("time[datetime]", root)) {
       const at = new Date(time.dateTime);
       if (isNaN(at)) continue;
       time.title = time.dateTime;
       const more = "seconds" in time.dataset ? { second: "2-digit" } : {};
-      if (at.getFullYear() !== year) more.year = "numeric";
-      time.textContent = at.toLocaleString([], { ...form, ...more });
+      if ("local" in time.dataset) time.textContent = at.toLocaleString("en-GB", { ...form, ...more });
     }
   };
   local(document);

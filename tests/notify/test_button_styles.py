@@ -1,0 +1,42 @@
+"""The button that approves is green where approving is a matter of course, in chat as on the page."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+
+from signoff.core.intent.notifications import NotificationKind
+from signoff.notify import msteams
+from signoff.notify.personal_message import MessageAnswer, PersonalMessage
+from signoff.notify.slack import card as slack
+
+
+def message(grave: bool) -> PersonalMessage:
+    answers = (
+        MessageAnswer("approved", "Approve", grave=grave),
+        MessageAnswer("rejected", "Reject", danger=True, grave=grave),
+    )
+    return PersonalMessage(
+        id="1", kind=NotificationKind.TASK_OPENED, at=datetime(2026, 3, 1, tzinfo=UTC), to="ann@acme.example",
+        thread="t", headline="A decision is needed", question="Run it?", choices=answers,
+    )  # fmt: skip
+
+
+def styles(card: Any) -> list[str]:
+    """The styles of a card's buttons, in order; "" if one has none."""
+    if isinstance(card, list):
+        return [style for one in card for style in styles(one)]
+    if not isinstance(card, dict):
+        return []
+    if card.get("type") in ("button", "Action.Execute"):
+        return [str(card.get("style", ""))]
+    return styles(list(card.values()))
+
+
+@pytest.mark.parametrize("grave", [False, True])
+def test_green_is_only_a_matter_of_course(grave: bool) -> None:
+    in_slack = msgspec.to_builtins(slack.render_card(message(grave)))
+    assert styles(in_slack) == ["" if grave else "primary", "danger"]
+    in_teams = msgspec.to_builtins(msteams.render_card(message(grave)))
+    assert styles(in_teams) == ["default" if grave else "positive", "destructive"]

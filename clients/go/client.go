@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -42,6 +43,7 @@ type options struct {
 	program  string
 	http     *http.Client
 	log      *slog.Logger
+	trace    func(context.Context, http.Header)
 }
 
 // WithURL is the server's address, which may have a path. Without it SIGNOFF_URL is used, else the nearest
@@ -68,6 +70,16 @@ func WithHTTPClient(client *http.Client) Option { return func(o *options) { o.ht
 // WithLogger is where warnings and notices go, instead of slog.Default().
 func WithLogger(log *slog.Logger) Option { return func(o *options) { o.log = log } }
 
+// WithTracing adds the headers of the current trace, traceparent and tracestate, to each request; ctx is that of the call.
+// With OpenTelemetry:
+//
+//	func(ctx context.Context, header http.Header) {
+//		otel.GetTextMapPropagator().Inject(ctx, propagation.HeaderCarrier(header))
+//	}
+func WithTracing(inject func(ctx context.Context, header http.Header)) Option {
+	return func(o *options) { o.trace = inject }
+}
+
 // New makes a client. The server and the key are the first found in the options, the environment (SIGNOFF_URL,
 // SIGNOFF_API_KEY, SIGNOFF_API_KEY_FILE), .signoff/credentials.json in this folder or a parent of it, and the user's
 // configuration folder. A key from a file is only sent to the address in the same file. If nothing is found, the error
@@ -89,7 +101,7 @@ func New(opts ...Option) (*Client, error) {
 		return nil, err
 	}
 	client := &Client{
-		connection: newConnection(found, o.program, o.http),
+		connection: newConnection(found, o.program, o.http, o.trace),
 		retries:    retries{o.timeout, o.retryFor},
 		log:        o.log,
 	}
@@ -120,6 +132,9 @@ func (c *Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
 func (c *Client) Call(
 	ctx context.Context, method, path string, query url.Values, body, out any, opts ...CallOption,
 ) error {
+	if !strings.HasPrefix(path, "/") {
+		return fmt.Errorf("signoff: the path %q must begin with a slash", path) // else it could be a part of the host
+	}
 	one := &call{method: method, path: path, query: query}
 	if body != nil {
 		content, err := encoded(body)

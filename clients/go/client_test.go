@@ -47,6 +47,11 @@ func TestCallReachesWhatHasNoMethod(t *testing.T) {
 	if err := client.Call(context.Background(), "POST", "/v1/controls", nil, make(chan int), nil); err == nil {
 		t.Error("a channel was sent")
 	}
+	for _, path := range []string{"@evil.example/v1/me", ".evil.example/", "", "v1/me"} {
+		if err := client.Call(context.Background(), "GET", path, nil, nil, nil); err == nil || !strings.Contains(err.Error(), "slash") {
+			t.Errorf("%q: %v", path, err)
+		}
+	}
 }
 
 func TestTextThatIsNotUTF8IsRefusedNotChanged(t *testing.T) {
@@ -193,6 +198,32 @@ func TestABrokenResponseDoesNotShowTheKey(t *testing.T) {
 	for cause := err; cause != nil; cause = errors.Unwrap(cause) {
 		if strings.Contains(fmt.Sprintf("%v %+v %#v", cause, cause, cause), "hunter2") {
 			t.Errorf("the key stands in %#v", cause)
+		}
+	}
+}
+
+func TestTheHeadersOfATraceGoWithARequestAndReplaceNoneOfOurs(t *testing.T) {
+	type trace struct{}
+	client := clientOf(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := json.Marshal(Object{"traceparent": r.Header.Get("Traceparent"), "key": r.Header["X-Api-Key"]})
+		_, _ = w.Write(body)
+	}, WithTracing(func(ctx context.Context, header http.Header) {
+		if parent, ok := ctx.Value(trace{}).(string); ok {
+			header.Set("traceparent", parent)
+		}
+		header.Set("X-Api-Key", "another")
+	}))
+	for _, parent := range []string{"", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"} {
+		ctx := context.Background()
+		if parent != "" {
+			ctx = context.WithValue(ctx, trace{}, parent)
+		}
+		var out struct {
+			Traceparent string
+			Key         []string
+		}
+		if err := client.Call(ctx, "GET", "/v1/me", nil, nil, &out); err != nil || out.Traceparent != parent || len(out.Key) != 1 || out.Key[0] != "key" {
+			t.Error(err, out)
 		}
 	}
 }

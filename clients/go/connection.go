@@ -26,6 +26,7 @@ type connection struct {
 	settings settings
 	program  string
 	http     *http.Client
+	trace    func(context.Context, http.Header) // or nil
 }
 
 // reply is the server's response, whole.
@@ -35,7 +36,7 @@ type reply struct {
 	body    []byte
 }
 
-func newConnection(found settings, program string, given *http.Client) *connection {
+func newConnection(found settings, program string, given *http.Client, trace func(context.Context, http.Header)) *connection {
 	ours := http.Client{}
 	if given != nil {
 		ours = *given
@@ -44,7 +45,7 @@ func newConnection(found settings, program string, given *http.Client) *connecti
 	}
 	// The key must not follow a redirect to wherever that leads.
 	ours.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &connection{settings: found, program: program, http: &ours}
+	return &connection{settings: found, program: program, http: &ours, trace: trace}
 }
 
 func newTransport(found settings) *http.Transport {
@@ -117,6 +118,9 @@ func (c *connection) send(ctx context.Context, one *call, accept string) (*http.
 	request, err := http.NewRequestWithContext(ctx, one.method, address, body)
 	if err != nil {
 		return nil, fmt.Errorf("signoff: %w", err)
+	}
+	if c.trace != nil {
+		c.trace(ctx, request.Header) // first: it replaces no header of ours
 	}
 	mark := strings.ReplaceAll(freshKey(), "-", "")
 	request.Header.Set("Accept", accept)

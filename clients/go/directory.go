@@ -132,15 +132,22 @@ func (d *Directory) Teams(ctx context.Context) ([]Team, error) {
 	return fetchList[Team](ctx, d.client, "teams", nil, "/v1/teams")
 }
 
-// SetTeam creates or replaces a team; rotation, which may be nil: order, handover ("mon 09:00"), zone, anchor. Warnings
-// say which open tasks the change leaves understaffed.
-func (d *Directory) SetTeam(
-	ctx context.Context, name string, members []string, rotation Object,
-) (*Team, []string, error) {
-	body := Object{"members": append([]string{}, members...)}
-	if rotation != nil {
-		body["rotation"] = rotation
-	}
+// TeamRequest is a team to create or replace.
+type TeamRequest struct {
+	// Members are addresses or ids.
+	Members []string `json:"members"`
+	// Rotation, which may be nil, has order, handover ("mon 09:00"), zone and anchor.
+	Rotation Object `json:"rotation"`
+	// Channel is "slack:ID" or another chat's room, Mailbox an address; what the team is asked is sent there too.
+	Channel string `json:"channel"`
+	Mailbox string `json:"mailbox"`
+}
+
+// SetTeam creates or replaces a team: what is left out is removed from it. Warnings say which open tasks the change
+// leaves understaffed.
+func (d *Directory) SetTeam(ctx context.Context, name string, team TeamRequest) (*Team, []string, error) {
+	body := given(team)
+	body["members"] = append([]string{}, team.Members...)
 	return warned[Team](ctx, d, http.MethodPut, "team", body, "/v1/teams/%s", name)
 }
 

@@ -72,6 +72,11 @@ type TaskQuery struct {
 	CorrelationID string
 	// Search are words that all occur in what is shown of a task.
 	Search string
+	// Risk, Team, Requester (address or id) and Workflow select tasks of these.
+	Risk      string
+	Team      string
+	Requester string
+	Workflow  string
 	// Limit is the largest number of tasks; 0 means 200.
 	Limit int
 }
@@ -79,7 +84,8 @@ type TaskQuery struct {
 // List are tasks.
 func (t *Tasks) List(ctx context.Context, q TaskQuery) ([]Task, error) {
 	query := queryOf("mine", truth(q.Mine), "state", orElse(q.State, "open"), "intent_id", q.IntentID,
-		"intent_type", q.IntentType, "correlation_id", q.CorrelationID, "q", q.Search)
+		"intent_type", q.IntentType, "correlation_id", q.CorrelationID, "q", q.Search,
+		"risk", q.Risk, "team", q.Team, "requester", q.Requester, "workflow", q.Workflow)
 	return gather[Task](ctx, t.client, "tasks", "/v1/tasks", query, limitOr(q.Limit, 200))
 }
 
@@ -169,6 +175,13 @@ func (t *Tasks) Comment(ctx context.Context, taskID, text string) (*Task, error)
 func (t *Tasks) Revise(ctx context.Context, taskID string, payload any, comment, digest string) (*Task, error) {
 	body := with(with(Object{"payload": payload}, "comment", comment), "digest", digest)
 	return act(ctx, t.client, taskID, "revise", body)
+}
+
+// ReviseAndAnswer changes what is decided and answers the changed task in the same act, if the task's Edits are "approve".
+// The outcome is "approved", or another one of the task's that approves; the comment may be empty.
+func (t *Tasks) ReviseAndAnswer(ctx context.Context, task Task, payload any, outcome, comment string) (*Task, error) {
+	body := with(Object{"payload": payload, "outcome": outcome, "digest": task.Digest}, "comment", comment)
+	return act(ctx, t.client, task.TaskID, "revise", body)
 }
 
 // Withdraw withdraws the request; returns the intent after it. The reason may be empty.

@@ -285,7 +285,10 @@ func (p *player) call(ctx context.Context, client *signoff.Client, one step) (an
 		return client.ApplyWorkflow(ctx, with.object("template"))
 	case "tasks.list":
 		mine, _ := one.With["mine"].(bool)
-		return client.Tasks.List(ctx, signoff.TaskQuery{Mine: mine, State: with.text("state")})
+		return client.Tasks.List(ctx, signoff.TaskQuery{
+			Mine: mine, State: with.text("state"), Risk: with.text("risk"), Team: with.text("team"),
+			Requester: with.text("requester"), Workflow: with.text("workflow"),
+		})
 	case "tasks.get":
 		return client.Tasks.Get(ctx, with.text("task_id"))
 	case "tasks.comment":
@@ -299,6 +302,10 @@ func (p *player) call(ctx context.Context, client *signoff.Client, one step) (an
 		}
 		return client.Tasks.Snooze(ctx, with.text("task_id"), length)
 	case "tasks.revise":
+		if outcome := with.text("outcome"); outcome != "" {
+			shown := signoff.Task{TaskID: with.text("task_id"), Digest: with.text("digest")}
+			return client.Tasks.ReviseAndAnswer(ctx, shown, with.object("payload"), outcome, with.text("comment"))
+		}
 		return client.Tasks.Revise(ctx, with.text("task_id"), with.object("payload"), with.text("comment"), with.text("digest"))
 	case "tasks.withdraw":
 		return client.Tasks.Withdraw(ctx, with.text("task_id"), with.text("reason"))
@@ -310,7 +317,9 @@ func (p *player) call(ctx context.Context, client *signoff.Client, one step) (an
 		person, warnings, err := client.Directory.ChangePerson(ctx, with.text("who"), with.rest("who"))
 		return withWarnings(person, warnings), err
 	case "directory.set_team":
-		team, warnings, err := client.Directory.SetTeam(ctx, with.text("name"), with.texts("members"), with.object("rotation"))
+		team, warnings, err := client.Directory.SetTeam(ctx, with.text("name"), signoff.TeamRequest{
+			Members: with.texts("members"), Rotation: with.object("rotation"), Channel: with.text("channel"), Mailbox: with.text("mailbox"),
+		})
 		return withWarnings(team, warnings), err
 	case "directory.set_policy":
 		return client.Directory.SetPolicy(ctx, with.text("name"), with.object("policy"))

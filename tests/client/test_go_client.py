@@ -12,6 +12,8 @@ import pytest
 
 import signoff
 from signoff.client.gate import Gate
+from signoff.client.methods import Method
+from signoff.client.resources import ClientMethods, DirectoryMethods, TaskMethods
 
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "clients" / "go"
@@ -53,6 +55,55 @@ def test_it_needs_nothing_but_the_standard_library() -> None:
 def test_it_has_the_version_and_the_licence_of_the_project() -> None:
     assert f'const Version = "{signoff.__version__}"' in (CLIENT / "version.go").read_text("utf-8")
     assert (CLIENT / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+
+
+# Arguments that are a method of their own there, part of an argument, or the context's.
+ELSEWHERE = {
+    "timeout": "ctx",
+    "idempotency_key": "opts",
+    "dry_run": {"apply": "Plan", "apply_workflow": "CheckWorkflow"},
+    "until": "SnoozeUntil",
+    "clear": "UnmarkReviewing",
+    "session_id": "EndSession",
+    "outcome": {"revise": "ReviseAndAnswer"},
+    "stage": {"approve": "TaskRef", "reject": "TaskRef"},
+    "revision": {"approve": "TaskRef", "reject": "TaskRef"},
+    "digest": {"approve": "TaskRef", "reject": "TaskRef"},
+    "task_id": "task",
+    "workspace_id": "id",
+    "answer_number": "Number",
+    "cursor": "url.Values",
+    "bodies": "url.Values",
+    "since": {"export": "url.Values"},
+}
+
+
+@pytest.mark.parametrize(
+    ("ours", "group"), [(ClientMethods, "Client"), (TaskMethods, "Tasks"), (DirectoryMethods, "Directory")]
+)
+def test_its_methods_have_the_arguments_of_the_sdk(ours: type, group: str) -> None:
+    """In the parameters, in the struct of one of them, or in another method that is there."""
+    structs = dict(re.findall(r"^type (\w+) struct \{(.*?)^}", SOURCE, re.MULTILINE | re.DOTALL))
+    missing = []
+    for name, method in vars(ours).items():
+        if not isinstance(method, Method):
+            continue
+        title = "".join(word.title() for word in name.split("_"))
+        found = re.search(
+            rf"^func \(\w \*{group}\) {title}\((.*?)\) [(*\[a-z]", SOURCE, re.MULTILINE | re.DOTALL
+        )
+        assert found is not None, name
+        text = found[1] + "".join(
+            structs[kind] for kind in re.findall(r"\b[A-Z]\w+", found[1]) if kind in structs
+        )
+        known = {word.lower() for word in re.findall(r"\w+", text)}
+        for argument in list(inspect.signature(getattr(ours, name)).parameters)[1:]:
+            other = ELSEWHERE.get(argument, "")
+            other = other.get(name, "") if isinstance(other, dict) else other
+            there = other and (other in text or f") {other}(" in SOURCE)
+            if argument.replace("_", "") not in known and not there:
+                missing.append(f"{name}({argument})")
+    assert missing == []
 
 
 @pytest.mark.parametrize("group", ["Client", "Tasks", "Directory"])

@@ -39,12 +39,52 @@ def body_of(kind: str, text: str) -> str:
 )
 def test_every_method_is_there(ours: type, theirs: str) -> None:
     wanted = {camel(name) for name, value in vars(ours).items() if isinstance(value, Method)}
-    wanted |= {"observe", "close"} if theirs == "Client" else set()
+    wanted |= {"observe", "close", "call"} if theirs == "Client" else set()
     offered = set(
-        re.findall(r"^  (?:async )?(\w+)(?:<\w+>)?\(", body_of(theirs, source("client")), re.MULTILINE)
+        re.findall(r"^  (?:async )?(\w+)(?:<.*?>)?\(", body_of(theirs, source("client")), re.MULTILINE)
     )
     assert len(wanted) >= 12
     assert offered - {"constructor"} == wanted, "see clients/typescript/src/client.ts"
+
+
+# What is called otherwise there.
+OTHERWISE = {
+    "task_id": "about",
+    "timeout": "timeoutSeconds",
+    "expires_in": "expiresInSeconds",
+}
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [(ClientMethods, "Client"), (TaskMethods, "Tasks"), (DirectoryMethods, "Directory")]
+)
+def test_every_argument_is_there(ours: type, theirs: str) -> None:
+    """In the method's parameters, or in the interface of one of them."""
+    text = source("client")
+    interfaces = dict(
+        re.findall(r"^export interface (\w+)(.*?)^}", text + source("wire"), re.MULTILINE | re.DOTALL)
+    )
+    body = body_of(theirs, text)
+    missing = []
+    for name, method in vars(ours).items():
+        if not isinstance(method, Method):
+            continue
+        found = re.search(rf"^  async {camel(name)}(?:<\w+>)?\((.*?)\): ", body, re.MULTILINE | re.DOTALL)
+        assert found is not None, name
+        words, unread = found[1], [found[1]]
+        while unread:
+            for kind in set(re.findall(r"\b[A-Z]\w+", unread.pop())) & interfaces.keys():
+                if interfaces[kind] not in words:
+                    words += interfaces[kind]
+                    unread.append(interfaces[kind].partition("{")[0])
+        known = set(re.findall(r"\w+", words))
+        missing += [
+            f"{name}({argument})"
+            for argument, what in list(inspect.signature(getattr(ours, name)).parameters.items())[1:]
+            if what.kind is not inspect.Parameter.VAR_KEYWORD
+            and not {argument, camel(argument), OTHERWISE.get(argument)} & known
+        ]
+    assert missing == [], "see clients/typescript/src/client.ts"
 
 
 def test_an_agent_has_the_same_methods() -> None:

@@ -10,6 +10,7 @@ import { Client, type ClientOptions } from "./client.js";
 import { Conflict, Invalid, isObject, mayPass, NotFound, RequestRefused, SignoffError, StepFailed, WrongAnswer } from "./errors.js";
 import { type Delivery, withProperties } from "./records.js";
 import { Backoff, checkSeconds, now, onAbort, sleep } from "./time.js";
+import { inTrace } from "./tracing.js";
 import type { Transport } from "./transport.js";
 import type { AgentError } from "./wire.js";
 
@@ -354,7 +355,7 @@ class Work {
     }
     let result: unknown;
     try {
-      result = await handler(delivery);
+      result = await inTrace(delivery.traceparent, delivery.step_id, () => handler(delivery));
     } catch (failure) {
       if (failure instanceof StepFailed) {
         const { code, message, retryable } = failure;

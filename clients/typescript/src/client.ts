@@ -115,6 +115,11 @@ export interface ListTasksOptions extends CallOptions {
   readonly intentType?: string | undefined;
   readonly correlationId?: string | undefined;
   readonly search?: string | undefined;
+  readonly risk?: string | undefined;
+  readonly team?: string | undefined;
+  /** Address or id. */
+  readonly requester?: string | undefined;
+  readonly workflow?: string | undefined;
   readonly limit?: number | undefined;
 }
 
@@ -195,6 +200,22 @@ export class Client extends Methods {
   /** End everything that is under way: it throws ClientClosed. */
   close(): void {
     this.transport.close();
+  }
+
+  /**
+   * Any request of the HTTP API, for what there is no method for; returns the response's JSON. It is repeated after a lost
+   * response if it is a GET or has an `idempotencyKey`. The segments of the path are escaped by the caller.
+   */
+  async call<T extends object>(
+    method: string,
+    path: string,
+    options: { query?: Query | undefined; body?: object | undefined } & WriteOptions = {},
+  ): Promise<T> {
+    // Else it could be a part of the host.
+    if (!path.startsWith("/")) throw new TypeError(`the path ${JSON.stringify(path)} must begin with a slash`);
+    const { query = {}, body, idempotencyKey } = options;
+    const key = idempotencyKey === undefined ? {} : { key: ownKey(idempotencyKey) };
+    return this.do({ method, path, query, ...(body === undefined ? {} : { body }), ...key, read: whole<T> }, options);
   }
 
   /**
@@ -392,6 +413,10 @@ export class Tasks extends Methods {
       intent_type: options.intentType,
       correlation_id: options.correlationId,
       q: options.search,
+      risk: options.risk,
+      team: options.team,
+      requester: options.requester,
+      workflow: options.workflow,
     };
     return this.gather("/v1/tasks", query, "tasks", task, options.limit ?? 200, options);
   }

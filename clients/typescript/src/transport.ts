@@ -15,6 +15,7 @@ import {
 } from "./errors.js";
 import { isLoopback, type Settings } from "./settings.js";
 import { after, Backoff, Deadline, onAbort, sleep } from "./time.js";
+import { traceHeaders } from "./tracing.js";
 import { VERSION } from "./version.js";
 
 const MARK = "x-client-request-id";
@@ -163,6 +164,7 @@ export class Transport {
   #request(call: Call<unknown>, accept: string): Request {
     const mark = crypto.randomUUID().replaceAll("-", "");
     const headers: Record<string, string> = {
+      ...traceHeaders(),
       accept,
       [MARK]: mark,
       "user-agent": `${this.#program}/${VERSION}`,

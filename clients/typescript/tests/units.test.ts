@@ -176,3 +176,11 @@ test("an agent's second signal does not wait for a handler that never ends", { t
   assert.equal(status, 0, said);
   assert.match(said, /over/);
 });
+
+test("any request of the API can be made, and goes to no other host", async () => {
+  const client = new Client({ url: vector("me"), apiKey: server.apiKey });
+  const me = await client.call<{ ok: boolean }>("GET", "/v1/me");
+  assert.ok(me.ok);
+  for (const path of ["@evil.example/v1/me", ".evil.example/", "", "v1/me"]) await assert.rejects(client.call("GET", path), TypeError);
+  await assert.rejects(client.call("POST", "/v1/intents", { body: {}, idempotencyKey: " " }), RangeError);
+});

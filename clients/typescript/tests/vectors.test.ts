@@ -114,7 +114,7 @@ const CALLS: Record<string, (client: Client, a: any, options: { signal?: AbortSi
   "tasks.comment": (c, a) => c.tasks.comment(a.task_id, a.text),
   "tasks.delegate": (c, a) => c.tasks.delegate(a.task_id, a.to),
   "tasks.snooze": (c, a) => c.tasks.snooze(a.task_id, a),
-  "tasks.revise": (c, a) => c.tasks.revise(a.task_id, a.payload, { digest: a.digest }),
+  "tasks.revise": (c, a) => c.tasks.revise(a.task_id, a.payload, a),
   "tasks.withdraw": (c, a) => c.tasks.withdraw(a.task_id, { reason: a.reason }),
   "directory.people": (c) => c.directory.people(),
   "directory.add_person": (c, a) => c.directory.addPerson(a),

@@ -14,7 +14,7 @@ _PROPAGATOR: Final = "opentelemetry.trace.propagation.tracecontext"
 
 
 def add_traceparent(headers: dict[str, str]) -> None:
-    """Add the current span's ``traceparent``, if there is one."""
+    """Add the current span's ``traceparent``, and ``tracestate`` if it has one."""
     api: Any = sys.modules.get(_API)
     if api is None:
         return
@@ -23,6 +23,8 @@ def add_traceparent(headers: dict[str, str]) -> None:
         headers["traceparent"] = (
             f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"
         )
+        if state := context.trace_state.to_header():
+            headers["tracestate"] = state
 
 
 def begin_work(context: Context, traceparent: str, step: str) -> Callable[[], None]:

@@ -1,4 +1,4 @@
-"""Every code that a refusal can carry, found where it is raised: for the page of errors. What cannot be found fails."""
+"""Finds every error code where it is raised, for the reference page of errors. Fails if a code cannot be determined."""
 
 import ast
 import importlib
@@ -10,16 +10,16 @@ import signoff
 from signoff.core.errors import Refused
 
 SOURCE = Path(signoff.__file__).parent
-# What answers requests; the rest is met by commands only.
+# Code that answers requests; only commands raise the errors of the rest.
 _ANSWERS = ("core", "engine", "notify", "store", "web")
-_ELSEWHERE = ("client",)  # raises what a server has said, and errors of its own
+_ELSEWHERE = ("client",)  # raises a server's errors, and its own
 _DEFINED = ("core/errors.py",)
-# Where the answer's status is not the one of its class.
+# Codes whose HTTP status is not that of their class.
 _STATUS = {"internal_error": 500}
 
 
 class Raised(NamedTuple):
-    """One place that raises a code: its file, its status, and what it says, with ``…`` for what differs."""
+    """One place that raises a code: its file, its status, and its message, with ``…`` for variable parts."""
 
     code: str
     file: str
@@ -28,7 +28,7 @@ class Raised(NamedTuple):
 
 
 class Maker(NamedTuple):
-    """A function that makes a refusal of a code that it is given, or that one of its arguments is a part of."""
+    """A function that makes an error whose code is one of its arguments, or contains one."""
 
     status: int
     code: ast.expr
@@ -38,7 +38,7 @@ class Maker(NamedTuple):
 
 
 def codes() -> dict[str, list[Raised]]:
-    """Every code with the places that raise it, in order."""
+    """All codes with the places that raise them, in order."""
     found: dict[str, list[Raised]] = {}
     for one in sorted(_all()):
         found.setdefault(one.code, []).append(one._replace(status=_STATUS.get(one.code, one.status)))
@@ -46,7 +46,7 @@ def codes() -> dict[str, list[Raised]]:
 
 
 def answered(places: list[Raised]) -> bool:
-    """Whether a request can be answered with it."""
+    """Whether a request can get this error."""
     return any(one.file.partition("/")[0] in _ANSWERS for one in places)
 
 
@@ -104,7 +104,7 @@ def _raised(
 
 
 def _kinds(trees: dict[str, ast.Module]) -> dict[str, int]:
-    """The classes of refusals, and the status of each."""
+    """The classes of errors, and the status of each."""
     for name, tree in trees.items():
         bases = {
             ast.unparse(base)
@@ -163,7 +163,7 @@ def _constants(tree: ast.Module) -> dict[str, ast.expr]:
 
 
 def _values(code: ast.expr, known: dict[str, ast.expr]) -> Iterator[str | None]:
-    """What an expression for a code can be; None where that is not to be seen here."""
+    """The possible values of an expression for a code; None if they cannot be determined here."""
     if isinstance(code, ast.Constant) and isinstance(code.value, str):
         yield code.value
     elif isinstance(code, ast.IfExp):
@@ -189,7 +189,7 @@ def _name(call: ast.Call) -> str:
 
 
 def _says(text: ast.expr | None, given: Mapping[str, ast.expr] | None = None) -> str:
-    """A message as it stands in the source, with ``…`` for what is filled in; "" where it is made elsewhere."""
+    """A message as written in the source, with ``…`` for what is filled in; "" if it is made elsewhere."""
     given = given or {}
     if isinstance(text, ast.Name) and text.id in given:
         return _says(given[text.id])

@@ -1,4 +1,4 @@
-"""The reference pages and the types of the clients, made from the code.
+"""Generates the reference pages and the types of the clients from the code.
 
 ``make docs`` writes them, ``--check`` (and a test) compares them.
 """
@@ -23,7 +23,7 @@ from signoff.engine.read.totals import TOTALS
 from signoff.web.api import openapi
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))  # run as a program, it stands in no package
+sys.path.insert(0, str(HERE.parent))  # run as a program, this file is in no package
 
 from docs import errors, gotypes, schemas, typescript  # noqa: E402
 
@@ -42,7 +42,7 @@ def settings() -> str:
         variables = ", ".join(f"`{name}`" for name in (*row.variables, *row.files))
         default = row.shown or row.show(row.default) or "none"
         choices = f" One of {', '.join(row.choices)}." if row.choices else ""
-        # What is wholly secret has no flag: arguments show in every process list.
+        # A value that is entirely secret has no flag, because arguments are visible in process lists.
         flag = "" if row.secret else f"`{row.flag}`"
         lines.append(f"| {flag} | {variables} | {default} | {row.text}{choices} |")
     return "\n".join(lines) + "\n"

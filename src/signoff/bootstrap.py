@@ -1,7 +1,7 @@
-"""The first start: creates the organization and workspace with the configured names (default: ``local`` and
-``default``), its owner and the owner's key.
+"""The first start: creates the organization and workspace with the configured names (by default ``local`` and
+``default``), the owner and the owner's key.
 
-Runs only on an empty database; a second server that starts at the same moment finds it done.
+It does nothing unless the database is empty; a second server that starts at the same moment finds everything created.
 """
 
 import json
@@ -25,12 +25,14 @@ ORGANIZATION: Final = "local"
 WORKSPACE: Final = "default"
 OWNER: Final = "owner@localhost"
 CREDENTIALS: Final = "credentials.json"
-_MADE_AT_FIRST: Final = 2  # recorded changes: the owner, and their key
+_MADE_AT_FIRST: Final = 2  # the recorded changes: the owner, and their key
 _FIRST: Final = "00000000-0000-7000-8000-000000000001"
 
 
 class FirstNames(NamedTuple):
-    """What the settings name at the first start, "" for the default: organization, workspace, the owner's address."""
+    """The names that the settings give for the first start, "" for the default: organization, workspace, the owner's
+    address.
+    """
 
     organization: str = ""
     workspace: str = ""
@@ -44,19 +46,20 @@ async def bootstrap(
     store: Store, keys: Keys, clock: Clock, folder: Path, url: str, names: FirstNames = _DEFAULTS
 ) -> Path | None:
     """Create what a new database needs; returns the credentials file if this call wrote it. Raises Refused if the
-    database already has a workspace of another name.
+    database already has a workspace with another name.
     """
     organization, name, owner = names
     spaces = await store.directory.workspaces()
     _refuse_other_names(spaces, organization, name)
     organization, name = organization or ORGANIZATION, name or WORKSPACE
-    # An interrupted first start is continued: otherwise no one could sign in.
+    # Continue an interrupted first start, or no one could sign in.
     if any(space.id != _FIRST for space in spaces) or await store.directory.people(_FIRST):
         return None
-    check_folder(folder)  # before anyone exists who could then not sign in
+    check_folder(folder)  # before creating anyone who could then not sign in
     now = clock.now()
     millis = int(now.timestamp() * 1000)
-    # A fixed id, and the first change: of servers that start on the same empty database, exactly one adds the owner.
+    # A fixed id, and the first change, so that exactly one of several servers that start on the same empty database
+    # adds the owner.
     first = next((space for space in spaces if space.id == _FIRST), None)
     workspace = first or Workspace(_FIRST, organization, name, True, now, self_approval_alone=True)
     await store.directory.add_workspace(workspace)
@@ -106,7 +109,7 @@ async def reissue(store: Store, keys: Keys, folder: Path, url: str) -> Path | No
 
 
 def check_folder(folder: Path) -> None:
-    """Raise Refused unless a file can be written there."""
+    """Raise Refused unless files can be written to this folder."""
     probe = folder / f".writable.{os.getpid()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -122,13 +125,15 @@ def check_folder(folder: Path) -> None:
 
 
 def remove_drafts(folder: Path) -> None:
-    """Credentials that a killed start left half-written."""
+    """Delete half-written credentials of a start that was killed."""
     for draft in folder.glob(f".{CREDENTIALS}.*"):
         draft.unlink(missing_ok=True)
 
 
 def _refuse_other_names(spaces: Sequence[Workspace], organization: str, name: str) -> None:
-    """Agent addresses appear in histories and in other people's programs: a start does not change them."""
+    """Raise Refused if the settings name another workspace: agent addresses appear in histories and in other people's
+    programs, so a start does not change them.
+    """
     if not spaces or any(space.is_called(organization, name) for space in spaces):
         return
     there = ", ".join(space.full_name for space in spaces[:5])
@@ -159,13 +164,13 @@ def write_credentials(folder: Path, values: dict[str, str]) -> Path:
         json.dump(values, file, indent=2)
         file.write("\n")
         file.flush()
-        os.fsync(file.fileno())  # or a power failure leaves an empty file
+        os.fsync(file.fileno())  # or a power failure could leave an empty file
     draft.replace(path)
     return path
 
 
 def update_url(folder: Path, url: str) -> None:
-    """Update the address in the credentials file when the server moved to another port."""
+    """Update the address in the credentials file after the server has moved to another port."""
     values = read_credentials(folder)
     if values is not None and values.get("url") != url:
         write_credentials(folder, values | {"url": url})

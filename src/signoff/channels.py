@@ -1,4 +1,4 @@
-"""Builds the channels from the settings, each by its own declaration, and what chats send to this server."""
+"""Builds the channels from the settings, by their declarations, and the receivers for what chats send to a server."""
 
 from collections.abc import Callable, Mapping
 
@@ -14,7 +14,7 @@ from signoff.notify.outbound.post import Poster
 
 
 def make_console(config: Config, line: Callable[[str], None] | None) -> Console | None:
-    """The server's own terminal, unless console notifications are off or there is no terminal."""
+    """The console for notifications, unless they are off or there is no terminal."""
     return None if line is None or config.console_notifications is False else Console(line)
 
 
@@ -39,7 +39,7 @@ def _context(config: Config, clock: Clock) -> ChannelContext:
 def make_desks(
     config: Config, channels: ChannelRegistry, chats: Mapping[str, Chat], clock: Clock
 ) -> dict[str, ChatDesk]:
-    """What receives people's presses and commands, by the name of the chat."""
+    """The receivers of people's presses and commands, by the name of the chat."""
     context = _context(config, clock)
     return {
         name: ChatDesk(name, declared.inbound(context, channels.opened[name]), chat)

@@ -1,7 +1,7 @@
-"""The components of a server, built from its settings and connected. Nothing runs yet: ``server.py`` starts and stops
+"""The components of a server, built from its settings and connected to each other. ``server.py`` starts and stops
 them.
 
-Tests build their environments with it too, with their own clock and channels, and step the loops with ``once``.
+Tests also build their environments with it, with their own clock and channels, and step the loops with ``once``.
 """
 
 import asyncio
@@ -64,9 +64,9 @@ Line = Callable[[str], None]
 
 
 class Components:
-    """One server's components over a store that the caller opens and closes; ``app`` is its ASGI application.
+    """One server's components, on a store that the caller opens and closes. ``app``: the ASGI application.
 
-    ``channels``: those of the settings unless given; ``line`` prints what the terminal shows, None if there is none.
+    ``channels``: by default those of the settings; ``line``: prints a line to the terminal, None if there is none.
     """
 
     _fine_until = 0.0
@@ -139,7 +139,7 @@ class Components:
         self.app = build_app(self.state)
 
     def _measure(self) -> None:
-        """The gauges: what is read when somebody asks."""
+        """Set the gauges, which are read on request."""
         self.metrics.gauge(QUEUED, lambda: self.committer.queued)
         self.metrics.gauge(IN_FLIGHT, self.committer.in_flight_for)
         self.metrics.gauge(STREAMS, self.admission.open_streams)
@@ -152,19 +152,21 @@ class Components:
         return {**self.siblings.metrics(), self.siblings.number: own}
 
     def heard(self, topics: list[str]) -> None:
-        """Another server announced these topics."""
+        """Called when another server has announced these topics."""
         self.recent.forget(topics)
         self.feed.hear(topics)
         if self.siblings is not None:
             self.siblings.pass_on(topics)
 
     def _outdated(self, intents: list[str]) -> None:
-        """These intents were written past the committer: drop every cached copy, here and on other servers."""
+        """Drop every cached copy of these intents, here and on other servers, because they were written without the
+        committer.
+        """
         self.recent.forget(intents)
         self.feed.publish(intents)
 
     def _hears(self) -> bool:
-        """Whether what others commit is heard: other servers, and other workers of this one."""
+        """Whether announcements of commits arrive from other servers and from other workers of this one."""
         if self.siblings is None:
             return self.store.hearing
         if not self.siblings.complete:
@@ -196,12 +198,12 @@ class Components:
             )
 
     def _payload_of(self, notification: Notification, batch: Batch) -> bytes:
-        """The payload of a notification's intent, if this process still knows it; else b""."""
+        """The payload of a notification's intent, if this process has it in memory, else b""."""
         kept = self.recent.get(notification.intent)
         return batch.payloads.get(notification.intent) or (kept.payload if kept else b"")
 
     def _connect_delivery(self) -> None:
-        """Everything that sends messages, and what chats send here."""
+        """Connect everything that sends messages, and the receivers for chats."""
         self.outbox = OutboxSender(
             self.engine,
             self.store,
@@ -273,7 +275,7 @@ class Components:
         )
 
     def known_as(self, base_url: str) -> None:
-        """The public address of this server, final once it listens."""
+        """Set the public address of this server, which is known once it listens."""
         self.base_url = base_url
         self.state.settings = replace(self.state.settings, base_url=base_url)
 
@@ -290,7 +292,7 @@ class Components:
             self.loops["staffed"].nudge()
 
     async def readiness(self) -> Readiness:
-        """Whether the database responds and every loop is running, at this worker and at the others."""
+        """Whether the database responds and every loop is running, in this worker and in the others."""
         ready, details = await self._own_readiness()
         if self.siblings is None:
             return Readiness(ready, details)
@@ -314,7 +316,7 @@ class Components:
         return Readiness(ready and led, details)
 
     async def health(self) -> tuple[bool, dict[str, Any], bool]:
-        """What the other workers of this server are notified of by this one."""
+        """The health that this worker reports to the others."""
         return *await self._own_readiness(), self.store.hearing
 
     async def _own_readiness(self) -> tuple[bool, dict[str, Any]]:
@@ -325,7 +327,7 @@ class Components:
             "ok" if held_up < _SLOW else f"one has been waiting for the database for {held_up:.0f} s"
         )
         try:
-            # A caller that polls often does not cause frequent writes.
+            # so that a caller that polls often does not cause frequent writes
             if asyncio.get_running_loop().time() >= self._fine_until:
                 await self.store.ping()
                 self._fine_until = asyncio.get_running_loop().time() + _FINE_FOR

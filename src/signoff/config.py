@@ -1,9 +1,9 @@
 """The settings of a server: one row each, with name, type, default and help.
 
 The row defines parsing, the flags of ``signoff up``, ``config show``, the docs table and the errors. A flag overrides
-``SIGNOFF_<NAME>``, which overrides ``SIGNOFF_<NAME>_FILE`` of a secret, which overrides the default. A channel declares
-its settings itself (``notify``). Imports none of the server's libraries: a remote command line shows and explains
-settings too.
+``SIGNOFF_<NAME>``, which overrides ``SIGNOFF_<NAME>_FILE`` of a secret, which overrides the default. Channels declare
+their own settings (``notify``). This module imports none of the server's libraries, because a command line without
+the server shows and explains settings too.
 """
 
 import ipaddress
@@ -33,7 +33,7 @@ HOUR: Final = timedelta(hours=1)
 MOST_WORKERS: Final = 64
 _SHORTEST_SECRET: Final = 6
 
-# Variables of the command line and the SDK: not settings of a server, but known.
+# Known variables that are not settings of a server but of the command line and the SDK.
 CLIENT_VARIABLES: Final = (
     "SIGNOFF_URL", "SIGNOFF_API_KEY", "SIGNOFF_API_KEY_FILE", "SIGNOFF_CONTEXT", "SIGNOFF_DEBUG",
     "SIGNOFF_COMPLETION_TIMEOUT",
@@ -51,19 +51,19 @@ def _row(  # noqa: PLR0913
     environment: tuple[str, ...] = (),
     kind: type | None = None,
 ) -> T:
-    """One setting. shown: a text for the default, if it is derived; least: the smallest value allowed;
-    hide: what ``config show`` prints instead of the value; environment: further variables it is read from; kind: the
-    type, if the default does not imply it (``timedelta`` with None: a time that may be ``off``).
+    """One setting. shown: a text for the default, if it is derived; least: the minimum; hide: what ``config show``
+    prints instead of the value; environment: further variables that may set it; kind: the type, if it does not follow
+    from the default (``timedelta`` with default None is a time that may be ``off``).
     """
     extra = {"text": text, "shown": shown, "choices": choices, "least": least, "hide": hide, "kind": kind}
-    # A field that may contain a secret is left out of repr, and so of logs and tracebacks.
+    # A field that may contain a secret is left out of repr, and so out of logs and tracebacks.
     return field(default=default, repr=hide is None, metadata={**extra, "environment": environment})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """The configuration of a server. If empty, ``database`` and ``base_url`` are derived; with port 0 ``base_url``
-    stays empty until the server knows its port. Security settings are never derived.
+    """The configuration of a server. Empty ``database`` and ``base_url`` are derived; with port 0, ``base_url`` stays
+    empty until the server knows its port. Security settings are never derived.
     """
 
     host: str = _row("127.0.0.1", "Address to listen on.")
@@ -156,7 +156,7 @@ class Config:
     idempotency_retention: timedelta = _row(  # noqa: RUF009
         48 * HOUR, "How long an Idempotency-Key is remembered after its intent is final.", least=24 * HOUR
     )
-    # What the channels declare, by name.
+    # The settings that channels declare, by name.
     channel_settings: Mapping[str, str] = field(default_factory=dict, repr=False)
     console_notifications: bool | None = _row(
         None, "Print notifications to the server's console.", shown="on if it is a terminal", kind=bool
@@ -222,7 +222,7 @@ class Config:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Every secret in these settings, as texts that must not appear in a log line; the longest first."""
+        """Every secret in these settings, as text that must not appear in a log line; the longest first."""
         found: set[str] = set()
         for row in rows():
             value = self.value_of(row)
@@ -243,7 +243,9 @@ def count_workers(setting: str) -> int:
 
 
 def secrets_in(value: str, whole: bool = False) -> set[str]:
-    """The parts of a setting that are secret, even if a URL was not percent-encoded. ``whole``: all of it."""
+    """The secret parts of a setting, even of a URL that was not percent-encoded. ``whole``: the whole value is
+    secret.
+    """
     if whole:
         return {part for part in value.split() if len(part) >= _SHORTEST_SECRET}
     _, mark, rest = value.partition("://")
@@ -259,7 +261,7 @@ def secrets_in(value: str, whole: bool = False) -> set[str]:
 
 
 def _check_base_url(url: str) -> None:
-    """Refuses a path: pages, forms and cookies are made for the root of a host."""
+    """Refuse a path, because pages, forms and cookies are made for the root of a host."""
     if not url:
         return
     hint = "Write https://signoff.example, or http://HOST:PORT; Signoff needs its own host name."
@@ -328,7 +330,9 @@ def reachable(host: str) -> str:
 
 @dataclass(frozen=True)
 class SettingRow:
-    """One setting as data. kind: str, int, bool, Path or timedelta; channel: whether a channel declares it."""
+    """One setting as data. kind: ``str``, ``int``, ``bool``, ``Path`` or ``timedelta``; channel: whether a channel
+    declares it.
+    """
 
     name: str
     kind: type
@@ -343,7 +347,7 @@ class SettingRow:
 
     @property
     def secret(self) -> bool:
-        """Whether no part of the value may be shown; such a setting has a ``_FILE`` variable too."""
+        """Whether no part of the value may be shown. Such a setting also has a ``_FILE`` variable."""
         return self.hide is whole_secret
 
     @property
@@ -357,11 +361,11 @@ class SettingRow:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The variables that name a file holding the value, for settings that may contain a secret."""
+        """The variables that name a file with the value, for settings that may contain a secret."""
         return tuple(f"{name}_FILE" for name in self.variables) if self.hide else ()
 
     def parse(self, text: str) -> Any:
-        """The value of ``text``; Invalid with the setting's name as field."""
+        """The value of ``text``; raises Invalid with the setting's name as the field."""
         if self.kind is timedelta:
             if self.default is None and text.strip().lower() == "off":
                 return None
@@ -375,7 +379,7 @@ class SettingRow:
         return Path(text) if self.kind is Path else text.strip()
 
     def check(self, value: Any) -> None:
-        """Raises Invalid for a value out of range or not among the choices."""
+        """Raise Invalid for a value that is out of range or not among the choices."""
         if self.choices and value not in self.choices:
             raise self.wrong(value, "one of " + ", ".join(self.choices))
         if self.least is not None and value is not None and value < self.least:
@@ -395,7 +399,7 @@ class SettingRow:
         )
 
     def show(self, value: Any) -> str:
-        """The value as a person writes it, secrets masked."""
+        """The value as people write it, with secrets masked."""
         if isinstance(value, timedelta):
             text = format_duration(value, exact=True)
         elif isinstance(value, bool):
@@ -408,7 +412,7 @@ class SettingRow:
 
 
 def rows() -> Iterator[SettingRow]:
-    """Every setting: the server's own, and those that the channels declare."""
+    """All settings: the server's own, and those that channels declare."""
     for item in fields(Config):
         if item.name == "channel_settings":
             for one in _channel_settings():
@@ -427,7 +431,7 @@ def _channel_settings() -> Iterator[Setting]:
 
 @dataclass(frozen=True)
 class LoadedSettings:
-    """A configuration, where each value came from (by setting), and warnings about the environment."""
+    """A configuration, the origin of each setting's value, and warnings about the environment."""
 
     config: Config
     origins: dict[str, str]
@@ -435,7 +439,7 @@ class LoadedSettings:
 
 
 def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> LoadedSettings:
-    """Settings from flags (None: not given; text is parsed) and the environment; raises Invalid."""
+    """Load the settings from flags (None means not given; text is parsed) and the environment; raises Invalid."""
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for row in rows():
@@ -443,7 +447,7 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> LoadedSetti
         given = flags.get(row.name)
         if given is not None:
             if isinstance(given, str) and not given.strip():
-                # usually an unset variable of a script; an empty host would listen on all interfaces
+                # usually an unset variable in a script; an empty host would listen on all interfaces
                 raise Invalid(
                     "empty_setting", f"{row.flag} is empty.", field=row.name, hint="Give it a value, or omit it.",
                 )  # fmt: skip
@@ -463,7 +467,7 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> LoadedSetti
 
 
 def _from_environment(row: SettingRow, environ: Mapping[str, str]) -> tuple[str, str] | None:
-    """(variable, text) of the one variable that sets the row. Set but empty counts as not set."""
+    """(variable, text) of the one variable that sets the row. An empty variable counts as not set."""
     named = [name for name in (*row.variables, *row.files) if environ.get(name, "").strip()]
     if len(named) > 1:
         raise Invalid(
@@ -490,11 +494,11 @@ def read_secret(variable: str, path: str) -> str:
 
 
 def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
-    """A sentence for each variable that looks like a setting but is not."""
+    """A sentence for each variable that looks like a setting but is none."""
     known = {name for row in rows() for name in (*row.variables, *row.files)} | set(CLIENT_VARIABLES)
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in known:
-            # Without the common prefix, which would make unrelated names look similar.
+            # Compared without the common prefix, which would make unrelated names look similar.
             close = nearest(name[len(PREFIX) :], (word[len(PREFIX) :] for word in known))
             hint = f" Did you mean {PREFIX}{close}?" if close else ""
             yield f"{name} is not a setting.{hint}"

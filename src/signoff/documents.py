@@ -1,5 +1,5 @@
-"""Documents in files: JSON or YAML, one object each. A duplicate key is an error: the parser would otherwise pick one
-silently. Errors name the line.
+"""Reads documents from files: JSON or YAML, one object each. A duplicate key is an error, because the parser would
+silently choose one. Errors name the line.
 """
 
 import json
@@ -11,7 +11,7 @@ from signoff.core.errors import Invalid
 from signoff.core.text.json_text import MAX_DEPTH, too_deep, unique
 
 Document = dict[str, Any]
-# The part of a parser's message that quotes the document, if it is more than a sign.
+# The part of a parser's message that quotes more than one character of the document.
 _QUOTED: Final = re.compile(r"\"[^\"]{4,}\"|'[^']{4,}'|<[^<>]*://[^<>]*>")
 MAX_YAML: Final = 1024 * 1024
 MAX_VALUES: Final = 200_000
@@ -28,7 +28,7 @@ def is_yaml(path: Path) -> bool:
 
 
 def parse(text: str, name: str, *, yaml: bool) -> Document:
-    """The object in a text; name: of its source, for messages."""
+    """The object in a text. name: the name of its source, for messages."""
     found = _from_yaml(text, name) if yaml else parse_json(text, name)
     if not isinstance(found, dict):
         raise _wrong(f"{name} does not contain an object.", hint='Expected {"name": value, ...} at the top.')
@@ -43,7 +43,7 @@ def read_text(path: Path) -> str:
 
 
 def parse_json(text: str, name: str) -> Any:
-    """The value in a text; raises Invalid, also for what JSON does not support."""
+    """The value in a text; raises Invalid, also for values that JSON does not support."""
     if too_deep(text.encode("utf-8", "surrogatepass")):
         raise _too_deep(name)
     try:
@@ -75,7 +75,7 @@ def _from_yaml(text: str, name: str) -> Any:
         ) from None
 
     class Limited(Composer):
-        """Counts depth and merged values while reading, before it is too late."""
+        """Limits depth and merged values while reading."""
 
         nested = 0
 
@@ -88,7 +88,7 @@ def _from_yaml(text: str, name: str) -> Any:
             return node
 
     class Constructor(SafeConstructor):
-        """Dates stay text, as written: a payload becomes JSON."""
+        """Keeps dates as text, as written, because a payload becomes JSON."""
 
         def __init__(self, *given: Any, **more: Any) -> None:
             super().__init__(*given, **more)
@@ -106,7 +106,7 @@ def _from_yaml(text: str, name: str) -> Any:
             return super().flatten_mapping(node)
 
         def _count(self, merged: Any) -> None:
-            """The values of a merge key, before they are copied."""
+            """Count the values of a merge key before they are copied."""
             for one in merged.value if merged.id == "sequence" else [merged]:
                 if one.id == "mapping":
                     self.flatten_mapping(one)
@@ -142,8 +142,8 @@ def _from_yaml(text: str, name: str) -> Any:
     except ValueError:
         raise _wrong(f"{name} is not valid YAML: a value does not match its tag.") from None
     _check_size(found, name)
-    # Values that JSON does not support (a set, a number as a key, .nan) are refused here instead of producing a strange
-    # request.
+    # Values that JSON does not support (a set, a number as a key, .nan) are refused here, or they would make a
+    # strange request.
     try:
         return json.loads(json.dumps(found, allow_nan=False), object_pairs_hook=unique)
     except (TypeError, ValueError) as error:
@@ -151,9 +151,7 @@ def _from_yaml(text: str, name: str) -> Any:
 
 
 def _yaml_words(error: Exception) -> str:
-    """What is wrong and where, without the surrounding lines, which the parser quotes and which may contain a
-    secret.
-    """
+    """What is wrong and where, without the surrounding lines, which the parser quotes and may contain a secret."""
     problem = getattr(error, "problem", None) or getattr(error, "context", None) or "it cannot be read"
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     if type(error).__name__ == "DuplicateKeyError":
@@ -218,7 +216,7 @@ def _flows(text: str) -> list[Any]:
 
 
 def _walk(node: Any, path: str, line: int) -> tuple[int, bool]:
-    """(line of the last existing part of the path, whether the path exists completely)."""
+    """Return the line of the last existing part of the path, and whether the path exists completely."""
     if not path:
         return line, True
     index = _PART.match(path)
@@ -226,7 +224,7 @@ def _walk(node: Any, path: str, line: int) -> tuple[int, bool]:
         if index is not None and int(index[1]) < len(node.value):
             item = node.value[int(index[1])]
             return _walk(item, path[index.end() :].lstrip("."), item.start_mark.line + 1)
-        for item in node.value:  # a step by its id
+        for item in node.value:  # a step that is named by its id
             name = _text_at(item, "id")
             if name and _begins(path, name):
                 return _walk(item, path[len(name) :].lstrip("."), item.start_mark.line + 1)

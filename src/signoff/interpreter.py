@@ -1,13 +1,11 @@
-"""Known vulnerabilities of the Python that runs this server. One table, for the server's start and for ``make
-check``.
-"""
+"""Known vulnerabilities of Python, which the server checks at its start and ``make check`` checks too."""
 
 import sys
 from typing import Final, NamedTuple
 
 
 class Vulnerability(NamedTuple):
-    """``fixed``: the first fixed release of each line; newer lines were never affected."""
+    """``fixed``: the first fixed release of each minor version; newer minor versions were never affected."""
 
     name: str
     about: str
@@ -24,12 +22,12 @@ HOLES: Final = (
 
 
 def vulnerabilities(version: tuple[int, int, int] = sys.version_info[:3]) -> list[Vulnerability]:
-    """Those of this interpreter."""
+    """The vulnerabilities of this interpreter."""
     return [hole for hole in HOLES if any(version[:2] == one[:2] and version < one for one in hole.fixed)]
 
 
 def warnings(version: tuple[int, int, int] = sys.version_info[:3]) -> list[str]:
-    """A sentence for each."""
+    """A sentence for each vulnerability."""
     number = ".".join(map(str, version))
     return [
         f"Python {number} has a known vulnerability, {hole.name}: {hole.about}. It is fixed in "

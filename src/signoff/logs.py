@@ -1,6 +1,6 @@
-"""What a server logs, and in which format: below a warning only our own loggers are enabled.
+"""What a server logs, and in which format. Below the level of warnings, only our own loggers are enabled.
 
-Libraries log addresses and headers at their lower levels, which may contain secrets.
+At lower levels, libraries log addresses and headers, which may contain secrets.
 """
 
 import json
@@ -29,8 +29,8 @@ def _at(record: logging.LogRecord) -> str:
 
 
 class Masking(logging.Formatter):
-    """A filter for every line: secrets of the settings, and anything that looks like one, are masked. A record that is
-    marked ``harmless`` contains no text from outside.
+    """Masks secrets of the settings, and everything that looks like a secret, in every line. A record that is marked
+    ``harmless`` contains no text from outside.
     """
 
     def __init__(self, secrets: tuple[str, ...] = ()) -> None:
@@ -46,7 +46,7 @@ class Masking(logging.Formatter):
 
 
 class Lines(Masking):
-    """One line for a person; a traceback follows below. Text from outside cannot forge a line."""
+    """Formats a record as one line for people, with a traceback below it. Text from outside cannot forge a line."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = f"{_at(record)} {record.levelname.lower()} {record.name}: {one_line(record.getMessage())}"
@@ -56,7 +56,7 @@ class Lines(Masking):
 
 
 class JsonLines(Masking):
-    """One JSON object on one line, with the ``fields`` that a record may have beside its message."""
+    """Formats a record as a JSON object on one line, with the ``fields`` that it may have besides its message."""
 
     def format(self, record: logging.LogRecord) -> str:
         said: dict[str, object] = {

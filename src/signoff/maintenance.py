@@ -32,7 +32,7 @@ def migrate(config: Config) -> None:
 
 
 def backup(config: Config, target: Path) -> None:
-    """Write a consistent copy of the database to ``target``, also while a server uses it."""
+    """Write a consistent copy of the database to ``target``, even while a server uses it."""
     asyncio.run(_store(config, Clock()).backup(target))
 
 
@@ -52,7 +52,7 @@ def restore(config: Config, copy: Path) -> Path | None:
 
 
 def owner_key(config: Config, email: str, workspace: str) -> tuple[Person, Workspace, str]:
-    """A new key for an owner; also while servers use the database."""
+    """Create a new key for an owner; also works while servers use the database."""
 
     async def work() -> tuple[Person, Workspace, str]:
         clock = Clock()
@@ -67,8 +67,8 @@ def owner_key(config: Config, email: str, workspace: str) -> tuple[Person, Works
 
 
 def add_workspace(config: Config, organization: str, name: str, owner: str) -> NewWorkspace:
-    """Create a workspace, also in another organization, with its owner and a key of theirs; also while servers use the
-    database.
+    """Create a workspace, possibly in another organization, with its owner and their key; also works while servers
+    use the database.
     """
 
     async def work() -> NewWorkspace:
@@ -84,10 +84,9 @@ def add_workspace(config: Config, organization: str, name: str, owner: str) -> N
 
 
 def check_database(config: Config) -> tuple[list[Finding], RetentionRun | None]:
-    """All inconsistencies of the stored intents, an empty list if there are none; and what retention has deleted so
-    far.
+    """Return all inconsistencies of the stored intents, and what retention has deleted so far.
 
-    Read-only, so also while servers use it.
+    It only reads, so it also works while servers use the database.
     """
 
     async def work() -> tuple[list[Finding], RetentionRun | None]:
@@ -104,7 +103,7 @@ def check_database(config: Config) -> tuple[list[Finding], RetentionRun | None]:
 
 
 def signin_link(config: Config, email: str, workspace: str) -> NewSignInLink:
-    """A link that signs this person in, once; also while servers use the database."""
+    """Create a link that signs this person in, once; also works while servers use the database."""
 
     async def work() -> NewSignInLink:
         clock = Clock()

@@ -1,7 +1,8 @@
-"""The file of ``signoff up --manifest``: read before anything is opened, applied before the server accepts requests.
+"""The file of ``signoff up --manifest``. It is read before anything is opened, and applied before the server accepts
+requests.
 
-It is the operator's decision: anyone who starts the server could change its database as well, so no confirmation is
-asked. Applying it again changes nothing; every change is recorded as the system's, through the channel ``file``.
+The operator decides: anyone who starts the server could also change its database, so no confirmation is needed.
+Applying the file again changes nothing. Every change is recorded as the system's, through the channel ``file``.
 """
 
 from pathlib import Path
@@ -18,7 +19,8 @@ from signoff.engine.admin.manifest_diff import UNCHANGED
 from signoff.notify.registry import personal_channels
 from signoff.server import Server
 
-_TRIES: Final = 5  # replicas that start at the same time apply the same file; all but the first find it done
+# replicas that start at the same time apply the same file; all but the first find nothing to change
+_TRIES: Final = 5
 
 
 class ManifestFile(msgspec.Struct, frozen=True):
@@ -29,14 +31,14 @@ class ManifestFile(msgspec.Struct, frozen=True):
     manifest: Manifest
 
     def at(self, refusal: Refused) -> Invalid:
-        """The error with the line that it is about."""
+        """The error with its line in the file."""
         line = line_of(self.text, refusal.field) if refusal.field else None
         where = f"{self.path}, line {line}" if line else str(self.path)
         return Invalid(refusal.code, f"{where}: {refusal.message}", field=refusal.field, hint=refusal.hint)
 
 
 def read_manifest(name: str) -> ManifestFile:
-    """Read and compile it; raises Invalid with the line and the reason."""
+    """Read and compile the file; raises Invalid with the line and the reason."""
     path = Path(name).expanduser()
     try:
         text = read_text(path)
@@ -52,8 +54,8 @@ def read_manifest(name: str) -> ManifestFile:
 
 
 async def apply_manifest(server: Server, file: ManifestFile) -> int:
-    """Apply it to the server's one workspace, of several to the one that the settings name; returns the number of
-    changes. Raises Invalid without changing anything.
+    """Apply the file to the server's workspace, or to the one that the settings name if there are several; returns
+    the number of changes. Raises Invalid without changing anything.
     """
     spaces = await server.store.directory.workspaces()
     organization, name = server.config.organization, server.config.workspace

@@ -1,4 +1,4 @@
-"""One server process: starts what ``components.py`` built, in order, and stops it."""
+"""One server process: starts the components in order, and stops them."""
 
 import asyncio
 import contextlib
@@ -56,15 +56,14 @@ class Server(Components):
         self._tasks.append(asyncio.create_task(self.store.warm()))
         if self.siblings is not None:
             if self._leads:
-                self.feed.publish(
-                    [""]
-                )  # to other servers: what a dead predecessor heard was not passed on to them
+                # announcements that an ended predecessor received were not forwarded to the other workers
+                self.feed.publish([""])
             self._tasks.append(asyncio.create_task(self.siblings.run(self.health)))
         if self._leads:
             self._tasks += [asyncio.create_task(desk.listen()) for desk in self.desks.values()]
 
     async def _open(self) -> None:
-        """Open the store; a database that does not respond yet, perhaps because it is starting too, is retried for a
+        """Open the store. A database that does not respond yet, perhaps because it is starting too, is retried for a
         while.
 
         An error from the database (a wrong password, no such database, a newer schema) is not retried.
@@ -107,9 +106,7 @@ class Server(Components):
                 await asyncio.to_thread(self.tracer.close)
 
     async def _cancel(self, tasks: list[asyncio.Task[None]]) -> None:
-        """End the loops. One that is blocked by the database ends with its transaction, but not much later than
-        that.
-        """
+        """End the loops. A loop that waits for the database may finish its transaction, but not for long."""
         for task in tasks:
             task.cancel()
         if tasks and (await asyncio.wait(tasks, timeout=_DRAIN))[1]:

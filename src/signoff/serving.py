@@ -1,4 +1,4 @@
-"""A listening server: its socket, its event loop, uvicorn around its app, and an orderly shutdown."""
+"""Serves HTTP: the socket, the event loop, uvicorn for the app, and an orderly shutdown."""
 
 import asyncio
 import contextlib
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 log = logging.getLogger("signoff.server")
 T = TypeVar("T")
 _OWN_FILES: Final = 64
-_ORPHANS_LISTEN: Final = 2.0  # seconds that workers may keep a port whose supervisor was killed
+_ORPHANS_LISTEN: Final = 2.0  # seconds for which workers may keep a port after their supervisor was killed
 
 
 class _Uvicorn(uvicorn.Server):
-    """Ends open streams as soon as a signal arrives: an open stream would delay the shutdown."""
+    """Ends open streams as soon as a signal arrives, because they would delay the shutdown."""
 
     def __init__(self, config: uvicorn.Config, stopping: Callable[[], None]) -> None:
         super().__init__(config)
@@ -47,7 +47,9 @@ class _Uvicorn(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """As uvicorn's own, but a handled signal is not raised again afterwards: this is a clean exit."""
+        """Like uvicorn's method, but a handled signal is not raised again afterwards, so that the process exits
+        normally.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -56,8 +58,8 @@ class _Uvicorn(uvicorn.Server):
             yield
         finally:
             for sig, old in before.items():
-                # After the first signal it stops within its time limit; only a person at a terminal may interrupt
-                # again.
+                # After the first signal the server stops within its time limit; only a person at a terminal may
+                # interrupt it again.
                 signal.signal(sig, old if sig == signal.SIGINT or not self._asked else signal.SIG_IGN)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
@@ -67,14 +69,14 @@ class _Uvicorn(uvicorn.Server):
 
 
 def serve(config: Config, announce: Callable[["Answering"], None], line: Line | None = print) -> int:
-    """Run a server until SIGINT or SIGTERM. ``announce`` is called when it is ready; ``line``: as in Components.
-    Returns the exit code.
+    """Run a server until SIGINT or SIGTERM; returns the exit code. ``announce``: called when it is ready; ``line``:
+    as in Components.
     """
-    # Before it is ready, either signal is an interrupt; the first process of a container would otherwise ignore it.
+    # Until the server is ready, SIGTERM interrupts too; the first process of a container would otherwise ignore it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if (count := count_workers(config.workers)) == 1:
         return run(_serve(config, announce, line))
-    from signoff.supervisor import supervise  # a single process needs none of it
+    from signoff.supervisor import supervise  # a single process does not need the supervisor
 
     def work(place: "Place") -> int:
         return run(_serve(config, lambda _: None, line, place))
@@ -84,8 +86,8 @@ def serve(config: Config, announce: Callable[["Answering"], None], line: Line | 
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine on the event loop that the server is made for."""
-    # The writer thread and the event loop share the interpreter: switch between them more often than every 5 ms.
+    """Run a coroutine on the server's kind of event loop."""
+    # The writer thread and the event loop share the interpreter, so switch between them more often than every 5 ms.
     sys.setswitchinterval(0.0005)
     # Objects that exist now live until the end: exclude them from garbage collection.
     gc.collect()
@@ -99,7 +101,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
 
 def _free_port(config: Config) -> int:
-    """The port to share; raises Refused if another server has it, which sockets that share a port do not notice."""
+    """The port to share. Raises Refused if another server has it, which sockets that share a port would not notice."""
     give_up = time.monotonic() + _ORPHANS_LISTEN
     while True:
         try:
@@ -113,7 +115,7 @@ def _free_port(config: Config) -> int:
 
 
 class Answering(Protocol):
-    """A server that answers. ``login_url``: signs the owner in at the first start, or ""."""
+    """A server that is ready. ``login_url``: a link that signs the owner in at the first start, or ""."""
 
     @property
     def base_url(self) -> str: ...
@@ -134,8 +136,8 @@ async def _serve(
 async def running(
     config: Config, line: Line | None = print, clock: Clock | None = None, place: "Place | None" = None
 ) -> AsyncIterator[Server]:
-    """A server that is ready on its port, until the block ends or a signal stops it (``server.served`` is then
-    done). ``place``: of a worker, if it has several.
+    """Run a server while the block is entered, or until a signal stops it (``server.served`` is then done).
+    ``place``: for a worker, its place among the others.
     """
     file = read_manifest(config.manifest) if config.manifest else None
     listener = _bind(config) if place is None else place.listener
@@ -146,7 +148,7 @@ async def running(
         listener.close()
         raise
     try:
-        if place is not None and place.base_url:  # the first worker has done the rest
+        if place is not None and place.base_url:  # the first worker has prepared everything else
             server.known_as(place.base_url)
         else:
             await _prepare(server, f"http://{reachable(config.host)}:{listener.getsockname()[1]}", file)
@@ -167,7 +169,7 @@ async def running(
     served = server.served = asyncio.create_task(http.serve(sockets=[listener]))
     try:
         while not http.started and not served.done():  # noqa: ASYNC110
-            await asyncio.sleep(0.002)  # uvicorn only sets an attribute
+            await asyncio.sleep(0.002)  # uvicorn's method only sets an attribute
         if place is not None:
             place.siblings.ready(server.base_url, server.login_url)
         if place is None or place.siblings.leads:
@@ -199,8 +201,8 @@ def _limits(config: Config) -> ReceiveLimits:
 
 
 def _connections() -> int:
-    """The maximum number of connections: the process's limit of open files, less what the server itself needs; 0 if
-    unknown.
+    """The maximum number of connections: the process's limit of open files minus those that the server itself needs;
+    0 if unknown.
     """
     try:
         import resource
@@ -211,7 +213,7 @@ def _connections() -> int:
 
 
 async def _prepare(server: Server, address: str, file: ManifestFile | None) -> None:
-    """Everything that happens before the first request is accepted."""
+    """Prepare everything before the first request is accepted."""
     server.known_as(server.config.base_url or address)
     first = await _first_start(server, address)
     if file is not None:
@@ -231,8 +233,8 @@ async def _first_start(server: Server, address: str) -> bool:
 
 
 async def _login_url(server: Server) -> str:
-    """A link that signs the owner in, once: on the first start, while there are no other people and the server listens
-    on this machine only. "" otherwise: then the operator creates one with ``signoff db signin-link``.
+    """A link that signs the owner in, once, at the first start, if there are no other people and the server listens
+    only on this machine. Otherwise "", and the operator creates one with ``signoff db signin-link``.
     """
     rows = server.store.directory
     spaces = await rows.workspaces()
@@ -245,7 +247,9 @@ async def _login_url(server: Server) -> str:
 
 
 def _bind(config: Config, *, shared: bool = False) -> socket.socket:
-    """shared: by the workers of one server, each with a listening socket on the same port."""
+    """Open the listening socket. shared: for a server with several workers, each of which has a socket on the same
+    port.
+    """
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

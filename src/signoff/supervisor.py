@@ -1,9 +1,9 @@
-"""``signoff up --workers N``: starts the worker processes of one server, passes their messages on to each other,
-replaces a worker that ended or hangs, and stops all of them together.
+"""``signoff up --workers N``: starts the worker processes of one server, forwards messages between them, replaces
+workers that have ended or hang, and stops all of them together.
 
-It opens no database, starts no thread and no event loop, so that it may fork at any time. Each worker has a listening
-socket of its own on the one port (SO_REUSEPORT: the kernel spreads connections evenly), which stays open here: what
-connects while a worker is being replaced waits for its successor.
+It opens no database and starts no threads or event loop, so that it may fork at any time. Each worker has a separate
+listening socket on the same port (SO_REUSEPORT: the kernel spreads connections evenly). The supervisor keeps these
+sockets open, so that connections to a worker that is being replaced wait for its successor.
 """
 
 import contextlib
@@ -25,25 +25,25 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("signoff.workers")
 
-HANGS: Final = 15.0  # seconds without a report after which a worker is ended
-_STOPPED_WITHIN: Final = 25.0  # seconds; each worker has limits of its own for what it waits for
+HANGS: Final = 15.0  # seconds without a report after which a worker is killed
+_STOPPED_WITHIN: Final = 25.0  # seconds; each worker has separate limits for what it waits for
 _LONGEST_PAUSE: Final = 10.0
-_LASTED: Final = 30.0  # seconds after which an end is not counted with the one before
-_BACKLOG: Final = 8 * 1024 * 1024  # unread bytes of a worker at which messages are dropped
+_LASTED: Final = 30.0  # seconds after which a worker's end does not count together with the one before
+_BACKLOG: Final = 8 * 1024 * 1024  # unread bytes of a worker beyond which messages are dropped
 _READ: Final = 256 * 1024
 _READY_TAG: Final = 7
 
 
 class Announced(NamedTuple):
-    """The server that answers now: its address, and a link that signs the owner in at the first start, or ""."""
+    """A server that is ready: its address, and a link that signs the owner in at the first start, or ""."""
 
     base_url: str
     login_url: str
 
 
 class Place(NamedTuple):
-    """What a worker is started with. ``base_url``: of the server, "" for the first worker of a start, which prepares
-    the database.
+    """What a worker is started with. ``base_url``: the server's address; "" for the first worker of a start, which
+    prepares the database.
     """
 
     siblings: Siblings
@@ -52,7 +52,7 @@ class Place(NamedTuple):
 
 
 class _Worker:
-    """One worker process as seen from here, and its successors."""
+    """One worker process, and its successors, as the supervisor sees them."""
 
     def __init__(self, number: int, listener: socket.socket) -> None:
         self.number = number
@@ -86,7 +86,7 @@ class _Worker:
             del self.owed[: self.link.send(self.owed)]
 
     def frames(self) -> list[bytes] | None:
-        """The whole messages that have arrived; None at the end."""
+        """The complete messages that have arrived; None at the end of the connection."""
         assert self.link is not None
         try:
             data = self.link.recv(_READ)
@@ -109,7 +109,9 @@ class _Worker:
 
 
 class Supervisor:
-    """``work``: runs one worker until it is stopped; returns its exit code; ``turns``: of the workers on SQLite."""
+    """``work``: runs one worker until it is stopped, and returns its exit code; ``turns``: the turns of workers on
+    SQLite.
+    """
 
     def __init__(
         self,
@@ -194,8 +196,10 @@ class Supervisor:
         self._selector.register(ours, selectors.EVENT_READ, worker)
 
     def _become(self, worker: _Worker, link: socket.socket) -> None:
-        """In the new process: work, and end. An error of the first start is raised, and shown as that of any start."""
-        os.setpgid(0, 0)  # Ctrl-C reaches the supervisor alone, which stops all in good order
+        """Run the worker in the new process, then exit. An error of the first start is raised, and shown like that of
+        any start.
+        """
+        os.setpgid(0, 0)  # only the supervisor handles Ctrl-C, and stops all workers in order
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -259,11 +263,11 @@ class Supervisor:
                         other.send(frame)
         self._unlink(worker)
         if self._turns is not None:
-            self._turns.give()  # it may have had the turn
+            self._turns.give()  # the worker may have had the turn
         worker.pid, worker.ready = 0, False
         if (
             self._first is None or self._announce is not None
-        ):  # the start failed, and the worker has reported why
+        ):  # the start has failed, and the worker has reported why
             self._code = self._code or (code if code > 0 else 1)
             if not self._stopping_since:
                 self._stop()
@@ -295,7 +299,7 @@ def supervise(
     announce: Callable[[Announced], None],
     bind: Callable[[], socket.socket],
 ) -> int:
-    """Run the server with its workers until a signal; ``bind``: makes a listening socket on its port."""
+    """Run the server with its workers until a signal arrives. ``bind``: opens a listening socket on its port."""
     if not hasattr(os, "fork") or not hasattr(socket, "SO_REUSEPORT"):
         raise Refused(
             "workers_unsupported", "This system cannot share a port among processes.", field="workers",
@@ -323,8 +327,8 @@ def _turns() -> "Turns":
 
 
 class _Lock:
-    """The locks of a server on this file, held for all workers: the second one is theirs too, for if this process is
-    killed.
+    """The locks of a server on this file, held for all workers. The workers hold the second one too, in case this
+    process is killed.
     """
 
     def __init__(self, path: Path) -> None:

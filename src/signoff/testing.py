@@ -1,5 +1,5 @@
-"""A server for the tests of programs that use Signoff: in the test's process, with a clock that the test moves and
-people who answer by rule. SQLite in a temporary folder, loopback, nothing else.
+"""A server for the tests of programs that use Signoff. It runs in the test's process, with a clock that the test
+moves and people who answer by rule. It uses only SQLite in a temporary folder and loopback.
 
     with Server() as server:
         server.approve("intent.payments.*", "Checked.")
@@ -42,14 +42,14 @@ from signoff.serving import running
 
 T = TypeVar("T")
 PEOPLE: Final = ("ann@example.test", "otto@example.test", "emma@example.test")
-_PATIENCE: Final = 60.0  # seconds: a guard against hanging
+_PATIENCE: Final = 60.0  # seconds after which a hanging test fails
 _VARIABLES: Final = ("SIGNOFF_URL", "SIGNOFF_API_KEY", "SIGNOFF_API_KEY_FILE", "SIGNOFF_DATA")
 
 
 class Answer:
-    """A rule's answer to a task. outcome: one of the task's (``approved``, ``rejected``, ...); data: the fields of its
-    form; edit: new values of the payload, which another person then approves; by: the person who answers (an address),
-    else everyone who may, until the task is decided.
+    """A rule's answer to a task. outcome: one of the task's outcomes (``approved``, ``rejected``, ...); data: the
+    fields of its form; edit: new values of the payload, which another person then approves; by: the address of the
+    person who answers, by default everyone who may, until the task is decided.
     """
 
     def __init__(
@@ -74,9 +74,9 @@ Rule = Callable[[Task], Answer | None]
 class Server:
     """A Signoff server that runs while the block is entered.
 
-    Within it, SIGNOFF_URL and SIGNOFF_API_KEY of this process are its address and the key of a service, so that
-    ``Client()``
-    and ``gate`` find it. manifest: people, teams, policies and workflows to apply, as for ``signoff apply``.
+    Within the block, SIGNOFF_URL and SIGNOFF_API_KEY of this process are set to its address and a service's key, so
+    that ``Client()`` and ``gate`` find it. manifest: people, teams, policies and workflows to apply, as for ``signoff
+    apply``.
     """
 
     def __init__(self, manifest: Mapping[str, Any] | None = None) -> None:
@@ -101,7 +101,7 @@ class Server:
     # -- running
 
     def start(self) -> Self:
-        """Start it; ``stop`` ends it. Use these where a ``with`` block does not fit."""
+        """Start the server; ``stop`` ends it. Use these if a ``with`` block does not fit."""
         ready: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, args=(ready,), name="signoff-testing", daemon=True)
         self._thread.start()
@@ -111,7 +111,7 @@ class Server:
         return self
 
     def stop(self) -> None:
-        """Stop it, and raise the exception of a rule that failed."""
+        """Stop the server, and raise the exception of a rule that failed."""
         if self._thread is None:
             return
         for name, value in self._environ.items():
@@ -147,24 +147,25 @@ class Server:
     # -- people who answer
 
     def approve(self, intent_type: str = "*", comment: str = "", *, by: str = "") -> None:
-        """From now on approve the requests of these types (``intent.payments.*``). The newest rule that fits counts."""
+        """From now on, approve requests of these types (``intent.payments.*``). The newest rule that matches counts."""
         self._rule(intent_type, Answer("approved", comment, by=by))
 
     def reject(self, intent_type: str = "*", reason: str = "", *, by: str = "") -> None:
-        """From now on reject the requests of these types."""
+        """From now on, reject requests of these types."""
         self._rule(intent_type, Answer("rejected", reason, by=by))
 
     def edit(self, intent_type: str = "*", /, **changes: Any) -> None:
-        """From now on change these fields of the payload and then approve."""
+        """From now on, change these fields of the payload and then approve."""
         self._rule(intent_type, Answer(edit=changes))
 
     def leave(self, intent_type: str = "*") -> None:
-        """From now on leave the requests of these types unanswered."""
+        """From now on, leave requests of these types unanswered."""
         self.answer(lambda task: Answer("") if fnmatch.fnmatchcase(task.intent_type, intent_type) else None)
 
     def answer(self, rule: Rule) -> Rule:
-        """A rule of your own, also as a decorator: gets each open Task and returns an Answer, or None to leave it to
-        the earlier rules. It runs in the server's thread; an exception is raised again at the end of the block.
+        """Add a custom rule, also as a decorator. It gets each open Task and returns an Answer, or None to leave the
+        task to earlier rules. It runs in the server's thread; its exceptions are raised again at the end of the
+        block.
         """
         self._rules.append(rule)
         self._on_loop(self._answer_all())
@@ -172,7 +173,7 @@ class Server:
 
     @property
     def asked(self) -> list[Task]:
-        """Every task that was opened, in its current state, oldest first."""
+        """All tasks that were opened, in their current state, oldest first."""
         self._raise()
         return self._on_loop(self._all_tasks())
 
@@ -184,7 +185,7 @@ class Server:
         return self._clock.now()
 
     def move(self, by: timedelta | None = None, /, **parts: float) -> None:
-        """Move the server's clock forward (``hours=8``), and let everything that is now due happen: reminders,
+        """Move the server's clock forward (``hours=8``), and process everything that is then due: reminders,
         escalations, deadlines.
         """
         self._on_loop(self._move(by or timedelta(**parts)))
@@ -196,15 +197,15 @@ class Server:
         return Client(self.url, self.api_key)
 
     def async_client(self) -> AsyncClient:
-        """As ``client``, for asyncio."""
+        """Like ``client``, for asyncio."""
         return AsyncClient(self.url, self.api_key)
 
     def owner(self) -> Client:
-        """A client with the owner's key: for workflows, policies, people."""
+        """A client with the owner's key, for workflows, policies and people."""
         return Client(self.url, self.owner_key)
 
     def person(self, email: str = PEOPLE[0]) -> Client:
-        """A client with the key of a person who may decide: to answer by hand."""
+        """A client with the key of a person who may decide, to answer tasks directly."""
         if email not in self._person_keys:
             raise KeyError(f"{email} is not among the people here: {', '.join(self._person_keys)}")
         return Client(self.url, self._person_keys[email])
@@ -272,7 +273,7 @@ class Server:
                 )
         workspace = (await self._owner.me()).workspace_id
         for person in await self._server.store.directory.people(workspace):
-            # a key that nobody else created: its holder is on no other requester's side
+            # a key that nobody else created, so that its holder is on no other requester's side
             made = await self._server.keys.create(workspace, ActorKind.PERSON, person.id, person.id)
             self._person_keys[person.email] = made.secret
             actor = await self._server.keys.authenticate(made.secret, "api")
@@ -310,10 +311,10 @@ class Server:
             done = (task.task_id, task.revision, task.stage, email)
             if done not in self._answered and await self._say(task, answer, email, last=email == who[-1]):
                 self._answered.add(done)
-                return  # the change reports the task again, if it is not decided yet
+                return  # the change reports the task again if it is not decided yet
 
     async def _say(self, task: Task, answer: Answer, email: str, *, last: bool) -> bool:
-        """One person's answer; False if this person may not give it."""
+        """Give one person's answer; False if this person may not."""
         _, step_run = split_ref(task.task_id)
         command = commands.Answer(
             answer.outcome, step_run, answer.comment[:LONGEST_MESSAGE], answer.data, task.stage - 1,

@@ -67,7 +67,7 @@ async def test_admins_hear_of_a_task_that_too_few_people_are_left_for(
         await env.staffed.recheck(intent.id, directory.membership)
         await env.carry()
         told = [mail.get_body().get_content() for mail in box.to("ada@acme.example")]  # type: ignore[union-attr]
-        assert [text for text in told if "nobody is left of those who could decide" in text]
+        assert [text for text in told if "nobody is left of those who were eligible" in text]
         assert (await env.intent(intent.id)).ending == "undeliverable"
         assert await env.findings() == []
 

@@ -54,7 +54,10 @@ async def test_equal_tasks_are_answered_together_and_each_is_recorded_by_itself(
     done = await decide(web, tasks, body={"comment": "routine"})
     assert done.status == 200, done.text
     assert (done["recorded"], done["refused"], done["decided"]) == (3, 0, 3)
-    assert done["receipt"] == {"said": "Recorded for 3 of 3 tasks, each by itself.", "next": "3 are decided."}
+    assert done["receipt"] == {
+        "said": "Recorded for 3 of 3 tasks, each separately.",
+        "next": "3 are decided.",
+    }
     for task, result in zip(tasks, done["results"], strict=True):
         assert (result["task_id"], result["recorded"], result["decided"]) == (task["task_id"], True, True)
         assert result["receipt"]["said"] == "Recorded: approved."

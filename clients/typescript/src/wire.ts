@@ -877,7 +877,7 @@ export interface ErrorBody {
   readonly request_id: string;
 }
 
-/** code: stable machine word; field: dotted path of the field at fault; hint: what to do next. */
+/** code: a stable code for programs; field: the dotted path of the field at fault; hint: what to do next. */
 export interface ErrorDetail {
   /** A stable code. */
   readonly code: string;

@@ -1,1 +1,1 @@
-"""The command line. It talks to a server over HTTP, as any client does."""
+"""The command line. It talks to a server over HTTP, like any client."""

@@ -1,5 +1,5 @@
-"""``signoff apply -f``: applies one manifest of people, teams, policies and workflows, after showing the difference and
-asking for confirmation.
+"""``signoff apply -f``: shows what a manifest of people, teams, policies and workflows would change, asks for
+confirmation, and applies it.
 """
 
 import json
@@ -30,7 +30,7 @@ _SIGNS = {"create": "+", "change": "~", "remove": "-", "unchanged": " "}
 @click.option(
     "--check",
     is_flag=True,
-    help="Only compare: exit code 1 and the differences if the server has something else.",
+    help="Only compare: print the differences and exit with code 1 if there are any.",
 )
 @click.option(
     "--exact", is_flag=True, help="With --check: entries that FILE does not name are differences too."
@@ -40,7 +40,7 @@ _SIGNS = {"create": "+", "change": "~", "remove": "-", "unchanged": " "}
 def apply(session: Remote, file: str, dry_run: bool, check: bool, exact: bool, yes: bool) -> ExitCode:
     """Apply people, teams, policies and workflows from a file: all of it, or nothing.
 
-    What was shown is applied, or nothing: if part of it has changed meanwhile, the new difference is shown.
+    Only what was shown is applied. If part of it has changed meanwhile, the new difference is shown.
 
     In a protected workspace, a change that relaxes who decides becomes a proposal, applied when another admin has
     confirmed it.
@@ -61,7 +61,7 @@ def apply(session: Remote, file: str, dry_run: bool, check: bool, exact: bool, y
 
 
 def _drift(session: Remote, document: Mapping[str, Any], planned: Mapping[str, Any], exact: bool) -> ExitCode:
-    """Where the server and the file differ, as lines of a diff: - is the server, + the file."""
+    """The differences between server and file, as lines of a diff: - is the server, + the file."""
     from signoff.core.text.masking import masked
 
     lines: list[str] = []
@@ -88,7 +88,7 @@ def _changed(before: Any, after: Any) -> list[str]:
 
 
 def _unnamed(present: Mapping[str, Any], document: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The entries of the sections of the file that it does not name."""
+    """The server's entries that the file does not name, in the sections that it has."""
     found = []
     for section, kind in (("people", "person"), ("teams", "team"), ("policies", "policy")):
         if section in document:
@@ -104,7 +104,7 @@ def _unnamed(present: Mapping[str, Any], document: Mapping[str, Any]) -> list[tu
 def apply_shown(
     session: Remote, document: dict[str, Any], planned: Mapping[str, Any], yes: bool, question: str
 ) -> None:
-    """Ask, and apply what a dry run has ``planned``; nothing, if it would do something else by now."""
+    """Ask, and apply what a dry run has ``planned``. Nothing is applied if that would now do something else."""
     from signoff.client.errors import Conflict
 
     directory = session.client.directory
@@ -112,7 +112,7 @@ def apply_shown(
     try:
         applied = directory.apply(document, seen=planned.get("seen") or None)
     except Conflict as refused:
-        if refused.code in _STALE:  # what it would do now, for the person who decides again
+        if refused.code in _STALE:  # show what it would do now, so that the person can decide again
             session.show(preview_lines(directory.apply(document, dry_run=True)), yes)
         raise
     if proposal := applied.get("proposal"):
@@ -124,7 +124,7 @@ def apply_shown(
 
 
 def relaxed(proposal: Mapping[str, Any]) -> list[str]:
-    """Why a second admin is needed, in plain words."""
+    """Why a second admin is needed, as lines of text."""
     why = proposal.get("why") or [", ".join(proposal.get("relaxations") or ())]
     return [visible(f"relaxes who decides: {one}") for one in why]
 
@@ -135,7 +135,7 @@ def until(proposal: Mapping[str, Any]) -> str:
 
 
 def moment_text(value: object) -> str:
-    """An RFC 3339 time as people read it."""
+    """An RFC 3339 time in readable form."""
     at = as_moment(value)
     return utc_text(at) if at else ""
 

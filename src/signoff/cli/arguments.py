@@ -1,4 +1,4 @@
-"""Arguments as people write them: durations, shortened ids, ``name=value`` pairs for a form."""
+"""Parses arguments: durations, shortened ids, ``name=value`` pairs for a form."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,11 +25,11 @@ def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
 
 
 def find_id(text: str, kind: str, candidates: Callable[[], Iterable[Mapping[str, str]]]) -> str:
-    """The full id that ``text`` means: itself, or the only recent id with this beginning or end.
+    """The full id that ``text`` means: the text itself, or the only recent id with this beginning or end.
 
-    kind: ``intent`` or ``task``, for messages; candidates: mappings of id -> the id it stands for, tried in turn and
-    only if the text is not a full id. UUIDs from the same hour share a prefix, so ids are told apart by their ends; the
-    zeros at the end of an intent's id may be left out.
+    kind: ``intent`` or ``task``, for messages. candidates: mappings of an id to the id that it stands for, tried in
+    order, only if the text is not a full id. UUIDs from the same hour share a prefix, so short ids are ends of ids;
+    the zeros at the end of an intent's id may be left out.
     """
     wanted = text.strip().lower()
     if _FULL.fullmatch(wanted):
@@ -68,12 +68,12 @@ def _matches(full: str, bare: str) -> bool:
 
 
 def short_id(full: object) -> str:
-    """The end of an id: enough to identify it on this screen, and accepted by ``find_id``."""
+    """The end of an id, which identifies it on this screen and which ``find_id`` accepts."""
     return str(full or "")[-12:]
 
 
 def form_data(pairs: Sequence[str], schema: dict[str, Any]) -> dict[str, Any]:
-    """``name=value`` pairs as the form's JSON: each value read as the type the schema gives its field."""
+    """``name=value`` pairs as the form's JSON. Each value is read as the type that the schema gives its field."""
     properties = schema.get("properties")
     known = properties if isinstance(properties, dict) else {}
     data: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""``signoff audit``: an intent's history, and the proof that it is complete and unchanged.
+"""``signoff audit``: shows an intent's history and proves that it is complete and unchanged.
 
 ``verify`` does not trust the server: it recomputes the hash chain from the stored bytes on this machine, with RFC
 6962's domain separation: SHA-256("signoff/event/v1" || 0 || previous hash || body).
@@ -70,13 +70,13 @@ def verify(session: Remote, intent: str) -> ExitCode:
 
 
 def _another(found: str, asked: str) -> str:
-    """Whether the received history belongs to another intent; the end of an id names a step of it."""
+    """The problem if the received history belongs to another intent, else "". The end of an id names a step run."""
     same = found[:-_STEP] == asked[:-_STEP]
     return "" if same else f"the server sent the history of another intent, {found}"
 
 
 def broken(trail: Mapping[str, Any]) -> str:
-    """What is wrong with an audit trail as the server sent it; "" when every link is valid."""
+    """What is wrong with an audit trail as the server sent it; "" if every hash is valid."""
     previous = ""
     for number, event in enumerate(trail.get("events") or (), start=1):
         body, private = str(event.get("body", "")).encode(), event.get("private")

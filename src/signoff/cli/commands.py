@@ -1,4 +1,4 @@
-"""Commands that print data: they share the same options, with the same meaning."""
+"""Commands that print data. They share the same options, with the same meaning."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -31,10 +31,10 @@ def _blank(word: object) -> bool:
 
 
 class DataCommand(OnceCommand):
-    """A command that prints records: it takes the output options, and its context carries a CommandContext.
+    """A command that prints records. It has the output options, and its context contains a CommandContext.
 
-    fields: the keys of its records, or the struct that declares them; ``--json id,title`` picks from them.
-    clearing: its options for which an empty word means "none".
+    fields: the keys of its records, or the struct that declares them; ``--json id,title`` selects some. clearing: the
+    options for which an empty value means "none".
     """
 
     def __init__(
@@ -71,8 +71,8 @@ class DataCommand(OnceCommand):
         return rest
 
     def _refuse_empty(self, ctx: click.Context) -> None:
-        """Refuse an empty value: it is usually an unset variable of a script. Treated as "not given" it would silently
-        drop what narrows the command: a digest, a filter, an idempotency key.
+        """Refuse an empty value, which is usually an unset variable in a script. If it counted as absent, the command
+        would silently lose a digest, a filter, or an idempotency key.
         """
         kept = ctx.meta.get(_META, {})
         if ctx.resilient_parsing:  # a shell completion is running
@@ -94,7 +94,7 @@ class DataCommand(OnceCommand):
                 formatter.write_text(", ".join(self.fields))
 
     def _with_fields(self, args: list[str]) -> list[str]:
-        """Give ``--json`` its value: the next argument if it can only be a list of fields, else none."""
+        """Give ``--json`` its value: the next argument, if that can only be a list of fields, else none."""
         takes_words = any(isinstance(param, click.Argument) for param in self.params)
         for at, word in enumerate(args):
             if word == "--":
@@ -110,7 +110,7 @@ class DataCommand(OnceCommand):
 
 
 class RemoteCommand(DataCommand):
-    """A command that talks to a server, which is found as the SDK finds it unless given."""
+    """A command that talks to a server. Unless options name the server, it is found as by the SDK."""
 
     def common(self) -> list[click.Parameter]:
         return [
@@ -158,7 +158,7 @@ class RemoteCommand(DataCommand):
 
 
 def output(given: Mapping[str, Any], fields: Sequence[str]) -> Output:
-    """The Output that the common options ask for; stops the command when they contradict each other."""
+    """The Output for the common options; stops the command if they contradict each other."""
     wanted, listed = given.get("output"), given.get("json")
     if listed is not None and wanted in ("table", "id"):
         raise CommandFailed(ExitCode.USAGE, f"--json and --output {wanted} cannot be combined.")

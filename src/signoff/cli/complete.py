@@ -1,6 +1,6 @@
-"""What the shell offers for an argument: ids and names, read from the server while the person types.
+"""Shell completion of arguments: ids and names, read from the server while the person types.
 
-The server gets a short time to answer; without an answer the shell offers nothing. Nothing is ever printed here.
+The server has a short time to respond; without a response the shell offers nothing. Nothing is ever printed here.
 """
 
 import os
@@ -24,12 +24,12 @@ _PLAIN: Final = "@%+=:,./_-"
 _HELP: Final = 60
 Found = Iterable[
     tuple[tuple[str, ...], str]
-]  # the ids or names of a thing, the preferred one first, and what it is
+]  # the ids or names of a thing, the preferred one first, and its description
 Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 
 def _offers(read: "Callable[[Remote], Found]") -> Completer:
-    """Offer those words of ``read`` that begin with what was typed."""
+    """Offer the words of ``read`` that begin with what was typed."""
 
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         found: list[tuple[tuple[str, ...], str]] = []
@@ -45,7 +45,7 @@ def _offers(read: "Callable[[Remote], Found]") -> Completer:
 
         with suppress(Exception):
             session.client  # noqa: B018 - made before the clock runs: the time is the server's
-            # A name server or a connection may hang for longer than any timeout of the client.
+            # A name server or a connection may hang for longer than the client's timeouts.
             worker = threading.Thread(target=ask, name="completion", daemon=True)
             worker.start()
             worker.join(seconds)
@@ -59,7 +59,7 @@ def _offers(read: "Callable[[Remote], Found]") -> Completer:
 
 
 def patience(environ: Mapping[str, str]) -> float:
-    """How many seconds a server gets to answer."""
+    """How many seconds the server has to respond."""
     try:
         seconds = float(environ.get(_VARIABLE, _SECONDS))
     except ValueError:
@@ -68,8 +68,8 @@ def patience(environ: Mapping[str, str]) -> float:
 
 
 def is_plain(word: str) -> bool:
-    """Whether a shell takes the word as it is. It puts an offered word into the line without quotes, and would run a
-    command that the word contains: an e-mail address may have a backtick.
+    """Whether a word is safe to offer. A shell inserts it without quotes, and would run a command that it contains:
+    an e-mail address may contain a backtick.
     """
     return word[:1] != "-" and all(letter.isalnum() or letter in _PLAIN for letter in word)
 
@@ -82,7 +82,7 @@ def _item(word: str, about: str) -> CompletionItem:
 
 
 def _ids(full: str) -> tuple[str, str]:
-    """An id may be typed from the beginning of its short form or of its full one."""
+    """An id with its short form. People may type the beginning of either."""
     return short_id(full), full
 
 

@@ -1,6 +1,7 @@
-"""Contexts: the servers that a person works with, each with an address and a key, in a file that only they can read.
+"""Contexts: the servers that a person works with, each with an address and a key, in a file that only the person can
+read.
 
-A key from this file is only ever sent to the address beside it. The environment takes precedence over the
+A key from this file is only sent to the address stored with it. The environment takes precedence over the
 current context, and an option over both.
 """
 
@@ -34,7 +35,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Contexts:
-    """All contexts; ``current``: the name of the one in use, "" if there is none."""
+    """All contexts. ``current``: the name of the one in use, "" if there is none."""
 
     current: str = ""
     known: Mapping[str, Context] = field(default_factory=dict)
@@ -49,18 +50,17 @@ class Contexts:
         raise CommandFailed(ExitCode.NOT_FOUND, f"There is no context {name!r}.", hint)
 
     def with_context(self, context: Context) -> "Contexts":
-        """The contexts with this one, which becomes the current one."""
+        """The contexts with this one added, which becomes the current one."""
         return Contexts(context.name, {**self.known, context.name: context})
 
     def without(self, name: str) -> "Contexts":
-        """The contexts without this one; no other becomes current in its place."""
+        """The contexts without this one. If it was the current one, there is no current one afterwards."""
         rest = {one.name: one for one in self.known.values() if one.name != name}
         return Contexts("" if self.current == name else self.current, rest)
 
 
 def config_folder(environ: Mapping[str, str]) -> Path | None:
-    """The folder for this program's own files in the platform's folder for settings; None if there is no home
-    folder."""
+    """This program's folder in the platform's folder for settings; None if there is no home folder."""
     if environ.get("XDG_CONFIG_HOME"):
         return Path(environ["XDG_CONFIG_HOME"]) / "signoff"
     if os.name == "nt" and environ.get("APPDATA"):
@@ -70,7 +70,7 @@ def config_folder(environ: Mapping[str, str]) -> Path | None:
 
 
 def checked_name(name: str) -> str:
-    """A name that a context may have; raises CommandFailed."""
+    """Return the name, if a context may have it; raises CommandFailed otherwise."""
     if not _NAME.fullmatch(name):
         raise CommandFailed(
             ExitCode.USAGE,
@@ -81,14 +81,14 @@ def checked_name(name: str) -> str:
 
 
 def name_for(url: str) -> str:
-    """A context's name if none was given: the host, and the port if it has one."""
+    """The default name of a context: the host, and the port if there is one."""
     parts = urlsplit(url)
     host = re.sub(r"[^A-Za-z0-9.-]", "-", parts.hostname or "server").strip("-.")[:50] or "server"
     return f"{host}-{parts.port}" if parts.port else host
 
 
 def read_contexts(environ: Mapping[str, str] = os.environ) -> Contexts:
-    """The contexts in the file, if there is one. Raises CommandFailed if it is damaged or others can read it."""
+    """The contexts in the file, if there is one. Raises CommandFailed if it is damaged or other users can read it."""
     folder = config_folder(environ)
     if folder is None:
         return Contexts()
@@ -130,7 +130,7 @@ def write_contexts(contexts: Contexts, environ: Mapping[str, str] = os.environ) 
 
 
 def write_private(path: Path, said: Any) -> None:
-    """Write JSON atomically into a file that only its owner can read."""
+    """Write JSON atomically to a file that only its owner can read."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -164,7 +164,9 @@ def _damaged(path: Path) -> CommandFailed:
 
 @dataclass(frozen=True)
 class Connection:
-    """The server and the key of a command; None: as the SDK finds it. source: for messages; remark: to be shown."""
+    """The server and the key of a command; None means as the SDK finds it. source: where it comes from, for messages;
+    remark: a note to show.
+    """
 
     url: str | None
     api_key: str | None
@@ -175,7 +177,7 @@ class Connection:
 def connection(
     url: str | None, key: str | None, name: str | None, environ: Mapping[str, str], folder: Path | None = None
 ) -> Connection:
-    """``url``, ``key``, ``name``: as the options --url, --key-file and --context give them."""
+    """Choose the server and the key. ``url``, ``key``, ``name``: from the options --url, --key-file and --context."""
     from signoff.client.settings import same_server
 
     contexts = read_contexts(environ)
@@ -211,14 +213,14 @@ def connection(
 
 
 def _to(context: Context, key: str | None, in_environ: bool = False) -> Connection:
-    """With the key that was given, or found in the environment, in place of the context's own."""
+    """Connect to a context, with the given key, or else the one in the environment, or else the context's own."""
     own = None if in_environ and key is None else key or context.api_key
     return Connection(context.url, own, f"context {context.name}")
 
 
 def nearer_folder(environ: Mapping[str, str], folder: Path | None = None) -> str:
-    """The credentials file in this folder or one above it, or of SIGNOFF_DATA; "" if there is none. A server that was
-    started here is nearer than the current context.
+    """The credentials file in this folder or one above it, or in SIGNOFF_DATA; "" if there is none. A server that was
+    started here takes precedence over the current context.
     """
     from signoff.client.errors import NotConfigured
     from signoff.client.settings import find_settings

@@ -1,4 +1,4 @@
-"""``signoff db``: maintains a server's database without serving it."""
+"""``signoff db``: maintains a server's database without running the server."""
 
 from pathlib import Path
 from typing import Any
@@ -58,8 +58,8 @@ def _restore(session: CommandContext, /, file: Path, **given: Any) -> None:
 
     FILE is what `signoff db backup` wrote. Stop the server first.
 
-    The copy is verified before and after. The existing database is kept next to it under another name. If interrupted
-    at any point, the database is either the old one or the copy, and complete.
+    The copy is verified before and after. The existing database is kept next to it under another name. If the command
+    is interrupted, the database is complete: either the old one or the copy.
     """
     config = configured(given)
     with server_part("signoff db restore"):
@@ -79,7 +79,7 @@ def _owner_key(session: CommandContext, /, email: str, workspace: str, **given: 
 
     The owner is EMAIL, by default the first owner.
 
-    It is shown once. It is recorded (`signoff changes list`) as made by the operator.
+    It is shown once. The change log (`signoff changes list`) records that the operator created it.
     """
     config = configured(given)
     with server_part("signoff db owner-key"), database_named(config):
@@ -95,8 +95,8 @@ def _owner_key(session: CommandContext, /, email: str, workspace: str, **given: 
 def _signin_link(session: CommandContext, /, email: str, workspace: str, **given: Any) -> None:
     """Create a single-use sign-in link for EMAIL, valid for 15 minutes.
 
-    It counts as a sign-in by mail: give it only to that person, face to face or by phone. It is recorded (`signoff
-    changes list`) as made by the operator.
+    It counts as a sign-in by mail: give it only to that person, face to face or by phone. The change log (`signoff
+    changes list`) records that the operator created it.
     """
     config = configured(given)
     with server_part("signoff db signin-link"), database_named(config):
@@ -137,7 +137,7 @@ def _add_workspace(session: CommandContext, /, name: str, owner: str, **given: A
 
 
 def _address(config: Config) -> str:
-    """The address of the server that uses this database: as configured, as the server wrote it down, else the
+    """The address of the server that uses this database: as configured, or as the server recorded it, or else the
     default.
     """
     by_default = f"http://{reachable(config.host)}:{config.port}"

@@ -1,7 +1,8 @@
 """``signoff demo``: the main use case in one command, with the files of examples/database-migration.
 
 Server, agent and requester are real: the agent is a separate process with its own key, and everything goes over HTTP.
-Ctrl-C leaves the intent in the database; after the decision it stops the server that shows the receipt.
+Before the decision, Ctrl-C leaves the intent in the database; after it, Ctrl-C stops the server, which still shows
+the receipt.
 """
 
 import asyncio
@@ -60,7 +61,7 @@ def demo(auto: bool, port: int | None, data: Path) -> int:
 
 
 def example() -> Path:
-    """The folder with the demo's files: next to the sources, or as installed."""
+    """The folder with the demo's files: next to the sources, or installed."""
     package = Path(__file__).parents[1]
     for folder in (package.parents[1] / "examples" / _STORY, package / "examples" / _STORY):
         if (folder / "workflow.yaml").is_file():
@@ -73,7 +74,7 @@ async def _demo(auto: bool, port: int | None, data: Path) -> int:
     from signoff.core.errors import Refused
     from signoff.serving import running
 
-    # The client's warnings about a stopping server are expected here.
+    # The client's warnings about a stopping server are expected.
     logging.getLogger("signoff").addHandler(logging.NullHandler())
     config = Config(port=8100 if port is None else port, data=data, console_notifications=False)
     try:
@@ -111,10 +112,9 @@ async def _demo(auto: bool, port: int | None, data: Path) -> int:
 
 
 def typed(command: str, data: Path, program: str = sys.argv[0], path: str | None = None) -> str:
-    """The command as it must be typed in this folder: this program, with the data folder that it would not find by
-    itself.
+    """The command as the person has to type it in this folder, with the data folder that it would not find by itself.
 
-    path: where programs are looked for, as in PATH.
+    path: the search path for programs, as in PATH.
     """
     found = shutil.which("signoff", path=path)
     here = Path(program)
@@ -127,7 +127,7 @@ def typed(command: str, data: Path, program: str = sys.argv[0], path: str | None
 
 
 async def _tell(url: str, login: str, auto: bool, data: Path) -> int:
-    """Run the demo as a client of the server; the exit code tells how the intent ended, as a watch's does."""
+    """Run the demo as a client of the server; the exit code tells how the intent ended, as with ``watch``."""
     folder = example()
     owner = json.loads((data / "credentials.json").read_text(encoding="utf-8"))["api_key"]
     say(f"Server    {url}   database {data / 'signoff.db'}")
@@ -175,7 +175,9 @@ async def _validator(script: Path, url: str, key: str) -> AsyncIterator[None]:
 
 
 async def _follow(initiator: AsyncClient, person: AsyncClient, intent_id: str, data: Path | None) -> Result:
-    """Print events as they happen; when a person is needed, prompt, or answer automatically if there is no ``data``."""
+    """Print events as they happen. When a decision is needed, prompt for it, or approve automatically if there is no
+    ``data``.
+    """
     asking: asyncio.Task[None] | None = None
     try:
         names: dict[str, str] = {}
@@ -225,7 +227,7 @@ async def _decide(person: AsyncClient, intent_id: str, data: Path | None) -> Non
 
 
 async def _ask() -> str | None:
-    """The outcome that a person types; None if no one can type: the decision then comes from elsewhere."""
+    """The outcome that a person types; None without a terminal, when the decision is made elsewhere."""
     if not sys.stdin.isatty():
         return None
     loop = asyncio.get_running_loop()
@@ -247,7 +249,7 @@ async def _ask() -> str | None:
 
 
 def show_audit(trail: AuditTrail, result: Result) -> int:
-    """Who did what, when, through which channel, and the head of the hash chain that proves it."""
+    """Print who did what, when, through which channel, and the head of the hash chain that proves it."""
     say("")
     say("Audit trail")
     for event in trail.events:

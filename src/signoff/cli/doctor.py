@@ -34,14 +34,14 @@ class DoctorCheck:
 
 
 def _attempt(subject: str, look: Callable[[], Iterator[DoctorCheck]]) -> Iterator[DoctorCheck]:
-    """The result of ``look``; a failure to check is a result too."""
+    """The result of ``look``. A failure to check is a result too."""
     try:
         yield from look()
     except Exception as error:
         stop = stopped(error)
         if stop is None:
             raise
-        # The list of places that the SDK searched is several lines; here it is one finding with a hint.
+        # The SDK lists the places that it searched on several lines; here they are one result with a hint.
         first, _, rest = stop.what.partition("\n")
         yield DoctorCheck(
             "problem", subject, first.removesuffix(" Searched:"), stop.hint or rest.split("\n")[-1]
@@ -49,7 +49,7 @@ def _attempt(subject: str, look: Callable[[], Iterator[DoctorCheck]]) -> Iterato
 
 
 def _server(session: Remote) -> Iterator[DoctorCheck]:
-    """What any client can see of the server."""
+    """What any client can see about the server."""
     from signoff.client.calls import ApiCall
 
     with session.explained():
@@ -82,7 +82,7 @@ def _key(session: Remote) -> Iterator[DoctorCheck]:
         yield from _attempt("open tasks", lambda: _staffing(session))
     if me.actor.kind != "agent":
         yield from _attempt("agents", lambda: _agents(session))
-    if me.actor.kind != "agent":  # which may not read policies
+    if me.actor.kind != "agent":  # an agent's key may not read policies
         yield from _attempt("policies", lambda: _policies(session))
 
 
@@ -177,7 +177,7 @@ def _staffing(session: Remote) -> Iterator[DoctorCheck]:
 
 
 def _policies(session: Remote) -> Iterator[DoctorCheck]:
-    """Whether the server can use every policy: an older release may have accepted what this one refuses."""
+    """Whether the server can use every policy. An older release may have accepted a policy that this one refuses."""
     with session.explained():
         found = session.client.directory.policies()
     for one in found:
@@ -189,7 +189,7 @@ def _policies(session: Remote) -> Iterator[DoctorCheck]:
 
 
 def _unlisted(me: Any) -> Iterator[DoctorCheck]:
-    """Who decides requests without a workflow; an older server does not report it."""
+    """Who decides on requests without a workflow. Older servers do not report this."""
     subject, policy = "unlisted types", f"policy {me.default_policy}"
     if me.unlisted_types == "refuse":
         yield DoctorCheck("ok", subject, "A request whose type has no workflow is refused.")
@@ -240,7 +240,8 @@ def _histories(config: Config) -> Iterator[DoctorCheck]:
             from signoff.maintenance import check_database
 
             findings, swept = check_database(config)
-    except CommandFailed as missing:  # a light installation has no server libraries, which is fine
+    # an installation without the server has no server libraries, which is fine
+    except CommandFailed as missing:
         yield DoctorCheck("note", "database", f"Not checked: {missing.what}", missing.hint)
         return
     for finding in findings:
@@ -255,7 +256,7 @@ def _histories(config: Config) -> Iterator[DoctorCheck]:
 
 
 def checks_of(session: Remote, config: Config, given: Mapping[str, Any]) -> list[DoctorCheck]:
-    """Every check; ``given``: the options of the command, which may name a database."""
+    """All checks. ``given``: the options of the command, which may name a database."""
     checks = [*_attempt("server", lambda: _server(session))]
     if checks[0].level != "problem":
         checks += _attempt("key", lambda: _key(session))

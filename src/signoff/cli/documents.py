@@ -1,4 +1,4 @@
-"""Input that a command reads: JSON or YAML, from a file, standard input or the command line itself."""
+"""Reads the input of a command: JSON or YAML, from a file, standard input or the command line itself."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ __all__ = ["Document", "parse", "read_document", "read_inline"]
 
 
 def read_document(source: str | Path) -> Document:
-    """The object in a .json, .yaml or .yml file; ``-`` is standard input, which holds JSON."""
+    """The object in a .json, .yaml or .yml file; ``-`` means JSON on standard input."""
     if source == "-":
         return parse(sys.stdin.read(), "standard input", yaml=False)
     try:
@@ -22,12 +22,12 @@ def read_document(source: str | Path) -> Document:
 
 
 def read_inline(text: str, option: str) -> Document:
-    """The object that an option was given: JSON itself, or ``@FILE``."""
+    """The object in an option's value: JSON, or ``@FILE``."""
     return read_document(text[1:]) if text.startswith("@") else parse(text, option, yaml=False)
 
 
 def parse(text: str, name: str, *, yaml: bool) -> Document:
-    """Parse text into an object; name: of its source, for messages."""
+    """Parse text into an object. name: the name of its source, for messages."""
     try:
         return documents.parse(text, name, yaml=yaml)
     except Invalid as wrong:

@@ -18,7 +18,7 @@ _PAGE: Final = 200
 _FORMAT: Final = click.option(
     "--format", "form", type=click.Choice(["ndjson", "csv"]), default="ndjson", help="Default: ndjson."
 )
-_FORMULA: Final = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # also full width
+_FORMULA: Final = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # also the full-width forms
 Records = Iterator[Mapping[str, Any]]
 
 
@@ -93,7 +93,7 @@ def export_changes(session: Remote, form: str) -> None:
 
 
 def _pages(session: Remote, what: str, **query: Any) -> Records:
-    """All records, one page in memory at a time."""
+    """All records, with one page in memory at a time."""
     cursor: str | None = None
     while True:
         page = session.client.directory.export(what, cursor=cursor, **query)
@@ -108,7 +108,7 @@ def _write(records: Records, form: str, fields: Any) -> None:
         for record in records:
             print(safe_json(record))
         return
-    # Every text is quoted: a spreadsheet may split a cell at another separator than the comma.
+    # Every text is quoted, because a spreadsheet may split cells at another separator than the comma.
     rows = csv.writer(sys.stdout, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     rows.writerow(fields)
     for record in records:
@@ -116,7 +116,7 @@ def _write(records: Records, form: str, fields: Any) -> None:
 
 
 def _cell(value: object) -> object:
-    """The value, safe on a terminal; text is prefixed if a spreadsheet would read it as a formula."""
+    """The value, made safe for terminals. Text is prefixed if a spreadsheet would read it as a formula."""
     if isinstance(value, dict | list):
         return safe_json(value)
     if not isinstance(value, str):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ExitCode(IntEnum):
-    """Exit codes, each with one meaning. Codes from 10 on report how a watched intent ended.
+    """Exit codes. Those from 10 on report how a watched intent ended.
 
     MEANING describes each for the reference page.
     """
@@ -63,7 +63,9 @@ MEANING: Final = {
 
 @dataclass
 class CommandFailed(Exception):
-    """Ends the command. what: a sentence; hint: the next step; request_id: for the server's log."""
+    """Ends the command. what: what failed, as a sentence; hint: the next step; request_id: finds the request in the
+    server's log.
+    """
 
     code: ExitCode
     what: str
@@ -71,7 +73,7 @@ class CommandFailed(Exception):
     request_id: str = ""
 
     def lines(self) -> list[str]:
-        """What stderr shows, escaped: it contains text from servers and files."""
+        """The lines for stderr, escaped because they contain text from servers and files."""
         first, *rest = visible_lines(self.what)
         lines = [f"error: {first}", *(f"  {line}" for line in rest)]
         if self.hint:
@@ -110,8 +112,8 @@ def stopped(error: BaseException) -> CommandFailed | None:
 
 
 def unexpected(error: BaseException, environ: Mapping[str, str] = os.environ) -> list[str]:
-    """What stderr shows for a bug: never the exception's own text, which may quote a secret. With SIGNOFF_DEBUG the
-    traceback, with secrets masked.
+    """The lines for stderr after a bug, without the exception's own text, which may quote a secret. With
+    SIGNOFF_DEBUG they contain the traceback, with secrets masked.
     """
     if environ.get("SIGNOFF_DEBUG"):
         import traceback
@@ -125,7 +127,9 @@ def unexpected(error: BaseException, environ: Mapping[str, str] = os.environ) ->
 
 
 def _without(text: str, environ: Mapping[str, str]) -> str:
-    """The text with secrets from the environment and the command line masked, and anything that looks like one."""
+    """The text with secrets from the environment and the command line masked, and everything that looks like a
+    secret.
+    """
     from signoff.config import PREFIX, rows, secrets_in
 
     said = [value for name, value in environ.items() if name.startswith(PREFIX) or name == "DATABASE_URL"]
@@ -145,7 +149,7 @@ _REFUSED: Final = (
     (NotFound, ExitCode.NOT_FOUND),
     (Conflict, ExitCode.CONFLICT),
 )
-# Refusals that no request causes: a server or command cannot work on this database.
+# Errors without a request: a server or command cannot work with this database.
 _TAKEN: Final = frozenset({"database_in_use", "schema_newer", "backup_exists", "folder_not_writable"})
 
 

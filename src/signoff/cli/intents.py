@@ -1,4 +1,4 @@
-"""``signoff intents``: submit durable requests, watch them and see how they ended."""
+"""``signoff intents``: submit durable requests, watch them, and see how they ended."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -68,8 +68,8 @@ def send(
 ) -> int:
     """Send an intent and print its id.
 
-    It is read from FILE (JSON or YAML; - is standard input) or from --data, or built from --type, --to and --payload,
-    which override FILE.
+    It is read from FILE (JSON or YAML; - is standard input) or from --data, or composed from --type, --to and
+    --payload, which override FILE.
     """
     from signoff.client import calls
 
@@ -81,7 +81,7 @@ def send(
 
 
 def _print(session: Remote, sent: "SubmittedIntent", *, followed: bool = False) -> None:
-    """``followed``: its events follow, so in JSON it is the first of many lines."""
+    """Print the intent. ``followed``: its events follow, so in JSON it is the first of many lines."""
     for warning in sent.warnings:
         session.out.note(f"warning: {warning}")
     remember(session.settings.url, sent.intent_id)
@@ -195,7 +195,7 @@ def rerun(session: Remote, intent: str) -> None:
 
 
 def state(intent: Mapping[str, Any]) -> str:
-    """``WAITING for human``, ``FAILED (rejected)``: status and what it means."""
+    """The status and what it means: ``WAITING for human``, ``FAILED (rejected)``."""
     status = str(intent.get("status", ""))
     reason = str(intent.get("waiting_reason") or "").removeprefix("WAITING_FOR_").lower()
     if status == "WAITING" and reason:
@@ -228,7 +228,7 @@ def _lines(session: Remote, intent: Mapping[str, Any]) -> list[str]:
 
 
 def _votes(session: Remote, intent: Mapping[str, Any]) -> list[str]:
-    """Who has answered the open task already; nothing if this key may not see that."""
+    """Who has already answered the open task; nothing if this key may not see that."""
     from signoff.client.errors import SignoffError
 
     if intent.get("waiting_reason") != "WAITING_FOR_HUMAN":

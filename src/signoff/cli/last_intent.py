@@ -1,4 +1,4 @@
-"""``@last``: the intent that was sent last from this computer, for each server."""
+"""``@last``: the last intent that was sent from this computer, for each server."""
 
 import json
 import os
@@ -15,7 +15,7 @@ _MOST: Final = 20
 
 
 def remember(url: str, intent_id: str, environ: Mapping[str, str] = os.environ) -> None:
-    """Note an intent that was sent. It is a convenience: no command fails because the folder is not writable."""
+    """Note an intent that was sent. This is only a convenience: no command fails because the folder is not writable."""
     folder = config_folder(environ)
     if folder is None:
         return
@@ -27,7 +27,7 @@ def remember(url: str, intent_id: str, environ: Mapping[str, str] = os.environ) 
 
 
 def last(url: str, environ: Mapping[str, str] = os.environ) -> str:
-    """The intent that was sent last to this server; "" if none was."""
+    """The last intent that was sent to this server; "" if there is none."""
     folder = config_folder(environ)
     return "" if folder is None else _known(folder / _FILE_NAME).get(url, "")
 

@@ -24,7 +24,7 @@ class SuggestingGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Each command with the first sentence of its help, wrapped rather than cut."""
+        """List each command with the first sentence of its help, wrapped instead of cut."""
         found = [
             (name, command) for name in self.list_commands(ctx) if (command := self.get_command(ctx, name))
         ]
@@ -42,7 +42,7 @@ def _no_such(ctx: click.Context, name: str, names: Sequence[str]) -> NoReturn:
 
 
 class Lazy(SuggestingGroup):
-    """A group that knows its commands by name, module, attribute and one line of help.
+    """A group that knows only the name, module, attribute and one line of help of each command.
 
     sections: title -> name -> (``module:attribute``, help).
     """

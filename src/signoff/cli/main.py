@@ -1,6 +1,6 @@
-"""The command ``signoff``: the tree of its commands, and how each of them ends.
+"""The command ``signoff``: the tree of its commands, and how exceptions end them.
 
-The modules of the commands are imported when they are called: neither the SDK nor the server is imported here.
+A command's module is imported when the command is called: this module imports neither the SDK nor the server.
 """
 
 import codecs
@@ -59,7 +59,7 @@ SECTIONS: Final = {
 
 
 class Root(Lazy):
-    """The whole command line: every exception of a command becomes an exit code and a message on stderr."""
+    """The whole command line. Every exception of a command becomes an exit code and a message on stderr."""
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:
         extra.update(standalone_mode=False, prog_name="signoff")
@@ -70,7 +70,7 @@ class Root(Lazy):
             sys.stdout.flush()
             code = result if isinstance(result, int) else ExitCode.OK
         except BrokenPipeError:
-            # The reader has gone, as with `| head`; buffered output must not raise at exit.
+            # The reader has ended, as with `| head`; buffered output must not raise at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = ExitCode.FAILURE
         except (Exception, KeyboardInterrupt) as error:
@@ -79,14 +79,14 @@ class Root(Lazy):
 
 
 def open_closed_streams() -> None:
-    """Give the standard streams that the caller has closed (``>&-``) something to read from and write to."""
+    """Open replacements for standard streams that the caller has closed (``>&-``)."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - for as long as the process runs
 
 
 def print_anything() -> None:
-    """Let stdout and stderr accept every character: what their encoding lacks is escaped, as in JSON."""
+    """Let stdout and stderr accept every character: those that their encoding lacks are escaped, as in JSON."""
     codecs.register_error("signoff", lambda error: (_escaped(error), getattr(error, "end", 0)))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -29,9 +29,9 @@ _STDERR: Final = "%(levelname)s %(name)s: %(message)s"
 def _mcp(**given: Any) -> None:
     """Run an MCP server, through which agents request approvals.
 
-    It speaks over stdin and stdout, as MCP hosts start it, or with --http over streamable HTTP, where every request
-    brings its key as a bearer token. Agents cannot decide through it, whatever key it has. With --gateway it offers
-    the tools of another MCP server, and holds the calls that the file names until people have approved them.
+    It uses stdin and stdout, as MCP hosts expect, or with --http streamable HTTP, where every request sends its key
+    as a bearer token. Agents cannot decide through it, whatever key it has. With --gateway it offers the tools of
+    another MCP server, and holds the calls that the file names until people have approved them.
     """
     for name in _HTTP:
         if given[name] and not given["http"]:
@@ -48,7 +48,7 @@ def _mcp(**given: Any) -> None:
         import signoff.mcp.transports  # noqa: F401 - whether its libraries are installed
     # stdout belongs to the protocol.
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format=_STDERR)
-    # A wait that ends is normal, and a failure is an error of its call: neither belongs in a host's log.
+    # Neither belongs in a host's log: a wait that ends is normal, and a failure is an error of its call.
     logging.getLogger("signoff").setLevel(logging.ERROR)
     anyio.run(_serve, given)
 
@@ -92,7 +92,7 @@ async def _serve(given: dict[str, Any]) -> None:
 
 
 async def _gateway(file: Path, callers: "Callers") -> "tuple[Any, Upstream]":
-    """The gateway for the server that the file names; that server is started."""
+    """The gateway for the server that the file names. Starts that server."""
     from signoff.mcp.gateway import Gateway
     from signoff.mcp.gateway_config import BadConfig, read_config
     from signoff.mcp.held_calls import HeldCalls
@@ -112,14 +112,16 @@ async def _gateway(file: Path, callers: "Callers") -> "tuple[Any, Upstream]":
 
 
 async def _greet(callers: "OneKey", people: bool) -> None:
-    """Refuse a person's key now rather than at the first call; one that cannot be reached may come back."""
+    """Refuse a person's key now, not only at the first call. If the server cannot be reached, continue: it may come
+    back.
+    """
     import anyio
 
     from signoff.client.errors import ConnectionFailed
     from signoff.mcp.callers import AGENT_KEY, KeyOfPerson
 
     try:
-        with anyio.fail_after(_PATIENCE):  # the host waits for us to answer
+        with anyio.fail_after(_PATIENCE):  # the host is waiting for a response
             requests = await callers.of()
     except KeyOfPerson as error:
         hint = "Put it into SIGNOFF_API_KEY. (--allow-person-key starts anyway.)"
@@ -149,7 +151,7 @@ def _key(key_file: str | None) -> str | None:
     if key_file is None:
         return None
     key = read_text(Path(key_file)).strip()
-    if not key:  # never use another key than the one that was asked for
+    if not key:  # never use a key other than the requested one
         raise CommandFailed(ExitCode.USAGE, f"{key_file} contains no key.")
     return key
 

@@ -21,13 +21,13 @@ Format = Literal["table", "json", "jsonl", "id"]
 FORMATS: Final[tuple[Format, ...]] = ("table", "json", "jsonl", "id")
 Fields = Sequence[str]
 
-# Fields with untrusted JSON or text; everything else in a record is Signoff's own.
+# Fields with untrusted JSON or text; everything else in a record comes from Signoff.
 _CONTENT: Final = frozenset({
     "payload", "previous_results", "next_steps", "result", "results", "error", "details", "data", "input",
     "description", "comment", "comments", "votes", "evidence", "message", "human_task", "fault",
     "title", "reason", "changes", "summary", "text", "before", "after", "correlation_id", "display_name",
 })  # fmt: skip
-_READABLE: Final = 24  # columns that a text needs before others are left out
+_READABLE: Final = 24  # minimum width of a text before other columns are left out
 _NARROWEST: Final = 8
 _COLOURS: Final = {"good": "32", "bad": "31", "wait": "33", "dim": "2", "bold": "1"}
 _MOOD: Final = {
@@ -50,10 +50,10 @@ class Painted(str):
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table. read: a record's value for it; a datetime is shown relative on a terminal.
+    """One column of a table. read: gets its value from a record; on a terminal a datetime is shown as a relative time.
 
-    whole: it is never cut, as what a command accepts must be copied whole; drop: on a narrow terminal columns with a
-    higher number are left out first, and those with 0 never.
+    whole: never cut it, because people copy it into commands. drop: on a narrow terminal, columns with a higher
+    number are left out first, and those with 0 never.
     """
 
     title: str
@@ -84,10 +84,10 @@ def as_moment(value: object) -> datetime | None:
 
 @dataclass
 class Output:
-    """Where and how one command prints.
+    """How one command prints.
 
-    fields: which keys of a record json and jsonl hold, empty for all;
-    now: for relative times; None for absolute times, when the output is not a terminal.
+    fields: the keys of a record that json and jsonl contain, empty for all. now: the time for relative times; None
+    for absolute ones, if the output is not a terminal.
     """
 
     format: Format = "table"
@@ -104,7 +104,7 @@ class Output:
     def many(
         self, records: Iterable[Mapping[str, Any]], columns: Sequence[Column], key: str, empty: str
     ) -> None:
-        """A list. key: the name of each record's id; empty: the sentence that people see if there is none."""
+        """Print a list. key: the name of each record's id; empty: the sentence for people if the list is empty."""
         rows = [plain(record) for record in records]
         if self.format == "table":
             self._table(rows, columns, empty)
@@ -120,15 +120,15 @@ class Output:
             self.note(f"There are more than these {limit}; --limit shows more.")
 
     def each(self, record: Mapping[str, Any], key: str) -> None:
-        """One line of a list that grows while it is read (json lines or ids)."""
+        """Print one line of a list that grows while it is read, as JSON lines or ids."""
         row = plain(record)
         self.line(visible(row.get(key, "")) if self.format == "id" else safe_json(self._picked(row)))
 
     def one(
         self, record: Mapping[str, Any], key: str, lines: Iterable[str], *, followed: bool = False
     ) -> None:
-        """A single record. lines: how people see it, already passed through ``visible``. ``followed``: others follow,
-        so json is one line each.
+        """Print a single record. lines: its form for people, already passed through ``visible``. ``followed``:
+        whether others follow, so that JSON is one line each.
         """
         row = plain(record)
         if self.format == "table":
@@ -140,16 +140,16 @@ class Output:
             self.each(row, key)
 
     def line(self, line: str) -> None:
-        """Write one line to stdout as it is, and flush."""
+        """Write one line to stdout unchanged, and flush."""
         print(line, file=self.stream, flush=True)
 
     def note(self, text: str) -> None:
-        """A message for the person, on stderr; suppressed by --quiet."""
+        """Print a message for the person on stderr, unless --quiet."""
         if not self.quiet:
             print(visible(text), file=sys.stderr)
 
     def paint(self, text: str) -> str:
-        """The text in the colour for its value, if colours are on."""
+        """The text in the colour of its value, if colours are on."""
         mood = _MOOD.get(text.split(" ")[0])
         return self.tint(text, mood) if mood else text
 
@@ -195,7 +195,7 @@ class Output:
 
 
 def kept_columns(columns: Sequence[Column], widths: Sequence[int], terminal: int) -> list[Column]:
-    """The columns that fit a terminal with every text readable; the columns to drop are left out one by one."""
+    """The columns that fit on a terminal with readable texts. Columns that may be dropped are left out one by one."""
     kept = list(zip(columns, widths, strict=True))
     while any(item.drop for item, _ in kept):
         least = sum(wide if item.whole else min(wide, _READABLE) for item, wide in kept)
@@ -206,8 +206,8 @@ def kept_columns(columns: Sequence[Column], widths: Sequence[int], terminal: int
 
 
 def fitted(widths: list[int], columns: int, whole: Sequence[bool] = ()) -> list[int]:
-    """Column widths that fit a terminal: the widest text shrinks first, none below eight. What is whole never shrinks,
-    even if the lines are then longer than the terminal.
+    """Column widths that fit on a terminal: the widest text shrinks first, but none below eight. Whole columns never
+    shrink, even if lines are then longer than the terminal.
     """
     widths = list(widths)
     texts = [at for at in range(len(widths)) if not (whole and whole[at])]
@@ -228,9 +228,7 @@ def _line(cells: Sequence[str], widths: Sequence[int], paint: Callable[[str], st
 
 
 def plain(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON object behind a record, without the envelope's ``ok``, and with secrets in requests and results masked,
-    as on the pages.
-    """
+    """The JSON object of a record, without ``ok``, and with secrets in requests and results masked, as on the pages."""
     return {
         name: masked(value) if name in _CONTENT else value for name, value in record.items() if name != "ok"
     }
@@ -247,7 +245,7 @@ def utc(at: datetime) -> str:
 
 
 def block(label: str, value: object) -> list[str]:
-    """``label  value`` on one line, or the label and the value indented below where it has several lines; secrets
+    """``label value`` on one line, or the label with the value indented below if it has several lines; secrets are
     masked.
     """
     value = masked(value)
@@ -260,7 +258,9 @@ def block(label: str, value: object) -> list[str]:
 
 
 def wants_colour(choice: str, stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether to colour: the flag, then NO_COLOR, then CLICOLOR_FORCE or FORCE_COLOR, then the terminal."""
+    """Whether to use colours. The first of these decides: the flag, NO_COLOR, CLICOLOR_FORCE or FORCE_COLOR, the
+    terminal.
+    """
     if choice != "auto":
         return choice == "always"
     if environ.get("NO_COLOR"):
@@ -271,5 +271,5 @@ def wants_colour(choice: str, stream: TextIO, environ: Mapping[str, str] = os.en
 
 
 def local_now() -> datetime:
-    """This machine's clock, for relative times only; nothing is decided by it."""
+    """This machine's clock, only for showing relative times."""
     return datetime.fromtimestamp(time.time(), UTC)

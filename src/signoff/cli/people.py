@@ -75,7 +75,7 @@ def _said(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _hours(written: str, zone: str | None) -> dict[str, Any] | bool:
-    """Working hours as in a document; False: remove them."""
+    """Working hours as in a document; False removes them."""
     if written.strip().lower() == "none":
         return False
     match = _HOURS.fullmatch(written.strip())
@@ -113,7 +113,7 @@ def change(session: Remote, /, who: str, active: bool | None, yes: bool, **given
 
 
 def _agree_to_go(session: Remote, who: str, yes: bool) -> None:
-    """Before someone is deactivated: show the open tasks that wait for them, and ask whether to continue."""
+    """Before deactivating someone, show the open tasks that wait for them, and ask whether to continue."""
     waits = session.client.directory.open_tasks_of(who)
     if tasks := waits.get("tasks"):
         session.show(
@@ -152,8 +152,8 @@ def waiting(session: Remote, /, who: str) -> None:
 def reassign(session: Remote, /, who: str, to: str, comment: str) -> ExitCode:
     """Replace FROM by TO in every open task that asks FROM.
 
-    For admins; recorded in each task. Tasks requested by the admin's own side, and tasks that TO may not decide, are
-    left unchanged. Exit code 1 if any task is left unchanged.
+    Only for admins. Each task records it. Tasks requested by the admin's own side, and tasks that TO may not decide,
+    are left unchanged. Exit code 1 if any task is left unchanged.
     """
     done = session.client.directory.reassign_all(who, to, comment)
     lines = [f"reassigned: {len(done.get('reassigned') or ())}"]
@@ -291,7 +291,7 @@ def warned(answer: Mapping[str, Any]) -> list[str]:
 
 
 def _away(person: Any) -> str:
-    """When the person is away, in the shortest form."""
+    """When the person is away, in a short form."""
     absences = person.get("absences") or ()
     return ", ".join(f"{str(one['from'])[:10]} to {str(one['until'])[:10]}" for one in absences)
 

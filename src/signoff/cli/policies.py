@@ -1,4 +1,4 @@
-"""``signoff policies``: lists policies and previews what they lead to."""
+"""``signoff policies``: lists policies and previews their effects."""
 
 import re
 from collections.abc import Mapping
@@ -93,7 +93,7 @@ def explained(made: Mapping[str, Any]) -> list[str]:
 
 
 def _contact(contact: Mapping[str, Any]) -> str:
-    """What will happen then, and who is notified."""
+    """What will happen at a contact, and who is notified."""
     what = f"{contact['kind']} {contact['number']}" if contact["kind"] != "deadline" else "the task expires"
     return f"{what}; notified:  {', '.join(contact['people']) or 'no one'}"
 

@@ -1,4 +1,4 @@
-"""Removing people, teams, policies and workflows: what still uses them is shown first, then confirmed."""
+"""Removes people, teams, policies and workflows, after showing what still uses them and asking for confirmation."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The server and the MCP server are optional extras: a command that needs one says exactly what to install."""
+"""The server and the MCP server are optional extras. A command that needs a missing one says what to install."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -7,13 +7,13 @@ from signoff.cli.failures import CommandFailed, ExitCode
 
 
 def server_part(command: str) -> AbstractContextManager[None]:
-    """Wraps an import of the server: a missing library ends the command with how to install it."""
+    """Wraps an import of the server. If a library is missing, the command ends and says how to install it."""
     return extra(command, "server")
 
 
 @contextmanager
 def extra(command: str, name: str) -> Iterator[None]:
-    """Wraps an import of what this extra installs: a missing library ends the command with how to install it."""
+    """Wraps an import of a library of this extra. If it is missing, the command ends and says how to install it."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from signoff.client.settings import Settings
     from signoff.client.sync import Client
 
-# How far back a shortened id is searched.
+# How many recent ids are searched for a shortened one.
 RECENT = 500
 
 
@@ -41,11 +41,11 @@ class CommandContext:
 
     @property
     def interactive(self) -> bool:
-        """Whether a person can be prompted: never in a pipe."""
+        """Whether a person can be prompted, which is never the case in a pipe."""
         return sys.stdin.isatty() and sys.stderr.isatty()
 
     def ask(self, question: str) -> str:
-        """A line typed at the terminal; "" for just Enter."""
+        """Read a line from the terminal; "" if only Enter was pressed."""
         sys.stderr.write(visible(question) + " ")
         sys.stderr.flush()
         line = sys.stdin.readline()
@@ -86,7 +86,9 @@ class Remote(CommandContext):
 
     @cached_property
     def client(self) -> "Client":
-        """The SDK, closed when the command ends. It does not retry: the person sees the failure and decides."""
+        """The SDK's client, closed when the command ends. It does not retry, so that the person sees the failure and
+        decides.
+        """
         from signoff.client.sync import Client
 
         found = self.settings
@@ -98,8 +100,8 @@ class Remote(CommandContext):
 
     @cached_property
     def settings(self) -> "Settings":
-        """The server and the key: as the options say, else the environment, else the current context or the nearest
-        .signoff folder.
+        """The server and the key: from the options, or else the environment, or else the current context or the
+        nearest .signoff folder.
         """
         from signoff.client.settings import IN_SHELL, find_settings
 
@@ -110,13 +112,13 @@ class Remote(CommandContext):
         return replace(found, source=wanted.source) if wanted.source else found
 
     def intent_id(self, text: str) -> str:
-        """The full id of the intent that ``text`` means; ``@last``: the one sent last."""
+        """The full id of the intent that ``text`` means; ``@last`` means the one that was sent last."""
         return self._last() if text == LAST else find_id(text, "intent", self._recent_intents)
 
     def task_id(self, text: str) -> str:
-        """The full id of the task that ``text`` means; an intent's id stands for its open task.
+        """The full id of the task that ``text`` means. An intent's id means its open task.
 
-        A task that has been closed since can still be named by its short id: the reply then says who decided it.
+        A task that was closed meanwhile can still be named by its short id; the response then says who decided it.
         """
         if text == LAST:
             intent_id = self._last()
@@ -127,7 +129,7 @@ class Remote(CommandContext):
         return find_id(text, "task", self._tasks)
 
     def _last(self) -> str:
-        """The intent that was sent last to this server from this computer."""
+        """The last intent that was sent to this server from this computer."""
         intent_id = last(self.settings.url)
         if not intent_id:
             raise CommandFailed(
@@ -147,9 +149,9 @@ class Remote(CommandContext):
 
     @contextmanager
     def explained(self) -> Iterator[None]:
-        """Report in plain words that nothing listens at the server's address.
+        """Report that nothing is listening at the server's address.
 
-        This comes before a missing key: without a server no key was ever created.
+        This is checked before a missing key, because without a server no key was ever created.
         """
         from signoff.client.errors import ConnectionFailed, NotConfigured
 
@@ -176,7 +178,7 @@ class Remote(CommandContext):
 
 
 def _sent(request: "httpx2.Request") -> None:
-    """Show a request without its headers and body: they contain the key, and what people have written."""
+    """Show a request without its headers and body, which contain the key and people's text."""
     _traced(f"> {request.method} {unquote(request.url.raw_path.decode('ascii', 'replace'))}")
 
 
@@ -190,14 +192,14 @@ def _traced(line: str) -> None:
 
 
 def _nothing_at(url: str) -> CommandFailed:
-    shown = mask_text(url, starred)  # it may be one that was refused for the password in it
+    shown = mask_text(url, starred)  # the URL may have been refused for the password in it
     return CommandFailed(
         ExitCode.UNREACHABLE, f"Nothing is listening at {shown}.", hint="Start it with: signoff up"
     )
 
 
 def _deserted(url: str) -> bool:
-    """Whether ``url`` is an address of this machine on which nothing listens."""
+    """Whether ``url`` is an address of this machine at which nothing is listening."""
     try:
         parts = urlsplit(url)
         if parts.hostname not in ("localhost", "127.0.0.1", "::1") or not parts.port:

@@ -1,7 +1,7 @@
-"""``signoff support-bundle``: what a supporter needs to know about a server, in one file, without secrets.
+"""``signoff support-bundle``: collects what is needed to help with a server in one file, without secrets.
 
-Everything in it is text that went through ``_Cleaner``: the rules of masking, and in addition every secret of the
-settings, wherever it occurs.
+Everything in it is text that has gone through ``_Cleaner``, which masks by the usual rules and also removes every
+secret of the settings, wherever it occurs.
 """
 
 import io
@@ -30,9 +30,9 @@ from signoff.config import LoadedSettings, load, rows
 from signoff.core.text.masking import MASK, mask_text, starred
 
 _NAME: Final = "signoff-support.zip"
-_MOST_LOG: Final = 1024 * 1024  # of the end of each log file
+_MOST_LOG: Final = 1024 * 1024  # from the end of each log file
 _SHORTEST: Final = 4
-# Links that sign in, or show a task: the log of a proxy has them.
+# Links that sign in or show a task, which a proxy's log contains.
 _LINK: Final = re.compile(r"(/(?:login|t)/)[A-Za-z0-9_-]{16,}")
 _ABOUT: Final = """What is in this file
 
@@ -48,7 +48,7 @@ Secrets are masked. Names of people, agents, policies and addresses are not: rea
 
 
 class _Cleaner:
-    """Removes secrets from a text: those of the settings by their value, all others by their form."""
+    """Removes secrets from a text: those of the settings by their value, others by their form."""
 
     def __init__(self, loaded: LoadedSettings, more: Iterator[str]) -> None:
         found = set(more)
@@ -62,7 +62,7 @@ class _Cleaner:
         for secret in self._secrets:
             text = text.replace(secret, MASK)
         text = _LINK.sub(rf"\g<1>{MASK}", text)
-        return mask_text(text, starred)  # as one text: a private key has several lines
+        return mask_text(text, starred)  # as one text, because a private key has several lines
 
 
 def _parts(value: str) -> Iterator[str]:
@@ -145,7 +145,7 @@ def _server(session: Remote) -> Iterator[tuple[str, Any]]:
 
 
 def _metrics(session: Remote) -> str:
-    """The text, which is not JSON, so not through the client."""
+    """The metrics' text, fetched without the client, which expects JSON."""
     from urllib.request import Request, urlopen
 
     settings = session.client.settings
@@ -163,7 +163,7 @@ def _tail(path: Path) -> str:
 
 
 def _tried(read: Callable[[], str]) -> str:
-    """The text, or why there is none, which helps too."""
+    """The text, or the reason why there is none, which helps too."""
     try:
         return read()
     except Exception as error:

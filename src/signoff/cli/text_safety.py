@@ -1,7 +1,7 @@
-"""Text from outside, made safe to show: titles, comments and payloads are untrusted.
+"""Makes untrusted text safe to show: titles, comments and payloads.
 
-No control character, direction override or invisible character reaches a terminal: it is shown as an escape such as
-``\\x1b`` or ``\\u202e``, so that what a person approves is what they read.
+Control characters, direction overrides and invisible characters never reach a terminal: they are shown as escapes,
+such as ``\\x1b`` or ``\\u202e``, so that people approve what they read.
 """
 
 import json
@@ -13,20 +13,20 @@ from signoff.core.text.hidden_characters import escaped, plain_json
 
 
 def visible(text: object) -> str:
-    """One line: everything that could move the cursor or hide text is escaped, line ends included."""
+    """The text on one line, with everything escaped that could move the cursor or hide text, also line ends."""
     return escaped(str(text))
 
 
 def visible_lines(text: object) -> list[str]:
-    """Multi-line text, each line made visible as ``visible`` does it."""
+    """Text of several lines, each made safe as by ``visible``."""
     return [visible(line) for line in str(text).expandtabs(4).replace("\r\n", "\n").split("\n")]
 
 
 def safe_json(value: object, indent: int | None = None) -> str:
-    """JSON that is safe on a terminal and that a parser reads back unchanged."""
+    """JSON that is safe on a terminal and that parsers read unchanged."""
     separators = (",", ": ") if indent else (",", ":")
     text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators, default=_plain)
-    # Outside of strings JSON has no such character, and inside \uXXXX is equivalent.
+    # JSON has no such characters outside of strings, and inside of strings \uXXXX is equivalent.
     return plain_json(text)
 
 
@@ -36,7 +36,7 @@ def width(text: str) -> int:
 
 
 def clip(text: str, columns: int) -> str:
-    """The text, cut to that many columns, with an ellipsis if it was longer."""
+    """The text cut to that many columns, with an ellipsis if it was longer."""
     if width(text) <= columns:
         return text
     kept, used = [], 0

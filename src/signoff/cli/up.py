@@ -1,4 +1,4 @@
-"""``signoff up``: runs the server until Ctrl-C. Every setting except the secrets is a flag, built from its row."""
+"""``signoff up``: runs the server until Ctrl-C. Every setting except the secrets has a flag, built from its row."""
 
 import os
 import shlex
@@ -21,12 +21,14 @@ from signoff.core.errors import Busy
 if TYPE_CHECKING:
     from signoff.serving import Answering
 
-# The settings that matter when a server is started by hand; the others follow below in the help.
+# The settings that matter when a server is started by hand; the help lists the others below them.
 _FIRST: Final = ("host", "port", "data", "database", "base_url", "organization", "workspace", "manifest")
 
 
 def flag(row: SettingRow) -> click.Option:
-    """The option of a setting. The row parses its text, so that flag and environment variable mean the same."""
+    """The option for a setting. The setting's row parses its text, so that flag and environment variable mean the
+    same.
+    """
     shown = row.shown or row.show(row.default)
     text = f"{row.text} Default: {shown}." if shown else row.text
     if row.kind is bool:
@@ -45,13 +47,13 @@ def flag(row: SettingRow) -> click.Option:
 
 
 def flags(*names: str) -> list[click.Parameter]:
-    """The options for these settings; by default for all that may be flags."""
+    """The options for these settings, by default for all that may be flags."""
     shown = [row for row in rows() if not row.secret and (not names or row.name in names)]
     return [flag(row) for row in sorted(shown, key=lambda row: row.name not in _FIRST)]
 
 
 def configured(given: Mapping[str, Any]) -> Config:
-    """The active settings, with a warning on stderr for each variable that looks like a setting but is not."""
+    """The active settings. Warns on stderr of each variable that looks like a setting but is none."""
     loaded = load(given, os.environ)
     for warning in loaded.warnings:
         Output().note(f"warning: {warning}")
@@ -61,7 +63,7 @@ def configured(given: Mapping[str, Any]) -> Config:
 
 @contextmanager
 def database_named(config: Config) -> Iterator[None]:
-    """Wraps code that needs the database: if it is unreachable, the hint says which database that was."""
+    """Wraps code that needs the database. If it is unreachable, the hint names the database."""
     try:
         yield
     except Busy as busy:
@@ -75,8 +77,8 @@ def database_named(config: Config) -> Iterator[None]:
 def _up(ctx: click.Context, /, open_browser: bool, **given: Any) -> None:
     """Run the server until Ctrl-C.
 
-    On its first start it creates a workspace, its owner and the owner's key, and writes the key to
-    credentials.json in the data folder, where the other commands find it.
+    The first start creates a workspace, its owner and the owner's key, and writes the key to credentials.json in the
+    data folder, where the other commands find it.
     """
     config = configured(given)
     with server_part("signoff up"):
@@ -85,13 +87,13 @@ def _up(ctx: click.Context, /, open_browser: bool, **given: Any) -> None:
     start_logging(config)
 
     def announce(server: "Answering") -> None:
-        # A sign-in link is for the person at the terminal, and must not get into a log.
+        # A sign-in link is for the person at the terminal, and must not be logged.
         link = server.login_url if sys.stdout.isatty() else ""
         click.echo(banner(config, server.base_url, link))
         if open_browser:
             click.launch(link or f"{server.base_url}/")
 
-    # By default nothing is written to a log file that no terminal shows: it would cost more than the decision itself.
+    # By default nothing is logged if no terminal shows it, because that would cost more than the decision itself.
     shows = sys.stdout.isatty() if config.console_notifications is None else config.console_notifications
     with database_named(config):
         code = serve(config, announce, click.echo if shows else None)
@@ -106,7 +108,7 @@ def _signin(config: Config) -> str:
 
 
 def banner(config: Config, url: str, link: str = "") -> str:
-    """What ``up`` prints when the server is ready. ``link``: signs the owner in; "" if none is shown."""
+    """What ``up`` prints when the server is ready. ``link``: a sign-in link for the owner; "" to show none."""
     lines = [
         "Signoff is running.",
         "",

@@ -33,6 +33,6 @@ def _server(session: Remote) -> dict[str, str]:
 
 
 def _line(version: str) -> list[str]:
-    """The part of a version that client and server must share: ``0.1`` before 1.0, ``1`` after that."""
+    """The part of a version that client and server must share: ``0.1`` before 1.0, then ``1``."""
     numbers = version.split(".")
     return numbers[:2] if numbers[0] == "0" else numbers[:1]

@@ -1,4 +1,4 @@
-"""Following an intent on a terminal or in a script, and the exit code for its end."""
+"""Follows an intent on a terminal or in a script, and sets the exit code for its end."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -9,13 +9,13 @@ from signoff.cli.output import as_moment, utc
 from signoff.cli.session import Remote
 from signoff.cli.text_safety import visible
 
-# As wide as the longest of them: ACKNOWLEDGED and human_task_assigned.
+# The widths of the longest ones: ACKNOWLEDGED and human_task_assigned.
 _STATUS_WIDTH: Final = 12
 _KIND_WIDTH: Final = 19
 
 
 class ActorNames:
-    """Names for the ids in an intent's events. Fetched only for an id that is not yet known."""
+    """Names for the ids in an intent's events, fetched once for each new id."""
 
     def __init__(self, session: Remote, intent_id: str) -> None:
         self._session = session
@@ -23,7 +23,7 @@ class ActorNames:
         self._known: dict[str, str] = {}
 
     def of(self, actor: str) -> str:
-        """The name; the id itself if there is none, or none visible to this key."""
+        """The name for an id; the id itself if this key can see no name."""
         from signoff.client.errors import SignoffError
 
         if actor and actor not in self._known:
@@ -35,7 +35,7 @@ class ActorNames:
 
 
 def refuse_timeout_alone(watch: bool, timeout: float | None) -> None:
-    """Refuse --timeout without ``--watch``: the command then follows nothing."""
+    """Refuse --timeout without ``--watch``, because then the command follows nothing."""
     if timeout is not None and not watch:
         raise CommandFailed(ExitCode.USAGE, "--timeout has an effect only with --watch.")
 
@@ -43,11 +43,11 @@ def refuse_timeout_alone(watch: bool, timeout: float | None) -> None:
 def watch_intent(
     session: Remote, intent_id: str, timeout: float | None, until: str | None = None
 ) -> ExitCode:
-    """Print each event until the final one; returns the exit code for how it ended. until: a status or an event that
-    ends it before.
+    """Print each event until the final one; returns the exit code for how the intent ended. until: a status or an
+    event at which to stop earlier.
     """
     client, stop = session.client, _stop_word(until) if until else ""
-    # Following survives restarts of the server; the first request checks that there is one.
+    # Following survives restarts of the server; the first request checks that a server exists.
     intent_id = _whole(session, client.get_intent(intent_id), intent_id)
     names = ActorNames(session, intent_id)
     for event in client.observe(intent_id, timeout=timeout):
@@ -66,7 +66,7 @@ def watch_intent(
 
 
 def _stop_word(until: str) -> str:
-    """A status or the name of an event; anything else would be waited for forever."""
+    """Check a status or the name of an event; the command would wait for anything else for ever."""
     from signoff.core.intent.model import Status
     from signoff.core.intent.states import EFFECTS
     from signoff.core.text.describe import suggestion
@@ -82,7 +82,7 @@ def _stop_word(until: str) -> str:
 
 
 def _whole(session: Remote, intent: Mapping[str, Any], intent_id: str) -> str:
-    """The id of the request that a step belongs to: the end of a step is not the end of the request."""
+    """The id of the request that a step belongs to, because the end of a step is not the end of the request."""
     whole = intent.get("parent_intent_id")
     if not isinstance(whole, str) or not whole:
         return intent_id
@@ -91,7 +91,7 @@ def _whole(session: Remote, intent: Mapping[str, Any], intent_id: str) -> str:
 
 
 def ending(intent: Mapping[str, Any]) -> ExitCode:
-    """The exit code of a final intent: 0 only if ``raise_for_status`` raises nothing, else for what it raises."""
+    """The exit code of a final intent: 0 only if ``raise_for_status`` raises nothing, otherwise by its error."""
     from signoff.client import errors as e
     from signoff.client.types import Result
 
@@ -121,7 +121,7 @@ def _line(session: Remote, event: Mapping[str, Any], who: str) -> str:
     waits = event.get("pending_with")
     if event.get("status") == "WAITING" and isinstance(waits, Mapping):
         holder = waits.get("name") or waits.get("ref") or waits.get("type")
-        # an earlier line names the actor whose act led to the task; this line names who acted on it
+        # an earlier line names the actor whose action led to the task; this line names who acted on it
         acted = f"by {visible(who)}; " if who and kind != "human_task_assigned" else ""
         parts.append(f"{acted}waits for {visible(holder or 'an actor')}")
     elif who:

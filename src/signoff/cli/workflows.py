@@ -1,4 +1,4 @@
-"""``signoff workflows``: applies workflows that are kept as files in the user's repository."""
+"""``signoff workflows``: applies workflows from files in the user's repository."""
 
 from typing import Final
 
@@ -27,7 +27,7 @@ def workflows() -> None:
 @click.pass_obj
 def apply(session: Remote, files: tuple[str, ...], dry_run: bool) -> None:
     """Apply the workflows in FILES (JSON or YAML; - is standard input)."""
-    # Every file is read before the first is applied: a typing error in the last one changes nothing.
+    # All files are read before the first is applied, so that a typo in the last one changes nothing.
     templates = [(file, read_document(file)) for file in files]
     for file, template in templates:
         applied = session.client.apply_workflow(template, dry_run)

@@ -21,7 +21,7 @@ def workspaces() -> None:
 @workspaces.command("list", cls=RemoteCommand, fields=WorkspaceOut)
 @click.pass_obj
 def list_workspaces(session: Remote) -> None:
-    """List the key's workspace; for an owner also the others of its organization."""
+    """List the key's workspace; for an owner, also the others of its organization."""
     found = session.client.directory.workspaces()
     session.out.many(found, _COLUMNS, "workspace_id", "There are no workspaces here.")
 
@@ -34,7 +34,7 @@ def list_workspaces(session: Remote) -> None:
 def create_workspace(session: Remote, /, name: str, owner: str, owner_name: str) -> None:
     """Create a workspace in your organization.
 
-    If you are its owner, it prints a key, once. Another owner signs in by mail.
+    If you are its owner, your key for it is shown, once. Another owner signs in by mail.
     """
     made = session.client.directory.create_workspace(name, owner, owner_name)
     full = _full_name(made.get("workspace") or {})

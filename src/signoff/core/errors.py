@@ -16,8 +16,8 @@ from typing import Any, ClassVar
 class Refused(Exception):
     """The request was understood and is refused.
 
-    code: stable machine word; field: dotted path of the offending field, or None;
-    hint: the next step for the caller, or None; details: JSON-able extras.
+    code: a stable code for programs; field: the dotted path of the offending field, or None; hint: the next step for
+    the caller, or None; details: further values, as JSON.
     """
 
     status: ClassVar[int] = 400
@@ -73,7 +73,7 @@ class Conflict(Refused):
 
 
 class Gone(Refused):
-    """It existed and is gone: a used or expired link."""
+    """It existed once, such as a used or expired link."""
 
     status = 410
 

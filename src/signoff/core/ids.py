@@ -1,6 +1,6 @@
 """Identifiers as text. An intent's id is a UUIDv7 whose last sixteen bits are zero; the same id with those bits set
-names one step run of that intent. So a task, a delivery and an AXP step intent need no table: each id says which intent
-and which step run it belongs to.
+names one step run of that intent. So tasks, deliveries and AXP's step intents need no table: the id contains the
+intent and the step run.
 """
 
 import re
@@ -31,7 +31,7 @@ def step_run_id(intent_id: str, step_run: int) -> str:
 
 
 def split_ref(ref: str) -> tuple[str, int]:
-    """(intent id, step run) of any of our ids; NotFound for text that cannot be one."""
+    """Split one of our ids into (intent id, step run); raises NotFound for text that cannot be one."""
     ref = ref.lower()
     if not _UUID.fullmatch(ref):
         raise NotFound("not_found", f"Nothing has the id {ref[:64]!r}.", hint="Ids are UUIDs.")

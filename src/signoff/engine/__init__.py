@@ -1,4 +1,5 @@
-"""Transactions, the clock and the loops. Uses the rules (core) and the outside (store, notify).
+"""Transactions, the clock and the background loops. Applies the rules (core), and uses the outside world (store,
+notify).
 
 Packages, from the bottom up: ``directory`` (the cached directory), ``planning`` (request to plan), ``identity`` (keys,
 sessions, limits), ``commit`` (the one way to change an intent), ``admin`` (changes of the directory), ``delivery``

@@ -1,5 +1,5 @@
-"""One person's answer to many equal tasks, in one act. Each is a command of its own, with its own target, checks and
-record; one that is refused does not stop the others.
+"""One person's answer to many equal tasks at once. Each answer is a separate command with its own target, checks and
+record; if one is refused, the others still count.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _FIELDS: Final = "its request has other fields"
 
 
 class Target(msgspec.Struct, frozen=True):
-    """One task of the act, exactly as it was shown. ``stage``: from 0."""
+    """One task of a bulk answer, exactly as it was shown. ``stage``: counted from 0."""
 
     ref: str
     stage: int
@@ -62,7 +62,7 @@ class BulkAnswers:
         comment: str,
         once: OnceFor = lambda _: None,
     ) -> list[Outcome]:
-        """The effect of the answer on each of these tasks, or why it was refused there; in the same order."""
+        """Answer each of these tasks; returns the effect or the refusal for each, in the same order."""
         if actor.kind is not ActorKind.PERSON:
             raise Forbidden(
                 "person_required", "Only a person can decide.",
@@ -91,7 +91,7 @@ class BulkAnswers:
 
 
 def refuse_repeated(targets: Sequence[Target]) -> None:
-    """Raise Invalid if the act has too many tasks, or one twice."""
+    """Raise Invalid if a bulk answer has too many tasks, or names one twice."""
     if len(targets) > MOST:
         raise Invalid("too_many_tasks", f"At most {MOST} tasks are decided in one act.", field="tasks")
     seen = set[str]()
@@ -123,7 +123,7 @@ def bulk_form(stored: Stored) -> str:
 
 
 def irreversible(stored: Stored, payload: object) -> bool:
-    """Whether the request, or a check of it, says that it cannot be undone."""
+    """Whether the request, or one of its checks, says that it cannot be undone."""
     task = stored.intent.open
     results = checked(stored.intent, task.step).all if isinstance(task, Task) else {}
     said = effects(payload if isinstance(payload, dict) else {}, results)[1]
@@ -145,8 +145,8 @@ def cautions(stored: Stored, task: Task, payload: object) -> tuple[str, ...]:
 
 
 def _refusals(targets: Sequence[Target], found: Mapping[str, Stored]) -> dict[str, Refused]:
-    """The refusals that follow from the tasks' requests. The others are compared with the first task that is as it
-    was shown; one that is not is refused on its locked row.
+    """The refusals that follow from the requests: every task is compared with the first one that is still as it was
+    shown. A task that has changed is refused later, on its locked row.
     """
     first: tuple[Stored, str] | None = None
     refused: dict[str, Refused] = {}

@@ -1,7 +1,7 @@
 """The only reader of the system clock; all other code receives the time.
 
-The database's clock is authoritative: inside a transaction it is read there, and outside of one ``now`` continues from
-the last reading. So a wrong clock on a server has no effect. ``shift`` moves the time, for tests.
+The database's clock is authoritative: a transaction reads it, and outside of one ``now`` continues from the last
+reading. So a wrong clock on a server has no effect. ``shift`` moves the time, for tests.
 """
 
 import time
@@ -15,11 +15,11 @@ _BEST_FOR: Final = 30.0
 
 
 class Clock:
-    """The database's clock as last read, else the system's; or one that a test moves."""
+    """The database's clock as last read, else the system's. Tests can move it."""
 
     def __init__(self) -> None:
         self.shift = timedelta(0)
-        self._ahead: timedelta | None = None  # the database's time, of this process's steady seconds
+        self._ahead: timedelta | None = None  # the database's time minus this process's monotonic seconds
         self._heard_at = 0.0
 
     def wall(self) -> datetime:
@@ -37,11 +37,11 @@ class Clock:
         return _EPOCH + timedelta(seconds=self.steady()) + self._ahead + self.shift
 
     def of(self, database_time: datetime) -> datetime:
-        """The database's time as used here."""
+        """The database's time, with the shift of tests."""
         return database_time + self.shift
 
     def hear(self, database_time: datetime) -> datetime:
-        """As ``of``, for a database with its own clock: ``now`` continues from there."""
+        """Like ``of``, for a database with its own clock: ``now`` continues from this reading."""
         steady = self.steady()
         ahead = database_time - _EPOCH - timedelta(seconds=steady)
         if self._ahead is None or ahead >= self._ahead or steady - self._heard_at > _BEST_FOR:

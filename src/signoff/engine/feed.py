@@ -1,5 +1,5 @@
-"""Commits notify the waiters. A notification is a hint and the table is the truth: register, read, then wait. A waiter
-for an intent gets what this process committed to it, and reads the table only if some is missing.
+"""Notifies waiters of commits. A notification is a hint; the table is the truth: register, read, then wait. A waiter
+for an intent receives the changes that this process committed, and reads the table only if some are missing.
 
 Topics name what may have changed: an intent's id, ``agent:<workspace>:<address>`` for new deliveries,
 ``tasks:<workspace>``, ``directory:<workspace>``, ``session:<person>``. Other replicas are notified a few milliseconds
@@ -19,7 +19,7 @@ from signoff.core.intent.advance import Change
 log = logging.getLogger("signoff.feed")
 
 _EVERY: Final = "*"
-_PAUSE: Final = 0.002  # seconds; more is noticed as a delay, less costs more announcements than it saves
+_PAUSE: Final = 0.002  # seconds; a longer pause is a noticeable delay, a shorter one costs more announcements
 _BACKLOG: Final = 10_000
 _UNHEARD: Final = 100
 TellWorkers = Callable[[Sequence[str], Sequence[Change], Mapping[str, bytes]], None]
@@ -31,7 +31,7 @@ def agent_topic(workspace: str, address: str) -> str:
 
 
 def stream_topic(workspace: str, address: str) -> str:
-    """Never published: who waits for it is a stream that sends the agent's deliveries."""
+    """A topic that is never published: its waiters are the streams that send the agent's deliveries."""
     return f"stream:{workspace}:{address}"
 
 
@@ -48,7 +48,7 @@ def session_topic(person: str) -> str:
 
 
 class Waiter:
-    """Registered for topics; set when any of them is published. Use as a context manager."""
+    """Waits for topics; is set when any of them is published. Use it as a context manager."""
 
     __slots__ = ("_asleep", "_feed", "_told", "_woken", "topics")
 
@@ -56,7 +56,8 @@ class Waiter:
         self._feed = feed
         self.topics = topics
         self._woken = False
-        self._asleep: asyncio.Future[None] | None = None  # an Event would take as much memory as all the rest
+        # an asyncio.Event would double the memory of a waiter
+        self._asleep: asyncio.Future[None] | None = None
         self._told: list[Change] = []
 
     def __enter__(self) -> "Waiter":
@@ -79,12 +80,12 @@ class Waiter:
         self._rise()
 
     def tell(self, change: Change) -> None:
-        """Hand over a committed change; the notification follows."""
+        """Add a committed change for the waiter; the notification follows."""
         if len(self._told) < _UNHEARD:
             self._told.append(change)
 
     def told(self) -> list[Change]:
-        """The changes handed over since the last call, in commit order; some may be missing."""
+        """The changes added since the last call, in commit order; some may be missing."""
         told, self._told = self._told, []
         return told
 
@@ -128,8 +129,8 @@ class Feed:
         return stream_topic(workspace, address) in self.waiters
 
     def watch(self, notified: Callable[[str], None], *kinds: str) -> None:
-        """Call ``notified`` with the topics that begin with one of these words, without any with every topic; and with
-        the empty one.
+        """Call ``notified`` with the topics that begin with one of these prefixes (with every topic, if there are
+        none), and with the empty topic.
         """
         for kind in kinds or (_EVERY,):
             self._watchers.setdefault(kind, []).append(notified)
@@ -140,8 +141,8 @@ class Feed:
         changes: Sequence[Change] = (),
         payloads: Mapping[str, bytes] | None = None,
     ) -> None:
-        """Notify local waiters and hand them these committed changes; the other workers of this server and other
-        replicas follow soon.
+        """Notify local waiters and give them these committed changes. Other workers of this server and other replicas
+        are notified soon after.
         """
         topics = list(topics)
         if self.workers is not None and topics:
@@ -149,7 +150,7 @@ class Feed:
         self.relay(topics, changes)
 
     def relay(self, topics: Sequence[str], changes: Iterable[Change] = ()) -> None:
-        """The same for what another worker of this server has published."""
+        """Do the same for what another worker of this server has published."""
         for change in changes:
             for waiter in self.waiters.get(change.after.id, ()):
                 waiter.tell(change)
@@ -180,7 +181,7 @@ class Feed:
             notified("")
 
     async def run(self) -> None:
-        """Announce published topics until cancelled. A lost announcement delays readers, but nothing gets lost."""
+        """Announce published topics until cancelled. A lost announcement only delays readers."""
         if self._announce is None:
             return
         while True:

@@ -1,4 +1,4 @@
-"""A loop that runs a step repeatedly until stopped: pauses, back-off after errors, and its health for /ready."""
+"""Runs a step repeatedly until stopped, with pauses, back-off after errors, and its health for /ready."""
 
 import asyncio
 import contextlib
@@ -12,14 +12,14 @@ from signoff.core.plan.schedules import LOOP
 log = logging.getLogger("signoff.loop")
 
 _TRIES = 3
-_LONGEST_TURN = 300.0  # no turn can take this long: every send and every statement has a timeout
+_LONGEST_TURN = 300.0  # longer than any turn can take, because every send and every statement has a timeout
 
 
 class Loop:
-    """``once`` returns how many seconds to pause before the next turn (0: none).
+    """``once`` returns how many seconds to pause before the next turn; 0 means no pause.
 
-    rest: seconds of a pause that no nudge ends, so that many nudges in a short time cause one turn (debounce); clock:
-    seconds.
+    rest: the minimum pause in seconds, which no nudge ends, so that many nudges in a short time cause one turn
+    (debounce). clock: monotonic seconds.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Loop:
         self._rest = rest
         self._nudge = asyncio.Event()
         self._clock = clock
-        self._began: float | None = None  # the current turn
+        self._began: float | None = None  # when the current turn began
         self.failures = 0
         self._outage = False
 
@@ -44,7 +44,7 @@ class Loop:
 
     @property
     def state(self) -> str:
-        """``ok``; ``failing`` after several failed turns; ``stuck`` in one that does not end."""
+        """``ok``; ``failing`` after several failed turns; ``stuck`` if a turn does not end."""
         if self._began is not None and self._clock() - self._began > _LONGEST_TURN:
             return "stuck"
         return "ok" if self.failures < _TRIES else "failing"
@@ -60,7 +60,7 @@ class Loop:
             except Busy as busy:
                 self.failures += 1
                 pause = LOOP.after(self.failures).total_seconds()
-                # An outage is two lines, however long it lasts.
+                # An outage causes two log lines, however long it lasts.
                 log.log(logging.DEBUG if self._outage else logging.WARNING, "%s: %s", self.name, busy.message)
                 self._outage = True
             except Exception:

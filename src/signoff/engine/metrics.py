@@ -1,4 +1,4 @@
-"""What a server counts about itself, for ``/metrics``: plain numbers in memory, so that counting costs next to nothing.
+"""The server's own metrics, for ``/metrics``: plain numbers in memory, so that counting costs next to nothing.
 ``METRICS`` declares each metric once; ``web/api/metrics.py`` writes them in Prometheus' format.
 """
 
@@ -14,10 +14,10 @@ from signoff.core.intent.advance import Change
 from signoff.core.intent.model import Task
 
 _MOST_SERIES: Final = (
-    2_000  # series of one metric; more are counted under OTHER, so that labels cannot exhaust memory
+    2_000  # series per metric; further ones are counted under OTHER, so that labels cannot exhaust memory
 )
 OTHER: Final = "other"
-WORKSPACE: Final = "workspace"  # the first label of metrics of one workspace; its id in here
+WORKSPACE: Final = "workspace"  # the first label of metrics of a workspace; inside the server, its id
 
 
 class Metric(msgspec.Struct, frozen=True):
@@ -82,7 +82,7 @@ METRICS: Final = (
     DECISION_SECONDS,
 )  # fmt: skip
 
-# The values of one metric by its labels: a counter's one number; a histogram's count of each bucket, then their sum.
+# The values of one metric by labels: the one number of a counter; or a histogram's count per bucket, then the sum.
 Series = dict[tuple[str, ...], list[float]]
 
 
@@ -101,21 +101,21 @@ GAUGES: Final = {
 
 
 class Snapshot(msgspec.Struct, gc=False, array_like=True):
-    """The numbers of one process: of each metric by its position in ``METRICS``, and of each gauge by name."""
+    """The metrics of one process, by their position in ``METRICS``, and its gauges by name."""
 
     series: list[list[tuple[tuple[str, ...], list[float]]]]
     gauges: dict[str, float]
 
 
 class Metrics:
-    """The numbers of this process."""
+    """The metrics of this process."""
 
     def __init__(self) -> None:
         self._series: dict[str, Series] = {metric.name: {} for metric in METRICS}
         self._gauges: dict[str, Callable[[], float]] = {}
 
     def gauge(self, name: str, read: Callable[[], float]) -> None:
-        """``read`` is called when this gauge of ``GAUGES`` is read."""
+        """Set the function that returns the value of this gauge of ``GAUGES``."""
         self._gauges[name] = read
 
     def count(self, metric: Metric, labels: tuple[str, ...] = (), by: float = 1) -> None:
@@ -136,13 +136,13 @@ class Metrics:
         found[-1] += value
 
     def request(self, method: str, path: str, status: int, seconds: float | None) -> None:
-        """One answered request. ``path``: its template in the table of endpoints; ``seconds``: None for a stream."""
+        """Count one answered request. ``path``: its path template; ``seconds``: None for a stream."""
         self.count(REQUESTS, (method, path, str(status)))
         if seconds is not None:
             self.observe(REQUEST_SECONDS, seconds, (method, path))
 
     def committed(self, changes: Iterable[Change]) -> None:
-        """Counts what was created, opened, decided and ended in a batch."""
+        """Count what a batch created, opened, decided and ended."""
         for change in changes:
             space = change.after.workspace
             for sealed in change.facts:
@@ -162,7 +162,7 @@ class Metrics:
                 self.count(ENDED, (space, after.status.value, after.ending.value if after.ending else ""))
 
     def snapshot(self) -> Snapshot:
-        """The numbers now."""
+        """The current values."""
         series = [list(self._series[metric.name].items()) for metric in METRICS]
         return Snapshot(series, {name: float(read()) for name, read in self._gauges.items()})
 
@@ -170,7 +170,7 @@ class Metrics:
 def merged(
     snapshots: Mapping[int, Snapshot],
 ) -> Iterable[tuple[Metric, list[tuple[int, tuple[str, ...], list[float]]]]]:
-    """Each metric with the series of every worker: (worker, labels, values)."""
+    """Each metric with the series of all workers: (worker, labels, values)."""
     for position, metric in enumerate(METRICS):
         yield (
             metric,

@@ -1,4 +1,6 @@
-"""Long work of a request, off the event loop: requests that reject, cancel or revoke are answered meanwhile."""
+"""Runs a request's long work off the event loop, so that requests that reject, cancel or revoke are answered
+meanwhile.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -10,21 +12,21 @@ from signoff.engine.directory.snapshot import Snapshot
 
 T = TypeVar("T")
 
-# The number of people in a workspace from which computing who will be notified when is long work.
+# In a workspace with more people than this, computing who will be notified when takes long.
 _MANY: Final = 50
-# Bytes of JSON up to which masking, comparing and searching it is short work: some milliseconds at the worst.
+# Bytes of JSON that can be masked, compared and searched quickly: in a few milliseconds at worst.
 SHORT: Final = 4 * 1024
 
 
 class Aside:
-    """One piece of work per actor at a time: an actor who asks for many waits for their own, and delays nobody else."""
+    """Runs one piece of work per actor at a time, so that an actor with many requests delays nobody else."""
 
     def __init__(self) -> None:
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def run(self, who: Actor | str, work: Callable[[], T], size: int = SHORT + 1) -> T:
-        """The result of ``work``, from a thread; it changes nothing. ``size``: the bytes of JSON that it reads; short
-        work is done immediately.
+        """Run ``work``, which must change nothing, in a thread, and return its result. ``size``: how many bytes of
+        JSON it reads; short work is done immediately.
         """
         if size <= SHORT:
             return work()
@@ -34,5 +36,5 @@ class Aside:
 
 
 def populous(directory: Snapshot) -> bool:
-    """Whether going through all people of this workspace is long work."""
+    """Whether this workspace has so many people that going through all of them takes long."""
     return len(directory.people) > _MANY

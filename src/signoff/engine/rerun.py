@@ -1,4 +1,4 @@
-"""A rerun after an approval: checks the current policies for ``core.intent.rerun``."""
+"""Reruns the failed step of an intent after an approval: checks the current policies for ``core.intent.rerun``."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -20,7 +20,7 @@ from signoff.engine.commit.engine import Engine
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.view import View
 
-VALID_FOR = timedelta(hours=24)  # how long after an approval a rerun may use it
+VALID_FOR = timedelta(hours=24)  # how long a rerun may use an approval
 
 
 class Reruns:
@@ -31,14 +31,16 @@ class Reruns:
     async def rerun(
         self, actor: Actor, source: Intent, payload: bytes, facts: Sequence[Fact], directory: Snapshot
     ) -> Intent:
-        """The new intent; the same one for every caller. Raises Conflict if people have to be asked again."""
+        """Return the new intent, which is the same for every caller. Raises Conflict if people have to be asked
+        again.
+        """
         may_rerun(actor, source)
         new_id = rerun_id(source)
         if (known := await self._known(actor, new_id)) is not None:
             return known
         refuse_deleted(source, payload)
         digest = content_digest(payload)
-        # the latest time that has certainly passed: the database's clock is checked at commit
+        # a time that has certainly passed; the commit checks the database's clock
         carried = carried_over(source, facts, digest, source.updated_at)
         _refuse_changed(source, directory)
         command = Submit(
@@ -81,7 +83,9 @@ class Reruns:
 
 
 def _refuse_changed(source: Intent, directory: Snapshot) -> None:
-    """Raise Conflict if the rules for such requests have changed since: people would be asked differently now."""
+    """Raise Conflict if the rules for such requests have changed since then, so that other people, or in another way,
+    would be asked now.
+    """
     workflow = directory.workflows.get(source.type)
     governed = from_workflow(source.plan)
     if governed != (workflow is not None) or (

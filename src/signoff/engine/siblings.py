@@ -1,8 +1,8 @@
-"""What the worker processes of one service (``signoff up --workers N``) tell each other, over a socket that each
-inherited from the supervisor, which passes every message on to the others.
+"""Messages between the worker processes of one server (``signoff up --workers N``), over sockets that they inherited
+from the supervisor, which forwards every message to the others.
 
-Commits travel as their rows, so that no worker reads what another wrote. All of it is hints: the tables are the truth,
-and a worker that may have missed something (``Missed``) forgets what it knew of the others' commits and looks again.
+Commits are sent as rows, so that no worker has to read what another wrote. Messages are only hints; the tables are
+the truth. A worker that may have missed messages (``Missed``) drops what it has cached of the others' commits.
 """
 
 import asyncio
@@ -32,17 +32,17 @@ from signoff.store.store import Store
 
 log = logging.getLogger("signoff.siblings")
 
-LEADER: Final = 0  # the worker that runs the loops and speaks for all to servers on other machines
+LEADER: Final = 0  # the worker that runs the loops and talks to servers on other machines for all
 BEAT: Final = 0.5  # seconds between two reports of a worker's health
-SILENT: Final = 6 * BEAT  # a worker that reported nothing for so long is not counted on
-_EVERY: Final = 0.05  # seconds between two reports of what was used of the callers' limits
+SILENT: Final = 6 * BEAT  # a worker that has not reported for this long is considered hung
+_EVERY: Final = 0.05  # seconds between two reports of what callers have used of their limits
 LENGTH: Final = struct.Struct("!I")
-_BACKLOG: Final = 8 * 1024 * 1024  # bytes that a worker has not taken yet, before messages are dropped
+_BACKLOG: Final = 8 * 1024 * 1024  # unread bytes of a worker beyond which messages are dropped
 
 
 class Row(msgspec.Struct, gc=False, array_like=True):
-    """One committed change, as its rows. ``before``: the intent's number of facts before, 0 if it is new; ``plan``:
-    encoded, if the others may not know it yet.
+    """One committed change, as its rows. ``before``: how many facts the intent had before, 0 if it is new; ``plan``:
+    the encoded plan, if the others may not know it yet.
     """
 
     id: str
@@ -55,7 +55,7 @@ class Row(msgspec.Struct, gc=False, array_like=True):
 
 
 class Committed(msgspec.Struct, gc=False, tag=1, array_like=True):
-    """A commit of the sender, with the topics that it published; or topics alone."""
+    """A commit by the sender, with the topics that it published; or topics alone."""
 
     topics: list[str]
     rows: list[Row] = []
@@ -68,7 +68,7 @@ class Announced(msgspec.Struct, gc=False, tag=8, array_like=True):
 
 
 class Used(msgspec.Struct, gc=False, tag=2, array_like=True):
-    """What callers used of their limits at the sender: requests and new intents since its last report, and
+    """What callers have used of their limits at the sender: requests and new intents since its last report, and
     attempts by the number of their limit.
     """
 
@@ -78,14 +78,14 @@ class Used(msgspec.Struct, gc=False, tag=2, array_like=True):
 
 
 class Streams(msgspec.Struct, gc=False, tag=3, array_like=True):
-    """How many streams each caller has open at the sender; all of them with a caller's change, 0 once none is left."""
+    """How many streams each caller has open at the sender, for callers with a change; 0 if none is left."""
 
     worker: int
     open: dict[str, int]
 
 
 class Health(msgspec.Struct, gc=False, tag=4, array_like=True):
-    """The state of the sender's parts; ``hearing``: whether it hears servers on other machines."""
+    """The state of the sender's parts; ``hearing``: whether announcements of servers on other machines reach it."""
 
     worker: int
     ready: bool
@@ -128,7 +128,9 @@ def framed(message: Message) -> bytes:
 
 
 class Siblings:
-    """One worker's side. ``number``: which worker this is, of ``count``; ``turns``: who writes next, on SQLite."""
+    """One worker's end of the connection. ``number``: which of ``count`` workers this is; ``turns``: who writes next,
+    on SQLite.
+    """
 
     def __init__(self, number: int, count: int, link: socket.socket, turns: Turns | None = None) -> None:
         self.turns = turns
@@ -151,7 +153,7 @@ class Siblings:
         self, feed: Feed, recent: RecentCommits, admission: Admission, store: Store, clock: Clock,
         limits: Sequence[Limit], metrics: Metrics,
     ) -> None:  # fmt: skip
-        """What the messages are about."""
+        """Set what this worker reports from, and what it applies the messages of the others to."""
         self._feed, self._recent, self._admission = feed, recent, admission
         self._plans, self._states = store.plans, store.states
         self._clock, self._limits, self._metrics = clock, limits, metrics
@@ -160,13 +162,13 @@ class Siblings:
 
     @property
     def hearing(self) -> bool:
-        """Whether the leader hears servers on other machines."""
+        """Whether announcements of servers on other machines reach the leader."""
         known = self._others.get(LEADER)
         return known is not None and self._fresh(known[0]) and known[1].hearing
 
     @property
     def complete(self) -> bool:
-        """Whether what the others commit is heard: the link is there."""
+        """Whether the others' commits arrive here: whether the connection is open."""
         return self._writer is not None and not self._writer.is_closing()
 
     def health(self) -> dict[int, Health | None]:
@@ -178,12 +180,12 @@ class Siblings:
         }
 
     def silent(self, number: int) -> bool:
-        """Whether a worker that reported before has stopped: it hangs, until the supervisor replaces it."""
+        """Whether a worker has stopped reporting. It hangs, until the supervisor replaces it."""
         found = self._others.get(number)
         return found is not None and not self._fresh(found[0])
 
     def metrics(self) -> dict[int, Snapshot]:
-        """The others' metrics as last reported; an ended worker's are gone, and its successor's begin at zero."""
+        """The others' last reported metrics. Those of an ended worker are lost, and its successor's start at zero."""
         return self._counted
 
     def _fresh(self, at: float) -> bool:
@@ -214,12 +216,14 @@ class Siblings:
         return Row(after.id, before, after.plan_digest, state, facts, payloads.get(after.id), plan)
 
     def pass_on(self, topics: Sequence[str]) -> None:
-        """A server on another machine announced these topics: the others forget what they know of them."""
+        """Forward topics that a server on another machine announced, so that the others drop what they have cached of
+        them.
+        """
         self._send(Announced(list(topics)))
 
     def ready(self, base_url: str, login_url: str) -> None:
         self._ready = Ready(base_url, login_url)
-        self._send(self._ready)  # without effect before the link is there
+        self._send(self._ready)  # no effect before the connection is open
 
     def _send(self, message: Message) -> None:
         writer = self._writer
@@ -236,10 +240,12 @@ class Siblings:
     # -- hearing
 
     async def run(self, health: Callable[[], Awaitable[tuple[bool, dict[str, Any], bool]]]) -> None:
-        """Talk with the others until cancelled. If the supervisor has ended, this process stops too, in good order."""
+        """Exchange messages with the others until cancelled. If the supervisor has ended, this process shuts down
+        too.
+        """
         reader, self._writer = await asyncio.open_unix_connection(sock=self._socket)
         if self.leads:
-            self.pass_on([""])  # what other servers announced while there was no leader was not heard
+            self.pass_on([""])  # announcements of other servers while there was no leader were missed
         if self._ready is not None:
             self._send(self._ready)
         reports = asyncio.create_task(self._report(health))
@@ -295,7 +301,7 @@ class Siblings:
                 self._counted.pop(worker, None)
                 self._admission.worker_ended(worker)
                 self._admission.recount_streams()
-                self._plans_sent.clear()  # its successor knows none
+                self._plans_sent.clear()  # its successor knows none of them
                 self._missed()
             case Missed():
                 self._missed()
@@ -319,7 +325,7 @@ class Siblings:
         self._feed.relay(topics, changes)
 
     def _change(self, row: Row) -> Change | None:
-        """The change, as far as waiters and the cache need it; None if its plan is unknown here."""
+        """Rebuild the change, as far as waiters and the cache need it; None if its plan is unknown here."""
         if row.plan is not None:
             self._plans.learn([(row.digest, row.plan)])
         plans = self._plans.known({row.digest})

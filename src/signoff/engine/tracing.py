@@ -1,7 +1,7 @@
-"""Traces for OpenTelemetry: off unless a collector is named, and nothing is imported or measured until then.
+"""Traces for OpenTelemetry. They are off unless a collector is configured; until then nothing is imported or measured.
 
-The trace of the program that submitted an intent (``traceparent``) is carried with it. Work and decisions take longer
-than any request, so their spans are made from the facts when they are committed, with the times of those.
+An intent belongs to the trace of the program that submitted it (``traceparent``). Work and decisions take longer than
+any HTTP request, so their spans are created from the committed facts, with the facts' times.
 """
 
 import time
@@ -43,7 +43,7 @@ class Tracer:
         self._tracer = self._provider.get_tracer("signoff", version)
 
     def request(self, method: str, path: str, status: int, seconds: float, traceparent: str) -> None:
-        """A request that was answered just now. ``path``: of the table of endpoints."""
+        """Record a request that was just answered. ``path``: its path template."""
         end = time.time_ns()
         said = {"http.request.method": method, "http.route": path, "http.response.status_code": status}
         self._span(
@@ -59,7 +59,7 @@ class Tracer:
         return carrier.get("traceparent", "")
 
     def committed(self, changes: Iterable[Change]) -> None:
-        """The work, the decisions and the ends of intents that a batch contains."""
+        """Record the work, the decisions and the ends of intents in a batch."""
         for change in changes:
             intent = change.after
             if not intent.traceparent:

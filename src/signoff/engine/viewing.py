@@ -1,8 +1,9 @@
-"""Who opened which task, when, through which channel, and how a person had seen it when they answered.
+"""Records who opened which task, when and through which channel, and how much of it a person had seen when they
+answered.
 
-Opening is recorded once in ten minutes for each person, task and channel, so that reading does not cost a write each
-time, and nobody can make a history grow by reading. A link in a message is opened by mail scanners too: it is
-recorded only with the answer that is given on its page. No rule depends on this.
+Opening is recorded at most once in ten minutes for each person, task and channel, so that reading does not cost a
+write each time, and nobody can make a history grow by reading. Mail scanners open links in messages too, so opening a
+link is recorded only with the answer that is given on its page. No rule depends on these records.
 """
 
 import logging
@@ -26,7 +27,9 @@ _Key = tuple[str, int, str, str, bool]
 
 
 def may_see_views(reader: Actor, person: str) -> bool:
-    """Whether the reader is shown how this person looked: the person, and who reads the record of changes."""
+    """Whether the reader may see when this person opened a task: the person may, and everyone who may read the change
+    log.
+    """
     return reader.kind is ActorKind.PERSON and (reader.id == person or permits(reader, Action.READ_CHANGES))
 
 
@@ -39,10 +42,10 @@ class Viewing:
         self._remembers = remembers
         self._recent: OrderedDict[_Key, tuple[datetime, datetime]] = (
             OrderedDict()
-        )  # first, and last that was recorded
+        )  # the first and the last recorded time
 
     async def opened(self, actor: Actor, intent_id: str, step_run: int, *, unfolded: bool = False) -> None:
-        """A person opens an open task. If it cannot be written, it is not recorded."""
+        """Record that a person opens an open task. An error in writing is only logged."""
         if actor.kind is not ActorKind.PERSON:
             return
         key, now = (intent_id, step_run, actor.id, actor.via, unfolded), self._clock.now()
@@ -60,7 +63,7 @@ class Viewing:
             self._recent.popitem(last=False)
 
     def remembered(self, actor: Actor, intent_id: str, step_run: int) -> Viewed | None:
-        """How a person saw the task through this channel, if this process knows: without a query."""
+        """How a person saw the task through this channel, as far as this process has it in memory; makes no query."""
         if actor.kind is not ActorKind.PERSON:
             return None
         known = self._recent.get((intent_id, step_run, actor.id, actor.via, False))

@@ -1,4 +1,5 @@
-"""Airflow 3: a task that asks people and gives its worker back meanwhile. The next task runs with what they approved:
+"""Airflow 3: a task that asks people and releases its worker while it waits. The next task runs with what they
+approved:
 
     approve = ApprovalOperator(
         task_id="approve",
@@ -8,8 +9,8 @@
     )
     refund(approve.output["arguments"])
 
-The triggerer waits, for all tasks at once. It and the workers find the server by SIGNOFF_URL and SIGNOFF_API_KEY (or
-SIGNOFF_API_KEY_FILE) in their environments: no key is written into Airflow's database.
+The triggerer waits for all tasks together. Triggerer and workers find the server by SIGNOFF_URL and SIGNOFF_API_KEY
+(or SIGNOFF_API_KEY_FILE) in their environments, so no key is stored in Airflow's database.
 """
 
 import asyncio
@@ -34,7 +35,7 @@ _PAUSE: Final = 5.0  # seconds before the triggerer asks again after an error
 
 
 class DecisionTrigger(BaseTrigger):
-    """Waits in the triggerer until this request has ended. What it says is only that: the task reads the outcome."""
+    """Waits in the triggerer until this request has ended. It reports only that; the task reads the outcome."""
 
     def __init__(self, intent_id: str) -> None:
         super().__init__()
@@ -50,7 +51,7 @@ class DecisionTrigger(BaseTrigger):
                     await client.wait_for(self.intent_id)
                 break
             except SignoffError as error:
-                # A server that is away for long must not fail a task that only waits.
+                # A task that only waits must not fail because the server is unreachable for long.
                 self.log.warning("%s: waiting goes on: %s", self.intent_id, error)
                 await asyncio.sleep(_PAUSE)
         yield TriggerEvent({"intent_id": self.intent_id})
@@ -59,13 +60,13 @@ class DecisionTrigger(BaseTrigger):
 class ApprovalOperator(BaseOperator):
     """Ask people about one call, and wait without a worker.
 
-    tool: what is called; arguments: exactly what people are asked about (a template field); function: whose annotations
-    edited arguments must fit; wait: how long the task waits, for ever by default. intent_type, title, hide, again,
-    on_behalf_of, client: as for ``gate``.
+    tool: the name of what is called; arguments: exactly what people are asked about (a template field); function:
+    edited arguments must match its annotations; wait: how long the task waits, by default for ever. intent_type,
+    title, hide, again, on_behalf_of, client: as for ``gate``.
 
     Returns the approved ``arguments``, ``edited``, the approver's ``comment`` and the ``intent_id``. Anything else
-    fails the task with the reason, without a retry. A retry after an error continues to wait for the same request; a
-    task that is cleared after its approval was used asks again, because an approval is for one act.
+    fails the task with the reason, without a retry. A retry after an error continues to wait for the same request. A
+    task that is cleared after its approval was used asks again, because an approval is good for one call.
     """
 
     template_fields = ("arguments",)
@@ -119,7 +120,7 @@ class ApprovalOperator(BaseOperator):
         }
 
     def execute_complete(self, context: Any, event: Any = None) -> Json:
-        """The request has ended: the same call finds it again."""
+        """Continue after the request has ended: the same call finds it again."""
         return self.execute(context)
 
     def _call(self, context: Any) -> GatedCall:
@@ -134,7 +135,7 @@ class ApprovalOperator(BaseOperator):
 
 
 class DecisionSensor(BaseSensorOperator):
-    """Wait for a request that another program sent. intent_id: of it (a template field).
+    """Wait for a request that another program sent. intent_id: the request's id (a template field).
 
     Returns its ``outcome``, ``ending``, ``comment``, ``result`` and ``payload``. If it was not approved, or failed, the
     task fails with the reason, without a retry. With ``deferrable=False`` it pokes.

@@ -18,9 +18,8 @@ from signoff.integrations.tools import UNFIT, ToolGate, Verdict, verdict_of
 class Approvals:
     """Decides tool calls. intent_types, options: as for ToolGate.
 
-    The SDK does not pass on a callback's exception. If there is no decision (no server, the time to wait is up), the
-    call
-    is denied, the run ends, and ``failure`` is the exception.
+    The SDK does not propagate a callback's exception. If there is no decision (no server, or the time to wait is
+    over), the call is denied, the run ends, and ``failure`` is the exception.
     """
 
     def __init__(self, intent_types: str | Mapping[str, str] | None = None, **options: Any) -> None:
@@ -43,14 +42,14 @@ class Approvals:
 
     def hooks(self, matcher: str | None = None) -> dict[str, list[HookMatcher]]:
         """For ``ClaudeAgentOptions(hooks=...)``: defer the calls of these tools until people have decided.
-        matcher: as of HookMatcher (``Bash|mcp__pay__.*``).
+        matcher: as for HookMatcher (``Bash|mcp__pay__.*``).
         """
-        # Otherwise the SDK counts a hook that fails or takes too long as no decision, and the call may run.
+        # Otherwise the SDK treats a hook that fails or takes too long as no decision, and the call may run.
         return {"PreToolUse": [HookMatcher(matcher=matcher, hooks=[self._pre_tool_use], on_failure="block")]}
 
     async def wait(self, deferred: Any, timeout: float | None = None) -> None:
-        """Wait until people have decided a deferred call; then resume its session. timeout: seconds, instead of that of
-        the options; then WaitTimeout.
+        """Wait until people have decided on a deferred call; then resume its session. timeout: seconds, in place of
+        the options' timeout; raises WaitTimeout after it.
         """
         gate = self._gate.of(deferred.name)
         client = gate.async_client

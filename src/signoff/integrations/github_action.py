@@ -1,7 +1,9 @@
-"""The step of the GitHub action in ``clients/github-action``: asks about this job, waits, and ends with the decision.
+"""The step of the GitHub action in ``clients/github-action``: asks people about this job, waits, and ends with the
+decision.
 
-Exit codes as of ``signoff intents watch``: 0 approved, 10 rejected, 11 nobody decided in time, 1 anything else. Each
-attempt of a run asks again; a step that is run again within one attempt continues to wait for the same request.
+Exit codes are those of ``signoff intents watch``: 0 approved, 10 rejected, 11 nobody decided in time, 1 anything
+else. Each attempt of a run asks again; a step that is repeated within one attempt continues to wait for the same
+request.
 """
 
 import io
@@ -19,7 +21,7 @@ from signoff.client.gate import Gate
 from signoff.client.gated_call import Decision
 from signoff.client.records import Json
 
-# Our names, with GitHub's name for each; people decide about these values, and nobody may change them.
+# Our names with GitHub's names. People decide on these values, and nobody may change them.
 _CONTEXT: Final = {
     "repository": "GITHUB_REPOSITORY", "commit": "GITHUB_SHA", "ref": "GITHUB_REF", "workflow": "GITHUB_WORKFLOW",
     "job": "GITHUB_JOB", "actor": "GITHUB_ACTOR", "run": "GITHUB_RUN_ID", "attempt": "GITHUB_RUN_ATTEMPT",
@@ -28,7 +30,7 @@ _EXITS: Final = {"rejected": 10, "expired": 11}
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Run the step; its exit code."""
+    """Run the step; returns its exit code."""
     if isinstance(
         sys.stdout, io.TextIOWrapper
     ):  # a reason that cannot be written must not change the exit code
@@ -80,7 +82,7 @@ def _failed(environ: Mapping[str, str], reason: str, code: int) -> int:
 
 
 def _put(environ: Mapping[str, str], name: str, value: str) -> None:
-    """An output of the step; the author of the value cannot guess the delimiter."""
+    """Write an output of the step. The author of the value cannot guess the delimiter."""
     if path := environ.get("GITHUB_OUTPUT"):
         mark = secrets.token_hex(16)
         with Path(path).open("a", encoding="utf-8") as file:

@@ -1,10 +1,10 @@
-"""A deployment protection rule of GitHub: people open an environment for each deployment to it.
+"""A deployment protection rule for GitHub: people approve each deployment to an environment.
 
     uvicorn --factory signoff.integrations.github_deployments:app
 
-GitHub calls this small service for each deployment to a protected environment, people are asked, and their decision
-goes back to GitHub. It keeps no state: whom to tell stands in the request, so what waits when it stops, and what is
-decided before it starts again, is found when it starts.
+GitHub calls this small service for each deployment to a protected environment. People are asked, and their decision
+is reported to GitHub. The service keeps no state: the request contains whom to report to, so after a restart it finds
+the requests that were waiting and those that have been decided meanwhile.
 """
 
 import asyncio
@@ -38,7 +38,8 @@ _LARGEST: Final = 1024 * 1024
 _PAUSE: Final = 5.0
 _TRIES: Final = 20  # of a callback
 _LONGEST: Final = 2000  # characters of a comment
-_GITHUB_WAITS: Final = timedelta(days=30)  # for a protection rule; then the deployment fails
+# how long GitHub waits for a protection rule; then the deployment fails
+_GITHUB_WAITS: Final = timedelta(days=30)
 _UNDECIDED: Final = ("waiting", "pending")  # states of a deployment
 _MOST: Final = 1000  # decided requests that a start looks at
 _LOOK_BACK: Final = (50, 1000, 10_000)  # of the newest requests, until one is among them
@@ -94,7 +95,9 @@ class ProtectionRule:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def resume(self) -> None:
-        """Wait again for every deployment that people have not decided yet; tell GitHub of those decided meanwhile."""
+        """Wait again for every deployment that people have not decided yet; report those that were decided meanwhile
+        to GitHub.
+        """
         waiting = await self._found("pending", 10_000)
         for intent in waiting:
             self._follow(intent.intent_id, intent.correlation_id)
@@ -117,7 +120,7 @@ class ProtectionRule:
                 await asyncio.sleep(self._pause)
 
     async def _catch_up(self, intents: Sequence[Intent]) -> None:
-        """Tell GitHub what it was not told. intents: the newest first."""
+        """Report decisions that were not reported yet. intents: the newest first."""
         asked_again = set[tuple[str, str]]()
         for intent in intents:
             try:
@@ -133,7 +136,7 @@ class ProtectionRule:
                 log.warning("%s: it is unknown whether GitHub was told: %s", intent.intent_id, error)
 
     async def _still_waits(self, intent: Intent, asked: Json) -> bool:
-        """Whether GitHub waits for this deployment."""
+        """Whether GitHub is waiting for this deployment."""
         if not asked["callback"].startswith(self._api + "/repos/"):
             return False
         installation, _, _ = intent.correlation_id.removeprefix(_PREFIX).partition(":")
@@ -146,7 +149,7 @@ class ProtectionRule:
         return not newest or newest[0]["state"] in _UNDECIDED
 
     async def stop(self) -> None:
-        """End it; the requests stay open."""
+        """Stop waiting; the requests stay open."""
         for task in self._waiting.values():
             task.cancel()
         await asyncio.gather(*self._waiting.values(), return_exceptions=True)
@@ -177,7 +180,7 @@ class ProtectionRule:
             return await self._ask(json.loads(body))
         except (KeyError, TypeError, ValueError) as error:
             return 400, f"The event is incomplete: {error}"
-        except SignoffError as error:  # GitHub shows it; the delivery can be repeated there
+        except SignoffError as error:  # GitHub shows this, and the delivery can be repeated there
             log.warning("a request could not be sent: %s", error)
             return 503, "The request could not be sent. Redeliver it."
 
@@ -238,7 +241,7 @@ class ProtectionRule:
                     return
                 token = await self._token(int(installation))
                 answer = await self._github.post(asked["callback"], json=said, headers=_headers(token))
-                # 404 and 422: the run has ended, or the rule was answered before.
+                # 404 and 422: the run has ended, or the decision was reported before.
                 if answer.is_success or answer.status_code in (404, 422):
                     log.info("%s: told GitHub %s: %d", intent_id, state, answer.status_code)
                     return
@@ -272,7 +275,7 @@ class ProtectionRule:
         return [one for one in ours if one > intent_id]
 
     async def _asked(self, intent_id: str) -> Json | None:
-        """The payload that was sent, whatever it was edited to; None if it was deleted."""
+        """The payload as it was sent, even if it was edited; None if it was deleted."""
         path = f"/v1/intents/{intent_id}/revisions"
         call = ApiCall(
             "GET", path, lambda answer: None if answer.get("payload_deleted") else answer["revisions"][0]
@@ -292,8 +295,9 @@ class ProtectionRule:
 
 
 def verdict(result: Result, digest: str) -> tuple[str, str]:
-    """What is reported to GitHub. A deployment cannot be changed, so an approval of something else releases
-    nothing."""
+    """What to report to GitHub. A deployment cannot be changed, so an approval with edited values counts as a
+    rejection.
+    """
     if failure_of(result) is not None:
         return "rejected", reason_of(result)
     if _digest(result.payload) != digest:

@@ -1,8 +1,9 @@
-"""LangChain and LangGraph: a middleware that asks about each tool call, and answers to human-in-the-loop interrupts.
+"""LangChain and LangGraph: a middleware that asks people about each tool call, and answers to human-in-the-loop
+interrupts.
 
-``SignoffMiddleware`` waits inside the run. ``Approvals`` serves programs that pause with LangChain's own
-``HumanInTheLoopMiddleware``: the graph's state stays in its checkpointer, nothing waits, and ``Approvals.answers``
-gives what to resume it with.
+``SignoffMiddleware`` waits inside the run. ``Approvals`` is for programs that pause with LangChain's own
+``HumanInTheLoopMiddleware``: the graph's state stays in its checkpointer, no process waits, and ``Approvals.answers``
+returns what to resume it with.
 """
 
 import asyncio
@@ -25,10 +26,10 @@ Handler = Callable[[Any], Any]
 
 
 class SignoffMiddleware(AgentMiddleware):
-    """Asks people about the calls of these tools, one request a call, and waits for them.
+    """Asks people about the calls of these tools, with one request per call, and waits for their decision.
 
-    tools: a name, or names with their intent types; None: all tools. Approved calls run with the approved arguments;
-    for all others the model gets the reason as the tool's answer. options: as for ToolGate.
+    tools: names, or names with their intent types; None for all tools. Approved calls run with the approved
+    arguments; for all others the model gets the reason as the tool's answer. options: as for ToolGate.
     """
 
     def __init__(self, tools: Mapping[str, str] | Collection[str] | None = None, **options: Any) -> None:
@@ -62,7 +63,7 @@ class SignoffMiddleware(AgentMiddleware):
 
 
 class Approvals:
-    """Decides the interrupts of ``HumanInTheLoopMiddleware``, in both of its modes.
+    """Lets people decide the interrupts of ``HumanInTheLoopMiddleware``, in both of its modes.
 
     Approve, edit and reject come from the task's answer. A tool that only allows ``respond`` is a question to people:
     their comment is the tool's answer. options: as for ToolGate.
@@ -72,20 +73,21 @@ class Approvals:
         self._gate = ToolGate(intent_types, **options)
 
     def answers(self, interrupts: Iterable[Any], config: Mapping[str, Any]) -> dict[str, Any]:
-        """Wait for people and return what to resume with: ``Command(resume=answers)``. Each is asked once, by the
-        graph's thread and the interrupt's id, also after a restart. config: that of the graph, with its thread_id.
+        """Wait for people and return what to resume with: ``Command(resume=answers)``. Each interrupt is asked about
+        once, even after a restart: it is identified by the graph's thread and its id. config: the graph's config,
+        with its thread_id.
         """
         waiting = _waiting(interrupts, config)
         asked = [(action, self._asked(action)) for _, actions in waiting for action in actions]
         calls = [(action, gate, _request(action, gate)) for action, gate in asked]
-        for _, gate, call in calls:  # people see all of them at once
+        for _, gate, call in calls:  # so that people see all of them together
             if isinstance(call, GatedCall):
                 gate.blocking_client.session.run(call.submit(gate.blocking_client.retries))
         decided = iter([self._decided(action, gate, call) for action, gate, call in calls])
         return {one.id: _response(one, [next(decided) for _ in actions]) for one, actions in waiting}
 
     async def aanswers(self, interrupts: Iterable[Any], config: Mapping[str, Any]) -> dict[str, Any]:
-        """As ``answers``, to be awaited."""
+        """Like ``answers``, for asyncio."""
         waiting = _waiting(interrupts, config)
         actions = [action for _, actions in waiting for action in actions]
         decided = iter(await asyncio.gather(*(self._decided_async(action) for action in actions)))
@@ -113,7 +115,7 @@ class Approvals:
 
 
 class _Action:
-    """One tool call that waits for a decision. schema: of its answers, if LangGraph checks them."""
+    """One tool call that waits for a decision. schema: that of its answers, if LangGraph checks them."""
 
     def __init__(self, name: str, args: Json, allowed: frozenset[str], key: str, schema: Any = None) -> None:
         self.name = name
@@ -125,7 +127,7 @@ class _Action:
         self.question = str(args.get("question") or args.get("query") or f"Answer for {name}") if asks else ""
 
     def answer(self, decision: Decision) -> Json:
-        """LangChain's decision."""
+        """The decision in LangChain's form."""
         if not decision.approved:
             return self.declined(decision.reason, decision.result)
         if self.question:
@@ -140,7 +142,9 @@ class _Action:
         return self.declined("It was approved in a way that this tool does not allow.", decision.result)
 
     def declined(self, reason: str, result: Result | None) -> Json:
-        """A rejection; where LangChain allows none, the exception of the ending: the graph stays where it is."""
+        """A rejection. If LangChain does not allow one, raises the exception of the ending, and the graph stays
+        interrupted.
+        """
         if "reject" in self.allowed:
             return {"type": "reject", "message": reason}
         if result is None:
@@ -149,7 +153,9 @@ class _Action:
 
 
 def _request(action: "_Action", gate: Gate) -> GatedCall | CannotBeSent:
-    """The call, or why it cannot be asked about: the other calls of the turn can."""
+    """The call, or the reason why people cannot be asked about it, so that the other calls of the turn are not
+    affected.
+    """
     try:
         return gate.request(action.name, action.args, action.key)
     except CannotBeSent as error:
@@ -182,7 +188,7 @@ def _response(interrupt: Any, decided: list[Json]) -> Any:
 
 
 def _json_schema(schema: Any) -> Json:
-    """An interrupt's response schema: a type in the process that was interrupted, JSON in any other."""
+    """An interrupt's response schema, which is a type in the interrupted process and JSON in any other."""
     return schema if isinstance(schema, dict) else TypeAdapter(schema).json_schema()
 
 

@@ -1,7 +1,8 @@
-"""OpenAI Agents SDK: decides the interruptions of tools with ``needs_approval``.
+"""OpenAI Agents SDK: lets people decide the interruptions of tools with ``needs_approval``.
 
-The SDK has no way to change a call's arguments. If people edit them, the call is rejected with the approved arguments
-in the message, and the model's call with exactly these in the same conversation runs without asking again, once.
+The SDK cannot change a call's arguments. If people edit them, the call is rejected with the approved arguments in the
+message. The model's next call with exactly these arguments in the same conversation then runs without asking again,
+once.
 """
 
 import asyncio
@@ -24,15 +25,15 @@ _EDITED = (
 
 
 class Approvals:
-    """Decides interrupted runs. intent_types, options: as for ToolGate."""
+    """Lets people decide interrupted runs. intent_types, options: as for ToolGate."""
 
     def __init__(self, intent_types: str | Mapping[str, str] | None = None, **options: Any) -> None:
         self._gate = ToolGate(intent_types, **options)
-        # By tool and approved arguments: the calls that people approved with edited arguments.
+        # The calls that people approved with edited arguments, by tool and approved arguments.
         self._edited: defaultdict[str, list[str]] = defaultdict(list)
 
     async def run(self, agent: Any, input: Any, **options: Any) -> Any:
-        """As ``Runner.run``, but waits for people at each interruption; the final result."""
+        """Like ``Runner.run``, but waits for people at each interruption; returns the final result."""
         result = await Runner.run(agent, input, **options)
         while result.interruptions:
             result = await Runner.run(agent, await self.decide(result), **options)
@@ -40,7 +41,7 @@ class Approvals:
 
     async def decide(self, run: Any) -> Any:
         """Wait for people and return the state to continue with: ``Runner.run(agent, state)``. run: a result with
-        interruptions, or a RunState, for instance one read by ``RunState.from_string`` after a restart.
+        interruptions, or a RunState, such as one read by ``RunState.from_string`` after a restart.
         """
         state = run.to_state() if hasattr(run, "to_state") else run
         items = state.get_interruptions()
@@ -59,7 +60,7 @@ class Approvals:
 
     async def _verdict(self, item: Any, state: Any) -> Verdict:
         arguments: Json = json.loads(item.arguments or "{}")
-        # Only the conversation in which people edited the call may go on with it.
+        # Only the conversation in which people edited the call may continue with it.
         edited = self._edited.get(_edit_of(item, canonical_json(arguments)), [])
         history = state.to_string() if edited else ""
         for call_id in edited:
@@ -70,5 +71,7 @@ class Approvals:
 
 
 def _edit_of(item: Any, shown: str) -> str:
-    """A call with these arguments in this process: a forked one would use the approval a second time."""
+    """Identifies a call with these arguments in this process, because a forked process would use the approval a
+    second time.
+    """
     return f"{os.getpid()} {item.name} {shown}"

@@ -1,6 +1,6 @@
-"""Pydantic AI: decides deferred tool calls, of tools with ``requires_approval``.
+"""Pydantic AI: lets people decide deferred calls of tools with ``requires_approval``.
 
-As a capability it waits inside the run. For a wait of days let the run end with ``DeferredToolRequests``, store its
+As a capability it waits inside the run. To wait for days, let the run end with ``DeferredToolRequests``, store its
 messages, and continue with ``await approvals.results(requests)``.
 """
 
@@ -15,7 +15,7 @@ from signoff.integrations.tools import ToolGate
 
 
 class Approvals:
-    """Decides deferred tool calls. intent_types, options: as for ToolGate."""
+    """Lets people decide deferred tool calls. intent_types, options: as for ToolGate."""
 
     def __init__(self, intent_types: str | Mapping[str, str] | None = None, **options: Any) -> None:
         self._gate = ToolGate(intent_types, **options)
@@ -29,8 +29,8 @@ class Approvals:
         return HandleDeferredToolCalls(handler=handle)
 
     async def results(self, requests: DeferredToolRequests) -> DeferredToolResults:
-        """Wait for people and return what to continue with. Calls of one turn are asked about concurrently, each once,
-        by its tool_call_id. Pydantic AI checks edited arguments when the run continues.
+        """Wait for people and return what to continue with. People are asked about all calls of a turn concurrently,
+        once for each tool_call_id. Pydantic AI checks edited arguments when the run continues.
         """
         decided = await asyncio.gather(*(self._decide(call) for call in requests.approvals))
         return DeferredToolResults(

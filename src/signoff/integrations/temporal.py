@@ -1,4 +1,4 @@
-"""Temporal: an activity that asks people about a call. A workflow that asks is one call:
+"""Temporal: an activity that asks people about a call. A workflow asks with one call:
 
     approved = await workflow.execute_activity(
         "signoff_approve",
@@ -7,8 +7,8 @@
         heartbeat_timeout=timedelta(seconds=30),
     )
 
-The request belongs to the activity, not to its attempt: when a worker dies, the next attempt continues to wait for it,
-and gets its outcome even if the worker died right after using it.
+The request belongs to the activity, not to its attempt: if a worker crashes, the next attempt continues to wait for
+it, and gets its outcome even if the worker crashed right after using it.
 """
 
 import asyncio
@@ -36,9 +36,9 @@ _BEAT: Final = 10.0  # seconds between heartbeats, unless the activity's timeout
 
 
 class Approvals:
-    """The activity and its gate. functions: those whose annotations edited arguments must fit, by their names; webhook:
-    do not wait in the activity; the event ``intent.finished`` wakes it, by ``finished``. options: as for ToolGate,
-    without timeout, which is Temporal's.
+    """The activity and its gate. functions: by tool name, the functions whose annotations edited arguments must
+    match. webhook: do not wait in the activity; the event ``intent.finished`` wakes it, through ``finished``.
+    options: as for ToolGate, except timeout, for which Temporal has its own.
 
     It returns the approved ``arguments``, ``edited``, the approver's ``comment`` and the ``intent_id``. Anything else
     fails the activity permanently, with the reason as the message and the ending as the type (``IntentRejected``,
@@ -93,9 +93,9 @@ class Approvals:
         }
 
     async def finished(self, temporal: Any, event: Mapping[str, Any]) -> bool:
-        """Wake the activity that waits for this request; False if it is not one of Temporal's. event: the body of a
-        webhook whose signature was verified; temporal: a ``temporalio.client.Client``. The activity's next attempt
-        reads the outcome: its retry policy must allow more than one attempt.
+        """Wake the activity that waits for this request; False if no activity sent it. event: the body of a webhook
+        whose signature was verified; temporal: a ``temporalio.client.Client``. The activity's next attempt reads the
+        outcome, so its retry policy must allow more than one attempt.
         """
         intent_id = str(event.get("data", {}).get("intent_id", ""))
         if event.get("type") != "intent.finished" or not intent_id:
@@ -114,7 +114,7 @@ class Approvals:
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
-            return False  # it no longer waits: a webhook may be delivered twice
+            return False  # it no longer waits, because a webhook may be delivered twice
         return True
 
     async def _woken(self, gate: Gate, call: GatedCall) -> Decision:
@@ -134,7 +134,7 @@ class Approvals:
             why = activity.cancellation_details()
             if (
                 call.intent_id and why is not None and why.cancel_requested
-            ):  # by the workflow, not by its worker
+            ):  # canceled by the workflow, not by its worker
                 with contextlib.suppress(Conflict):
                     await client.cancel(call.intent_id, "The workflow no longer needs it.")
             raise

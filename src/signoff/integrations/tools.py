@@ -1,7 +1,7 @@
-"""What all adapters share: which workflow governs a tool, and what people decide about one call of it.
+"""Shared by all adapters: which workflow applies to a tool, and what people decide about one of its calls.
 
-Each call is asked about once, by the framework's own id of the call. Only an approval lets a tool run, with the
-arguments that were approved; everything else is a verdict with a reason, which the adapter passes to the model.
+People are asked about each call once; the framework's id identifies it. Only an approval lets a tool run, with the
+approved arguments; everything else is a verdict with a reason, which the adapter passes to the model.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -16,7 +16,7 @@ from signoff.client.gated_call import Again, Decision
 from signoff.client.records import Json
 from signoff.client.sync import Client
 
-# A call that cannot be sent for approval, or not run as it was approved: it does not run, and the model gets the
+# Errors of a call that cannot be sent for approval, or not run as approved: it does not run, and the model gets the
 # reason.
 UNFIT: Final = (CannotBeSent, InvalidEdit)
 IntentTypes = str | Mapping[str, str] | None
@@ -25,8 +25,8 @@ Check = Callable[[Json], None]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What people decided about a call. arguments: to call with; edited: whether they changed them; reason: why it must
-    not run, or the approver's comment.
+    """What people decided about a call. arguments: the ones to use; edited: whether people changed them; reason: why
+    it must not run, or the approver's comment.
     """
 
     approved: bool
@@ -36,15 +36,15 @@ class Verdict:
 
 
 def no_check(arguments: Json) -> None:
-    """The framework checks edited arguments itself."""
+    """For frameworks that check edited arguments themselves."""
 
 
 class ToolGate:
     """The gate of an agent's tools.
 
-    intent_types: chooses the workflow: one intent type for all tools, or one for each by the tool's name (else
-    ``intent.gate.TOOL.v1``); title: of the task if there is no workflow; hide: arguments that people do not see;
-    timeout: seconds to wait in the run, then WaitTimeout; again, on_behalf_of, client: as for ``gate``.
+    intent_types: choose the workflow: one intent type for all tools, or one for each tool's name (by default
+    ``intent.gate.TOOL.v1``); title: the task's title if there is no workflow; hide: arguments that people do not see;
+    timeout: seconds to wait in the run before WaitTimeout is raised; again, on_behalf_of, client: as for ``gate``.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class ToolGate:
             "client": client,
         }  # fmt: skip
         self._gates: dict[str | None, Gate] = {}
-        self.of("")  # wrong options are refused here and not at the first call
+        self.of("")  # so that wrong options are refused here, not at the first call
 
     def of(self, tool: str) -> Gate:
         """The gate of this tool."""
@@ -75,8 +75,8 @@ class ToolGate:
         return self._gates[intent_type]
 
     def decide(self, tool: str, arguments: Json, call_id: str, check: Check = no_check) -> Verdict:
-        """Ask about one call and wait. call_id: the framework's id of it; check: raises ValueError for edited arguments
-        that do not fit the tool.
+        """Ask people about one call and wait. call_id: the framework's id of the call; check: raises ValueError for
+        edited arguments that do not fit the tool.
         """
         try:
             return verdict_of(self.of(tool).decide(tool, arguments, call_id), check)
@@ -86,7 +86,7 @@ class ToolGate:
     async def decide_async(
         self, tool: str, arguments: Json, call_id: str, check: Check = no_check
     ) -> Verdict:
-        """As ``decide``, to be awaited."""
+        """Like ``decide``, for asyncio."""
         try:
             return verdict_of(await self.of(tool).decide_async(tool, arguments, call_id), check)
         except UNFIT as error:
@@ -105,7 +105,7 @@ def verdict_of(decision: Decision, check: Check = no_check) -> Verdict:
     return Verdict(True, decision.arguments, decision.edited, decision.reason)
 
 
-_LONGEST_CHAIN = 20  # of references from one to the next
+_LONGEST_CHAIN = 20  # references followed in a row
 _KINDS: Mapping[str, tuple[type, ...]] = {
     "string": (str,), "integer": (int,), "number": (int, float), "boolean": (bool,), "array": (list, tuple),
     "object": (dict,), "null": (type(None),),
@@ -113,8 +113,8 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
 
 
 def misfit(value: Any, schema: Any, where: str, root: Any = None) -> str:
-    """Where JSON does not match a JSON schema, by its types, enums and members; "" if it does. One of several
-    alternatives has to match; other keywords are left to the tool.
+    """Where JSON does not match a JSON schema, by its types, enums and members; "" if it matches. One of several
+    alternatives has to match; the tool itself checks other keywords.
     """
     root = schema if root is None else root
     for _ in range(_LONGEST_CHAIN):

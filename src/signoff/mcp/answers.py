@@ -1,4 +1,4 @@
-"""What a tool returns: our own words first, then what people and programs wrote, marked as data."""
+"""What a tool returns: our own text first, then what people and programs wrote, marked as data."""
 
 import json
 import unicodedata
@@ -144,7 +144,7 @@ def _next(intent: Intent, state: str) -> str:
 
 
 def shown(value: object) -> str:
-    """JSON in which every character can be seen: the others are escaped."""
+    """JSON in which invisible characters are escaped."""
     text = json.dumps(value, ensure_ascii=False, indent=1)
     return text if text.isascii() else "".join(map(_visible, text))
 
@@ -178,7 +178,7 @@ def list_of(listed: Listed) -> types.CallToolResult:
 
 
 def failure_of(problem: Problem) -> types.CallToolResult:
-    """A tool's error: the model sees it and can correct itself."""
+    """A tool's error, which the model sees, so that it can correct itself."""
     told = [f"{problem.code}: {problem.message}", problem.next]
     content = [_text("\n".join(line for line in told if line))]
     if problem.comment:
@@ -191,7 +191,7 @@ def failure_of(problem: Problem) -> types.CallToolResult:
 
 
 def problem_of(error: e.SignoffError) -> Problem:
-    """A failure of the SDK, with the next step. Its text comes from the server or from us, and holds no key."""
+    """A failure of the SDK, with the next step. Its text comes from the server or from us, and contains no key."""
     if isinstance(error, e.AuthenticationFailed):
         return Problem(
             code=error.code, message=error.message, next=error.hint or "Give this MCP server a valid key."

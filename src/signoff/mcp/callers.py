@@ -1,4 +1,6 @@
-"""Whose requests a call is about: the one key of this process, or over HTTP the key that the call brings."""
+"""Determines whose requests a call is about: those of this process's key, or over HTTP those of the key that the call
+sends.
+"""
 
 import hashlib
 import time
@@ -17,11 +19,11 @@ AGENT_KEY: Final = "signoff keys create --agent NAME"
 
 
 class KeyOfPerson(SignoffError):
-    """The key is a person's: a program that holds it could decide elsewhere, in that person's name."""
+    """The key is a person's: a program that has it could decide elsewhere, in that person's name."""
 
 
 class Callers(Protocol):
-    """Finds the requests of a call's key. request: the HTTP request, if there is one."""
+    """Finds the requests of a call's key. ``of`` gets the HTTP request, if there is one."""
 
     async def of(self, request: Any) -> Requests: ...
 
@@ -29,14 +31,15 @@ class Callers(Protocol):
 
 
 class KeyCheck(Protocol):
-    """Asks whether a key is valid now. Raises AuthenticationFailed, KeyOfPerson, or the failure that prevented the
-    check."""
+    """Checks whether a key is valid now. Raises AuthenticationFailed, KeyOfPerson, or the failure that prevented the
+    check.
+    """
 
     async def check(self, key: str) -> None: ...
 
 
 class OneKey:
-    """Every call is made with one key, that of this process. Its holder is looked up once, when it is first needed."""
+    """Every call uses one key, that of this process. Its holder is looked up once, when first needed."""
 
     def __init__(
         self,
@@ -55,7 +58,7 @@ class OneKey:
         self._requests: Requests | None = None
 
     async def of(self, request: Any = None) -> Requests:
-        """Raises KeyOfPerson for a person's key, unless that is allowed."""
+        """The requests of the key; raises KeyOfPerson for a person's key, unless that is allowed."""
         if self._requests is None:
             me = await self._client.me()
             if me.actor.kind not in ("agent", "service") and not self._people:
@@ -82,7 +85,7 @@ class OneKey:
 
 
 class EachKey:
-    """Every HTTP request brings its own key, as a bearer token; the last ``kept`` ones are remembered by digest."""
+    """Every HTTP request sends a key as a bearer token; the last ``kept`` keys are remembered by digest."""
 
     def __init__(self, connect: Callable[[str], OneKey], kept: int = _KEPT) -> None:
         self._connect = connect
@@ -104,7 +107,7 @@ class EachKey:
         return await one.of(request)
 
     async def check(self, key: str) -> None:
-        """Whether the key is valid now. It is checked with every request, so that nothing outlives it."""
+        """Check whether the key is valid now. It is checked with every request, so that nothing outlives it."""
         name = digest_of(key)
         one = self._known.get(name)
         if one is None:
@@ -118,14 +121,14 @@ class EachKey:
             raise
 
     async def _connected(self, key: str) -> OneKey:
-        """A new key, once the server has confirmed it; one that is not valid is not remembered."""
+        """Remember a new key after the server has confirmed it; an invalid key is not remembered."""
         one, name = self._connect(key), digest_of(key)
         try:
             await one.of()
         except SignoffError:
             await one.close()
             raise
-        if name in self._known:  # another call used it meanwhile
+        if name in self._known:  # another call has used it meanwhile
             await one.close()
             return self._known[name]
         self._known[name] = one
@@ -133,7 +136,7 @@ class EachKey:
         return one
 
     async def _drop(self, newest: str) -> None:
-        """Close the least recently used keys, except those with which a call waits."""
+        """Close the least recently used keys, except those of waiting calls."""
         idle = [name for name, one in self._known.items() if one.idle and name != newest]
         for name in idle[: max(0, len(self._known) - self._kept)]:
             await self._known.pop(name).close()

@@ -1,4 +1,4 @@
-"""How a call fails: as a tool's error, which the model sees, or as an error of the protocol."""
+"""Reports the failure of a call: as a tool's error, which the model sees, or as an error of the protocol."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -20,7 +20,7 @@ BUG: Final = Problem(
 
 
 async def failing_as_tool(run: Callable[[], Awaitable[Any]]) -> Any:
-    """What ``run`` returns; a failure becomes a tool's error, which the model sees."""
+    """Return what ``run`` returns; a failure becomes a tool's error, which the model sees."""
     try:
         return await run()
     except ToolFailed as failed:
@@ -35,7 +35,7 @@ async def failing_as_tool(run: Callable[[], Awaitable[Any]]) -> Any:
 
 
 async def failing_as_protocol(run: Callable[[], Awaitable[T]]) -> T:
-    """What ``run`` returns; a failure becomes an MCPError with the same code and next step."""
+    """Return what ``run`` returns; a failure becomes an MCPError with the same code and next step."""
     try:
         return await run()
     except ToolFailed as failed:

@@ -1,5 +1,5 @@
-"""``signoff mcp --gateway``: another MCP server, unchanged except that some calls wait for people. Tools, resources and
-prompts are listed as the upstream lists them. Which calls are held depends on the gateway's own file alone, never on
+"""``signoff mcp --gateway``: another MCP server, unchanged except that some calls wait for people. Tools, resources
+and prompts are listed as the upstream lists them. Only the gateway's own file determines which calls are held, never
 what the upstream declares about its tools.
 """
 
@@ -33,7 +33,7 @@ _HELD: Final = (
 
 
 class Gateway:
-    """A server in front of ``upstream``. Remembers the clients that are notified of changed lists."""
+    """A server in front of ``upstream``. It remembers the clients to notify of changed lists."""
 
     def __init__(self, config: GatewayConfig, upstream: Upstream, callers: Callers, held: HeldCalls) -> None:
         self._config = config
@@ -45,7 +45,9 @@ class Gateway:
         upstream.on_change = self._changed
 
     async def build(self) -> Server[Any]:
-        """The server, with what the upstream offers. Raises UpstreamFailed if that does not start."""
+        """Build the server, with everything that the upstream offers. Raises UpstreamFailed if the upstream does not
+        start.
+        """
         client = await self._upstream.client()
         offered, told = client.server_capabilities, client.instructions
         server: Server[Any] = Server(
@@ -71,14 +73,14 @@ class Gateway:
         server.add_notification_handler("notifications/initialized", types.NotificationParams, self._opened)
         return server
 
-    # -- passed on
+    # -- forwarded requests
 
     async def _list_tools(self, ctx: Context, params: Any) -> types.ListToolsResult:
         async def run(client: Client) -> types.ListToolsResult:
             return await client.list_tools(cursor=_cursor(params))
 
         listed: types.ListToolsResult = await self._passed(run)
-        # The upstream's tasks are not passed on: a call that it ran as a task could not be held.
+        # The upstream's tasks are not offered, because a call that runs as a task could not be held.
         tools = [tool.model_copy(update={"execution": None}) for tool in listed.tools]
         return listed.model_copy(update={"tools": tools, "meta": None})
 
@@ -103,7 +105,7 @@ class Gateway:
         return await self._passed(lambda client: client.complete(params.ref, argument, more))
 
     async def _passed(self, run: Any) -> Any:
-        """The upstream's answer to a request that only reads, sent again if the connection was lost."""
+        """Forward a request that only reads; it is sent again if the connection was lost."""
 
         async def twice() -> Any:
             try:
@@ -114,7 +116,7 @@ class Gateway:
                 return await self._upstream.perform(run)
 
         result = await failing_as_protocol(twice)
-        # The upstream's metadata names itself; ours is added to the response.
+        # The upstream's metadata names the upstream; ours is added to the response instead.
         return result.model_copy(update={"meta": None})
 
     # -- calls
@@ -151,11 +153,11 @@ class Gateway:
     async def _run(
         self, params: types.CallToolRequestParams, arguments: Json | None, report: Report, *, held: bool
     ) -> Any:
-        """Call the tool. A held call carries only what people saw: no further metadata."""
+        """Call the tool. A held call contains only what people saw, without further metadata."""
         meta = None if held else _meta(params)
         sent = types.CallToolRequestParams(name=params.name, arguments=arguments, _meta=meta)
         if held:
-            await self._passed(lambda client: client.list_tools())  # it may have died meanwhile
+            await self._passed(lambda client: client.list_tools())  # the upstream may have ended meanwhile
         else:
             sent.input_responses, sent.request_state = params.input_responses, params.request_state
         request = types.CallToolRequest(params=sent)
@@ -194,7 +196,7 @@ class Gateway:
     async def _listen(
         self, ctx: Context, params: types.SubscriptionsListenRequestParams
     ) -> types.SubscriptionsListenResult:
-        # Single resources are not watched, so no updates of them are promised.
+        # Single resources are not watched, so updates of them are not offered.
         wanted = params.notifications.model_copy(update={"resource_subscriptions": None})
         return await ListenHandler(self._bus)(ctx, params.model_copy(update={"notifications": wanted}))
 
@@ -212,7 +214,7 @@ class Gateway:
                     await session.send_prompt_list_changed()
                 else:
                     await session.send_resource_list_changed()
-            except Exception:  # this client is gone
+            except Exception:  # this client has disconnected
                 self._sessions.remove(session)
 
 
@@ -226,7 +228,7 @@ def _cursor(params: types.PaginatedRequestParams | None) -> str | None:
 
 
 def _meta(params: types.CallToolRequestParams) -> Any:
-    """The metadata of a call that is passed on, without what belongs to this connection."""
+    """The metadata of a forwarded call, without what belongs to this connection."""
     given: dict[str, Any] = dict(params.meta or {})
     kept = {
         name: value for name, value in given.items() if name not in _OWN and not name.startswith(_RESERVED)

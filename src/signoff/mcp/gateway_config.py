@@ -1,4 +1,4 @@
-"""The gateway's file (TOML or JSON): the server behind it, and which of its tools are passed, held or denied."""
+"""The gateway's file (TOML or JSON): the server behind it, and which of its tools are forwarded, held or denied."""
 
 import json
 import tomllib
@@ -14,7 +14,7 @@ from signoff.mcp.requests import LONGEST_WAIT
 
 Action = Literal["pass", "hold", "deny"]
 HELD_TYPE: Final = "intent.mcp.tool_call.v1"
-# A tool's name, in which * matches any text. There are no other wildcards.
+# A tool's name, in which * matches any text; there are no other wildcards.
 Pattern = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.\-/*]{1,128}$")]
 _VARIABLE: Final = r"^[A-Za-z_][A-Za-z0-9_]*$"
 
@@ -24,8 +24,9 @@ class BadConfig(SignoffError):
 
 
 class UpstreamConfig(Struct, kw_only=True, forbid_unknown_fields=True):
-    """The server behind the gateway: a command that speaks MCP over stdio, or a URL. The secrets that it needs are
-    named, not written: ``pass_env`` for a command, ``headers_from_env`` (header to variable) for a URL.
+    """The server behind the gateway: a command that speaks MCP over stdio, or a URL. The file names the variables of
+    its secrets instead of containing them: ``pass_env`` for a command, ``headers_from_env`` (header to variable) for
+    a URL.
     """
 
     command: Annotated[list[str], Meta(min_length=1)] | None = None
@@ -37,8 +38,9 @@ class UpstreamConfig(Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Rule(Struct, kw_only=True, forbid_unknown_fields=True):
-    """What happens to calls of the tools that a pattern names. The other fields say how people are asked about a held
-    call."""
+    """What happens to calls of the tools that match a pattern. The other fields say how people are asked about a held
+    call.
+    """
 
     tools: Annotated[list[Pattern], Meta(min_length=1)]
     action: Action
@@ -54,7 +56,7 @@ class Rule(Struct, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def asks(self) -> list[str]:
-        """The fields given that only mean something for a held call."""
+        """The given fields that only have a meaning for a held call."""
         given = (name for name in self.__struct_fields__ if name not in ("tools", "action"))
         return [name for name in given if getattr(self, name) is not None]
 
@@ -63,9 +65,9 @@ class Rule(Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class GatewayConfig(Struct, kw_only=True, forbid_unknown_fields=True):
-    """The whole file. default: for tools that no rule names; name: of the upstream, as people see it; approval_seconds:
-    how long an approval may wait for its call; rejection_seconds: how long a rejected call is refused without asking
-    again.
+    """The whole file. default: the action for tools that no rule names; name: the upstream's name for people;
+    approval_seconds: how long an approval may wait for its call; rejection_seconds: how long a rejected call is
+    refused without asking again.
     """
 
     upstream: UpstreamConfig
@@ -77,13 +79,13 @@ class GatewayConfig(Struct, kw_only=True, forbid_unknown_fields=True):
     rejection_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 600.0
 
     def rule(self, tool: str) -> Rule:
-        """The first rule that names the tool, else the default."""
+        """The first rule that matches the tool, or else the default."""
         found = (rule for rule in self.rules if rule.names(tool))
         return next(found, Rule(tools=["*"], action=self.default))
 
 
 def fits(pattern: str, tool: str) -> bool:
-    """Whether a whole tool name matches this pattern. Linear: each star takes the nearest match."""
+    """Whether a whole tool name matches this pattern. Takes linear time: each star takes the nearest match."""
     first, *rest = pattern.split("*")
     if not rest:
         return tool == pattern
@@ -100,7 +102,7 @@ def fits(pattern: str, tool: str) -> bool:
 
 
 def read_config(path: Path) -> GatewayConfig:
-    """The file, checked. Raises BadConfig for an error in it, OSError if it cannot be read."""
+    """Read and check the file. Raises BadConfig for an error in it, OSError if it cannot be read."""
     text = path.read_text("utf-8")
     try:
         found: Any = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
@@ -129,7 +131,7 @@ def checked(found: Any, where: str) -> GatewayConfig:
 
 
 def variables(names: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
-    """The values of these variables, by their keys. Raises BadConfig naming the first that is not set."""
+    """The values of these variables, by their keys. Raises BadConfig for the first that is not set."""
     for variable in names.values():
         if not environ.get(variable):
             raise BadConfig(

@@ -1,4 +1,5 @@
-"""What this package may ask a Signoff server for. Every call passes here: whatever its key could do, it cannot decide.
+"""Limits what this package may call on a Signoff server. Every call is checked here, so it cannot decide, whatever
+its key could do.
 
 A call that is not on the list is refused before it is sent: no answer to a task, no change of tasks, policies, people,
 teams, workflows or keys.
@@ -19,7 +20,7 @@ from signoff.client.types import Event
 T = TypeVar("T")
 PROGRAM: Final = "signoff-mcp"
 _ID: Final = r"[0-9A-Fa-f-]{36}"
-_ANY: Final = r"[^/?#]+"  # the server refuses to read what is not an id
+_ANY: Final = r"[^/?#]+"  # the server refuses to read anything that is not an id
 ALLOWED: Final = tuple(
     (method, re.compile(path))
     for method, path in (
@@ -38,12 +39,12 @@ ALLOWED: Final = tuple(
 
 
 class NotAllowedHere(SignoffError):
-    """A call that this package never makes: it could decide, or change who decides."""
+    """A call that this package never makes, because it could decide, or change who decides."""
 
 
 def check(call: ApiCall[Any]) -> None:
-    """Raise NotAllowedHere unless the call is on the list. An intent may only be ended as canceled; one agent step of
-    it also with a result, which the server never takes for a decision.
+    """Raise NotAllowedHere unless the call is on the list. An intent may only be canceled; one of its agent steps may
+    also be ended with a result, which the server never treats as a decision.
     """
     listed = any(call.method == method and path.fullmatch(call.path) for method, path in ALLOWED)
     if call.path.endswith("/resolve"):
@@ -55,7 +56,7 @@ def check(call: ApiCall[Any]) -> None:
 
 
 def guarded(flow: Flow[T]) -> Flow[T]:
-    """The flow, with every request checked before it is sent."""
+    """Run the flow, with every request checked before it is sent."""
     try:
         effect = next(flow)
         while True:

@@ -1,8 +1,8 @@
-"""Held calls: each becomes a request, and runs once people have approved it, with exactly what they approved.
+"""Held calls. Each becomes a request, and runs once people have approved it, with exactly the approved arguments.
 
-The request is found by the call itself (``call_request``), so that the same call, made again after a time-out or a
-restart of the gateway, continues the request that waits. Its outcome is used before the call runs: two gateways with
-one key, or one that crashed, never run a call twice under one approval.
+The request is found by the call's content (``call_request``), so that the same call, repeated after a timeout or a
+restart of the gateway, continues the waiting request. Its outcome is used before the call runs, so that two gateways
+with one key, or one that crashed, never run a call twice under one approval.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ _REMEMBERED: Final = 1000
 
 @dataclass
 class _Held:
-    """One call in progress, shared by all callers that make it now. reports: where its progress goes."""
+    """One call in progress, shared by all callers that make it now. reports: receive its progress."""
 
     task: "asyncio.Task[Any]"
     callers: int = 0
@@ -58,9 +58,9 @@ class HeldCalls:
     async def call(
         self, rule: Rule, tool: str, arguments: Json, requests: Requests, run: Run, report: Report
     ) -> Any:
-        """Ask about the call, wait within bounds, run it if it is approved; ToolFailed otherwise.
+        """Ask people about the call, wait within limits, and run it if it is approved; raises ToolFailed otherwise.
 
-        The same call at the same time is one call. Canceling it ends the wait; the request goes on.
+        Equal calls at the same time are one call. Canceling it ends only the wait; the request stays open.
         """
         gated = self._gated(rule, tool, arguments, requests)
         identity = f"{digest_of(requests.client.settings.api_key)}:{gated.request.identity}"
@@ -139,7 +139,7 @@ class HeldCalls:
         return await run(approved["arguments"], report)
 
     def _refuse_again(self, identity: str) -> None:
-        """Raise the rejection of this same call if it is recent: asking people again at once would only annoy them."""
+        """Raise the recent rejection of the same call, because asking people again so soon would only annoy them."""
         until, problem = self._rejected.get(identity, (0.0, None))
         if problem is not None and self._now() < until:
             raise ToolFailed(problem)
@@ -184,5 +184,5 @@ def _problem(code: str, message: str, next_step: str, decision: Decision) -> Pro
 
 
 def _place(config: GatewayConfig) -> list[Any]:
-    """What identifies the upstream: an approval for one server does not hold for another."""
+    """What identifies the upstream, because an approval for one server does not count for another."""
     return [config.name, config.upstream.command or config.upstream.url]

@@ -1,7 +1,8 @@
-"""Requests of one key: submitted once, waited for within bounds, and described for a program that reads JSON.
+"""The requests of one key: submits them once, waits for them within limits, and describes them for programs that read
+JSON.
 
-A repeated call continues the request that it made before instead of asking people again. It is found by its content
-(``correlation_of``, stored as the request's correlation id), so that a restart of this process changes nothing.
+A repeated call continues its earlier request instead of asking people again. The request is found by its content
+(``correlation_of``, stored as the correlation id), so that a restart of this process changes nothing.
 """
 
 import asyncio
@@ -28,9 +29,9 @@ REPEAT_FOR: Final = timedelta(minutes=10)
 _CANDIDATES: Final = 5
 _PAGES: Final = 50
 _LOOKED_AT: Final = 200
-_OURS: Final = "mcp-"  # begins the correlation ids of requests that were made here
+_OURS: Final = "mcp-"  # prefix of the correlation ids of requests that this package made
 
-# The state of a request, in the glossary's words for endings; waiting: no decision yet.
+# The state of a request, in the glossary's words for endings; ``waiting`` means no decision yet.
 STATES: Final = (
     "waiting",
     "approved",
@@ -53,7 +54,7 @@ _WITHOUT_ENDING: Final = {
 
 
 class NotMine(SignoffError):
-    """This request was not made with this key."""
+    """The request was not made with this key."""
 
 
 def state_of(intent: Intent) -> str:
@@ -73,8 +74,9 @@ def decided(intent: Intent) -> bool:
 
 
 class Requests:
-    """The requests of one key. repeat_for: how long a decision that no call has returned yet is returned to a repeated
-    call."""
+    """The requests of one key. repeat_for: for how long a repeated call gets a decision that no call has returned
+    yet.
+    """
 
     def __init__(
         self,
@@ -101,13 +103,13 @@ class Requests:
         return f"person://{actor.id}" if actor.kind == "person" else actor.address
 
     def page(self, intent: Intent) -> str:
-        """Where people see it."""
+        """The page on which people see the request."""
         return f"{self.client.settings.url}/intents/{intent.intent_id}"
 
     async def submit(
         self, body: Mapping[str, Any], request_key: str | None = None
     ) -> tuple[SubmittedIntent, bool]:
-        """The request with this content, and whether it existed before this call."""
+        """Return the request with this content, and whether it existed before this call."""
         if request_key is not None:
             return await self._send(body, correlation_of("key", request_key)), False
         content = correlation_of("request", body)
@@ -119,7 +121,7 @@ class Requests:
     async def submit_after(
         self, body: Mapping[str, Any], correlation_id: str, before: Intent | None
     ) -> SubmittedIntent:
-        """A new request under this correlation id, after ``before``. Calls that race make one request."""
+        """Submit a new request under this correlation id, after ``before``. Concurrent calls make only one request."""
         key = f"{correlation_id}:{before.intent_id if before else ''}"
         return await self._send({**body, "correlation_id": correlation_id}, key)
 
@@ -127,7 +129,7 @@ class Requests:
         return await self.client.call(send_intent(body, key))
 
     async def latest(self, correlation_id: str) -> Intent | None:
-        """The newest request of this key under the correlation id. Others may use the same one: theirs do not count."""
+        """The newest request of this key under the correlation id. Others' requests under the same id do not count."""
         found = await self.client.list_intents(correlation_id=correlation_id, limit=_CANDIDATES)
         own = [intent for intent in found if intent.from_agent == self.address]
         if own or len(found) < _CANDIDATES:
@@ -139,13 +141,15 @@ class Requests:
         return await self.client.get_intent(request_id)
 
     async def wait(self, intent: Intent, seconds: float, heartbeat: Heartbeat | None = None) -> Intent:
-        """The request once it is decided, or as it is after this time. Canceling the wait leaves the request alone."""
+        """Wait until the request is decided, or for this time; return its state. Canceling the wait does not change
+        it.
+        """
         with self.in_use():
             return await self._wait(intent, seconds, heartbeat)
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """While a call waits, the connections of this key stay open."""
+        """Keep the connections of this key open while a call waits."""
         self.calls += 1
         try:
             yield
@@ -168,15 +172,15 @@ class Requests:
         return intent
 
     async def returned(self, intent: Intent) -> None:
-        """Remember that a call got this decision: the next one with the same content is a new request, also from
-        another process.
+        """Remember that a call got this decision, so that the next call with the same content, also from another
+        process, makes a new request.
         """
         if decided(intent):
             await self._use(intent)
             self._returned.add(intent.intent_id)
 
     async def _use(self, intent: Intent) -> bool:
-        """Use the outcome of a request that was made here; False if another process has returned it."""
+        """Use the outcome of a request that was made here; False if another process has returned it already."""
         mine = intent.from_agent == self.address and intent.correlation_id.startswith(_OURS)
         if mine and intent.final:
             try:
@@ -186,7 +190,7 @@ class Requests:
         return True
 
     async def withdraw(self, request_id: str, reason: str) -> Intent:
-        """Cancel a request of this key, and of no other, whatever the key may do."""
+        """Cancel a request of this key, and of no other key, whatever rights this key has."""
         await self.own(request_id)
         intent = await self.client.cancel(request_id, reason or "withdrawn by the agent")
         await self.returned(intent)
@@ -246,7 +250,7 @@ class Requests:
         try:
             async with aclosing(events):
                 async for event in events:
-                    # A decision, and what follows one: after other events the request need not be read.
+                    # A decision, and what follows it. After other events the request need not be read.
                     if event.final or event.details.get("ending"):
                         intent = await self.get(intent_id)
                         if decided(intent):
@@ -262,6 +266,6 @@ def correlation_of(*parts: object) -> str:
 
 
 def decided_within(intent: Intent, period: timedelta, now: float) -> bool:
-    """Whether the request was decided no longer ago than this. now: seconds since 1970."""
+    """Whether the request was decided within this time before ``now`` (seconds since 1970)."""
     at = intent.decided_at or intent.updated_at
     return at is not None and now - at.timestamp() <= period.total_seconds()

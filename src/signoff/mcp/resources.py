@@ -1,4 +1,4 @@
-"""The resources: what the key may read of policies, workflows and its own requests, as JSON."""
+"""The resources: policies, workflows and the key's own requests, as far as the key may read them, as JSON."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -85,7 +85,7 @@ def templates() -> types.ListResourceTemplatesResult:
 
 
 async def read(requests: Requests, uri: str) -> types.ReadResourceResult:
-    """The resource; MCPError if there is none at this address."""
+    """Return the resource; raises MCPError if there is none at this address."""
     found = await _value(requests, uri)
     text = shown({"note": DATA_FOLLOWS, "value": found})
     return types.ReadResourceResult(

@@ -23,7 +23,7 @@ INSTRUCTIONS: Final = (
 
 
 def build(callers: Callers) -> Server[Any]:
-    """The server. It reads its key's requests through ``callers``."""
+    """Build the server. It finds its key's requests through ``callers``."""
 
     async def caller(ctx: Context) -> Requests:
         try:

@@ -34,13 +34,13 @@ class TaskParams(types.RequestParams):
 
 
 class UpdateParams(TaskParams):
-    """Answers to what a task asks of the client. Ours ask nothing: people are asked elsewhere."""
+    """The client's answers to a task's questions. Our tasks ask the client nothing: people are asked elsewhere."""
 
     input_responses: dict[str, Any] = {}
 
 
 def understands(ctx: Context) -> bool:
-    """Whether the client of this request accepts a task as an answer."""
+    """Whether the client of this request accepts a task as a response."""
     known = ctx.session.client_capabilities
     return (
         ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
@@ -50,7 +50,7 @@ def understands(ctx: Context) -> bool:
 
 
 def created(intent: Intent) -> Json:
-    """The answer to ``tools/call``: a task instead of a result."""
+    """The response to ``tools/call``: a task instead of a result."""
     return {"resultType": "task", **_task(intent, "working")}
 
 
@@ -76,7 +76,7 @@ def add(server: Server[Any], caller: Caller) -> None:
     async def cancel(ctx: Context, params: TaskParams) -> Json:
         requests = await _asked(ctx, caller)
         intent = await _found(requests, params.task_id)
-        with suppress(Conflict):  # decided meanwhile: MCP lets a server ignore a cancellation
+        with suppress(Conflict):  # it was decided meanwhile; MCP lets a server ignore a cancellation
             await requests.withdraw(intent.intent_id, "the agent canceled its task")
         return {"resultType": "complete"}
 

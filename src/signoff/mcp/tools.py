@@ -1,4 +1,4 @@
-"""The tools: ask people, follow, list, withdraw, report. None of them can decide."""
+"""The tools: request an approval, follow, list and withdraw requests, report a result. None of them can decide."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -120,8 +120,9 @@ class ReportResult(Struct, kw_only=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class ToolCall:
-    """One call: the requests of its key, how to report that it still waits, and whether it may return before the
-    decision."""
+    """One call: the requests of its key, how to report that it is still waiting, and whether it may return before the
+    decision.
+    """
 
     requests: Requests
     heartbeat: Heartbeat | None = None
@@ -153,7 +154,7 @@ async def _request_approval(call: ToolCall, asked: RequestApproval) -> Answer:
 
 
 async def submit(requests: Requests, asked: RequestApproval) -> tuple[SubmittedIntent, bool]:
-    """The request for this approval, and whether it existed before."""
+    """Return the request for this approval, and whether it existed before."""
     given: Json = {
         name: value
         for name, value in msgspec.to_builtins(asked).items()
@@ -269,7 +270,7 @@ def listing() -> list[types.Tool]:
 
 
 def arguments_of(spec: ToolSpec, given: Json | None) -> Struct:
-    """The arguments, checked; ToolFailed says what is wrong with them."""
+    """Return the checked arguments; raises ToolFailed with what is wrong with them."""
     problem = Problem(code="validation_error", message="", next=CORRECT)
     if fault := fault_in(given or {}, "arguments"):
         problem.message = f"This cannot be sent as JSON: {fault}."

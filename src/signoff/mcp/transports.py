@@ -1,8 +1,7 @@
 """Serving over stdio and over streamable HTTP.
 
-Over HTTP each request brings the key that it acts with, as a bearer token: there is no key that a caller without one
-could borrow. The key is checked before anything of the request is read, also for requests that the gateway only passes
-on.
+Over HTTP, each request sends its key as a bearer token, so a caller without a key cannot use somebody else's. The key
+is checked before the request is read, even if the gateway only forwards it.
 """
 
 import os
@@ -29,14 +28,14 @@ _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
 async def serve_stdio(server: Server[Any], changes: bool = False) -> None:
-    """Serve one client over this process's stdin and stdout, until it closes them. changes: lists may change."""
+    """Serve one client over this process's stdin and stdout, until it closes them. changes: if lists may change."""
     options = server.create_initialization_options(NotificationOptions(changes, changes, changes))
     async with stdio_server() as (reads, writes):
         await server.run(reads, writes, options)
 
 
 def http_app(server: Server[Any], keys: KeyCheck, hosts: Sequence[str] = ()) -> ASGIApp:
-    """The ASGI application. hosts: names under which it may be reached, besides those of this machine."""
+    """The ASGI application. hosts: the names under which it may be reached, besides those of this machine."""
     names = [*(f"[{name}]" if ":" in name else name for name in _LOOPBACK), *hosts]
     allowed = [form for name in names for form in (name, f"{name}:*")]
     security = TransportSecuritySettings(
@@ -77,7 +76,7 @@ class NeedsKey:
             return _refused(401, error.code, error.message)
         except KeyOfPerson as error:
             return _refused(403, "key_of_person", str(error))
-        except SignoffError as error:  # no answer: whether the key is valid is unknown
+        except SignoffError as error:  # without a response it is unknown whether the key is valid
             problem = problem_of(error)
             return _refused(503, problem.code, problem.message)
         return None
@@ -89,7 +88,7 @@ def _refused(status: int, code: str, text: str) -> JSONResponse:
 
 
 async def serve_http(app: ASGIApp, host: str, port: int, started: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM. started: called with the address. Raises OSError if it cannot listen there."""
+    """Serve until SIGINT or SIGTERM. started: called with the address. Raises OSError if it cannot listen."""
     family, kind, protocol, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]

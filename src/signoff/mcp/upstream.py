@@ -1,4 +1,4 @@
-"""The MCP server behind the gateway: connected when needed, and again when the connection is lost."""
+"""The MCP server behind the gateway. It is connected when needed, and again after the connection is lost."""
 
 import asyncio
 import os
@@ -39,7 +39,9 @@ class UpstreamFailed(SignoffError):
 
 
 def connector(config: UpstreamConfig, environ: Mapping[str, str] = os.environ) -> "Connect":
-    """How to connect to the server that the file names. Raises BadConfig for a variable that is not set."""
+    """Make a function that connects to the server that the file names. Raises BadConfig for a variable that is not
+    set.
+    """
     if config.command is not None:
         env = config.env | variables({name: name for name in config.pass_env}, environ)
         command, *arguments = config.command
@@ -65,7 +67,7 @@ async def _over_http(url: str, headers: Mapping[str, str]) -> AsyncIterator[Any]
 
 
 class Upstream:
-    """One connection at a time, in a task of its own: a client has to be closed by the task that opened it."""
+    """One connection at a time, in a separate task, because a client has to be closed by the task that opened it."""
 
     def __init__(self, connect: Connect, mode: str = "auto") -> None:
         self._connect = connect
@@ -77,7 +79,7 @@ class Upstream:
         self.on_change: OnChange | None = None
 
     async def client(self) -> Client:
-        """The connected client; UpstreamFailed if it cannot be reached."""
+        """The connected client; raises UpstreamFailed if the server cannot be reached."""
         async with self._lock:
             if self._client is None:
                 await self._close()
@@ -85,7 +87,9 @@ class Upstream:
             return self._client
 
     async def perform(self, run: Callable[[Client], Awaitable[Any]]) -> Any:
-        """What ``run`` returns, given the client. It is not repeated: only the caller knows whether that is safe."""
+        """Call ``run`` with the client and return its result. It is not repeated, because only the caller knows
+        whether that is safe.
+        """
         client = await self.client()
         try:
             return await run(client)
@@ -119,7 +123,7 @@ class Upstream:
                 )
                 async with client:
                     if client.server_capabilities.tools is not None:
-                        await client.list_tools()  # it says which arguments travel as headers
+                        await client.list_tools()  # the list says which arguments are sent as headers
                     ready.set_result(client)
                     listening = asyncio.create_task(self._listen(client))
                     try:
@@ -167,7 +171,7 @@ class Upstream:
 
 
 def _why(error: BaseException) -> str:
-    """The first cause within groups, without what it may quote."""
+    """The first cause in exception groups, without text that it may quote."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     if isinstance(error, OSError) and error.strerror:

@@ -1,7 +1,7 @@
-"""Channels: each sends one message to one target. Knows the core's notifications and no database.
+"""Channels: each sends one message to one target. They know the core's notifications, but no database.
 
-``channel`` says what a channel is and how it declares itself, ``registry`` lists them: ``email``, ``slack``,
-``msteams``, ``telegram``, ``webhook``, ``apprise``, ``push``. ``chat`` is what people do in a chat; ``rate_gate``
-respects requests to wait. ``personal_message`` and ``service_message`` are what is sent; ``console`` prints to
-the server's terminal; ``outbound`` calls other people's URLs safely.
+``channel`` defines what a channel is and how it declares itself; ``registry`` lists them: ``email``, ``slack``,
+``msteams``, ``telegram``, ``webhook``, ``apprise``, ``push``. ``chat``: what people do in a chat; ``rate_gate``:
+respects requests to wait; ``personal_message`` and ``service_message``: what is sent; ``console``: prints to the
+server's terminal; ``outbound``: calls other people's URLs safely.
 """

@@ -1,5 +1,6 @@
-"""Other services through Apprise: addresses that an admin has configured, each of a service on the allow-list. Apprise
-could also write files, run programs and call any host; anything else is refused when the server starts.
+"""Sends to other services through Apprise, at addresses that an admin has configured. Only services on the allow-list
+are accepted, because Apprise could also write files, run programs and call any host; other addresses are refused when
+the server starts.
 """
 
 import asyncio
@@ -27,7 +28,7 @@ _SERVICES: Final = frozenset(
      "pagerduty", "opsgenie", "twilio", "sns", "ses", "mailgun", "sendgrid", "line", "victorops", "splunk", "prowl",
      "join", "flock", "guilded", "signl4", "spike", "mailersend", "resend", "postmark", "simplepush", "pushy"}
 )  # fmt: skip
-# Services hosted at the host in the URL.
+# Services that run on the host in the URL.
 _HOSTED: Final = frozenset(
     {"ntfy", "ntfys", "gotify", "gotifys", "mmost", "mmosts", "rocket", "rockets", "matrix", "matrixs", "ncloud",
      "nclouds", "nctalk", "nctalks"}
@@ -39,7 +40,7 @@ _LONGEST_TITLE: Final = 150
 
 def parse_urls(text: str) -> tuple[str, ...]:
     """The URLs of the setting; raises Invalid for a service that is not on the list, without quoting the rest of its
-    URL. The operator sets them and may choose any host, as for ``webhook_url``.
+    URL. The operator sets them and may choose any host, as with ``webhook_url``.
     """
     urls = tuple(text.split())
     for url in urls:
@@ -57,23 +58,23 @@ def parse_urls(text: str) -> tuple[str, ...]:
 
 
 def name_of(url: str) -> str:
-    """The display name of an address: its service and host, and a fingerprint, as the rest is secret."""
+    """The display name of an address: its service and host, and a fingerprint, because the rest is secret."""
     parts = urlsplit(url)
-    # Without a path it is a topic, and not a host.
+    # Without a path it is a topic, not a host.
     hosted = parts.scheme.lower() in _HOSTED and (parts.path.strip("/") or parts.fragment)
     where = shown_url(url) if hosted else f"{parts.scheme}://\u2026"
     return f"{where} #{sha256(url.encode()).hexdigest()[:_SHOWN]}"
 
 
 class Apprise:
-    """Each address is a separate target, by its name: only an address that fails is retried."""
+    """Each address is a separate target with a name, so that only an address that fails is retried."""
 
     def __init__(self, urls: tuple[str, ...]) -> None:
         self._urls = {name_of(url): url for url in urls}
         self.targets = tuple(self._urls)
 
     async def send(self, message: "ServiceMessage", target: str) -> None:
-        """``target``: the name of an address; "" in rows of older releases, which means all."""
+        """Send the message. ``target``: the name of an address; "" in rows of older releases, which means all."""
         urls = [url for name, url in self._urls.items() if target in ("", name)]
         if not urls:
             raise NotSent("this address is no longer configured", permanent=True)
@@ -88,7 +89,7 @@ class Apprise:
             raise NotSent("the service did not accept it; Apprise's error is in the server's log")
 
     def _notify(self, urls: Sequence[str], title: str, body: str) -> bool:
-        import apprise  # half a second and 20 MB: imported on first use
+        import apprise  # imported on first use, because that takes half a second and 20 MB
 
         asset = apprise.AppriseAsset(
             app_id="Signoff", app_url="", plugin_paths=[], interpret_escapes=False, http_redirects=False

@@ -1,8 +1,9 @@
-"""What a channel is, and how it declares itself. A channel is one module below ``notify`` that ends in a
-``ChannelDeclaration``, and one line in ``registry``; settings, routing, addresses, pages and API derive from these.
+"""What a channel is, and how it declares itself. A channel is one module below ``notify`` that ends with a
+``ChannelDeclaration``, and one line in ``registry``. Settings, routing, addresses, pages and API are derived from
+these.
 
-The command line reads the declarations if no server is installed, so a module of a channel imports the libraries that
-it sends with only when it sends.
+The command line reads the declarations even if no server is installed, so a channel's module imports the libraries
+for sending only when it sends.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
 
 class NotSent(Exception):
-    """The message did not arrive. permanent: a retry cannot help; wait: seconds before the next attempt, if the other
-    side asked for that and the attempt does not count; retry_after: the same, of an attempt that counts.
+    """The message did not arrive. permanent: whether a retry cannot help; wait: seconds before the next attempt, if
+    the service asked for that and the attempt does not count; retry_after: the same, for an attempt that counts.
     """
 
     def __init__(
@@ -51,14 +52,16 @@ class PersonalChannel(Channel, Protocol):
     """Reaches one person at a time."""
 
     async def deliver(self, message: "PersonalMessage") -> str:
-        """Send it, or update the messages that it follows (``earlier``); returns the provider's id for it. Raises
-        NotSent."""
+        """Send the message, or update the ones that it follows (``earlier``); returns the provider's id for it.
+        Raises NotSent.
+        """
         ...
 
 
 class ServiceChannel(Channel, Protocol):
-    """Reaches a service, or everyone who reads there, once. ``targets``: where it sends to, in a form that may be
-    shown."""
+    """Sends each notification once, to a service or to everyone who reads there. ``targets``: where it sends to, in a
+    form that may be shown.
+    """
 
     @property
     def targets(self) -> Sequence[str]: ...
@@ -70,8 +73,8 @@ class ServiceChannel(Channel, Protocol):
 
 @dataclass(frozen=True)
 class Callback:
-    """The URL of an agent and the secret that signs for it; neither appears in an error. ``traceparent``: the trace
-    that the intent belongs to.
+    """The URL of an agent, and the secret with which requests to it are signed; neither appears in an error.
+    ``traceparent``: the trace that the intent belongs to.
     """
 
     url: str
@@ -106,8 +109,8 @@ class AddressSource(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """A setting of the server. hide: its value as it may be shown; check: raises Invalid without repeating the value;
-    needs: the setting without which it has no effect.
+    """A setting of the server. hide: returns the value as it may be shown; check: raises Invalid without repeating
+    the value; needs: the setting without which it has no effect.
     """
 
     name: str
@@ -119,8 +122,8 @@ class Setting:
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelContext:
-    """What a channel is opened with. own_poster: posts to URLs that the operator chose, anywhere; callback_poster: to
-    URLs that callers registered, which keeps out of private networks.
+    """What a channel needs to open. own_poster: posts to URLs that the operator chose, also in private networks;
+    callback_poster: posts to URLs that callers registered, but not in private networks.
     """
 
     settings: Mapping[str, str]
@@ -129,7 +132,7 @@ class ChannelContext:
     callback_poster: HttpPoster
 
     def seconds(self) -> float:
-        """The time, for rate limits and for the lifetime of signatures and tokens."""
+        """The time in seconds, for rate limits and for the lifetime of signatures and tokens."""
         return self.now().timestamp()
 
 
@@ -158,4 +161,4 @@ class ChannelDeclaration:
     taker: str = ""
 
 
-NO_CHANNEL: Final = "none"  # the recorded channel of a message to a person whom no channel reaches
+NO_CHANNEL: Final = "none"  # recorded as the channel of a message to a person whom no channel reaches

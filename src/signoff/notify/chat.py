@@ -1,5 +1,5 @@
-"""What accounts do in a chat, before it is known which person each belongs to: press a button, or type a command. A
-chat that sends this to the server declares a ``ChatInbound`` (``ChannelDeclaration.inbound``).
+"""What accounts do in a chat: press a button, or type a command. It is not yet known which person an account belongs
+to. A chat that sends this to the server declares a ``ChatInbound`` (``ChannelDeclaration.inbound``).
 """
 
 import base64
@@ -9,14 +9,15 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-_MOST: Final = 64  # bytes, of the smallest button (Telegram's)
+_MOST: Final = 64  # bytes that fit on the smallest button (Telegram's)
 _PART: Final = 18  # bytes of the digest: 144 bits, for which no second preimage can be found
 SHORTEST: Final = 2 * _PART  # the shortest accepted prefix of a digest, in hexadecimal digits
 
 
 class Press(msgspec.Struct, frozen=True):
-    """The value of a button. ``stage``: counted from 1; older cards have none. ``outcome``: its name, or ``#`` and its
-    place among the task's outcomes; ``digest``: all of it, or a prefix, if a button has no room for more.
+    """The value of a button. ``stage``: counted from 1; older cards have none. ``outcome``: its name, or ``#`` and
+    its position among the task's outcomes. ``digest``: the whole digest, or a prefix if the button has no room for
+    more.
     """
 
     task: str
@@ -27,8 +28,8 @@ class Press(msgspec.Struct, frozen=True):
 
 
 class Pressed(msgspec.Struct, frozen=True):
-    """A person pressed an answer button. ``stranger``: from a different organization than the one that the card was
-    sent to; ``reply_to``: where the chat accepts the reply.
+    """A person pressed an answer button. ``stranger``: whether they belong to another organization than the one that
+    the card was sent to; ``reply_to``: where the chat accepts the reply.
     """
 
     team: str
@@ -39,7 +40,7 @@ class Pressed(msgspec.Struct, frozen=True):
 
 
 class Typed(msgspec.Struct, frozen=True):
-    """A person typed our command; ``text`` is what follows it."""
+    """A person typed our command. ``text``: what follows it."""
 
     team: str
     account: str
@@ -48,7 +49,7 @@ class Typed(msgspec.Struct, frozen=True):
 
 
 class Replied(msgspec.Struct, frozen=True):
-    """A person wrote in the thread below a card; ``card``: the card's reference, as the channel gave it."""
+    """A person wrote in the thread below a card. ``card``: the card's reference, as the channel returned it."""
 
     team: str
     account: str
@@ -62,7 +63,7 @@ Heard = Pressed | Typed | Replied
 
 
 class ChatInbound(Protocol):
-    """One chat's requests. Nothing in them is trusted except what ``genuine`` has verified."""
+    """Handles one chat's requests. Only what ``genuine`` has verified is trusted."""
 
     @property
     def calls(self) -> bool:
@@ -74,32 +75,34 @@ class ChatInbound(Protocol):
         ...
 
     def understood(self, payload: Mapping[str, Any]) -> Heard | None:
-        """None for a request that asks for nothing."""
+        """What the person did; None for a request without an action."""
         ...
 
     async def is_member(self, heard: Heard) -> bool:
-        """Whether the account may act at present. Raises NotSent if the chat does not answer."""
+        """Whether the account may act now. Raises NotSent if the chat does not respond."""
         ...
 
     async def reply(self, heard: Heard, text: str) -> None:
-        """Visible only to the person. Raises NotSent."""
+        """Send a reply that only the person can see. Raises NotSent."""
         ...
 
     def response(self, heard: Heard, text: str) -> bytes | None:
-        """The reply as the response to the request itself (JSON), if this chat wants it there; else None."""
+        """The reply as the response to the request (JSON), if this chat expects it there, else None."""
         ...
 
     def challenge(self, payload: Mapping[str, Any]) -> bytes:
-        """The response (JSON) that proves that this address is ours, if the chat asks for that; else empty."""
+        """The response (JSON) that proves that this address is ours, if the chat asks for that, else empty."""
         ...
 
     async def listen(self, take: Callable[[Mapping[str, Any]], None]) -> None:
-        """Fetch requests until cancelled, if the chat does not call this server; else return."""
+        """Fetch requests until cancelled, if the chat does not call this server; otherwise return."""
         ...
 
 
 def short_press(press: Press, number: int) -> str:
-    """The press in 64 characters; "" if it does not fit. ``number``: the outcome's place among the task's outcomes."""
+    """The press in 64 characters; "" if it does not fit. ``number``: the outcome's position among the task's
+    outcomes.
+    """
     try:
         task = uuid.UUID(press.task).bytes
         digest = bytes.fromhex(press.digest)[:_PART]
@@ -114,7 +117,7 @@ def short_press(press: Press, number: int) -> str:
 
 
 def read_press(text: str) -> Press | None:
-    """What ``short_press`` wrote; None for anything else."""
+    """Read what ``short_press`` wrote; None for anything else."""
     head, parts = text[:46], text[46:].split(".", 2)
     try:
         task = uuid.UUID(bytes=base64.urlsafe_b64decode(head[:22] + "=="))

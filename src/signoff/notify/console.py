@@ -1,5 +1,5 @@
-"""The server's terminal: one line per notification, with control characters made visible. It shows immediately what
-this process has committed; nothing is queued for it, as nobody waits for what a closed terminal has missed.
+"""The server's terminal: one line per notification, with control characters made visible. It immediately shows what
+this process has committed. Nothing is queued for it, because nobody needs what a closed terminal has missed.
 """
 
 import logging

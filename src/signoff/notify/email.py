@@ -1,8 +1,8 @@
-"""Mail over SMTP: text and HTML from one message, one thread for each task and person, no remote content and nothing
-executable.
+"""Sends mail over SMTP: text and HTML from one message, one thread for each task and person, no remote content and
+nothing executable.
 
-The Message-ID is the same over all attempts, so a mail client shows a duplicate once. A subject consists of our text
-and an admin's title; no other text gets into a header.
+All attempts have the same Message-ID, so that a mail client shows a duplicate once. A subject consists of our text
+and an admin's title; no other text is put into a header.
 """
 
 import asyncio
@@ -39,12 +39,12 @@ if TYPE_CHECKING:
     from signoff.notify.personal_message import PersonalMessage
 
 _TIMEOUT: Final = 20.0
-_ALTOGETHER: Final = 45.0  # less than the time for which the outbox holds a row
+_ALTOGETHER: Final = 45.0  # less than the time for which the outbox reserves a row
 _CONNECTIONS: Final = 4
 _IDLE: Final = 20.0
 _LONGEST_SUBJECT: Final = 150
-_LONGEST_SAID: Final = 200  # of a mail server's own text
-# The older of Python's two mail policies: it takes values unchanged, in a fifth of the time.
+_LONGEST_SAID: Final = 200  # characters of a mail server's own text
+# The older of Python's two mail policies, which uses values unchanged and takes a fifth of the time.
 _WIRE: Final = compat32.clone(linesep="\r\n")
 
 
@@ -67,7 +67,7 @@ class Smtp:
 
 
 def parse_smtp(url: str) -> Smtp:
-    """From ``smtp://user:password@host:587?from=signoff@acme.example``; raises Invalid without quoting its password."""
+    """Parse ``smtp://user:password@host:587?from=signoff@acme.example``; raises Invalid without the password."""
     hint = "Write smtp://USER:PASSWORD@HOST:587?from=signoff@your.domain; smtps:// for port 465."
     parts = read_url(url, "smtp_url", ("smtp", "smtps"), hint)
     asked = {name: values[-1] for name, values in parse_qs(parts.query).items()}
@@ -108,7 +108,7 @@ def _mailbox(text: str) -> bool:
 
 
 class Email:
-    """Keeps a few connections open while there is much to send."""
+    """Keeps a few connections open while there are many messages to send."""
 
     def __init__(self, smtp: Smtp) -> None:
         self._smtp = smtp
@@ -116,7 +116,7 @@ class Email:
         self._slots = asyncio.Semaphore(_CONNECTIONS)
 
     async def deliver(self, message: "PersonalMessage") -> str:
-        """The Message-ID."""
+        """Send the mail; returns its Message-ID."""
         import aiosmtplib
 
         mail = compose(message, self._smtp)
@@ -152,7 +152,7 @@ class Email:
         self._free.append((asyncio.get_running_loop().time(), connection))
 
     async def _connection(self) -> "Connection":
-        """An open connection that still responds, else a new one."""
+        """An open connection that still responds, or else a new one."""
         import aiosmtplib
 
         while self._free:
@@ -201,14 +201,15 @@ def _tls(ca: str) -> ssl.SSLContext:
 
 
 def compose(message: "PersonalMessage", smtp: Smtp) -> bytes:
-    """The mail as sent; a permanent NotSent for an invalid address.
+    """The mail to send; raises a permanent NotSent for an invalid address.
 
-    No header value has a line end: addresses are checked, the subject is a single line, the rest is ours.
+    No header value contains a line end: addresses are checked, the subject is a single line, and the rest is our own
+    text.
     """
     if not _mailbox(message.to):
         raise NotSent("there is no valid e-mail address", permanent=True)
     mail = MIMEMultipart("alternative")
-    # A root that was never sent: all mails about a task to one person reference it, whichever arrives first.
+    # A root that is never sent: all mails about a task to one person reference it, whichever arrives first.
     root = f"<{message.thread}@{smtp.domain}>"
     subject = one_line(f"{message.headline}: {message.question}", _LONGEST_SUBJECT)
     for name, value in (
@@ -277,7 +278,7 @@ def _environment() -> "Environment":
 
 
 def _marked(text: str, lines: bool = True) -> Any:
-    """Untrusted text as HTML: escaped, with hidden characters named and highlighted."""
+    """Untrusted text as HTML, escaped, with hidden characters named and highlighted."""
     from markupsafe import Markup, escape
 
     mark = Markup('<span style="background:#fde2e2;color:#9b1c1c;border-radius:3px">{}</span>')

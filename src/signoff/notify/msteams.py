@@ -1,9 +1,10 @@
-"""Microsoft Teams through the Bot Connector: an Adaptive Card for each person, rewritten as the task goes on. A person
-links their account by sending the bot a code in their chat with it; a name or address in Teams proves no identity.
+"""Microsoft Teams through the Bot Connector: an Adaptive Card for each person, rewritten as the task progresses. A
+person links their account by sending the bot a code in their chat with it; a name or address in Teams proves no
+identity.
 
-Every request carries a token that the Bot Connector signed: issuer, audience, times, the service's URL and the key's
-endorsement for Teams are verified with the keys that Microsoft publishes. Cards are sent to one fixed address and never
-to one that a request names. Other people's text is in text runs, which have no markup.
+Every request carries a token that the Bot Connector has signed. Its issuer, audience, times, the service's URL and
+the key's endorsement for Teams are verified, with the keys that Microsoft publishes. Cards are sent to one fixed
+address, never to one that a request names. Other people's text is put into text runs, which have no markup.
 """
 
 import asyncio
@@ -45,15 +46,15 @@ _VERB: Final = "answer"
 _CARD: Final = "application/vnd.microsoft.card.adaptive"
 _MESSAGE: Final = "application/vnd.microsoft.activity.message"
 _TIMEOUT: Final = 10.0
-_ALTOGETHER: Final = 45.0  # less than the time for which the outbox holds a row
+_ALTOGETHER: Final = 45.0  # less than the time for which the outbox reserves a row
 _MOST_WAIT: Final = 3600.0
-_BETWEEN: Final = 1.1  # Teams takes one message a second in one conversation
+_BETWEEN: Final = 1.1  # Teams accepts one message per second in a conversation
 _SKEW: Final = 300.0  # the clock skew allowed, in seconds
 _KEYS_FOR: Final = 24 * 3600.0
-_ASK_AGAIN: Final = 300.0  # the least time between two look-ups of unknown keys
+_ASK_AGAIN: Final = 300.0  # minimum time between two look-ups of unknown keys
 _MOST_LINES: Final = 150
 _MOST_BYTES: Final = 24_000  # of Teams' 28 KB
-# The times are checked by the server's own clock.
+# The server's own clock is used to check the times.
 _CHECKED: Final[Any] = {
     "require": ["exp", "iss", "aud"], "verify_exp": False, "verify_nbf": False, "verify_iat": False,
 }  # fmt: skip
@@ -69,7 +70,7 @@ class Bot(msgspec.Struct, frozen=True):
 
 
 def parse_bot(text: str) -> Bot:
-    """From ``msteams_bot``; raises Invalid without repeating any of it."""
+    """Parse ``msteams_bot``; raises Invalid without repeating any of it."""
     words = text.split()
     try:
         app, tenant, secret = words
@@ -128,7 +129,7 @@ def render_card(message: "PersonalMessage") -> dict[str, Any]:
 
 
 def _theirs(message: "PersonalMessage") -> tuple[list[dict[str, Any]], int]:
-    """Other people's text, each part below its heading; and how many lines there are."""
+    """Return other people's text, each part below its heading, and how many lines there are."""
     said = [(message.said_by, visible(message.said))] if message.said else []
     parts = [] if message.asks else [*said]
     if message.leaves or message.rest:
@@ -150,7 +151,7 @@ def _theirs(message: "PersonalMessage") -> tuple[list[dict[str, Any]], int]:
 
 
 def _indented(line: str) -> str:
-    """With the spaces at its start, which Teams drops, as no-break spaces."""
+    """The line with the spaces at its start as no-break spaces, because Teams drops ordinary ones."""
     text = line.lstrip(" ")
     return "\u00a0" * (len(line) - len(text)) + text
 
@@ -191,7 +192,7 @@ def _button(message: "PersonalMessage", choice: Any) -> dict[str, Any]:
 
 
 class Teams:
-    """``now``: seconds, to respect Teams' Retry-After and the lifetime of tokens."""
+    """``now``: the time in seconds, for Teams' Retry-After and the lifetime of tokens."""
 
     def __init__(
         self, bot: Bot, now: Callable[[], float], service: str = SERVICE, login: str = LOGIN, keys: str = KEYS
@@ -208,7 +209,9 @@ class Teams:
         self._client: Any = None
 
     async def deliver(self, message: "PersonalMessage") -> str:
-        """``conversation|activity`` of the card; if several were rewritten, of the last."""
+        """Send or rewrite the card; returns its ``conversation|activity``, or that of the last one if several were
+        rewritten.
+        """
         card = render_card(message)
         activity = {
             "type": "message", "summary": one_line(f"{message.headline}: {message.question}", 200),
@@ -229,13 +232,13 @@ class Teams:
             raise NotSent("no response from Teams in time") from error
 
     async def post(self, conversation: str, activity: Mapping[str, Any]) -> str:
-        """The id of the new activity."""
+        """Post a new activity; returns its id."""
         path = f"/v3/conversations/{quote(conversation, safe='')}/activities"
         said = await self._call("POST", path, activity, conversation)
         return str(said.get("id", ""))
 
     async def _update(self, reference: str, activity: Mapping[str, Any]) -> str:
-        """The reference; "" if this card is gone."""
+        """Update a card; returns its reference, "" if the card no longer exists."""
         conversation, _, id = reference.rpartition("|")
         path = f"/v3/conversations/{quote(conversation, safe='')}/activities/{quote(id, safe='')}"
         try:
@@ -247,7 +250,7 @@ class Teams:
         return reference
 
     async def _conversation(self, account: str) -> str:
-        """The person's chat with the bot, which Teams returns again on every call; or the room itself."""
+        """The person's chat with the bot, which Teams returns on every call, or the room itself."""
         if account.startswith("19:"):
             return account
         if account not in self._conversations:
@@ -262,7 +265,7 @@ class Teams:
         return self._conversations[account]
 
     async def is_member(self, conversation: str, account: str) -> bool:
-        """Whether this account is currently a member of our tenant, and not a guest."""
+        """Whether this account is currently a member of our tenant, not a guest."""
         path = f"/v3/conversations/{quote(conversation, safe='')}/members/{quote(account, safe='')}"
         try:
             said = await self._call("GET", path, None, conversation)
@@ -315,7 +318,7 @@ class Teams:
             return self._token[0]
 
     async def fetch(self, url: str) -> dict[str, Any]:
-        """Fetches a public document."""
+        """Fetch a public document."""
         answer = await self._send("GET", url, {}, None, "")
         if answer.status_code != 200:
             raise NotSent(f"{urlsplit(url).hostname} answered {answer.status_code}")
@@ -352,7 +355,7 @@ def _json(answer: Any) -> dict[str, Any]:
 
 
 class Signers:
-    """The keys with which the Bot Connector signs, as it publishes them."""
+    """The public keys of the Bot Connector, as it publishes them."""
 
     def __init__(self, teams: Teams, now: Callable[[], float]) -> None:
         self._teams = teams
@@ -362,7 +365,7 @@ class Signers:
         self._reading = asyncio.Lock()
 
     async def key(self, id: str) -> dict[str, Any] | None:
-        """The key with this id. An unknown key is looked up again, but only so often, because anyone can invent one."""
+        """The key with this id. Unknown keys are looked up, but not often, because anyone can invent one."""
         async with self._reading:
             age = self._now() - self._read_at
             if age >= _KEYS_FOR or (id not in self._keys and age >= _ASK_AGAIN):

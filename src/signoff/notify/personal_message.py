@@ -1,6 +1,6 @@
-"""A message for one person, in parts, before a channel renders it. The author of each part stays visible: ``headline``,
-``question``, ``facts`` and ``closing`` are ours or an admin's; ``said``, ``leaves`` (of the request), ``given`` (to the
-next steps) and ``reports`` (of the checks) are other people's.
+"""A message for one person, in parts, before a channel renders it. The author of each part stays visible:
+``headline``, ``question``, ``facts`` and ``closing`` come from Signoff or an admin; ``said``, ``leaves`` (of the
+request), ``given`` (to the next steps) and ``reports`` (of the checks) come from others.
 """
 
 from datetime import datetime
@@ -27,13 +27,13 @@ class MessageAnswer(Struct, frozen=True):
 
 
 class PersonalMessage(Struct, frozen=True, kw_only=True):
-    """``id`` is the same over all attempts; messages with one ``thread`` belong together.
+    """``id``: the same for all attempts; ``thread``: messages with the same one belong together.
 
-    tone: that of the headline: "good" for an approval, "bad" for every other ending, "" for a question; asked_by: the
-    person whose leaves they are. task, stage (from 1), digest, revision: what a choice answers; link: the one page to
-    go to; rest: how many values did not fit; earlier: the provider's ids of the person's former messages of this
-    thread; rewrite_only: it changes those and is not sent otherwise; shared: many read it, so its link is not
-    personal; below: the provider's id of the card that it is a reply to, where the channel has threads.
+    tone: "good" for an approval, "bad" for every other ending, "" for a question. asked_by: the person who wrote the
+    leaves. task, stage (from 1), digest, revision: the target of an answer. link: the page to go to. rest: how many
+    values did not fit. earlier: the provider's ids of the person's former messages in this thread. rewrite_only:
+    whether it only rewrites those and is never sent as a new message. shared: whether many people read it, so that
+    its link is not personal. below: the provider's id of the card that it replies to, if the channel has threads.
     """
 
     id: str
@@ -71,7 +71,7 @@ class PersonalMessage(Struct, frozen=True, kw_only=True):
 
     @property
     def missing(self) -> str:
-        """What is not shown, as text; "" if everything is."""
+        """What is not shown, as text; "" if everything is shown."""
         every = (*self.leaves, *self.given, *self.reports)
         cut, rest = sum(leaf.hidden for leaf in every), self.rest + sum(leaf.fields for leaf in every)
         parts = []

@@ -1,5 +1,5 @@
-"""Untrusted text on plain-text surfaces: hidden characters are named in brackets, and so are words of look-alike
-letters.
+"""Untrusted text for plain-text surfaces: hidden characters, and words with look-alike letters, are named in
+brackets.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,8 +9,8 @@ from signoff.core.text.json_diff import Leaf, told
 
 
 def pieces(text: str, lines: bool = True) -> Iterator[tuple[str, bool]]:
-    """(text, whether it is our own note), in order. A tab is four spaces; line ends are kept, or named too without
-    ``lines``.
+    """(text, whether it is our own note), in order. A tab becomes four spaces. Line ends are kept, or named too if
+    ``lines`` is false.
     """
     for piece in core_pieces(text, lines):
         if piece.mark == "hidden":
@@ -27,13 +27,13 @@ def visible(text: str) -> str:
 
 
 def one_line(text: str, longest: int = 0) -> str:
-    """All of it visible on one line; cut, with a mark, if it is longer than ``longest`` (0: never)."""
+    """The text made visible on one line; cut, with a mark, if it is longer than ``longest``; 0 means never."""
     line = "".join(piece for piece, _ in pieces(text, lines=False))
     return line if not longest or len(line) <= longest else line[: longest - 1] + "\u2026"
 
 
 def leaf_lines(leaves: Iterable[Leaf]) -> str:
-    """Each value behind its label. Its further lines are indented: none of them can look like another value."""
+    """Each value after its label. Further lines are indented, so that none can look like another value."""
     lines = []
     for leaf in leaves:
         text = told(leaf, visible).replace("\n", "\n      ") or "(empty)"

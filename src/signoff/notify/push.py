@@ -1,4 +1,5 @@
-"""AXP's HTTP delivery: the intent's id posted to the agent's callback URL, signed over the raw body with HMAC-SHA256.
+"""AXP's HTTP delivery: posts the intent's id to the agent's callback URL, with an HMAC-SHA256 signature of the raw
+body.
 
 A 2xx accepts the delivery; the agent then reads the intent and resumes it. Header names are AXP's
 (wire contract section 6).

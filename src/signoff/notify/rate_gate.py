@@ -8,7 +8,9 @@ from signoff.notify.channel import NotSent
 
 
 class RateGate:
-    """``service``: its name, for the reason; ``now``: seconds; ``between``: seconds between two retries."""
+    """``service``: its name, for the reason; ``now``: returns the time in seconds; ``between``: seconds between two
+    retries.
+    """
 
     def __init__(self, service: str, now: Callable[[], float], between: float) -> None:
         self._service = service
@@ -18,7 +20,7 @@ class RateGate:
         self._closed: dict[str, tuple[float, float]] = {}
 
     def check(self, key: str) -> None:
-        """Raises NotSent while the service refuses calls of this kind."""
+        """Raise NotSent while the service refuses calls of this kind."""
         now = self._now()
         until, turn = self._closed.get(key, (0.0, 0.0))
         if until > now:
@@ -26,7 +28,7 @@ class RateGate:
             raise self._asked_to_wait(turn - now)
 
     def close(self, key: str, wait: float) -> NotSent:
-        """The service asked to wait so many seconds; returns what to raise."""
+        """Note that the service asked to wait so many seconds; returns the error to raise."""
         until = self._now() + wait
         self._closed[key] = (until, until + self._between)
         return self._asked_to_wait(wait)

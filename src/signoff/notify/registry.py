@@ -1,5 +1,5 @@
-"""Every channel, one line each. People without a preference are notified over the first personal one that has an
-address of theirs.
+"""All channels, one line each. People without a preference are notified over the first personal channel that has an
+address for them.
 """
 
 from typing import Final
@@ -49,7 +49,7 @@ def unlink_text(name: str) -> str:
 
 
 def personal_channels() -> PersonalChannels:
-    """What the directory must know of channels: the names that people's addresses and preferences may use."""
+    """What the directory must know about channels: the names that people's addresses and preferences may use."""
     personal = [one for one in CHANNELS if one.kind is ChannelKind.PERSONAL]
     return PersonalChannels(
         names=tuple(one.name for one in personal),

@@ -1,4 +1,4 @@
-"""A notification as a message for a service: a title, a few plain sentences and a link. Agents' text is data, never a
+"""Renders a notification for a service: a title, a few plain sentences and a link. Agents' text is data, never a
 title.
 """
 
@@ -30,7 +30,7 @@ _TITLES: Final = {
 
 
 class ServiceMessage(Struct, frozen=True):
-    """``id`` is the same for all attempts, so receivers can drop duplicates."""
+    """``id``: the same for all attempts, so that receivers can drop duplicates."""
 
     id: str
     notification: Notification
@@ -50,7 +50,7 @@ def render(message_id: str, notification: Notification, base_url: str, by: str =
 
 
 def title_of(notification: Notification) -> str:
-    """The message's first line, secrets masked."""
+    """The message's first line, with secrets masked."""
     title = _TITLES[notification.kind].format(
         title=notification.title or type_text(notification.intent_type),
         number=notification.number,

@@ -1,9 +1,9 @@
-"""Telegram through its Bot API: a message with buttons for each person, rewritten as the task goes on. A person links
-their account by sending the bot a code; a username proves no identity.
+"""Telegram through its Bot API: a message with buttons for each person, rewritten as the task progresses. A person
+links their account by sending the bot a code; a username proves no identity.
 
-Telegram signs nothing: its requests carry a secret that was agreed with it (``secret_token`` of ``setWebhook``), or
-this server fetches them (``getUpdates``). Other people's text is sent as preformatted text, in which Telegram makes no
-links, mentions or commands. The token is a part of every URL, so no URL is ever in an error or in the log.
+Telegram does not sign requests: they carry a shared secret (``secret_token`` of ``setWebhook``), or this server
+fetches them (``getUpdates``). Other people's text is sent as preformatted text, in which Telegram creates no links,
+mentions or commands. Every URL contains the token, so no URL appears in an error or in the log.
 """
 
 import asyncio
@@ -40,13 +40,13 @@ API: Final = "https://api.telegram.org"
 _TOKEN: Final = re.compile(r"([0-9]{3,20}):[A-Za-z0-9_-]{20,100}")
 _SECRET: Final = re.compile(r"[A-Za-z0-9_-]{16,256}")
 _TIMEOUT: Final = 10.0
-_ALTOGETHER: Final = 45.0  # less than the time for which the outbox holds a row
+_ALTOGETHER: Final = 45.0  # less than the time for which the outbox reserves a row
 _POLL: Final = 50  # seconds for which Telegram holds a request for updates
 _LONGEST: Final = 4096  # UTF-16 units of a message
-_ROOM: Final = 3900  # what leaves room for the last lines
+_ROOM: Final = 3900  # leaves room for the last lines
 _POPUP: Final = 200  # characters of the reply to a press
 _MOST_WAIT: Final = 3600.0
-_BETWEEN: Final = 1.1  # one message a second to one chat
+_BETWEEN: Final = 1.1  # one message per second to a chat
 _REMEMBERED: Final = 10_000
 _GONE: Final = (
     "message to edit not found",
@@ -68,7 +68,7 @@ class Refusal(Exception):
 
 
 def parse_bot(text: str) -> tuple[str, str]:
-    """(bot token, secret or "") from ``telegram_bot``; raises Invalid without repeating either."""
+    """Parse ``telegram_bot`` into (bot token, secret or ""); raises Invalid without repeating either."""
     token, _, secret = text.strip().partition(" ")
     if not _TOKEN.fullmatch(token) or (secret.strip() and not _SECRET.fullmatch(secret.strip())):
         raise Invalid(
@@ -85,7 +85,7 @@ def parse_bot(text: str) -> tuple[str, str]:
 
 
 class _Text:
-    """A text and its entities, whose offsets are in UTF-16 units."""
+    """A text with its entities, whose offsets are in UTF-16 units."""
 
     def __init__(self) -> None:
         self.text = ""
@@ -102,7 +102,7 @@ class _Text:
         self.text += text
 
     def theirs(self, heading: str, text: str) -> None:
-        """Other people's text below its heading, as far as it fits."""
+        """Add other people's text below its heading, as far as it fits."""
         room = _ROOM - self.units - _units(heading)
         if room < _units(text):
             self.whole = False
@@ -121,7 +121,7 @@ def _cut(text: str, units: int) -> str:
 
 
 def render(message: "PersonalMessage") -> dict[str, Any]:
-    """``text``, its ``entities`` and the buttons. There are answer buttons only if everything is shown."""
+    """``text``, its ``entities``, and the buttons. There are answer buttons only if everything is shown."""
     made = _Text()
     question = one_line(message.question, 500)
     made.add(f"{message.headline}\n")
@@ -164,7 +164,7 @@ def _button(message: "PersonalMessage", choice: Any) -> dict[str, Any]:
 
 
 def _takes(link: str) -> bool:
-    """Whether Telegram accepts the link on a button: it refuses hosts without a public name."""
+    """Whether Telegram accepts the link on a button. It refuses hosts without a public name."""
     host = (
         link.partition("://")[2].partition("/")[0].rpartition(":")[0]
         or link.partition("://")[2].partition("/")[0]
@@ -173,7 +173,7 @@ def _takes(link: str) -> bool:
 
 
 class Telegram:
-    """``now``: seconds, to respect Telegram's ``retry_after``."""
+    """``now``: the time in seconds, for Telegram's ``retry_after``."""
 
     def __init__(self, token: str, now: Callable[[], float], api: str = API) -> None:
         self._url = f"{api}/bot{token}"
@@ -182,7 +182,9 @@ class Telegram:
         self._client: Any = None
 
     async def deliver(self, message: "PersonalMessage") -> str:
-        """``chat:message``; if several were rewritten, of the last."""
+        """Send or rewrite the message; returns its ``chat:message``, or that of the last one if several were
+        rewritten.
+        """
         body = render(message)
         try:
             async with asyncio.timeout(_ALTOGETHER):
@@ -204,7 +206,7 @@ class Telegram:
         return f"{message.to}:{sent.get('message_id', '')}"
 
     async def _update(self, reference: str, body: Mapping[str, Any]) -> str:
-        """The reference; "" if this message can no longer be edited."""
+        """Edit a message; returns its reference, "" if it can no longer be edited."""
         chat, _, number = reference.rpartition(":")
         try:
             await self.call(
@@ -222,7 +224,9 @@ class Telegram:
     async def call(
         self, method: str, body: Mapping[str, Any], chat: str = "", timeout: float = _TIMEOUT
     ) -> Any:
-        """The ``result``. ``chat``: the chat whose rate limit the call counts against. Raises NotSent or Refusal."""
+        """Call the API and return the ``result``. ``chat``: the chat whose rate limit counts the call. Raises NotSent
+        or Refusal.
+        """
         import httpx2
 
         self._gate.check(chat)
@@ -279,7 +283,7 @@ class TelegramInbound:
         return bool(self._secret) and hmac.compare_digest(given, self._secret)
 
     def understood(self, payload: Mapping[str, Any]) -> Heard | None:
-        """The act in an update, once: Telegram resends updates that it believes were not received."""
+        """What a person did in an update, once: Telegram resends updates that it believes were not received."""
         number = payload.get("update_id")
         if not isinstance(number, int) or isinstance(number, bool) or number in self._seen:
             return None
@@ -301,7 +305,7 @@ class TelegramInbound:
         return Pressed(self._telegram.team, account, press, f"press:{id}")
 
     def _replied(self, message: Mapping[str, Any]) -> Replied | None:
-        """A reply to a message of the bot, in the private chat or in a team's group."""
+        """A reply to one of the bot's messages, in the private chat or in a team's group."""
         account, chat, text = _account(message), message.get("chat"), message.get("text")
         to = message.get("reply_to_message")
         if not account or not isinstance(chat, Mapping) or not isinstance(to, Mapping):
@@ -312,7 +316,9 @@ class TelegramInbound:
         return Replied(self._telegram.team, account, text.strip(), card, f"chat:{account}")
 
     def _typed(self, message: Mapping[str, Any]) -> Typed | None:
-        """Only in the private chat with the bot: a code that others can read is not a secret."""
+        """A typed command, only in the private chat with the bot, because a code that others can read is not a
+        secret.
+        """
         account, chat, text = _account(message), message.get("chat"), message.get("text")
         if not account or not isinstance(chat, Mapping) or not isinstance(text, str):
             return None
@@ -327,7 +333,7 @@ class TelegramInbound:
         return Typed(self._telegram.team, account, said, f"chat:{account}")
 
     async def is_member(self, heard: Heard) -> bool:
-        return True  # only the link says whose account this is
+        return True  # only the link tells whose account this is
 
     async def reply(self, heard: Heard, text: str) -> None:
         kind, _, id = heard.reply_to.partition(":")
@@ -351,7 +357,7 @@ class TelegramInbound:
         return b""
 
     async def listen(self, take: Callable[[Mapping[str, Any]], None]) -> None:
-        """Fetch updates. What was fetched is confirmed by the next call."""
+        """Fetch updates. The next call confirms those that were fetched."""
         if self._secret:
             return
         offset, failed = 0, 0
@@ -394,7 +400,7 @@ def _why(error: Exception) -> str:
 
 
 def _account(value: Mapping[str, Any]) -> str:
-    """The numeric id of the person who did it; "" for bots and channels."""
+    """The numeric id of the person; "" for bots and channels."""
     sender = value.get("from")
     id = sender.get("id") if isinstance(sender, Mapping) and sender.get("is_bot") is False else None
     return str(id) if isinstance(id, int) and not isinstance(id, bool) else ""

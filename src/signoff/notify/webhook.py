@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Webhook:
-    """Posts each notification as JSON: ``{"type", "timestamp", "data": {...}}``. ``now`` stamps the signature."""
+    """Posts each notification as JSON: ``{"type", "timestamp", "data": {...}}``. ``now``: the signature's time."""
 
     def __init__(self, url: str, secret: str, poster: HttpPoster, now: Callable[[], datetime]) -> None:
         self._url = url

@@ -1,6 +1,6 @@
-"""Durable storage: one contract, implemented for SQLite and PostgreSQL.
+"""Durable storage: one interface, implemented for SQLite and PostgreSQL.
 
-``opening`` opens the store for a database URL; ``store`` is the contract, ``work`` its values, ``rows`` and ``sql``
-what both databases share, ``tables`` one module per table, ``sqlite`` and ``postgres`` what is specific to each,
-``migrations`` the schema.
+``opening`` opens the store for a database URL; ``store`` is the interface, and ``work`` defines its values. ``rows``
+and ``sql`` are shared by both databases, ``tables`` has a module per table, ``sqlite`` and ``postgres`` contain what
+is specific to each, and ``migrations`` the schema.
 """

@@ -1,7 +1,7 @@
-"""One transaction's writes as rows of each table, ready to be sent set-wise.
+"""One transaction's writes as rows of each table, ready to be written in bulk.
 
-Cursors: an agent's numbers come from one counter row, updated in the writing transaction and so locked until its
-commit. A reader of "cursor > the last one I saw" can never skip a late commit.
+Cursors: an agent's numbers come from one counter row, which the writing transaction updates and so locks until its
+commit. Therefore a reader of "cursor > the last one I saw" never skips a late commit.
 """
 
 from collections import Counter
@@ -31,12 +31,12 @@ from signoff.store.rows import (
 )
 from signoff.store.work import Changed, Loaded, NewIntent, Writes
 
-STEP = 2  # cursors are even on the wire: odd numbers are left for what AXP puts between two events
+STEP = 2  # cursors are even on the wire: AXP needs numbers between two events
 Agent = tuple[str, str]
 
 
 class WriteBatch(Struct):
-    """Rows in the column order of ``sql``; ``plans`` are those that may be missing in the database, or be deleted
+    """Rows in the column order of ``sql``. ``plans``: those that may be missing in the database, or may be deleted
     soon.
     """
 
@@ -57,7 +57,7 @@ class WriteBatch(Struct):
 
 
 def only_locked(found: Loaded, writes: Writes) -> Writes:
-    """The writes themselves; ValueError if they change an intent that this transaction did not lock."""
+    """Return the writes; raises ValueError if they change an intent that this transaction did not lock."""
     for changed in writes.changed:
         if changed.intent.id not in found.intents:
             raise ValueError(f"intent {changed.intent.id} was changed without being locked")
@@ -80,8 +80,8 @@ def build(
     writes: Writes, before: Mapping[str, Intent], plans: Plans, states: LastStates, starts: dict[Agent, int],
     now: datetime,
 ) -> WriteBatch:  # fmt: skip
-    """All rows of ``writes``, which change the intents ``before``; the first fresh delivery of an agent gets
-    ``starts[agent] + 2``, and so on.
+    """Build all rows of ``writes``. ``before``: the intents as they were; ``starts``: each agent's counter, so that
+    its first fresh delivery gets ``starts[agent] + 2``, the second ``+ 4``, and so on.
     """
     batch = WriteBatch()
     for new in writes.new:
@@ -106,9 +106,9 @@ def build(
     batch.events = [fact_row(sealed) for sealed in writes.facts]
     batch.replies = [reply_row(reply) for reply in writes.replies]
     batch.outbox = [outgoing_row(out) for out in writes.outbox]
-    moved = {row[2] for row in batch.followed}  # where they were sent is not where they are from now on
+    moved = {row[2] for row in batch.followed}  # they are sent at another position from now on
     batch.sent = [astuple(sent) for sent in writes.sent if sent.intent not in moved]
-    # Every writer locks further rows in the same order, so that there are no deadlocks.
+    # Every writer locks rows in this order, to avoid deadlocks.
     batch.plans.sort(key=itemgetter(0))
     batch.replies.sort(key=itemgetter(0, 1, 2, 3))
     return batch

@@ -1,4 +1,4 @@
-"""The database interface of the tables: to read, and to write plain rows."""
+"""The database interface that the tables use to read and write plain rows."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,25 +13,25 @@ Statement = tuple[str, dict[str, Any]]
 
 
 class ConnectionLost(Busy):
-    """The connection failed or was lost; work that was under way may or may not have been committed."""
+    """The connection failed or was lost; a transaction in progress may or may not have been committed."""
 
 
 class Database(Protocol):
-    """A database. Every call raises Busy if it is unreachable or its disk is full."""
+    """A database. Every call raises Busy if the database is unreachable or its disk is full."""
 
     plans: Plans
     states: LastStates
 
     async def read(self, sql: str, **values: Any) -> list[Row]:
-        """The rows of one statement; never waits for a writer."""
+        """Return the rows of one statement; never waits for a writer."""
         ...
 
     async def write(self, *statements: Statement) -> list[list[Row]]:
-        """Run the statements in one transaction; the rows that each returns."""
+        """Run the statements in one transaction; return the rows of each."""
         ...
 
     async def now(self) -> datetime:
-        """The current time: the database's, mapped by the store's clock."""
+        """The current time: the database's time, mapped by the store's clock."""
         ...
 
 

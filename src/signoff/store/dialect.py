@@ -1,4 +1,4 @@
-"""How the shared SQL text is adapted to each database: parameters, lists, row locks, set-wise inserts."""
+"""Adapts the shared SQL text to each database: parameters, lists, row locks, bulk inserts."""
 
 import re
 from functools import lru_cache
@@ -12,13 +12,13 @@ _NAME = re.compile(r"(?<!:):([a-z_]+)")
 
 @lru_cache(maxsize=512)
 def for_sqlite(sql: str) -> str:
-    """Row locks are left out (there is one writer); a list is passed as a JSON array."""
+    """The statement for SQLite: without row locks, because there is one writer, and with lists as JSON arrays."""
     return _LIST.sub(r"in (select value from json_each(:\1))", _LOCK.sub("", sql))
 
 
 @lru_cache(maxsize=512)
 def for_postgres(sql: str) -> tuple[str, tuple[str, ...]]:
-    """The statement with ``$n``, and the names of its parameters in that order."""
+    """Return the statement with ``$n``, and the names of its parameters in that order."""
     sql = _LIST.sub(r"= any(:\1)", sql)
     names = tuple(dict.fromkeys(_NAME.findall(sql)))
     return _NAME.sub(lambda match: f"${names.index(match[1]) + 1}", sql), names

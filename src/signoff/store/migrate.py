@@ -40,7 +40,7 @@ def migrations(dialect: str) -> list[Migration]:
 
 
 def refuse_other(dialect: str, applied: int | None) -> None:
-    """Raises Refused unless ``applied`` is this release's schema: for read-only use."""
+    """Raise Refused unless ``applied`` is this release's schema. For read-only use."""
     if steps := pending(dialect, applied):
         raise Refused(
             "schema_older",
@@ -50,7 +50,9 @@ def refuse_other(dialect: str, applied: int | None) -> None:
 
 
 def pending(dialect: str, applied: int | None) -> list[Migration]:
-    """The migrations to apply from version ``applied`` (None: an empty database); raises Refused for a newer one."""
+    """The migrations to apply after version ``applied``, which is None for an empty database; raises Refused for a
+    newer version.
+    """
     known = migrations(dialect)
     newest = known[-1].version
     if applied is not None and applied > newest:

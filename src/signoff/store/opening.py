@@ -21,12 +21,11 @@ def open_store(
     listen: bool = True,
     turns: "Turns | None" = None,
 ) -> Store:
-    """The store at ``sqlite:///path`` or ``postgresql://…``; still closed.
+    """Return the store at ``sqlite:///path`` or ``postgresql://…``, not yet opened.
 
-    wall: the system clock, which is SQLite's database time (PostgreSQL has its own);
-    hear: in place of ``clock`` if the database has its own clock;
-    listen: False if a connection pooler cannot pass notifications on;
-    turns: of the worker processes that share a SQLite file, whose lock their supervisor holds.
+    wall: the system clock, which is the database time of SQLite (PostgreSQL has its own). hear: replaces ``clock``
+    for a database with its own clock. listen: False if a connection pooler cannot forward notifications. turns: given
+    if several worker processes share a SQLite file, whose lock their supervisor holds.
     """
     scheme, _, rest = url.partition("://")
     if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:

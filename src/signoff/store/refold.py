@@ -1,4 +1,4 @@
-"""Rows rebuilt from their events by this release's rules, in the migration that changed them.
+"""Rebuilds rows from their events by this release's rules, after a migration that changed them.
 
 ``REFOLDED`` names the migrations after which the rows of open intents are rebuilt, ``LISTED`` those after which the
 index of open tasks is filled. A final row needs no further decisions, so it stays as it was written.
@@ -31,12 +31,12 @@ SAVE: Final = "update intents set state = :state where id = :id"
 
 
 def in_flight(row: Row, plans: dict[str, Plan]) -> bool:
-    """Whether a step has ended already, so that it may have left a setback."""
+    """Whether a step has ended already, and so may have left a setback."""
     return intent_of(row, plans).step_runs > 1
 
 
 def rebuilt(row: Row, events: Sequence[Row], plans: dict[str, Plan]) -> bytes | None:
-    """The state with the setback from the intent's events; None if the row has it already."""
+    """The state with the setback that the intent's events contain; None if the row has it already."""
     intent = intent_of(row, plans)
     now = fold((unseal(body, private) for body, private in events), intent.plan)
     if (now.setback, now.wanted) == (intent.setback, intent.wanted):
@@ -45,7 +45,7 @@ def rebuilt(row: Row, events: Sequence[Row], plans: dict[str, Plan]) -> bytes | 
 
 
 def entries(rows: Sequence[Row], plans: dict[str, Plan]) -> list[Row]:
-    """The rows of ``sql.WORKLIST`` of these intents; none of those that cannot be read, which ``doctor`` reports."""
+    """The rows of ``sql.WORKLIST`` of these intents, without unreadable ones, which ``doctor`` reports."""
     return [
         entry
         for row in rows

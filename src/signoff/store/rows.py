@@ -1,7 +1,7 @@
-"""Rows of intents, facts and outbox to values and back.
+"""Converts rows of intents, facts and outbox to values and back.
 
-An intent's ``state`` is its JSON without what has its own column: its id, its plan and that plan's digest. Plans are
-shared by many intents: each is stored once under its digest, and a decoded one is kept in memory.
+An intent's ``state`` is its JSON without what has a separate column: its id, its plan and the plan's digest. Many
+intents share a plan: it is stored once under its digest, and decoded plans are cached.
 """
 
 import hashlib
@@ -56,15 +56,15 @@ def plan_digest(plan: Plan) -> str:
     return hashlib.sha256(encode_plan(plan)).hexdigest()
 
 
-# How long a server trusts that a plan that it wrote still exists; after that it requests the plan again.
+# How long a server trusts that a plan that it wrote still exists; after that it reads the plan again.
 TRUST: Final = timedelta(minutes=10)
 
 
 class Plans:
-    """Decoded plans by digest, the least recently used dropped first.
+    """A cache of decoded plans by digest; the least recently used is dropped first.
 
-    Everything in here was in the database. Only ``kept`` says whether it still is: another server may delete a plan
-    that nothing refers to.
+    Every plan in it was in the database. Only ``kept`` says whether it still is, because another server may delete a
+    plan that nothing refers to.
     """
 
     def __init__(self, limit: int = 1024) -> None:
@@ -81,7 +81,7 @@ class Plans:
             return plan
 
     def put(self, digest: str, plan: Plan, kept_at: datetime | None = None) -> None:
-        """kept_at: the time in the committed transaction that wrote it."""
+        """kept_at: the time of the committed transaction that wrote it."""
         with self._lock:
             self._plans[digest] = plan
             if kept_at is not None:
@@ -92,13 +92,13 @@ class Plans:
                 self._kept_at.pop(oldest, None)
 
     def kept(self, digest: str, now: datetime) -> bool:
-        """Whether an intent may refer to the plan without writing it again."""
+        """Whether an intent may refer to the plan without the plan being written again."""
         with self._lock:
             kept_at = self._kept_at.get(digest)
         return kept_at is not None and kept_at <= now < kept_at + TRUST
 
     def known(self, digests: set[str]) -> dict[str, Plan]:
-        """Those of ``digests`` that are cached."""
+        """The ``digests`` that are cached."""
         plans = {digest: self.get(digest) for digest in digests}
         return {digest: plan for digest, plan in plans.items() if plan is not None}
 
@@ -111,14 +111,15 @@ class Plans:
 
 
 def intent_of(row: Row, plans: dict[str, Plan]) -> Intent:
-    """From (id, plan, state, ...)."""
+    """Decode (id, plan, state, ...)."""
     id, digest, state = row[0], row[1], row[2]
     return _replace(_INTENT.decode(state), id=id, plan=plans[digest], plan_digest=digest)
 
 
 class LastStates:
-    """The intents that this process wrote or heard of last, with their rows: one that it locks with the same row is not
-    decoded again. Nothing has to be dropped when another server writes, because its row differs.
+    """A cache of the intents that this process has written or received last, with their rows. An intent that is
+    locked with the same row need not be decoded again. Nothing has to be dropped when another server writes, because
+    the row is then different.
     """
 
     def __init__(self, limit: int = 512) -> None:
@@ -134,12 +135,12 @@ class LastStates:
             del self._written[next(iter(self._written))]
 
     def state_of(self, intent: Intent) -> bytes:
-        """The ``state`` column, not encoded again if this is what was written."""
+        """The ``state`` column; not encoded again if this state was written last."""
         written = self._written.get(intent.id)
         return written[0] if written is not None and written[1] is intent else state_of(intent)
 
     def intent_of(self, row: Row, plans: dict[str, Plan]) -> Intent:
-        """From (id, plan, state, ...)."""
+        """Decode (id, plan, state, ...)."""
         written = self._written.get(row[0])
         if written is not None and written[0] == row[2] and written[1].plan_digest == row[1]:
             return written[1]
@@ -150,7 +151,7 @@ _LARGEST: Final = 32 * 1024
 STATE: Final = tuple(sql.CHANGES.columns).index("state")
 
 
-# The exceptions of ``intent_of`` for a damaged row or a missing plan.
+# The exceptions that ``intent_of`` raises for a damaged row or a missing plan.
 UNREADABLE: Final = (msgspec.DecodeError, KeyError)
 
 
@@ -164,7 +165,7 @@ def readable(row: Row, plans: dict[str, Plan]) -> bool:
 
 
 def ready_agent(intent: Intent) -> str | None:
-    """The agent that may claim this intent's open delivery; None if there is none, or if it is pushed."""
+    """The agent that may claim this intent's open delivery; None if there is none or it is pushed."""
     step = intent.open
     return (
         step.agent
@@ -214,7 +215,9 @@ _NEVER: Final = 253402214400000000
 
 
 def rank_of(intent: Intent) -> int:
-    """Where lists show the intent's open task: by its deadline, and after those by the time at which it opened."""
+    """The rank of the intent's open task in lists: by its deadline; tasks without one come after those, by the time
+    at which they opened.
+    """
     task = intent.open
     if not isinstance(task, Task):
         return 0
@@ -223,12 +226,16 @@ def rank_of(intent: Intent) -> int:
 
 
 def _sides(intent: Intent) -> tuple[Any, ...]:
-    """What keys and rank of an open task depend on, besides the task itself, and what may change."""
+    """The parts of the intent, besides the task itself, that determine the keys and the rank of an open task and may
+    change.
+    """
     return intent.editors, intent.approving_editors, intent.deadline_at
 
 
 def worklist_rows(before: Intent | None, after: Intent) -> tuple[list[Row], list[Row]]:
-    """The rows of ``sql.CLOSED`` and ``sql.WORKLIST``: what a change removes from the index of open tasks, and adds."""
+    """Return the rows of ``sql.CLOSED`` and ``sql.WORKLIST`` that a change removes from the index of open tasks and
+    adds to it.
+    """
     old = before.open if before is not None else None
     if not (isinstance(old, Task) or isinstance(after.open, Task)):
         return [], []
@@ -287,7 +294,7 @@ def outgoing_row(out: OutboxRow) -> tuple[Any, ...]:
 
 
 def outgoing(row: Row) -> OutboxRow:
-    """From ``sql.OUTBOX_COLUMNS``."""
+    """Decode a row of ``sql.OUTBOX_COLUMNS``."""
     id, workspace, intent, seq, kind, channel, target, notification, due_at, attempts, error, dead = row
     at = from_micros(due_at)
     return OutboxRow(
@@ -296,10 +303,10 @@ def outgoing(row: Row) -> OutboxRow:
 
 
 def stored(row: Row, plans: dict[str, Plan]) -> Stored:
-    """From (id, plan, state, payload, ...)."""
+    """Decode (id, plan, state, payload, ...)."""
     return Stored(intent_of(row, plans), row[3] or b"{}", forgotten=not row[3])
 
 
 def event_row(row: Row) -> EventRow:
-    """From ``sql.HISTORY``."""
+    """Decode a row of ``sql.HISTORY``."""
     return EventRow(*row)

@@ -1,15 +1,15 @@
-"""The SQL of intents, facts, jobs and outbox, by name; ``dialect`` adapts it to each database. The SQL of a table that
-only one module uses stands in that module, in ``tables``.
+"""The SQL of intents, facts, jobs and outbox, by name; ``dialect`` adapts it to each database. SQL that only one
+module uses is in that module, in ``tables``.
 
-Written once for both: ``:name`` is a parameter, ``in :name`` takes a list, ``for update`` is left out for a single
-writer. The columns and types of the hot tables are defined here only.
+It is written once for both databases: ``:name`` is a parameter, ``in :name`` takes a list, and ``for update`` is left
+out for SQLite with its single writer. Only this module defines the columns and types of the hot tables.
 """
 
 from typing import Final, NamedTuple
 
 
 class Table(NamedTuple):
-    """A hot table: its columns in the order in which rows are written, with PostgreSQL's type of each."""
+    """A hot table: its columns in the order in which rows are written, and the PostgreSQL type of each."""
 
     name: str
     columns: dict[str, str]
@@ -39,7 +39,7 @@ INTENTS: Final = Table(
         "correlation": "text",
     },
 )
-# The first eleven columns are what a transition changes (id and workspace only find the row and its cursor).
+# A transition changes the first eleven columns, except id and workspace, which find the row and its cursor.
 CHANGES: Final = Table("intents", dict(list(INTENTS.columns.items())[:11]))
 PLANS: Final = Table("plans", {"digest": "text", "body": "bytea"})
 SUBMISSIONS: Final = Table("submissions", {"intent_id": "text", "shard": "smallint", "payload": "bytea"})
@@ -91,17 +91,17 @@ OUTBOX: Final = Table(
         "dead": "smallint",
     },
 )
-# The open tasks by the keys of ``core.intent.worklist``. rank: in which order a person's list shows them.
+# The open tasks by the keys of ``core.intent.worklist``. rank: their order in a person's list.
 WORKLIST: Final = Table(
     "worklist",
     {"shard": "smallint", "workspace": "text", "party": "text", "intent_id": "text", "rank": "bigint"},
 )
-# Deliveries as they are sent on their agent's stream; a row of ``unread`` has the time too.
+# Deliveries sent on their agent's stream; a row of ``unread`` has the time too.
 SENT: Final = Table("unread", {"workspace": "text", "agent": "text", "intent_id": "text", "cursor": "bigint"})
 CLOSED: Final = Table("worklist", dict(list(WORKLIST.columns.items())[:4]))
 
-# A plan that is referenced again must not be deleted. The row is locked even if nothing changes, so a deletion comes
-# either before this, and the plan is written again, or after it, and sees the reference.
+# A plan that is referenced again must not be deleted. The row is locked even if nothing changes: so a deletion
+# happens either before this, and the plan is written again, or after it, and sees the reference.
 KEEP_PLAN: Final = """
 on conflict (digest) do update set forget_at = null where plans.forget_at is not null
 """
@@ -110,7 +110,7 @@ NEXT_CURSORS: Final = """
 on conflict (workspace, agent) do update set seq = cursors.seq + excluded.seq returning workspace, agent, seq
 """
 _FINAL: Final = "('COMPLETED', 'FAILED', 'CANCELED', 'TIMED_OUT')"
-# When a reply expires: it is kept while its intent is open, and for its lifetime after that. ``i`` is the intent.
+# When a reply expires: it is kept while its intent is open, and then for its lifetime. ``i`` is the intent.
 _STANDS_UNTIL: Final = f"""case
     when i.id is null or (i.status in {_FINAL} and i.updated_at + r.life < r.expires_at) then r.expires_at
     when i.status in {_FINAL} then i.updated_at + r.life
@@ -118,7 +118,7 @@ _STANDS_UNTIL: Final = f"""case
 _REPLIES: Final = "replies r left join intents i on i.id = r.intent_id"
 _THIS_REPLY: Final = """r.workspace = excluded.workspace and r.actor = excluded.actor and r.route = excluded.route
     and r.key = excluded.key"""
-# A valid reply under the same key makes the insert fail on its null body: another transaction answered first.
+# If another transaction has stored a valid reply under the same key, this insert fails, because its body is null.
 REPLACE_EXPIRED: Final = f"""
 on conflict (workspace, actor, route, key) do update set
     fingerprint = excluded.fingerprint,
@@ -167,7 +167,7 @@ where w.workspace = :workspace and w.party = :party and w.intent_id > :after ord
 """
 STORED_SOME: Final = f"{_STORED} where i.id in :ids"
 STORED_BARE: Final = "select id, plan, state, null as payload from intents where id in :ids"
-# One part for each key, each answered from the index and stopped at the limit: see ``Intents.found_under``.
+# One part per key, so that each uses the index and stops at the limit: see ``Intents.found_under``.
 BY_RANK: Final = """
 select * from (
     select rank, intent_id from worklist
@@ -204,7 +204,7 @@ ROW: Final = f"select {', '.join(INTENTS.columns)} from intents where id = :id"
 IDS: Final = "select id from intents where id > :after order by id limit :limit"
 NEXT_WAKE: Final = "select min(wake_at) from intents where wake_at is not null"
 
-# ---- lists of intents, newest first: the only statements put together from pieces
+# ---- lists of intents, newest first: the only statements that are composed of pieces
 
 LISTED: Final = "select id from ({ids}) found order by id {order} limit :limit"
 LISTED_IDS: Final = "select id from intents where {where} order by id {order} limit :limit"
@@ -231,9 +231,9 @@ WAITING_FOR: Final = """
 select distinct agent from intents where workspace = :workspace and agent in :agents and cursor is not null
 """
 
-# ---- giving READY deliveries a new position in their agent's stream
+# ---- give READY deliveries a new position in their agent's stream
 
-# Those that are still where they were when they were sent: a reader that asked at the same time may have moved them.
+# Only deliveries that have not moved since they were sent: a concurrent reader may have moved them.
 _UNMOVED: Final = """
 from intents i join unread s on s.workspace = i.workspace and s.agent = i.agent and s.intent_id = i.id
     and s.cursor = i.cursor
@@ -258,18 +258,18 @@ with moved as (
 _SENT_AGAIN: Final = """
 on conflict (workspace, agent, intent_id) do update set cursor = excluded.cursor, shown_at = excluded.shown_at
 """
-# ``n`` is what was sent, a row of ``SENT``. A delivery that has moved on since has another cursor now, or none.
+# ``n`` is what was sent, a row of ``SENT``. A delivery that has changed since then has another cursor, or none.
 PUT_SENT: Final = f"""
 insert into unread (workspace, agent, intent_id, cursor, shown_at)
 select n.workspace, n.agent, n.intent_id, n.cursor, :now from {{sent}} join intents i
     on i.id = n.intent_id and i.workspace = n.workspace and i.agent = n.agent and i.cursor = n.cursor
 where true order by n.intent_id {_SENT_AGAIN}
 """
-# The same of deliveries that get their cursor in this transaction.
+# The same, for deliveries that get their cursor in this transaction.
 PUT_FOLLOWED: Final = f"""
 insert into unread (workspace, agent, intent_id, cursor, shown_at) {{followed}} {_SENT_AGAIN}
 """
-# ``up``: whether it is still the delivery that was sent, and claimable.
+# ``up``: whether this is still the delivery that was sent, and is claimable.
 SHOWN: Final = """
 select s.intent_id, s.cursor, s.shown_at, case when i.cursor = s.cursor and i.agent = s.agent then 1 else 0 end as up
 from unread s left join intents i on i.id = s.intent_id
@@ -295,7 +295,7 @@ select id, updated_at from intents
 where status in ('COMPLETED', 'FAILED', 'CANCELED', 'TIMED_OUT') and updated_at >= :since and updated_at < :before
 order by updated_at limit :limit
 """
-# An empty payload was deleted: a submitted one is at least {}.
+# An empty payload means that it was deleted: a submitted one is at least {}.
 FORGET_PAYLOADS: Final = (
     "update submissions set payload = substr(payload, 1, 0) where intent_id in :ids and length(payload) > 0"
     " returning intent_id",
@@ -311,7 +311,7 @@ FORGET: Final = (
     "delete from views where intent_id in :ids",
     "delete from uses where intent_id in :ids",
     "delete from intents where id in :ids returning id",
-    # Locked in order, like the plans of a batch, and last, because batches lock intents first.
+    # Locked in order, like the plans of a batch, and last, because batches also lock intents first.
     """
     with named as materialized (select digest from plans where digest in :plans order by digest for update)
     update plans set forget_at = :forget_at where digest in (select digest from named)
@@ -323,14 +323,14 @@ with due as materialized (
 )"""
 _NAMED: Final = """(exists (select 1 from intents where intents.plan = plans.digest)
     or exists (select 1 from workflows where workflows.plan_digest = plans.digest))"""
-# Remaining references to a plan mark it again when they are deleted themselves.
+# A plan with remaining references is marked again when those are deleted.
 FORGET_PLANS: Final = (
     f"{_DUE_PLANS} update plans set forget_at = null where digest in (select digest from due) and {_NAMED}"
     " returning digest",
     f"{_DUE_PLANS} delete from plans where digest in (select digest from due) and not {_NAMED}"
     " returning digest",
 )
-# An expired row that is still needed gets a new time, so that it is not checked in each run.
+# An expired row that is still needed gets a new expiry, so that not every run checks it.
 RENEW_REPLIES: Final = f"""
 with standing as materialized (
     select r.workspace, r.actor, r.route, r.key,
@@ -398,8 +398,8 @@ LATEST_POLICY: Final = """version = (
 OLD_PAYLOADS: Final = """
 select revision, payload from revisions where intent_id = :id and length(payload) > 0 order by revision
 """
-# Assigns the numbers and takes the workspace's lock, so that concurrent changes wait here. A ``since`` that is no
-# longer the last change is refused by the column's check.
+# Assigns the numbers and takes the workspace's lock, so that concurrent changes wait here. The column's check refuses
+# a ``since`` that is no longer the last change.
 NUMBER_CHANGES: Final = """
 update workspaces set
     last_change = case when cast(:since as bigint) in (-1, last_change) then last_change + :count else -1 end
@@ -408,8 +408,9 @@ where id = :workspace
 NUMBERED: Final = "(select last_change from workspaces where id = :workspace) - :number"
 
 PING: Final = "select 1"
-# A write without effect: a full disk, or a read-only standby, refuses it.
+# A write without effect, which fails on a full disk or a read-only standby.
 PROBE: Final = "update workspaces set name = name where id = (select min(id) from workspaces)"
 
-# Statements that read a few rows by key: if a read is a function call (SQLite), another thread is not worth its cost.
+# Statements that read a few rows by key. On SQLite, where a read is a function call, another thread is not worth its
+# cost for these.
 QUICK: Final = frozenset({STORED_ONE, HISTORY, DELIVERIES, PLAN, NEXT_WAKE})

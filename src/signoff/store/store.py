@@ -35,12 +35,12 @@ Work = Callable[[Loaded], Writes]
 
 
 def same(now: datetime) -> datetime:
-    """The production clock: the database's time, unchanged."""
+    """The clock in production: the database's time, unchanged."""
     return now
 
 
 class Store(ABC):
-    """One database. ``clock`` maps the database's time to the current time; tests move it."""
+    """One database. ``clock`` maps the database's time to the current time, so that tests can move it."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -67,29 +67,29 @@ class Store(ABC):
 
     @abstractmethod
     async def look(self, write: bool = False) -> None:
-        """In place of ``open``, next to servers that use it: nothing is created or migrated. ``write``: rows may be
-        added, else it is read-only.
+        """Open the database next to servers that use it: nothing is created or migrated. It is read-only, unless
+        ``write``.
 
         Raises Refused (database_missing, schema_older, schema_newer) or Busy.
         """
 
     @abstractmethod
     async def close(self) -> None:
-        """Release everything; what was acknowledged is on disk."""
+        """Release everything. Acknowledged writes are on disk."""
 
     def turn(self) -> AbstractAsyncContextManager[None]:
-        """Entered once this process may write, where several that take turns use one file; elsewhere at once."""
+        """Enter when this process may write. Only processes that share a SQLite file have to wait."""
         return nullcontext()
 
     @abstractmethod
     async def transact(self, want: Locks, work: Work) -> None:
-        """Lock and read ``want``, call ``work``, write what it returns, commit.
+        """Lock and read ``want``, call ``work``, write what it returns, and commit.
 
-        An exception of ``work`` is raised, and nothing is written. ``work`` may be called more than once.
+        If ``work`` raises, nothing is written. ``work`` may be called more than once.
         """
 
     async def held(self, ids: Sequence[str]) -> set[str]:
-        """Those of these intents that another transaction holds at this moment; none where there is one writer."""
+        """Which of these intents another transaction has locked at the moment; none on SQLite, which has one writer."""
         return set()
 
     @abstractmethod
@@ -106,7 +106,7 @@ class Store(ABC):
 
     @abstractmethod
     async def ping(self) -> None:
-        """Raises Busy unless the database can be read and written."""
+        """Raise Busy unless the database can be read and written."""
 
     @abstractmethod
     async def announce(self, topics: Sequence[str]) -> None:
@@ -119,7 +119,7 @@ class Store(ABC):
 
     @abstractmethod
     async def warm(self) -> None:
-        """Prepare what the first requests would otherwise wait for; never raises because the database is busy."""
+        """Prepare what the first requests would otherwise wait for. A busy database is not an error here."""
 
     @abstractmethod
     async def listen(self, notified: Callable[[list[str]], None]) -> None:

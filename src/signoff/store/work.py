@@ -1,7 +1,7 @@
 """The values of a transaction: what it locks, what it finds, and what it writes.
 
-A transaction is always the same: lock and read a ``Locks``, hand the ``Loaded`` to one synchronous callback, write the
-``Writes`` that it returned, commit. The same for both databases, and atomic.
+Every transaction has the same steps, on both databases: lock and read what ``Locks`` names, pass the ``Loaded`` to
+one synchronous callback, write the ``Writes`` that it returns, and commit.
 """
 
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from signoff.core.intent.model import Intent
 
 
 class IdempotencyKey(Struct, gc=False, frozen=True):
-    """The scope of an Idempotency-Key: the same key of another actor or route is another key."""
+    """An Idempotency-Key with its scope: the same key of another actor or route is another key."""
 
     workspace: str
     actor: str
@@ -23,7 +23,7 @@ class IdempotencyKey(Struct, gc=False, frozen=True):
 
 
 class StoredReply(Struct, gc=False, frozen=True):
-    """The stored answer to an earlier call, and the fingerprint of the request that it answered."""
+    """The stored answer to an earlier request, and the fingerprint of that request."""
 
     fingerprint: str
     body: bytes
@@ -38,8 +38,8 @@ class ClaimableRow(Struct, gc=False, frozen=True):
 
 
 class Locks(Struct, gc=False, frozen=True):
-    """What to lock and read. ``due``: how many intents with a due timer; ``spaces``: workspaces whose last change has
-    to be known.
+    """What to lock and read. ``due``: how many intents with a due timer; ``spaces``: the workspaces whose last change
+    is needed.
     """
 
     ids: tuple[str, ...] = ()
@@ -50,8 +50,8 @@ class Locks(Struct, gc=False, frozen=True):
 
 
 class Loaded(Struct):
-    """``now`` was read when every lock was held, and so was ``last_changes``, the number of the last change of each
-    workspace; the intents of ``ready`` and ``due`` are in ``intents``.
+    """What was read. ``now``, and ``last_changes`` (the number of the last change of each workspace), were read when
+    every lock was held. The intents of ``ready`` and ``due`` are in ``intents``.
     """
 
     now: datetime
@@ -80,7 +80,9 @@ class Changed(Struct, gc=False):
 
 
 class Resubmitted(Struct):
-    """A revision: ``before``, the payload up to revision ``revision``, stays readable; ``payload`` is the new one."""
+    """A revised payload. ``before``: the payload up to revision ``revision``, which stays readable; ``payload``: the
+    new one.
+    """
 
     intent: str
     revision: int
@@ -121,7 +123,9 @@ class OutboxRow(Struct, gc=False):
 
 
 class NewStoredReply(Struct, gc=False):
-    """The answer to store under a key until ``expires_at``; while ``intent`` is open and ``life`` after that, too."""
+    """The answer to store under a key, until ``expires_at``, and at least until ``life`` after ``intent`` has become
+    final.
+    """
 
     key: IdempotencyKey
     fingerprint: str
@@ -132,7 +136,7 @@ class NewStoredReply(Struct, gc=False):
 
 
 class Sent(Struct, gc=False, frozen=True):
-    """A delivery that is sent on its agent's stream, at its position there."""
+    """A delivery that is sent on its agent's stream, and its position there."""
 
     workspace: str
     agent: str
@@ -141,10 +145,10 @@ class Sent(Struct, gc=False, frozen=True):
 
 
 class Writes(Struct):
-    """The writes of one transaction. Each intent at most once in ``new`` and ``changed`` together.
+    """The writes of one transaction. Each intent is in ``new`` or ``changed`` at most once.
 
-    followed: agents (workspace, address) whose fresh deliveries are recorded as sent, because a stream here is about to
-    send them; ``recorded``: these, as the store has numbered them.
+    followed: agents (workspace, address) whose fresh deliveries are recorded as sent, because a stream of this
+    process is about to send them; ``recorded``: those deliveries, with the cursors that the store gave them.
     """
 
     new: list[NewIntent] = field(default_factory=list)
@@ -159,8 +163,8 @@ class Writes(Struct):
 
 
 class Stored(Struct, gc=False, frozen=True):
-    """An intent as read, its plan filled in, with the payload it was submitted with; ``forgotten``: that was deleted,
-    and an empty object is in its place.
+    """An intent as read, with its plan and payload. ``forgotten``: whether the payload was deleted and replaced by an
+    empty object.
     """
 
     intent: Intent
@@ -169,7 +173,7 @@ class Stored(Struct, gc=False, frozen=True):
 
 
 class EventRow(Struct, gc=False, frozen=True):
-    """One fact as stored: the hashed bytes, the erasable text apart from them, and the link of the chain."""
+    """One fact as stored: the hashed bytes, the erasable text (kept apart), and its hash in the chain."""
 
     seq: int
     body: bytes
@@ -180,8 +184,8 @@ class EventRow(Struct, gc=False, frozen=True):
 class Filter(Struct, frozen=True, kw_only=True):
     """Which intents of a workspace to list, newest first.
 
-    party: requester or addressee (an actor id or an address); before, after: list only ids below, above this one;
-    older_than: last updated before this time; oldest_first: reverse the order.
+    party: the requester or the addressee (an actor id or an address); before, after: only ids below or above this
+    one; older_than: only intents last updated before this time; oldest_first: reverse the order.
     """
 
     workspace: str

@@ -1,5 +1,5 @@
-"""HTTP: JSON in and out, streams, pages, and the document that describes them. Async lives here.
+"""HTTP: JSON in and out, streams, pages, and the OpenAPI document. The asynchronous code of requests is here.
 
-``app`` routes; ``http`` turns bytes into checked requests; ``api`` is our API, ``axp`` what is AXP's alone, ``shapes``
-the JSON of both, ``pages`` the site; ``state`` is shared by all of them.
+``app`` routes requests; ``http`` turns bytes into checked requests. ``api`` is our own API, ``axp`` has the endpoints
+that only AXP defines, ``shapes`` the JSON of both, and ``pages`` the site; ``state`` is shared by all of them.
 """

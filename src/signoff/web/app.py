@@ -15,7 +15,7 @@ from signoff.web.http.endpoint import EndpointHandler, NotFoundHandler
 from signoff.web.pages.routes import inbox_routes, no_page
 from signoff.web.state import AppState
 
-# AXP's paths that are not supported, and whose last segments a parameter would otherwise take as a name.
+# Unsupported paths of AXP. Without this list, a parameter would take their last segment for a name.
 ABSENT: Final = (
     *(
         f"/v1/agents/{{address:path}}/{last}{more}"
@@ -28,13 +28,13 @@ ABSENT: Final = (
 
 
 def build_app(state: AppState, more: Sequence[BaseRoute] = ()) -> ASGIApp:
-    """The whole web layer over this state; the API, the pages, and ``more`` routes."""
+    """The whole web layer: the API, the pages, and ``more`` routes."""
     nowhere = Nowhere(no_page(state), NotFoundHandler(state))
     return PrefixRouter(api_routes(state), [*inbox_routes(state), *more], nowhere)
 
 
 class Nowhere:
-    """Every path that is not in a table: a page for a browser, else the API's error."""
+    """Handles paths that are in no table: a page for a browser, otherwise the API's error."""
 
     def __init__(self, page: ASGIApp, error: ASGIApp) -> None:
         self._page = page
@@ -58,14 +58,17 @@ def api_routes(state: AppState) -> list[Route]:
     for row in (*ENDPOINTS, *PAGES):
         paths.setdefault(row.path, {})[row.method] = row
     routes = [Route(path, EndpointHandler(state, methods)) for path, methods in paths.items()]
-    for path in ABSENT:  # directly before the first route that would match it, after the most frequent ones
+    # directly before the first route that would match it, but after the most frequent ones
+    for path in ABSENT:
         taken = next(at for at, route in enumerate(routes) if route.path_regex.match(path))
         routes.insert(taken, Route(path, NotFoundHandler(state)))
     return routes
 
 
 class PrefixRouter:
-    """Routes by prefix: ``/v1/intents/…`` is one, ``/v1/tasks/…`` another; all other paths share one router."""
+    """Routes by prefix: ``/v1/intents/…`` has one list of routes, ``/v1/tasks/…`` another; all other paths share one
+    router.
+    """
 
     def __init__(self, routes: Sequence[Route], more: Sequence[BaseRoute], nowhere: ASGIApp) -> None:
         self.routes: dict[str, list[Route]] = {}
@@ -75,7 +78,8 @@ class PrefixRouter:
         self._rest = Router(rest, redirect_slashes=False, default=nowhere)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # Directly to the handler: each frame on the way would be held by every open stream. Parameters are plain text.
+        # Calls the handler directly: every open stream would keep each frame in between in memory. Parameters are
+        # plain text.
         path = scope["path"]
         for route in self.routes.get(prefix_of(path), ()):
             found = route.path_regex.match(path)

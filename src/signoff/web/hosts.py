@@ -1,7 +1,7 @@
 """The host names under which pages may be opened, and the client address behind a proxy.
 
-Pages served under every name would be open to DNS rebinding, and links could lead to a foreign host. API, probes
-and metrics use no cookie and may be reached under any name.
+If pages were served under every name, DNS rebinding would be possible, and links could lead to a foreign host. API,
+probes and metrics use no cookies and may be reached under any name.
 """
 
 import ipaddress
@@ -22,7 +22,7 @@ _MOST_HOPS: Final = 32
 
 
 def name_of(netloc: str) -> str:
-    """The host of ``host:port`` in lower case, one name for all of loopback; "" if it is not a host."""
+    """The host of ``host:port`` in lower case, with one name for all loopback addresses; "" if it is not a host."""
     found = _HOST.fullmatch(netloc)
     if found is None:
         return ""
@@ -38,7 +38,9 @@ def _is_loopback(host: str) -> bool:
 
 
 def check_host(headers: Sequence[Header], base_url: str, allowed: tuple[str, ...]) -> str:
-    """The Host header of a request for a page; raises Malformed without exactly one, Misdirected for a foreign one."""
+    """Check the Host header of a request for a page; raises Malformed unless there is exactly one, and Misdirected
+    for a foreign host.
+    """
     given = [value for name, value in headers if name == b"host"]
     if len(given) != 1:
         raise Malformed("host_required", "A request for a page must name exactly one host.")
@@ -59,9 +61,9 @@ def own_names(base_url: str, allowed: tuple[str, ...]) -> set[str]:
 
 
 def caller_of(peer: str, headers: Sequence[Header], trusted: Sequence[Network]) -> str:
-    """The client's address: of the connection, or behind trusted proxies the last one that is not a trusted proxy.
+    """The client's address: that of the connection, or behind trusted proxies the last one that is not a trusted proxy.
 
-    Read from the right, as the client itself may have written what is further left.
+    The header is read from the right, because the client itself may have written what is further left.
     """
     if not trusted or not _within(peer, trusted):
         return peer
@@ -77,8 +79,9 @@ def caller_of(peer: str, headers: Sequence[Header], trusted: Sequence[Network]) 
 
 
 def _hops(headers: Sequence[Header]) -> list[str]:
-    """What the proxies have written, in the order in which the request passed them; X-Forwarded-For if both are
-    present."""
+    """The addresses that proxies have written, in the order in which the request passed them; X-Forwarded-For, if
+    both headers are present.
+    """
     chain = b",".join(value for name, value in headers if name == b"x-forwarded-for").decode("latin-1")
     if chain:
         return chain.split(",")

@@ -21,13 +21,13 @@ NOT_FINAL: Final = tuple(status.value for status in Status if status not in FINA
 
 
 async def visible(call: Call, ref: str) -> Seen:
-    """The intent or step that an id names, if this caller may see it; raises NotFound otherwise."""
+    """The intent or step that an id names; raises NotFound if the caller cannot see it."""
     return await call.state.view.intent(call.actor, ref)
 
 
 async def cached_or_read(call: Call, ref: str) -> Seen:
-    """The intent from this process's cache, for commands that are judged again on the locked row. An answer that is
-    stored for idempotent replay is rendered from the table.
+    """The intent from this process's cache, or else from the database, for commands that are checked again on the
+    locked row. A response that is stored for idempotent replay is rendered from the database.
     """
     if call.header(b"idempotency-key"):
         return await visible(call, ref)
@@ -35,7 +35,7 @@ async def cached_or_read(call: Call, ref: str) -> Seen:
 
 
 def outdated(seen: Seen, done: Done) -> bool:
-    """Whether the intent's state at the command differs from what its caller had seen."""
+    """Whether the intent's state at the command differs from what the caller had seen."""
     before = done.change.before if done.change else None
     return before is not None and before.seq != seen.stored.intent.seq
 
@@ -65,14 +65,16 @@ async def address_of(call: Call) -> str:
 
 
 async def asks_for_work(call: Call, agent: str) -> None:
-    """Record that a worker asks for this agent's work; raises Forbidden, and records nothing, if it may not."""
+    """Record that a worker asks for this agent's work; raises Forbidden if it may not."""
     call.state.view.own_address(call.actor, agent)
     registered = agent in (await directory_of(call)).by_address
     call.state.workers.note(call.actor.workspace, agent, call.client, registered)
 
 
 def cursor_of(call: Call) -> str:
-    """The intent after which a page continues, "" for the first page; Invalid for one that no page returned."""
+    """The intent after which a page continues, "" for the first page; raises Invalid for a cursor that no page
+    returned.
+    """
     said = call.query.get("cursor", "")
     try:
         return split_ref(said)[0] if said else ""
@@ -84,7 +86,9 @@ def cursor_of(call: Call) -> str:
 
 
 def statuses(words: list[str], field: str = "status") -> tuple[str, ...]:
-    """Statuses in any case; ``pending`` is every one that is not final. Invalid if none is named."""
+    """The named statuses, in upper or lower case; ``pending`` means all that are not final. Raises Invalid if none is
+    named.
+    """
     found: dict[str, None] = {}
     for word in (word.strip().upper() for word in words):
         if word == "PENDING":
@@ -98,7 +102,9 @@ def statuses(words: list[str], field: str = "status") -> tuple[str, ...]:
 
 
 async def record_views(call: Call, *intents: Intent) -> None:
-    """Record that a person was shown these tasks: their answer without a target may be for one of them."""
+    """Record that a person was shown these tasks, because an answer of theirs without a target may be for one of
+    them.
+    """
     open_tasks = ((intent.id, intent.open) for intent in intents)
     shown = ((intent_id, target_of(task)) for intent_id, task in open_tasks if isinstance(task, Task))
     await call.state.engine.show(call.actor, shown)
@@ -106,7 +112,8 @@ async def record_views(call: Call, *intents: Intent) -> None:
 
 class TaskViewRecorder:
     """Records what a person is shown while reading an intent's events: each task as it opens, is revised, or reaches
-    its next stage. ``since``: events up to there are left out; visit: only those of this step run (0: all).
+    its next stage. ``since``: events up to this one are not counted; visit: count only those of this step run, 0 for
+    all.
     """
 
     def __init__(self, call: Call, intent_id: str, since: int, step_run: int) -> None:
@@ -118,7 +125,7 @@ class TaskViewRecorder:
         self._person = call.actor.kind is ActorKind.PERSON
 
     async def read(self, facts: Sequence[Fact]) -> None:
-        """The next facts, in order, from the intent's first on."""
+        """Process the next facts, in order, starting with the intent's first."""
         if not self._person:
             return
         shown = None

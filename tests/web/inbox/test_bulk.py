@@ -45,7 +45,7 @@ async def test_equal_tasks_are_offered_and_decided_with_one_press(web: WebEnv) -
     assert page.form("/bulk")["buttons"] == ["approved", "rejected"]
     done = await press(ann, page, comment="routine")
     assert done.status == 200
-    assert "Recorded for 3 of 3 tasks, each by itself. 3 are decided." in done.text
+    assert "Recorded for 3 of 3 tasks, each separately. 3 are decided." in done.text
     assert "No more equal tasks wait for you." in done.text
     for task in tasks:
         [vote] = [event for event in await trail(web, task) if event["type"] == "answered"]
@@ -56,7 +56,7 @@ async def test_only_the_selected_are_decided_and_the_others_stay_on_the_page(web
     ann, page, tasks = await opened(web, 3)
     fields = [pair for pair in page.form("/bulk")["fields"] if not pair[1].startswith(tasks[1]["task_id"])]
     done = await ann.post("/bulk", [*fields, ("outcome", "rejected")])
-    assert "Recorded for 2 of 2 tasks, each by itself. 2 are decided." in done.text
+    assert "Recorded for 2 of 2 tasks, each separately. 2 are decided." in done.text
     assert [box["value"][:36] for box in boxes(done)] == [tasks[1]["task_id"]]
     assert (await web.get(f"/v1/tasks/{tasks[0]['task_id']}", "ann"))["task"]["outcome"] == "rejected"
 

@@ -1,4 +1,4 @@
-"""``signoff tasks`` other than answering: delegate, reassign, comment, withdraw, and watch the inbox."""
+"""Commands of ``signoff tasks`` other than answering: delegate, reassign, comment, withdraw, and watch the inbox."""
 
 import threading
 from collections.abc import Mapping
@@ -152,7 +152,7 @@ def watch(session: Remote, mine: bool, every: float, looks: int | None) -> None:
 def _look(
     session: Remote, mine: bool, known: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Mapping[str, Any]]:
-    """The open tasks, after they were reported as changed."""
+    """Report what has changed; returns the open tasks."""
     found: dict[str, Mapping[str, Any]] = {task.task_id: task for task in session.client.tasks.list(mine)}
     closed = [session.client.tasks.get(task_id) for task_id in known if task_id not in found]
     for gone in closed:

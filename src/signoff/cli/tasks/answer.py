@@ -1,4 +1,4 @@
-"""``signoff tasks``: the tasks of a person. An answer names the revision and digest that were shown."""
+"""``signoff tasks``: lists and answers a person's tasks. An answer names the revision and digest that were shown."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -89,7 +89,7 @@ def list_tasks(session: Remote, /, mine: bool, state: str, intent: str | None, *
 
 @tasks.command("get", cls=RemoteCommand, fields=TaskOut)
 @click.argument("task", shell_complete=of_tasks)
-@click.option("--whole", is_flag=True, help="Show what a difference leaves unchanged, too.")
+@click.option("--whole", is_flag=True, help="Also show the unchanged values of a difference.")
 @click.pass_obj
 def get(session: Remote, task: str, whole: bool) -> None:
     """Show one task. TASK is its id or the intent's, or a unique beginning or end of it."""
@@ -102,7 +102,7 @@ def get(session: Remote, task: str, whole: bool) -> None:
 def next_task(session: Remote) -> None:
     """Show the most urgent task that waits for you, and ask for your answer.
 
-    That is the one that is due first. Without a terminal it is only shown. Exit code 5: none waits for you.
+    That is the one that is due first. Without a terminal it is only shown. Exit code 5 if none waits for you.
     """
     found = _most_urgent(session)
     if found is None:
@@ -131,7 +131,7 @@ def _most_urgent(session: Remote) -> "Task | None":
     waiting = [
         task
         for task in session.client.tasks.list(mine=True, limit=RECENT)
-        # an answer at one stage is not an answer at the next
+        # an answer at one stage does not count at the next
         if (task.stages > 1 or me not in {vote.person for vote in task.votes})
         and me not in {one["person"] for one in task.get("snoozed") or ()}
     ]
@@ -145,7 +145,7 @@ def _urgency(task: "Task") -> tuple[bool, str, int, str]:
 
 
 def _named(task: "Task", word: str) -> str:
-    """The outcome that a typed word means: its name, or a beginning of only one."""
+    """The outcome that a typed word means: its name, or the beginning of only one name."""
     fits = [name for name in task.allowed_outcomes if name.startswith(word.lower())]
     if word in task.allowed_outcomes or len(fits) == 1:
         return word if word in task.allowed_outcomes else fits[0]
@@ -156,7 +156,7 @@ def _named(task: "Task", word: str) -> str:
 
 @dataclass(frozen=True)
 class GivenAnswer:
-    """The answer given on the command line. data: of a form; ``None``: read it from fields."""
+    """The answer given on the command line. data: a form's data; ``None`` if it is given by fields."""
 
     outcome: str
     comment: str | None
@@ -206,7 +206,7 @@ def _answer_options(command: Any) -> Any:
 def approve(session: Remote, /, evidence: str | None, **said: Any) -> None:
     """Approve a task, or several equal ones of low risk (shows them first).
 
-    Each is recorded by itself, for exactly what was shown.
+    Each is recorded separately, for exactly what was shown.
     """
     _one_or_more(session, "approved", said, evidence)
 
@@ -218,7 +218,7 @@ def approve(session: Remote, /, evidence: str | None, **said: Any) -> None:
 def reject(session: Remote, /, **said: Any) -> None:
     """Reject a task, or several equal ones of low risk (shows them first).
 
-    Each is recorded by itself, for exactly what was shown.
+    Each is recorded separately, for exactly what was shown.
     """
     _one_or_more(session, "rejected", said)
 
@@ -238,7 +238,7 @@ def _one_or_more(session: Remote, outcome: str, said: dict[str, Any], evidence: 
     }
     if option := next((name for name, value in alone.items() if value), ""):
         raise CommandFailed(
-            ExitCode.USAGE, f"{option} is for a single task.", hint="Answer that task by itself."
+            ExitCode.USAGE, f"{option} is for a single task.", hint="Answer that task separately."
         )
     found = chosen(session, names, matching, wanted)
     answer_many(session, found, outcome, given.comment, given.yes)
@@ -276,7 +276,7 @@ def _answer(session: Remote, text: str, given: GivenAnswer) -> None:
 
 
 def _send(session: Remote, task: "Task", outcome: str, given: GivenAnswer) -> None:
-    """Answer a task that was shown, after the confirmation."""
+    """Answer a task that was shown, after a confirmation."""
     comment = given.comment
     if comment is None and task.comment_required:
         comment = _ask_comment(session)
@@ -335,8 +335,8 @@ def _decision(task: Mapping[str, Any]) -> str:
 
 
 def task_lines(task: Mapping[str, Any], out: Output, whole: bool) -> list[str]:
-    """A task as a person reads it before deciding: escaped text, each value next to or under its name. ``whole``: what
-    a difference leaves unchanged is not folded.
+    """The lines of a task for a person who is to decide: escaped text, each value next to or under its name.
+    ``whole``: do not fold the unchanged values of a difference.
     """
     lines = block("title", task.get("title"))
     lines += block("asked by", _requester(task.get("requester")))
@@ -380,14 +380,14 @@ def task_lines(task: Mapping[str, Any], out: Output, whole: bool) -> list[str]:
 
 
 def _stale(task: Mapping[str, Any]) -> list[str]:
-    """Results of an earlier revision; they do not apply to this one."""
+    """The results of an earlier revision, which do not apply to this one."""
     of, now = task.get("result_revisions") or {}, task.get("revision")
     earlier = [f"{step} is of revision {number}" for step, number in of.items() if number != now]
     return block("not checked", f"{'; '.join(earlier)}: not of revision {now}") if earlier else []
 
 
 def _change(change: Mapping[str, Any]) -> list[str]:
-    """From which revision to which, by whom, and each value that changed."""
+    """A change: from which revision to which, by whom, and each changed value."""
     who = change.get("by_name") or change.get("by")
     how = f"by {who}" if who else "asked again"
     lines = block("changed", f"revision {change.get('from_revision')} to {change.get('to_revision')}, {how}")
@@ -408,7 +408,7 @@ def _outcomes(task: Mapping[str, Any]) -> str:
 
 
 def _next_step(step: Mapping[str, Any]) -> list[str]:
-    """A step that may run after the answer, and what it does: an agent's input is decided with the payload."""
+    """A step that may run after the answer, and what it does, because the decision covers an agent's input too."""
     after = [str(word) for word in step.get("after") or ()]
     does = {"agent": f"{step.get('agent')} runs it", "human": "people are asked", "delay": "it waits"}
     said = does.get(str(step.get("kind")), f"tells {', '.join(map(str, step.get('to') or ()))}")
@@ -420,7 +420,7 @@ def _next_step(step: Mapping[str, Any]) -> list[str]:
 
 
 def _requester(requester: object, *, brief: bool = False) -> str:
-    """Name and address; ``brief``: no id where there is a name."""
+    """The requester's name and address. ``brief``: omit the id if there is a name."""
     if not isinstance(requester, Mapping):
         return str(requester or "")
     name, address = requester.get("name"), requester.get("address")

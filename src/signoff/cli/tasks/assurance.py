@@ -1,4 +1,4 @@
-"""What a key cannot decide, reported before the person is asked anything."""
+"""Reports what a key cannot decide, before the person is asked anything."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def refuse_what_a_key_cannot(session: Remote, task: "Task", yes: bool, open_page: bool = False) -> None:
-    """A required stronger sign-in is reported first; and no flag confirms a high risk."""
+    """Report a required stronger sign-in first. A high risk cannot be confirmed by a flag."""
     if task.strength not in ("", "link"):
         page = f"{session.client.settings.url}/tasks/{task.task_id}"
         if open_page:

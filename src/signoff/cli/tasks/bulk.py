@@ -1,4 +1,4 @@
-"""``signoff tasks approve`` and ``reject`` for many tasks: they are shown, then answered in acts of up to 100."""
+"""``signoff tasks approve`` and ``reject`` for many tasks: shows them, then answers up to 100 at once."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ _ALONE: Final = "can only be decided one by one, without --all"
 
 
 def bulk_options(command: Any) -> Any:
-    """The options that choose many tasks."""
+    """The options that select many tasks."""
     for decorate in (
         click.argument("tasks", nargs=-1, metavar="TASK...", shell_complete=of_tasks),
         click.option("--all", "matching", is_flag=True, help="All your open tasks that match the filters."),
@@ -71,7 +71,7 @@ def answer_many(
         groups = "\n".join(f"  {count} x {_of_kind(tasks, kind)}" for kind, count in kinds.most_common(10))
         raise CommandFailed(
             ExitCode.USAGE, f"These tasks are not equal:\n{groups}",
-            hint="Answer equal ones together: name them, or narrow the filters. Others one by one.",
+            hint="Answer equal ones together: name them, or narrow the filters. Answer the others one by one.",
         )  # fmt: skip
     session.show([line for task in tasks for line in _lines(task)], yes)
     session.confirm(f"Answer {outcome!r} to {len(tasks)} tasks?", yes)
@@ -92,7 +92,7 @@ def _of_kind(tasks: "Sequence[Task]", kind: str) -> str:
 
 
 def _lines(task: "Task") -> list[str]:
-    """One task of many: what it is about, and each of its values."""
+    """The lines of one task among many: what it is about, and each of its values."""
     lines = block("task", f"{task.task_id}  {titled(task)}")
     return lines + payload_lines("payload", task.get("payload"), whole=True)
 

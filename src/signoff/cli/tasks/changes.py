@@ -1,4 +1,4 @@
-"""What a task changes, as lines of a terminal: the same differences as on its page, secrets masked."""
+"""What a task changes, as lines for a terminal: the same differences as on its page, with secrets masked."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -25,7 +25,9 @@ _INDENT: Final = "    "
 
 
 def payload_lines(label: str, value: Any, whole: bool) -> list[str]:
-    """A payload: as JSON, or value by value if it describes a change. ``whole``: what did not change is not folded."""
+    """The lines of a payload: as JSON, or value by value if it describes a change. ``whole``: do not fold unchanged
+    values.
+    """
     found = list(leaves(value, masked(value), whole=whole, brief=True))
     if not any(leaf.change or leaf.diff for leaf in found):
         return block(label, value)
@@ -35,12 +37,12 @@ def payload_lines(label: str, value: Any, whole: bool) -> list[str]:
 
 
 def difference_lines(old: Any, new: Any) -> list[str]:
-    """What differs between two payloads."""
+    """The lines of the difference between two payloads."""
     return [line for leaf in changed_leaves(old, new) for line in leaf_lines(leaf)]
 
 
 def value_lines(value: Mapping[str, Any]) -> list[str]:
-    """One value of a revision: its path, before and after."""
+    """The lines of one value of a revision: its path, before and after."""
     path, before, after = (value.get(name) for name in ("path", "before", "after"))
     was, now = NEW if before is None else str(before), GONE if after is None else str(after)
     long = before is not None and after is not None and "\n" in was + now
@@ -49,7 +51,7 @@ def value_lines(value: Mapping[str, Any]) -> list[str]:
 
 
 def leaf_lines(leaf: Leaf) -> Iterator[str]:
-    """``path: 30 → 5``, or the path and the lines of a longer difference below it."""
+    """``path: 30 → 5``, or the path, and below it the lines of a longer difference."""
     if leaf.fields:
         yield Painted(f"{_INDENT}… {leaf.text}", "dim")
         return

@@ -1,4 +1,4 @@
-"""The options that filter open tasks, the same for every command that chooses some."""
+"""The options that filter open tasks, shared by all commands that select some."""
 
 from typing import Any, Final
 

@@ -1,4 +1,6 @@
-"""The receipt of an act on a task, as lines of a terminal: the words are the server's, the same as on the page."""
+"""The receipt of an action on a task, as lines for a terminal, with the server's text, which is the same as on the
+page.
+"""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -14,7 +16,9 @@ _COMMANDS: Final = {
 
 
 def receipt_lines(after: Mapping[str, Any], otherwise: str) -> list[str]:
-    """What was recorded, what happens next, how to undo it; ``otherwise``: for a server that sends no receipt."""
+    """What was recorded, what happens next, and how to undo it. ``otherwise``: the text if the server sends no
+    receipt.
+    """
     receipt = after.get("receipt")
     if not isinstance(receipt, Mapping):
         return [visible(f"{titled(after)}: {otherwise}")]

@@ -28,13 +28,13 @@ def mark_reviewing(session: Remote, task: str, clear: bool) -> None:
 @click.argument("task", shell_complete=of_tasks)
 @click.option("--payload", required=True, metavar="JSON", help="The whole new payload as JSON, or @FILE.")
 @click.option("--comment", "-m", metavar="TEXT", help="Reason, recorded in the history.")
-@click.option("--approve", is_flag=True, help="Approve the change in the same act, if the policy allows it.")
+@click.option("--approve", is_flag=True, help="Also approve the change, if the policy allows it.")
 @click.option("--yes", "-y", is_flag=True, help="Skip the confirmation prompt (required without a terminal).")
 @click.pass_obj
 def revise(session: Remote, task: str, payload: str, comment: str | None, approve: bool, yes: bool) -> None:
     """Propose a change: creates a new revision that others decide, and voids earlier votes.
 
-    With --approve, where the policy says edits: approve, you approve the changed request in the same act.
+    With --approve you also approve the changed request, if its policy says edits: approve.
     """
     found, new = session.client.tasks.get(session.task_id(task)), read_inline(payload, "--payload")
     old = found.get("payload") or {}

@@ -1,4 +1,4 @@
-"""Actors: people, agents, services, and the server itself, as the keys and the directory know them now."""
+"""Actors: people, agents, services, and the server itself, with the rights that keys and directory give them now."""
 
 from enum import StrEnum
 
@@ -29,15 +29,15 @@ class StandIn(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
 
 
 class Actor(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
-    """An actor, as the keys and the directory know it now.
+    """An actor, with the rights that keys and directory give it now.
 
     address: ``agent://org/workspace/name`` of an agent, else "";
     names: identifiers that match this person in approver lists (id, e-mail address, ``role:NAME``);
-    sponsors: ids of the people who control this actor (itself, or who created its key);
+    sponsors: ids of the people who control this actor (the person itself, or those who created its key);
     via: the channel of the request (``api``, ``web``, ``cli``, ``system`` ...);
     strength: the assurance of this sign-in; stand_ins: the people for whom they are the delegate now;
     key: the id of the key that was used, or "";
-    as_of: the number of the directory's last change that this reflects, None if it makes no difference.
+    as_of: the number of the last directory change that these rights reflect, None if they do not depend on it.
     """
 
     kind: ActorKind

@@ -1,6 +1,6 @@
-"""How agents are named. ``agent://organization/workspace/name`` is the one canonical form; AXP's clients also write
-``organization/workspace/name``, a bare name, or an alias of one or two parts. A name of a person or with another scheme
-is left unchanged: an unknown address is stored; a malformed one is refused.
+"""Addresses of agents. ``agent://organization/workspace/name`` is the canonical form; AXP's clients also write
+``organization/workspace/name``, a bare name, or an alias of one or two parts. The name of a person, or one with
+another scheme, is left unchanged. An unknown address is stored; a malformed one is refused.
 """
 
 import re
@@ -24,7 +24,7 @@ _UNFIT: Final = re.compile(r"[^a-z0-9._\-]+")
 
 
 def written(text: object, field: str = "to_agent") -> str:
-    """The address as written, trimmed, with a collapsed ``agent:/`` repaired; Invalid if malformed."""
+    """The address as written, trimmed, with a collapsed ``agent:/`` repaired; raises Invalid if it is malformed."""
     if not isinstance(text, str):
         raise _malformed(field, "is not text")
     address = text.strip()
@@ -50,10 +50,12 @@ def parts_of(address: str) -> tuple[str, ...]:
 
 
 def canonical(text: object, organization: str = "", workspace: str = "", *, field: str = "to_agent") -> str:
-    """The canonical form of an address, seen from a workspace; Invalid("invalid_agent_address") if malformed.
+    """The canonical form of an address, seen from a workspace; raises Invalid("invalid_agent_address") if it is
+    malformed.
 
-    Three parts are complete. A bare name belongs to the given organization and workspace. The internal runtime is
-    ``agent://agent_core`` however it is written. An alias of two parts, a person and other schemes stay themselves.
+    Three parts are complete. A bare name belongs to the given organization and workspace. Every spelling of the
+    internal runtime becomes ``agent://agent_core``. An alias of two parts, a person, and other schemes are returned
+    unchanged.
     """
     address = written(text, field)
     if is_internal(address):
@@ -68,9 +70,9 @@ def canonical(text: object, organization: str = "", workspace: str = "", *, fiel
 
 
 def slug(name: str, field: str = "name") -> str:
-    """The name part of an address made from any name: ``Demo Runner`` -> ``demo-runner``; of an address, its last part.
-    Lower case letters, digits, ``.`` ``_`` ``-``, at most 63. Invalid if nothing usable is left, or if the name is the
-    internal runtime's.
+    """Make the name part of an address from any name (``Demo Runner`` -> ``demo-runner``), or from the last part of
+    an address: at most 63 lower case letters, digits, ``.``, ``_`` and ``-``. Raises Invalid if nothing usable is
+    left, or if the name is the internal runtime's.
     """
     last = name.removeprefix(SCHEME).rsplit("/", 1)[-1]
     plain = unicodedata.normalize("NFKD", last).encode("ascii", "ignore").decode().lower()

@@ -24,8 +24,8 @@ def approver(written: str) -> str | None:
 
 
 def read_approvers(fields: Fields, name: str) -> tuple[str, ...]:
-    """The names in a field, each once; raises Invalid for one that cannot name an approver, and for none, which
-    would leave the decision to everybody with an approving role.
+    """The names in a field, without duplicates. Raises Invalid for a name that cannot be an approver, and for an
+    empty list, which would leave the decision to everybody with an approving role.
     """
     found = []
     for written in fields.texts(name):

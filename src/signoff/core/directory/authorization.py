@@ -1,7 +1,7 @@
-"""Authorization for everything that does not concern one intent: ``RULES`` is the table, ``authorize`` looks it up.
+"""Authorization for every action outside of intents: ``RULES`` is the table, ``authorize`` looks it up.
 
-Commands on an intent are authorized in ``core/intent/authorization``. The assurance that a change requires
-(``engine/identity/key_restrictions``) comes on top, as it depends on the workspace.
+Commands on an intent are authorized in ``core/intent/authorization``. ``engine/identity/key_restrictions`` also
+checks the assurance that a change requires, which depends on the workspace.
 """
 
 from collections.abc import Callable, Collection
@@ -18,7 +18,7 @@ from signoff.core.plan.task_types import Strength
 
 PROGRAMS: Final = frozenset({ActorKind.AGENT, ActorKind.SERVICE})
 REGISTRAR: Final = (
-    "registrar"  # in ``Account.behind``: the program that registered it, which does not control it
+    "registrar"  # the key in ``Account.behind`` for the program that registered it, which does not control it
 )
 Resource = Person | Account | ApiKey | str | None
 
@@ -63,7 +63,9 @@ class Action(StrEnum):
 
 
 class Denial(msgspec.Struct, frozen=True):
-    """``{holder}`` is "An agent's" or "A service's"; ``{resource}`` is the target of the action."""
+    """The error for a denied action. ``{holder}`` becomes "An agent's" or "A service's"; ``{resource}`` the target of
+    the action.
+    """
 
     code: str
     message: str
@@ -72,8 +74,8 @@ class Denial(msgspec.Struct, frozen=True):
 
 
 class AccessRule(msgspec.Struct, frozen=True):
-    """Roles and kinds of actors that are allowed; those allowed if ``condition`` holds; the refusal for all others, and
-    special ones for some kinds.
+    """The roles and kinds of actors that are allowed; those allowed if ``condition`` holds; the refusal for all
+    others, and special refusals for some kinds.
     """
 
     allowed: Collection[str]
@@ -89,7 +91,9 @@ def others_with_key(actor: Actor) -> tuple[str, ...]:
 
 
 def makes_own_key(actor: Actor) -> bool:
-    """Whether this is certainly the person: more than a key was presented, and nobody else has the credential."""
+    """Whether this is certainly the person in person: they presented more than a key, and nobody else has the
+    credential.
+    """
     return (
         actor.kind is ActorKind.PERSON and actor.strength is not Strength.LINK and not others_with_key(actor)
     )
@@ -251,7 +255,7 @@ def permits(actor: Actor, action: Action, resource: Resource = None) -> bool:
 
 
 def authorize(actor: Actor, action: Action, resource: Resource = None) -> None:
-    """Return, or raise the rule's refusal."""
+    """Return if the actor may perform the action; raise the rule's refusal otherwise."""
     if permits(actor, action, resource):
         return
     rule = RULES[action]

@@ -1,5 +1,5 @@
-"""Mailboxes: which addresses are the same one. A quorum needs different people, and two addresses of one mailbox are
-most likely one person: its reader can sign in as both.
+"""Which addresses belong to the same mailbox. A quorum needs different people, and two addresses of one mailbox most
+likely belong to one person, who can sign in as both.
 """
 
 import re
@@ -11,7 +11,7 @@ from signoff.core.errors import Invalid
 LONGEST: Final = 255
 # Characters that separate or quote addresses in a mail header, or that other forms of address contain.
 _FORBIDDEN: Final = re.compile(r'[\s,;:<>()\[\]\\"%]')
-_DOTS: Final = re.compile("[\u3002\uff0e\uff61]")  # what browsers and mail programs take for a dot
+_DOTS: Final = re.compile("[\u3002\uff0e\uff61]")  # characters that browsers and mail programs read as a dot
 
 
 def is_mailbox(address: str) -> bool:

@@ -10,21 +10,19 @@ from msgspec import Struct
 from signoff.core.directory.rotation import Absence, Rotation
 from signoff.core.plan.working_hours import Hours
 
-REMOVED: Final = (
-    "removed:"  # what the address of a removed person begins with; their row stays, for histories
-)
-ALONE: Final = "alone"  # the setting of self-approval from the first start until somebody sets it
+REMOVED: Final = "removed:"  # prefix of the address of a removed person, whose row is kept for histories
+ALONE: Final = "alone"  # self-approval as the first start sets it, until somebody changes it
 
 
 class Workspace(Struct, frozen=True):
     """Where intents live, and its settings.
 
-    self_approval: the requester's own people may decide; self_approval_alone: only for what was requested while the
-    workspace had one person (the setting after the first start); positive_fallback: expiry may approve if the risk is
-    low; protected: relaxing who decides needs two admins; default_policy: the name of the policy for steps without a
-    workflow; unlisted_types: what happens to a type without a workflow (allow, gate, refuse); last_change: the number
-    of the last change on record; staffed_change: the last one after which the open tasks were checked for enough
-    eligible people; former: the names that it had, as ``organization/name``.
+    self_approval: the requester's side may decide; self_approval_alone: it may decide only requests that were made
+    while the workspace had one person (the setting after the first start); positive_fallback: expiry may approve if
+    the risk is low; protected: relaxing who decides needs two admins; default_policy: the name of the policy for
+    steps without a workflow; unlisted_types: what happens to a type without a workflow (allow, gate, refuse);
+    last_change: the number of the last recorded change; staffed_change: the last change for which the open tasks were
+    checked for enough eligible people; former: its former names, as ``organization/name``.
     """
 
     id: str
@@ -56,7 +54,7 @@ class Workspace(Struct, frozen=True):
         return any(full.partition("/")[0] == organization for full in self.full_names)
 
     def is_called(self, organization: str, name: str) -> bool:
-        """Whether it has, or had, this organization and this name; "": not said. ``name`` may be its id."""
+        """Whether it has, or had, this organization and this name; "" matches any. ``name`` may be its id."""
         if organization == "" and name in ("", self.id):
             return True
         named = (full.partition("/") for full in self.full_names)
@@ -73,7 +71,7 @@ class Workspace(Struct, frozen=True):
 
     @property
     def has_rules_for_requests(self) -> bool:
-        """Whether a request's own steps are subject to rules of the workspace."""
+        """Whether the workspace has rules for the steps that a request brings itself."""
         return bool(self.default_policy) or self.unlisted_types != "allow"
 
 
@@ -95,7 +93,7 @@ class Person(Struct, frozen=True):
 
     @property
     def removed(self) -> bool:
-        """Whether only histories know them."""
+        """Whether the person was removed and is kept only for histories."""
         return self.email.startswith(REMOVED)
 
     @property
@@ -105,8 +103,8 @@ class Person(Struct, frozen=True):
 
 
 class Team(Struct, frozen=True, omit_defaults=True):
-    """Members are person ids. With a rotation only the person on call is notified; all members may decide. What the
-    team is asked is also sent to its ``channel`` (``CHAT:ROOM``) and to its ``mailbox``, if it has them.
+    """Members are person ids. With a rotation only the person on call is notified, but all members may decide. The
+    team's tasks are also sent to its ``channel`` (``CHAT:ROOM``) and to its ``mailbox``, if it has them.
     """
 
     name: str
@@ -119,14 +117,14 @@ class Team(Struct, frozen=True, omit_defaults=True):
 
 
 class RemovedTeam(Struct, frozen=True):
-    """In place of a team that is removed."""
+    """Takes the place of a team that is removed."""
 
     workspace: str
     name: str
 
 
 class PolicyVersion(Struct, frozen=True):
-    """One version of a named policy; ``source`` as it was applied, empty in the version that removed it."""
+    """One version of a named policy; ``source``: as it was applied, empty in the version that removed it."""
 
     workspace: str
     name: str
@@ -137,7 +135,7 @@ class PolicyVersion(Struct, frozen=True):
 
 
 class NamedWorkflow(Struct, frozen=True):
-    """One version of the template for an intent type; ``source`` as in a policy."""
+    """One version of the template for an intent type. ``source``: as in a policy."""
 
     workspace: str
     name: str
@@ -150,7 +148,7 @@ class NamedWorkflow(Struct, frozen=True):
 
 
 class Account(Struct, frozen=True):
-    """An agent or a service; ``sa_…``. ``name`` is verbatim, ``address`` "" if it has none. ``behind``: the people who
+    """An agent or a service; ``sa_…``. ``name``: verbatim; ``address``: "" if it has none. ``behind``: the people who
     control it, by what they did: registered it, set its callback URL (``callback``), created its ``secret``.
     """
 
@@ -191,8 +189,8 @@ class ApiKey(Struct, frozen=True):
 
 
 class Session(Struct, frozen=True):
-    """A person's session on the pages. ``id``: SHA-256 of the cookie's token; ``key_id``: the key with which it
-    ends.
+    """A person's session on the pages. ``id``: SHA-256 of the cookie's token; ``key_id``: the key that opened it, and
+    with which it ends.
     """
 
     id: str
@@ -204,7 +202,7 @@ class Session(Struct, frozen=True):
 
 
 class Link(Struct, frozen=True):
-    """A link for one person: to sign in (once), or to one task as it was (``visit``, ``digest``)."""
+    """A link for one person: to sign in (once), or to answer one task in one state (``visit``, ``digest``)."""
 
     id: str
     workspace: str
@@ -219,7 +217,7 @@ class Link(Struct, frozen=True):
 
 
 class ChatPerson(Struct, frozen=True):
-    """``account`` in ``team`` of ``channel`` is this person."""
+    """The person to whom ``account`` in ``team`` of ``channel`` belongs."""
 
     channel: str
     team: str
@@ -242,9 +240,8 @@ class ChatCode(Struct, frozen=True):
 class DirectoryChange(Struct, frozen=True):
     """Who changed what in the directory.
 
-    before, after: JSON, "" where there was or is nothing;
-    subject: what it belongs to (``person:per_…``, ``account:sa_…``, ``team:NAME``);
-    number: its place in the workspace's change log, assigned when it is saved;
+    before, after: JSON, "" if there was or is nothing; subject: the entry that it is listed under (``person:per_…``,
+    ``account:sa_…``, ``team:NAME``); number: its position in the workspace's change log, assigned when it is saved;
     confirmed_by: the second admin, if one was needed.
     """
 
@@ -264,7 +261,7 @@ class DirectoryChange(Struct, frozen=True):
 
 
 class StoredProposal(Struct, frozen=True):
-    """A change that waits for a second admin: the document as it came, and the changes as they were shown."""
+    """A change that waits for a second admin: the document as received, and the changes as they were shown."""
 
     id: str
     workspace: str

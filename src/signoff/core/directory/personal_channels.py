@@ -5,9 +5,8 @@ from typing import Final, NamedTuple
 
 
 class PersonalChannels(NamedTuple):
-    """names: in the order of preference; linked: label by name of those whose address only the person can set, by
-    linking an account; rooms: of the chats that have rooms for many, what the id of one looks like (a pattern), by
-    name.
+    """names: the channels in the order of preference. linked: the labels, by name, of the channels whose address only
+    the person can set, by linking an account. rooms: the pattern of a room's id, by name, for chats that have rooms.
     """
 
     names: tuple[str, ...]
@@ -16,7 +15,7 @@ class PersonalChannels(NamedTuple):
 
     @property
     def addressed(self) -> tuple[str, ...]:
-        """Those whose addresses an admin may set."""
+        """The channels whose addresses an admin may set."""
         return tuple(name for name in self.names if name not in self.linked)
 
 

@@ -25,8 +25,8 @@ class Absence(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Rotation(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One of ``order`` (person ids) is on call each week; it changes at ``at`` of ``weekday`` (0 is Monday) in
-    ``zone``. The first of them is on call from the handover on or before the day ``anchor``.
+    """One of ``order`` (person ids) is on call each week. The handover is at ``at`` on ``weekday`` (0 is Monday) in
+    ``zone``. The first one is on call from the handover on or before the day ``anchor``.
     """
 
     order: tuple[str, ...]

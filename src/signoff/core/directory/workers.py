@@ -1,4 +1,6 @@
-"""Whether workers ask for the work of an agent, as text: a step without a worker looks like any other that waits."""
+"""Tells people whether workers ask for the work of an agent, because a step without a worker looks like any other
+step that waits.
+"""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -7,7 +9,7 @@ import msgspec
 
 from signoff.core.text.durations import format_duration
 
-PRESENT: Final = timedelta(minutes=3)  # a worker polls every half minute; its time is written once a minute
+PRESENT: Final = timedelta(minutes=3)  # a worker polls every half minute, and that is written once a minute
 
 
 class Worker(msgspec.Struct, frozen=True):
@@ -27,7 +29,7 @@ def last_seen_text(seen_at: datetime | None, now: datetime) -> str:
 
 
 def missing_worker_text(agent: str, worker: Worker | None, now: datetime) -> str:
-    """The same as a sentence; "" while a worker is active."""
+    """A sentence about an agent without an active worker; "" if it has one."""
     if worker is None:
         return f"No worker has ever asked for the work of {agent}."
     if now - worker.seen_at < PRESENT:
@@ -38,7 +40,7 @@ def missing_worker_text(agent: str, worker: Worker | None, now: datetime) -> str
 
 
 def _rounded(ago: timedelta) -> timedelta:
-    """In the largest non-zero unit of days, hours and minutes."""
+    """The duration rounded to its largest unit: days, hours or minutes."""
     unit = next(
         (unit for unit in (timedelta(days=1), timedelta(hours=1)) if ago >= unit), timedelta(minutes=1)
     )

@@ -1,7 +1,7 @@
-"""Unknown fields of AXP's forms that say who decides, which steps run, or that people are asked at all. AXP's forms
-ignore unknown fields; these are refused, because ignoring them would leave the decision to more people than the author
-meant, or to nobody. Inside a step and a ``human_task`` only notes for readers are ignored: whatever else stands there
-could have been meant to do one of these.
+"""Unknown fields of AXP's documents that say who decides, which steps run, or that people are asked at all. AXP's
+documents ignore unknown fields; these are refused, because ignoring them would leave the decision to more people than
+the author meant, or to nobody. Inside a step or a ``human_task``, only notes for readers are ignored, because any
+other field could have such a meaning.
 """
 
 import re
@@ -12,8 +12,8 @@ from typing import Final
 from signoff.core.formats.axp_roles import person_behind
 from signoff.core.text.document_reader import Fields
 
-# Names that other products, and our own workflows, use for who decides and for how many people must. AXP's forms
-# support few of them: if no policy applies, ignoring the others would open a task to more people than the caller meant.
+# Names that other products, and our own workflows, use for who decides and for how many people must. AXP supports few
+# of them: if no policy applies, ignoring the others would open a task to more people than the caller meant.
 _NAMERS: Final = (
     "assignees",
     "approvers",
@@ -35,13 +35,13 @@ _WHO: Final = frozenset(
         "decider", "deciders", "quorum",
     )
 )  # fmt: skip
-# What can hardly be a name of data in a request without a payload, whose unknown fields are its payload.
+# In a request without a payload, the unknown fields are the payload. These names are unlikely for data.
 _FLAT_DEMANDS: Final = (*_NAMERS, "requires_approval", "approval_required", "min_approvals")
 _FLAT: Final = (
     *_FLAT_DEMANDS, "assignee_email", "reviewers", "gatekeepers", "quorum", "min_votes", "reject_after",
     "self_approval", "policy", "policies", "on_behalf_of",
 )  # fmt: skip
-# Names of fields that ask for people, in a request that asks nobody.
+# Names of fields that ask for people's decisions.
 _DEMANDS: Final = ("human_task", "requires_approval", "approval_required", "human", "humans", "hitl")
 _ASKING: Final = _WHO | {"approval", "signoff", "human"}
 # Names of fields whose value says what kind of step it is.
@@ -49,7 +49,7 @@ _KIND: Final = frozenset(("type", "kind", "step_type", "step_kind", "mode"))
 _OF_NOBODY: Final = frozenset(("action", "agent", "agent_task", "step", "task", "tool"))
 _APPROVAL: Final = frozenset(("approval", "human", "human_approval", "human_task", "task"))
 _OF_PEOPLE: Final = frozenset(("approval", "human", "signoff", "review"))
-# Fields that tell readers something and were never meant to change what is done.
+# Fields that only inform readers.
 _NOTES: Final = frozenset(
     (
         "$schema", "annotations", "category", "comment", "comments", "context", "description", "details",
@@ -57,7 +57,7 @@ _NOTES: Final = frozenset(
         "metadata", "name", "note", "notes", "priority", "summary", "tags", "title", "url", "version",
     )
 )  # fmt: skip
-# At most this many unknown fields are compared with the known ones, or named, so that the cost stays linear.
+# How many unknown fields are compared with the known ones, or named, at most, so that the cost stays linear.
 _COMPARED: Final = 20
 _ALIKE: Final = 0.85
 _WORD_START: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -78,23 +78,23 @@ def flat_deciders(fields: Fields, known: Iterable[str]) -> tuple[str, ...]:
 
 
 def flat_demands(fields: Fields, known: Iterable[str]) -> tuple[str, ...]:
-    """``demands`` of a request without a payload: only what can hardly be data of it."""
+    """``demands`` for a request without a payload: only fields that are unlikely to be data."""
     return _misspelt(fields, known, _FLAT_DEMANDS, _FLAT_DEMANDS, frozenset())
 
 
 def deciders_in_task(ask: Fields, known: Iterable[str]) -> tuple[str, ...]:
-    """The fields of a ``human_task`` other than ``known`` that might narrow who decides, or how: all but notes."""
+    """The fields of a ``human_task`` other than ``known`` that might narrow who decides, or how: all except notes."""
     found = (*deciders(ask, known), *map(ask.at, _meant(ask, known, asks=True)))
     return tuple(dict.fromkeys(found))[:_COMPARED]
 
 
 def deciders_in_human(human: Fields, known: Iterable[str]) -> tuple[str, ...]:
-    """The unknown fields that name a person, in one of a bundle's humans without a known one."""
+    """The unknown fields that name a person, for an entry of a bundle's humans whose known fields name none."""
     return _misspelt(human, known, _OF_HUMAN, _OF_HUMAN, _WHO, by_value=True)
 
 
 def demands(fields: Fields, known: Iterable[str]) -> tuple[str, ...]:
-    """The fields other than ``known`` that ask for people, in a plan that asks nobody."""
+    """The fields other than ``known`` that ask for people's decisions, in a plan without any."""
     known = frozenset(known)
     kinds = tuple(
         fields.at(name) for name in _given(fields, known) if _is_people_kind(name, fields.value[name])
@@ -115,8 +115,8 @@ def refuse_misspelt(fields: Fields, known: Iterable[str], names: Sequence[str]) 
 def refuse_unknown(
     fields: Fields, known: Iterable[str], judged: Iterable[str] = (), *, asks: bool = False
 ) -> None:
-    """Raise Invalid for an unknown field, unless it is a note or one of the paths ``judged`` elsewhere: in a step it
-    could say when, by whom or whether the step is done. ``asks``: whether the step asks people.
+    """Raise Invalid for an unknown field, unless it is a note or one of the paths that are ``judged`` elsewhere. Such
+    a field in a step could mean when, by whom or whether the step is done. ``asks``: whether the step asks people.
     """
     known, judged = tuple(known), frozenset(judged)
     for name in _meant(fields, known, asks=asks):
@@ -127,7 +127,7 @@ def refuse_unknown(
 
 
 def _meant(fields: Fields, known: Iterable[str], *, asks: bool) -> list[str]:
-    """The unknown fields that are no notes; ``asks``: in a task, or a step for people."""
+    """The unknown fields that are not notes. ``asks``: whether they are in a task or a step for people."""
     return [name for name in _given(fields, known) if not _is_note(_plain(name), fields.value[name], asks)]
 
 
@@ -168,7 +168,7 @@ def _plain(name: str) -> str:
 
 
 def _is_people_kind(name: str, value: object) -> bool:
-    """Whether a field says that its step is one for people: ``type: human_approval``."""
+    """Whether a field says that its step is for people: ``type: human_approval``."""
     is_kind = isinstance(value, str) and _plain(name) in _KIND
     return is_kind and not _OF_PEOPLE.isdisjoint(_plain(str(value)).split("_"))
 

@@ -1,7 +1,7 @@
 """A direct AXP intent: the fields of ``POST /v1/intents``, and the plan it implies if no workflow applies.
 
-AXP's published clients send unknown fields, camelCase names, numbers as text and no payload at all; all of that is
-accepted, and unused fields produce a warning. A value of the wrong type is refused.
+AXP's published clients send unknown fields, camelCase names, numbers as text, and sometimes no payload. All of that
+is accepted, and unused fields cause a warning. A value of the wrong type is refused.
 """
 
 import re
@@ -43,7 +43,7 @@ _KNOWN: Final = (
 _CAMEL: Final = {re.sub("_([a-z])", lambda hit: hit[1].upper(), name): name for name in _KNOWN if "_" in name}
 _INTENT_TYPE: Final = re.compile(r"[A-Za-z0-9_.\-]{1,255}")
 _PUBLISHED_TYPE: Final = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+\.v[0-9]+")
-# AXP's published schema has more types; each behaves like one of ours.
+# AXP's published schema has more task types; each behaves like one of ours.
 _TYPE_ALIASES: Final = {
     "provide_data": TaskType.FORM,
     "attach_file": TaskType.FORM,
@@ -53,8 +53,8 @@ _TYPE_ALIASES: Final = {
     "reroute": TaskType.ASSIGNMENT,
     "escalate": TaskType.APPROVAL,
 }
-# Many requests differ only in their payload and correlation id: what these fields say is compiled once. Requests with
-# others are not remembered: free text about people would be.
+# Many requests differ only in their payload and correlation id, so the result of compiling these fields is cached. A
+# request with other fields is not cached, because it may contain free text about people.
 _REPEATED: Final = frozenset(
     {
         "intent_type",
@@ -66,19 +66,19 @@ _REPEATED: Final = frozenset(
         "correlation_id",
     }
 )
-_REPEATED_SIZE: Final = 1024  # bytes of those fields
+_REPEATED_SIZE: Final = 1024  # maximum bytes of these fields
 _TO_JSON: Final = msgspec.json.Encoder()
 _FROM_JSON: Final = msgspec.json.Decoder(float_hook=float)
 _NOTHING_SET: Final = timedelta(hours=1)
 
 
 class AxpIntent(msgspec.Struct, gc=False, frozen=True, kw_only=True):
-    """A direct intent as it was submitted. Addresses are as written; ``plan`` is used if no workflow applies.
+    """A direct intent as submitted. Addresses are as written; ``plan`` is used if no workflow applies.
 
-    claimed_from: what the client called itself; on_behalf_of: the person it is for, who then may not decide it;
-    deadline_at: aware UTC, possibly in the past; shaping: the given fields that say what happens, which have no effect
-    if a workflow applies; unused: the fields that have no effect in ``plan`` either; deciders: unknown fields that say
-    who decides; demands: unknown fields that ask for people, where ``plan`` asks nobody.
+    claimed_from: the name that the client gave itself. on_behalf_of: the person whom it is for, who then may not
+    decide it. deadline_at: aware UTC, possibly in the past. shaping: the given fields that say what happens, which
+    have no effect if a workflow applies. unused: the fields that have no effect in ``plan`` either. deciders: unknown
+    fields that say who decides. demands: unknown fields that ask for people's decisions, if ``plan`` has none.
     """
 
     intent_type: str
@@ -98,7 +98,7 @@ class AxpIntent(msgspec.Struct, gc=False, frozen=True, kw_only=True):
 
 
 def compile_axp_intent(body: object, *, checked: bool = False) -> AxpIntent:
-    """Read the body of ``POST /v1/intents``; raises Invalid naming the field. ``checked``: as for ``document``.
+    """Read the body of ``POST /v1/intents``; raises Invalid naming the field. ``checked``: as in ``document``.
 
     The plan: ``human_task`` on an intent addressed to nobody, to the internal runtime or to a human is one
     human step; a human's address alone is the same, with the default question. Together with an agent's
@@ -117,7 +117,7 @@ def compile_axp_intent(body: object, *, checked: bool = False) -> AxpIntent:
 
 @lru_cache(maxsize=256)
 def _compiled(fields: bytes) -> AxpIntent:
-    """What these fields, as JSON, make of a request with a payload."""
+    """Compile these fields, given as JSON, of a request with a payload."""
     return _compile({**_FROM_JSON.decode(fields), "payload": {}}, checked=True)
 
 
@@ -133,7 +133,7 @@ def _compile(body: object, *, checked: bool) -> AxpIntent:
     if to_agent:
         to_agent = agent_address.written(to_agent, "to_agent")
     if request.has("on_behalf_of") and not request.text("on_behalf_of"):
-        # a name that a script left empty would leave its person free to decide
+        # if a script left the name empty, its person would be free to decide
         raise request.invalid("on_behalf_of", "is empty", hint="Name the person, or omit it.")
     plan = _plan(request, to_agent)
     return AxpIntent(
@@ -155,7 +155,7 @@ def _compile(body: object, *, checked: bool) -> AxpIntent:
 
 
 def _deciders(request: Fields, plan: Plan) -> tuple[str, ...]:
-    """Fields that say who decides, within the task and next to it."""
+    """The fields that say who decides, in the task and next to it."""
     if not plan.has_gate:
         return ()
     ask = request.inner("human_task")
@@ -165,7 +165,7 @@ def _deciders(request: Fields, plan: Plan) -> tuple[str, ...]:
 
 
 def _demands(request: Fields, plan: Plan) -> tuple[str, ...]:
-    """Fields that ask for people, of a request that asks nobody."""
+    """The fields that ask for people's decisions, in a request without any."""
     if plan.has_gate:
         return ()
     return (demands if "payload" in request.value else flat_demands)(request, _KNOWN)
@@ -182,7 +182,7 @@ def _unused(request: Fields, plan: Plan) -> tuple[str, ...]:
 
 
 def read_intent_type(fields: Fields, name: str) -> str:
-    """The type of an intent: letters, digits, ``_ . -``; one outside AXP's published pattern is a warning."""
+    """The type of an intent: letters, digits, ``_ . -``. A type outside AXP's published pattern causes a warning."""
     intent_type = fields.need(name)
     if not _INTENT_TYPE.fullmatch(intent_type):
         raise fields.invalid(name, "may only contain letters, digits, '_', '.' and '-'")
@@ -192,7 +192,7 @@ def read_intent_type(fields: Fields, name: str) -> str:
 
 
 def _renamed(request: Fields) -> Fields:
-    """The request with its camelCase names in snake_case, if that name is one of ours and still free."""
+    """The request with camelCase names in snake_case, if that is the name of a known field and not given as well."""
     if _CAMEL.keys().isdisjoint(request.value):
         return request
     refuse_two_spellings(request.value, _CAMEL)
@@ -218,7 +218,9 @@ def _plan(request: Fields, to_agent: str) -> Plan:
 
 @lru_cache(maxsize=1024)
 def _agent_plan(agent: str, attempts: int | None) -> Plan:
-    """Cached, so that the many intents to one agent share one plan and everything derived from it."""
+    """The plan with one agent step; cached, so that many intents to one agent share it and everything derived from
+    it.
+    """
     return Plan(steps=(agent_step(AGENT_STEP, agent, attempts),), direct=True)
 
 
@@ -236,10 +238,10 @@ def task_spec(
     humans: Mapping[str, Human],
     assigned: str,
 ) -> TaskSpec:
-    """What people are asked, from AXP's ``human_task``.
+    """The task that AXP's ``human_task`` describes.
 
-    levels: where reminders and escalation may be set, the nearest first (step, macro parameters, intent);
-    deadline: of the step; humans: the bundle's role aliases; assigned: the step's assignee, or "".
+    levels: the objects in which reminders and escalation may be set, the nearest first (step, macro parameters,
+    intent); deadline: the step's deadline; humans: the bundle's role aliases; assigned: the step's assignee, or "".
     """
     ask.known(*ASK)
     kind = _kind(ask)
@@ -279,14 +281,14 @@ def _kind(ask: Fields) -> TaskType:
 
 
 def _approvers(ask: Fields, humans: Mapping[str, Human], assigned: str) -> tuple[tuple[str, ...], str]:
-    """(who may answer, the assignee's name): the task's assignees, else the step's assignee.
+    """Return who may answer, and the assignee's name: the task's assignees, or else the step's assignee.
 
-    A role of the bundle that names no person only labels the task: it is open to everyone with an approving role. An
-    unknown name never widens who decides: it is refused if the bundle lists its humans, else kept as it is, for the
+    A role of the bundle without a person only labels the task, which is then open to everyone with an approving role.
+    An unknown name never widens who decides: it is refused if the bundle lists its humans, or else kept, for the
     workspace to resolve.
     """
     if ask.has("assignees") and not ask.texts("assignees"):
-        # a name that a script forgot to fill in would leave the decision to everybody
+        # if a script forgot to fill in a name, everybody could decide
         raise ask.invalid("assignees", "names nobody", hint="Name somebody, or leave the field out.")
     names = ask.texts("assignees") or (() if is_anybody(assigned) else (assigned,))
     behind = {name: person_behind(name, humans) for name in names}
@@ -303,7 +305,7 @@ def _approvers(ask: Fields, humans: Mapping[str, Human], assigned: str) -> tuple
 
 
 def _reminders(levels: Sequence[Fields]) -> Reminders | None:
-    """Reminders, from the nearest level that sets the first one.
+    """The reminders, from the nearest level that sets the first one.
 
     An interval of a farther level does not apply to a nearer first reminder; without one, the interval equals the first
     delay.
@@ -328,7 +330,7 @@ def _escalation(
     deadline: timedelta | None,
     humans: Mapping[str, Human],
 ) -> tuple[Escalation, ...]:
-    """AXP's ``escalate_to``: one interval after the last reminder would have been sent.
+    """AXP's ``escalate_to``, which takes effect one interval after the last reminder.
 
     Without reminders it is after half of the step's deadline, or after an hour if the step has none.
     """

@@ -1,4 +1,4 @@
-"""The roles of an AXP intent: the agents and humans that a bundle names by role, and whom a name means."""
+"""The roles of an AXP intent: the agents and humans to which a bundle gives roles, and who is meant by a name."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -23,7 +23,7 @@ _MODES: Final = ("stream", "poll", "http", "inbox")
 
 
 class BundleAgent(msgspec.Struct, frozen=True, kw_only=True):
-    """An agent of a bundle; ``address`` as written, which is also the name of its account."""
+    """An agent of a bundle. ``address``: as written, which is also the name of its account."""
 
     role: str
     address: str
@@ -34,7 +34,7 @@ class BundleAgent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Human(msgspec.Struct, frozen=True):
-    """A role alias of a bundle's ``humans``, and the person for it if the bundle names one."""
+    """A role alias in a bundle's ``humans``, and its person, if the bundle names one."""
 
     role: str
     contact: str = ""
@@ -111,7 +111,9 @@ def _add_human(cast: RoleMap, entry: Fields) -> None:
 
 
 def person_behind(name: str, humans: Mapping[str, Human]) -> str:
-    """A name as the directory may know it: contact, e-mail address, ``per_...``, ``role:...``; else ""."""
+    """The name by which the directory may know a person (contact, e-mail address, ``per_...``, ``role:...``), else
+    "".
+    """
     human = humans.get(name)
     if human is not None:
         return mailbox(human.contact)

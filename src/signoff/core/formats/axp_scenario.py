@@ -1,8 +1,8 @@
 """AXP's ScenarioBundle, compiled into a plan and the agents that it needs.
 
-Bundles in practice have more fields than any schema and fewer than theirs requires. Unknown fields around the steps
-are warnings, inside a step they are refused (notes aside);
-anything that would silently drop a gate is an error: a bundle that asks for an approval never gets a plan without one.
+In practice, bundles have fields that no schema knows, and lack fields that AXP's schema requires. Unknown fields
+around the steps cause warnings; inside a step they are refused, except notes. Anything that would silently drop an
+approval is an error: a bundle that asks for an approval never gets a plan without one.
 """
 
 import hashlib
@@ -116,7 +116,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Bundle(msgspec.Struct, frozen=True):
-    """What applies to all steps of a bundle: its roles, and the fields of the intent and of the macro."""
+    """What applies to all steps of a bundle: its roles, and the fields of its intent and macro."""
 
     cast: RoleMap
     intent: Fields
@@ -135,7 +135,7 @@ def compile_scenario(bundle: object) -> Scenario:
 
 
 def validate_scenario(bundle: object) -> tuple[list[str], list[str]]:
-    """(errors, warnings) of a bundle as sentences; at most one error a step. Never raises."""
+    """Return the errors and the warnings of a bundle as sentences, with at most one error per step. Never raises."""
     _, problems, warnings = _read(bundle)
     return [f"{p.message} {p.hint}" if p.hint else p.message for p in problems], warnings
 
@@ -185,7 +185,7 @@ def _named_by_content(top: Fields) -> str:
 
 
 def _plan(top: Fields, cast: RoleMap, intent: Fields, problems: Problems) -> tuple[Plan, _Bundle]:
-    """The bundle's plan, an empty one if there are problems; and what applies to all of its steps."""
+    """Return the bundle's plan, which is empty if there are problems, and what applies to all of its steps."""
     workflow = problems.attempt(lambda: top.inner("workflow"))
     problems.attempt(lambda: refuse_misspelt(top, _TOP, ("workflow",)))
     if workflow:
@@ -224,7 +224,9 @@ def _plan(top: Fields, cast: RoleMap, intent: Fields, problems: Problems) -> tup
 
 
 def _note_misplaced(top: Fields, workflow: Fields | None, bundle: _Bundle, *, asked: bool) -> None:
-    """Note the fields around the steps that say who decides or ask for people, as they have no effect there."""
+    """Note the fields around the steps that say who decides or ask for people's decisions, which have no effect
+    there.
+    """
     around = ((top, _TOP), (workflow, _WORKFLOW), (bundle.parameters, _PARAMETERS), (bundle.intent, _INTENT))
     for fields, known in around:
         if fields is not None and asked:
@@ -239,8 +241,8 @@ def _note_misplaced(top: Fields, workflow: Fields | None, bundle: _Bundle, *, as
 
 
 def _check_routes(workflow: Fields | None, problems: Problems) -> None:
-    """If some steps cannot be read there is no plan to check: then ids and routes are checked as they are written, so
-    that their errors are all reported at the same time.
+    """Check ids and routes as written. If some steps cannot be read, there is no plan to check, but all errors should
+    be reported together.
     """
     entries = workflow.value.get("steps") if workflow else None
     steps = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
@@ -260,7 +262,7 @@ def _check_routes(workflow: Fields | None, problems: Problems) -> None:
 
 
 def _implied(bundle: _Bundle) -> list[Step]:
-    """Without a workflow: the first agent's step, then the intent's human task; at least one is required."""
+    """The steps without a workflow: the first agent's step, then the intent's human task; at least one is required."""
     steps: list[Step] = []
     agents = list(bundle.cast.agents.values())
     humans = bundle.cast.humans
@@ -314,7 +316,7 @@ def _step(step: Fields, bundle: _Bundle) -> Step:
         "id": step_id,
         "on_success": step.text("on_success", longest=100) or None,
         "on_failure": on_failure,
-        "on_timeout": on_failure,  # AXP has no on_timeout: passing the deadline is one way to fail
+        "on_timeout": on_failure,  # AXP has no on_timeout: a step that passes its deadline fails
     }
     assigned = step.text("assigned_to", longest=agent_address.LONGEST)
     deadline = step.duration("step_deadline_seconds") or bundle.parameters.duration("step_deadline_seconds")
@@ -323,7 +325,7 @@ def _step(step: Fields, bundle: _Bundle) -> Step:
         told = ("escalate_to",) if kind is _Kind.NOTIFY else ()
         step.unused([name for name in TIMING if name not in told], "this step asks nobody")
         bundle.demands.extend(demands(step, _STEP))
-    # who decides is judged with the policy that applies, and a demand for people with the whole plan
+    # checked later: who decides, with the policy that applies; a demand for people's decisions, with the whole plan
     asks = kind is _Kind.HUMAN
     refuse_unknown(step, _STEP, (deciders if asks else demands)(step, _STEP), asks=asks)
     match kind:
@@ -374,7 +376,7 @@ def _kind(step: Fields, cast: RoleMap, assigned: str) -> _Kind:
 
 
 def _warn_of_tool(step: Fields) -> None:
-    """An unknown tool is neither a reason to refuse a step with an assignee, nor to skip it."""
+    """Warn of an unknown tool. A step with an assignee is neither refused nor skipped for it."""
     tool = step.text("tool_id")
     if tool and tool not in _TOOLS:
         close = suggestion(tool, [*_TOOLS])
@@ -382,7 +384,7 @@ def _warn_of_tool(step: Fields) -> None:
 
 
 def _named_kind(step: Fields) -> _Kind | None:
-    """The kind by the runtime type, else by the tool; None if neither is known."""
+    """The kind of a step by its runtime type, or else by its tool; None if neither is known."""
     runtime, tool = step.text("runtime_type"), step.text("tool_id")
     if runtime in _RUNTIMES:
         return _RUNTIMES[runtime]
@@ -440,14 +442,14 @@ def _human_step(step: Fields, bundle: _Bundle, assigned: str, base: dict[str, An
     if own and inherited:
         ask = _with_assignees(own, inherited, step.text("assigned_to", longest=agent_address.LONGEST))
     bundle.deciders.extend((*deciders(step, _STEP), *deciders_in_task(ask, ASK)))
-    for settings in _settings(step):  # which are those of internal steps: nothing of them has an effect here
+    for settings in _settings(step):  # the settings of internal steps, which have no effect here
         bundle.deciders.extend(deciders(settings, ()))
     levels = [step, bundle.parameters, bundle.intent]
     return HumanStep(**base, task=task_spec(ask, levels, base["deadline"], humans, assigned))
 
 
 def _with_assignees(own: Fields, inherited: Fields, assigned: str) -> Fields:
-    """A step's own human task, with the assignees of the bundle's where nothing nearer names one."""
+    """The step's human task. If the step names no assignees, those of the bundle's human task apply."""
     if own.has("assignees") or not inherited.has("assignees") or not is_anybody(assigned):
         return own
     whole = {**own.value, "assignees": inherited.value["assignees"]}
@@ -455,7 +457,7 @@ def _with_assignees(own: Fields, inherited: Fields, assigned: str) -> Fields:
 
 
 def _settings(step: Fields) -> list[Fields]:
-    """Where the settings of an internal step may be; the published CLI only passes ``input`` on."""
+    """The objects in which the settings of an internal step may be; AXP's published CLI only forwards ``input``."""
     found = (step.inner(name) for name in ("runtime_config", "config", "input"))
     return [settings for settings in found if settings is not None]
 
@@ -473,7 +475,9 @@ def _lasts(step: Fields, deadline: timedelta | None) -> timedelta:
 
 
 def _notify_step(step: Fields, bundle: _Bundle, assigned: str, base: dict[str, Any]) -> NotifyStep:
-    """The recipients: as set, else the escalation's target, else the assignee, else every human with a contact."""
+    """The notify step with its recipients: as set, or else the escalation's target, the assignee, or every human with
+    a contact.
+    """
     settings = _settings(step)
     humans = bundle.cast.humans
     set_names = (s.texts("to", longest=agent_address.LONGEST) for s in settings)

@@ -39,11 +39,13 @@ def _read_moment(fields: Fields, name: str) -> datetime | date | None:
     return read_day(fields, name) if day else fields.moment(name)
 
 
-_Moment = Annotated[date, reads(_read_moment)]  # or a datetime, which is one
+_Moment = Annotated[date, reads(_read_moment)]  # a datetime is a date too
 
 
 class AbsenceSource(DocumentStruct, frozen=True, kw_only=True):
-    """An absence as written; a bare day is local to the person. ``delegate``: an address or id, or ""."""
+    """An absence as written. A day without a time is in the person's time zone. ``delegate``: an address or id, or
+    "".
+    """
 
     start: _Moment = msgspec.field(name="from")
     end: _Moment = msgspec.field(name="until")
@@ -111,9 +113,9 @@ class _Preferences(DocumentStruct, frozen=True, kw_only=True):
 
 
 class PersonSource(DocumentStruct, frozen=True, kw_only=True):
-    """The fields of a person that change; None: unchanged. ``hours`` False and ``zone`` "" remove it. ``addresses``:
-    other addresses than the e-mail address; ``preferences``: the preferred channels, the best first, and for how
-    long low-risk questions are collected into one message.
+    """The fields of a person that change; None means unchanged. ``hours`` False and ``zone`` "" remove the value.
+    ``addresses``: addresses other than the e-mail address; ``preferences``: the preferred channels, the best first,
+    and for how long low-risk tasks are collected into one message.
     """
 
     name: Annotated[str, reads(Fields.text, blank=True)] | None = None
@@ -127,7 +129,7 @@ class PersonSource(DocumentStruct, frozen=True, kw_only=True):
 
 
 class PersonSpec(PersonSource, frozen=True, kw_only=True):
-    """A person's changes, and their address or id ``who``."""
+    """The changes of a person, whose address or id is ``who``."""
 
     who: str
 
@@ -144,7 +146,7 @@ def _read_handover(fields: Fields, name: str) -> tuple[int, time]:
 
 
 class RotationSource(DocumentStruct, frozen=True, kw_only=True):
-    """``order``: addresses or ids, the members if empty; ``anchor`` None: it begins with the current week."""
+    """``order``: addresses or ids, the members if empty; ``anchor``: None if it begins with the current week."""
 
     order: Annotated[tuple[str, ...], Meta(max_length=500)] = ()
     handover: Annotated[tuple[int, time], reads(_read_handover)] = (0, time(9))
@@ -200,7 +202,7 @@ def read_team(name: str, fields: Fields, channels: PersonalChannels = NO_CHANNEL
 
 
 def _refuse_unknown_room(team: Fields, channels: PersonalChannels) -> None:
-    """Raise Invalid for a team's channel that is no room of a chat."""
+    """Raise Invalid if a team's channel is not a room of a chat."""
     written = team.text("channel", longest=300)
     chat, _, room = written.partition(":")
     if written and (chat not in channels.rooms or not re.fullmatch(channels.rooms[chat], room)):
@@ -266,7 +268,7 @@ def _read_default_policy(fields: Fields, name: str) -> str:
 
 
 class WorkspaceSource(DocumentStruct, frozen=True, kw_only=True):
-    """The settings of the workspace; None: unchanged. ``default_policy``: "" removes it."""
+    """The settings of the workspace; None means unchanged. ``default_policy``: "" removes it."""
 
     positive_fallback: bool | None = None
     self_approval: bool | None = None
@@ -279,8 +281,8 @@ _Names = Annotated[tuple[str, ...], Meta(max_length=_MOST)]
 
 
 class Removals(DocumentStruct, frozen=True, kw_only=True):
-    """What is removed: people by address or id, teams and policies by name, workflows by intent type. What does not
-    exist counts as removed.
+    """What to remove: people by address or id, teams and policies by name, workflows by intent type. An entry that
+    does not exist counts as removed.
     """
 
     people: _Names = ()
@@ -314,8 +316,8 @@ class Manifest(DocumentStruct, frozen=True, kw_only=True):
 def compile_manifest(
     source: object, channels: PersonalChannels = NO_CHANNELS, *, kept: bool = False
 ) -> Manifest:
-    """Compile the document (a JSON-able dict); raises Invalid naming the field, with a hint. ``channels``: those that
-    people's addresses and preferences may name; ``kept``: as in ``document``.
+    """Compile the document, a dict as decoded from JSON; raises Invalid with the field and a hint. ``channels``:
+    those that people's addresses and preferences may name; ``kept``: as in ``document``.
     """
     top = document(source, kept=kept)
     if top.has("people") and not kept:
@@ -328,7 +330,7 @@ def compile_manifest(
 
 
 def begins(start: datetime | date, where: str) -> datetime:
-    """When an absence begins; a day begins at midnight in the zone ``where`` ("" is UTC)."""
+    """When an absence begins. A day begins at midnight in the zone ``where``, "" for UTC."""
     return (
         start
         if isinstance(start, datetime)
@@ -337,5 +339,5 @@ def begins(start: datetime | date, where: str) -> datetime:
 
 
 def ends(end: datetime | date, where: str) -> datetime:
-    """When an absence ends; a bare day is the last day of it."""
+    """When an absence ends. A day without a time is its last day."""
     return end if isinstance(end, datetime) else begins(end + timedelta(days=1), where)

@@ -45,8 +45,8 @@ from signoff.core.text.document_reader import Fields, document
 from signoff.core.text.struct_reader import DocumentStruct, Name, Prose, fields_of, read_struct, reads
 
 _INTENT_TYPE: Final = re.compile(r"[A-Za-z0-9_.\-]{1,255}")
-# The fields that a policy sets, and their paths: with a policy they would be set twice, without one only the first four
-# apply.
+# The fields that a policy sets, and their paths. With a policy they would be set twice; without one, only the first
+# four apply.
 _SIMPLE: Final = ("approvers", "need", "remind", "escalate")
 _POLICY: Final = (
     "approve", "stages", "reject_after", "self_approval", "on_timeout", "hours", "strength", "risk", "policies",
@@ -68,7 +68,7 @@ class WorkflowTemplate(msgspec.Struct, frozen=True):
 
 
 def compile_workflow(source: object, *, kept: bool = False) -> WorkflowTemplate:
-    """Compile a template (a JSON-able dict); raises Invalid naming the field, with a hint. ``kept``: as in
+    """Compile a template, a dict as decoded from JSON; raises Invalid with the field and a hint. ``kept``: as in
     ``document``.
     """
     fields = document(source, kept=kept)
@@ -100,7 +100,7 @@ class _WorkSource(_StepSource, frozen=True, kw_only=True):
 
     @property
     def ways_out(self) -> dict[str, Any]:
-        """Where the step leads. Only a route after a failure or expiry can be declared a success."""
+        """The routes of the step. Only a route after a failure or expiry can be declared a success."""
         found: dict[str, Any] = {}
         for name, route in (("on_failure", self.on_failure), ("on_timeout", self.on_timeout)):
             found |= {name: route.goto, f"{name}_as": route.counts_as} if route else {}
@@ -137,7 +137,7 @@ class AgentStepSource(_WorkSource, frozen=True, kw_only=True):
 
 
 def _read_policy(fields: Fields, name: str) -> str | Policy | tuple[PolicyChoice, ...]:
-    """A policy's name, the step's own policy, or several to choose from."""
+    """Read a policy's name, the step's own policy, or several policies to choose from."""
     if isinstance(fields.value[name], dict):
         return read_policy(fields.need_inner(name))
     return read_choices(fields, name) if isinstance(fields.value[name], list) else fields.name(name)
@@ -200,7 +200,9 @@ class HumanStepSource(_WorkSource, frozen=True, kw_only=True):
     on_changes: _StepName | None = None
 
     def compiled(self, fields: Fields) -> HumanStep:
-        """Applies the step's own policy now; a named one, or one of several, when the payload is known."""
+        """Compile the step. Its own policy is applied now; a named one, or one of several, is applied when the
+        payload is known.
+        """
         human, policy = fields.need_inner("human"), self.human.policy
         refuse_too_late(human, self.human.remind, self.human.escalate, self.deadline)
         made = HumanStep(**self.ways_out, on_changes=self.on_changes, task=self.human.task(human))

@@ -1,4 +1,4 @@
-"""The life of one request: commands in, facts out.
+"""The lifecycle of one request: commands in, facts out.
 
 ``advance`` is the entry point: ``authorization`` -> ``decide`` -> ``evolve`` -> ``wake`` -> ``notifications``, one
 ``Change``. ``model``, ``commands`` and ``events`` are its values; ``transition`` collects the facts of one command.

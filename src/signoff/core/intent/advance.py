@@ -29,11 +29,11 @@ Step = tuple[Intent | None, Fact, Intent]
 
 
 class Change(msgspec.Struct, gc=False, frozen=True):
-    """The effect of a command: the intent before and after, its sealed facts, its next timer; ``trail``: each of its
-    facts with the states around it.
+    """The effect of a command: the intent before and after, the sealed facts, the next timer. ``trail``: each fact
+    with the states before and after it.
 
-    ``fresh``: a delivery became claimable, so its agent's stream moves on. ``repeated``: an answer that had been
-    counted already, without effect.
+    ``fresh``: whether a delivery became claimable, so that it gets a new position in its agent's stream.
+    ``repeated``: an answer that was counted already, which has no effect.
     """
 
     before: Intent | None
@@ -46,7 +46,9 @@ class Change(msgspec.Struct, gc=False, frozen=True):
 
     @property
     def notifications(self) -> list[Notification]:
-        """What people and programs must be notified of. Made on each call: a server without channels needs none."""
+        """What people and programs must be notified of. Computed on each call, because a server without channels
+        needs none.
+        """
         made = [one for before, fact, after in self.trail for one in notifications_of(before, fact, after)]
         if self.trail and (progress := progress_of(self.before, self.trail[-1][1], self.after)) is not None:
             made.append(progress)
@@ -64,7 +66,7 @@ def advance(
     """Apply one command at ``now`` (aware UTC); raises Refused and changes nothing if it is not allowed.
 
     entropy: 16 random bytes, used to salt personal text; membership: the directory's members, to pin eligibility. The
-    times of facts never run backwards inside one intent; periods that start now are counted from the real clock.
+    times of facts never run backwards within one intent; periods that start now are counted from ``now`` itself.
     """
     authorize_command(actor, command, intent)
     tx = Transition(actor, now, entropy.hex(), intent, membership)

@@ -1,14 +1,14 @@
-"""The target of an answer: one task, one stage, one revision, one digest. It counts there or not at all.
+"""The target of an answer: one task, one stage, one revision, one digest. The answer counts there or not at all.
 
-Everything that an answer names must be current when it is counted. What it does not name must be unambiguous:
+Everything that an answer names must be current when it is counted. What it does not name is unambiguous in these cases:
 
 * the task, if it is the intent's first step: nothing else was ever open there;
 * the stage, if it is the task's first: no later one has begun;
 * the revision, if the request was never revised.
 
-Otherwise the person must have been shown the task as it is now: this step run, this stage, this revision.
-The server records what each person was shown. The approvers are not part of the target: an answer given
-before a reassignment is for the same thing, and eligibility is checked when it is counted.
+Otherwise the person must have been shown the task as it is now: this step run, this stage, this revision. The server
+records what each person was shown. The approvers are not part of the target: an answer that was given before a
+reassignment has the same target, and eligibility is checked when it is counted.
 """
 
 from typing import Final
@@ -26,12 +26,12 @@ NOT_SHOWN: Final = "not_shown"
 
 
 def target_of(task: Task) -> Target:
-    """The target that a person who reads the task now is shown."""
+    """The target that is shown to a person who reads the task now."""
     return task.step_run, task.stage, task.revision
 
 
 def target_after(before: Target | None, event: AnyEvent) -> Target | None:
-    """The target that a person who reads the events one by one has been shown by the last of them."""
+    """The target that was shown to a person who has read the events up to this one."""
     match event:
         case TaskOpened(step_run=step_run, revision=revision) | Revised(step_run=step_run, revision=revision):
             return step_run, 0, revision
@@ -70,8 +70,8 @@ def _unambiguous(intent: Intent, task: Task, answer: Answer) -> bool:
 
 
 def counts_unshown(intent: Intent, answer: Answer) -> bool:
-    """Whether, unless the request is revised, what the person was shown makes no difference to this answer: it can only
-    be for the open task, which has one stage.
+    """Whether the answer can only be for the open task, which has one stage, so that it does not matter what the
+    person was shown (unless the request is revised).
     """
     task = intent.open
     return (
@@ -83,7 +83,7 @@ def counts_unshown(intent: Intent, answer: Answer) -> bool:
 
 
 def names_all(digest: object, stage: object) -> bool:
-    """Whether the target of an answer is unambiguous. One that names less may have been meant for something else."""
+    """Whether the answer names its whole target. One that names less may have been meant for something else."""
     return digest is not None and stage is not None
 
 
@@ -133,8 +133,8 @@ def refuse_ahead(vote: Vote | None, answer: Answer) -> None:
 
 
 def refuse_replaced(outcome: str, vote: Vote | None, answer: Answer) -> None:
-    """A person's superseded answer may arrive again, late or duplicated. It is accepted again only if the caller states
-    that it is their next one.
+    """Raise Conflict for an answer that the person has replaced already. It may be a late or duplicated copy, so it
+    is accepted only if the caller states that it is the person's next answer.
     """
     if vote is None or outcome not in vote.replaced or answer.number == given(vote) + 1:
         return

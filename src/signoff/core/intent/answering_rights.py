@@ -1,7 +1,8 @@
 """Whether, and on whose behalf, a person may answer a task.
 
-Nobody on the requester's side counts: not the requester, not who created its key, not who edited the revision, and not
-through a delegate. A workspace or a policy may allow it; then the audit trail shows it.
+Answers by the requester's side do not count: not the requester's, not those of the people who created its key or
+edited the revision, and not through a delegate. A workspace or a policy may allow them; then the audit trail shows
+it.
 """
 
 import msgspec
@@ -15,7 +16,7 @@ from signoff.core.plan.task_types import Edits, Stage, TaskSpec
 
 
 class AnswerRight(msgspec.Struct, gc=False, frozen=True):
-    """``principal`` is the person whose vote it is; ``names`` the approvers of the stage that it counts for."""
+    """``principal``: the person whose vote it is; ``names``: the approver entries of the stage for which it counts."""
 
     principal: str
     names: frozenset[str]
@@ -28,8 +29,8 @@ def stage_now(intent: Intent, task: Task) -> Stage:
 
 
 def asked(intent: Intent, task: Task) -> frozenset[str]:
-    """The approvers asked now: the stage's (or those it was reassigned to) and those of the escalation levels
-    reached.
+    """The approvers asked now: those of the stage, or those that it was reassigned to; and those of the escalation
+    levels reached.
     """
     levels = spec_of(intent, task).escalate[: task.escalated]
     reached = frozenset(name for level in levels for name in level.to)
@@ -37,8 +38,8 @@ def asked(intent: Intent, task: Task) -> frozenset[str]:
 
 
 def requesters_side(intent: Intent) -> frozenset[str]:
-    """The people on the requester's side. Who approved their own change, as the policy of one task lets them, is on it
-    wherever a policy does not let them: what one task allows is not allowed in the next.
+    """The people on the requester's side. A person who approved their own change under one task's policy belongs to
+    it in every task whose policy does not allow that.
     """
     side = frozenset(intent.requester.persons) | frozenset(intent.editors)
     if intent.approving_editors and not _lets_editors_approve(intent):
@@ -52,9 +53,9 @@ def _lets_editors_approve(intent: Intent) -> bool:
 
 
 def lets_requesters_decide(spec: TaskSpec, intent: Intent, workspace: bool) -> bool:
-    """Whether the requester's side may decide: as the policy says, else as the ``workspace`` does, both now and when
-    the request was created. What was requested while the workspace had one person stays theirs to decide: nobody who
-    joins later could.
+    """Whether the requester's side may decide, by the policy, or else by the ``workspace``, both now and when the
+    request was created. A request that was made while the workspace had one person can still be decided by that
+    person, because nobody who joins later could.
     """
     return (
         (workspace and intent.self_approval is not False)
@@ -97,8 +98,8 @@ def answer_right(actor: Actor, intent: Intent, task: Task) -> AnswerRight | None
 
 
 def _covers(delegate: str, absent: str, intent: Intent, task: Task) -> bool:
-    """Whether the delegate was pinned for that person when the task opened. For a task from before pinning: whether
-    this stage or its escalation names the delegate too.
+    """Whether the delegate was pinned for that person when the task opened. For a task that opened before pinning
+    existed: whether this stage or its escalation names the delegate too.
     """
     pinned = stand_ins(intent, task)
     if pinned is not None:
@@ -112,14 +113,14 @@ def _covers(delegate: str, absent: str, intent: Intent, task: Task) -> bool:
 
 
 def _pinned(person: str, names: frozenset[str], intent: Intent, task: Task) -> frozenset[str]:
-    """Those of ``names`` that were the person's already when the plan was frozen; rules never relax afterwards."""
+    """The ``names`` that the person already had when the plan was frozen; rules never relax afterwards."""
     pinned = roster(intent, task)
     return frozenset(name for name in names if name not in pinned or person in pinned[name])
 
 
 def roster(intent: Intent, task: Task) -> dict[str, tuple[str, ...]]:
-    """The members of each approver entry when the task opened: the plan's members with the changes until the opening;
-    for a reassignment, until it was made.
+    """The members of each approver entry when the task opened: the plan's members, with the changes until then. For a
+    reassignment, the members when it was made.
     """
     before = spec_of(intent, task).roster
     if not (task.joined or task.left or task.roster):
@@ -133,7 +134,7 @@ def roster(intent: Intent, task: Task) -> dict[str, tuple[str, ...]]:
 
 
 def stand_ins(intent: Intent, task: Task) -> dict[str, tuple[str, ...]] | None:
-    """The delegates, by the absent person; None if nothing was pinned, in a task from before pinning."""
+    """The delegates, by the absent person; None for a task that opened before pinning existed."""
     opened = intent.stand_ins if task.stand_ins is None else task.stand_ins
     if not task.asked_stand_ins:
         return opened
@@ -150,7 +151,7 @@ def answered_by(task: Task) -> frozenset[str]:
 
 
 def waits_for(actor: Actor, intent: Intent, task: Task) -> bool:
-    """Whether the task waits for this person's answer: they may give one, and have not at this stage. Whether it takes
-    a stronger sign-in than theirs makes no difference.
+    """Whether the task waits for this person's answer: they may answer, and have not done so at this stage. A
+    required stronger sign-in makes no difference.
     """
     return actor.id not in answered_by(task) and answer_right(actor, intent, task) is not None

@@ -1,9 +1,9 @@
-"""The verdicts of the checks before a decision. A missing result never counts as passed, and a check can raise the
-risk, never lower it.
+"""The verdicts of the checks before a decision. A missing result never counts as passed, and a check can only raise
+the risk.
 
-A check is for the revision that it read. After a change its verdict and risk do not count; only the assurance that it
-required stays required until the same step has checked the new revision. So an editor cannot lower that requirement by
-an unchecked change.
+A check applies to the revision that it read. After a change its verdict and risk no longer count, but the assurance
+that it required is still required until the same step has checked the new revision. So an editor cannot lower that
+requirement by an unchecked change.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,8 +32,8 @@ def verdict_of(result: Any) -> str:
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """The results of the other steps, by step. ``current``: of this revision; ``stale``: of an earlier one; ``of``: the
-    revision of each, if known.
+    """The results of the other steps, by step. ``current``: those of this revision; ``stale``: those of an earlier
+    one; ``of``: the revision of each, if known.
     """
 
     current: dict[str, Any]
@@ -46,7 +46,7 @@ class Checked(msgspec.Struct, frozen=True):
 
 
 def checked(intent: Intent, step: str, revision: int | None = None) -> Checked:
-    """What the steps before this one have reported. ``revision``: of the task; default: the current one."""
+    """What the steps before this one have reported. ``revision``: that of the task, by default the current one."""
     asked = intent.revision if revision is None else revision
     of = revisions_of(intent)
     current, stale = dict[str, Any](), dict[str, Any]()
@@ -57,15 +57,15 @@ def checked(intent: Intent, step: str, revision: int | None = None) -> Checked:
 
 
 def revisions_of(intent: Intent) -> dict[str, int]:
-    """The revision of each result. Results from before this was recorded belong to the first revision if there is only
-    one; otherwise their revision is unknown.
+    """The revision of each result. A result from before revisions were recorded belongs to the first revision if
+    there is only one; otherwise its revision is unknown.
     """
     known = dict.fromkeys(intent.results, 1) if intent.revision == 1 else {}
     return {**known, **intent.reported}
 
 
 def worst_risk(policy: Risk, results: Mapping[str, Any]) -> tuple[Risk, str]:
-    """(risk, the step that reports it): the policy's and "", or a check's if that is higher."""
+    """Return the risk and the step that reports it: the policy's risk and "", or a check's if that is higher."""
     worst, by = policy, ""
     for step, result in results.items():
         said = str(result.get("risk", "")).lower() if isinstance(result, Mapping) else ""

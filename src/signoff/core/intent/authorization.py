@@ -2,8 +2,8 @@
 intent; Forbidden is for those who may see it but not do this.
 
 An agent never answers a task, whichever endpoint its key tries. A service submits, observes and cancels its own
-requests; a direct request that asks no one is its own work, which it may also do itself. Only an admin, with their own
-key, may end other people's requests or act for an agent. Nobody on the requester's side chooses who decides.
+requests; it may also do the work of a direct request that asks no one. Only an admin, with their own key, may end
+other people's requests or act for an agent. Nobody on the requester's side chooses who decides.
 """
 
 from typing import Final, assert_never
@@ -46,7 +46,9 @@ def _is_party(address: str, intent: Intent) -> bool:
 
 
 def authorize_command(actor: Actor, command: c.Command, intent: Intent | None) -> None:
-    """Return, or raise Forbidden / NotFound. ``intent`` is None for a Submit."""
+    """Return if the actor may give the command; raise Forbidden or NotFound otherwise. ``intent`` is None for a
+    Submit.
+    """
     if actor.kind is ActorKind.SYSTEM:
         return
     if isinstance(command, _SYSTEM_ONLY):
@@ -83,7 +85,7 @@ def authorize_command(actor: Actor, command: c.Command, intent: Intent | None) -
 
 
 def allowed(actor: Actor, command: c.Command, intent: Intent) -> bool:
-    """Whether the command would pass."""
+    """Whether the command would be authorized."""
     try:
         authorize_command(actor, command, intent)
     except (Forbidden, NotFound):
@@ -111,7 +113,7 @@ def _not_an_agent() -> Forbidden:
 
 
 def may_rerun(actor: Actor, intent: Intent) -> None:
-    """Authorize a rerun: the requester or an admin; raises as ``authorize_command`` does."""
+    """Raise unless the actor is the requester or an admin, as ``authorize_command`` does."""
     if not can_see(actor, intent):
         raise NotFound("intent_not_found", f"There is no intent {intent.id}.")
     _may_submit(actor)
@@ -120,8 +122,8 @@ def may_rerun(actor: Actor, intent: Intent) -> None:
 
 
 def may_use(actor: Actor, intent: Intent) -> None:
-    """Authorize acting on the outcome of an intent, once: its requester, or an admin; raises as ``authorize_command``
-    does, and Conflict while there is no outcome.
+    """Raise unless the actor may act on the intent's outcome, once: the requester or an admin. Raises as
+    ``authorize_command`` does, and Conflict while there is no outcome.
     """
     if not can_see(actor, intent):
         raise NotFound("intent_not_found", f"There is no intent {intent.id}.")
@@ -159,7 +161,7 @@ def _may_answer(actor: Actor, command: c.Command, intent: Intent) -> None:
             raise Forbidden(
                 "admin_required", "Only an owner or an admin may end a request in its agent's place."
             )
-        return  # decide reports the state
+        return  # ``decide`` explains that this is not possible now
     if isinstance(command, c.Reassign) and not actor.roles & ADMINS:
         raise Forbidden("admin_required", "Only an owner or an admin may ask other people.")
     if on_requesters_side(actor, intent) and not self_approval(actor, intent, task):
@@ -170,7 +172,8 @@ def _may_answer(actor: Actor, command: c.Command, intent: Intent) -> None:
     if answer_right(actor, intent, task) is None:
         named = isinstance(command, c.Answer) and command.step_run == task.step_run
         if named and getattr(command, "stage", None) not in (None, task.stage):
-            raise stale_stage(intent, task)  # approvers of an earlier stage get the error that it is complete
+            # approvers of an earlier stage get the error that the stage is complete
+            raise stale_stage(intent, task)
         raise Forbidden(
             "not_an_approver", "You are not among those who were asked.", hint="See the task's approvers."
         )
@@ -199,7 +202,7 @@ def _own_request(command: c.Command, *, by_key: bool) -> Forbidden:
 
 
 def _says_no(command: c.Command, intent: Intent, task: Task) -> bool:
-    """Whether this is a plain rejection, which is always safe and never requires the stronger sign-in."""
+    """Whether this is a plain rejection, which is always safe and never requires a stronger sign-in."""
     if not isinstance(command, c.Answer):
         return False
     spec = spec_of(intent, task)
@@ -207,15 +210,15 @@ def _says_no(command: c.Command, intent: Intent, task: Task) -> bool:
         outcome = canonical_outcome(spec, command.outcome, task.agreed)
         return meaning_of_answer(spec, outcome, command.data) is Meaning.REJECTS
     except Invalid:
-        return False  # refused with its specific reason
+        return False  # refused later, with its specific reason
 
 
 _LEVELS: Final = {Strength.LINK: 1, Strength.SESSION: 2, Strength.STEP_UP: 3}
 
 
 def required_assurance(intent: Intent, task: Task) -> Strength:
-    """The assurance that this task requires: a check can only raise it. This includes a check of an earlier revision
-    until it has read this one: a change does not lower the requirement.
+    """The assurance that this task requires. A check can only raise it. A check of an earlier revision counts until
+    it has checked this one, so a change does not lower the requirement.
     """
     spec = spec_of(intent, task)
     others = {step: result for step, result in intent.results.items() if step != task.step}
@@ -223,13 +226,14 @@ def required_assurance(intent: Intent, task: Task) -> Strength:
 
 
 def meets_assurance(actor: Actor, intent: Intent, task: Task) -> bool:
-    """Whether the actor's assurance suffices for this task."""
+    """Whether the actor's assurance is sufficient for this task."""
     return _LEVELS[actor.strength] >= _LEVELS[required_assurance(intent, task)]
 
 
 def _strong_enough(actor: Actor, command: c.Command, intent: Intent, task: Task) -> None:
-    """An answer that names no digest was given without reading: it has the assurance of a link. A person who may not
-    decide here may not choose who decides instead, nor what is decided.
+    """Raise Forbidden unless the actor's assurance is sufficient. An answer without a digest was given without
+    reading, so it has only the assurance of a link. A person who may not decide here may choose neither who decides
+    instead nor what is decided.
     """
     if isinstance(command, c.Answer) and command.digest is None:
         actor = replace(actor, strength=Strength.LINK)
@@ -243,7 +247,9 @@ def _strong_enough(actor: Actor, command: c.Command, intent: Intent, task: Task)
 
 
 def _may_act_as_agent(actor: Actor, command: c.Command, intent: Intent) -> None:
-    """A finished step run has no owner: ``decide`` refuses a late report, not this."""
+    """Raise Forbidden unless the actor may act as the step's agent. A finished step run has no owner; ``decide``
+    refuses late reports.
+    """
     held = intent.open
     if actor.kind is ActorKind.AGENT:
         current = getattr(command, "step_run", 0) in (0, getattr(held, "step_run", 0))
@@ -254,8 +260,8 @@ def _may_act_as_agent(actor: Actor, command: c.Command, intent: Intent) -> None:
 
 
 def _does_itself(actor: Actor, command: c.Command, intent: Intent) -> bool:
-    """Whether this is the requester's own work: a direct request, which asks no one, may be done by its sender. This
-    does not let it claim deliveries.
+    """Whether the requester may do this work itself: it sent a direct request, which asks no one. This does not let
+    it claim deliveries.
     """
     work = isinstance(command, c.Report | c.ReportProgress)
     own = actor.id == intent.requester.id
@@ -289,6 +295,6 @@ def _may_steer(actor: Actor, intent: Intent) -> None:
 
 
 def _steers(actor: Actor, intent: Intent) -> bool:
-    """Whether it is the actor's own request, or theirs as an admin."""
+    """Whether the actor is the requester or an admin."""
     own = actor.id == intent.requester.id or actor.id in intent.requester.persons
     return own or bool(actor.roles & ADMINS)

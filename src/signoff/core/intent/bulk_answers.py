@@ -1,4 +1,4 @@
-"""Answers to many tasks in one act: only for equal tasks of low risk, whose answer is one press.
+"""Answers to many tasks at once: only for equal tasks of low risk that one press answers.
 
 Whatever a policy demands beyond that (a stronger sign-in, a form, a reason, evidence) needs each task to be opened, and
 so does a change: only its own page shows what was changed.
@@ -16,8 +16,8 @@ from signoff.core.intent.assurance import checked, verdict_of, with_check_result
 from signoff.core.intent.model import Intent, Task, spec_of
 from signoff.core.plan.task_types import Risk, Strength, Trait, required_answer
 
-MOST: Final = 100  # tasks in one act
-ALONE: Final = "Decide it by itself: on its page, or with signoff tasks approve ID."
+MOST: Final = 100  # tasks in one bulk answer
+ALONE: Final = "Decide it separately: on its page, or with signoff tasks approve ID."
 _SORTED: Final = msgspec.json.Encoder(order="sorted")
 
 
@@ -32,14 +32,15 @@ def alone(why: str) -> Forbidden:
 
 
 def unequal(what: str) -> Conflict:
-    """The refusal of a task that differs from the first one of the act."""
+    """The refusal of a task that differs from the first one."""
     return Conflict(
-        "not_equal", f"It differs from the first task: {what}.", hint="Decide equal tasks together, others apart."
+        "not_equal", f"It differs from the first task: {what}.",
+        hint="Decide equal tasks together, and the others separately.",
     )  # fmt: skip
 
 
 def why_alone(intent: Intent, task: Task) -> str:
-    """Why this task may not be decided together with others, in a sentence; "" if it may."""
+    """Why this task may not be decided together with others, as a sentence; "" if it may."""
     spec, results = spec_of(intent, task), checked(intent, task.step)
     risk = worst_risk(spec.risk, results.all)[0]
     if risk is not Risk.LOW:
@@ -72,7 +73,7 @@ def differs(one: Intent, other: Intent) -> str:
 
 
 def shape(value: Any) -> str:
-    """A digest of the names and the kinds of values in a JSON value, whatever the values are. Linear in its size."""
+    """A digest of the names and the types of values in a JSON value, but not of the values. Linear in its size."""
     if isinstance(value, Mapping):
         parts = ["object", *(f"{name}\0{shape(inner)}" for name, inner in sorted(value.items()))]
     elif isinstance(value, list | tuple):
@@ -89,7 +90,7 @@ def _kind(value: Any) -> str:
 
 
 def form_of(intent: Intent, task: Task, payload: Any) -> str:
-    """What equal tasks have in common, as a digest."""
+    """The digest that equal tasks share."""
     said = (
         intent.type,
         intent.plan_digest,

@@ -11,8 +11,8 @@ from signoff.core.plan.plan import DEFAULT_LEASE, Plan
 
 
 class Submit(msgspec.Struct, gc=False, frozen=True, kw_only=True):
-    """Create the intent ``id`` with a checked plan and start its first step; ``carried``: the decision under which it
-    starts at another step, valid until ``carried_until``.
+    """Create the intent ``id`` with a checked plan and start its first step. ``carried``: for a rerun, the decision
+    under which it starts at another step, valid until ``carried_until``.
     """
 
     id: str
@@ -47,7 +47,7 @@ class Renew(msgspec.Struct, gc=False, frozen=True):
 
 
 class Release(msgspec.Struct, gc=False, frozen=True):
-    """Return a claimed delivery unstarted: it does not count as an attempt."""
+    """Return a claimed delivery unstarted; this does not count as an attempt."""
 
     step_run: int
     token: int
@@ -81,10 +81,10 @@ class FailPush(msgspec.Struct, gc=False, frozen=True):
 class Answer(msgspec.Struct, gc=False, frozen=True):
     """One person's answer to one task, at one stage, of one revision.
 
-    ``step_run`` (0: not given), ``stage`` (from 0), ``revision`` and ``digest`` name what was shown; None from clients
-    that do not send them. ``number``: the number of this answer of the person at this stage, if given. ``shown``: each
-    (step run, stage, revision) of this intent that the person was shown, as recorded. ``bulk``: how many tasks the
-    person answers in this one act, 0 if only this one. ``viewed``: how the person saw the task.
+    ``step_run`` (0: not given), ``stage`` (from 0), ``revision`` and ``digest`` name what was shown; None from
+    clients that do not send them. ``number``: the number of this answer of the person at this stage, if given.
+    ``shown``: each recorded (step run, stage, revision) of this intent that the person was shown. ``bulk``: how many
+    tasks the person answers at once, 0 if only this one. ``viewed``: how the person saw the task.
     """
 
     outcome: str
@@ -102,7 +102,7 @@ class Answer(msgspec.Struct, gc=False, frozen=True):
 
 
 class Delegate(msgspec.Struct, gc=False, frozen=True):
-    """Delegate one's own vote to another person (``to``: a person's id)."""
+    """Delegate the actor's own vote to another person. ``to``: that person's id."""
 
     to: str
     step_run: int = 0
@@ -110,8 +110,8 @@ class Delegate(msgspec.Struct, gc=False, frozen=True):
 
 
 class Reassign(msgspec.Struct, gc=False, frozen=True):
-    """Ask other people at this stage (for admins). ``to``: approvers, as in a policy; ``keep``: people who were asked
-    before and stay pinned; ``stage``: the stage that was shown, None for the current one.
+    """Ask other people at this stage (for admins). ``to``: approvers, as in a policy; ``keep``: whether people who
+    were asked before stay pinned; ``stage``: the stage that was shown, None for the current one.
     """
 
     to: tuple[str, ...]
@@ -149,11 +149,11 @@ class AddComment(msgspec.Struct, gc=False, frozen=True):
 
 
 class Revise(msgspec.Struct, gc=False, frozen=True):
-    """Change what is being decided (propose a change): earlier votes are void, the editor joins the requester's
-    side. ``payload``: canonical bytes, which also choose the policy if there are several. ``outcome``: approve the
-    change in the same act, with this outcome and ``data``, if the policy lets its approvers; the editor then stays on
-    theirs. ``stage``: which was shown; ``same_fields``: only values differ; ``viewed``: how the
-    person saw the task, for the record of the approval.
+    """Change what is being decided (propose a change): earlier votes become void, and the editor joins the
+    requester's side. ``payload``: canonical bytes, which also choose the policy if there are several. ``outcome``:
+    approve the change at the same time, with this outcome and ``data``, if the policy allows it; the editor then does
+    not join the requester's side. ``stage``: the one that was shown; ``same_fields``: whether only values differ;
+    ``viewed``: how the person saw the task, for the record of the approval.
     """
 
     payload_digest: str
@@ -170,8 +170,8 @@ class Revise(msgspec.Struct, gc=False, frozen=True):
 
 
 class ReportUnreachable(msgspec.Struct, gc=False, frozen=True):
-    """No recipient of the task at this stage could be reached. ``level``: the escalation level (0: the stage's own
-    people); ``heard``: whether another person of this stage was reached.
+    """No recipient of the task at this stage could be reached. ``level``: the escalation level, 0 for the stage's own
+    people; ``heard``: whether another person of this stage was reached.
     """
 
     step_run: int
@@ -182,15 +182,15 @@ class ReportUnreachable(msgspec.Struct, gc=False, frozen=True):
 
 
 class CheckStaffing(msgspec.Struct, gc=False, frozen=True):
-    """People, teams or roles have changed: check whether enough eligible people are left for the task of this step
-    run.
+    """Check whether enough eligible people are left for the task of this step run, after people, teams or roles have
+    changed.
     """
 
     step_run: int
 
 
 class ReportProgress(msgspec.Struct, gc=False, frozen=True):
-    """AXP's control resume while no task is open: records that work continues; ends nothing."""
+    """Record that work continues (AXP's control resume while no task is open); this ends nothing."""
 
     reason: str = ""
 
@@ -203,14 +203,14 @@ class Resolve(msgspec.Struct, gc=False, frozen=True):
 
 
 class Cancel(msgspec.Struct, gc=False, frozen=True):
-    """Cancel the intent. ``step_run``: of the task to withdraw, if it is still open; 0: in any state."""
+    """Cancel the intent. ``step_run``: cancel it only while the task of this step run is open; 0 means in any state."""
 
     reason: str = "canceled"
     step_run: int = 0
 
 
 class PatchControls(msgspec.Struct, gc=False, frozen=True):
-    """Change the intent's AXP control or policy maps, if ``expected`` is still the generation."""
+    """Change the intent's AXP control or policy maps, if ``expected`` is still the current generation."""
 
     controls: dict[str, Any] = {}
     grants: dict[str, Any] = {}

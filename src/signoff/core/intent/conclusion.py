@@ -1,10 +1,10 @@
 """How an intent ends: by the last decision on its path.
 
-A rejection, an expired task and an agent step that finally failed leave a *setback*. It stays, whatever runs after it,
-until people decide again: by an approval, or by a rejection whose route is declared a success. An intent that reaches
-its end with a setback fails with it, as it would have without the route; one without a setback completes. A failure or
-expiry whose route is declared a success, and an expiry that a policy counts as approved, leave no setback and remove
-none: what was rejected or failed before stays so until a person approves.
+A rejection, an expired task, and an agent step that finally failed leave a *setback*. Whatever runs after it, the
+setback stays until people decide again: by an approval, or by a rejection whose route is declared a success. An
+intent that reaches its end with a setback fails with it, as it would have without the route; one without a setback
+completes. A failure or expiry whose route is declared a success, and an expiry that a policy counts as approved,
+neither leave nor remove a setback: after an earlier rejection or failure, a person must still approve.
 
 ``continuation`` is called twice for each fact: by ``routing``, for the next step, and by ``evolve``, for the
 setback.
@@ -32,8 +32,8 @@ Decisive = e.Decided | e.Reported | e.AttemptFailed | e.StepTimedOut
 
 
 class Continuation(msgspec.Struct, gc=False, frozen=True):
-    """Where a plan continues after a fact (``target`` None: it fails), and the remaining setback; ``wanted``: the steps
-    whose approvers requested changes and have not been asked again since.
+    """Where a plan continues after a fact, and the remaining setback. ``target``: the next step, None if the intent
+    fails; ``wanted``: the steps whose approvers requested changes and have not been asked again since.
     """
 
     target: str | None
@@ -42,8 +42,8 @@ class Continuation(msgspec.Struct, gc=False, frozen=True):
 
 
 def continuation(intent: Intent, event: Decisive) -> Continuation:
-    """What follows the end of a step; ``intent`` as it was before. A result and a retry are not decisions: they leave
-    the setback unchanged.
+    """What follows the end of a step. ``intent``: its state before the event. A result and a retry are not decisions,
+    so they leave the setback unchanged.
     """
     found = _turn(intent, event)
     return replace(found, wanted=_wanted(intent, event)) if found.setback is not None else found
@@ -77,14 +77,16 @@ def _turn(intent: Intent, event: Decisive) -> Continuation:
 
 
 def _set_back(route: Route | None, fault: Failure, before: Failure | None) -> Continuation:
-    """``before``: the setback that stays if the route is declared a success."""
+    """Follow a route after a rejection, failure or expiry. ``before``: the setback that stays if the route is
+    declared a success.
+    """
     if route is None:
         return Continuation(None, fault)
     return Continuation(route.target, before if route.success else fault)
 
 
 def _never(route: Route | None, fault: Failure) -> Continuation:
-    """For an ending that is not a rejection: what is declared for the route of a rejection does not apply to it."""
+    """Follow the route of a rejection after another ending, for which the route does not count as a success."""
     return Continuation(route.target if route else None, fault)
 
 
@@ -96,9 +98,10 @@ def _decided(intent: Intent, step: HumanStep, event: e.Decided) -> Continuation:
                 step = _expiring(step)
             late = step.task.fallback is Fallback.EXPIRE
             fault = _late(step.id) if late else Failure("expired", f"{title}: nobody decided in time.")
-            # even if the policy counts it as approved: no person has approved
+            # even if the policy counts it as approved, no person has approved
             return _set_back(plan.after_silence(step), fault, failure_kept(intent, step))
-        case Ending.UNDELIVERABLE:  # no one was asked, so no rejection was declared a success
+        # no one was asked, so a rejection that is declared a success does not apply
+        case Ending.UNDELIVERABLE:
             return _never(after_failure(step), Failure("undeliverable", f"{title}: nobody could be reached."))
         case Ending.WITHDRAWN:
             return Continuation(None, Failure("withdrawn", f"{title}: withdrawn."))
@@ -108,16 +111,16 @@ def _decided(intent: Intent, step: HumanStep, event: e.Decided) -> Continuation:
 
 
 def failure_kept(intent: Intent, step: HumanStep) -> Failure | None:
-    """The setback that an expiry at this step leaves unchanged. Changes requested here are not included: their author
-    was asked again. An expiry here does not affect changes requested by the approvers of other steps.
+    """The setback that an expiry at this step leaves unchanged. It does not include changes requested at this step,
+    whose author was asked again, but those requested by the approvers of other steps.
     """
     wanted = intent.setback is not None and intent.setback.code == CHANGES_REQUESTED
     return None if wanted and intent.wanted == (step.id,) else intent.setback
 
 
 def at_expiry(intent: Intent, step: HumanStep) -> tuple[HumanStep, bool]:
-    """(the step with the fallback that applies at its deadline, whether an earlier rejection or failure is kept). A
-    fallback that approves does not apply if a person or a check contradicts the approval.
+    """Return the step with the fallback that applies at its deadline, and whether an earlier rejection or failure is
+    kept. A fallback that approves does not apply if a person or a check contradicts the approval.
     """
     if expiry_approves(step.task) and _objected(intent, step):
         step = _expiring(step)
@@ -128,7 +131,7 @@ def _objected(intent: Intent, step: HumanStep) -> bool:
     """Whether an approval by expiry would ignore a rejection, a failed check, a risk that a check found, or something
     that the task requires.
     """
-    task, results = intent.open, checked(intent, step.id).all  # of earlier revisions too
+    task, results = intent.open, checked(intent, step.id).all  # also those of earlier revisions
     if isinstance(task, Task) and task.step == step.id:
         votes = (vote for vote in task.votes if vote.at_stage == task.stage)
         if any(vote.meaning is not Meaning.APPROVES for vote in votes):
@@ -147,15 +150,17 @@ def _expiring(step: HumanStep) -> HumanStep:
 
 
 def _route(plan: Plan, step: HumanStep, event: e.Decided) -> Route | None:
-    """A form may reject with an outcome that means approve; then its own step is not the target."""
+    """The route of a decision. A form may reject although the outcome means approve; then the outcome's own step is
+    not the target.
+    """
     if step.task.meaning(event.outcome) is event.meaning:
         return plan.after_outcome(step, event.outcome)
     return plan.after_meaning(step, event.meaning)
 
 
 def _changes(intent: Intent, step: HumanStep, event: e.Decided) -> Continuation:
-    """Back to the step that repeats the work, a limited number of times. Requesting changes is not an approval: an
-    earlier rejection stays.
+    """Go back to the step that repeats the work, a limited number of times. Requesting changes is not an approval, so
+    an earlier rejection stays.
     """
     refused = None if intent.setback is None or intent.setback.code == CHANGES_REQUESTED else intent.setback
     bounded = intent.revisions < intent.plan.max_revisions
@@ -167,7 +172,9 @@ def _changes(intent: Intent, step: HumanStep, event: e.Decided) -> Continuation:
 
 
 def _of_agent(fault: Failure) -> Failure:
-    """Ignores what an agent calls its failure: only people can request changes."""
+    """The failure of an agent's step. Its code must not be that of requested changes, because only people can request
+    them.
+    """
     return replace(fault, code="agent_failed") if fault.code == CHANGES_REQUESTED else fault
 
 

@@ -1,4 +1,4 @@
-"""An answer must be unambiguous. If two parts of it contradict each other it is refused, and neither is recorded."""
+"""An answer must be unambiguous. If two of its parts contradict each other, it is refused, and neither is recorded."""
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
@@ -6,12 +6,12 @@ from typing import Any, Final
 from signoff.core.errors import Invalid
 from signoff.core.plan.task_types import Meaning, TaskSpec, canonical_outcome, usual_meaning
 
-# Members of an answer's data that approve or reject, and what true means there.
+# Members of an answer's data that approve or reject, with the meaning of true.
 _FLAGS: Final = {
     "approved": True, "acknowledged": True, "confirmed": True, "accepted": True, "approve": True, "accept": True,
     "rejected": False, "denied": False, "declined": False, "reject": False, "deny": False, "decline": False,
 }  # fmt: skip
-# A form's own field with this name is the answer, whatever else it asks.
+# A form's own field with this name is the answer, whatever else the form asks.
 _ALWAYS: Final = ("approved", "acknowledged")
 _WORDS: Final = ("outcome", "decision")
 _STATES: Final = ("status", "result", "action")
@@ -20,8 +20,8 @@ _FALSE: Final = ("false", "no", "0")
 
 
 def as_flag(value: object) -> bool | None:
-    """Whether a member of a body says yes or no: a JSON boolean, a number, or a word (AXP's command line sends
-    text).
+    """The yes or no that a member of a body expresses, as a JSON boolean, a number, or a word (AXP's command line
+    sends text); None if it expresses neither.
     """
     if isinstance(value, bool):
         return value
@@ -57,7 +57,7 @@ def refuse_contradiction(spec: TaskSpec, outcome: str, data: Mapping[str, Any], 
 
 
 def refusals(data: Mapping[str, Any], spec: TaskSpec | None) -> Iterator[tuple[str, str]]:
-    """(member, word) of the members that describe a result, if their word contradicts the outcome."""
+    """The (member, word) pairs that describe a result and contradict the outcome."""
     own = form_fields(spec)
     for field, word in data.items():
         if field in own or field in _WORDS or field.lower() not in (*_STATES, *_WORDS):
@@ -70,7 +70,7 @@ def refusals(data: Mapping[str, Any], spec: TaskSpec | None) -> Iterator[tuple[s
 
 
 def flags(data: Mapping[str, Any], spec: TaskSpec | None) -> Iterator[tuple[str, bool]]:
-    """(member, whether it says yes) of the members that say yes or no, in any case."""
+    """The (member, whether it says yes) pairs of the members that say yes or no, in upper or lower case."""
     own = form_fields(spec)
     for name, value in data.items():
         meaning, said = _FLAGS.get(name.lower()), as_flag(value)
@@ -79,8 +79,8 @@ def flags(data: Mapping[str, Any], spec: TaskSpec | None) -> Iterator[tuple[str,
 
 
 def decides(data: Mapping[str, Any], words: Collection[str]) -> bool:
-    """Whether members sent alone read as a decision: an outcome of ``words`` or a built-in one, a member that says no,
-    or one named like an answer.
+    """Whether these members alone read as a decision: an outcome of ``words`` or a built-in one, a member that says
+    no, or one with the name of an answer.
     """
     for field in (*_WORDS, "action"):
         word = data.get(field)
@@ -103,7 +103,7 @@ def says_no(data: Mapping[str, Any]) -> str | None:
 
 
 def form_fields(spec: TaskSpec | None) -> Mapping[str, Any]:
-    """The fields that the form itself asks for: there these words mean what the form says."""
+    """The fields that the form itself asks for, in which these words mean what the form says."""
     found = ((spec.form if spec else None) or {}).get("properties", {})
     return found if isinstance(found, Mapping) else {}
 
@@ -121,8 +121,9 @@ def _known(spec: TaskSpec, word: str, agreed: str) -> str | None:
 
 
 def one_meaning(said: Mapping[str, object], spec: TaskSpec | None, agreed: str = "") -> str | None:
-    """The one outcome that the members of a body name; None if none does. ``said``: by the member's path, in the order
-    of precedence; a yes or no counts as ``approved`` or ``rejected``. Raises Invalid naming two members that differ.
+    """The one outcome that the members of a body name; None if none does. ``said``: the values by the member's path,
+    in the order of precedence; a yes or no counts as ``approved`` or ``rejected``. Raises Invalid with the names of
+    two members that differ.
     """
     first, chosen = "", ""
     for field, value in said.items():

@@ -1,8 +1,8 @@
 """The rules. ``states.ALLOWED`` says which command is possible in which state; one short function per command decides
-its effect or why it is refused. No other module decides these questions.
+its effect, or why it is refused. No other module decides this.
 
 Everything here is pure: the time is the transition's ``now``, the actor was authorized by ``authorize_command`` before,
-and a refusal (``Refused``) leaves no fact behind. Final is final: only a late tick is accepted, without effect.
+and a refusal (``Refused``) leaves no fact behind. A final intent accepts only a late tick, which has no effect.
 """
 
 from collections.abc import Callable
@@ -39,7 +39,7 @@ def decide(tx: Transition, command: c.Command) -> None:
 
 
 def _refusal(tx: Transition, state: State, command: c.Command) -> Conflict:
-    """Why the table does not allow the command, as precisely as the state permits."""
+    """The refusal of a command that the table does not allow, as precise as the state permits."""
     intent = tx.intent
     of_task = type(command) in OF_TASK or (isinstance(command, c.Cancel) and command.step_run)
     if of_task and intent.ending is not None:
@@ -117,7 +117,7 @@ def _self_approval(tx: Transition, plan: Plan) -> bool | None:
 
 
 def _delivery(tx: Transition, step_run: int) -> tuple[Delivery, AgentStep]:
-    """The open delivery that a command refers to; Conflict if the intent has moved on."""
+    """The open delivery that a command refers to; raises Conflict if the intent has moved on."""
     held = tx.intent.open
     if isinstance(held, Task) and step_run in (0, held.step_run):
         raise Conflict(
@@ -182,7 +182,7 @@ def miss(tx: Transition, command: c.FailPush) -> None:
 
 
 def _pushed(tx: Transition, step_run: int, attempt: int) -> bool:
-    """Whether a push result is about the current attempt; older ones change nothing."""
+    """Whether a push result is for the current attempt; older ones change nothing."""
     held = tx.intent.open
     return isinstance(held, Delivery) and (held.step_run, held.attempt, held.state) == (
         step_run,
@@ -213,7 +213,7 @@ def answer(tx: Transition, command: c.Answer) -> None:
 
 
 def _operate(tx: Transition, held: Delivery, command: c.Answer) -> None:
-    """A person ends a direct intent in place of its agent (AXP: ``tasks approve`` on an intent without a task)."""
+    """End a direct intent by a person in place of its agent (AXP's ``tasks approve`` on an intent without a task)."""
     refuse_contradiction(TaskSpec(), command.outcome, command.data)
     outcome, meaning = check_answer(TaskSpec(), command.outcome, command.comment, command.data)
     result = {**command.data, "outcome": outcome}

@@ -1,7 +1,7 @@
-"""The digest of what is decided: the exact request, its frozen plan, the step and step run, the revision and the
+"""The digest of exactly what is decided: the request, its frozen plan, the step and step run, the revision, and the
 results so far.
 
-A vote names this digest; the next step can recompute it from its input.
+A vote names this digest, and the next step can recompute it from its input.
 """
 
 import hashlib
@@ -12,7 +12,8 @@ import msgspec
 from signoff.core.intent.model import Intent
 
 _PREFIX: Final = b"signoff/envelope/v2\0"
-# For tasks that earlier releases opened: without the step run, two openings at the same time had one digest.
+# For tasks that earlier releases opened. Without the step run, two tasks that opened at the same time had the same
+# digest.
 _PREFIX_V1: Final = b"signoff/envelope/v1\0"
 _ENCODER = msgspec.json.Encoder(order="sorted")
 
@@ -39,7 +40,7 @@ def envelope_digest(intent: Intent, step: str, step_run: int, revision: int, pay
 
 
 def names(digest: str, intent: Intent, step: str, step_run: int, revision: int, payload_digest: str) -> bool:
-    """Whether this digest, possibly of an earlier release, belongs to this envelope."""
+    """Whether this is a digest of the envelope, by this or an earlier release."""
     parts = envelope(intent, step, step_run, revision, payload_digest)
     if digest == _digest(_PREFIX, parts):
         return True

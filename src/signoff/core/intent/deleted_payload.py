@@ -1,5 +1,5 @@
-"""A payload may be deleted (``retention_payloads``) while its decision and its digest stay. Then every surface says so:
-a deleted payload is not an empty one.
+"""A payload may be deleted (``retention_payloads``) while its decision and its digest stay. Every surface then says
+so, because a deleted payload is not an empty one.
 """
 
 from hashlib import sha256
@@ -14,7 +14,7 @@ _OF_EMPTY: Final = sha256(_EMPTY).hexdigest()
 
 
 def payload_deleted(intent: Intent, payload: bytes) -> bool:
-    """Whether the payload was deleted; ``payload``: as it was read."""
+    """Whether the payload was deleted. ``payload``: as it was read."""
     return payload in (b"", _EMPTY) and intent.payload_digest != _OF_EMPTY
 
 

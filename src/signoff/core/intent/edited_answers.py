@@ -1,7 +1,7 @@
-"""A change of the request that its editor approves in the same act, where the policy says ``edits: approve``.
+"""A change of the request that its editor also approves, if the policy says ``edits: approve``.
 
-The values may change, the fields may not: the author of the workflow decided which fields there are. Anything more is a
-proposal, which others decide.
+Values may change, but not fields, which the author of the workflow chose. Any other change is a proposal, which
+others decide.
 """
 
 from typing import Any, Final
@@ -17,7 +17,7 @@ _PROPOSE: Final = "Propose the change instead, without an outcome; somebody else
 
 
 def refuse(intent: Intent, task: Task, command: Revise) -> None:
-    """Raise unless this change may be approved by its editor in the same act."""
+    """Raise unless the editor may approve this change while making it."""
     spec = spec_of(intent, task)
     if spec.edits is not Edits.APPROVE:
         raise Forbidden(

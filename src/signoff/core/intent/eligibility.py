@@ -1,5 +1,5 @@
 """Eligibility is pinned when a task opens: the members of every approver entry that its stages and escalation name, and
-their delegates. Later changes of the directory remove people and never add any.
+their delegates. Later changes of the directory can remove people, but never add any.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -14,11 +14,11 @@ from signoff.core.plan.task_types import TaskSpec
 Roster = dict[str, tuple[str, ...]]
 StandIns = dict[str, tuple[str, ...]]
 
-_KEPT: Final = 256  # rosters; a request may name anyone
+_KEPT: Final = 256  # maximum number of cached rosters, because requests may name anyone
 
 
 class AbsenceCover(NamedTuple):
-    """``delegate`` answers for ``absent`` until ``end``, in an absence that has begun or is planned."""
+    """``delegate`` answers for ``absent`` until ``end``; the absence has begun or is planned."""
 
     absent: str
     delegate: str
@@ -26,7 +26,7 @@ class AbsenceCover(NamedTuple):
 
 
 class Membership:
-    """The directory as the rules see it: the names of each active person, and who is whose delegate.
+    """The directory as the rules see it: the approver names of each active person, and who is whose delegate.
 
     ``self_approval``: whether the workspace lets the requester's side decide; ``new_self_approval``: whether that also
     applies to requests made from now on.
@@ -62,7 +62,7 @@ class Membership:
         return self._members.get(party, ())
 
     def roster(self, names: Collection[str]) -> Roster:
-        """The people that each of these names means now; none for the name of an inactive person."""
+        """The people whom each of these names means now; nobody for the name of an inactive person."""
         key = tuple(sorted(set(names)))
         held = self._rosters.get(key)
         if held is None:
@@ -72,7 +72,7 @@ class Membership:
         return held
 
     def stand_ins(self, names: Collection[str], at: datetime) -> StandIns:
-        """The delegates of the people that the names mean, by delegate; absences that are over are left out."""
+        """The delegates of the people whom the names mean, by delegate, without absences that are over."""
         if not self._covers:
             return {}
         wanted = frozenset(names)
@@ -84,13 +84,15 @@ class Membership:
 
 
 def named(spec: TaskSpec) -> frozenset[str]:
-    """Every approver entry that a task may ask: of all its stages and its escalation."""
+    """Every approver entry that a task may ask, in all its stages and its escalation."""
     names = {name for stage in spec.stages for name in stage.approvers or DECIDING_ROLES}
     return frozenset(names.union(*(level.to for level in spec.escalate)))
 
 
 class PinnedEligibility(NamedTuple):
-    """How eligibility at opening differs from what the plan and the request pinned: see ``TaskOpened``."""
+    """How eligibility at the opening of the task differs from what the plan and the request pinned: see
+    ``TaskOpened``.
+    """
 
     joined: Roster
     left: Roster

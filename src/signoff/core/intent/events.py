@@ -1,8 +1,8 @@
 """The events of an intent, one class each, and the record around them.
 
-A ``Fact`` is an event with its position and its author; the bytes of its body are encoded once, hashed, and stored
-exactly so. Personal text (comments) is kept in ``note``, apart from the body, which holds only its digest: it can be
-erased without breaking the chain.
+A ``Fact`` is an event with its position and its author. Its body is encoded once, and exactly these bytes are hashed
+and stored. Personal text (comments) is kept in ``note``, apart from the body, which contains only its digest, so that
+it can be erased without breaking the chain.
 """
 
 from datetime import datetime, timedelta
@@ -16,15 +16,17 @@ from signoff.core.plan.task_types import Ending, Meaning
 
 
 class Event(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, tag_field="type"):
-    """Base of all events. One that is not ``kept`` changes the row but is not part of the history (a lease renewal)."""
+    """Base of all events. An event that is not ``kept``, such as a lease renewal, changes the row but is not part of
+    the history.
+    """
 
     kept: ClassVar[bool] = True
 
 
 class Created(Event, frozen=True, tag="created", kw_only=True):
-    """``stand_ins``: the delegates of the people that the plan asks; None if it asks no one, and in requests from
-    before delegates were pinned. ``self_approval``: whether the workspace let the requester's side decide then; None if
-    that was not pinned. ``traceparent``: the requester's trace (W3C Trace Context), "" if it has none.
+    """``stand_ins``: the delegates of the people whom the plan asks; None if it asks no one, and in requests from
+    before delegates were pinned. ``self_approval``: whether the workspace let the requester's side decide at that
+    time; None if that was not pinned. ``traceparent``: the requester's trace (W3C Trace Context), "" if it has none.
     """
 
     workspace: str
@@ -91,8 +93,8 @@ class AttemptFailed(Event, frozen=True, tag="lapsed"):
 
 
 class Reported(Event, frozen=True, tag="reported"):
-    """The agent's result or failure; ``retry_at`` when the step will be retried. ``revision``: of the request that the
-    work was done for (0 in facts from before this field).
+    """The agent's result or failure. ``retry_at``: when the step will be retried; ``revision``: the revision of the
+    request that the work was done for (0 in facts from before this field).
     """
 
     step_run: int = msgspec.field(name="visit")
@@ -104,8 +106,8 @@ class Reported(Event, frozen=True, tag="reported"):
 
 
 class TaskOpened(Event, frozen=True, tag="task_opened", kw_only=True):
-    """Eligibility is pinned here. ``joined`` and ``left``: how the members of approver entries differ from the plan's;
-    ``stand_ins``: the delegates, if they differ from those at submission.
+    """A task opened, which pins eligibility. ``joined`` and ``left``: how the members of approver entries differ from
+    the plan's; ``stand_ins``: the delegates, if they differ from those at submission.
     """
 
     step_run: int = msgspec.field(name="visit")
@@ -131,10 +133,10 @@ class Escalated(Event, frozen=True, tag="escalated"):
 
 
 class Answered(Event, frozen=True, tag="answered", kw_only=True):
-    """One vote. ``sent`` is the outcome as the caller spelled it, if that differs. ``number``: the number of this
-    person's answer at the stage (0 in facts from before the count). ``behind``: the other people who have the key that
-    was used. ``bulk``: how many tasks the person answered in this one act, 0 if only this one. ``edited``: they changed
-    the request to this revision in the same act.
+    """One vote. ``sent``: the outcome as the caller spelled it, if that differs. ``number``: the number of this
+    person's answer at the stage (0 in facts from before answers were counted). ``behind``: the other people who have
+    the key that was used. ``bulk``: how many tasks the person answered at once, 0 if only this one. ``edited``:
+    whether they changed the request to this revision at the same time.
     """
 
     step_run: int = msgspec.field(name="visit")
@@ -155,7 +157,7 @@ class Answered(Event, frozen=True, tag="answered", kw_only=True):
 
 
 class StagePassed(Event, frozen=True, tag="stage_passed"):
-    """A stage's quorum is complete; ``stage`` is the next one, ``outcome`` the one it is asked to agree to."""
+    """A stage's quorum is complete; ``stage``: the next one; ``outcome``: the one that it is asked to agree to."""
 
     step_run: int = msgspec.field(name="visit")
     stage: int
@@ -170,7 +172,9 @@ class Delegated(Event, frozen=True, tag="delegated"):
 
 
 class Reassigned(Event, frozen=True, tag="reassigned"):
-    """``roster``: the members of each team and role of ``to`` then; ``stand_ins``: their delegates."""
+    """Other people are asked. ``roster``: the members of each team and role of ``to`` at that time; ``stand_ins``:
+    their delegates.
+    """
 
     step_run: int = msgspec.field(name="visit")
     to: tuple[str, ...]
@@ -179,7 +183,7 @@ class Reassigned(Event, frozen=True, tag="reassigned"):
 
 
 class ReviewMarked(Event, frozen=True, tag="taken"):
-    """Who is reviewing the task now; ``person`` is empty when the mark was cleared."""
+    """The review mark was set or cleared. ``person``: who is reviewing the task, empty if it was cleared."""
 
     step_run: int = msgspec.field(name="visit")
     person: str = ""
@@ -193,7 +197,7 @@ class Snoozed(Event, frozen=True, tag="snoozed"):
 
 
 class Unsnoozed(Event, frozen=True, tag="woken"):
-    """A snooze ended: its time came, or the person canceled it."""
+    """A snooze ended: its time was over, or the person canceled it."""
 
     step_run: int = msgspec.field(name="visit")
     person: str
@@ -206,9 +210,9 @@ class Commented(Event, frozen=True, tag="remarked"):
 
 
 class Revised(Event, frozen=True, tag="revised"):
-    """What is decided was changed: a new revision and digest, all earlier votes void. ``behind``: the other people who
-    have the key that was used. ``approved``: the editor approves it in the same act, as the policy allows, and does not
-    join the requester's side.
+    """What is decided was changed: it has a new revision and digest, and all earlier votes are void. ``behind``: the
+    other people who have the key that was used. ``approved``: whether the editor approved it at the same time, as the
+    policy allows, and does not join the requester's side.
     """
 
     step_run: int = msgspec.field(name="visit")
@@ -236,7 +240,7 @@ class Understaffed(Event, frozen=True, tag="understaffed"):
 
 
 class Decided(Event, frozen=True, tag="decided"):
-    """The task is closed: by votes, by time, by withdrawal."""
+    """The task was closed: by votes, by time, or by withdrawal."""
 
     step_run: int = msgspec.field(name="visit")
     step: str
@@ -285,8 +289,7 @@ class ControlsPatched(Event, frozen=True, tag="patched"):
 
 class RerunStarted(Event, frozen=True, tag="carried", kw_only=True):
     """The approval under which this intent repeats a step of another one. source: that intent; seq, step, visit,
-    digest, outcome, decided_at: of its decision; start: the step that failed; results, revision: the state at that
-    time.
+    digest, outcome, decided_at: its decision; start: the step that failed; results, revision: the state at that time.
     """
 
     source: str
@@ -302,8 +305,9 @@ class RerunStarted(Event, frozen=True, tag="carried", kw_only=True):
 
 
 class Completed(Event, frozen=True, tag="completed"):
-    """Completed. ``result`` only if it was given from outside; else it follows from the steps' results. ``ending``: how
-    the last decision ended, None if no person was asked (and in facts of releases that did not write it).
+    """The intent completed. ``result``: given only if it came from outside; otherwise it follows from the steps'
+    results. ``ending``: how the last decision ended, None if no person was asked (and in facts of releases that did
+    not write it).
     """
 
     result: dict[str, Any] | None = None
@@ -311,21 +315,21 @@ class Completed(Event, frozen=True, tag="completed"):
 
 
 class Failed(Event, frozen=True, tag="failed"):
-    """Ended without success; ``ending`` as in ``Completed``."""
+    """The intent failed. ``ending``: as in ``Completed``."""
 
     fault: Failure
     ending: Ending | None = None
 
 
 class Canceled(Event, frozen=True, tag="canceled"):
-    """Canceled by its requester, its agent or an admin; ``ending`` as in ``Completed``."""
+    """The intent was canceled by its requester, its agent or an admin. ``ending``: as in ``Completed``."""
 
     reason: str = ""
     ending: Ending | None = None
 
 
 class TimedOut(Event, frozen=True, tag="timed_out"):
-    """The intent's own ``deadline_at`` has passed; ``ending`` as in ``Completed``."""
+    """The intent's own ``deadline_at`` has passed. ``ending``: as in ``Completed``."""
 
     ending: Ending | None = None
 
@@ -342,8 +346,8 @@ AnyEvent = (
 
 class Viewed(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     """How a person saw the task before their answer, as far as the server knows. ``first_at``, ``last_at``: when they
-    opened it; ``channels``: where; ``folded``: whether they unfolded what its page had folded: ``none`` if nothing was,
-    ``opened``, ``closed``, "" if unknown.
+    opened it; ``channels``: where; ``folded``: whether they unfolded the folded parts of its page: ``none`` if there
+    were none, ``opened``, ``closed``, or "" if unknown.
     """
 
     first_at: datetime | None = None
@@ -353,8 +357,8 @@ class Viewed(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
 
 
 class Note(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
-    """Personal data of a fact, salted so that its digest reveals nothing once it is erased: a comment ("" if there is
-    none), and how the person saw the task.
+    """The personal data of a fact: a comment ("" if there is none), and how the person saw the task. It is salted, so
+    that its digest reveals nothing after it is erased.
     """
 
     comment: str
@@ -363,7 +367,7 @@ class Note(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
 
 
 class Fact(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw_only=True):
-    """An event, its position in the intent's history, when, by whom and through which channel."""
+    """An event with its position in the intent's history, its time, its author, and its channel."""
 
     intent: str
     seq: int

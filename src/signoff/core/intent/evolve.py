@@ -1,4 +1,4 @@
-"""What a fact changes: the only place where an intent gets a new value. No rule is checked here; a fact has
+"""What a fact changes. Only this module gives an intent new values. It checks no rules, because a fact has already
 happened.
 
 ``fold`` rebuilds an intent from its history; ``signoff doctor`` compares the result with the stored row.
@@ -60,7 +60,7 @@ def evolve(intent: Intent, fact: e.Fact) -> Intent:
 
 
 def fold(facts: Iterable[e.Fact], plan: Plan) -> Intent:
-    """The intent that a whole history produces (its ``head`` stays empty: that belongs to the chain)."""
+    """The intent that a whole history produces. Its ``head`` stays empty, because that belongs to the hash chain."""
     steps = iter(facts)
     intent = created(next(steps), plan)
     for fact in steps:
@@ -88,7 +88,7 @@ def rfc3339(at: datetime) -> str:
     return at.isoformat(timespec="microseconds")[:26] + "Z"
 
 
-# By the event's own type: none has a subtype, and this is looked up for every fact.
+# Looked up for every fact by the event's exact type; events have no subtypes.
 _CHANGES: Final[dict[type[e.Event], Callable[..., Changes]]] = {}
 
 
@@ -161,7 +161,7 @@ def _rest(intent: Intent, retry_at: Any, failures: int) -> Changes:
 
 
 def _left(intent: Intent, event: Decisive) -> Changes:
-    """The intent's failure or setback after the end of a step."""
+    """The failure or setback that the end of a step leaves in the intent."""
     left = continuation(intent, event)
     return {"setback": left.setback, "wanted": left.wanted}
 
@@ -306,7 +306,7 @@ def _woken(event: e.Unsnoozed, intent: Intent, fact: e.Fact) -> Changes:
     others = _others(task, event.person)
     if fact.actor.id == event.person:
         return _to_task(intent, snoozes=others)
-    # Kept, so that contacts due before the end are not sent along with the message that it has ended.
+    # Kept, so that contacts from before the end are not sent together with the message that the snooze has ended.
     mine = (replace(one, until=fact.at, over=True) for one in task.snoozes if one.person == event.person)
     return _to_task(intent, snoozes=(*others, *mine))
 

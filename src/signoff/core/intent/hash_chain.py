@@ -1,7 +1,7 @@
-"""The hash chain of an intent's history: one deterministic encoding, SHA-256, each link naming the one before.
+"""The hash chain of an intent's history: a deterministic encoding and SHA-256; each hash covers the one before.
 
 hash = SHA-256("signoff/event/v1" || 0 || previous hash || body). The head of the chain is stored in the intent's row,
-so that a changed, missing or added event is detected. The format follows RFC 6962's domain separation.
+so that a changed, missing or added event is detected. Domain separation follows RFC 6962.
 """
 
 import hashlib
@@ -18,7 +18,9 @@ _NOTE = msgspec.json.Decoder(Note, float_hook=float)
 
 
 class Sealed(msgspec.Struct, gc=False, frozen=True):
-    """A fact with its bytes: ``body`` as hashed, ``private`` apart from it, and the link ``hash`` (64 hex digits)."""
+    """A fact with its bytes. ``body``: the hashed bytes; ``private``: the erasable text; ``hash``: its hash in the
+    chain (64 hex digits).
+    """
 
     fact: Fact
     body: bytes

@@ -1,5 +1,5 @@
-"""How long one intent's history may become. Whoever opens the intent reads all of it, so what may be added without
-deciding anything is bounded; answers, results, withdrawals and cancellations are accepted whatever came before.
+"""Limits the length of an intent's history. Everyone who opens the intent reads all of it, so events that decide
+nothing are limited; answers, results, withdrawals and cancellations are always accepted.
 """
 
 from typing import Any, Final
@@ -29,21 +29,21 @@ _UP_TO: Final[dict[type, int]] = {
 
 
 def refuse_overlong(intent: Intent, command: c.Command) -> None:
-    """Raises Conflict for a command that may wait when the history is long."""
+    """Raise Conflict for a command that decides nothing, if the history is too long."""
     most = _UP_TO.get(type(command))
     if most is not None and intent.seq >= most:
         raise Conflict(
             "history_full",
-            f"The history of this intent has {intent.seq} events; nothing more is added to it but decisions, results "
-            "and its end.",
-            hint="Decide or cancel it; send a new intent for what remains.",
+            f"The history of this intent has {intent.seq} events; from now on it accepts only decisions, results and "
+            "its end.",
+            hint="Decide or cancel it; send a new intent for the rest.",
         )
 
 
 def refuse_overgrown(intent: Intent, maps: tuple[dict[str, Any], ...]) -> None:
-    """Raises for one patch too many, or for ``maps`` (as they would be afterwards) that are too large."""
+    """Raise for one patch too many, or if ``maps``, as they would be afterwards, are too large."""
     if intent.generation >= MOST_PATCHES:
-        raise Conflict("history_full", f"This intent was patched {MOST_PATCHES} times; no more is stored.")
+        raise Conflict("history_full", f"This intent was patched {MOST_PATCHES} times, which is the maximum.")
     if len(msgspec.json.encode(maps)) > MOST_MAP_BYTES:
         raise TooLarge(
             "maps_too_large",

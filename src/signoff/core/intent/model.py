@@ -56,7 +56,7 @@ class Failure(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
 
 
 class DeliveryState(StrEnum):
-    """The state of an agent delivery: offered, leased, accepted by push, or backing off before a retry."""
+    """The state of a delivery: offered, leased, accepted by push, or backing off before a retry."""
 
     OFFERED = "ready"
     LEASED = "leased"
@@ -65,9 +65,7 @@ class DeliveryState(StrEnum):
 
 
 class Delivery(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, tag="agent"):
-    """An open agent step. ``token`` is the fencing token: only the holder of the current one may report under a
-    lease.
-    """
+    """An open agent step. ``token``: the fencing token; under a lease, only the holder of the current one reports."""
 
     step_run: int = msgspec.field(name="visit")
     step: str
@@ -84,7 +82,7 @@ class Delivery(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, tag="a
 
 
 class Delegation(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
-    """A person delegated their vote in a task to another, as one of the approvers ``names``."""
+    """A person's vote in a task, as one of the approvers ``names``, that they delegated to another person."""
 
     giver: str
     taker: str
@@ -92,7 +90,7 @@ class Delegation(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
 
 
 class Snoozing(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
-    """One person's snooze of a task, from ``since`` to ``until``; ``over``: it has ended."""
+    """One person's snooze of a task, from ``since`` to ``until``. ``over``: whether it has ended."""
 
     person: str
     since: datetime
@@ -101,10 +99,10 @@ class Snoozing(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
 
 
 class Task(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, tag="human"):
-    """An open human step: its spec is in the plan, this is its state. ``assigned``: who is asked instead at this stage;
-    ``roster`` and ``asked_stand_ins``: the members of its teams and roles then, and their delegates; ``reached_at``:
-    when each escalation level was reached; ``agreed``: the approving outcome that the stage before chose. ``joined``,
-    ``left``, ``stand_ins``: as in ``TaskOpened``.
+    """The state of an open human step, whose spec is in the plan. ``assigned``: who is asked instead at this stage;
+    ``roster`` and ``asked_stand_ins``: the members of their teams and roles at that time, and the delegates;
+    ``reached_at``: when each escalation level was reached; ``agreed``: the approving outcome that the previous stage
+    chose; ``joined``, ``left``, ``stand_ins``: as in ``TaskOpened``.
     """
 
     step_run: int = msgspec.field(name="visit")
@@ -144,11 +142,10 @@ OpenStep = Delivery | Task | Delay
 
 
 class Intent(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw_only=True):
-    """A durable request: its one row. ``seq`` and ``head`` are the end of its event chain; ``setback``: the failure
+    """A durable request, stored as one row. ``seq`` and ``head``: the end of its hash chain; ``setback``: the failure
     that it ends with unless a person approves first; ``wanted``: the steps whose approvers requested changes and were
-    not
-    asked again since; ``stand_ins``, ``self_approval``: as in ``Created``; ``reported``: the revision that each agent's
-    result was produced for.
+    not asked again since; ``stand_ins``, ``self_approval``: as in ``Created``; ``reported``: the revision that each
+    agent's result was produced for.
     """
 
     id: str

@@ -1,5 +1,5 @@
-"""Who must be notified of what. A notification is what a fact implies for someone outside; it is stored with the fact
-and rendered when it is sent, so that events and recipients can be read, tested and changed separately.
+"""Who must be notified of what. A notification follows from a fact; it is stored with the fact and rendered when it
+is sent, so that events and recipients can be read, tested and changed separately.
 """
 
 from datetime import datetime
@@ -33,11 +33,11 @@ class NotificationKind(StrEnum):
 
 
 class Notification(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw_only=True):
-    """One notification. ``to``: names of people (empty: the default approvers), or the agent for a push; ``ref``: the
-    id under which that agent knows the delivery; ``stage`` and ``revision``: of the task, at that time; ``title``: the
-    question, in our words or an admin's; ``called``: the requester's title, if no admin wrote one; ``voided``: the
-    people whose answers are void; ``means``: the meaning of the outcome; ``fault``: the code that it failed with;
-    ``digest``: it is sent with others in one message.
+    """One notification. ``to``: approver names (empty for the default approvers), or the agent for a push. ``ref``:
+    the id under which that agent knows the delivery. ``stage`` and ``revision``: those of the task at that time.
+    ``title``: the question, written by Signoff or an admin. ``called``: the requester's title, if no admin wrote one.
+    ``voided``: the people whose answers are void. ``means``: the meaning of the outcome. ``fault``: the code of the
+    failure. ``digest``: whether it is sent in a digest.
     """
 
     kind: NotificationKind
@@ -70,7 +70,7 @@ class Notification(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw
 
 
 def notifications_of(before: Intent | None, fact: e.Fact, after: Intent) -> list[Notification]:
-    """The notifications that one fact implies; ``before`` and ``after`` are the intent around it."""
+    """The notifications that follow from one fact. ``before`` and ``after``: the intent before and after it."""
     fields = _fields(before, fact, after)
     if fields is None:
         return []
@@ -84,7 +84,7 @@ def notifications_of(before: Intent | None, fact: e.Fact, after: Intent) -> list
         via=fact.via,
         **fields,
     )
-    # The approvers are asked again; voters whose answers were voided, and the requester, are notified of the change.
+    # The approvers are asked again; people whose answers became void, and the requester, are notified of the change.
     also = (
         [replace(notification, kind=NotificationKind.CHANGED)]
         if notification.kind is NotificationKind.REVISED
@@ -94,8 +94,8 @@ def notifications_of(before: Intent | None, fact: e.Fact, after: Intent) -> list
 
 
 def progress_of(before: Intent | None, fact: e.Fact, after: Intent) -> Notification | None:
-    """The notification that an open task stands differently than before the command: what was sent about it is
-    rewritten where a channel can do that. ``fact``: the command's last.
+    """The notification that the command has changed the progress of an open task. Earlier messages about it are
+    rewritten, if the channel can do that. ``fact``: the command's last one.
     """
     was, task = before.open if before else None, after.open
     if not isinstance(was, Task) or not isinstance(task, Task) or was.step_run != task.step_run:
@@ -109,7 +109,7 @@ def progress_of(before: Intent | None, fact: e.Fact, after: Intent) -> Notificat
 
 
 def _standing(task: Task) -> tuple[Any, ...]:
-    """What a message that asks shows of the others."""
+    """What a message that asks shows about the progress of the task."""
     return (
         task.votes, task.stage, task.revision, task.assigned, task.handed_over, task.reviewed_by, task.escalated,
     )  # fmt: skip
@@ -117,7 +117,7 @@ def _standing(task: Task) -> tuple[Any, ...]:
 
 def _fields(before: Intent | None, fact: e.Fact, after: Intent) -> dict[str, Any] | None:
     match fact.event:
-        # Every approval has these eight, so they are matched first.
+        # Every approval has these eight events, so they are matched first.
         case e.Created() | e.Claimed() | e.Reported() | e.Answered():
             return None
         case e.Offered() as event:
@@ -197,10 +197,10 @@ def with_values(notification: Notification, payload: bytes) -> Notification:
 def short_of_people(event: e.Understaffed) -> str:
     """The text about an understaffed task, for admins and for the audit trail."""
     left = {0: "nobody is left", 1: "one person is left"}.get(event.left, f"{event.left} people are left")
-    takes = "a person" if event.takes == 1 else f"{event.takes} people"
+    takes = "one person" if event.takes == 1 else f"{event.takes} people"
     return (
-        f"Stage {event.stage + 1} takes {takes}, and {left} of those who could decide when it was asked. "
-        "It moves on as its policy says; an admin can ask other people."
+        f"Stage {event.stage + 1} needs {takes}, but {left} of those who were eligible when it opened. "
+        "It escalates or ends as its policy says; an admin can ask other people."
     )
 
 
@@ -224,8 +224,8 @@ def _asked(kind: NotificationKind, intent: Intent) -> dict[str, Any]:
 
 
 def notified_names(spec: TaskSpec, task: Task) -> tuple[str, ...]:
-    """Who is notified about a task at its current stage: the approvers asked, the delegates, and those who asked to
-    be.
+    """Who is notified about a task at its current stage: the approvers asked, the delegates, and people who are only
+    informed.
     """
     more = (*(given.taker for given in task.handed_over), *spec.notify)
     named = task.assigned or spec.stages[task.stage].approvers or (DECIDING_ROLES if more else ())

@@ -1,10 +1,10 @@
-"""Whether enough people have approved. A stage asks for N distinct people, of any of its approver entries or of
-each.
+"""Counts whether enough people have approved. A stage needs N distinct people, from any of its approver entries or
+from each.
 
 An approver entry is a name: a person's id or address, ``team:NAME``, ``role:NAME``. Each person counts once, under
 their names at the time of counting: a person who has left a team no longer counts for it. An absent person and their
-delegate share one vote; the later answer counts. A person added by escalation may take the place of any one entry, and
-lowers no requirement.
+delegate share one vote; the later answer counts. A person who was added by escalation may count for any one entry,
+but lowers no requirement.
 
 If several outcomes of a task mean approve, the quorum must agree on one of them. Every rejection counts, whatever its
 outcome; the last one is the task's outcome.
@@ -21,17 +21,17 @@ Names = Mapping[str, frozenset[str]]
 
 
 def counts_toward_quorum(vote: Vote, names: Names | None) -> bool:
-    """Whether a vote still counts; ``names`` None means that nothing is known to have changed."""
+    """Whether a vote still counts. ``names``: the current names; None if they have not changed."""
     return has_say(vote.person, voting_seat(vote), vote.for_names, names)
 
 
 def has_say(person: str, principal: str, for_names: frozenset[str], names: Names | None) -> bool:
-    """Whether a person decides on behalf of ``principal`` (possibly themselves) under the current names."""
+    """Whether a person may decide on behalf of ``principal`` (possibly themselves) under the current names."""
     if names is None:
         return True
     voter = names.get(person)
     if voter is None or (principal != person and voter.isdisjoint(DECIDING_ROLES)):
-        return False  # a delegate must be able to decide
+        return False  # a delegate must also be able to decide
     return bool(for_names & names.get(principal, frozenset()))
 
 
@@ -47,12 +47,12 @@ def tally(
     names: Names | None = None,
     given: Vote | None = None,
 ) -> Vote | None:
-    """The vote that decides this stage, or None while it is open. ``given``: the vote that was just given, by default
-    the last one.
+    """The vote that decides this stage, or None while it is open. ``given``: the vote that has just been given, by
+    default the last one.
 
-    Which votes count may have changed since (the stage was reassigned, somebody is in their team again), so the
-    earlier votes may suffice now without having decided. Therefore a rejection and a request for changes come first,
-    and only an approval completes a quorum.
+    Which votes count may have changed meanwhile (the stage was reassigned, somebody has rejoined their team), so
+    earlier votes may be sufficient now although they did not decide before. Therefore a rejection or a request for
+    changes is checked first, and only a new approval completes a quorum.
     """
     counted = [vote for vote in votes if vote.at_stage == at_stage and counts_toward_quorum(vote, names)]
     seats: dict[str, Vote] = {}
@@ -70,7 +70,7 @@ def tally(
 
 
 def passable(stage: Stage, votes: Sequence[Vote]) -> bool:
-    """Whether these approvals, one per person, would pass the stage: ``tally`` of them, in one look."""
+    """Whether these approvals, one per person, would pass the stage."""
     outcomes: dict[str, list[Vote]] = {}
     for vote in votes:
         outcomes.setdefault(vote.outcome, []).append(vote)
@@ -78,11 +78,11 @@ def passable(stage: Stage, votes: Sequence[Vote]) -> bool:
 
 
 def _as_many_as_matter(stage: Stage, yes: list[Vote]) -> list[Vote]:
-    """Keeps as many votes for each approver entry as the stage needs, so that one always remains for the entry."""
+    """Keep only as many votes for each approver entry as the stage needs; then one always remains for the entry."""
     if not stage.every:
         return yes
     kept: dict[int, Vote] = {}
-    # None: added by escalation, for any of them.
+    # None stands for people added by escalation, who count for any entry.
     room = dict.fromkeys((*stage.approvers, None), stage.votes_needed)
     for number, vote in enumerate(yes):
         added = not vote.for_names.issubset(stage.approvers)
@@ -94,8 +94,8 @@ def _as_many_as_matter(stage: Stage, yes: list[Vote]) -> list[Vote]:
 
 
 class Count(msgspec.Struct, frozen=True):
-    """How far an open stage is: persons still ``missing`` at least (0 where its votes would pass it), and the
-    ``rejections`` that count.
+    """The progress of an open stage. ``missing``: how many people are still needed at least, 0 if its votes would
+    pass it; ``rejections``: how many rejections count.
     """
 
     missing: int
@@ -105,7 +105,7 @@ class Count(msgspec.Struct, frozen=True):
 def count(
     stage: Stage, at_stage: int, votes: tuple[Vote, ...], names: Names | None, outcome: str = ""
 ) -> Count:
-    """How far this stage is towards ``outcome``, by default the leading one. Counts as ``tally`` does."""
+    """The progress of this stage towards ``outcome``, by default the leading one. It counts as ``tally`` does."""
     seats: dict[str, Vote] = {}
     for vote in votes:
         if vote.at_stage == at_stage and counts_toward_quorum(vote, names):
@@ -118,7 +118,7 @@ def count(
 
 
 def _take_seat(seats: dict[str, Vote], vote: Vote) -> None:
-    """The later vote of a seat is the seat's, and the last of all."""
+    """Record a vote for its seat. A later vote replaces the seat's earlier one and moves to the end."""
     seats.pop(voting_seat(vote), None)
     seats[voting_seat(vote)] = vote
 

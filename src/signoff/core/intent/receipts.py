@@ -1,6 +1,6 @@
-"""What a person is shown after every act on a task: what was recorded, what happens next, and how to undo it. The text
-is the same on the page, in the API, on the command line and in chat. Pure: it follows from the fact of the act and the
-current state, so a receipt that is read again later is still true.
+"""What a person is shown after every action on a task: what was recorded, what happens next, and how to undo it. The
+text is the same on the page, in the API, on the command line and in chat. Pure: it follows from the recorded fact and
+the current state, so a receipt that is read again later is still true.
 """
 
 from collections.abc import Callable, Iterable
@@ -32,8 +32,8 @@ _ACTS: Final = (
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """``said``: what was recorded; ``then``: what happens next; ``undo``: the act that undoes it, "" if none does;
-    ``seq``: the number of the event, 0 if nothing new was recorded.
+    """``said``: what was recorded; ``then``: what happens next; ``undo``: the action that undoes it, "" if there is
+    none; ``seq``: the number of the event, 0 if nothing new was recorded.
     """
 
     said: str
@@ -48,7 +48,7 @@ UNCHANGED: Final = Receipt("Nothing new was recorded.", "It was so already.")
 def bulk_receipt(tasks: int, recorded: int, decided: int) -> Receipt:
     """The receipt of one answer to many tasks."""
     waiting, refused = recorded - decided, tasks - recorded
-    said = f"Recorded for {recorded} of {tasks} {_tasks(tasks)}, each by itself."
+    said = f"Recorded for {recorded} of {tasks} {_tasks(tasks)}, each separately."
     if not recorded:
         return Receipt("Nothing was recorded.", f"All {tasks} are listed with the reason.")
     then = [f"{decided} {'is' if decided == 1 else 'are'} decided."] if decided else []
@@ -72,7 +72,7 @@ class Words(NamedTuple):
 
 
 def act_in(facts: Iterable[e.Fact], person: str, step_run: int = 0) -> e.Fact | None:
-    """The person's latest act among these facts; ``step_run``: only on this task."""
+    """The person's latest action among these facts. ``step_run``: only actions on this task."""
     found = None
     for fact in facts:
         mine = fact.actor.id == person and isinstance(fact.event, _ACTS)
@@ -82,7 +82,7 @@ def act_in(facts: Iterable[e.Fact], person: str, step_run: int = 0) -> e.Fact | 
 
 
 def receipt(fact: e.Fact, intent: Intent, step: str, words: Words) -> Receipt:
-    """The receipt of one act on the task of this step. ``intent``: the current state."""
+    """The receipt of one action on the task of this step. ``intent``: the current state."""
     said, then, undo = _told(fact, intent, step, words)
     task = intent.open
     still = isinstance(task, Task) and task.step_run == getattr(fact.event, "step_run", 0)

@@ -1,8 +1,8 @@
-"""Rerunning a step that failed after an approval, once, under the same decision: which intents qualify, and where they
-start.
+"""Reruns of a step that failed after an approval, once, under the same decision: which intents qualify, and where
+they start.
 
-The decision was for one payload and one plan, which its digest names; both are the same in the new intent, and its
-history names the intent, the fact and the digest that it relies on. Everything else asks people again.
+The decision was for one payload and one plan, which its digest covers. Both are the same in the new intent, whose
+history names the intent, the fact and the digest that it relies on. In all other cases people are asked again.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ def too_old() -> Conflict:
 
 
 def rerun_id(source: Intent) -> str:
-    """The only id that a rerun of this intent can have: a second one cannot be written."""
+    """The only id that a rerun of this intent can have, so that a second rerun cannot be written."""
     millis = int(source.updated_at.timestamp() * 1000)
     return new_intent_id(millis, sha256(b"signoff/rerun/" + source.id.encode()).digest()[:10])
 
@@ -37,7 +37,7 @@ def rerun_id(source: Intent) -> str:
 def carried_over(
     source: Intent, facts: Sequence[e.Fact], payload_digest: str, now: datetime
 ) -> e.RerunStarted:
-    """The start of a rerun of an intent, from its whole history; raises Conflict if it may not be rerun."""
+    """Where a rerun of an intent starts, computed from its whole history; raises Conflict if it may not be rerun."""
     if source.status is not Status.FAILED:
         raise Conflict(
             "not_rerunnable", f"The intent is {source.status.value}: only a failed intent can be rerun."
@@ -75,8 +75,8 @@ def carried_over(
 
 
 def _failed_step(facts: Sequence[e.Fact]) -> tuple[str, int]:
-    """The agent step whose failure ended the intent, and the position of that fact. Only notify steps may have run
-    since: if anything else has, the decision no longer applies.
+    """Return the agent step whose failure ended the intent, and the position of that fact. If anything but notify
+    steps has run since then, the decision no longer applies.
     """
     steps = {fact.event.step_run: fact.event.step for fact in facts if isinstance(fact.event, e.Offered)}
     for place in range(len(facts) - 1, -1, -1):

@@ -1,4 +1,4 @@
-"""How an intent moves through its plan: starting a step, and the route for each of its endings.
+"""Moves an intent through its plan: starts steps, and follows the route of each ending.
 
 An approval leads to ``on_success`` (else the next step), a rejection or failure to ``on_failure`` (else FAILED), a
 timeout to ``on_timeout`` (else FAILED), a request for changes to ``on_changes`` (else back to the last agent step, a
@@ -29,7 +29,7 @@ from signoff.core.plan.working_hours import later
 
 
 def start_step(tx: Transition, step_id: str) -> None:
-    """Start a step; ``end`` ends the intent by the last decision on its path. Steps that need no waiting run
+    """Start a step; ``end`` ends the intent by the last decision on its path. Steps that wait for nothing run
     immediately.
     """
     while True:

@@ -19,7 +19,9 @@ LONGEST: Final = timedelta(days=30)
 
 
 def snooze(tx: Transition, task: Task, command: c.Snooze) -> None:
-    """Raises Invalid for a time in the past, too far off, or not before the deadline."""
+    """Snooze the task; raises Invalid for a time that is in the past, too far in the future, or not before the
+    deadline.
+    """
     until, ends = command.until, ends_at(tx.intent, task)
     if tx.actor.id in answered_by(task):
         raise Conflict("already_answered", "You have answered this task, so you get no reminders.")

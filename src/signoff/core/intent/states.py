@@ -1,4 +1,4 @@
-"""The state table: which commands an intent accepts while a step is open, and which status each event leads to.
+"""The state table: which commands an intent accepts in each open state, and the status after each event.
 
 A step run's state is what is open, not the status on the wire: a delivery that is offered or pushed, leased, accepted
 or backing off, a task, a delay, or nothing, because the intent is final. ``decide`` looks commands up here, ``evolve``
@@ -33,7 +33,7 @@ _OF_DELIVERY: Final = {
 
 
 def state_of(intent: Intent) -> State:
-    """What is open now. Between two commands an intent that is not final always has an open step."""
+    """The open state. Between two commands, an intent that is not final always has an open step."""
     if intent.final:
         return State.FINAL
     if isinstance(intent.open, Delivery):
@@ -57,7 +57,7 @@ OF_TASK: Final = frozenset(
         c.CheckStaffing,
     }
 )
-# Answer outside a task: a person acts in the agent's place, only if the intent has no workflow (``plan.direct``).
+# Answer without a task: a person acts in the agent's place, only if the intent has no workflow (``plan.direct``).
 ALLOWED: Final[dict[State, frozenset[type]]] = {
     State.OFFERED: _IN_HAND | {c.Claim, c.Answer},
     State.PUSHED: _IN_HAND | {c.AcceptPush, c.FailPush, c.Answer},
@@ -68,12 +68,14 @@ ALLOWED: Final[dict[State, frozenset[type]]] = {
     State.DELAY: _ALWAYS | {c.ReportProgress},
     State.FINAL: frozenset({c.Tick}),
 }
-# Late reports of the server's own loops, about a step that has moved on: no error, and no effect.
+# Late reports by the server's own loops, about a step that has moved on: they are no error and have no effect.
 IGNORED_LATE: Final = frozenset({c.AcceptPush, c.FailPush, c.ReportUnreachable, c.CheckStaffing})
 
 
 class Effect(NamedTuple):
-    """``status`` None: unchanged, and so is ``waiting``. ``wire``: the event's name on the wire, "" if never sent."""
+    """The effect of an event. ``status``: None if it and ``waiting`` are unchanged; ``wire``: the event's name on the
+    wire, "" if it is never sent.
+    """
 
     status: Status | None
     waiting: Waiting | None

@@ -1,7 +1,7 @@
-"""What people do with an open task: answer, delegate, mark as reviewing, comment, revise.
+"""The commands of people on an open task: answer, delegate, mark as reviewing, comment, revise.
 
-Every answer is one vote for what was shown; the quorum of each stage decides (``core.intent.quorum``), recounted with
-the current names of its voters.
+Every answer is one vote for what was shown. The quorum of each stage decides (``core.intent.quorum``); it is counted
+with the voters' current names.
 """
 
 from typing import Any
@@ -38,7 +38,7 @@ from signoff.core.text.hidden_characters import shows
 
 def already_decided(intent: Intent) -> Conflict:
     """The error for everyone who answers after the decision: what it was, who made it, when, through which channel."""
-    # Only human steps: an agent may call its result anything.
+    # Only human steps, because an agent's result may contain any text.
     asked = [step.id for step in intent.plan.steps if isinstance(step, HumanStep)]
     decisions = [intent.results[step] for step in asked if step in intent.results]
     last: dict[str, Any] = max(
@@ -61,7 +61,7 @@ def nothing_open(intent: Intent) -> Conflict:
 
 
 def open_task(tx: Transition, step_run: int) -> tuple[Task, HumanStep]:
-    """The open task that a command refers to; Conflict if it was decided, or none is open."""
+    """The open task that a command refers to; raises Conflict if it was decided, or no task is open."""
     intent = tx.intent
     task = intent.open
     if not isinstance(task, Task) or step_run not in (0, task.step_run):
@@ -71,7 +71,7 @@ def open_task(tx: Transition, step_run: int) -> tuple[Task, HumanStep]:
 
 
 def _refuse_late(tx: Transition, task: Task) -> None:
-    """After the deadline nobody can decide, even if the expiry has not been recorded yet."""
+    """Raise Conflict after the deadline, even if the expiry has not been recorded yet."""
     ends = ends_at(tx.intent, task)
     if ends is not None and ends <= tx.now:
         expired = Ending.EXPIRED.value
@@ -82,7 +82,7 @@ def _refuse_late(tx: Transition, task: Task) -> None:
 
 
 def answer(tx: Transition, command: c.Answer, *, edited: bool = False) -> None:
-    """``edited``: the person changed the request in the same act."""
+    """Answer the open task. ``edited``: the person changed the request at the same time."""
     task, step = open_task(tx, command.step_run)
     refuse_other(tx.intent, task, command)
     if command.bulk:
@@ -95,11 +95,11 @@ def answer(tx: Transition, command: c.Answer, *, edited: bool = False) -> None:
     refuse_ahead(before, command)
     same = before is not None and _same(before, outcome, command, principal)
     if before is not None and same and set(before.behind) <= set(behind):
-        _count(tx, step, command.active_people)  # the same answer again is the same vote
+        _count(tx, step, command.active_people)  # a repeated answer is the same vote
         return
     if meaning is Meaning.APPROVES:
         _refuse_twice(tx.actor, task)
-    if not same:  # else the same again, with a higher assurance
+    if not same:  # otherwise it is the same answer, with a higher assurance
         refuse_replaced(outcome, before, command)
     tx.add(
         e.Answered(
@@ -131,8 +131,8 @@ def _same(vote: Vote, outcome: str, command: c.Answer, principal: str) -> bool:
 
 
 def _refuse_twice(actor: Actor, task: Task) -> None:
-    """Raise Forbidden if the same person may control both this approval and another one: a quorum, and each next stage,
-    needs different people.
+    """Raise Forbidden if one person may control both this approval and another one, because a quorum, and each
+    further stage, needs different people.
     """
     mine = {actor.id, *others_with_key(actor)}
     for vote in task.votes:
@@ -153,13 +153,13 @@ def _ground(tx: Transition, task: Task, names: Names | None = None) -> AnswerRig
     differ from the command's directory.
     """
     ground = answer_right(tx.actor, tx.intent, task)
-    # ``authorize_command`` has checked this already; a rule does not rely on another module.
+    # ``authorize_command`` has checked this already, but a rule does not rely on another module.
     if ground is None:
         raise Forbidden("not_an_approver", "You are not among those who were asked.")
     if names is None and tx.membership is not None:
         names = tx.membership.active_people
     if not has_say(tx.actor.id, ground.principal, ground.names, names):
-        # It would be recorded without effect.
+        # The answer would be recorded without effect.
         raise Forbidden(
             "not_an_approver", "The person on whose behalf you answer is no longer asked.",
             hint="An owner or an admin can ask other people.",
@@ -216,7 +216,7 @@ def reassign(tx: Transition, command: c.Reassign) -> None:
 
 
 def _refuse_fewer(intent: Intent, task: Task, to: tuple[str, ...]) -> None:
-    """Raise Invalid if a stage in which each entry approves would need fewer people than its policy says."""
+    """Raise Invalid if a stage in which each entry must approve would need fewer people than its policy says."""
     stage = spec_of(intent, task).stages[task.stage]
     if stage.every and len(set(to)) < len(stage.approvers):
         takes = len(stage.approvers)
@@ -251,8 +251,8 @@ def remark(tx: Transition, command: c.AddComment) -> None:
 
 
 def revise(tx: Transition, command: c.Revise) -> None:
-    """Propose a change; or, where the policy says ``edits: approve``, change it and approve that in one act: a fact for
-    each, and the approval counts for the new revision only.
+    """Propose a change; or, if the policy says ``edits: approve``, change the request and approve that at the same
+    time. Both are recorded as facts, and the approval counts only for the new revision.
     """
     task, step = open_task(tx, command.step_run)
     if command.digest not in (None, task.digest):
@@ -282,8 +282,8 @@ def revise(tx: Transition, command: c.Revise) -> None:
 
 
 def unreachable(tx: Transition, command: c.ReportUnreachable) -> None:
-    """Nobody could be reached: escalate immediately; after the last level the task is undeliverable, unless another
-    person was reached, who may still answer.
+    """Escalate immediately, because nobody could be reached. After the last level the task is undeliverable, unless
+    another person was reached, who may still answer.
     """
     task = tx.intent.open
     if not isinstance(task, Task) or (task.step_run, task.stage) != (command.step_run, command.stage):
@@ -291,7 +291,7 @@ def unreachable(tx: Transition, command: c.ReportUnreachable) -> None:
     spec = spec_of(tx.intent, task)
     tx.add(e.NobodyReached(task.step_run, command.reason))
     if command.level < task.escalated:
-        return  # it has escalated meanwhile, and others are notified
+        return  # the task has escalated meanwhile, and others are notified
     if task.escalated < len(spec.escalate):
         tx.add(e.Escalated(task.step_run, task.escalated + 1, spec.escalate[task.escalated].to))
         return

@@ -1,4 +1,6 @@
-"""Which open tasks a list shows: by risk, team, requester and type, as pure conditions, and where to look for them."""
+"""The filters of a list of open tasks, by risk, team, requester and type: the conditions, and where to look for
+matching tasks. Pure.
+"""
 
 from collections.abc import Callable
 
@@ -12,9 +14,9 @@ from signoff.core.intent.worklist import Search, everything, of_team, requested_
 
 
 class TaskFilter(msgspec.Struct, frozen=True):
-    """``risk``: the policy's or a check's, whichever is higher; ``team``: ``team:NAME`` that is asked now;
-    ``requesters``: ids of who submitted it, or for whom; ``types``: intent types. Empty: no condition. ``program``: one
-    requester that is a program, by whose requests tasks are indexed.
+    """``risk``: the policy's or a check's, whichever is higher; ``team``: a ``team:NAME`` that is asked now;
+    ``requesters``: ids of the requester or the person whom the request is for; ``types``: intent types. An empty
+    value is no condition. ``program``: a requester that is a program, because tasks are indexed by those.
     """
 
     risk: str = ""
@@ -38,7 +40,7 @@ class TaskFilter(msgspec.Struct, frozen=True):
         )
 
     def among(self, actor: Actor, search: Callable[[Actor], Search] | None) -> Search | None:
-        """Where to look: in the list that was asked for, or in the narrower one that a condition names. None: in all
+        """Where to look: in the requested list, or in a narrower one that a condition names. None means all tasks
         that the actor may see.
         """
         if search is not None and search is not everything:

@@ -1,7 +1,6 @@
 """Timers: a tick applies everything that is due by now, in order, each thing once.
 
-An outage does not multiply anything: missed reminders become one, and a deadline that has passed ends the wait before
-any reminder of it.
+An outage multiplies nothing: missed reminders become one, and a passed deadline takes effect before any reminder.
 """
 
 from datetime import datetime, timedelta
@@ -16,11 +15,11 @@ from signoff.core.intent.wake import escalation_at, reminder_at, wake_at
 from signoff.core.plan.schedules import LONGEST_LEASE, LONGEST_RETRY_AFTER, PUSH_BACKOFF, PUSH_LEASE
 from signoff.core.plan.task_types import Ending, Meaning
 
-_AT_ONCE: Final = 1000  # more than any plan can have due at one time; more rounds would be a bug
+_AT_ONCE: Final = 1000  # more timers than any plan can have due at one time; more rounds would be a bug
 
 
 def tick(tx: Transition) -> None:
-    """Apply everything that is due by ``tx.now``. If nothing is due, nothing happens."""
+    """Apply everything that is due by ``tx.now``; without effect if nothing is due."""
     _correct(tx)
     for _ in range(_AT_ONCE):
         due = wake_at(tx.intent)
@@ -31,8 +30,8 @@ def tick(tx: Transition) -> None:
 
 
 def _correct(tx: Transition) -> None:
-    """Corrects what was scheduled by a clock that was far ahead: a back-off longer than any possible one ends, and a
-    lease longer than any possible one runs from now.
+    """Correct what was scheduled by a clock that was far ahead: an impossibly long back-off ends, and an impossibly
+    long lease starts again from now.
     """
     held = tx.intent.open
     if not isinstance(held, Delivery):
@@ -103,8 +102,8 @@ def _happen_to_delivery(tx: Transition, held: Delivery) -> None:
 
 
 def fail_attempt(tx: Transition, reason: str, retry_after: timedelta = timedelta(0)) -> None:
-    """The current attempt failed: back off and retry, or fail the step after the last one. ``retry_after``: how long at
-    least, within ``LONGEST_RETRY_AFTER``.
+    """Record that the current attempt failed: back off and retry, or fail the step after the last attempt.
+    ``retry_after``: the minimum pause, limited to ``LONGEST_RETRY_AFTER``.
     """
     held = tx.intent.open
     if not isinstance(held, Delivery):

@@ -1,6 +1,6 @@
 """The facts of one command, in order: each is numbered and applied as it is added.
 
-A report and the gate that it opens are one decision, so a rule must see the state after its own first fact.
+A report and the task that it opens are one transition, so a rule must see the state after its own first fact.
 """
 
 from datetime import datetime
@@ -16,8 +16,8 @@ from signoff.core.plan.plan import Plan
 
 
 class Transition:
-    """``intent`` is the state so far; ``trail`` each fact with the states around it, in order; ``membership``: the
-    current directory, None for commands without it.
+    """``intent``: the state so far; ``trail``: each fact with the states before and after it, in order;
+    ``membership``: the current directory, None for commands that do not need it.
     """
 
     def __init__(
@@ -49,7 +49,8 @@ class Transition:
 
     def add(self, event: AnyEvent, comment: str = "", viewed: Viewed | None = None) -> None:
         before = self.intent
-        if isinstance(event, FINAL_EVENTS):  # the last fact records how it ended, also for people
+        # the last fact records how the intent ended, also with regard to people
+        if isinstance(event, FINAL_EVENTS):
             event = replace(event, ending=before.ending)
         by, via = self._by
         note = Note(comment, self._salt, viewed) if comment or viewed else None

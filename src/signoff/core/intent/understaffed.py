@@ -1,5 +1,5 @@
-"""Whether enough people are left to decide an open task, and what happens if not: it escalates immediately, and after
-the last level the task is undeliverable. People who are no longer there keep nobody waiting.
+"""Whether enough people are left to decide an open task. If not, it escalates immediately, and after the last level
+the task is undeliverable, so that a request does not wait for people who have left.
 """
 
 from itertools import islice
@@ -30,8 +30,8 @@ class Shortage(NamedTuple):
 
 
 def shortage(intent: Intent, task: Task, now: Membership) -> Shortage | None:
-    """The first stage, from the open one on, that can no longer be passed by the people there are. For the open stage
-    the people of the escalation levels reached so far count; for a later one all levels.
+    """The first stage, from the open one on, that the remaining people can no longer pass. For the open stage, people
+    of the escalation levels reached so far count; for a later stage, those of all levels.
     """
     spec = spec_of(intent, task)
     for number in range(task.stage, len(spec.stages)):
@@ -39,7 +39,8 @@ def shortage(intent: Intent, task: Task, now: Membership) -> Shortage | None:
         stage = stage_now(intent, task) if present else spec.stages[number]
         levels = spec.escalate[: task.escalated] if present else spec.escalate
         names = frozenset(stage.approvers or DECIDING_ROLES).union(*(level.to for level in levels))
-        # Hardly any stage is short: a few people of each entry are enough to see that, even of a team of thousands.
+        # Hardly any stage is understaffed, and a few people of each entry are enough to show that, even in a team of
+        # thousands.
         few = _able(intent, task, number, names, now, stage.votes_needed)
         if passable(stage, [_yes(person, number, frozenset(held)) for person, held in few.items()]):
             continue
@@ -52,7 +53,9 @@ def shortage(intent: Intent, task: Task, now: Membership) -> Shortage | None:
 def _able(
     intent: Intent, task: Task, number: int, names: frozenset[str], now: Membership, most: int | None = None
 ) -> dict[str, set[str]]:
-    """Who could give their own vote at a stage, and under which names; of each name only ``most`` people."""
+    """Who could give their own vote at a stage, and under which names. ``most``: look at only so many people of each
+    name.
+    """
     barred = _barred(intent, task, now)
     gave = {given.giver for given in task.handed_over} if number == task.stage else set()
     pinned = roster(intent, task)
@@ -76,7 +79,9 @@ def _barred(intent: Intent, task: Task, now: Membership) -> frozenset[str]:
 def _possible(
     intent: Intent, task: Task, number: int, names: frozenset[str], now: Membership
 ) -> tuple[Vote, ...]:
-    """One approval for each person who could still approve at a stage, even if others have delegated to them."""
+    """One approval for each person who could still approve at a stage; a person counts once, even if others have
+    delegated to them.
+    """
     able, barred = _able(intent, task, number, names, now), _barred(intent, task, now)
     votes: dict[str, Vote] = {}
     if number == task.stage:
@@ -105,8 +110,9 @@ def _yes(person: str, stage: int, names: frozenset[str], principal: str = "") ->
 
 
 def move_on(tx: Transition) -> None:
-    """While too few people are left for the open task: the next escalation level, or the end. If an owner or admin is
-    the requester, a level is not reached early: a requester must not choose who decides by removing others.
+    """While too few people are left for the open task, go to the next escalation level, or end the task. If the
+    requester is an owner or admin, a level is not reached early, because a requester must not choose who decides by
+    removing others.
     """
     while isinstance(task := tx.intent.open, Task) and tx.membership is not None:
         lack = shortage(tx.intent, task, tx.membership)
@@ -134,7 +140,7 @@ def _asked_by_admin(intent: Intent, now: Membership) -> bool:
 
 
 def after(tx: Transition) -> None:
-    """What follows if the command opened a task, a stage or an escalation level that is understaffed."""
+    """Escalate if the command opened a task, a stage or an escalation level that is understaffed."""
     for _, fact, _ in tx.trail:
         if isinstance(fact.event, _OPENED):
             move_on(tx)

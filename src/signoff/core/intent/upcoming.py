@@ -1,6 +1,6 @@
 """The scheduled contacts of an open task if nobody answers: the next reminders and every escalation, in order.
 
-Computed with the same functions as ``timers``, so the schedule is what happens.
+It is computed with the same functions as ``timers``, so the schedule is what will happen.
 """
 
 from datetime import datetime
@@ -15,7 +15,7 @@ from signoff.core.intent.notifications import notified_names
 from signoff.core.intent.snoozes import pending_snoozes
 from signoff.core.intent.wake import ends_at, escalation_at, reminder_at
 
-MOST_REMINDERS: Final = 40  # further contacts are of no use to a reader
+MOST_REMINDERS: Final = 40  # readers do not need more contacts
 
 
 class ContactKind(StrEnum):
@@ -27,8 +27,8 @@ class ContactKind(StrEnum):
 
 
 class ScheduledContact(msgspec.Struct, frozen=True):
-    """``to``: approvers, as in the policy (empty: the default approvers); ``number``: of the reminder or escalation
-    level.
+    """``to``: approvers, as in the policy, empty for the default approvers; ``number``: that of the reminder or
+    escalation level.
     """
 
     kind: ContactKind
@@ -38,7 +38,7 @@ class ScheduledContact(msgspec.Struct, frozen=True):
 
 
 def scheduled_contacts(intent: Intent, task: Task) -> list[ScheduledContact]:
-    """The remaining contacts while the current stage stays open, the deadline last."""
+    """The remaining contacts if the current stage stays open; the last one is the deadline."""
     ends, spec = ends_at(intent, task), spec_of(intent, task)
     found: list[ScheduledContact] = []
     reminders = 0

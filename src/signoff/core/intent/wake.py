@@ -15,12 +15,12 @@ def reminder_at(intent: Intent, task: Task) -> datetime | None:
         return None
     if task.reminded_at is None:
         return later(spec.hours, began_at(task), spec.remind.after)
-    # Counted from the last one really sent, so that reminders missed in an outage become one.
+    # Counted from the last reminder that was sent, so that reminders missed in an outage become one.
     return later(spec.hours, task.reminded_at, spec.remind.every)
 
 
 def began_at(task: Task) -> datetime:
-    """When the current stage began: reminders and escalations of each stage count from there."""
+    """When the current stage began, from which its reminders and escalations are counted."""
     return task.stage_at or task.opened_at
 
 

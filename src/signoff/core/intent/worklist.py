@@ -1,8 +1,8 @@
 """The index of open tasks: under which keys a task is found, and under which keys a reader looks.
 
-A superset by design: whether a task waits for somebody is decided by ``waits_for`` on the intent itself. The keys are
-only precise enough that hardly any other task is read. They follow from the intent's facts alone, never from the
-directory, so they change in the transactions that change the intent, and can be checked against its facts.
+Keys find a superset by design: ``waits_for`` decides on the intent itself whether a task waits for somebody. The keys
+are precise enough that few other tasks are read. They follow from the intent's facts alone, never from the directory,
+so they change only in transactions that change the intent, and can be checked against its facts.
 """
 
 from collections.abc import Callable
@@ -13,17 +13,17 @@ from signoff.core.intent.answering_rights import answered_by, asked, requesters_
 from signoff.core.intent.model import Intent, Task, spec_of
 from signoff.core.intent.snoozes import snooze_of
 
-# A name that means more people is one key, not one for each: opening and closing a task then costs the same for a team
-# of 500 as for one of 33, and its members read past the tasks that they may not answer.
+# A name that means more people than this gets one key instead of one per person. So opening and closing a task costs
+# the same for a team of 500 as for one of 33, and its members skip tasks that they may not answer.
 MOST_PEOPLE: Final = 32
-EVERYBODY: Final = ""  # the key of every open task of the workspace
-NO_KEY: Final = "none:"  # of no task
-EARLY, USUAL, LATE = SECTIONS = (0, 1, 2)  # a snooze that has ended, none, and one that has not
+EVERYBODY: Final = ""  # a key that every open task of the workspace has
+NO_KEY: Final = "none:"  # a key that no task has
+EARLY, USUAL, LATE = SECTIONS = (0, 1, 2)  # the person's snooze has ended; there is none; it has not ended
 _TEAM: Final = "team:"
 
 
 class Search(NamedTuple):
-    """One list of a reader: the keys of each section, and whether a task that was found there belongs to it."""
+    """One list of a reader: the keys of each section, and a check whether a task that was found belongs to the list."""
 
     keys: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
     fits: Callable[[Intent, Task], bool]
@@ -38,7 +38,7 @@ def keys_of(intent: Intent) -> frozenset[str]:
     if intent.requester.kind is not ActorKind.PERSON:
         keys.add(requested_by(intent.requester.id))
     spec = intent.plan.tasks.get(task.step)
-    if spec is None or task.stage >= len(spec.stages):  # a damaged row: asks nobody, and stops no migration
+    if spec is None or task.stage >= len(spec.stages):  # a damaged row must not stop a migration
         return frozenset(keys)
     held, done, aside = roster(intent, task), _done(task), _aside(task)
     barred = requesters_side(intent) if _always_barred(intent, task) else frozenset()
@@ -56,7 +56,7 @@ def keys_of(intent: Intent) -> frozenset[str]:
             if person not in barred
         )
     for given in task.handed_over:
-        # A taker who delegated their own vote still holds this one.
+        # A delegate who has delegated their own vote still has this one.
         if given.names & names and given.taker not in done:
             keys.add(f"for:{given.taker}:")
     for one in task.snoozes:
@@ -81,7 +81,7 @@ def mine(actor: Actor) -> Search:
 
 
 def of_my_teams(actor: Actor) -> Search:
-    """The tasks that ask a team of the actor's, whichever member will answer."""
+    """The tasks that ask one of the actor's teams, whichever member will answer."""
     teams = frozenset(name for name in actor.names if name.startswith(_TEAM))
     keys = tuple(f"asked:{team}" for team in sorted(teams))
     return _search(actor, keys, lambda intent, task: not teams.isdisjoint(asked(intent, task)))
@@ -93,7 +93,7 @@ def of_team(actor: Actor, team: str) -> Search:
 
 
 def everything(actor: Actor) -> Search:
-    """All open tasks of the workspace; the actor's snoozes only order them."""
+    """All open tasks of the workspace. The actor's snoozes only affect the order."""
     return _search(actor, (EVERYBODY,), lambda intent, task: True)
 
 
@@ -103,7 +103,9 @@ def requested(actor: Actor) -> Search:
 
 
 def section(task: Task, person: str) -> int:
-    """Where a person's lists show the task: their snooze puts it at the end, or back to the front."""
+    """The section of a person's lists that shows the task: a snooze moves it to the end, and a snooze that has ended
+    to the front.
+    """
     held = snooze_of(task, person)
     return USUAL if held is None else EARLY if held.over else LATE
 
@@ -113,18 +115,18 @@ def _search(actor: Actor, usual: tuple[str, ...], fits: Callable[[Intent, Task],
 
 
 def _aside(task: Task) -> frozenset[str]:
-    """Whom the task does not ask in its usual place: who answered, delegated their vote, or snoozed it. Their delegates
-    during an absence may still answer.
+    """People in whose lists the task is not in its usual place: they have answered, delegated their vote, or snoozed
+    it. Their delegates during an absence may still answer.
     """
     return _done(task) | {given.giver for given in task.handed_over}
 
 
 def _done(task: Task) -> frozenset[str]:
-    """Who is found under no ``for:`` key, whatever vote they hold: they answered, or snoozed the task."""
+    """People who get no ``for:`` key, whatever votes they have: they have answered or snoozed the task."""
     return answered_by(task) | {one.person for one in task.snoozes}
 
 
 def _always_barred(intent: Intent, task: Task) -> bool:
-    """Whether the requester's side may not decide, however the workspace is set."""
+    """Whether the requester's side may not decide, whatever the workspace's settings are."""
     said = spec_of(intent, task).self_approval
     return intent.self_approval is False if said is None else not said

@@ -1,7 +1,7 @@
 """The plan of a request: its steps, frozen when it is submitted.
 
-``plan``: steps and routes. ``task_types``: the kinds of human task, their outcomes and what a valid answer is.
-``task_reader``, ``outcomes_reader``, ``hours_reader``: how documents write them. ``form_schema``: the closed subset of
-JSON Schema for forms. ``policy_choice``: a policy chosen by what is in the payload. ``schedules``, ``working_hours``:
-when things are due. ``lookahead``: what may still run. ``wording``: the sentences that all surfaces share.
+``plan``: steps and routes. ``task_types``: the types of human task, their outcomes, and what a valid answer is.
+``task_reader``, ``outcomes_reader``, ``hours_reader``: read them from documents. ``form_schema``: the subset of JSON
+Schema for forms. ``policy_choice``: chooses a policy by the payload. ``schedules``, ``working_hours``: when something
+is due. ``lookahead``: which steps may still run. ``wording``: the sentences that all surfaces share.
 """

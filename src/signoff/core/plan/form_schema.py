@@ -1,8 +1,8 @@
 """The forms that people fill in: a closed subset of JSON Schema, and the validation of an answer.
 
-No references, combinations or patterns: a schema comes from the requester, and validation must cost no more than the
-size of schema and answer. ``read_form`` refuses every other keyword by name; ``Form.faults`` checks each value of the
-answer at most once per keyword that applies to it.
+References, combinations and patterns are not supported: schemas come from requesters, and validation must take time
+linear in the size of schema and answer. ``read_form`` refuses every other keyword by name; ``Form.faults`` checks
+each value of the answer at most once per keyword that applies to it.
 """
 
 import re
@@ -14,7 +14,7 @@ import msgspec
 
 MOST_FAULTS: Final = 20
 _SHOWN: Final = 60
-_MOST_DIGITS: Final = 20  # more than a number of JSON has
+_MOST_DIGITS: Final = 20  # more digits than a JSON number has
 _ANNOTATIONS: Final = frozenset({
     "title", "description", "default", "examples", "enumNames", "$schema", "$comment", "readOnly", "writeOnly",
     "deprecated",
@@ -50,7 +50,7 @@ _INSTEAD: Final = {
 
 
 class FormError(Exception):
-    """A schema that is not a valid form. ``path``: of the keyword within the schema."""
+    """A schema that is not a valid form. ``path``: that of the keyword within the schema."""
 
     def __init__(self, path: str, problem: str, hint: str = "") -> None:
         super().__init__(problem)
@@ -78,14 +78,14 @@ FORMATS: Final[dict[str, Callable[[str], bool]]] = {
     "email": lambda text: _EMAIL.fullmatch(text) is not None,
     "uri": lambda text: _URI.fullmatch(text) is not None,
     "uuid": lambda text: _UUID.fullmatch(text) is not None,
-    # a hint for the input, which any text satisfies
+    # only a hint for the input; any text satisfies it
     "textarea": lambda _text: True,
     "password": lambda _text: True,
 }
 
 
 class Form:
-    """One schema, parsed: its constraints on a value."""
+    """A parsed schema: its constraints on a value."""
 
     __slots__ = (
         "additional", "allowed", "bounds", "choices", "chosen_by", "counts", "format", "items", "multiple_of",
@@ -100,7 +100,7 @@ class Form:
         self.items: Form | None = None
         self.allowed: frozenset[bytes] | None = None
         self.choices: Sequence[Any] = ()
-        self.chosen_by = ""  # the keyword that lists the choices: enum or const
+        self.chosen_by = ""  # the keyword that lists the choices, enum or const
         self.words = ""
         self.format = ""
         self.unique = False
@@ -109,7 +109,7 @@ class Form:
         self.multiple_of: tuple[int, int] | None = None
 
     def faults(self, value: Any) -> list[tuple[tuple[str | int, ...], str]]:
-        """(path, what is wrong) of the first errors of a JSON value, at most MOST_FAULTS."""
+        """The first errors of a JSON value as (path, what is wrong), at most MOST_FAULTS."""
         found: list[tuple[tuple[str | int, ...], str]] = []
         for fault in self._faults(value, ()):
             found.append(fault)
@@ -180,7 +180,7 @@ class Form:
 
 
 def read_form(schema: Any, path: str = "") -> Form:
-    """The form that a schema describes; raises FormError naming the first unusable keyword."""
+    """The form that a schema describes; raises FormError for the first unusable keyword."""
     if not isinstance(schema, Mapping):
         raise FormError(path, "must be an object")
     for name in schema:
@@ -212,7 +212,9 @@ def read_form(schema: Any, path: str = "") -> Form:
 
 
 def unfillable(form: Form, path: str = "") -> tuple[str, str] | None:
-    """(path, why) if no value can ever be valid: then nobody could submit the form. None if some value may be."""
+    """Return (path, why) if no value can ever be valid, so that nobody could submit the form; None if some value may
+    be.
+    """
     if form.allowed is not None and not any(not form.faults(value) for value in form.choices):
         return _at(path, form.chosen_by), "allows no value that the other keywords allow"
     if not form.types or "object" in form.types:
@@ -236,7 +238,7 @@ def unfillable(form: Form, path: str = "") -> tuple[str, str] | None:
 
 
 def idle(schema: Mapping[str, Any], path: str = "") -> tuple[str, str] | None:
-    """(path, why) of the first keyword of a readable schema that limits and shows nothing; None if there is none."""
+    """Return (path, why) for the first keyword of a readable schema that has no effect; None if there is none."""
     types = _types(schema, path)
     for name in schema:
         concerns = _OF_TYPE.get(name)
@@ -267,12 +269,12 @@ _NOT_APPLIED: Final = ("readOnly", "writeOnly")
 
 
 def _only(form: Form, keyword: str) -> bool:
-    """Whether the keyword concerns every type that is allowed."""
+    """Whether the keyword applies to every allowed type."""
     return bool(form.types) and all(kind in _OF_TYPE[keyword] for kind in form.types)
 
 
 def _no_number(bounds: Mapping[str, int | float]) -> str:
-    """The lower bound above which the upper bounds leave no number; empty if they leave some."""
+    """The name of the lower bound above which the upper bounds leave no number; empty if they leave some."""
     for lower in ("minimum", "exclusiveMinimum"):
         for upper in ("maximum", "exclusiveMaximum"):
             low, high = bounds.get(lower), bounds.get(upper)
@@ -324,7 +326,7 @@ def _flag(schema: Mapping[str, Any], name: str, path: str, otherwise: bool) -> b
 
 
 def _choices(schema: Mapping[str, Any], path: str) -> tuple[frozenset[bytes] | None, Sequence[Any], str]:
-    """(the values allowed, as keys; the values; the same as text)"""
+    """Return the allowed values as keys, the values themselves, and the values as text."""
     if "enum" not in schema and "const" not in schema:
         return None, (), ""
     values = schema.get("enum", [schema.get("const")])
@@ -358,7 +360,7 @@ def _bound(value: Any, path: str) -> int | float:
 
 
 def _decimal(number: int | float) -> tuple[int, int]:
-    """(digits, exponent) of the number as it is written: digits * 10 ** exponent."""
+    """Return (digits, exponent) of the number as written: digits * 10 ** exponent."""
     if isinstance(number, int):
         return number, 0
     digits, _, exponent = repr(number).partition("e")
@@ -367,7 +369,9 @@ def _decimal(number: int | float) -> tuple[int, int]:
 
 
 def _is_multiple(value: tuple[int, int], of: tuple[int, int]) -> bool:
-    """Whether a decimal is a multiple of another one: exactly, and without numbers as large as their exponents."""
+    """Whether a decimal is a multiple of another one. Computed exactly, without building numbers as large as their
+    exponents.
+    """
     digits, step = value[0], of[0]
     shift = value[1] - of[1]
     if shift >= 0:
@@ -402,7 +406,7 @@ def _fits(name: str, text: str) -> bool:
 
 
 def _key(value: Any) -> bytes:
-    """Bytes that two JSON values share only if they are equal: 1 equals 1.0, but not true."""
+    """Bytes that are the same for two JSON values only if the values are equal: 1 equals 1.0, but not true."""
     return _SORTED.encode(_leveled(value))
 
 
@@ -415,7 +419,7 @@ def _leveled(value: Any) -> Any:
 
 
 def _show(value: Any, longest: int = _SHOWN) -> str:
-    """A value as JSON, truncated before it is written if it is long."""
+    """A value as JSON. A long value is truncated before it is encoded."""
     if isinstance(value, str):
         return msgspec.json.encode(value[:longest]).decode() + ("…" if len(value) > longest else "")
     if isinstance(value, Mapping):

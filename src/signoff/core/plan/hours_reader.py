@@ -1,4 +1,4 @@
-"""Working hours, time zones, days and times of day, as written in documents."""
+"""Reads working hours, time zones, days and times of day in documents."""
 
 import re
 from datetime import date, time
@@ -41,7 +41,7 @@ def read_time(fields: Fields, name: str) -> time | None:
 
 
 def read_end(fields: Fields, name: str) -> time | None:
-    """A time of day at which something ends: ``24:00`` is the following midnight, and cannot be a start."""
+    """A time of day at which something ends: ``24:00`` is the following midnight, which cannot be a start."""
     return time(0) if fields.text(name, longest=16) == "24:00" else read_time(fields, name)
 
 

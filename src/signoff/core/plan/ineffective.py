@@ -1,8 +1,8 @@
-"""Fields of a finished plan that can never have an effect: reported, so that nobody relies on them.
+"""Reports fields of a finished plan that can never have an effect, so that nobody relies on them.
 
-A step that names its policy may get missing fields from it: it is checked after the policy is applied. A field that
-another field of the same document makes ineffective is refused where it is read (``Fields.refuse_idle``): only there is
-it known which fields are present, including those that equal their default.
+A step that names its policy may get missing fields from it, so it is checked after the policy is applied. A field
+that another field of the same document makes ineffective is refused when it is read (``Fields.refuse_idle``), because
+only then is it known which fields are present, including those that equal their default.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ class Ineffective(msgspec.Struct, frozen=True):
 
 
 def ineffective(plan: Plan) -> Iterator[Ineffective]:
-    """Every field without effect, in step order."""
+    """All fields without effect, in the order of the steps."""
     for step in plan.steps:
         path = f"steps.{step.id}"
         if isinstance(step, HumanStep):
@@ -48,7 +48,7 @@ def _of_people(step: HumanStep, path: str) -> Iterator[Ineffective]:
             "Use type: review, or an outcome that means: changes.",
         )  # fmt: skip
     if step.choices or (task.policy and "@" not in task.policy):
-        return  # under a policy that is not known yet
+        return  # its policy is not known yet
     if step.on_timeout and step.deadline is None:
         yield _never_late(path)
     yield from of_rules(
@@ -76,7 +76,7 @@ def of_rules(
     deadline: timedelta | None,
     in_hours: bool,
 ) -> Iterator[Ineffective]:
-    """The time-related fields of a policy, or of a step without one, that have no effect."""
+    """The fields about time, of a policy or of a step without one, that have no effect."""
     at = f"{path}." if path else ""
     if hours is None:
         return
@@ -90,7 +90,7 @@ def of_rules(
 
 
 def revisable(plan: Plan) -> bool:
-    """Whether somebody can ask for changes."""
+    """Whether somebody can request changes."""
     return any(isinstance(step, HumanStep) and _changes(step) for step in plan.steps)
 
 

@@ -1,6 +1,6 @@
-"""The steps that may run after an answer: every step after a human step, and which answers lead to it.
+"""The steps that may run after an answer: every step that follows a human step, and the answers that lead to it.
 
-Approvers see all of it, for an agent's ``input`` is as much a part of what runs as the payload is.
+Approvers see all of them, because an agent's ``input`` is as much part of what runs as the payload.
 """
 
 from typing import Any
@@ -13,8 +13,8 @@ from signoff.core.plan.task_types import Meaning
 
 
 class UpcomingStep(msgspec.Struct, frozen=True):
-    """A step, and the answers it may follow. ``detour``: it runs only if an earlier step does not succeed;
-    ``outcomes``: the approving outcomes that lead to it, if not all of them do.
+    """A step, and the answers that it may follow. ``detour``: whether it runs only if an earlier step does not
+    succeed; ``outcomes``: the approving outcomes that lead to it, if not all of them do.
     """
 
     step: Step
@@ -24,7 +24,7 @@ class UpcomingStep(msgspec.Struct, frozen=True):
 
     @property
     def given(self) -> dict[str, Any]:
-        """What the step passes on that is in the plan and not in the payload."""
+        """The step's input that is in the plan and not in the payload."""
         match self.step:
             case AgentStep(input=given):
                 return given or {}
@@ -34,12 +34,12 @@ class UpcomingStep(msgspec.Struct, frozen=True):
 
 
 def upcoming_steps(plan: Plan, gate: HumanStep) -> tuple[UpcomingStep, ...]:
-    """Every step that an answer to the gate may lead to, directly or through others: those after an approval first,
-    each path in order.
+    """Every step to which an answer to the task may lead, directly or through other steps: those after an approval
+    first, each path in order.
     """
     found: dict[str, list[After]] = {}
     straight: set[str] = set()
-    approved: dict[str, set[str]] = {}  # the steps behind each target of an approving outcome
+    approved: dict[str, set[str]] = {}  # the steps that follow each target of an approving outcome
     for route in plan.routes(gate):
         straight |= _straight(plan, gate, route.target)
         reached = _reached(plan, gate, route.target)
@@ -57,7 +57,9 @@ def upcoming_steps(plan: Plan, gate: HumanStep) -> tuple[UpcomingStep, ...]:
 
 
 def _chosen(plan: Plan, gate: HumanStep, approved: dict[str, set[str]]) -> dict[str, tuple[str, ...]]:
-    """For each step that only some approving outcomes lead to: which. ``approved``: the steps behind each target."""
+    """For each step to which only some approving outcomes lead, these outcomes. ``approved``: the steps that follow
+    each target.
+    """
     if len(approved) < 2:
         return {}
     found: dict[str, tuple[str, ...]] = {}
@@ -70,7 +72,7 @@ def _chosen(plan: Plan, gate: HumanStep, approved: dict[str, set[str]]) -> dict[
 
 
 def _straight(plan: Plan, gate: HumanStep, target: str) -> set[str]:
-    """The steps of a path while each of them succeeds."""
+    """The steps of a path on which every step succeeds."""
     gone: set[str] = set()
     while (step := plan.by_id.get(target)) and step.id != gate.id and step.id not in gone:
         gone.add(step.id)
@@ -79,11 +81,11 @@ def _straight(plan: Plan, gate: HumanStep, target: str) -> set[str]:
 
 
 def _reached(plan: Plan, gate: HumanStep, target: str) -> list[str]:
-    """A path, up to where it reaches the gate again, which then asks again. The path of success is followed first."""
+    """The steps of a path, up to the human step itself, which would ask again. Routes of success are followed first."""
     reached: dict[str, None] = {}
     waiting: list[str] = [target]
     while waiting:
-        step = plan.by_id.get(waiting.pop())  # none: the end
+        step = plan.by_id.get(waiting.pop())  # the end has no step
         if step is None or step.id == gate.id or step.id in reached:
             continue
         reached[step.id] = None

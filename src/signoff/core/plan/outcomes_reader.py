@@ -1,4 +1,4 @@
-"""The outcomes that a workflow lists for a human step: built-in names, and custom ones that it defines itself."""
+"""Reads the outcomes that a workflow lists for a human step: built-in names, and custom ones that it defines itself."""
 
 from typing import Annotated, Final, Literal
 
@@ -20,7 +20,7 @@ from signoff.core.text.describe import NAME, NAME_HINT, printable, suggestion
 from signoff.core.text.document_reader import Fields
 from signoff.core.text.struct_reader import DocumentStruct, read_struct
 
-# The endings of a task without an answer.
+# Names of the endings without an answer.
 _RESERVED: Final = frozenset(ending.value for ending in Ending if ending not in ENDING_OF.values()) | {
     Ending.SUPERSEDED
 }
@@ -29,7 +29,7 @@ _Line = Annotated[str, Meta(max_length=64)]
 
 
 class OutcomeSource(DocumentStruct, frozen=True, kw_only=True):
-    """An outcome as an object: its name, its meaning, its route."""
+    """An outcome that is written as an object: its name, its meaning, its route."""
 
     name: _Line
     label: _Line = ""
@@ -88,8 +88,8 @@ def _read_outcome(fields: Fields, name: str, index: int, entry: object) -> Outco
 def listed_outcomes(
     fields: Fields, found: tuple[Outcome, ...], kind: TaskType
 ) -> tuple[tuple[str, ...], tuple[Outcome, ...]]:
-    """(the outcomes allowed, the custom ones among them); raises Invalid if two look the same, or if none means
-    approve, or none reject.
+    """Return the allowed outcomes, and the custom ones among them. Raises Invalid if two look the same, or if none
+    means approve, or none means reject.
     """
     if not found:
         return kind.outcomes, ()

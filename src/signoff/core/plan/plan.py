@@ -24,11 +24,11 @@ UNSAID: Final = -1
 RETRIES_AFTER_YES: Final = 2
 DEFAULT_LEASE: Final = timedelta(seconds=30)
 END: Final = "end"
-SUCCESS: Final = "success"  # the value of ``as`` for a route that may complete the intent
+SUCCESS: Final = "success"  # the value of ``as`` that lets the intent complete on a route
 
 
 class After(StrEnum):
-    """What a step may follow: an approval, a rejection, a request for changes, or expiry."""
+    """The endings that a route may follow: an approval, a rejection, a request for changes, or expiry."""
 
     YES = "yes"
     NO = "no"
@@ -37,7 +37,9 @@ class After(StrEnum):
 
 
 class Route(msgspec.Struct, frozen=True):
-    """A route out of a step. ``success``: declared as one, although it does not follow the step's success."""
+    """A route out of a step. ``success``: whether it is declared a success although it does not follow the step's
+    success.
+    """
 
     after: After
     target: str
@@ -46,7 +48,7 @@ class Route(msgspec.Struct, frozen=True):
 
 class StepBase(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """The fields of every step. Routes name a step or ``end``; None means the default. ``on_failure_as``,
-    ``on_timeout_as``: ``success`` if the workflow declares that route to be one.
+    ``on_timeout_as``: ``success`` if the workflow declares that route a success.
     """
 
     id: str
@@ -60,8 +62,8 @@ class StepBase(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class AgentStep(StepBase, frozen=True, tag="agent", omit_defaults=True, kw_only=True):
-    """Deliver the intent to an agent and take its result. ``max_retries``: for retryable failures (an exception, or as
-    the agent reports), in addition to the first attempt; ``push`` if the agent is called by HTTP.
+    """Deliver the intent to an agent and take its result. ``max_retries``: attempts after retryable failures (an
+    exception, or as the agent reports), in addition to the first one; ``push``: whether the agent is called by HTTP.
     """
 
     agent: str
@@ -74,9 +76,9 @@ class AgentStep(StepBase, frozen=True, tag="agent", omit_defaults=True, kw_only=
 
 
 class HumanStep(StepBase, frozen=True, tag="human", omit_defaults=True, kw_only=True):
-    """Open a task for people and wait for their decision. ``choices``: of policies, by payload; ``chosen``: which of
-    them it was, once the task names a policy; ``lent``: the fields that a policy filled in, so that another version or
-    policy can replace them.
+    """Open a task for people and wait for their decision. ``choices``: policies to choose from by the payload;
+    ``chosen``: which of them was chosen, once the task names a policy; ``lent``: the fields that a policy filled in,
+    so that another version or policy can replace them.
     """
 
     task: TaskSpec
@@ -107,7 +109,7 @@ Step = AgentStep | HumanStep | DelayStep | NotifyStep
 
 
 class Plan(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
-    """steps in order; ``direct`` if the agent gets the intent itself (one implied step)."""
+    """Steps in order. ``direct``: whether the agent gets the intent itself, as one implied step."""
 
     steps: tuple[Step, ...] = ()
     entry: str = ""
@@ -121,12 +123,12 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
 
     @cached_property
     def tasks(self) -> dict[str, TaskSpec]:
-        """What each human step asks, by the step's id."""
+        """The task spec of each human step, by the step's id."""
         return {step.id: step.task for step in self.steps if isinstance(step, HumanStep)}
 
     @cached_property
     def agents(self) -> frozenset[str]:
-        """The addresses of every agent that the plan calls."""
+        """The addresses of all agents that the plan calls."""
         return frozenset(step.agent for step in self.steps if isinstance(step, AgentStep))
 
     @cached_property
@@ -152,14 +154,14 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
         return any(isinstance(step, HumanStep) and step.choices for step in self.steps)
 
     def human_step(self, step_id: str) -> HumanStep:
-        """The step that a task was opened for."""
+        """The human step with this id."""
         step = self.by_id[step_id]
         if not isinstance(step, HumanStep):
             raise TypeError(f"step {step_id!r} is not a human step")
         return step
 
     def agent_step(self, step_id: str) -> AgentStep:
-        """The step that a delivery is of."""
+        """The agent step with this id."""
         step = self.by_id[step_id]
         if not isinstance(step, AgentStep):
             raise TypeError(f"step {step_id!r} is not an agent step")
@@ -169,7 +171,7 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
         return step.on_success or self.next_of[step.id]
 
     def after_outcome(self, step: HumanStep, word: str) -> Route | None:
-        """The route of a decision: to the outcome's own step, else by its meaning; None: it has no route."""
+        """The route of a decision: to the outcome's own step, or else by its meaning; None if there is no route."""
         outcome = step.task.outcome(word)
         return self._way(step, outcome.meaning, outcome.goto, success=outcome.success)
 
@@ -188,7 +190,7 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
                 return Route(After.NO, goto, success) if goto else after_failure(step)
 
     def after_silence(self, step: HumanStep) -> Route | None:
-        """The route of an expiry, by the policy's fallback or the step."""
+        """The route of an expiry, by the policy's fallback or by the step."""
         fallback, word = step.task.fallback, step.task.fallback_outcome
         if fallback is Fallback.EXPIRE:
             return after_timeout(step)
@@ -196,7 +198,7 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
         return msgspec.structs.replace(route, after=After.SILENCE) if route else None
 
     def routes(self, step: Step) -> tuple[Route, ...]:
-        """Every possible route out of a step, the one after an approval first."""
+        """All possible routes out of a step, the one after an approval first."""
         return self._ways[step.id] if self.by_id.get(step.id) is step else self._routes(step)
 
     def _routes(self, step: Step) -> tuple[Route, ...]:
@@ -211,7 +213,7 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
         return tuple(sorted(ways.values(), key=lambda route: _ORDER.index(route.after)))
 
     def after_changes(self, step: Step) -> str | None:
-        """The route of a request for changes: as set, else back to the nearest earlier agent step."""
+        """The route of a request for changes: as set, or else back to the nearest earlier agent step."""
         if step.on_changes:
             return step.on_changes
         before = self.steps[: [s.id for s in self.steps].index(step.id)]
@@ -233,7 +235,7 @@ NO_PLAN: Final = Plan()
 
 
 def with_default_retries(plan: Plan) -> Plan:
-    """The plan with a number of retries for each agent step that sets none: two if a person's approval leads there, so
+    """The plan with a number of retries for each agent step that does not set it: two after a person's approval, so
     that one exception does not use up an approval; otherwise none.
     """
     behind: set[str] = set()
@@ -259,7 +261,7 @@ def with_default_retries(plan: Plan) -> Plan:
 
 
 def check_plan(plan: Plan) -> Plan:
-    """The plan itself, if it is valid; raises Invalid naming the step and the field."""
+    """Return the plan if it is valid; raise Invalid with the step and the field otherwise."""
     if not 1 <= len(plan.steps) <= MAX_STEPS:
         raise Invalid(
             "invalid_plan", f"A plan has 1 to {MAX_STEPS} steps, this one {len(plan.steps)}.", field="steps"
@@ -349,7 +351,7 @@ def unreached(plan: Plan) -> list[str]:
 
 
 def reached(plan: Plan, holds: Callable[[Step], bool] = lambda step: False) -> set[str]:
-    """The steps that routes lead to from the start. ``holds``: a step whose success is not followed."""
+    """The steps that routes reach from the start. ``holds``: tells for which steps success is not followed."""
     found: set[str] = set()
     ahead: list[str | None] = [plan.entry or plan.steps[0].id]
     while ahead:
@@ -364,8 +366,8 @@ def reached(plan: Plan, holds: Callable[[Step], bool] = lambda step: False) -> s
 
 
 def refuse_unreached(*plans: Plan) -> None:
-    """Raise Invalid if a step could never run: an approval that is routed around must not look like one. If the plans
-    are variants, a step must run in at least one of them.
+    """Raise Invalid if a step could never run, so that a plan cannot show an approval that all routes avoid. If the
+    plans are variants, a step must run in at least one of them.
     """
     first, *others = map(unreached, plans)
     if lost := [step for step in first if all(step in other for other in others)]:

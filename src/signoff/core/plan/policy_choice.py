@@ -1,5 +1,5 @@
 """A choice of policies as written in a workflow: ``[{when: {amount: {above: 1000}}, use: strict}, {use: usual}]``.
-Conditions are a closed set, one field each; there are no expressions, and nothing is evaluated.
+Each condition tests one field, with one of a fixed set of tests; there are no expressions.
 """
 
 import re
@@ -23,7 +23,9 @@ _QUANTITY: Final = re.compile(
 
 
 class Condition(msgspec.Struct, frozen=True):
-    """One test of one payload field (a dotted path). ``kind``: number, text or flag; ``values``: as text, exactly."""
+    """One test of one payload field, given by its dotted path. ``kind``: number, text or flag; ``values``: the exact
+    values as text.
+    """
 
     field: str
     operator: str
@@ -32,14 +34,16 @@ class Condition(msgspec.Struct, frozen=True):
 
 
 class PolicyChoice(msgspec.Struct, frozen=True, omit_defaults=True):
-    """``use``: the policy's name, if all conditions hold."""
+    """``use``: the name of the policy to use if all conditions hold."""
 
     use: str
     when: tuple[Condition, ...] = ()
 
 
 def quantity(value: object) -> tuple[Decimal, str] | None:
-    """(number, unit) of a number or of a text that is one: ``1500``, ``"1500.00"``, ``"1500 EUR"``; None of others."""
+    """(number, unit) of a number, or of a text that contains one: ``1500``, ``"1500.00"``, ``"1500 EUR"``; None for
+    anything else.
+    """
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
         return Decimal(value), ""
     match = _QUANTITY.fullmatch(value) if isinstance(value, str) else None
@@ -52,7 +56,7 @@ _Value = str | int | float
 
 
 class TestsSource(DocumentStruct, frozen=True, kw_only=True):
-    """What a field of the payload is compared with."""
+    """The values that a field of the payload is compared with."""
 
     equals: _Value | bool | None = msgspec.field(name="is", default=None)
     one_of: Annotated[tuple[_Value, ...], Meta(max_length=100)] | None = msgspec.field(
@@ -84,7 +88,7 @@ class ChoiceSource(DocumentStruct, frozen=True, kw_only=True):
 
 
 def read_choices(fields: Fields, name: str) -> tuple[PolicyChoice, ...]:
-    """The choices in a field; raises Invalid naming one that could not be evaluated, or never be reached."""
+    """The choices in a field; raises Invalid for one that could not be evaluated, or never be reached."""
     entries = [fields.item(name, index, entry) for index, entry in enumerate(fields.each(name, most=_MOST))]
     if not entries:
         raise fields.invalid(name, "does not name a policy")

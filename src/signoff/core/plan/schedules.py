@@ -17,7 +17,7 @@ class Reminders(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Backoff(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The pause before attempt n+1: ``delays[n-1]``, the last one repeating."""
+    """The pause before attempt n+1 is ``delays[n-1]``; the last delay repeats."""
 
     delays: tuple[timedelta, ...] = tuple(timedelta(seconds=s) for s in (1, 5, 30, 120, 600))
 
@@ -26,8 +26,8 @@ class Backoff(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class RetryPolicy(msgspec.Struct, frozen=True):
-    """How often something is sent: after ``attempts`` failures it is dead, or fewer (``with_other``) if the recipient
-    has another channel.
+    """How often something is sent. After ``attempts`` failures it is dead, or already after ``with_other`` failures
+    if the recipient has another channel.
     """
 
     backoff: Backoff
@@ -39,29 +39,29 @@ def _seconds(*delays: float) -> Backoff:
     return Backoff(tuple(timedelta(seconds=s) for s in delays))
 
 
-# ---- all back-off tables, except the SDK's, which imports nothing of the server
+# ---- all back-off tables, except the SDK's, which imports nothing from the server
 
-# The longest that a server which we call can put off the next attempt (``Retry-After``). Such an attempt counts.
+# The longest pause that a called server can demand before the next attempt (``Retry-After``). Such an attempt counts.
 LONGEST_RETRY_AFTER: Final = timedelta(hours=1)
-# Pushes: the step itself counts these attempts (``max_attempts``); the outbox sends each once.
+# Pushes: the step counts these attempts (``max_attempts``); the outbox sends each one once.
 PUSH_BACKOFF: Final = _seconds(30, 120, 600)
 PUSH: Final = RetryPolicy(PUSH_BACKOFF, attempts=1)
-# About 36 hours: a mail server may be down for a night and a day. With another channel 13 minutes.
+# About 36 hours, because a mail server may be down for a night and a day; with another channel, 13 minutes.
 PERSON: Final = RetryPolicy(
     _seconds(5, 30, 120, 600, 1800, 3600, 2 * 3600, 4 * 3600), attempts=16, with_other=5
 )
 SERVICE: Final = RetryPolicy(_seconds(5, 30, 120, 600, 3600, 3 * 3600, 6 * 3600), attempts=8)
 ADMIN: Final = RetryPolicy(_seconds(5, 30, 120, 600, 1800, 3600, 2 * 3600), attempts=12, with_other=5)
-# The person is waiting at the sign-in page, and asks again if nothing arrives.
+# The person is waiting at the sign-in page, and will ask again if nothing arrives.
 SIGN_IN: Final = RetryPolicy(_seconds(5, 30, 120), attempts=4)
-# Who sends a test message is waiting for its result.
+# The sender of a test message is waiting for its result.
 TEST: Final = RetryPolicy(_seconds(5, 30), attempts=3)
 # A failed turn of a loop, and a connection (database, Slack) that could not be opened.
 LOOP: Final = _seconds(0.2, 0.4, 0.8, 1.6, 3.2, 5)
 CONNECTION: Final = _seconds(0.1, 0.2, 0.5, 1, 2, 5)
 SOCKET_MODE: Final = _seconds(1, 2, 4, 8, 16, 32, 60)
 
-# How long an agent that accepted a push may be silent. Long, because it renews nothing, and running a step twice is
-# worse than noticing late that an agent died; a step with a deadline notices sooner.
+# How long an agent that has accepted a push may be silent. It is long because such an agent renews no lease, and
+# running a step twice is worse than noticing late that an agent has crashed. A step with a deadline notices sooner.
 PUSH_LEASE: Final = timedelta(hours=12)
-LONGEST_LEASE: Final = timedelta(hours=1)  # that a worker can ask for
+LONGEST_LEASE: Final = timedelta(hours=1)  # the longest lease that a worker can ask for

@@ -1,4 +1,4 @@
-"""What all formats of human steps share: titles, outcomes, requirements, the form."""
+"""Reads what all formats of human steps share: titles, outcomes, requirements, the form."""
 
 import re
 from typing import Any, Final
@@ -20,7 +20,7 @@ _PLACEHOLDER: Final = re.compile(r"\{\{?\s*[\w$][^{}\n]{0,100}\}\}?")
 
 
 def template(fields: Fields, kind: TaskType) -> str:
-    """The title of a task of a workflow, which may name fields of the payload."""
+    """The title of a workflow's task, which may name fields of the payload."""
     words = fields.text("title")
     try:
         title_template.parse(words)
@@ -32,7 +32,7 @@ def template(fields: Fields, kind: TaskType) -> str:
 
 
 def title(fields: Fields, kind: TaskType) -> str:
-    """The title of a task that a requester defines. It is shown as written, so braces give a warning."""
+    """The title of a task that a requester defines. It is shown as written, so braces cause a warning."""
     words = fields.text("title")
     if "{" in words or "}" in words:
         fields.warn(
@@ -42,7 +42,7 @@ def title(fields: Fields, kind: TaskType) -> str:
 
 
 def refuse_placeholders(fields: Fields, name: str, text: str) -> None:
-    """Refuse a text with placeholders, or (AXP) warn of it: it is sent as written."""
+    """Refuse a text with placeholders, or (in AXP's documents) warn that it is sent as written."""
     found = _PLACEHOLDER.search(text)
     if found is None:
         return
@@ -56,7 +56,9 @@ def refuse_placeholders(fields: Fields, name: str, text: str) -> None:
 
 
 def asked_form(fields: Fields, name: str, kind: TaskType) -> dict[str, Any] | None:
-    """The form of a task. A form task without one is refused, or (AXP) warned of: there is nothing to fill in."""
+    """The form of a task. A form task without one has nothing to fill in, so it is refused, or (in AXP's documents)
+    causes a warning.
+    """
     schema = form(fields, name)
     if kind is not TaskType.FORM or (schema and schema.get("properties")):
         return schema
@@ -70,17 +72,19 @@ def asked_form(fields: Fields, name: str, kind: TaskType) -> dict[str, Any] | No
 
 
 def one_decision(approvers: tuple[str, ...]) -> tuple[Stage, ...]:
-    """One stage, decided by one of these people; by the default approvers if none is named."""
+    """One stage that one of these people decides, or one of the default approvers if nobody is named."""
     return (Stage(approvers),) if approvers else _ANYBODY
 
 
 def outcomes(fields: Fields, name: str, kind: TaskType) -> tuple[str, ...]:
-    """The outcomes that a task allows: as listed (1 to 20 names of at most 64 characters), else its type's own."""
+    """The outcomes that a task allows: those listed (1 to 20 names of at most 64 characters), or else those of its
+    type.
+    """
     return fields.texts(name, most=20, longest=64) or kind.outcomes
 
 
 def can_say_yes(allowed: tuple[str, ...]) -> bool:
-    """Whether one of the outcomes means approve; if not, every answer ends the step as a rejection."""
+    """Whether one of the outcomes means approve. If not, every answer ends the step as a rejection."""
     return any(meaning_of(word) is Meaning.APPROVES for word in allowed)
 
 

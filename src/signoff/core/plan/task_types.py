@@ -1,6 +1,6 @@
-"""The types of human task: the outcomes of each, which of them approve, and how an answer is checked.
+"""The types of human task: their outcomes, which of these approve, and how an answer is checked.
 
-Anything that is not clearly an approval is not one: routes and callers fail closed.
+Only a clear approval counts as one: routes and callers fail closed.
 """
 
 from datetime import timedelta
@@ -24,7 +24,7 @@ class Meaning(StrEnum):
 
 
 class Ending(StrEnum):
-    """How a task ended. Six different endings, never confused; silence (expired) is never consent."""
+    """How a task ended. The six endings are always distinguished; silence (expired) is never consent."""
 
     APPROVED = "approved"
     REJECTED = "rejected"
@@ -66,8 +66,9 @@ _EXCEPTION: Final = BuiltIn("override_approved", Meaning.APPROVES, "Allow the ex
 
 
 class Trait(Flag):
-    """Properties of a task type. CONSENT: approving consents to the request itself; INPUT: it asks for input, not for
-    approval; ONE_PRESS: one button in a message answers it; COMMENT, EVIDENCE: required unless the task says otherwise.
+    """Properties of a task type. CONSENT: approving consents to the request itself. INPUT: it asks for input, not for
+    approval. ONE_PRESS: a button in a message can answer it. COMMENT, EVIDENCE: required unless the task says
+    otherwise.
     """
 
     NONE = 0
@@ -79,8 +80,8 @@ class Trait(Flag):
 
 
 class TaskType(StrEnum):
-    """The types of human task. Each is declared here and nowhere else: its outcomes, the default title, the question if
-    no title is shown, its traits, the label of the comment.
+    """The types of human task. Each is declared only here: its outcomes, the default title, the question if no title
+    is shown, its traits, and the label of the comment.
     """
 
     outcomes: tuple[str, ...]
@@ -96,8 +97,8 @@ class TaskType(StrEnum):
     ) -> "TaskType":  # fmt: skip
         member = str.__new__(cls, value)
         member._value_ = value
-        # One shared tuple: msgspec omits a default only if it is the same object, and plans are stored by the digest of
-        # their encoding.
+        # One shared tuple, because msgspec omits a default only if it is the same object, and plans are stored by the
+        # digest of their encoding.
         member.outcomes = tuple(outcome.name for outcome in built_in)
         member.built_in, member.default_title, member.question = built_in, default_title, question
         member.traits, member.comment_label = traits, comment_label
@@ -134,8 +135,9 @@ MEANS: Final = {"approve": Meaning.APPROVES, "reject": Meaning.REJECTS, "changes
 class Stage(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who may decide at this stage, and how many distinct people are needed.
 
-    approvers: person ids, e-mail addresses, ``team:NAME`` or ``role:NAME``; empty means every person with an approving
-    role. every: each entry has to approve, with a different person; else ``need`` people of any of them.
+    approvers: person ids, e-mail addresses, ``team:NAME`` or ``role:NAME``; empty means every person with an
+    approving role. every: whether each entry has to approve, with a different person; otherwise ``need`` people of
+    any entries have to.
     """
 
     approvers: tuple[str, ...] = ()
@@ -150,8 +152,8 @@ class Stage(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Strength(StrEnum):
-    """How certainly the server knows who answers, weakest first. Chat and keys (by API, from scripts, on the command
-    line) count as a link: anyone who can read a person's files has their key.
+    """The assurance of an answer, weakest first. Chat and keys (by API, in scripts, on the command line) count as a
+    link, because anyone who can read a person's files has their key.
     """
 
     LINK = "link"
@@ -172,7 +174,7 @@ def least_strength(risk: Risk) -> Strength:
 
 
 class Fallback(StrEnum):
-    """What follows expiry. Whatever it is, the task is recorded as expired."""
+    """What follows expiry. In every case the task is recorded as expired."""
 
     EXPIRE = "expire"
     REJECT = "reject"
@@ -180,8 +182,8 @@ class Fallback(StrEnum):
 
 
 class Edits(StrEnum):
-    """What an approver may do with a change to the request: propose it, so that others decide, or approve it
-    in the same act.
+    """What an approver may do with a change to the request: propose it, so that others decide, or approve it while
+    making it.
     """
 
     PROPOSE = "propose"
@@ -196,9 +198,9 @@ class Escalation(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One answer that a task allows: its name, its meaning, the label of its button, and the step it leads to
-    (``goto``; "": as every answer with that meaning). ``success``: the intent may still complete on that route,
-    although this does not approve.
+    """One answer that a task allows: its name, its meaning, the label of its button, and the step that it leads to
+    (``goto``, "" if it leads where every answer with that meaning does). ``success``: whether the intent may complete
+    on that route, although this outcome does not approve.
     """
 
     name: str
@@ -209,14 +211,14 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The spec of a task, frozen with the plan. ``outcomes``: the answers allowed; ``own``: the custom ones that the
-    workflow defines. ``policy``: its name and version (``prod-change@3``), if it has one; ``because``: why that one was
-    chosen, if it was; ``roster``: the members of each team and role at that time: people who join later may not decide,
-    nor may those who leave.
+    """The spec of a task, frozen with the plan. ``outcomes``: the allowed answers; ``own``: the custom ones that the
+    workflow defines. ``policy``: the name and version of its policy (``prod-change@3``), if it has one; ``because``:
+    why that policy was chosen, if there was a choice. ``roster``: the members of each team and role at that time;
+    people who join or leave later may not decide.
     """
 
     type: TaskType = TaskType.APPROVAL
-    # Not the same object as the title of approvals, which plans have always encoded (see ``outcomes``).
+    # Must not be the same object as the title of approvals, which plans have always encoded (see ``outcomes``).
     title: str = " ".join(("Approval", "required"))
     description: str = ""
     outcomes: tuple[str, ...] = TaskType.APPROVAL.outcomes
@@ -243,12 +245,12 @@ class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     digest: timedelta | None = None
 
     def outcome(self, word: str) -> Outcome:
-        """The meaning of an outcome in this task: as the workflow defines it, else the built-in one."""
+        """The meaning of an outcome in this task: as the workflow defines it, or else the built-in one."""
         return next((one for one in self.own if one.name == word), None) or Outcome(word, meaning_of(word))
 
     @property
     def asks_for_a_yes(self) -> bool:
-        """Whether the form has a field that approves or rejects: then it can be rejected, whatever its outcomes."""
+        """Whether the form has a field that approves or rejects. Such a task can be rejected, whatever its outcomes."""
         asked = (self.form or {}).get("properties", {})
         return "approved" in asked or "acknowledged" in asked
 
@@ -256,8 +258,8 @@ class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.outcome(word).meaning if self.own else meaning_of(word)
 
     def open_to(self, agreed: str) -> tuple[str, ...]:
-        """The outcomes that can be given now. ``agreed``: the approving outcome that an earlier stage chose, the only
-        one that a later stage can give.
+        """The outcomes that are possible now. ``agreed``: the approving outcome that an earlier stage chose; a later
+        stage can give no other.
         """
         if not agreed:
             return self.outcomes
@@ -269,9 +271,10 @@ class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Vote(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
-    """One person's answer. ``person`` answered; ``principal`` is the person for whom, if another; ``for_names``
-    the approvers of the stage that it counts for. ``number``: the number of their answer at this stage; ``replaced``:
-    the outcomes of earlier ones, in order. ``behind``: the other people who have the key that was used.
+    """One person's answer. ``person``: who answered; ``principal``: on whose behalf, if for another person;
+    ``for_names``: the approver entries of the stage for which it counts; ``number``: the number of their answer at
+    this stage; ``replaced``: the outcomes of earlier ones, in order. ``behind``: the other people who have the key
+    that was used.
     """
 
     person: str
@@ -300,13 +303,13 @@ _PLAIN: Final = {
 
 
 def usual_meaning(word: str) -> Meaning | None:
-    """The meaning that a word has for people, in upper or lower case; None if it has none by itself."""
+    """The meaning that people give to a word, in upper or lower case; None if it has no clear meaning."""
     word = word.strip().lower()
     return meaning_of(word) if word in BUILT_IN else _PLAIN.get(word)
 
 
 def could_mean_yes(word: str) -> bool:
-    """Whether some task may take the word as an approval: a workflow may define any word that is not built in."""
+    """Whether the word may be an approval in some task, because a workflow may define any word that is not built in."""
     return word not in BUILT_IN or meaning_of(word) is Meaning.APPROVES
 
 
@@ -318,8 +321,8 @@ def meaning_of_answer(spec: TaskSpec, outcome: str, data: dict[str, Any]) -> Mea
 
 
 def canonical_outcome(spec: TaskSpec, outcome: str, agreed: str = "") -> str:
-    """The task's outcome for what was sent: ``approved``/``rejected`` stand for its approving and rejecting one; if
-    several approve, one has to be named.
+    """The task's outcome for the word that was sent. ``approved`` and ``rejected`` stand for its approving and its
+    rejecting outcome; if several approve, one has to be named.
     """
     allowed = spec.open_to(agreed)
     if outcome in allowed:
@@ -349,7 +352,7 @@ def expiry_approves(spec: TaskSpec) -> bool:
 
 
 def required_answer(spec: TaskSpec) -> str:
-    """What an approval of this task requires from its approver, as text; "" if only the outcome."""
+    """What an approval of this task requires besides the outcome, as text; "" if nothing."""
     if spec.form is not None:
         return "a completed form"
     if spec.evidence_required:
@@ -362,7 +365,7 @@ def required_answer(spec: TaskSpec) -> str:
 def check_answer(
     spec: TaskSpec, outcome: str, comment: str, data: dict[str, Any], agreed: str = ""
 ) -> tuple[str, Meaning]:
-    """(canonical outcome, its meaning); raises Invalid if something that the task requires is missing."""
+    """Return the canonical outcome and its meaning; raise Invalid if something that the task requires is missing."""
     outcome = canonical_outcome(spec, outcome, agreed)
     meaning = meaning_of_answer(spec, outcome, data)
     if spec.comment_required and not shows(comment):
@@ -390,7 +393,7 @@ def _names_assignee(data: dict[str, Any]) -> bool:
 
 
 def _refuse_blanks(form: dict[str, Any], data: dict[str, Any]) -> None:
-    """A required text in a form without fields is missing."""
+    """Raise Invalid for required texts that are blank."""
     required = form.get("required")
     for name in required if isinstance(required, list) else ():
         if isinstance(data.get(name), str) and not shows(data[name]):

@@ -1,8 +1,9 @@
 """Titles that name fields of the payload: ``Refund {amount} to {customer.name}?``
 
-The author of the workflow writes the title; the values are the requester's. So each value is put in quotation marks, is
-cut, and is plain text: hidden characters are named, and secrets masked. A missing field is shown as its name in
-brackets. Nothing is evaluated. ``{{`` and ``}}`` are braces. Linear in the title and in the values that it names.
+The author of the workflow writes the title, but the values are the requester's. So each value is shown as plain text
+in quotation marks, cut if it is long, with hidden characters made visible and secrets masked. A missing field is
+shown as its name in brackets. Nothing is evaluated. ``{{`` and ``}}`` stand for braces. Takes time linear in the
+title and in the values that it names.
 """
 
 import re
@@ -17,7 +18,7 @@ from signoff.core.text.masking import masked
 MOST_FIELDS: Final = 8
 LONGEST_VALUE: Final = 60
 _DEEPEST: Final = 6
-_LONGEST_READ: Final = 1000  # characters of a value that are examined; those that are shown come first
+_LONGEST_READ: Final = 1000  # characters of a value that are examined, of which the first are shown
 _PART: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _FIELD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}(?:\.[A-Za-z_][A-Za-z0-9_-]{0,63})*")
 _NAMES: Final = (
@@ -26,7 +27,7 @@ _NAMES: Final = (
     "header",
     "field",
     "variable",
-)  # a name beside the value that marks it as secret
+)  # fields beside the value whose content can mark it as secret
 _AMOUNT: Final = ("amount", "currency")
 # A value cannot close its own quotation marks.
 _QUOTES: Final = str.maketrans(dict.fromkeys("“”„‟❝❞〝〞〟＂«»", "'"))
@@ -43,7 +44,7 @@ class Field(NamedTuple):
 
 
 class TemplateError(ValueError):
-    """Why a title is not a template, and what to write instead."""
+    """Why a title is not a valid template, and what to write instead."""
 
     def __init__(self, problem: str, hint: str) -> None:
         super().__init__(problem)
@@ -94,8 +95,8 @@ def _path(text: str) -> tuple[str, ...]:
 
 
 def filled(title: str, payload: Mapping[str, Any] | None) -> str:
-    """The title with the payload's values; None: without a payload. A title from before titles were templates, and that
-    is not a valid one, is shown as written.
+    """The title with the payload's values; without a payload if that is None. A title from before titles were
+    templates is shown as written if it is not a valid template.
     """
     if "{" not in title and "}" not in title:
         return title
@@ -108,7 +109,7 @@ def filled(title: str, payload: Mapping[str, Any] | None) -> str:
 
 
 def unfilled(title: str) -> str:
-    """The title with its fields' names, for records that are kept when the payload is deleted."""
+    """The title with the names of its fields, for records that are kept when the payload is deleted."""
     return filled(title, None)
 
 
@@ -120,14 +121,14 @@ def has_fields(title: str) -> bool:
 def _said(field: Field, payload: Mapping[str, Any], named: set[tuple[str, ...]]) -> str:
     holder, value = _found(field.path, payload)
     *above, name = field.path
-    if (*above, currency_field(name, holder)) in named:  # the title states it itself
+    if (*above, currency_field(name, holder)) in named:  # the title states the currency itself
         holder = {}
     text = _text(name, value, holder)
     return f"[{field.name}]" if text is None else f"“{_plain(text)}”"
 
 
 def _found(path: tuple[str, ...], payload: Mapping[str, Any]) -> tuple[Mapping[str, Any], Any]:
-    """(the object that holds the field, its value with secrets masked); None as the value if it is missing."""
+    """Return the object that contains the field, and its value with secrets masked, None if it is missing."""
     holders: list[Mapping[str, Any]] = []
     value: Any = payload
     for name in path:
@@ -135,7 +136,7 @@ def _found(path: tuple[str, ...], payload: Mapping[str, Any]) -> tuple[Mapping[s
             return {}, None
         holders.append(value)
         value = value[name]
-    # what makes a value a secret: the names on its path, and those beside it
+    # the names on its path and those beside it can make a value a secret
     shown = _brief(value)
     for holder, name in zip(reversed(holders), reversed(path), strict=True):
         beside = {one: holder[one] for one in _NAMES if isinstance(holder.get(one), str)}

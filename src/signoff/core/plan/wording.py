@@ -1,5 +1,5 @@
-"""The sentences that people read about a task: the question, how it ended, what expiry leads to. They are the same on
-pages, in mail, in chat and in the terminal, and never the requester's words.
+"""The sentences that people read about a task: the question, how it ended, what follows expiry. They are the same on
+pages, in mail, in chat and in the terminal, and never contain the requester's text.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,14 +22,14 @@ from signoff.core.plan.task_types import (
 )
 from signoff.core.text import json_value
 
-Payload = Mapping[str, Any] | bytes | None  # as it was parsed, or as it is stored; None if there is none
+Payload = Mapping[str, Any] | bytes | None  # parsed or as stored; None if there is none
 # The text for a custom outcome.
 MEANT: Final = {
     Ending.APPROVED: "approved",
     Ending.REJECTED: "rejected",
     Ending.SUPERSEDED: "changes requested",
 }
-# Endings without an answer.
+# Texts for endings without an answer.
 _ENDED: Final = {
     Ending.EXPIRED: "Expired",
     Ending.WITHDRAWN: "Withdrawn",
@@ -40,7 +40,7 @@ _NEXT: Final = {
     Ending.WITHDRAWN: "There is nothing left to decide.",
     Ending.UNDELIVERABLE: "No eligible approver could be reached, so nothing was decided.",
 }
-# The required assurance, and how to get it.
+# Texts about the required assurance, and how to get it.
 PROOFS: Final = {
     Strength.LINK: "a link from a message, a chat account or a key is enough",
     Strength.SESSION: "the approver must sign in by mail; a key, a chat account or a link from a message is not enough",
@@ -52,8 +52,8 @@ NO_MAIL: Final = (
 
 
 def question(plan: Plan, step: HumanStep, intent_type: str, payload: Payload) -> str:
-    """The question: the workflow's title if an admin wrote it, never a requester's. ``payload``: for the
-    fields that the title names.
+    """The question: the workflow's title, if an admin wrote it; never a requester's. ``payload``: has the fields that
+    the title names.
     """
     if from_workflow(plan):
         return title_of(plan, step, payload)
@@ -79,7 +79,7 @@ def question_template(plan: Plan, step: HumanStep, intent_type: str) -> str:
 
 
 def record_title(plan: Plan, step: HumanStep) -> str:
-    """The task's title for what is kept when the payload is deleted: with the names of its fields."""
+    """The task's title for records that are kept when the payload is deleted, with the names of its fields."""
     return title_template.unfilled(step.task.title) if from_workflow(plan) else step.task.title
 
 
@@ -91,7 +91,7 @@ def _fields(payload: Payload) -> Mapping[str, Any] | None:
 
 
 def from_workflow(plan: Plan) -> bool:
-    """Whether an admin of the workspace wrote the plan; all others came with the request."""
+    """Whether an admin of the workspace wrote the plan. All other plans came with the request."""
     return plan.source.startswith("workflow")
 
 
@@ -105,7 +105,7 @@ def type_text(intent_type: str) -> str:
 
 
 def label(spec: TaskSpec, word: str) -> str:
-    """The label of an outcome's button. A requester's own outcome is shown as its name."""
+    """The label of an outcome's button. An outcome that a requester defined is shown by its name."""
     own = next((one for one in spec.own if one.name == word), None)
     if own is not None:
         return own.label or (
@@ -115,13 +115,13 @@ def label(spec: TaskSpec, word: str) -> str:
 
 
 def outcome_text(spec: TaskSpec, outcome: str) -> str:
-    """An outcome that was chosen: the label of a custom one, else its name in words."""
+    """A chosen outcome as text: the label of a custom one, or else its name in words."""
     own = next((one for one in spec.own if one.name == outcome and one.label), None)
     return own.label if own is not None else outcome.replace("_", " ")
 
 
 def ended(ending: Ending, outcome: str, spec: TaskSpec | None = None) -> str:
-    """How it ended, in a few words; the outcome if there is one."""
+    """How the task ended, in a few words: the outcome, if there is one."""
     if ending is Ending.REJECTED and meaning_of(outcome) is Meaning.APPROVES:  # a form that rejects
         return "Rejected"
     if said := _ENDED.get(ending):
@@ -132,8 +132,8 @@ def ended(ending: Ending, outcome: str, spec: TaskSpec | None = None) -> str:
 
 
 def what_now(ending: Ending, outcome: str, means: str = "") -> str:
-    """What the ending means, if its name does not say so; else "". ``means``: the outcome's meaning, if the task has
-    defined it.
+    """What the ending means, if its name does not say so, else "". ``means``: the outcome's meaning, if the task
+    defines it.
     """
     if ending is Ending.EXPIRED and (means or meaning_of(outcome)) == Meaning.APPROVES:
         return (
@@ -146,8 +146,8 @@ def on_expiry_text(
     step: HumanStep, due_at: datetime | None, intent_due_at: datetime | None, when: Callable[[datetime], str],
     refused: bool = False,
 ) -> str:  # fmt: skip
-    """What happens if nobody answers, as a sentence. Silence is never consent. ``refused``: there was a rejection or a
-    failure before, which an expiry leaves unchanged.
+    """What happens if nobody answers, as a sentence. Silence is never consent. ``refused``: whether there was a
+    rejection or a failure before, which an expiry leaves unchanged.
     """
     ends = intent_due_at is not None and (due_at is None or intent_due_at <= due_at)
     if ends and intent_due_at is not None:

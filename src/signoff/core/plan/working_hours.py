@@ -1,4 +1,5 @@
-"""Working hours: reminders and escalations run only within them. Deadlines run on unless configured otherwise.
+"""Working hours: reminders and escalations run only within them. Deadlines also run outside of them, unless
+configured otherwise.
 
 Times are local to a zone, so they follow clock changes: 09:00 stays 09:00.
 """
@@ -12,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-_HORIZON = 3700  # days: longer than the longest duration; nothing is scheduled beyond
+_HORIZON = 3700  # days; longer than the longest duration, so nothing is scheduled later
 _YEARS = 11
 _LAST_YEAR = 9998
 
@@ -38,9 +39,9 @@ class Hours(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.opens(at) == at
 
     def opens(self, at: datetime) -> datetime:
-        """``at`` itself if within working hours, else when they begin next."""
+        """``at`` itself, if it is within working hours, else their next beginning."""
         day = at.astimezone(ZoneInfo(self.zone)).date()
-        # the week may end with an empty window, so the next one may be needed too
+        # the week may end with an empty window, so the next week may be needed too
         for weeks in range(2):
             first = day + timedelta(days=7 * weeks - day.weekday())
             for begins, ends in _week(self, first.toordinal()):
@@ -56,13 +57,13 @@ class Hours(msgspec.Struct, frozen=True, omit_defaults=True):
         for year in range(first.year, min(first.year + _YEARS, _LAST_YEAR) + 1):
             days, opens, closes, before = _windows(self, year)
             place = bisect_left(days, first.toordinal())
-            while place < len(days) and opens[place] < start:  # a part of the current window is over
+            while place < len(days) and opens[place] < start:  # part of the current window is over
                 if closes[place] > start:
                     if start + left <= closes[place]:
                         return start + left
                     left -= closes[place] - start
                 place += 1
-            # The first window by whose end enough time has passed; all before it count completely.
+            # The first window by whose end enough time has passed; all windows before it count completely.
             found = bisect_left(before, before[place] + left, place + 1)
             if place < len(days) and found < len(before):
                 if days[found - 1] >= beyond:
@@ -73,7 +74,7 @@ class Hours(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class _Year(NamedTuple):
-    """The windows of a year that are not empty: their days, the working time before each, and the total."""
+    """The non-empty windows of a year: their days, the working time before each, and the total."""
 
     days: list[int]
     opens: list[datetime]
@@ -83,8 +84,8 @@ class _Year(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def _week(hours: Hours, monday: int) -> tuple[tuple[datetime, datetime], ...]:
-    """The windows that begin in the week of a Monday (or on the day before), in order: computing a week is cheap enough
-    to do for a thousand people with different hours; a year would not be.
+    """The windows that begin in the week of a Monday (or on the day before), in order. Computing a week is cheap
+    enough for a thousand people with different hours; a year would not be.
     """
     days = [date.fromordinal(day) for day in range(monday - 1, monday + 7)]
     every = [hours._window(day) for day in days if day.weekday() in hours.days]
@@ -93,7 +94,7 @@ def _week(hours: Hours, monday: int) -> tuple[tuple[datetime, datetime], ...]:
 
 @lru_cache(maxsize=128)
 def _windows(hours: Hours, year: int) -> _Year:
-    # A window may be empty if it lies in the hour that a clock change skips.
+    # A window in the hour that a clock change skips is empty.
     days = range(date(year, 1, 1).toordinal(), date(year + 1, 1, 1).toordinal())
     every = [
         (day, *hours._window(date.fromordinal(day)))

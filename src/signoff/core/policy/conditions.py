@@ -1,6 +1,6 @@
-"""Which policy decides a step: chosen by the payload at submission, by conditions that an admin wrote. The first choice
-that holds is used. A condition that cannot be evaluated (the field is missing, of another type or unit, or only looks
-like a value) is neither true nor false: then nothing is chosen.
+"""Chooses the policy of a step by the payload at submission, with conditions that an admin wrote. The first choice
+that holds is used. If a condition cannot be evaluated (the field is missing, has another type or unit, or only looks
+like a value), it is neither true nor false, and no policy is chosen.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -29,13 +29,13 @@ _COMPARE: Final[dict[str, Callable[[Decimal, Decimal], bool]]] = {
     "below": lambda value, wanted: value < wanted,
     "at_most": lambda value, wanted: value <= wanted,
 }
-# The payload as it is decided on: numbers by their digits, never as the nearest float.
+# Decodes numbers exactly by their digits, never as the nearest float.
 _PAYLOAD: Final = msgspec.json.Decoder(float_hook=Decimal)
 
 
 def choose_policies(plan: Plan, payload: bytes) -> tuple[int, ...]:
-    """For each step of the plan the index of the policy that this payload (canonical bytes) selects; 0 without a
-    choice.
+    """For each step of the plan, the index of the policy that this payload (canonical bytes) selects; 0 if there is
+    no choice.
     """
     said = _PAYLOAD.decode(payload)
     return tuple(
@@ -58,7 +58,7 @@ def _with_chosen_policy(step: Step, pick: int) -> Step:
 
 
 def variants(plan: Plan) -> Iterator[Plan]:
-    """The variants of the plan for different payloads; each choice of each step occurs at least once."""
+    """The variants of the plan for different payloads. Each choice of each step occurs at least once."""
     counts = [len(step.choices) if isinstance(step, HumanStep) else 0 for step in plan.steps]
     for number in range(max([*counts, 1])):
         yield (
@@ -69,7 +69,7 @@ def variants(plan: Plan) -> Iterator[Plan]:
 
 
 def refuse_other_choice(plan: Plan, payload: bytes) -> None:
-    """Raise Refused if this payload, submitted at first, would have selected another policy."""
+    """Raise Refused if the request would have got another policy if it had been submitted with this payload."""
     if not plan.has_choices:
         return
     for step, pick in zip(plan.steps, choose_policies(plan, payload), strict=True):
@@ -99,7 +99,7 @@ def _pick(step: HumanStep, payload: Any) -> int:
         doubts = []
         for condition in choice.when:
             holds, doubt = _judge(condition, payload)
-            if holds is False:  # whatever the other conditions are, together they do not hold
+            if holds is False:  # one false condition is enough, whatever the others are
                 break
             if doubt:
                 doubts.append((condition, doubt))
@@ -120,7 +120,7 @@ def _undecided(step: HumanStep, condition: Condition, doubt: str) -> Invalid:
 
 
 def _judge(condition: Condition, payload: Any) -> tuple[bool | None, str]:
-    """(whether it holds, ""); or (None, why it cannot be evaluated)."""
+    """Return (whether it holds, ""), or (None, why it cannot be evaluated)."""
     value = payload
     for part in condition.field.split("."):
         value = value.get(part) if isinstance(value, dict) else None

@@ -1,5 +1,5 @@
-"""How a workspace's default policy is applied to steps that came with a request. A requester can make it stricter and
-nothing else: the policy says who decides, and those named by the request are notified; otherwise the stricter of both
+"""Applies a workspace's default policy to steps that a request brings itself. A requester can only make it stricter:
+the policy says who decides, and people whom the request names are notified; in all other fields the stricter value
 applies.
 
 ``unlisted``: what happens to an intent type without a workflow.
@@ -25,8 +25,8 @@ _GATE_STEP: Final = "gate"
 
 
 def under_default_policy(step: HumanStep, policy: Policy, name: str) -> tuple[HumanStep, tuple[str, ...]]:
-    """The requester's step under the policy ``name``, and warnings for the requester. A step that had a policy before
-    (in a repeated request) is put under this one: the former policy's fields are not the requester's.
+    """Return the requester's step under the policy ``name``, and warnings for the requester. If the step had a policy
+    before (in a repeated request), that policy's fields are dropped, because they are not the requester's.
     """
     repeated, step = bool(step.task.policy), step.without_policy_defaults
     asked = _without_policy(step.task) if repeated else step.task
@@ -68,7 +68,7 @@ def _named(spec: TaskSpec) -> tuple[str, ...]:
 
 
 def _with_a_rejection(spec: TaskSpec) -> tuple[str, ...]:
-    """The outcomes, with a rejection added if the request left out its type's."""
+    """The outcomes, with the rejection of the task's type if the request left it out."""
     own = [outcome for outcome in spec.type.outcomes if spec.meaning(outcome) is Meaning.REJECTS]
     said_no = bool(spec.outcomes_meaning(Meaning.REJECTS))
     return spec.outcomes if said_no or not own else (*spec.outcomes, own[0])

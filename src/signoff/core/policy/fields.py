@@ -1,6 +1,6 @@
-"""The fields of a policy, each declared once: how it is compiled, when a change of it relaxes who decides, how it is
-merged with a request's, and its text. Everything that goes through a policy field by field folds over ``FIELDS``; a new
-field is a field of ``PolicySource`` and a row here.
+"""The fields of a policy. Each is declared once: how it is compiled, when a change of it relaxes who decides, how it
+is merged with a request's value, and its text. Everything that processes a policy field by field uses ``FIELDS``; a
+new field needs a field of ``PolicySource`` and a row here.
 """
 
 from collections.abc import Iterable
@@ -34,7 +34,7 @@ _RISKS: Final = tuple(Risk)
 
 
 class RequestSettings(NamedTuple):
-    """The fields of a request that a policy also has: those of its task, and the step's deadline."""
+    """The values of a request for fields that a policy also has: those of its task, and the step's deadline."""
 
     task: TaskSpec
     deadline: timedelta | None
@@ -48,19 +48,19 @@ class Clause(NamedTuple):
 
 
 class DirectoryNames(Protocol):
-    """What the texts of a policy need to know about the workspace."""
+    """The names that the texts of a policy need from the workspace."""
 
     self_approval: bool
 
     def approvers(self, names: Iterable[str]) -> str:
-        """The people that approver names mean, as text."""
+        """The people whom approver names mean, as text."""
 
     def anyone(self) -> str:
         """The default approvers, as text."""
 
 
 class PolicyField:
-    """One field of a policy. ``name``: in documents; ``sets``: the attributes of ``Policy`` that it fills;
+    """One field of a policy. ``name``: its name in documents; ``sets``: the attributes of ``Policy`` that it fills;
     ``stricter``: which direction is stricter, for the reference.
     """
 
@@ -69,19 +69,19 @@ class PolicyField:
     stricter: str
 
     def compiled(self, source: PolicySource) -> dict[str, Any]:
-        """The attributes of ``Policy``."""
+        """The attributes of ``Policy`` that this field sets."""
         return {self.sets[0]: getattr(source, self.name)}
 
     def relaxed(self, before: Policy, after: Policy) -> list[str]:
-        """How the later policy relaxes the earlier one in this field."""
+        """How the later policy relaxes the earlier one in this field, as text."""
         return []
 
     def merged(self, asked: RequestSettings, policy: Policy) -> dict[str, Any]:
-        """The stricter of the request's and the policy's value: fields of its task (and ``deadline``)."""
+        """The stricter of the request's and the policy's value, as fields of the task (and ``deadline``)."""
         return {name: getattr(policy, name) for name in self.sets}
 
     def clauses(self, policy: Policy, names: DirectoryNames) -> list[Clause]:
-        """What the policy says in this field, as text."""
+        """The sentences about this field of the policy."""
         return []
 
 
@@ -98,8 +98,8 @@ class Approve(PolicyField):
         return found
 
     def merged(self, asked: RequestSettings, policy: Policy) -> dict[str, Any]:
-        """The policy's; if the request asks for more people, or fewer rejections, that applies. A request that says
-        nothing counts as one rejection.
+        """The policy's stages. If the request asks for more people, or fewer rejections, that applies. A request that
+        does not say how many rejections end the task counts as one.
         """
         own = (*asked.task.stages, *(Stage() for _ in policy.stages))
         stages = [
@@ -131,7 +131,7 @@ def _why_less(before: Stage, after: Stage) -> list[str]:
 
 def _no_wider(before: Stage, after: Stage) -> bool:
     was, will = (set(stage.approvers or DECIDING_ROLES) for stage in (before, after))
-    if before.every or after.every:  # each entry must approve: fewer entries are fewer people
+    if before.every or after.every:  # if each entry must approve, fewer entries mean fewer people
         return before.every == after.every and will == was
     return will <= was  # a team may have members without an approving role
 
@@ -239,7 +239,7 @@ class OnTimeoutField(PolicyField):
         return ["an unanswered task has another fallback"]
 
     def merged(self, asked: RequestSettings, policy: Policy) -> dict[str, Any]:
-        """As the policy says, unless that approves and something in the request contradicts it."""
+        """The policy's fallback, unless it approves and something in the request contradicts that."""
         fallback, outcome = self._merged(asked, policy)
         return {"fallback": fallback, "fallback_outcome": outcome}
 
@@ -395,7 +395,7 @@ FIELDS: Final[tuple[PolicyField, ...]] = (
 
 
 def compile_policy(source: object, path: str = "") -> Policy:
-    """Compile a stored policy (a JSON-able dict) at ``path``; raises Invalid naming the field, with a hint."""
+    """Compile a stored policy, a dict as decoded from JSON, at ``path``; raises Invalid with the field and a hint."""
     return read_policy(document(source, kept=True).moved(path))
 
 
@@ -409,8 +409,8 @@ def read_policy(fields: Fields) -> Policy:
 
 
 def why_relaxed(before: Policy, after: Policy) -> list[str]:
-    """How the later policy relaxes the earlier one, as texts: everything that is not clearly as strict or stricter.
-    Open tasks are not affected by a change; this is about later ones.
+    """How the later policy relaxes the earlier one, as texts: everything that is not clearly as strict or stricter. A
+    change affects later tasks, not open ones.
     """
     return [why for field in FIELDS for why in field.relaxed(before, after)]
 
@@ -421,7 +421,7 @@ def is_relaxed(before: Policy, after: Policy) -> bool:
 
 
 def merge_stricter(asked: RequestSettings, policy: Policy) -> dict[str, Any]:
-    """The fields of a request's task (and ``deadline``) under a policy: the stricter of both."""
+    """The fields of a request's task (and ``deadline``) under a policy: the stricter value of each."""
     found: dict[str, Any] = {}
     for field in FIELDS:
         found |= field.merged(asked, policy)
@@ -429,5 +429,5 @@ def merge_stricter(asked: RequestSettings, policy: Policy) -> dict[str, Any]:
 
 
 def clauses(policy: Policy, names: DirectoryNames) -> tuple[Clause, ...]:
-    """Everything that a policy says, the most important first."""
+    """All sentences about a policy, the most important first."""
     return tuple(clause for field in FIELDS for clause in field.clauses(policy, names))

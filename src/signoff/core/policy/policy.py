@@ -1,4 +1,4 @@
-"""A policy: who decides and how. Named in the workspace, or written in a workflow's step.
+"""A policy: who decides and how. It is named in the workspace, or written in a workflow's step.
 
 Nothing in it is guessed: an unknown field is refused by name, and so is one that could never have an effect. What each
 field means is defined in ``fields``.
@@ -65,7 +65,7 @@ class Policy(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def approves_on_expiry(self) -> bool:
-        """Whether something is, or may be, taken as an approval that nobody gave."""
+        """Whether expiry counts, or may count, as an approval, although nobody gave one."""
         return self.fallback is Fallback.OUTCOME and could_mean_yes(self.fallback_outcome)
 
 
@@ -97,7 +97,7 @@ class StageSource(DocumentStruct, frozen=True, kw_only=True):
 
 
 def read_stages(fields: Fields, name: str) -> tuple[Stage, ...]:
-    """One stage, or a list of them in order."""
+    """Read one stage, or a list of stages in order."""
     stages = _one_or_more(fields, name, StageSource, MAX_STAGES)
     if not stages:
         raise fields.invalid(name, "contains no stage", hint="For example: approve: [{any: [team:dba]}].")
@@ -131,7 +131,7 @@ class EscalationSource(DocumentStruct, frozen=True, kw_only=True):
 
 
 def read_escalation(fields: Fields, name: str) -> tuple[Escalation, ...]:
-    """``escalate: [{after, to}, ...]``, or one of them; each level later than the previous one."""
+    """``escalate: [{after, to}, ...]``, or a single level; each level must be later than the previous one."""
     levels = _one_or_more(fields, name, EscalationSource, MAX_ESCALATION_LEVELS)
     for number, (before, level) in enumerate(pairwise(levels), start=1):
         if level.after <= before.after:
@@ -140,8 +140,8 @@ def read_escalation(fields: Fields, name: str) -> tuple[Escalation, ...]:
 
 
 class GotoSource(DocumentStruct, frozen=True, kw_only=True):
-    """A step to continue with. ``as: success``: that completes the request, which otherwise fails unless somebody
-    approves.
+    """A step to continue with. With ``as: success`` the request may complete that way; otherwise it fails unless
+    somebody approves.
     """
 
     goto: Annotated[str, Meta(max_length=100)]
@@ -223,7 +223,7 @@ class PolicySource(DocumentStruct, frozen=True, kw_only=True):
                 "on_timeout", "the policy has no deadline", "Add deadline: 8h, or leave it out."
             )
         if self.on_timeout.fallback is Fallback.OUTCOME:
-            # The meaning of a custom outcome is known, and checked, when the policy is applied to its step.
+            # The meaning of a custom outcome is known and checked only when the policy is applied to its step.
             refuse_fallback(meaning_of(self.on_timeout.outcome), self.risk, fields.at("on_timeout"))
         if self.digest is not None and self.risk is not Risk.LOW:
             problem = f"has no effect, because the risk is {self.risk.value} and only low-risk questions are collected"
@@ -240,14 +240,14 @@ class PolicySource(DocumentStruct, frozen=True, kw_only=True):
 
 
 def refuse_digest(fields: Fields, window: timedelta | None) -> None:
-    """Raise Invalid for a window in which nothing could be collected, or from which a question comes too late."""
+    """Raise Invalid for a window in which nothing could be collected, or after which a task would come too late."""
     if window is not None and not fields.kept and not timedelta(minutes=2) <= window <= timedelta(days=1):
         problem = "is not between two minutes and a day"
         raise fields.invalid("digest", problem, code="invalid_duration", hint='Write "15m", or leave it out.')
 
 
 def _one_or_more(fields: Fields, name: str, kind: type[Any], most: int) -> tuple[Any, ...]:
-    """The structs of a list of objects, or of a single object in its place."""
+    """The structs of a list of objects; a single object counts as a list of one."""
     if isinstance(fields.value[name], dict):
         return (read_struct(kind, fields.need_inner(name)),)
     listed = enumerate(fields.each(name, most=most))
@@ -274,7 +274,7 @@ def refuse_too_late(
 
 def refuse_idle(policy: Policy, path: str) -> None:
     """Raise Invalid for a field without effect in the policy itself, whatever step it is applied to."""
-    # A step may have a deadline of its own.
+    # A step may have its own deadline.
     later = policy.deadline or (timedelta.max if policy.deadline_in_hours else None)
     for one in of_rules(
         path, policy.remind, policy.escalate, policy.hours, deadline=later, in_hours=policy.deadline_in_hours
@@ -310,12 +310,12 @@ def applied(step: HumanStep, policy: Policy, name: str, path: str) -> HumanStep:
     return replace(step, task=task, **lent, lent=tuple(lent) if name else ())
 
 
-# The fields that a task takes from its policy unchanged; the others (deadline, goto) belong to its step.
+# The fields that a task takes from its policy unchanged; deadline and goto belong to its step.
 TASK_FIELDS: Final = tuple(name for name in Policy.__struct_fields__ if name in TaskSpec.__struct_fields__)
 
 
 def refuse_fallback(meaning: Meaning, risk: Risk, path: str) -> None:
-    """Raise Invalid if expiry would do what only people can, or what requires a low risk."""
+    """Raise Invalid if expiry would do what only people can do, or what requires a low risk."""
     if meaning is Meaning.REQUESTS_CHANGES:
         problem, hint = "an expired task cannot request changes", "Use expire, reject or goto:STEP."
     elif meaning is Meaning.APPROVES and risk is not Risk.LOW:

@@ -1,5 +1,5 @@
-"""Amounts and counts as people read them: grouped, and an amount with its currency. Other numbers stay as they are:
-an order's number is not an amount.
+"""Amounts and counts in readable form: digits are grouped, and an amount has its currency. Other numbers, such as an
+order's number, are left unchanged.
 """
 
 import re
@@ -17,7 +17,8 @@ COUNTS: Final = frozenset({
     "count", "rows", "rows_affected", "affected", "records", "customers", "users", "recipients",
 })  # fmt: skip
 _WORD: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+")
-# As JSON writes numbers: what has leading zeros or other digits is shown as it is, or two values would look alike.
+# Numbers as JSON writes them. Numbers with leading zeros or other digits are shown unchanged, or two values would
+# look alike.
 _WHOLE: Final = "(?:0|[1-9][0-9]{0,23})"
 _NUMBER: Final = re.compile(rf"(-?)({_WHOLE})(\.[0-9]{{1,12}})?")
 _QUANTITY: Final = re.compile(rf"(-?{_WHOLE}(?:\.[0-9]{{1,12}})?) ([A-Z]{{3}})")
@@ -34,7 +35,7 @@ def is_money(name: str) -> bool:
 
 
 def currency_field(name: str, beside: Mapping[str, Any]) -> str:
-    """The field next to an amount that holds its currency, "" if there is none."""
+    """The field next to an amount that contains its currency; "" if there is none."""
     if not is_money(name) and name not in _VALUES:
         return ""
     fields = (f"{name}_currency", f"{name}Currency", *_BESIDE)
@@ -42,8 +43,8 @@ def currency_field(name: str, beside: Mapping[str, Any]) -> str:
 
 
 def number_text(name: str, value: Any, beside: Mapping[str, Any]) -> str | None:
-    """``4,200.50 EUR``, ``1,840,221``; None if this is neither an amount nor a count. ``beside``: the object
-    that has the field of this name.
+    """``4,200.50 EUR``, ``1,840,221``; None if this is neither an amount nor a count. ``beside``: the object that
+    contains the field.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None

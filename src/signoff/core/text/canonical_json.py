@@ -1,5 +1,5 @@
-"""The forms of a JSON value as bytes: the canonical one, which digests are made of, and the one that is stored, in
-the sender's order. The canonical form is RFC 8785. Both write numbers as ECMAScript does.
+"""The two encodings of a JSON value: the canonical one for digests, by RFC 8785, and the stored one, in the sender's
+order. Both write numbers as ECMAScript does.
 """
 
 import hashlib
@@ -17,17 +17,17 @@ _ASTRAL_BYTE: Final = re.compile(rb"[\xf0-\xf4]")
 _ABOVE_SURROGATES: Final = re.compile(rb"[\xee\xef]")
 _POINT_ZERO: Final = (b".0,", b".0]", b".0}")
 _MARKS: Final = (b"e+16", b"e+17", b"e+18", b"e+19", b"e+20", b"e-6")
-# Where ECMAScript writes a number without an exponent, and the encoder with one.
+# A number that the encoder writes with an exponent and ECMAScript without.
 _WITHIN_RANGE: Final = re.compile(
     rb"(?P<whole>[0-9])(?:\.(?P<fraction>[0-9]++))?e(?:\+(?P<exponent>1[6-9]|20)|-6)(?![0-9])"
 )
-# With each digit replaced by 0 and each E by e, a substring search shows whether a text may contain an exponent.
+# With every digit replaced by 0 and every E by e, a substring search shows whether a text may contain an exponent.
 _SHAPE: Final = bytes.maketrans(b"123456789E", b"000000000e")
 _EXPONENT: Final = b"0e"
 
 
 def canonical(value: Any, *, plain: bool = False) -> bytes:
-    """The RFC 8785 bytes of a value that ``parse`` gave; ``plain`` as it found that for the whole."""
+    """The RFC 8785 bytes of a value that ``parse`` returned. ``plain``: as ``parse`` found for the whole value."""
     encoded = _SORTED.encode(value)
     if plain:
         return encoded
@@ -37,7 +37,9 @@ def canonical(value: Any, *, plain: bool = False) -> bytes:
 
 
 def _sorted_by_utf16(value: Any) -> Any:
-    """The value with its members in the order of RFC 8785: characters beyond the basic plane precede its last ones."""
+    """The value with its members in the order of RFC 8785, in which characters beyond the basic plane come before the
+    last ones of the basic plane.
+    """
     if type(value) is list:
         return [_sorted_by_utf16(item) if item and type(item) in _NESTED else item for item in value]
     keys = sorted(value, key=_utf16) if len(value) > 1 else value
@@ -50,24 +52,24 @@ def _utf16(key: str) -> bytes:
 
 
 def _as_ecmascript(encoded: bytes) -> bytes:
-    """What the encoder wrote, with each number as ECMAScript writes it (ECMA-262, Number::toString): the digits are the
-    same, but 1.0 is 1 there, and 1e21 is 1e+21. By replacing bytes, which is faster than any pattern.
+    """The encoder's output, with each number as ECMAScript writes it (ECMA-262, Number::toString): the digits are the
+    same, but 1.0 becomes 1, and 1e21 becomes 1e+21. It replaces bytes, which is faster than a regular expression.
     """
     exponents = _EXPONENT in encoded.translate(_SHAPE)
     if not (exponents or encoded.endswith(b".0") or any(end in encoded for end in _POINT_ZERO)):
         return encoded
     escapes = b"\\" in encoded
-    if escapes:  # no control character is in encoded text
+    if escapes:  # encoded text contains no control characters
         encoded = encoded.replace(b"\\\\", b"\1").replace(b'\\"', b"\2")
-    texts = encoded.split(b'"')  # what is between strings, and strings, in turn
+    texts = encoded.split(b'"')  # text between strings, and strings, alternately
     texts[::2] = _numbers(b"\0".join(texts[::2]), exponents=exponents).split(b"\0")
     encoded = b'"'.join(texts)
     return encoded.replace(b"\2", b'\\"').replace(b"\1", b"\\\\") if escapes else encoded
 
 
 def _numbers(text: bytes, *, exponents: bool) -> bytes:
-    """Text without strings: a number in it is followed by one of three characters, or by nothing."""
-    if exponents:  # true and false have an e too
+    """Convert the numbers in text without strings. A number is followed by one of three characters, or by nothing."""
+    if exponents:  # true and false contain an e too
         text = text.replace(b"e", b"e+").replace(b"ue+", b"ue").replace(b"se+", b"se").replace(b"e+-", b"e-")
         if any(mark in text for mark in _MARKS):
             text = _WITHIN_RANGE.sub(_without_exponent, text)
@@ -94,7 +96,7 @@ def digest(canonical_bytes: bytes) -> str:
 
 
 def ordered(value: Any, *, plain: bool = False) -> bytes:
-    """The canonical bytes of a value but for the order of its members, which is the sender's."""
+    """The canonical bytes of a value, except that its members are in the sender's order."""
     encoded = _PLAIN.encode(value)
     return encoded if plain else _as_ecmascript(encoded)
 

@@ -1,4 +1,4 @@
-"""How an error describes a value: its name made printable, its type, the nearest known name."""
+"""Describes a value in an error: a printable form of its name, its type, the nearest known name."""
 
 import re
 from collections.abc import Iterable
@@ -18,17 +18,19 @@ _KINDS: Final[dict[type, str]] = {
 
 
 def printable(name: str) -> str:
-    """A name from a document, safe to quote in a message: printable and at most 64 characters."""
+    """A name from a document that is safe to quote in a message: printable, at most 64 characters."""
     return name[:64] if name.isprintable() else ascii(name[:64])
 
 
 def kind_of(value: object) -> str:
-    """The type of a JSON value, in a word or two."""
+    """The type of a JSON value, as text."""
     return "null" if value is None else _KINDS.get(type(value), type(value).__name__)
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that is probably meant. A long word is not compared: that would cost more than its length."""
+    """The known word that is probably meant. A long word is not compared, because that would take more than linear
+    time.
+    """
     return next(iter(get_close_matches(word, list(known), 1)), None) if len(word) <= 64 else None
 
 

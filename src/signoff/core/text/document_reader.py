@@ -1,7 +1,7 @@
-"""Readers of documents: each names the dotted path of what it refuses.
+"""Readers of documents. Their errors name the dotted path of the field.
 
-A strict document (our own templates) refuses unknown fields; a lenient one (AXP's forms) warns. ``document`` verifies
-once that it is plain JSON; the readers rely on that.
+A strict document (our own templates) refuses unknown fields; a lenient one (AXP's documents) warns. ``document``
+verifies once that it is plain JSON, and the readers rely on that.
 """
 
 import re
@@ -29,9 +29,9 @@ _NUMBER: Final = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,6})?")
 
 
 def document(value: object, *, lenient: bool = False, kept: bool = False, checked: bool = False) -> "Fields":
-    """The fields of a whole document; raises Invalid unless it is plain JSON, at most 32 deep. ``kept``: it was stored
-    before, possibly by an earlier release that accepted empty values; ``checked``: the server's intake has read it, so
-    that is known.
+    """The fields of a whole document; raises Invalid unless it is plain JSON, at most 32 levels deep. ``kept``: it
+    was stored before, possibly by an earlier release that accepted empty values; ``checked``: the server's intake has
+    already verified it.
     """
     if not checked and (found := flaw(value)):
         path, problem = found[0].lstrip("."), found[1]
@@ -40,7 +40,7 @@ def document(value: object, *, lenient: bool = False, kept: bool = False, checke
 
 
 def in_utc(at: datetime, field: str) -> datetime:
-    """A time from outside, in UTC; raises Invalid for one without a zone, or outside the supported years."""
+    """A time from outside, in UTC; raises Invalid for a time without a zone or outside the supported years."""
     if at.tzinfo is None:
         hint = "End it with Z or +01:00."
         raise Invalid("zone_required", f"{field}: the time has no zone.", field=field, hint=hint)
@@ -49,7 +49,7 @@ def in_utc(at: datetime, field: str) -> datetime:
 
 
 def refuse_unplaced(day: date, field: str) -> None:
-    """Raise Invalid for a date or time so far off that some zone's calendar cannot represent it."""
+    """Raise Invalid for a date or time that is so far away that some zone's calendar cannot represent it."""
     if day.year not in _YEARS:
         message = f"{field}: the year {day.year} is outside {_YEARS[0]} to {_YEARS[-1]}."
         raise Invalid("moment_out_of_range", message, field=field, hint="Omit it if there is none.")
@@ -63,8 +63,8 @@ def refuse_unprintable(name: str, field: str) -> None:
 
 
 def refuse_two_spellings(value: Mapping[str, Any], spellings: Mapping[str, str]) -> None:
-    """Raise Invalid if a field is given in two spellings with different values. ``spellings``: the fields by their
-    other spelling.
+    """Raise Invalid if a field is given in two spellings with different values. ``spellings``: maps the other
+    spelling to the field.
     """
     for name in value:
         field = spellings.get(name, name)
@@ -79,7 +79,7 @@ class Fields:
     """One object of a document. Every reader raises Invalid naming ``path.name``. Null and blank text count as absent
     in a lenient or stored document; a strict one refuses them (``known``).
 
-    path: of the object ("" for the whole document); warnings: shared by all readers of one document.
+    path: the object's path, "" for the whole document; warnings: shared by all readers of one document.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class Fields:
     def invalid(
         self, name: str, problem: str, *, hint: str | None = None, code: str = "invalid_field"
     ) -> Invalid:
-        """The error for one field, to be raised."""
+        """The error for one field, for the caller to raise."""
         path = self.at(name)
         return Invalid(code, f"{path}: {problem}.", field=path, hint=hint)
 
@@ -120,18 +120,18 @@ class Fields:
         self.warnings.append(f"{self.at(name)}: {remark}.")
 
     def says(self, name: str) -> bool:
-        """Whether a value is given that could have an effect: zero and empty text count as absent."""
+        """Whether the field has a value that could have an effect; zero and empty text count as absent."""
         return self.value.get(name) not in (None, 0, "")
 
     def refuse_idle(self, name: str, why: str, hint: str) -> None:
-        """Raise Invalid if the field is given, whatever its value, as the other fields make it ineffective. A stored
-        document is not refused for it.
+        """Raise Invalid if the field is given, whatever its value, because other fields make it ineffective. A stored
+        document is not refused for this.
         """
         if self.has(name) and not self.kept:
             raise self.invalid(name, f"has no effect, because {why}", hint=hint, code="no_effect")
 
     def unused(self, names: Sequence[str], why: str) -> None:
-        """Add a warning for each of ``names`` that is given: it has no effect here."""
+        """Add a warning for each of ``names`` that is given, because it has no effect here."""
         for name in names:
             if self.says(name):
                 self.warn(name, f"has no effect: {why}")
@@ -170,7 +170,7 @@ class Fields:
         return line
 
     def word(self, name: str, known: Iterable[W]) -> W | None:
-        """One of the known words (possibly of an enumeration), or None when absent."""
+        """One of the known words, or a member of an enumeration; None when absent."""
         words = {str(word): word for word in known}
         line = self.text(name, longest=64)
         if line and line not in words:
@@ -198,7 +198,7 @@ class Fields:
         return self._seen(value.strip(), name)
 
     def texts(self, name: str, *, most: int = 20, longest: int = 255) -> tuple[str, ...]:
-        """Lines, each once, in order; a single text counts as a list of one."""
+        """Lines in order, without duplicates; a single text counts as a list of one."""
         value = self.value.get(name)
         if value is None:
             return ()
@@ -261,7 +261,7 @@ class Fields:
         return in_utc(at, self.at(name))
 
     def data(self, name: str) -> dict[str, Any] | None:
-        """Any JSON object, as it is; None when absent."""
+        """Any JSON object, unchanged; None when absent."""
         value = self.value.get(name)
         if value is None or isinstance(value, dict):
             return value
@@ -349,10 +349,10 @@ class Fields:
 
 
 class Problems(list[Invalid]):
-    """Collects the problems of a document, so that reading can go on to find more."""
+    """Collects the problems of a document, so that reading can continue and find more."""
 
     def attempt(self, read: Callable[[], T]) -> T | None:
-        """The result of ``read``; None if it found a problem."""
+        """Return the result of ``read``; None if it found a problem."""
         try:
             return read()
         except Invalid as problem:
@@ -360,7 +360,7 @@ class Problems(list[Invalid]):
             return None
 
     def collect(self, fields: Fields, name: str, most: int, read: Callable[[Fields], T]) -> list[T]:
-        """The results of ``read`` for each object of a list, at most one problem per entry."""
+        """Return the results of ``read`` for each object of a list, with at most one problem per entry."""
         found = []
         for index, entry in enumerate(self.attempt(lambda: fields.each(name, most=most)) or []):
             try:

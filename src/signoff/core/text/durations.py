@@ -1,4 +1,4 @@
-"""Durations: parsed from ``90s``, ``1h30m`` or ``P1DT2H``, and written. Standard library only."""
+"""Parses durations such as ``90s``, ``1h30m`` or ``P1DT2H``, and formats them. Standard library only."""
 
 import re
 from datetime import timedelta
@@ -11,7 +11,7 @@ _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
 _HUMAN: Final = re.compile("".join(rf"(?:(\d+(?:\.\d+)?){unit})?" for unit in "wdhms"))
 _ISO: Final = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
 LONGEST: Final = timedelta(days=3660)
-# The minimum in documents: with less, a looping step would do nothing but loop.
+# The minimum in documents, so that a step that loops does not keep the server busy.
 SHORTEST: Final = timedelta(seconds=1)
 
 
@@ -40,7 +40,7 @@ def parse_duration(value: object, field: str) -> timedelta:
 
 
 def format_duration(value: timedelta, *, exact: bool = False, units: int = 2) -> str:
-    """``1d 2h``, ``5m``, ``90s``: the largest ``units``, or all of them (``exact``) where a rule is shown."""
+    """``1d 2h``, ``5m``, ``90s``: the largest ``units``, or all of them (``exact``), for the text of a rule."""
     seconds = int(abs(value.total_seconds()))
     if seconds < 60 or (exact and seconds < 120 and seconds % 60):
         return f"{seconds}s"

@@ -1,5 +1,5 @@
-"""Hidden characters: invisible or direction-changing ones are distinguished from ordinary text. All surfaces (pages,
-mail, chat, terminal) use this; each renders the result in its own way.
+"""Finds hidden characters, which are invisible or change the direction of text. All surfaces (pages, mail, chat,
+terminal) use this, and each renders the result in its own way.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ _SUSPECT: Final = re.compile(r"[^\n -~]+")
 _SUSPECT_IN_LINE: Final = re.compile(r"[^ -~]+")
 CUT: Final = "\u2026"
 _LONGEST_PATH: Final = 160
-_ENDS: Final = 48  # of a longer path, at either end
+_ENDS: Final = 48  # characters of a longer path that are kept at either end
 _WORD: Final = re.compile(r"[^\W\d_]{2,}")
 _SCRIPTS: Final = ("LATIN", "CYRILLIC", "GREEK")
 _MARKS_IN_A_ROW: Final = 2
@@ -30,8 +30,8 @@ _NAMED: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 class Piece(NamedTuple):
-    """A part of a text. ``mark``: "" for ordinary text, ``hidden`` for a named code point, ``mixed`` for a word of
-    look-alike letters; ``about`` describes the problem.
+    """A part of a text. ``mark``: "" for ordinary text, ``hidden`` for a named code point, ``mixed`` for a word with
+    look-alike letters; ``about``: describes the problem.
     """
 
     text: str
@@ -40,8 +40,8 @@ class Piece(NamedTuple):
 
 
 def runs(text: str, lines: bool = True) -> Iterator[tuple[str, bool]]:
-    """(part, False) for ordinary text, (character, True) for each hidden one, in order; joined they give the text. Line
-    ends are ordinary, unless ``lines`` is false.
+    """Split a text into (part, False) for ordinary text and (character, True) for each hidden character, in order.
+    Line ends are ordinary text, unless ``lines`` is false.
     """
     place = 0
     for match in (_SUSPECT if lines else _SUSPECT_IN_LINE).finditer(text):
@@ -67,8 +67,8 @@ def _inside(run: str, lines: bool) -> Iterator[tuple[str, bool]]:
 
 
 def pieces(text: str, lines: bool = True) -> list[Piece]:
-    """The text in order, with hidden characters replaced by their names. A tab is four spaces; line ends stay, or
-    without ``lines`` are named too.
+    """The pieces of a text, with hidden characters replaced by their names. A tab becomes four spaces. Line ends
+    stay, or are named too if ``lines`` is false.
     """
     text = (text.replace("\r\n", "\n") if lines else text).replace("\t", "    ")
     found: list[Piece] = []
@@ -89,7 +89,7 @@ def code_point(character: str) -> str:
 
 @lru_cache(maxsize=4096)
 def hidden(character: str) -> bool:
-    """Whether a character is invisible (line ends and ordinary spaces are not counted)."""
+    """Whether a character is invisible; line ends and ordinary spaces do not count."""
     code = ord(character)
     category = unicodedata.category(character)
     if category == "Zs":
@@ -99,8 +99,8 @@ def hidden(character: str) -> bool:
 
 
 def shows(value: object) -> bool:
-    """Whether any of a text is visible: spaces, hidden characters and marks without a letter do not satisfy a required
-    text. For a list or an object: whether anything in it is visible.
+    """Whether any of a text is visible: spaces, hidden characters and marks without a letter do not count. For a list
+    or an object, whether anything in it is visible.
     """
     if isinstance(value, str):
         first = value[:1]
@@ -126,7 +126,7 @@ def _name(character: str) -> str:
 
 
 def _split_mixed(text: str) -> Iterator[Piece]:
-    """Words that mix alphabets are marked: half-Cyrillic names pass for Latin ones."""
+    """Mark words that mix alphabets: half-Cyrillic names can pass for Latin ones."""
     if not text:
         return
     if text.isascii():
@@ -157,8 +157,8 @@ def _script(letter: str) -> str:
 
 
 def glance(text: str) -> str:
-    """The text as it looks at a glance: look-alike letters and upper and lower case are made equal."""
-    # before normalization: a long run of combining marks takes quadratic time there
+    """The text as it looks at a glance: look-alike letters are replaced, and case is ignored."""
+    # before normalization, which takes quadratic time for a long run of combining marks
     plain = _seen(unicodedata.normalize("NFKC", _seen(text)))
     return "".join(plain.casefold().translate(_LIKE_LATIN).split())
 
@@ -168,8 +168,8 @@ def _seen(text: str) -> str:
 
 
 def short_path(path: str) -> str:
-    """A path of names, or the two ends of a long one around a digest of all of it: thousands of values may share it. A
-    marker that everything below it is secret is kept; CUT is in every shortened path.
+    """A path of names. A long one, which thousands of values may share, is shortened to its two ends around a digest.
+    A marker that everything below is secret is kept; every shortened path contains CUT.
     """
     if len(path) <= _LONGEST_PATH:
         return path
@@ -179,7 +179,7 @@ def short_path(path: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """The text on one line for terminals: everything that could move the cursor or hide text is escaped."""
+    """The text on one line for terminals, with everything escaped that could move the cursor or hide text."""
     return "".join(_named(part) if hides else part for part, hides in runs(text, lines=False))
 
 

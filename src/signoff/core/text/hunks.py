@@ -1,5 +1,5 @@
-"""The difference of two texts as a person reads it: hunks with context, counted, unchanged lines folded, changed words
-marked within their lines. One model for pages, mail, chat and the terminal. Pure, and linear in both texts.
+"""The difference of two texts for readers: hunks with context and counts, unchanged lines folded, changed words
+marked within their lines. Pages, mail, chat and the terminal share this model. Pure, and linear in both texts.
 """
 
 import re
@@ -24,15 +24,14 @@ _FILES: Final = ("--- ", "+++ ")
 
 
 class Part(msgspec.Struct, frozen=True, gc=False):
-    """A part of a line. ``mark``: "" if it is unchanged, ``changed``, or ``cut`` for our own note that some is left
-    out."""
+    """A part of a line. ``mark``: "" if it is unchanged, ``changed``, or ``cut`` for a note that text is left out."""
 
     text: str
     mark: str = ""
 
 
 class DiffLine(msgspec.Struct, frozen=True):
-    """One line. ``sign``: ``+``, ``-`` or a space; ``@`` for a heading within a unified diff; ``fold`` for our own note
+    """One line. ``sign``: ``+``, ``-`` or a space; ``@`` for a heading within a unified diff; ``fold`` for a note
     that lines are left out.
     """
 
@@ -46,7 +45,7 @@ class DiffLine(msgspec.Struct, frozen=True):
 
 class TextDiff(msgspec.Struct, frozen=True, kw_only=True):
     """A difference. ``added``, ``removed``: how many lines; ``hidden``: how many characters are left out; ``coarse``:
-    it was too long to be compared word by word.
+    whether it was too long to compare word by word.
     """
 
     lines: tuple[DiffLine, ...]
@@ -57,7 +56,7 @@ class TextDiff(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def text_diff(old: str, new: str, work: Work, whole: bool = False) -> TextDiff:
-    """The difference of two texts; ``whole``: with nothing folded or cut."""
+    """The difference of two texts. ``whole``: fold and cut nothing."""
     was, now = old.split("\n"), new.split("\n")
     work.short = False
     blocks = list(_blocks(same_lines(was, now, work), len(was), len(now)))
@@ -75,11 +74,11 @@ def text_diff(old: str, new: str, work: Work, whole: bool = False) -> TextDiff:
 
 
 def unified_diff(text: str, whole: bool = False) -> TextDiff | None:
-    """A text that is a unified diff, line by line as it was sent; None if it has no hunk."""
+    """The lines of a text that is a unified diff, as sent; None if it has no hunk."""
     if not _HUNK.search(text):
         return None
     made = _Writer(whole)
-    old = new = 0  # lines of the hunk that are still to come, as its heading says
+    old = new = 0  # remaining lines of the hunk, by its heading
     signs = {"+": 0, "-": 0, " ": 0}
     within = False
     for line in text.removesuffix("\n").split("\n"):
@@ -116,7 +115,7 @@ def _blocks(same: Sequence[tuple[int, int]], was: int, now: int) -> Iterator[tup
 
 
 class _Writer:
-    """Collects lines; unless ``whole``, folds and cuts, and counts what it leaves out."""
+    """Collects lines. Unless ``whole``, it folds and cuts them, and counts what it leaves out."""
 
     def __init__(self, whole: bool) -> None:
         self.lines: list[DiffLine] = []
@@ -140,7 +139,7 @@ class _Writer:
         room = MOST_LINES - len(self.lines)
         shown_old, shown_new = old, new
         if not self._whole and len(old) + len(new) > room:
-            # Some of both sides: what was added matters as much as what was removed.
+            # Show some of both sides, because added lines matter as much as removed ones.
             few = min(len(old), max(room // 2, room - len(new), 0))
             shown_old, shown_new = old[:few], new[: max(0, room - few)]
         marked_old, marked_new = _words(shown_old, shown_new, work)
@@ -161,7 +160,7 @@ class _Writer:
             self.hidden += len(line.text) + 1
 
     def close(self) -> None:
-        """Notes how many lines follow the last one that fitted."""
+        """Note how many lines follow the last one that fitted."""
         if self._beyond:
             self._note(self._beyond, "more line")
 
@@ -184,7 +183,7 @@ class _Writer:
         for at, part in enumerate(parts):
             if part.mark or plain:
                 ends = (min(len(part.text), room), 0)
-            else:  # unchanged lines, as far as they are next to a change
+            else:  # an unchanged part: keep what is next to a change
                 ends = (_AROUND if at else 0, _AROUND if at + 1 < len(parts) else 0)
                 ends = (min(ends[0], room), min(ends[1], room))
             room -= min(sum(ends), len(part.text))
@@ -225,7 +224,7 @@ def _plain(lines: Iterable[str]) -> _Rows:
 
 
 def _rows(tokens: Sequence[str], kept: set[int]) -> Iterator[tuple[Part, ...]]:
-    """The tokens as lines of parts; a line that is mostly changed has no marks within it."""
+    """The tokens as lines of parts. A line that is mostly changed has no marks in it."""
     runs: list[tuple[list[str], bool]] = []
     for at, word in enumerate([*tokens, "\n"]):
         if word == "\n":
@@ -247,7 +246,7 @@ def _line(runs: Sequence[tuple[Sequence[str], bool]]) -> tuple[Part, ...]:
 
 
 def _ends(old: str, new: str) -> tuple[_Rows, _Rows]:
-    """One long line that replaces another: everything between their common prefix and their common suffix is marked."""
+    """For a long line that replaces another, mark everything between their common prefix and suffix."""
     start = _common(old, new)
     end = _common(old[start:][::-1], new[start:][::-1])
 

@@ -1,8 +1,8 @@
-"""JSON as a person reviews it: every leaf with its path, before and after if both are given, nothing cut silently.
+"""JSON for reviewers: every leaf with its path, before and after if both are given; nothing is cut silently.
 
-A difference follows the structure: keys that were added, removed or changed, lists element by element, long texts by
-hunks, a unified diff as its hunks. Values that did not change are folded first. Pure. Long values are folded, and the
-rest counted: a caller that shows them must offer to unfold them. Secrets are compared as they are and shown masked.
+A difference follows the structure: keys that were added, removed or changed; lists element by element; long texts and
+unified diffs by hunks. Unchanged values are folded first. Long values are folded and the rest is counted; a caller
+that shows them must offer to unfold them. Secrets are compared unmasked and shown masked. Pure.
 """
 
 from collections import Counter
@@ -32,11 +32,9 @@ _PAIRS: Final = (
     ("before", "after"), ("old", "new"), ("current", "proposed"), ("old_value", "new_value"), ("previous", "new"),
     ("previous", "current"), ("was", "now"), ("from", "to"),
 )  # fmt: skip
-_ALONE: Final = frozenset(
-    {"from", "previous", "was"}
-)  # with other fields beside them they may mean something else
+_ALONE: Final = frozenset({"from", "previous", "was"})  # beside other fields they may mean something else
 _SPLIT: Final = (("old", "new"), ("before", "after"), ("current", "proposed"), ("previous", "new"))
-_KEYS: Final = ("id", "key", "name")  # by which the elements of a list are recognized
+_KEYS: Final = ("id", "key", "name")  # names by which elements of a list are recognized
 _PLAIN: Final = msgspec.json.Encoder()
 _SORTED: Final = msgspec.json.Encoder(order="sorted")
 _NEVER_MASKED: Final = ("bool", "null", "number")
@@ -44,9 +42,10 @@ _WORDY: Final = 80  # a longer text is compared line by line
 
 
 class Leaf(msgspec.Struct, frozen=True, kw_only=True):
-    """One value. ``change``: "" outside of a difference, else same, changed, added or removed; ``before``: the earlier
-    value; ``diff``: line by line, if it is long; ``hidden``: how many characters of it are folded; ``fields``: this
-    stands for so many folded values; masked: it is hidden, or partly hidden, because it is a secret.
+    """One value. ``change``: "" outside of a difference, else ``same``, ``changed``, ``added`` or ``removed``.
+    ``before``: the earlier value. ``diff``: the difference line by line, if the value is long. ``hidden``: how many
+    of its characters are folded. ``fields``: how many folded values this leaf stands for. masked: whether it is
+    hidden, completely or partly, because it is a secret.
     """
 
     path: str
@@ -61,7 +60,7 @@ class Leaf(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def label(self) -> str:
-        """The path; for a whole payload that is one value, or for folded values, a word."""
+        """The path; or a word, if the whole payload is one value, or for folded values."""
         return self.path or ("…" if self.fields else "value")
 
     @property
@@ -71,8 +70,8 @@ class Leaf(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Group(msgspec.Struct, frozen=True):
-    """Leaves that belong together. ``rest``: how many more are folded; of all of them, ``counts``: how many change, as
-    text; ``hides``: one is masked.
+    """Leaves that belong together. ``rest``: how many more are folded; ``counts``: how many of all have changed, as
+    text; ``hides``: whether one of them is masked.
     """
 
     leaves: tuple[Leaf, ...] = ()
@@ -96,7 +95,7 @@ def change_counts(found: Iterable[Leaf]) -> str:
 
 
 def group(value: Any, opened: bool) -> Group:
-    """The leaves of a JSON value; all of them unfolded, with their secrets, if ``opened``."""
+    """The leaves of a JSON value. ``opened``: unfold all of them and show their secrets."""
     found = list(leaves(value, value if opened else masked(value), whole=opened))
     counted = change_counts(found)
     if opened:
@@ -108,26 +107,26 @@ def group(value: Any, opened: bool) -> Group:
 def leaves(
     value: Any, shown: Any = None, path: str = "", *, whole: bool = True, brief: bool = False
 ) -> Iterator[Leaf]:
-    """Every leaf, in the given order. An empty object or list is a leaf too. ``shown``: the value as it may be shown,
-    if its secrets are masked; ``whole``: with nothing of a difference folded; ``brief``, for messages: the full form of
-    a shortened path is not added.
+    """Every leaf, in the given order. An empty object or list is a leaf too. ``shown``: the value with masked
+    secrets, if it has some; ``whole``: fold nothing of a difference; ``brief``: for messages, do not add the full
+    form of a shortened path.
     """
     reader = _Reader(whole, brief)
     return reader.leaves(value, value if shown is None else shown, path)
 
 
 def changed_leaves(old: Any, new: Any) -> tuple[Leaf, ...]:
-    """The differences between two JSON values, leaf by leaf, with secrets masked. The values are whole; of the lines of
-    long ones only those around a change are in ``diff``.
+    """The differences between two JSON values, leaf by leaf, with secrets masked. The values are complete; ``diff``
+    has only the lines around a change.
     """
     every = _Reader(whole=False, brief=False).changed((old, masked(old)), (new, masked(new)), "")
     return tuple(leaf for leaf in every if leaf.change not in ("", "same"))
 
 
-_Two = tuple[Any, Any]  # a value, and the same as it may be shown
+_Two = tuple[Any, Any]  # a value, and the same value with secrets masked
 _Named = tuple[
     str, Mapping[str, Any]
-]  # the name of a field, and the object that has it: what an amount's currency is
+]  # the name of a field and the object that contains it, which may have an amount's currency
 _UNNAMED: Final[_Named] = ("", {})
 
 
@@ -235,14 +234,14 @@ class _Reader:
             yield replace(leaf, before=leaf.text, text=GONE, change="removed", diff=None)
 
     def _in_full(self, path: str, key: str, at: str) -> Iterator[Leaf]:
-        """A leaf that shows the full path if the others have a shortened one: nothing is cut silently."""
+        """A leaf with the full path, if the other leaves have a shortened one, so that nothing is cut silently."""
         whole = full_member_path(path, key)
         if whole != at and not self._brief:
             yield Leaf(path=f"{at} (the name in full)", text=whole, kind="block")
 
 
 def _pairs(value: Mapping[str, Any]) -> dict[str, str]:
-    """The fields of an object that hold earlier values, each with the field of the later one; no field is in two."""
+    """Pairs of fields in one object, an earlier value and a later one; no field is in two pairs."""
     for old, new in _PAIRS:
         if old in value and new in value and (len(value) == 2 or old not in _ALONE):
             return {old: new}
@@ -269,7 +268,9 @@ def _others(key: str) -> Iterator[str]:
 def _partners(
     old: Sequence[Any], new: Sequence[Any], left: range, right: range
 ) -> Iterator[tuple[int | None, int | None]]:
-    """Which elements of two lists are the same thing, changed: by their key, else by their place."""
+    """Pair the elements of two lists that are the same thing, possibly changed: by their key, or else by their
+    position.
+    """
     keys, others = ({at: _key_of(items[at]) for at in where} for items, where in ((old, left), (new, right)))
     places: dict[str, int] = {}
     for at, key in others.items():
@@ -287,7 +288,7 @@ def _partners(
 
 
 def _key_of(element: Any) -> str:
-    """What an element of a list is recognized by, or ""."""
+    """The key by which an element of a list is recognized, or ""."""
     if not isinstance(element, Mapping):
         return ""
     named = (element[name] for name in _KEYS if isinstance(element.get(name), str | int))
@@ -300,7 +301,7 @@ def _same(one: Any, two: Any) -> bool:
 
 
 def show(value: Any) -> str:
-    """A value as text: strings as they are, everything else as JSON."""
+    """A value as text: strings unchanged, everything else as JSON."""
     if isinstance(value, str):
         return value
     if isinstance(value, Mapping | list) and value:
@@ -309,12 +310,12 @@ def show(value: Any) -> str:
 
 
 def show_named(value: Any, named: _Named) -> str:
-    """A value of a field as text: an amount or a count is grouped, and an amount has its currency."""
+    """A field's value as text. Amounts and counts have grouped digits, and an amount has its currency."""
     return number_text(named[0], value, named[1]) or show(value)
 
 
 def told(leaf: Leaf, plain: Callable[[str], str] = str) -> str:
-    """A leaf for a surface that has only text; ``plain`` makes hidden characters of other people's text visible."""
+    """A leaf for a surface that has only text. ``plain``: makes hidden characters in untrusted text visible."""
     if leaf.fields:
         return leaf.text
     if leaf.diff is not None:
@@ -340,12 +341,12 @@ def _kind(value: Any) -> str:
 
 
 def _either(was: str, now: str) -> str:
-    """The kind of a change: a text, if either side is one."""
+    """The value that determines how a change is shown: the text, if either side is one."""
     return was if now in _NEVER_MASKED else now
 
 
 def folded(found: Iterable[Leaf]) -> Iterator[Leaf]:
-    """The leaves without the values that did not change, where there are many in a row."""
+    """The leaves, with long runs of unchanged values folded."""
     for same, run in groupby(found, lambda leaf: leaf.change == "same"):
         several = list(run)
         if not same or len(several) <= MOST_SAME:
@@ -355,7 +356,9 @@ def folded(found: Iterable[Leaf]) -> Iterator[Leaf]:
 
 
 def _fitting(found: Iterable[Leaf]) -> tuple[list[Leaf], int]:
-    """As many as are shown at first: those that changed before all others, in their order; and how many more."""
+    """Return as many leaves as are shown at first, changed ones before all others, in their order; and how many more
+    there are.
+    """
     every = list(found)
     if len(every) <= MOST_LEAVES:
         return every, 0
@@ -364,7 +367,7 @@ def _fitting(found: Iterable[Leaf]) -> tuple[list[Leaf], int]:
 
 
 def _cut(leaf: Leaf) -> Leaf:
-    """The beginning of a long leaf, and the length of the rest; a difference is cut where it was made."""
+    """The beginning of a long leaf, and the length of the rest. A difference was already cut when it was computed."""
     if leaf.diff is not None:
         return replace(leaf, text="", before=None if leaf.before is None else "", hidden=leaf.diff.hidden)
     text, before = clip(leaf.text), leaf.before and clip(leaf.before)

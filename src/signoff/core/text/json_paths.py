@@ -31,8 +31,8 @@ def item_path(path: str, index: int) -> str:
 
 
 def changed_paths(before: Any, after: Any, path: str = "") -> Iterator[str]:
-    """The path of each value that was changed, added or removed, in the order of the second document. Paths only: the
-    values may be secret.
+    """The path of each value that was changed, added or removed, in the order of the second document. It returns no
+    values, because they may be secret.
     """
     yield from (changed for changed, _, _ in changed_values(before, after, path, _ABSENT))
 

@@ -1,6 +1,6 @@
-"""Strict JSON, checked before, during and after parsing: depth, duplicate keys, numbers and characters that parsers
-disagree about. Linear for any input, standard library only: shared by the server's intake, the document readers and the
-command line.
+"""Checks that JSON is strict, before, during and after parsing: depth, duplicate keys, numbers and characters about
+which parsers disagree. Takes linear time for any input, and uses only the standard library: the server's intake, the
+document readers and the command line share it.
 """
 
 import math
@@ -12,7 +12,7 @@ from typing import Any, Final
 from signoff.core.text.describe import printable
 
 MAX_DEPTH: Final = 32
-MAX_INTEGER: Final = 2**53 - 1  # JSON parsers disagree beyond this
+MAX_INTEGER: Final = 2**53 - 1  # beyond this, JSON parsers disagree
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _BRACKETS: Final = b"[]{}"
@@ -34,21 +34,22 @@ class DuplicateKeyError(ValueError):
 
 
 def outside_strings(raw: bytes) -> bytes:
-    """JSON text without its strings, and without one that does not end; linear, at the speed of a search."""
-    if b"\\" in raw:  # in a run of backslashes, each pair is one that is escaped
+    """JSON text without its strings, terminated or not. Takes linear time, at the speed of a search."""
+    if b"\\" in raw:  # in a run of backslashes, each pair is an escaped backslash
         raw = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
     return b"".join(raw.split(b'"')[::2])
 
 
 def too_deep(raw: bytes, most: int = MAX_DEPTH) -> bool:
-    """Whether JSON text is nested deeper than ``most``, complete or not. To be called before a parser, whose stack is
+    """Whether JSON text, complete or not, is nested deeper than ``most``. Call it before a parser, whose stack is
     limited.
     """
     if raw.count(b"[") + raw.count(b"{") <= most:
         return False
     brackets = outside_strings(raw).translate(_AS_PARENTHESES, _OTHERS)
     rest, rounds = brackets, 0
-    while rounds < _ROUNDS:  # each takes the innermost pairs away, and one level where all are closed
+    # each round removes the innermost pairs, which is a whole level if all are closed
+    while rounds < _ROUNDS:
         shorter = rest.replace(b"()", b"")
         if not shorter:
             return rounds >= most
@@ -78,12 +79,12 @@ def unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def flaw(value: object) -> tuple[str, str] | None:
-    """(path, what is wrong) of the first value that is not strict JSON, if there is one."""
+    """Return (path, what is wrong) for the first value that is not strict JSON; None if there is none."""
     return None if _plain(value, 1) else _flaw(value, 1)
 
 
 def _plain(value: Any, depth: int) -> bool:
-    """Whether a value is clearly free of flaws; False only means that ``_flaw`` has to check."""
+    """A fast check whether a value is free of flaws. False only means that ``_flaw`` has to check."""
     kind = type(value)
     if kind is str:
         return bool(value.isascii())
@@ -117,7 +118,7 @@ def _flaw(value: object, depth: int) -> tuple[str, str] | None:
 
 
 def _flaw_within(value: dict[Any, Any] | list[Any], depth: int) -> tuple[str, str] | None:
-    """The path is built only on the way out."""
+    """Find a flaw inside a container. The path is built only when one is found."""
     for key, item in value.items() if isinstance(value, dict) else enumerate(value):
         place = f"[{key}]" if isinstance(value, list) else f".{printable(str(key))}"
         if isinstance(value, dict) and (not isinstance(key, str) or _SURROGATE.search(key)):

@@ -1,8 +1,8 @@
-"""Masking of secrets on every surface that people read: pages, mail, chat, the command line, errors and logs.
+"""Masks secrets on every surface that people read: pages, mail, chat, the command line, errors and logs.
 
 One rule for all of them. A value is a secret by the name of its field, by the name of its container, by the name next
-to it (``{"name": "DB_PASSWORD", "value": ...}``), or by its form (a password in a URL, a bearer token). Programs that
-act on a payload get it unmasked: this is for display. Everything here is linear in its input.
+to it (``{"name": "DB_PASSWORD", "value": ...}``), or by its form (a password in a URL, a bearer token). This is only
+for display; programs that act on a payload get it unmasked. Everything here takes time linear in its input.
 """
 
 import hashlib
@@ -21,19 +21,19 @@ _KEYS: Final = (
     r"(?:api|access|account|auth|client|deploy|encryption|host|license|master|private|secret|service|shared|signing|ssh"
     r"|storage|webhook)[^a-z0-9]?keys?"
 )
-# In a field's own name: anywhere in it, as a word of it, or as its last word.
+# Marks in a field's own name: anywhere in it, as one of its words, or as its last word.
 _NAMED: Final = re.compile(
     rf"pass(?:word|phrase|code|wd)|secret|token|credential|authori[sz]ation|{_EDGE}{_KEYS}{_END}|{_EDGE}apikey"
     rf"|{_EDGE}(?:pins?|pwd|cvv|cvc|otp|totp|jwt|bearer|cookies?|mnemonic|session[^a-z0-9]?id|seed[^a-z0-9]?phrase){_END}"
     rf"|{_EDGE}(?:pass|auth)[^a-z0-9]*$"
 )
-# In a container's name: everything in it is secret.
+# Marks in a container's name, which make everything in it secret.
 _HOLDS: Final = re.compile(
     rf"(?:^|[.\"])(?:[a-z0-9_\-]*(?:password|secret|credential|token)s?|passwd|pwd|authorization|{_KEYS})"
     r"(?:\[\d+\])*(?:[.\"]|$)"
 )
 _API_KEY: Final = re.compile(r"(?:^|[.\"])api[._\-]?keys?(?:\[\d+\])*(?:[.\"]|$)")
-# Names by which a number is a secret too.
+# Names that make even a number a secret.
 _NUMERIC: Final = re.compile(
     r"(?:^|[^a-z0-9])(?:[a-z0-9]*password|passcode|pin|pwd|cvv|cvc|otp)\"?(?:\[\d+\])*$"
 )
@@ -45,8 +45,9 @@ _SCHEME: Final = re.compile(
 )
 _PAIR: Final = re.compile(
     r"(?i)((?:pass(?:word|phrase|code|wd)|pwd|secret|token|api[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key"
-    r"|(?<=[a-z0-9][_-])pass(?![a-z0-9_]))"  # DB_PASS=...
-    # A value in quotes goes to its closing one, whatever stands in it; quotes may be escaped, as in JSON within JSON.
+    # DB_PASS=... A quoted value extends to its closing quote, whatever it contains; quotes may be escaped, as in JSON
+    # within JSON.
+    r"|(?<=[a-z0-9][_-])pass(?![a-z0-9_]))"
     r"\w{0,20}\\{0,3}[\"']?[ \t]{0,4}(?:=>|[=:])[ \t]{0,4}\\{0,3})"
     r"(?:(?P<double>\")([^\"\n]+)|(?P<single>')([^'\n]+)|([^\s\"',;&}\])]+))"
 )
@@ -56,7 +57,7 @@ _OPTION: Final = re.compile(
     r"|(?<![\w-])(?:-u|--user)[ \t]{1,8}[\w.@+-]{1,64}:(?!\d{1,10}(?:\s|$))|(?<![\w-])sshpass[ \t]{1,8}-p[ \t]{0,8})"
     r"(?!-)(?:(?P<quote>[\"'])([^\"'\n]+)|([^\s\"',;&}\])]+))"
 )
-# Of a header in a text: credentials of any scheme, and cookies to the end of their line.
+# Headers in a text: credentials of any scheme, and cookies to the end of their line.
 _HEADER: Final = re.compile(
     r"(?i)(authorization\\{0,3}[\"']?[ \t]{0,4}[=:][ \t]{0,4}\\{0,3}[\"']?)(?!(?:bearer|basic)\b)"
     r"((?:token|apikey|key|digest|negotiate|ntlm|oauth|hawk|aws4-hmac-sha256)[ \t]{1,4}[^\"'\n\\]{4,}"
@@ -76,7 +77,7 @@ _SIGNS: Final = re.compile(
     r"(?i)(?:^|[^a-z0-9])(?:sig|signature|hmac|credential|key[-_]?pair[-_]?id|aws[-_]?access[-_]?key[-_]?id)$"
 )
 _OPENS: Final = frozenset({"key", "code", "auth", "sid", "hash", "policy", "state", "ticket", "assertion"})
-_LONG: Final = 20  # characters of a value that grants access under one of these names
+_LONG: Final = 20  # minimum length of a value that grants access under one of these names
 _HOOK: Final = re.compile(
     r"(?i)(?P<slack>^[a-z]+://(?:[\w-]{1,63}\.){0,8}slack(?:-gov)?\.com/(?:services|workflows|triggers)/)"
     r"|/(?:bot(?=\d{1,20}:)|[\w-]{0,32}(?:web)?hooks?(?:b2)?/|with/key/)"
@@ -97,7 +98,7 @@ _LONGEST_NAME: Final = 256
 
 
 def suspect(text: str) -> bool:
-    """Whether the text may contain a secret: a fast check without false negatives."""
+    """A fast check whether the text may contain a secret, without false negatives."""
     return "://" in text or _TRIGGER.search(text) is not None
 
 
@@ -109,17 +110,17 @@ def is_secret(path: str) -> bool:
 
 
 def fingerprint(text: str) -> str:
-    """A secret as its length and a fingerprint: a change is visible, the value is not."""
+    """A secret as its length and a fingerprint, so that a change is visible but the value is not."""
     return f"{len(text)} characters, fingerprint {hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:8]}"
 
 
 def bracketed(text: str) -> str:
-    """A secret within a longer text."""
+    """The replacement for a secret within a longer text."""
     return f"[{fingerprint(text)}]"
 
 
 def starred(_: str) -> str:
-    """A secret in an error or a log line, without its fingerprint."""
+    """The replacement for a secret in an error or a log line, without a fingerprint."""
     return MASK
 
 
@@ -156,7 +157,7 @@ def _once(text: str, hide: Hide) -> str:
 
 
 def _url(word: str, hide: Hide) -> str:
-    """A URL with its password masked, even if that was not percent-encoded and contains ``/``, ``#`` or ``@``."""
+    """A URL with its password masked, even one that is not percent-encoded and contains ``/``, ``#`` or ``@``."""
     start = word.find("://") + 3
     at = word.rfind("@")
     if start < 3 or at < start:
@@ -178,7 +179,7 @@ def _parameter(found: re.Match[str], hide: Hide) -> str:
 
 
 def _path(word: str, hide: Hide) -> str:
-    """A URL with the secret part of a webhook's path masked: it is enough to send to the webhook."""
+    """A URL with the secret part of a webhook's path masked, because that part is enough to send to the webhook."""
     mark = _HOOK.search(word) if "://" in word else None
     if mark is None:
         return word

@@ -1,8 +1,8 @@
-"""Objects of our own documents (policy, workflow, manifest) as structs. A struct lists the fields that an object may
-have and the values each may have; the JSON Schemas for editors are generated from the same structs.
+"""Reads objects of our own documents (policy, workflow, manifest) into structs. A struct lists the fields that an
+object may have, and their values; the JSON Schemas for editors are generated from the same structs.
 
-The types are described by msgspec, but its ``convert`` is not used: here a refusal names the dotted path with its keys,
-the nearest known field and the next step (docs/decisions/0004-documents-read-by-structs.md).
+msgspec describes the types, but its ``convert`` is not used, because an error here names the dotted path with its
+keys, the nearest known field and the next step (docs/decisions/0004-documents-read-by-structs.md).
 """
 
 from collections.abc import Callable
@@ -26,8 +26,8 @@ class DocumentStruct(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def reads(read: Callable[[Fields, str], Any], written: Any = None, **extra: Any) -> Meta:
-    """A field that ``read`` parses: from text, or from the type ``written``. ``blank=True``: empty text is a value of
-    its own.
+    """A field that ``read`` parses, from text or from the type ``written``. ``blank=True``: empty text is a value,
+    not an absent one.
     """
     return Meta(extra={"read": read, "written": written or str, **extra})
 
@@ -37,7 +37,7 @@ Prose = Annotated[str, reads(Fields.prose, Annotated[str, Meta(max_length=2000)]
 
 
 def read_struct(kind: type[S], fields: Fields) -> S:
-    """The object as a struct; raises Invalid for a field that is unknown, missing or does not fit."""
+    """The object as a struct; raises Invalid for a field that is unknown, missing or of the wrong type."""
     known = fields_of(kind)
     blank = [name for name, field in known.items() if extra_of(field.type).get("blank")]
     fields.known(*known, blank=blank)
@@ -75,7 +75,7 @@ def _value(kind: inspect.Type, fields: Fields, name: str) -> Any:
     match kind:
         case inspect.Metadata(extra={"read": read}):
             return read(fields, name)
-        case inspect.UnionType(types=[first, *_]):  # the others: None, which means absent
+        case inspect.UnionType(types=[first, *_]):  # the other types are None, which means absent
             return _value(first, fields, name)
         case inspect.StrType(max_length=longest):
             return fields.text(name, longest=longest or 255)

@@ -1,4 +1,4 @@
-"""What a request is about, in one line: the first short values of its payload."""
+"""Summarizes a request in one line, by the first short values of its payload."""
 
 from collections.abc import Mapping
 from itertools import islice
@@ -25,8 +25,8 @@ _LONGEST: Final = 60
 
 
 def subject(payload: Mapping[str, Any], most: int) -> tuple[tuple[str, str], ...]:
-    """(field, value) of the first short values: the request at a glance. Values that it affects come first; the
-    requester's own claims about it are left out.
+    """The first short values, as (field, value). Values that the request affects come first; the requester's own
+    claims are left out.
     """
     with_amounts = {currency_field(name, payload) for name, value in payload.items() if _counts(name, value)}
     short = (
@@ -45,7 +45,7 @@ def _counts(name: str, value: Any) -> bool:
 
 
 def _short(name: str, value: Any, payload: Mapping[str, Any]) -> str:
-    """The value in one short line; "" for any other."""
+    """The value as one short line; "" if it does not fit one."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return money_text(value) or ""
     text = show_named(value, (name, payload)) if len(str(value)) <= _LONGEST else ""

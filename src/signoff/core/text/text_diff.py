@@ -1,7 +1,7 @@
-"""The difference of two sequences (lines, words, elements of a list) in linear time: a patience diff. Elements that are
-unique on each side are the anchors, and what is between two anchors is compared in the same way. Pure.
+"""The difference of two sequences (lines, words, elements of a list) in linear time, by a patience diff. Elements
+that are unique on each side are the anchors; the parts between two anchors are compared in the same way. Pure.
 
-A block without an anchor is compared exactly as long as the budget of work lasts; after that it counts as replaced.
+A block without an anchor is compared exactly while the budget of work lasts; after that it counts as replaced.
 """
 
 from bisect import bisect_left
@@ -9,11 +9,11 @@ from collections.abc import Hashable, Sequence
 from itertools import pairwise
 
 _ROUNDS = 6
-_STEPS = 200_000  # comparisons, for everything that one reader is shown at once
+_STEPS = 200_000  # comparisons for everything that one reader is shown together
 
 
 class Work:
-    """A budget of comparisons. ``short``: something was compared more coarsely because it was spent."""
+    """A budget of comparisons. ``short``: whether something was compared more coarsely because the budget was spent."""
 
     def __init__(self, steps: int = _STEPS) -> None:
         self.left = steps
@@ -44,7 +44,7 @@ def _within(
     was: Sequence[Hashable], now: Sequence[Hashable], block: tuple[int, int, int, int],
     found: list[tuple[int, int]], work: Work,
 ) -> list[tuple[int, int, int, int]]:  # fmt: skip
-    """Adds the equal elements at both ends of a block; returns the blocks between the anchors."""
+    """Add the equal elements at both ends of a block; return the blocks between the anchors."""
     a, a_end, b, b_end = block
     while a < a_end and b < b_end and was[a] == now[b]:
         found.append((a, b))
@@ -66,7 +66,7 @@ def _within(
 def _exact(
     was: Sequence[Hashable], now: Sequence[Hashable], left: range, right: range, work: Work
 ) -> list[tuple[int, int]]:
-    """The longest common subsequence of a block, if the budget lasts; else nothing."""
+    """The longest common subsequence of a block, if the budget is sufficient, else nothing."""
     if not work.left:
         return []
     there, here = {now[j] for j in right}, {was[i] for i in left}

@@ -1,4 +1,4 @@
-"""URLs that contain a password, checked before anything else parses them: an error never quotes any of it. A password
+"""Checks URLs that contain a password before anything else parses them. An error never quotes the URL: a password
 that is not percent-encoded is a common mistake, and the driver would quote it.
 """
 
@@ -22,8 +22,8 @@ _SIGNED: Final = ("http", "https")
 
 
 def read_url(text: str, field: str, schemes: Sequence[str], hint: str) -> SplitResult:
-    """The parts of a URL such as ``scheme://user:password@host:port,host:port/path?name=value``; raises Invalid,
-    quoting none of it.
+    """The parts of a URL such as ``scheme://user:password@host:port,host:port/path?name=value``; raises Invalid
+    without quoting the URL.
     """
     scheme, mark, rest = text.partition("://")
     if not mark or scheme.lower() not in schemes:
@@ -60,10 +60,10 @@ def _unreadable(field: str, why: str) -> Invalid:
 
 
 def shown_url(text: str, field: str = "url") -> str:
-    """A URL with its passwords masked; only the scheme of one that cannot be parsed."""
+    """A URL with its passwords masked; only the scheme, if the URL cannot be parsed."""
     scheme, mark, _ = text.partition("://")
     if not text or scheme == "sqlite":
-        return text  # a path, and nothing else
+        return text  # only a path
     if not mark or not _SCHEME.fullmatch(scheme):
         return MASK
     try:
@@ -79,12 +79,12 @@ def shown_url(text: str, field: str = "url") -> str:
 
 
 def whole_secret(value: str) -> str:
-    """For a value that must not be shown at all."""
+    """The replacement for a value that must not be shown at all."""
     return MASK if value else ""
 
 
 def secret_path(url: str) -> str:
-    """A URL without its path, which is a secret at many services."""
+    """A URL without its path, which is a secret for many services."""
     shown = shown_url(url)
     scheme, mark, rest = shown.partition("://")
     place = re.split(r"[/?]", rest)[0].rpartition("@")[2]

@@ -30,7 +30,7 @@ DELIVERY_MODES: Final = ("stream", "poll", "http", "inbox")
 
 
 class Accounts:
-    """``private_callbacks``: whether agents in private networks, or without TLS, are called."""
+    """``private_callbacks``: whether the server calls agents in private networks, or without TLS."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Accounts:
     async def add_account(
         self, actor: Actor, kind: ActorKind, name: str, **fields: Any
     ) -> tuple[Account, bool]:
-        """(account, created): an existing one of that name is returned unchanged.
+        """Return (account, whether it was created); an existing account of that name is returned unchanged.
 
         fields: display_name, description, delivery_mode, callback_url. ``name`` may be a full address.
         """
@@ -88,7 +88,9 @@ class Accounts:
         return account, True
 
     async def _address_in_use(self, workspace: Workspace, address: str) -> str:
-        """The address; if work waits for it under a former name of the workspace, that one: the work is found there."""
+        """The address for a new account. If work waits for it under a former name of the workspace, it keeps that
+        name, so that its worker finds the work.
+        """
         own = f"{SCHEME}{workspace.full_name}/"
         if not workspace.former or not address.startswith(own):
             return address
@@ -190,12 +192,12 @@ class Accounts:
         self._directory.changed(actor.workspace)
 
     async def _since(self, workspace: str) -> dict[str, int]:
-        """The number of the workspace's last change, read before everything that the next change is based on."""
+        """The number of the workspace's last change. Read it before anything that the next change is based on."""
         space = await self._rows.workspace(workspace)
         return {workspace: space.last_change} if space else {}
 
     def _check(self, account: Account, callback_url: str) -> None:
-        """Raises Invalid. callback_url: the new value; an earlier one stays."""
+        """Raises Invalid. callback_url: the new value, if there is one; an existing URL is not checked again."""
         if account.delivery_mode not in DELIVERY_MODES:
             raise Invalid(
                 "invalid_delivery_mode", f"{account.delivery_mode!r} is not a delivery mode.", field="delivery_mode",
@@ -213,8 +215,8 @@ class Accounts:
     async def add_key(
         self, actor: Actor, holder: Account | Person, life: timedelta | datetime | None = None
     ) -> NewKey:
-        """A new key for an account or a person; ``life``: its lifetime or expiry. A person signed in by mail creates
-        their own.
+        """Create a key for an account or a person; ``life``: its lifetime or expiry. People who are signed in by mail
+        create their own keys.
         """
         kind = ActorKind.PERSON if isinstance(holder, Person) else ActorKind(holder.kind)
         if isinstance(holder, Person):
@@ -233,8 +235,8 @@ class Accounts:
         return await self._keys.create(actor.workspace, kind, holder.id, sponsor(actor), life, actor)
 
     async def keys(self, actor: Actor, holder: str | None = None) -> list[ApiKey]:
-        """Keys (of one holder), without any secret: all for an actor that may read everything, else its own, and for a
-        service those of the agents that it registered.
+        """List keys (of one holder), without secrets. An actor that may read everything sees all; others see their
+        own, and a service also those of the agents that it registered.
         """
         authorize(actor, Action.LIST_KEYS)
         found = await self._rows.keys(actor.workspace, holder)
@@ -263,7 +265,7 @@ class Accounts:
         return await self._keys.revoke(actor.workspace, key_id, actor)
 
     async def _keep_a_way_in(self, key: ApiKey) -> None:
-        """Raise Conflict for the last key of the last owner, if no sign-in link can be mailed."""
+        """Raise Conflict if this is the last key of the last owner and the server cannot mail sign-in links."""
         directory = await self._directory.of(key.workspace)
         owners = [one.id for one in directory.people.values() if one.active and "owner" in one.roles]
         if self.mails() or owners != [key.actor_id] or key.revoked_at is not None:

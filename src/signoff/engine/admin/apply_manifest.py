@@ -1,5 +1,6 @@
-"""Apply a manifest: people, teams, policies, workflows of one workspace. It is compared first, then written all or
-nothing, each change with its author and the former value. A dry run returns the same comparison.
+"""Apply a manifest: the people, teams, policies and workflows of one workspace. The manifest is compared with the
+current state first, then all of it is written or none; every change is logged with its author and the former value. A
+dry run returns the same comparison.
 """
 
 import asyncio
@@ -74,7 +75,9 @@ T = TypeVar("T")
 
 
 class ManifestApplier:
-    """Compares and applies manifests. ``on_moved``: called for each person whose mail address changed, afterwards."""
+    """Compares and applies manifests. ``on_moved``: called after the change, for each person whose mail address
+    changed.
+    """
 
     on_moved: Callable[[AddressChange], None] | None = None
 
@@ -91,9 +94,9 @@ class ManifestApplier:
         dry_run: bool = False,
         check: Callable[[Snapshot], None] | None = None,
     ) -> list[PlannedChange]:
-        """The changes, in order; applied unless ``dry_run``. Raises Refused without changing anything; also if the
-        workspace is protected and the manifest relaxes who decides: ``Proposals`` handles that. ``check``: raises
-        Refused if the state that the changes apply to is not what their author saw.
+        """Return the changes in order, and apply them unless ``dry_run``. Raises Refused without changing anything,
+        also if the workspace is protected and the manifest relaxes who decides (``Proposals`` handles that case).
+        ``check``: raises Refused if the current state is not the one that the author saw.
         """
 
         async def use(draft: ManifestDiff) -> list[PlannedChange]:
@@ -116,7 +119,7 @@ class ManifestApplier:
     async def add_person(
         self, actor: Actor, email: str, name: str, roles: tuple[str, ...]
     ) -> tuple[Person, bool]:
-        """(person, created); an existing one is returned unchanged."""
+        """Return (person, whether they were created); an existing person is returned unchanged."""
         authorize(actor, Action.CHANGE_DIRECTORY)
         email = email.strip().lower()
         refuse_no_mailbox(email, "person")
@@ -134,7 +137,7 @@ class ManifestApplier:
         return made, True
 
     async def register_agents(self, actor: Actor, manifest: Manifest) -> None:
-        """Create the agents that its workflows name (without a key), so that their bare names resolve."""
+        """Create the agents that the manifest's workflows name (without keys), so that their short names resolve."""
         directory = await self._directory.of(actor.workspace)
         steps = (step for flow in manifest.workflows for step in flow.template.plan.steps)
         for step in steps:
@@ -148,8 +151,9 @@ class ManifestApplier:
     async def with_current_state(
         self, actor: Actor, manifest: Manifest, use: Callable[[ManifestDiff], Awaitable[T]]
     ) -> T:
-        """The result of ``use`` for the comparison. If something else was changed meanwhile the manifest is compared
-        again with the new state; if an entry of the manifest was, Conflict: its author did not know of that.
+        """Call ``use`` with the comparison and return its result. If something else has changed meanwhile, the
+        manifest is compared again with the new state. If one of its own entries has changed, raise Conflict: the
+        author has not seen that change.
         """
         first: ManifestDiff | None = None
 
@@ -164,11 +168,13 @@ class ManifestApplier:
         return await retry_on_conflict(attempt, lambda: self.forget(actor))
 
     def forget(self, actor: Actor) -> None:
-        """Read the actor's workspace again on the next access: the cached state is outdated."""
+        """Drop the cached state of the actor's workspace; the next access reads it again."""
         self._directory.forget(actor.workspace)
 
     async def drafted(self, actor: Actor, manifest: Manifest) -> ManifestDiff:
-        """The workspace after the manifest; raises Refused if the change is not allowed or not possible."""
+        """Return the workspace as the manifest would leave it; raises Refused if the change is not allowed or not
+        possible.
+        """
         _authorize(actor, manifest)
         directory = await self._directory.of(actor.workspace)
         removed = await self._removed(directory, manifest) if guarded(directory, actor) else {}
@@ -177,7 +183,7 @@ class ManifestApplier:
         _refuse_twice(draft, manifest.people)
         for spec in manifest.people:
             _person(draft, spec)
-            await asyncio.sleep(0)  # who else asks is answered between any two entries
+            await asyncio.sleep(0)  # let other requests run between two entries
         for spec in manifest.people:  # delegates may be people of the same manifest
             _absences(draft, spec)
         _keep_an_owner(draft)
@@ -230,8 +236,8 @@ class ManifestApplier:
         refuse_default(draft.before, draft.directory)
 
     async def save(self, draft: ManifestDiff, confirmed_by: str = "", *more: msgspec.Struct) -> None:
-        """Write the compared changes with their change log entries, and ``more``: all of it, or nothing. Raises
-        Conflict if the base state has changed since.
+        """Write the compared changes, their change log entries, and ``more``, in one transaction. Raises Conflict if
+        the base state has changed since the comparison.
         """
         entries = [*_last(draft.entries), *draft.changes(confirmed_by), *more]
         if entries:
@@ -247,7 +253,7 @@ class ManifestApplier:
     async def changes(
         self, actor: Actor, limit: int, before: int = 0, subject: str = ""
     ) -> list[DirectoryChange]:
-        """The change log, newest first, below the number ``before``; of one ``subject``, or of all."""
+        """The change log, newest first: entries with a number below ``before``, about one ``subject`` or all."""
         authorize(actor, Action.READ_CHANGES)
         return await self._store.people.changes(actor.workspace, limit, before, subject)
 
@@ -300,13 +306,13 @@ def _refuse_new_faults(draft: ManifestDiff, same: bool, check: Callable[[Snapsho
 
 
 def _last(entries: list[msgspec.Struct]) -> list[msgspec.Struct]:
-    """Only the last entry for each person: a spec may have been added in two steps."""
+    """Keep only the last entry for each person: a spec may have been added in two steps."""
     people = {entry.id: entry for entry in entries if isinstance(entry, Person)}
     return [*people.values(), *(entry for entry in entries if not isinstance(entry, Person))]
 
 
 def authorize_document(actor: Actor, source: Mapping[str, Any]) -> None:
-    """Refuse a document that only an owner or admin may apply, before it is compiled: that takes long."""
+    """Refuse a document that only an owner or admin may apply. Called before it is compiled, which takes long."""
     people = source.get("people")
     if not isinstance(people, Mapping) or len(people) != 1 or len(source) != 1:
         authorize(actor, Action.CHANGE_DIRECTORY)
@@ -396,7 +402,7 @@ def _refuse_twice(draft: ManifestDiff, people: Sequence[PersonSpec]) -> None:
 
 
 def _refuse_shared_mailbox(draft: ManifestDiff, person: Person) -> None:
-    """Raise Invalid if another person has the same mailbox: who reads it would sign in as both, and count twice."""
+    """Raise Invalid if another person has the same mailbox: its reader could sign in as both and would count twice."""
     other = draft.with_same_mailbox(person)
     if other is not None:
         raise Invalid(
@@ -406,8 +412,8 @@ def _refuse_shared_mailbox(draft: ManifestDiff, person: Person) -> None:
 
 
 def _found(draft: ManifestDiff, who: str) -> Person | None:
-    """The person with that address or id, active or not. Raises NotFound for one who was removed: they stay so, as
-    nobody could sign in as them.
+    """The person with that address or id, active or not. Raises NotFound for a removed person, who cannot be brought
+    back: nobody could sign in as them.
     """
     found = draft.directory.anybody(who.strip().removeprefix("person:"))
     if found is not None and found.removed:
@@ -442,7 +448,7 @@ def _absences(draft: ManifestDiff, spec: PersonSpec) -> None:
     draft.put_person(after)
     if after == person:
         return
-    # what is known of the person becomes part of this change
+    # the person's current values become part of this change
     [noted] = [p for p in draft.planned if (p.kind, p.name) == ("person", person.email)]
     draft.planned.remove(noted)
     draft.note("person", person.email, noted.before, shown_person(after), after)
@@ -474,7 +480,7 @@ def _owned(directory: Snapshot) -> bool:
 
 
 def _member(draft: ManifestDiff, name: str, field: str, team: Team | None) -> str:
-    """The id of a person; of an inactive one, who does not count, only if they are a member already."""
+    """The id of a person. An inactive person, who does not count, is accepted only if they are a member already."""
     found = _found(draft, name)
     if found is not None and team is not None and found.id in team.members:
         return found.id
@@ -517,7 +523,7 @@ def _turns(
         rotation = replace(rotation, anchor=rotation.began_on(draft.now))
         held = known.rotation if known else None
         if held is not None and replace(held, anchor=anchor) == replace(rotation, anchor=anchor):
-            return held  # given again without an anchor: it continues as before
+            return held  # without a new anchor the rotation continues as before
     return rotation
 
 
@@ -542,8 +548,8 @@ def _policy(draft: ManifestDiff, spec: PolicySpec) -> None:
 
 
 def refuse_unusable(directory: Snapshot, policy: Policy, field: str) -> None:
-    """Raise Invalid if a policy names a team or a person that does not exist (a typing error must not go unnoticed), or
-    needs more people than there are.
+    """Raise Invalid if a policy names a team or a person that does not exist (a typo must not go unnoticed), or needs
+    more people than there are.
     """
     for number, stage in enumerate(policy.stages):
         where = f"{field}.approve[{number}]"

@@ -1,4 +1,6 @@
-"""Reassign all open tasks of one person to another: for admins, task by task, recorded in each of them."""
+"""Reassign all open tasks of one person to another. Only admins may do it; each task is reassigned and recorded
+separately.
+"""
 
 from typing import Final
 
@@ -35,7 +37,9 @@ class HeldTask(msgspec.Struct, frozen=True):
 
 
 class ReassignmentResult(msgspec.Struct, frozen=True):
-    """``refused``: the tasks left unchanged, and why; ``whole``: whether these are all open tasks."""
+    """``refused``: the tasks left unchanged, with the reason; ``whole``: whether all open tasks of the person were
+    looked at.
+    """
 
     done: list[str]
     refused: list[tuple[str, Refused]]
@@ -49,8 +53,8 @@ class BulkReassignment:
         self._directory = directory
 
     async def waiting(self, actor: Actor, person: Person) -> tuple[list[HeldTask], bool]:
-        """The open tasks that ask the person by name, team or role and that they have not answered; whether these are
-        all.
+        """Return the open tasks that ask the person, by name, team or role, and that they have not answered; and
+        whether these are all.
         """
         authorize(actor, Action.READ_OPEN_TASKS, person)
         directory = await self._directory.of(person.workspace)
@@ -67,7 +71,7 @@ class BulkReassignment:
     async def reassign_all(
         self, actor: Actor, giver: Person, taker: Person, comment: str
     ) -> ReassignmentResult:
-        """Replace one person by the other in each of these tasks."""
+        """Replace one person with the other in each of these tasks."""
         authorize(actor, Action.REASSIGN_ALL)
         found, whole = await self.waiting(actor, giver)
         done: list[str] = []
@@ -84,7 +88,7 @@ class BulkReassignment:
 
 
 def waiting_task(stored: Stored, person: Person, directory: Snapshot) -> HeldTask | None:
-    """The open task of this intent, if it asks the person now; else None."""
+    """Return the open task of this intent if it asks the person now, else None."""
     intent = stored.intent
     task = intent.open
     if not isinstance(task, Task):
@@ -103,8 +107,8 @@ def waiting_task(stored: Stored, person: Person, directory: Snapshot) -> HeldTas
 
 
 def replacement(intent: Intent, giver: Person, taker: Person, comment: str) -> Reassign:
-    """Whom to ask so that one person replaces another: in place of their name; or if they are one of a team or role, in
-    addition to the remaining members.
+    """The reassignment that replaces one person with another. It replaces the person's own entry; if they are asked
+    as a member of a team or role, it adds the other person and keeps the remaining members.
     """
     task = intent.open
     if not isinstance(task, Task):
@@ -116,7 +120,7 @@ def replacement(intent: Intent, giver: Person, taker: Person, comment: str) -> R
         elif _own(name, giver):
             places.append(taker.id)
         else:
-            # if every entry must approve, the replacement takes the entry's place, as there is no other
+            # alone in the entry: if every entry must approve, the replacement takes the entry's place
             places += [taker.id] if stage.every else [name, taker.id]
     return Reassign(tuple(dict.fromkeys(places)), task.step_run, comment, keep=True)
 

@@ -1,5 +1,5 @@
-"""Erasure of a person who was removed: their name, addresses, accounts, settings, the comments that they typed, what
-they opened and when, where their messages went. Who decided what, when and over which channel is kept, under an id that
+"""Erase the data of a person who was removed: their name, addresses, accounts, settings, comments, which tasks they
+opened and when, and where their messages went. What was decided, when and over which channel is kept under an id that
 identifies nobody, and can still be verified.
 """
 
@@ -22,7 +22,9 @@ ERASED = "Erased person"
 
 
 class Erased(msgspec.Struct, frozen=True):
-    """How much was erased. ``waiting``: open intents that still hold comments of the person; erase again after them."""
+    """How much was erased. ``waiting``: open intents that still contain comments of the person; repeat the erasure
+    when they are final.
+    """
 
     person: str
     comments: int
@@ -32,7 +34,7 @@ class Erased(msgspec.Struct, frozen=True):
 
 
 class PersonErasure:
-    """``forget``: called with the ids of intents whose cached copies are outdated, on every server."""
+    """``forget``: drops the cached copies of these intents on every server."""
 
     def __init__(
         self, store: Store, directory: DirectoryCache, clock: Clock, forget: Callable[[list[str]], None]
@@ -43,8 +45,8 @@ class PersonErasure:
         self._forget = forget
 
     async def erase(self, actor: Actor, who: str) -> Erased:
-        """Erase a removed person's text; ``who``: their id, or the address that they had. Repeatable. Raises NotFound,
-        or Conflict for a person who was not removed.
+        """Erase a removed person's data; ``who``: their id, or the address that they had. May be repeated. Raises
+        NotFound, or Conflict for a person who was not removed.
         """
         authorize(actor, Action.ERASE_PERSON)
         person, addresses = await self._found(actor, who)
@@ -73,7 +75,7 @@ class PersonErasure:
         return done
 
     async def _found(self, actor: Actor, who: str) -> tuple[Person, set[str]]:
-        """The person, and every address and account that the change log names for them."""
+        """The person, with every address and account that the change log names for them."""
         key = who.strip().lower()
         directory = await self._directory.anew(actor.workspace)
         if (present := directory.anybody(key)) is not None and not present.removed:

@@ -1,4 +1,4 @@
-"""A manifest compared with a workspace: what each entry changes, and the former value. Nothing is written here."""
+"""Compare a manifest with a workspace: what each entry changes, and the former values. Nothing is written here."""
 
 import hashlib
 import secrets
@@ -28,7 +28,7 @@ _GOVERNED: Final = {
 
 
 class _Nothing(msgspec.Struct, frozen=True):
-    """In place of an entry that is not there."""
+    """Stands for an entry that does not exist."""
 
 
 _NOTHING: Final = _Nothing()
@@ -83,11 +83,11 @@ class ManifestDiff:
         self.entries.append(entry)
 
     def absent(self, kind: str, name: str) -> None:
-        """Something to be removed that is not there."""
+        """Note that an entry to be removed does not exist."""
         self.planned.append(PlannedChange(UNCHANGED, kind, name, None, None, _NOTHING))
 
     def put_person(self, person: Person) -> None:
-        """The workspace with this person; the cost does not depend on the number of people."""
+        """Add or replace a person in the draft; the cost does not depend on the number of people."""
         if self._people is None:
             self._people = dict(self.before.people)
             self._by_email = dict(self.before.by_email)
@@ -102,7 +102,7 @@ class ManifestDiff:
         vars(self.directory)["by_email"] = self._by_email
 
     def with_same_mailbox(self, person: Person) -> Person | None:
-        """Another active person who reads one of this person's mailboxes."""
+        """Another active person who has one of this person's mailboxes."""
         if self._by_mailbox is None:
             self._by_mailbox = {}
             for one in self.directory.people.values():
@@ -127,8 +127,8 @@ class ManifestDiff:
         return [planned for planned in self.changed if self.relaxations_of(planned)]
 
     def relaxations_of(self, planned: PlannedChange) -> list[str]:
-        """Why it needs a second admin: in a protected workspace, anything that relaxes who decides. A file that the
-        server is started with is the operator's decision.
+        """Why this change needs a second admin: in a protected workspace, because it relaxes who decides. A file that
+        the server is started with needs none: the operator decided.
         """
         if not guarded(self.before, self.actor):
             return []
@@ -147,7 +147,7 @@ class ManifestDiff:
 
     def seen(self) -> str:
         """A digest of the preview: each entry's action, former value, and reasons for a second admin. The new values
-        follow from the document.
+        are not included; they follow from the document.
         """
         shown = [
             (one.action, one.kind, one.name, one.before, self.relaxations_of(one)) for one in self.planned

@@ -1,4 +1,6 @@
-"""The current state of a workspace as a manifest: to start from, to keep in a repository, to copy to another server."""
+"""Export the current state of a workspace as a manifest, to start from, keep in a repository, or copy to another
+server.
+"""
 
 from typing import Any
 
@@ -9,7 +11,7 @@ from signoff.engine.directory.snapshot import Snapshot
 
 
 def manifest_of(directory: Snapshot) -> dict[str, Any]:
-    """The document that, applied to this workspace, changes nothing."""
+    """The document that changes nothing if it is applied to this workspace."""
     space = directory.workspace
     settings: dict[str, Any] = {
         "positive_fallback": space.positive_fallback,
@@ -17,7 +19,7 @@ def manifest_of(directory: Snapshot) -> dict[str, Any]:
         "default_policy": space.default_policy or False,
         "unlisted_types": space.unlisted_types,
     }
-    if space.self_approval_setting != ALONE:  # what only the first start sets, never a document
+    if space.self_approval_setting != ALONE:  # only the first start of a server sets this, never a document
         settings["self_approval"] = space.self_approval
     people = sorted(directory.people.values(), key=lambda one: one.email)
     return {

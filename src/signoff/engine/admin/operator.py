@@ -1,5 +1,5 @@
-"""What the operator may do without being a person of the workspace, always recorded in the change log. No key allows
-this: a key that could create another person's sign-in link would be that person.
+"""What the operator may do without being a person of the workspace; all of it is recorded in the change log. No API
+key may do this: the holder of a key that creates another person's sign-in link could sign in as that person.
 """
 
 from datetime import datetime, timedelta
@@ -31,8 +31,8 @@ class NewSignInLink(msgspec.Struct, frozen=True):
 
 
 async def make_signin_link(store: Store, clock: Clock, email: str, workspace: str = "") -> NewSignInLink:
-    """A single-use sign-in link for the person with this address, valid for 15 minutes. ``workspace``: theirs
-    (``organization/name``), if several have the address.
+    """Create a single-use sign-in link for the person with this address, valid for 15 minutes. ``workspace``
+    (``organization/name``): needed if several workspaces have the address.
     """
     space, person = await _found(store, email.strip().lower(), workspace)
     now = clock.now()
@@ -47,7 +47,7 @@ async def make_signin_link(store: Store, clock: Clock, email: str, workspace: st
 async def make_owner_key(
     store: Store, clock: Clock, email: str = "", workspace: str = ""
 ) -> tuple[Person, Workspace, str]:
-    """A new key for an owner (by default the first), with its secret: for an operator who has lost every key."""
+    """Create a key for an owner (by default the first), for an operator who has lost every key."""
     if email:
         space, person = await _found(store, email.strip().lower(), workspace)
     else:

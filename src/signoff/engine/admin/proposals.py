@@ -1,7 +1,7 @@
-"""A relaxation in a protected workspace needs two admins: one proposes, another confirms.
+"""A relaxation in a protected workspace needs two admins: one proposes it, another confirms it.
 
-Exactly the proposed change is confirmed: if anything it touches has changed meanwhile, it is void. Every proposal and
-its end is kept.
+The second admin confirms exactly the proposed change: if anything that it touches has changed meanwhile, the proposal
+is void. Proposals are kept after they have ended.
 """
 
 import uuid
@@ -35,7 +35,7 @@ _JSON: Final = msgspec.json.Encoder(order="sorted")
 
 
 class ProposedChange(msgspec.Struct, frozen=True):
-    """One change as its author saw it; ``loosens``: whether it needs a second admin, and ``why`` in plain words."""
+    """One change as its author saw it. ``loosens``: whether it needs a second admin; ``why``: the reasons, as text."""
 
     action: str
     kind: str
@@ -52,8 +52,8 @@ class ProposedChange(msgspec.Struct, frozen=True):
 
 
 class ProposalNotification(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the outbox keeps about a proposal: that it is in this ``state`` (if it no longer is, nothing is sent).
-    person: "" until the recipients are known; channels: which reach them, in this order.
+    """The outbox's row about a proposal in this ``state``; nothing is sent if the state has changed. person: "" until
+    the recipients are known; channels: those to try, in order.
     """
 
     state: str
@@ -85,11 +85,12 @@ class Proposals:
     async def apply(
         self, actor: Actor, manifest: Manifest, source: dict[str, Any], dry_run: bool = False, seen: str = ""
     ) -> tuple[ManifestDiff, Proposal | None]:
-        """Apply it, or store it as a proposal if it needs a second admin; with ``dry_run`` only report which, under the
-        id "".
+        """Apply a manifest, or store it as a proposal if it needs a second admin; with ``dry_run`` only report which,
+        with the id "".
 
-        source: the document that the manifest was compiled from; seen: the digest of what was shown (``ManifestDiff``):
-        Conflict where it would do something else by now. If nothing is left to change, it was applied before.
+        source: the document that the manifest was compiled from; seen: the digest of the preview
+        (``ManifestDiff.seen``). Raises Conflict if the manifest would now do something else than shown, unless
+        nothing is left to change: then it was applied before.
         """
 
         async def use(draft: ManifestDiff) -> tuple[ManifestDiff, Proposal | None]:
@@ -141,8 +142,8 @@ class Proposals:
         return [Proposal(row, shown_in(row), WAITING) for row in found]
 
     async def ended(self, actor: Actor, limit: int, before: str = "") -> list[Proposal]:
-        """Proposals that were confirmed, refused or have expired, newest first; before: only with ids below this
-        one.
+        """Proposals that were confirmed or refused, or have expired, newest first; before: only those with ids below
+        this one.
         """
         authorize(actor, Action.READ_CHANGES)
         found = await self._rows.ended_proposals(actor.workspace, self._clock.now(), before, limit)
@@ -157,7 +158,7 @@ class Proposals:
         return Proposal(row, shown_in(row), state_of(row, end, self._clock.now()), end)
 
     async def stale(self, proposal: Proposal) -> str:
-        """Why it can no longer be confirmed; "" while it can."""
+        """Why the proposal can no longer be confirmed; "" while it can."""
         try:
             await self._drafted(proposal)
         except Refused as refusal:
@@ -165,7 +166,7 @@ class Proposals:
         return ""
 
     async def confirm(self, actor: Actor, id: str) -> Proposal:
-        """Apply a proposal of another admin, recorded for both."""
+        """Apply another admin's proposal; the change log names both."""
 
         async def attempt() -> tuple[Proposal, Manifest]:
             proposal = await self._open(actor, id)
@@ -192,7 +193,9 @@ class Proposals:
         return proposal
 
     async def _drafted(self, proposal: Proposal) -> ManifestDiff:
-        """The changes of a proposal, authorized as its author; Conflict if they are no longer what was shown."""
+        """The changes of a proposal, authorized as its author. Raises Conflict if they are no longer what the author
+        saw.
+        """
         row = proposal.row
         directory = await self._directory.of(row.workspace)
         proposer = directory.actor(row.actor_id, self._clock.now(), row.via)
@@ -213,7 +216,7 @@ class Proposals:
         return draft
 
     async def refuse(self, actor: Actor, id: str) -> Proposal:
-        """End it without applying it; its author withdraws it this way."""
+        """End a proposal without applying it; this is also how its author withdraws it."""
 
         async def attempt() -> Proposal:
             proposal = await self._open(actor, id)
@@ -233,7 +236,7 @@ class Proposals:
 
 
 def proposal_row(proposal: StoredProposal, news: ProposalNotification, due_at: datetime) -> OutboxRow:
-    """An outbox row about a proposal. The same state for the same person and channels gives the same row."""
+    """An outbox row about a proposal. Its id is stable for the same state, person and channels."""
     id = str(
         uuid.uuid5(
             _ROW_IDS, "/".join((proposal.id, news.state, news.person, *news.channels, due_at.isoformat()))

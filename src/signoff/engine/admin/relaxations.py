@@ -14,8 +14,9 @@ EntryData = Mapping[str, Any]
 
 
 def relaxations_of(kind: str, before: EntryData | None, after: EntryData | None, actor: str) -> list[str]:
-    """How this change by the person ``actor`` relaxes who decides: in plain words, none if it does not. ``after``: None
-    if it is removed, which nothing that names it outlives; fewer people decide less.
+    """How this change by the person ``actor`` relaxes who decides, as text; empty if it does not. ``after`` is None
+    for a removal, which relaxes nothing except for a workflow: nothing may name a removed entry, and fewer people can
+    decide.
     """
     if after is None:
         return ["requests of this type no longer follow it"] if kind == "workflow" else []
@@ -38,7 +39,7 @@ def relaxations_of(kind: str, before: EntryData | None, after: EntryData | None,
 def _policy(before: EntryData, after: EntryData) -> list[str]:
     try:
         was = compile_policy(before["source"])
-    except Invalid:  # no requests pass under it
+    except Invalid:  # no request uses it yet
         return ["this release cannot use the former version"]
     return why_relaxed(was, compile_policy(after["source"]))
 
@@ -50,7 +51,7 @@ _OPENED: Final = {
 
 
 def _settings(before: EntryData, after: EntryData) -> list[str]:
-    # self-approval that holds for one person only is less than what holds for everybody
+    # self-approval for one person only is less than for everybody
     opened = [
         why
         for name, why in _OPENED.items()
@@ -82,5 +83,5 @@ def _people(count: int) -> str:
 
 
 def _delegates(said: EntryData) -> set[tuple[Any, Any, str]]:
-    """The absences in which a delegate gets this person's vote."""
+    """The absences in which a delegate may cast this person's vote."""
     return {(one["start"], one["end"], one["delegate"]) for one in said["absences"] if one.get("delegate")}

@@ -1,6 +1,6 @@
-"""What a manifest removes: people, teams, policies and workflows. An entry that a policy, a workflow or a setting still
-names is not removed: nothing that is left may name an entry that does not exist. Open tasks keep their policy;
-without enough eligible people they follow it, as when people leave. Histories keep the names.
+"""Remove people, teams, policies and workflows by a manifest. An entry that a policy, a workflow or a setting still
+names cannot be removed. Open tasks keep their policy; if too few eligible people are left, they escalate by it, as
+when people leave. Histories keep the names.
 """
 
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ Plans = dict[str, Plan]
 
 
 def remove(draft: ManifestDiff, removals: Removals, plans: Plans) -> None:
-    """Add the removals to the draft; raises Conflict (``in_use``). ``plans``: of the workflows, by type."""
+    """Add the removals to the draft; raises Conflict (``in_use``). ``plans``: the workflows' plans, by intent type."""
     for type in removals.workflows:
         _workflow(draft, type)
     for name in removals.policies:
@@ -46,7 +46,7 @@ def _workflow(draft: ManifestDiff, type: str) -> None:
 
 
 def _ended(row: NamedWorkflow | PolicyVersion, by: str, now: datetime) -> NamedWorkflow | PolicyVersion:
-    """The version that removes it: without a source. A later one continues its version numbers."""
+    """The version that marks the removal: it has no source. A later version continues the numbering."""
     return replace(row, version=row.version + 1, source=b"", applied_by=by, applied_at=now)
 
 
@@ -104,8 +104,9 @@ def _person(draft: ManifestDiff, who: str, plans: Plans) -> None:
 
 
 def without_settings(person: Person) -> Person:
-    """The person as histories need them: their name, but no access, and no address that would block another person
-    from having it."""
+    """The person as histories need them: with their name, but without access, and without an address, which another
+    person may then have.
+    """
     return Person(
         person.id,
         person.workspace,
@@ -156,7 +157,7 @@ def named_in(policy: Policy) -> set[str]:
 
 
 def asked_in(plan: Plan) -> set[str]:
-    """Everybody whom a workflow's own steps name; not through a policy."""
+    """Everybody whom the workflow's own steps name, without those that its policies name."""
     specs = [step.task for step in plan.steps if isinstance(step, HumanStep)]
     return {name for spec in specs for stage in spec.stages for name in stage.approvers} | {
         name for spec in specs for level in spec.escalate for name in level.to

@@ -1,13 +1,11 @@
-"""What the author of a directory change must know about self-approval: that it ends, or that it now applies to more
-people.
-"""
+"""Warn the author of a directory change that self-approval ends, or now applies to more people."""
 
 from signoff.engine.directory.snapshot import Snapshot
 
 
 def self_approval_warnings(before: Snapshot, after: Snapshot) -> tuple[str, ...]:
-    """The warning for a workspace that allows self-approval and now has more than one person, or whose self-approval
-    ends with the second one.
+    """The warning if a workspace allows self-approval and now has more than one person, or if adding the second
+    person ends its self-approval.
     """
     if before.self_approval and after.workspace.self_approval and not after.self_approval:
         return (

@@ -1,5 +1,6 @@
-"""The workspaces of a server: created, renamed and listed. Only the name of their organization connects two of them: an
-owner adds workspaces to their own organization, and sees their names; only the operator creates another organization.
+"""Create, rename and list the workspaces of a server. Workspaces are connected only by the name of their
+organization: an owner adds workspaces to their own organization and sees their names; only the operator creates
+another organization.
 """
 
 import secrets
@@ -27,8 +28,8 @@ _SUBJECT: Final = "workspace"
 
 
 class NewWorkspace(msgspec.Struct, frozen=True):
-    """A workspace that was just created, and its owner. ``secret``: of the owner's key, "" if none was made; it is
-    stored nowhere.
+    """A workspace that was just created, and its owner. ``secret``: the owner's key, which is stored nowhere; "" if
+    none was created.
     """
 
     workspace: Workspace
@@ -64,8 +65,9 @@ class Workspaces:
         return [own, *others]
 
     async def create(self, actor: Actor, name: str, owner: str = "", owner_name: str = "") -> NewWorkspace:
-        """A workspace in the actor's organization. ``owner``: the address of its first owner, by default the actor's
-        own. A key is created only for the actor's own use, and only if nobody else has their current one.
+        """Create a workspace in the actor's organization. ``owner``: the address of its first owner, by default the
+        actor's own. A key is created only if the owner is the actor, and only if nobody else has the key that the
+        actor uses now.
         """
         authorize(actor, Action.MANAGE_WORKSPACES)
         own = await self._own(actor)
@@ -73,7 +75,7 @@ class Workspaces:
         mail = owner.strip().lower() or (me.email if me else "")
         is_self = me is not None and mail == me.email
         shown = owner_name or (me.name if me is not None and is_self else "")
-        # Recorded where it was decided; the new workspace's own log begins with its owner.
+        # Recorded in the workspace where it was decided; the new workspace's log begins with its owner.
         noted = recorded(
             actor,
             self._clock.now(),
@@ -94,8 +96,9 @@ class Workspaces:
         self, actor: Actor, workspace_id: str, organization: str = "", name: str = ""
     ) -> Workspace:
         """Rename the actor's own workspace; "" keeps that part. Addresses with a former name continue to resolve.
-        Raises NotFound for any other workspace, Invalid if neither part is given, Conflict if another workspace has, or
-        had, that name, or is or was in that organization; it may return to an organization in which it was itself.
+        Raises NotFound for any other workspace, Invalid if neither part is given, and Conflict if another workspace
+        has or had the new name, or is or was in the new organization. It may return to an organization that it was in
+        before.
         """
         authorize(actor, Action.MANAGE_WORKSPACES)
         if not (organization or name):
@@ -146,9 +149,9 @@ async def create_workspace(
     with_key: bool = True,
     *noted: DirectoryChange,
 ) -> NewWorkspace:
-    """A workspace with its first owner, a key of theirs, and ``noted`` in the change log of another workspace: all of
-    it, or nothing. Raises Invalid for a name or an address that is malformed, Conflict for a name that a workspace has
-    or had.
+    """Create a workspace with its first owner and their key, and write ``noted`` to the change log of another
+    workspace, in one transaction. Raises Invalid for a malformed name or address, Conflict for a name that a
+    workspace has or had.
     """
     organization, name, owner = wanted.organization, wanted.name, wanted.owner.strip().lower()
     _refuse_unfit(organization, name)
@@ -183,7 +186,7 @@ def _refuse_unfit(organization: str, name: str) -> None:
 
 
 def _refuse_taken(others: list[Workspace], organization: str, name: str) -> None:
-    """A former name is taken too: it still means its workspace in addresses and settings."""
+    """Raise Conflict if the name is taken. A former name is taken too: addresses and settings may still use it."""
     full = f"{organization}/{name}"
     if any(full in one.full_names for one in others):
         raise _taken(full)

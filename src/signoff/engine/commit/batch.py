@@ -41,7 +41,7 @@ from signoff.store.work import (
     Writes,
 )
 
-# After these events a list of tasks has changed.
+# Events that change somebody's list of tasks.
 _TASK_EVENTS: Final = (
     TaskOpened,
     StagePassed,
@@ -56,7 +56,7 @@ _TASK_EVENTS: Final = (
 _NOTICE: Final = msgspec.json.Encoder()
 
 
-# The notifications of a change, with kind, channel and target of each outbox row that they need.
+# Maps a change to its notifications, with kind, channel and target of each outbox row that they need.
 Route = Callable[[Change], Iterable[tuple[Notification, tuple[OutboxKind, str, str]]]]
 
 
@@ -84,18 +84,18 @@ class Batch:
         self._writes = Writes(new=[], changed=[], facts=[], outbox=[], replies=[])
         self._topics: dict[str, None] = {}
         self.changes: list[Change] = []
-        self.payloads: dict[str, bytes] = {}  # of the intents with a new one
+        self.payloads: dict[str, bytes] = {}  # by intent, where it is new
 
     @property
     def now(self) -> datetime:
         return self.found.now
 
     def last_change(self, workspace: str) -> int | None:
-        """The number of the last change of a workspace's directory; None if no job of the batch asked for it."""
+        """The number of the last change of a workspace's directory; None if no job of the batch needed it."""
         return self.found.last_changes.get(workspace)
 
     def replay(self, key: IdempotencyKey, fingerprint: str) -> bytes | None:
-        """The stored answer for this key, None if it is new; Conflict if it was used for another request."""
+        """The stored answer for this key; None if the key is new. Raises Conflict if another request used it."""
         known = self.found.replies.get(key)
         if known is None:
             return None
@@ -114,7 +114,7 @@ class Batch:
         self._writes.replies.append(NewStoredReply(key, fingerprint, body, self.now + life, intent, life))
 
     def intent(self, intent_id: str) -> Intent:
-        """The locked intent in its state within this batch."""
+        """The locked intent, as the batch has left it so far."""
         intent = self._intents.get(intent_id)
         if intent is None:
             raise NotFound("intent_not_found", f"There is no intent {intent_id}.")
@@ -137,8 +137,9 @@ class Batch:
     def change(
         self, actor: Actor, intent: Intent, command: Command, membership: Membership | None = None
     ) -> Change:
-        """Advance one intent; a command without effect writes nothing. A tick always writes: an intent whose timer was
-        too early (the rules of its zone have changed) would otherwise stay due, ahead of all others.
+        """Apply a command to one intent; a command without effect writes nothing. A tick always writes: an intent
+        whose timer was too early (because the rules of its time zone have changed) would otherwise stay due, ahead of
+        all others.
         """
         personal = getattr(command, "comment", "") or getattr(command, "viewed", None)
         salt = os.urandom(16) if personal else b""  # personal data is salted
@@ -165,7 +166,7 @@ class Batch:
         self._writes.sent.extend(sent)
 
     def postpone(self, intent: Intent, by: timedelta) -> None:
-        """Schedule an unchanged intent again later: one on which the timer had no effect."""
+        """Reschedule an intent on which its timer had no effect."""
         self._changed[intent.id] = Changed(intent, self.now + by, False)
 
     def _note(self, change: Change) -> None:
@@ -199,7 +200,7 @@ class Batch:
 
     @property
     def recorded(self) -> list[Sent]:
-        """Once it is committed: the fresh deliveries that it recorded as sent."""
+        """The new deliveries that the batch recorded as sent; known once it is committed."""
         return self._writes.recorded
 
     def writes(self) -> Writes:

@@ -1,7 +1,7 @@
-"""The commit path: group commit. Everything that was queued while the previous commit was in flight goes into the next
-one: no timer, at most ``BATCH`` jobs, one transaction, one fsync. A refused job refuses only its caller; if the batch
-itself fails it is split in halves and tried again, so one bad job cannot fail its neighbors. The queue is bounded:
-beyond it callers immediately get ``Busy`` (503).
+"""Group commit. Everything that was queued while the previous commit was in flight goes into the next one: no timer,
+at most ``BATCH`` jobs, one transaction, one fsync. A refused job affects only its caller. If the batch itself fails,
+it is split in half and tried again, so one bad job cannot fail its neighbors. The queue is bounded: beyond it callers
+immediately get ``Busy`` (503).
 
 Consecutive jobs on one intent are folded: the row is written once, with all their facts.
 """
@@ -23,7 +23,7 @@ from signoff.store.work import ClaimableRow, IdempotencyKey, Loaded, Locks, Writ
 
 log = logging.getLogger("signoff.committer")
 
-# No more, so that preparing a batch does not hold the event loop for longer than a few milliseconds.
+# Small enough that preparing a batch blocks the event loop only for a few milliseconds.
 BATCH: Final = 64
 
 
@@ -54,10 +54,10 @@ class Committer:
         self._news = [asyncio.Event() for _ in range(workers)]
         self.queued = 0
         self._held = HeldRows(store, self._again, patience)
-        self._began: dict[int, float] = {}  # of each batch in flight
+        self._began: dict[int, float] = {}  # start of each batch in flight
 
     def in_flight_for(self) -> float:
-        """For how many seconds the longest-running batch has been in the database."""
+        """For how many seconds the longest-running batch has been with the database."""
         now = asyncio.get_running_loop().time()
         return max((now - began for began in self._began.values()), default=0.0)
 
@@ -78,7 +78,7 @@ class Committer:
         return queued.job.worker_key() % len(self._queues) if len(self._queues) > 1 else 0
 
     def _again(self, jobs: list[QueuedJob], failed: int) -> None:
-        """Jobs whose rows are free again go before those that came later."""
+        """Queue jobs whose rows are free again, ahead of those that came later."""
         self.queued -= failed
         for queued in reversed(jobs):
             worker = self._worker_of(queued)
@@ -142,7 +142,7 @@ class Committer:
             free = await self._sift(jobs, in_vain=True)
             if len(free) < len(jobs):
                 await self._commit(free, sifted=True)
-            elif len(jobs) > 1:  # another row than an intent's, such as an agent's counter
+            elif len(jobs) > 1:  # the locked row is not an intent's but, for instance, an agent's counter
                 await self._halves(jobs)
             else:
                 jobs[0].fail(busy)
@@ -162,7 +162,7 @@ class Committer:
 
     async def _sift(self, jobs: list[QueuedJob], in_vain: bool = False) -> list[QueuedJob]:
         free = await self._held.sift(jobs, in_vain)
-        self.queued += len(jobs) - len(free)  # they leave this batch, but not the committer
+        self.queued += len(jobs) - len(free)  # the held jobs leave this batch, but not the committer
         return free
 
     async def _halves(self, jobs: list[QueuedJob]) -> None:
@@ -174,7 +174,7 @@ class Committer:
         try:
             self._publish(batch)
         except Exception:
-            # It is committed: its callers are answered, and the worker goes on even if publishing failed.
+            # The batch is committed: answer its callers and go on even if publishing failed.
             log.exception("a commit could not be published")
 
     async def _transact(self, jobs: list[QueuedJob]) -> Batch:

@@ -1,6 +1,6 @@
-"""One log line for each task that ends: what was decided, by whom and how. Ids and words of the workflow, never text
-that a requester or a decider wrote: so the lines are marked ``harmless``, and not searched for secrets, which would
-cost more than all the rest of them.
+"""One log line for each task that ends: what was decided, by whom and how. The lines contain ids and the workflow's
+outcome names, never text that a requester or an approver wrote. So they are marked ``harmless`` and not searched for
+secrets, which would cost more than writing them.
 """
 
 import logging
@@ -14,7 +14,7 @@ _LOG: Final = logging.getLogger("signoff.decisions")
 
 
 def log_decisions(changes: Iterable[Change]) -> None:
-    """The decisions of a batch that was committed."""
+    """Log the decisions of a committed batch."""
     if not _LOG.isEnabledFor(logging.INFO):
         return
     for change in changes:

@@ -50,11 +50,11 @@ log = logging.getLogger("signoff.engine")
 
 SHORTEST_LEASE = timedelta(seconds=1)
 _REMEMBERED = 10_000
-_TRIES = 4  # of a command while the directory changes
+_TRIES = 4  # attempts of one command while the directory changes
 
 
 class Engine:
-    """Writes. Reads are in ``view``; the rules are in ``core``."""
+    """All writes. For reads see ``engine.read.view``; the rules are in ``core``."""
 
     def __init__(
         self, committer: Committer, clock: Clock, directory: DirectoryCache, store: Store,
@@ -97,7 +97,7 @@ class Engine:
             payload_digest=submission.payload_digest,
             to_agent=submission.to_agent,
             reply_to=submission.reply_to,
-            # in the order of time like the intents' own, so that their index grows at one end
+            # ordered by time, like intent ids, so that its index grows at one end
             correlation_id=submission.correlation_id or uuid7(millis, os.urandom(10)),
             traceparent=submission.traceparent,
             scenario_id=submission.scenario_id,
@@ -121,8 +121,8 @@ class Engine:
     async def rerun(
         self, actor: Actor, source: str, command: Submit, payload: bytes, directory: Snapshot
     ) -> Intent:
-        """Create an intent that reruns the failed ``source``, if ``directory`` allows it; Conflict(``already_rerun``)
-        if there is one.
+        """Create an intent that reruns the failed ``source``, if ``directory`` allows it. Raises
+        Conflict(``already_rerun``) if it was rerun before.
         """
         async with self._admission.another_intent(actor):
             done = await self._created(RerunJob(actor, source, command, payload, directory))
@@ -131,7 +131,7 @@ class Engine:
         return done.change.after
 
     async def refuse(self, actor: Actor, refusal: Refused, once: Idempotency | None) -> Done:
-        """Raise the refusal of a request that cannot be planned, unless it is an idempotent replay."""
+        """Refuse a request that cannot be planned, unless it is an idempotent replay."""
         if once is None:
             raise refusal
         done: Done = await self._committer.do(RefusedJob(actor, once, refusal))
@@ -140,7 +140,7 @@ class Engine:
     async def handle(
         self, actor: Actor, ref: str, command: CommandSource, once: Idempotency | None = None
     ) -> Done:
-        """Apply one command to the intent that ``ref`` names; the id of a task or delivery also names the step run."""
+        """Apply one command to the intent that ``ref`` names; a task's or a delivery's id also names the step run."""
         job = await self._job(actor, ref, command, once)
         try:
             return await self._on_current_directory(
@@ -159,8 +159,8 @@ class Engine:
     async def _on_current_directory(
         self, actor: Actor, job: CommandJob, again: Callable[[Actor], Awaitable[CommandJob]]
     ) -> Done:
-        """Commit the job; if the directory has changed since it was made, make it ``again`` with the actor's current
-        rights.
+        """Commit the job. If the directory has changed since the job was made, make it ``again`` with the actor's
+        current rights.
         """
         for _ in range(_TRIES - 1):
             try:
@@ -175,7 +175,7 @@ class Engine:
         return done
 
     async def repeated(self, actor: Actor, ref: str, answer: Answer) -> Change | None:
-        """The stored effect of this very answer; None if it is not the person's last one at that stage."""
+        """The stored effect of exactly this answer; None if it is not the person's last one at that stage."""
         intent_id, step_run = split_ref(ref)
         return await self._repeated(actor, intent_id, replace(answer, step_run=answer.step_run or step_run))
 
@@ -189,9 +189,8 @@ class Engine:
         return repeat_of(actor, answer, stored.intent, [unseal(row.body, row.private) for row in rows])
 
     async def show(self, actor: Actor, shown: Iterable[tuple[str, Target]]) -> None:
-        """Record that this person was shown these tasks of these intents, for answers that do not name their target.
-        Called before the response is sent. If it cannot be written, such an answer will have to be given again after
-        another read.
+        """Record that this person was shown these tasks, for answers that do not name their target. Called before the
+        response is sent. If it cannot be written, the person has to read the task again before such an answer.
         """
         if actor.kind is not ActorKind.PERSON:
             return
@@ -209,8 +208,8 @@ class Engine:
             self._showings.popitem(last=False)
 
     async def use(self, actor: Actor, intent: Intent, use: str) -> Use:
-        """Act on the outcome of a final intent; Conflict(``already_used``) unless this use was the first. It is no fact
-        of the intent, whose history has ended.
+        """Record the one use of a final intent's outcome. Raises Conflict(``already_used``) for any later use. It is
+        not a fact of the intent, whose history is complete.
         """
         held = await self._store.uses.add(Use(intent.id, use, actor.id, self._clock.now()))
         if (held.use, held.actor) != (use, actor.id):
@@ -231,7 +230,7 @@ class Engine:
         payload: bytes,
         once: Idempotency | None = None,
     ) -> Done:
-        """Change what is being decided. ``before``: the payload that is replaced; both as canonical bytes."""
+        """Change what is being decided. ``before``: the payload that is replaced. Both payloads are canonical bytes."""
 
         async def made(who: Actor) -> CommandJob:
             job = await self._job(who, ref, replace(command, payload=payload), once)
@@ -245,16 +244,16 @@ class Engine:
         intent_id, step_run = split_ref(ref)
         if step_run and getattr(command, "step_run", None) == 0:
             command = replace(command, step_run=step_run)  # type: ignore[type-var]
-        # read before the job is queued: the directory at the time of the command counts
+        # read before the job is queued: the directory as it is when the command arrives counts
         directory = (await self._directory.of(actor.workspace)).as_seen_by(actor)
         shown = frozenset[Target]()
         if actor.kind is ActorKind.PERSON and self._leaves_open(intent_id, command):
-            # not later: what they are shown while this waits is not what it answers
+            # read now: what they are shown while the job waits is not what they answered
             shown = await self._store.showings.of(intent_id, actor.id)
         return CommandJob(actor, intent_id, command, once, directory, shown)
 
     def _leaves_open(self, intent_id: str, command: CommandSource) -> bool:
-        """Whether this may be an answer that counts only where its person was shown its target."""
+        """Whether this may be an answer that counts only if its author was shown the target."""
         if not isinstance(command, Answer):
             return callable(command)
         if names_all(command.digest, command.stage):
@@ -273,15 +272,15 @@ class Engine:
         return taken
 
     async def sent(self, actor: Actor, agent: str, deliveries: Sequence[tuple[str, int]]) -> None:
-        """Record deliveries (intent, cursor) that are about to be sent on the agent's stream, with the next commit;
-        most are already recorded, with the commit that made them.
+        """Record, with the next commit, deliveries (intent, cursor) that are about to be sent on the agent's stream.
+        Most are recorded already, by the commit that made them.
         """
         sent = [Sent(actor.workspace, agent, *one) for one in deliveries]
         if new := [one for one in sent if one not in self._recorded]:
             await self._committer.do(SentJob(new))
 
     def note_recorded(self, recorded: Iterable[Sent]) -> None:
-        """These deliveries were recorded as sent before a stream has read them."""
+        """Note that these deliveries were recorded as sent before a stream has read them."""
         self._recorded.update(dict.fromkeys(recorded))
         while len(self._recorded) > _REMEMBERED:
             self._recorded.popitem(last=False)

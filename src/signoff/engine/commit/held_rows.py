@@ -1,7 +1,7 @@
-"""Jobs on intents that another transaction holds, perhaps that of a server that hangs: they wait here, apart from the
+"""Jobs on intents that another transaction holds, perhaps one of a server that hangs. They wait here, outside the
 batches, and delay nobody else.
 
-Once a batch has waited for a lock in vain, the batches after it are checked for held rows first, for a while.
+After a batch has waited for a lock in vain, the following batches are checked for held rows first, for a while.
 """
 
 import asyncio
@@ -12,15 +12,16 @@ from signoff.core.errors import Busy
 from signoff.engine.commit.queued import QueuedJob
 from signoff.store.store import Store
 
-# Longer than PostgreSQL leaves its locks to a server that hangs in a transaction (store/postgres/connections.py).
+# Longer than PostgreSQL lets a server that hangs in a transaction keep its locks (store/postgres/connections.py).
 PATIENCE: Final = 5.0
 _AGAIN: Final = 0.05
 
 
 class HeldRows:
-    """back: takes the jobs whose rows are free again, in the order in which they came, and how many were refused.
+    """back: called with the jobs whose rows are free again, in their original order, and with the number of jobs that
+    were refused.
 
-    patience: seconds that a job waits.
+    patience: for how many seconds a job waits.
     """
 
     def __init__(
@@ -29,7 +30,8 @@ class HeldRows:
         self._store = store
         self._back = back
         self._patience = patience
-        self._waiting: list[tuple[float, QueuedJob]] = []  # until when, in the order in which they came
+        # job -> until when it waits, in the order of arrival
+        self._waiting: list[tuple[float, QueuedJob]] = []
         self._ids: set[str] = set()
         self._suspicious_until = 0.0
         self._watching: asyncio.Task[None] | None = None
@@ -39,7 +41,9 @@ class HeldRows:
         return len(self._waiting)
 
     async def sift(self, jobs: list[QueuedJob], in_vain: bool = False) -> list[QueuedJob]:
-        """The jobs that can be committed now; the others wait here. ``in_vain``: these have just waited for a lock."""
+        """Return the jobs that can be committed now; the others wait here. ``in_vain``: these jobs have just waited
+        for a lock.
+        """
         now = asyncio.get_running_loop().time()
         if in_vain:
             self._suspicious_until = now + self._patience
@@ -48,11 +52,9 @@ class HeldRows:
         wanted = {id for queued in jobs for id in queued.job.ids()}
         try:
             held = await self._store.held(sorted(wanted))
-        except Busy:  # the commit itself says what is wrong with the database
+        except Busy:  # the commit will report what is wrong with the database
             return jobs
-        self._ids |= (
-            held  # a job on a row for which another waits comes after it, even if the row is free by now
-        )
+        self._ids |= held  # a job stays behind earlier jobs on the same row, even if the row is free by now
         free: list[QueuedJob] = []
         for queued in jobs:
             if self._ids.isdisjoint(queued.job.ids()):

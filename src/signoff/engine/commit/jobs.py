@@ -35,9 +35,9 @@ from signoff.store.work import ClaimableRow, IdempotencyKey, Resubmitted, Sent
 
 log = logging.getLogger("signoff.jobs")
 
-# Commands that decide nothing and open no task: the directory makes no difference to them.
+# Commands that decide nothing and open no task: they do not depend on the directory.
 _WORK_ALONE: Final = (AcceptPush, ReportProgress, Release, Renew)
-DAMAGED: Final = timedelta(minutes=1)  # until an intent whose timers failed is tried again
+DAMAGED: Final = timedelta(minutes=1)  # pause before an intent whose timers failed is tried again
 
 
 class Idempotency(msgspec.Struct, frozen=True):
@@ -76,8 +76,8 @@ class Outdated(Busy):
 
 
 def uphold(batch: Batch, actor: Actor, directory: Snapshot | None) -> None:
-    """Raise Outdated unless the actor and ``directory`` are current: a change that was committed before a decision
-    counts for it, whichever server made either.
+    """Raise Outdated unless the actor and ``directory`` are current: a decision follows every directory change that
+    was committed before it, on any server.
     """
     if directory is None:
         return
@@ -155,7 +155,7 @@ class SubmitJob(OneIntent):
 
 
 class RerunJob(OneIntent):
-    """The only rerun of an intent: both are locked, so that there cannot be a second one."""
+    """The only rerun of an intent. Both intents are locked, so that there cannot be a second rerun."""
 
     def __init__(
         self, actor: Actor, source: str, command: Submit, payload: bytes, directory: Snapshot
@@ -200,8 +200,8 @@ class RefusedJob(OneIntent):
 
 
 class CommandJob(OneIntent):
-    """One command; ``directory``: for commands that name people and for tasks that open; ``shown``: the targets of this
-    intent that the actor was shown, as recorded, for an answer that does not name its target.
+    """One command. ``directory``: for commands that name people, and for tasks that open. ``shown``: the recorded
+    targets of this intent that the actor was shown, for an answer that does not name its target.
     """
 
     def __init__(
@@ -244,7 +244,8 @@ class CommandJob(OneIntent):
         try:
             return resolve_command(self.actor, intent, command, self._directory)
         except Refused:
-            authorize_command(self.actor, command, intent)  # who may not do this is not told whom it names
+            # checked first, so that an unauthorized caller learns no names
+            authorize_command(self.actor, command, intent)
             raise
 
 
@@ -311,13 +312,15 @@ class ClaimJob(_Scan):
             intent = batch.intent(intent_id)
             try:
                 taken.append(batch.change(self._actor, intent, self._command))
-            except Conflict:  # another job of this batch was first
+            except Conflict:  # another job of this batch was faster
                 continue
         return taken
 
 
 class SentJob(_Scan):
-    """Record what is sent on an agent's stream: with other commits, because one of its own costs as much as all."""
+    """Record what is sent on an agent's stream, together with other jobs: a separate commit would cost as much as
+    theirs.
+    """
 
     def __init__(self, sent: Sequence[Sent]) -> None:
         self._sent = sent
@@ -327,8 +330,8 @@ class SentJob(_Scan):
 
 
 class DueJob(_Scan):
-    """Tick up to ``limit`` intents that are due; returns how many there were. ``held``: the directory of a workspace,
-    if it is in memory; those of ``missing`` have to be read before their intents can be ticked.
+    """Tick up to ``limit`` intents that are due; returns how many there were. ``held`` returns a workspace's
+    directory if it is in memory. Workspaces in ``missing`` have to be read before their intents can be ticked.
     """
 
     def __init__(self, limit: int, held: Callable[[str], Snapshot | None]) -> None:

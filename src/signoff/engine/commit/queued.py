@@ -9,7 +9,7 @@ from signoff.store.work import ClaimableRow, IdempotencyKey
 
 
 class Job(Protocol):
-    """One job within a batch: the locks it needs, and what it does with them (may run more than once)."""
+    """One job within a batch: the locks that it needs, and what it does then. It may run more than once."""
 
     def worker_key(self) -> int: ...
     def ids(self) -> Sequence[str]: ...

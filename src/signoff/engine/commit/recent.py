@@ -1,6 +1,6 @@
 """A cache of this process's last commits: intents with their payloads and facts, so that the next request about one
-need not query the database. Another replica may have a newer state: a command that is prepared from here is judged
-again on the locked row.
+need not query the database. Another replica may have committed a newer state: a command that was prepared from the
+cache is checked again on the locked row.
 """
 
 from collections import OrderedDict
@@ -16,8 +16,8 @@ from signoff.core.intent.model import Intent
 from signoff.store.work import Stored
 
 LIMIT: Final = 512
-TRUSTED: Final = 20.0  # seconds for which a whole life is believed where other servers write too
-LARGEST: Final = 32 * 1024  # bytes of a payload with all its facts: agents' results stand in those
+TRUSTED: Final = 20.0  # seconds for which an intent is trusted to be complete if other servers write too
+LARGEST: Final = 32 * 1024  # bytes of a payload and all facts, which contain the agents' results
 
 
 class _Kept(msgspec.Struct, gc=False):
@@ -30,8 +30,8 @@ class _Kept(msgspec.Struct, gc=False):
 
 
 class RecentCommits:
-    """alone: no other process writes to this database, so the cache is always current; hears: whether other servers'
-    announcements arrive at the moment.
+    """alone: no other process writes to this database, so the cache is always current. hears: whether announcements
+    of other servers arrive at the moment.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class RecentCommits:
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
     def note(self, changes: Iterable[Change], payloads: Mapping[str, bytes]) -> None:
-        """Add what was committed, in order; ``payloads``: of the intents that have a new one."""
+        """Add committed changes, in order; ``payloads``: the new payloads by intent."""
         now = self._time()
         for change in changes:
             after = change.after
@@ -72,16 +72,16 @@ class RecentCommits:
             self._kept.popitem(last=False)
 
     def clear(self) -> None:
-        """Clear the cache: some of it may have been deleted by retention."""
+        """Clear the cache: retention may have deleted some of it."""
         self._kept.clear()
 
     def get(self, intent_id: str) -> Stored | None:
-        """The intent as this process last saved it; None if it is not among the last ones."""
+        """The intent as this process last saved it; None if it is not in the cache."""
         kept = self._kept.get(intent_id)
         return kept.stored if kept else None
 
     def forget(self, topics: Iterable[str]) -> None:
-        """Drop what another server has changed, by the topics that it announced; "" means that anything may have
+        """Drop the intents that another server has announced as changed; the topic "" means that anything may have
         changed.
         """
         for topic in topics:
@@ -91,14 +91,17 @@ class RecentCommits:
                 self._kept.pop(topic, None)
 
     def life(self, intent_id: str) -> tuple[Intent, list[Fact]] | None:
-        """The intent and all its facts; None if they are not known here, or may not be all. If other servers share the
-        database, it is only for followers of the intent, who are notified of what is missing, and never for a decision.
+        """The intent and all its facts; None if they are not in the cache, or may be incomplete. If other servers
+        share the database, use it only for followers of the intent, who are notified of what is missing, never for a
+        decision.
         """
         kept = self._trusted(intent_id)
         return (kept.stored.intent, list(kept.facts)) if kept else None
 
     def current(self, intent_id: str) -> Intent | None:
-        """The intent as it is, as far as other servers are heard; None if it is not known here."""
+        """The intent in its current state, as far as other servers' announcements arrive; None if it is not in the
+        cache.
+        """
         kept = self._trusted(intent_id)
         return kept.stored.intent if kept else None
 

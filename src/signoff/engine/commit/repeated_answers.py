@@ -1,9 +1,9 @@
 """Recognizes a repeated answer: a double click, a client that got no response, a proxy's retry, a duplicated
 webhook.
 
-Inside an open stage the rules see that it is there already (``core/intent/task_commands.py``). When the stage is
-complete or the task decided, the history shows whether it is the very answer that was counted: then the response is the
-same as for the first, and nothing is recorded. It has to name the digest and (if the task has several) the stage: an
+Inside an open stage the rules notice the repetition (``core/intent/task_commands.py``). Once the stage is complete or
+the task is decided, the history shows whether exactly this answer was counted; then it gets the same response as the
+first one, and nothing is recorded. The answer has to name the digest and, if the task has several, the stage: an
 answer that names less may mean something else by now, and is refused.
 """
 
@@ -20,12 +20,12 @@ from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import Meaning, canonical_outcome
 from signoff.engine.planning.form_answers import coerced
 
-# How an answer is refused if its stage has ended, for this person or for everyone.
+# The error codes of an answer whose stage has ended, for this person or for everyone.
 ELSEWHERE: Final = frozenset({"already_decided", "stale_stage", "no_open_task", "not_an_approver"})
 
 
 def repeat_of(actor: Actor, answer: Answer, intent: Intent, facts: Sequence[Fact]) -> Change | None:
-    """The response if this person's last answer at that stage was exactly this one; else None."""
+    """Return the response if this person's last answer at that stage was exactly this one, else None."""
     own = [
         (fact, fact.event) for fact in facts if isinstance(fact.event, Answered) and fact.actor.id == actor.id
     ]

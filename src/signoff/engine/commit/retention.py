@@ -1,9 +1,9 @@
 """Retention: deletes old answers to Idempotency-Keys, final intents or their payloads past their retention, and plans
 that nothing refers to.
 
-Deletion by a wrong clock cannot be undone, so the clock is trusted only after it has run steadily for a while: ten
-minutes after a start or a jump, a day after a jump of more than a day. And if it is found to have gone back, nothing
-has to wait longer because of the wrong time.
+What a wrong clock deletes is lost, so the clock is trusted only after it has run steadily for a while: ten minutes
+after a start or a jump, a day after a jump of more than a day. If the clock turns out to have gone back, timers that
+were set by the wrong time are moved back with it.
 """
 
 import logging
@@ -20,17 +20,19 @@ from signoff.store.tables.sweeps import RetentionRun
 log = logging.getLogger("signoff.sweeper")
 
 _AT_ONCE: Final = 1000
-_SLICE: Final = 50  # rows of one transaction: other writers wait for it
+_SLICE: Final = 50  # rows per transaction, because other writers wait for it
 _PAUSE: Final = 60.0
 _NOTED: Final = timedelta(minutes=5)
-_TOLERANCE: Final = timedelta(minutes=1)  # between two clocks that both run correctly
+_TOLERANCE: Final = timedelta(minutes=1)  # of two clocks that both run correctly
 _FAR: Final = timedelta(days=1)
 _SHORT, _LONG = timedelta(minutes=10), timedelta(days=1)
 _NONE: Final = timedelta(0)
 
 
 class RetentionLoop:
-    """retention: of final intents, None: forever; payloads: of their payloads, if that is shorter."""
+    """retention: how long final intents are kept, None for ever; payloads: how long their payloads are kept, if
+    shorter.
+    """
 
     def __init__(
         self,
@@ -113,7 +115,7 @@ class RetentionLoop:
 
 
 async def _in_slices(forget: Callable[[int], Awaitable[int]]) -> int:
-    """Delete up to ``_AT_ONCE`` rows in small transactions; how many."""
+    """Delete up to ``_AT_ONCE`` rows in small transactions; returns how many."""
     total = 0
     while total < _AT_ONCE:
         gone = await forget(_SLICE)

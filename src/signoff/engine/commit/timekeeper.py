@@ -1,4 +1,4 @@
-"""Due intents -> Tick. One indexed column serves reminders, escalations, deadlines, leases, retries and delays.
+"""Ticks intents that are due. One indexed column serves reminders, escalations, deadlines, leases, retries and delays.
 
 Every replica may run this loop: rows are taken with ``skip locked``, and a tick that finds nothing due does nothing.
 """
@@ -15,7 +15,7 @@ from signoff.store.store import Store
 
 log = logging.getLogger("signoff.timekeeper")
 
-# No more in one turn of the event loop: many reminders may be due at the same time.
+# A limit per turn of the event loop, because many reminders may be due at the same time.
 _LIMIT: Final = 50
 _LONGEST: Final = timedelta(seconds=0.5)
 
@@ -31,7 +31,7 @@ class Timekeeper:
         wake_at = await self._store.intents.next_wake()
         if wake_at is None:
             return _LONGEST.total_seconds()
-        # The database's clock, which will decide; this machine's clock may be minutes behind.
+        # The database's clock decides; this machine's clock may be minutes behind.
         now = await self._store.now()
         if wake_at > now:
             return min(_LONGEST, wake_at - now).total_seconds()

@@ -1,6 +1,6 @@
 """Checks open tasks after the directory has changed: if too few eligible people are left, the task escalates.
 
-The work to do is stored with the workspace, so that a restart loses nothing. Tasks are read in pages, with pauses, so
+Pending checks are stored with the workspace, so that a restart loses nothing. Tasks are read in pages, with pauses, so
 that a change does not slow down other requests, however many tasks are open.
 """
 
@@ -31,7 +31,7 @@ _PAGE: Final = 100
 _PAUSE: Final = 0.05
 _IDLE: Final = 5.0
 _CHANGES: Final = 200
-LOOKED_AT: Final = 1000  # tasks, for a response; the loop checks all
+LOOKED_AT: Final = 1000  # tasks checked for a response; the loop checks all
 
 
 class TaskShortage(msgspec.Struct, frozen=True):
@@ -71,10 +71,10 @@ class StaffingChecks:
         self._directory = directory
         self._passes: dict[
             str, tuple[int, str]
-        ] = {}  # by workspace: the change to check for, the last id checked
+        ] = {}  # by workspace: the change to check for, and the last id that was checked
 
     async def once(self) -> float:
-        """Check one page of each workspace that has changed; returns the seconds until the next check."""
+        """Check one page of tasks in each workspace that has changed; returns the seconds until the next check."""
         waiting = await self._store.directory.unchecked()
         for space in waiting:
             await self._page(space)
@@ -111,11 +111,11 @@ class StaffingChecks:
             return
         try:
             await self._engine.handle(system(intent.workspace), intent.id, CheckStaffing(task.step_run))
-        except Refused as refusal:  # it ended meanwhile
+        except Refused as refusal:  # it has ended meanwhile
             log.debug("intent %s is no longer understaffed: %s", intent.id, refusal.code)
 
     async def _takes_somebody(self, space: Workspace) -> bool:
-        """Whether one of the changes since makes someone ineligible."""
+        """Whether one of the changes since then makes someone ineligible."""
         if space.last_change - space.staffed_change > _CHANGES:
             return True
         changes = await self._store.people.changes(space.id, _CHANGES)
@@ -124,7 +124,7 @@ class StaffingChecks:
     async def short(
         self, workspace: str, membership: Membership, limit: int = LOOKED_AT
     ) -> tuple[list[TaskShortage], bool]:
-        """The open tasks with too few eligible people left, of the ``limit`` oldest; whether these were all."""
+        """Return the understaffed tasks among the ``limit`` oldest open ones, and whether these were all open tasks."""
         found: list[TaskShortage] = []
         after, looked = "", 0
         while looked < limit:
@@ -137,7 +137,7 @@ class StaffingChecks:
         return found, False
 
     async def warnings(self, workspace: str, before: Membership, after: Membership) -> tuple[str, ...]:
-        """The warnings for the author of a directory change: the open tasks that it leaves understaffed."""
+        """Warnings for the author of a directory change, about the open tasks that it leaves understaffed."""
         if not removes_eligibility(before, after):
             return ()
         found, whole = await self.short(workspace, after)
@@ -152,7 +152,7 @@ class StaffingChecks:
 
 
 def removes_eligibility(before: Membership, after: Membership) -> bool:
-    """Whether someone has fewer names than before."""
+    """Whether someone has fewer approver names than before."""
     return any(
         names - after.active_people.get(person, frozenset()) for person, names in before.active_people.items()
     )

@@ -3,6 +3,6 @@ mail.
 
 ``pipeline`` takes rows from the outbox; ``outbox_items`` decodes them, one ``sender`` per type sends them,
 ``retry_policy`` says what follows a failure and ``concurrency`` limits the sends to one target. ``recipients``,
-``compose`` and ``standing``: to whom, and with which text. ``test_messages``: whether a channel reaches a person.
-``chat_answers`` and ``chat_desk``: answers from a chat.
+``compose`` and ``standing`` determine who gets a message and its text. ``test_messages`` shows whether a channel
+reaches a person. ``chat_answers`` and ``chat_desk``: answers from a chat.
 """

@@ -1,4 +1,4 @@
-"""The channels that this server has, by what they declare: where notifications are routed, and people's addresses."""
+"""The configured channels and what they declare: how notifications are routed, and the addresses of people."""
 
 from collections.abc import Iterable, Mapping
 from typing import cast
@@ -27,7 +27,7 @@ Routed = tuple[Notification, Route]
 # channel -> person -> address, in the order in which channels are tried.
 Reach = Mapping[str, Mapping[str, str]]
 _PUSH = frozenset(one.name for one in registry.CHANNELS if one.kind is ChannelKind.PUSH)
-# Notifications that concern single people, by name.
+# Notifications for particular people.
 _PERSONAL_ONLY = (NotificationKind.CHANGED, NotificationKind.SNOOZE_ENDED, NotificationKind.PROGRESS)
 
 
@@ -59,21 +59,21 @@ class ChannelRegistry:
 
     @property
     def configured(self) -> tuple[str, ...]:
-        """The names of those that send to people and services."""
+        """The names of the channels that send to people and services."""
         return (*self.personal, *self.services)
 
     @property
     def linked(self) -> tuple[str, ...]:
-        """Those in which people link an account."""
+        """The channels in which people link an account."""
         return tuple(name for name in self.personal if self.declared[name].address is AddressSource.LINK)
 
     @property
     def rewriting(self) -> tuple[str, ...]:
-        """Those that can change what they sent to a person."""
+        """The channels that can change a message after sending it to a person."""
         return tuple(name for name in self.personal if self.declared[name].rewrites)
 
     def routes(self, change: Change) -> list[Routed]:
-        """The notifications of a change, each once for every outbox row that it needs."""
+        """The notifications of a change, each repeated for every outbox row that it needs."""
         if self.opened.keys() <= _PUSH and not _pushes(change):
             return []
         return [(one, route) for one in change.notifications for route in self.route(one)]
@@ -98,7 +98,7 @@ class ChannelRegistry:
         return routes
 
     async def addresses(self, store: Store, directory: Snapshot, names: Iterable[str] = ()) -> Reach:
-        """The addresses of a workspace's people in each configured personal channel, or in those named; and those of
+        """The addresses of a workspace's people in each configured personal channel, or in the named ones; also of
         its teams' rooms and mailboxes, by ``team:NAME``.
         """
         return {
@@ -137,7 +137,7 @@ class ChannelRegistry:
 
 
 def _shared(channel: ChannelDeclaration, team: Team) -> str:
-    """The team's room in this chat, or its shared mailbox; "" without."""
+    """The team's room in this chat, or its shared mailbox; "" if it has none."""
     if channel.address is AddressSource.EMAIL:
         return team.mailbox
     chat, _, room = team.channel.partition(":")

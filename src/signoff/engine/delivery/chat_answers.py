@@ -1,5 +1,5 @@
 """Answers from a chat. An account counts as a person only after that person linked it, with a code created while signed
-in; the account's name, address and channel prove no identity. The command is the same as everywhere else.
+in; the account's name, address and channel prove no identity. The answer is the same command as from any other channel.
 """
 
 import contextlib
@@ -41,7 +41,7 @@ _ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # without look-alike chara
 _LENGTH: Final = 12
 _DIGEST: Final = 64
 _PLACE: Final = re.compile("#[0-9a-f]{1,4}")  # as ``short_press`` writes it
-_LONGEST_COMMENT: Final = 5000  # as everywhere
+_LONGEST_COMMENT: Final = 5000  # the same limit as on other channels
 
 
 class LinkCode(msgspec.Struct, frozen=True):
@@ -77,7 +77,7 @@ class Chat:
         return LinkCode("-".join(text[place : place + 4] for place in range(0, _LENGTH, 4)), until)
 
     async def link(self, team: str, account: str, code: str) -> str:
-        """Use a code; returns the reply."""
+        """Redeem a code; returns the reply."""
         now = self._clock.now()
         used = await self._store.chats.use_code(_digest(code), self._channel, now)
         if used is None or not team or not account:
@@ -94,14 +94,14 @@ class Chat:
         return f"This account is now linked to {directory.display(person)} in {space}."
 
     async def _link(self, actor: Actor, new: ChatPerson) -> None:
-        """The change log records the account's former owner, and the person's former account."""
+        """Link the account. The change log records its former owner and the person's former account."""
         chats, since = self._store.chats, dict[str, int]()
         for space in await self._store.directory.workspaces():
             since[space.id] = space.last_change
         was = await chats.person(self._channel, new.team, new.account)
         had = (await chats.people(self._channel, new.workspace)).get(new.person)
         if was is not None and replace(was, linked_at=new.linked_at) == new:
-            return  # it is theirs already, and the time of linking does not change
+            return  # it is linked already; the time of linking must not change
         record = [await self._recorded(actor, had, new)]
         if was is not None:
             record.insert(0, await self._recorded(actor, was, None))
@@ -110,7 +110,7 @@ class Chat:
     async def _recorded(
         self, actor: Actor, before: ChatPerson | None, after: ChatPerson | None
     ) -> DirectoryChange:
-        """The change log entry of one person's account, in their workspace."""
+        """The change log entry for one person's account, in their workspace."""
         link = after or before
         if link is None:
             raise TypeError("a link before or after")
@@ -121,7 +121,7 @@ class Chat:
         )  # fmt: skip
 
     async def linked(self, workspace: str, person: str) -> ChatPerson | None:
-        """The chat account of this person, if there is one."""
+        """The chat account of this person, "" if there is none."""
         return (await self._store.chats.people(self._channel, workspace)).get(person)
 
     async def unlink(self, team: str, account: str) -> str:
@@ -142,13 +142,13 @@ class Chat:
         return f"Your {label} account was unlinked." if gone else "No account was linked."
 
     async def press(self, team: str, account: str, press: Press) -> str:
-        """Answer a task as the account's person, with what a card showed; returns the reply."""
+        """Answer a task as the account's person, for the target that the card showed; returns the reply."""
         stage = press.stage - 1 if press.stage else None
         answer = Answer(press.outcome, stage=stage, revision=press.revision, digest=press.digest)
         return await self.answer(team, account, answer, press.task)
 
     async def knows(self, card: str) -> bool:
-        """Whether this is a card of ours that asked about a task."""
+        """Whether this server sent this card, and it asked about a task."""
         return await self._store.messages.by_reference(self._channel, card) is not None
 
     async def comment(self, team: str, account: str, card: str, text: str) -> str:
@@ -194,7 +194,7 @@ class Chat:
             try:
                 authorize_command(actor, replace(answer, step_run=step_run), intent)
             except Refused:
-                # The reason is shown, as everywhere; unless it is the press that was counted before.
+                # The refusal is shown, unless this press repeats one that was counted.
                 if await self._engine.repeated(actor, ref, answer) is None:
                     raise
                 return f"Recorded: {answer.outcome}."
@@ -225,8 +225,8 @@ class Chat:
         )
 
     async def _unabbreviated(self, answer: Answer, intent: Intent, step_run: int) -> Answer:
-        """With the outcome's name and the whole digest, in the place of what a small button has room for. A digest
-        that this task never had stays as it is, and is refused.
+        """Restore the outcome's name and the whole digest from the short forms that fit on a small button. A digest
+        that this task never had is left unchanged, and will be refused.
         """
         short = answer.digest is not None and SHORTEST <= len(answer.digest) < _DIGEST
         if not short and not answer.outcome.startswith("#"):

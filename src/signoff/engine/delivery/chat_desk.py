@@ -1,5 +1,5 @@
-"""What a chat sends to this server. It is acknowledged immediately and processed afterwards, unless the chat wants the
-reply as the response; only the person who pressed or typed sees the reply.
+"""Handles what a chat sends to this server. Requests are acknowledged immediately and processed afterwards, unless
+the chat expects the reply in the response. Only the person who pressed or typed sees the reply.
 """
 
 import asyncio
@@ -51,7 +51,9 @@ class ChatDesk:
             self._start(self._deal(heard))
 
     async def answer(self, payload: Mapping[str, Any]) -> bytes:
-        """The response to the request: the reply if the chat wants it there, else empty, and it is queued."""
+        """The response to the request: the reply, if the chat expects it there. Otherwise the request is queued and
+        the response is empty.
+        """
         if challenge := self.inbound.challenge(payload):
             return challenge
         self._refuse_if_full()
@@ -94,7 +96,7 @@ class ChatDesk:
 
     async def _said(self, heard: Heard) -> str:
         if isinstance(heard, Replied) and not await self.chat.knows(heard.card):
-            return ""  # people also reply to other messages
+            return ""  # people also reply to messages that are not cards
         try:
             stranger = not isinstance(heard, Typed) and heard.stranger
             if stranger or not await self.inbound.is_member(heard):
@@ -119,7 +121,7 @@ class ChatDesk:
             await asyncio.gather(*self._work)
 
     async def close(self, patience: float = 2.0) -> None:
-        """Process queued requests for a moment (they were acknowledged to their senders), then drop the rest."""
+        """Process queued requests for a moment, because they were acknowledged to their senders, then drop the rest."""
         if self._work:
             await asyncio.wait(self._work, timeout=patience)
         left = list(self._work)

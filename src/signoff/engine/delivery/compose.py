@@ -1,5 +1,5 @@
-"""A notification as a message for one person. Our text, an admin's and the requester's stay apart, and what is left out
-is counted.
+"""Compose the message about a notification for one person. Text by Signoff, by an admin and by the requester is kept
+apart, and what is left out is counted.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -53,7 +53,7 @@ _THROUGH: Final = {
 _MOST_LEAVES: Final = 30
 _LONGEST_LEAF: Final = 400
 _LONGEST_DIFF: Final = 1200
-_MOST_SHOWN: Final = 2400  # characters of all leaves together: what every channel can show whole
+_MOST_SHOWN: Final = 2400  # characters of all leaves together, which every channel can show
 _LONGEST_SAID: Final = 1000
 _MOST_RUN: Final = 3
 _MOST_CHANGED: Final = 8
@@ -61,7 +61,7 @@ _LONGEST_CHANGE: Final = 120  # characters
 
 
 def choices(intent: Intent, task: Task, spec: TaskSpec) -> tuple[MessageAnswer, ...]:
-    """The answers that a message may offer: if a link is sufficient assurance, and one press is a whole answer."""
+    """The answers that a message may offer: those that one press completes, if a link is sufficient assurance."""
     results = {step: result for step, result in intent.results.items() if step != task.step}
     risk, _ = worst_risk(spec.risk, results)
     simple = not (spec.comment_required or spec.evidence_required or spec.form is not None)
@@ -83,8 +83,8 @@ def choices(intent: Intent, task: Task, spec: TaskSpec) -> tuple[MessageAnswer, 
 
 
 class RenderedPayload(msgspec.Struct, frozen=True):
-    """As much as fits of the request, of the further input of the next steps and of the checks' reports; and how many
-    values more there are. ``secret``: some given value has a secret's name, so that it is not shown.
+    """As much as fits of the request, the further input of the next steps and the checks' reports; and how many more
+    values there are. ``secret``: whether a value is hidden because its name is that of a secret.
     """
 
     leaves: tuple[Leaf, ...]
@@ -120,18 +120,18 @@ def render_payload(
 
 
 def _difference(leaf: Leaf) -> str:
-    """One changed value on one line, before and after; of a long one how much has changed."""
+    """One changed value on one line, before and after; for a long one only how much has changed."""
     said = counts(leaf.diff) if leaf.diff is not None else " ".join(told(leaf).split())
     return f"{leaf.path}: {cut(said, _LONGEST_CHANGE)}"
 
 
 def _brief(value: Any, covered: Any, path: str = "") -> Iterator[Leaf]:
-    """The leaves of a value for a message: of a difference only what changed, and how much did not."""
+    """The leaves of a value for a message. Of a difference, only what changed, and how much did not."""
     return folded(leaves(value, covered, path, whole=False, brief=True))
 
 
 def _covered(value: Any) -> Any:
-    """Messages are stored in many places, so they contain no secrets."""
+    """The leaf without secrets, because copies of a message are stored in many places."""
     return masked(value, lambda text: f"{fingerprint(text)}, on the page")
 
 
@@ -144,7 +144,7 @@ def _fitting(found: list[Leaf], most: int, room: int) -> list[Leaf]:
         part = text[:fits]
         if (text and not part) or len(leaf.path) > room:
             break
-        if len(text) <= fits:  # whole, with its lines marked
+        if len(text) <= fits:  # the whole text, with changed lines marked
             hidden = leaf.diff.hidden if leaf.diff is not None else 0
             kept.append(replace(leaf, hidden=hidden or int(CUT in leaf.path)))
         else:
@@ -155,7 +155,7 @@ def _fitting(found: list[Leaf], most: int, room: int) -> list[Leaf]:
 
 
 def _runs(coming: Sequence[UpcomingStep]) -> Iterator[tuple[str, str]]:
-    """The agents that run after an approval: the next ones, and how many more may."""
+    """The agents that run after an approval: the next ones, and how many more may follow."""
     on_yes = [(one, one.step) for one in coming if After.YES in one.after]
     agents = [(one, step) for one, step in on_yes if isinstance(step, AgentStep)]
     next_ones = [f"{step.agent} runs step {step.id!r}" for one, step in agents if not one.detour][:_MOST_RUN]
@@ -171,7 +171,7 @@ def _of(results: Checked, step: str) -> str:
 
 
 def _by_revision(results: Checked) -> dict[str, Any]:
-    """Every result under its step's name; the revision is noted for results of an earlier one."""
+    """Every result under its step's name, with the revision if it is a result of an earlier one."""
     stale = {f"{step} (of {_of(results, step)})": result for step, result in results.stale.items()}
     return {**results.current, **stale}
 
@@ -189,8 +189,8 @@ class MessageComposer:
         self, row: OutboxRow, notification: Notification, stored: Stored, directory: Snapshot, base_url: str,
         answers: Sequence[Fact] = (), old: Mapping[int, bytes] | None = None, approvers: Approvers | None = None,
     ) -> None:  # fmt: skip
-        """``answers``: those that led to a decision; ``old``: payloads before they were revised, by the last revision
-        of each; ``approvers``: remembers who may decide.
+        """``answers``: the answers that led to a decision; ``old``: payloads that were replaced, by the last revision
+        that had them; ``approvers``: a cache of who may decide.
         """
         self._row = row
         self._notification = notification
@@ -241,7 +241,7 @@ class MessageComposer:
         )
 
     def _zone(self, person: str) -> str:
-        """In which their times are shown; a team's is that of its rotation."""
+        """The time zone in which the recipient is shown times; for a team, that of its rotation."""
         if not is_team(person):
             return self._directory.people[person].zone
         team = self._directory.teams.get(person.removeprefix(TEAM))
@@ -269,7 +269,7 @@ class MessageComposer:
     def _facts(
         self, task: Task, spec: TaskSpec, results: Checked, person: str, now: datetime
     ) -> Iterator[tuple[str, str]]:
-        """What decides how fast and how carefully to review, first."""
+        """The facts of the message, those first that determine how fast and how carefully to review."""
         zone = self._zone(person)
         due_at = ends_at(self._intent, task)
         if due_at is not None:
@@ -296,7 +296,7 @@ class MessageComposer:
         yield "Waiting since", local_time_text(task.opened_at, zone)
 
     def _different(self) -> Iterator[tuple[str, str]]:
-        """Which values differ from the first revision that is kept; their current values follow below."""
+        """Which values differ from the first revision that is kept; their current values follow below it."""
         if not self._old:
             return
         first = min(self._old)
@@ -323,8 +323,9 @@ class MessageComposer:
     def _progress(
         self, common: Mapping[str, Any], task: Task, spec: TaskSpec, person: str, link: str, now: datetime
     ) -> PersonalMessage:
-        """The message that asked, in the task's current state: with its buttons only while it waits for this
-        person."""
+        """The message that asked, rewritten for the task's current state. It has buttons only while the task waits
+        for this person.
+        """
         if link:
             asking = self._asking(task, spec, person, now)
             kind = NotificationKind.TASK_OPENED
@@ -341,7 +342,7 @@ class MessageComposer:
         )  # fmt: skip
 
     def _void(self, person: str) -> Iterator[tuple[str, str]]:
-        """This person's answer to the revision before, which is void."""
+        """This person's answer to the previous revision, which is void."""
         if self._notification.kind is not NotificationKind.DECIDED:
             for fact in self._answers:
                 if fact.actor.id == person:
@@ -411,7 +412,7 @@ class MessageComposer:
         return f"{name} ({requester.kind.value})" if not requester.address else f"{name}, {requester.address}"
 
     def _asked_by(self) -> str:
-        """Whose values are shown: the requester's, or those of the people who changed them since."""
+        """Who wrote the values shown: the requester, or the people who have changed them since."""
         changed = dict.fromkeys((*self._intent.editors, *self._intent.approving_editors))
         if not changed:
             return f"as {self._asker()} sent it"
@@ -454,7 +455,9 @@ class MessageComposer:
         return outcome_text(self._step.task, outcome) if self._step else outcome.replace("_", " ")
 
     def _who(self, person: str, via: str, answer: Fact | None = None) -> str:
-        """``answer``: this person's, which names the person on whose behalf it was given."""
+        """The person and the channel. ``answer``: the fact of their answer, which may name the person on whose behalf
+        it was given.
+        """
         event = answer.event if answer is not None else None
         principal = event.principal if isinstance(event, Answered) else ""
         on_behalf_of = f" for {self._directory.display(principal)}" if principal not in ("", person) else ""

@@ -7,7 +7,7 @@ from typing import Final
 
 _SLOTS: Final = 8  # concurrent sends to one target
 _QUEUE: Final = 64  # sending, or waiting for a slot
-_MAX_WAIT: Final = 10.0  # with the longest send (45 s) less than a row is held for
+_MAX_WAIT: Final = 10.0  # together with the longest send (45 s), shorter than the hold on a row
 
 
 class SaturatedError(Exception):
@@ -21,7 +21,7 @@ class _Target:
 
 
 class ConcurrencyLimiter:
-    """Keeps a target only while something is being sent to it."""
+    """Remembers a target only while something is being sent to it."""
 
     def __init__(self, max_wait: float = _MAX_WAIT) -> None:
         self._max_wait = max_wait

@@ -1,6 +1,6 @@
-"""Digests: the questions that reach a person within a window of time become one message, if the risk is low and the
-deadline is not near. The person chooses the window (``preferences: {digest: 15m}``), or else the policy does
-(``digest: 15m``); a person on call, or to whom a task is delegated or reassigned, is notified at once.
+"""Digests: tasks of low risk that reach a person within a window of time are collected into one message, unless a
+deadline is near. The person chooses the window (``preferences: {digest: 15m}``), or else the policy (``digest:
+15m``). A person on call, or one to whom a task is delegated or reassigned, is notified immediately.
 """
 
 from collections.abc import Sequence
@@ -26,8 +26,8 @@ _MOST_LISTED: Final = 30
 
 
 def digest_window(person: Person, policy: timedelta | None) -> timedelta | None:
-    """For how long low-risk questions to the person are collected, as they have chosen, or else as the policy says;
-    None: not at all.
+    """How long low-risk tasks are collected for the person, by their own choice or else by the policy; None if not at
+    all.
     """
     written = person.preferences.get("digest")
     if written is None:
@@ -41,7 +41,7 @@ def digest_window(person: Person, policy: timedelta | None) -> timedelta | None:
 def digest_due(
     notification: Notification, intent: Intent, task: Task, person: Person, directory: Snapshot
 ) -> datetime | None:
-    """When the digest that this question belongs to is sent; None if the question is sent by itself."""
+    """When the digest that contains this task is sent; None if the task gets a separate message."""
     spec = spec_of(intent, task)
     window = digest_window(person, spec.digest)
     if window is None or notification.kind is not NotificationKind.TASK_OPENED:
@@ -61,7 +61,7 @@ Waiting = tuple[Notification, Intent]
 def digest_message(
     id: str, to: str, person: Person, waiting: Sequence[Waiting], directory: Snapshot, base_url: str, now: datetime
 ) -> PersonalMessage:  # fmt: skip
-    """One message about several open questions."""
+    """One message about several open tasks."""
     listed = waiting[:_MOST_LISTED]
     facts = [
         (str(number), _line(notification, intent, person, directory))

@@ -1,4 +1,4 @@
-"""A row of the outbox, decoded once. Its type decides who sends it and what each outcome means for it."""
+"""A row of the outbox, decoded once. Its type determines which sender sends it, and what each result means."""
 
 from datetime import datetime
 from typing import assert_never
@@ -11,7 +11,7 @@ from signoff.store.work import OutboxKind, OutboxRow
 
 
 class UnreadableRowError(Exception):
-    """This release does not understand the row; it may be of a later one."""
+    """This release cannot decode the row; a later release may have written it."""
 
 
 class PushDelivery(msgspec.Struct, frozen=True):
@@ -29,7 +29,7 @@ class ServiceNotification(msgspec.Struct, frozen=True):
 
 
 class PeopleNotification(msgspec.Struct, frozen=True):
-    """A notification for people, before it is known who they are; expanded into one row per person."""
+    """A notification whose recipients are not yet determined; it is expanded into one row per person."""
 
     row: OutboxRow
     notification: Notification
@@ -43,21 +43,25 @@ class PersonNotification(msgspec.Struct, frozen=True):
 
 
 class UnreachedTask(msgspec.Struct, frozen=True):
-    """No message about a task reached anyone, which the task's escalation must know."""
+    """No message about a task reached anyone; the task then escalates."""
 
     row: OutboxRow
     notification: Notification
 
 
 class AdminNotification(msgspec.Struct, frozen=True):
-    """A proposal's state, for the admins concerned; without ``news.person`` it is expanded into one row each."""
+    """A proposal's state, for the admins who must know. Without ``news.person`` it is expanded into one row per
+    admin.
+    """
 
     row: OutboxRow
     news: ProposalNotification
 
 
 class LinkRequest(msgspec.Struct, frozen=True, tag="link"):
-    """Mail ``person`` a sign-in link. onward: the page that it leads to. The link itself is made when it is sent."""
+    """Mail ``person`` a sign-in link. onward: the page that it leads to. The link itself is created when the mail is
+    sent.
+    """
 
     person: str
     at: datetime

@@ -1,9 +1,9 @@
-"""The outbox -> the channels. A row is taken under a hold, decoded once, sent, and deleted after the send: at least
-once, with a stable id in the message. A failure is retried with growing pauses, goes on to the recipient's next
-channel, or makes the row dead; every kind of row is handled this way.
+"""From the outbox to the channels. A row is reserved for a while, decoded once, sent, and deleted after the send:
+at-least-once delivery, with a stable id in the message. After a failure the row is retried with growing pauses, moves
+to the recipient's next channel, or becomes dead; this holds for every kind of row.
 
-Sends are independent: a turn waits for the quick ones, and slow ones continue during the next turns. A row that cannot
-be decoded, or that meets a fault of ours, is set aside and stops nothing else.
+Sends are independent: a turn waits for the quick ones, and slow ones continue during the next turns. A row that
+cannot be decoded, or that causes an internal error, is set aside and does not stop others.
 """
 
 import asyncio
@@ -63,7 +63,7 @@ log = logging.getLogger("signoff.delivery")
 
 _BATCH: Final = 50
 _MAX_SENDS: Final = 400
-_MAX_PUSHES: Final = 200  # many choose the URLs of pushes; this leaves room for messages to people
+_MAX_PUSHES: Final = 200  # many users choose the URLs of pushes; the rest is left for messages to people
 _MAX_COUNTED: Final = 10_000
 _HOLD: Final = timedelta(seconds=60)
 _PAUSE: Final = 1.0
@@ -97,10 +97,11 @@ class OutboxSender:
         self._tests = TestMessages(*shared, channels)
         self._limiter = ConcurrencyLimiter()
         self._sends: dict[asyncio.Task[None], OutboxItem] = {}
-        self._finished: list[SendResult | Message | str] = []  # there is nothing to record for a bare id
+        # an id alone: the row is finished, with nothing to record
+        self._finished: list[SendResult | Message | str] = []
         self._deferred: list[str] = []
         self._set_aside: list[tuple[str, str]] = []
-        self._checks: dict[str, int] = {}  # of a message that waits for an earlier one
+        self._checks: dict[str, int] = {}  # by the id of a message that waits for an earlier one
         self._trouble: Busy | None = None
 
     async def once(self) -> float:
@@ -130,7 +131,7 @@ class OutboxSender:
             return None
 
     async def _expand(self, items: Sequence[PeopleNotification]) -> None:
-        """In one transaction; if one fails, each in its own, so that it stops no other."""
+        """Expand rows in one transaction; if that fails, each in its own, so that a bad row stops no others."""
         try:
             await self.people.expand(items)
         except Busy:
@@ -167,7 +168,7 @@ class OutboxSender:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _write(self) -> None:
-        """Record finished rows in one commit, as single commits would compete with requests for the disk."""
+        """Record finished rows in one commit, because single commits would compete with requests for the disk."""
         finished, deferred = tuple(self._finished), tuple(self._deferred)
         if finished:
             await self._store.messages.end(
@@ -188,7 +189,7 @@ class OutboxSender:
             raise trouble
 
     async def _begin(self, item: OutboxItem) -> asyncio.Task[None] | None:
-        """Start to send the row; None if too much is being sent to its target already."""
+        """Start to send the row; None if too many sends to its target are in progress already."""
         target = await self._target(item)
         pushes = sum(isinstance(other, PushDelivery) for other in self._sends.values())
         if (isinstance(item, PushDelivery) and pushes >= _MAX_PUSHES) or not self._limiter.enter(target):
@@ -205,7 +206,7 @@ class OutboxSender:
         return task
 
     async def _target(self, item: OutboxItem) -> str:
-        """What the row's slot is counted for: a push's host, or the channel."""
+        """The target whose slots the row uses: a push's host, or the channel."""
         if not isinstance(item, PushDelivery):
             return item.row.channel
         with contextlib.suppress(NotSent, Refused):
@@ -220,16 +221,17 @@ class OutboxSender:
             self._deferred.append(item.row.id)
         except (
             Busy
-        ) as busy:  # an outage of our own database: reported by this turn, and not an attempt of the row
+        ) as busy:  # an outage of our own database: this turn reports it, and it does not count as an attempt
             self._deferred.append(item.row.id)
             self._trouble = busy
-        except Exception as error:  # the row's own error: it stops no other row
+        except Exception as error:  # an error of this row must not stop the others
             self._fault(item.row, error)
 
     async def _attempt(self, item: OutboxItem) -> None:
         sender = self._sender(item)
         outcome = await self._outcome(sender, item)
-        if not isinstance(outcome, Retry) or outcome.counted:  # waiting for an earlier message is no attempt
+        # waiting for an earlier message does not count as an attempt
+        if not isinstance(outcome, Retry) or outcome.counted:
             self._metrics.count(MESSAGES, (item.row.channel, _RESULTS[type(outcome)]))
         if not isinstance(outcome, Retry):
             self._checks.pop(item.row.id, None)

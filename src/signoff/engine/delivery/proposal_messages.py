@@ -1,5 +1,5 @@
 """Messages about a proposal: to the other owners and admins while it waits for one of them, and to its author when it
-has ended. What is sent is true when it is sent; the decision itself is made on the proposal's page.
+has ended. The state is checked just before sending; the decision itself is made on the proposal's page.
 """
 
 from collections.abc import Callable
@@ -50,7 +50,7 @@ class ProposalMessages(Sender[AdminNotification]):
         return f"{next(iter(item.news.channels), 'proposals')} to {item.news.person}"
 
     async def send(self, item: AdminNotification) -> Sent | Skipped:
-        """Without a person the row is replaced by one for each."""
+        """Send the row. A row without a person is replaced by one row per recipient."""
         row, news = item.row, item.news
         found = await self._store.people.proposal(row.workspace, row.intent)
         if found is None or state_of(*found, self._clock.now()) != news.state:

@@ -23,8 +23,9 @@ from signoff.notify.personal_message import ACTION_REQUIRED
 
 
 class Recipient(Struct, frozen=True):
-    """``channels``: to try in this order, each after the one before has failed permanently; ``not_before``: when their
-    working hours begin, if the message waits for that; ``digest_at``: when the digest goes out that contains it.
+    """``channels``: the channels to try, in order; the next one is used when one has failed permanently.
+    ``not_before``: when the person's working hours begin, if the message waits for them. ``digest_at``: when the
+    digest that contains the message is sent.
     """
 
     person: str
@@ -33,9 +34,9 @@ class Recipient(Struct, frozen=True):
     digest_at: datetime | None = None
 
 
-# They follow the messages that asked, in their channels.
+# These are sent in the channels of the messages that asked.
 FOLLOWING: Final = frozenset({NotificationKind.DECIDED, NotificationKind.PROGRESS})
-# (person, channel) of the messages about the task that were sent, or are being sent.
+# (person, channel) of the messages about the task that were sent or are being sent.
 SentMessages = Collection[tuple[str, str]]
 
 
@@ -43,8 +44,9 @@ def recipients_of(
     notification: Notification, intent: Intent, sent: SentMessages, directory: Snapshot,
     reach: Mapping[str, Mapping[str, str]], commenters: Collection[str] = (),
 ) -> list[Recipient]:  # fmt: skip
-    """``sent``: what was sent about the task; ``reach``: for each channel that is set up, the addresses by person;
-    ``commenters``: who has commented on the task. The person on call is the one at the time of the event.
+    """The recipients of a notification. ``sent``: the messages about the task so far; ``reach``: for each configured
+    channel, the addresses by person; ``commenters``: who has commented on the task. On call is who was on call at the
+    time of the event.
     """
     at = notification.at
 
@@ -74,7 +76,7 @@ def recipients_of(
         ]
     if notification.kind is NotificationKind.COMMENTED:
         people = [one for one in sorted({*requesters_side(intent), *commenters}) if one != notification.by]
-        # In the thread of a team's card; not where it was just written.
+        # Also in the thread of a team's card, unless the comment was written there.
         rooms = [one for one in _sent_before(sent, directory, reach) if is_team(one.person)]
         return asked(people) + [one for one in rooms if notification.via not in one.channels]
     if notification.kind is NotificationKind.CHANGED:
@@ -96,7 +98,7 @@ def _rooms(
     notification: Notification, intent: Intent, task: Task, directory: Snapshot,
     reach: Mapping[str, Mapping[str, str]],
 ) -> Iterator[Recipient]:  # fmt: skip
-    """The rooms and mailboxes of the teams that are asked, if somebody of the team may answer."""
+    """The rooms and mailboxes of the teams that are asked, if a member may answer."""
     if notification.kind is NotificationKind.SNOOZE_ENDED:
         return
     for name in notification.to:
@@ -121,7 +123,7 @@ def _put_off(notification: Notification, task: Task, person: str, told_at: datet
 def _sent_before(
     sent: SentMessages, directory: Snapshot, reach: Mapping[str, Mapping[str, str]]
 ) -> list[Recipient]:
-    """People who were asked learn of the end in the same channel."""
+    """The people and rooms that were asked, with the channel that asked them."""
     return [
         Recipient(person, (channel,))
         for person, channel in dict.fromkeys(sent)
@@ -132,7 +134,9 @@ def _sent_before(
 def _asked_when(
     notification: Notification, intent: Intent, task: Task, directory: Snapshot
 ) -> Sequence[tuple[str, datetime]]:
-    """What the policy sends waits for working hours; a delegation or reassignment is sent immediately."""
+    """Who is asked, and when they are notified. Messages by the policy wait for working hours; those about a
+    delegation or reassignment do not.
+    """
     if notification.kind is NotificationKind.SNOOZE_ENDED:
         return [
             (person, notification.at)
@@ -155,7 +159,7 @@ def _of_the_change(notification: Notification, intent: Intent, directory: Snapsh
     """Who learns of a revision without being asked again: the authors of void answers, and the requester's side."""
     task = intent.open
     if not isinstance(task, Task) or not _open(notification, task):
-        return []  # the message about the decision is sent instead
+        return []  # they get the message about the decision instead
     anew = {person for person, _ in asked_times(intent, task, notification.to, directory, notification.at)}
     others = dict.fromkeys((*notification.voided, *sorted(requesters_side(intent))))
     return [person for person in others if person not in anew and person != notification.by]
@@ -170,7 +174,7 @@ def _answered(intent: Intent, notification: Notification) -> frozenset[str]:
 
 
 def current(notification: Notification, intent: Intent, person: str) -> bool:
-    """Whether the task still asks this person."""
+    """Whether the task still asks this person for an answer."""
     task = intent.open
     return (
         isinstance(task, Task) and _open(notification, task) and person not in _answered(intent, notification)
@@ -184,7 +188,7 @@ def unreached(notification: Notification, intent: Intent, directory: Snapshot) -
     task = intent.open
     if not isinstance(task, Task) or not _open(notification, task):
         return False
-    # delegates and reassigned approvers have a notification of their own
+    # delegates and reassigned approvers get a separate notification
     opened = notification.kind is NotificationKind.TASK_OPENED
     others = (
         notified_names(spec_of(intent, task), task)
@@ -204,7 +208,7 @@ def _open(notification: Notification, task: Task) -> bool:
 
 
 def channels_for(person: Person, reach: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
-    """The channels that reach a person, in the order that they prefer, if that reaches them at all."""
+    """The channels that reach a person, in the order that the person prefers."""
     possible = [channel for channel, addresses in reach.items() if person.id in addresses]
     wanted = [channel for channel in preferred_channels(person.preferences) if channel in possible]
     return tuple(dict.fromkeys(wanted or possible))

@@ -1,7 +1,7 @@
 """The result of one attempt to send, and what follows a failure. The tables are in ``core.plan.schedules``.
 
-Only a refusal by the other side counts as an attempt. Waiting does not: for an earlier message, for a free slot, until
-a time that the other side named, or until our own database answers.
+Only a refusal by the recipient's side counts as an attempt. Waiting does not count: for an earlier message, for a
+free slot, until a time that the recipient's side named, or for our own database.
 """
 
 from datetime import timedelta
@@ -14,7 +14,7 @@ from signoff.notify.channel import NotSent
 
 # No free slot: retry soon, without a limit.
 SLOT_TAKEN: Final = timedelta(seconds=5)
-# Undecodable for this release, or blocked by an internal error. Another release may send it, so it is kept.
+# A row that this release cannot decode, or that causes an internal error. Another release may send it, so it is kept.
 SET_ASIDE: Final = timedelta(hours=1)
 _MAX_WAIT: Final = 6 * 3600.0
 
@@ -27,13 +27,13 @@ class Sent(Struct, frozen=True):
 
 
 class Skipped(Struct, frozen=True):
-    """There is nothing to send any longer; ``reason``: why, if it is worth recording."""
+    """There is no longer anything to send; ``reason``: why, if it is worth recording."""
 
     reason: str = ""
 
 
 class Retry(Struct, frozen=True):
-    """Send it again after ``pause``. counted: whether it was an attempt."""
+    """Send it again after ``pause``. counted: whether this counts as an attempt."""
 
     pause: timedelta
     reason: str = ""
@@ -48,7 +48,7 @@ class NextChannel(Struct, frozen=True):
 
 
 class Dead(Struct, frozen=True):
-    """It failed permanently; ``retry_after``: how long the other side asked to be left alone."""
+    """It failed permanently; ``retry_after``: how long the recipient's side asked to wait."""
 
     reason: str
     retry_after: timedelta = timedelta(0)
@@ -64,11 +64,11 @@ class WaitForEarlierError(Exception):
 def after_failure(
     policy: RetryPolicy, attempt: int, failure: NotSent, other: str = ""
 ) -> Retry | NextChannel | Dead:
-    """What follows failure number ``attempt``; ``other``: the recipient's next channel, if there is one."""
+    """What follows failure number ``attempt``; ``other``: the recipient's next channel, "" if there is none."""
     reason = failure.reason
     asked = min(timedelta(seconds=min(failure.retry_after, _MAX_WAIT)), LONGEST_RETRY_AFTER)
     if not failure.permanent:
-        if failure.wait:  # it responded with a time to wait: not a failed attempt
+        if failure.wait:  # it named a time to wait, which is not a failed attempt
             return Retry(timedelta(seconds=min(failure.wait, _MAX_WAIT)), reason, counted=False)
         if attempt < (policy.with_other if other and policy.with_other else policy.attempts):
             return Retry(max(policy.backoff.after(attempt), asked), reason)
@@ -76,7 +76,7 @@ def after_failure(
 
 
 def waiting_pause(times: int) -> timedelta:
-    """The pause of a message that waits for an earlier one, after ``times`` checks. None at first, as what was being
-    sent in the same turn may have arrived; later up to a minute.
+    """The pause of a message that waits for an earlier one, after ``times`` checks. There is no pause at first,
+    because the earlier message may have been sent in the same turn; later it grows to a minute.
     """
     return timedelta(seconds=0 if times <= 2 else min(60, max(1, 2 ** (times - 16))))

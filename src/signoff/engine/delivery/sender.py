@@ -1,6 +1,4 @@
-"""How one kind of outbox row is sent, and what each outcome writes. The subclasses define what is specific to each
-kind.
-"""
+"""How one kind of outbox row is sent, and what each result writes. Subclasses define what is specific to their kind."""
 
 import hashlib
 from collections.abc import Callable
@@ -51,7 +49,7 @@ class Sender(Generic[Item]):
         return ""
 
     async def finished(self, item: Item, outcome: Sent | Skipped) -> Finished:
-        """What is recorded when the row is deleted."""
+        """What to record when the row is deleted."""
         return None
 
     async def retry(self, item: Item, outcome: Retry) -> None:
@@ -62,16 +60,16 @@ class Sender(Generic[Item]):
             await self._store.outbox.back([item.row.id], due_at)
 
     async def dead(self, item: Item, outcome: Dead) -> bool:
-        """True if the row is to be deleted, as it has no more to show."""
+        """Whether the failed row can be deleted, because no page needs it."""
         await self._store.outbox.dead(item.row.id, outcome.reason)
         return False
 
     async def switch(self, item: Item, outcome: NextChannel) -> None:
-        """Put a row for the next channel in the place of this one."""
+        """Replace this row with one for the next channel."""
         raise NotImplementedError
 
 
 def stable_id(*parts: object) -> str:
-    """The same parts give the same id: after a crash, a repeated expansion produces the same row."""
+    """An id that depends only on the parts: an expansion that is repeated after a crash produces the same row."""
     digest = hashlib.sha256("\0".join(str(part) for part in parts).encode()).hexdigest()
     return f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}"

@@ -52,7 +52,7 @@ class ServiceMessages(Sender[ServiceNotification]):
         return Sent()
 
     async def _decider(self, notification: Notification) -> str:
-        """The name of the person who caused it; "" if no person did."""
+        """The name of the person who caused the event; "" if no person did."""
         if notification.kind in (NotificationKind.DECIDED, NotificationKind.COMMENTED):
             with contextlib.suppress(Refused):
                 return (await self._directory.of(notification.workspace)).display(notification.by)
@@ -85,7 +85,7 @@ def service_message(item: ServiceNotification, state: str, at: datetime) -> Mess
 
 
 class AgentPushes(Sender[PushDelivery]):
-    """A push that fails is an attempt of its step, so the intent counts and repeats it, not the outbox."""
+    """Calls agents. A failed push is an attempt of its step, so the intent counts and repeats it, not the outbox."""
 
     policy = PUSH
 
@@ -130,7 +130,7 @@ class AgentPushes(Sender[PushDelivery]):
             await self._engine.handle(
                 system(item.row.workspace), step_run_id(notification.intent, notification.step_run), command
             )
-        except Busy:  # the row stays: without the report nothing would advance this step
+        except Busy:  # keep the row: without the report nothing would advance this step
             raise
         except Refused as refusal:  # the intent moved on while its push was under way
             log.info("push for %s: %s", notification.intent, refusal)

@@ -1,7 +1,7 @@
 """Mail about signing in: a sign-in link for a person who asks for one, and a warning to a former address.
 
 The reply to a request is the same for every address, known or not, in text and in time: the person is looked up after
-it was given. The link is made when its mail is sent, and is stored nowhere else.
+the reply. The link is created when its mail is sent, and is stored nowhere else.
 """
 
 import asyncio
@@ -47,10 +47,10 @@ _MAX_LOOKUPS: Final = 100
 class SignInRequests:
     """Takes requests for sign-in links and puts the mails into the outbox. ``mails``: whether this server sends mail.
 
-    Strangers' requests are limited per address and caller (three in a quarter of an hour, ten a day) and per address
-    (twelve an hour): a request in someone else's name does not harm them, because only they get the link. A signed-in
-    person has a separate limit. Unknown addresses cost nothing but the reply, so that nobody can use
-    up what everyone shares; how many mails one caller can cause is limited where they are queued.
+    Requests by people who are not signed in are limited per address and caller (three in a quarter of an hour, ten a
+    day) and per address (twelve an hour). A request for someone else's link does no harm, because only that person
+    gets it. A signed-in person has a separate limit. A request for an unknown address costs only the reply, so nobody
+    can exhaust a shared limit this way. How many mails one caller can cause is limited when they are queued.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class SignInRequests:
         self._of_address = Limit(12, timedelta(hours=1))
         self._of_person = (Limit(5, timedelta(minutes=15)), Limit(30, timedelta(days=1)))
         self._of_caller = Limit(600, timedelta(minutes=10))
-        # What other workers of this server have to be told of.
+        # Attempts that the other workers of this server must know of.
         self.limits = (*self._of_stranger, self._of_address, *self._of_person, self._of_caller)
         self._lookups: set[asyncio.Task[None]] = set()
 
@@ -84,14 +84,14 @@ class SignInRequests:
         self._begin(self._look_up(address, caller, onward), [*checks, (self._of_address, address)])
 
     async def reaches(self, workspace: str, person: str) -> str:
-        """The address of this person's sign-in links; "" if none can arrive."""
+        """The address of this person's sign-in links; "" if they cannot be mailed."""
         found = (await self._directory.of(workspace)).people.get(person)
         to = found.mail_address if found is not None and found.active else ""
         return to if self.possible and not to.endswith("@localhost") else ""
 
     async def ask_again(self, workspace: str, person: str, onward: str) -> str:
         """Queue a mail to a known person who needs a stronger sign-in; returns its address. ``onward``: the page that
-        the link leads to. Raises TooMany or Busy, and NotFound if no mail can arrive.
+        the link leads to. Raises TooMany or Busy, or NotFound if no mail can reach them.
         """
         to = await self.reaches(workspace, person)
         if not to:
@@ -104,7 +104,7 @@ class SignInRequests:
         return to
 
     def tell_moved(self, moved: AddressChange) -> None:
-        """Queue a warning to the former address that mail now has a new address; returns immediately. Without a mail
+        """Queue a warning to the former address that mail now goes to a new one; returns immediately. Without a mail
         server, only the log and the change log show it.
         """
         if self.possible:
@@ -154,7 +154,7 @@ class SignInRequests:
 
 
 async def _logged(work: Coroutine[Any, Any, None]) -> None:
-    """The caller has their reply already: what fails now can only be logged."""
+    """Run it and log errors: the caller already has their reply."""
     try:
         await work
     except Exception:
@@ -163,7 +163,7 @@ async def _logged(work: Coroutine[Any, Any, None]) -> None:
 
 class SignInMailer(Sender[SignInMail]):
     def policy_of(self, item: SignInMail) -> RetryPolicy:
-        """No one waits for a warning, and it must arrive: it is retried for longer."""
+        """A warning is retried for longer: nobody waits for it, but it must arrive."""
         return SIGN_IN if isinstance(item.request, LinkRequest) else ADMIN
 
     def __init__(
@@ -184,7 +184,7 @@ class SignInMailer(Sender[SignInMail]):
             return Skipped()
         match item.request:
             case LinkRequest() as request:
-                if not person.active or self._clock.now() - request.at >= LIFE:  # they have asked again
+                if not person.active or self._clock.now() - request.at >= LIFE:  # replaced by a newer request
                     return Skipped()
                 message = await self._link(item.row, request, person, directory)
             case AddressChanged() as changed:
@@ -192,7 +192,7 @@ class SignInMailer(Sender[SignInMail]):
         return Sent(await mail.deliver(message))
 
     async def dead(self, item: SignInMail, outcome: Dead) -> bool:
-        """There is no page on which it could be shown; the log has it."""
+        """Only log it: there is no page that could show it."""
         return True
 
     async def _link(

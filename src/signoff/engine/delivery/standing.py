@@ -1,5 +1,5 @@
-"""The state of an open task, as the facts of a message: the stage, the votes, why its reader is asked, and who else is.
-Pure, apart from a small memory: the messages about one event to many people look at the same approvers.
+"""The state of an open task, as facts in a message: the stage, the votes, why the reader is asked, and who else is
+asked. Pure, except for a small cache: many messages about one event look at the same approvers.
 """
 
 from collections.abc import Iterator, Sequence
@@ -46,7 +46,7 @@ def asks_still(task: Task, person: str, able: Sequence[EligiblePerson]) -> bool:
 def standing_facts(
     intent: Intent, task: Task, directory: Snapshot, person: str, able: Sequence[EligiblePerson]
 ) -> Iterator[Fact]:
-    """What the others have done and may do; and why ``person`` is asked, if they are."""
+    """What the others have done and may do, and why ``person`` is asked."""
     spec = spec_of(intent, task)
     if len(spec.stages) > 1:
         yield "Stage", f"{task.stage + 1} of {len(spec.stages)}"

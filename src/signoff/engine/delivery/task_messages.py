@@ -1,5 +1,6 @@
-"""Notifications for people. One row is expanded once into one row per person and channel; each is sent and retried, and
-moved to the person's next channel when one has failed permanently. If no channel reaches anyone, the task escalates.
+"""Messages to people. A notification's row is expanded once into one row per person. Each row is sent and retried,
+and moves to the person's next channel when one has failed permanently. If no channel reaches anyone, the task
+escalates.
 """
 
 import asyncio
@@ -75,9 +76,7 @@ log = logging.getLogger("signoff.delivery")
 
 _MAX_COUNTED: Final = 10_000
 _MOST_COLLECTED: Final = 1000
-_TAKEN: Final = timedelta(
-    seconds=61
-)  # a row that this server is sending looks as if it were due so much later
+_TAKEN: Final = timedelta(seconds=61)  # while this server sends a row, its due time is this much later
 _AS_ASKED_ON: Final = {
     ContactKind.OPENING: NotificationKind.TASK_OPENED,
     ContactKind.REMINDER: NotificationKind.REMINDER,
@@ -101,11 +100,12 @@ class TaskMessages(Sender[PersonNotification]):
         self._channels = channels
         self._aside = Aside()
         self._approvers = Approvers()
-        # Digests are sent one after the other for each person, and the rows that a sent one contains.
+        # One lock per person, so that their digests are sent one after the other; and the rows that a sent digest
+        # covers.
         self._digests: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = WeakValueDictionary()
         self._covered: dict[str, None] = {}
         self._reminders: Limit | None = None
-        # Reminders that were counted, so that a channel's requests to wait do not count them again.
+        # Reminders that were counted, so that a reminder that a channel postpones is not counted twice.
         self._counted: dict[str, None] = {}
 
     def limit_reminders(self, most: int) -> None:
@@ -115,13 +115,13 @@ class TaskMessages(Sender[PersonNotification]):
     # -- recipients
 
     async def expand(self, items: Sequence[PeopleNotification]) -> None:
-        """Put one row per person and channel in the place of each of these, in one transaction."""
+        """Replace each of these rows with one row per person, in one transaction."""
         reach: dict[str, Reach] = {}
         expansions = []
         for item in items:
             row, notification = item.row, item.notification
             stored = await self._store.intents.get(row.intent)
-            if stored is None:  # deleted meanwhile
+            if stored is None:  # it was deleted meanwhile
                 expansions.append(ExpandedNotification(row.id, (), ()))
                 continue
             directory = await self._directory.of(row.workspace)
@@ -133,7 +133,7 @@ class TaskMessages(Sender[PersonNotification]):
             made = partial(
                 self._expanded, item, stored.intent, asked, directory, reach[row.workspace], commenters
             )
-            # Each of thousands is judged among thousands who were pinned.
+            # With thousands of people this takes long: each is looked up among all who were pinned.
             expansions.append(
                 await self._aside.run(f"recipients {row.workspace}", made) if populous(directory) else made()
             )
@@ -182,8 +182,8 @@ class TaskMessages(Sender[PersonNotification]):
         return ExpandedNotification(row.id, [*rows, *alarm], messages)
 
     async def _asked(self, notification: Notification) -> SentMessages:
-        """(person, channel) of the messages that asked about the task, sent or being sent; of progress, those that can
-        be changed.
+        """(person, channel) of the messages that asked about the task and were sent or are being sent. For a progress
+        notification, only those that can be changed.
         """
         sent = await self._store.messages.of_task(notification.intent, notification.step_run)
         now = self._clock.now()  # a message that waits for working hours has not reached its person yet
@@ -226,7 +226,7 @@ class TaskMessages(Sender[PersonNotification]):
         if earlier is None or (about_now and not current(notification, stored.intent, row.target)):
             return Skipped()
         if notification.kind is NotificationKind.PROGRESS and not _opens(stored.intent, notification):
-            return Skipped()  # the message about the decision changes them
+            return Skipped()  # the message about the decision rewrites them
         if notification.kind in ACTION_REQUIRED:
             still = self._unless_snoozed(row, notification, stored.intent, directory)
             if still is None:
@@ -253,13 +253,13 @@ class TaskMessages(Sender[PersonNotification]):
             )
             return composer.compose(row.target, to, link, earlier, now)
 
-        # A request, its reports and the next steps may be long, and this is repeated for each person.
+        # Composing can take long for a long request or report, and is repeated for each person.
         message = await self._aside.run(f"messages {row.workspace}", composed)
         return Sent(await channel.deliver(message), to)
 
     async def _collected(self, item: PersonNotification, to: str, directory: Snapshot) -> Sent | None:
-        """One message for this question and all others that wait with it; None if there is no other. The others are
-        covered by it, and nothing is sent when their turn comes.
+        """One digest for this task and all others that wait with it; None if there is no other. Nothing more is sent
+        when the turn of the others comes.
         """
         row = item.row
         lock = self._digests.setdefault((row.workspace, row.channel, row.target), asyncio.Lock())
@@ -291,7 +291,7 @@ class TaskMessages(Sender[PersonNotification]):
             return Sent(target=to)
 
     def _count_reminder(self, row: OutboxRow, notification: Notification) -> None:
-        """Only reminders are limited: a first message, or one to a new recipient, always goes out."""
+        """Count a reminder against the person's limit. A first message, or one to a new recipient, is never limited."""
         if self._reminders is None or notification.kind is not NotificationKind.REMINDER:
             return
         if row.attempts or row.id in self._counted:
@@ -307,7 +307,7 @@ class TaskMessages(Sender[PersonNotification]):
     def _unless_snoozed(
         self, row: OutboxRow, notification: Notification, intent: Intent, directory: Snapshot
     ) -> Notification | None:
-        """The notification that is due to this person now; None if they have snoozed the task."""
+        """The notification to send to this person now; None if they have snoozed the task."""
         task, person = intent.open, row.target
         if (
             not isinstance(task, Task)
@@ -315,7 +315,8 @@ class TaskMessages(Sender[PersonNotification]):
             or notification.kind is NotificationKind.SNOOZE_ENDED
         ):
             return notification
-        if row.id != stable_id(row.intent, row.seq, person, row.channel):  # it waited for their working hours
+        # the message waited for their working hours
+        if row.id != stable_id(row.intent, row.seq, person, row.channel):
             due = delayed_contact(intent, task, directory, person, self._clock.now())
             return replace(notification, kind=_AS_ASKED_ON[due.kind], number=due.number) if due else None
         reminder = notification.kind is NotificationKind.REMINDER
@@ -326,7 +327,7 @@ class TaskMessages(Sender[PersonNotification]):
 
     async def _earlier(self, row: OutboxRow, notification: Notification) -> tuple[str, ...] | None:
         """References of the person's earlier messages in this channel; None if they were never asked, or if a later
-        message changes the same ones.
+        message rewrites the same ones.
         """
         if notification.kind is NotificationKind.COMMENTED:
             sent = await self._store.messages.of_task(notification.intent, notification.step_run)
@@ -351,7 +352,7 @@ class TaskMessages(Sender[PersonNotification]):
         return None if (asks or rewrites) and not references else references
 
     async def _answers(self, notification: Notification) -> Sequence[Fact]:
-        """The last answer of each person until the decision, or until a revision made it void; or the new comment."""
+        """The last answer of each person before the decision, or before a revision made it void; or the new comment."""
         if notification.kind is NotificationKind.COMMENTED:
             return [fact for fact in await self._facts(notification) if fact.seq == notification.seq]
         void = notification.kind in (NotificationKind.REVISED, NotificationKind.CHANGED)
@@ -369,7 +370,7 @@ class TaskMessages(Sender[PersonNotification]):
     async def _link(
         self, row: OutboxRow, notification: Notification, stored: Stored, directory: Snapshot
     ) -> str:
-        """This person's own link to the task as it is now; "" if there is nothing for them to answer."""
+        """This person's personal link to the task in its current state; "" if there is nothing for them to answer."""
         task = stored.intent.open
         if not isinstance(task, Task):
             return ""
@@ -386,7 +387,7 @@ class TaskMessages(Sender[PersonNotification]):
                 return ""
         elif notification.kind not in ACTION_REQUIRED:
             return ""
-        if is_team(row.target):  # many people read it: each signs in to open it
+        if is_team(row.target):  # many people read this message, so each must sign in to open the task
             return f"{self._base_url()}/tasks/{step_run_id(row.intent, task.step_run)}"
         ends = ends_at(stored.intent, task)
         life = TASK_LINK if ends is None else min(TASK_LINK, ends - self._clock.now())
@@ -435,7 +436,7 @@ class TaskMessages(Sender[PersonNotification]):
         )
 
     async def next_channel(self, item: PersonNotification) -> str:
-        """ "" also if a message about a decision must follow the one that asked, in its channel."""
+        """ "" also for a message about a decision, which must be in the channel of the one that asked."""
         row = item.row
         try:
             directory = await self._directory.of(row.workspace)
@@ -453,7 +454,7 @@ class TaskMessages(Sender[PersonNotification]):
 
 
 class NobodyReachedReports(Sender[UnreachedTask]):
-    """Reports to the intent that no message about its task reached anyone, once, however often this is sent."""
+    """Reports to the intent that no message about its task reached anyone. A repeated send reports it only once."""
 
     policy = PERSON
 
@@ -489,7 +490,7 @@ class NobodyReachedReports(Sender[UnreachedTask]):
         once = Idempotency("courier", row.id, row.id, lambda change: b"{}")
         try:
             await self._engine.handle(system(row.workspace), ref, command, once)
-        except Busy:  # the row stays, or the escalation would stop
+        except Busy:  # keep the row, or the escalation would stop
             raise
         except Refused as refusal:  # the intent moved on meanwhile
             log.info("nobody reached for %s: %s", notification.intent, refusal)
@@ -504,7 +505,7 @@ class NobodyReachedReports(Sender[UnreachedTask]):
 def _row_to(
     row: OutboxRow, person: str, channel: str, now: datetime, notification: Notification
 ) -> OutboxRow:
-    # Of one event there may be a message that asks, and one that rewrites what asked before.
+    # One event may cause two messages to a person: one that asks, and one that rewrites an earlier one.
     rewrites = (notification.kind,) if notification.kind is NotificationKind.PROGRESS else ()
     id = stable_id(row.intent, row.seq, person, channel, *rewrites)
     return OutboxRow(
@@ -513,7 +514,9 @@ def _row_to(
 
 
 def _row_at(row: OutboxRow, notification: Notification, one: Recipient, now: datetime) -> OutboxRow:
-    """A message that waits for working hours. Several about one question are one row, so they become one message."""
+    """The row of a message that waits for working hours. Several messages about one task share a row, so they become
+    one.
+    """
     id = stable_id(
         row.intent,
         notification.step_run,
@@ -527,12 +530,12 @@ def _row_at(row: OutboxRow, notification: Notification, one: Recipient, now: dat
 
 
 def _has_card(message: Message) -> bool:
-    """Whether it was sent as a message of its own, and not within a digest."""
+    """Whether it was sent as a separate message, not within a digest."""
     return message.state == SENT and bool(message.reference)
 
 
 def _digest_row(row: OutboxRow, notification: Notification, one: Recipient, due_at: datetime) -> OutboxRow:
-    """A message that waits for others, with which it becomes one."""
+    """The row of a message that waits to be sent in a digest."""
     marked = msgspec.json.encode(replace(notification, digest=True))
     made = _row_to(row, one.person, one.channels[0], due_at, notification)
     return replace(made, id=stable_id("digest", made.id), notification=marked)

@@ -1,5 +1,5 @@
-"""Test messages show whether a channel reaches a person before it matters. They go through the outbox like any other
-message, and are recorded.
+"""Test messages show whether a channel reaches a person before it matters. They are sent through the outbox and
+recorded, like any other message.
 """
 
 import uuid
@@ -60,12 +60,12 @@ class TestMessageRequests:
         self._channels = channels
         self._queued = queued
         self._of_person, self._of_caller = Limit(6, _WITHIN), Limit(30, _WITHIN)
-        # What other workers of this server have to be notified of.
+        # Attempts that the other workers of this server must know of.
         self.limits = (self._of_person, self._of_caller)
 
     async def send(self, actor: Actor, person: Person, channel: str = "") -> InFlight:
-        """Queue a test message to this person; "": over the channel that is tried first. Raises Forbidden, TooMany, or
-        Invalid for a channel that cannot reach them.
+        """Queue a test message to this person; channel "" means the one that is tried first. Raises Forbidden,
+        TooMany, or Invalid for a channel that cannot reach them.
         """
         authorize(actor, Action.TEST_MESSAGE, person)
         if not person.active:
@@ -126,7 +126,7 @@ class TestMessageRequests:
 
 
 def _about(person: Person) -> str:
-    """What stands in the place of an intent's id: the same for all test messages to one person."""
+    """Used in place of an intent's id; the same for all test messages to one person."""
     return stable_id(KIND, person.workspace, person.id)
 
 

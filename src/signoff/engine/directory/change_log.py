@@ -1,5 +1,5 @@
-"""The change log: how a change is recorded, and how it is made with optimistic concurrency. Secrets are never in it:
-keys are named by their ids.
+"""The change log: how a change is recorded, and how it is made with optimistic concurrency. It never contains
+secrets: keys are named by their ids.
 """
 
 import secrets
@@ -27,7 +27,9 @@ T = TypeVar("T")
 def recorded(
     actor: Actor, now: datetime, kind: str, name: str, subject: str, before: Any, after: Any
 ) -> DirectoryChange:
-    """``before`` and ``after``: JSON values, None if absent; ``subject``: what the entry belongs to."""
+    """An entry of the change log. ``before`` and ``after``: JSON values, None if absent; ``subject``: the entry is
+    listed under it.
+    """
     return DirectoryChange(
         id=uuid7(int(now.timestamp() * 1000), secrets.token_bytes(10)),
         workspace=actor.workspace,
@@ -44,8 +46,8 @@ def recorded(
 
 
 async def retry_on_conflict(attempt: Callable[[], Awaitable[T]], forget: Callable[[], None]) -> T:
-    """The result of the attempt. On a conflict with another change it is repeated on the current state; ``forget``:
-    invalidates the cached state.
+    """Return the result of the attempt, which is repeated on the current state after a conflict with another change.
+    ``forget``: invalidates the cached state.
     """
     for _ in range(_TRIES - 1):
         try:
@@ -66,15 +68,15 @@ def account_subject(id: str) -> str:
 
 
 def holder_subject(key: ApiKey) -> str:
-    """The subject for a key: its holder, so that it is listed with their other changes."""
+    """The subject of a key's changes: its holder, so that they are listed with the holder's other changes."""
     person = key.actor_kind == ActorKind.PERSON.value
     return person_subject(key.actor_id) if person else account_subject(key.actor_id)
 
 
 def subject_of(about: str, directory: Snapshot) -> str:
     """The subject in the change log of ``person:EMAIL``, ``agent:ADDRESS``, ``service:NAME``, ``team:NAME``,
-    ``policy:NAME``, ``workflow:TYPE`` and ``workspace``; raises Invalid for other forms, NotFound for a name that no
-    longer exists (its id still works: ``person:per_…``, ``account:sa_…``).
+    ``policy:NAME``, ``workflow:TYPE`` and ``workspace``; raises Invalid for other forms, and NotFound for a name that
+    no longer exists (its id still works: ``person:per_…``, ``account:sa_…``).
     """
     kind, _, name = about.strip().partition(":")
     if kind == "workspace" and not name:
@@ -108,7 +110,9 @@ def _nothing(about: str) -> NotFound:
 
 
 def shown_account(account: Account, signs_with: str = "") -> dict[str, Any]:
-    """``signs_with``: which secret, if that changes; never the secret itself."""
+    """An account, as the change log shows it. ``signs_with``: which signing secret, if it changes; never the secret
+    itself.
+    """
     names = ("id", "name", "address", "display_name", "description", "delivery_mode", "status")
     said = {name: getattr(account, name) for name in names}
     said |= {"callback_url": _place(account.callback_url), "signs_with": signs_with}
@@ -125,6 +129,8 @@ def shown_chat(link: ChatPerson) -> dict[str, Any]:
 
 
 def _place(url: str) -> str:
-    """The part after the host may be a password: only whether it changed is shown."""
+    """A URL, as the change log shows it. The part after the host may contain a password, so only its fingerprint is
+    shown.
+    """
     shown = shown_url(url) if url else ""
     return f"{shown} ({fingerprint(url)})" if shown and shown != url.rstrip("/") else shown

@@ -1,5 +1,6 @@
-"""The contact schedule of an open task, or of one that a policy would open now: who may decide and why, who was asked,
-has voted and is next, who will be contacted when, what follows expiry. Computed with the rules that are then applied.
+"""The contact schedule of an open task, or of one that a policy would open now: who may decide and why, who was
+asked, who has voted, who is next, who will be contacted when, and what follows expiry. It is computed with the same
+rules that are applied later.
 """
 
 from collections.abc import Hashable, Sequence
@@ -40,7 +41,9 @@ STEP: Final = "approve"
 
 
 class EligiblePerson(msgspec.Struct, frozen=True):
-    """A person who may decide: on whose behalf ("" for their own), by which names, and whether they have voted."""
+    """A person who may decide: on whose behalf ("" for their own), by which approver names, and whether they have
+    voted.
+    """
 
     person: str
     instead_of: str
@@ -60,8 +63,8 @@ class StageView(msgspec.Struct, frozen=True):
 
 
 class ExpectedContact(msgspec.Struct, frozen=True):
-    """A scheduled contact, with the ids of the people whom it will reach in the current state. ``zone``: theirs, if it
-    waits for their working hours.
+    """A scheduled contact, with the ids of the people whom it will reach in the current state. ``zone``: their time
+    zone, if it waits for their working hours.
     """
 
     contact: ScheduledContact
@@ -70,7 +73,7 @@ class ExpectedContact(msgspec.Struct, frozen=True):
 
 
 class ContactSchedule(msgspec.Struct, frozen=True):
-    """``zone``: in which its times are shown."""
+    """``zone``: the time zone in which its times are shown."""
 
     spec: TaskSpec
     step: HumanStep
@@ -85,7 +88,7 @@ class ContactSchedule(msgspec.Struct, frozen=True):
 
 
 def explain(intent: Intent, task: Task, directory: Snapshot, now: datetime) -> ContactSchedule:
-    """The contact schedule of the open task, in the state at ``now``."""
+    """The contact schedule of the open task, as of ``now``."""
     spec = spec_of(intent, task)
     step = intent.plan.human_step(task.step)
     barred = barred_from(spec, directory, requesters_side(intent), intent)
@@ -106,8 +109,8 @@ def explain(intent: Intent, task: Task, directory: Snapshot, now: datetime) -> C
 
 
 def _foretold(intent: Intent, task: Task, directory: Snapshot, now: datetime) -> list[ExpectedContact]:
-    """Whom each contact will reach and when: people who have answered this stage, or whose delegate has, are left out.
-    Messages that wait for one person's working hours become one.
+    """Whom each contact will reach, and when. People who have answered this stage, or whose delegate has, are left
+    out. Messages that wait for the same person's working hours become one.
     """
     answered = answered_by(task)
     found: dict[tuple[str, datetime], ExpectedContact] = {}
@@ -116,11 +119,11 @@ def _foretold(intent: Intent, task: Task, directory: Snapshot, now: datetime) ->
     heard: dict[str, None] = {}
     past = _called_for(intent, task)
     for contact in [*past, *scheduled_contacts(intent, task)]:
-        if contact.kind is ContactKind.DEADLINE:  # everyone who had been notified by then, and the requester
+        if contact.kind is ContactKind.DEADLINE:  # everyone who was notified by then, and the requester
             side = (person for person in sorted(requesters_side(intent)) if person in directory.active_people)
             merged.append(ExpectedContact(contact, tuple(dict.fromkeys((*heard, *side)))))
             continue
-        if contact.kind is ContactKind.ESCALATION:  # from then on they may decide
+        if contact.kind is ContactKind.ESCALATION:  # they may decide from then on
             task = replace(task, escalated=max(task.escalated, contact.number))
         if contact.kind is ContactKind.SNOOZE_OVER:
             able = still_eligible(intent, task, contact.to, directory, contact.at)
@@ -129,7 +132,7 @@ def _foretold(intent: Intent, task: Task, directory: Snapshot, now: datetime) ->
             continue
         when = notify_times(asked.at(task, contact), intent, task, directory, contact.at)
         silent = {*answered, *_put_off(contact, task, when)}
-        if contact in past:  # people who have answered since were notified then
+        if contact in past:  # people who have answered since then were notified too
             heard |= dict.fromkeys(person for person, _ in when)
         heard |= dict.fromkeys(person for person, _ in when if person not in silent)
         at_once = tuple(person for person, at in when if at == contact.at and person not in silent)
@@ -146,7 +149,7 @@ def _foretold(intent: Intent, task: Task, directory: Snapshot, now: datetime) ->
 
 
 class _Asked:
-    """Whom a contact asks: computed once for all times at which the same people are away and on call."""
+    """Whom a contact asks. Computed once for all times at which the same people are absent and on call."""
 
     def __init__(self, intent: Intent, directory: Snapshot) -> None:
         self._intent = intent
@@ -161,7 +164,7 @@ class _Asked:
 
 
 def _put_off(contact: ScheduledContact, task: Task, when: Sequence[tuple[str, datetime]]) -> set[str]:
-    """The people it would reach during their snooze."""
+    """The people whom it would reach during their snooze."""
     reminder = contact.kind is ContactKind.REMINDER
     return {
         person
@@ -183,7 +186,7 @@ def delayed_contact(
 
 
 def _called_for(intent: Intent, task: Task) -> list[ScheduledContact]:
-    """The contacts of this stage that were made already: some may wait for working hours."""
+    """The contacts of this stage that were triggered already; some may still wait for working hours."""
     spec = spec_of(intent, task)
     people = notified_names(spec, task)
     made = [ScheduledContact(ContactKind.OPENING, began_at(task), 1, people)]
@@ -231,7 +234,7 @@ def preview(found: NamedPolicy, directory: Snapshot, at: datetime, workspace: st
 
 
 def who_may_decide(intent: Intent, task: Task, directory: Snapshot, now: datetime) -> list[EligiblePerson]:
-    """Everyone who may answer now, for themselves or as a delegate, by the rule that then applies."""
+    """Everyone who may answer now, for themselves or as a delegate, by the same rule that judges an answer."""
     voted = {(v.person, voting_seat(v)): v.outcome for v in task.votes if v.at_stage == task.stage}
     found: list[EligiblePerson] = []
     for person in directory.active_people:

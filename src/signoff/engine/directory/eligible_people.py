@@ -1,4 +1,4 @@
-"""Who could decide, and who is notified: approver entries are resolved to people here. A gate that nobody could pass is
+"""Resolves approver entries to people: who could decide, and who is notified. A task that nobody could decide is
 refused instead of left open.
 """
 
@@ -27,8 +27,8 @@ _STAGES_KEPT: Final = 1024
 
 
 def people_named(directory: Snapshot, names: Collection[str]) -> list[str]:
-    """Ids of the active people whom these names mean, in the order of the directory; without names: the default
-    approvers.
+    """Ids of the active people whom these names mean, in the order of the directory; without names, those of the
+    default approvers.
     """
     meant = set().union(*map(directory.membership.members, names or DECIDING_ROLES))
     return [person for person in directory.active_people if person in meant] if meant else []
@@ -47,8 +47,8 @@ def normalised(names: Collection[str]) -> tuple[str, ...]:
 def eligible(
     stage: Stage, directory: Snapshot, barred: Collection[str] = (), roster: Roster = NO_ROSTER
 ) -> dict[str, frozenset[str]]:
-    """Who could decide a stage, without ``barred`` (person ids), and by which of its names. ``roster``: the members of
-    each team and role when it was asked; later members could not.
+    """Who could decide a stage, without ``barred`` (person ids), and by which of its names. ``roster``: the members
+    of each team and role when the task opened; later members are not eligible.
     """
     found: dict[str, set[str]] = {}
     for name in dict.fromkeys(stage.approvers or DECIDING_ROLES):
@@ -77,8 +77,8 @@ def _passable(stage: Stage, able: Mapping[str, frozenset[str]]) -> bool:
 def barred_from(
     spec: TaskSpec, directory: Snapshot, side: Collection[str], intent: Intent | None = None
 ) -> frozenset[str]:
-    """The people of the requester's ``side`` who may not decide: all of them, unless policy or workspace allow it.
-    ``intent``: the request, once it exists.
+    """The people of the requester's ``side`` who may not decide: all of them, unless the policy or the workspace
+    allows it. ``intent``: the request, if it exists already.
     """
     allowed = directory.self_approval
     if intent is not None:
@@ -122,8 +122,8 @@ def refuse_impossible(
 
 
 def _able(stage: Stage, directory: Snapshot, barred: Collection[str], roster: Roster) -> tuple[int, bool]:
-    """How many people could decide a stage, and whether they could pass it. Without a roster it is found once for a
-    snapshot's people and teams: the steps of many workflows ask the same ones.
+    """How many people could decide a stage, and whether they could pass it. Without a roster the result is cached in
+    the snapshot: many workflows have stages with the same approvers.
     """
     if roster:
         able = eligible(stage, directory, barred, roster)
@@ -138,7 +138,7 @@ def _able(stage: Stage, directory: Snapshot, barred: Collection[str], roster: Ro
 
 
 def stage_name(step: Step, spec: TaskSpec, number: int) -> str:
-    """Where a stage is, as text."""
+    """The name of a stage for an error: step, policy, number."""
     policy = f", policy {spec.policy}" if spec.policy else ""
     stage = f", stage {number + 1}" if len(spec.stages) > 1 else ""
     return f"Step {step.id!r}{policy}{stage}"
@@ -179,12 +179,12 @@ def everyone(person: str) -> bool:
 def recipients(
     directory: Snapshot, names: Collection[str], at: datetime, able: Callable[[str], bool] = everyone
 ) -> tuple[str, ...]:
-    """Ids of the people to notify at ``at``: for a team with a rotation the one on call, else all that are meant; a
-    delegate in place of an absent person. Only the ``able`` are notified, and always someone: if all are absent without
-    a delegate, all are.
+    """Ids of the people to notify at ``at``: for a team with a rotation the person on call, else everyone whom the
+    names mean; in place of an absent person, their delegate. Only people in ``able`` are notified. If all are absent
+    without a delegate, all are notified, so that someone is.
     """
     found: list[str] = []
-    able = cache(able)  # a person that several of the names mean is checked once
+    able = cache(able)  # a person whom several names mean is checked once
 
     @cache
     def here(person: str) -> list[str]:
@@ -211,8 +211,8 @@ def rotation_of(directory: Snapshot, name: str) -> Rotation | None:
 def addressed(
     intent: Intent, task: Task, names: Collection[str], directory: Snapshot, at: datetime
 ) -> tuple[str, ...]:
-    """Ids of the people whom these names mean at ``at`` and who may then answer. Those who only want
-    to be informed are notified too, unless they are on the requester's side, which is notified of the decision.
+    """Ids of the people whom these names mean at ``at`` and who may answer then. People who are only to be informed
+    are notified too, unless they are on the requester's side, which is notified of the decision anyway.
     """
     spec = spec_of(intent, task)
     barred = barred_from(spec, directory, requesters_side(intent), intent)
@@ -243,8 +243,8 @@ def still_eligible(
 def asked_times(
     intent: Intent, task: Task, names: Collection[str], directory: Snapshot, at: datetime
 ) -> tuple[tuple[str, datetime], ...]:
-    """Who is asked at ``at`` by these names, and when each is notified: the person on call immediately, others when
-    their working hours begin, or immediately if the deadline would come before that.
+    """Whom these names ask at ``at``, and when each is notified: the person on call immediately; others when their
+    working hours begin, or immediately if the deadline comes before that.
     """
     return notify_times(asked_on_call(intent, task, names, directory, at), intent, task, directory, at)
 
@@ -252,7 +252,7 @@ def asked_times(
 def asked_on_call(
     intent: Intent, task: Task, names: Collection[str], directory: Snapshot, at: datetime
 ) -> tuple[tuple[str, bool], ...]:
-    """Who is asked at ``at`` by these names, and whether as the person on call."""
+    """Whom these names ask at ``at``, and whether as the person on call."""
     turns = [name for name in names if rotation_of(directory, name) is not None]
     on_call = addressed(intent, task, turns, directory, at) if turns else ()
     return tuple((person, person in on_call) for person in addressed(intent, task, names, directory, at))
@@ -261,7 +261,7 @@ def asked_on_call(
 def notify_times(
     asked: Collection[tuple[str, bool]], intent: Intent, task: Task, directory: Snapshot, at: datetime
 ) -> tuple[tuple[str, datetime], ...]:
-    """When each of those who are asked at ``at`` is notified."""
+    """When each of these people, who are asked at ``at``, is notified."""
     ends = ends_at(intent, task)
     return tuple(
         (person, at if on_call else _told_at(directory.people[person], at, ends)) for person, on_call in asked
@@ -269,8 +269,9 @@ def notify_times(
 
 
 def presence(directory: Snapshot, at: datetime) -> Hashable:
-    """Who is absent and who is on call at ``at``: for two times with the same value, the same names mean the same
-    people."""
+    """Who is absent and who is on call at ``at``. At two times with the same value, the same names mean the same
+    people.
+    """
     away = [absence_at(person.absences, at) for person in directory.people.values() if person.absences]
     return tuple(away), tuple(
         team.rotation.began_on(at) for team in directory.teams.values() if team.rotation
@@ -283,7 +284,9 @@ def _told_at(person: Person, at: datetime, ends: datetime | None) -> datetime:
 
 
 def _here(directory: Snapshot, person_id: str, at: datetime, able: Callable[[str], bool]) -> list[str]:
-    """The person, or while they are absent their delegate if that one is available: it is not passed on twice."""
+    """The person; or while they are absent, their delegate, if that delegate is present. Delegates of delegates are
+    not considered.
+    """
     absence = absence_at(directory.people[person_id].absences, at)
     if absence is None:
         return [person_id] if able(person_id) else []

@@ -1,6 +1,6 @@
 """The people, agents, services and workflows of a workspace, as one snapshot held in memory.
 
-A snapshot is reloaded when the directory has changed (the feed announces it) and every few seconds anyway. Addresses
+A snapshot is reloaded when the feed announces a change of the directory, and every few seconds in any case. Addresses
 are resolved here; docs/axp.md describes the order.
 """
 
@@ -31,7 +31,7 @@ from signoff.engine.feed import Feed, directory_topic, session_topic
 from signoff.store.store import Store
 
 _FRESH_FOR: Final = 5.0
-# What is derived from a snapshot once, and from which parts of it.
+# Values that are derived from a snapshot once, with the parts that they depend on.
 _DERIVED: Final = {
     "by_email": {"people"},
     "accounts": {"by_address"},
@@ -48,8 +48,8 @@ _DERIVED: Final = {
 
 
 class NamedPolicy(msgspec.Struct, frozen=True):
-    """A policy of the workspace in its current version; ``fault``: why this release cannot use what an older one
-    accepted.
+    """A policy of the workspace in its current version. ``fault``: why this release cannot use a policy that an older
+    one accepted.
     """
 
     row: PolicyVersion
@@ -70,7 +70,7 @@ class NamedPolicy(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """Its name and version, as recorded in a frozen plan."""
+        """The policy's name and version, as recorded in a frozen plan."""
         return f"{self.row.name}@{self.row.version}"
 
 
@@ -80,8 +80,8 @@ def listed_key(person: Person) -> tuple[bool, str, str]:
 
 
 class Snapshot(msgspec.Struct, frozen=True, dict=True):
-    """One workspace's directory at one time. ``discreet``: hints name nobody; ``ended``: the last versions of
-    removed policies and workflows, by kind and name.
+    """One workspace's directory at one time. ``discreet``: whether hints must not name anybody; ``ended``: the last
+    versions of removed policies and workflows, by kind and name.
     """
 
     workspace: Workspace
@@ -95,8 +95,8 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
     ended: dict[tuple[str, str], int] = {}
 
     def but(self, **parts: Any) -> "Snapshot":
-        """The snapshot with some parts replaced. What was derived from the other parts is kept: otherwise, if a
-        thousand policies were applied at once, each would cost time in proportion to the number of people.
+        """The snapshot with some parts replaced. Values derived from the other parts are kept; otherwise, each of a
+        thousand policies that are applied together would cost time in proportion to the number of people.
         """
         other = replace(self, **parts)
         known, fresh = vars(self), vars(other)
@@ -114,12 +114,12 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
         return replace(self, discreet=True)
 
     def as_seen_by(self, actor: Actor) -> "Snapshot":
-        """The same directory for a caller; hints to a program name nobody that it did not name itself."""
+        """The same directory for a caller. In hints for a program, nobody is named whom it did not name itself."""
         return self._discreet if actor.kind in PROGRAMS else self
 
     def resolve(self, address: str) -> str:
-        """The canonical address for ``address`` in this workspace; an unknown one is kept as its own alias. An address
-        of another workspace means the only agent here with that name, if there is exactly one.
+        """The canonical address for ``address`` in this workspace; an unknown address is its own canonical form. An
+        address of another workspace means the agent here with that name, if there is exactly one.
 
         Raises Invalid(``invalid_agent_address``) for text that cannot be an address.
         """
@@ -144,7 +144,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def _own(self) -> tuple[str, ...]:
-        """How addresses of this workspace begin: with its name, or one that it had."""
+        """How addresses of this workspace begin: with its current name or a former one."""
         return tuple(f"{SCHEME}{name}/" for name in self.workspace.full_names)
 
     @cached_property
@@ -174,7 +174,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def staffing(self) -> dict[Any, tuple[int, bool]]:
-        """A cache: for a stage, how many of these people could decide it, and whether they could pass it."""
+        """A cache: how many people could decide a stage, and whether they could pass it."""
         return {}
 
     @cached_property
@@ -238,7 +238,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def membership(self) -> Membership:
-        """What the rules need to know of the directory."""
+        """What the rules need to know about the directory."""
         covers = (
             AbsenceCover(person.id, absence.delegate, absence.end)
             for person in self.people.values()
@@ -250,7 +250,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def _givers(self) -> dict[str, list[Person]]:
-        """The people who have a delegate for some absence, keyed by the delegate."""
+        """For each delegate, the people who named them for an absence."""
         givers: dict[str, list[Person]] = {}
         for person in self.people.values():
             for delegate in {absence.delegate for absence in person.absences if absence.delegate}:
@@ -258,7 +258,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
         return givers
 
     def stand_ins(self, person_id: str, at: datetime) -> tuple[StandIn, ...]:
-        """For whom this person is the delegate at ``at``: only if they could decide in their own right."""
+        """For whom this person is the delegate at ``at``: only people who could decide in their own right."""
         person = self.people.get(person_id)
         if person is None or not person.active or DECIDING.isdisjoint(person.roles):
             return ()
@@ -271,8 +271,8 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def self_approval(self) -> bool:
-        """Whether the requester's side may decide a request made now. Deactivated people count too: otherwise an admin
-        could bring self-approval back by deactivating everybody else.
+        """Whether the requester's side may decide a request made now. Deactivated people count too; otherwise an
+        admin could turn self-approval on again by deactivating everybody else.
         """
         return self.workspace.allows_self_approval(len(self.people))
 
@@ -305,7 +305,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
         return self.people.get(name) or self.by_email.get(name.lower())
 
     def display(self, actor_id: str) -> str:
-        """A display name for an actor; the id if nothing better is known."""
+        """A display name for an actor; the id if there is none."""
         person = self.people.get(actor_id)
         if person:
             return person.name or person.email
@@ -345,7 +345,7 @@ class DirectoryCache:
 
     @property
     def fresh_for(self) -> float:
-        """How many seconds a snapshot is valid: fewer if other replicas cannot be heard."""
+        """For how many seconds a snapshot is valid: fewer if announcements of other replicas do not arrive."""
         return min(_FRESH_FOR, self._feed.reread)
 
     async def of(self, workspace: str) -> Snapshot:
@@ -368,16 +368,16 @@ class DirectoryCache:
         return held[1]
 
     async def anew(self, workspace: str) -> Snapshot:
-        """A newly read snapshot, for callers that found the cached one outdated."""
+        """Read a new snapshot, for callers that found the cached one outdated."""
         self._notified(directory_topic(workspace))
         return await self.of(workspace)
 
     def outdated(self, workspace: str) -> None:
-        """The cached snapshot is outdated: drop it, and everything derived from it."""
+        """Drop the cached snapshot and everything derived from it, because it is outdated."""
         self._feed.hear([directory_topic(workspace)])
 
     async def present(self, actor: Actor, at: datetime) -> Actor:
-        """The actor as the database knows them now; raises Unauthenticated if they no longer have access."""
+        """The actor with the rights that the database has now; raises Unauthenticated if they no longer have access."""
         if actor.kind is ActorKind.SYSTEM:
             return actor
         directory = await self.anew(actor.workspace)
@@ -406,7 +406,7 @@ class DirectoryCache:
         if found is None:
             raise NotFound("workspace_not_found", f"There is no workspace {workspace}.")
         held = self._held.get(workspace)
-        # The same number of its last change: nothing was changed.
+        # The number of the last change is the same, so nothing has changed.
         if held is not None and held[1].workspace == found:
             return now, held[1]
         accounts = [a for a in await rows.accounts(workspace, None) if a.status != "revoked"]
@@ -414,7 +414,7 @@ class DirectoryCache:
         for account in accounts:
             for name in (account.name, account.slug, account.address.rpartition("/")[2]):
                 named.setdefault(name, {})[account.address] = account
-        # an ambiguous name resolves to nothing: chance must not decide who gets the work
+        # an ambiguous name does not resolve: chance must not decide who gets the work
         by_name = {name: next(iter(one.values())) for name, one in named.items() if len(one) == 1}
         policies: dict[str, NamedPolicy] = {}
         ended: dict[tuple[str, str], int] = {}
@@ -425,7 +425,7 @@ class DirectoryCache:
                 ended["policy", policy.name] = policy.version
                 continue
             policies[policy.name] = _compiled(policy)
-            await asyncio.sleep(0)  # a thousand policies do not hold the event loop
+            await asyncio.sleep(0)  # so that a thousand policies do not block the event loop
         snapshot = Snapshot(
             workspace=found,
             by_address={a.address: a for a in accounts},
@@ -440,7 +440,7 @@ class DirectoryCache:
 
 
 def _compiled(row: PolicyVersion) -> NamedPolicy:
-    """A policy that is refused affects only its uses: it is kept with the reason."""
+    """Compile a policy. One that cannot be used is kept with the reason, so that only its uses are refused."""
     try:
         return NamedPolicy(row, compile_policy(json_value.decode(row.source), f"policies.{row.name}"))
     except Invalid as refusal:

@@ -1,5 +1,5 @@
-"""Which workers ask for work. A claim, a poll or a stream is noted in memory and written later, so that it costs the
-caller nothing; within a minute every server sees what the others have noted.
+"""Records which workers ask for work. A claim, a poll or a stream is noted in memory and written later, so that it
+costs the caller nothing. Within a minute every server sees the notes of the others.
 """
 
 import time
@@ -39,14 +39,16 @@ class Workers:
         self._written: dict[tuple[str, str], float] = {}
 
     def note(self, workspace: str, agent: str, client: str, registered: bool = True) -> None:
-        """A worker asks for work as this agent, now. For an unregistered agent this is only kept in memory."""
+        """Note that a worker asks for work as this agent now. For an unregistered agent the note is kept in memory
+        only.
+        """
         key = (workspace, agent)
         if key in self._noted or len(self._noted) < (_MOST if registered else _STRANGERS):
             printable = "".join(letter for letter in client[:_LONGEST] if letter.isprintable())
             self._noted[key] = _Noted(self._clock(), printable, registered)
 
     async def once(self) -> float:
-        """Write the notes, each agent once a minute; returns the seconds until the next turn."""
+        """Write the notes, once a minute for each agent; returns the seconds until the next turn."""
         moment = self._clock()
         due = {
             key: noted for key, noted in self._noted.items() if noted.registered and self._is_due(key, moment)
@@ -82,7 +84,7 @@ class Workers:
         return found
 
     async def absent(self, plan: Plan, directory: Snapshot, now: datetime) -> list[str]:
-        """The agents of a plan without a worker, with the steps that will wait for them, as text."""
+        """Warnings about agents in the plan that have no worker, with the steps that will wait for them."""
         waiting: dict[str, list[str]] = {}
         for step in plan.steps:
             if isinstance(step, AgentStep) and asks(address := directory.resolve(step.agent), directory):
@@ -97,7 +99,9 @@ class Workers:
 
 
 def asks(agent: str, directory: Snapshot) -> bool:
-    """Whether an agent gets its work by asking for it: not the internal runtime, nor one that is pushed to."""
+    """Whether an agent gets its work by asking for it, unlike the internal runtime and agents that are called by
+    push.
+    """
     account = directory.by_address.get(agent)
     return not is_internal(agent) and (account is None or account.delivery_mode != "http")
 

@@ -1,5 +1,5 @@
-"""The limits of one key's holder in this process: requests per second, open streams, open intents. Kept in memory: each
-of several servers counts for itself, and the workers of one server together. A refusal says when to retry.
+"""The limits for each caller: requests per second, open streams, open intents. Counts are kept in memory: the workers
+of one server count together, several servers count separately. A refusal says when to retry.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ StillOpen = Callable[[str, str, int], Awaitable[int]]
 
 
 class KeyLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """For people and agents, and for services; 0 is no limit."""
+    """The limits for people and agents, and those for services; 0 means no limit."""
 
     rate: int = 0
     rate_services: int = 0
@@ -40,7 +40,7 @@ class KeyLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Admission:
-    """``still_open``: (workspace, requester, most) -> how many of their intents are open, counted up to ``most``."""
+    """``still_open(workspace, requester, most)``: how many of their intents are open, counted up to ``most``."""
 
     def __init__(self, limits: KeyLimits, still_open: StillOpen | None = None) -> None:
         self._limits = limits
@@ -107,13 +107,12 @@ class Admission:
     # -- the other workers of this service
 
     def among_workers(self) -> None:
-        """From now on the limits are counted together with other workers of this server, which are notified through
-        ``news``."""
+        """From now on, count together with the other workers of this server, which receive ``news``."""
         self._unsaid = Counter()
 
     def news(self) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
-        """Since the last call: requests and new intents by caller, and the open streams of each caller for whom their
-        number has changed.
+        """What has changed since the last call: requests and new intents by caller, and the open streams of each
+        caller whose number of streams has changed.
         """
         requests, self._unsaid = dict(self._unsaid or {}), Counter()
         made, self._made = dict(self._made), Counter()
@@ -121,11 +120,13 @@ class Admission:
         return requests, made, {holder: self._streams.get(holder, 0) for holder in moved}
 
     def recount_streams(self) -> None:
-        """Report all open streams again: a new worker knows none of them."""
+        """Report all open streams again, for a new worker."""
         self._moved.update(self._streams)
 
     def used_elsewhere(self, requests: Mapping[str, int], made: Mapping[str, int], now: float) -> None:
-        """Count what other workers admitted. A limit may be exceeded by what several admit at the same moment."""
+        """Count what other workers admitted. A limit may be exceeded slightly if several workers admit requests at
+        the same moment.
+        """
         for holder, count in requests.items():
             used, at = self._used.get(holder, (0.0, now))
             self._note(holder, used + count, at)
@@ -140,15 +141,15 @@ class Admission:
             known.pop(holder, None)
 
     def worker_ended(self, worker: int) -> None:
-        """Its streams have ended with it."""
+        """Forget the streams of a worker that has ended."""
         self._elsewhere.pop(worker, None)
 
     def _open_elsewhere(self, holder: str) -> int:
         return sum(streams.get(holder, 0) for streams in self._elsewhere.values())
 
     def another_intent(self, actor: Actor) -> AbstractAsyncContextManager[None]:
-        """Held while an intent is created; raises TooMany if the requester has reached their limit, including those
-        being created. The database is queried only when the allowance from the last time is used up.
+        """Hold this while an intent is created. Raises TooMany if the requester has reached their limit; intents
+        being created count. The database is queried only when the allowance of the last query is used up.
         """
         most = self._limits.of(actor, "open")
         if not most or self._still_open is None:
@@ -160,7 +161,7 @@ class Admission:
         room = self._room_of(actor)
         async with room.turn:
             if room.left <= 0:
-                # Those that are written meanwhile are counted twice, but never missed.
+                # Intents that are written during the query are counted twice, but never missed.
                 being_made = room.being_made
                 room.left = most - being_made - await still_open(actor.workspace, actor.id, most)
             if room.left <= 0:
@@ -188,7 +189,7 @@ class Admission:
 
 
 class _Room:
-    """How many more intents a requester may have open, as far as is known, and how many are being created."""
+    """How many more intents a requester may open, as of the last query, and how many are being created."""
 
     __slots__ = ("being_made", "left", "turn")
 
@@ -203,7 +204,7 @@ def _requester(actor: Actor) -> str:
 
 
 def _holder(actor: Actor) -> str:
-    """Who is counted. A person on the pages is counted separately: another holder of their key cannot keep them from
-    rejecting.
+    """Who a request is counted for. A person on the pages is counted separately from their key, so that another user
+    of the key cannot keep them from rejecting.
     """
     return f"{actor.id} on the pages" if actor.via == "web" else actor.id

@@ -1,5 +1,6 @@
-"""What a key alone may not change, because it would give someone access: a stolen key would be as good as its person. A
-protected workspace asks a second admin instead; in a workspace with one person no one gains access by it.
+"""Changes that are not possible with a key alone because they would give someone access: with them, a thief of the
+key could become its owner. A protected workspace asks a second admin instead. In a workspace with one person nobody
+gains access this way.
 """
 
 import msgspec
@@ -13,7 +14,7 @@ from signoff.engine.directory.snapshot import Snapshot
 
 
 class AddressChange(msgspec.Struct, frozen=True):
-    """A person's mail, including sign-in links, has a new address; ``before``: the old one."""
+    """A person's mail, including sign-in links, goes to a new address; ``before``: the former one."""
 
     person: Person
     before: str
@@ -56,8 +57,8 @@ def refuse_new_delegate(actor: Actor, directory: Snapshot, before: Person, after
 
 
 def refuse_others_key(actor: Actor, what: str) -> None:
-    """Raise Forbidden if another person created the key in use: they have it too, and one change with it would let them
-    decide later by other means, where their control of the key is no longer visible.
+    """Raise Forbidden if another person created the key in use. That person has the key too, and with one change
+    could gain a way to decide in which their control of the key is no longer visible.
     """
     if actor.kind is ActorKind.PERSON and others_with_key(actor):
         raise Forbidden(

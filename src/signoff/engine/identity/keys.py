@@ -1,7 +1,7 @@
 """API keys: ``sgn_<kind>_<key id>_<secret><checksum>``, stored as hashes, each bound to one actor.
 
-The checksum lets secret scanners, and the server without a query, tell a real key from a typing error. The holder of a
-key is cached for a few seconds, and dropped immediately when the directory changes (including revocation).
+With the checksum, secret scanners, and the server without a query, can tell a real key from a typo. The holder of a
+key is cached for a few seconds; a change of the directory, such as a revocation, clears the cache immediately.
 """
 
 import asyncio
@@ -31,10 +31,10 @@ from signoff.store.store import Store
 _ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _CHECKSUM: Final = 6
 _CACHED: Final = 10_000
-_YOUNG: Final = timedelta(minutes=1)  # longer than any snapshot of a directory is trusted
+_YOUNG: Final = timedelta(minutes=1)  # longer than a snapshot of the directory is valid
 
 
-_Cached = tuple[float, datetime | None, Actor]  # when it was read, its end, its holder
+_Cached = tuple[float, datetime | None, Actor]  # (when it was read, when it expires, its holder)
 
 
 class NewKey(msgspec.Struct, frozen=True):
@@ -56,18 +56,16 @@ class Keys:
     def forget(self) -> None:
         """Clear the cache; the next use of each key queries the database."""
         self._cache.clear()
-        self._reading.clear()  # what is being read may be older than the change
+        self._reading.clear()  # a read in progress may be older than the change
         self._forgotten += 1
 
     @property
     def forgotten(self) -> int:
-        """How often the directory has changed, as far as this process knows: a key may have another holder or rights
-        since.
-        """
+        """How often the cache was cleared because the directory has changed."""
         return self._forgotten
 
     async def authenticate(self, secret: str, via: str) -> Actor:
-        """The holder of this key; raises Unauthenticated. ``via``: the channel of the request."""
+        """Return the holder of this key; raises Unauthenticated. ``via``: the channel of the request."""
         digest = _digest(secret)
         cached = self._cache.get((digest, via))
         now = monotonic()
@@ -75,7 +73,7 @@ class Keys:
             key_id = _key_id(secret)
             if key_id is None:
                 raise _unknown()
-            # The first requests of a key arrive together: one of them reads it.
+            # The first requests with a key often arrive together: only one of them reads it.
             reading = self._reading.get((digest, via))
             if reading is None:
                 reading = asyncio.create_task(self._read(key_id, digest, via))
@@ -97,9 +95,10 @@ class Keys:
         return now, key.expires_at, await self._actor(key, via)
 
     def _was_read(self, place: tuple[str, str], task: "asyncio.Task[_Cached]") -> None:
-        failed = task.cancelled() or task.exception() is not None  # asking for it marks it as seen
+        # awaiting the exception marks it as retrieved
+        failed = task.cancelled() or task.exception() is not None
         if self._reading.get(place) is not task:
-            return  # the directory has changed meanwhile: it may have been revoked since it was read
+            return  # the directory has changed meanwhile, so the key may have been revoked since it was read
         del self._reading[place]
         if not failed:
             if len(self._cache) >= _CACHED:
@@ -107,19 +106,23 @@ class Keys:
             self._cache[place] = task.result()
 
     async def _standing_in(self, actor: Actor) -> Actor:
-        """The person with those for whom they are the delegate now: an absence ends on time, cached or not."""
+        """The person, with the people whose delegate they are now. Computed for every request, so that an absence
+        ends on time.
+        """
         directory = await self._directory.of(actor.workspace)
         stand_ins = directory.stand_ins(actor.id, self._clock.now())
         return replace(actor, stand_ins=stand_ins) if stand_ins else actor
 
     async def person(self, workspace: str, person_id: str, via: str) -> Actor | None:
-        """The person as an actor, authenticated other than by a key; None if there is no such active person."""
+        """The person as an actor, if they were authenticated by other means than a key; None if there is no such
+        active person.
+        """
         return (await self._directory.of(workspace)).actor(person_id, self._clock.now(), via)
 
     async def _actor(self, key: ApiKey, via: str) -> Actor:
         snapshot = await self._directory.of(key.workspace)
         if not snapshot.knows(key.actor_id) and key.created_at > self._clock.now() - _YOUNG:
-            # another server created both just now, and its notification is still on its way
+            # another server has just created both, and its notification has not arrived yet
             snapshot = await self._directory.anew(key.workspace)
         kind = ActorKind(key.actor_kind)
         if kind is ActorKind.PERSON:
@@ -153,7 +156,9 @@ class Keys:
         life: timedelta | datetime | None = None,
         by: Actor | None = None,
     ) -> NewKey:
-        """A new key for an existing actor, created by ``by`` (the server itself: on behalf of ``created_by``)."""
+        """Create a key for an existing actor. ``by``: who creates it; if that is the server itself, on behalf of
+        ``created_by``.
+        """
         rows, secret = new_key(
             by or system(workspace), self._clock.now(), kind, actor_id, created_by, life,
             sponsors=by.sponsors if by else None,
@@ -189,13 +194,13 @@ class Keys:
         return rows
 
     def notified(self, topic: str) -> None:
-        """The directory has changed: cached keys may be outdated."""
+        """Called when the directory has changed: cached keys may be outdated."""
         if topic == "" or topic.startswith("directory:"):
             self.forget()
 
 
 def key_creators(key: ApiKey) -> tuple[str, ...]:
-    """The people who control a key's creator: they know it too, so they control everything done with it."""
+    """The people who control a key's creator. They know the key too, so they control everything done with it."""
     return tuple(dict.fromkeys(filter(None, (key.created_by, *key.sponsors))))
 
 
@@ -204,8 +209,8 @@ def new_key(
     life: timedelta | datetime | None = None,
     sponsors: tuple[str, ...] | None = None,
 ) -> tuple[tuple[ApiKey, DirectoryChange], str]:  # fmt: skip
-    """A key for an actor of ``by``'s workspace with its change log entry, to be saved together; and its secret.
-    ``sponsors``: the people who control it, if not just ``created_by``.
+    """A key for an actor of ``by``'s workspace and its change log entry, to be saved together; and its secret.
+    ``sponsors``: the people who control the key, if they are not just ``created_by``.
     """
     key_id = _random(12)
     body = f"sgn_{kind.value}_{key_id}_{_random(43)}"

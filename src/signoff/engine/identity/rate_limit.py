@@ -1,5 +1,5 @@
-"""A rate limit for attempts: a number within a period, for each key. Kept in memory; each of several servers counts for
-itself.
+"""Rate limits for attempts: a maximum number per period, for each key. Counts are kept in memory; several servers
+count separately.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ def caller_key(address: str) -> str:
 
 
 class Limit:
-    """``most`` within ``while_``; refused attempts do not count."""
+    """At most ``most`` attempts within ``while_``; refused attempts do not count."""
 
     def __init__(self, most: int, while_: timedelta) -> None:
         self._most = most
@@ -47,8 +47,7 @@ class Limit:
             self._unsaid.append(name)
 
     def among_workers(self) -> None:
-        """From now on attempts are counted together with other workers of this server, which are notified through
-        ``news``."""
+        """From now on, count together with the other workers of this server, which receive ``news``."""
         self._unsaid = []
 
     def news(self) -> list[bytes]:
@@ -62,7 +61,7 @@ class Limit:
             self._note(name, [*self._within(name, now), now][-self._most :])
 
     def _within(self, name: bytes, now: datetime) -> list[datetime]:
-        # After a clock was set back some times lie in the future: those do not count.
+        # After a clock was set back, some times are in the future; those do not count.
         return [at for at in self._taken.get(name, ()) if abs(now - at) < self._while]
 
     def _note(self, name: bytes, taken: list[datetime]) -> None:
@@ -74,8 +73,7 @@ class Limit:
 
 class FailedAttempts:
     """Limits failed attempts within ``while_``, of one caller and of all callers together. A successful attempt is
-    never refused because of others' failures: behind a proxy that is not in ``trusted_proxies`` all callers count as
-    one.
+    never refused because of failed ones: behind a proxy that is not in ``trusted_proxies`` all callers count as one.
     """
 
     def __init__(self, of_caller: int, of_all: int, while_: timedelta) -> None:
@@ -84,11 +82,11 @@ class FailedAttempts:
 
     @property
     def limits(self) -> tuple[Limit, ...]:
-        """What other workers of this server have to be told of."""
+        """The limits that all workers of this server count together."""
         return self._of_caller, self._of_all
 
     def counted(self, refusal: Refused, caller: str, now: datetime) -> Refused:
-        """Count one more failure; returns the error to answer with: the refusal, or TooMany beyond the limit."""
+        """Count a failure; returns the error to respond with: the refusal, or TooMany beyond the limit."""
         try:
             self._of_caller.check(caller_key(caller), now)
             self._of_all.check("", now)

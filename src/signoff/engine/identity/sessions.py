@@ -1,8 +1,8 @@
 """Sign-in on the pages: sessions and links are random tokens, stored as SHA-256, so they can be revoked.
 
-Opening a link changes nothing; using it does. A session lasts ``IDLE`` from its person's last action (reading does not
-count: a GET writes nothing), never longer than its lifetime, and ends with the key that opened it. Its assurance is
-that of what opened it: a key is stored in a file, and anything that can read the file can use it.
+Opening a link changes nothing; using it does. A session lasts for ``IDLE`` after the person's last action (reading
+does not count, because a GET writes nothing), never longer than its lifetime, and ends with the key that opened it.
+It has the assurance of what opened it: a key is stored in a file, and anything that can read the file can use it.
 """
 
 import hashlib
@@ -44,8 +44,8 @@ class SignedIn(msgspec.Struct, frozen=True):
 
 
 class OpenSession(msgspec.Struct, frozen=True):
-    """An active session. ``id``: of the row, shortened, cannot be used to sign in; ``by``: ``key`` or ``link``;
-    ``used_at``: the time of the last action.
+    """An active session. ``id``: shortened, cannot be used to sign in; ``by``: ``key`` or ``link``; ``used_at``: the
+    time of the last action.
     """
 
     id: str
@@ -88,7 +88,7 @@ class Sessions:
         return await self._open(actor, f"sak_{secret.strip().split('_')[2]}")
 
     async def open_by_link(self, token: str) -> SignedIn:
-        """Use a sign-in link; raises Gone if it was used, has expired, or never existed."""
+        """Use a sign-in link; raises Gone if it was used already, has expired, or never existed."""
         link = await self.link(token, "login")
         actor = await self._person(link.workspace, link.person)
         if actor is None or not await self._rows.use_link(link.id, self._clock.now()):
@@ -126,7 +126,7 @@ class Sessions:
         return replace(actor, strength=strength, sponsors=behind, key=key_id)
 
     async def renew(self, token: str) -> None:
-        """The person acted: the session lasts ``IDLE`` from now."""
+        """Extend the session by ``IDLE`` from now, because the person has acted."""
         session = await self._rows.get(_digest(token))
         until = self._clock.now() + IDLE
         if session is not None and until - session.expires_at > _SAVED_EVERY:
@@ -141,7 +141,9 @@ class Sessions:
         return min(session.expires_at, session.created_at + self.lifetime)
 
     async def open_ones(self, actor: Actor, person: str, token: str = "") -> list[OpenSession]:
-        """A person's sessions, newest first; those of others only for admins. ``token``: of the current session."""
+        """A person's sessions, newest first; only admins may see those of others. ``token``: that of the current
+        session.
+        """
         authorize(actor, Action.MANAGE_SESSIONS, person)
         now, own = self._clock.now(), _digest(token) if token else ""
         return [
@@ -160,12 +162,12 @@ class Sessions:
             raise NotFound("session_not_found", "This session has ended.")
 
     async def end_all(self, actor: Actor, person: str, but: str = "") -> int:
-        """End all sessions of a person except that of the token ``but``; returns how many ended."""
+        """End all sessions of a person except the one with the token ``but``; returns how many ended."""
         found = [one for one in await self.open_ones(actor, person, but) if not one.current]
         return await self._end(actor, person, len(found), but=_digest(but) if but else "") if found else 0
 
     async def _end(self, actor: Actor, person: str, count: int, begin: str = "", but: str = "") -> int:
-        """End sessions, recorded in the change log with who did it."""
+        """End sessions, and record in the change log who ended them."""
         email = (await self._directory.of(actor.workspace)).people[person].email
         change = recorded(
             actor, self._clock.now(), "sign-in", email, person_subject(person), {"sign_ins": count}, None
@@ -200,9 +202,7 @@ class Sessions:
         digest: str,
         life: timedelta = TASK_LINK,
     ) -> str:
-        """The token of a new link with which this person can answer this one task in its current state, and nothing
-        else.
-        """
+        """The token of a new link with which this person can only answer this one task, in its current state."""
         return await self._make(workspace, person, "task", intent_id, visit, digest, life=life)
 
     async def _make(
@@ -214,7 +214,7 @@ class Sessions:
         return token
 
     async def link(self, token: str, purpose: str) -> Link:
-        """What this token opens; raises Gone for an invalid one. Changes nothing."""
+        """Return what this token opens; raises Gone for an invalid one. Changes nothing."""
         link = await self._rows.link(_digest(token)) if 0 < len(token) <= _LONGEST_TOKEN else None
         over = link is None or link.purpose != purpose or link.used_at is not None
         if link is None or over or link.expires_at <= self._clock.now():
@@ -222,7 +222,7 @@ class Sessions:
         return link
 
     async def holder(self, link: Link) -> Actor:
-        """The person for whom a link was made, authenticated only by having it."""
+        """The person for whom a link was created, authenticated only by having the link."""
         actor = await self._person(link.workspace, link.person)
         if actor is None:
             raise _gone()
@@ -230,7 +230,7 @@ class Sessions:
 
 
 def new_login_link(workspace: str, person: str, now: datetime, life: timedelta) -> tuple[str, Link]:
-    """A token and its link, still to be stored: it signs this person in, once."""
+    """A new token and its link, not yet stored. It signs this person in, once."""
     return _new_link(workspace, person, "login", now, life)
 
 

@@ -1,5 +1,6 @@
-"""From a request or a command to what the rules need.
+"""Prepares requests and commands for the rules.
 
 ``planner``: the plan of a request. ``workspace_rules``: what a workspace lets a request decide itself.
-``resolve_command``: a command completed from the directory, under the lock. ``form_answers``: forms checked.
+``resolve_command``: completes a command from the directory, under the lock. ``form_answers``: checks the answers to
+forms.
 """

@@ -1,6 +1,6 @@
-"""A form's answer against its JSON Schema: values are first coerced to the declared type (AXP's command line sends
-strings), then validated. A schema that an earlier release accepted, with keywords that are refused today, is still
-validated if that is certain to be cheap.
+"""Checks a form's answer against its JSON Schema: values are first coerced to the declared type (AXP's command line
+sends strings), then validated. A schema that an earlier release accepted, with keywords that are refused today, is
+still used if validating with it is certainly cheap.
 """
 
 import math
@@ -28,7 +28,7 @@ _BOOLEANS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": 
 
 
 def checked_form(intent: Intent, command: Answer) -> Answer:
-    """The answer with its data coerced; raises Invalid(``form_invalid``) listing every fault."""
+    """The answer with its data coerced; raises Invalid(``form_invalid``) with a list of all errors."""
     task = intent.open
     if not isinstance(task, Task):
         return command
@@ -63,9 +63,7 @@ def _sign(spec: TaskSpec, outcome: str, task: Task) -> Meaning:
 
 
 def coerced(spec: TaskSpec, outcome: str, data: Mapping[str, Any], agreed: str = "") -> dict[str, Any]:
-    """The data as it is recorded: each value in the form's declared type, and the approving field set if the outcome
-    approves.
-    """
+    """The data to record: each value in its declared type, and the approving field set if the outcome approves."""
     if spec.form is None or spec.meaning(canonical_outcome(spec, outcome, agreed)) is not Meaning.APPROVES:
         return dict(data)
     properties: dict[str, Any] = spec.form.get("properties", {})
@@ -104,8 +102,8 @@ def _old_faults(written: bytes, schema: dict[str, Any], data: dict[str, Any]) ->
 
 
 def _work(value: Any, whole: Any, known: dict[str, int]) -> int:
-    """The maximum number of rules in a schema after expanding references; ``known``: of each reference. A cycle, or an
-    external reference, counts as too many.
+    """The maximum number of rules in a schema after expanding references; ``known``: the same number for each
+    reference. A cycle, or an external reference, counts as too many.
     """
     if isinstance(value, list):
         return 1 + sum(_work(item, whole, known) for item in value)
@@ -115,7 +113,7 @@ def _work(value: Any, whole: Any, known: dict[str, int]) -> int:
     for name, item in value.items():
         if name in _REFERENCES and isinstance(item, str):
             if item not in known:
-                known[item] = _MOST_WORK + 1  # until it is known: a reference cycle returns here
+                known[item] = _MOST_WORK + 1  # provisional: a reference cycle gets this value
                 known[item] = _work(_target(whole, item), whole, known)
             total += known[item]
         else:
@@ -138,7 +136,7 @@ def _too_costly(why: str) -> Invalid:
         "form_unusable",
         f"The schema of this form is from an earlier release, and {why}.",
         field="data",
-        hint="Reject it, or withdraw the request and send it again with a form of today's keywords.",
+        hint="Reject it, or withdraw the request and send it again with a form that has only supported keywords.",
     )
 
 
@@ -162,8 +160,8 @@ def _coerced(value: Any, schema: Any) -> Any:
 
 
 def number_of(text: str) -> Any:
-    """The number in a text; any other text unchanged, for the schema to refuse. Numbers that JSON readers cannot
-    represent exactly are not converted.
+    """The text converted to a number. Text that is not a number, or one that JSON readers cannot represent exactly,
+    is returned unchanged, so that the schema refuses it.
     """
     written = text.strip()
     if _WHOLE.fullmatch(written):

@@ -1,6 +1,6 @@
-"""How an intent gets its plan, first match wins: its scenario, the workflow registered for its type, its own human
-task, its agent. The plan is frozen here: addresses resolved, policies applied, people found, schemas checked. Later
-changes of a policy or team do not affect it.
+"""Makes the plan of an intent. The first match wins: its scenario, the workflow registered for its type, its own
+human task, its agent. The plan is then frozen: addresses are resolved, policies applied, people looked up, schemas
+checked. Later changes of a policy or team do not affect it.
 """
 
 from collections.abc import Collection, Sequence
@@ -46,20 +46,20 @@ from signoff.engine.planning.workspace_rules import under_policy, under_workspac
 from signoff.store.rows import plan_digest
 from signoff.store.store import Store
 
-MOST_RECORDED: Final = 100_000  # approvers of a plan: some megabytes
-KEPT: Final = 64  # frozen plans of a workspace: each names all who could decide
+MOST_RECORDED: Final = 100_000  # approvers recorded in a plan: some megabytes
+KEPT: Final = 64  # cached frozen plans per workspace: each names all who could decide
 _CACHED: Final = 256
 Side = tuple[str, ...]
-"""The natural persons behind a request."""
+"""The people on the requester's side."""
 Frozen = tuple[Plan, str, tuple[str, ...]]
 """A frozen plan, its digest, and what the caller should know about it."""
 
 
 class Submission(msgspec.Struct, gc=False, frozen=True, kw_only=True):
-    """An intent ready to be submitted: a checked, frozen plan and the payload's canonical bytes.
+    """An intent that is ready to be submitted, with a checked, frozen plan and the payload's canonical bytes.
 
     ``behind``: people on the requester's side in addition to those who control the submitting key; ``directory``: the
-    snapshot it was planned with.
+    snapshot that it was planned with.
     """
 
     type: str
@@ -89,7 +89,7 @@ class Planner:
         self._cache: dict[tuple[int, tuple[int, ...]], tuple[Plan, Plan]] = {}
 
     def _chosen(self, plan: Plan, payload: bytes) -> Plan:
-        """The plan with the policies that the payload selects; for the same choices the same object."""
+        """The plan with the policies that the payload selects. The same choices return the same object."""
         if not plan.has_choices:
             return plan
         picks = choose_policies(plan, payload)
@@ -106,7 +106,7 @@ class Planner:
         self, workspace: str, request: AxpIntent, payload: bytes, digest: str, side: Side = (),
         by: Actor | None = None,
     ) -> Submission:  # fmt: skip
-        """A single intent: planned by its type's workflow, else by its own fields. ``side``: the requester's side."""
+        """Plan a single intent, by its type's workflow or else by its own fields. ``side``: the requester's side."""
         directory = await self._snapshot(workspace, by)
         workflow = directory.workflows.get(request.intent_type)
         plan, warnings = request.plan, request.warnings
@@ -161,8 +161,8 @@ class Planner:
         by: Actor | None = None,
         coming: Collection[str] = (),
     ) -> Submission:
-        """A scenario bundle's intent, by the bundle's own steps as far as the workspace allows. ``coming``: addresses
-        of agents that will be registered before it is submitted.
+        """Plan a scenario bundle's intent, by the bundle's own steps as far as the workspace allows. ``coming``:
+        addresses of agents that will be registered before it is submitted.
         """
         directory = await self._snapshot(workspace, by)
         plan, warnings = await self._left(scenario.plan, scenario.intent_type, directory)
@@ -189,14 +189,16 @@ class Planner:
         return directory if by is None else directory.as_seen_by(by)
 
     async def again(self, old: Intent, payload: bytes, side: Side, by: Actor | None = None) -> Frozen:
-        """The plan of a retried intent: the same plan, with the current people and policies."""
+        """Plan a retried intent: the same plan with the current people and policies."""
         directory = await self._snapshot(old.workspace, by)
         plan, warnings = await self._left(old.plan, old.type, directory)
         frozen, digest, more = _frozen(self._chosen(plan, payload), directory, side)
         return frozen, digest, (*warnings, *more)
 
     async def _left(self, plan: Plan, intent_type: str, directory: Snapshot) -> tuple[Plan, tuple[str, ...]]:
-        """A request's own plan, if the workspace allows it: one with a default policy uses its workflows."""
+        """A request's own plan, if the workspace allows it. A workspace with a default policy uses its workflows
+        instead.
+        """
         workflow = directory.workflows.get(intent_type)
         if workflow is None or from_workflow(plan) or not directory.workspace.has_rules_for_requests:
             return plan, ()
@@ -205,10 +207,10 @@ class Planner:
 
 
 def _frozen(plan: Plan, directory: Snapshot, side: Side, coming: Collection[str] = ()) -> Frozen:
-    """``freeze`` with the digest. A plan that can occur again, as the same object, is cached with the snapshot; the
-    least recently used is dropped first.
+    """``freeze``, with the plan's digest. A plan that can occur again, as the same object, is cached with the
+    snapshot; the least recently used one is dropped first.
     """
-    if coming or not (from_workflow(plan) or plan.direct):  # the request's own steps, made for it alone
+    if coming or not (from_workflow(plan) or plan.direct):  # the request's own steps occur only once
         return _digested(plan, directory, side, coming)
     kept: dict[tuple[int, Side], tuple[Plan, Frozen]] = directory.made
     held = kept.pop((id(plan), side), None)
@@ -228,7 +230,7 @@ def _digested(plan: Plan, directory: Snapshot, side: Side, coming: Collection[st
 
 
 def _misaddressed(to_agent: str, plan: Plan, directory: Snapshot, governs: str) -> tuple[str, ...]:
-    """The warning for a request to an agent that the workflow does not call. It may also name those it calls."""
+    """The warning for a request to an agent that the workflow does not call. Naming one that it calls is fine."""
     if not to_agent or is_internal(to_agent):
         return ()
     called = {directory.resolve(step.agent) for step in plan.steps if isinstance(step, AgentStep)}
@@ -240,20 +242,20 @@ def _misaddressed(to_agent: str, plan: Plan, directory: Snapshot, governs: str) 
 
 
 def refuse_unheeded(words: Sequence[str], directory: Snapshot) -> None:
-    """Raise Invalid for a field of a request that would narrow who decides, unless a policy does that anyway: without
-    effect, it would leave the task to everyone with an approving role.
+    """Raise Invalid for a field of a request that means to narrow who decides but has no effect: without a default
+    policy, everyone with an approving role could decide.
     """
     if words and not directory.workspace.default_policy:
         raise Invalid(
-            "unknown_field", f"{words[0]}: has no effect, and would leave the task to others than it names.",
+            "unknown_field", f"{words[0]}: has no effect, so people whom it does not name could decide.",
             field=words[0],
             hint="Name who decides in human_task.assignees; stages and policies belong in a workflow, data in payload.",
         )  # fmt: skip
 
 
 def _refuse_demands(words: Sequence[str], directory: Snapshot) -> None:
-    """Raise Invalid for a field of a request that asks for people without effect, unless such a request is refused
-    as a whole, or a gate is put before it.
+    """Raise Invalid for a field of a request that means to ask people but has no effect, unless the workspace refuses
+    such requests anyway or asks people before them.
     """
     if words and directory.workspace.unlisted_types not in (GATE, REFUSE):
         raise Invalid(
@@ -263,7 +265,7 @@ def _refuse_demands(words: Sequence[str], directory: Snapshot) -> None:
 
 
 def _behalf(request: AxpIntent, directory: Snapshot) -> Side:
-    """The person on whose behalf it is submitted, if the request names one."""
+    """The person on whose behalf the request is submitted, if it names one."""
     if not request.on_behalf_of:
         return ()
     return (known_person(directory, request.on_behalf_of, "on_behalf_of").id,)
@@ -277,7 +279,7 @@ def _first_agent(plan: Plan) -> str:
 def freeze(
     plan: Plan, directory: Snapshot, side: Side = (), coming: Collection[str] = ()
 ) -> tuple[Plan, tuple[str, ...]]:
-    """The plan as it will run in this workspace for the requester's ``side``, and warnings for the caller."""
+    """Return the plan as it will run in this workspace for the requester's ``side``, and warnings for the caller."""
     warnings: list[str] = []
     plan = under_workspace_rules(plan, directory, warnings)
     steps: list[Step] = []
@@ -297,7 +299,9 @@ def freeze(
 
 
 def remarks(plan: Plan, directory: Snapshot) -> tuple[str, ...]:
-    """Warnings for the author of a workflow about the people and agents it names; its agents are registered with it."""
+    """Warnings for the author of a workflow about the people and agents that it names. Its agents are registered
+    together with it.
+    """
     coming = [directory.resolve(step.agent) for step in plan.steps if isinstance(step, AgentStep)]
     said = (one for plan in variants(plan) for one in freeze(plan, directory, coming=coming)[1])
     try:
@@ -322,7 +326,7 @@ def _addressed(step: AgentStep, directory: Snapshot, warnings: list[str], coming
 
 def _place(step: HumanStep, plan: Plan) -> str:
     """The field that names who decides the step."""
-    if plan.source == "intent":  # where the step is generated by us: its caller wrote human_task
+    if plan.source == "intent":  # the server generated this step, from the caller's human_task
         return "human_task"
     if plan.source == "scenario":
         return f"steps.{step.id}.human_task"
@@ -330,8 +334,8 @@ def _place(step: HumanStep, plan: Plan) -> str:
 
 
 def _refuse_many(step: HumanStep, plan: Plan, directory: Snapshot, before: int) -> int:
-    """How many approvers the plan records up to this step; raises Invalid if they are too many: each step keeps the
-    members of the teams and roles that it may ask.
+    """Return how many approvers the plan records up to this step; raises Invalid if they are too many. Each step
+    records the members of the teams and roles that it may ask.
     """
     count = before + sum(len(directory.membership.members(name)) for name in normalised(named(step.task)))
     if count > MOST_RECORDED:
@@ -376,7 +380,7 @@ def _asking(step: HumanStep, plan: Plan, directory: Snapshot, side: Side, warnin
 def _warn_of_strangers(
     step_id: str, names: Collection[str], directory: Snapshot, warnings: list[str]
 ) -> None:
-    """Only people of this workspace are notified: if a request could name outsiders, this would be a mail relay."""
+    """Warn of names outside the workspace. They are not notified, or a request could use the server as a mail relay."""
     warnings += (
         f"step {step_id!r}: there is no person {name}, so nothing is sent; add the person: signoff people add"
         for name in names
@@ -413,8 +417,8 @@ def _staffed(
     barred: frozenset[str],
     warnings: list[str] | None,
 ) -> Stage:
-    """The stage, if enough people can decide it; refused otherwise. In AXP's requests (``warnings``) unknown names
-    among several are dropped, which narrows who decides.
+    """Return the stage if enough people can decide it, else raise Invalid. In AXP's requests (``warnings``), unknown
+    names among several are dropped, which leaves fewer people to decide.
     """
     stage = step.task.stages[number]
     stage = replace(stage, approvers=normalised(stage.approvers))
@@ -435,6 +439,6 @@ def _staffed(
 
 
 def plan_summary(plan: Plan) -> list[dict[str, Any]]:
-    """The steps as a list for people: id and kind."""
+    """The ids and kinds of the steps, as text."""
     kinds = {"AgentStep": "agent", "HumanStep": "human", "DelayStep": "delay", "NotifyStep": "notify"}
     return [{"id": step.id, "kind": kinds[type(step).__name__]} for step in plan.steps]

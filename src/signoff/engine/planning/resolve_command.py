@@ -1,6 +1,7 @@
-"""What a command needs from the directory, added under the lock: the rules are pure and do not know the directory.
+"""Adds to a command, under the lock, what the rules need from the directory, because they are pure and cannot look it
+up.
 
-An answer is counted with everyone's current names, so a person who has left a team meanwhile does not count for it.
+An answer is counted with everyone's current approver names, so a person who has left a team no longer counts for it.
 """
 
 from functools import singledispatch
@@ -62,12 +63,12 @@ def _delegate(command: c.Delegate, actor: Actor, intent: Intent, directory: Snap
             "self_approval", f"{taker.name or taker.email} is on the requester's side.", field="to",
             hint="Delegate it to someone else.",
         )  # fmt: skip
-    # A person who may decide already gets no second vote, so there is one person less.
+    # A person who may already decide gets no second vote, so one person fewer would decide.
     if _short(intent, task, directory) is None and _short(
         intent, _delegated(actor, taker.id, intent, task), directory
     ):
         raise Invalid(
-            "understaffed", f"{taker.name or taker.email} may decide this already, and no one counts twice.",
+            "understaffed", f"{taker.name or taker.email} may already decide this, and nobody counts twice.",
             field="to", hint="Delegate it to someone who is not asked yet.",
         )  # fmt: skip
     return replace(command, to=taker.id)
@@ -78,10 +79,10 @@ def _short(intent: Intent, task: Task, directory: Snapshot) -> Shortage | None:
 
 
 def _delegated(actor: Actor, to: str, intent: Intent, task: Task) -> Task:
-    """The task as it would be after the delegation."""
+    """The task as the delegation would leave it."""
     right = answer_right(actor, intent, task)
     if right is None:
-        return task  # refused by the rules
+        return task  # the rules refuse this
     given = Delegation(right.principal, to, right.names)
     before = (one for one in task.handed_over if one.giver != given.giver)
     return replace(task, handed_over=(*before, given))
@@ -103,7 +104,7 @@ def _reassign(command: c.Reassign, actor: Actor, intent: Intent, directory: Snap
 
 
 def _refuse_beyond_policy(intent: Intent, task: Task, asked_instead: Stage, directory: Snapshot) -> None:
-    """A single admin may not ask people whom the policy does not name for this stage or its escalation."""
+    """Raise Forbidden if a single admin asks people whom the policy does not name for this stage or its escalation."""
     spec = spec_of(intent, task)
     named = spec.stages[task.stage]
     levels = [name for level in spec.escalate for name in level.to]
@@ -120,7 +121,7 @@ def _refuse_beyond_policy(intent: Intent, task: Task, asked_instead: Stage, dire
         stays = eligible(Stage((entry, *(levels or ("-",)))), directory, roster=spec.roster)
         if not any(set(eligible(Stage((one,)), directory)) <= set(stays) for one in asked_instead.approvers):
             raise Forbidden(
-                "protected_workspace", f"The workspace is protected, and nobody would decide for {entry}.",
+                "protected_workspace", f"The workspace is protected, and nobody would be left to decide for {entry}.",
                 hint=f"Name somebody of {entry} too; or change the policy and submit the request again.",
             )  # fmt: skip
 

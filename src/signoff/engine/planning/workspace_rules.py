@@ -1,5 +1,5 @@
-"""What a workspace lets a request decide itself: the policy for its own steps, and what happens to a type without a
-workflow. Workflows, written by admins, are not affected.
+"""What a workspace lets a request decide itself: which policy applies to the request's own steps, and what happens to
+a type without a workflow. Workflows are written by admins, so these rules do not apply to them.
 """
 
 from msgspec.structs import replace
@@ -23,7 +23,9 @@ from signoff.engine.directory.snapshot import NamedPolicy, Snapshot
 
 
 def under_workspace_rules(plan: Plan, directory: Snapshot, warnings: list[str]) -> Plan:
-    """The plan with the steps it has in this workspace; raises Invalid if such a plan is not accepted."""
+    """Return the plan with the steps that it needs in this workspace; raises Invalid if the workspace does not accept
+    such a plan.
+    """
     if from_workflow(plan) or not directory.workspace.has_rules_for_requests:
         return plan
     if directory.workspace.unlisted_types == REFUSE:
@@ -41,8 +43,8 @@ def under_workspace_rules(plan: Plan, directory: Snapshot, warnings: list[str]) 
 
 
 def under_policy(step: HumanStep, plan: Plan, directory: Snapshot, warnings: list[str]) -> HumanStep:
-    """The step under the current version of its policy: for a workflow the one it names, for a request's own step the
-    workspace's default, or on a retry the one it had.
+    """Return the step under the current version of its policy: a workflow's step names it; a request's own step has
+    the workspace's default policy, or in a retry the one that it had before.
     """
     name = step.task.policy.partition("@")[0]
     if from_workflow(plan):
@@ -65,7 +67,7 @@ def under_policy(step: HumanStep, plan: Plan, directory: Snapshot, warnings: lis
 
 
 def _repeated(step: HumanStep, found: NamedPolicy, warnings: list[str]) -> HumanStep:
-    """A step of a workflow's plan as once frozen. If its policy no longer fits, the current one applies."""
+    """A step of a workflow's plan that was frozen earlier. If its policy no longer fits, the current one applies."""
     step = step.without_policy_defaults
     if step.on_timeout is None or found.policy.fallback is Fallback.EXPIRE:
         return step
@@ -84,8 +86,8 @@ def _policy(name: str, directory: Snapshot, field: str) -> NamedPolicy:
 
 
 def refuse_default(before: Snapshot, directory: Snapshot) -> None:
-    """Raise Invalid if the workspace's default policy does not exist, or cannot be one. A policy that this release
-    cannot use does not block unrelated changes.
+    """Raise Invalid if the workspace's default policy does not exist, or cannot serve as a default. A policy that
+    this release cannot use does not block unrelated changes.
     """
     space, field = directory.workspace, "workspace.default_policy"
     if not space.default_policy:
@@ -114,8 +116,8 @@ def refuse_default(before: Snapshot, directory: Snapshot) -> None:
 
 
 def rules_relaxations(kind: str, new: bool, before: Snapshot, after: Snapshot) -> bool:
-    """Whether this change lets requests through that the workspace would have held: a first workflow for a type does,
-    if types without one are subject to its rules.
+    """Whether this change lets requests through that the workspace would have held. The first workflow for a type
+    does, if requests without a workflow are subject to the workspace's rules.
     """
     if kind == "workflow":
         return new and before.workspace.has_rules_for_requests
@@ -123,14 +125,14 @@ def rules_relaxations(kind: str, new: bool, before: Snapshot, after: Snapshot) -
 
 
 def _default_relaxed(before: Snapshot, after: Snapshot) -> bool:
-    """Whether a change of the settings relaxes the rules for requests. Without a default policy the requester says who
-    decides; only approval by its own side, or by nobody, is less strict than that.
+    """Whether a change of the settings relaxes the rules for requests. Without a default policy the requester chooses
+    who decides; only approval by the requester's own side, or by nobody, is less strict than that.
     """
     was, will = (directory.policies.get(directory.workspace.default_policy) for directory in (before, after))
     if _rank(after.workspace) < _rank(before.workspace):
         return True
     if was is not None and was.fault:
-        return was != will  # no requests passed under it
+        return was != will  # no request has used it
     if was is None:
         own = will is not None and will.policy.self_approval is True and not before.self_approval
         return own or (will is not None and will.policy.approves_on_expiry)

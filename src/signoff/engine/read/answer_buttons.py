@@ -11,7 +11,7 @@ from signoff.core.plan.wording import label
 
 
 class AnswerButton(msgspec.Struct, frozen=True):
-    """One button. ``tone``: yes, changes or no; ``effect``: a sentence about what follows."""
+    """One button. ``tone``: ``yes``, ``changes`` or ``no``; ``effect``: a sentence about what follows."""
 
     outcome: str
     label: str

@@ -42,7 +42,7 @@ class UpcomingContact(msgspec.Struct, frozen=True):
 
 
 class ApproverLine(msgspec.Struct, frozen=True):
-    """A person who may decide now: on what ground, the status of their messages, their vote."""
+    """A person who may decide now: why, the status of their messages, and their vote."""
 
     name: str
     why: str
@@ -61,8 +61,8 @@ class StageLine(msgspec.Struct, frozen=True):
 
 
 class ApproverOverview(msgspec.Struct, frozen=True):
-    """seats: who may answer now; next: the scheduled contacts, in order (``omitted`` more); missing: votes missing in
-    this stage.
+    """seats: who may answer now. next: the scheduled contacts, in order, without ``omitted`` more. missing: how many
+    votes this stage still needs.
     """
 
     seats: tuple[ApproverLine, ...] = ()
@@ -75,7 +75,7 @@ class ApproverOverview(msgspec.Struct, frozen=True):
 
 
 def reasons(known: TaskContext, step: HumanStep) -> tuple[str, ...]:
-    """Why the reader is asked: the policy, and the reader's part in it."""
+    """Why the reader is asked: the policy, and how it includes the reader."""
     intent = known.intent
     if from_workflow(intent.plan):
         version = next((w for w in known.directory.workflows.values() if w.intent_type == intent.type), None)
@@ -178,7 +178,7 @@ def _seat(reach: EligiblePerson, known: TaskContext, messages: Sequence[Message]
 
 
 def _told(messages: Sequence[Message], now: datetime) -> tuple[str, bool]:
-    """(the delivery status of a person's latest message, whether it is bad news), over all channels."""
+    """Return the delivery status of a person's latest message over all channels, and whether it failed."""
     if not messages:
         return "", False
     seq = max(message.seq for message in messages)
@@ -204,7 +204,7 @@ def _told(messages: Sequence[Message], now: datetime) -> tuple[str, bool]:
 
 
 def soon(contacts: list[ExpectedContact]) -> tuple[list[ExpectedContact], int]:
-    """The next ones and the last, which is the deadline; and how many are between them."""
+    """Return the next contacts and the last one, which is the deadline; and how many are left out between them."""
     if len(contacts) <= _FORETOLD:
         return contacts, 0
     return [*contacts[: _FORETOLD - 1], contacts[-1]], len(contacts) - _FORETOLD
@@ -227,7 +227,7 @@ def contact_text(
             return f"reminder {contact.number} of {most}" + (f", to {people}" if people else "")
         case ContactKind.ESCALATION:
             may = {reach.person for reach in made.may_decide}
-            # It adds no one who could not decide already.
+            # It adds only people who may already decide.
             if foretold.people and may.issuperset(foretold.people):
                 return f"also notified: {people}"
             return f"{PolicyNames(directory).approvers(contact.to)} may also decide" + (

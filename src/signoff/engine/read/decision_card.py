@@ -1,9 +1,9 @@
 """What the decision card shows: a pure function of the intent, its history, the directory and the reader.
 
 Eleven parts, top to bottom: the question and who asks it; what happens on expiry; what changes; the checks; its
-effects; the answers; the requester's own text; the requester; why you; the other approvers; and afterwards the receipt.
-Each thing is said once, and what decides stands first. Text of agents appears only where it is marked as theirs: never
-in the question and never on a button.
+effects; the answers; the requester's own text; the requester; why you are asked; the other approvers; and, after the
+decision, the receipt. Each fact appears once, and what matters for the decision comes first. Text by agents appears
+only where it is marked as theirs, never in the question or on a button.
 """
 
 from collections.abc import Sequence
@@ -48,11 +48,11 @@ from signoff.engine.read.revisions import RevisionChange, changes, difference, r
 from signoff.engine.read.task_context import TaskContext
 from signoff.engine.read.task_history import TaskHistory
 
-_MOMENT: Final = "\0"  # the position of the time in a sentence; the page writes it in the reader's zone
+_MOMENT: Final = "\0"  # stands for the time in a sentence; the page inserts it in the reader's time zone
 
 
 class RequesterInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """The requester, and on whose behalf; ``claimed`` is what the client called itself, which is not verified."""
+    """The requester, and on whose behalf it acts. ``claimed``: the name that the client gave itself, not verified."""
 
     kind: str
     name: str
@@ -65,7 +65,7 @@ class RequesterInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VoteLine(msgspec.Struct, frozen=True):
-    """One answer, as the receipt and the list of votes show it."""
+    """One answer in the receipt or the list of votes."""
 
     name: str
     on_behalf_of: str
@@ -88,8 +88,8 @@ class CommentLine(msgspec.Struct, frozen=True):
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """The decision. ``heading``: what was done; ``mine``: the reader's own answer decided it; words: why it was
-    withdrawn.
+    """The decision. ``heading``: what was done; ``mine``: whether the reader's own answer decided it; words: why it
+    was withdrawn.
     """
 
     ending: str
@@ -106,7 +106,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExpiryNote(msgspec.Struct, frozen=True):
-    """What happens if nobody answers: a sentence around its time."""
+    """What happens if nobody answers: a sentence, and the time in it."""
 
     before: str
     at: datetime | None = None
@@ -114,10 +114,10 @@ class ExpiryNote(msgspec.Struct, frozen=True):
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything on the page, in its order. ``stage``: the open one, from 1. ``needs_opening``: approval requires that
-    everything is unfolded; ``weak``: the reader is barred only by insufficient assurance; ``covered``: a secret in the
-    title or the description is masked; ``stale_risk``: the risk reported by a check of an earlier revision, if higher;
-    ``deleted``: the payload was deleted.
+    """Everything on the page, in its order. ``stage``: the open stage, counted from 1. ``needs_opening``: whether
+    approval requires that everything is unfolded. ``weak``: whether the reader is barred only for insufficient
+    assurance. ``covered``: whether a secret in the title or the description is masked. ``stale_risk``: the risk that
+    a check of an earlier revision reported, if it was higher. ``deleted``: whether the payload was deleted.
     """
 
     task_id: str
@@ -194,7 +194,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def card(known: TaskContext) -> Card:
-    """The card of one task for one reader."""
+    """Make the card of one task for one reader."""
     intent, history, directory = known.intent, known.history, known.directory
     step = intent.plan.human_step(history.step)
     spec, trusted = step.task, from_workflow(intent.plan)
@@ -244,7 +244,7 @@ def card(known: TaskContext) -> Card:
         ahead=coming,
         revisions=_revisions(known),
         wanted=_wanted(known),
-        # what the request itself says stands in the payload, unless that is folded
+        # the payload shows these values already, unless it is folded
         touches=tuple(fact for fact in touches if fact.source != REQUEST or shown.rest),
         undo=undo,
         checks=tuple(said_once(check) if check.of == history.revision else check for check in verdicts),
@@ -280,7 +280,7 @@ def card(known: TaskContext) -> Card:
 
 
 def _revisions(known: TaskContext) -> tuple[tuple[RevisionChange, str, str], ...]:
-    """The changes from revision to revision, each with the name of its author, if that is kept, and their comment."""
+    """The changes from revision to revision, each with its author's comment and, if known, name."""
     if known.deleted:
         return ()
     found = changes(known.facts, known.history.step, known.history.digest, known.payload, known.old)
@@ -291,7 +291,7 @@ def _revisions(known: TaskContext) -> tuple[tuple[RevisionChange, str, str], ...
 
 
 def _unchecked(verdicts: Sequence[Check], revision: int) -> tuple[str, ...]:
-    """The note that checks are of an earlier revision, so that they do not apply to this one."""
+    """A note that the checks are of an earlier revision and do not apply to this one."""
     stale = sorted({check.of for check in verdicts if check.of != revision})
     if not stale:
         return ()
@@ -300,8 +300,8 @@ def _unchecked(verdicts: Sequence[Check], revision: int) -> tuple[str, ...]:
 
 
 def _barred(known: TaskContext) -> tuple[str, bool]:
-    """Why this reader cannot answer, "" if they can; and whether only for want of a stronger sign-in. This calls the
-    rule itself, not a copy of it.
+    """Return why this reader cannot answer ("" if they can), and whether a stronger sign-in would be enough. This
+    calls the rule itself, not a copy of it.
     """
     task = known.task
     if task is None:
@@ -365,7 +365,7 @@ def _asker(known: TaskContext) -> RequesterInfo:
 
 
 def difference_since(known: TaskContext, digest: str) -> tuple[Leaf, ...]:
-    """What changed between the content with this digest and the current one; () if that is not known."""
+    """What has changed between the content with this digest and the current content; () if that is unknown."""
     every = known.asked()
     shown = next((one for one in every if one.digest == digest), None)
     now = next((one for one in every if one.digest == known.history.digest), None)

@@ -1,7 +1,7 @@
-"""The delivery status of notifications: every message of one intent, or each channel of a workspace.
+"""The delivery status of notifications, for every message of one intent or each channel of a workspace.
 
-Messages to people are in ``messages`` from the start; one to a service is an outbox row until it is sent. Readers see
-both as one list.
+Messages to people are in ``messages`` from the start; a message to a service is only an outbox row until it is sent.
+Readers see both in one list.
 """
 
 import contextlib
@@ -24,8 +24,9 @@ _MOST: Final = 500
 
 
 class ChannelState(Struct, frozen=True, kw_only=True):
-    """The health of a channel. retrying: messages that failed and are retried; failed: permanently, within a day;
-    failing: whether current sends fail; since: when the oldest of those was called for; error: the last one.
+    """The health of a channel. retrying: how many messages failed and are retried; failed: how many failed
+    permanently within a day; failing: whether sends fail at the moment; since: when the oldest failing message was
+    triggered; error: the last error.
     """
 
     channel: str
@@ -67,7 +68,7 @@ def message_result(one: InFlight, every: Sequence[InFlight]) -> str:
 
 
 async def unreadable(store: Store) -> AsyncIterator[Finding]:
-    """Outbox rows that this release does not understand; they are kept, and stop nothing else."""
+    """Outbox rows that this release cannot decode; they are kept and do not stop others."""
     after = ""
     while rows := await store.outbox.page(after, _MOST):
         for row in rows:
@@ -114,7 +115,7 @@ def _queued(item: ServiceNotification) -> InFlight:
 async def channel_states(
     store: Store, workspace: str, names: Sequence[str], now: datetime
 ) -> list[ChannelState]:
-    """For each channel with these names, and any other that has failed lately."""
+    """The health of each of these channels, and of any other that has failed lately."""
     since = now - _LATELY
     every = dict.fromkeys((*names, *sorted(await store.messages.failing_channels(workspace))))
     states = []

@@ -1,4 +1,4 @@
-"""One line for a person about each event: who did what."""
+"""Describes each event in one line for people: who did what."""
 
 from typing import assert_never
 
@@ -12,7 +12,9 @@ from signoff.engine.directory.snapshot import Snapshot
 
 
 def event_summary(fact: e.Fact, directory: Snapshot, requester: str) -> str:
-    """One line for a person: who did what, in an intent of the actor ``requester``, with secrets masked."""
+    """One line for people about an event: who did what, with secrets masked. ``requester``: the actor that submitted
+    the intent.
+    """
     return mask_text(_summary(fact, directory, requester))
 
 
@@ -114,7 +116,7 @@ def _summary(fact: e.Fact, directory: Snapshot, requester: str) -> str:
 
 
 def _in_its_place(fact: e.Fact, requester: str) -> str:
-    """Who did it, if not an agent: the requester on its own work, or an admin."""
+    """Who did it, if it was not the agent: the requester, or an admin."""
     if fact.actor.kind in (ActorKind.AGENT, ActorKind.SYSTEM):
         return ""
     if fact.actor.id == requester:

@@ -1,5 +1,5 @@
 """What is known about the effects of a request: what it affects, whether it can be undone, what was checked, and what
-is only claimed.
+somebody only claims.
 
 Every claim names its source. A missing result never counts as passed. Pure.
 """
@@ -37,8 +37,8 @@ class EffectClaim(msgspec.Struct, frozen=True):
 
 
 class Check(msgspec.Struct, frozen=True):
-    """A check: an agent step before the task. ``verdict``: passed, failed, or reported (it gave no verdict); ``of``:
-    the revision that it read.
+    """An agent step before the task. ``verdict``: passed, failed, or reported (without a verdict); ``of``: the
+    revision that it checked.
     """
 
     step: str
@@ -50,7 +50,7 @@ class Check(msgspec.Struct, frozen=True):
 
 
 def requester_text(payload: dict[str, Any], opened: bool) -> tuple[dict[str, Any], tuple[Leaf, ...]]:
-    """(the payload without the requester's own claims, those claims). Absent fields are in neither."""
+    """Return the payload without the requester's own claims, and those claims. Absent fields are in neither."""
     words = {
         name: text
         for name, text in payload.items()
@@ -61,7 +61,7 @@ def requester_text(payload: dict[str, Any], opened: bool) -> tuple[dict[str, Any
 
 
 def masked_text(text: str, opened: bool = False) -> str:
-    """Free text as a page shows it: with secrets only for a reader who unfolded them."""
+    """Free text for a page. Secrets are shown only to a reader who unfolded them."""
     return text if opened else mask_text(text)
 
 
@@ -74,7 +74,7 @@ def _words(name: str, text: str, opened: bool) -> Leaf:
 def effects(
     payload: dict[str, Any], results: Mapping[str, Any]
 ) -> tuple[tuple[EffectClaim, ...], tuple[EffectClaim, ...]]:
-    """(what it affects, claims about undoing it)"""
+    """Return the claims about what the request affects, and those about undoing it."""
     touches: list[EffectClaim] = []
     undo: list[EffectClaim] = []
     sources = [(REQUEST, payload), *((f"step “{step}”", result) for step, result in results.items())]
@@ -91,7 +91,7 @@ def effects(
 
 
 def said_once(check: Check) -> Check:
-    """A check of the current revision without what the card says elsewhere: its effects, and the verdict itself."""
+    """A check of the current revision without what the card shows elsewhere: its effects, and the verdict itself."""
     kept = tuple(
         leaf for leaf in check.leaves.leaves if not (_is_effect(leaf) or _is_verdict(leaf, check.verdict))
     )
@@ -99,7 +99,7 @@ def said_once(check: Check) -> Check:
 
 
 def _is_effect(leaf: Leaf) -> bool:
-    """Whether ``effects`` shows this value of a result, too, and all of it."""
+    """Whether ``effects`` shows this value of a result completely."""
     plain = not (leaf.change or leaf.diff or leaf.masked or leaf.hidden or is_secret(leaf.path))
     return plain and _effect_name(leaf.path) in _OF_EFFECT and len(leaf.text) <= _LONGEST_EFFECT
 
@@ -113,7 +113,7 @@ def _effect_name(path: str) -> str:
 
 
 def _merged(facts: list[EffectClaim]) -> tuple[EffectClaim, ...]:
-    """The same claim by several sources becomes one line that names them all."""
+    """Merge the same claim by several sources into one line that names them all."""
     said: dict[tuple[str, str], list[str]] = {}
     for fact in facts:
         said.setdefault((fact.label, fact.text), []).append(fact.source)
@@ -145,7 +145,7 @@ def warnings_for(
 
 
 def can_be_undone(fact: EffectClaim) -> str:
-    """The answer of a claim to "Can it be undone?": Yes, No, or "" if it is not plain."""
+    """What a claim answers to "Can it be undone?": Yes, No, or "" if that is not clear."""
     yes = "false" if fact.label.rpartition(".")[2].lower() == "irreversible" else "true"
     return {"true": "No", "false": "No", yes: "Yes"}.get(fact.text, "")
 
@@ -154,7 +154,7 @@ def checks(
     plan: Plan, results: Mapping[str, Any], facts: Sequence[e.Fact], directory: Snapshot, opened: bool,
     of: Mapping[str, int],
 ) -> tuple[Check, ...]:  # fmt: skip
-    """The results of earlier agent steps, in the plan's order. ``of``: the revision of each."""
+    """The results of earlier agent steps, in the plan's order. ``of``: the revision that each step checked."""
     found = []
     for step in plan.steps:
         if step.id not in results or isinstance(step, HumanStep):

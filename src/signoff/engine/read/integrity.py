@@ -1,6 +1,6 @@
-"""The integrity check of the database. Every intent's history is verified, folded, and compared with its row: the state
-and every column, above all those that select it when it is due, and its entries in the index of open tasks. Payload and
-plan must be the submitted ones.
+"""The integrity check of the database. Every intent's history is verified, folded, and compared with its row: the
+state, every column (above all those by which due intents are found), and its entries in the index of open tasks.
+Payload and plan must be the submitted ones.
 """
 
 from collections.abc import AsyncIterator, Container, Mapping, Sequence
@@ -37,7 +37,7 @@ _ANY: Final = _Everything()
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One inconsistency: which intent, which event (0: the row), what."""
+    """One inconsistency: which intent, which event (0 means its row), and what is wrong."""
 
     intent: str
     seq: int
@@ -45,7 +45,7 @@ class Finding(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """Where and what, for a person."""
+        """The inconsistency as text."""
         return f"event {self.seq}: {self.problem}" if self.seq else f"its row: {self.problem}"
 
 
@@ -63,15 +63,15 @@ async def check_integrity(store: Store) -> AsyncIterator[Finding]:
 
 
 async def check_worklist(store: Store) -> AsyncIterator[Finding]:
-    """Entries of the index of open tasks that no open task has. Missing ones are found with their intent."""
+    """Find entries of the index of open tasks that belong to no open task. ``examine_one`` finds missing entries."""
     after = ("", "", "")
     while entries := await store.intents.whole_worklist(after, _PAGE):
         wrong = await _stray(store, entries)
-        if wrong:  # what changed meanwhile is read again
+        if wrong:  # an intent that has changed meanwhile is read again
             still = {*await store.intents.whole_worklist(after, _PAGE)}
             wrong = await _stray(store, [entry for entry in wrong if entry in still])
         for _, _, id in wrong:
-            yield Finding(id, 0, "the index of open tasks lists it where its events do not put it")
+            yield Finding(id, 0, "the index of open tasks has an entry that does not follow from its events")
         after = entries[-1]
 
 
@@ -81,7 +81,9 @@ async def _stray(store: Store, entries: Sequence[tuple[str, str, str]]) -> list[
 
 
 async def _listed(store: Store, id: str) -> Container[tuple[str, str]]:
-    """(workspace, key) of an intent's open task; of one that cannot be read, which is found with its intent, any."""
+    """The (workspace, key) entries of an intent's open task. An unreadable intent, which ``examine_one`` reports, has
+    any entry.
+    """
     try:
         stored = await store.intents.get(id)
     except UNREADABLE:
@@ -90,8 +92,8 @@ async def _listed(store: Store, id: str) -> Container[tuple[str, str]]:
 
 
 async def examine_one(store: Store, intent_id: str, aside: Aside | None = None) -> Finding | None:
-    """The first inconsistency of one intent, or None. It takes several reads: an intent that changed meanwhile is read
-    again. ``aside``: for work off an event loop that others use too.
+    """The first inconsistency of one intent, or None. This takes several reads; an intent that has changed between
+    them is read again. ``aside``: runs long work off an event loop that others use too.
     """
     while True:
         row = await store.intents.row(intent_id)
@@ -117,7 +119,7 @@ async def _examine(store: Store, intent_id: str, row: Row | None, aside: Aside |
 
     found = await aside.run(f"history {intent_id}", judged) if aside is not None else judged()
     if found is None and await store.intents.listed_under(stored.intent) != _entries(stored.intent):
-        return Finding(intent_id, 0, "the index of open tasks does not list it as its events say")
+        return Finding(intent_id, 0, "the index of open tasks does not agree with its events")
     return found
 
 
@@ -149,7 +151,7 @@ def _judged(stored: Stored, row: Row, rows: Sequence[EventRow], old: Mapping[int
 
 
 def _revised(facts: Sequence[Fact]) -> dict[int, str]:
-    """The digests of payloads that were revised, by the last revision that each was decided on under."""
+    """The digests of replaced payloads, by the last revision that had each."""
     found: dict[int, str] = {}
     digest, revision = "", 1
     for fact in facts:
@@ -165,29 +167,31 @@ def _revised(facts: Sequence[Fact]) -> dict[int, str]:
 
 
 def _wrong_columns(intent: Intent, row: Row) -> tuple[str, ...]:
-    """Where an intent's columns disagree with its state. The cursor is the agent's own count and is not compared."""
+    """The columns of an intent that disagree with its state. The cursor belongs to the agent's counter and is not
+    compared.
+    """
     right = intent_row(intent, wake_at(intent), row[_CURSOR])
     pairs = zip(_COLUMNS, right, row, strict=True)
     return tuple(name for name, wanted, found in pairs if wanted != found and name != "state")
 
 
 def _same(folded: Intent, intent: Intent, *, erased: bool) -> bool:
-    """Whether the row equals the fold of its events. ``erased``: some texts were erased from them, as is allowed;
-    everything but texts must still be equal.
+    """Whether the row equals the fold of its events. ``erased``: some comments were erased from the events, which is
+    allowed; everything else must still be equal.
     """
     folded, intent = _without_renewals(folded), _without_renewals(intent)
     return folded == intent or (erased and _without_words(folded) == _without_words(intent))
 
 
 def _without_renewals(intent: Intent) -> Intent:
-    """Renewals, which are not facts, move the end of a lease."""
+    """The intent without the end of a lease, which renewals move without a fact."""
     if isinstance(intent.open, Delivery) and intent.open.lease_until:
         return replace(intent, open=replace(intent.open, lease_until=intent.updated_at))
     return intent
 
 
 def _without_words(intent: Intent) -> Intent:
-    """Comments are also in votes, and in the result of a step that they decided."""
+    """The intent without comments, which are also in votes and in the result of the decided step."""
     results = {
         step: {name: value for name, value in result.items() if name != "comment"}
         if isinstance(result, dict)

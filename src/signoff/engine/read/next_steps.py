@@ -19,9 +19,9 @@ _AFTER: Final = {After.NO: "a rejection", After.CHANGES: "a request for changes"
 
 
 class NextStepLine(msgspec.Struct, frozen=True):
-    """One step. ``does``: what happens there; agent: its address; instead: the answers that lead to it, if not
-    approval; detour: it runs only if an earlier step does not succeed; given: its input in addition to the payload;
-    absent: that the agent has no worker, as text; retries: how often it is retried after a retryable error.
+    """One step. ``does``: what happens in it; agent: its address; instead: the answers that lead to it, if not an
+    approval; detour: whether it runs only if an earlier step does not succeed; given: its input in addition to the
+    payload; absent: a note that its agent has no worker; retries: how often it is retried after a retryable error.
     """
 
     step: str
@@ -35,15 +35,15 @@ class NextStepLine(msgspec.Struct, frozen=True):
 
     @property
     def unseen(self) -> bool:
-        """Whether some input is not fully readable: also because of its name, which the author can choose."""
+        """Whether some input is not fully readable. This may also be due to its name, which the author chooses."""
         return self.given.folded or self.given.masked
 
 
 def next_step_lines(
     plan: Plan, gate: HumanStep, opened: bool, missing: Callable[[str], str] = lambda agent: ""
 ) -> tuple[NextStepLine, ...]:
-    """The steps after an approval first, in order; then those that only other answers lead to. missing: the note for an
-    agent without a worker.
+    """The steps after an approval, in order; then those to which only other answers lead. missing: returns the note
+    for an agent without a worker.
     """
     return tuple(_following(one, gate, opened, missing) for one in upcoming_steps(plan, gate))
 

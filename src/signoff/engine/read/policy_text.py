@@ -1,4 +1,4 @@
-"""The text of a policy on a page: ``core.policy.fields`` has the sentences, the directory the people."""
+"""The text of a policy on a page: ``core.policy.fields`` provides the sentences, the directory the people's names."""
 
 from collections.abc import Iterable
 from heapq import nsmallest
@@ -10,7 +10,7 @@ _NAMED = 6
 
 
 class PolicyNames:
-    """The people that policies' texts refer to, from this directory; each approver is looked up once."""
+    """Names the people of a directory in the texts of policies; each approver is looked up once."""
 
     def __init__(self, directory: Snapshot) -> None:
         self._directory = directory

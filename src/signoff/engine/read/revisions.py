@@ -1,7 +1,7 @@
-"""The revisions of what a task decides, and the difference of each: for the page and for the API. Pure.
+"""The revisions of what a task decides, and what each changed, for the page and for the API. Pure.
 
-A new revision starts when somebody revises it, and when it is asked again after changes were requested. Results of
-agents belong to the revision that they worked on.
+A new revision starts when somebody revises the request, and when people are asked again after requesting changes.
+Results of agents belong to the revision that they worked on.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ class AskedRevision(msgspec.Struct, frozen=True):
 
 
 class RevisionChange(msgspec.Struct, frozen=True):
-    """The change between two revisions: which ones, by whom, and what is different."""
+    """The change between two revisions: which ones, by whom, and the difference."""
 
     before: AskedRevision
     after: AskedRevision
@@ -35,7 +35,7 @@ class RevisionChange(msgspec.Struct, frozen=True):
 
     @property
     def by(self) -> str:
-        """The person who revised it, "" if it was asked again."""
+        """The person who revised it; "" if people were asked again."""
         fact = self.after.fact
         return fact.actor.id if isinstance(fact.event, e.Revised) else ""
 
@@ -64,8 +64,8 @@ def asked(facts: Sequence[e.Fact], step: str) -> list[AskedRevision]:
 def changes(
     facts: Sequence[e.Fact], step: str, digest: str, present: Any, old: Mapping[int, Any]
 ) -> tuple[RevisionChange, ...]:
-    """The differences, revision by revision, up to the one with this digest. ``present``: the current payload; ``old``:
-    the former ones, by the last revision of each.
+    """The differences, revision by revision, up to the one with this digest. ``present``: the current payload;
+    ``old``: the replaced ones, by the last revision that had each.
     """
     all_asked = asked(facts, step)
     until = next((at for at, one in enumerate(all_asked) if one.digest == digest), -1)
@@ -84,7 +84,7 @@ def difference(
     present: Any,
     old: Mapping[int, Any],
 ) -> tuple[Leaf, ...]:
-    """The differences of the second revision: in the request, and in the results of earlier steps."""
+    """What the second revision changed: in the request, and in the results of earlier steps."""
     was, now = (payload_at(which.revision, present, old) for which in (one, two))
     reported, since = (_others(results_before(facts, which.step_run), step) for which in (one, two))
     return (*changed_leaves(was, now), *changed_leaves(reported, since))
@@ -101,12 +101,14 @@ def payload_at(revision: int, present: Any, old: Mapping[int, Any]) -> Any:
 
 
 def results_before(facts: Sequence[e.Fact], step_run: int) -> dict[str, Any]:
-    """The steps' results when this step run's task was opened: the input of its digest."""
+    """The steps' results when this step run's task opened, which its digest covers."""
     return {step: result for step, (result, _) in reported_before(facts, step_run).items()}
 
 
 def reported_before(facts: Sequence[e.Fact], step_run: int) -> dict[str, tuple[Any, int]]:
-    """Those results, each with its revision. For facts without one, the revision is counted from the facts before."""
+    """The same results, each with its revision. If a fact does not name its revision, it is counted from the facts
+    before.
+    """
     found: dict[str, tuple[Any, int]] = {}
     revision = 1
     for fact in facts:

@@ -1,7 +1,7 @@
 """Full-text search of requests: one rule for all lists.
 
-Every word has to occur, in any case, in what the reader is shown of a request: its ids, type, people and agents by
-name, questions, and its payload without masked values.
+Every word has to occur, in upper or lower case, in what the reader is shown of a request: ids, type, names of people
+and agents, questions, and the payload without masked values.
 """
 
 from collections.abc import Callable
@@ -55,14 +55,14 @@ def stands_in(payload: bytes, said: str, words: tuple[str, ...]) -> bool:
     if not missing:
         return True
     plain = payload.decode("utf-8", "replace").casefold()
-    if not all(word in plain for word in missing):  # masking takes away and adds nothing
+    if not all(word in plain for word in missing):  # masking only removes text
         return False
     shown = shown_payload(payload).casefold()
     return all(word in shown for word in missing)
 
 
 def shown_payload(payload: bytes) -> str:
-    """The payload's JSON text without its secrets: a search must not reveal masked values."""
+    """The payload's JSON text without secrets, because a search must not reveal masked values."""
     text = payload.decode("utf-8", "replace")
     if not suspect(text):
         return text

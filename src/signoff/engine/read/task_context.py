@@ -18,9 +18,9 @@ from signoff.store.tables.messages import Message
 
 
 class TaskContext(msgspec.Struct, frozen=True, kw_only=True):
-    """payload: as it was for the task; old: payloads that were revised, by the last revision of each;
-    earlier: the requester's former intents of this type; messages: those about the task; opened: show everything
-    unfolded; workers: when work was last requested, by agent; deleted: the payloads were deleted.
+    """payload: the payload that the task decided on. old: replaced payloads, by the last revision that had each.
+    earlier: the requester's former intents of this type. messages: those about the task. opened: whether to show
+    everything unfolded. workers: when work was last requested, by agent. deleted: whether the payloads were deleted.
     """
 
     intent: Intent
@@ -39,7 +39,7 @@ class TaskContext(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def task(self) -> Task | None:
-        """The task while it is open."""
+        """The task, if it is open."""
         held = self.intent.open
         return held if isinstance(held, Task) and held.step_run == self.history.step_run else None
 
@@ -48,7 +48,7 @@ class TaskContext(msgspec.Struct, frozen=True, kw_only=True):
         return asked(self.facts, self.history.step)
 
     def changes_wanted(self) -> list[e.Fact]:
-        """The answers that requested changes of this step's last task."""
+        """The answers that requested changes in this step's previous task."""
         before = {one.step_run for one in self.asked() if one.step_run < self.history.step_run}
         return [
             fact

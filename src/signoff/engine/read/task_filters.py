@@ -1,5 +1,5 @@
-"""The filters of a list of tasks, from the words of a query. A word that names nothing is refused by name: a filter
-that quietly matches nothing, or everything, would mislead.
+"""Reads the filters of a list of tasks from a query. A value that names nothing is refused, because a filter that
+silently matches nothing, or everything, would mislead.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _TEAM: Final = "team:"
 
 
 def task_filter(query: Mapping[str, str], directory: Snapshot) -> TaskFilter:
-    """The filter that ``risk``, ``team``, ``requester`` and ``workflow`` of a query ask for."""
+    """The filter for the query parameters ``risk``, ``team``, ``requester`` and ``workflow``."""
     said = {name: query.get(name, "").strip() for name in NAMES}
     if said["risk"] and said["risk"] not in tuple(Risk):
         raise _unknown("risk", said["risk"], ", ".join(Risk) + ".")
@@ -38,7 +38,9 @@ def task_filter(query: Mapping[str, str], directory: Snapshot) -> TaskFilter:
 
 
 def _requesters(name: str, directory: Snapshot) -> tuple[frozenset[str], str]:
-    """(ids, the program's id): a person by id or address, an agent or a service by id, name or address."""
+    """Return (ids, the program's id). A person is named by id or address, an agent or a service by id, name or
+    address.
+    """
     person = directory.anybody(name.lower())
     if person is not None:
         return frozenset({person.id}), ""

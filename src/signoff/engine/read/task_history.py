@@ -1,4 +1,4 @@
-"""The history of one task so far: of an open task from its request's row, of a closed one from a fold of its events.
+"""The history of one task so far: an open task's from its request's row, a closed one's by folding its events.
 
 Page, API and messages render this one value.
 """
@@ -14,7 +14,9 @@ from signoff.core.intent.model import Task
 
 
 class TaskHistory(Struct, kw_only=True):
-    """One task. ``votes``: the facts that hold them, each person's last; ``comments``: None if no events were read."""
+    """The history of one task. ``votes``: the facts of each person's last vote; ``comments``: None if no events were
+    read.
+    """
 
     step_run: int
     step: str
@@ -42,8 +44,8 @@ class TaskHistory(Struct, kw_only=True):
 def task_history(
     facts: Iterable[e.Fact], step_run: int, begun: TaskHistory | None = None
 ) -> TaskHistory | None:
-    """The history of a step run from the request's facts, continuing from ``begun``; None if the step run was not a
-    task.
+    """Return the history of a step run, from the request's facts, continuing from ``begun``; None if the step run was
+    not a task.
     """
     history = msgspec.structs.replace(begun) if begun else None
     votes = dict(begun.votes) if begun else {}

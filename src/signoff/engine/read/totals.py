@@ -1,5 +1,5 @@
-"""What the database holds at this moment, for ``/metrics``: open tasks, waiting messages, agents. Counted at most once
-in a while, however often somebody asks, because some counts read whole tables.
+"""Counts of what is in the database, for ``/metrics``: open tasks, waiting messages, agents. Some counts read whole
+tables, so they are cached.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ TOTALS: Final = (TASKS, MESSAGES, OVERDUE, AGENTS)
 
 
 class ServiceTotals:
-    """The values of each of ``TOTALS``, by the values of its labels."""
+    """Reads the values of each of ``TOTALS``, by label values."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -54,8 +54,8 @@ class ServiceTotals:
         self._turn = asyncio.Lock()
 
     async def read(self) -> tuple[dict[Total, Values], dict[str, str]]:
-        """The counts, at most 15 seconds old, and the workspaces' names by id; raises Busy while the database does not
-        respond.
+        """Return the counts, at most 15 seconds old, and the workspaces' names by id; raises Busy while the database
+        does not respond.
         """
         async with self._turn:
             now = asyncio.get_running_loop().time()

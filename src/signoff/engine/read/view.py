@@ -1,4 +1,4 @@
-"""What an actor may see: every read goes through here and is narrowed to the actor's workspace and role.
+"""What an actor may see: every read goes through here and is limited to the actor's workspace and role.
 
 Unknown and forbidden look the same: NotFound.
 """
@@ -31,28 +31,29 @@ from signoff.store.store import Store
 from signoff.store.tables.messages import InFlight, Message
 from signoff.store.work import EventRow, Filter, Stored
 
-# How many intents a filtered list reads at once, and how often for one response: the next page continues.
+# How many intents a filtered list reads at once, and in how many reads per response. The next page continues.
 LOOKED_AT: Final = 200
 _CHUNK: Final = 1000
 _EACH: Final = 100  # what reading one event costs, as bytes of JSON
 _MOST_READS: Final = 25
-_MOST_TASK_READS: Final = 6  # for one page of open tasks: a filter that fits few goes on with the next page
+# for one page of open tasks: a filter with few matches continues on the next page
+_MOST_TASK_READS: Final = 6
 _MOST_BYTES: Final = 4 * 1024 * 1024  # of payloads on one page; the next page continues after them
 _MOST_SEARCHED: Final = 16 * 1024 * 1024  # of payloads that are read for one page
-# How long a delivery that was sent may stay unread: some published agents drain their stream at start and discard what
-# they read, which would lose a new intent.
+# How long a sent delivery may stay unread. Some published agents drain their stream at start and discard what they
+# read, which would lose a new intent.
 SETTLING: Final = timedelta(seconds=5)
 
 
 class Seen(msgspec.Struct, gc=False, frozen=True):
-    """An intent, and the step run that was asked for (0: the intent itself)."""
+    """An intent, and the requested step run (0 means the intent itself)."""
 
     stored: Stored
     step_run: int
 
 
 class SeenTask(msgspec.Struct, gc=False, frozen=True):
-    """A task; ``facts``: of its whole intent, none if it was read from the row."""
+    """A task. ``facts``: those of its whole intent; empty if the task was read from the row."""
 
     seen: Seen
     history: TaskHistory
@@ -60,7 +61,7 @@ class SeenTask(msgspec.Struct, gc=False, frozen=True):
 
 
 class Audit(msgspec.Struct, frozen=True):
-    """An intent and its history; ``finding`` is None if that verifies and folds to the row."""
+    """An intent and its history. ``finding`` is None if the history verifies and folds to the row."""
 
     stored: Stored
     rows: list[EventRow]
@@ -68,14 +69,14 @@ class Audit(msgspec.Struct, frozen=True):
 
 
 class Walked(msgspec.Struct, frozen=True):
-    """The result of a filtered list, and the id after which to continue ("": everything was read)."""
+    """One page of a filtered list, and the id after which to continue; "" if everything was read."""
 
     found: list[Stored]
     last: str
 
 
 class Place(NamedTuple):
-    """After which task a page of a person's list continues: its section, its rank, and its intent."""
+    """The task after which a page of a person's list continues: its section, rank and intent."""
 
     section: int
     rank: int
@@ -86,7 +87,7 @@ START: Final = Place(EARLY, -1, "")
 
 
 class WorklistPage(msgspec.Struct, frozen=True):
-    """A page of open tasks, and where the next one starts (None: everything was read)."""
+    """A page of open tasks, and where the next one starts; None if everything was read."""
 
     found: list[Stored]
     last: Place | None
@@ -108,17 +109,19 @@ class View:
         return Seen(stored, step_run)
 
     async def maybe(self, actor: Actor, intent_id: str) -> Intent | None:
-        """The intent with this id, None if there is none for this actor."""
+        """The intent with this id; None if the actor can see none."""
         stored = await self._store.intents.get(intent_id)
         return stored.intent if stored is not None and can_see(actor, stored.intent) else None
 
     async def some(self, actor: Actor, ids: Sequence[str]) -> dict[str, Stored]:
-        """Those of these intents that exist for this actor, by id."""
+        """The intents with these ids that the actor can see, by id."""
         found = await self._store.intents.some(ids)
         return {one.intent.id: one for one in found if can_see(actor, one.intent)}
 
     async def cached_intent(self, actor: Actor, ref: str) -> Seen:
-        """The intent from this process's cache: enough to prepare a command, which is judged on the locked row."""
+        """The intent from this process's cache. It is good enough to prepare a command, which is checked on the
+        locked row.
+        """
         intent_id, step_run = split_ref(ref)
         stored = self._recent.get(intent_id)
         if stored is None or step_run > stored.intent.step_runs:
@@ -147,7 +150,7 @@ class View:
                 return found
 
     async def all_facts(self, seen: Seen) -> list[Fact]:
-        """Every fact up to the state that was read, in order; later ones are left out."""
+        """All facts up to the state that was read, in order; later ones are left out."""
         last = seen.stored.intent.seq
         return [fact for fact in await self.facts_after(seen, 0) if fact.seq <= last]
 
@@ -182,8 +185,9 @@ class View:
     async def task(
         self, actor: Actor, ref: str, seen: Seen | None = None, *, brief: bool = False
     ) -> SeenTask:
-        """The task that an id names; an intent's own id names its open task, else its last. ``seen``: when known;
-        ``brief``: an open task without votes is taken from the row, without its comments and facts.
+        """Return the task that an id names. An intent's own id names its open task, or else its last one. ``seen``:
+        the intent, if the caller has read it already. ``brief``: an open task without votes is taken from the row,
+        without comments and facts.
         """
         seen = seen or await self.intent(actor, ref)
         task = seen.stored.intent.open
@@ -199,26 +203,26 @@ class View:
         return SeenTask(seen, history, facts)
 
     def cached_history(self, seen: Seen) -> tuple[Intent, list[Fact]] | None:
-        """The intent and all its facts, if this process wrote them recently. For streams only: facts of other servers
-        that have not been announced yet may be missing.
+        """The intent and all its facts, if this process wrote them recently. Only for streams: facts that other
+        servers have not announced yet may be missing.
         """
         return self._recent.life(seen.stored.intent.id)
 
     async def audit(self, actor: Actor, ref: str) -> "Audit":
-        """The whole history with its bytes, and whether it verifies."""
+        """Return the whole history with its bytes, and whether it verifies."""
         stored = (await self.intent(actor, ref)).stored
-        # The row was read first: later writes are not covered by its hash.
+        # The row was read first, so its hash does not cover later writes.
         rows = await self._store.intents.whole_history(stored.intent.id)
         finding = await examine_one(self._store, stored.intent.id, self._aside)
         return Audit(stored, [row for row in rows if row.seq <= stored.intent.seq], finding)
 
     async def event_rows(self, actor: Actor, intent_id: str) -> list[EventRow]:
-        """Every event of an intent as it is stored, for those who may read everything."""
+        """Every event of an intent as stored, for actors that may read everything."""
         authorize(actor, Action.READ_ALL)
         return await self._store.intents.whole_history(intent_id)
 
     async def old_payloads(self, actor: Actor, ref: str) -> dict[int, bytes]:
-        """Payloads that were revised, by the last revision that each was decided on under."""
+        """Replaced payloads, by the last revision that had each."""
         seen = await self.intent(actor, ref)
         return await self._store.intents.old_payloads(seen.stored.intent.id)
 
@@ -229,7 +233,7 @@ class View:
         return await self._store.messages.of_task(intent_id, step_run)
 
     async def told(self, actor: Actor, seen: Seen) -> list[InFlight]:
-        """All messages about a task if one was asked for, else about the whole intent."""
+        """All messages about the requested task, or else about the whole intent."""
         authorize(actor, Action.LIST_MESSAGES)
         found = await messages_of(self._store, seen.stored.intent.id)
         return [one for one in found if seen.step_run in (0, one.message.visit)]
@@ -240,7 +244,7 @@ class View:
         return await channel_states(self._store, actor.workspace, names, now)
 
     async def page(self, actor: Actor, wanted: Filter) -> list[Stored]:
-        """A page of the actor's intents; a program sees its own only."""
+        """A page of the actor's intents; a program sees only its own."""
         wanted = replace(wanted, workspace=actor.workspace)
         if actor.kind in PROGRAMS:
             own = await self._store.intents.page(replace(wanted, party=actor.id))
@@ -253,7 +257,7 @@ class View:
         return await self._store.intents.page(wanted)
 
     async def walk(self, actor: Actor, wanted: Filter, keep: Callable[[Stored], bool], limit: int) -> Walked:
-        """The first ``limit`` of the actor's intents that ``keep`` takes, over as many reads as needed, up to a
+        """The first ``limit`` of the actor's intents for which ``keep`` is true, in as many reads as needed, up to a
         maximum. An agent sees only its own. ``keep`` may search payloads, so it runs off the event loop.
         """
         return await self._walked(
@@ -268,8 +272,8 @@ class View:
         self, actor: Actor, after: str, keep: Callable[[Stored], bool], limit: int, search: Search | None = None,
         *, bare: bool = False,
     ) -> Walked:  # fmt: skip
-        """The same of the intents with an open task, oldest first; of those of ``search``, or all that the actor may
-        see. ``bare``: without their payloads.
+        """Like ``walk``, for intents with an open task, oldest first: those of ``search``, or all that the actor may
+        see. ``bare``: read them without payloads.
         """
         authorize(actor, Action.LIST_TASKS)
         first = min(LOOKED_AT, limit + 1)
@@ -295,9 +299,9 @@ class View:
         self, actor: Actor, search: Search, keep: Callable[[Stored], bool], after: Place, limit: int,
         *, by_age: bool = False, bare: bool = False,
     ) -> WorklistPage:  # fmt: skip
-        """The next open tasks of a person's list that ``keep`` takes: the nearest deadline first, or the oldest request
-        (``by_age``). Over as many reads as needed, up to a maximum: then the page is shorter, and the next one goes on.
-        ``bare``: without their payloads.
+        """The next open tasks of a person's list for which ``keep`` is true: the nearest deadline first, or the
+        oldest request (``by_age``). This takes as many reads as needed, up to a maximum; then the page is shorter,
+        and the next one continues. ``bare``: read them without payloads.
         """
         authorize(actor, Action.LIST_TASKS)
         kept: list[Stored] = []
@@ -360,13 +364,13 @@ class View:
         return Walked(kept, last)
 
     async def count_mine(self, actor: Actor, most: int) -> int:
-        """How many tasks wait for the actor, without those that they snoozed; counted up to ``most``."""
+        """How many tasks wait for the actor, without snoozed ones; counted up to ``most``."""
         early, usual, _ = mine(actor).keys
         search = mine(actor)._replace(keys=(early, usual, ()))
         return len((await self.worklist(actor, search, _any, START, most, bare=True)).found)
 
     async def tasks(self, actor: Actor, after: str = "", limit: int = 200) -> list[Stored]:
-        """Intents with an open task, oldest first; a service sees its own only."""
+        """Intents with an open task, oldest first; a service sees only its own."""
         authorize(actor, Action.LIST_TASKS)
         party = requested_by(actor.id) if actor.kind in PROGRAMS else EVERYBODY
         return await self._store.intents.open_tasks(actor.workspace, after, limit, party)
@@ -377,8 +381,8 @@ class View:
         return await self._store.intents.deliveries(actor.workspace, agent, after, limit)
 
     async def redeliver(self, actor: Actor, agent: str, since: int) -> None:
-        """Give deliveries that were sent to the agent up to a cursor, and not read by it in time, a new position in its
-        stream. Readers that come at the same time take turns: what one has moved, the next finds moved.
+        """Give a new position in the agent's stream to deliveries that were sent up to a cursor and not read in time.
+        Concurrent readers take turns, so each delivery moves once.
         """
         self.own_address(actor, agent)
         turn = self._redelivering.setdefault((actor.workspace, agent), asyncio.Lock())
@@ -388,7 +392,7 @@ class View:
                 await rows.redeliver(actor.workspace, agent, unread)
 
     async def note_read(self, actor: Actor, intent: Intent) -> None:
-        """An actor read an intent. Only when the agent itself does, its delivery counts as read."""
+        """Note that an actor read an intent. A delivery counts as read only if the agent itself read it."""
         held = intent.open
         if actor.kind is ActorKind.AGENT and isinstance(held, Delivery) and held.agent == actor.address:
             await self._store.intents.mark_read(actor.workspace, actor.address, intent.id)
@@ -406,8 +410,8 @@ class View:
 def _judged(
     found: Sequence[Stored], keep: Callable[[Stored], bool], limit: int, room: int, left: int
 ) -> tuple[list[Stored], int, bool]:
-    """(the matching ones, how many were read, whether the page ends there). ``room``: for how many bytes of payloads;
-    left: how many bytes of them may still be read.
+    """Return (the matching intents, how many were read, whether the page ends there). ``room``: how many bytes of
+    payloads still fit on the page; left: how many bytes of payloads may still be read.
     """
     kept: list[Stored] = []
     for number, stored in enumerate(found, 1):
@@ -427,7 +431,7 @@ def _going_on(wanted: Filter, last: str) -> Filter:
 
 
 def size_of(rows: Sequence[EventRow]) -> int:
-    """The bytes of stored events, and what reading each costs beside them."""
+    """The cost of reading stored events: their bytes, and a fixed cost for each."""
     return sum(len(row.body) + len(row.private or b"") for row in rows) + _EACH * len(rows)
 
 

@@ -1,1 +1,3 @@
-"""Calls to URLs that callers chose: addresses checked (SSRF guard), time and memory bounded, no redirects."""
+"""Calls URLs that callers chose: addresses are checked (SSRF guard), time and memory are bounded, redirects are not
+followed.
+"""

@@ -1,5 +1,5 @@
-"""Which addresses belong to the public internet, and what a name resolves to. Code that calls a caller's URL checks it
-here first.
+"""Determines which addresses belong to the public internet, and what a name resolves to. Code that calls a caller's
+URL checks it here first.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from typing import Final
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
-# Python's ``is_global`` accepts 6to4, NAT64, site-local and multicast; so the ranges are listed here, from IANA.
+# Python's ``is_global`` accepts 6to4, NAT64, site-local and multicast, so IANA's ranges are listed here.
 _NEVER_V4: Final = tuple(
     ipaddress.IPv4Network(text)
     for text in (
@@ -31,8 +31,8 @@ _RESOLVERS: Final = 8
 
 
 def public(text: str) -> bool:
-    """Whether an address belongs to the public internet. Forms that embed an IPv4 address are judged by it; tunnels are
-    always refused.
+    """Whether an address belongs to the public internet. An address that embeds an IPv4 address is judged by that;
+    tunnels are always refused.
     """
     address: Address = ipaddress.ip_address(text.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address):
@@ -46,7 +46,7 @@ def public(text: str) -> bool:
 
 
 class Resolver:
-    """The system's resolver, on separate threads: a slow name does not delay anything else."""
+    """The system's resolver, on separate threads, so that a slow name delays nothing else."""
 
     def __init__(self) -> None:
         self._threads: ThreadPoolExecutor | None = None

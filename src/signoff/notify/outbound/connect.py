@@ -1,5 +1,5 @@
-"""How a connection to a caller's URL is made (SSRF guard): a name is resolved once, every returned address is checked,
-and the connection goes to one of those; a later change of the name has no effect.
+"""Connects to a caller's URL (SSRF guard): a name is resolved once, every returned address is checked, and the
+connection is made to one of them, so that a later change of the name has no effect.
 """
 
 import asyncio
@@ -15,9 +15,7 @@ _MOST_ADDRESSES: Final = 3
 
 
 class PinnedConnections(httpcore2.AsyncNetworkBackend):
-    """Opens connections to checked addresses. The pool above keeps the name: for the Host header, and for TLS and its
-    certificate.
-    """
+    """Opens connections to checked addresses. The connection pool keeps the name, for the Host header and for TLS."""
 
     def __init__(self, allow_private: bool, resolve: Resolve) -> None:
         self._allow_private = allow_private
@@ -39,7 +37,7 @@ class PinnedConnections(httpcore2.AsyncNetworkBackend):
         raise trouble or NotSent(f"{host} has no address")
 
     async def addresses(self, host: str, port: int) -> Sequence[str]:
-        """The addresses of a name; NotSent if there are none, or (permanently) if any of them is private."""
+        """The addresses of a name; raises NotSent if there are none, and a permanent one if any of them is private."""
         try:
             found = await self._resolve(host, port)
         except (OSError, UnicodeError) as error:

@@ -1,5 +1,5 @@
-"""HTTP POST to a caller's URL: bounded time and memory whatever the response, no redirects, no proxies, https only, and
-no private networks, unless they are allowed.
+"""HTTP POST to a caller's URL: time and memory are bounded whatever the response, without redirects or proxies. Only
+https and public addresses are called, unless others are allowed.
 """
 
 import asyncio
@@ -28,8 +28,8 @@ _NUMBER: Final = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 
 
 class Poster:
-    """One connection pool for all channels that post, created on first use (its imports take time and memory). ``tls``:
-    the trusted authorities, by default the system's; ``resolve``: the resolver.
+    """One connection pool for all channels that post, created on first use because its imports take time and memory.
+    ``tls``: the trusted authorities, by default the system's; ``resolve``: the resolver.
     """
 
     def __init__(
@@ -44,12 +44,12 @@ class Poster:
         self._pool: AsyncConnectionPool | None = None
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
-        """Post JSON; 2xx is success, everything else NotSent (410 and refused addresses permanently)."""
+        """Post JSON. Every response but 2xx raises NotSent, a permanent one for 410 and refused addresses."""
         import httpcore2
 
         where = self._checked(url)
         try:
-            # The pool's own timeouts apply to each read: a slow trickle of bytes would never exceed them.
+            # The pool's own timeouts apply to each read, so a slow trickle of bytes would never exceed them.
             async with asyncio.timeout(self._timeout):
                 status, retry_after = await self._status(where, body, headers)
         except (
@@ -60,7 +60,7 @@ class Poster:
             raise NotSent(f"{where.host} answered {status}", permanent=status == 410, retry_after=retry_after)
 
     def _checked(self, url: str) -> "URL":
-        """A parsed target: the checked address is the one that is connected to."""
+        """The target with its checked address, to which the connection is made."""
         try:
             return callable_url(url, self._allow_private)
         except ValueError as error:
@@ -112,8 +112,8 @@ class Poster:
 
 
 def _retry_after(status: int, headers: Iterable[tuple[bytes, bytes]]) -> float:
-    """For how many seconds a server that is busy asks to be left alone; 0 if it does not say. A moment counts from the
-    ``Date`` of the same answer: our clocks need not agree.
+    """For how many seconds a busy server asks to wait; 0 if it does not say. A time is counted from the response's
+    own ``Date``, because the clocks may differ.
     """
     if status not in (429, 503):
         return 0.0
@@ -124,12 +124,12 @@ def _retry_after(status: int, headers: Iterable[tuple[bytes, bytes]]) -> float:
     try:
         until, now = (parsedate_to_datetime(said.get(name, "")) for name in (b"retry-after", b"date"))
         return max(0.0, (until - now).total_seconds())
-    except (TypeError, ValueError, OverflowError):  # no date, or one with a zone and one without
+    except (TypeError, ValueError, OverflowError):  # not a date, or only one of the two has a time zone
         return 0.0
 
 
 def shown_url(url: str) -> str:
-    """A URL for display: its target, without path, query or user name, which may contain secrets."""
+    """A URL for display: only its host and port, because path, query and user name may contain secrets."""
     try:
         parts = urlsplit(url)
         place = f"{parts.hostname or '?'}:{parts.port}" if parts.port else parts.hostname or "?"
@@ -140,7 +140,7 @@ def shown_url(url: str) -> str:
 
 
 def callable_url(url: str, allow_private: bool) -> "URL":
-    """The parsed URL; raises ValueError with the reason why it is never called."""
+    """The parsed URL; raises ValueError with the reason if it must not be called."""
     import httpx2
 
     try:
@@ -161,8 +161,8 @@ def callable_url(url: str, allow_private: bool) -> "URL":
 
 
 def _private(host: str) -> bool:
-    """Whether the host is a private address as written; names are checked when they are called. ``127.1``,
-    ``2130706433`` and ``0x7f.1`` are addresses as well: resolvers read them so, and no name ends in a number.
+    """Whether the host is written as a private address; names are checked when they are called. ``127.1``,
+    ``2130706433`` and ``0x7f.1`` are addresses too: resolvers accept them, and no name ends with a number.
     """
     host = host.rstrip(".")
     try:

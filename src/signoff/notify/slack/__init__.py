@@ -1,1 +1,1 @@
-"""Slack: ``channel`` sends, ``card`` renders a message, ``inbound`` and ``socket`` receive what people do."""
+"""Slack: ``channel`` sends messages, ``card`` renders them, ``inbound`` and ``socket`` receive what people do."""

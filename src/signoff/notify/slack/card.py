@@ -1,7 +1,8 @@
-"""A message as a Slack card. Other people's text is a plain-text object: no mentions, no markup, no link labels.
+"""Renders a message as a Slack card. Other people's text is put into plain-text objects: no mentions, no markup, no
+link labels.
 
 A press answers what the card shows: its value names the task, the stage, the revision and the digest. A card that
-cannot show all of it has no buttons.
+cannot show everything has no buttons.
 """
 
 from typing import Any, Final
@@ -20,11 +21,11 @@ _HEADING: Final = 150  # Slack's limit
 
 
 def render_card(message: PersonalMessage) -> dict[str, Any]:
-    """``text`` is shown in notifications; ``blocks`` is the card."""
+    """``text``, which notifications show, and ``blocks``, the card."""
     question = one_line(message.question, _TITLE)
     text = f"{message.headline}: {question}"
     shown, whole = _theirs(message)
-    if message.tone:  # the message comes first
+    if message.tone:  # leave room for the message first
         blocks = [_heading(text), _plain(_facts(message)), *_closing(message), *shown]
     else:
         blocks = [
@@ -43,7 +44,7 @@ def render_card(message: PersonalMessage) -> dict[str, Any]:
 
 
 def _theirs(message: PersonalMessage) -> tuple[list[dict[str, Any]], bool]:
-    """Other people's text, and whether it is complete."""
+    """Return other people's text, and whether it is complete."""
     leaves, cut = _sections(leaf_lines(message.leaves))
     given, given_cut = _sections(leaf_lines(message.given))
     reports, reports_cut = _sections(leaf_lines(message.reports))
@@ -67,7 +68,7 @@ def _closing(message: PersonalMessage) -> list[dict[str, Any]]:
 
 
 def escape(text: str) -> str:
-    """Text escaped for Slack: no mention, link or control sequence."""
+    """Text escaped for Slack, without mentions, links or control sequences."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
@@ -76,7 +77,7 @@ def _facts(message: PersonalMessage) -> str:
 
 
 def _sections(text: str) -> tuple[list[dict[str, Any]], bool]:
-    """The text in as many sections as it needs, and whether it exceeds the available space."""
+    """Return the text in as many sections as it needs, and whether it exceeds the available space."""
     parts = [text[start : start + _SECTION] for start in range(0, len(text), _SECTION)]
     return [_plain(part) for part in parts[:_SECTIONS]], len(parts) > _SECTIONS
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 API: Final = "https://slack.com/api"
 HOOKS: Final = "https://hooks.slack.com/"
 _TIMEOUT: Final = 10.0
-_ALTOGETHER: Final = 45.0  # less than the time for which the outbox holds a row
+_ALTOGETHER: Final = 45.0  # less than the time for which the outbox reserves a row
 _MOST_WAIT: Final = 3600.0
 _UNSAID_WAIT: Final = 30.0
 _BETWEEN: Final = 1.2  # fifty a minute, Slack's strictest limit
@@ -48,7 +48,9 @@ _CARD_FIXED: Final = frozenset({"cant_update_message", "edit_window_closed"})
 
 @dataclass(frozen=True)
 class SlackTokens:
-    """bot: ``xoxb-…`` sends; signing: what Slack signs its requests with; app: ``xapp-…`` opens Socket Mode."""
+    """bot: ``xoxb-…``, for sending; signing: the secret with which Slack signs its requests; app: ``xapp-…``, for
+    Socket Mode.
+    """
 
     bot: str
     signing: str = ""
@@ -56,7 +58,7 @@ class SlackTokens:
 
 
 def parse_tokens(text: str) -> SlackTokens:
-    """From ``slack_tokens``; raises Invalid without repeating any."""
+    """Parse ``slack_tokens``; raises Invalid without repeating any of them."""
     given = {"bot": "", "signing": "", "app": ""}
     for word in text.split():
         given["bot" if word.startswith("xoxb-") else "app" if word.startswith("xapp-") else "signing"] = word
@@ -79,7 +81,7 @@ class Refusal(Exception):
 
 
 class Slack:
-    """``now``: seconds, to respect Slack's Retry-After."""
+    """``now``: the time in seconds, for Slack's Retry-After."""
 
     def __init__(self, token: str, now: Callable[[], float], api: str = API, hooks: str = HOOKS) -> None:
         self._token = token
@@ -89,7 +91,7 @@ class Slack:
         self._client: Any = None
 
     async def deliver(self, message: "PersonalMessage") -> str:
-        """``channel:ts`` of the card; if several were updated, of the last."""
+        """Send or update the card; returns its ``channel:ts``, or that of the last one if several were updated."""
         try:
             async with asyncio.timeout(_ALTOGETHER):
                 return await self._deliver(message)
@@ -123,7 +125,7 @@ class Slack:
         return f"{said.get('channel', '')}:{said.get('ts', '')}"
 
     async def _update(self, reference: str, card: Mapping[str, Any]) -> str:
-        """The reference; "" if this card cannot be updated, only followed by another."""
+        """Update a card; returns its reference, "" if it cannot be updated, so that another one must follow."""
         channel, _, ts = reference.partition(":")
         try:
             await self._call(
@@ -137,7 +139,9 @@ class Slack:
         return reference
 
     async def is_member(self, team: str, account: str) -> bool:
-        """Whether this is currently a full member of that team: not a guest, external, former member or bot."""
+        """Whether the account is currently a full member of that team: not a guest, external or former member, or
+        bot.
+        """
         try:
             user = (await self._call("users.info", {"user": account}, form=True)).get("user", {})
         except Refusal:
@@ -146,7 +150,7 @@ class Slack:
         return user.get("team_id") == team and not any(user.get(name) for name in barred)
 
     async def whisper(self, card: str, account: str, text: str) -> None:
-        """A reply in the card's thread that only this person sees."""
+        """Send a reply in the card's thread that only this person sees."""
         from signoff.notify.slack.card import escape
 
         channel, _, ts = card.partition(":")
@@ -157,7 +161,7 @@ class Slack:
             raise NotSent(f"Slack answered {refusal.error}") from refusal
 
     async def reply(self, url: str, text: str) -> None:
-        """A reply that is visible only to the person who pressed or typed."""
+        """Send a reply that only the person who pressed or typed can see."""
         if url.startswith(self._hooks):
             from signoff.notify.slack.card import escape
 

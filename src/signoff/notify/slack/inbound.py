@@ -1,5 +1,5 @@
-"""Requests from Slack: verifies that Slack sent them, and what a person pressed or typed. Nothing else in them is
-trusted.
+"""Handles requests from Slack: verifies that Slack sent them, and reads what a person pressed or typed. Nothing else
+in them is trusted.
 """
 
 import json
@@ -35,12 +35,12 @@ class Signatures:
         class Moved(Clock):
             now = staticmethod(self._now)
 
-        # Python accepts more number formats than Slack writes, and compares only ASCII in constant time.
+        # Python accepts more number formats than Slack writes, and only ASCII is compared in constant time.
         if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) < 16 and signature.isascii()):
             return False
         try:
             valid = SignatureVerifier(self._secret, Moved()).is_valid(body, timestamp, signature)
-        except ValueError:  # a body that is not text
+        except ValueError:  # the body is not text
             return False
         return valid and self._first(signature)
 
@@ -72,7 +72,7 @@ class SlackInbound:
         return self._signatures is not None and self._signatures.genuine(body, stamp, signature)
 
     def understood(self, payload: Mapping[str, Any]) -> Heard | None:
-        """Events once each: Slack repeats those that it believes were not received, with a new signature."""
+        """Read each event once: Slack repeats those that it believes were not received, with a new signature."""
         heard = understood(payload)
         if not isinstance(heard, Replied):
             return heard
@@ -107,7 +107,7 @@ class SlackInbound:
 
 
 def open_inbound(context: ChannelContext, slack: Channel) -> SlackInbound:
-    """From the settings."""
+    """Create it from the settings."""
     assert isinstance(slack, Slack)
     tokens = parse_tokens(context.settings["slack_tokens"])
     return SlackInbound(
@@ -116,7 +116,7 @@ def open_inbound(context: ChannelContext, slack: Channel) -> SlackInbound:
 
 
 def understood(payload: Mapping[str, Any]) -> Heard | None:
-    """From an interaction or a command; None for anything else (a link that was opened, other buttons)."""
+    """What a person did, from an interaction or a command; None for anything else (an opened link, other buttons)."""
     if isinstance(payload.get("command"), str):
         team, account = _text(payload, "team_id"), _text(payload, "user_id")
         return Typed(team, account, _text(payload, "text"), _text(payload, "response_url"))
@@ -140,7 +140,7 @@ def understood(payload: Mapping[str, Any]) -> Heard | None:
 
 
 def _replied(payload: Mapping[str, Any]) -> Replied | None:
-    """A message in a thread that a person wrote; not ours or another bot's, and not an edit."""
+    """A person's message in a thread; None for our own and other bots' messages, and for edits."""
     event, team = payload.get("event"), _text(payload, "team_id")
     if not isinstance(event, Mapping) or event.get("type") != "message":
         return None
@@ -156,7 +156,7 @@ def _replied(payload: Mapping[str, Any]) -> Replied | None:
 
 
 def _plain(text: str) -> str:
-    """What the person typed: Slack escapes three characters and writes links as ``<URL|label>``."""
+    """The text as the person typed it. Slack escapes three characters, and writes links as ``<URL|label>``."""
     plain = re.sub(r"<([^<>|]*)(?:\|[^<>]*)?>", r"\1", text)
     return plain.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 

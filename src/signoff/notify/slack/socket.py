@@ -1,5 +1,5 @@
-"""Socket Mode: Slack's requests over a connection that we opened, so this server needs no public address. The library's
-threads keep the connection; each request is acknowledged there immediately and handed to the event loop.
+"""Socket Mode: Slack's requests arrive over a connection that this server opens, so it needs no public address. The
+library's threads keep the connection; they acknowledge each request immediately and pass it to the event loop.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ class SlackSocket:
         self._client: SocketModeClient | None = None
 
     async def run(self) -> None:
-        """Connect, trying again with growing pauses, and stay connected until cancelled."""
+        """Connect, with growing pauses between attempts, and stay connected until cancelled."""
         loop = asyncio.get_running_loop()
         client = await asyncio.to_thread(self._make, loop)
         try:
@@ -39,7 +39,7 @@ class SlackSocket:
                     pause = SOCKET_MODE.after(attempt).total_seconds()
                     log.warning("Slack's Socket Mode: %s; retrying in %.0f s", type(error).__name__, pause)
                     await asyncio.sleep(pause)
-            await asyncio.Event().wait()  # from here on the library reconnects by itself
+            await asyncio.Event().wait()  # from now on the library reconnects by itself
         finally:
             await asyncio.to_thread(client.close)
 

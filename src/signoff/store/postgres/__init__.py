@@ -1,1 +1,1 @@
-"""The store on PostgreSQL: pooled connections, set-wise statements, LISTEN/NOTIFY between servers."""
+"""The store on PostgreSQL: pooled connections, bulk statements, LISTEN/NOTIFY between servers."""

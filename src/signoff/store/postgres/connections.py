@@ -1,4 +1,4 @@
-"""PostgreSQL connections: parsing the URL, a small pool, and driver errors as our errors.
+"""PostgreSQL connections: parses the URL, keeps a small pool, and translates driver errors.
 
 A broken connection is dropped and the next call opens a new one, so the server survives a restart of the database.
 """
@@ -31,8 +31,8 @@ _LIBPQ_ONLY: Final = frozenset(
         """,
     )
 )
-# A server that hangs in the middle of a transaction, such as a paused machine, loses its row locks soon: the first
-# where PostgreSQL waits for its next statement, the second where it waits until a result is read.
+# A server that hangs in the middle of a transaction, such as a paused machine, soon loses its row locks: by the first
+# setting if PostgreSQL waits for its next statement, by the second if PostgreSQL waits until it reads a result.
 LIMITS: Final = {
     "idle_in_transaction_session_timeout": "3000",
     "tcp_user_timeout": "10000",
@@ -43,7 +43,7 @@ _SETTINGS: Final = {
     "synchronous_commit": "on",
     "default_transaction_isolation": "read committed",
     **LIMITS,
-    # All our statements use an index; a plan made while a table was empty must stay right.
+    # All statements use an index, so that a query plan made while a table was empty stays good.
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
     "enable_bitmapscan": "off",
@@ -58,7 +58,7 @@ _COMMAND_SECONDS: Final = 30.0
 _LOST: Final = ("08", "57P")
 _NOT_NOW: Final = ("25", "28", "3D", "53", "55", "57", "58")
 _DAMAGED: Final = "XX"
-# An untrusted certificate, a forbidden socket, an incomplete address: waiting does not fix these.
+# Waiting does not fix these: an untrusted certificate, a forbidden socket, an incomplete address.
 _ANSWERS: Final = (ssl.SSLError, PermissionError, asyncpg.InterfaceError)
 _DISK_FULL: Final = "53100"
 _LOCKED: Final = "55P03"
@@ -81,12 +81,12 @@ class Address:
         name = query.pop("application_name", query.get("fallback_application_name", ""))
         kept = {key: value for key, value in query.items() if key not in _LIBPQ_ONLY}
         self.dsn = urlunsplit(parts._replace(scheme="postgresql", query=urlencode(kept)))
-        # A pooler may use any session for each transaction, and refuses settings that it does not know.
+        # A pooler may use a different session for each transaction, and refuses settings that it does not know.
         settings = {"application_name": _SETTINGS["application_name"]} if self.pooled else dict(_SETTINGS)
         self.settings = settings | ({"application_name": name} if name else {})
 
     async def connect(self) -> Any:
-        """A new connection; raises ConnectionLost if the server does not respond yet, another Busy for an error."""
+        """Open a connection; raises ConnectionLost if the server does not respond yet, or another Busy for an error."""
         try:
             with translated():
                 return await asyncpg.connect(
@@ -105,7 +105,7 @@ class Address:
 
 
 class Connections:
-    """A pool of at most ``size`` connections; the one used last is reused first."""
+    """A pool of at most ``size`` connections; the most recently used one is reused first."""
 
     def __init__(self, address: Address, size: int) -> None:
         self.address = address
@@ -119,7 +119,7 @@ class Connections:
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[Any]:
-        """A connection for one call; PostgreSQL errors become our refusals."""
+        """A connection for one call; PostgreSQL errors are translated into Refused."""
         async with self._room:
             db = await self._take()
             try:
@@ -159,9 +159,9 @@ class Connections:
         return db
 
     async def fill(self, prepare: Callable[[Any], Awaitable[Any]]) -> None:
-        """Open as many connections as there may be, one after the other, and prepare each; prepare those that are idle
-        already too. From then on those that are lost are replaced in the background. Raises Busy if a connection is
-        not possible now.
+        """Open the maximum number of connections, one after the other, and prepare each, also those that are already
+        idle. From then on, lost connections are replaced in the background. Raises Busy if a connection is not
+        possible now.
         """
         self._learn = prepare
         for db in tuple(self._idle):
@@ -174,7 +174,7 @@ class Connections:
     async def _open_missing(self, prepare: Callable[[Any], Awaitable[Any]]) -> None:
         while len(self._open) < self._size and not self._closed:
             async with self._room:
-                if len(self._open) < self._size:  # others may have connected while this waited
+                if len(self._open) < self._size:  # other tasks may have connected meanwhile
                     await self._prepare(await self._connect(), prepare)
 
     def _refill_later(self) -> None:
@@ -222,7 +222,7 @@ async def close(db: Any) -> None:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn asyncpg's errors into Busy, Conflict or Invalid; programming errors are left unchanged."""
+    """Translate asyncpg's errors into Busy, Conflict or Invalid; programming errors are left unchanged."""
     try:
         yield
     except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as error:
@@ -275,12 +275,13 @@ _OPTIONS: Final = (
 
 
 def said(error: BaseException) -> str:
-    """A driver error in our words: its own may quote the address, or the contents of a row."""
+    """A driver error in our own words, because the driver's may quote the address or the contents of a row."""
     if isinstance(error, asyncpg.PostgresError):
         state = str(error.sqlstate or "")
         where = ", ".join(filter(None, (getattr(error, "constraint_name", None), state)))
         return f"{_WORDS.get(state) or type(error).__name__} ({where})"
-    if isinstance(error, asyncpg.ClientConfigurationError):  # it quotes the value, which may be a secret
+    # the message quotes the value, which may be a secret
+    if isinstance(error, asyncpg.ClientConfigurationError):
         named = next((f" {name!r}" for name in _OPTIONS if name in str(error)), "")
         return f"its address has an option{named} that cannot be used"
     if isinstance(error, OSError) and not isinstance(error, TimeoutError) and error.errno:
@@ -304,7 +305,7 @@ def _refusal(error: Exception, state: str) -> Busy | None:
 
 @contextmanager
 def committing() -> Iterator[None]:
-    """Wraps a commit: a connection lost in here leaves open whether it happened."""
+    """Wraps a commit: if the connection is lost inside, it is unknown whether the commit happened."""
     try:
         with translated():
             yield

@@ -1,6 +1,7 @@
-"""Notifications between servers on one PostgreSQL: they are only hints; the tables are authoritative.
+"""Notifications between servers on one PostgreSQL. They are only hints; the tables are the truth.
 
-Never inside a write transaction (a notification there serializes all commits), and on separate connections.
+They are sent outside of write transactions, where a notification would serialize all commits, and on separate
+connections.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ Notified = Callable[[list[str]], None]
 
 
 class Listener:
-    """One connection to announce on, one to listen on. ``hearing``: whether the second one is there."""
+    """One connection to announce on, one to listen on. ``hearing``: whether the second one is open."""
 
     def __init__(self, address: Address) -> None:
         self._address = address
@@ -35,7 +36,7 @@ class Listener:
         self.hearing = False
 
     async def announce(self, topics: Sequence[str]) -> None:
-        """Notify the other servers; raises Busy if that failed."""
+        """Notify the other servers; raises Busy on failure."""
         async with self._turn:
             if self._announcer is None or self._announcer.is_closed():
                 self._announcer = await self._speaking()
@@ -69,7 +70,7 @@ class Listener:
         connection = await self._address.connect()
 
         def received(_: Any, pid: int, __: str, payload: str) -> None:
-            if pid != self._announcer_pid:  # our own topics were published when they were written
+            if pid != self._announcer_pid:  # this server's own topics were published here already
                 notified(payload.split("\n"))
 
         try:
@@ -111,7 +112,7 @@ async def _until_lost(connection: Any) -> None:
             async with asyncio.timeout(_SILENCE):
                 await lost.wait()
         except TimeoutError:
-            # A half-open connection stays silent forever: send a query.
+            # A half-open connection would stay silent for ever, so send a query.
             try:
                 await connection.fetchval("select 1", timeout=_TIMEOUT)
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
@@ -119,7 +120,7 @@ async def _until_lost(connection: Any) -> None:
 
 
 def payloads(topics: Sequence[str]) -> Iterator[str]:
-    """Topics joined by line ends, in as few notifications as possible; "" stands for one that is too long."""
+    """Join topics by line ends into as few notifications as possible; "" replaces a topic that is too long."""
     said = [topic if len(topic.encode()) <= LONGEST else "" for topic in dict.fromkeys(topics)]
     start, size = 0, 0
     for end, topic in enumerate(said):

@@ -1,8 +1,7 @@
-"""Statements only for PostgreSQL: everything that a transaction reads in one statement, and everything that it writes
-in another.
+"""Statements only for PostgreSQL: one statement reads everything that a transaction needs, another writes everything.
 
-Each is composed of the parts that are needed: few distinct texts, each prepared once per connection. A round trip costs
-more than the work in it.
+Each is composed of the parts that are needed, which gives few distinct texts, each prepared once per connection. A
+round trip costs more than the work in it.
 """
 
 from functools import lru_cache
@@ -19,7 +18,7 @@ from signoff.store.work import Locks
 
 NOW: Final = "(extract(epoch from clock_timestamp()) * 1000000)::bigint"
 BEGIN: Final = "begin"
-# Behind a pooler a session's settings are not ours.
+# Behind a pooler, a session may have other settings.
 BEGIN_POOLED: Final = "begin; set local synchronous_commit = on; " + "; ".join(
     f"set local {name} = {value}" for name, value in LIMITS.items()
 )
@@ -40,14 +39,14 @@ _FIND: Final = {
         ) r on true
     """,
     CHANGED: f"select {CHANGED}, id, '', ''::bytea, last_change from ({sql.LAST_CHANGES}) found",
-    # Read last, when every lock is held: so time never runs backwards within an intent.
+    # Read last, when every lock is held, so that time never runs backwards within an intent.
     TIME: f"select {TIME}, '', '', ''::bytea, {NOW}",
 }
 
 
 @lru_cache(maxsize=64)
 def find(parts: tuple[int, ...]) -> tuple[str, tuple[str, ...]]:
-    """The statement that reads these parts and then the time."""
+    """The statement that reads these parts, and then the time."""
     return for_postgres(" union all ".join(f"({_FIND[part]})" for part in (*parts, TIME)))
 
 
@@ -66,7 +65,7 @@ def locking(want: Locks) -> tuple[tuple[int, ...], dict[str, Any]]:
 
 
 def present(want: Locks) -> tuple[tuple[int, ...], dict[str, Any]]:
-    """The parts that must read after every lock is held, and their values."""
+    """The parts that must be read when every lock is held, and their values."""
     parts = (*((REPLIED,) if want.once else ()), *((CHANGED,) if want.spaces else ()))
     return parts, {
         "spaces": want.spaces,
@@ -117,7 +116,7 @@ where {" and ".join(f"worklist.{name} = n.{name}" for name in sql.CLOSED.columns
 """
 LIST: Final = f"insert into worklist ({', '.join(sql.WORKLIST.columns)}) values ($1, $2, $3, $4, $5)"
 
-# In the locking order of rows that others may need too: counters, plans, replies.
+# Rows that other transactions may need too are locked in this order: counters, plans, replies.
 _SAVE: Final = {
     "given": insert_rows(sql.CURSORS, "given", sql.NEXT_CURSORS),
     "plans": insert_rows(sql.PLANS, "plans", sql.KEEP_PLAN),
@@ -181,7 +180,7 @@ def save(batch: WriteBatch, demand: list[Row], now: int) -> tuple[str, list[Any]
     return text, [values[name] for name in names]
 
 
-# ---- before the first of either: one statement with a parameter of every type that they use, and its values
+# ---- run once per connection: one statement with a parameter of every type that the others use, and its values
 
 _TABLES: Final = (
     sql.CURSORS,

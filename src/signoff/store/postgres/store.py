@@ -1,7 +1,7 @@
-"""The store on PostgreSQL: any number of servers share it, the row lock decides who acts.
+"""The store on PostgreSQL. Any number of servers share it; row locks decide who acts.
 
-READ COMMITTED, ``synchronous_commit=on``, rows locked in id order. What a transaction reads is one statement and what
-it writes another; without a lock to hold, the write is its own transaction. 40001 and 40P01 are retried.
+READ COMMITTED, ``synchronous_commit=on``, rows locked in id order. A transaction reads with one statement and writes
+with another; if it holds no locks, the write alone is the transaction. The errors 40001 and 40P01 are retried.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 class PostgresStore(Store):
-    """listen: False if notifications cannot pass; everything works without them, only slower."""
+    """listen: False if notifications cannot get through; everything works without them, only slower."""
 
     def __init__(self, url: str, *, clock: Clock, listen: bool) -> None:
         super().__init__(clock)
@@ -97,8 +97,8 @@ class PostgresStore(Store):
         return self._listener is not None and self._listener.hearing
 
     async def warm(self) -> None:
-        """Open the connections and let the driver learn the types of our parameters on each: under load either would
-        delay the first requests by 20 ms.
+        """Open the connections, and let the driver load the types of our parameters on each. Otherwise both would
+        delay the first requests under load, by 20 ms.
         """
         if not self._pooled:
             with suppress(Busy):
@@ -134,7 +134,7 @@ class PostgresStore(Store):
         await db.execute("lock table schema_version in access exclusive mode", timeout=MIGRATION_SECONDS)
         [[applied]] = await _rows(db, APPLIED, {})
         [[now]] = await _rows(db, f"select {own.NOW}", {})
-        self.clock(from_micros(now))  # listeners know the time from here on
+        self.clock(from_micros(now))  # from now on the time is known
         for step in pending("postgres", applied):
             await db.execute(step.script, timeout=MIGRATION_SECONDS)
             if step.name in refold.REFOLDED:
@@ -186,7 +186,7 @@ class PostgresStore(Store):
         if locking or not present:
             await self._take(db, own.find(locking), values, found, want)
         if present:
-            # In a separate statement: one that waits for a lock does not see what was committed meanwhile.
+            # A separate statement, because one that waited for a lock does not see what was committed meanwhile.
             await self._take(db, own.find(present), more, found, want)
         return found
 
@@ -223,7 +223,7 @@ class PostgresStore(Store):
 
     async def _save(self, db: Any, found: Loaded, writes: Writes) -> dict[str, Plan]:
         demand = cursor_demand(writes)
-        # The counters are known only to the statement itself: cursors are counted down from their ends to 0.
+        # Only the statement itself knows the counters, so cursors are counted down from their final values to 0.
         starts = {(workspace, agent): -grows for workspace, agent, grows in demand}
         batch = build(writes, found.intents, self.plans, self.states, starts, found.now)
         statement = own.save(batch, demand, micros(found.now))

@@ -1,1 +1,1 @@
-"""The store on SQLite: one thread writes, a few read; ``restore`` restores a backup."""
+"""The store on SQLite: one connection writes, a few read; ``restore`` restores a backup."""

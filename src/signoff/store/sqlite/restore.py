@@ -1,8 +1,8 @@
-"""Restoring a backup of a SQLite database, atomically, whenever it is interrupted.
+"""Restores a backup of a SQLite database, atomically even if it is interrupted.
 
-The write-ahead log next to a database belongs to that file only: left behind, it would be applied to its replacement.
-So it is first checkpointed into the old file and removed before the new one gets the name; the old one is kept under
-another name.
+The write-ahead log next to a database belongs to that file only; if it were left there, it would be applied to the
+replacement. So it is checkpointed into the old file and removed before the new file gets the name. The old file is
+kept under another name.
 """
 
 import os
@@ -26,9 +26,9 @@ _OURS: Final = (
 
 
 def restore(database: Path, copy: Path, name: str) -> Path | None:
-    """Put ``copy`` in the place of ``database``; returns where the replaced one is kept (``name`` chooses), None if
-    there was none. Raises Refused while a server uses it, if the copy is not a complete database of ours, or if it
-    cannot be written.
+    """Replace ``database`` with ``copy``; returns where the replaced file is kept (``name`` chooses the name), None
+    if there was none. Raises Refused while a server uses the database, if the copy is not a complete database of
+    Signoff, or if the file cannot be written.
     """
     kept: Path | None = None
     try:
@@ -38,14 +38,14 @@ def restore(database: Path, copy: Path, name: str) -> Path | None:
         raise Refused(
             "restore_failed",
             f"{database} cannot be replaced: {error.strerror}.",
-            hint="It is either the old one or the copy, and complete. Free disk space, or fix the permissions; "
+            hint="The database is complete: either the old one or the copy. Free disk space, or fix the permissions; "
             "then restore again.",
         ) from error
     return kept
 
 
 def restoring(database: Path, copy: Path, name: str) -> Iterator[Path | None]:
-    """``restore``, step by step: after each the database is the old one or the new one, and complete."""
+    """The steps of ``restore``. After each step the database is complete, either the old one or the new one."""
     database = Path(os.path.realpath(database))
     if not copy.is_file():
         raise NotFound(
@@ -77,7 +77,7 @@ def restoring(database: Path, copy: Path, name: str) -> Iterator[Path | None]:
 
 
 def check_copy(path: Path) -> None:
-    """Raises Invalid unless this is a whole database of this release or an older one; reads only."""
+    """Raise Invalid unless this is a complete database of this release or an older one. Only reads it."""
     try:
         db = _readable(path)
     except apsw.Error as error:
@@ -86,14 +86,14 @@ def check_copy(path: Path) -> None:
         found: Any = db.execute("pragma integrity_check(1)").fetchall()
         if found != [("ok",)]:
             raise _damaged(path, str(found[0][0]))
-        # A page that is cut off is read as zeros, which SQLite does not report as an error.
+        # A page that is cut off reads as zeros, which SQLite does not report as an error.
         page: Any = db.execute("pragma page_size").fetchall()[0][0]
         if path.stat().st_size % page:
             raise _damaged(path, "it is truncated")
         if db.execute(_OURS).fetchall() != [(2,)]:
             raise Invalid("not_a_backup", f"{path} is not a database of Signoff.", field="file")
         applied: Any = db.execute(APPLIED).fetchall()[0][0]
-        pending("sqlite", applied)  # refuses what a newer release wrote
+        pending("sqlite", applied)  # refuses a database that a newer release wrote
     except apsw.Error as error:
         raise _damaged(path, str(error)) from error
     finally:
@@ -101,7 +101,7 @@ def check_copy(path: Path) -> None:
 
 
 def _readable(path: Path) -> apsw.Connection:
-    """No file is created next to the copy: it may be in a read-only folder."""
+    """Open the copy for reading without creating a file next to it, because it may be in a read-only folder."""
     alone = not Path(f"{path}-wal").exists()
     return apsw.Connection(
         f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if alone else ''}",
@@ -119,13 +119,13 @@ def _damaged(path: Path, why: str) -> Invalid:
 
 
 def _draft(copy: Path, draft: Path) -> None:
-    """All of the copy, including its own log, in a file next to the database."""
+    """Write the whole copy, including its own log, to a file next to the database."""
     check_copy(copy)
     os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     source = _readable(copy)
     target = apsw.Connection(str(draft))
     try:
-        # The copy was read completely before: a failure now is the disk here.
+        # The copy was read completely before, so a failure now is the fault of this disk.
         translated(_pages, source, target)
     finally:
         target.close()
@@ -138,11 +138,11 @@ def _pages(source: apsw.Connection, target: apsw.Connection) -> None:
     with target.backup("main", source, "main") as work:
         while not work.done:
             work.step(1000)
-    target.execute("pragma journal_mode = delete")  # no log of its own until a server opens it
+    target.execute("pragma journal_mode = delete")  # without a log until a server opens it
 
 
 def _unused(database: Path, name: str) -> Path:
-    """An unused name next to the database: what an earlier restore has kept stays, whatever the clock says."""
+    """An unused name next to the database, so that files that an earlier restore has kept are never overwritten."""
     for number in count(1):
         aside = database.with_name(f"{database.name}.{name}" + (f"-{number}" if number > 1 else ""))
         if not any(os.path.lexists(f"{aside}{ending}") for ending in ("", *_BESIDE)):
@@ -151,14 +151,14 @@ def _unused(database: Path, name: str) -> Path:
 
 
 def _keep(database: Path, aside: Path) -> Path:
-    """A second name for the database, with its log checkpointed into it if possible, else next to it."""
+    """Give the database a second name. Its log is checkpointed into it if possible, else linked next to it."""
     try:
         db = apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READWRITE)
         try:
             busy, _, _ = db.execute("pragma wal_checkpoint(truncate)").fetchall()[0]
         finally:
             db.close()
-    except apsw.Error:  # it may be damaged: that may be why it is being restored
+    except apsw.Error:  # the database may be damaged, which may be the reason for the restore
         busy = 0
     if busy:
         raise Refused(

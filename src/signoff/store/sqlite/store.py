@@ -1,7 +1,7 @@
-"""The store on SQLite: one connection writes, a few others read. What is acknowledged is on disk.
+"""The store on SQLite: one connection writes, a few others read. Acknowledged writes are on disk.
 
-WAL with ``synchronous=FULL``; ``begin immediate`` always, so that no transaction reads first and fails to write later.
-A second server on the same file is refused by a lock file, itself a permanently locked database.
+It uses WAL with ``synchronous=FULL``, and always ``begin immediate``, so that no transaction reads first and fails to
+write later. A lock file, itself a permanently locked database, keeps a second server from the same file.
 """
 
 import asyncio
@@ -31,13 +31,13 @@ from signoff.store.sqlite.writer import PATIENCE, Writer, transaction, whole
 from signoff.store.store import Clock, Store, Work
 from signoff.store.work import IdempotencyKey, Loaded, Locks, Sent, StoredReply, Writes
 
-# Before this version, a checkpoint racing a reset of the WAL could corrupt the file.
+# Before this version, a checkpoint concurrent with a reset of the WAL could corrupt the file.
 OLDEST: Final = (3, 51, 3)
 READERS: Final = 3
 
 _INSERT_INTENT: Final = insert_row(sql.INTENTS)
 _PLACES: Final = {name: f"?{number}" for number, name in enumerate(sql.CHANGES.columns, 1)}
-# Without an agent the delivery is not claimable; without a new cursor it keeps its own.
+# Without an agent the delivery is not claimable; without a new cursor it keeps its cursor.
 _CHANGED: Final = _PLACES | {
     "cursor": "iif({agent} is null, null, coalesce({cursor}, cursor))".format(**_PLACES)
 }
@@ -70,8 +70,8 @@ except ImportError:  # Windows, where there are no workers
 
 
 class SqliteStore(Store):
-    """wall: the system clock; read inside the transaction, once the write lock is held; turns: several processes of
-    one server write, and their supervisor holds the file's lock.
+    """wall: the system clock, which is read inside the transaction, once the write lock is held. turns: given if
+    several processes of one server write; their supervisor then holds the file's lock.
     """
 
     def __init__(
@@ -79,12 +79,12 @@ class SqliteStore(Store):
     ) -> None:
         self._shared = turns is not None
         super().__init__(clock)
-        self.path = Path(os.path.realpath(path))  # under another name it is the same file, with the same lock
+        self.path = Path(os.path.realpath(path))  # another name for the same file must use the same lock
         self._files: dict[str, tuple[int, int]] = {}
         self._wall = wall
         self._writer = Writer(self._connect_writer, turns)
         self._readers = ConnectionThread("signoff-reader", self._connect_reader, threads=READERS)
-        self._near: apsw.Connection | None = None  # read by the event loop itself
+        self._near: apsw.Connection | None = None  # used on the event loop itself
         self._held: apsw.Connection | None = None
 
     async def open(self) -> None:
@@ -135,7 +135,7 @@ class SqliteStore(Store):
     async def read(self, sql: str, **values: Any) -> list[Row]:
         if sql in QUICK and self._near is not None:
             rows = translated(_rows, self._near, (sql, values))
-            await asyncio.sleep(0)  # a loop of reads lets others run too
+            await asyncio.sleep(0)  # let other tasks run during a series of reads
             return rows
         return await self._readers.run(lambda db: _rows(db, (sql, values)))
 
@@ -169,16 +169,16 @@ class SqliteStore(Store):
         await self.write((sql.PROBE, {}))
 
     async def announce(self, topics: Sequence[str]) -> None:
-        """Nothing to do: there is no other server on this file."""
+        """Does nothing: there is no other server on this file."""
 
     async def warm(self) -> None:
-        """Nothing to do: ``open`` has opened the connections."""
+        """Does nothing: ``open`` has opened the connections."""
 
     async def listen(self, notified: Callable[[list[str]], None]) -> None:
-        """Nothing to do: there is no other server on this file."""
+        """Does nothing: there is no other server on this file."""
 
     async def backup(self, target: Path) -> None:
-        """Needs no ``open``: the copy is consistent even while another process serves from the file."""
+        """Works without ``open``. The copy is consistent even while another process serves from the file."""
         copier = ConnectionThread("signoff-copier", self._connect_copier)
         await copier.open()
         try:
@@ -317,8 +317,8 @@ class SqliteStore(Store):
 
 
 def _copy(db: apsw.Connection, target: Path) -> None:
-    """A copy of the whole database in a new file, synced to disk; FileExistsError if it exists; no file is left after a
-    failure.
+    """Copy the whole database to a new file and sync it to disk. Raises FileExistsError if the file exists; leaves no
+    file behind after a failure.
     """
     os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
@@ -330,7 +330,7 @@ def _copy(db: apsw.Connection, target: Path) -> None:
 
 
 def hold_lock(path: Path) -> apsw.Connection:
-    """The lock of a server on this file, until it is closed; raises Refused while another holds it."""
+    """Take the lock of a server on this file, until it is closed; raises Refused while another server holds it."""
     lock = path.with_name(path.name + ".lock")
     os.close(os.open(lock, os.O_CREAT | os.O_RDWR, 0o600))
     held = apsw.Connection(str(lock))
@@ -360,8 +360,8 @@ def workers_lock(path: Path) -> Path:
 
 
 def hold_workers_lock(path: Path) -> int:
-    """The lock that every worker process of a server inherits: a descriptor, the lock ends when all have closed it.
-    Workers whose supervisor was killed still finish what they have begun, so it waits for them for a while.
+    """Take the lock that every worker process of a server inherits: a descriptor whose lock ends when all have closed
+    it. Workers whose supervisor was killed still finish what they have begun, so this waits for them for a while.
     """
     workers = os.open(workers_lock(path), os.O_CREAT | os.O_RDWR, 0o600)
     if fcntl is None:
@@ -379,7 +379,7 @@ def hold_workers_lock(path: Path) -> int:
                 "database_in_use",
                 f"Worker processes of another server are using {path}.",
                 field="database",
-                hint="They end by themselves once their supervisor is gone; end them if they hang.",
+                hint="They stop by themselves when their supervisor has ended; kill them if they hang.",
             ) from None
         return workers
 
@@ -389,7 +389,7 @@ def _lock(db: apsw.Connection) -> None:
 
 
 def to_disk(path: Path, *, folder: bool = False) -> None:
-    """Sync to disk, which SQLite does not do for a copy: the file, and its directory if possible."""
+    """Sync the file, and if possible its directory, to disk, which SQLite does not do for a copy."""
     places = [] if folder else [(path, os.O_RDWR)]
     if os.name == "posix":
         places.append((path if folder else path.parent, os.O_RDONLY))
@@ -415,7 +415,7 @@ def _rows(db: apsw.Connection, statement: Statement) -> list[Row]:
 
 
 def refuse_old(version: str) -> None:
-    """Raises Refused for a SQLite version that can lose acknowledged writes."""
+    """Raise Refused for a SQLite version that can lose acknowledged writes."""
     if tuple(int(part) for part in version.split(".")[:3]) < OLDEST:
         oldest = ".".join(str(part) for part in OLDEST)
         raise Refused(

@@ -1,8 +1,8 @@
-"""Threads that each own one SQLite connection: one thread writes, a few others read.
+"""Threads that each own a SQLite connection: one thread writes, a few others read.
 
-A job is a plain function of the connection; its result is returned to the event loop that asked for it. SQLite's errors
-become our refusals. Waking a thread, and then the loop, costs more than a small read: requests of one turn of the loop
-are sent and returned together.
+A job is a plain function of the connection; its result is returned to the calling event loop. SQLite's errors are
+translated into Refused. Waking a thread, and then the loop, costs more than a small read, so all jobs of one turn of
+the loop are sent and returned together.
 """
 
 import asyncio
@@ -26,12 +26,12 @@ _UNAVAILABLE: Final = (
     apsw.CantOpenError,
     apsw.PermissionsError,
 )
-# SQLite only reports a full disk as such; a quota, a size limit or a full disk under the -shm file appear as these.
+# SQLite reports a full disk as such, but a quota, a size limit, or a full disk under the -shm file as one of these.
 _NO_ROOM: Final = (apsw.SQLITE_IOERR_WRITE, apsw.SQLITE_IOERR_SHMSIZE)
 
 
 class ConnectionThread:
-    """A queue of jobs and the threads that run them; in order if there is one thread."""
+    """A queue of jobs and the threads that run them, in order if there is only one thread."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class ConnectionThread:
             await asyncio.to_thread(thread.join)
 
     async def run(self, job: Callable[[apsw.Connection], T]) -> T:
-        """The job's result; raises Busy if this is closed."""
+        """Run a job and return its result; raises Busy if the database is closed."""
         return await self.put(job)
 
     def put(self, job: Callable[[apsw.Connection], T]) -> "asyncio.Future[T]":
@@ -90,7 +90,7 @@ class ConnectionThread:
         while (handed := self._jobs.get()) is not None:
             jobs, loop = handed
             done = [(answer, *_outcome(db, job)) for job, answer in jobs]
-            with suppress(RuntimeError):  # the loop has ended, and nobody waits any longer
+            with suppress(RuntimeError):  # the loop has ended, so nobody waits for the result
                 loop.call_soon_threadsafe(_settle, done)
         db.close()
 
@@ -118,7 +118,7 @@ def disk_full(error: apsw.Error) -> bool:
 
 
 def translated(call: Callable[..., T], *args: Any) -> T:
-    """The result of the call; SQLite's errors become Busy or Conflict."""
+    """Return the result of the call; SQLite's errors are translated into Busy or Conflict."""
     try:
         return call(*args)
     except apsw.ConstraintError as error:

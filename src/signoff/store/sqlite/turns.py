@@ -1,8 +1,8 @@
-"""Which worker process of a server writes to its SQLite file next.
+"""Decides which worker process of a server writes to its SQLite file next.
 
-SQLite's own lock decides, but a connection that finds it taken sleeps and tries again, up to 100 ms later, and blocks a
-thread. So the workers pass a token: one byte in a pipe that they inherited from their supervisor. A token may get lost
-with its worker, or exist twice for a while: then workers meet at SQLite's lock, as programs without tokens do.
+SQLite's own lock would be enough, but a connection that finds it taken sleeps, tries again up to 100 ms later, and
+blocks a thread. So the workers pass a token: one byte in a pipe that they inherited from their supervisor. If a token
+is lost with its worker, or exists twice for a while, SQLite's lock still protects the file.
 """
 
 import asyncio
@@ -10,11 +10,11 @@ import os
 from contextlib import suppress
 from typing import Final
 
-PATIENCE: Final = 1.0  # seconds after which the token is taken for lost
+PATIENCE: Final = 1.0  # seconds after which the token is considered lost
 
 
 class Turns:
-    """Made by the supervisor, with one token; used by every worker that was forked from it."""
+    """Created by the supervisor, with one token, and used by every worker that was forked from it."""
 
     def __init__(self) -> None:
         self._out, self._in = os.pipe()
@@ -23,7 +23,7 @@ class Turns:
         self.give()
 
     async def take(self, patience: float = PATIENCE) -> None:
-        """Wait for the token, or until it must be lost; the caller has to give it back in either case."""
+        """Wait for the token, or until it is considered lost. The caller has to give it back in either case."""
         loop = asyncio.get_running_loop()
         give_up = loop.time() + patience
         while not self._taken() and loop.time() < give_up:
@@ -37,8 +37,8 @@ class Turns:
                 loop.remove_reader(self._out)
 
     def give(self) -> None:
-        """Pass the token on; from any thread."""
-        with suppress(BlockingIOError):  # thousands are there already
+        """Pass the token on. May be called from any thread."""
+        with suppress(BlockingIOError):  # the pipe is full of tokens already
             os.write(self._in, b".")
 
     def close(self) -> None:
@@ -47,7 +47,7 @@ class Turns:
 
     def _taken(self) -> bool:
         try:
-            os.read(self._out, 64)  # all there are: there should be one
+            os.read(self._out, 64)  # read all tokens; there should be one
         except BlockingIOError:
             return False
         return True

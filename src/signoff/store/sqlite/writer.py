@@ -1,8 +1,8 @@
-"""The one writing connection of a SQLite file; the tasks of the event loop take turns.
+"""The only writing connection of a SQLite file; the tasks of the event loop take turns.
 
-A transaction is prepared on the event loop's own thread: handing it over, and sharing the interpreter with another
-thread, costs more than its statements. Operations that wait for the disk (the commit, the checkpoint, anything blocked
-by another process's lock) run in a thread, while the loop goes on.
+A transaction is prepared on the event loop's own thread, because handing it to another thread, and sharing the
+interpreter with that thread, costs more than its statements. Operations that wait for the disk (the commit, the
+checkpoint, anything that another process's lock blocks) run in a thread while the loop goes on.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ PATIENCE: Final = 5000  # milliseconds to wait for another program's lock, off t
 
 
 class Writer:
-    """connect: opens the connection; called in another thread; turns: if other worker processes write too."""
+    """connect: opens the connection, called in another thread. turns: given if other worker processes write too."""
 
     def __init__(self, connect: Open, turns: Turns | None = None) -> None:
         self._turns = turns
@@ -30,7 +30,7 @@ class Writer:
         self._turn = asyncio.Lock()
         self._db: apsw.Connection | None = None
         self._owner: asyncio.Task[object] | None = None
-        self._owed = False  # whether this process has the workers' token
+        self._owed = False  # whether this process holds the workers' token
         self._used_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._resting: asyncio.Task[None] | None = None
@@ -53,12 +53,12 @@ class Writer:
         await self._lane.close()
 
     async def run(self, job: Callable[[apsw.Connection], T]) -> T:
-        """The result of a job off the event loop, which handles transactions itself."""
+        """Run a job that handles transactions itself, off the event loop; return its result."""
         async with self.turn():
             return await self._done(self._lane.put(self._last(job)))
 
     async def commit(self, change: Callable[[apsw.Connection], T]) -> T:
-        """The result of ``change``, after the commit; if it raises, nothing is written."""
+        """Run ``change`` in a transaction; return its result after the commit. If it raises, nothing is written."""
         async with self.turn():
             db = self._db
             if db is None:
@@ -74,7 +74,9 @@ class Writer:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """No other task of this process, and no other worker, writes meanwhile. A task may take it again."""
+        """Hold the turn: no other task of this process, and no other worker, writes meanwhile. A task that holds it
+        may take it again.
+        """
         task = asyncio.current_task()
         if self._owner is task:
             await self._take()
@@ -95,7 +97,9 @@ class Writer:
             self._owed = True
 
     def _last(self, job: Callable[[apsw.Connection], T]) -> Callable[[apsw.Connection], T]:
-        """The job, after which the next worker may write: it need not wait until the event loop has seen the result."""
+        """Wrap the last job of a turn: the next worker may write after it, without waiting until the event loop has
+        seen the result.
+        """
 
         def then_pass_on(db: apsw.Connection) -> T:
             try:
@@ -111,7 +115,9 @@ class Writer:
             self._turns.give()
 
     async def _done(self, work: "asyncio.Future[T]") -> T:
-        """The result of work in the thread; the turn is kept meanwhile, cancelled or not."""
+        """Return the result of work in the thread. The turn is kept until the work has ended, even if the caller is
+        cancelled.
+        """
         try:
             return await asyncio.shield(work)
         finally:
@@ -141,7 +147,7 @@ class Writer:
 
 
 def _begun(db: apsw.Connection) -> bool:
-    """Whether the write lock was available without waiting."""
+    """Begin a transaction; returns whether the write lock was free."""
     db.set_busy_timeout(0)
     try:
         translated(db.execute, "begin immediate")
@@ -155,14 +161,14 @@ def _begun(db: apsw.Connection) -> bool:
 
 
 def whole(db: apsw.Connection, change: Callable[[apsw.Connection], T]) -> T:
-    """The result of ``change``, with begin and commit around it, all in this thread."""
+    """Run ``change`` between begin and commit, all in this thread; return its result."""
     with transaction(db):
         return change(db)
 
 
 @contextmanager
 def transaction(db: apsw.Connection) -> Iterator[None]:
-    """Everything in the block is committed, or nothing is."""
+    """Commit everything in the block, or nothing."""
     db.execute("begin immediate")
     try:
         yield
@@ -172,7 +178,7 @@ def transaction(db: apsw.Connection) -> Iterator[None]:
 
 
 def _commit(db: apsw.Connection) -> None:
-    """Commit durably. If the disk fails, the writes may or may not be found after a crash."""
+    """Commit durably. If the disk fails, the writes may or may not survive a crash."""
     try:
         db.execute("commit")
     except apsw.IOError as error:
@@ -184,13 +190,13 @@ def _commit(db: apsw.Connection) -> None:
 
 
 def _roll_back(db: apsw.Connection) -> None:
-    # Already committed if all went well; a full disk may have rolled it back.
+    # Without an error it is committed already; a full disk may have rolled it back.
     if db.in_transaction:
         db.execute("rollback")
 
 
 def _checkpoint(db: apsw.Connection) -> None:
-    """Checkpoint the log into the file and truncate it, unless a reader blocks that; the next pause then does it."""
+    """Checkpoint the log into the file and truncate it. If a reader blocks that, the next pause does it."""
     db.set_busy_timeout(0)
     with suppress(apsw.Error):
         db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)

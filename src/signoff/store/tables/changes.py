@@ -1,5 +1,5 @@
-"""Teams, policies, and the change log. An entity and its change log entry are saved in one transaction: all of it, or
-nothing. The change log of a workspace is ordered: its numbers are assigned under the workspace's lock.
+"""Teams, policies, and the change log. An entity and its change log entry are saved in one transaction. The change
+log of a workspace is ordered: its numbers are assigned under the workspace's lock.
 """
 
 import logging
@@ -31,7 +31,7 @@ from signoff.store.sql import LATEST_POLICY, NUMBER_CHANGES, OUTBOX, PUT_OUTGOIN
 from signoff.store.tables.mapping import fetch, fetch_one, insert_numbered, put, values_of
 from signoff.store.work import OutboxRow
 
-# Each version is added only once: if two changes are concurrent, only one gets version 2.
+# Each version is added only once: of two concurrent changes, only one gets version 2.
 _PUT: Final = {
     Workspace: UPDATE_WORKSPACE,
     Person: put(Person, "id"),
@@ -55,8 +55,8 @@ _UNLINK: Final = (
     "delete from chat_people where workspace = :workspace and person = :person",
     "delete from chat_codes where workspace = :workspace and person = :person",
 )
-# Names of workspaces are unique among present and former ones, which no index can say. So changes of names take turns
-# at the lock of the first workspace, before any other lock, and each then sees those before it.
+# Names of workspaces are unique among present and former ones, which no index can enforce. So changes of names take
+# the lock of the first workspace, before any other lock, and each then sees the earlier ones.
 _NAME_IN_TURN: Final = """
 update workspaces set last_change = last_change where id = (select min(id) from workspaces)
 """
@@ -73,8 +73,9 @@ log = logging.getLogger("signoff.changes")
 
 
 def recording(changes: Sequence[DirectoryChange], since: Mapping[str, int]) -> list[Statement]:
-    """How changes are added to the change logs of their workspaces, in this order; they come first in a transaction, as
-    they take the lock. ``since``: the last known change of a workspace; if there is a later one, nothing is written.
+    """The statements that add changes to the change logs of their workspaces, in this order. They come first in a
+    transaction, because they take the lock. ``since``: the last known change of a workspace; if there is a later one,
+    nothing is written.
     """
     statements: list[Statement] = []
     for workspace in sorted({change.workspace for change in changes}):
@@ -89,7 +90,7 @@ def recording(changes: Sequence[DirectoryChange], since: Mapping[str, int]) -> l
 
 
 def log_changes(changes: Sequence[DirectoryChange]) -> None:
-    """One log line for each change that was committed: keys, sessions, people, policies; without its values."""
+    """Write one log line for each committed change of keys, sessions, people or policies, without its values."""
     for change in changes:
         act = "added" if not change.before else "changed" if change.after else "removed"
         fields = {
@@ -104,8 +105,8 @@ def log_changes(changes: Sequence[DirectoryChange]) -> None:
 
 
 class ChangedMeanwhile(Conflict):
-    """A concurrent change was committed first. ``committed``: it is known to concern the same entry, so that a retry is
-    pointless.
+    """A concurrent change was committed first. ``committed``: whether it is known to have changed the same entry, so
+    that a retry is pointless.
     """
 
     def __init__(self, committed: bool = False) -> None:
@@ -124,14 +125,16 @@ class People:
         return await fetch(self._db, Team, "workspace = :workspace order by name", workspace=workspace)
 
     async def policies(self, workspace: str) -> list[PolicyVersion]:
-        """The latest version of each."""
+        """The latest version of each policy."""
         where = f"workspace = :workspace and {LATEST_POLICY} order by name"
         return await fetch(self._db, PolicyVersion, where, workspace=workspace)
 
     async def changes(
         self, workspace: str, limit: int, before: int = 0, subject: str = ""
     ) -> list[DirectoryChange]:
-        """Newest first. before: only those with a lower number (0: all); subject: only those about it ("": all)."""
+        """The change log, newest first. before: only entries with a lower number, 0 for all; subject: only entries
+        about it, "" for all.
+        """
         where, values = "workspace = :workspace", dict[str, Any]()
         if before:
             where, values = where + " and number < :before", values | {"before": before}
@@ -149,8 +152,8 @@ class People:
     async def ended_proposals(
         self, workspace: str, now: datetime, before: str, limit: int
     ) -> list[tuple[StoredProposal, ProposalEnd | None]]:
-        """The proposals that no longer wait, newest first, with ids below ``before`` ("": all); without an end: it
-        expired.
+        """The proposals that no longer wait, newest first, with ids below ``before`` ("" for all). One without an end
+        has expired.
         """
         where = f"""workspace = :workspace {"and id < :before" if before else ""} and (
             expires_at <= :now or exists (select 1 from proposal_ends e where e.id = w.id)
@@ -180,9 +183,9 @@ class People:
         named: Workspace | None = None,
         enters: str = "",
     ) -> None:
-        """Add or replace all of these, or none; raises Conflict if a version, an address, or the name of the ``new`` or
-        newly ``named`` workspace was taken meanwhile, or the organization that it ``enters``, or a workspace has
-        changed ``since``. Rows are locked in one order, to avoid deadlocks.
+        """Add or replace all of these, or none. Raises Conflict if one of these was taken meanwhile: a version, an
+        address, the name of the ``new`` or newly ``named`` workspace, the organization that it ``enters``; or if a
+        workspace has changed ``since``. Rows are locked in a fixed order, to avoid deadlocks.
         """
         changes = [item for item in entries if isinstance(item, DirectoryChange)]
         statements: list[Statement] = [(_NAME_IN_TURN, {})] if new or named else []
@@ -214,7 +217,9 @@ class People:
 
 
 def _refuse_name(space: Workspace, enters: str = "") -> Statement:
-    """Refuse a name that another workspace has had; ``enters``: and an organization in which another is or was."""
+    """Refuse a name that another workspace has or had; with ``enters``, also an organization in which another is or
+    was.
+    """
     former = {"name": f'%"{space.full_name}"%', "formerly": f'%"{enters}/%' if enters else ""}
     return _REFUSE_NAME, {"id": space.id, "organization": enters, **former}
 

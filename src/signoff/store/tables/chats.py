@@ -1,4 +1,4 @@
-"""Which chat account belongs to whom. An account is linked only by a code that the person asked for, used once."""
+"""Which chat account belongs to whom. An account is linked only by a single-use code that the person requested."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -39,19 +39,19 @@ class Chats:
         return {link.person: link for link in found}
 
     async def add_code(self, code: ChatCode, now: datetime) -> None:
-        """Store a code; expired ones are deleted."""
+        """Store a code, and delete expired ones."""
         await self._db.write((_OLD_CODES, {"now": micros(now)}), (put(ChatCode), values_of(code)))
 
     async def use_code(self, id: str, channel: str, now: datetime) -> tuple[str, str] | None:
-        """(workspace, person) of a valid code, which is used up; None for any other."""
+        """Use up a valid code and return its (workspace, person); None for any other."""
         [rows] = await self._db.write((_USE_CODE, {"id": id, "channel": channel, "now": micros(now)}))
         return (rows[0][0], rows[0][1]) if rows else None
 
     async def link(
         self, link: ChatPerson, record: Sequence[DirectoryChange] = (), since: Mapping[str, int] | None = None
     ) -> None:
-        """Link the account to this person; it replaces the person's other account, and the account's other person.
-        Raises Conflict without writing anything if a workspace has changed ``since``.
+        """Link the account to this person. The link replaces the person's former account, and the account's former
+        person. Raises Conflict without writing anything if a workspace has changed ``since``.
         """
         values = values_of(link)
         account = {name: values[name] for name in ("channel", "team", "account")}

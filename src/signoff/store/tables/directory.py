@@ -1,6 +1,6 @@
 """Workspaces, people, accounts, keys, workflows.
 
-``add_…`` returns False if the row exists already: two servers may start at the same time on one database.
+``add_…`` returns False if the row exists already, because two servers may start at the same time on one database.
 """
 
 from msgspec import Struct
@@ -13,7 +13,7 @@ from signoff.store.tables.mapping import fetch, fetch_one, insert, values_of
 
 
 class DirectoryTables:
-    """The directory's tables. Lists are in the order in which people read them."""
+    """The directory's tables. Lists are sorted for people."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -28,15 +28,15 @@ class DirectoryTables:
         return await fetch(self._db, Workspace, "1 = 1 order by organization, name")
 
     async def unchecked(self) -> list[Workspace]:
-        """The workspaces that have changed since their open tasks were last checked."""
+        """The workspaces that have changed since the last check of their open tasks."""
         return await fetch(self._db, Workspace, "staffed_change < last_change order by id")
 
     async def staffed(self, workspace: str, change: int) -> None:
-        """Record that the workspace's open tasks were checked after this change."""
+        """Record that the workspace's open tasks have been checked for this change."""
         await self._db.write((STAFFED, {"id": workspace, "change": change}))
 
     async def add_person(self, person: Person) -> bool:
-        """False if the workspace has a person with that address already."""
+        """Add a person; False if the workspace has a person with that address already."""
         return await self._add(person)
 
     async def person(self, id: str) -> Person | None:
@@ -50,7 +50,7 @@ class DirectoryTables:
         return await fetch(self._db, Person, "workspace = :workspace order by email", workspace=workspace)
 
     async def add_account(self, account: Account) -> bool:
-        """False if that name or address is taken in the workspace."""
+        """Add an account; False if that name or address is taken in the workspace."""
         return await self._add(account)
 
     async def account(self, id: str) -> Account | None:
@@ -72,7 +72,7 @@ class DirectoryTables:
         return await fetch_one(self._db, ApiKey, "id = :id", id=id)
 
     async def keys(self, workspace: str, actor_id: str | None = None) -> list[ApiKey]:
-        """Oldest first, including revoked ones."""
+        """Keys, oldest first, including revoked ones."""
         if actor_id is None:
             where = "workspace = :workspace order by created_at, id"
             return await fetch(self._db, ApiKey, where, workspace=workspace)
@@ -80,12 +80,12 @@ class DirectoryTables:
         return await fetch(self._db, ApiKey, where, workspace=workspace, actor_id=actor_id)
 
     async def workflow(self, workspace: str, intent_type: str) -> NamedWorkflow | None:
-        """The latest version."""
+        """The latest version of a workflow."""
         where = f"workspace = :workspace and intent_type = :intent_type and {LATEST_VERSION}"
         return await fetch_one(self._db, NamedWorkflow, where, workspace=workspace, intent_type=intent_type)
 
     async def workflows(self, workspace: str) -> list[NamedWorkflow]:
-        """The latest version of each."""
+        """The latest version of each workflow."""
         where = f"workspace = :workspace and {LATEST_VERSION} order by intent_type"
         return await fetch(self._db, NamedWorkflow, where, workspace=workspace)
 

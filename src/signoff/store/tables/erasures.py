@@ -1,5 +1,5 @@
-"""Erases a person's text from the tables, a page at a time. The bodies of events, which the hash chain covers, never
-change: comments are stored beside them.
+"""Erases a person's data from the tables, a page at a time. The bodies of events, which the hash chain covers, never
+change; comments are stored separately.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ select id, plan, state, status, seq from intents where workspace = :workspace an
 _TEXTS: Final = "select intent_id, body, private from events where intent_id in :ids and private is not null"
 _FORGET_TEXTS: Final = "update events set private = null where intent_id = :id and seq in :seqs"
 _SAVE: Final = "update intents set state = :state where id = :id and seq = :seq"
-# Addresses, and what a provider said of them; messages that are still to be sent.
+# Addresses, what a provider reported about them, and messages that are still to be sent.
 _MESSAGES: Final = """
 update messages set target = '', reference = '', error = '' where workspace = :workspace and person = :person
     and (target <> '' or reference <> '' or error <> '') returning id
@@ -38,7 +38,7 @@ order by number desc limit 1
 _OF_PERSON: Final = """
 select kind, before, after from changes where workspace = :workspace and subject = :subject
 """
-# Rows with text of several people: what names this one is replaced.
+# Rows with data of several people: only what names this person is replaced.
 _CHANGES: Final = """
 select id, name, before, after, number, subject from changes where workspace = :workspace and number > :after
 order by number limit :limit
@@ -67,7 +67,7 @@ _JSON: Final = msgspec.json.Encoder(order="sorted")
 
 
 class ErasedComments(msgspec.Struct, frozen=True):
-    """intents: those that changed; ``waiting``: open ones, which still hold comments of the person."""
+    """intents: the intents that changed; ``waiting``: open ones, which still contain comments of the person."""
 
     comments: int
     intents: Sequence[str]
@@ -120,17 +120,17 @@ class Erasures:
         return ErasedComments(count, changed, waiting)
 
     async def messages(self, workspace: str, person: str) -> int:
-        """Erase where the person's messages went, and those that wait; how many."""
+        """Erase the addresses of the person's messages, and delete those that wait; returns how many."""
         values = {"workspace": workspace, "person": person}
         erased, *_ = await self._db.write((_MESSAGES, values), (_REPLIES, values), (_OUTBOX, values))
         return len(erased)
 
     async def records(self, workspace: str, subject: str, addresses: Mapping[str, str], name: str) -> int:
         """Replace the person's addresses in the change log, in proposals, and in former versions of policies and
-        workflows, and their name and accounts in the change log's entries about them; how many rows. ``addresses``:
-        what takes the place of each.
+        workflows; and their name and accounts in the change log's entries about them. Returns how many rows changed.
+        ``addresses``: the replacement of each address.
         """
-        # An account's id may be any short text, which means something else in other places.
+        # An account's id may be any short text, which may mean something else in other places.
         mailboxes = {one: to for one, to in addresses.items() if "@" in one}
         swap, about = _swapped(mailboxes), _swapped({**addresses, name: "erased"} if name else addresses)
         count, after = 0, 0
@@ -163,7 +163,7 @@ class Erasures:
 
 
 def _swapped(named: Mapping[str, str]) -> Callable[[str], str]:
-    """JSON text with these strings replaced, as values and as keys."""
+    """The JSON text with these strings replaced, as values and as keys."""
 
     def through(value: Any) -> Any:
         if isinstance(value, str):
@@ -185,7 +185,7 @@ def _swapped(named: Mapping[str, str]) -> Callable[[str], str]:
 
 
 def _without(row: Row, person: str, facts: Sequence[Fact], plans: Mapping[str, Any]) -> list[Statement]:
-    """How one final intent loses a person's comments."""
+    """The statements that erase a person's comments from one final intent."""
     theirs = [fact.seq for fact in facts if fact.actor.id == person and fact.note is not None]
     statements: list[Statement] = [(_FORGET_TEXTS, {"id": row[0], "seqs": theirs})]
     known = dict(plans)
@@ -199,8 +199,8 @@ def _without(row: Row, person: str, facts: Sequence[Fact], plans: Mapping[str, A
 
 
 def _with_comments(results: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
-    """A result repeats a comment of its decision: now the last one that was not erased, if there is one. Other people's
-    comments stay, even those of equal text.
+    """The results without erased comments. A result repeats a comment of its decision: from now on the last one that
+    was not erased, if there is one. Other people's comments stay, even with the same text.
     """
     after = dict(results)
     for step, result in results.items():

@@ -1,4 +1,4 @@
-"""Reads of intents: always a committed state, on separate connections that never block a writer."""
+"""Reads of intents: they always see a committed state, on separate connections that never block a writer."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
@@ -12,13 +12,13 @@ from signoff.store.database import Database, plans_of
 from signoff.store.rows import Row, event_row, from_micros, maybe_moment, micros, readable, stored
 from signoff.store.work import EventRow, Filter, Stored
 
-# Far longer than servers trust that a plan exists (``rows.Plans``), or need to read the plan of an intent they have
-# just read.
+# Far longer than servers trust that a plan exists (``rows.Plans``), or take to read the plan of an intent that they
+# have just read.
 PLANS_KEPT: Final = timedelta(days=1)
 _SHOWN: Final = 1000
 _TOGETHER: Final = 4000
 _MOVED: Final = 50
-# How many keys one statement looks under: few distinct texts, of which each is prepared once.
+# How many keys one statement looks under. So there are few distinct statements, each prepared once.
 _KEYS: Final = (1, 8, 16, 32, 64)
 _PARTIES: Final = tuple(f"p_{a}{b}" for a in "abcdefgh" for b in "abcdefgh")
 
@@ -59,11 +59,13 @@ class Intents:
         return found
 
     async def old_payloads(self, id: str) -> dict[int, bytes]:
-        """Payloads that were revised, by the last revision that each was decided on under."""
+        """Replaced payloads, by the last revision that had each."""
         return {row[0]: row[1] for row in await self._db.read(sql.OLD_PAYLOADS, id=id)}
 
     async def page(self, wanted: Filter) -> list[Stored]:
-        """Newest first; the next page starts ``before`` (``after``, the oldest first) the last id of this one."""
+        """A page of intents, newest first. The next page starts ``before`` the last id of this one, or ``after`` it
+        if the oldest are first.
+        """
         order = "asc" if wanted.oldest_first else "desc"
         values = {name: value for name in sql.LISTED_WHERE if (value := getattr(wanted, name))}
         where = " and ".join(sql.LISTED_WHERE[name] for name in values)
@@ -78,7 +80,7 @@ class Intents:
         return await self._either(where, halves, order, limit=wanted.limit, **values, **given)
 
     async def open_of(self, workspace: str, requester: str, most: int) -> int:
-        """How many of a requester's intents are open; counted up to ``most``."""
+        """How many of a requester's intents are open, counted up to ``most``."""
         rows = await self._db.read(sql.OPEN_OF, workspace=workspace, requester=requester, most=most)
         return int(rows[0][0])
 
@@ -92,8 +94,8 @@ class Intents:
     async def found_under(
         self, workspace: str, keys: Sequence[str], after: tuple[int, str], limit: int, *, by_age: bool
     ) -> list[tuple[int, str]]:
-        """The first ``limit`` (rank, intent id) after one of them under any of these keys of the worklist, in order;
-        ``by_age``: in the order of the ids alone.
+        """The first ``limit`` (rank, intent id) after a given one, in order, under any of these keys of the worklist.
+        ``by_age``: ordered by the ids alone.
         """
         found: set[tuple[int, str]] = set()
         part = sql.BY_AGE if by_age else sql.BY_RANK
@@ -109,7 +111,7 @@ class Intents:
         return sorted(found)[:limit]
 
     async def some(self, ids: Sequence[str], *, bare: bool = False) -> list[Stored]:
-        """Those of these intents that exist, in this order; ``bare``: without their payloads."""
+        """The intents with these ids that exist, in this order; ``bare``: without their payloads."""
         if not ids:
             return []
         statement = sql.STORED_BARE if bare else sql.STORED_SOME
@@ -117,35 +119,35 @@ class Intents:
         return [found[id] for id in ids if id in found]
 
     async def listed_under(self, intent: Intent) -> dict[str, int]:
-        """The rank under each key of the worklist under which the open task should be found, and is."""
+        """The rank under each of these keys of the worklist that has the intent's open task."""
         if not isinstance(intent.open, Task):
             return {}
         values = {"workspace": intent.workspace, "parties": sorted(keys_of(intent)), "id": intent.id}
         return {row[0]: row[1] for row in await self._db.read(sql.LISTED_UNDER, **values)}
 
     async def whole_worklist(self, after: tuple[str, str, str], limit: int) -> list[tuple[str, str, str]]:
-        """(workspace, key, intent) of the whole worklist after one of them: for the integrity check."""
+        """Rows (workspace, key, intent) of the whole worklist after a given one, for the integrity check."""
         values = {"workspace": after[0], "party": after[1], "after": after[2], "limit": limit}
         return [(row[0], row[1], row[2]) for row in await self._db.read(sql.WHOLE_WORKLIST, **values)]
 
     async def deliveries(
         self, workspace: str, agent: str, after: int, limit: int
     ) -> list[tuple[int, Intent]]:
-        """(cursor, intent) of the agent's claimable deliveries above ``after``, in commit order. Without payloads: an
-        agent reads one when it begins.
+        """(cursor, intent) of the agent's claimable deliveries above ``after``, in commit order, without payloads: an
+        agent reads the payload when it begins.
         """
         rows = await self._db.read(sql.DELIVERIES, workspace=workspace, agent=agent, after=after, limit=limit)
         plans = await plans_of(self._db, rows)
         return [(row[3], self._db.states.intent_of(row, plans)) for row in rows]
 
     async def waiting_for(self, workspace: str, agents: Sequence[str]) -> set[str]:
-        """Those of these addresses for which deliveries wait."""
+        """Which of these addresses have waiting deliveries."""
         rows = await self._db.read(sql.WAITING_FOR, workspace=workspace, agents=list(agents))
         return {agent for (agent,) in rows}
 
     async def redeliver(self, workspace: str, agent: str, ids: Sequence[str]) -> None:
-        """Give those of ``ids`` that were sent, and are claimable and where they were, a new cursor, so that streams
-        see them again. A few in each transaction: decisions are committed meanwhile.
+        """Give a new cursor to those of ``ids`` that were sent, are claimable and have not moved, so that streams see
+        them again. Each transaction moves a few, so that decisions can be committed between them.
         """
         for start in range(0, len(ids), _MOVED):
             values: dict[str, Any] = {
@@ -158,12 +160,12 @@ class Intents:
             )
 
     async def mark_read(self, workspace: str, agent: str, id: str) -> None:
-        """The agent has read the intent: it need not be sent again."""
+        """Record that the agent has read the intent, so that it need not be sent again."""
         if await self._db.read(sql.WAS_SHOWN, workspace=workspace, agent=agent, intent_id=id):
             await self._forget_shown(workspace, agent, [id])
 
     async def unread(self, workspace: str, agent: str, since: int, settled: timedelta) -> list[str]:
-        """Intents sent up to cursor ``since``, at least ``settled`` ago, that are claimable and unread."""
+        """Claimable, unread intents that were sent up to cursor ``since``, at least ``settled`` ago."""
         rows = await self._db.read(sql.SHOWN, workspace=workspace, agent=agent, limit=_SHOWN)
         if not rows:
             return []
@@ -182,11 +184,11 @@ class Intents:
         return await self._either(where, owners, "desc", workspace=workspace, owner=owner, limit=limit)
 
     async def ids(self, after: str = "", limit: int = 1000) -> list[str]:
-        """All ids of all workspaces above ``after``, in order: for the integrity check."""
+        """All ids of all workspaces above ``after``, in order, for the integrity check."""
         return [row[0] for row in await self._db.read(sql.IDS, after=after, limit=limit)]
 
     async def row(self, id: str) -> Row | None:
-        """The row as stored, in the order of ``sql.INTENTS``: for the integrity check, which trusts no column."""
+        """The row as stored, in the order of ``sql.INTENTS``, for the integrity check, which trusts no column."""
         return next((tuple(row) for row in await self._db.read(sql.ROW, id=id)), None)
 
     async def forget(self, final_before: datetime, limit: int) -> int:
@@ -210,8 +212,8 @@ class Intents:
         self, since: datetime | None, final_before: datetime, limit: int, at_once: int
     ) -> tuple[int, datetime | None]:
         """Delete the payloads, submitted and revised, of up to ``limit`` intents that became final at or after
-        ``since`` and before ``final_before``; returns how many, and where it stopped (None: at the end). Their
-        histories, which contain the payloads' digests, stay complete. ``at_once``: of how many in one transaction.
+        ``since`` and before ``final_before``; returns how many, and where it stopped, None at the end. Their
+        histories, which contain the payloads' digests, stay complete. ``at_once``: how many intents per transaction.
         """
         values = {"since": micros(since) if since else 0, "before": micros(final_before), "limit": limit}
         rows = await self._db.read(sql.PAYLOADS, **values)
@@ -235,7 +237,7 @@ class Intents:
         return maybe_moment((await self._db.read(sql.NEXT_WAKE))[0][0])
 
     async def set_aside(self, pause: timedelta, limit: int) -> list[str]:
-        """Postpone by ``pause`` those of ``limit`` due intents that cannot be read; returns their ids."""
+        """Postpone the unreadable ones among ``limit`` due intents by ``pause``; returns their ids."""
         now = await self._db.now()
         rows = await self._db.read(sql.DUE, now=micros(now), limit=limit)
         plans = await plans_of(self._db, rows)
@@ -246,8 +248,8 @@ class Intents:
         return ids
 
     async def _either(self, where: str, halves: Sequence[str], order: str, **values: Any) -> list[Stored]:
-        # Parts instead of an "or": each is answered from its own index and stops at the limit. The rows are read in a
-        # second statement: a planner that must guess how many ids a limit leaves joins whole tables.
+        # Two parts instead of an "or", so that each uses an index and stops at the limit. A second statement reads
+        # the rows, because a query planner that must guess how many ids a limit leaves joins whole tables.
         parts = (sql.LISTED_IDS.format(where=where + half, order=order) for half in halves)
         ids = " union ".join(f"select id from ({part}) half" for part in parts)
         rows = await self._db.read(sql.LISTED.format(ids=ids, order=order), **values)

@@ -1,5 +1,5 @@
-"""The mapping of directory structs to tables: one table per type, one column per field. The column type follows from
-the field's type: times are microseconds, booleans 0 or 1, structures JSON.
+"""Maps the structs of the directory to tables: one table per type, one column per field. The column type follows from
+the field's type: times are stored as microseconds, booleans as 0 or 1, structures as JSON.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ from signoff.store.rows import Row, from_micros, maybe_moment, micros
 from signoff.store.sql import NUMBERED
 
 T = TypeVar("T", bound=Struct)
-_AT_ONCE: Final = 200  # rows made into values in one turn of the event loop
+_AT_ONCE: Final = 200  # rows decoded in one turn of the event loop
 _TABLES: Final[dict[type[Struct], str]] = {
     Workspace: "workspaces",
     Person: "people",
@@ -55,7 +55,7 @@ _Convert = Callable[[Any], Any]
 
 @cache
 def _conversions(kind: type[Struct]) -> dict[str, tuple[_Convert, _Convert]]:
-    """Conversions to the column and back, for each field that is not stored unchanged."""
+    """The conversions to the column and back, for each field that is not stored unchanged."""
     found: dict[str, tuple[_Convert, _Convert]] = {}
     for name, annotation in get_type_hints(kind).items():
         if annotation is datetime:
@@ -70,12 +70,12 @@ def _conversions(kind: type[Struct]) -> dict[str, tuple[_Convert, _Convert]]:
 
 
 def _select(kind: type[Struct], where: str) -> str:
-    """Values of one type; ``w`` names the row."""
+    """A query for values of one type; ``w`` is the alias of the row."""
     return f"select {', '.join(kind.__struct_fields__)} from {_TABLES[kind]} w where {where}"
 
 
 def put(kind: type[Struct], *keys: str) -> str:
-    """Add one, or replace the one with the same keys; without keys an existing one is an error."""
+    """Add a value, or replace the one with the same keys; without keys, an existing one is an error."""
     changes = ", ".join(f"{name} = excluded.{name}" for name in kind.__struct_fields__ if name not in keys)
     return (
         f"{_insert(kind)} on conflict ({', '.join(keys)}) do update set {changes}" if keys else _insert(kind)
@@ -83,12 +83,12 @@ def put(kind: type[Struct], *keys: str) -> str:
 
 
 def insert_numbered(kind: type[Struct]) -> str:
-    """Add one; its ``number`` counts back from the workspace's last number."""
+    """Add a value; its ``number`` counts back from the workspace's last number."""
     return _insert(kind, number=NUMBERED)
 
 
 def insert(kind: type[Struct]) -> str:
-    """Add one; returns a row only if it did not exist."""
+    """Add a value; returns a row only if it did not exist."""
     return f"{_insert(kind)} on conflict do nothing returning {kind.__struct_fields__[0]}"
 
 
@@ -99,7 +99,7 @@ def _insert(kind: type[Struct], **expressions: str) -> str:
 
 
 def values_of(value: Struct) -> dict[str, Any]:
-    """Its columns."""
+    """The columns of a value."""
     columns = msgspec.structs.asdict(value)
     for name, (to_column, _) in _conversions(type(value)).items():
         columns[name] = to_column(columns[name])
@@ -120,11 +120,11 @@ async def fetch(database: Database, kind: type[T], where: str, **values: Any) ->
     found: list[T] = []
     for start in range(0, len(rows), _AT_ONCE):
         if start:
-            await asyncio.sleep(0)  # thousands of people or agents do not hold the event loop
+            await asyncio.sleep(0)  # so that thousands of people or agents do not block the event loop
         found += [_from_row(kind, row) for row in rows[start : start + _AT_ONCE]]
     return found
 
 
 async def fetch_one(database: Database, kind: type[T], where: str, **values: Any) -> T | None:
-    """The first of them."""
+    """The first value that matches."""
     return next(iter(await fetch(database, kind, where, **values)), None)

@@ -1,7 +1,7 @@
-"""The messages: to whom, over which channel, and their delivery status. A message's id is that of its outbox row.
+"""Messages: to whom, over which channel, and their delivery status. A message has the id of its outbox row.
 
 A message to a person starts as ``waiting`` in the transaction that adds its outbox row, and ends as ``sent``,
-``skipped`` (there was nothing left to say) or ``failed`` in the one that removes it. One to a service is only an outbox
+``skipped`` (no longer needed) or ``failed`` in the one that removes the row. A message to a service is only an outbox
 row until it is sent, and is recorded here afterwards. So nothing is sent without a record.
 """
 
@@ -24,8 +24,8 @@ WAITING, SENT, SKIPPED, FAILED = "waiting", "sent", "skipped", "failed"
 class Message(Struct, frozen=True, kw_only=True):
     """One notification for one person over one channel, or for a service (``person`` "").
 
-    target: the address, with secrets left out; reference: the provider's id of it; at: of its last change; called_at:
-    when its event happened.
+    target: the address, with secrets left out; reference: the provider's id of the message; at: the time of its last
+    change; called_at: when its event happened.
     """
 
     id: str
@@ -46,14 +46,14 @@ class Message(Struct, frozen=True, kw_only=True):
 
 
 class InFlight(Struct, frozen=True):
-    """A message, and when it is (re)tried; None if it has ended."""
+    """A message, and when it is (re)tried, None if it has ended."""
 
     message: Message
     next_at: datetime | None = None
 
 
 class SendResult(Struct, frozen=True):
-    """How a message ended. ``target``: its address; "" if nothing better than before is known."""
+    """How a message ended. ``target``: its address; "" if it is as recorded before."""
 
     id: str
     state: str
@@ -75,7 +75,7 @@ class ExpandedNotification(Struct, frozen=True):
 _FIELDS: Final = ", ".join(Message.__struct_fields__)
 _COLUMNS: Final = ", ".join(OUTBOX.columns)
 _VALUES: Final = ", ".join(f":{name}" for name in OUTBOX.columns)
-# A write lock: if two servers expand the same row, the second waits and then finds it gone.
+# A write lock: if two servers expand the same row, the second one waits and then finds that it is gone.
 _LOCK: Final = "update outbox set attempts = attempts where id = :parent"
 _PUT: Final = f"""
 insert into outbox ({_COLUMNS}) select {_VALUES} where exists (select 1 from outbox where id = :parent)
@@ -101,7 +101,7 @@ where id = :id
 """
 _TRIED: Final = "update messages set attempts = :attempts, error = :error, at = :at where id = :id"
 _SIBLINGS: Final = "select id from outbox where intent_id = :intent_id and seq = :seq order by id for update"
-# No message about it has reached anyone or will, and none has since.
+# True if no message about the task has reached anyone or still may, since this event.
 _NOBODY: Final = f"""
 insert into outbox ({_COLUMNS}) select {_VALUES} where not exists (
     select 1 from messages where intent_id = :intent_id and visit = :visit and seq >= :seq and state <> 'failed'
@@ -143,16 +143,16 @@ class Messages:
         self._db = database
 
     async def of_task(self, intent_id: str, visit: int) -> list[Message]:
-        """In the order of their events."""
+        """Messages about a task, in the order of their events."""
         return [_message(row) for row in await self._db.read(_OF_TASK, intent_id=intent_id, visit=visit)]
 
     async def by_reference(self, channel: str, reference: str) -> Message | None:
-        """The message about a task that the provider knows by this id."""
+        """The message about a task to which the provider gave this id."""
         rows = await self._db.read(_BY_REFERENCE, channel=channel, reference=reference)
         return _message(rows[0]) if rows else None
 
     async def of_intent(self, intent_id: str) -> list[InFlight]:
-        """All messages to people, and those that arrived at services, in no order."""
+        """All messages to people, and those that services have received, in no particular order."""
         rows = await self._db.read(_OF_INTENT, intent_id=intent_id)
         return [
             InFlight(_message(row[:-1]), None if row[-1] is None else from_micros(row[-1])) for row in rows
@@ -171,7 +171,7 @@ class Messages:
     async def failing(
         self, workspace: str, channel: str, since: datetime, limit: int
     ) -> tuple[list[Message], list[OutboxRow]]:
-        """What is being retried over a channel, or has failed permanently since ``since``; the newest first."""
+        """Messages that are being retried over a channel, or have failed permanently since ``since``, newest first."""
         values = {"workspace": workspace, "channel": channel, "limit": limit}
         found = await self._db.read(_FAILING, since=micros(since), **values)
         queued = await self._db.read(_OUTBOX_FAILING, **values)
@@ -194,8 +194,8 @@ class Messages:
             await self._db.write(*statements)
 
     async def start(self, row: OutboxRow, message: Message, before: datetime) -> None:
-        """Queue a message that no notification asked for, with its record. Records about the same from ``before`` are
-        deleted.
+        """Queue a message that no notification caused, with its record. Records of the same kind from before
+        ``before`` are deleted.
         """
         await self._db.write(
             (_OLD, {"intent_id": message.intent_id, "before": micros(before)}),
@@ -206,8 +206,8 @@ class Messages:
     async def end(
         self, results: Sequence[SendResult], done: Sequence[str] = (), arrived: Sequence[Message] = ()
     ) -> None:
-        """Remove these messages, and the other rows ``done``, from the outbox. ``arrived``: at services, to be
-        recorded.
+        """Remove these messages, and the other rows ``done``, from the outbox. ``arrived``: messages that services
+        have received, to be recorded.
         """
         statements: list[Statement] = [(_END, asdict(r) | {"at": micros(r.at)}) for r in results]
         statements += [(_KEEP, _values(message)) for message in arrived]
@@ -216,14 +216,14 @@ class Messages:
         await self._db.write(*statements)
 
     async def tried(self, id: str, attempts: int, error: str, at: datetime) -> None:
-        """An attempt failed; another follows."""
+        """Record a failed attempt; another one follows."""
         await self._db.write((_TRIED, {"id": id, "attempts": attempts, "error": error, "at": micros(at)}))
 
     async def fail(
         self, result: SendResult, instead: ExpandedNotification, nobody: OutboxRow | None, visit: int
     ) -> None:
-        """The message failed permanently. ``instead``: the same over the person's next channel, if there is one;
-        ``nobody``: what is sent if this was the last chance to reach anyone.
+        """Record that the message failed permanently. ``instead``: the same message over the person's next channel,
+        if there is one; ``nobody``: the row to add if this was the last chance to reach anyone.
         """
         row = instead.rows[0] if instead.rows else nobody
         statements: list[Statement] = []

@@ -1,4 +1,4 @@
-"""The outbox. A row is held for a while, sent, and only then deleted: at-least-once delivery."""
+"""The outbox. A row is reserved for a while, sent, and only then deleted: at-least-once delivery."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -21,14 +21,14 @@ class Outbox:
         self._db = database
 
     async def put(self, row: OutboxRow) -> None:
-        """Add a row without any other change."""
+        """Add a row, without any other change."""
         await self._db.write(
             (sql.PUT_OUTGOING, dict(zip(sql.OUTBOX.columns, outgoing_row(row), strict=True)))
         )
 
     async def due(self, limit: int, hold: timedelta) -> list[OutboxRow]:
-        """Take up to ``limit`` due rows and hold them for ``hold``. Taking is not an attempt: after a crash of the
-        server a row is unchanged.
+        """Take up to ``limit`` due rows and reserve them for ``hold``. Taking a row is not an attempt: after a crash
+        of the server it is unchanged.
         """
         now = await self._db.now()
         values = {"now": micros(now), "until": micros(now + hold), "limit": limit}
@@ -36,41 +36,43 @@ class Outbox:
         return sorted((outgoing(row) for row in rows), key=lambda out: (out.intent, out.seq, out.id))
 
     async def to_person(self, row: OutboxRow, until: datetime, limit: int) -> list[OutboxRow]:
-        """What is due by ``until`` to the same person over the same channel, the longest waiting first."""
+        """The rows due by ``until`` to the same person over the same channel, the longest waiting first."""
         values = {"workspace": row.workspace, "channel": row.channel, "target": row.target, "kind": row.kind}
         found = await self._db.read(_TO_PERSON, until=micros(until), limit=limit, **values)
         return [outgoing(one) for one in found if one[0] != row.id]
 
     async def done(self, ids: Sequence[str]) -> None:
-        """Sent: delete them."""
+        """Delete rows that were sent."""
         await self._db.write((sql.OUTBOX_DONE, {"ids": list(ids)}))
 
     async def again(self, id: str, due_at: datetime, error: str) -> None:
-        """Refused, which is an attempt: retry at ``due_at``."""
+        """Retry at ``due_at`` after a refusal, which counts as an attempt."""
         await self._db.write((sql.OUTBOX_AGAIN, {"id": id, "due_at": micros(due_at), "error": error}))
 
     async def back(self, ids: Sequence[str], due_at: datetime) -> None:
-        """Not refused: waiting, for whatever reason, is not an attempt."""
+        """Return a row that was not refused: waiting, for whatever reason, does not count as an attempt."""
         await self._db.write((sql.OUTBOX_BACK, {"ids": list(ids), "due_at": micros(due_at)}))
 
     async def aside(self, id: str, due_at: datetime, error: str) -> None:
-        """Not tried, because this release cannot send it: not an attempt, but the reason is recorded."""
+        """Set aside a row that this release cannot send. This does not count as an attempt, but the reason is
+        recorded.
+        """
         await self._db.write((sql.OUTBOX_ASIDE, {"id": id, "due_at": micros(due_at), "error": error}))
 
     async def dead(self, id: str, error: str) -> None:
-        """Dead: kept for inspection, never retried."""
+        """Mark a row as dead: it is kept for inspection and never retried."""
         await self._db.write((sql.OUTBOX_DEAD, {"id": id, "error": error}))
 
     async def counts(self) -> dict[str, int]:
-        """How many are ``waiting`` and how many ``dead``."""
+        """How many rows are ``waiting`` and how many are ``dead``."""
         found: dict[int, int] = {row[0]: row[1] for row in await self._db.read(sql.OUTBOX_COUNTS)}
         return {"waiting": found.get(0, 0), "dead": found.get(1, 0)}
 
     async def page(self, after: str, limit: int) -> list[OutboxRow]:
-        """All rows of all workspaces with an id above ``after``, in order: for the integrity check."""
+        """All rows of all workspaces with an id above ``after``, in order, for the integrity check."""
         return [outgoing(row) for row in await self._db.read(sql.OUTBOX_ALL, after=after, limit=limit)]
 
     async def listing(self, workspace: str, limit: int) -> list[OutboxRow]:
-        """Newest first."""
+        """The rows of a workspace, newest first."""
         rows = await self._db.read(sql.OUTBOX_LISTING, workspace=workspace, limit=limit)
         return [outgoing(row) for row in rows]

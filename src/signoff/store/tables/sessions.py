@@ -1,6 +1,6 @@
 """Sessions on the pages, and sign-in links. Rows are found by the hash of a token, never by the token.
 
-A link is used up in one statement, so that if two people press its button, only one is signed in.
+One statement uses up a link, so that if two people press its button, only one is signed in.
 """
 
 from datetime import datetime
@@ -14,7 +14,7 @@ from signoff.store.tables.mapping import fetch, fetch_one, insert, values_of
 
 _EXTEND: Final = "update sessions set expires_at = :expires_at where id = :id and expires_at < :expires_at"
 _END: Final = "delete from sessions where id = :id returning person"
-# All of a person's, the one with this prefix, or all but one.
+# All sessions of a person, those whose ids start with a prefix, or all but one.
 _END_OF: Final = """
 delete from sessions where workspace = :workspace and person = :person
     and substr(id, 1, :length) = :begin and id <> :but
@@ -42,18 +42,18 @@ class SessionTables:
         return await fetch_one(self._db, Session, "id = :id", id=id)
 
     async def extend(self, id: str, expires_at: datetime) -> None:
-        """Extend it to ``expires_at``; never shortens it."""
+        """Extend a session to ``expires_at``; never shortens it."""
         await self._db.write((_EXTEND, {"id": id, "expires_at": micros(expires_at)}))
 
     async def of_person(self, workspace: str, person: str, now: datetime) -> list[Session]:
-        """Those that have not expired, newest first."""
+        """A person's sessions that have not expired, newest first."""
         where = (
             "workspace = :workspace and person = :person and expires_at > :now order by created_at desc, id"
         )
         return await fetch(self._db, Session, where, workspace=workspace, person=person, now=micros(now))
 
     async def end(self, id: str) -> str:
-        """The person it belonged to; "" if there is none."""
+        """End a session; returns the person that it belonged to, "" if there is none."""
         [rows] = await self._db.write((_END, {"id": id}))
         return str(rows[0][0]) if rows else ""
 

@@ -1,5 +1,5 @@
-"""The tasks that each person was shown through the API, stored so that every server on this database knows them, also
-after a restart. A row says that this person was shown this step run, stage and revision; each is written once.
+"""The tasks that each person was shown through the API, stored so that every server on this database knows them, even
+after a restart. A row says that a person was shown a step run, stage and revision; it is written once.
 """
 
 from collections.abc import Collection

@@ -1,4 +1,6 @@
-"""The state of retention: what it knows of the clock, and how much it has deleted; one row for the whole database."""
+"""The state of retention: what it knows about the clock, and how much it has deleted. There is one row for the whole
+database.
+"""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -17,14 +19,14 @@ on conflict (id) do update set at = excluded.at, owed = excluded.owed,
     deleted_at = coalesce(excluded.deleted_at, sweeps.deleted_at)
 """
 # Due times move back by as much as the clock did. Calendar times stay, unless the row was tried before: the beginning
-# of a person's working hours, and the end of a proposal (whose row has no ``seq``, as no fact causes it).
+# of a person's working hours, and the end of a proposal (whose row has no ``seq``, because no fact caused it).
 _BRING_FORWARD: Final = """
 update outbox set due_at = case when due_at - :by > :now then due_at - :by else :now end
 where dead = 0 and due_at > :now and (attempts > 0 or seq > 0 and not exists (
     select 1 from messages m where m.id = outbox.id and m.at >= outbox.due_at and m.at > m.called_at + :at_once
 ))
 """
-# Checked once more: a tick recomputes when the intent is due.
+# The next tick recomputes when the intent is due.
 _WAKE: Final = "update intents set wake_at = :now where wake_at > :now"
 _AT_ONCE: Final = 60_000_000
 _NEWEST: Final = "select updated_at from intents order by id desc limit 1"
@@ -32,8 +34,8 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class RetentionRun(Struct, frozen=True):
-    """at: of the last run; owed: how long the clock has to run steadily before anything is deleted; intents and
-    payloads: how many were deleted so far; deleted_at: when last.
+    """at: the time of the last run; owed: how long the clock still has to run steadily before anything is deleted;
+    intents and payloads: how many were deleted so far; deleted_at: when something was last deleted.
     """
 
     at: datetime
@@ -48,7 +50,7 @@ class RetentionRuns:
         self._db = database
 
     async def get(self) -> RetentionRun | None:
-        """None: retention has not run yet."""
+        """The last run; None if retention has not run yet."""
         rows = await self._db.read(_GET)
         if not rows:
             return None
@@ -56,7 +58,7 @@ class RetentionRuns:
         return RetentionRun(from_micros(at), owed * _MICROSECOND, intents, payloads, maybe_moment(deleted_at))
 
     async def note(self, swept: RetentionRun) -> None:
-        """Store it; its counts are added to the former ones."""
+        """Store a run; its counts are added to the former ones."""
         values = {
             "at": micros(swept.at),
             "owed": swept.owed // _MICROSECOND,
@@ -67,8 +69,8 @@ class RetentionRuns:
         await self._db.write((_PUT, values))
 
     async def set_back(self, now: datetime, by: timedelta) -> None:
-        """The clock has gone back ``by``, to ``now``: timers set by the wrong time are due earlier by as much, and
-        every intent with a timer is checked.
+        """Correct the timers after the clock has gone back ``by``, to ``now``: timers that were set by the wrong time
+        become due earlier by as much, and every intent with a timer is checked.
         """
         at = {"now": micros(now)}
         await self._db.write(

@@ -1,4 +1,4 @@
-"""Counts over whole tables, for metrics: never on the way of a request; the caller caches them."""
+"""Counts over whole tables, for metrics. No other request needs them; the caller caches them."""
 
 from collections import Counter
 from datetime import datetime
@@ -12,7 +12,8 @@ from signoff.store.database import Database, plans_of
 from signoff.store.rows import from_micros
 
 SEVERAL: Final = (
-    "several"  # a workflow whose human steps have different policies: which one is open, its row knows
+    # a workflow whose human steps have different policies; only the intent's row says which one is open
+    "several"
 )
 _MOST_PLANS: Final = 500
 _OPEN_TASKS: Final = """
@@ -31,7 +32,7 @@ _MOST: Final = 1_000
 
 
 class QueuedMessages(Struct, frozen=True):
-    """The messages of a workspace and a channel that are ``waiting``, ``retrying`` or ``dead``; ``due``: the earliest
+    """How many messages of a workspace and a channel are ``waiting``, ``retrying`` or ``dead``; ``due``: the earliest
     due time.
     """
 
@@ -47,7 +48,9 @@ class Totals:
         self._db = database
 
     async def open_tasks(self, workspace: str) -> Counter[str]:
-        """Open tasks by the name of their policy ("": none). Of the 500 plans that most of them follow."""
+        """Open tasks by the name of their policy, "" for none. Only the 500 plans with the most open tasks are
+        counted.
+        """
         rows = await self._db.read(_OPEN_TASKS, workspace=workspace, party=EVERYBODY, limit=_MOST_PLANS)
         plans = await plans_of(self._db, rows)
         found: Counter[str] = Counter()
@@ -63,7 +66,7 @@ class Totals:
         ]
 
     async def seen(self) -> dict[tuple[str, str], datetime]:
-        """When each agent of each workspace last asked for work: the 1,000 seen last."""
+        """When each agent of each workspace last asked for work, for the 1,000 agents that asked most recently."""
         return {
             (space, agent): from_micros(at) for space, agent, at in await self._db.read(_SEEN, limit=_MOST)
         }

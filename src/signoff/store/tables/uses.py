@@ -1,5 +1,5 @@
-"""That a program acts on the outcome of an intent: one row an intent, written once. It is what makes an approval
-single-use, also between servers: of two programs that use it at once, only one is allowed to.
+"""Records that a program acts on the outcome of an intent: one row per intent, written once. This makes an approval
+single-use, also across servers: if two programs try to use it at the same time, only one may.
 """
 
 from datetime import datetime
@@ -17,7 +17,7 @@ _OF: Final = "select use, actor, used_at from uses where intent_id = :intent_id"
 
 
 class Use(Struct, frozen=True):
-    """The one use of an intent's outcome. use: its user's own name for it; actor: who used it."""
+    """The one use of an intent's outcome. use: the name that the user gave it; actor: who used it."""
 
     intent_id: str
     use: str
@@ -30,7 +30,7 @@ class Uses:
         self._db = database
 
     async def add(self, wanted: Use) -> Use:
-        """Record this use unless there is one; the use that holds."""
+        """Record this use unless there is one already; return the recorded use."""
         values = {
             "intent_id": wanted.intent_id, "use": wanted.use, "actor": wanted.actor,
             "used_at": micros(wanted.used_at),

@@ -1,5 +1,5 @@
-"""Who opened which task, when, and through which channel: a row for each person, task and channel. It is not a part
-of the hash chain, so it can be erased; it is deleted with its intent.
+"""Who opened which task, when, and through which channel: one row for each person, task and channel. The rows are not
+part of the hash chain, so they can be erased; they are deleted with their intent.
 """
 
 from datetime import datetime

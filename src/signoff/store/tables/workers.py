@@ -19,7 +19,7 @@ class WorkerTable:
         self._db = database
 
     async def put(self, seen: Sequence[tuple[str, Worker]]) -> None:
-        """(workspace, worker) each; a later time is kept. Rows are locked in one order."""
+        """Store rows (workspace, worker); a later time in the table is kept. Rows are locked in a fixed order."""
         if seen:
             await self._db.write(
                 *(
@@ -37,6 +37,6 @@ class WorkerTable:
             )
 
     async def of(self, workspace: str) -> dict[str, Worker]:
-        """By agent."""
+        """The workers of a workspace, by agent."""
         rows = await self._db.read(_OF, workspace=workspace)
         return {str(row[0]): Worker(str(row[0]), from_micros(row[1]), str(row[2])) for row in rows}

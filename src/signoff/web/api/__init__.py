@@ -1,1 +1,1 @@
-"""The API, one module per resource: JSON to a command, a change to JSON."""
+"""The API, one module per resource: JSON becomes a command, a change becomes JSON."""

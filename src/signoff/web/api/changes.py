@@ -41,7 +41,7 @@ async def apply(call: Call) -> wire.changes.ManifestAnswer:
     for spec in manifest.workflows:
         absent = await call.state.workers.absent(spec.template.plan, after, call.state.clock.now())
         warnings = (*warnings, *absent, *remarks(spec.template.plan, after))
-        await asyncio.sleep(0)  # who else asks is answered between any two entries
+        await asyncio.sleep(0)  # let other requests run between two entries
     out = wire.changes.ManifestAnswer(
         dry_run=dry_run,
         changed=bool(draft.changed),

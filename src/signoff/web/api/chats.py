@@ -1,4 +1,4 @@
-"""Chats' requests to us, and the codes with which people link their chat accounts."""
+"""Requests from chats, and the codes with which people link their chat accounts."""
 
 from typing import Any
 from urllib.parse import parse_qsl
@@ -32,7 +32,7 @@ async def actions(call: Call) -> Page:
 
 
 def _payload(call: Call, label: str) -> dict[str, Any]:
-    """JSON; or of a form the JSON of its field ``payload``, or its fields."""
+    """The request's JSON. For a form, the JSON in its field ``payload``, or else its fields."""
     try:
         if call.header(b"content-type").partition(";")[0].strip().lower() == _FORM:
             fields = dict(parse_qsl(call.body.decode(), keep_blank_values=True, max_num_fields=100))

@@ -47,7 +47,7 @@ async def claim(call: Call) -> wire.deliveries.ClaimAnswer:
     until = clock() + wanted.wait_seconds
     moved = True
     while moved:
-        # A name is resolved again: its agent may be registered while a request waits.
+        # The name is resolved again, because its agent may be registered while the request waits.
         agent = await address_of(call)
         await asks_for_work(call, agent)
         with state.admission.stream(call.actor), HeldRequest(call, agent_topic(workspace, agent)) as wait:
@@ -57,7 +57,7 @@ async def claim(call: Call) -> wire.deliveries.ClaimAnswer:
                 wait.watch()
                 while not (changes or moved or wait.hung_up() or state.stopping.is_set() or clock() >= until):
                     await wait.wait(until - clock())
-                    # a disconnected caller could not do the work of a delivery that it claims
+                    # a disconnected caller could not work on a delivery that it claims
                     if not wait.hung_up():
                         changes = await state.engine.claim(call.actor, agent, wanted.limit, lease, holder)
                         moved = not changes and await address_of(call) != agent
@@ -77,7 +77,7 @@ async def claim(call: Call) -> wire.deliveries.ClaimAnswer:
 
 
 async def _notice(call: Call, agent: str) -> str:
-    """Why this agent can never get deliveries."""
+    """A note if this agent can never get deliveries by asking for them."""
     account = (await directory_of(call)).by_address.get(agent)
     if account is None:
         return f"No agent is registered as {agent}. Check the name."
@@ -87,7 +87,7 @@ async def _notice(call: Call, agent: str) -> str:
 
 
 async def _unless_revoked(call: Call, wait: HeldRequest, changes: Sequence[Change]) -> None:
-    """A key that was revoked while its claim was being written gets nothing: the deliveries are released."""
+    """Release the deliveries if the key was revoked while its claim was being written."""
     try:
         await wait.still()
     except Refused:

@@ -1,4 +1,4 @@
-"""The API as a page for people, at /docs: the same table; nothing is loaded from elsewhere."""
+"""The API as a page for people, at /docs, from the same table of endpoints. It loads nothing from other hosts."""
 
 import html
 from functools import lru_cache

@@ -1,5 +1,5 @@
-"""Exports, for actors who may read everything. Intents and histories come a page at a time, so that neither the server
-nor its client holds more than that.
+"""Exports, for actors that may read everything. Intents and histories are returned in pages, so that neither the
+server nor its client needs much memory.
 """
 
 from datetime import datetime
@@ -76,7 +76,7 @@ async def _page(call: Call, limit: int) -> list[Stored]:
 
 
 def _since(call: Call) -> str:
-    """An id below those of all intents that were created at this time or later."""
+    """An id below the ids of all intents that were created at this time or later."""
     word = call.query.get("since", "")
     if not word:
         return ""

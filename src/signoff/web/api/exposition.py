@@ -1,4 +1,4 @@
-"""A server's numbers in the formats of Prometheus: of each worker with its label, and of the database once."""
+"""A server's metrics in the formats of Prometheus: those of each worker with its label, those of the database once."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -12,7 +12,7 @@ from signoff.engine.metrics import ABOUT_UP, GAUGES, UP, WORKSPACE, Snapshot, me
 from signoff.engine.read.totals import Total, Values
 
 _WORKER: Final = "worker"
-# Of the process that answers.
+# Gauges of the process that answers.
 _PROCESS: Final = CollectorRegistry(auto_describe=False)
 ProcessCollector(registry=_PROCESS)
 PlatformCollector(registry=_PROCESS)
@@ -28,21 +28,21 @@ def write(
     spaces: Mapping[str, str],
     only: str = "",
 ) -> tuple[bytes, str]:
-    """The body and its media type. ``reachable``: whether the database responds; ``build``: version and kind of
-    database; ``accept``: the scraper's header, which chooses the format; ``spaces``: the names of workspaces by id;
-    ``only``: of what belongs to a workspace, only this one's.
+    """Return the body and its media type. ``reachable``: whether the database responds; ``build``: version and kind
+    of database; ``accept``: the scraper's header, which chooses the format; ``spaces``: the names of workspaces by
+    id; ``only``: the one workspace whose metrics to show, "" for all.
     """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Numbers(snapshots, totals, reachable, build, spaces, only))
     try:
         encode, media = choose_encoder(accept)
-    except TypeError:  # the library compares versions that are no numbers
+    except TypeError:  # the library fails on versions that are not numbers
         encode, media = choose_encoder("")
     return encode(registry), media
 
 
 class _Numbers(Collector):
-    """The numbers of one scrape."""
+    """The metrics of one scrape."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class _Numbers(Collector):
         yield from _PROCESS.collect()
 
     def _shown(self, names: tuple[str, ...], values: tuple[str, ...]) -> tuple[str, ...] | None:
-        """The values with the workspace's name for its id; None if the reader may not see that workspace."""
+        """The labels with the workspace's name in place of its id; None if the reader may not see that workspace."""
         if names[:1] != (WORKSPACE,):
             return values
         if self._only not in ("", values[0]):
@@ -110,7 +110,7 @@ class _Numbers(Collector):
 
 
 def _buckets(bounds: tuple[float, ...], numbers: list[float]) -> list[tuple[str, float]]:
-    """Prometheus' buckets are cumulative, the last one is everything."""
+    """The buckets as Prometheus expects them: cumulative, and the last one counts everything."""
     found, total = [], 0.0
     for bound, count in zip((*map(str, map(float, bounds)), "+Inf"), numbers, strict=False):
         total += count

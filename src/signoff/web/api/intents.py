@@ -95,7 +95,7 @@ async def create(call: Call) -> bytes:
 
 
 def traced(call: Call, intent_type: str) -> str:
-    """The trace that an intent belongs to: the requester's, else a new one if this server is traced."""
+    """The trace that an intent belongs to: the requester's, or else a new one if this server is traced."""
     given = call.traceparent
     if given or call.state.tracer is None:
         return given
@@ -184,7 +184,7 @@ async def resolve(call: Call) -> bytes:
 
 
 def _current(intent: Intent, expected: int | None) -> Intent:
-    """The intent, unless its policy generation is no longer the expected one."""
+    """Return the intent; raises Conflict if its policy generation is not the expected one."""
     if expected is not None and expected != intent.generation:
         raise Conflict(
             _STALE,
@@ -195,7 +195,9 @@ def _current(intent: Intent, expected: int | None) -> Intent:
 
 
 def _ending(request: wire.intents.ResolveRequest, step_run: int) -> Command:
-    """How to end what the id names: the intent itself, or only one step of it (which an agent sees as an intent)."""
+    """The command that ends what the id names: the intent itself, or only one step (which an agent sees as an
+    intent).
+    """
     match request.status.strip().upper():
         case "COMPLETED":
             return (
@@ -271,10 +273,10 @@ async def policy(call: Call) -> bytes:
 
 
 async def _patch(call: Call, patch: PatchControls, body: json_intake.Parsed) -> bytes:
-    """Apply a patch of the free maps, if it changes anything in them."""
+    """Apply a patch of the free-form maps, if it changes anything."""
 
     def meant(intent: Intent) -> Command:
-        authorize_command(call.actor, patch, intent)  # before the response reveals anything
+        authorize_command(call.actor, patch, intent)  # authorize before the response reveals anything
         _current(intent, patch.expected)
         maps = (
             (intent.controls, patch.controls),
@@ -323,7 +325,7 @@ async def _act(
 
 async def bulk_cancel(call: Call) -> BulkCancelAnswer:
     """POST /v1/intents/bulk-cancel"""
-    # A filter that is null or empty was left blank by a script: it must not mean everything.
+    # A null or empty filter was probably left blank by a script, and must not mean everything.
     request = bodies.axp(wire.intents.BulkCancelRequest, json_intake.parse_object(call.body), nulls=False)
     words = search_terms(request.q or "")
     wanted = Filter(
@@ -355,7 +357,9 @@ async def bulk_cancel(call: Call) -> BulkCancelAnswer:
 
 
 async def _cancel(call: Call, intent_id: str, command: Cancel) -> Refused | None:
-    """Cancel one of many; returns why not: it has changed since it was read, or the server is busy."""
+    """Cancel one of many. Returns the reason if that failed: the intent has changed since it was read, or the server
+    is busy.
+    """
     try:
         await call.state.engine.handle(call.actor, intent_id, command)
     except Refused as refusal:
@@ -396,9 +400,10 @@ async def retry(call: Call) -> bytes:
 
 
 async def _again(call: Call, old: Intent, payload: bytes) -> Submission:
-    """The same request, planned again with the current people and policies."""
+    """Plan the same request again, with the current people and policies."""
     directory = await directory_of(call)
-    behind = tuple(sorted(requesters_side(old)))  # retried by another actor, it stays their request too
+    # if another actor retries it, it is still a request of the original requester too
+    behind = tuple(sorted(requesters_side(old)))
     plan, digest, warnings = await call.state.planner.again(
         old, payload, (*call.actor.sponsors, *behind), call.actor
     )

@@ -1,5 +1,5 @@
-"""The messages about a task or an intent: over which channel, whether they arrived, and why not; and the health of each
-channel.
+"""The messages about a task or an intent: over which channel they were sent, and whether they arrived or why not.
+Also the health of each channel.
 """
 
 from signoff.core.intent.events import TaskOpened

@@ -1,5 +1,5 @@
-"""``GET /metrics``: this server's numbers for Prometheus, those of all its workers. What belongs to a workspace is
-shown to the keys of that workspace only, or to everybody if the metrics are open.
+"""``GET /metrics``: the metrics of this server, of all its workers, for Prometheus. Metrics of a workspace are shown
+only to keys of that workspace, or to everybody if the metrics are open.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ async def show(call: Call) -> Page:
         call.actor = await identify(call)
         authorize(call.actor, Action.READ_METRICS)
         only = call.actor.workspace
-    # Not at the start of every server, and not on the event loop: the library takes a while to import.
+    # The library takes a while to import: do it only when needed, and off the event loop.
     exposition = await asyncio.to_thread(import_module, "signoff.web.api.exposition")
     totals: Mapping[Total, Values] = {}
     spaces: Mapping[str, str] = {}
     reachable = True
     try:
         totals, spaces = await state.totals.read()
-    except Busy:  # the other numbers matter most then
+    except Busy:  # the other metrics matter most then
         reachable = False
     build = (state.settings.version, state.settings.database)
     body, media = exposition.write(

@@ -1,5 +1,5 @@
-"""The API as an OpenAPI 3.1 document, generated from the table of endpoints and their structs; and the same as 3.0, for
-generators that read only that.
+"""The API as an OpenAPI 3.1 document, generated from the table of endpoints and their structs; and the same in
+version 3.0, for generators that read only that.
 
 ``python -m signoff.web.api.openapi`` prints it; a test compares it with docs/openapi.json.
 """
@@ -32,7 +32,8 @@ from signoff.web.http.query import Kind, Parameter
 
 _PARAMETER: Final = re.compile(r"\{(\w+)(?::path)?\}")
 _SSE: Final = "text/event-stream"
-# Endpoints that store their response by key: writes on an intent. Elsewhere a key would promise what is not kept.
+# Endpoints that store their response by Idempotency-Key: writes on an intent. Others refuse a key, which would
+# promise what they do not do.
 _KEYED: Final = re.compile(
     r"(?:POST|PATCH) /v1/"
     r"(?:intents(?!/bulk-cancel).*|tasks/.*|approvals/.*|scenarios/(?:apply|bundle)|deliveries/[^/]*/report)"
@@ -89,7 +90,7 @@ _LATER: Final = {
 
 
 def document(endpoints: Sequence[Endpoint] = ENDPOINTS) -> dict[str, Any]:
-    """The whole document as a JSON-able dict."""
+    """The whole document as a dict that can be encoded as JSON."""
     sent = {row.request for row in endpoints if row.request is not None}
     answers = {row.response for row in endpoints if row.response is not None}
     others = {kind for row in endpoints for _, kind in row.others}
@@ -140,7 +141,7 @@ def _operation(row: Endpoint, schemas: Schemas) -> dict[str, Any]:
     if row.request is not None:
         content = {"schema": schemas.refs[row.request], "example": schemas.example(row.request)}
         operation["requestBody"] = {"required": True, "content": {"application/json": content}}
-    elif row.any_body:  # a form of somebody else's, of which we read this
+    elif row.any_body:  # the chat defines this form; we read only this field
         said = {"type": "string", "description": "What was pressed, as JSON; a command has other fields."}
         form = {"schema": {"type": "object", "properties": {"payload": said}}}
         operation["requestBody"] = {"content": {"application/x-www-form-urlencoded": form}}
@@ -161,7 +162,7 @@ def _answers(row: Endpoint, schemas: Schemas) -> dict[str, Any]:
 
 
 def _refusals(row: Endpoint) -> Iterator[type[Refused]]:
-    """The errors that an endpoint can answer with: they follow from what it reads, and whom it lets in."""
+    """The errors that an endpoint can respond with. They follow from what it reads and who may call it."""
     yield from (Malformed, Misdirected, Busy, *row.refuses)
     if row.access is Access.KEY:
         yield from (Unauthenticated, Forbidden, TooMany)
@@ -237,7 +238,7 @@ def text() -> str:
 
 
 def text_3_0() -> str:
-    """The edition in OpenAPI 3.0."""
+    """The document in OpenAPI 3.0."""
     return _written(openapi_3_0.edition(document()))
 
 

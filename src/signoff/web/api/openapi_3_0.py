@@ -9,14 +9,14 @@ _VALUES: Final = frozenset({"example", "enum", "required", "security"})
 
 
 def edition(document: dict[str, Any]) -> dict[str, Any]:
-    """The same API. Types with null, references and bounds are written as in 3.0."""
+    """The same API in version 3.0, which writes types with null, references and bounds differently."""
     made: dict[str, Any] = {name: _part(value, name) for name, value in document.items()}
     licence = {"name": document["info"]["license"]["name"], "url": _LICENCE}
     return made | {"openapi": "3.0.3", "info": document["info"] | {"license": licence}}
 
 
 def _part(part: Any, name: str, named: bool = False) -> Any:
-    """``named``: its members are names, not words of OpenAPI."""
+    """Convert a part of the document. ``named``: its members are names, not keywords of OpenAPI."""
     if isinstance(part, list):
         return [_part(one, name) for one in part]
     if not isinstance(part, dict):

@@ -40,7 +40,7 @@ async def people(call: Call) -> wire.people.PeopleAnswer:
 
 
 def _out(call: Call, person: Person, directory: Snapshot) -> wire.people.PersonOut:
-    """A person as this caller may see them: personal settings are visible to the person and to those who may read
+    """A person as this caller may see them: personal settings are visible to the person and to actors that may read
     everything.
     """
     whole = permits(call.actor, Action.READ_PERSON, person)
@@ -50,7 +50,8 @@ def _out(call: Call, person: Person, directory: Snapshot) -> wire.people.PersonO
 async def add_person(call: Call) -> wire.people.PersonAnswer:
     """POST /v1/people"""
     said = bodies.ours(wire.people.CreatePerson, call.body)
-    authorize(call.actor, Action.CHANGE_DIRECTORY)  # first: otherwise the response would reveal who exists
+    # authorize first: otherwise the response would reveal who exists
+    authorize(call.actor, Action.CHANGE_DIRECTORY)
     email = said.email.strip().lower()
     refuse_no_mailbox(email, "email")
     directory = await directory_of(call)
@@ -153,7 +154,7 @@ async def tests(call: Call) -> wire.messages.MessagesAnswer:
 
 
 async def _person_or_me(call: Call) -> Person:
-    """The person whom the path names by id or address, or as ``me``; NotFound if there is none."""
+    """The person whom the path names by id or address, or as ``me``; raises NotFound."""
     authorize(call.actor, Action.READ_DIRECTORY)
     directory, who = await directory_of(call), call.params["person_id"]
     own = directory.people.get(call.actor.id) if who.strip().lower() == "me" else None
@@ -183,7 +184,7 @@ async def end_session(call: Call) -> wire.people.SessionsEnded:
 
 
 async def _session_holder(call: Call) -> str:
-    """The id of the person whom the path names by id or address, or as ``me``; NotFound if there is none."""
+    """The id of the person whom the path names by id or address, or as ``me``; raises NotFound."""
     authorize(call.actor, Action.USE_SESSIONS)
     who = call.params["person_id"]
     if who.strip().lower() == "me":

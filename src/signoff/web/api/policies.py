@@ -1,4 +1,4 @@
-"""Policies, and a preview of what one would lead to."""
+"""Policies, and a preview of what happens to a task under one."""
 
 from datetime import datetime
 

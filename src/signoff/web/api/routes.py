@@ -1,6 +1,6 @@
-"""The API's table of contents: every endpoint once. Routing, the OpenAPI document and the page at /docs are derived
-from it. Hot paths come first; a literal segment comes before a parameter in the same place. An agent's address is one
-to three segments, so the segments after it are matched from the right.
+"""The table of endpoints. Routing, the OpenAPI document and the page at /docs are derived from it. Frequently used
+paths come first; a literal segment comes before a parameter in the same place. An agent's address is one to three
+segments, so the segments after it are matched from the right.
 """
 
 from typing import Final

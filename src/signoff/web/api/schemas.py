@@ -1,4 +1,4 @@
-"""Structs of the wire as JSON Schemas for the API's description, and examples made from those of their fields."""
+"""JSON Schemas of the wire structs for the API's description, with examples made of the examples of their fields."""
 
 from collections.abc import Collection, Iterable
 from typing import Any, Final
@@ -8,16 +8,15 @@ from msgspec import Struct
 
 Schema = dict[str, Any]
 _REF: Final = "#/components/schemas/{name}"
-_UNSAID: Final[tuple[Any, ...]] = (None, "", False, [], {})  # defaults that mean that nothing was given
+_UNSAID: Final[tuple[Any, ...]] = (None, "", False, [], {})  # defaults that mean "not given"
 
 
 class Schemas:
-    """The schemas of these structs and of all that they hold.
+    """The schemas of these structs and of all structs inside them.
 
-    sent: structs of requests, in which a field with a default may be left out; what a response holds is always there,
-    unless its type says that it may be absent. lenient: requests that do not refuse fields which they do not name; only
-    a struct that is ``_FREE`` has a use for them, and generators make clients that send what they should not where a
-    schema asks for them.
+    sent: structs of requests, in which a field with a default may be left out. A field of a response is always
+    present, unless its type allows it to be absent. lenient: requests that accept unknown fields. Their schemas still
+    do not offer additional properties, or generated clients would send some; only a ``_FREE`` struct uses them.
     """
 
     def __init__(self, kinds: Iterable[type], sent: Collection[type], lenient: Collection[type] = ()) -> None:
@@ -43,7 +42,7 @@ class Schemas:
         self.components = dict(sorted(self.components.items()))
 
     def example(self, kind: type) -> Any:
-        """A value of the struct: its required fields, and those that its _EXAMPLE names."""
+        """An example of the struct: its required fields, and those that its _EXAMPLE names."""
         return self._value(self.refs[kind])
 
     def _value(self, schema: Schema) -> Any:
@@ -96,7 +95,7 @@ def _name(ref: Schema) -> str:
 
 
 def _reached(names: set[str], components: dict[str, Schema]) -> set[str]:
-    """These schemas, and all that they refer to."""
+    """The names of these schemas and of all that they refer to."""
     found: set[str] = set()
     todo = [*names]
     while todo:
@@ -115,7 +114,7 @@ def _references(part: Any) -> list[str]:
 
 
 def _tidy(schema: Schema) -> None:
-    """A struct's schema in the form that generators read best."""
+    """Bring a struct's schema into the form that generators handle best."""
     schema.pop("title", None)
     if "description" in schema:  # a docstring
         schema["description"] = _words(schema["description"])
@@ -128,8 +127,8 @@ def _words(text: str) -> str:
 
 
 def _field(field: Schema) -> Schema:
-    """A field's schema: the description of a part of a union becomes the field's; a plain type or null is one type; an
-    object without named members takes any.
+    """Simplify a field's schema: the description of a part of a union becomes the field's, "a plain type or null"
+    becomes one type, and an object without named members takes any.
     """
     choices = field.get("anyOf")
     if choices is not None:

@@ -36,11 +36,11 @@ _ENCODER: Final = msgspec.json.Encoder()
 LONGEST_LINE: Final = 59_000
 LINGER: Final = 0.05
 KEEP_ALIVE: Final = 15.0
-MOST_AT_ONCE: Final = 256 * 1024  # bytes of frames that a stream holds while a client reads them
+MOST_AT_ONCE: Final = 256 * 1024  # bytes of frames that a stream buffers for a slow client
 _PAGE: Final = 20
 _INCREMENTAL: Final = ("axme-sdk-python/", "signoff-")
 _LONGEST_ID: Final = 16
-_WAIT: Final = (15, 1, 60)  # default, least, most seconds
+_WAIT: Final = (15, 1, 60)  # default, minimum and maximum seconds
 
 
 class TimeUp(msgspec.Struct):
@@ -58,8 +58,8 @@ class FrameSource(Protocol):
     more: bool
 
     async def read(self, told: Sequence[Change]) -> Sequence[bytes]:
-        """The next frames since the last call, ``MOST_AT_ONCE`` bytes or one more than that; ``more``: whether others
-        may follow at once. ``told``: changes that this process has committed meanwhile.
+        """The next frames since the last call, up to about ``MOST_AT_ONCE`` bytes; afterwards ``more`` says whether
+        others may follow immediately. ``told``: changes that this process has committed meanwhile.
         """
         ...
 
@@ -89,8 +89,8 @@ async def deliveries(call: Call) -> Stream:
 
 
 def since_of(call: Call) -> int:
-    """Where to continue: after ``Last-Event-ID``, the last event seen, which a client sends when it reconnects; else
-    after ``since``. An id that no stream has sent is refused: starting over silently would send everything again.
+    """Where to continue: after ``Last-Event-ID``, the last event that a reconnecting client has seen, or else after
+    ``since``. An id that no stream has sent is refused, because starting over silently would send everything again.
     """
     last = call.header(b"last-event-id").strip()
     if not last:
@@ -117,12 +117,12 @@ def _stream(call: Call, source: FrameSource, topics: tuple[str, ...], held_open:
             while not state.stopping.is_set():
                 try:
                     frames = await source.read(waiter.told())
-                except Busy:  # the loops log it once; a follower reconnects with its cursor
+                except Busy:  # the loops log the outage once; the client reconnects with its cursor
                     break
                 if frames:
                     await write(b"".join(frames))
                     said = True
-                    frames = ()  # thousands of idle streams would otherwise hold their last output
+                    frames = ()  # otherwise thousands of idle streams would keep their last output in memory
                     spoken = clock()
                     if not held_open:
                         until = min(until, spoken + LINGER)
@@ -139,8 +139,8 @@ def _stream(call: Call, source: FrameSource, topics: tuple[str, ...], held_open:
                         return
                     continue
                 left = until - clock()
-                # a final intent ends the connection that reported it; a later one is held, as a client that never stops
-                # would reconnect immediately
+                # a final intent ends the connection that reported it; a later connection is held, because a client
+                # that never stops would reconnect immediately
                 if left <= 0 or (source.over and said):
                     break
                 try:
@@ -148,10 +148,10 @@ def _stream(call: Call, source: FrameSource, topics: tuple[str, ...], held_open:
                 except Busy:
                     break
                 except Refused as refusal:
-                    # the reason is given at the next connection; nothing more is sent here
+                    # the next connection gets the reason; nothing more is sent here
                     log.info("stream %s ended: %s", call.request_id, refusal.code)
                     return
-        # a cursor counts facts, not frames: without a frame it stays
+        # a cursor counts facts, not frames, so it also covers facts without a frame
         goes_on = source.last // STEP * STEP + 1
         await write(b"event: stream.timeout\ndata: %s\n\n" % _ENCODER.encode(TimeUp(True, goes_on)))
 
@@ -204,7 +204,7 @@ class _Life:
         return facts
 
     def _lately(self) -> list[e.Fact]:
-        """The events before the stream was opened, if this process has them all in memory."""
+        """The events from before the stream was opened, if this process has all of them in memory."""
         known = None if self._walked else self._call.state.view.cached_history(self._seen)
         if known is None:
             return []
@@ -215,13 +215,15 @@ class _Life:
         facts = await self._call.state.view.history(self._seen, self._walked, _PAGE)
         self.more = len(facts) == _PAGE
         if any(isinstance(fact.event, e.Completed) for fact in facts):
-            # read after the facts: only a final intent has its result
+            # read after the facts, because only a final intent has its result
             self._trail.intent = (await visible(self._call, self._seen.stored.intent.id)).stored.intent
         return facts
 
 
 def line(event: EventOut) -> bytes:
-    """An event as one frame; one too long for a line lacks result and human_task, and is marked truncated."""
+    """An event as one frame. One that is too long for a line is sent without result and human_task, and marked as
+    truncated.
+    """
     data = _ENCODER.encode(event)
     if len(data) > LONGEST_LINE:
         slim = msgspec.structs.replace(event, result=ABSENT, human_task=ABSENT, details={"truncated": True})
@@ -235,7 +237,7 @@ class _Post:
     def __init__(self, call: Call, agent: str, since: int, shows: bool) -> None:
         self._call = call
         self._agent = agent
-        self._shows = shows  # a claimable delivery has the status DELIVERED, so there are none with another
+        self._shows = shows  # every claimable delivery has the status DELIVERED
         self.last = since
         self.over = False
         self.more = False
@@ -256,6 +258,7 @@ class _Post:
             shown.append((intent.id, cursor))
             self.last = cursor
         self.more = len(found) == _PAGE or len(shown) < len(found)
-        # Recorded before it is sent: if this server dies meanwhile, it is sent once too often rather than never.
+        # Recorded before it is sent: if this server crashes in between, the delivery is sent once too often rather
+        # than never.
         await call.state.engine.sent(call.actor, self._agent, shown)
         return frames

@@ -1,5 +1,5 @@
-"""What people do with a task other than answering: delegate, reassign, mark as reviewing, comment, revise, withdraw,
-explain. Each is one command on the same path as an answer.
+"""Actions on a task other than answering: delegate, reassign, mark as reviewing, comment, revise, withdraw, explain.
+Each is a command that takes the same path as an answer.
 """
 
 import msgspec
@@ -114,7 +114,9 @@ async def revise(call: Call) -> bytes:
 
 
 async def _act(call: Call, command: Command, body: json_intake.Parsed, payload: bytes | None = None) -> bytes:
-    """Give the command to the engine; returns the task and the intent afterwards. ``payload``: of a revision."""
+    """Give the command to the engine; returns the task and the intent afterwards. ``payload``: the new one, for a
+    revision.
+    """
     found = await call.state.view.task(call.actor, call.params["task_id"])
     seen, history = found.seen, found.history
     intent_id, before = seen.stored.intent.id, seen.stored.payload

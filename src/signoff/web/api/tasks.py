@@ -54,7 +54,7 @@ from signoff.wire.tasks import (
 
 _ROUNDS: Final = 25
 _MOST_MINE: Final = 200
-# What an item of an act answered before; stored by this server.
+# The response for one item of an earlier bulk answer, as this server stored it.
 _RESULT: Final = msgspec.json.Decoder(BulkResult)
 _DECISIONS: Final = {
     "approve": "approved",
@@ -84,7 +84,7 @@ async def page(call: Call) -> TasksAnswer:
         tasks = await _shown(call, walked, display)
         return TasksAnswer(tasks=tasks)
     tasks = []
-    for _ in range(_ROUNDS):  # whose answers a closed task has is only known when it is rendered
+    for _ in range(_ROUNDS):  # who has answered a closed task is only known when it is rendered
         left = limit - len(tasks)
         if state == "open":
             search = wanted_tasks.among(call.actor, worklist.mine if call.flag("mine") else None)
@@ -99,7 +99,7 @@ async def page(call: Call) -> TasksAnswer:
         cursor = walked.last
         if (
             not cursor or len(tasks) >= limit or state == "open"
-        ):  # the next page goes on where this one stopped
+        ):  # the next page continues where this one stopped
             break
     return TasksAnswer(tasks=tasks, next_cursor=maybe(cursor))
 
@@ -123,7 +123,7 @@ async def _shown(call: Call, walked: Walked, display: Display) -> list[TaskOut]:
 
 
 async def _of_intent(call: Call, ref: str) -> list[Stored]:
-    """The intent that a filter names; none if it does not exist for the caller."""
+    """The intent that a filter names; none if the caller cannot see it."""
     try:
         return [(await visible(call, ref)).stored]
     except NotFound:
@@ -222,7 +222,7 @@ async def answer(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/answer"""
     body = json_intake.parse_object(call.body)
     given = bodies.convert(wire.tasks.AnswerRequest, body.value)
-    # read before the form is checked: a caller who may not see the task learns nothing about it
+    # read before the form is checked, so that a caller who may not see the task learns nothing about it
     found = await _brief(call, await cached_or_read(call, call.params["task_id"]))
     seen = found.seen
     command = Answer(
@@ -288,14 +288,14 @@ async def answer_many(call: Call) -> wire.tasks.BulkAnswer:
 
 
 def _traced(call: Call, seen: Seen, command: Answer) -> str:
-    """The answered task, if only X-Trace-Id tells a repetition of the answer from the person's next one; else ""."""
+    """The answered task, if only X-Trace-Id distinguishes a repeated answer from the person's next one; else ""."""
     if call.actor.kind is not ActorKind.PERSON or names_all(command.digest, command.stage):
         return ""
     return step_run_id(seen.stored.intent.id, seen.step_run)
 
 
 def _answered(done: Done) -> int:
-    """The step run that was answered, if an answer was recorded."""
+    """The step run that was answered, or 0 if no answer was recorded."""
     events = (sealed.fact.event for sealed in done.change.facts) if done.change else ()
     return next((event.step_run for event in events if isinstance(event, e.Answered)), 0)
 
@@ -308,7 +308,7 @@ def names_fields(stored: Stored) -> bool:
 
 
 async def mine(call: Call) -> MyTasksAnswer:
-    """GET /v1/me/tasks: without pages, so all open tasks are searched, not only the first page."""
+    """GET /v1/me/tasks: the list has no pages, so all open tasks are searched."""
     actor = call.actor
 
     def keep(stored: Stored) -> bool:
@@ -317,7 +317,7 @@ async def mine(call: Call) -> MyTasksAnswer:
     search = worklist.mine(actor) if actor.kind is ActorKind.PERSON else worklist.requested(actor)
     walk = partial(call.state.view.walk_tasks, actor, "", keep, _MOST_MINE, search)
     found = (await walk(bare=True)).found
-    if any(map(names_fields, found)):  # without such a title no payload is read
+    if any(map(names_fields, found)):  # payloads are read only for such titles
         found = (await walk()).found
     await record_views(call, *(stored.intent for stored in found))
     return MyTasksAnswer(

@@ -1,4 +1,4 @@
-"""Teams: who belongs to them, and who is on call."""
+"""Teams: their members, and who is on call."""
 
 from signoff import wire
 from signoff.core.directory.authorization import Action, authorize

@@ -1,4 +1,4 @@
-"""Workflows: files in the user's repository that are applied. Applying the same template twice changes nothing."""
+"""Workflows, which users apply from files in their repository. Applying the same file twice changes nothing."""
 
 from signoff.core.directory.authorization import PROGRAMS
 from signoff.core.directory.model import NamedWorkflow
@@ -59,8 +59,8 @@ async def get(call: Call) -> WorkflowAnswer:
 
 
 def _shown(call: Call, workflow: NamedWorkflow, plan: Plan, directory: Snapshot) -> WorkflowOut:
-    """A workflow as shown: the steps as compiled when it was applied, independent of later releases. A program sees
-    which steps there are, not whom they ask.
+    """A workflow with its steps as they were compiled when it was applied, whatever the release. A program sees the
+    steps, but not whom they ask.
     """
     out = workflow_out(workflow, plan, directory.display(workflow.applied_by))
     if call.actor.kind in PROGRAMS:

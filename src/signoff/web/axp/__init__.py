@@ -1,1 +1,1 @@
-"""Endpoints of AXP's clients that are not part of our own API. ``docs/axp.md`` lists them one by one."""
+"""Endpoints for AXP's clients that are not part of our own API. ``docs/axp.md`` lists them."""

@@ -26,12 +26,12 @@ async def page(call: Call) -> wire.accounts.AccountsAnswer:
 
 
 def _asked_here(call: Call, workspace: Workspace) -> bool:
-    """Whether the organization and workspace that the query names, if any, are the key's own."""
+    """Whether the organization and workspace in the query, if any, are the key's own."""
     return workspace.is_called(call.query.get("org_id", ""), call.query.get("workspace_id", ""))
 
 
 def _refuse_elsewhere(workspace: Workspace, org: str, place: str) -> None:
-    """Nothing can be created outside the key's workspace."""
+    """Raise Forbidden for a request to create something outside the key's workspace."""
     if workspace.is_called(org, place):
         return
     own = f"org_id {workspace.organization}, workspace_id {workspace.id}"
@@ -42,8 +42,8 @@ def _refuse_elsewhere(workspace: Workspace, org: str, place: str) -> None:
 
 
 def _out(call: Call, account: Account, workspace: Workspace) -> wire.accounts.AccountOut:
-    """An account as this caller may see it. The callback URL of an agent, which often contains a secret, is visible to
-    itself, to the service that registered it and to those who may read everything.
+    """An account as this caller may see it. The callback URL of an agent often contains a secret. It is visible to
+    the agent itself, to the service that registered it, and to actors that may read everything.
     """
     out = d.account_out(account, workspace)
     if not permits(call.actor, Action.READ_ACCOUNT, account):
@@ -76,7 +76,7 @@ async def create(call: Call) -> wire.accounts.AccountAnswer | Page:
     )
     if created:
         return d.account_answer(account, workspace, account.webhook_secret)
-    # AXP's command line continues after this 409 only if the account is next to the error.
+    # After this 409, AXP's command line continues only if the account is next to the error.
     refusal = Conflict("service_account_exists", f"The account {account.name!r} already exists.")
     body = wire.accounts.AccountExists(
         service_account=_out(call, account, workspace),

@@ -1,4 +1,4 @@
-"""What AXP's clients ask for before anything else: the server's capabilities, and its templates of scenarios."""
+"""What AXP's clients ask for first: the server's capabilities, and its templates of scenarios."""
 
 from typing import Annotated, Any, Final
 

@@ -1,4 +1,4 @@
-"""AXP's inbox, read-only: one thread for each intent that is addressed to an owner or has it as reply address."""
+"""AXP's inbox, read-only: one thread for each intent that is addressed to an owner or names it as the reply address."""
 
 import uuid
 from typing import Annotated, Any, ClassVar, Final
@@ -124,7 +124,7 @@ def _self(actor: Actor) -> str:
 
 
 async def _spellings(call: Call, owner: str) -> tuple[str, ...]:
-    """The owner as written (like reply_to) and as resolved (like to_agent)."""
+    """The owner as written (reply_to is stored this way) and as resolved (as to_agent is)."""
     if owner == _self(call.actor):
         return (owner,)
     own = {call.actor.address, call.actor.id}

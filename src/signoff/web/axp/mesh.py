@@ -1,4 +1,4 @@
-"""AXP's mesh: agents send heartbeats, and everybody in the workspace sees which agents are there."""
+"""AXP's mesh: agents send heartbeats, and everybody in the workspace sees which agents are running."""
 
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final

@@ -1,6 +1,6 @@
-"""AXP's one resume endpoint has four meanings, by the shape of the body. Pure: body and intent in,
-one core command out. Whether that command is allowed is not decided here: while a task is open,
-``core`` does not accept an agent's result as a decision, and an agent's key never decides, whatever it sends.
+"""AXP's resume endpoint has four meanings, depending on the shape of the body. Pure: body and intent in, one core
+command out. The rules decide whether that command is allowed: while a task is open, ``core`` does not accept an
+agent's result as a decision, and an agent's key never decides, whatever it sends.
 
 First match wins:
 1. ``task_result`` (with or without ``outcome`` beside it): a person's decision
@@ -11,7 +11,7 @@ First match wins:
    where no task is open)
 5. nothing: "go on"
 
-A decision may name what it is for (``stage``, ``revision``, ``digest`` beside it); two of its words that differ are
+A decision may name its target (``stage``, ``revision``, ``digest`` beside it). Members that contradict each other are
 refused.
 """
 
@@ -37,16 +37,16 @@ from signoff.core.text.hidden_characters import shows
 
 # Members that control the request and are not part of a result.
 _META: Final = frozenset({"expected_policy_generation", "internal_scheduler", "owner_agent"})
-# Decisions, as AXP's other clients spell them.
+# Members by which AXP's other clients state a decision.
 _CAMEL: Final = {"taskResult": "task_result", "approveCurrentStep": "approve_current_step"}
 _ACTIONS: Final = ("complete", "fail")
-_UNDONE: Final = ("FAILED", "CANCELED", "CANCELLED", "TIMED_OUT")  # as statuses are written on the wire
+_UNDONE: Final = ("FAILED", "CANCELED", "CANCELLED", "TIMED_OUT")  # statuses as written on the wire
 _MAX_TEXT: Final = 2000
 
 
 def meaning(body: dict[str, Any], intent: Intent, step_run: int = 0, *, person: bool = False) -> Command:
-    """The command for a resume body; ``step_run`` as the id in the path named it (0: the intent itself); ``person``:
-    whether a person's key sends it.
+    """The command for a resume body. ``step_run``: the one that the id in the path names, 0 for the intent itself;
+    ``person``: whether a person's key sends it.
 
     Raises Invalid for a decision without an outcome or with two, and for members of a wrong type.
     """
@@ -81,8 +81,8 @@ def meaning(body: dict[str, Any], intent: Intent, step_run: int = 0, *, person: 
 
 
 def _refuse_unended(body: dict[str, Any]) -> None:
-    """Raise Invalid for a body as of ``resolve``, which ends an intent otherwise than completed: without an action it
-    would be the result of a success.
+    """Raise Invalid for a body that, like one of ``resolve``, says that the intent did not complete: without an
+    action it would count as the result of a success.
     """
     said = body.get("status")
     if isinstance(said, str) and said.strip() in _UNDONE:
@@ -94,9 +94,9 @@ def _refuse_unended(body: dict[str, Any]) -> None:
 
 
 def _with_known_action(body: dict[str, Any], spec: TaskSpec | None, agreed: str) -> dict[str, Any]:
-    """The body with its ``action`` in lower case. Raises Invalid for any other word there: otherwise a misspelt
-    failure would be taken as a part of the result, and count as a success; a rejection beside a decision contradicts
-    it. A field of the form with that name is part of the answer.
+    """Return the body with its ``action`` in lower case. Raises Invalid for an unknown action, because a misspelt
+    failure would otherwise become part of the result and count as a success, and a rejection beside a decision
+    contradicts it. A field of the form with that name is part of the answer.
     """
     said = body.get("action")
     if said is None or "action" in form_fields(spec):
@@ -112,7 +112,7 @@ def _with_known_action(body: dict[str, Any], spec: TaskSpec | None, agreed: str)
 
 
 def _refuse_contradicted(body: dict[str, Any], spec: TaskSpec | None, agreed: str) -> None:
-    """Raise Invalid where a body decides, and another of its members says otherwise."""
+    """Raise Invalid if a body decides and another of its members contradicts the decision."""
     given = body.get("task_result")
     if isinstance(given, dict):
         one_meaning({"task_result.outcome": given.get("outcome"), **_words(body, None)}, spec, agreed)
@@ -129,7 +129,7 @@ def _words_of(plan: Plan) -> frozenset[str]:
 
 
 def _refuse_completed_no(body: dict[str, Any]) -> None:
-    """Raise Invalid if a body completes what another of its members rejects."""
+    """Raise Invalid if the action of a body is ``complete`` but another of its members rejects."""
     said = says_no(body) if body.get("action") == "complete" else None
     if said is not None:
         raise contradiction("action", "complete", said, body[said])
@@ -171,8 +171,8 @@ def _decision(body: dict[str, Any], spec: TaskSpec | None, agreed: str, step_run
 
 
 def _words(body: dict[str, Any], spec: TaskSpec | None) -> dict[str, object]:
-    """What the body's own members say about the decision, whatever its shape. ``spec``: of the task whose form they may
-    answer.
+    """What the body's own members say about the decision, whatever its shape. ``spec``: that of the task whose form
+    they may answer.
     """
     action = body.get("action")
     return {
@@ -189,12 +189,12 @@ _NAMING: Final = ("stage", "revision", "digest")
 
 
 def _naming(body: dict[str, Any], spec: TaskSpec | None) -> tuple[str, ...]:
-    """The members that name what was shown, without those that the form itself asks for."""
+    """The members that name the target, without those that the form itself asks for."""
     return tuple(name for name in _NAMING if name in body and name not in form_fields(spec))
 
 
 def _named(body: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    """The target of an answer, if the body names it. The wire counts stages from 1."""
+    """The target of an answer, as far as the body names it. The wire counts stages from 1."""
     found: dict[str, Any] = {}
     for name in names:
         value: Any = body.get(name)
@@ -211,8 +211,8 @@ def _named(body: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _control(body: dict[str, Any], intent: Intent, task: Task | None, step_run: int) -> Command:
-    """A decision, even if no task is open yet: then the rules refuse it. In a plan without people it is AXP's "go on",
-    which decides nothing; a rejection is never read as that.
+    """The command for ``approve_current_step``: a decision, which the rules refuse if no task is open yet. In a plan
+    without people it is AXP's "go on", which decides nothing; a rejection is never read that way.
     """
     flag = body["approve_current_step"]
     if not isinstance(flag, bool):

@@ -22,7 +22,7 @@ async def validate(call: Call) -> ScenarioCheckAnswer:
     """POST /v1/scenarios/validate"""
     body = json_intake.parse_object(call.body)
     errors, warnings = validate_scenario(body.value)
-    if not errors:  # the whole check: could somebody here do it?
+    if not errors:  # the complete check, also against this workspace
         try:
             scenario = compile_scenario(body.value)
             payload = canonical_json.ordered(scenario.payload, plain=body.plain)
@@ -33,7 +33,7 @@ async def validate(call: Call) -> ScenarioCheckAnswer:
             planned = await _planned(call, scenario, payload, coming)
             warnings = list(planned.warnings)
             warnings += await call.state.workers.absent(scenario.plan, directory, call.state.clock.now())
-        except Busy:  # that does not concern the bundle
+        except Busy:  # that is not a fault of the bundle
             raise
         except Refused as refused:
             errors = [f"{refused.field}: {refused.message}" if refused.field else refused.message]
@@ -53,12 +53,12 @@ async def apply(call: Call) -> bytes:
     key = _one_key(scenario.idempotency_key, call.idempotency_key())
     reply = IdempotentReply(call, key, body.value, render, body.plain)
     try:
-        await _planned(call, scenario, payload)  # a refused bundle has created no agents
+        await _planned(call, scenario, payload)  # a refused bundle must not create agents
     except Refused as refusal:
         return reply.of(await call.state.engine.refuse(call.actor, refusal, reply.once))
     agents = await _provision(call, scenario)
     if any(agent.created for agent in agents):
-        call.actor = await call.identify()  # as the directory knows them after their own change
+        call.actor = await call.identify()  # with the rights that the directory has after their own change
     submission = await _planned(call, scenario, payload)
     absent = await call.state.workers.absent(scenario.plan, await directory_of(call), call.state.clock.now())
     submission = replace(
@@ -70,7 +70,7 @@ async def apply(call: Call) -> bytes:
 
 
 def _one_key(written: str, sent: str) -> str:
-    """The bundle's own key or the header's; refused if they differ."""
+    """The Idempotency-Key of the bundle or the header; raises Invalid if they differ."""
     if written and sent and written != sent:
         raise Invalid(
             "contradictory_key", "idempotency_key and the header Idempotency-Key differ; nothing was started.",
@@ -82,7 +82,7 @@ def _one_key(written: str, sent: str) -> str:
 async def _planned(
     call: Call, scenario: Scenario, payload: bytes, coming: Collection[str] = ()
 ) -> Submission:
-    """The request of the bundle, with the current agents and people; refused if nobody could decide."""
+    """Plan the bundle's request with the current agents and people; raises Invalid if nobody could decide."""
     return await call.state.planner.scenario(
         call.actor.workspace,
         scenario,
@@ -95,7 +95,7 @@ async def _planned(
 
 
 async def _provision(call: Call, scenario: Scenario) -> list[Provisioned]:
-    """The bundle's agents; missing ones are created if the bundle asks for it and the caller may."""
+    """Return the bundle's agents. Missing ones are created if the bundle asks for it and the caller may create them."""
     found = []
     for agent in scenario.agents:
         account_id, address, created = await _account(call, agent)
@@ -113,7 +113,7 @@ async def _provision(call: Call, scenario: Scenario) -> list[Provisioned]:
 
 
 async def _account(call: Call, agent: BundleAgent) -> tuple[str, str, bool]:
-    """(account id, address, created); an unregistered agent is known by its address alone."""
+    """Return (account id, address, created). An unregistered agent has only an address."""
     directory = await directory_of(call)
     known = directory.account(agent.address)
     if known is not None:
@@ -130,6 +130,6 @@ async def _account(call: Call, agent: BundleAgent) -> tuple[str, str, bool]:
             delivery_mode=agent.delivery_mode,
             callback_url=agent.callback_url,
         )
-    except Forbidden:  # the submission's warnings report that the agent is unregistered
+    except Forbidden:  # a warning of the submission says that the agent is not registered
         return "", address, False
     return account.id, account.address, created

@@ -1,5 +1,5 @@
-"""Request bodies to structs. Our own refuse unknown fields by name; AXP's ignore them with a warning, because its
-published programs send fields that its schemas forbid.
+"""Decodes request bodies to structs. Our own endpoints refuse unknown fields by name; AXP's ignore them with a
+warning, because its published programs send fields that its schemas forbid.
 """
 
 import re
@@ -35,11 +35,11 @@ def convert(kind: type[S], value: Any) -> S:
 
 
 class Nothing(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of an endpoint that takes none."""
+    """The empty body of an endpoint that takes none."""
 
 
 def axp(kind: type[S], parsed: json_intake.Parsed, *, nulls: bool = True) -> S:
-    """The struct of an AXP request in which an unknown field could narrow or widen the effect: read as leniently as
+    """The struct of an AXP request in which an unknown field could change the effect. It is read as leniently as by
     ``vendor``, but unknown fields are refused by name. nulls: whether null counts as absent.
     """
     known, rest = _sorted_out(kind, parsed.value, nulls=nulls)
@@ -49,8 +49,8 @@ def axp(kind: type[S], parsed: json_intake.Parsed, *, nulls: bool = True) -> S:
 
 
 def refuse_dry_run(said: dict[str, Any], beside: str, hint: str) -> None:
-    """Refuse ``dry_run`` even if other unknown fields are ignored. ``beside``: a member of our own bodies; without it
-    the whole body is the sender's payload.
+    """Refuse ``dry_run``, even where other unknown fields are ignored. ``beside``: a member that marks a body of
+    ours; without it the whole body is the sender's payload.
     """
     for name in ("dry_run", "dryRun"):
         if name in said and beside in said:
@@ -81,7 +81,7 @@ def vendor(kind: type[S], parsed: json_intake.Parsed) -> tuple[S, dict[str, Any]
 def _sorted_out(
     kind: type[msgspec.Struct], value: dict[str, Any], *, nulls: bool = True
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(the known members, by their own names; the rest)"""
+    """Return the known members by their canonical names, and the rest."""
     names = _names(kind)
     refuse_two_spellings(value, names)
     known: dict[str, Any] = {}
@@ -143,6 +143,6 @@ def _all_fields(kind: type[msgspec.Struct]) -> tuple[str, ...]:
 
 
 def given(body: msgspec.Struct, *without: str) -> dict[str, Any]:
-    """The fields of a body that were sent, except those named."""
+    """The fields of a body that were sent, except the given ones."""
     fields = msgspec.structs.asdict(body)
     return {name: value for name, value in fields.items() if value is not None and name not in without}

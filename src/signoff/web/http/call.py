@@ -1,7 +1,7 @@
 """One HTTP request as an endpoint function sees it, and what the function may return.
 
-An endpoint is one row of ``api/routes.py``. Its function gets a ``Call`` and returns a struct (encoded as JSON), bytes
-(JSON already), a ``Page``, or a ``Stream``; it refuses by raising from ``core.errors``.
+An endpoint is one row of ``api/routes.py``. Its function gets a ``Call`` and returns a struct (encoded as JSON),
+bytes (JSON already), a ``Page``, or a ``Stream``; to refuse, it raises an error of ``core.errors``.
 """
 
 import re
@@ -44,7 +44,7 @@ Answer = msgspec.Struct | bytes | Page | Stream
 
 
 class Access(Enum):
-    """Who may call: anyone, or the holder of a valid key (what the key may do is decided later)."""
+    """Who may call: anyone, or the holder of a valid key (whose rights are checked later)."""
 
     OPEN = "open"
     KEY = "key"
@@ -53,11 +53,11 @@ class Access(Enum):
 class Endpoint(msgspec.Struct, frozen=True):
     """One row of the table.
 
-    name: of the operation, in programs made from the API's description; query: the query parameters; limit: of the body
-    in bytes if it may exceed the setting max_body; media: of the response. any_query, any_body: why it accepts unknown
-    parameters or fields; every other endpoint refuses them by name. unkeyed: no response is stored for
-    an Idempotency-Key, so a request with a key is refused. others: responses of their own form, by status; refuses:
-    errors that do not follow from the rest of the row.
+    name: the operation's name in clients that are generated from the API's description. query: the query parameters.
+    limit: the maximum size of the body in bytes, if it may exceed the setting max_body. media: the media type of the
+    response. any_query, any_body: why the endpoint accepts unknown parameters or fields; all others refuse them by
+    name. unkeyed: no response is stored for an Idempotency-Key, so a request with one is refused. others: responses
+    in another form, by status. refuses: errors that do not follow from the rest of the row.
     """
 
     method: str
@@ -118,11 +118,12 @@ class Call:
         client = self.headers.get(b"x-axme-client") or self.headers.get(b"user-agent")
         self.client = client.decode("latin-1") if client else ""
         self.body = b""
-        self.held = False  # whether it waited for news: its duration says nothing about the server
+        self.held = False  # whether it waited for events: then its duration says nothing about the server
         self.receive: Receive | None = None
         self.actor: Actor  # not set at an endpoint that needs no key
         self.identified_by: Callable[[Call], Awaitable[Actor]] = _nobody
-        self.authenticated = (0.0, -1)  # when, and how often the directory had changed before
+        # when the caller was authenticated, and how often the directory had changed before
+        self.authenticated = (0.0, -1)
         self._query: dict[str, str] | None = None
         self._cookies: dict[str, str] | None = None
 
@@ -153,14 +154,14 @@ class Call:
 
     @property
     def cookies(self) -> dict[str, str]:
-        """Our cookies."""
+        """The cookies that we have set."""
         if self._cookies is None:
             self._cookies = read_cookies(self.header(b"cookie"))
         return self._cookies
 
     @property
     def query(self) -> dict[str, str]:
-        """The query parameters. Those of an API endpoint were checked; elsewhere the last of a repeated one counts."""
+        """The query parameters. Those of an API endpoint were checked; on pages, the last of a repeated one counts."""
         if self._query is None:
             self._query = dict(queries.pairs(self.query_string))
         return self._query
@@ -180,9 +181,9 @@ class Call:
     def idempotent_reply(
         self, body: Any, render: Callable[[Change], bytes], *, plain: bool = False, traced: str = ""
     ) -> "IdempotentReply":
-        """The response to a write, given once per Idempotency-Key; ``body``: the request's JSON value; ``traced``: the
-        id of the answered task, however the path spells it: without a key, the response is given once per X-Trace-Id
-        and body.
+        """The response to a write, stored by Idempotency-Key. ``body``: the request's JSON value. ``traced``: the id
+        of the answered task, however the path spells it; given for answers, which without a key are stored by
+        X-Trace-Id and body.
         """
         key, trace = self.idempotency_key(), ""
         if traced and not key:
@@ -219,7 +220,7 @@ class Call:
             )  # fmt: skip
 
     def refuse_repeated(self, lines: Sequence[tuple[bytes, bytes]]) -> None:
-        """Refuse a request that repeats a header that we act on with different values."""
+        """Refuse a request that contains a header on which we act more than once, with different values."""
         if len(lines) == len(self.headers):
             return
         for name, value in lines:
@@ -233,7 +234,7 @@ class Call:
                 )
 
     async def hung_up(self) -> None:
-        """Returns once the client is gone. Only to be called after the body was read."""
+        """Return when the client is gone. May only be called after the body was read."""
         while self.receive is not None:
             message = await self.receive()
             if message["type"] == "http.disconnect":

@@ -1,5 +1,5 @@
-"""What one connection may send, and for how long: the limits of a request's head and body, without any I/O. The
-protocol reports what arrived; the rules are independent of the HTTP server.
+"""The limits of a request's head and body, in size and time, without any I/O. The protocol reports what has arrived;
+the rules are independent of the HTTP server.
 """
 
 from enum import Enum
@@ -11,8 +11,8 @@ from signoff.core.errors import Malformed, Refused
 
 
 class ReceiveLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """The maximum bytes and lines of a head, the seconds in which head and body have to arrive, those in which some of
-    a response has to be read, and the number of open connections; 0 connections: unlimited.
+    """The maximum bytes and lines of a head, the seconds in which head and body have to arrive, the seconds in which
+    some of a response has to be read, and the number of open connections (0 means unlimited).
     """
 
     header_bytes: int = 32 * 1024
@@ -24,7 +24,7 @@ class ReceiveLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HeadTooLarge(Refused):
-    """More header than the limit allows."""
+    """The head is larger than the limit."""
 
     status: ClassVar[int] = 431
 
@@ -36,7 +36,7 @@ class TooSlow(Refused):
 
 
 class Phase(Enum):
-    """The phase of a connection: between two requests, in the head of one, or in its body."""
+    """The phase of a connection: between two requests, in a head, or in a body."""
 
     IDLE = "idle"
     HEAD = "head"
@@ -47,7 +47,8 @@ _RAISE: Final = "The operator can raise {}."
 
 
 class RequestLimits:
-    """One connection. Each method raises Refused when a limit is exceeded; then the connection is to be closed.
+    """The limits of one connection. Each method raises Refused when a limit is exceeded; the caller then closes the
+    connection.
 
     begun: whether any part of a request has arrived yet.
     """
@@ -89,7 +90,7 @@ class RequestLimits:
             raise self._too_large()
 
     def raw(self, size: int) -> None:
-        """Bytes received that left the head unfinished: a line without an end is only noticed here."""
+        """Count received bytes that did not complete the head. Only this notices a line without an end."""
         if self.phase is Phase.HEAD:
             self._unseen += size
             if self._unseen > 2 * self._limits.header_bytes:

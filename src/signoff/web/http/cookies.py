@@ -1,4 +1,4 @@
-"""The cookies of a request, read once and in one pass; only those that are ours."""
+"""Reads our own cookies of a request, in one pass."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ _OURS: Final = ("signoff_", "__Host-signoff_")
 
 
 def read_cookies(header: str) -> dict[str, str]:
-    """Our cookies by name, the last one of a duplicate. Values are tokens: none is ever quoted or escaped."""
+    """Our cookies by name; the last of duplicates counts. Values are tokens, so none is quoted or escaped."""
     found: dict[str, str] = {}
     for pair in header.split(";"):
         name, _, value = pair.strip().partition("=")

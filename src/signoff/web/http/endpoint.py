@@ -1,7 +1,7 @@
 """The entry point of every endpoint, as raw ASGI: request id, key, bounded body, one format for every error.
 
-Nothing that a client sends may cause anything but a response or that error format; an unexpected exception is logged
-with the request id and reported as ``internal_error``. Secrets never appear in a message or a log line.
+Whatever a client sends, it gets a response or an error in that format; an unexpected exception is logged with the
+request id and reported as ``internal_error``. Secrets never appear in a message or a log line.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ _A_WHILE: Final = 0.05  # seconds after which a caller is authenticated again
 _MAX_SECRET: Final = 512
 _LONGEST_MESSAGE: Final = 2000
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
-_TRIES: Final = 3  # attempts at a request while the directory changes
+_TRIES: Final = 3  # attempts to process a request while the directory changes
 
 
 class WrongMethod(Refused):
@@ -62,7 +62,7 @@ class WrongMethod(Refused):
 
 
 class GoneAwayError(Exception):
-    """The client disconnected before its request was complete: there is no one to respond to."""
+    """The client disconnected before its request was complete, so there is no one to respond to."""
 
 
 class EndpointHandler:
@@ -121,7 +121,7 @@ class EndpointHandler:
                     await reply.stream(answer)
         except GoneAwayError:
             return
-        except asyncio.CancelledError:  # the server is stopping, and could not wait any longer
+        except asyncio.CancelledError:  # the server is stopping and could not wait any longer
             await reply.ended(whole)
         except Refused as refusal:
             await reply.refuse(refusal, self._allow)
@@ -150,8 +150,8 @@ class NotFoundHandler:
 
 
 async def run(endpoint: Endpoint, call: Call) -> Answer:
-    """The result of the endpoint. A refusal that names who decided already includes the display name. If the directory
-    has changed meanwhile, the request is processed again.
+    """Return the result of the endpoint. Refusals that name who decided get the person's display name. If the
+    directory has changed meanwhile, the request is processed again.
     """
     try:
         for _ in range(_TRIES - 1):
@@ -169,8 +169,9 @@ async def run(endpoint: Endpoint, call: Call) -> Answer:
 
 
 async def identify(call: Call) -> Actor:
-    """The key of a request. ``x-api-key`` is the identity. A bearer token counts without one, and next to a service's
-    key if it is the key of a person of the same workspace: then that person acts, like AXP's actor tokens.
+    """Authenticate a request by its key, in ``x-api-key``. A bearer token counts if that header is absent. Next to a
+    service's key it counts if it is the key of a person of the same workspace: then that person acts, as with AXP's
+    actor tokens.
     """
     via = "cli" if call.client.startswith(_FROM_CLI) else "api"
     key, bearer = call.header(b"x-api-key").strip(), ""
@@ -194,9 +195,7 @@ async def identify(call: Call) -> Actor:
 
 
 async def identify_again(call: Call) -> Actor:
-    """The same, of a caller who was authenticated: again only if that is a while ago, or the directory has changed
-    since.
-    """
+    """Authenticate the caller again, if the last time was a while ago or the directory has changed since then."""
     at, known = call.authenticated
     if known == call.state.keys.forgotten and monotonic() - at <= _A_WHILE:
         return call.actor
@@ -204,8 +203,8 @@ async def identify_again(call: Call) -> Actor:
 
 
 async def _beside(call: Call, service: Actor, bearer: str, via: str) -> Actor:
-    """The person whose key came with a service's; the service if there is no such key. A stale token is not an error:
-    AXP's clients send one with every key.
+    """The person whose key was sent along with a service's key; without one, the service. A stale token is not an
+    error, because AXP's clients send one with every key.
     """
     if len(bearer) > _MAX_SECRET or not bearer.isascii() or not bearer.isprintable():
         return service
@@ -220,7 +219,7 @@ async def _beside(call: Call, service: Actor, bearer: str, via: str) -> Actor:
 async def read_body(call: Call, receive: Receive, limit: int) -> bytes:
     """The body, up to ``limit`` bytes; raises TooLarge, or GoneAwayError if the client disconnected.
 
-    Oversized bodies are drained (up to a maximum), so that the client reads the error: one that is cut off while
+    Oversized bodies are drained up to a maximum, so that the client reads the error: a client that is cut off while
     sending does not see it.
     """
     declared = call.headers.get(b"content-length", b"")
@@ -254,7 +253,7 @@ def _too_large(limit: int) -> TooLarge:
 
 
 class ResponseWriter:
-    """Writes every response, with its request id, and the mark and the trace of the caller."""
+    """Writes every response, with its request id and the caller's trace headers."""
 
     __slots__ = ("_at_once", "_call", "_headers", "_send", "_started", "_status")
 
@@ -290,7 +289,7 @@ class ResponseWriter:
         await self._whole(page.status, page.body, headers)
 
     async def stream(self, stream: Callable[..., Coroutine[Any, Any, None]]) -> None:
-        """Run a stream. Its response always ends properly: a broken one would crash listening agents."""
+        """Run a stream. Its response always ends properly, because a broken one would crash listening agents."""
         if self._at_once:
             self._started, self._status, self._call.held = True, 200, True
             await self._send(response(200, _STREAM_LINES + _lines(self._headers)))
@@ -320,7 +319,9 @@ class ResponseWriter:
         await self.json(refusal.status, error_body(refusal, self._call.request_id), extra)
 
     async def ended(self, whole: bool) -> None:
-        """The server ends before the request did. ``whole``: it may have begun to write the request's changes."""
+        """The error for a request that the stopping server cannot finish. ``whole``: whether it may have begun to
+        write the request's changes.
+        """
         if self._started:
             return
         stopping = Busy("server_stopping", "The server is stopping; the request was not processed.")
@@ -337,7 +338,7 @@ class ResponseWriter:
             await self.json(500, error_body(Refused("internal_error", text), self._call.request_id))
 
     def counted(self, path: str, began: float | None) -> None:
-        """Count the request for the metrics, unless its client went away. ``path``: as in the table of endpoints."""
+        """Count the request for the metrics, unless its client went away. ``path``: the path template."""
         if self._started:
             method = self._call.method if self._call.method in _METHODS else OTHER
             seconds = None if began is None or self._call.held else monotonic() - began
@@ -357,7 +358,7 @@ class ResponseWriter:
 
 
 class ErrorDetail(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """code: stable machine word; field: dotted path of the field at fault; hint: what to do next."""
+    """code: a stable code for programs; field: the dotted path of the field at fault; hint: what to do next."""
 
     _EXAMPLE: ClassVar = ("field", "hint")
 
@@ -387,7 +388,7 @@ class ErrorBody(msgspec.Struct, kw_only=True):
 
 
 def error_body(refusal: Refused, request_id: str) -> bytes:
-    """The body of an error. What a message quotes of a request is not sent back at any length."""
+    """The body of an error. Long quotes of the request are cut."""
     message = refusal.message
     if len(message) > _LONGEST_MESSAGE:
         message = f"{message[:_LONGEST_MESSAGE]}\u2026"

@@ -1,9 +1,9 @@
-"""One request and its response on a connection: uvicorn's, with less work for what almost every request is, a body
-that has arrived and a response that is written at once.
+"""One request and its response on a connection: uvicorn's class, with less work for the usual case, in which the body
+has arrived and the response is written at once.
 
-``RESPONSE`` is an ASGI extension: a message with the whole head of a response as bytes, and with its body or, for a
-stream, without one. Plain ASGI takes two messages for the same, and checks each header of ours with two regular
-expressions. A handler uses it only where the scope names it, and only with headers that it has made itself.
+``RESPONSE`` is an ASGI extension: one message with the whole head of a response as bytes, and its body unless it is a
+stream. Plain ASGI needs two messages for this, and checks each header with two regular expressions. A handler uses
+the extension only if the scope names it, and only with headers that it has made itself.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ _LOGGER: Final = logging.getLogger("uvicorn.error")
 
 def response(status: int, head: bytes, body: bytes | None = None) -> dict[str, Any]:
     """The message. ``head``: lines that end in CRLF, without a length and without ``connection``; body: the whole
-    one, None for a stream, whose chunks follow as plain ASGI messages.
+    body, or None for a stream, whose chunks follow as plain ASGI messages.
     """
     return {"type": RESPONSE, "status": status, "head": head, "body": body}
 
@@ -32,7 +32,7 @@ def _nothing() -> None:
 
 
 class Exchange(RequestResponseCycle):
-    """As uvicorn's cycle; ``done`` is called when the response is complete."""
+    """Like uvicorn's cycle. ``done`` is called when the response is complete."""
 
     task: "asyncio.Task[None] | None" = None
 
@@ -46,18 +46,18 @@ class Exchange(RequestResponseCycle):
         self._gathering = transport
 
     async def run(self, app: Any, tasks: "set[asyncio.Task[None]]") -> None:
-        """Run the application; the task is in ``tasks`` as long as it does."""
+        """Run the application. Its task is in ``tasks`` until it ends."""
         try:
             await self.run_asgi(app)
         finally:
-            # here and not in a callback of the task, which would be one more turn of the event loop
+            # not in a callback of the task, which would take one more turn of the event loop
             if self.task is not None:
                 tasks.discard(self.task)
                 self.task = None
             self.on_response = _nothing
 
     async def receive(self) -> Any:
-        """Without waiting if the whole body is there."""
+        """Receive the body without waiting, if all of it has arrived."""
         if (
             self.more_body
             or self.disconnected

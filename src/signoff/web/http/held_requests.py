@@ -1,9 +1,9 @@
-"""An open request that waits for its caller: notified of changes, and ended as soon as the caller's access ends. Only
-this module has that rule: streams, long polls, claims and the pages' live streams all wait here.
+"""An open request that waits for changes, and ends as soon as its caller's access ends. All waiting requests use this
+module: streams, long polls, claims, and the live streams of pages.
 
-A revoked or expired key, a removed account or person, a session that ended: each changes the directory or the session,
-which every waiting request listens for, on every server. The caller is authenticated again at every notification,
-before anything is returned.
+If a key is revoked or expires, an account or person is removed, or a session ends, the directory or the session
+changes, and every waiting request listens for that, on every server. The caller is authenticated again at every
+notification, before anything is returned.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ class HeldRequest:
             self._gone.cancel()
 
     def watch(self) -> None:
-        """From now on a disconnect of the client notifies it too; only after the body was read."""
+        """From now on, a disconnect of the client also ends the wait. May only be called after the body was read."""
         self._gone = asyncio.create_task(self._call.hung_up())
         self._gone.add_done_callback(lambda _: self._waiter.wake())
 
@@ -47,13 +47,12 @@ class HeldRequest:
         return self._gone is not None and self._gone.done()
 
     def told(self) -> list[Change]:
-        """The changes handed over since the last call."""
+        """The changes that were passed to it since the last call."""
         return self._waiter.told()
 
     async def wait(self, seconds: float) -> bool:
-        """True if notified within ``seconds``, or sooner if notifications of other servers are not being received.
-        Raises Unauthenticated if
-        the caller no longer has access.
+        """True if notified within ``seconds``; waits for less if notifications of other servers are not being
+        received. Raises Unauthenticated if the caller no longer has access.
         """
         self._call.held = True
         woken = await self._waiter.wait(min(seconds, self._call.state.feed.reread))
@@ -61,7 +60,7 @@ class HeldRequest:
         return woken
 
     async def still(self) -> None:
-        """Authenticate the caller again; raises Unauthenticated. The call continues with their current rights."""
+        """Authenticate the caller again, and continue with their current rights; raises Unauthenticated."""
         was = self._call.actor
         now = await self._call.identify()
         if (now.id, now.workspace) != (was.id, was.workspace):

@@ -1,8 +1,8 @@
 """Strict JSON intake: anything that two parsers could read differently is refused.
 
-Refused: duplicate keys, NaN and Infinity, lone surrogates, integers beyond 2^53 - 1, nesting deeper than 32, bytes that
-are not UTF-8. The canonical form is RFC 8785; if the bytes are provably the same (no floats, no characters beyond the
-basic plane) msgspec's sorted encoder produces them.
+Refused: duplicate keys, NaN and Infinity, lone surrogates, integers beyond 2^53 - 1, nesting deeper than 32, bytes
+that are not UTF-8. The canonical form is RFC 8785. If the bytes are provably the same (no floats, no characters
+beyond the basic plane), msgspec's sorted encoder produces it.
 """
 
 import json
@@ -20,7 +20,7 @@ _PLAIN: Final = msgspec.json.Encoder()
 _SIXTEEN_DIGITS: Final = b"0" * 16
 # A character beyond the basic plane, in UTF-8 or as escaped surrogates: RFC 8785 sorts by UTF-16 units.
 _ASTRAL: Final = re.compile(rb"[\xf0-\xff]|\\u[dD][89abAB]")
-# Every escape in order, a complete pair of surrogates as one: any other surrogate is alone.
+# Every escape in order, with a complete pair of surrogates as one, so that any other surrogate is a lone one.
 _ESCAPE: Final = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
@@ -34,7 +34,9 @@ _ESCAPED_COLONS: Final = (b"\\u003a", b"\\u003A")
 
 
 class Parsed(NamedTuple):
-    """A strict JSON value. ``plain``: certainly no float, no astral character, so the fast encoder is canonical."""
+    """A strict JSON value. ``plain``: it certainly has no float and no character beyond the basic plane, so the fast
+    encoder is canonical.
+    """
 
     value: Any
     plain: bool
@@ -47,22 +49,22 @@ def _finite(literal: str) -> float:
     return value
 
 
-# Floats are parsed by Python: msgspec's own parser takes a hundred times as long for numbers such as 1e308. Only the
-# first decoder checks for numbers that are too large, which need an exponent of three digits or hundreds of digits.
+# Python parses floats, because msgspec's own parser takes a hundred times as long for numbers such as 1e308. Only the
+# first decoder checks for numbers that are too large; those have an exponent of three digits, or hundreds of digits.
 _ANY: Final = msgspec.json.Decoder(float_hook=_finite)
 _ANY_FINITE: Final = msgspec.json.Decoder(float_hook=float)
 _PLAIN_FLOATS: Final = msgspec.json.Decoder()
-# With each digit replaced by 0 and each E by e, a substring search shows which kinds of numbers a text may contain.
+# With every digit replaced by 0 and every E by e, a substring search shows which kinds of numbers a text may contain.
 _SHAPE: Final = bytes.maketrans(b"123456789E", b"000000000e")
 _EXPONENT: Final = b"0e"
 _LONG: Final = b"0" * 18
-# msgspec reads an exponent of one digit, and a number with fewer than eighteen, at once.
+# msgspec is fast for exponents of one digit and for numbers with fewer than eighteen digits.
 _SLOW: Final = (b"e00", b"e+00", b"e-00", _LONG)
 _HUGE: Final = (b"e000", b"e+000", b"0" * 200)
 
 
 def parse(raw: bytes) -> Parsed:
-    """The JSON value of ``raw``; raises Malformed with what is wrong with it. Linear for any input."""
+    """The JSON value of ``raw``; raises Malformed with the reason. Takes linear time for any input."""
     if too_deep(raw):
         raise _too_deep()
     shape = raw.translate(_SHAPE)
@@ -96,7 +98,7 @@ def _integer_too_large(raw: bytes) -> bool:
 
 
 def parse_object(raw: bytes) -> Parsed:
-    """The JSON object of ``raw``, an empty body being ``{}``; raises Malformed for any other value."""
+    """The JSON object of ``raw``; an empty body means ``{}``. Raises Malformed for any other value."""
     parsed = parse(raw) if raw.strip() else Parsed({}, True)
     if not isinstance(parsed.value, dict):
         raise Malformed("not_an_object", "The body has to be a JSON object.")
@@ -135,12 +137,12 @@ def _not_json(raw: bytes, problem: str) -> Malformed:
 
 
 def _maybe_duplicates(raw: bytes, value: Any) -> bool:
-    """False only if no member was dropped: each member, and each colon in a string, is one colon in ``raw``, escaped or
-    not, and the encoder writes one for each that was kept.
+    """Whether a duplicate member may have been dropped. It is False only if none was: ``raw`` has a colon, escaped or
+    not, for each member and for each colon in a string, and the encoder writes one for each that was kept.
     """
     colons = raw.count(b":")
     if b"\\u003" in raw:
-        escapes = raw.replace(b"\\\\", b"")  # an escaped backslash begins no escape
+        escapes = raw.replace(b"\\\\", b"")  # an escaped backslash does not begin another escape
         colons += sum(map(escapes.count, _ESCAPED_COLONS))
     return colons != _PLAIN.encode(value).count(b":")
 

@@ -1,5 +1,5 @@
-"""Uvicorn's HTTP protocol with limits: a request that ``connection_limits`` refuses is answered once, and the
-connection closed.
+"""Uvicorn's HTTP protocol with limits: if ``connection_limits`` refuses a request, the server sends one response and
+closes the connection.
 """
 
 import asyncio
@@ -22,11 +22,11 @@ from signoff.web.http.write_batching import WriteBatching
 
 log = logging.getLogger("signoff.web")
 
-# Bytes parsed at once before other connections have their turn; parsing pauses while a request waits for the one before
-# it. One read of the socket may contain thousands of pipelined requests.
+# Bytes that are parsed before other connections have their turn. Parsing pauses while a request waits for an earlier
+# one, because one read of the socket may contain thousands of pipelined requests.
 _AT_ONCE: Final = 4096
 
-# A client that is cut off while it sends does not see the response: its data is drained for a moment and discarded.
+# A client that is cut off while sending does not see the response, so its data is read and discarded for a moment.
 _HEARD_OUT: Final = 2.0
 
 
@@ -40,7 +40,7 @@ def limited(limits: ReceiveLimits) -> Any:
 
 
 class _Flow(FlowControl):
-    """Reads nothing more from the socket while received data is still to be parsed."""
+    """Pauses reading from the socket while received data is still to be parsed."""
 
     held = False
 
@@ -103,7 +103,9 @@ class LimitedProtocol(HttpToolsProtocol):
             self._parse(data)
 
     def _go_on(self) -> None:
-        """Parse the next received data, unless requests wait; the rest after others have had their turn."""
+        """Parse the next received data, unless requests are waiting; the rest follows after other connections have
+        had their turn.
+        """
         self._going_on = False
         if self._over or self.transport.is_closing():
             return
@@ -113,7 +115,7 @@ class LimitedProtocol(HttpToolsProtocol):
             if not self._parse(bytes(part)):
                 return
         if self._rest:
-            self._stop_timer()  # the client is not the one who is late
+            self._stop_timer()  # the client is not to blame for the delay
             self.flow.held = True
             self.flow.pause_reading()
             self._soon()
@@ -128,7 +130,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self.loop.call_soon(self._go_on)
 
     def on_response_complete(self) -> None:
-        """As uvicorn's, without a new timer for each pause between two requests."""
+        """Like uvicorn's, without a new timer for each pause between two requests."""
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
@@ -140,8 +142,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._soon()
 
     def _rest_from_now(self) -> None:
-        """The connection is between two requests. One timer serves all such pauses of it: it looks when this one would
-        have been too long, and is set again for the rest.
+        """Begin the pause between two requests. One timer serves all pauses of a connection: when it fires before the
+        current pause is too long, it is set again for the rest.
         """
         self._resting_since = self.loop.time()
         if self.timeout_keep_alive_task is None:
@@ -165,7 +167,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._resting_since = None
 
     def _parse(self, data: bytes) -> bool:
-        """False once the connection is refused."""
+        """Parse the data; returns False once the connection is refused."""
         self._unset_keepalive_if_required()
         number = self._number
         try:
@@ -173,7 +175,7 @@ class LimitedProtocol(HttpToolsProtocol):
             if self._number == number:
                 self._receiving.raw(len(data))
         except httptools.HttpParserUpgrade:
-            # Only HTTP is supported here: an upgrade request was answered as a plain one.
+            # Only HTTP is supported, so an upgrade request was answered like a plain one.
             pass
         except Refused as refusal:
             self._refuse(refusal)
@@ -207,7 +209,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self.expect_100_continue = True
 
     def on_headers_complete(self) -> None:
-        """As uvicorn's, with our own exchange; there are no upgrades, and no prefix of the path."""
+        """Like uvicorn's, but with our own ``Exchange``, and without upgrades and path prefixes."""
         version = self.parser.get_http_version()
         try:
             self._receiving.head_done(version)
@@ -270,7 +272,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._close()
 
     def _refuse(self, refusal: Refused) -> None:
-        """Respond unless a response is under way, and close when the other side has read it."""
+        """Send a response, unless one has begun already, and close when the client has read it."""
         self._over = True
         self._stop_timer()
         self._unset_keepalive_if_required()

@@ -1,7 +1,7 @@
 """Query parameters. Each endpoint declares its own; they are read before the endpoint runs.
 
-One that is not declared, is repeated or has the wrong type is refused by name: a parameter that is dropped silently
-widens a list, or turns a dry run into a real one.
+A parameter that is undeclared, repeated or of the wrong type is refused by name: dropping it silently could widen a
+list, or turn a dry run into a real one.
 """
 
 from collections.abc import Sequence
@@ -32,9 +32,9 @@ class Kind(Enum):
 class Parameter(Struct, frozen=True):
     """One query parameter.
 
-    least, most: of a count; more than ``most`` counts as ``most``. clamped: less than ``least`` counts as ``least``
-    too, and a fraction is rounded down, as in AXP's streams. blank: an empty value counts as absent (AXP's clients send
-    such). example: a value, for the API's description.
+    least, most: the bounds of a count; a larger value counts as ``most``. clamped: a smaller value counts as
+    ``least``, and a fraction is rounded down, as in AXP's streams. blank: an empty value counts as absent, because
+    AXP's clients send some. example: a value for the API's description.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Parameter(Struct, frozen=True):
 
 
 def read(query_string: bytes, known: Sequence[Parameter]) -> dict[str, str]:
-    """The parameters by name, each checked against its declaration; raises Malformed or Invalid otherwise."""
+    """The parameters by name, checked against their declarations; raises Malformed or Invalid."""
     found: dict[str, str] = {}
     if not query_string:
         return found
@@ -105,7 +105,7 @@ def unknown(name: str, known: Sequence[str]) -> Invalid:
 
 
 def flag(value: str | None) -> bool:
-    """Whether a flag's value (None: absent) is true; an empty value is, as in ``?dry_run``."""
+    """Whether a flag is set. The value None means absent; an empty value counts as true, as in ``?dry_run``."""
     return value is not None and value.strip().lower() in _TRUE
 
 

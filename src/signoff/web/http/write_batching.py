@@ -1,6 +1,5 @@
-"""A transport with one write per turn. Uvicorn writes head and body of a response separately; each write is
-a system call and a packet, which costs more than producing the response. Everything written in one turn of the event
-loop is sent together.
+"""A transport that sends everything written in one turn of the event loop together. Uvicorn writes head and body of a
+response separately, and each write is a system call and a packet, which costs more than producing the response.
 """
 
 import asyncio
@@ -8,15 +7,15 @@ from typing import Any
 
 
 class WriteBatching:
-    """A transport that writes at the end of the turn; otherwise it behaves like the wrapped transport. If the other
-    side reads nothing for ``seconds``, the connection is dropped: unsent data uses memory.
+    """A transport that writes at the end of the turn, and otherwise behaves like the wrapped transport. If the client
+    reads nothing for ``seconds``, the connection is dropped, because unsent data uses memory.
     """
 
     __slots__ = ("_given", "_loop", "_said", "_seconds", "_taken", "_timer", "_transport", "is_closing")
 
     def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop, seconds: float = 0.0) -> None:
         self._transport = transport
-        self.is_closing = transport.is_closing  # asked several times for each request
+        self.is_closing = transport.is_closing  # read several times for each request
         self._loop = loop
         self._seconds = seconds
         self._said: list[bytes] = []
@@ -29,7 +28,7 @@ class WriteBatching:
         self._said.append(data)
 
     def send(self, data: bytes) -> None:
-        """Write a whole response. Nothing else of this turn follows it, so it need not wait for the turn's end."""
+        """Write a whole response. Nothing else follows in this turn, so it is sent immediately."""
         if self._said:
             self._said.append(data)
             self._flush()
@@ -50,13 +49,13 @@ class WriteBatching:
         self._transport.write_eof()
 
     def owing(self) -> None:
-        """Some data may be unsent: watch that it is read in time. The connection is kept as long as some is."""
+        """Watch that unsent data is read in time. The connection is kept as long as the client reads some."""
         if self._seconds and self._timer is None and (left := self._transport.get_write_buffer_size()):
             self._taken = self._given - left
             self._timer = self._loop.call_later(self._seconds, self._look)
 
     def forget(self) -> None:
-        """The connection is gone."""
+        """Called when the connection is gone."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

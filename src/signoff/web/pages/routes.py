@@ -1,4 +1,4 @@
-"""The table of pages: every path once. An ``open`` page requires no session."""
+"""The table of pages. An ``open`` page requires no session."""
 
 from typing import Final
 
@@ -104,5 +104,5 @@ async def _no_page(request: PageRequest) -> Page:
 
 
 def no_page(state: AppState) -> PageHandler:
-    """The response to a browser at every path without a page."""
+    """The response to a browser for paths without a page."""
     return PageHandler(state, {"GET": PageRoute("GET", "", _no_page, open=True)}, OpenTaskCounts(state))

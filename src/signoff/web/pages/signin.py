@@ -1,4 +1,4 @@
-"""Signing in and out. Opening a link shows one button and changes nothing: mail scanners open links too."""
+"""Signing in and out. Opening a link only shows a button and changes nothing, because mail scanners open links too."""
 
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -19,7 +19,7 @@ _SENT: Final = (
 
 
 def local(path: str) -> str:
-    """The path, if it is a page of this server; else the inbox."""
+    """The path, if it is a page of this server, else the inbox."""
     try:
         parts = urlsplit(path)
     except ValueError:
@@ -27,7 +27,7 @@ def local(path: str) -> str:
     own = (
         not parts.scheme and not parts.netloc and path.startswith("/") and not path.startswith(("//", "/\\"))
     )
-    # Pages for signing in or out are not a target to return to.
+    # Nobody is sent back to a page for signing in or out.
     door = parts.path.partition("/")[0] == "" and parts.path.split("/")[1:2] in (["login"], ["logout"])
     plain = path.isprintable() and path.isascii() and len(path) <= _LONGEST_PATH
     return path if own and plain and not door else "/"
@@ -42,13 +42,13 @@ async def ask(request: PageRequest) -> Page:
 
 
 async def _form(request: PageRequest, onward: str, status: int = 200, **said: str | None) -> Page:
-    """``said``: problem and hint, or sent: the result of a request for a link by mail."""
+    """The sign-in page. ``said``: problem and hint; sent: the result of a request for a link by mail."""
     shown: dict[str, Any] = {"problem": "", "hint": "", "sent": ""} | said
     return await request.page("login.html", status, next=onward, by_mail=request.state.mails, **shown)
 
 
 async def by_mail(request: PageRequest) -> Page:
-    """POST /login/mail: a link is mailed, if someone has this address. The reply is the same either way."""
+    """POST /login/mail: mail a link, if someone has this address. The reply is the same either way."""
     onward = local(request.field("next", "/"))
     links = request.state.mailed_links
     if links is None or not links.possible:
@@ -63,7 +63,7 @@ async def by_mail(request: PageRequest) -> Page:
 
 
 async def by_key(request: PageRequest) -> Page:
-    """POST /login: a person's key."""
+    """POST /login: sign in with a person's key."""
     onward = local(request.field("next", "/"))
     try:
         made = await request.state.sessions.open_by_key(request.field("key"))
@@ -78,7 +78,7 @@ async def by_key(request: PageRequest) -> Page:
 
 
 async def _refused(request: PageRequest, onward: str, refusal: Refused) -> Page:
-    """The form once more, with what was wrong."""
+    """The form again, with what was wrong."""
     page = await _form(request, onward, refusal.status, problem=refusal.message, hint=refusal.hint)
     if not isinstance(refusal, TooMany):
         return page
@@ -86,7 +86,7 @@ async def _refused(request: PageRequest, onward: str, refusal: Refused) -> Page:
 
 
 async def look(request: PageRequest) -> Page:
-    """GET /login/{token}: one button. A person who is signed in and opens a used link again is redirected to its
+    """GET /login/{token}: shows a button. A person who is signed in and opens a used link again is redirected to its
     target.
     """
     try:
@@ -102,7 +102,7 @@ async def look(request: PageRequest) -> Page:
 
 
 async def by_link(request: PageRequest) -> Page:
-    """POST /login/{token}: uses up the link."""
+    """POST /login/{token}: sign in; uses up the link."""
     made = await request.state.sessions.open_by_link(request.params["token"])
     return _enter(request, made, local(request.field("next", "/")))
 
@@ -113,7 +113,7 @@ def _enter(request: PageRequest, made: SignedIn, onward: str) -> Page:
 
 
 async def leave(request: PageRequest) -> Page:
-    """GET /logout: one button."""
+    """GET /logout: shows a button."""
     return await request.page("logout.html")
 
 

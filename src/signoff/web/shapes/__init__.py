@@ -1,1 +1,1 @@
-"""Core values to the structs of ``signoff.wire``, in which the API answers."""
+"""Converts core values to the structs of ``signoff.wire``, which the API returns."""

@@ -1,4 +1,4 @@
-"""Deliveries on the wire: as an agent's stream shows them, and as our claim returns them."""
+"""Deliveries on the wire: as an agent's stream shows them, and as a claim returns them."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ from signoff.wire.deliveries import DeliveryOut, ShownDelivery
 
 
 def shown_delivery(intent: Intent, cursor: int) -> ShownDelivery:
-    """The open delivery of an intent; ``cursor`` is its position in its agent's stream."""
+    """The open delivery of an intent. ``cursor``: its position in its agent's stream."""
     held = _held(intent)
     out = ShownDelivery(
         intent_id=intent.ref(held.step_run),
@@ -32,7 +32,7 @@ def shown_delivery(intent: Intent, cursor: int) -> ShownDelivery:
 
 
 def delivery_out(intent: Intent, payload: bytes, lease: timedelta, display: Display) -> DeliveryOut:
-    """The delivery that was just claimed."""
+    """A delivery that was just claimed."""
     held = _held(intent)
     step = intent.plan.by_id[held.step]
     ref = step_run_id(intent.id, held.step_run)

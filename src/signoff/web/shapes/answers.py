@@ -1,4 +1,4 @@
-"""Responses of the endpoints for intents: the envelopes around the objects of ``intents`` and ``events``."""
+"""Responses of the endpoints for intents, which contain the objects of ``intents`` and ``events``."""
 
 from signoff.core.ids import step_run_id
 from signoff.core.intent.advance import Change
@@ -48,7 +48,9 @@ def acted(change: Change, payload: bytes) -> IntentChangedAnswer:
 
 
 def not_applied(intent: Intent, payload: bytes, reason: str) -> IntentChangedAnswer:
-    """AXP's response to a stale policy generation, and to a patch without effect: 200, and nothing was done."""
+    """AXP's response to a stale policy generation, and to a patch without effect: status 200, although nothing was
+    done.
+    """
     return IntentChangedAnswer(
         applied=False,
         reason=reason,

@@ -31,12 +31,12 @@ def encode(answer: Struct) -> bytes:
 
 
 def verbatim(stored: bytes | str) -> Any:
-    """Stored JSON, for a member that is sent byte for byte."""
+    """Stored JSON, for a member that is sent unchanged."""
     return msgspec.Raw(stored)
 
 
 def raw(value: Any) -> Any:
-    """A JSON value, encoded now."""
+    """A JSON value, encoded."""
     return msgspec.Raw(_ENCODER.encode(value))
 
 
@@ -44,5 +44,5 @@ EMPTY: Final = verbatim(b"{}")
 
 
 def maybe(text: str | None) -> Text:
-    """The text, or absent if empty."""
+    """The text, or absent if it is empty."""
     return text or ABSENT

@@ -15,11 +15,11 @@ from signoff.wire.common import ABSENT
 from signoff.wire.keys import KeyOut, NewKeyOut
 from signoff.wire.workflows import StepOut, WorkflowOut
 
-# AXP's schema demands both addresses, both names and both ids; different clients read different ones.
+# AXP's schema requires both addresses, both names and both ids; clients differ in which they read.
 
 
 def address_id(account: Account) -> str:
-    """The id of the account's address, as AXP has it."""
+    """The id of the account's address, which AXP requires."""
     return "addr_" + account.id.removeprefix("sa_")
 
 
@@ -47,7 +47,7 @@ def account_out(account: Account, workspace: Workspace) -> AccountOut:
 
 
 def seen_account(out: AccountOut, worker: Worker | None, now: datetime) -> AccountOut:
-    """The agent, with when work was last requested for it; one that is pushed to requests none."""
+    """The agent, with the time when its workers last asked for work; an agent that is called by push has none."""
     if out.kind == ActorKind.AGENT.value and out.delivery_mode != "http":
         out.last_seen = last_seen_text(worker.seen_at if worker else None, now)
         if worker is not None:
@@ -96,7 +96,7 @@ def new_key_out(made: NewKey, address: str, warnings: tuple[str, ...]) -> NewKey
 
 
 def workflow_out(workflow: NamedWorkflow, plan: Plan, by: str) -> WorkflowOut:
-    """``plan``: as compiled then; ``by``: the name of who applied it."""
+    """A workflow. ``plan``: its plan as compiled when it was applied; ``by``: the name of who applied it."""
     proofs = [step.task.strength for step in plan.steps if isinstance(step, HumanStep)]
     return WorkflowOut(
         name=workflow.name,

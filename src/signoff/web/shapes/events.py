@@ -1,6 +1,6 @@
-"""Facts to AXP events. The status at each event follows from the event and those before it, so an ``EventWalker`` has
-to process every fact from the first on; sequence numbers are doubled, because AXP's clients count cursors in two ways
-and only even numbers serve both (docs/axp.md).
+"""Converts facts to AXP events. The status at each event follows from the event and those before it, so an
+``EventWalker`` has to process every fact from the first on. Sequence numbers are doubled, because AXP's clients count
+cursors in two ways, and only even numbers work for both (docs/axp.md).
 """
 
 from collections.abc import Callable, Iterable
@@ -42,7 +42,7 @@ _TOLD: Final = (
 
 
 class EventWalker:
-    """Walks an intent's facts in order, from the first one on, and shows each as an event."""
+    """Processes an intent's facts in order, from the first one on, and converts each to an event."""
 
     def __init__(self, intent: Intent) -> None:
         self.intent = intent
@@ -58,8 +58,8 @@ class EventWalker:
         return self.status in FINAL
 
     def show(self, fact: e.Fact, *, result: bool = True) -> EventOut | None:
-        """The next fact as an event, None if it does not concern this step run; ``result``: show a final result at the
-        top of the event too.
+        """Convert the next fact to an event; None if it does not belong to this step run. ``result``: also put a
+        final result at the top level of the event.
         """
         place = self.follow(fact)
         if place is None:
@@ -90,7 +90,7 @@ class EventWalker:
         return out
 
     def follow(self, fact: e.Fact) -> Effect | None:
-        """Walk past the next fact without showing it; what it is on the wire."""
+        """Process the next fact without converting it; returns its effect on the wire."""
         place = self.place(fact.event)
         if place is None:
             return None
@@ -101,11 +101,11 @@ class EventWalker:
         return place
 
     def place(self, event: e.Event) -> Effect | None:
-        """The event on the wire."""
+        """The effect of an event on the wire."""
         return effect_of(event)
 
     def _turn(self, event: e.Event, place: Effect) -> None:
-        """Who has to act after this event."""
+        """Set who has to act after this event."""
         if isinstance(event, e.Offered):
             self.pending = PendingWith(type="agent", ref=event.agent, name=event.agent)
         elif isinstance(event, e.TaskOpened):
@@ -122,7 +122,7 @@ class EventWalker:
 
 
 class StepTrail(EventWalker):
-    """The part of a history that concerns one step run, shown as the life of a separate intent."""
+    """The part of a history that belongs to one step run, shown as a separate intent."""
 
     def __init__(self, intent: Intent, step_run: int) -> None:
         super().__init__(intent)
@@ -144,7 +144,7 @@ class StepTrail(EventWalker):
         return self._within(event) or super().place(event)
 
     def _within(self, event: e.Event) -> Effect | None:
-        """How this event ends the step, or None if it continues."""
+        """How this event ends the step; None if the step continues."""
         match event:
             case e.Reported(retry_at=None):
                 self.result = event.result
@@ -175,7 +175,7 @@ def walk(
 
 
 def last_event_of(change: Change) -> EventOut | None:
-    """The last event that one command brought about, without a result at its top."""
+    """The last event that one command caused, without a result at its top level."""
     if not change.facts:
         return None
     trail = EventWalker(change.after)

@@ -1,4 +1,4 @@
-"""An intent on the wire: the whole, or one step of it as that step's agent sees it (docs/axp.md)."""
+"""An intent on the wire: the whole intent, or one step of it as that step's agent sees it (docs/axp.md)."""
 
 from typing import Any, Final
 
@@ -30,7 +30,7 @@ _MEANT_BY: Final = {meaning: word for word, meaning in MEANS.items()}
 
 
 def intent_out(intent: Intent, payload: bytes) -> IntentOut:
-    """The whole intent; ``payload`` is the canonical JSON it was submitted with."""
+    """The whole intent. ``payload``: the canonical JSON that it was submitted with."""
     out = IntentOut(
         intent_id=intent.id,
         intent_type=intent.type,
@@ -73,7 +73,7 @@ def intent_out(intent: Intent, payload: bytes) -> IntentOut:
 
 
 def _show_decision(out: IntentOut, intent: Intent) -> None:
-    """Who decided, when and through which channel: from the human steps' results only, as agents may report
+    """Set who decided, when and through which channel: only from the human steps' results, because agents may report
     anything.
     """
     for step_id, result in reversed(intent.results.items()):
@@ -86,7 +86,7 @@ def _show_decision(out: IntentOut, intent: Intent) -> None:
 
 
 def _show_open(out: IntentOut, intent: Intent, payload: bytes) -> None:
-    """The members for the open step: who has to act, until when, how many attempts or reminders there were."""
+    """Set the members for the open step: who has to act, until when, how many attempts or reminders there were."""
     held = intent.open
     match held:
         case Task():
@@ -114,7 +114,7 @@ def _show_open(out: IntentOut, intent: Intent, payload: bytes) -> None:
 
 
 def _asked(intent: Intent) -> HumanStep | None:
-    """The human step that the intent is about: the open one, else the only one of a plan without agents."""
+    """The human step to show: the open one, or else the only one of a plan without agents."""
     if isinstance(intent.open, Task):
         step = intent.plan.by_id[intent.open.step]
         return step if isinstance(step, HumanStep) else None
@@ -137,7 +137,7 @@ def kind_of(step: Step) -> str:
 
 
 def sender(requester: Requester) -> str:
-    """The address the intent came from; a person or service without one goes by its kind and id."""
+    """The address that the intent came from; a person or service without one is shown by kind and id."""
     return requester.address or f"{requester.kind.value}://{requester.id}"
 
 
@@ -158,7 +158,7 @@ def human_task(spec: TaskSpec, title: str, task_id: str = "") -> HumanTask:
 
 
 def outcomes(spec: TaskSpec, agreed: str = "") -> tuple[OutcomeOut, ...]:
-    """The outcomes that can be given; ``agreed``: the one that the stage before has chosen."""
+    """The possible outcomes. ``agreed``: the one that the previous stage has chosen."""
     return tuple(
         [
             OutcomeOut(name=word, means=_MEANT_BY[spec.meaning(word)], label=label(spec, word))
@@ -168,7 +168,7 @@ def outcomes(spec: TaskSpec, agreed: str = "") -> tuple[OutcomeOut, ...]:
 
 
 def pending(intent: Intent) -> PendingWith:
-    """Who has to act now; the runtime itself while nothing is open or a timer runs."""
+    """Who has to act now: the runtime itself, while nothing is open or a timer runs."""
     match intent.open:
         case Delivery(agent=agent):
             return PendingWith(type="agent", ref=agent, name=agent)
@@ -184,7 +184,7 @@ def _core() -> PendingWith:
 
 
 def asked_people(spec: TaskSpec, level: int) -> PendingWith:
-    """The approvers asked at this escalation level (0: those first asked)."""
+    """The approvers asked at this escalation level; 0 means those who were asked first."""
     first = (spec.holder,) if spec.holder else spec.stages[0].approvers
     names = spec.escalate[level - 1].to if level else first
     text = ", ".join(names) or "approvers"
@@ -194,7 +194,7 @@ def asked_people(spec: TaskSpec, level: int) -> PendingWith:
 def step_out(
     stored: Stored, step_run: int, status: Status, result: dict[str, Any] | None, step_id: str
 ) -> IntentOut:
-    """One step as a separate intent. ``status``: the step's; ``result``: of a finished step."""
+    """One step as a separate intent. ``status``: the step's status; ``result``: that of a finished step."""
     intent = stored.intent
     out = intent_out(intent, b"{}")
     out.payload_deleted = payload_deleted(intent, stored.payload) or ABSENT

@@ -1,4 +1,4 @@
-"""Workflows and agents, for everyone signed in; and their keys, for owners and admins."""
+"""Workflows and agents, for everyone who is signed in; keys, for owners and admins."""
 
 from datetime import timedelta
 from typing import Any, Final
@@ -56,7 +56,7 @@ async def workflows(request: PageRequest) -> Page:
 
 
 def _masked_source(source: bytes) -> str:
-    """A workflow's source with its secrets masked: an agent's ``input`` may hold some. The API returns it as it is."""
+    """A workflow's source with secrets masked, which an agent's ``input`` may contain. The API returns it unmasked."""
     return msgspec.json.format(msgspec.json.encode(masked(json_value.decode(source))), indent=2).decode()
 
 
@@ -108,7 +108,7 @@ async def agents(request: PageRequest) -> Page:
 
 
 async def _given_work(request: PageRequest, directory: Snapshot) -> dict[str, list[str]]:
-    """The workflows that give an agent work, by its address."""
+    """The workflows that use each agent, by its address."""
     found: dict[str, list[str]] = {}
     flows = sorted(directory.workflows.values(), key=lambda flow: flow.name)
     for flow, plan in zip(flows, await request.state.planner.plans_of(flows), strict=True):
@@ -118,7 +118,7 @@ async def _given_work(request: PageRequest, directory: Snapshot) -> dict[str, li
 
 
 async def remove_agent(request: PageRequest) -> Page:
-    """POST /agents/{account_id}/remove: revokes its keys too."""
+    """POST /agents/{account_id}/remove: also revokes its keys."""
     authorize(request.actor, Action.MANAGE_KEYS)
     await request.state.accounts.remove_account(request.actor, request.params["account_id"])
     return request.to("/agents")
@@ -168,7 +168,7 @@ async def add_key(request: PageRequest) -> Page:
 
 
 def lasts(chosen: str) -> timedelta | None:
-    """The lifetime of a key for this choice of the form."""
+    """The lifetime of a key for the choice in the form."""
     if chosen not in _LIVES:
         raise Invalid("validation_error", "Choose how long the key lasts.", field="life")
     return _LIVES[chosen]

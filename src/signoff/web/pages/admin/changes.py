@@ -20,12 +20,13 @@ from signoff.web.pages.kit.handler import PageRequest
 
 _PAGE: Final = 50
 _SHOWN: Final = 20
-_EMPTY: Final = frozenset({"", "[]", "{}", "null"})  # of a created or removed entry: not worth a line
+# values of a created or removed entry that are not worth a line
+_EMPTY: Final = frozenset({"", "[]", "{}", "null"})
 
 
 class ChangeEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One change; ``of``: the holder of a key; ``did``: made, changed, removed; ``by``: who confirmed it if a second
-    admin was needed; ``href``: the page of the subject, "" if it has none.
+    """One change. ``of``: the holder of a key; ``did``: made, changed or removed; ``by``: who confirmed it, if a
+    second admin was needed; ``href``: the page of the subject, "" if it has none.
     """
 
     at: datetime
@@ -42,7 +43,7 @@ class ChangeEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class About(msgspec.Struct, frozen=True):
-    """The changes of one subject: the latest, and the link to older ones ("": that is all)."""
+    """The latest changes of one subject, and the link to older ones, "" if there are none."""
 
     entries: list[ChangeEntry]
     older: str
@@ -62,9 +63,9 @@ async def changes(request: PageRequest) -> Page:
 
 
 async def about(request: PageRequest, subject: str, before: int = 0, limit: int = _SHOWN) -> About:
-    """The changes of a subject ("": of any), newest first, below the number ``before``."""
+    """The changes of a subject ("" for any), newest first, with numbers below ``before``."""
     if subject and not permits(request.actor, Action.READ_CHANGES):
-        return About([], "")  # on the page of one subject: that page is visible to them, its history is not
+        return About([], "")  # they may see the subject's page, but not its history
     directory = await request.directory()
     found = await request.state.manifests.changes(request.actor, limit + 1, before, subject)
     page = found[:limit]
@@ -100,7 +101,7 @@ def _holder(kind: str, said: Any, directory: Snapshot) -> str:
 
 
 def differing(before: Any, after: Any, directory: Snapshot) -> tuple[tuple[Leaf, ...], tuple[str, ...]]:
-    """(the differences leaf by leaf, or all of it if it was created or removed; the names of the fields)"""
+    """Return the differences leaf by leaf, or all values of a created or removed entry; and the names of the fields."""
     was, now = _readable(before, directory), _readable(after, directory)
     both = before is not None and after is not None
     found = changed_leaves(was, now) if both else tuple(leaves(masked(was if after is None else now)))
@@ -133,7 +134,7 @@ def known(name: str, directory: Snapshot) -> str:
 
 
 def _readable(value: Any, directory: Snapshot) -> Any:
-    """Ids of people and accounts replaced by their addresses."""
+    """The value with ids of people and accounts replaced by their addresses."""
     if isinstance(value, dict):
         return {name: _readable(item, directory) for name, item in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Before someone loses the right to decide: their open tasks are shown, and confirmation is asked."""
+"""Before someone loses the right to decide, shows their open tasks and asks for confirmation."""
 
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -22,8 +22,8 @@ async def confirm_removal(
     back: str,
     counts: Callable[[HeldTask], bool] | None = None,
 ) -> Page | None:
-    """The page that shows the open tasks of these people and asks whether to continue; None if there are none or the
-    person has confirmed. ``counts``: selects the tasks that are concerned, by default all.
+    """The page that shows the open tasks of these people and asks whether to continue; None if there are none, or the
+    admin has confirmed. ``counts``: selects the affected tasks, by default all.
     """
     if request.field(CONFIRMED) == "1":
         return None
@@ -49,7 +49,7 @@ async def confirm_removal(
 
 
 def confirm_team_change(name: str) -> Callable[[HeldTask], bool]:
-    """Whether someone is asked as a member of this team."""
+    """Select the tasks that ask someone as a member of this team."""
 
     def counts(held: HeldTask) -> bool:
         task = held.intent.open

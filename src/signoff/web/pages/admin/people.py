@@ -1,5 +1,5 @@
-"""People: the list, one person with everything about them, and one's own settings. Each form is one entry of a
-manifest, so a page can change nothing that the API could not, and everything is recorded.
+"""People: the list, the page of one person, and the reader's own settings. Each form is submitted as one entry of a
+manifest, so pages can change only what the API can, and everything is recorded.
 """
 
 from collections.abc import Awaitable, Callable
@@ -42,7 +42,9 @@ _DIGESTS: Final = ("5m", "15m", "1h", "4h")
 
 
 class Away(msgspec.Struct, frozen=True):
-    """An absence, as the page shows it. ``days``: as text, if it is whole days of the person's own."""
+    """An absence, as the page shows it. ``days``: the days as text, if it covers whole days in the person's time
+    zone.
+    """
 
     start: datetime
     end: datetime
@@ -107,7 +109,7 @@ def _away(absence: Absence | None, now: datetime, person: Person, directory: Sna
 
 
 def _days(absence: Absence, zone: ZoneInfo) -> str:
-    """``1 Jul 2030 to 14 Jul 2030``, by the person's own calendar; "" if it begins or ends within a day."""
+    """``1 Jul 2030 to 14 Jul 2030``, in the person's time zone; "" if it begins or ends within a day."""
     start, end = absence.start.astimezone(zone), absence.end.astimezone(zone)
     if start.time() != time() or end.time() != time():
         return ""
@@ -207,7 +209,7 @@ async def _person(
 
 
 def _digest(person: Person) -> str:
-    """The choice of the form."""
+    """The value of the form's digest field."""
     written = person.preferences.get("digest", "")
     return _AT_ONCE if written is False else str(written)
 
@@ -220,7 +222,7 @@ def _delegates(person: Person, directory: Snapshot) -> list[tuple[str, str]]:
 
 
 class LinkedChat(msgspec.Struct, frozen=True):
-    """A chat in which people link an account. ``say``: what to type there, if a code was just created."""
+    """A chat in which people link an account. ``say``: what to type there, if a code has just been created."""
 
     name: str
     label: str
@@ -244,7 +246,7 @@ async def _chats(request: PageRequest, person: Person, code: tuple[str, LinkCode
 
 
 def _address_fields(person: Person, known: PersonalChannels) -> list[tuple[str, str, str]]:
-    """(name, label, value) of each channel whose addresses are entered here."""
+    """(name, label, value) of each channel whose addresses people enter on this page."""
     return [(name, label_of(name), person.addresses.get(name, "")) for name in known.addressed]
 
 
@@ -278,7 +280,7 @@ def _check(request: PageRequest, person_id: str) -> Callable[[Snapshot], None]:
 
 
 def _takes_away(act: str, found: Person, said: dict[str, Any]) -> str:
-    """The consequences for the person's open tasks, as text; "" if they decide as before."""
+    """The consequences for the person's open tasks, as text; "" if there are none."""
     if act == "leave":
         return (
             "The delegate answers tasks that open from now on. Open tasks stay with the people that they "
@@ -377,8 +379,8 @@ async def _back(request: PageRequest, found: Person, directory: Snapshot) -> dic
 
 
 def _kept(request: PageRequest, found: Person, directory: Snapshot) -> list[dict[str, str]]:
-    """The absences that have not ended; earlier ones are in the change log, and would accumulate. A delegate who may no
-    longer decide is left out, as it would be refused.
+    """The absences that have not ended. Earlier ones are dropped, so that they do not accumulate; they are in the
+    change log. A delegate who may no longer decide is left out, because it would be refused.
     """
     now = request.state.clock.now()
     deciding = {p.id for p in directory.people.values() if p.active and set(p.roles) & DECIDING}
@@ -415,7 +417,7 @@ async def _own_keys(request: PageRequest) -> list[dict[str, Any]]:
 
 
 async def add_key(request: PageRequest) -> Page:
-    """POST /me/keys: a key of one's own; the response shows the secret once."""
+    """POST /me/keys: create a key for oneself; the response shows the secret once."""
     directory = await request.directory()
     request.params["act"] = "key"
     try:
@@ -438,7 +440,7 @@ async def revoke_key(request: PageRequest) -> Page:
 
 
 async def link_code(request: PageRequest) -> Page:
-    """POST /me/channels/{channel}: the response shows the code once, as it is stored nowhere."""
+    """POST /me/channels/{channel}: create a code. The response shows it once; it is stored nowhere."""
     name = request.params["channel"]
     chat = request.state.chats.get(name)
     if chat is None:

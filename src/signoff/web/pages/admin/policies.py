@@ -1,4 +1,4 @@
-"""Policies: each in plain words, its schedule for a task that opens now, its versions and their authors."""
+"""Policies: each as text, with the schedule for a task that opens now, and its versions with their authors."""
 
 from functools import partial
 from typing import Any
@@ -59,7 +59,7 @@ async def policy(request: PageRequest) -> Page:
 
 
 def _deciders(made: ContactSchedule, directory: Snapshot) -> list[tuple[str, str]]:
-    """(name, why) of the people who could decide its first stage now."""
+    """(name, why) of the people who could decide the policy's first stage now."""
     return [
         (directory.display(reach.person), reach.why.replace("team:", "team ").replace("role:", ""))
         for reach in made.may_decide
@@ -71,8 +71,8 @@ def _source(found: NamedPolicy) -> str:
 
 
 def flows_by_policy(directory: Snapshot) -> dict[str, list[str]]:
-    """For each policy, the workflows with a step under it; and requests without a workflow, for the default policy.
-    Each workflow is read once, however many policies there are.
+    """For each policy, the workflows that use it; for the default policy, also requests without a workflow. Each
+    workflow is read once, however many policies there are.
     """
     flows: dict[str, list[str]] = {}
     for flow in sorted(directory.workflows.values(), key=lambda flow: flow.name):

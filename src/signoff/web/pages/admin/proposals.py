@@ -1,5 +1,5 @@
-"""Proposals: what each would change and why it needs a second admin; confirmed or refused by a form. Confirming
-requires a sign-in by mail, refusing only a key. How each ended stays visible.
+"""Proposals: what each would change, why it needs a second admin, and a form to confirm or refuse it. Confirming
+requires a sign-in by mail, refusing only a key. Ended proposals stay visible.
 """
 
 from datetime import datetime
@@ -51,8 +51,8 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class Lacks(msgspec.Struct, frozen=True):
-    """A reader who signed in with a key. to: where a sign-in link can be mailed, "" if it cannot; sent: one was just
-    sent.
+    """What a reader lacks who signed in with a key. to: the address to which a sign-in link can be mailed, "" if
+    there is none; sent: whether one has just been sent.
     """
 
     to: str
@@ -91,7 +91,7 @@ async def _page(request: PageRequest, refusal: Refused | None = None) -> Page:
 
 
 async def _lacks(request: PageRequest, directory: Snapshot) -> Lacks | None:
-    """What the reader's sign-in lacks for confirming; None if nothing."""
+    """What the reader's sign-in lacks for confirming; None if it is sufficient."""
     reader, links = request.actor, request.state.mailed_links
     if reader.strength is not Strength.LINK:
         return None

@@ -1,4 +1,4 @@
-"""Removing a person, a team, a policy or a workflow: one form on the page of each."""
+"""Removes a person, a team, a policy or a workflow, by a form on the page of each."""
 
 from typing import Final
 

@@ -1,5 +1,5 @@
-"""Forms that replace a whole entry carry a digest of what they showed: a page that was opened before somebody else's
-change does not undo it.
+"""Forms that replace a whole entry contain a digest of what they showed, so that a page that was opened before
+somebody else's change does not undo it.
 """
 
 import hashlib
@@ -19,12 +19,12 @@ _SORTED: Final = msgspec.json.Encoder(order="sorted")
 
 
 def person_state(person: Person | None) -> str:
-    """The digest of what the form of a person's name, roles and access replaces."""
+    """The digest of what the form for a person's name, roles and access replaces."""
     return _digest(person and [person.name, sorted(person.roles), person.active, person.addresses])
 
 
 def team_state(team: Team | None) -> str:
-    """The digest of what the form of a team replaces."""
+    """The digest of what the form for a team replaces."""
     return _digest(team and [team.members, team.rotation, team.channel, team.mailbox])
 
 
@@ -35,7 +35,9 @@ def _digest(shown: Any) -> str:
 def unchanged_since_shown(
     request: PageRequest, state: Callable[[Snapshot], str]
 ) -> Callable[[Snapshot], None]:
-    """A check of the directory that the form is applied to; raises Conflict if its entry is no longer as shown."""
+    """Make a check of the directory to which the form is applied. It raises Conflict if the entry is no longer as
+    shown.
+    """
 
     def check(directory: Snapshot) -> None:
         # A page of an earlier release does not have the field.

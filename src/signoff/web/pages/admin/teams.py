@@ -1,4 +1,4 @@
-"""Teams: their members, who is on call now and in the coming weeks; and the form that changes them."""
+"""Teams: their members, who is on call now and in the coming weeks, and the form to change them."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -26,7 +26,7 @@ _WEEKS: Final = 5
 
 
 class OnCallTurn(msgspec.Struct, frozen=True):
-    """Who is on call from when; ``instead``: the delegate who is notified, as they are away."""
+    """Who is on call from when. ``instead``: the delegate who is notified, if the person is away."""
 
     at: datetime
     name: str
@@ -143,9 +143,9 @@ async def put(request: PageRequest) -> Page:
 
 
 async def _leaves(request: PageRequest, name: str, back: str) -> Page | None:
-    """The open tasks of those whom the form removes from the team, before it does."""
+    """The page that asks for confirmation if the form removes people with open tasks from the team."""
     if not request.actor_runs:
-        return None  # refused with that reason
+        return None  # applying the form is refused with that reason
     directory = await request.directory()
     known, stay = (
         directory.teams.get(name),

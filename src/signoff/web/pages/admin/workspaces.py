@@ -1,4 +1,4 @@
-"""Workspaces: the own one, and for an owner those of the organization, with the forms that create and rename."""
+"""Workspaces: the reader's own, and for an owner those of the organization, with forms to create and rename them."""
 
 from signoff.core.directory.authorization import Action, permits
 from signoff.core.errors import Refused

@@ -1,1 +1,1 @@
-"""What every page shares: the handler, forms and cookies, rendering, live updates, evidence and wording."""
+"""Shared by all pages: the handler, forms and cookies, rendering, live updates, evidence and wording."""

@@ -1,5 +1,5 @@
-"""The cookies of the pages: the session; before there is one, a random value that only binds forms to a browser; and
-the saved draft of someone who was asked to sign in again.
+"""The cookies of the pages: the session; before sign-in, a random value that only binds forms to a browser; and the
+saved draft of a person who was asked to sign in again.
 """
 
 from typing import Final
@@ -28,18 +28,18 @@ def _read(call: Call, name: str, longest: int = 128) -> str:
 
 
 def session_of(call: Call) -> str:
-    """The session's token, "" without one."""
+    """The session's token, "" if there is none."""
     return _read(call, _SESSION)
 
 
 def binding_of(call: Call) -> str:
-    """The value that binds a form to this browser: the session, else the form cookie, else ""."""
+    """The value that binds a form to this browser: the session, or else the form cookie, or else ""."""
     return session_of(call) or _read(call, _FORM)
 
 
 def bindings_of(call: Call) -> tuple[str, ...]:
-    """All values that may bind a form to this browser: a form that was opened before signing in elsewhere is still
-    valid.
+    """All values that may bind a form to this browser. A form that was opened before a sign-in in another tab is
+    still valid.
     """
     return tuple(dict.fromkeys(filter(None, (session_of(call), _read(call, _FORM)))))
 
@@ -50,12 +50,12 @@ def draft_of(call: Call) -> str:
 
 
 def drafted(call: Call, value: str, age: int) -> Header:
-    """The header that saves it; "" deletes it."""
+    """The header that saves a draft; "" deletes it."""
     return _set(call, _DRAFT, value, age if value else 0)
 
 
 def signed_in(call: Call, token: str) -> Header:
-    """The header that sets the session. It ends on the server; the age here only lets phones keep it."""
+    """The header that sets the session. The server ends the session; the cookie's age only makes phones keep it."""
     return _set(call, _SESSION, token, int(call.state.sessions.lifetime.total_seconds()))
 
 

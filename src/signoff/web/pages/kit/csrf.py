@@ -1,7 +1,8 @@
-"""CSRF protection: whether a request that changes something came from one of our pages. Cookies alone prove nothing.
+"""CSRF protection: checks that a request that changes something came from one of our pages. Cookies alone do not
+prove that.
 
-The form's own token must always match the cookie. In addition, browsers send Sec-Fetch-Site; if they do not (plain http
-on a LAN name), Origin has to be our Host, or ``null``, which our own no-referrer policy causes.
+The form's token must always match the cookie. In addition, Sec-Fetch-Site is checked; if a browser does not send it
+(plain http on a LAN name), Origin has to be our Host, or ``null``, which our own no-referrer policy causes.
 """
 
 import hashlib
@@ -14,7 +15,7 @@ from signoff.web.http.call import Call
 
 
 def form_token(cookie: str) -> str:
-    """The token of a form for the holder of this cookie; useless without it."""
+    """The token of a form for the holder of this cookie, useless without the cookie."""
     return hashlib.sha256(b"signoff/form/v1\0" + cookie.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 

@@ -46,7 +46,7 @@ _PRIVATE: Final = (
     ("x-frame-options", "DENY"),
     ("x-robots-tag", "noindex, nofollow"),
 )
-# Browsers accept these over https only, and warn about the second elsewhere.
+# Browsers accept these only over https, and otherwise warn about the second one.
 _OVER_TLS: Final = (
     ("strict-transport-security", "max-age=31536000"),
     ("cross-origin-opener-policy", "same-origin"),
@@ -54,7 +54,7 @@ _OVER_TLS: Final = (
 
 
 class PageRequest:
-    """One request to a page. ``person`` is the one signed in, or None; ``form`` the posted form."""
+    """One request to a page. ``person``: the person who is signed in, or None; ``form``: the posted form."""
 
     def __init__(self, call: Call, waiting: OpenTaskCounts) -> None:
         self.call = call
@@ -70,7 +70,7 @@ class PageRequest:
 
     @property
     def actor(self) -> Actor:
-        """The person signed in, on pages that require it."""
+        """The person who is signed in, on pages that require it."""
         if self.person is None:
             raise TypeError("an open page has no person")
         return self.person
@@ -86,7 +86,7 @@ class PageRequest:
 
     @property
     def binding(self) -> str:
-        """The value that binds this browser's forms; created, and set as a cookie, if there was none."""
+        """The value that binds forms to this browser; created, and set as a cookie, if there was none."""
         if not self._binding:
             self._binding = secrets.token_urlsafe(24)
             self.cookies.append(cookies.bound(self.call, self._binding))
@@ -106,8 +106,8 @@ class PageRequest:
         return said
 
     async def page(self, template: str, status: int = 200, *, in_thread: bool = False, **values: Any) -> Page:
-        """A rendered page with everything that its frame needs; a long one ``in_thread``, so that others are answered
-        meanwhile.
+        """Render a page with everything that its frame needs. ``in_thread``: for a page that takes long, so that
+        other requests are answered meanwhile.
         """
         shown: dict[str, Any] = {
             "person": None,
@@ -223,13 +223,15 @@ class PageHandler:
             return await error_page(request, broken, 500)
 
     def _counted(self, call: Call, refusal: Refused, row: PageRoute | None) -> Refused:
-        """The refusal; at an open page it counts against the caller, and beyond the limit it is TooMany."""
+        """The error to respond with. On an open page a refusal counts against the caller; beyond the limit it becomes
+        TooMany.
+        """
         if row is not None and row.open and refusal.status in (401, 404, 410):
             return self._state.failures.counted(refusal, call.peer, self._state.clock.now())
         return refusal
 
     async def _read(self, request: PageRequest, receive: Receive) -> None:
-        """The posted form; refused unless it came from one of our pages."""
+        """The posted form; raises Forbidden unless it came from one of our pages."""
         body = await read_body(request.call, receive, _FORM_LIMIT)
         if (
             request.call.header(b"content-type").partition(";")[0].strip()
@@ -280,16 +282,16 @@ class PageHandler:
 
 
 def _path_of(call: Call) -> str:
-    """The path as in the address bar; the server decoded it."""
+    """The path as in the address bar, which the server has decoded."""
     return quote(call.path, safe="/:@!$&'()*+,;=~-._")
 
 
 async def error_page(request: PageRequest, refusal: Refused, status: int = 0) -> Page:
-    """A refusal as a page: what is wrong and what to do next."""
+    """An error as a page: what is wrong and what to do next."""
     shown: dict[str, Any] = {"refusal": refusal, "request_id": request.call.request_id}
     try:
         page = await request.page("error.html", status or refusal.status, **shown)
-    except Refused:  # the frame around it needs the database, which may be down
+    except Refused:  # the frame of a page needs the database, which may be down
         request.person = None
         page = await request.page("error.html", status or refusal.status, **shown)
     if isinstance(refusal, Busy | TooMany):

@@ -1,6 +1,6 @@
-"""Live updates of open pages: server-sent events without content or authority.
+"""Live updates of open pages, by server-sent events without content.
 
-A page fetches itself again when it receives one. A stream ends with its session, and when the server stops.
+A page that receives one fetches itself again. A stream ends with its session, and when the server stops.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ def _stream(request: PageRequest, topic: str) -> Stream:
 
 
 def beating(request: PageRequest, topic: str, beat: float) -> Stream:
-    """Sends ``changed`` when the topic is published, and a keep-alive at each ``beat`` (seconds)."""
+    """Sends ``changed`` when the topic is published, and a keep-alive every ``beat`` seconds."""
     state = request.state
 
     async def run(write: Write) -> None:
@@ -41,7 +41,7 @@ def beating(request: PageRequest, topic: str, beat: float) -> Stream:
         until += _LONGEST
         with HeldRequest(request.call, topic) as waiter:
             waiter.watch()
-            # the page was rendered before this stream listened: let it reload once, so that nothing is missed
+            # the page was rendered before this stream started to listen, so let it reload once
             await write(b"retry: 3000\nevent: changed\ndata:\n\n")
             while not state.stopping.is_set() and not waiter.hung_up() and clock() < until:
                 try:
@@ -53,7 +53,7 @@ def beating(request: PageRequest, topic: str, beat: float) -> Stream:
                     return
                 if changed or clock() >= spoken + beat:
                     spoken = clock()
-                    # if other servers cannot be heard, any beat may be a change
+                    # without notifications of other servers, assume a change at every beat
                     changed = changed or state.feed.reread < beat
                     await write(b"event: changed\ndata:\n\n" if changed else b": \n\n")
 

@@ -1,4 +1,4 @@
-"""The numbers of a person's open tasks and proposals, for every page. They are cached until a task, or the directory,
+"""The number of a person's open tasks and of proposals, for every page. They are cached until a task or the directory
 changes.
 """
 
@@ -14,7 +14,7 @@ _FRESH_FOR: Final = 20.0  # seconds: absences begin and end without an event
 
 
 class OpenTaskCounts:
-    """How many tasks wait for whom: counted at most once per person and change."""
+    """Counts how many tasks wait for each person, at most once per person and change."""
 
     def __init__(self, state: AppState) -> None:
         self._state = state

@@ -1,4 +1,4 @@
-"""Templates to bytes. Everything is escaped; an undefined name is an error."""
+"""Renders templates to bytes. Everything is escaped; an undefined name is an error."""
 
 import hashlib
 import mimetypes
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 # Without a backslash, which browsers read as a slash.
 _ADDRESS: Final = re.compile(r"(?<![\w.+-])https?://[A-Za-z0-9][!#$%&()*+,./:;=?@\w~-]*", re.ASCII)
-_AFTER: Final = ".,;:!?)"  # what ends a sentence, not an address
+_AFTER: Final = ".,;:!?)"  # at its end these belong to the sentence, not to the address
 _LONGEST_ADDRESS: Final = 2000
-_CLOSES: Final = "<>\"'`]}"  # "" is the end of the text, and in every text
+_CLOSES: Final = "<>\"'`]}"  # "" stands for the end of the text; it is contained in every string
 _HOST: Final = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 _ORDINARY: Final = re.compile(r"[\n -~]*")
 _STATIC: Final = ("inbox.css", "inbox.js", "icon.svg")
@@ -53,13 +53,13 @@ def load() -> None:
 
 
 def render(template: str, **values: Any) -> bytes:
-    """The page as UTF-8."""
+    """Render a page as UTF-8."""
     return environment().get_template(template).render(**values).encode("utf-8", "replace")
 
 
 @lru_cache(maxsize=1)
 def environment() -> "Environment":
-    """The one environment: autoescape for every file, whatever it is called."""
+    """The template environment. It escapes in every file, whatever its name."""
     from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 
     made = Environment(
@@ -86,7 +86,7 @@ def environment() -> "Environment":
 
 
 def safe(value: object) -> "Markup":
-    """Untrusted text: escaped, with hidden characters named."""
+    """Untrusted text, escaped, with hidden characters made visible."""
     from markupsafe import Markup, escape
 
     text = str(value)
@@ -102,8 +102,9 @@ def safe(value: object) -> "Markup":
 
 
 def linked(value: object) -> "Markup":
-    """Untrusted text whose web addresses can be opened: as written, so that the text shows where a link leads. Only
-    http and https, without a user name, which could pass for the host, and of characters that look like nothing else.
+    """Untrusted text in which web addresses become links. A link shows its address as written, so that readers see
+    where it leads. Only http and https addresses, without a user name (which could pass for the host), and without
+    look-alike characters.
     """
     from markupsafe import Markup
 
@@ -111,7 +112,8 @@ def linked(value: object) -> "Markup":
     for found in _ADDRESS.finditer(text) if "://" in text else ():
         address = found.group().rstrip(_AFTER)
         after = text[found.end() : found.end() + 1]
-        if not _opens(address) or not (after.isspace() or after in _CLOSES):  # what follows may belong to it
+        # the following character may belong to the address
+        if not _opens(address) or not (after.isspace() or after in _CLOSES):
             continue
         parts += [
             safe(text[place : found.start()]),
@@ -151,7 +153,7 @@ def time_element(context: Mapping[str, Any], at: datetime, seconds: bool = False
 
 
 def word(value: str) -> str:
-    """An identifier as text: ``changes_requested`` is ``changes requested``."""
+    """An identifier as text: ``changes_requested`` becomes ``changes requested``."""
     return value.replace("_", " ")
 
 
@@ -169,7 +171,7 @@ def channel_name(via: str) -> str:
 
 
 def capitalised(value: str) -> str:
-    """With a capital first letter; the rest as it is."""
+    """The text with a capital first letter; the rest is unchanged."""
     return value[:1].upper() + value[1:]
 
 
@@ -196,7 +198,7 @@ def static_files() -> dict[str, tuple[bytes, str]]:
 
 @cache
 def static_url(name: str) -> str:
-    """The URL of a static file, for as long as it has these bytes."""
+    """The URL of a static file in its current version."""
     body = (files("signoff.web.pages") / "static" / name).read_bytes()
     return f"/static/{_hashed(name, body)}"
 

@@ -1,6 +1,5 @@
-"""The page on which a person decides many equal tasks of low risk in one act: all their values, and one answer. Values
-that are the same in all tasks are shown once. Each task is submitted with the stage, revision and digest that were
-shown.
+"""The page on which a person gives many equal tasks of low risk one answer. It shows all their values; values that
+are the same in all tasks are shown once. Each task is submitted with the stage, revision and digest that were shown.
 """
 
 import re
@@ -152,7 +151,7 @@ def _name(stored: Stored | None, ref: str) -> str:
 
 
 async def _alike(request: PageRequest, form: str) -> Equal:
-    """The reader's open tasks with this form, up to as many as one act takes."""
+    """The reader's open tasks with this form, up to the maximum for one bulk answer."""
     if not _FORM.fullmatch(form):
         return Equal()
     actor = request.actor
@@ -216,7 +215,7 @@ def _grouped(request: PageRequest, found: Sequence[Stored], directory: Snapshot,
     step = first.intent.plan.human_step(task.step)
     return Equal(
         form=form,
-        # of several requests, only the names of the fields in which they may differ
+        # with several requests, only the names of the fields in which they may differ
         question=question(
             first.intent.plan, step, first.intent.type, first.payload if len(equal) == 1 else None
         ),
@@ -238,7 +237,7 @@ def _other(stored: Stored, task: Task) -> tuple[str, str]:
 
 
 def _comparable(leaf: Leaf) -> bool:
-    """Whether the leaf shows all of its value: of what is folded or hidden nobody sees whether it is the same."""
+    """Whether the leaf shows its whole value. A reader cannot see whether folded or hidden values are the same."""
     return not (leaf.masked or leaf.hidden or leaf.fields)
 
 

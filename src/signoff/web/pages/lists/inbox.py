@@ -1,4 +1,4 @@
-"""The lists: open tasks of the reader, all open tasks, decided ones, and every intent."""
+"""The lists: the reader's open tasks, all open tasks, decided tasks, and all intents."""
 
 import re
 from collections import Counter
@@ -37,7 +37,7 @@ from signoff.web.pages.kit.handler import PageRequest
 _PAGE: Final = 100
 _OPEN: Final = 30  # open tasks on a page
 _READ: Final = 200
-_READ_SIZE: Final = 64 * 1024  # bytes of a payload that a list reads
+_READ_SIZE: Final = 64 * 1024  # maximum bytes of a payload that a list reads
 _MOST_READS: Final = 25
 _SUBJECT: Final = 3
 _SEARCHES: Final[dict[str, Callable[[Actor], Search]]] = {
@@ -50,7 +50,7 @@ _PLACE: Final = re.compile(r"([012])\.(-1|[0-9]{1,18})\.([0-9a-f-]{36})")
 
 
 class InboxEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the inbox. ``form``: what it has in common with the tasks that may be decided together with it."""
+    """One row of the inbox. ``form``: the digest that it shares with the tasks that may be decided together with it."""
 
     ref: str
     question: str
@@ -128,7 +128,7 @@ def _wanted(request: PageRequest) -> Wanted:
 
 
 def _place(text: str) -> Place:
-    """The place that a page's address names; NotFound for text that ``_next`` did not write."""
+    """The place in the list that a page's address names; raises NotFound for text that ``_next`` did not write."""
     if not (said := _PLACE.fullmatch(text)):
         raise NotFound("page_not_found", "There is no such page.")
     return Place(int(said[1]), int(said[2]), split_ref(said[3])[0])
@@ -150,7 +150,7 @@ def _said(wanted: Wanted) -> dict[str, str]:
 async def _open(
     request: PageRequest, directory: Snapshot, wanted: Wanted
 ) -> tuple[list[InboxEntry], Place | None]:
-    """(a page of the open tasks in the requested order, where the next page starts)"""
+    """Return a page of the open tasks in the requested order, and where the next page starts."""
     actor = request.actor
     only = task_filter(wanted.more, directory)
 
@@ -175,14 +175,16 @@ async def _open(
 
 
 def _equal(entries: Sequence[InboxEntry]) -> list[tuple[int, InboxEntry]]:
-    """(how many, the first) of the tasks on this page that may be decided together, the most first."""
+    """For each group of tasks on this page that may be decided together: how many there are, and the first. The
+    largest group comes first.
+    """
     counts = Counter(entry.form for entry in entries if entry.form)
     first = {entry.form: entry for entry in reversed(entries)}
     return [(count, first[form]) for form, count in counts.most_common() if count > 1]
 
 
 async def next_for(request: PageRequest) -> InboxEntry | None:
-    """The reader's open task with the nearest deadline: the next one after an answer."""
+    """The reader's open task with the nearest deadline, which is offered after an answer."""
     directory = await request.state.directory.of(request.actor.workspace)
     actor = request.actor
     page = await request.state.view.worklist(actor, mine(actor), lambda stored: True, START, 1)
@@ -211,7 +213,7 @@ async def _done(
 def _decided(
     stored: Sequence[Stored], directory: Snapshot, words: str, limit: int
 ) -> tuple[list[InboxEntry], int]:
-    """(the decided gates among these intents, how many were checked)"""
+    """Return the decided tasks of these intents, and how many intents were checked."""
     found: list[InboxEntry] = []
     for number, one in enumerate(stored, 1):
         entry = _closed(one, directory)
@@ -246,7 +248,7 @@ def _entry(stored: Stored, task: Task, step: HumanStep, actor: Actor, directory:
 
 
 def _closed(stored: Stored, directory: Snapshot) -> InboxEntry | None:
-    """The last decided gate of an intent."""
+    """The last decided task of an intent."""
     intent = stored.intent
     gates = [step for step in intent.plan.steps if isinstance(step, HumanStep) and step.id in intent.results]
     if intent.ending is None or not gates:
@@ -273,7 +275,7 @@ def _row(stored: Stored, step: HumanStep, directory: Snapshot) -> InboxEntry:
 
 
 def _brief(payload: bytes) -> dict[str, Any]:
-    """The payload, if it is of a size that a list reads."""
+    """The payload, if it is small enough for a list."""
     found = json_value.decode(payload) if 0 < len(payload) <= _READ_SIZE else None
     return found if isinstance(found, dict) else {}
 

@@ -1,4 +1,6 @@
-"""The page of an intent: its state, its content, its timeline; and its audit trail with the hash chain."""
+"""The page of an intent: its state, its content and its timeline; and the page of its audit trail with the hash
+chain.
+"""
 
 import re
 from collections.abc import Callable
@@ -41,8 +43,9 @@ _CAPITAL: Final = re.compile("(?<!^)(?=[A-Z])")
 
 
 class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One event on the timeline. ``sign``: a symbol: good, bad, waiting, plain; ``at``: None if the stored bytes are no
-    longer an event; ``body``: those bytes with secrets masked, and ``masked``: whether there were any.
+    """One event on the timeline. ``sign``: the symbol: good, bad, waiting or plain; ``at``: None if the stored bytes
+    are no longer an event; ``body``: the stored bytes with secrets masked; ``masked``: whether there were any
+    secrets.
     """
 
     seq: int
@@ -59,7 +62,7 @@ class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlanStepLine(msgspec.Struct, frozen=True):
-    """One step of the plan. ``state``: done, failed, open or ahead; ``absent``: that its agent has no worker."""
+    """One step of the plan. ``state``: done, failed, open or ahead; ``absent``: a note that its agent has no worker."""
 
     id: str
     kind: str
@@ -131,7 +134,7 @@ async def _facts(request: PageRequest, seen: Seen) -> list[e.Fact]:
 
 
 async def _may_rerun(request: PageRequest, seen: Seen) -> bool:
-    """Whether to show a button; that the workflow has changed meanwhile is reported when it is pressed."""
+    """Whether to show the button. If the workflow has changed meanwhile, pressing it reports that."""
     source = seen.stored.intent
     if source.status is not Status.FAILED or payload_deleted(source, seen.stored.payload):
         return False
@@ -170,7 +173,7 @@ def _stop(
 async def _moments(
     request: PageRequest, intent: Intent, directory: Snapshot
 ) -> tuple[list[TimelineEntry], bool]:
-    """The timeline, and whether it is long."""
+    """Return the timeline, and whether it is long."""
     rows: list[Any] = []
     while len(rows) < intent.seq:
         page = await request.state.view.rows(request.actor, intent.id, rows[-1].seq if rows else 0, _CHUNK)
@@ -193,7 +196,7 @@ async def _timeline(
 
 
 def moment(row: Any, directory: Snapshot, requester: str, proof: bool) -> TimelineEntry:
-    """A stored row as a line for people; ``proof``: with the bytes that prove it, or that prove a change."""
+    """A stored row as a line for people. ``proof``: also with the stored bytes."""
     body, hidden = _masked_body(row.body) if proof else ("", False)
     try:
         fact = unseal(row.body, row.private)
@@ -220,7 +223,9 @@ def moment(row: Any, directory: Snapshot, requester: str, proof: bool) -> Timeli
 
 
 def _masked_body(body: bytes) -> tuple[str, bool]:
-    """Stored bytes as text with secrets masked, and whether there were any. Evidence, unmasked, is the API's."""
+    """Return stored bytes as text with secrets masked, and whether there were any. The API returns them unmasked, as
+    evidence.
+    """
     text = body.decode("utf-8", "replace")
     try:
         value = json_value.decode(body)

@@ -1,4 +1,4 @@
-"""The messages about a request and their delivery status; and for admins the health of the channels."""
+"""The messages about a request and their delivery status; for admins also the health of the channels."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -32,7 +32,7 @@ _WHAT: Final = {
 
 
 class MessageLine(msgspec.Struct, frozen=True):
-    """One message. ``sign``: a symbol: good, bad, waiting, plain."""
+    """One message. ``sign``: the symbol: good, bad, waiting or plain."""
 
     at: datetime
     to: str
@@ -45,7 +45,7 @@ class MessageLine(msgspec.Struct, frozen=True):
 
 
 def lines(told: Sequence[InFlight], directory: Snapshot) -> list[MessageLine]:
-    """Every message as text, in the order of their events."""
+    """All messages as text, in the order of their events."""
     return [
         MessageLine(
             at=one.message.called_at,

@@ -1,7 +1,8 @@
-"""The page of one task: the decision card, the answer, and afterwards the receipt. By session, or by a link to it.
+"""The page of one task: the decision card, the answer, and afterwards the receipt. It is opened by session, or by a
+link to the task.
 
-Every answer is the same command as in the API. It names the revision and the digest that the page showed; folded parts
-of the page must have been unfolded before an approval is accepted, unless the risk is low.
+Every answer is the same command as in the API. It names the revision and the digest that the page showed. Unless the
+risk is low, an approval is accepted only if all folded parts of the page were unfolded.
 """
 
 from datetime import datetime, time, timedelta
@@ -110,7 +111,7 @@ def _is_open(found: SeenTask) -> bool:
 
 
 def navigates(request: PageRequest) -> bool:
-    """Whether somebody opens the page: not a browser's prefetch, nor the page itself, which reads itself again."""
+    """Whether a person opens the page, and not a browser's prefetch, or the page itself by reloading."""
     header = request.call.header
     ahead = "prefetch" in header(b"sec-purpose") + header(b"purpose")
     return request.call.method == "GET" and header(b"sec-fetch-dest") in ("", "document") and not ahead
@@ -134,7 +135,7 @@ async def decide(request: PageRequest) -> Page:
 
 
 async def show_by_link(request: PageRequest) -> Page:
-    """GET /t/{token}: the same card; reading does not use up the link."""
+    """GET /t/{token}: the same card. Reading does not use up the link."""
     link, reader = await _holder(request)
     found = await request.state.view.task(reader, step_run_id(link.intent_id, link.visit))
     await _alive(request, link, found)
@@ -157,7 +158,7 @@ async def decide_by_link(request: PageRequest) -> Page:
     answered = await _answer(request, reader, found)
     again = await request.state.view.task(reader, ref)
     if isinstance(answered, Done):
-        # the link may have expired with its task: only this response can still show the receipt
+        # the link may have expired with its task, so only this response can show the receipt
         return await task_page(request, reader, again, here=request.call.path, done=_number(answered, reader))
     return await task_page(request, reader, again, here=request.call.path, refusal=answered)
 
@@ -168,13 +169,15 @@ async def _holder(request: PageRequest) -> tuple[Link, Actor]:
 
 
 async def _alive(request: PageRequest, link: Link, found: SeenTask) -> None:
-    """A link expires with its task, and with the revision that it was made for; its reader is shown the result."""
+    """Raise Gone, with the result, if the link has expired. A link expires with its task, and with the revision that
+    it was made for.
+    """
     task = found.seen.stored.intent.open
     if isinstance(task, Task) and (task.step_run, task.digest) == (link.visit, link.digest):
         return
     intent, directory = found.seen.stored.intent, await request.state.directory.of(link.workspace)
     step = intent.plan.human_step(found.history.step)
-    about = question(intent.plan, step, intent.type, None)  # a link that is over shows nothing of the request
+    about = question(intent.plan, step, intent.type, None)  # an expired link shows nothing of the request
     said = f"“{about}” is closed."
     decided = found.history.decided
     if decided is not None:
@@ -202,19 +205,21 @@ def _step(intent: Intent, history: TaskHistory) -> HumanStep:
 
 
 def after_act(here: str, done: Done, actor: Actor) -> str:
-    """The page with the receipt of an act: the address names the event, so that a reload tells it from the history."""
+    """The page with the receipt of an action. The address names the event, so that a reload can build the receipt
+    from the history.
+    """
     return f"{here}?done={_number(done, actor)}"
 
 
 def _number(done: Done, actor: Actor) -> int:
-    """The number of the event of an act; 0 if nothing new was recorded."""
+    """The number of the event of an action; 0 if nothing new was recorded."""
     facts = done.change.facts if done.change else ()
     act = act_in((sealed.fact for sealed in facts), actor.id)
     return act.seq if act else 0
 
 
 async def _answer(request: PageRequest, reader: Actor, found: SeenTask) -> Refused | Done:
-    """Give the posted answer to the engine; returns its effect, or a refusal that the person can do something about."""
+    """Give the posted answer to the engine; returns its effect, or a refusal that the person can resolve."""
     intent, history = found.seen.stored.intent, found.history
     try:
         command = _command(request, intent, history)
@@ -229,8 +234,8 @@ async def _answer(request: PageRequest, reader: Actor, found: SeenTask) -> Refus
 async def how_viewed(
     request: PageRequest, reader: Actor, found: SeenTask, outcome: str, digest: str | None
 ) -> Viewed:
-    """How the person saw the task that they now answer on its page; raises Conflict if they approve what its page had
-    folded and they did not open.
+    """How the person has seen the task that they now answer on its page; raises Conflict if they approve although
+    parts of the page were folded and they did not open them.
     """
     shown = await _card(request, await load_task_context(request, reader, found, False), found)
     positive = next((c.tone == "yes" for c in shown.choices if c.outcome == outcome), False)
@@ -246,7 +251,7 @@ async def how_viewed(
 
 
 async def _counted(request: PageRequest, reader: Actor, found: SeenTask) -> bool:
-    """Whether the posted answer is the very one that ended the link: the same button pressed twice."""
+    """Whether exactly the posted answer ended the link, because the same button was pressed twice."""
     try:
         command = _command(request, found.seen.stored.intent, found.history)
     except Refused:
@@ -285,7 +290,7 @@ def _command(request: PageRequest, intent: Intent, history: TaskHistory) -> Answ
 
 
 def count(request: PageRequest, name: str) -> int | None:
-    """A number in the form; None if absent: an older page does not have the field."""
+    """A number in the form; None if it is absent, because an older page does not have the field."""
     text = request.field(name)
     if not text:
         return None
@@ -299,7 +304,9 @@ def count(request: PageRequest, name: str) -> int | None:
 
 
 def _long(known: TaskContext, found: SeenTask) -> bool:
-    """Whether rendering the page may take long: a long request, reports of agents, revisions, or many people to ask."""
+    """Whether rendering the page may take long: for a long request, reports of agents, revisions, or many people to
+    ask.
+    """
     intent = found.seen.stored.intent
     more = known.opened or intent.results or intent.revision > 1 or len(found.facts) > _MANY_EVENTS
     return bool(more) or len(found.seen.stored.payload) > SHORT or populous(known.directory)
@@ -366,15 +373,17 @@ async def task_page(
 
 
 def _opened(request: PageRequest, stale: bool) -> bool:
-    """Unfolded parts stay unfolded while a form is corrected, but never across a new revision."""
+    """Whether to unfold everything: unfolded parts stay unfolded while a form is corrected, but not after a new
+    revision.
+    """
     return "open" in request.query or (bool(request.field("opened") or request.field("show")) and not stale)
 
 
 def _receipt(request: PageRequest, known: TaskContext, done: int | None) -> Receipt | None:
-    """The receipt of the reader's last act, if the address or this response is its answer; told from the history."""
+    """The receipt of the reader's last action, from the history, if the address names it or this is its response."""
     number = request.query.get("done", "") if done is None else str(done)
     act = act_in(known.facts, known.reader.id, known.history.step_run)
-    if act is None:  # anybody may have written an address that claims that something was done
+    if act is None:  # the address proves nothing, because anybody may have written it
         return None
     if number == "0":
         return UNCHANGED
@@ -393,7 +402,7 @@ def _moment(zone: str, at: datetime) -> str:
 def _written(
     request: PageRequest, reader: Actor, found: SeenTask, shown: Card, refusal: Refused | None
 ) -> sign_in_required.Pairs:
-    """The content of the form: as posted if it is shown again, else the draft saved before a sign-in."""
+    """The content of the form: as posted, if the form is shown again; or else the draft saved before a sign-in."""
     if refusal is not None or request.field("show") or request.field("mail"):
         return request.form
     return sign_in_required.saved_answer(request, reader, _ref(found)) if shown.open else []
@@ -409,13 +418,13 @@ def _assignable(known: TaskContext) -> list[str]:
 
 
 def reader_zone(known: TaskContext) -> str:
-    """The reader's time zone: signed in or by a link."""
+    """The reader's time zone, whether they signed in or use a link."""
     person = known.directory.people.get(known.reader.id)
     return person.zone if person else ""
 
 
 def _draft(request: PageRequest, found: SeenTask, shown: Card, refusal: Refused | None) -> RevisionForm:
-    """The content of the request, to be changed: only if all of it is on the page."""
+    """The content of the request in a form for changing it, only if all of it is on the page."""
     if not shown.may_answer or shown.masked or (shown.folded and not shown.opened):
         return RevisionForm()
     return draft_of(found.seen.stored.payload, dict(request.form) if refusal is not None else {})
@@ -438,7 +447,7 @@ def _snoozing(known: TaskContext, shown: Card, by_link: bool) -> dict[str, Any]:
 
 
 def snooze_times(person: Person, now: datetime, ends: datetime | None) -> tuple[tuple[str, str], ...]:
-    """(time, text) of the snoozes to choose from, by the reader's own day; none that would end after ``ends``."""
+    """(time, text) of the snoozes to choose from, in the reader's time zone; none that would end after ``ends``."""
     zone = ZoneInfo(person.zone or "UTC")
     offered = [(now + length, words) for length, words in _SOON]
     if person.hours is not None:
@@ -482,7 +491,7 @@ def _newer(intent: Intent, found: SeenTask, shown: Card) -> str:
 
 
 def _approving(intent: Intent, history: TaskHistory, shown: Card) -> tuple[AnswerButton, ...]:
-    """The answers with which the reader may approve a change in the same act, if the policy lets them."""
+    """The answers with which the reader may approve a change while making it, if the policy allows that."""
     spec = _step(intent, history).task
     if spec.edits is not Edits.APPROVE or history.stage or required_answer(spec) not in ("", "a comment"):
         return ()

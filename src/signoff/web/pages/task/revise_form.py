@@ -1,5 +1,5 @@
-"""Propose a change: the payload as a form, one input for each plain value, and all of it as JSON below. Changes in
-the form are put into the JSON; the engine validates the whole. Pure.
+"""The form to change a request: one input for each plain value of the payload, and the whole payload as JSON below.
+Changes in the inputs are put into the JSON; the engine validates the result. Pure.
 """
 
 import math
@@ -34,14 +34,14 @@ class Plain(msgspec.Struct, frozen=True):
 
 
 class RevisionForm(msgspec.Struct, frozen=True):
-    """``text``: all of it as JSON; "" if it may not be changed here."""
+    """``text``: the whole payload as JSON; "" if it may not be changed here."""
 
     text: str = ""
     plain: tuple[Plain, ...] = ()
 
 
 def draft_of(payload: bytes, posted: Mapping[str, str]) -> RevisionForm:
-    """The form for a stored payload, with the posted values if it is shown again for correction."""
+    """The form for a stored payload, with the posted values if it is shown again for corrections."""
     values = json_value.decode(payload)
     shown = [
         msgspec.structs.replace(one, value=posted.get(PREFIX + one.name, one.value)) for one in _plain(values)
@@ -51,7 +51,9 @@ def draft_of(payload: bytes, posted: Mapping[str, str]) -> RevisionForm:
 
 
 def _plain(values: Mapping[str, Any]) -> list[Plain]:
-    """The values that fit one line unchanged: nothing hidden, nothing secret, within the limits of a form."""
+    """The values that an input can show unchanged on one line: no hidden characters, no secrets, within the limits of
+    a form.
+    """
     found: list[Plain] = []
     for name, value in values.items():
         if isinstance(value, bool):

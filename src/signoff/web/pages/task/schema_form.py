@@ -1,7 +1,8 @@
-"""JSON Schema to form fields, and a posted form back to data: the closed subset that works without scripts.
+"""Converts a JSON Schema to form fields, and a posted form back to data, for the subset that works without scripts.
 
-An object of text, numbers, yes/no, choices, lists of choices, dates, addresses, nested one level; anything else is
-entered as JSON and checked by the server. Nothing is filled in invisibly: constants are shown and sent.
+The subset is an object of texts, numbers, yes/no, choices, lists of choices, dates and addresses, nested one level.
+Anything else is entered as JSON and checked by the server. Nothing is filled in invisibly: constants are shown and
+sent.
 """
 
 import re
@@ -34,9 +35,9 @@ _BESIDE: Final = {"comment": "comment", "data.evidence": "evidence", "assignee":
 class Field(msgspec.Struct, frozen=True, kw_only=True):
     """One input. ``control``: text, area, number, check, one, many, json, fixed; ``name``: of the posted value.
 
-    path: of the value in the data; options: (posted text, shown text); secret: it asks for something that should not be
-    typed here; withheld: a default with hidden characters, so it is shown and not filled in; fault: what is wrong with
-    the posted value.
+    path: the path of the value in the data. options: (posted text, shown text). secret: whether it asks for something
+    that should not be typed here. withheld: a default with hidden characters, which is shown but not filled in.
+    fault: what is wrong with the posted value.
     """
 
     name: str
@@ -56,7 +57,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def fields_of(schema: Mapping[str, Any] | None, posted: Sequence[tuple[str, str]] = ()) -> tuple[Field, ...]:
-    """The fields of a form, with the posted values if it is shown again for correction."""
+    """The fields of a form, with the posted values if it is shown again for corrections."""
     if schema is None:
         return ()
     found = tuple(_fields(schema, (), ""))
@@ -65,7 +66,7 @@ def fields_of(schema: Mapping[str, Any] | None, posted: Sequence[tuple[str, str]
     return tuple(_refilled(field, posted) for field in found)
 
 
-# A form's own approving field; set by the pressed button, like the others here, or by the comment.
+# The form's own approving field. Like the others here, it is set by the pressed button or the comment.
 FLAGS: Final = ("approved", "acknowledged")
 _BY_THE_PAGE: Final = frozenset({*FLAGS, "outcome", "comment"})
 
@@ -137,7 +138,7 @@ def _options(rule: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     names = rule.get("enumNames")
     values = [o if isinstance(o, str) else msgspec.json.encode(o).decode() for o in rule["enum"]]
     if isinstance(names, list) and len(names) == len(values):
-        # a label never hides the value
+        # a label must never hide the value
         return tuple((v, v if str(n) == v else f"{n} ({v})") for v, n in zip(values, names, strict=True))
     return tuple((value, value) for value in values)
 
@@ -220,7 +221,7 @@ def _value(field: Field, schema: Mapping[str, Any], said: list[str]) -> Any:
     if not said or not said[-1].strip():
         return None
     value = said[-1].replace("\r\n", "\n")
-    # a browser's local date-time has no zone; the page says that it is taken as UTC
+    # a browser's local date-time has no zone; the page says that UTC is assumed
     return f"{value}:00Z" if field.input == "datetime-local" and len(value) == 16 else value
 
 
@@ -246,7 +247,7 @@ def _json(field: Field, text: str) -> Any:
 
 
 class FieldError(msgspec.Struct, frozen=True):
-    """One error to correct. ``id``: the element to link to, "" if the page has none for it."""
+    """One error to correct. ``id``: the element to link to, "" if there is none."""
 
     id: str
     text: str
@@ -255,7 +256,7 @@ class FieldError(msgspec.Struct, frozen=True):
 def faults_of(
     refusal: Refused | None, fields: Sequence[Field]
 ) -> tuple[tuple[FieldError, ...], tuple[Field, ...]]:
-    """(the errors to correct, the fields with the error of each)"""
+    """Return the errors to correct, and the fields with their errors."""
     if refusal is None:
         return (), tuple(fields)
     listed = refusal.details.get("errors")
@@ -277,7 +278,7 @@ def faults_of(
 
 
 def _place(said: str, fields: Sequence[Field]) -> tuple[int | None, str]:
-    """(the field of an error, None if unknown; the error as text)"""
+    """Return the field of an error, None if unknown, and the error as text."""
     path, _, text = said.partition(": ")
     parts = tuple(path.split(".")) if path != "form" else ()
     missing = _MISSING.match(text)

@@ -1,5 +1,5 @@
-"""A reader whose assurance is insufficient for this decision: what is missing, a link by mail that returns to this
-task, and their draft meanwhile, saved in their own browser.
+"""For a reader whose assurance is insufficient for a decision: shows what is missing, mails a sign-in link that
+returns to the task, and saves the draft in their browser meanwhile.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -19,8 +19,9 @@ _OWN: Final = ("comment", "f.", "x.")
 
 
 class SignInRequirement(msgspec.Struct, frozen=True, kw_only=True):
-    """The note on the card. to: where a sign-in link can be mailed, "" if it cannot; sent: where one was just sent;
-    lost: the draft is too long to be saved; refused: the action that was refused.
+    """The note on the card. to: the address to which a sign-in link can be mailed, "" if there is none; sent: the
+    address to which one has just been sent; lost: whether the draft is too long to be saved; refused: the action that
+    was refused.
     """
 
     to: str
@@ -33,8 +34,8 @@ class SignInRequirement(msgspec.Struct, frozen=True, kw_only=True):
 async def missing_sign_in(
     request: PageRequest, reader: Actor, task_id: str, weak: bool, refusal: Refused | None
 ) -> tuple[SignInRequirement | None, Refused | None]:
-    """What the reader's sign-in lacks for this decision, None if nothing; and a further note. A link is mailed if they
-    have pressed its button.
+    """Return what the reader's sign-in lacks for this decision, None if it is sufficient, and a further note. If they
+    have pressed the button, a link is mailed.
     """
     if not weak:
         return None, refusal
@@ -55,7 +56,9 @@ async def missing_sign_in(
 
 
 async def _mail(request: PageRequest, reader: Actor, task_id: str) -> tuple[str, bool]:
-    """Mail the reader a sign-in link that returns here; (its address, whether the draft was too long to save)."""
+    """Mail the reader a sign-in link that returns here; returns the mail address, and whether the draft was too long
+    to save.
+    """
     links = request.state.mailed_links
     if links is None:
         return "", False
@@ -70,7 +73,7 @@ async def _mail(request: PageRequest, reader: Actor, task_id: str) -> tuple[str,
 
 
 def saved_answer(request: PageRequest, reader: Actor, task_id: str) -> Pairs:
-    """The reader's draft on this task's page from before they went to sign in; nobody else's in this browser."""
+    """The reader's own draft for this task, saved in this browser before they went to sign in."""
     name, _, packed = cookies.draft_of(request.call).rpartition(".")
     if name != f"{task_id}.{reader.id}":
         return []
@@ -82,6 +85,6 @@ def saved_answer(request: PageRequest, reader: Actor, task_id: str) -> Pairs:
 
 
 def drop_answer(request: PageRequest, reader: Actor, task_id: str) -> None:
-    """It was sent: delete the draft."""
+    """Delete the draft, because the answer was sent."""
     if saved_answer(request, reader, task_id):
         request.cookies.append(cookies.drafted(request.call, "", 0))

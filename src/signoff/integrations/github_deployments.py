@@ -36,20 +36,22 @@ EVENT: Final = "deployment_protection_rule"
 _PREFIX: Final = "github:"
 _LARGEST: Final = 1024 * 1024
 _PAUSE: Final = 5.0
-_TRIES: Final = 20  # of a callback
+_TRIES: Final = 20  # attempts of a callback
 _LONGEST: Final = 2000  # characters of a comment
 # how long GitHub waits for a protection rule; then the deployment fails
 _GITHUB_WAITS: Final = timedelta(days=30)
 _UNDECIDED: Final = ("waiting", "pending")  # states of a deployment
 _MOST: Final = 1000  # decided requests that a start looks at
-_LOOK_BACK: Final = (50, 1000, 10_000)  # of the newest requests, until one is among them
+# how many of the newest requests to read, until the searched one is among them
+_LOOK_BACK: Final = (50, 1000, 10_000)
 _UNREADABLE: Final = (httpx2.HTTPError, KeyError, TypeError, ValueError)  # of GitHub's answers
 
 
 class ProtectionRule:
-    """The rule as an ASGI application. secret: of the app's webhook; app_id, key: of the app, whose permission to write
-    deployments it needs; intent_type: chooses the workflow; api: GitHub's API, also of an enterprise server; client: as
-    for ``gate``; pause: seconds before something that failed is tried again.
+    """The rule as an ASGI application. secret: the secret of the app's webhook; app_id, key: those of the app, which
+    needs the permission to write deployments; intent_type: chooses the workflow; api: the URL of GitHub's API,
+    possibly of an enterprise server; client: as for ``gate``; pause: seconds before something that failed is tried
+    again.
     """
 
     def __init__(

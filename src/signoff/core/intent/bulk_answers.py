@@ -1,8 +1,8 @@
 """Answers to many tasks at once: only for equal tasks of low risk that one press answers.
 
-Whatever a policy demands beyond that (a stronger sign-in, a form, a reason, evidence) needs each task to be opened, and
-so does a change: only its own page shows what was changed.
-Tasks are equal if they ask the same people the same question about payloads of the same shape. Pure.
+If a policy demands more (a stronger sign-in, a form, a reason, evidence), each task has to be opened; also after a
+change, because only a task's own page shows what was changed. Tasks are equal if they ask the same people the same
+question about payloads of the same shape. Pure.
 """
 
 import hashlib

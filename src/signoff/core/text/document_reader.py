@@ -21,7 +21,7 @@ T = TypeVar("T")
 W = TypeVar("W", bound=str)
 _MAX_NOTED: Final = 10
 _LONGEST_NAME: Final = 255
-# Within these years every zone can represent every time, and ten years may still be added.
+# Within these years every time zone can represent every time, even ten years later.
 _YEARS: Final = range(1900, 9001)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _CONTROL_IN_PROSE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -298,7 +298,9 @@ class Fields:
         return [] if not self.has(name) else self._list(name, self.value[name], most, hint)
 
     def entries(self, name: str, *, most: int, example: str = "") -> Iterator[tuple[str, "Fields"]]:
-        """The keys of an object of objects, with the fields of each; ``example``: an entry, for the errors."""
+        """The keys of an object whose values are objects, with the fields of each. ``example``: an entry, for the
+        errors.
+        """
         self._refuse_other(self.value.get(name), name, self.at(name), example)
         found = self.need_inner(name)
         if len(found.value) > most:

@@ -284,14 +284,15 @@ class ManifestApplier:
 
 
 def _refuse_unusable_plan(directory: Snapshot, plan: Plan) -> None:
-    frozen = [freeze(one, directory)[0] for one in variants(plan)]  # not earlier: a policy may add a route
+    # only now, because a policy may add a route
+    frozen = [freeze(one, directory)[0] for one in variants(plan)]
     refuse_unreached(*frozen)
     refuse_ineffective(*frozen)
 
 
 def _refuse_new_faults(draft: ManifestDiff, same: bool, check: Callable[[Snapshot], None]) -> None:
-    """Raise what ``check`` raises for the workspace after the manifest; unless the entry is the ``same`` as before and
-    had that fault before: the people whom it names may have become inactive since it was applied.
+    """Raise what ``check`` raises for the workspace after the manifest, unless the entry is the ``same`` as before
+    and had that fault already: people whom it names may have become inactive since it was applied.
     """
     try:
         check(draft.directory)

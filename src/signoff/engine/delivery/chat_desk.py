@@ -35,7 +35,9 @@ class ChatDesk:
         self._work: set[asyncio.Task[Any]] = set()
 
     async def listen(self) -> None:
-        """Fetch requests until cancelled, if the chat does not call this server. An unexpected answer ends nothing."""
+        """Fetch requests until cancelled, if the chat does not call this server. Continues after an unexpected
+        response.
+        """
         for attempt in count(1):
             try:
                 return await self.inbound.listen(self.take)
@@ -44,7 +46,7 @@ class ChatDesk:
             await asyncio.sleep(self._backoff.after(attempt).total_seconds())
 
     def take(self, payload: Mapping[str, Any]) -> None:
-        """Queue it and return immediately. Raises Busy if the queue is full."""
+        """Queue the request and return immediately. Raises Busy if the queue is full."""
         self._refuse_if_full()
         heard = self.inbound.understood(payload)
         if heard is not None:

@@ -99,8 +99,8 @@ def refuse_impossible(
 ) -> None:
     """Raise Invalid if a stage could never be passed, or never be rejected, by the people who are not ``barred``.
 
-    ``what``: where the stage is, as text: step, policy, number; ``by_setting``: whether the workspace's setting
-    self_approval, and no policy, bars the others.
+    ``what``: names the stage in the error: step, policy, number; ``by_setting``: whether the others are barred by
+    the workspace's setting self_approval, not by a policy.
     """
     count, possible = _able(stage, directory, barred, roster)
     whom = ", ".join(stage.approvers) or "people with an approving role"

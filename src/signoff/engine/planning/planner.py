@@ -139,7 +139,7 @@ class Planner:
         )
 
     async def plan_of(self, workflow: NamedWorkflow) -> Plan:
-        """The plan of an active workflow, as compiled when it was applied."""
+        """The plan of an active workflow, compiled when it was applied."""
         [plan] = await self.plans_of([workflow])
         return plan
 

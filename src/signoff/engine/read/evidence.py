@@ -123,9 +123,9 @@ def _merged(facts: list[EffectClaim]) -> tuple[EffectClaim, ...]:
 def warnings_for(
     undo: Sequence[EffectClaim], verdicts: Mapping[str, str], shown: str, effect: bool
 ) -> tuple[str, ...]:
-    """Warnings before an approval. ``verdicts``: by step, of the checks of what is asked now; ``shown``: all text of
-    the request, searched for hidden characters; ``effect``: whether the answer has an effect, so that unverified claims
-    need a warning.
+    """Warnings before an approval. ``verdicts``: those of the checks of the current revision, by step; ``shown``:
+    all text of the request, which is searched for hidden characters; ``effect``: whether the answer has an effect,
+    so that a warning about unverified claims is needed.
     """
     found = [
         f"The check in step “{step}” failed." for step, verdict in verdicts.items() if verdict == "failed"

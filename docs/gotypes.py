@@ -91,7 +91,7 @@ _SAYS: Final = {
     "UnderstaffedTask": "UnderstaffedTask has too few eligible people left: its stage needs Needed of them, and "
     "Remaining could still decide.",
     "PendingWith": "PendingWith is who has to act: an agent, people, or the runtime itself.",
-    "ControlPolicy": "ControlPolicy is AXP's three free maps, as patched.",
+    "ControlPolicy": "ControlPolicy is AXP's three free-form maps, with all patches.",
     "Absence": "Absence is a time away: from Begins until Until, exclusive; the delegate may answer meanwhile.",
     "Hours": "Hours are a person's working hours, in the zone's local time.",
     "Rotation": "Rotation says who is on call when. Handover is a weekday and a local time.",

@@ -12,7 +12,7 @@ type Absence struct {
 }
 
 // Account is an agent or a service. LastSeenAt: when this agent last asked for work or sent a heartbeat, to the
-// minute, absent if never; LastSeenClient: by which program; LastSeen: the same as text.
+// minute, absent if never; LastSeenClient: the program that did so; LastSeen: the time as text.
 type Account struct {
 	ServiceAccountID   string    `json:"service_account_id"`
 	ID                 string    `json:"id"`
@@ -84,8 +84,8 @@ type AppliedWorkflow struct {
 	Warnings []string `json:"warnings"`
 }
 
-// AuditEvent is one link of the chain. body is the text that was hashed; private the erasable text apart from
-// it. A link whose bytes are no longer an event has the type unreadable and no time.
+// AuditEvent is one event of the hash chain. Body: the text that was hashed; Private: the erasable text, kept
+// apart. An entry whose bytes are no longer an event has the type unreadable and no time.
 type AuditEvent struct {
 	Seq     int       `json:"seq"`
 	At      time.Time `json:"at,omitempty"`
@@ -159,7 +159,7 @@ type Channel struct {
 	LastArrivedAt time.Time `json:"last_arrived_at,omitempty"`
 }
 
-// Comment is a question or Comment: its author, a person or the requester.
+// Comment is a question or comment by a person or the requester.
 type Comment struct {
 	Actor   string    `json:"actor"`
 	Kind    string    `json:"kind"`
@@ -170,7 +170,7 @@ type Comment struct {
 }
 
 // Contact is a scheduled contact: its time (Local: in zone), and whom it will reach in the current state. Kind:
-// opening (for a person who is notified when their working hours begin), reminder, escalation, deadline.
+// opening (for people who are notified when their working hours begin), reminder, escalation, deadline.
 type Contact struct {
 	Kind   string    `json:"kind"`
 	Number int       `json:"number"`
@@ -181,7 +181,7 @@ type Contact struct {
 	People []string  `json:"people"`
 }
 
-// ControlPolicy is AXP's three free maps, as patched.
+// ControlPolicy is AXP's three free-form maps, with all patches.
 type ControlPolicy struct {
 	Grants   Object `json:"grants"`
 	Controls Object `json:"controls"`
@@ -379,7 +379,7 @@ type Key struct {
 }
 
 // Me is the key's holder and workspace. SelfApproval: whether the requester's side may decide a request made
-// now; SelfApprovalSetting: off, on, or alone, which holds while the workspace has one person.
+// now; SelfApprovalSetting: off, on, or alone (on while the workspace has one person).
 type Me struct {
 	Actor               Actor  `json:"actor"`
 	Workspace           string `json:"workspace"`
@@ -414,9 +414,9 @@ type Message struct {
 	NextAttemptAt time.Time `json:"next_attempt_at,omitempty"`
 }
 
-// NextStep is a step that an answer may lead to. After: those of yes, no, changes and silence that lead to it;
-// OffMainPath: it runs only if an earlier step does not succeed; Agent: who runs it; Input: what that agent gets
-// in addition to the payload; to, Message: who is notified of what.
+// NextStep is a step to which an answer may lead. After: which of yes, no, changes and silence lead to it;
+// OffMainPath: whether it runs only if an earlier step does not succeed; Agent: who runs it; Input: what that
+// agent gets in addition to the payload; to, Message: who is notified, and the text.
 type NextStep struct {
 	StepID      string   `json:"step_id"`
 	Kind        string   `json:"kind"`
@@ -435,7 +435,7 @@ type NotReassigned struct {
 	Message string `json:"message"`
 }
 
-// OpenTask is an open task that the person may answer; OnlyEligible: nobody else may give the same vote.
+// OpenTask is an open task that the person may answer. OnlyEligible: whether nobody else may give the same vote.
 type OpenTask struct {
 	TaskID       string `json:"task_id"`
 	Title        string `json:"title"`
@@ -448,7 +448,7 @@ type OpenTasks struct {
 	Complete bool       `json:"complete"`
 }
 
-// Outcome is one outcome of a task: its name; Means: approve, reject or changes; Label: of its button.
+// Outcome is one outcome of a task. Means: approve, reject or changes; Label: the label of its button.
 type Outcome struct {
 	Name  string `json:"name"`
 	Means string `json:"means"`
@@ -480,7 +480,7 @@ type Person struct {
 	CreatedAt   time.Time         `json:"created_at"`
 }
 
-// Policy is a named policy in its current version; source as it was applied; Strength: the required assurance;
+// Policy is a named policy in its current version. Source: as it was applied; Strength: the required assurance;
 // Broken: why this release cannot use it.
 type Policy struct {
 	Name      string    `json:"name"`
@@ -493,7 +493,7 @@ type Policy struct {
 }
 
 // Proposal is a change that needs a second admin, because it relaxes who decides. State: waiting, confirmed,
-// refused, expired; Relaxations: kind and name of the relaxed entries; Why: the reasons in plain words.
+// refused, expired; Relaxations: kind and name of the relaxed entries; Why: the reasons, as text.
 type Proposal struct {
 	ID          string    `json:"id"`
 	State       string    `json:"state"`
@@ -524,9 +524,9 @@ type ReassignedAll struct {
 	Complete   bool            `json:"complete"`
 }
 
-// Receipt is what an act has done, in words. Said: what was recorded; Next: what happens now; Undo: the act that
-// takes it back (unsnooze, unmark-reviewing, answer), missing if none does; Event: its number in the history,
-// missing if nothing new was recorded.
+// Receipt is what an action has done, as text. Said: what was recorded; Next: what happens now; Undo: the action
+// that undoes it (unsnooze, unmark-reviewing, answer), absent if there is none; Event: its number in the
+// history, absent if nothing new was recorded.
 type Receipt struct {
 	Said  string `json:"said"`
 	Next  string `json:"next"`
@@ -551,7 +551,7 @@ type RecordedChange struct {
 	ConfirmedBy *Actor    `json:"confirmed_by,omitempty"`
 }
 
-// Revision is the change from one revision to another; By: who revised it, missing if it was asked again.
+// Revision is the change from one revision to another. By: who revised it, absent if people were asked again.
 type Revision struct {
 	FromRevision int       `json:"from_revision"`
 	ToRevision   int       `json:"to_revision"`
@@ -586,7 +586,7 @@ type Server struct {
 	Mail     bool   `json:"mail"`
 }
 
-// Session is a session on the pages. By: key or link; UsedAt: the time of its person's last action.
+// Session is a session on the pages. By: key or link; UsedAt: the time of the person's last action.
 type Session struct {
 	SessionID string    `json:"session_id"`
 	By        string    `json:"by"`
@@ -602,7 +602,8 @@ type Snooze struct {
 	Until  time.Time `json:"until"`
 }
 
-// Stage is a stage. State: done, open or next; Every: one person of each of of, else need of any of them.
+// Stage is a stage. State: done, open or next. Every: whether one person of each entry in of is needed;
+// otherwise need people of any of them.
 type Stage struct {
 	Number      int      `json:"number"`
 	State       string   `json:"state"`
@@ -629,14 +630,14 @@ type StepState struct {
 }
 
 // Task is a human step opened for people. stage, revision and digest name exactly what is decided.
-// ResultRevisions: the revision of the request that each previous result belongs to; a result of another
-// revision than the task's does not count; Changes: from revision to revision, only for a single task, not in
-// lists; Edits: approve if who may decide may change values and approve that in one act, else propose; BulkForm:
-// the same in tasks that may be answered together, missing in one that is decided by itself; NextSteps:
-// everything that may run after it, with the agents' input in addition to the payload; Approvers: those asked
-// now; Stage: the current one of stages, from 1; ReviewedBy: who has marked it as being reviewed; Comments:
-// questions and replies, only for a single task, not in lists; Risk: the policy's or a check's, whichever is
-// higher; Strength: the required assurance; Receipt: of the caller's act, only in its response.
+// ResultRevisions: the revision of the request that each previous result belongs to; results of other revisions
+// than the task's do not count. Changes: from revision to revision, not in lists. Edits: approve if approvers
+// may change values and approve that at the same time, else propose. BulkForm: the same for tasks that may be
+// answered together, absent for a task that has to be decided separately. NextSteps: everything that may run
+// after it, with the agents' input in addition to the payload. Approvers: who is asked now. Stage: the current
+// one of stages, counted from 1. ReviewedBy: who has marked it as being reviewed. Comments: questions and
+// replies, not in lists. Risk: the policy's or a check's, whichever is higher. Strength: the required assurance.
+// Receipt: what the caller's action has done, only in its own response.
 type Task struct {
 	TaskID           string         `json:"task_id"`
 	IntentID         string         `json:"intent_id"`
@@ -712,7 +713,7 @@ type UnderstaffedTasks struct {
 	Complete bool               `json:"complete"`
 }
 
-// Value is one value that differs; before or after is missing if it did not exist.
+// Value is one value that differs. before or after is absent if the value did not exist.
 type Value struct {
 	Path   string `json:"path"`
 	Before string `json:"before,omitempty"`
@@ -742,7 +743,7 @@ type Viewed struct {
 	Folded   string    `json:"folded,omitempty"`
 }
 
-// Vote is one person's answer; OnBehalfOfPerson: whose vote it was, if another person's.
+// Vote is one person's answer. OnBehalfOfPerson: whose vote it was, if it was another person's.
 type Vote struct {
 	Person           string    `json:"person"`
 	Name             string    `json:"name"`
@@ -754,8 +755,8 @@ type Vote struct {
 }
 
 // Workflow is a named, versioned template of a plan, chosen by intent type. Strength: the highest assurance that
-// one of its own steps requires; a named policy may require more. source, which names people, and AppliedBy: for
-// people only.
+// one of its own steps requires; a named policy may require more. source (which names people) and AppliedBy are
+// shown only to people.
 type Workflow struct {
 	Name       string         `json:"name"`
 	IntentType string         `json:"intent_type"`

@@ -158,7 +158,7 @@ def test_the_shape_is_the_names_and_kinds_and_not_the_values(one: Any, other: An
 
 
 def test_the_refusals_say_what_to_do() -> None:
-    assert "by itself" in str(alone("It is so.").hint)
+    assert "separately" in str(alone("It is so.").hint)
     assert (unequal("another step").code, unequal("another step").status) == ("not_equal", 409)
 
 

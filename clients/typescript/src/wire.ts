@@ -3,7 +3,7 @@
 /** A JSON object whose members are up to its author. */
 export type JsonObject = { readonly [name: string]: any };
 
-/** Away from `from` until `until`, exclusive; the delegate may answer meanwhile. */
+/** Absent from `from` until `until`, exclusive; the delegate may answer meanwhile. */
 export interface AbsenceOut {
   /** From when. */
   readonly from: string;
@@ -13,7 +13,7 @@ export interface AbsenceOut {
   readonly delegate?: string;
 }
 
-/** One account; ids and address are at the top too. `webhook_secret`: only if just created. */
+/** One account; its ids and address are also at the top level. `webhook_secret`: only if it was just created. */
 export interface AccountAnswer {
   /** True: the request was carried out. */
   readonly ok: boolean;
@@ -27,7 +27,7 @@ export interface AccountAnswer {
   readonly address: string;
   /** The address of the agent. */
   readonly agent_address: string;
-  /** The secret that signs what is pushed; only if it was just created. */
+  /** The secret that signs pushes; only if it was just created. */
   readonly webhook_secret?: string;
 }
 
@@ -57,7 +57,7 @@ export interface AccountKey {
   readonly api_key: string;
 }
 
-/** An agent or a service. last_seen_at: when this agent last asked for work or sent a heartbeat, to the minute, absent if never; last_seen_client: by which program; last_seen: the same as text. */
+/** An agent or a service. last_seen_at: when this agent last asked for work or sent a heartbeat, to the minute, absent if never; last_seen_client: the program that did so; last_seen: the time as text. */
 export interface AccountOut {
   /** The id of the agent or service. */
   readonly service_account_id: string;
@@ -131,7 +131,7 @@ export interface AgentAnswer {
   readonly agent: AccountOut;
 }
 
-/** Why the step failed. `retryable`: a retry could help. */
+/** Why the step failed. `retryable`: whether a retry could help. */
 export interface AgentError {
   /** A stable code. Default: agent_failed. */
   readonly code?: string;
@@ -155,25 +155,25 @@ export interface AnswerRequest {
   readonly outcome: string;
   /** Why; some tasks require it. */
   readonly comment?: string;
-  /** The form's data, where the task has a form. */
+  /** The form's data, if the task has a form. */
   readonly data?: object;
-  /** The stage that the task showed; at another one nothing is answered. */
+  /** The stage that the task showed; if it is another one now, nothing is answered. */
   readonly stage?: number | null;
-  /** The revision that the task showed; at another one nothing is answered. */
+  /** The revision that the task showed; if it is another one now, nothing is answered. */
   readonly revision?: number | null;
   /** The number of the person's answer at this stage; only to return to an answer that was changed. */
   readonly number?: number | null;
-  /** The digest that the task showed; at another one nothing is answered. */
+  /** The digest that the task showed; if it is another one now, nothing is answered. */
   readonly digest?: string | null;
 }
 
-/** `changed` is False if the same template was already active; warnings: what may block it, as text. */
+/** An applied workflow. `changed`: False if the same template was already active; warnings: what may block it, as text. */
 export interface AppliedOut {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** False if the same template was already active. */
   readonly changed: boolean;
-  /** Whether nothing was done, only shown. */
+  /** Whether this was only a dry run. */
   readonly dry_run: boolean;
   /** The workflow. */
   readonly workflow: WorkflowOut;
@@ -209,15 +209,15 @@ export interface ApprovalOut {
   readonly decided_at: string;
 }
 
-/** An intent's whole history; `verified` is the server's own check of its hash chain. */
+/** An intent's whole history. `verified`: the result of the server's own check of the hash chain. */
 export interface AuditAnswer {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** The intent's id. */
   readonly intent_id: string;
-  /** The number of the last link. */
+  /** The number of the last event. */
   readonly seq: number;
-  /** The hash of the last link. */
+  /** The hash of the last event. */
   readonly head: string;
   /** The server's own check of the chain. */
   readonly verified: boolean;
@@ -225,11 +225,11 @@ export interface AuditAnswer {
   readonly problem?: string;
   /** The history, oldest first. */
   readonly events: readonly AuditEventOut[];
-  /** Who opened its tasks; all for owners, admins and auditors, else the caller's own. No part of the chain. */
+  /** Who opened its tasks: everyone, for owners, admins and auditors; else only the caller. Not in the chain. */
   readonly views?: readonly ViewOut[];
 }
 
-/** One link of the chain. `body` is the text that was hashed; `private` the erasable text apart from it. A link whose bytes are no longer an event has the type `unreadable` and no time. */
+/** One event of the hash chain. `body`: the text that was hashed; `private`: the erasable text, kept apart. An entry whose bytes are no longer an event has the type `unreadable` and no time. */
 export interface AuditEventOut {
   /** Its number in the history, from 1. */
   readonly seq: number;
@@ -239,13 +239,13 @@ export interface AuditEventOut {
   readonly type: string;
   /** Who caused it. */
   readonly actor: ActorOut;
-  /** The way it was done: api, cli, web, link, a channel such as slack, or system. */
+  /** The channel of the action: api, cli, web, link, a chat such as slack, or system. */
   readonly via: string;
   /** What happened, as text. */
   readonly summary: string;
   /** The comment. */
   readonly comment?: string;
-  /** Of an answer: how its person saw the task; for them, owners, admins and auditors. */
+  /** For an answer: how the person saw the task; only for the person, owners, admins and auditors. */
   readonly viewed?: ViewedOut;
   /** The event's fields. */
   readonly event: JsonObject;
@@ -253,41 +253,41 @@ export interface AuditEventOut {
   readonly body: string;
   /** The text that can be erased, apart from the body. */
   readonly private?: string;
-  /** The hash of the body and of the link before. */
+  /** The hash of the body and of the previous event's hash. */
   readonly hash: string;
 }
 
-/** One event. comment, event: with secrets masked; body, private: the bytes that were hashed, if asked for. */
+/** One event. comment, event: with secrets masked; body, private: the hashed and the erasable text, if requested. */
 export interface AuditRecord {
   /** The intent's id. */
   readonly intent_id: string;
-  /** The type of the request; its workflow is chosen by it. */
+  /** The type of the request, which chooses its workflow. */
   readonly intent_type: string;
   /** The number of the event in the intent's history, from 1. */
   readonly seq: number;
   /** When it happened. */
   readonly at?: string;
-  /** The type of the event as it is stored. */
+  /** The stored type of the event. */
   readonly type: string;
-  /** What the actor is; empty if the event cannot be read. */
+  /** The kind of the actor; empty if the event cannot be read. */
   readonly actor_kind: string;
   /** The id of the actor. */
   readonly actor_id: string;
   /** The name of the actor. */
   readonly actor_name: string;
-  /** The way it was done: api, cli, web, link, a channel such as slack, or system. */
+  /** The channel of the action: api, cli, web, link, a chat such as slack, or system. */
   readonly via: string;
   /** What happened, in a sentence. */
   readonly summary: string;
-  /** The comment, with secrets masked; empty without one. */
+  /** The comment, with secrets masked; empty if there is none. */
   readonly comment: string;
   /** The event's data, with secrets masked. */
   readonly event?: JsonObject;
-  /** The link of the hash chain. */
+  /** The hash of this event in the hash chain. */
   readonly hash: string;
-  /** The text that was hashed, if asked for. */
+  /** The text that was hashed, if requested. */
   readonly body?: string;
-  /** The erasable text apart from it, if asked for. */
+  /** The erasable text, kept apart, if requested. */
   readonly private?: string;
 }
 
@@ -309,9 +309,9 @@ export interface BulkAnswer {
   readonly recorded: number;
   /** How many were refused. */
   readonly refused: number;
-  /** How many are decided now. */
+  /** How many tasks are now decided. */
   readonly decided: number;
-  /** What the act has done, in words. */
+  /** What the action has done, as text. */
   readonly receipt: ReceiptOut;
   /** The result for each, in the order of the request. */
   readonly results: readonly BulkResult[];
@@ -327,11 +327,11 @@ export interface BulkAnswerRequest {
   readonly tasks: readonly BulkTask[];
 }
 
-/** The intents canceled, or (dry run) to be canceled. */
+/** The intents that were canceled, or in a dry run would be. */
 export interface BulkCancelAnswer {
   /** True: the request was carried out. */
   readonly ok: boolean;
-  /** Whether nothing was done, only shown. */
+  /** Whether this was only a dry run. */
   readonly dry_run: boolean;
   /** How many a real run would cancel. */
   readonly would_cancel: number;
@@ -341,9 +341,9 @@ export interface BulkCancelAnswer {
   readonly intent_ids: readonly string[];
 }
 
-/** Cancel intents without recent changes, the oldest first, as far as the caller may. A dry run (the default) reports what it would cancel. `q`: search words, as in the list of intents. */
+/** Cancel intents without recent changes, oldest first, as far as the caller may cancel them. A dry run (the default) only reports what it would cancel. `q`: search words, as in the list of intents. */
 export interface BulkCancelRequest {
-  /** Only intents that have not changed for so many hours. Default: 24. */
+  /** Only intents that have not changed for this many hours. Default: 24. */
   readonly older_than_hours?: number;
   /** True (the default) only reports what would be canceled. Default: true. */
   readonly dry_run?: boolean;
@@ -357,17 +357,17 @@ export interface BulkCancelRequest {
   readonly intent_type?: string;
   /** Only with this correlation id. */
   readonly correlation_id?: string;
-  /** Only what these search words find. */
+  /** Only intents that these search words find. */
   readonly q?: string;
 }
 
-/** The result for one task of a bulk answer. `recorded`: whether the answer counts; `decided`: whether the task is closed now; `receipt`: what was recorded; `code`, `message`, `hint`: why it was refused. */
+/** The result for one task of a bulk answer. `recorded`: whether the answer counts; `decided`: whether the task is now closed; `receipt`: what was recorded; `code`, `message`, `hint`: why the answer was refused. */
 export interface BulkResult {
   /** The task's id. */
   readonly task_id: string;
   /** Whether the answer counts. */
   readonly recorded: boolean;
-  /** Whether the task is closed now. */
+  /** Whether the task is now closed. */
   readonly decided: boolean;
   /** What was recorded. */
   readonly receipt?: ReceiptOut;
@@ -399,7 +399,7 @@ export interface BundleRequest {
   readonly title?: string;
   /** What it is for. */
   readonly description?: string;
-  /** A repetition with the same key starts nothing again. */
+  /** A repeated request with the same key starts nothing again. */
   readonly idempotency_key?: string;
   /** The agents that it needs. */
   readonly agents?: readonly object[];
@@ -421,7 +421,7 @@ export interface Capabilities {
   readonly supported_intent_types: readonly string[];
 }
 
-/** The fields to change; omitted fields are unchanged. `rotate_webhook_secret`: create a new one. */
+/** The fields to change; omitted fields are unchanged. `rotate_webhook_secret`: whether to create a new secret. */
 export interface ChangeAccount {
   /** The display name. */
   readonly display_name?: string | null;
@@ -435,7 +435,7 @@ export interface ChangeAccount {
   readonly rotate_webhook_secret?: boolean;
 }
 
-/** What an apply does to one entry: create, change, remove or unchanged; `fields`: those that differ. */
+/** What an apply does to one entry: create, change, remove or unchanged. `fields`: the fields that differ. */
 export interface ChangeOut {
   /** What happens to the entry. */
   readonly action: "create" | "change" | "unchanged" | "remove";
@@ -481,29 +481,29 @@ export interface ChangesAnswer {
   readonly changes: readonly RecordedChange[];
 }
 
-/** set_up: whether this server sends by it; failing: whether current sends fail; since: when the oldest failing message was called for; retrying: messages that are retried; failed: permanently, within a day; last_error: of those. */
+/** set_up: whether this server sends over it; failing: whether sends fail at the moment; since: when the oldest failing message was triggered; retrying: how many messages are retried; failed: how many failed permanently within a day; last_error: the last of their errors. */
 export interface ChannelOut {
   /** The channel. */
   readonly channel: string;
-  /** Whether this server sends by it. */
+  /** Whether this server sends over it. */
   readonly set_up: boolean;
-  /** Whether current sends fail. */
+  /** Whether sends fail at the moment. */
   readonly failing: boolean;
-  /** When the oldest failing message was called for. */
+  /** When the oldest failing message was triggered. */
   readonly since?: string;
   /** The number of messages that are retried. */
   readonly retrying: number;
-  /** The number that failed for good, within a day. */
+  /** The number that failed permanently within a day. */
   readonly failed: number;
-  /** The last error of those. */
+  /** The last of their errors. */
   readonly last_error?: string;
   /** The recipient of the last message that failed. */
   readonly target?: string;
-  /** When a message was last accepted by it: the mail server, the chat service, the receiver. */
+  /** When the mail server, the chat service or the receiver last accepted a message. */
   readonly last_arrived_at?: string;
 }
 
-/** The channels that this server sends by, and any other that has failed lately. */
+/** The channels that this server sends over, and any other that has failed lately. */
 export interface ChannelsAnswer {
   /** True: the request was carried out. */
   readonly ok: boolean;
@@ -511,13 +511,13 @@ export interface ChannelsAnswer {
   readonly channels: readonly ChannelOut[];
 }
 
-/** The claimed deliveries; empty if there were none in the given time. agent: the address that was asked for; max_report_bytes: the maximum size of a report; notice: why this agent may never get a delivery. */
+/** The claimed deliveries; empty if there were none in the given time. agent: the requested address; max_report_bytes: the maximum size of a report; notice: why this agent may never get a delivery. */
 export interface ClaimAnswer {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** The claimed deliveries. */
   readonly deliveries: readonly DeliveryOut[];
-  /** The address that was asked for. */
+  /** The requested address. */
   readonly agent: string;
   /** The maximum size of a report. */
   readonly max_report_bytes: number;
@@ -525,9 +525,9 @@ export interface ClaimAnswer {
   readonly notice?: string;
 }
 
-/** Claim deliveries under a lease; `wait_seconds` is how long to wait if there are none. */
+/** Claim deliveries under a lease. `wait_seconds`: how long to wait if there are none. */
 export interface ClaimRequest {
-  /** Names the process that claims, for people. */
+  /** The name of the claiming process, shown to people. */
   readonly holder?: string;
   /** The maximum number to claim. Default: 1. */
   readonly limit?: number;
@@ -537,7 +537,7 @@ export interface ClaimRequest {
   readonly wait_seconds?: number;
 }
 
-/** A question or comment: its author, a person or the requester. */
+/** A question or comment by a person or the requester. */
 export interface CommentOut {
   /** The id of the author. */
   readonly actor: string;
@@ -549,7 +549,7 @@ export interface CommentOut {
   readonly comment?: string;
   /** When it happened. */
   readonly at: string;
-  /** The way it was done: api, cli, web, link, a channel such as slack, or system. */
+  /** The channel of the action: api, cli, web, link, a chat such as slack, or system. */
   readonly via: string;
 }
 
@@ -575,7 +575,7 @@ export interface Completion {
   readonly completion?: { readonly [name: string]: string };
 }
 
-/** A scheduled contact: its time (`local`: in `zone`), and whom it will reach in the current state. kind: opening (for a person who is notified when their working hours begin), reminder, escalation, deadline. */
+/** A scheduled contact: its time (`local`: in `zone`), and whom it will reach in the current state. kind: opening (for people who are notified when their working hours begin), reminder, escalation, deadline. */
 export interface ContactOut {
   /** Why they are contacted. */
   readonly kind: "opening" | "reminder" | "escalation" | "snooze_over" | "deadline";
@@ -583,7 +583,7 @@ export interface ContactOut {
   readonly number: number;
   /** When it is due. */
   readonly at: string;
-  /** The same, in the zone's local time. */
+  /** The same time, in the zone's local time. */
   readonly local: string;
   /** The IANA time zone. */
   readonly zone: string;
@@ -601,7 +601,7 @@ export interface Context {
   readonly workspace_id: string;
 }
 
-/** AXP's three free maps, as patched. */
+/** AXP's three free-form maps, with all patches. */
 export interface ControlPolicy {
   /** The grants. */
   readonly grants: JsonObject;
@@ -611,13 +611,13 @@ export interface ControlPolicy {
   readonly envelope: JsonObject;
 }
 
-/** A patch of the free control map, which is stored and shown. `actor` and the following: as in `Resolve`. */
+/** A patch of the free-form control map, which is stored and shown. `actor` and the following: as in `Resolve`. */
 export interface ControlsRequest {
   /** The controls to set, by name; null removes one. */
   readonly controls_patch?: object;
   /** The reason, which is kept in the history. */
   readonly reason?: string;
-  /** The generation that the caller has seen; at another one nothing is changed. */
+  /** The generation that the caller has seen; if it is another one now, nothing is changed. */
   readonly expected_policy_generation?: number | null;
   /** As AXP's clients send it; only the key determines the actor. */
   readonly actor?: string;
@@ -627,7 +627,7 @@ export interface ControlsRequest {
   readonly internal_scheduler?: boolean;
 }
 
-/** A new agent. `name` may be a plain name or a whole address; org_id, workspace_id: the key's own, if given; created_by_actor_id: accepted for AXP's schema; the key determines the creator. */
+/** A new agent. `name` may be a plain name or a whole address; org_id, workspace_id: those of the key, if given. created_by_actor_id: accepted for AXP's schema, but the key determines the creator. */
 export interface CreateAccount {
   /** A plain name, or a whole address. */
   readonly name: string;
@@ -661,9 +661,9 @@ export interface CreateAccountKey {
   readonly created_by_actor_id?: string;
 }
 
-/** An intent. If its type has a workflow, that is its plan; else `human_task`, else `to_agent`. `on_behalf_of`: the person it is for (an address or id), who is then on the requester's side. */
+/** An intent. Its plan comes from the workflow of its type, or else from `human_task`, or else from `to_agent`. `on_behalf_of`: the person whom it is for (address or id), who is then on the requester's side. */
 export interface CreateIntentRequest {
-  /** The type of the request; its workflow is chosen by it. */
+  /** The type of the request, which chooses its workflow. */
   readonly intent_type: string;
   /** The address of the agent that it is for, if its type has no workflow. */
   readonly to_agent?: string;
@@ -675,9 +675,9 @@ export interface CreateIntentRequest {
   readonly correlation_id?: string;
   /** As AXP's clients send it; only the key determines the requester. */
   readonly from_agent?: string;
-  /** The person it is for, by address or id, who is then on the requester's side. */
+  /** The person whom it is for, by address or id, who is then on the requester's side. */
   readonly on_behalf_of?: string;
-  /** When the intent ends, whatever it waits for. */
+  /** When the intent times out, whatever it is waiting for. */
   readonly deadline_at?: string | null;
   /** Seconds until the first reminder. */
   readonly remind_after_seconds?: number | null;
@@ -693,7 +693,7 @@ export interface CreateIntentRequest {
   readonly human_task?: object | null;
 }
 
-/** A key for exactly one of an agent, a service and a person; a missing holder is created. name, roles: of a new person; roles default to `approver`. */
+/** A key for exactly one of an agent, a service and a person; a missing holder is created. name, roles: those of a new person; the default role is `approver`. */
 export interface CreateKey {
   /** The agent's name or address. */
   readonly agent?: string | null;
@@ -705,7 +705,7 @@ export interface CreateKey {
   readonly name?: string;
   /** The roles of a new person; approver by default. */
   readonly roles?: readonly string[];
-  /** How long the key is valid, in seconds; for ever, if absent. */
+  /** How long the key is valid, in seconds; by default for ever. */
   readonly expires_in_seconds?: number | null;
 }
 
@@ -747,7 +747,7 @@ export interface CreatedOut {
   readonly ok: boolean;
   /** The intent's id. */
   readonly intent_id: string;
-  /** The status in the intent's life; final: COMPLETED, FAILED, CANCELED, TIMED_OUT. */
+  /** The status of the intent. COMPLETED, FAILED, CANCELED and TIMED_OUT are final. */
   readonly status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
   /** When it was created. */
   readonly created_at: string;
@@ -765,11 +765,11 @@ export interface DeciderOut {
   readonly person: string;
   /** The display name. */
   readonly name: string;
-  /** Whose place they take. */
+  /** The absent person for whom they are the delegate. */
   readonly instead_of?: string;
   /** Why they may decide. */
   readonly why: string;
-  /** The outcome that they have chosen. */
+  /** The outcome that they have chosen already. */
   readonly voted?: string;
 }
 
@@ -781,15 +781,15 @@ export interface DecisionRequest {
   readonly comment?: string;
   /** The same as comment. */
   readonly reason?: string;
-  /** The outcome, if the task has others than approved and rejected. */
+  /** The outcome, if the task has outcomes other than approved and rejected. */
   readonly outcome?: string | null;
-  /** The decision again; it has to be the same. */
+  /** The same decision again; it must not differ. */
   readonly approved?: boolean | null;
-  /** The stage that the task showed; at another one nothing is answered. */
+  /** The stage that the task showed; if it is another one now, nothing is answered. */
   readonly stage?: number | null;
-  /** The revision that the task showed; at another one nothing is answered. */
+  /** The revision that the task showed; if it is another one now, nothing is answered. */
   readonly revision?: number | null;
-  /** The digest that the task showed; at another one nothing is answered. */
+  /** The digest that the task showed; if it is another one now, nothing is answered. */
   readonly digest?: string | null;
 }
 
@@ -801,23 +801,23 @@ export interface DelegateRequest {
   readonly comment?: string;
 }
 
-/** An agent's open deliveries after a cursor; `next_cursor` goes into `?since=`. */
+/** An agent's open deliveries after a cursor. `next_cursor`: the value of `?since=` to continue. */
 export interface DeliveriesAnswer {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** The open deliveries. */
   readonly intents: readonly ShownDelivery[];
-  /** Where to continue: goes into ?since=. */
+  /** Where to continue: the value of ?since=. */
   readonly next_cursor: number;
 }
 
-/** A claimed agent step. `token` is the fencing token; `idempotency_key` is the same on every attempt. */
+/** A claimed agent step. `token`: the fencing token; `idempotency_key`: the same on every attempt. */
 export interface DeliveryOut {
   /** The delivery's id. */
   readonly delivery_id: string;
   /** The intent's id. */
   readonly intent_id: string;
-  /** The type of the request; its workflow is chosen by it. */
+  /** The type of the request, which chooses its workflow. */
   readonly intent_type: string;
   /** The id of the step in the plan. */
   readonly step_id: string;
@@ -839,7 +839,7 @@ export interface DeliveryOut {
   readonly result_revisions: { readonly [name: string]: number };
   /** The number of the payload's revision, from 1. */
   readonly revision: number;
-  /** The same on every attempt: for what the agent calls. */
+  /** The same on every attempt; for the services that the agent calls. */
   readonly idempotency_key: string;
   /** Who asks. */
   readonly requester: ActorOut;
@@ -847,7 +847,7 @@ export interface DeliveryOut {
   readonly correlation_id: string;
   /** When it was created. */
   readonly created_at: string;
-  /** Until when the step has to be done. */
+  /** The deadline of the step. */
   readonly deadline_at?: string;
   /** The trace that the work belongs to (W3C Trace Context). */
   readonly traceparent?: string;
@@ -859,7 +859,7 @@ export interface EmptyAnswer {
   readonly ok: boolean;
 }
 
-/** An empty body: a comment would not be recorded anywhere, so it is refused. */
+/** An empty body. A comment is refused, because it would not be recorded anywhere. */
 export interface EmptyRequest {
 }
 
@@ -891,15 +891,15 @@ export interface ErrorDetail {
   readonly details: JsonObject;
 }
 
-/** One event of an intent's life. */
+/** One event in an intent's history. */
 export interface EventOut {
   /** The intent's id. */
   readonly intent_id: string;
-  /** Its number; grows, with gaps. Goes into ?since=. */
+  /** Its number, for ?since=. Numbers grow, with gaps. */
   readonly seq: number;
   /** What happened. */
   readonly event_type: "intent.created" | "intent.delivered" | "intent.acknowledged" | "intent.delivery_failed" | "intent.in_progress" | "intent.human_task_assigned" | "intent.reminder" | "intent.escalated" | "intent.answered" | "intent.stage_passed" | "intent.delegated" | "intent.reassigned" | "intent.review_marked" | "intent.snoozed" | "intent.unsnoozed" | "intent.commented" | "intent.revised" | "intent.understaffed" | "intent.nobody_reached" | "intent.waiting" | "intent.updated" | "intent.completed" | "intent.failed" | "intent.canceled" | "intent.timed_out";
-  /** The status from here on. */
+  /** The status from this event on. */
   readonly status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
   /** When it happened. */
   readonly at: string;
@@ -913,7 +913,7 @@ export interface EventOut {
   readonly actor: string;
   /** The same as actor. */
   readonly actor_id: string;
-  /** The way it was done: api, cli, web, link, a channel such as slack, or system. */
+  /** The channel of the action: api, cli, web, link, a chat such as slack, or system. */
   readonly via: string;
   /** Who has to act. */
   readonly pending_with?: PendingWith;
@@ -957,7 +957,7 @@ export interface ExplainOut {
   readonly opened_at: string;
   /** When the open task expires. */
   readonly due_at?: string;
-  /** How strongly a person has to be signed in to decide. */
+  /** The sign-in that is required to decide. */
   readonly strength: "link" | "session" | "step_up";
   /** The required sign-in, as text. */
   readonly proof: string;
@@ -1007,7 +1007,7 @@ export interface HeartbeatAnswer {
   readonly warnings?: readonly string[];
 }
 
-/** Working hours; `until` is in the zone's local time, like `from`. */
+/** Working hours, from `from` until `until` in the zone's local time. */
 export interface HoursOut {
   /** The IANA time zone. */
   readonly zone: string;
@@ -1043,13 +1043,13 @@ export interface HumanTask {
   readonly task_id?: string;
 }
 
-/** An intent; the members that most programs read are at the top too. */
+/** An intent. The members that most programs read are also at the top level. */
 export interface IntentAnswer {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** The intent's id. */
   readonly intent_id: string;
-  /** The status in the intent's life; final: COMPLETED, FAILED, CANCELED, TIMED_OUT. */
+  /** The status of the intent. COMPLETED, FAILED, CANCELED and TIMED_OUT are final. */
   readonly status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
   /** The same as status, where AXP's clients look for it. */
   readonly lifecycle_status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
@@ -1061,7 +1061,7 @@ export interface IntentAnswer {
   readonly intent: IntentOut;
 }
 
-/** The response to a write on an intent; `applied` is true if it had an effect, and for a repeated answer that had one; false if the policy generation was stale, or a patch changed nothing. `receipt`: of a withdrawal. */
+/** The response to a write on an intent. `applied`: true if the write had an effect, also if it repeats an answer that had one; false if the policy generation was stale, or a patch changed nothing. `receipt`: the receipt of a withdrawal. */
 export interface IntentChangedAnswer {
   /** True: the request was carried out. */
   readonly ok: boolean;
@@ -1077,9 +1077,9 @@ export interface IntentChangedAnswer {
   readonly intent: IntentOut;
   /** The last event that it caused. */
   readonly event?: EventOut;
-  /** Where the result was sent, of an intent that is final. */
+  /** Where the result was sent, if the intent is final. */
   readonly completion_delivery?: Completion;
-  /** What the act has done, in words. */
+  /** What the action has done, as text. */
   readonly receipt?: ReceiptOut;
 }
 
@@ -1087,9 +1087,9 @@ export interface IntentChangedAnswer {
 export interface IntentOut {
   /** The intent's id. */
   readonly intent_id: string;
-  /** The type of the request; its workflow is chosen by it. */
+  /** The type of the request, which chooses its workflow. */
   readonly intent_type: string;
-  /** The status in the intent's life; final: COMPLETED, FAILED, CANCELED, TIMED_OUT. */
+  /** The status of the intent. COMPLETED, FAILED, CANCELED and TIMED_OUT are final. */
   readonly status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
   /** The same as status, where AXP's clients look for it. */
   readonly lifecycle_status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
@@ -1127,11 +1127,11 @@ export interface IntentOut {
   readonly decided_by?: string;
   /** When it was decided. */
   readonly decided_at?: string;
-  /** The way it was done: api, cli, web, link, a channel such as slack, or system. */
+  /** The channel of the action: api, cli, web, link, a chat such as slack, or system. */
   readonly via?: string;
   /** The comment of the person who decided. */
   readonly comment?: string;
-  /** When the intent ends, whatever it waits for. */
+  /** When the intent times out, whatever it is waiting for. */
   readonly deadline_at?: string;
   /** When the open task expires. */
   readonly due_at?: string;
@@ -1155,13 +1155,13 @@ export interface IntentOut {
   readonly pending_with?: PendingWith;
   /** How often the grants, controls or envelope were patched. */
   readonly policy_generation: number;
-  /** AXP's three free maps, as patched. */
+  /** AXP's three free-form maps, with all patches. */
   readonly workflow_control_policy: ControlPolicy;
   /** The steps of its plan. */
   readonly steps?: readonly StepState[];
-  /** Of a step shown as an intent: the whole intent. */
+  /** For a step that is shown as an intent: the whole intent. */
   readonly parent_intent_id?: string;
-  /** Of a step shown as an intent: the whole intent. */
+  /** For a step that is shown as an intent: the whole intent. */
   readonly root_intent_id?: string;
   /** The id of the step in the plan. */
   readonly step_id?: string;
@@ -1173,17 +1173,17 @@ export interface IntentOut {
   readonly rerun_of?: string;
 }
 
-/** An intent as it is. payload: with secrets masked; seq, head: the number and hash of its last event. */
+/** An intent in its current state. payload: with secrets masked; seq, head: the number and hash of its last event. */
 export interface IntentRecord {
   /** The intent's id. */
   readonly intent_id: string;
-  /** The type of the request; its workflow is chosen by it. */
+  /** The type of the request, which chooses its workflow. */
   readonly intent_type: string;
-  /** The status in the intent's life; final: COMPLETED, FAILED, CANCELED, TIMED_OUT. */
+  /** The status of the intent. COMPLETED, FAILED, CANCELED and TIMED_OUT are final. */
   readonly status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
-  /** The outcome that was chosen; empty without one. */
+  /** The outcome that was chosen; empty if there is none. */
   readonly outcome: string;
-  /** How the decision ended; empty without one. */
+  /** How the decision ended; empty if there is none. */
   readonly ending: string;
   /** What the actor is. */
   readonly requester_kind: "person" | "agent" | "service" | "system";
@@ -1191,7 +1191,7 @@ export interface IntentRecord {
   readonly requester_id: string;
   /** The name of the requester. */
   readonly requester_name: string;
-  /** The address of the agent that it is for; empty without one. */
+  /** The address of the agent that it is for; empty if there is none. */
   readonly to_agent: string;
   /** The requester's own id for requests that belong together; the intent's id by default. */
   readonly correlation_id: string;
@@ -1205,7 +1205,7 @@ export interface IntentRecord {
   readonly seq: number;
   /** The hash of its last event. */
   readonly head: string;
-  /** What was submitted, with secrets masked. */
+  /** The payload, with secrets masked. */
   readonly payload?: JsonObject;
 }
 
@@ -1237,11 +1237,11 @@ export interface KeyAnswer {
   readonly key: KeyOut;
 }
 
-/** A key, without its secret; `token` is the secret, shown once, at creation. */
+/** A key, without its secret. `token`: the secret, shown only at creation. */
 export interface KeyOut {
   /** The id of the key; not the secret. */
   readonly key_id: string;
-  /** The id of its agent or service; absent for a person's. */
+  /** The id of its agent or service; absent for a person's key. */
   readonly service_account_id?: string;
   /** Whose key it is. */
   readonly kind: "person" | "agent" | "service";
@@ -1249,7 +1249,7 @@ export interface KeyOut {
   readonly holder_id: string;
   /** The holder's name. */
   readonly holder_name?: string;
-  /** The end of the secret, to recognize it by. */
+  /** The end of the secret, by which it can be recognized. */
   readonly key_hint: string;
   /** Whether it is valid. */
   readonly status: "active" | "expired" | "revoked";
@@ -1263,7 +1263,7 @@ export interface KeyOut {
   readonly token?: string;
 }
 
-/** Keys, oldest first, including revoked ones; no secrets. */
+/** Keys, oldest first, including revoked ones, without secrets. */
 export interface KeysAnswer {
   /** True: the request was carried out. */
   readonly ok: boolean;
@@ -1279,21 +1279,21 @@ export interface Macros {
   readonly macros: readonly JsonObject[];
 }
 
-/** What was, or (dry run) would be, changed, in order. `proposal`: nothing is applied until another admin has confirmed it (its id is empty in a dry run). warnings: which open tasks it leaves with too few people. `seen`: the digest of what was found and is done; sent with the real run, it is that or nothing. */
+/** What was changed, or in a dry run would be, in order. `proposal`: the proposal that another admin has to confirm before anything is applied; its id is empty in a dry run. warnings: the open tasks that it leaves with too few people. `seen`: the digest of the shown changes; a real run that sends it applies exactly these or nothing. */
 export interface ManifestAnswer {
   /** True: the request was carried out. */
   readonly ok: boolean;
-  /** Whether nothing was done, only shown. */
+  /** Whether this was only a dry run. */
   readonly dry_run: boolean;
   /** Whether anything was, or would be, changed. */
   readonly changed: boolean;
   /** What was, or would be, changed, in order. */
   readonly changes: readonly ChangeOut[];
-  /** The digest of what was found and is done; a real run that sends it applies that or nothing. */
+  /** The digest of the shown changes; a real run that sends it applies exactly these or nothing. */
   readonly seen: string;
   /** Warnings for the caller, as text; the request was carried out nevertheless. */
   readonly warnings: readonly string[];
-  /** What waits for a second admin: nothing is applied until then. */
+  /** The proposal that waits for a second admin; nothing is applied before they confirm it. */
   readonly proposal?: ProposalOut;
 }
 
@@ -1321,7 +1321,7 @@ export interface ManifestRequest {
   readonly remove?: object;
 }
 
-/** The key's holder and workspace. self_approval: whether the requester's side may decide a request made now; self_approval_setting: `off`, `on`, or `alone`, which holds while the workspace has one person. */
+/** The key's holder and workspace. self_approval: whether the requester's side may decide a request made now; self_approval_setting: `off`, `on`, or `alone` (on while the workspace has one person). */
 export interface MeAnswer {
   /** True: the request was carried out. */
   readonly ok: boolean;
@@ -1335,9 +1335,9 @@ export interface MeAnswer {
   readonly organization: string;
   /** Whether the requester's side may decide a request made now. */
   readonly self_approval: boolean;
-  /** The setting; alone: while the workspace has one person. */
+  /** The setting; alone means on while the workspace has one person. */
   readonly self_approval_setting: "on" | "off" | "alone";
-  /** The policy of requests that name none. */
+  /** The policy for human steps that a request brings itself. */
   readonly default_policy?: string;
   /** What happens to a type without a workflow. */
   readonly unlisted_types: "allow" | "gate" | "refuse";
@@ -1395,7 +1395,7 @@ export interface MeshSummary {
   readonly unknown: number;
 }
 
-/** state: waiting, sent, skipped (there was nothing left to say) or failed; called_at: when its event happened; at: of its last change; next_attempt_at: when it is tried, or retried; instead: the channel that took over; summary: the status as text. Without a person it was sent to a service. */
+/** state: waiting, sent, skipped (no longer needed) or failed; called_at: when its event happened; at: when it last changed; next_attempt_at: when it is tried or retried; instead: the channel that was used instead; summary: the status as text. A message without a person was sent to a service. */
 export interface MessageOut {
   /** The message's id. */
   readonly message_id: string;
@@ -1411,17 +1411,17 @@ export interface MessageOut {
   readonly channel: string;
   /** Where it was sent. */
   readonly target?: string;
-  /** Whether it was sent; skipped: there was nothing left to say. */
+  /** Whether it was sent; skipped means that it was no longer needed. */
   readonly state: string;
   /** The status, as text. */
   readonly summary: string;
   /** The number of attempts. */
   readonly attempts: number;
-  /** What the channel calls it. */
+  /** The channel's own id for it. */
   readonly reference?: string;
   /** Why the last attempt failed. */
   readonly error?: string;
-  /** The channel that took over. */
+  /** The channel that was used instead. */
   readonly instead?: string;
   /** When its event happened. */
   readonly called_at: string;
@@ -1431,7 +1431,7 @@ export interface MessageOut {
   readonly next_attempt_at?: string;
 }
 
-/** In the order of their events. */
+/** Messages, in the order of their events. */
 export interface MessagesAnswer {
   /** True: the request was carried out. */
   readonly ok: boolean;
@@ -1443,9 +1443,9 @@ export interface MessagesAnswer {
 export interface MyTask {
   /** The intent's id. */
   readonly intent_id: string;
-  /** The type of the request; its workflow is chosen by it. */
+  /** The type of the request, which chooses its workflow. */
   readonly intent_type: string;
-  /** The status in the intent's life; final: COMPLETED, FAILED, CANCELED, TIMED_OUT. */
+  /** The status of the intent. COMPLETED, FAILED, CANCELED and TIMED_OUT are final. */
   readonly status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
   /** The address of the requester, from its key. */
   readonly from_agent: string;
@@ -1465,7 +1465,7 @@ export interface MyTasksAnswer {
   readonly tasks: readonly MyTask[];
 }
 
-/** A new key. `api_key` is the secret: shown once, stored nowhere. `warnings`: what its new person changes. */
+/** A new key. `api_key`: the secret, shown once and stored nowhere. `warnings`: the consequences of adding its person. */
 export interface NewKeyOut {
   /** True: the request was carried out. */
   readonly ok: boolean;
@@ -1483,7 +1483,7 @@ export interface NewKeyOut {
   readonly warnings: readonly string[];
 }
 
-/** A new workspace. `api_key`: of its owner, shown once, stored nowhere; only if the owner is the caller. */
+/** A new workspace. `api_key`: its owner's key, shown once and stored nowhere; only if the owner is the caller. */
 export interface NewWorkspaceOut {
   /** True: the request was carried out. */
   readonly ok: boolean;
@@ -1495,7 +1495,7 @@ export interface NewWorkspaceOut {
   readonly api_key?: string;
 }
 
-/** A step that an answer may lead to. after: those of yes, no, changes and silence that lead to it; off_main_path: it runs only if an earlier step does not succeed; agent: who runs it; input: what that agent gets in addition to the payload; to, message: who is notified of what. */
+/** A step to which an answer may lead. after: which of yes, no, changes and silence lead to it; off_main_path: whether it runs only if an earlier step does not succeed; agent: who runs it; input: what that agent gets in addition to the payload; to, message: who is notified, and the text. */
 export interface NextStep {
   /** The id of the step in the plan. */
   readonly step_id: string;
@@ -1539,19 +1539,19 @@ export interface Organization {
   readonly workspaces: readonly string[];
 }
 
-/** One outcome of a task: its name; means: approve, reject or changes; label: of its button. */
+/** One outcome of a task. means: approve, reject or changes; label: the label of its button. */
 export interface OutcomeOut {
   /** The outcome, as an answer names it. */
   readonly name: string;
-  /** What it means for the route. */
+  /** Its meaning, which determines the route. */
   readonly means: "approve" | "reject" | "changes";
   /** The label of its button. */
   readonly label: string;
 }
 
-/** A payload, and the last revision that it was decided on under. */
+/** A payload, and the last revision that had it. */
 export interface PayloadOut {
-  /** The last revision that it was decided on under. */
+  /** The last revision that had this payload. */
   readonly revision: number;
   /** The request's data: a JSON object whose content is the requester's. */
   readonly payload: JsonObject;
@@ -1585,7 +1585,7 @@ export interface PersonAnswer {
   readonly warnings: readonly string[];
 }
 
-/** How much was erased. waiting: open requests that still hold comments of the person: repeat it once they ended. */
+/** How much was erased. waiting: open requests that still contain comments of the person; repeat the erasure when they are final. */
 export interface PersonErased {
   /** True: the request was carried out. */
   readonly ok: boolean;
@@ -1597,7 +1597,7 @@ export interface PersonErased {
   readonly messages: number;
   /** Entries of the change log and other records that were changed. */
   readonly records: number;
-  /** Open requests that still hold comments of the person. */
+  /** Open requests that still contain comments of the person. */
   readonly waiting: number;
 }
 
@@ -1631,7 +1631,7 @@ export interface PersonOut {
   readonly created_at: string;
 }
 
-/** A person's open tasks: to be reassigned before they leave. complete: whether these are all. */
+/** A person's open tasks, which should be reassigned before they leave. complete: whether these are all. */
 export interface PersonWaiting {
   /** True: the request was carried out. */
   readonly ok: boolean;
@@ -1649,7 +1649,7 @@ export interface PoliciesAnswer {
   readonly policies: readonly PolicyOut[];
 }
 
-/** One policy; `changed` is False if it was the same before. */
+/** One policy. `changed`: False if it was the same before. */
 export interface PolicyAnswer {
   /** True: the request was carried out. */
   readonly ok: boolean;
@@ -1659,7 +1659,7 @@ export interface PolicyAnswer {
   readonly changed: boolean;
 }
 
-/** A named policy in its current version; `source` as it was applied; strength: the required assurance; broken: why this release cannot use it. */
+/** A named policy in its current version. `source`: as it was applied; strength: the required assurance; broken: why this release cannot use it. */
 export interface PolicyOut {
   /** The policy's name. */
   readonly name: string;
@@ -1685,7 +1685,7 @@ export interface PolicyRequest {
   readonly envelope_patch?: object;
   /** The reason, which is kept in the history. */
   readonly reason?: string;
-  /** The generation that the caller has seen; at another one nothing is changed. */
+  /** The generation that the caller has seen; if it is another one now, nothing is changed. */
   readonly expected_policy_generation?: number | null;
   /** As AXP's clients send it; only the key determines the actor. */
   readonly actor?: string;
@@ -1759,7 +1759,7 @@ export interface ProposalList {
   readonly proposals: readonly ProposalOut[];
 }
 
-/** A change that needs a second admin, because it relaxes who decides. state: waiting, confirmed, refused, expired; `relaxations`: kind and name of the relaxed entries; `why`: the reasons in plain words. */
+/** A change that needs a second admin, because it relaxes who decides. state: waiting, confirmed, refused, expired; `relaxations`: kind and name of the relaxed entries; `why`: the reasons, as text. */
 export interface ProposalOut {
   /** The proposal's id. */
   readonly id: string;
@@ -1819,17 +1819,17 @@ export interface PutTeam {
   readonly mailbox?: string | null;
 }
 
-/** Whether the process is ready; per loop and part, why not. */
+/** Whether the process is ready, and for each loop and part why not. */
 export interface ReadyAnswer {
   /** The same as ready. */
   readonly ok: boolean;
-  /** Whether it takes requests. */
+  /** Whether it is ready for requests. */
   readonly ready: boolean;
   /** Each part and loop: ok, or why not. */
   readonly details: JsonObject;
 }
 
-/** Who replaces the person in every open task that asks the person. */
+/** The replacement for the person in every open task that asks them. */
 export interface ReassignAll {
   /** The replacement: an address or id. */
   readonly to: string;
@@ -1857,13 +1857,13 @@ export interface ReassignedAll {
   readonly complete: boolean;
 }
 
-/** What an act has done, in words. said: what was recorded; next: what happens now; undo: the act that takes it back (unsnooze, unmark-reviewing, answer), missing if none does; event: its number in the history, missing if nothing new was recorded. */
+/** What an action has done, as text. said: what was recorded; next: what happens now; undo: the action that undoes it (unsnooze, unmark-reviewing, answer), absent if there is none; event: its number in the history, absent if nothing new was recorded. */
 export interface ReceiptOut {
   /** What was recorded. */
   readonly said: string;
   /** What happens now. */
   readonly next: string;
-  /** The act that takes it back: unsnooze, unmark-reviewing or answer; absent if none does. */
+  /** The action that undoes it: unsnooze, unmark-reviewing or answer; absent if there is none. */
   readonly undo?: string;
   /** Its number in the history; absent if nothing new was recorded. */
   readonly event?: number;
@@ -1891,7 +1891,7 @@ export interface RecordedChange {
   readonly at: string;
   /** Who made it. */
   readonly actor: ActorOut;
-  /** The way it was done: api, cli, web, link, a channel such as slack, or system. */
+  /** The channel of the action: api, cli, web, link, a chat such as slack, or system. */
   readonly via: string;
   /** The second admin who confirmed it. */
   readonly confirmed_by?: ActorOut;
@@ -1913,7 +1913,7 @@ export interface Removed {
   readonly status: "revoked";
 }
 
-/** The new names; one that is left out stays. */
+/** The new names; an omitted one is unchanged. */
 export interface RenameWorkspace {
   /** The new name. */
   readonly name?: string;
@@ -1937,7 +1937,7 @@ export interface RenewRequest {
   readonly lease_seconds?: number;
 }
 
-/** The result was recorded; the intent in its new state. */
+/** The report was recorded; contains the intent in its new state. */
 export interface ReportAnswer {
   /** True: the request was carried out. */
   readonly ok: boolean;
@@ -1961,7 +1961,7 @@ export interface RerunAnswer {
   readonly ok: boolean;
   /** The intent's id. */
   readonly intent_id: string;
-  /** The status in the intent's life; final: COMPLETED, FAILED, CANCELED, TIMED_OUT. */
+  /** The status of the intent. COMPLETED, FAILED, CANCELED and TIMED_OUT are final. */
   readonly status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
   /** The intent whose failed step this one runs again. */
   readonly rerun_of: string;
@@ -1981,7 +1981,7 @@ export interface ResolveRequest {
   readonly error?: object;
   /** The reason, which is kept in the history. */
   readonly reason?: string;
-  /** The generation that the caller has seen; at another one nothing is changed. */
+  /** The generation that the caller has seen; if it is another one now, nothing is changed. */
   readonly expected_policy_generation?: number | null;
   /** As AXP's clients send it; only the key determines the actor. */
   readonly actor?: string;
@@ -1999,17 +1999,17 @@ export interface ResumeRequest {
   readonly outcome?: string | null;
   /** True approves the open task, false rejects it. */
   readonly approve_current_step?: boolean | null;
-  /** AXP's word for what to do with the step. */
+  /** AXP's word for how to end the step. */
   readonly action?: string | null;
   /** The reason, kept as the answer's comment. */
   readonly reason?: string | null;
-  /** The stage that the task showed; at another one nothing is answered. */
+  /** The stage that the task showed; if it is another one now, nothing is answered. */
   readonly stage?: number | null;
-  /** The revision that the task showed; at another one nothing is answered. */
+  /** The revision that the task showed; if it is another one now, nothing is answered. */
   readonly revision?: number | null;
-  /** The digest that the task showed; at another one nothing is answered. */
+  /** The digest that the task showed; if it is another one now, nothing is answered. */
   readonly digest?: string | null;
-  /** The generation that the caller has seen; at another one nothing is changed. */
+  /** The generation that the caller has seen; if it is another one now, nothing is changed. */
   readonly expected_policy_generation?: number | null;
 }
 
@@ -2019,7 +2019,7 @@ export interface RetryAnswer {
   readonly ok: boolean;
   /** The intent's id. */
   readonly intent_id: string;
-  /** The status in the intent's life; final: COMPLETED, FAILED, CANCELED, TIMED_OUT. */
+  /** The status of the intent. COMPLETED, FAILED, CANCELED and TIMED_OUT are final. */
   readonly status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
   /** The failed intent that this one repeats. */
   readonly retry_of: string;
@@ -2031,23 +2031,23 @@ export interface RetryAnswer {
 export interface RetryRequest {
 }
 
-/** What to decide instead. `digest`: of what was shown; a mismatch is a 409. `outcome`: approve the change in the same act, where the task's `edits` are `approve`; needs the digest. `stage`, `data`: of that answer. */
+/** What to decide instead. `digest`: that of what was shown; a mismatch is a 409. `outcome`: also approve the change, if the task's `edits` is `approve`; needs the digest. `stage`, `data`: those of this answer. */
 export interface ReviseRequest {
   /** The whole new payload. */
   readonly payload: object;
   /** Why. */
   readonly comment?: string;
-  /** The digest of what was shown; at another one nothing is changed. */
+  /** The digest of what was shown; if it is another one now, nothing is changed. */
   readonly digest?: string | null;
-  /** Approve the change in the same act, with this outcome. */
+  /** Also approve the change, with this outcome. */
   readonly outcome?: string | null;
   /** The stage that was shown, from 1; only with an outcome. */
   readonly stage?: number | null;
-  /** The form of that answer; only with an outcome. */
+  /** The form's data of this answer; only with an outcome. */
   readonly data?: object;
 }
 
-/** The change from one revision to another; by: who revised it, missing if it was asked again. */
+/** The change from one revision to another. by: who revised it, absent if people were asked again. */
 export interface RevisionOut {
   /** The revision before. */
   readonly from_revision: number;
@@ -2065,7 +2065,7 @@ export interface RevisionOut {
   readonly changed: readonly ValueOut[];
 }
 
-/** Every payload of the intent, oldest first; the last is the current one. `payload_deleted`: they were deleted. */
+/** Every payload of the intent, oldest first; the last one is current. `payload_deleted`: whether they were deleted. */
 export interface RevisionsAnswer {
   /** True: the request was carried out. */
   readonly ok: boolean;
@@ -2077,7 +2077,7 @@ export interface RevisionsAnswer {
   readonly revisions: readonly PayloadOut[];
 }
 
-/** Who is on call when: `handover` is a weekday and a local time. */
+/** Who is on call when. `handover`: a weekday and a local time. */
 export interface RotationOut {
   /** The order of turns. */
   readonly order: readonly string[];
@@ -2101,7 +2101,7 @@ export interface ScenarioApplied {
   readonly intent_id: string;
   /** The scenario that it was started from. */
   readonly scenario_id: string;
-  /** The status in the intent's life; final: COMPLETED, FAILED, CANCELED, TIMED_OUT. */
+  /** The status of the intent. COMPLETED, FAILED, CANCELED and TIMED_OUT are final. */
   readonly status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
   /** The digest of the compiled plan. */
   readonly compile_id: string;
@@ -2113,11 +2113,11 @@ export interface ScenarioApplied {
   readonly agents_provisioned: readonly Provisioned[];
   /** Who has to act. */
   readonly pending_with: PendingWith;
-  /** Whether an earlier apply had started it. */
+  /** Whether an earlier request had started it. */
   readonly idempotent: boolean;
   /** When it was created. */
   readonly created_at: string;
-  /** When the intent ends, whatever it waits for. */
+  /** When the intent times out, whatever it is waiting for. */
   readonly deadline_at?: string;
   /** Warnings for the caller, as text; the request was carried out nevertheless. */
   readonly warnings: readonly string[];
@@ -2153,9 +2153,9 @@ export interface SelfOut {
   readonly address?: string;
   /** The display name. */
   readonly name?: string;
-  /** The mail address, of a person. */
+  /** The mail address, for a person. */
   readonly email?: string;
-  /** The roles, of a person. */
+  /** The roles, for a person. */
   readonly roles: readonly string[];
 }
 
@@ -2169,7 +2169,7 @@ export interface ServerOut {
   readonly mail: boolean;
 }
 
-/** Newest first. */
+/** Sessions, newest first. */
 export interface SessionList {
   /** True: the request was carried out. */
   readonly ok: boolean;
@@ -2177,7 +2177,7 @@ export interface SessionList {
   readonly sessions: readonly SessionOut[];
 }
 
-/** A session on the pages. `by`: `key` or `link`; `used_at`: the time of its person's last action. */
+/** A session on the pages. `by`: `key` or `link`; `used_at`: the time of the person's last action. */
 export interface SessionOut {
   /** The session's id. */
   readonly session_id: string;
@@ -2203,15 +2203,15 @@ export interface SessionsEnded {
 export interface ShownDelivery {
   /** The intent's id. */
   readonly intent_id: string;
-  /** Its position in the agent's stream. Goes into ?since=. */
+  /** Its position in the agent's stream, for ?since=. */
   readonly seq: number;
-  /** That it was delivered. */
+  /** Always intent.delivered. */
   readonly event_type: "intent.delivered";
-  /** That it was delivered. */
+  /** Always DELIVERED. */
   readonly status: "DELIVERED";
   /** When the intent last changed. */
   readonly at: string;
-  /** The type of the request; its workflow is chosen by it. */
+  /** The type of the request, which chooses its workflow. */
   readonly intent_type: string;
   /** The address of the requester, from its key. */
   readonly from_agent: string;
@@ -2221,13 +2221,13 @@ export interface ShownDelivery {
   readonly correlation_id: string;
   /** The id of the step in the plan. */
   readonly step_id?: string;
-  /** Of a step shown as an intent: the whole intent. */
+  /** For a step that is shown as an intent: the whole intent. */
   readonly parent_intent_id?: string;
   /** The number of the attempt at this step, from 1. */
   readonly delivery_attempt: number;
 }
 
-/** `command`: what to type in Slack; the code works once, until `expires_at`. */
+/** `command`: what to type in the chat. The code works once, until `expires_at`. */
 export interface SlackCodeAnswer {
   /** True: the request was carried out. */
   readonly ok: boolean;
@@ -2249,7 +2249,7 @@ export interface SnoozeOut {
   readonly until: string;
 }
 
-/** Until when: a time (RFC 3339), or `for` how long: seconds, or text such as 90m, 2h, 1d. */
+/** The end of the snooze: `until` a time (RFC 3339), or `for` a duration: seconds, or text such as 90m, 2h, 1d. */
 export interface SnoozeRequest {
   /** Until when. */
   readonly until?: string | null;
@@ -2257,7 +2257,7 @@ export interface SnoozeRequest {
   readonly for?: string | number | null;
 }
 
-/** A stage. state: done, open or next; `every`: one person of each of `of`, else `need` of any of them. */
+/** A stage. state: done, open or next. `every`: whether one person of each entry in `of` is needed; otherwise `need` people of any of them. */
 export interface StageOut {
   /** Its number, from 1. */
   readonly number: number;
@@ -2265,13 +2265,13 @@ export interface StageOut {
   readonly state: "done" | "open" | "next";
   /** Who is asked: people, teams, roles. */
   readonly of: readonly string[];
-  /** Whether one person of each of `of` is needed. */
+  /** Whether one person of each entry in `of` is needed. */
   readonly every: boolean;
   /** How many votes it needs. */
   readonly need: number;
   /** How many are missing. */
   readonly missing: number;
-  /** How many rejections reject it. */
+  /** How many rejections end the task. */
   readonly reject_after: number;
 }
 
@@ -2313,13 +2313,13 @@ export interface TaskChangedAnswer {
   readonly intent: IntentOut;
 }
 
-/** A human step opened for people. `stage`, `revision` and `digest` name exactly what is decided. result_revisions: the revision of the request that each previous result belongs to; a result of another revision than the task's does not count; changes: from revision to revision, only for a single task, not in lists; edits: approve if who may decide may change values and approve that in one act, else propose; bulk_form: the same in tasks that may be answered together, missing in one that is decided by itself; next_steps: everything that may run after it, with the agents' input in addition to the payload; approvers: those asked now; stage: the current one of `stages`, from 1; reviewed_by: who has marked it as being reviewed; comments: questions and replies, only for a single task, not in lists; risk: the policy's or a check's, whichever is higher; strength: the required assurance; receipt: of the caller's act, only in its response. */
+/** A human step opened for people. `stage`, `revision` and `digest` name exactly what is decided. result_revisions: the revision of the request that each previous result belongs to; results of other revisions than the task's do not count. changes: from revision to revision, not in lists. edits: `approve` if approvers may change values and approve that at the same time, else `propose`. bulk_form: the same for tasks that may be answered together, absent for a task that has to be decided separately. next_steps: everything that may run after it, with the agents' input in addition to the payload. approvers: who is asked now. stage: the current one of `stages`, counted from 1. reviewed_by: who has marked it as being reviewed. comments: questions and replies, not in lists. risk: the policy's or a check's, whichever is higher. strength: the required assurance. receipt: what the caller's action has done, only in its own response. */
 export interface TaskOut {
   /** The task's id. */
   readonly task_id: string;
   /** The intent's id. */
   readonly intent_id: string;
-  /** The type of the request; its workflow is chosen by it. */
+  /** The type of the request, which chooses its workflow. */
   readonly intent_type: string;
   /** The id of the step in the plan. */
   readonly step_id: string;
@@ -2333,7 +2333,7 @@ export interface TaskOut {
   readonly description: string;
   /** The risk: the policy's or a check's, whichever is higher. */
   readonly risk: "low" | "medium" | "high" | "critical";
-  /** How strongly a person has to be signed in to decide. */
+  /** The sign-in that is required to decide. */
   readonly strength: "link" | "session" | "step_up";
   /** The outcomes that can be chosen. */
   readonly allowed_outcomes: readonly string[];
@@ -2353,7 +2353,7 @@ export interface TaskOut {
   readonly previous_results: JsonObject;
   /** The revision that each previous result belongs to. */
   readonly result_revisions: { readonly [name: string]: number };
-  /** Every step that may run after it, with what its agent gets. */
+  /** Every step that may run after it, with its agent's input. */
   readonly next_steps: readonly NextStep[];
   /** Who asks. */
   readonly requester: ActorOut;
@@ -2381,7 +2381,7 @@ export interface TaskOut {
   readonly revision: number;
   /** Identifies exactly what is decided: the payload, its revision and what follows. */
   readonly digest: string;
-  /** The answers given, one for each person. */
+  /** The answers so far, one for each person. */
   readonly votes: readonly VoteOut[];
   /** Questions and replies; not in lists. */
   readonly comments?: readonly CommentOut[];
@@ -2397,15 +2397,15 @@ export interface TaskOut {
   readonly decided_by?: string;
   /** Their name. */
   readonly decided_by_name?: string;
-  /** The way it was done: api, cli, web, link, a channel such as slack, or system. */
+  /** The channel of the action: api, cli, web, link, a chat such as slack, or system. */
   readonly via?: string;
   /** What happens if nobody answers. */
   readonly on_expiry: string;
-  /** Whether approvers may approve their own change in one act. */
+  /** Whether approvers may change the request and approve that at the same time. */
   readonly edits: "propose" | "approve";
-  /** The same in tasks that may be answered together; absent if it is decided by itself. */
+  /** The same for tasks that may be answered together; absent if it has to be decided separately. */
   readonly bulk_form?: string;
-  /** What the caller's act has done; only in its own response. */
+  /** What the caller's action has done; only in its own response. */
   readonly receipt?: ReceiptOut;
 }
 
@@ -2437,9 +2437,9 @@ export interface TeamOut {
   readonly members: readonly string[];
   /** Its rotation. */
   readonly rotation?: RotationOut;
-  /** Its room in a chat, to which its tasks are sent too. */
+  /** Its room in a chat, to which its tasks are also sent. */
   readonly channel?: string;
-  /** Its shared mailbox, to which its tasks are sent too. */
+  /** Its shared mailbox, to which its tasks are also sent. */
   readonly mailbox?: string;
 }
 
@@ -2451,11 +2451,11 @@ export interface TeamsAnswer {
   readonly teams: readonly TeamOut[];
 }
 
-/** The message as it was queued. */
+/** The queued message. */
 export interface TestMessageAnswer {
   /** True: the request was carried out. */
   readonly ok: boolean;
-  /** The message. What becomes of it is in the list. */
+  /** The queued message. The list shows its delivery status. */
   readonly message: MessageOut;
 }
 
@@ -2481,7 +2481,7 @@ export interface Thread {
   readonly to_agent: string;
   /** The type of the intent. */
   readonly subject: string;
-  /** The type of the request; its workflow is chosen by it. */
+  /** The type of the request, which chooses its workflow. */
   readonly intent_type: string;
   /** When it was created. */
   readonly created_at: string;
@@ -2531,7 +2531,7 @@ export interface Threads {
   readonly threads: readonly Thread[];
 }
 
-/** Too few eligible people are left: its stage needs `needed` of them, and `remaining` could still decide. */
+/** A task with too few eligible people left: its stage needs `needed` people, but only `remaining` could still decide. */
 export interface UnderstaffedTask {
   /** The task's id. */
   readonly task_id: string;
@@ -2555,31 +2555,31 @@ export interface UnderstaffedTasksAnswer {
   readonly complete: boolean;
 }
 
-/** Act on the outcome, once. `use`: the caller's own name for this use; the same one may be repeated. */
+/** Use the outcome, once. `use`: the caller's own name for this use; a request with the same name may be repeated. */
 export interface UseRequest {
-  /** The caller's own name for this use; the same one may be repeated. */
+  /** The caller's own name for this use; a request with the same name may be repeated. */
   readonly use: string;
 }
 
-/** The outcome is used by this caller, and by no other. It may be a rejection: only `approved` is consent. It is true if the intent completed and its last decision was an approval. */
+/** The outcome is now used by this caller and nobody else. It may be a rejection; only `approved` means consent. `approved`: whether the intent completed and its last decision was an approval. */
 export interface UsedAnswer {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** The intent's id. */
   readonly intent_id: string;
-  /** The name of the use that took the outcome. */
+  /** The name of the use. */
   readonly use: string;
   /** When the outcome was first used. */
   readonly used_at: string;
-  /** The status in the intent's life; final: COMPLETED, FAILED, CANCELED, TIMED_OUT. */
+  /** The status of the intent. COMPLETED, FAILED, CANCELED and TIMED_OUT are final. */
   readonly status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
   /** How the decision ended; expiry is not a rejection. */
   readonly ending?: "approved" | "rejected" | "expired" | "withdrawn" | "superseded" | "undeliverable";
-  /** Whether it completed, and its last decision was an approval: nothing else is consent. */
+  /** Whether it completed and its last decision was an approval. Nothing else is consent. */
   readonly approved: boolean;
 }
 
-/** One value that differs; `before` or `after` is missing if it did not exist. */
+/** One value that differs. `before` or `after` is absent if the value did not exist. */
 export interface ValueOut {
   /** Its path in the payload. */
   readonly path: string;
@@ -2609,7 +2609,7 @@ export interface ViewOut {
   readonly unfolded: boolean;
 }
 
-/** How a person had seen the task when they answered, as far as the server knows. `seconds`: from the first opening to the answer; `folded`: whether they unfolded what the page had folded: none if nothing was. */
+/** How a person had seen the task when they answered, as far as the server knows. `seconds`: from the first opening to the answer; `folded`: whether they unfolded the folded parts of the page; `none` if there were none. */
 export interface ViewedOut {
   /** When it happened. */
   readonly first_at?: string;
@@ -2623,13 +2623,13 @@ export interface ViewedOut {
   readonly folded?: string;
 }
 
-/** One person's answer; `on_behalf_of_person`: whose vote it was, if another person's. */
+/** One person's answer. `on_behalf_of_person`: whose vote it was, if it was another person's. */
 export interface VoteOut {
   /** The person's id. */
   readonly person: string;
   /** The display name. */
   readonly name: string;
-  /** Whose vote it was, if another person's. */
+  /** Whose vote it was, if it was another person's. */
   readonly on_behalf_of_person?: string;
   /** The outcome that was chosen. */
   readonly outcome: string;
@@ -2637,11 +2637,11 @@ export interface VoteOut {
   readonly comment?: string;
   /** When it happened. */
   readonly at: string;
-  /** The way it was done: api, cli, web, link, a channel such as slack, or system. */
+  /** The channel of the action: api, cli, web, link, a chat such as slack, or system. */
   readonly via: string;
 }
 
-/** An open task that the person may answer; only_eligible: nobody else may give the same vote. */
+/** An open task that the person may answer. only_eligible: whether nobody else may give the same vote. */
 export interface WaitingTask {
   /** The task's id. */
   readonly task_id: string;
@@ -2659,11 +2659,11 @@ export interface WorkflowAnswer {
   readonly workflow: WorkflowOut;
 }
 
-/** A named, versioned template of a plan, chosen by intent type. strength: the highest assurance that one of its own steps requires; a named policy may require more. source, which names people, and applied_by: for people only. */
+/** A named, versioned template of a plan, chosen by intent type. strength: the highest assurance that one of its own steps requires; a named policy may require more. source (which names people) and applied_by are shown only to people. */
 export interface WorkflowOut {
   /** The workflow's name. */
   readonly name: string;
-  /** The type of the request; its workflow is chosen by it. */
+  /** The type of the request, which chooses its workflow. */
   readonly intent_type: string;
   /** The version of this name, from 1. */
   readonly version: number;
@@ -2671,7 +2671,7 @@ export interface WorkflowOut {
   readonly strength: "link" | "session" | "step_up";
   /** Its steps. */
   readonly steps: readonly StepOut[];
-  /** The document as it was applied; for people only. */
+  /** The document as it was applied; shown only to people. */
   readonly source?: JsonObject;
   /** Who applied this version. */
   readonly applied_by?: string;
@@ -2683,7 +2683,7 @@ export interface WorkflowOut {
 export interface WorkflowRequest {
   /** The workflow's name. */
   readonly workflow: string;
-  /** The type of the request; its workflow is chosen by it. */
+  /** The type of the request, which chooses its workflow. */
   readonly intent_type: string;
   /** The steps, as in the file. */
   readonly steps: readonly object[];
@@ -2707,7 +2707,7 @@ export interface WorkspaceAnswer {
   readonly workspace: WorkspaceOut;
 }
 
-/** A workspace. `own`: it is the key's; former_names: as `organization/name`; addresses with one still resolve. */
+/** A workspace. `own`: whether it is the key's; former_names: as `organization/name`; addresses with these still resolve. */
 export interface WorkspaceOut {
   /** The id of the workspace. */
   readonly workspace_id: string;
@@ -2723,7 +2723,7 @@ export interface WorkspaceOut {
   readonly created_at: string;
 }
 
-/** The key's own workspace first; for an owner's key also the others of its organization. */
+/** The key's own workspace first; for an owner's key, also the others of its organization. */
 export interface WorkspacesAnswer {
   /** True: the request was carried out. */
   readonly ok: boolean;

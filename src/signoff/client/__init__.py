@@ -1,1 +1,1 @@
-"""The SDK: knows the server only by HTTP. Its public names are those of the package ``signoff``."""
+"""The SDK, which talks to the server only over HTTP. Its public names are those of the package ``signoff``."""

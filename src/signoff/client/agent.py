@@ -1,7 +1,7 @@
-"""An agent: functions that do the work of agent steps, by intent type.
+"""An agent: handlers for the work of agent steps, by intent type.
 
-``run`` takes deliveries under a lease, calls the function, renews the lease meanwhile and reports. It survives restarts
-of the server, and stops on SIGINT or SIGTERM after the running handlers have finished.
+``run`` claims deliveries under a lease, calls the handlers, renews the leases meanwhile, and reports the results. It
+survives restarts of the server, and stops on SIGINT or SIGTERM after the running handlers have finished.
 """
 
 import asyncio
@@ -35,10 +35,9 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 class Agent:
     """A worker for the steps of one agent address.
 
-    name: the agent's name or ``agent://`` address;
-    client: a Client or AsyncClient to speak through; without one, url and api_key are found as by Client;
-    concurrency: how many handlers run at a time; lease: how long a delivery is held without renewal; grace: seconds
-    that running handlers get to finish when the agent stops.
+    name: the agent's name or ``agent://`` address. client: the Client or AsyncClient to use; without one, url and
+    api_key are found as by Client. concurrency: how many handlers run at a time. lease: how long a delivery is held
+    without renewal. grace: for how many seconds running handlers may finish when the agent stops.
     """
 
     def __init__(
@@ -67,8 +66,8 @@ class Agent:
         """Decorator: the handler, plain or async, for intents of this type; ``"*"`` handles all others.
 
         It gets a Delivery and returns a mapping (the step's result) or None. An exception fails the step, which is
-        retried as the plan allows; with StepFailed the handler decides that. An async handler shares one event loop
-        with the others and must not block; a plain one has its own thread.
+        retried as the plan allows; with StepFailed, the handler decides whether it is retried. An async handler
+        shares one event loop with the others and must not block; a plain handler runs in its own thread.
         """
 
         def register(function: F) -> F:
@@ -81,8 +80,8 @@ class Agent:
         return register
 
     def on_large_result(self, function: S) -> S:
-        """Decorator: called with the delivery and a result that is too large for the server. What it returns (for
-        instance a link to where it stored the result) is reported instead. Without it the step fails with
+        """Decorator: called with the delivery and a result that is too large for the server. Its return value (such
+        as a link to where it stored the result) is reported instead. Without it, the step fails with
         ``result_too_large``, and the result is saved in a file that the failure names.
         """
         self._shrink = function
@@ -93,11 +92,11 @@ class Agent:
 
         Raises AuthenticationFailed, PermissionDenied or NotFound if the server refuses this agent.
         """
-        # Before the event loop installs its own: a process that a handler forks restores these.
+        # Taken before the event loop installs its own handlers; a process that a handler forks restores these.
         asyncio.run(self._run(_dispositions()))
 
     async def serve(self) -> None:
-        """``run`` on the running event loop, which keeps its own signal handling."""
+        """Like ``run``, on the running event loop, which keeps its own signal handling."""
         session, retries, ours = self._speaker()
         loop = asyncio.get_running_loop()
         over: asyncio.Future[BaseException | None] = loop.create_future()
@@ -146,7 +145,7 @@ class Agent:
             shift.stop()
 
     def _speaker(self) -> tuple[AsyncSession, Retries, bool]:
-        """The client to use, its retry settings, and whether it is ours to close."""
+        """Return the client to use, its retry settings, and whether to close it."""
         if isinstance(self._client, AsyncClient):
             return self._client.session, self._client.retries, False
         if self._client is not None:
@@ -176,7 +175,7 @@ class Agent:
             if (shift := self._shift) is not None:
                 shift.signalled(again)  # the agent's loop may be blocked
                 if again and shift.blocked:
-                    # A handler blocks the loop: only an exception can interrupt it.
+                    # A handler is blocking the loop; only an exception can interrupt it.
                     raise KeyboardInterrupt
 
         with _signals(stop, outer), contextlib.suppress(asyncio.CancelledError):
@@ -185,8 +184,8 @@ class Agent:
 
 @contextlib.contextmanager
 def _signals(stop: Callable[[], None], outer: Dispositions) -> Iterator[None]:
-    """Call ``stop`` on SIGINT and SIGTERM; only in the main thread, where signals arrive. In a process forked by a
-    handler a signal does what ``outer`` says.
+    """Call ``stop`` on SIGINT and SIGTERM; only in the main thread, where signals arrive. In a process that a
+    handler forked, a signal does what ``outer`` says.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -17,9 +17,10 @@ from signoff.client.types import Event
 
 
 class AsyncClient(ClientMethods, Awaited):
-    """Client's methods, to be awaited (``observe`` to be iterated); the same arguments, results and errors.
+    """The methods of Client for asyncio: calls are awaited, ``observe`` is iterated. Arguments, results and errors
+    are the same.
 
-    Belongs to the event loop it is first used on.
+    It belongs to the event loop on which it is first used.
     """
 
     def __init__(

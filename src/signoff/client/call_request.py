@@ -1,11 +1,12 @@
-"""A call as a request to people: its arguments as a payload, its idempotency key, and what an edit may change.
+"""Turns a call into a request to people: its arguments as the payload, its idempotency key, and what an edit may
+change.
 
 Shared by everything that gates calls (gate.py, the integrations, the MCP gateway). Nothing here does I/O.
 
-The key is derived from the call alone: its name, all its arguments in canonical JSON, the caller's own ``key``. So a
-program that crashed and makes the same call again finds the request that it made before, and a call with other
-arguments never does. Hidden arguments are replaced by a keyed hash: people see that they are there, the payload binds
-their values, and nobody without the secret can guess them.
+The key is derived only from the call: its name, all its arguments in canonical JSON, and the caller's own ``key``.
+So a program that crashed and makes the same call again finds its earlier request, and a call with other arguments
+never does. Hidden arguments are replaced by a keyed hash: people see that they exist, the payload binds their
+values, and nobody without the secret can guess them.
 """
 
 import copy
@@ -29,20 +30,20 @@ _MARK: Final = "(hidden) "
 _METHOD: Final = ("self", "cls")
 _PLACE: Final = getattr(
     functools, "Placeholder", object()
-)  # of an argument that a partial leaves to its caller
+)  # for an argument that a partial leaves to its caller
 
 
 class CannotBeSent(TypeError):
-    """The arguments of a call cannot be sent for approval; the message names the first one."""
+    """The arguments of a call cannot be sent for approval; the message names the first such argument."""
 
 
 @dataclass(frozen=True)
 class CallRequest:
-    """One call, as people are asked about it.
+    """One call about which people are asked.
 
-    name: of the function or tool; arguments: by name, as the caller gave them; asked: their values at that time, which
-    the caller cannot change any more; payload: what is sent, with hidden arguments replaced; identity: a hash of name,
-    all arguments and the caller's key.
+    name: the name of the function or tool; arguments: by name, as the caller passed them; asked: their values at
+    that time, which the caller can no longer change; payload: what is sent, with hidden arguments replaced;
+    identity: a hash of name, all arguments and the caller's key.
     """
 
     name: str
@@ -52,13 +53,13 @@ class CallRequest:
     identity: str
 
     def key(self, asked_before: int = 0) -> str:
-        """The idempotency key. asked_before: how many requests for the same call have been used up already."""
+        """The idempotency key. asked_before: how many requests for the same call have already been used."""
         return f"call-{self.identity}" + (f"-{asked_before}" if asked_before else "")
 
     def approved(self, payload: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments to call with, given the payload that was approved: the caller's own objects where nothing
-        changed, neither by people nor by the program since it asked. Raises InvalidEdit if an argument was removed,
-        added, or is hidden and was changed.
+        """The arguments for the call, from the approved payload. The caller's own objects are used unless people, or
+        the program since it asked, have changed them. Raises InvalidEdit if an argument was removed or added, or a
+        hidden one was changed.
         """
         if payload.keys() != self.payload.keys():
             odd = sorted(payload.keys() ^ self.payload.keys())
@@ -86,10 +87,10 @@ def call_request(
     hide: Collection[str] = (),
     secret: str = "",
 ) -> CallRequest:
-    """The request of a call. key: distinguishes it from another call with the same arguments; secret: for the hash of
-    hidden arguments, the API key of the program that asks.
+    """The request of a call. key: distinguishes it from another call with the same arguments; secret: for the hash
+    of hidden arguments, the API key of the calling program.
 
-    Raises CannotBeSent naming the first argument that JSON cannot express, and TypeError for a name in ``hide`` that is
+    Raises CannotBeSent for the first argument that JSON cannot express, and TypeError for a name in ``hide`` that is
     not an argument.
     """
     for argument, value in arguments.items():
@@ -113,8 +114,8 @@ def call_request(
 class CallSignature:
     """A function's parameters: binds calls, and checks edited arguments.
 
-    omit: parameters that are not sent and not bound to the decision (a connection, a context); a method's ``self`` is
-    always omitted. Of a ``functools.partial`` the arguments that it holds are arguments of the call.
+    omit: parameters that are not sent and not bound to the decision (a connection, a context); a method's ``self``
+    is always omitted. The arguments that a ``functools.partial`` contains are arguments of the call.
     """
 
     def __init__(self, function: Callable[..., Any], omit: Collection[str] = ()) -> None:
@@ -140,7 +141,7 @@ class CallSignature:
         return {*self._signature.parameters} - self._omitted
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> inspect.BoundArguments:
-        """The call's arguments with defaults; TypeError as the function itself would raise."""
+        """The call's arguments with defaults; raises TypeError like the function itself."""
         held, named = self._held
         more = iter(args)
         first = [next(more, _PLACE) if value is _PLACE else value for value in held]
@@ -151,11 +152,11 @@ class CallSignature:
         return bound
 
     def arguments(self, bound: inspect.BoundArguments) -> dict[str, Any]:
-        """Those that are sent, by name."""
+        """The arguments that are sent, by name."""
         return {name: value for name, value in bound.arguments.items() if name not in self._omitted}
 
     def apply(self, bound: inspect.BoundArguments, approved: Mapping[str, Any]) -> inspect.BoundArguments:
-        """The call with the approved arguments in place; an edited one must fit its annotation.
+        """The call with the approved arguments; an edited one must fit its annotation.
 
         Raises InvalidEdit.
         """
@@ -196,12 +197,12 @@ def fitting(value: Any, hint: Any, what: str) -> Any:
         return msgspec.convert(value, hint)
     except msgspec.ValidationError as error:
         raise InvalidEdit(f"The edit does not fit {what}: {error}") from None
-    except TypeError:  # not a type that msgspec reads
+    except TypeError:  # not a type that msgspec can read
         return value
 
 
 def canonical_json(value: Any) -> str:
-    """One text for equal JSON: sorted names, no spaces; a number without a fraction is an integer."""
+    """The same text for equal JSON: sorted names, no spaces, numbers without a fraction as integers."""
     return json.dumps(
         _plain(value), ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
     )

@@ -1,7 +1,7 @@
-"""Every API call as a value: method, path, query, body, how to read the response, whether it is safe to repeat.
+"""Every API call as a value: method, path, query, body, how to read the response, and whether it is safe to repeat.
 
-Nothing here touches the network. A write carries an Idempotency-Key, created once per call, so that a retry after a
-lost response has no second effect; calls that are harmless when repeated are marked ``repeatable``.
+Nothing here touches the network. A write sends an Idempotency-Key, created once per call, so that a retry after a
+lost response has no second effect. Calls that are harmless when repeated are marked ``repeatable``.
 """
 
 import json
@@ -33,8 +33,8 @@ Query = Mapping[str, str | int | bool | None]
 class ApiCall(Generic[T]):
     """One request and how to read its response.
 
-    key: its Idempotency-Key, or None; repeatable: harmless to send twice even without a key;
-    wait: seconds the server may hold the response back (a long poll), on top of the usual timeout.
+    key: its Idempotency-Key, or None; repeatable: whether it is harmless to send it twice even without a key; wait:
+    for how many seconds the server may delay the response (a long poll), in addition to the usual timeout.
     """
 
     method: str
@@ -65,14 +65,14 @@ class ApiCall(Generic[T]):
                 raise WrongAnswer(f"Asked for {kind.removesuffix('s')} {wanted}, got a response for {said}.")
 
     def then(self, read: Callable[[T], U]) -> "ApiCall[U]":
-        """The same call, with one more step of reading its response."""
+        """The same call, with a further step of reading its response."""
         return cast(
             "ApiCall[U]", replace(cast("ApiCall[Any]", self), read=lambda answer: read(self.read(answer)))
         )
 
     @property
     def parameters(self) -> dict[str, str]:
-        """The query as text, without what is None."""
+        """The query as text, without values that are None."""
         return {
             name: str(value).lower() if isinstance(value, bool) else str(value)
             for name, value in self.query.items()
@@ -81,7 +81,7 @@ class ApiCall(Generic[T]):
 
     @property
     def content(self) -> bytes | None:
-        """The body as bytes; raises TypeError or ValueError for what JSON cannot express."""
+        """The body as bytes; raises TypeError or ValueError for values that JSON cannot express."""
         if self.body is None:
             return None
         return json.dumps(self.body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
@@ -100,7 +100,7 @@ LONGEST_MESSAGE: Final = 2000
 
 
 def same_subject(said: str, asked: str) -> bool:
-    """Whether two ids name the same intent, or steps of it: they differ only in the last four digits."""
+    """Whether two ids name the same intent or its steps: such ids differ only in the last four digits."""
     return said[:-4].lower() == asked[:-4].lower() and len(said) == len(asked)
 
 
@@ -109,7 +109,7 @@ def _is_step(ref: str) -> bool:
 
 
 def _named(answer: Json, names: Sequence[str]) -> Iterator[tuple[str, bool]]:
-    """The ids of the subject in a response, and whether each names a task."""
+    """The ids in a response that name its subject, and whether each is a task's."""
     inner = [answer[name] for name in _INNER if isinstance(answer.get(name), dict)]
     first = [found[0] for name in _LISTS if isinstance(found := answer.get(name), list) and found]
     for part in (answer, *inner, *first):
@@ -128,27 +128,27 @@ class ListPage(Generic[T]):
     next_cursor: str | None = None
 
 
-# A list is read page by page, by calling this with (maximum number, cursor).
+# Reads one page of a list; called with (maximum number, cursor).
 Pages = Callable[[int, str | None], ApiCall[ListPage[T]]]
 
 
 @dataclass(frozen=True)
 class SubmittedIntent:
-    """A submitted intent, and warnings for its sender: for instance that no agent is connected at that address."""
+    """A submitted intent, and warnings for its sender, such as that no agent is connected at that address."""
 
     intent_id: str
     warnings: tuple[str, ...] = ()
 
 
 def id_after_logging_warnings(sent: SubmittedIntent) -> str:
-    """The id, after the warnings were logged."""
+    """Log the warnings and return the id."""
     for warning in sent.warnings:
         log.warning("intent %s: %s", sent.intent_id, warning)
     return sent.intent_id
 
 
 def own_key(given: str | None) -> str:
-    """The idempotency key of a call: as given, else a new one."""
+    """The idempotency key of a call: the given one, or else a new one."""
     if given is not None and not str(given).strip():
         raise ValueError("idempotency_key is empty: give it a value, or omit it")
     return fresh_key() if given is None else str(given)
@@ -191,7 +191,7 @@ def retry(intent_id: str, idempotency_key: str | None = None) -> ApiCall[Submitt
 def named(
     task: str | Task, stage: int | None, revision: int | None, digest: str | None
 ) -> dict[str, int | str | None]:
-    """What an answer targets: as given, else as in the task that was shown."""
+    """The target of an answer: as given, or else that of the task that was shown."""
     if isinstance(task, str):
         return {"stage": stage, "revision": revision, "digest": digest}
     return {
@@ -203,8 +203,8 @@ def named(
 
 @dataclass(frozen=True)
 class ClaimedDeliveries:
-    """The claimed deliveries. ``agent``: the address that was asked for; ``notice``: a warning for the person who
-    started the agent, or "".
+    """The claimed deliveries. ``agent``: the requested address; ``notice``: a warning for the person who started the
+    agent, or "".
     """
 
     deliveries: tuple[Delivery, ...] = ()
@@ -240,8 +240,8 @@ def report_result(delivery: Delivery, result: Json) -> ApiCall[None]:
 
 
 def report_fault(delivery: Delivery, code: str, message: str, retryable: bool) -> ApiCall[None]:
-    """The report of a failure, its text cut to what the server accepts: if the report were refused, the failure would
-    be lost.
+    """The report of a failure. Its text is cut to what the server accepts, because a refused report would lose the
+    failure.
     """
     code, message = (str(text).encode("utf-8", "backslashreplace").decode() for text in (code, message))
     error = {
@@ -253,7 +253,7 @@ def report_fault(delivery: Delivery, code: str, message: str, retryable: bool) -
 
 
 def _of_delivery(delivery: Delivery, verb: str, body: Json) -> ApiCall[None]:
-    # The token makes these repeatable: the second one finds the step closed and changes nothing.
+    # The token makes these repeatable: a second report finds the step closed and changes nothing.
     path = f"/v1/deliveries/{one_segment(delivery.delivery_id)}/{verb}"
     return ApiCall("POST", path, lambda _: None, body={"token": delivery.token, **body}, repeatable=True)
 

@@ -1,4 +1,4 @@
-"""Every error the SDK raises, one tree. Nothing else escapes from a call but a wrong argument's TypeError.
+"""Every error that the SDK raises, in one tree. The only other exception of a call is TypeError, for a wrong argument.
 
 SignoffError
     NotConfigured, ConnectionFailed, WrongAnswer, ClientClosed, WaitTimeout
@@ -26,7 +26,7 @@ _SHOWN = 200
 
 
 class SignoffError(Exception):
-    """Base of all errors of the SDK. retryable: whether the same call may well succeed shortly after."""
+    """Base of all errors of the SDK. retryable: whether the same call may succeed shortly after."""
 
     retryable: bool = False
 
@@ -49,11 +49,11 @@ class ConnectionFailed(SignoffError):
 
 
 class WrongAnswer(SignoffError):
-    """The response is for another request. Nothing was read from it; the request may or may not have taken effect."""
+    """The response is for another request. It was discarded; the request may or may not have taken effect."""
 
 
 class ClientClosed(SignoffError):
-    """The client, or the event loop it was used on, was closed. Create a new one."""
+    """The client, or the event loop on which it was used, was closed. Create a new client."""
 
 
 class WaitTimeout(SignoffError, TimeoutError):
@@ -72,10 +72,10 @@ class WaitTimeout(SignoffError, TimeoutError):
 class RequestRefused(SignoffError):
     """The server responded with an error.
 
-    code: stable machine word; status: HTTP status; message: a sentence; hint: what to do next, or None;
-    field: the offending field, or None; details: extras; request_id: for the server's log, or None;
-    retry_after: seconds the server asked to wait, or None;
-    genuine: False if the response is not in Signoff's format (a proxy in between, another program).
+    code: a stable code for programs; status: the HTTP status; message: a sentence; hint: what to do next, or None;
+    field: the offending field, or None; details: further values; request_id: finds the request in the server's log,
+    or None; retry_after: for how many seconds the server asked to wait, or None; genuine: False if the response is
+    not in Signoff's format (it came from a proxy or another program).
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class AuthenticationFailed(RequestRefused):
 
 
 class PermissionDenied(RequestRefused):
-    """403: this key may see it, but may not do that."""
+    """403: this key may see it, but not do this."""
 
 
 class NotFound(RequestRefused):
@@ -125,7 +125,7 @@ class Conflict(RequestRefused):
 
 
 class AlreadyDecided(Conflict):
-    """409: somebody else answered first; ``details`` says what, who, when and through which channel."""
+    """409: somebody else answered first. ``details``: what, who, when and through which channel."""
 
     @property
     def outcome(self) -> str:
@@ -133,7 +133,7 @@ class AlreadyDecided(Conflict):
 
 
 class AlreadyUsed(Conflict):
-    """409: the outcome was acted on before; it stands for one act."""
+    """409: the outcome was used before; it may be used once."""
 
 
 class StaleRevision(Conflict):
@@ -153,7 +153,7 @@ class ServerFailed(RequestRefused):
 
 
 class ServerBusy(ServerFailed):
-    """503: not now; nothing was written."""
+    """503: temporarily unavailable; nothing was written."""
 
 
 class IntentFailed(SignoffError):
@@ -189,7 +189,7 @@ class IntentTimedOut(IntentFailed):
 
 
 class IntentExpired(IntentTimedOut):
-    """No decision before the deadline. Silence is never consent, and not a rejection either."""
+    """There was no decision before the deadline. Silence is never consent; it is not a rejection either."""
 
 
 class InvalidEdit(SignoffError):
@@ -246,7 +246,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> RequestRefu
 
 
 def not_signoff(status: int, body: bytes) -> ServerFailed:
-    """The error for a success that no Signoff server would send: another program listens there."""
+    """The error for a success that no Signoff server would send, because another program listens there."""
     shown = body[:_SHOWN].decode("utf-8", "replace").strip()
     return ServerFailed(
         "not_signoff", f"The response is not from a Signoff server: {shown!r}.", status=status
@@ -254,13 +254,13 @@ def not_signoff(status: int, body: bytes) -> ServerFailed:
 
 
 def may_repeat(failure: SignoffError) -> bool:
-    """Whether the same request may well succeed shortly after: no response, 429, 502, 503, 504."""
+    """Whether the same request may succeed shortly after: no response, 429, 502, 503, 504."""
     return isinstance(failure, RequestRefused | ConnectionFailed) and failure.retryable
 
 
 def may_pass(failure: SignoffError) -> bool:
-    """``may_repeat`` for a caller that can wait for days: also any 5xx, and what a proxy returns while its server is
-    down.
+    """``may_repeat`` for a caller that can wait for days: also true for any 5xx, and for what a proxy returns while
+    its server is down.
     """
     if isinstance(failure, RequestRefused):
         stray = not failure.genuine and failure.status in (200, 404, 408)
@@ -298,7 +298,7 @@ def _strange(status: int, headers: Mapping[str, str], body: bytes) -> RequestRef
 
 
 def _seconds(text: str | None) -> float | None:
-    """Retry-After as seconds; its other form, a date, is ignored: it would need a trusted clock."""
+    """Retry-After as seconds. Its other form, a date, is ignored, because it would need a trusted clock."""
     try:
         seconds = float(text) if text else None
     except ValueError:

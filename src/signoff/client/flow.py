@@ -1,4 +1,4 @@
-"""What the client does, written once and without I/O: a flow is a generator that yields effects and is sent their
+"""The client's logic, written once and without I/O: a flow is a generator that yields effects and is sent their
 results.
 
 A driver performs the effects (session.py has a blocking and an async one): it sends requests, reads streams, pauses. A
@@ -22,22 +22,22 @@ from signoff.client.types import Event
 T = TypeVar("T")
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
-# Whatever a proxy returns: a caller with days to wait polls every few minutes.
+# A caller that can wait for days polls every few minutes, whatever a proxy returns.
 LONGEST_ASKED: Final = 300.0
 _KEY: Final = "(the API key)"
 
 
 @dataclass(frozen=True)
 class HttpReply:
-    """The server's response; ``headers`` by lower-case name; ``body`` is empty for an opened stream."""
+    """The server's response. ``headers``: by lower-case name; ``body``: empty for an opened stream."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes = b""
 
     def without(self, api_key: str) -> "HttpReply":
-        """The same, without this key wherever it could end up in the text of an error: a proxy's error page may show
-        the request that it got. A success is read as it is.
+        """The same reply without this key, wherever it could get into the text of an error: a proxy's error page may
+        show its request. A success is unchanged.
         """
         said = {name: value.replace(api_key, _KEY) for name, value in self.headers.items()}
         body, secret = self.body, api_key.encode()
@@ -48,7 +48,7 @@ class HttpReply:
 
 @dataclass(frozen=True)
 class Exchange:
-    """Send a request and get its whole HttpReply. timeout: seconds, for sending and for receiving each."""
+    """Send a request and get its whole HttpReply. timeout: seconds, each for sending and for receiving."""
 
     call: ApiCall[Any]
     timeout: float
@@ -79,7 +79,7 @@ class Pause:
 
 @dataclass(frozen=True)
 class Emit:
-    """Hand an event to the consumer."""
+    """Give an event to the consumer."""
 
     event: Event
 
@@ -90,10 +90,10 @@ Flow = Generator[Effect, Any, T]
 
 @dataclass(frozen=True)
 class Retries:
-    """How long to wait and to retry.
+    """How long to wait and how long to retry.
 
     timeout: seconds for one request; retry_for: seconds during which a safe call is retried;
-    clock: monotonic seconds; chance: a random number in [0, 1).
+    clock: returns monotonic seconds; chance: returns a random number in [0, 1).
     Raises TypeError and ValueError for an unusable duration.
     """
 
@@ -108,7 +108,7 @@ class Retries:
 
 
 def check_seconds(name: str, seconds: object) -> None:
-    """Raise TypeError or ValueError unless it is a duration that ends, or infinity: NaN would never have passed."""
+    """Raise TypeError or ValueError unless it is a number of seconds or infinity; NaN would never be over."""
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise TypeError(f"{name} is a number of seconds, not {seconds!r}")
     if math.isnan(seconds):
@@ -116,26 +116,26 @@ def check_seconds(name: str, seconds: object) -> None:
 
 
 class JitteredBackoff:
-    """Pauses with full jitter: up to a limit that doubles, on top of what the server asked for."""
+    """Pauses with full jitter, up to a limit that doubles, in addition to what the server asked for."""
 
     def __init__(self, chance: Callable[[], float]) -> None:
         self._chance = chance
         self._bound = FIRST_PAUSE
 
     def after(self, failure: SignoffError | None) -> float:
-        """Seconds to pause after this failure, or after nothing came (None)."""
+        """Seconds to pause after this failure; None means that nothing arrived."""
         asked = (failure.retry_after if isinstance(failure, Refused) else None) or 0.0
         pause = min(asked, LONGEST_ASKED) + self._chance() * self._bound
         self._bound = min(self._bound * 2, LONGEST_PAUSE)
         return pause
 
     def reset(self) -> None:
-        """Something succeeded: reset the back-off."""
+        """Reset the back-off after a success."""
         self._bound = FIRST_PAUSE
 
 
 class MonotonicDeadline:
-    """A time on the monotonic clock; never, if seconds is None."""
+    """A deadline on the monotonic clock; there is none if seconds is None."""
 
     def __init__(self, seconds: float | None, clock: Callable[[], float]) -> None:
         if seconds is not None:
@@ -156,9 +156,9 @@ def perform(
     retry_for: float | None = None,
     passing: Callable[[SignoffError], bool] = may_repeat,
 ) -> Flow[T]:
-    """Send a call until it gets a response, as long as repeating is safe; then read the response.
+    """Send a call until it gets a response, as long as repeating it is safe; then read the response.
 
-    retry_for: seconds, instead of that of ``retries``; passing: which failures to retry.
+    retry_for: seconds, in place of the value of ``retries``; passing: tells which failures to retry.
     """
     end = MonotonicDeadline(retries.retry_for if retry_for is None else retry_for, retries.clock)
     backoff = JitteredBackoff(retries.chance)
@@ -187,7 +187,7 @@ def persist(
 
 
 def gather(pages: Pages[T], limit: int, retries: Retries) -> Flow[list[T]]:
-    """The first ``limit`` items of a list, over as many pages as needed."""
+    """The first ``limit`` items of a list, from as many pages as needed."""
     found: list[T] = []
     cursor: str | None = None
     while len(found) < limit:
@@ -205,7 +205,7 @@ def exchange(effect: Exchange | Open) -> Flow[HttpReply]:
 
 
 def read_answer(call: ApiCall[T], reply: HttpReply) -> T:
-    """The call's reading of a 2xx response; raises the RequestRefused for any other."""
+    """Read a 2xx response as the call says; raise a RequestRefused for any other."""
     if not 200 <= reply.status < 300:
         raise refusal(reply.status, reply.headers, reply.body)
     answer = _parsed(reply.body)
@@ -225,7 +225,7 @@ def _parsed(body: bytes) -> object:
 
 
 class Stepper(Generic[T]):
-    """A flow being driven: its next effect, and in the end its result."""
+    """A running flow: its next effect, and in the end its result."""
 
     def __init__(self, flow: Flow[T]) -> None:
         self._flow = flow

@@ -1,7 +1,8 @@
-"""``gate``: a function, or a block of code, that runs only after people have approved exactly this call.
+"""``gate``: runs a function, or a block of code, only after people have approved exactly this call.
 
-A call becomes a durable request, waits for the decision, and runs with the approved arguments, or raises. The request
-is found again by the call itself (call_request.py), so a program that crashed continues to wait where it was.
+A call becomes a durable request, waits for the decision, and runs with the approved arguments, or raises. The
+request is found by the call's content (call_request.py), so a program that crashed continues to wait after a
+restart.
 """
 
 import asyncio
@@ -34,8 +35,8 @@ _OPEN_CLIENTS: Final[dict[tuple[type, Settings], Client | AsyncClient]] = {}
 
 
 class PendingCall(Generic[R]):
-    """A call that was submitted and has not run yet. ``intent_id``: of its request, which changes if people have to be
-    asked again.
+    """A call that was submitted and has not run yet. ``intent_id``: the id of its request, which changes if people
+    have to be asked again.
     """
 
     def __init__(self, call: GatedCall, client: Client, run: Callable[[Decision], R]) -> None:
@@ -50,10 +51,10 @@ class PendingCall(Generic[R]):
         return self._call.intent_id
 
     def wait(self, timeout: float | None = None) -> R:
-        """Wait for the decision, run the function once, and return what it returns or raise what it raises: the same
-        each time, also when several threads wait.
+        """Wait for the decision, run the function once, and return or raise what it does. Every call of ``wait`` has
+        the same result, also in several threads.
 
-        timeout: seconds to wait for the decision; then WaitTimeout, after which it can be waited for again.
+        timeout: seconds to wait for the decision; then raises WaitTimeout, after which you can wait again.
         """
         decision = self._client.session.run(self._call.decide(timeout, self._client.retries))
         with self._lock:
@@ -66,12 +67,12 @@ class PendingCall(Generic[R]):
         return self._ran.result()
 
     def cancel(self, reason: str = "canceled") -> Intent:
-        """Cancel the request; Conflict if it has ended."""
+        """Cancel the request; raises Conflict if it has ended."""
         return self._client.cancel(self.intent_id, reason)
 
 
 class AsyncPendingCall(Generic[R]):
-    """As PendingCall, with methods to be awaited."""
+    """Like PendingCall, for asyncio."""
 
     def __init__(
         self, call: GatedCall, client: AsyncClient, run: Callable[[Decision], Coroutine[Any, Any, R]]
@@ -96,8 +97,8 @@ class AsyncPendingCall(Generic[R]):
 
 
 class Approved(Mapping[str, Any]):
-    """The approved arguments of a ``with`` block, by name. ``result``: the intent; ``edited``: whether people changed
-    the arguments.
+    """The approved arguments of a ``with`` block, by name. ``result``: the final intent; ``edited``: whether people
+    changed the arguments.
     """
 
     def __init__(self, decision: Decision) -> None:
@@ -116,7 +117,7 @@ class Approved(Mapping[str, Any]):
 
 
 class Block:
-    """What ``with`` and ``async with`` enter once people have approved these arguments."""
+    """The context manager that is entered once people have approved these arguments."""
 
     def __init__(self, gate: "Gate", name: str, arguments: dict[str, Any], key: str) -> None:
         self._gate = gate
@@ -144,9 +145,9 @@ class Block:
 
 
 class Gated(Protocol[P, R]):
-    """A gated function, called as before.
+    """A gated function, which is called as before.
 
-    ask: submit the call and return a handle; within: wait for at most so many seconds, then return that instead.
+    ask: submit the call and return a handle; within: wait for at most this many seconds, then return a handle instead.
     """
 
     __name__: str
@@ -166,7 +167,7 @@ class Gated(Protocol[P, R]):
 
 
 class AsyncGated(Protocol[P, R]):
-    """As Gated, of an async function: everything is awaited."""
+    """Like Gated, for an async function: everything is awaited."""
 
     __name__: str
 
@@ -185,7 +186,9 @@ class AsyncGated(Protocol[P, R]):
 
 
 class Gate:
-    """How calls are gated; ``gate(...)`` makes one. It is a decorator for functions, and asks for calls and blocks."""
+    """How calls are gated, as made by ``gate(...)``. It is a decorator for functions, and can gate single calls and
+    blocks.
+    """
 
     def __init__(  # noqa: PLR0913
         self,
@@ -221,7 +224,7 @@ class Gate:
     @overload
     def __call__(self, function: Callable[P, R]) -> Gated[P, R]: ...
     def __call__(self, function: Callable[..., Any]) -> Any:
-        """Decorator: the function, gated."""
+        """Decorator that gates a function."""
         refuse_generator(function)
         signature = CallSignature(function, self._omit)
         if unknown := sorted(self._terms.hide - signature.sent):
@@ -245,12 +248,12 @@ class Gate:
         return made
 
     def call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Gate one call of a function; for an async function, an awaitable."""
+        """Gate one call of a function; returns an awaitable for an async function."""
         gated: Callable[P, R] = cast(Any, self)(function)
         return gated(*args, **kwargs)
 
     def approved(self, /, **arguments: Any) -> Block:
-        """For ``with`` and ``async with``: enter the block once people have approved these arguments."""
+        """For ``with`` and ``async with``: the block is entered once people have approved these arguments."""
         if self._intent_type is None:
             raise TypeError('a block has no name: gate("intent.area.name.v1").approved(...)')
         if self._omit:
@@ -260,19 +263,21 @@ class Gate:
         return Block(self, self._intent_type, arguments, self._key_of("the block", (), arguments))
 
     def asking(self, question: str) -> "Gate":
-        """A gate like this one, whose tasks ask people a question: their comment is the answer."""
+        """A gate like this one that asks people a question; their comment is the answer."""
         asks = copy(self)
         asks._terms = replace(self._terms, title=question, task_type="clarification")
         return asks
 
     def request(self, name: str, arguments: Mapping[str, Any], key: str = "", **more: str) -> GatedCall:
-        """The call of a tool by its name, for adapters; nothing is sent yet. more: as for ``GateTerms.call``."""
+        """Prepare the call of a tool by its name, for adapters; nothing is sent yet. more: as for
+        ``GateTerms.call``.
+        """
         return self._request(name, arguments, key, **more)
 
     def decide(
         self, name: str, arguments: Mapping[str, Any], key: str = "", timeout: float | None = None
     ) -> Decision:
-        """Ask about the call of a tool and wait; a Decision, whatever it is."""
+        """Ask people about the call of a tool and wait; returns any Decision."""
         client = self.blocking_client
         call = self.request(name, arguments, key)
         return client.session.run(call.decide(self._timeout if timeout is None else timeout, client.retries))
@@ -280,7 +285,7 @@ class Gate:
     async def decide_async(
         self, name: str, arguments: Mapping[str, Any], key: str = "", timeout: float | None = None
     ) -> Decision:
-        """As ``decide``, to be awaited."""
+        """Like ``decide``, for asyncio."""
         client = self.async_client
         call = self.request(name, arguments, key)
         return await client.session.run(
@@ -289,7 +294,7 @@ class Gate:
 
     @property
     def settings(self) -> Settings:
-        """The server and key to use, found anew for each call unless a client was given."""
+        """The server and key to use, looked up for each call unless a client was given."""
         return find_settings() if self._client is None else self._client.settings
 
     @property
@@ -301,7 +306,7 @@ class Gate:
         return cast(AsyncClient, self._client_as(AsyncClient))
 
     def _client_as(self, kind: type[Client] | type[AsyncClient]) -> Client | AsyncClient:
-        """The client that was given, or one of the other kind with its settings; else one that is found."""
+        """The given client, or one of the other kind with its settings, or else one for the settings that are found."""
         given = self._client
         if given is None:
             return _client_of(kind, find_settings())
@@ -317,7 +322,7 @@ class Gate:
         return self._timeout
 
     def of_function(self, signature: CallSignature, bound: inspect.BoundArguments) -> GatedCall:
-        """The call of a function; nothing is sent yet."""
+        """Prepare the call of a function; nothing is sent yet."""
         key = self._key_of(f"{signature.name}()", bound.args, bound.kwargs)
         about = (inspect.getdoc(signature.function) or "").split("\n\n")[0].replace("\n", " ")[:500]
         whole = canonical_json([signature.full_name, key])
@@ -339,7 +344,7 @@ class Gate:
 
 
 class _Function:
-    """One gated function: binds its calls, and runs them with what was approved."""
+    """One gated function: binds its calls, and runs them with the approved arguments."""
 
     def __init__(self, gate: Gate, signature: CallSignature) -> None:
         self._gate = gate
@@ -392,7 +397,9 @@ class _AsyncFunction(_Function):
 
 
 def _approved(decision: Decision) -> Decision:
-    """The decision, if it is an approval; else the exception of its ending, with the person's reason."""
+    """Return the decision if it is an approval; otherwise raise the exception of its ending, with the person's
+    reason.
+    """
     failure = failure_of(decision.result)
     if failure is not None:
         raise failure(decision.reason, decision.result)
@@ -400,7 +407,7 @@ def _approved(decision: Decision) -> Decision:
 
 
 def _client_of(kind: type[Client] | type[AsyncClient], settings: Settings) -> Client | AsyncClient:
-    """A client of this process, kept: it serves every thread and event loop."""
+    """A cached client of this process, for all threads and event loops."""
     client = _OPEN_CLIENTS.get((kind, settings))
     if client is None:
         client = _OPEN_CLIENTS[kind, settings] = kind(settings.url, settings.api_key)
@@ -409,7 +416,7 @@ def _client_of(kind: type[Client] | type[AsyncClient], settings: Settings) -> Cl
 
 @atexit.register
 def _close_clients() -> None:
-    """Those of event loops are closed with their loop."""
+    """Close the cached clients. Those of event loops are closed with their loop."""
     for client in _OPEN_CLIENTS.values():
         if isinstance(client, Client):
             client.close()
@@ -438,11 +445,11 @@ def gate(
 def gate(intent_type: Any = None, /, **options: Any) -> Any:
     """Gate a function, or a block of code: it runs only after people have approved exactly this call.
 
-    intent_type: chooses the workflow, and with it who decides; without one a function's is ``intent.gate.NAME.v1``;
-    title: the question if no workflow is applied, ``{name}`` stands for the function's; key: distinguishes calls with
-    the same arguments: a text, or a function of the arguments; hide: arguments that people do not see; omit: arguments
-    that are not sent at all; again: if an approval of this same call was used before, ``ask`` people again, ``refuse``
-    (AlreadyUsed), or ``run`` under the same approval; timeout: seconds to wait, then WaitTimeout; on_behalf_of: the
-    person it is for; client: the client to use.
+    intent_type: chooses the workflow, and so who decides; for a function, by default ``intent.gate.NAME.v1``. title:
+    the question if there is no workflow; ``{name}`` stands for the function's name. key: distinguishes calls with
+    the same arguments: a text, or a function of the arguments. hide: arguments that people do not see. omit:
+    arguments that are not sent at all. again: if an approval of the same call was used before, ``ask`` people again,
+    ``refuse`` (AlreadyUsed), or ``run`` under the same approval. timeout: seconds to wait before WaitTimeout is
+    raised. on_behalf_of: the person whom it is for. client: the client to use.
     """
     return Gate()(intent_type) if callable(intent_type) else Gate(intent_type, **options)

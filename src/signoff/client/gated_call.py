@@ -1,8 +1,8 @@
-"""One gated call: its request is submitted, its outcome waited for and used, all as flows without I/O.
+"""One gated call: submits its request, waits for the outcome and uses it, all as flows without I/O.
 
-The server remembers the request by the call's idempotency key, and that its outcome was used. So the same call, made
-again after a crash, continues where it was: not asked again while people decide, and asked again once its outcome was
-used, because an approval is for one act.
+The server knows the request by the call's idempotency key, and whether its outcome was used. So the same call, made
+again after a crash, continues where it was: people are not asked again while they decide, but are once the outcome
+was used, because an approval is good for one call.
 """
 
 import logging
@@ -34,14 +34,15 @@ log = logging.getLogger("signoff")
 Again = Literal["ask", "refuse", "run"]
 AGAIN: Final = ("ask", "refuse", "run")
 _REMEMBERED: Final = 10_000
-# How many requests for the same call were used up, as far as this process knows: it need not try their keys again.
+# How many requests for the same call were used, as far as this process knows, so that it need not try their keys
+# again.
 _used_before: OrderedDict[str, int] = OrderedDict()
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What people decided about a call. arguments: to call with, empty unless approved; edited: whether they changed
-    them; result: the final intent; reason: in words, for a person or a model.
+    """What people decided about a call. arguments: the approved ones, empty unless it was approved; edited: whether
+    people changed them; result: the final intent; reason: a text for a person or a model.
     """
 
     approved: bool
@@ -53,9 +54,10 @@ class Decision:
 
 @dataclass(frozen=True)
 class GateTerms:
-    """How calls are asked about. intent_type: chooses the workflow; title: of the task if there is no workflow, with
-    ``{name}`` for the call's name; hide: arguments that people do not see; on_behalf_of: the person it is for;
-    again: what happens if the outcome was used before; task_type: of the task, if there is no workflow.
+    """How people are asked about calls. intent_type: chooses the workflow; title: the task's title if there is no
+    workflow, with ``{name}`` for the call's name; hide: arguments that people do not see; on_behalf_of: the person
+    whom the request is for; again: what happens if the outcome was used before; task_type: the task's type, if there
+    is no workflow.
     """
 
     intent_type: str
@@ -76,9 +78,9 @@ class GateTerms:
         correlation_id: str = "",
         use: str = "",
     ) -> "GatedCall":
-        """The call of a function or tool. key: distinguishes it from other calls with the same arguments; secret: the
-        API key; correlation_id: of its request; use: names this use of the outcome, for callers that are repeated
-        until they have succeeded. Raises TypeError for arguments that cannot be sent.
+        """Prepare the call of a function or tool. key: distinguishes it from other calls with the same arguments;
+        secret: the API key; correlation_id: that of its request; use: names this use of the outcome, for callers
+        that repeat until they succeed. Raises TypeError for arguments that cannot be sent.
         """
         task = {"title": self.title.replace("{name}", name)[:200] or name}
         if description:
@@ -90,7 +92,7 @@ class GateTerms:
             intent["on_behalf_of"] = self.on_behalf_of
         if correlation_id:
             intent["correlation_id"] = correlation_id
-        # What would be sent is part of the key: a program that now asks something else makes a new request.
+        # The content is part of the key, so that a program that now asks something else makes a new request.
         whole = canonical_json([key, intent])
         hide = self.hide & arguments.keys()
         request = call_request(name, arguments, key=whole, hide=hide, secret=secret)
@@ -98,7 +100,7 @@ class GateTerms:
 
 
 class GatedCall:
-    """One call and its request. ``intent_id`` is "" before it was submitted, and changes if people are asked again."""
+    """One call and its request. ``intent_id``: "" before it is submitted; it changes if people are asked again."""
 
     def __init__(self, request: CallRequest, intent: Json, again: Again, use: str = "") -> None:
         self.request = request
@@ -112,7 +114,7 @@ class GatedCall:
         self._asked_before = _used_before.get(request.identity, 0) if again == "ask" else 0
 
     def submit(self, retries: Retries) -> Flow[None]:
-        """Submit the request, or find the one that was submitted before; if that has an outcome, use it."""
+        """Submit the request, or find the one that was submitted before. If that has an outcome, use it."""
         self._begin_anew_in_a_fork()
         while self._result is None:
             yield from self._send(retries)
@@ -135,7 +137,9 @@ class GatedCall:
         return self._decision(self._result)
 
     def _begin_anew_in_a_fork(self) -> None:
-        """A copy of this call in a forked process is another use of the outcome: both would run it otherwise."""
+        """Make a copy of this call in a forked process a separate use of the outcome, or both processes would run
+        the call.
+        """
         if self._process != os.getpid():
             self._process = os.getpid()
             if not self._given_use:
@@ -143,12 +147,12 @@ class GatedCall:
                 self._result = None
 
     def poll(self, retries: Retries) -> Flow[Decision | None]:
-        """Submit the request, and use its outcome if there is one already; None if people are still deciding."""
+        """Submit the request, and use its outcome if there is one already; returns None while people are deciding."""
         yield from self.submit(retries)
         return None if self._result is None else self._decision(self._result)
 
     def settled(self, timeout: float | None, retries: Retries) -> Flow[Result]:
-        """Wait for the outcome without using it: a later ``poll`` does."""
+        """Wait for the outcome without using it; a later ``poll`` does that."""
         yield from self._send(retries)
         return (yield from Follower(self.intent_id, 0, timeout, retries).result())
 
@@ -157,12 +161,14 @@ class GatedCall:
             sent = yield from perform(
                 calls.send_intent(self._intent, self.request.key(self._asked_before)), retries
             )
-            # Not worth a warning: the task is for types without a workflow.
+            # Not worth a warning, because the task is only for types without a workflow.
             warnings = tuple(one for one in sent.warnings if not one.startswith("human_task is ignored"))
             self.intent_id = calls.id_after_logging_warnings(replace(sent, warnings=warnings))
 
     def _settle(self, result: Result, retries: Retries) -> Flow[None]:
-        """Use the outcome. If it was used before, it still holds or people are asked again, depending on the terms."""
+        """Use the outcome. If it was used before, the terms determine whether it still counts or people are asked
+        again.
+        """
         try:
             yield from perform(calls.use(result.intent_id, self._use), retries)
         except AlreadyUsed:
@@ -186,10 +192,11 @@ class GatedCall:
 
 
 def failure_of(result: Result) -> type[IntentFailed] | None:
-    """What a call raises for this outcome; None if it may run: approved, or completed without asking anybody.
+    """What a call raises for this outcome; None if it may run, because it was approved, or completed without asking
+    anybody.
 
-    A workflow may declare a rejection or an expiry a success of its own (``as: success``): it ends COMPLETED then, and
-    still nobody has approved this call.
+    A workflow may declare the route of a rejection or an expiry a success (``as: success``). The intent is then
+    COMPLETED, although nobody has approved this call.
     """
     if result.failure is not None or result.ending in ("approved", ""):
         return result.failure
@@ -197,7 +204,7 @@ def failure_of(result: Result) -> type[IntentFailed] | None:
 
 
 def reason_of(result: Result) -> str:
-    """Why a call was not approved, in a sentence."""
+    """Why a call was not approved, as a sentence."""
     said = _SAID.get(result.ending) or _ENDED.get(result.status, "It failed.")
     words = said[:-1]
     if result.comment:

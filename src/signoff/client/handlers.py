@@ -1,7 +1,7 @@
-"""How an agent's handlers are called: a plain one in a thread, an async one on the agent's event loop.
+"""Calls an agent's handlers: plain ones in a thread, async ones on the agent's event loop.
 
-The worker's own loop, in another thread, waits for them. A handler that blocks the agent's loop is named in the log,
-with how long it did.
+The worker's own loop, in another thread, waits for them. A handler that blocks the agent's loop is logged, with the
+time that it took.
 """
 
 import asyncio
@@ -22,13 +22,13 @@ log = logging.getLogger("signoff")
 Given = Mapping[str, Any] | None
 Function = Callable[[Delivery], Given | Awaitable[Given]]
 Outcome = tuple[Any, BaseException | None]
-# Seconds without a break: anything longer delays everything else on the loop.
+# Seconds for which a handler may block the loop without a warning, because it delays everything else.
 BLOCKED: Final = 1.0
 _ADVICE: Final = "write it with def (it then runs in its own thread), or await slow operations"
 
 
 class Handlers:
-    """Calls handlers for a worker. ``loop``: the agent's, on which the async ones run."""
+    """Calls handlers for a worker. ``loop``: the agent's event loop, on which async handlers run."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, clock: Callable[[], float] = time.monotonic) -> None:
         self.loop = loop
@@ -43,7 +43,7 @@ class Handlers:
         return self._stepping is not None
 
     def watch(self) -> None:
-        """Log a handler that blocks the agent's loop. From any thread."""
+        """Log a handler that blocks the agent's loop. May be called from any thread."""
         held = self._stepping
         if held is not None and held is not self._warned and self.clock() - held[1] >= BLOCKED:
             self._warned = held
@@ -89,13 +89,14 @@ class Handlers:
             raise
 
     def _soon(self, what: Callable[[], Any]) -> None:
-        with contextlib.suppress(RuntimeError):  # the agent's loop has ended, and the worker will in a moment
+        with contextlib.suppress(RuntimeError):  # the agent's loop has ended, and the worker will end soon
             self.loop.call_soon_threadsafe(what)
 
     async def _in_thread(
         self, function: Function, delivery: Delivery, context: contextvars.Context
     ) -> Given | Awaitable[Given]:
-        # A daemon thread, not an executor: a handler that outlives the grace period must not delay the exit.
+        # A daemon thread instead of an executor, because a handler that outlives the grace period must not delay the
+        # exit.
         settle, done = _handed_over(asyncio.get_running_loop())
 
         def body() -> None:
@@ -179,7 +180,7 @@ def _is_async(function: Function) -> bool:
 
 
 def refuse_generator(function: Any) -> None:
-    """Raise TypeError for a generator function: calling it does none of its work."""
+    """Raise TypeError for a generator function, because calling it does none of its work."""
     call = type(function).__call__
     for kind in (inspect.isgeneratorfunction, inspect.isasyncgenfunction):
         if kind(function) or kind(call):

@@ -1,4 +1,5 @@
-"""A client method, written once for both of its forms: the request is the same, only the waiting differs.
+"""A client method, written once for the blocking and the async client: the request is the same, only the waiting
+differs.
 
 A method's body builds a call or a flow and does no I/O. On a blocking client it runs and returns the result; on an
 async client it returns an awaitable of the result. Type checkers and editors see the arguments and the result of each
@@ -20,7 +21,7 @@ M = TypeVar("M", bound="Methods")
 
 
 class Methods:
-    """What every method may use of its client."""
+    """The parts of a client that its methods may use."""
 
     retries: Retries
 
@@ -48,7 +49,7 @@ class Awaited(Methods):
 
 
 class Method(Generic[P, T]):
-    """A method, given the flow that it builds."""
+    """A method, made from a function that builds its flow."""
 
     def __init__(self, make: Callable[Concatenate[Any, P], Flow[T]]) -> None:
         @wraps(make)
@@ -69,12 +70,12 @@ class Method(Generic[P, T]):
 
 
 def flow(make: Callable[Concatenate[M, P], Flow[T]]) -> Method[P, T]:
-    """Decorator: a method that builds a flow."""
+    """Decorator for a method that builds a flow."""
     return Method(make)
 
 
 def request(make: Callable[Concatenate[M, P], ApiCall[T]]) -> Method[P, T]:
-    """Decorator: a method that makes one call."""
+    """Decorator for a method that makes one call."""
 
     @wraps(make)
     def performed(client: M, *args: P.args, **kwargs: P.kwargs) -> Flow[T]:

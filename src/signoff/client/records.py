@@ -1,5 +1,5 @@
-"""Records: the structs of ``signoff.wire`` as the SDK's users read them. Frozen, tolerant of what a server of another
-release sends, and a mapping of the JSON that they came from.
+"""Records: the structs of ``signoff.wire`` for users of the SDK. They are frozen, tolerate responses of other
+releases of the server, and are mappings of the JSON that they came from.
 """
 
 import types as builtin_types
@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn, Self, cast
 import msgspec
 
 Json = dict[str, Any]
-# Long or personal text, and secrets: not in a record's repr, which ends up in logs.
+# Long or personal text, and secrets, are left out of a record's repr, which ends up in logs.
 _HIDDEN: Final = frozenset({
     "description", "comment", "digest", "on_expiry", "api_key", "token", "body", "private", "hash",
 })  # fmt: skip
@@ -29,16 +29,17 @@ def _is_struct(hint: Any) -> bool:
 
 
 class _RecordMeta(msgspec.StructMeta, ABCMeta):
-    """Gives every field of a wire struct an empty default, for what a server did not send."""
+    """Gives every field of a wire struct an empty default, for values that a server did not send."""
 
     def __new__(mcs, name: str, bases: tuple[type, ...], space: dict[str, Any], **options: Any) -> Any:
         bases = tuple(_with_defaults(base) if _is_struct(base) else base for base in bases)
-        # A record has a dict, to which its user may attach anything, itself too: unlike the server's, it is tracked.
+        # A record has a dict, to which users may attach anything, even the record; so unlike the server's structs it
+        # is tracked.
         return super().__new__(mcs, name, bases, space, **{"gc": True, **options})
 
 
 class Record(msgspec.Struct, Mapping[str, Any], metaclass=_RecordMeta, kw_only=True, eq=False, dict=True):
-    """Base of all records: a read-only mapping over ``raw``, equal to anything that holds the same JSON."""
+    """Base of all records: a read-only mapping over ``raw``, equal to anything with the same JSON."""
 
     @property
     def raw(self) -> Json:
@@ -47,7 +48,7 @@ class Record(msgspec.Struct, Mapping[str, Any], metaclass=_RecordMeta, kw_only=T
 
     @classmethod
     def read(cls, raw: object) -> Self:
-        """The record of a JSON object; of anything else, an empty one."""
+        """The record of a JSON object; an empty record for anything else."""
         known = raw if isinstance(raw, dict) else {}
         values = {
             name: value
@@ -121,7 +122,7 @@ def _field(hint: Any) -> tuple[Reader, Empty]:
 
 @cache
 def _record_of(struct: type[msgspec.Struct]) -> type[Record]:
-    """The record of a struct that has no name of its own in the SDK."""
+    """The record for a struct that the SDK does not name."""
     name = struct.__name__.removesuffix("Out")
     made = _RecordMeta(name, (Record, struct), {"__module__": __name__}, kw_only=True, eq=False)
     return cast(type[Record], made)
@@ -134,7 +135,7 @@ def _items(value: Any, one: Reader, kind: Any) -> Any:
 
 
 def _text(value: Any) -> str | None:
-    """Text; for an actor given as an object, its display name."""
+    """The text; for an actor that is given as an object, its display name."""
     if isinstance(value, dict):
         value = next((value[name] for name in ("name", "email", "address", "id") if value.get(name)), None)
     return None if value is None else str(value)

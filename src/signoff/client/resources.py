@@ -37,23 +37,23 @@ class ClientMethods(Methods):
 
     @request
     def send_intent(self, intent: Mapping[str, Any], *, idempotency_key: str | None = None) -> ApiCall[str]:
-        """Submit an intent; returns its id. It is durable when this returns, and created once even if responses are
-        lost.
+        """Submit an intent; returns its id. The intent is durable when this returns, and is created only once even
+        if responses are lost.
         """
         return calls.send_intent(intent, idempotency_key).then(calls.id_after_logging_warnings)
 
     @flow
     def wait_for(self, intent_id: str, *, timeout: float | None = None) -> Flow[Result]:
-        """Wait until the intent is final, across restarts of client and server; returns its Result, whatever the
-        ending.
+        """Wait until the intent is final, even across restarts of client and server; returns its Result, whatever
+        the ending.
 
-        timeout: seconds, forever when None; then WaitTimeout.
+        timeout: seconds before WaitTimeout is raised; None waits for ever.
         """
         return Follower(intent_id, 0, timeout, self.retries).result()
 
     @request
     def get_intent(self, intent_id: str) -> ApiCall[Intent]:
-        """The intent as it is now."""
+        """The intent in its current state."""
         return calls.get_intent(intent_id)
 
     @flow
@@ -66,8 +66,8 @@ class ClientMethods(Methods):
         search: str | None = None,
         limit: int = 50,
     ) -> Flow[list[Intent]]:
-        """The newest intents; status: one, several separated by commas, or ``pending``; search: words that all occur in
-        what is shown of an intent.
+        """The newest intents. status: one status, several separated by commas, or ``pending``; search: words that
+        must all occur in what is shown of an intent.
         """
         query = {
             "status": status,
@@ -79,19 +79,19 @@ class ClientMethods(Methods):
 
     @request
     def events(self, intent_id: str, since: int = 0) -> ApiCall[list[Event]]:
-        """The intent's events after ``since``, up to now."""
+        """The intent's events after ``since`` so far."""
         return calls.events(intent_id, since)
 
     @request
     def cancel(self, intent_id: str, reason: str = "canceled") -> ApiCall[Intent]:
-        """Cancel the intent; Conflict if it is final already."""
+        """Cancel the intent; raises Conflict if it is already final."""
         path = f"/v1/intents/{one_segment(intent_id)}/resolve"
         body = {"status": "CANCELED", "reason": reason}
         return ApiCall("POST", path, calls.intent_in, body=body, key=fresh_key())
 
     @request
     def retry(self, intent_id: str, *, idempotency_key: str | None = None) -> ApiCall[str]:
-        """Submit the same content again; returns the new intent's id."""
+        """Submit the same content again as a new intent; returns its id."""
         return calls.retry(intent_id, idempotency_key).then(calls.id_after_logging_warnings)
 
     @request
@@ -100,14 +100,14 @@ class ClientMethods(Methods):
 
         Raises Conflict if people have to be asked again: then use ``retry``.
         """
-        # An intent is rerun once: a second call gets the same new intent.
+        # An intent is rerun only once, so a second call returns the same new intent.
         path = f"/v1/intents/{one_segment(intent_id)}/rerun"
         return ApiCall("POST", path, lambda answer: str(answer["intent_id"]), body={}, repeatable=True)
 
     @request
     def use(self, intent_id: str, use: str) -> ApiCall[None]:
-        """Use the outcome of a final intent, once, before acting on it. use: your own name for this use, which may be
-        repeated. Raises AlreadyUsed if another use was first.
+        """Use the outcome of a final intent, once, before acting on it. use: your own name for this use; the call
+        may be repeated with the same name. Raises AlreadyUsed if another use was first.
         """
         return calls.use(intent_id, use)
 
@@ -125,7 +125,7 @@ class ClientMethods(Methods):
     def apply_scenario(
         self, bundle: Mapping[str, Any], *, idempotency_key: str | None = None
     ) -> ApiCall[AppliedScenario]:
-        """Start a scenario bundle: creates its agents, plan and intent."""
+        """Start a scenario bundle: create its agents, plan and intent."""
         given = idempotency_key if idempotency_key is not None else bundle.get("idempotency_key") or None
         return ApiCall(
             "POST", "/v1/scenarios/apply", AppliedScenario.read, body=dict(bundle), key=own_key(given)
@@ -133,15 +133,15 @@ class ClientMethods(Methods):
 
     @request
     def validate_scenario(self, bundle: Mapping[str, Any]) -> ApiCall[ScenarioCheck]:
-        """Check a scenario bundle; nothing is created."""
+        """Check a scenario bundle without creating anything."""
         return ApiCall(
             "POST", "/v1/scenarios/validate", ScenarioCheck.read, body=dict(bundle), repeatable=True
         )
 
     @request
     def apply_workflow(self, template: Mapping[str, Any], dry_run: bool = False) -> ApiCall[AppliedWorkflow]:
-        """Apply a workflow to its intent type; dry_run: only check it and report whether it differs."""
-        # Repeatable without a key: applying the same template again changes nothing.
+        """Apply a workflow to its intent type. dry_run: only check it and report whether it differs."""
+        # Repeatable without a key, because applying the same template again changes nothing.
         query, body = _dry(dry_run), dict(template)
         return ApiCall("POST", "/v1/workflows", AppliedWorkflow.read, query=query, body=body, repeatable=True)
 
@@ -165,9 +165,10 @@ class ClientMethods(Methods):
     ) -> ApiCall[Task]:
         """Answer a task; returns the task after it. Raises AlreadyDecided if late, StaleRevision if it has changed.
 
-        task_id: the task that you were shown, or its id with the task's stage, revision and digest: then it counts
-        for that or not at all, however often it is sent. Without them it counts only for what you have read before.
-        answer_number: the number of your answer at this stage; only needed to return to an earlier answer.
+        task_id: the task that you were shown, or its id together with the task's stage, revision and digest: then
+        the answer counts for that or not at all, however often it is sent. Without them it counts only for what you
+        have read before. answer_number: the number of your answer at this stage; only needed to return to an earlier
+        answer.
         """
         given = {"outcome": outcome, "comment": comment, "data": data, "number": answer_number}
         return _answer(task_id, {**given, **calls.named(task_id, stage, revision, digest)})
@@ -216,12 +217,12 @@ class ClientMethods(Methods):
         roles: Sequence[str] | None = None,
         expires_in: float | None = None,
     ) -> ApiCall[Key]:
-        """A new key for an agent (name, address), a service (name) or a person (e-mail); expires_in: seconds."""
+        """Create a key for an agent (name or address), a service (name) or a person (e-mail). expires_in: seconds."""
         if sum(holder is not None for holder in (agent, service, person)) != 1:
             raise TypeError("create_key() takes exactly one of agent=, service= and person=")
         holder = {"agent": agent, "service": service, "person": person, "name": name}
         more = {"roles": roles and list(roles), "expires_in_seconds": expires_in}
-        # Never repeated: the server cannot show a secret twice that it keeps only as a hash.
+        # Never repeated, because the server keeps only a hash of the secret and cannot show it twice.
         return ApiCall("POST", "/v1/keys", Key.read, body=_given({**holder, **more}))
 
     @request
@@ -261,8 +262,8 @@ class TaskMethods(Methods):
         workflow: str | None = None,
         limit: int = 200,
     ) -> Flow[builtins.list[Task]]:
-        """Tasks; mine: only those that this key's person may answer (closed: has answered); state: open (oldest first)
-        or closed (newest first); search: words that all occur in what is shown of a task.
+        """Tasks. mine: only those that this key's person may answer, or among closed ones has answered; state: open
+        (oldest first) or closed (newest first); search: words that must all occur in what is shown of a task.
         """
         query: Query = {
             "mine": True if mine else None,
@@ -295,8 +296,9 @@ class TaskMethods(Methods):
 
     @request
     def answer_many(self, tasks: Sequence[Task], outcome: str, comment: str | None = None) -> ApiCall[Json]:
-        """Answer up to 100 equal tasks of low risk in one act: those with the same ``bulk_form``. Each is recorded by
-        itself, for the stage, revision and digest that it showed; ``results`` says what became of each.
+        """Answer up to 100 equal tasks of low risk at once: those with the same ``bulk_form``. Each answer is
+        recorded separately, for the stage, revision and digest that the task showed; ``results`` has the result for
+        each.
         """
         named = [
             {"task_id": one.task_id, "stage": one.stage, "revision": one.revision, "digest": one.digest}
@@ -317,12 +319,12 @@ class TaskMethods(Methods):
 
     @request
     def mark_reviewing(self, task_id: str, clear: bool = False) -> ApiCall[Task]:
-        """Mark a task as being reviewed by you; clear: remove the mark. It does not lock the task."""
+        """Mark a task as being reviewed by you; this does not lock it. clear: remove the mark."""
         return _act(task_id, "unmark-reviewing" if clear else "mark-reviewing")
 
     @request
     def snooze(self, task_id: str, until: str | None = None, duration: str | None = None) -> ApiCall[Task]:
-        """Suppress reminders to you about a task: until a time (RFC 3339), or for a duration (``2h``)."""
+        """Suppress reminders to you about a task, until a time (RFC 3339) or for a duration (``2h``)."""
         return _act(task_id, "snooze", **{"until": until, "for": duration})
 
     @request
@@ -340,8 +342,8 @@ class TaskMethods(Methods):
         self, task_id: str, payload: Mapping[str, Any], comment: str | None = None, digest: str | None = None,
         outcome: str | None = None,
     ) -> ApiCall[Task]:  # fmt: skip
-        """Change what is decided; earlier votes are void. digest: of what was shown. outcome: approve the change in the
-        same act, if the task's ``edits`` are ``approve``; needs the digest.
+        """Change what is decided; earlier votes become void. digest: that of what was shown. outcome: also approve
+        the change, if the task's ``edits`` is ``approve``; needs the digest.
         """
         return _act(task_id, "revise", payload=dict(payload), comment=comment, digest=digest, outcome=outcome)
 
@@ -368,7 +370,7 @@ class DirectoryMethods(Methods):
 
     @request
     def add_person(self, /, email: str, **fields: Any) -> ApiCall[Json]:
-        """A new person; fields: name, roles, zone, hours, addresses, absences, preferences."""
+        """Add a person. fields: name, roles, zone, hours, addresses, absences, preferences."""
         return _write("POST", "/v1/people", "person", {"email": email, **fields})
 
     @request
@@ -391,15 +393,15 @@ class DirectoryMethods(Methods):
 
     @request
     def send_test_message(self, who: str = "me", channel: str = "") -> ApiCall[Json]:
-        """Send a person (address or id) a test message over one channel; "": the one that is tried first. Returns the
-        message as it was queued.
+        """Send a person (address or id) a test message over one channel, by default the one that is tried first;
+        returns the queued message.
         """
         body = {"channel": channel} if channel else {}
         return _write("POST", f"/v1/people/{one_segment(who)}/test-messages", "message", body)
 
     @request
     def test_messages(self, who: str = "me") -> ApiCall[list[Json]]:
-        """A person's test messages within the last week and what became of them, newest first."""
+        """A person's test messages of the last week with their delivery status, newest first."""
         return _many(f"/v1/people/{one_segment(who)}/test-messages", "messages")
 
     @request
@@ -409,13 +411,15 @@ class DirectoryMethods(Methods):
 
     @request
     def reassign_all(self, who: str, to: str, comment: str = "") -> ApiCall[Json]:
-        """Replace a person by another in every open task that asks them."""
+        """Replace a person with another in every open task that asks them."""
         body = {"to": to, "comment": comment}
         return ApiCall("POST", f"/v1/people/{one_segment(who)}/reassign", _bare, body=body)
 
     @request
     def erase_person(self, who: str) -> ApiCall[Json]:
-        """Erase the text of a removed person (id, or the address they had); waiting: open requests that hold more."""
+        """Erase the data of a removed person (id, or their former address). waiting: how many open requests still
+        contain comments.
+        """
         path = f"/v1/people/{one_segment(who)}/erase"
         return ApiCall("POST", path, _bare, body={}, repeatable=True)
 
@@ -426,12 +430,14 @@ class DirectoryMethods(Methods):
 
     @request
     def workspaces(self) -> ApiCall[list[Json]]:
-        """The key's workspace; for an owner also the others of its organization."""
+        """The key's workspace; for an owner, also the others of its organization."""
         return _many("/v1/workspaces", "workspaces")
 
     @request
     def create_workspace(self, name: str, owner: str = "", owner_name: str = "") -> ApiCall[Json]:
-        """Create a workspace in the key's organization; ``api_key`` of its owner only if that is the caller."""
+        """Create a workspace in the key's organization. ``api_key``: the owner's key, only if the owner is the
+        caller.
+        """
         body = {"name": name, "owner": owner, "owner_name": owner_name}
         return ApiCall("POST", "/v1/workspaces", _bare, body=body)
 
@@ -452,8 +458,8 @@ class DirectoryMethods(Methods):
         self, name: str, members: Sequence[str], rotation: Mapping[str, Any] | None = None, *, channel: str = "",
         mailbox: str = "",
     ) -> ApiCall[Json]:  # fmt: skip
-        """Create or replace a team; rotation: order, handover (``mon 09:00``), zone, anchor; channel: ``slack:ID`` or
-        another chat's room, mailbox: an address; what the team is asked is sent there too.
+        """Create or replace a team. rotation: order, handover (``mon 09:00``), zone, anchor. The team's tasks are
+        also sent to its channel (``slack:ID`` or another chat's room) and its mailbox (an address).
         """
         rooms = {key: value for key, value in (("channel", channel), ("mailbox", mailbox)) if value}
         body = {"members": list(members), "rotation": dict(rotation) if rotation else None, **rooms}
@@ -466,24 +472,27 @@ class DirectoryMethods(Methods):
 
     @request
     def set_policy(self, name: str, policy: Mapping[str, Any]) -> ApiCall[Json]:
-        """Create or replace a policy; open tasks keep the one they started with."""
+        """Create or replace a policy. Open tasks keep the policy that they started with."""
         body = {"name": name, "policy": dict(policy)}
         return _write("POST", "/v1/policies", "policy", body, repeatable=True)
 
     @request
     def explain_policy(self, name: str, at: str | None = None) -> ApiCall[Json]:
-        """Who may decide a task under the policy, and the scheduled contacts; at: when it would open (RFC 3339)."""
+        """Who may decide a task under the policy, and the scheduled contacts. at: when the task would open (RFC
+        3339).
+        """
         return _get(f"/v1/policies/{one_segment(name)}/explain", {"at": at})
 
     @request
     def apply(
         self, document: Mapping[str, Any], dry_run: bool = False, *, seen: str | None = None
     ) -> ApiCall[Json]:
-        """Apply people, teams, policies and workflows, all or nothing; dry_run: only report what would change.
+        """Apply people, teams, policies and workflows, all or nothing. dry_run: only report what would change.
 
-        seen: ``seen`` of a dry run: Conflict (``stale_manifest``) where it would do something else by now.
+        seen: the value of ``seen`` of a dry run; raises Conflict (``stale_manifest``) if the manifest would now do
+        something else.
         """
-        # Repeatable without a key: applying it again changes nothing.
+        # Repeatable without a key, because applying it again changes nothing.
         body = dict(document)
         return ApiCall(
             "POST", "/v1/apply", _bare, query={**_dry(dry_run), "seen": seen}, body=body, repeatable=True
@@ -498,8 +507,8 @@ class DirectoryMethods(Methods):
     def export(
         self, what: str, *, cursor: str | None = None, since: str | None = None, bodies: bool | None = None
     ) -> ApiCall[Json]:
-        """One page of all ``intents`` or of the whole ``audit``, oldest first: ``records``, and ``next_cursor`` if more
-        follow. since: when they were created (RFC 3339); bodies: with the bytes that were hashed.
+        """One page of all ``intents`` or of the whole ``audit``, oldest first: ``records``, and ``next_cursor`` if
+        there are more. since: only what was created from then on (RFC 3339); bodies: include the hashed bytes.
         """
         return _get(f"/v1/export/{one_segment(what)}", {"cursor": cursor, "since": since, "bodies": bodies})
 
@@ -507,8 +516,8 @@ class DirectoryMethods(Methods):
     def changes(
         self, limit: int = 50, about: str | None = None, before: int | None = None
     ) -> ApiCall[list[Json]]:
-        """The change log, newest first; about: filter by subject, as ``policy:NAME`` or ``person:EMAIL``; before: only
-        entries with a lower ``number``.
+        """The change log, newest first. about: filter by subject, such as ``policy:NAME`` or ``person:EMAIL``;
+        before: only entries with a lower ``number``.
         """
         return _many("/v1/changes", "changes", {"limit": limit, "about": about, "cursor": before})
 
@@ -519,18 +528,18 @@ class DirectoryMethods(Methods):
 
     @request
     def proposals(self) -> ApiCall[list[Json]]:
-        """In a protected workspace: the proposals that wait for a second admin, newest first."""
+        """The proposals of a protected workspace that wait for a second admin, newest first."""
         return _many("/v1/proposals", "proposals")
 
     @request
     def proposal(self, proposal_id: str) -> ApiCall[Json]:
-        """One proposal: what it would change, and how it ended."""
+        """One proposal: what it would change, and its end."""
         path = f"/v1/proposals/{one_segment(proposal_id)}"
         return ApiCall("GET", path, lambda answer: _bare(answer.get("proposal")))
 
     @request
     def confirm(self, proposal_id: str) -> ApiCall[Json]:
-        """Confirm another admin's proposal: it is applied."""
+        """Confirm and apply another admin's proposal."""
         return _write("POST", f"/v1/proposals/{one_segment(proposal_id)}/confirm", "proposal", {})
 
     @request
@@ -582,8 +591,9 @@ def _get(path: str, query: Query | None = None) -> ApiCall[Json]:
 def _write(
     method: str, path: str, name: str, body: Mapping[str, Any], *, repeatable: bool = False
 ) -> ApiCall[Json]:
-    """A write to the directory, whose response names ``name``. The server stores no response for an idempotency key
-    here: a call that sets a state may be repeated, one that creates or ends something may not.
+    """A write to the directory; ``name`` is the member of its response. The server stores no responses for
+    idempotency keys here, so a call that sets a state may be repeated, but one that creates or ends something may
+    not.
     """
 
     def read(answer: Json) -> Json:
@@ -593,7 +603,7 @@ def _write(
 
 
 def _warned(call: ApiCall[Json]) -> ApiCall[Json]:
-    """The call; its result includes the ``warnings`` of the response."""
+    """The call, with the response's ``warnings`` in its result."""
     plain = call.read
     return replace(call, read=lambda answer: {**plain(answer), "warnings": answer.get("warnings") or []})
 

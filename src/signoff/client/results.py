@@ -1,4 +1,4 @@
-"""Why a handler's return value cannot be reported, and where it is saved so that the work is not lost."""
+"""Finds out why a handler's return value cannot be reported, and saves it so that the work is not lost."""
 
 import json
 import math
@@ -15,7 +15,7 @@ DEEPEST: Final = 30
 
 
 def fault_in(value: object, where: str = "result", depth: int = 0) -> str:
-    """What in this value the server cannot store, with its path; "" if it can."""
+    """What in this value the server cannot store, with its path; "" if it can store everything."""
     if depth > DEEPEST:
         return f"it is nested deeper than {DEEPEST} levels"
     if value is None or isinstance(value, bool):
@@ -51,12 +51,12 @@ def _is_text(value: str) -> bool:
 
 
 def kept(delivery: Delivery, value: object) -> str:
-    """Save a result in a file that only this user can read; returns a sentence that says where. Never raises, whatever
-    the value's own methods do: the work is done.
+    """Save a result in a file that only this user can read; returns a sentence with its path. Never raises, whatever
+    the value's own methods do, because the work is done.
     """
     try:
         text = json.dumps(value, default=_shown, ensure_ascii=True, indent=1, skipkeys=True)
-    except Exception:  # too deep, endless, or with methods that fail
+    except Exception:  # too deep, circular, or with methods that fail
         text = _written(value)
     try:
         name = "".join(
@@ -81,7 +81,7 @@ def _shown(value: object) -> str:
 
 
 def _written(value: object) -> str:
-    """JSON of any depth, without recursion; anything circular or unreadable is replaced by a note."""
+    """Writes JSON of any depth, without recursion; circular or unreadable values are replaced by a note."""
     parts: list[str] = []
     within: set[int] = set()
     todo: list[tuple[str, Any]] = [("value", value)]
@@ -116,7 +116,9 @@ def _written(value: object) -> str:
 
 
 def _opened(item: Any) -> tuple[Any, str]:
-    """The members of a container, each with the text before it, and its brackets; for anything else its text and ""."""
+    """The members of a container, each with the text before it, and its brackets; for any other value, its text and
+    "".
+    """
     if isinstance(item, Mapping):
         return [(json.dumps(_shown_key(name)) + ":", child) for name, child in item.items()], "{}"
     if isinstance(item, list | tuple):

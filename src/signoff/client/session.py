@@ -49,7 +49,7 @@ class BlockingSession:
         self._http = httpx2.Client(**self._options)
 
     def run(self, flow: Flow[T]) -> T:
-        """The flow's result; its events are dropped."""
+        """Run the flow and return its result; its events are dropped."""
         stepper = Stepper(flow)
         for _ in self._events(stepper):
             pass
@@ -60,7 +60,7 @@ class BlockingSession:
         return self._events(Stepper(flow))
 
     def http(self) -> httpx2.Client:
-        """The connections of this process; those of its parent are left alone."""
+        """The connections of this process; those of its parent are not touched."""
         if self._closed:
             raise ClientClosed(_CLOSED)
         if self._pid != os.getpid():
@@ -135,7 +135,7 @@ class AsyncSession:
         self._left: list[_Pool] = []
 
     async def run(self, flow: Flow[T]) -> T:
-        """The flow's result; its events are dropped."""
+        """Run the flow and return its result; its events are dropped."""
         stepper = Stepper(flow)
         async for _ in self._events(stepper):
             pass
@@ -168,7 +168,7 @@ class AsyncSession:
             await _closed(left)
 
     async def close(self) -> None:
-        """Close the connections of this loop, and have every other running loop close its own."""
+        """Close the connections of this loop, and make every other running loop close its own."""
         self._closed = True
         here = _running()
         for pool in [*self._left, *self._pools.values()]:
@@ -177,7 +177,7 @@ class AsyncSession:
             if pool.loop is here:
                 await _closed(pool)
             elif not pool.loop.is_closed():
-                with contextlib.suppress(RuntimeError):  # it was closed just now
+                with contextlib.suppress(RuntimeError):  # it has just been closed
                     pool.loop.call_soon_threadsafe(_close_later, pool)
 
     async def _opened(self, loop: asyncio.AbstractEventLoop) -> _Pool:
@@ -186,7 +186,7 @@ class AsyncSession:
         if (inherited := self._pools.get(loop)) is not None:
             self._left.append(inherited)
         pool = self._pools[loop] = _Pool(os.getpid(), loop, httpx2.AsyncClient(**self._options))
-        # An async generator is closed by its loop before that ends: asyncio.run() does so.
+        # A loop closes its async generators before it ends, as asyncio.run() does.
         pool.guard = self._guard(pool)
         await anext(pool.guard)
         return pool
@@ -246,8 +246,8 @@ _CLOSING: Final[set["asyncio.Task[None]"]] = set()
 
 class Sockets:
     """The sockets that a session has used. A forked process releases its parent's sockets without closing the
-    connections: in the child each becomes a handle of the null device, so that the server sees its peer go when the
-    parent does, and nothing the child does reaches it.
+    connections: in the child, each becomes a handle of the null device. So the server sees the connection end when
+    the parent closes it, and nothing that the child does reaches the server.
     """
 
     def __init__(self) -> None:
@@ -288,7 +288,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class _Wire:
-    """One flow's connection: performs effects by blocking, and holds the stream it opened."""
+    """One flow's connection: performs effects by blocking, and owns the stream that it opened."""
 
     def __init__(self, session: BlockingSession) -> None:
         self._session = session
@@ -394,17 +394,17 @@ class _AsyncWire:
 
 
 def _options(settings: Settings, program: str) -> dict[str, Any]:
-    # Loading the certificate store takes 0.2 s. Plain http needs none, and an empty one fails closed.
+    # Loading the certificate store takes 0.2 s. Plain http does not need it, and an empty store fails closed.
     plain = settings.url.startswith("http://")
     return {
         "base_url": settings.url,
         "headers": {"x-api-key": settings.api_key, "user-agent": f"{program}/{__version__}"},
-        # SSL_CERT_FILE and SSL_CERT_DIR name other authorities, whatever the address.
+        # SSL_CERT_FILE and SSL_CERT_DIR name other authorities, for any address.
         "verify": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if plain else httpx2.create_ssl_context(),
         # A proxy from the environment cannot reach this machine's loopback.
         "trust_env": not settings.loopback,
-        # No limit: each waiting thread holds a connection, and none may wait for another's. Idle ones are dropped
-        # before a server would close them during a request.
+        # Without a limit, because each waiting thread uses a connection and must not wait for another's. Idle
+        # connections are dropped before a server would close them during a request.
         "limits": httpx2.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=3.0),
     }
 
@@ -429,7 +429,7 @@ def _request(http: httpx2.Client | httpx2.AsyncClient, effect: Exchange | Open) 
 
 
 def _reply(request: httpx2.Request, response: httpx2.Response, body: bytes | None = None) -> HttpReply:
-    """The response, if it belongs to this request: the server echoes each request's mark."""
+    """Return the response if it belongs to this request, whose mark the server echoes."""
     headers = {name.lower(): value for name, value in response.headers.items()}
     if headers.get(MARK, request.headers[MARK]) != request.headers[MARK]:
         raise WrongAnswer(

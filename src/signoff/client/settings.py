@@ -1,6 +1,6 @@
-"""The server's address and the key: the first found in arguments, environment, credentials files.
+"""Finds the server's address and the key: in arguments, the environment, or credentials files, in this order.
 
-A key found in a file is only ever sent to the address in the same file.
+A key from a file is only sent to the address in the same file.
 """
 
 import json
@@ -18,7 +18,7 @@ FILE_NAME: Final = "credentials.json"
 
 @dataclass(frozen=True)
 class Settings:
-    """url: without a trailing slash; source: where the address was found, for messages."""
+    """The settings to use. url: without a trailing slash; source: where the address was found, for messages."""
 
     url: str
     api_key: str = field(repr=False)
@@ -35,7 +35,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Words:
-    """How the settings are given: the names of both arguments, and what to do when one is missing."""
+    """How messages describe the settings: the names of both arguments, and what to do if one is missing."""
 
     url: str = "the argument url"
     api_key: str = "the argument api_key"
@@ -65,13 +65,13 @@ def find_settings(
     environ: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> Settings:
-    """The settings to use; raises NotConfigured naming every place that was searched.
+    """Find the settings to use; raises NotConfigured with every place that was searched.
 
-    environ and folder stand for the process's own environment and working directory.
+    environ, folder: used in place of the process's environment and working directory.
     """
     environ = os.environ if environ is None else environ
     for name, given in ((words.url, url), (words.api_key, api_key)):
-        if given is not None and not given.strip():  # never use another server or key than this one
+        if given is not None and not given.strip():  # never use a server or key other than this one
             raise NotConfigured(f"{name[:1].upper()}{name[1:]} is empty. Give it a value, or omit it.")
     key = api_key or _key_from(environ)
     named = url or environ.get("SIGNOFF_URL")
@@ -112,7 +112,7 @@ def _key_from(environ: Mapping[str, str]) -> str | None:
 
 
 def _places(environ: Mapping[str, str], folder: Path | None) -> Iterator[tuple[Path, bool]]:
-    """(file, whether it was met by walking up); the nearest first."""
+    """The files to look at, nearest first, and whether each was found by walking up the folders."""
     if environ.get("SIGNOFF_DATA"):
         yield Path(environ["SIGNOFF_DATA"]) / FILE_NAME, False
     here = (folder or Path.cwd()).absolute()
@@ -126,7 +126,7 @@ def _places(environ: Mapping[str, str], folder: Path | None) -> Iterator[tuple[P
 
 
 def _stored(path: Path, walked: bool, looked: list[str]) -> Settings | None:
-    """What a credentials file says; None, with a line in ``looked``, when absent or not to be trusted."""
+    """The contents of a credentials file; None, with a line in ``looked``, if it is absent or cannot be trusted."""
     try:
         owner = path.stat().st_uid
         text = path.read_text("utf-8")
@@ -143,9 +143,9 @@ def _stored(path: Path, walked: bool, looked: list[str]) -> Settings | None:
 
 
 def is_trusted(owner: int, user: int) -> bool:
-    """Whether a file found in a parent folder may choose where payloads go: only if it is owned by us or root.
+    """Whether a file in a parent folder may determine where payloads are sent: only if this user or root owns it.
 
-    Otherwise anyone could leave one in a shared folder such as /tmp.
+    Otherwise anyone could put one into a shared folder such as /tmp.
     """
     return owner in (user, 0)
 
@@ -164,7 +164,7 @@ def _parsed(path: Path, text: str) -> Settings:
 
 
 def checked_url(url: str, source: str) -> str:
-    """An address without a trailing slash; raises NotConfigured, without a password that it may contain."""
+    """The address without a trailing slash; raises NotConfigured without quoting a password that it may contain."""
     url = url.strip().rstrip("/")
     try:
         parts = urlsplit(url)
@@ -177,7 +177,7 @@ def checked_url(url: str, source: str) -> str:
             f"The address in {source} contains a user name, and is shown in messages: remove it."
         )
     if not sound:
-        # A text with an @ may contain a password.
+        # text with an @ may contain a password
         shown = f"The address in {source}" if "@" in url else f"{url!r} ({source})"
         raise NotConfigured(f"{shown} is not a URL such as http://127.0.0.1:8100.")
     return url
@@ -191,7 +191,7 @@ def _checked_key(key: str) -> str:
 
 
 def same_server(left: str, right: str) -> bool:
-    """Whether two addresses are the same server, to which the same key may be sent."""
+    """Whether two addresses are of the same server, to which the same key may be sent."""
     return _origin(left) == _origin(right)
 
 

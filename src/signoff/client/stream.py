@@ -1,4 +1,4 @@
-"""Following an intent: every event once, in order, across lost connections and restarts of the server.
+"""Follows an intent: every event once, in order, across lost connections and restarts of the server.
 
 The position in the history is the last event's ``seq``; a new connection asks for the events after it. An event that
 was cut off is read again, complete, on the next connection.
@@ -45,7 +45,7 @@ class Frame:
 
 
 class SseParser:
-    """Bytes in, frames out (WHATWG server-sent events): any chunking, any line end, comments dropped."""
+    """Parses bytes into frames (WHATWG server-sent events), with any chunking and line ends; comments are dropped."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -54,8 +54,8 @@ class SseParser:
         self._start()
 
     def feed(self, chunk: bytes) -> list[Frame]:
-        """The frames completed by this chunk; ValueError if one grows beyond 4 MiB."""
-        # A CR LF may be cut between two chunks: its CR has ended the line already.
+        """The frames that this chunk completes; raises ValueError if one grows beyond 4 MiB."""
+        # A CR LF may be split between two chunks; its CR has ended the line already.
         start = 1 if self._after_cr and chunk.startswith(b"\n") else 0
         self._after_cr = chunk.endswith(b"\r")
         lines = (self._rest + chunk[start:]).replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
@@ -85,7 +85,7 @@ class SseParser:
 
 
 class Follower:
-    """One intent being followed. ``since`` is the last event's seq, ``status`` the last one seen."""
+    """Follows one intent. ``since``: the last event's seq; ``status``: the last one seen."""
 
     def __init__(self, intent_id: str, since: int, timeout: float | None, retries: Retries) -> None:
         self.intent_id = intent_id
@@ -97,7 +97,7 @@ class Follower:
         self._trouble: SignoffError | None = None
 
     def follow(self) -> Flow[None]:
-        """Emit every event after ``since``, up to a final one; WaitTimeout when the time is up."""
+        """Emit every event after ``since``, up to a final one; raises WaitTimeout after the timeout."""
         late = self.since if self.since > 0 else None
         while True:
             before, began = self.since, self._retries.clock()
@@ -119,11 +119,11 @@ class Follower:
                 self._check()
 
     def result(self) -> Flow[Result]:
-        """Follow the intent to its end and read its result. Without a time to wait, just read it."""
+        """Follow the intent to its end and read its result. If there is no time to wait, only read it."""
         if self.end.left > 0:
             yield from self.follow()
         while True:
-            # A finished intent can be read even if the time to wait for it has just passed.
+            # A final intent can be read even if the timeout has just passed.
             end = MonotonicDeadline(max(self.end.left, 1.0), self._retries.clock)
             result = yield from self._fetch(calls.get_result(self.intent_id), end)
             self.status = result.status
@@ -162,8 +162,8 @@ class Follower:
         return False
 
     def _rest(self) -> Flow[bool]:
-        """Whether the intent was final when we began: a late caller may otherwise wait for an event that it already
-        has.
+        """Whether the intent was final at the beginning; otherwise a late caller might wait for an event that it
+        already has.
         """
         if not (yield from self._fetch(calls.get_intent(self.intent_id), self.end)).final:
             return False
@@ -206,7 +206,9 @@ class Follower:
         self.status = event.status or self.status
 
     def _rested(self, before: int, began: float) -> float:
-        """How long to pause after an orderly end: not at all, unless it came immediately and without events."""
+        """How long to pause after a stream ended normally: not at all, unless it ended immediately and without
+        events.
+        """
         if self.since == before and self._retries.clock() - began < SHORTEST_HOLD:
             return self._backoff.after(None)
         self._backoff.reset()

@@ -1,5 +1,5 @@
-"""Traces of a program that uses OpenTelemetry: its context goes with each request, and an agent's handler runs in the
-context of the request that it works for. It imports nothing that the program has not imported itself.
+"""Traces for programs that use OpenTelemetry: their context is sent with each request, and an agent's handler runs
+in the context of the request that it works for. This module imports only what the program has imported itself.
 """
 
 import sys
@@ -28,8 +28,8 @@ def add_traceparent(headers: dict[str, str]) -> None:
 
 
 def begin_work(context: Context, traceparent: str, step: str) -> Callable[[], None]:
-    """Begin a span for the work of one delivery, in the requester's trace, and make it the current one of ``context``;
-    returns what ends it.
+    """Begin a span for the work of one delivery, in the requester's trace, and make it the current one of
+    ``context``; returns a function that ends it.
     """
     api: Any = sys.modules.get(_API)
     if api is None or not traceparent:
@@ -43,4 +43,4 @@ def begin_work(context: Context, traceparent: str, step: str) -> Callable[[], No
 
 
 def _nothing() -> None:
-    """Nothing was begun."""
+    """Used in place of a span that was not begun."""

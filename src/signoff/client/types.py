@@ -1,6 +1,6 @@
-"""What the SDK reads from responses: the structs of ``signoff.wire`` as frozen, tolerant records.
+"""The SDK's view of responses: the structs of ``signoff.wire`` as frozen, tolerant records.
 
-Each record reads like a mapping of the JSON it came from (``task["title"]``), has the attributes of its struct, and
+Each record is a mapping of the JSON that it came from (``task["title"]``), has the attributes of its struct, and
 keeps everything in ``raw``. A missing or malformed field gets its default.
 """
 
@@ -38,7 +38,7 @@ class StepError(Record, wire.intents.Problem, eq=False, kw_only=True):
 
 
 class Event(Record, wire.intents.EventOut, eq=False, kw_only=True):
-    """A fact in an intent's history. ``seq`` grows, with gaps."""
+    """An event in an intent's history. ``seq``: its number; numbers grow, with gaps."""
 
     @property
     def final(self) -> bool:
@@ -59,7 +59,7 @@ class Intent(Record, wire.intents.IntentOut, eq=False, kw_only=True):
     @property
     def completed(self) -> bool:
         """Whether it achieved its purpose: the last decision on its path was an approval, or no one was asked and
-        nothing failed, or its workflow declares the path taken a success. Code should continue only then.
+        nothing failed, or its workflow declares the path a success. Code should continue only then.
         """
         return self.status == "COMPLETED"
 
@@ -67,7 +67,7 @@ class Intent(Record, wire.intents.IntentOut, eq=False, kw_only=True):
     def approved(self) -> bool:
         """Whether it completed and the last decision was a person's approval.
 
-        An expired task is not one, and neither is an agent's result that calls itself approved.
+        An expired task is not an approval, and neither is an agent's result that calls itself approved.
         """
         return self.completed and self.ending == "approved"
 
@@ -76,7 +76,7 @@ class Result(Intent, eq=False, kw_only=True):
     """A final intent, returned by ``wait_for`` for every ending."""
 
     def raise_for_status(self) -> Self:
-        """Returns itself only if completed; else raises IntentRejected, -Expired, -Withdrawn, -Superseded,
+        """Return itself if it completed; otherwise raise IntentRejected, -Expired, -Withdrawn, -Superseded,
         -Undeliverable, -Canceled, -TimedOut, or IntentFailed.
         """
         failure = self.failure
@@ -88,8 +88,8 @@ class Result(Intent, eq=False, kw_only=True):
 
     @property
     def failure(self) -> type[IntentFailed] | None:
-        """What ``raise_for_status`` raises; None if it raises nothing. A person's decision counts if it is why the
-        intent ended; an agent's error may have any code.
+        """What ``raise_for_status`` raises; None if it raises nothing. A person's decision counts if it is the
+        reason why the intent ended; an agent's error may have any code.
         """
         if self.completed:
             return None
@@ -104,7 +104,7 @@ class Result(Intent, eq=False, kw_only=True):
         return IntentTimedOut if code == "step_timeout" else IntentFailed
 
 
-# The exception for a failed intent by its error's code (or its ending), with its ending.
+# By a failed intent's error code or ending: the exception, and the ending.
 _FAILURES: Final[dict[str, tuple[type[IntentFailed], str]]] = {
     "human_rejected": (IntentRejected, "rejected"),
     "rejected": (IntentRejected, "rejected"),
@@ -121,7 +121,7 @@ class Vote(Record, wire.tasks.VoteOut, eq=False, kw_only=True):
 
 
 class Task(Record, wire.tasks.TaskOut, eq=False, kw_only=True):
-    """A human step opened for people. ``stage``, ``revision`` and ``digest`` name what is being decided.
+    """A human step that is open for people. ``stage``, ``revision`` and ``digest`` name what is being decided.
 
     result_revisions: the revision that each previous result belongs to; results of an earlier revision do not count.
     changes: what changed from revision to revision, if anything did.
@@ -136,12 +136,12 @@ class Task(Record, wire.tasks.TaskOut, eq=False, kw_only=True):
 
 
 class Delivery(Record, wire.deliveries.DeliveryOut, eq=False, kw_only=True):
-    """An agent step claimed by this process: what a handler of an Agent gets.
+    """An agent step that this process has claimed, as a handler of an Agent gets it.
 
-    idempotency_key: the same on every attempt; pass it on to the services that the handler calls.
-    revision: of the request, as it was decided; result_revisions: the revision that each previous result belongs to.
-    lease_lost: set when another process may have the step too: later work may be done twice.
-    max_report_bytes: how large the result may be, as JSON with its envelope; 0 if the server does not say.
+    idempotency_key: the same on every attempt; pass it on to the services that the handler calls. revision: that of
+    the request, as it was decided; result_revisions: the revision that each previous result belongs to. lease_lost:
+    set when another process may have the step too, so that further work may be done twice. max_report_bytes: the
+    maximum size of the result, as JSON with its envelope; 0 if the server does not send it.
     """
 
     attempt: int = 1
@@ -149,7 +149,7 @@ class Delivery(Record, wire.deliveries.DeliveryOut, eq=False, kw_only=True):
     max_report_bytes: int = 0
     lease_lost: threading.Event = field(default_factory=threading.Event)
 
-    if TYPE_CHECKING:  # for tests of a handler: every field may be omitted
+    if TYPE_CHECKING:  # every field may be omitted, for tests of a handler
 
         def __init__(self, **fields: Any) -> None: ...
 
@@ -169,7 +169,7 @@ class Workflow(Record, wire.workflows.WorkflowOut, eq=False, kw_only=True):
 
 
 class AppliedWorkflow(Record, wire.workflows.AppliedOut, eq=False, kw_only=True):
-    """``changed`` is False if the same template was already active."""
+    """An applied workflow. ``changed``: False if the same template was already active."""
 
     workflow: Workflow = field(default_factory=lambda: Workflow.read({}))
 
@@ -187,17 +187,19 @@ class Account(Record, wire.accounts.AccountOut, eq=False, kw_only=True):
 
 
 class Key(Record, wire.keys.NewKeyOut, eq=False, kw_only=True):
-    """A key; ``api_key`` is its secret, returned once, at creation."""
+    """A key. ``api_key``: its secret, returned only at creation."""
 
 
 class AuditEvent(Record, wire.audit.AuditEventOut, eq=False, kw_only=True):
-    """One link of an intent's history; ``body`` is the text that was hashed, ``private`` may be erased."""
+    """One event of an intent's history. ``body``: the text that was hashed; ``private``: the text that may be
+    erased.
+    """
 
     actor: Actor = field(default_factory=lambda: Actor.read({}))
 
 
 class AuditTrail(Record, wire.audit.AuditAnswer, eq=False, kw_only=True):
-    """An intent's whole history with its hash chain; ``verified`` is the server's own check of it."""
+    """An intent's whole history with its hash chain. ``verified``: the result of the server's own check."""
 
     events: tuple[AuditEvent, ...] = ()
 

@@ -1,10 +1,10 @@
-"""The loop of an agent's worker: claims deliveries by long poll, runs them concurrently, renews their leases and
+"""The loop of an agent's worker: claims deliveries by long poll, runs them concurrently, renews their leases, and
 reports.
 
-It runs on its own event loop in its own thread: a handler that blocks the agent's loop delays neither the renewal of
-leases nor the reports of other work (handlers.py calls the handlers). It claims only as many deliveries as it has free
-slots. A report that comes too late is refused by its token and dropped; interrupted work is left to its lease, after
-which the server gives it to another worker.
+It runs on its own event loop in its own thread, so that a handler that blocks the agent's loop delays neither the
+renewal of leases nor the reports of other work (handlers.py calls the handlers). It claims only as many deliveries
+as it has free slots. A late report is refused because of its token, and dropped. Interrupted work is not reported;
+when its lease expires, the server gives it to another worker.
 """
 
 import asyncio
@@ -37,8 +37,8 @@ log = logging.getLogger("signoff")
 T = TypeVar("T")
 ResultReducer = Callable[[Delivery, Mapping[str, Any]], Given | Awaitable[Given]]
 LONG_POLL: Final = 25
-LARGEST_CLAIM: Final = 100  # what the server gives at once; the next claim gets more
-# How long a stopping agent waits for the current claim: dropping its response costs a whole lease.
+LARGEST_CLAIM: Final = 100  # as many as the server returns at once; the next claim gets more
+# How long a stopping agent waits for the current claim, because dropping its response costs a whole lease.
 LINGER: Final = 0.5
 REPORT_FOR: Final = 600.0
 
@@ -55,7 +55,7 @@ class WorkerOptions:
 
 
 class WorkerLoop:
-    """An agent at work, from ``run`` until ``stop``. ``shrink``: replaces a result that is too large."""
+    """A running agent, from ``run`` until ``stop``. ``shrink``: replaces a result that is too large."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class WorkerLoop:
         self._soon(self._stopping.set)
 
     def signalled(self, again: bool) -> None:
-        """For a signal handler: ``stop`` for the first signal, ``abort`` for the second."""
+        """For a signal handler: ``stop`` after the first signal, ``abort`` after the second."""
         self._aborted = self._aborted or again
         self._soon(self._cancel if again else self._stopping.set)
 
@@ -115,7 +115,7 @@ class WorkerLoop:
                 return
 
     async def run(self) -> None:
-        """Work until stopped; raises the server's error if it permanently refuses this agent."""
+        """Work until stopped. Raises the server's error if it permanently refuses this agent."""
         refused: SignoffError | None = None
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
         if self._stop_asked.is_set():
@@ -143,7 +143,7 @@ class WorkerLoop:
             if free == 0:
                 await self._or_stop(asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED))
                 continue
-            # The first response is requested without waiting, to report the connection soon.
+            # The first claim does not wait, so that the connection is reported soon.
             first = trouble or not connected
             try:
                 claimed = await self._claim(min(free, LARGEST_CLAIM), 0 if first else LONG_POLL)
@@ -162,7 +162,7 @@ class WorkerLoop:
                 backoff.reset()
 
     def _say(self, claimed: calls.ClaimedDeliveries, again: bool) -> None:
-        """One line for the person who started this: on stderr, or in the log if the program has set one up."""
+        """Print one line for the person who started this, on stderr, or in the log if the program has set one up."""
         types = ", ".join(self._functions) or "no types: it has no handlers"
         line = f"{'reconnected' if again else 'connected'} to {self._session.settings.url}"
         line += f" as {claimed.agent or self._terms.address}, waiting for work ({types})"
@@ -187,12 +187,13 @@ class WorkerLoop:
                 self._running.add(task)
                 task.add_done_callback(self._running.discard)
         if wait and got and not got.deliveries and self._retries.clock() - began < 1.0:
-            # An empty response before the long poll's time: a server about to stop. Do not hammer it.
+            # An empty response before the long poll's time comes from a server that is about to stop. Do not hammer
+            # it.
             await self._or_stop(asyncio.sleep(self._retries.chance()))
         return got
 
     async def _or_stop(self, work: Coroutine[Any, Any, T], linger: float = 0.0) -> T | None:
-        """The work's result; None if the worker was stopped first and ``linger`` seconds have passed."""
+        """Return the work's result; None if the worker was stopped first and ``linger`` seconds have passed."""
         doing = asyncio.ensure_future(work)
         stop = asyncio.ensure_future(self._stopping.wait())
         try:
@@ -224,7 +225,7 @@ class WorkerLoop:
             await asyncio.gather(keeping, return_exceptions=True)
 
     async def _keep(self, delivery: Delivery) -> None:
-        """Renew the lease at each third of it; tell the handler when it may be lost."""
+        """Renew the lease after each third of it; tell the handler when it may be lost."""
         clock, lease = self._retries.clock, self._terms.lease
         until = clock() + lease
         while True:
@@ -232,7 +233,7 @@ class WorkerLoop:
             began = clock()
             self._handlers.watch()
             if began >= until and not delivery.lease_lost.is_set():
-                # This process was stopped, or its machine asleep: another worker may have the step by now.
+                # This process was stopped, or its machine slept, so another worker may have the step by now.
                 delivery.lease_lost.set()
             try:
                 end = self._for(max(until - began, lease / 3))
@@ -244,7 +245,7 @@ class WorkerLoop:
                 if not _passes(failure):
                     return
             else:
-                # Renewed under the same token: no other worker got it meanwhile.
+                # Renewed under the same token, so no other worker got it meanwhile.
                 delivery.lease_lost.clear()
                 until = began + lease
 
@@ -264,7 +265,7 @@ class WorkerLoop:
             task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
                 raise
-            # Interrupted: not a failure of the handler.
+            # An interruption is not a failure of the handler.
             if self._aborted and isinstance(error, KeyboardInterrupt):
                 raise asyncio.CancelledError from error
             log.warning("%s raised %s", _name(delivery), type(error).__name__, exc_info=error)
@@ -272,18 +273,18 @@ class WorkerLoop:
             return calls.report_fault(delivery, "agent_error", message, True)
         try:
             return await self._fitting(delivery, named, given)
-        except Exception as error:  # the work is done: whatever its result is, it must not be repeated
+        except Exception as error:  # the work is done, so it must not be repeated, whatever its result is
             log.warning("the result of %s cannot be read", _name(delivery), exc_info=error)
             why = f"Handler {named} returned a value that cannot be read: {type(error).__name__}."
             return _invalid(delivery, why, given)
 
     async def _fitting(self, delivery: Delivery, named: str, given: object) -> calls.ApiCall[None]:
-        """The report of a handler's return value, or of why it cannot be reported; then it is saved here."""
+        """The report of a handler's return value, or of why it cannot be reported; then it is saved to a file."""
         given = {} if given is None else given
         if isinstance(given, Mapping) and self._shrink and _size(delivery, given) > _most(delivery):
             try:
                 given = await self._handlers.call(partial(_swapped, self._shrink, given), delivery)
-            except Exception as error:  # the work is done: it must not be repeated because of this
+            except Exception as error:  # the work is done, so it must not be repeated because of this
                 log.warning(
                     "on_large_result of %s raised %s", _name(delivery), type(error).__name__, exc_info=error
                 )
@@ -336,7 +337,7 @@ def _text_of(error: BaseException) -> str:
 
 
 def _passes(failure: SignoffError) -> bool:
-    """Whether an agent continues after this error; after a mismatched response it uses new connections."""
+    """Whether an agent continues after this error. After a mismatched response it uses new connections."""
     return may_pass(failure) or isinstance(failure, WrongAnswer)
 
 
@@ -358,8 +359,8 @@ def _invalid(delivery: Delivery, why: str, given: object) -> calls.ApiCall[None]
 
 
 def _unstored(delivery: Delivery, code: str, why: str, given: object) -> calls.ApiCall[None]:
-    """The failure of a step whose work is done but whose result cannot be reported. It is not retried: that would do
-    the work twice.
+    """The failure of a step whose work is done but whose result cannot be reported. It is not retried, because that
+    would do the work twice.
     """
     where = kept(delivery, given)
     log.error("%s: %s %s", _name(delivery), why, where)

@@ -138,12 +138,12 @@ class ChannelContext:
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelDeclaration:
-    """label: its name in a sentence; taker: who has a message that was sent, by default the label; open: returns the
-    channel, or None if its settings do not configure one; link_command:
-    what a person types to link an account (``{code}``); unlink_command: to unlink it; room: a pattern for the ids of
-    rooms, if it also sends to those; inbound: what receives button presses and commands, given the open channel;
-    rewrites: whether a personal channel can change a message that it sent;
-    endings: whether a service channel also sends how a request ended (``intent.finished``).
+    """label: its name in a sentence; taker: who has accepted a message that was sent, by default the label; open:
+    returns the channel, or None if its settings do not configure one; link_command: what a person types to link an
+    account (``{code}``); unlink_command: what they type to unlink it; room: a pattern for the ids of rooms, if it
+    also sends to those; inbound: creates what receives button presses and commands, for the open channel; rewrites:
+    whether a personal channel can change a message that it sent; endings: whether a service channel also sends how a
+    request ended (``intent.finished``).
     """
 
     name: str

@@ -27,7 +27,7 @@ IgnoredKeyName: TypeAlias = Annotated[Name, about("As AXP's clients send it; key
 
 class AccountOut(Struct, kw_only=True):
     """An agent or a service. last_seen_at: when this agent last asked for work or sent a heartbeat, to the minute,
-    absent if never; last_seen_client: by which program; last_seen: the same as text.
+    absent if never; last_seen_client: the program that did so; last_seen: the time as text.
     """
 
     _EXAMPLE: ClassVar = ("last_seen_at",)
@@ -61,7 +61,7 @@ class AccountOut(Struct, kw_only=True):
 
 
 class AccountAnswer(Ok, kw_only=True):
-    """One account; ids and address are at the top too. ``webhook_secret``: only if just created."""
+    """One account; its ids and address are also at the top level. ``webhook_secret``: only if it was just created."""
 
     service_account: Annotated[AccountOut, about("The account.")]
     service_account_id: AccountId
@@ -71,7 +71,7 @@ class AccountAnswer(Ok, kw_only=True):
     webhook_secret: Annotated[
         Text,
         about(
-            "The secret that signs what is pushed; only if it was just created.",
+            "The secret that signs pushes; only if it was just created.",
             "whsec_the-secret-of-the-agent",
         ),
     ] = ABSENT
@@ -129,8 +129,8 @@ class AgentsAnswer(Ok, kw_only=True):
 
 
 class CreateAccount(Struct, kw_only=True):
-    """A new agent. ``name`` may be a plain name or a whole address; org_id, workspace_id: the key's own, if given;
-    created_by_actor_id: accepted for AXP's schema; the key determines the creator.
+    """A new agent. ``name`` may be a plain name or a whole address; org_id, workspace_id: those of the key, if
+    given. created_by_actor_id: accepted for AXP's schema, but the key determines the creator.
     """
 
     _EXAMPLE: ClassVar = ("display_name", "description")
@@ -156,7 +156,7 @@ class CreateAccount(Struct, kw_only=True):
 
 
 class ChangeAccount(Struct, kw_only=True):
-    """The fields to change; omitted fields are unchanged. ``rotate_webhook_secret``: create a new one."""
+    """The fields to change; omitted fields are unchanged. ``rotate_webhook_secret``: whether to create a new secret."""
 
     _EXAMPLE: ClassVar = ("display_name", "description")
 

@@ -10,7 +10,8 @@ from signoff.wire.fields import At, IntentId, Via, about
 
 class ViewedOut(Struct, kw_only=True):
     """How a person had seen the task when they answered, as far as the server knows. ``seconds``: from the first
-    opening to the answer; ``folded``: whether they unfolded what the page had folded: none if nothing was.
+    opening to the answer; ``folded``: whether they unfolded the folded parts of the page; ``none`` if there were
+    none.
     """
 
     first_at: OrNone[At] = ABSENT
@@ -23,8 +24,8 @@ class ViewedOut(Struct, kw_only=True):
 
 
 class AuditEventOut(Struct, kw_only=True):
-    """One link of the chain. ``body`` is the text that was hashed; ``private`` the erasable text apart from it. A link
-    whose bytes are no longer an event has the type ``unreadable`` and no time.
+    """One event of the hash chain. ``body``: the text that was hashed; ``private``: the erasable text, kept apart.
+    An entry whose bytes are no longer an event has the type ``unreadable`` and no time.
     """
 
     _EXAMPLE: ClassVar = ("at",)
@@ -38,7 +39,9 @@ class AuditEventOut(Struct, kw_only=True):
     comment: CommentText = ABSENT
     viewed: Annotated[
         OrEmpty[ViewedOut],
-        about("Of an answer: how its person saw the task; for them, owners, admins and auditors."),
+        about(
+            "For an answer: how the person saw the task; only for the person, owners, admins and auditors."
+        ),
     ] = ABSENT
     event: Annotated[JsonObject, about("The event's fields.", {"type": "answered", "outcome": "approved"})]
     body: Annotated[str, about("The text that was hashed.", '{"seq":3,"type":"answered"}')]
@@ -51,7 +54,7 @@ class AuditEventOut(Struct, kw_only=True):
     hash: Annotated[
         str,
         about(
-            "The hash of the body and of the link before.",
+            "The hash of the body and of the previous event's hash.",
             "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         ),
     ]
@@ -73,14 +76,14 @@ class ViewOut(Struct, kw_only=True):
 
 
 class AuditAnswer(Ok, kw_only=True):
-    """An intent's whole history; ``verified`` is the server's own check of its hash chain."""
+    """An intent's whole history. ``verified``: the result of the server's own check of the hash chain."""
 
     intent_id: IntentId
-    seq: Annotated[int, about("The number of the last link.", 7)]
+    seq: Annotated[int, about("The number of the last event.", 7)]
     head: Annotated[
         str,
         about(
-            "The hash of the last link.", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+            "The hash of the last event.", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
         ),
     ]
     verified: Annotated[bool, about("The server's own check of the chain.", True)]
@@ -91,6 +94,6 @@ class AuditAnswer(Ok, kw_only=True):
     views: Annotated[
         OrEmpty[tuple[ViewOut, ...]],
         about(
-            "Who opened its tasks; all for owners, admins and auditors, else the caller's own. No part of the chain."
+            "Who opened its tasks: everyone, for owners, admins and auditors; else only the caller. Not in the chain."
         ),
     ] = ABSENT

@@ -10,7 +10,7 @@ from signoff.wire.fields import CHANGE_KINDS, At, DryRun, ExpiresAt, Via, Warnin
 
 
 class ChangeOut(Struct, kw_only=True):
-    """What an apply does to one entry: create, change, remove or unchanged; ``fields``: those that differ."""
+    """What an apply does to one entry: create, change, remove or unchanged. ``fields``: the fields that differ."""
 
     action: Annotated[
         str, about("What happens to the entry.", "change", words=("create", "change", "unchanged", "remove"))
@@ -28,7 +28,7 @@ class ChangeOut(Struct, kw_only=True):
 
 class ProposalOut(Struct, kw_only=True):
     """A change that needs a second admin, because it relaxes who decides. state: waiting, confirmed, refused, expired;
-    ``relaxations``: kind and name of the relaxed entries; ``why``: the reasons in plain words.
+    ``relaxations``: kind and name of the relaxed entries; ``why``: the reasons, as text.
     """
 
     id: Annotated[str, about("The proposal's id.", "prop_01998a3c6f007d1e8a4bc35d9e7f1b25")]
@@ -60,9 +60,10 @@ class ProposalList(Ok, kw_only=True):
 
 
 class ManifestAnswer(Ok, kw_only=True):
-    """What was, or (dry run) would be, changed, in order. ``proposal``: nothing is applied until another admin has
-    confirmed it (its id is empty in a dry run). warnings: which open tasks it leaves with too few people. ``seen``: the
-    digest of what was found and is done; sent with the real run, it is that or nothing.
+    """What was changed, or in a dry run would be, in order. ``proposal``: the proposal that another admin has to
+    confirm before anything is applied; its id is empty in a dry run. warnings: the open tasks that it leaves with
+    too few people. ``seen``: the digest of the shown changes; a real run that sends it applies exactly these or
+    nothing.
     """
 
     dry_run: DryRun
@@ -71,13 +72,14 @@ class ManifestAnswer(Ok, kw_only=True):
     seen: Annotated[
         str,
         about(
-            "The digest of what was found and is done; a real run that sends it applies that or nothing.",
+            "The digest of the shown changes; a real run that sends it applies exactly these or nothing.",
             "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         ),
     ]
     warnings: Warnings = ()
     proposal: Annotated[
-        OrNone[ProposalOut], about("What waits for a second admin: nothing is applied until then.")
+        OrNone[ProposalOut],
+        about("The proposal that waits for a second admin; nothing is applied before they confirm it."),
     ] = ABSENT
 
 

@@ -10,16 +10,16 @@ from signoff.wire.fields import ActorKind, Succeeded, about, time
 T = TypeVar("T")
 
 ABSENT: Final[Any] = UNSET
-"""The value of a member that a response omits: AXP's clients do not handle null."""
+"""The value of a member that a response omits, because AXP's clients do not handle null."""
 
-# On the wire such a member is left out. For a reader it is there: empty, or None.
+# On the wire such a member is left out. Readers see it as empty, or None.
 if TYPE_CHECKING:
     OrEmpty = Annotated[T, "may be absent"]
     OrNone: TypeAlias = T | None
     JsonObject: TypeAlias = dict[str, Any]
 else:
     OrEmpty = OrNone = T | UnsetType
-    JsonObject = Annotated[Raw, Meta(extra_json_schema={"type": "object"})]  # stored JSON, byte for byte
+    JsonObject = Annotated[Raw, Meta(extra_json_schema={"type": "object"})]  # stored JSON, sent unchanged
 
 Text: TypeAlias = OrEmpty[str]
 Object: TypeAlias = dict[str, Any]
@@ -38,7 +38,7 @@ class Strict(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Ok(Struct, gc=False, kw_only=True):
-    """Base of every response. What a response holds comes from rows and JSON, so no cycle can be among it."""
+    """Base of every response. Its values come from rows and JSON, so there are no reference cycles in it."""
 
     ok: Succeeded = True
 
@@ -48,7 +48,7 @@ class EmptyAnswer(Ok, kw_only=True):
 
 
 class PageAnswer(Ok, kw_only=True):
-    """One page of a list; ``next_cursor`` (if there is more) goes into ``?cursor=``."""
+    """One page of a list. ``next_cursor``: the value of ``?cursor=`` for the next page, if there is one."""
 
     next_cursor: Annotated[
         Text,
@@ -70,9 +70,9 @@ class ActorOut(Struct, gc=False, kw_only=True):
 
 
 class ReceiptOut(Struct, gc=False, kw_only=True):
-    """What an act has done, in words. said: what was recorded; next: what happens now; undo: the act that takes it back
-    (unsnooze, unmark-reviewing, answer), missing if none does; event: its number in the history, missing if nothing new
-    was recorded.
+    """What an action has done, as text. said: what was recorded; next: what happens now; undo: the action that
+    undoes it (unsnooze, unmark-reviewing, answer), absent if there is none; event: its number in the history, absent
+    if nothing new was recorded.
     """
 
     said: Annotated[str, about("What was recorded.", "You approved it.")]
@@ -80,7 +80,8 @@ class ReceiptOut(Struct, gc=False, kw_only=True):
     undo: Annotated[
         Text,
         about(
-            "The act that takes it back: unsnooze, unmark-reviewing or answer; absent if none does.", "answer"
+            "The action that undoes it: unsnooze, unmark-reviewing or answer; absent if there is none.",
+            "answer",
         ),
     ] = ABSENT
     event: Annotated[
@@ -111,5 +112,5 @@ DecidedBy: TypeAlias = Annotated[
 ]
 Requester: TypeAlias = Annotated[ActorOut, about("Who asks.")]
 DeadlineAt: TypeAlias = Annotated[
-    OrNone[datetime], time("When the intent ends, whatever it waits for.", "2030-02-02T00:00:00Z")
+    OrNone[datetime], time("When the intent times out, whatever it is waiting for.", "2030-02-02T00:00:00Z")
 ]

@@ -44,12 +44,12 @@ LeaseSeconds: TypeAlias = Annotated[
 
 
 class ClaimRequest(Strict, kw_only=True):
-    """Claim deliveries under a lease; ``wait_seconds`` is how long to wait if there are none."""
+    """Claim deliveries under a lease. ``wait_seconds``: how long to wait if there are none."""
 
     _EXAMPLE: ClassVar = ("holder", "limit", "lease_seconds")
 
     holder: Annotated[
-        str, Meta(max_length=255), about("Names the process that claims, for people.", "worker-1")
+        str, Meta(max_length=255), about("The name of the claiming process, shown to people.", "worker-1")
     ] = ""
     limit: Annotated[int, Meta(ge=1, le=100), about("The maximum number to claim.", 1)] = 1
     lease_seconds: LeaseSeconds = 30
@@ -72,7 +72,7 @@ class ReleaseRequest(Strict, kw_only=True):
 
 
 class AgentError(Strict, kw_only=True):
-    """Why the step failed. ``retryable``: a retry could help."""
+    """Why the step failed. ``retryable``: whether a retry could help."""
 
     code: Annotated[str, Meta(min_length=1, max_length=128), about("A stable code.", "out_of_disk")] = (
         "agent_failed"
@@ -97,11 +97,11 @@ class ShownDelivery(Struct, gc=False, kw_only=True):
     """A delivery that an agent may claim. The payload is fetched with GET /v1/intents/{intent_id}."""
 
     intent_id: IntentId
-    seq: Annotated[int, about("Its position in the agent's stream. Goes into ?since=.", 12)]
+    seq: Annotated[int, about("Its position in the agent's stream, for ?since=.", 12)]
     event_type: Annotated[
-        str, about("That it was delivered.", "intent.delivered", words=("intent.delivered",))
+        str, about("Always intent.delivered.", "intent.delivered", words=("intent.delivered",))
     ] = "intent.delivered"
-    status: Annotated[str, about("That it was delivered.", "DELIVERED", words=("DELIVERED",))] = "DELIVERED"
+    status: Annotated[str, about("Always DELIVERED.", "DELIVERED", words=("DELIVERED",))] = "DELIVERED"
     at: Annotated[datetime, time("When the intent last changed.")]
     intent_type: IntentType
     from_agent: FromAgent
@@ -113,15 +113,15 @@ class ShownDelivery(Struct, gc=False, kw_only=True):
 
 
 class DeliveriesAnswer(Struct, kw_only=True):
-    """An agent's open deliveries after a cursor; ``next_cursor`` goes into ``?since=``."""
+    """An agent's open deliveries after a cursor. ``next_cursor``: the value of ``?since=`` to continue."""
 
     ok: Succeeded = True
     intents: Annotated[list[ShownDelivery], about("The open deliveries.")]
-    next_cursor: Annotated[int, about("Where to continue: goes into ?since=.", 12)]
+    next_cursor: Annotated[int, about("Where to continue: the value of ?since=.", 12)]
 
 
 class DeliveryOut(Struct, kw_only=True):
-    """A claimed agent step. ``token`` is the fencing token; ``idempotency_key`` is the same on every attempt."""
+    """A claimed agent step. ``token``: the fencing token; ``idempotency_key``: the same on every attempt."""
 
     delivery_id: Annotated[str, about("The delivery's id.", "01998a3c-7d40-7b1e-9c52-6f0e8a4d0001")]
     intent_id: IntentId
@@ -140,14 +140,17 @@ class DeliveryOut(Struct, kw_only=True):
     revision: Revision
     idempotency_key: Annotated[
         str,
-        about("The same on every attempt: for what the agent calls.", "01998a3c-7d40-7b1e-9c52-6f0e8a4d0001"),
+        about(
+            "The same on every attempt; for the services that the agent calls.",
+            "01998a3c-7d40-7b1e-9c52-6f0e8a4d0001",
+        ),
     ]
     requester: Requester
     correlation_id: CorrelationId
     created_at: CreatedAt
-    deadline_at: Annotated[
-        OrNone[datetime], time("Until when the step has to be done.", "2030-02-02T00:00:00Z")
-    ] = ABSENT
+    deadline_at: Annotated[OrNone[datetime], time("The deadline of the step.", "2030-02-02T00:00:00Z")] = (
+        ABSENT
+    )
     traceparent: Annotated[
         Text,
         about(
@@ -158,12 +161,12 @@ class DeliveryOut(Struct, kw_only=True):
 
 
 class ClaimAnswer(Ok, kw_only=True):
-    """The claimed deliveries; empty if there were none in the given time. agent: the address that was asked for;
+    """The claimed deliveries; empty if there were none in the given time. agent: the requested address;
     max_report_bytes: the maximum size of a report; notice: why this agent may never get a delivery.
     """
 
     deliveries: Annotated[list[DeliveryOut], about("The claimed deliveries.")]
-    agent: Annotated[str, about("The address that was asked for.", "agent://acme/prod/infra-validator")]
+    agent: Annotated[str, about("The requested address.", "agent://acme/prod/infra-validator")]
     max_report_bytes: Annotated[int, about("The maximum size of a report.", 65536)]
     notice: Annotated[
         Text, about("Why this agent may never get a delivery.", "No workflow names this agent.")
@@ -177,6 +180,6 @@ class RenewAnswer(Ok, kw_only=True):
 
 
 class ReportAnswer(Ok, kw_only=True):
-    """The result was recorded; the intent in its new state."""
+    """The report was recorded; contains the intent in its new state."""
 
     intent: Annotated[IntentOut, about("The intent.")]

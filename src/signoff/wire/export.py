@@ -1,4 +1,4 @@
-"""Exports: a workspace's configuration, and its intents and histories a page at a time, oldest first."""
+"""Exports: a workspace's configuration, and pages of its intents and histories, oldest first."""
 
 from typing import Annotated, ClassVar
 
@@ -28,20 +28,22 @@ class ManifestExport(Ok, kw_only=True):
 
 
 class IntentRecord(Struct, kw_only=True):
-    """An intent as it is. payload: with secrets masked; seq, head: the number and hash of its last event."""
+    """An intent in its current state. payload: with secrets masked; seq, head: the number and hash of its last
+    event.
+    """
 
     _EXAMPLE: ClassVar = ("payload",)
 
     intent_id: IntentId
     intent_type: IntentType
     status: Status
-    outcome: Annotated[str, about("The outcome that was chosen; empty without one.", "approved")]
-    ending: Annotated[str, about("How the decision ended; empty without one.", "approved")]
+    outcome: Annotated[str, about("The outcome that was chosen; empty if there is none.", "approved")]
+    ending: Annotated[str, about("How the decision ended; empty if there is none.", "approved")]
     requester_kind: ActorKind
     requester_id: Annotated[str, about("The id of the requester.", "sa_01998a3c6f007d1e8a4bc35d9e7f1b21")]
     requester_name: Annotated[str, about("The name of the requester.", "release-bot")]
     to_agent: Annotated[
-        str, about("The address of the agent that it is for; empty without one.", "agent://acme/prod/x")
+        str, about("The address of the agent that it is for; empty if there is none.", "agent://acme/prod/x")
     ]
     correlation_id: CorrelationId
     created_at: CreatedAt
@@ -49,9 +51,9 @@ class IntentRecord(Struct, kw_only=True):
     deadline_at: OrNone[DueAt] = ABSENT
     seq: Annotated[int, about("The number of its last event.", 9)]
     head: Annotated[str, about("The hash of its last event.", SOME_DIGEST)]
-    payload: Annotated[
-        OrEmpty[Object], about("What was submitted, with secrets masked.", {"table": "users"})
-    ] = ABSENT
+    payload: Annotated[OrEmpty[Object], about("The payload, with secrets masked.", {"table": "users"})] = (
+        ABSENT
+    )
 
 
 class IntentRecords(PageAnswer, kw_only=True):
@@ -61,7 +63,7 @@ class IntentRecords(PageAnswer, kw_only=True):
 
 
 class AuditRecord(Struct, kw_only=True):
-    """One event. comment, event: with secrets masked; body, private: the bytes that were hashed, if asked for."""
+    """One event. comment, event: with secrets masked; body, private: the hashed and the erasable text, if requested."""
 
     _EXAMPLE: ClassVar = ("at", "event")
 
@@ -69,20 +71,20 @@ class AuditRecord(Struct, kw_only=True):
     intent_type: IntentType
     seq: Annotated[int, about("The number of the event in the intent's history, from 1.", 3)]
     at: OrNone[At] = ABSENT
-    type: Annotated[str, about("The type of the event as it is stored.", "answered")]
-    actor_kind: Annotated[str, about("What the actor is; empty if the event cannot be read.", "person")]
+    type: Annotated[str, about("The stored type of the event.", "answered")]
+    actor_kind: Annotated[str, about("The kind of the actor; empty if the event cannot be read.", "person")]
     actor_id: Annotated[str, about("The id of the actor.", "per_01998a3c6f007d1e8a4bc35d9e7f1b20")]
     actor_name: Annotated[str, about("The name of the actor.", "Ann Berg")]
     via: Via
     summary: Annotated[str, about("What happened, in a sentence.", "approved by Ann Berg")]
-    comment: Annotated[str, about("The comment, with secrets masked; empty without one.", "Looks safe.")]
+    comment: Annotated[str, about("The comment, with secrets masked; empty if there is none.", "Looks safe.")]
     event: Annotated[
         OrEmpty[Object], about("The event's data, with secrets masked.", {"outcome": "approved"})
     ] = ABSENT
-    hash: Annotated[str, about("The link of the hash chain.", SOME_DIGEST)]
-    body: Annotated[Text, about("The text that was hashed, if asked for.", '{"seq":3}')] = ABSENT
+    hash: Annotated[str, about("The hash of this event in the hash chain.", SOME_DIGEST)]
+    body: Annotated[Text, about("The text that was hashed, if requested.", '{"seq":3}')] = ABSENT
     private: Annotated[
-        Text, about("The erasable text apart from it, if asked for.", '{"comment":"Looks safe.","salt":"5f"}')
+        Text, about("The erasable text, kept apart, if requested.", '{"comment":"Looks safe.","salt":"5f"}')
     ] = ABSENT
 
 

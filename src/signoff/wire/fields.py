@@ -1,7 +1,7 @@
-"""What the fields of requests and responses mean, each with an example: for the API's description, and for readers.
+"""Describes the fields of requests and responses, with examples, for the API's description and for readers.
 
-A meaning that several structs share is a type here; ``about`` describes a field in place. Nothing here changes
-how a value is read: the words of an enumeration are those that this release sends, and a later one may send more.
+A field that several structs share is a type here; ``about`` describes a field in place. Nothing here changes how a
+value is read: an enumeration lists the words that this release sends, and a later one may send more.
 """
 
 from datetime import datetime
@@ -43,15 +43,15 @@ SOME_AGENT: Final = "agent://acme/prod/infra-validator"
 SOME_DIGEST: Final = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
 
-# A struct's ``_EXAMPLE`` names the optional fields that its example shows beside the required ones.
+# A struct's ``_EXAMPLE`` names the optional fields that its example shows in addition to the required ones.
 def about(text: str, *examples: Any, words: Words = ()) -> Meta:
-    """What a field means, and examples of its value. words: all possible values."""
+    """Describe a field, with examples of its value. words: all possible values."""
     more = {"enum": [*words]} if words else None
     return Meta(description=text, examples=[*examples] or None, extra_json_schema=more)
 
 
 def time(text: str, example: str = SOME_TIME) -> Meta:
-    """What a point in time means."""
+    """Describe a field that is a time."""
     return Meta(description=text, examples=[example], extra_json_schema={"format": "date-time"})
 
 
@@ -61,7 +61,7 @@ IntentId: TypeAlias = Annotated[str, about("The intent's id.", SOME_INTENT)]
 TaskId: TypeAlias = Annotated[str, about("The task's id.", SOME_TASK)]
 ThreadId: TypeAlias = Annotated[str, about("The thread's id: the intent's.", SOME_INTENT)]
 IntentType: TypeAlias = Annotated[
-    str, about("The type of the request; its workflow is chosen by it.", "intent.db.migrate.v1")
+    str, about("The type of the request, which chooses its workflow.", "intent.db.migrate.v1")
 ]
 StepId: TypeAlias = Annotated[str, about("The id of the step in the plan.", "approve")]
 CorrelationId: TypeAlias = Annotated[
@@ -73,7 +73,7 @@ CorrelationId: TypeAlias = Annotated[
 Status: TypeAlias = Annotated[
     str,
     about(
-        "The status in the intent's life; final: COMPLETED, FAILED, CANCELED, TIMED_OUT.",
+        "The status of the intent. COMPLETED, FAILED, CANCELED and TIMED_OUT are final.",
         "WAITING",
         words=STATUSES,
     ),
@@ -101,7 +101,7 @@ Risk: TypeAlias = Annotated[
 ]
 Strength: TypeAlias = Annotated[
     str,
-    about("How strongly a person has to be signed in to decide.", "session", words=STRENGTHS),
+    about("The sign-in that is required to decide.", "session", words=STRENGTHS),
 ]
 TaskType: TypeAlias = Annotated[
     str, about("The type of the task, which sets its outcomes.", "approval", words=TASK_TYPES)
@@ -109,7 +109,7 @@ TaskType: TypeAlias = Annotated[
 StepKind: TypeAlias = Annotated[str, about("What the step is.", "human", words=STEPS)]
 ActorKind: TypeAlias = Annotated[str, about("What the actor is.", "person", words=ACTORS)]
 Via: TypeAlias = Annotated[
-    str, about("The way it was done: api, cli, web, link, a channel such as slack, or system.", "web")
+    str, about("The channel of the action: api, cli, web, link, a chat such as slack, or system.", "web")
 ]
 FromAgent: TypeAlias = Annotated[
     str, about("The address of the requester, from its key.", "agent://acme/prod/release-bot")
@@ -127,7 +127,7 @@ PolicyGeneration: TypeAlias = Annotated[
     int, about("How often the grants, controls or envelope were patched.", 0)
 ]
 ExpectedPolicyGeneration: TypeAlias = Annotated[
-    int, about("The generation that the caller has seen; at another one nothing is changed.", 0)
+    int, about("The generation that the caller has seen; if it is another one now, nothing is changed.", 0)
 ]
 IgnoredActor: TypeAlias = Annotated[
     str, about("As AXP's clients send it; only the key determines the actor.", "release-bot")
@@ -140,7 +140,7 @@ IgnoredScheduler: TypeAlias = Annotated[
     bool, about("As AXP's clients send it; only the key determines the actor.", False)
 ]
 ParentIntentId: TypeAlias = Annotated[
-    str, about("Of a step shown as an intent: the whole intent.", SOME_INTENT)
+    str, about("For a step that is shown as an intent: the whole intent.", SOME_INTENT)
 ]
 DeliveryAttempt: TypeAlias = Annotated[int, about("The number of the attempt at this step, from 1.", 1)]
 Retryable: TypeAlias = Annotated[bool, about("Whether a retry could help.", False)]
@@ -200,7 +200,7 @@ Warnings: TypeAlias = Annotated[
         ["unknown field, ignored: priority"],
     ),
 ]
-DryRun: TypeAlias = Annotated[bool, about("Whether nothing was done, only shown.", False)]
+DryRun: TypeAlias = Annotated[bool, about("Whether this was only a dry run.", False)]
 SameAccountId: TypeAlias = Annotated[
     str, about("The same as service_account_id.", "sa_01998a3c6f007d1e8a4bc35d9e7f1b21")
 ]
@@ -219,12 +219,12 @@ CommentRequired: TypeAlias = Annotated[bool, about("Whether an answer needs a co
 EvidenceRequired: TypeAlias = Annotated[bool, about("Whether an answer has to name its evidence.", False)]
 ReminderCount: TypeAlias = Annotated[int, about("The number of reminders sent.", 0)]
 ShownRevision: TypeAlias = Annotated[
-    int | None, about("The revision that the task showed; at another one nothing is answered.", 1)
+    int | None, about("The revision that the task showed; if it is another one now, nothing is answered.", 1)
 ]
 ShownDigest: TypeAlias = Annotated[
     str | None,
     about(
-        "The digest that the task showed; at another one nothing is answered.",
+        "The digest that the task showed; if it is another one now, nothing is answered.",
         SOME_DIGEST,
     ),
 ]

@@ -82,9 +82,9 @@ Result: TypeAlias = Annotated[
 
 
 class CreateIntentRequest(Struct, kw_only=True):
-    """An intent. If its type has a workflow, that is its plan; else ``human_task``, else ``to_agent``.
+    """An intent. Its plan comes from the workflow of its type, or else from ``human_task``, or else from ``to_agent``.
 
-    ``on_behalf_of``: the person it is for (an address or id), who is then on the requester's side.
+    ``on_behalf_of``: the person whom it is for (address or id), who is then on the requester's side.
     """
 
     _EXAMPLE: ClassVar = ("payload", "correlation_id")
@@ -116,11 +116,13 @@ class CreateIntentRequest(Struct, kw_only=True):
     on_behalf_of: Annotated[
         str,
         about(
-            "The person it is for, by address or id, who is then on the requester's side.", "ann@acme.example"
+            "The person whom it is for, by address or id, who is then on the requester's side.",
+            "ann@acme.example",
         ),
     ] = ""
     deadline_at: Annotated[
-        datetime | None, time("When the intent ends, whatever it waits for.", "2030-02-02T00:00:00Z")
+        datetime | None,
+        time("When the intent times out, whatever it is waiting for.", "2030-02-02T00:00:00Z"),
     ] = None
     remind_after_seconds: Annotated[Count | None, about("Seconds until the first reminder.", 3600)] = None
     remind_interval_seconds: Annotated[Count | None, about("Seconds between reminders.", 7200)] = None
@@ -144,7 +146,7 @@ class ResumeRequest(Struct, kw_only=True):
     """One of AXP's resume shapes: ``task_result``, ``approve_current_step``, ``action``, or any result."""
 
     _EXAMPLE: ClassVar = ("task_result",)
-    _FREE: ClassVar = True  # every other field is a part of the result
+    _FREE: ClassVar = True  # every other field is part of the result
 
     task_result: Annotated[
         Object | None,
@@ -157,12 +159,12 @@ class ResumeRequest(Struct, kw_only=True):
     approve_current_step: Annotated[
         bool | None, about("True approves the open task, false rejects it.", True)
     ] = None
-    action: Annotated[str | None, about("AXP's word for what to do with the step.", "complete")] = None
+    action: Annotated[str | None, about("AXP's word for how to end the step.", "complete")] = None
     reason: Annotated[
         str | None, about("The reason, kept as the answer's comment.", "Checked against the runbook.")
     ] = None
     stage: Annotated[
-        int | None, about("The stage that the task showed; at another one nothing is answered.", 1)
+        int | None, about("The stage that the task showed; if it is another one now, nothing is answered.", 1)
     ] = None
     revision: ShownRevision = None
     digest: ShownDigest = None
@@ -193,7 +195,9 @@ class ResolveRequest(Struct, kw_only=True):
 
 
 class ControlsRequest(Struct, kw_only=True):
-    """A patch of the free control map, which is stored and shown. ``actor`` and the following: as in ``Resolve``."""
+    """A patch of the free-form control map, which is stored and shown. ``actor`` and the following: as in
+    ``Resolve``.
+    """
 
     _EXAMPLE: ClassVar = ("controls_patch", "reason")
 
@@ -228,14 +232,14 @@ class PolicyRequest(Struct, kw_only=True):
 
 
 class BulkCancelRequest(Struct, kw_only=True):
-    """Cancel intents without recent changes, the oldest first, as far as the caller may. A dry run (the default)
-    reports what it would cancel. ``q``: search words, as in the list of intents.
+    """Cancel intents without recent changes, oldest first, as far as the caller may cancel them. A dry run (the
+    default) only reports what it would cancel. ``q``: search words, as in the list of intents.
     """
 
     _EXAMPLE: ClassVar = ("older_than_hours", "dry_run", "limit")
 
     older_than_hours: Annotated[
-        float, Meta(ge=0, le=87600), about("Only intents that have not changed for so many hours.", 24)
+        float, Meta(ge=0, le=87600), about("Only intents that have not changed for this many hours.", 24)
     ] = 24
     dry_run: Annotated[bool, about("True (the default) only reports what would be canceled.", True)] = True
     reason: HistoryReason = "canceled in bulk"
@@ -245,7 +249,7 @@ class BulkCancelRequest(Struct, kw_only=True):
     ] = UNSET
     intent_type: Annotated[Word | UnsetType, about("Only this type.", "intent.db.migrate.v1")] = UNSET
     correlation_id: Annotated[Word | UnsetType, about("Only with this correlation id.", "release-42")] = UNSET
-    q: Annotated[Word | UnsetType, about("Only what these search words find.", "users")] = UNSET
+    q: Annotated[Word | UnsetType, about("Only intents that these search words find.", "users")] = UNSET
 
 
 class RetryRequest(Strict, kw_only=True):
@@ -257,38 +261,44 @@ class RerunRequest(Strict, kw_only=True):
 
 
 class UseRequest(Strict, kw_only=True):
-    """Act on the outcome, once. ``use``: the caller's own name for this use; the same one may be repeated."""
+    """Use the outcome, once. ``use``: the caller's own name for this use; a request with the same name may be
+    repeated.
+    """
 
     use: Annotated[
-        Word, about("The caller's own name for this use; the same one may be repeated.", "deploy-run-1812")
+        Word,
+        about(
+            "The caller's own name for this use; a request with the same name may be repeated.",
+            "deploy-run-1812",
+        ),
     ]
 
 
 class UsedAnswer(Ok, kw_only=True):
-    """The outcome is used by this caller, and by no other. It may be a rejection: only ``approved`` is consent. It is
-    true if the intent completed and its last decision was an approval.
+    """The outcome is now used by this caller and nobody else. It may be a rejection; only ``approved`` means
+    consent. ``approved``: whether the intent completed and its last decision was an approval.
     """
 
     intent_id: IntentId
-    use: Annotated[str, about("The name of the use that took the outcome.", "deploy-run-1812")]
+    use: Annotated[str, about("The name of the use.", "deploy-run-1812")]
     used_at: Annotated[datetime, time("When the outcome was first used.")]
     status: Status
     ending: OrEmpty[Ending] = ABSENT
     approved: Annotated[
         bool,
-        about("Whether it completed, and its last decision was an approval: nothing else is consent.", True),
+        about("Whether it completed and its last decision was an approval. Nothing else is consent.", True),
     ]
 
 
 class PayloadOut(Struct, kw_only=True):
-    """A payload, and the last revision that it was decided on under."""
+    """A payload, and the last revision that had it."""
 
-    revision: Annotated[int, about("The last revision that it was decided on under.", 1)]
+    revision: Annotated[int, about("The last revision that had this payload.", 1)]
     payload: Payload
 
 
 class RevisionsAnswer(Ok, kw_only=True):
-    """Every payload of the intent, oldest first; the last is the current one. ``payload_deleted``: they were
+    """Every payload of the intent, oldest first; the last one is current. ``payload_deleted``: whether they were
     deleted.
     """
 
@@ -306,11 +316,12 @@ class PendingWith(Struct, gc=False, kw_only=True):
 
 
 class OutcomeOut(Struct, gc=False, kw_only=True):
-    """One outcome of a task: its name; means: approve, reject or changes; label: of its button."""
+    """One outcome of a task. means: approve, reject or changes; label: the label of its button."""
 
     name: Annotated[str, about("The outcome, as an answer names it.", "approved")]
     means: Annotated[
-        str, about("What it means for the route.", "approve", words=("approve", "reject", "changes"))
+        str,
+        about("Its meaning, which determines the route.", "approve", words=("approve", "reject", "changes")),
     ]
     label: Annotated[str, about("The label of its button.", "Approve")]
 
@@ -352,7 +363,7 @@ class StepState(Struct, gc=False, kw_only=True):
 
 
 class ControlPolicy(Struct, gc=False, kw_only=True):
-    """AXP's three free maps, as patched."""
+    """AXP's three free-form maps, with all patches."""
 
     grants: Annotated[dict[str, Any], about("The grants.", {"deploy": "prod"})]
     controls: Annotated[dict[str, Any], about("The controls.", {"paused": True})]
@@ -411,11 +422,14 @@ class IntentOut(Struct, gc=False, kw_only=True):
     human_task: Annotated[OrNone[HumanTask], about("The task that asks people.")] = ABSENT
     pending_with: Annotated[OrNone[PendingWith], about("Who has to act.")] = ABSENT
     policy_generation: PolicyGeneration = 0
-    workflow_control_policy: Annotated[ControlPolicy, about("AXP's three free maps, as patched.")]
+    workflow_control_policy: Annotated[ControlPolicy, about("AXP's three free-form maps, with all patches.")]
     steps: Annotated[OrEmpty[tuple[StepState, ...]], about("The steps of its plan.")] = ABSENT
     parent_intent_id: OrEmpty[ParentIntentId] = ABSENT
     root_intent_id: Annotated[
-        Text, about("Of a step shown as an intent: the whole intent.", "01998a3c-7d40-7b1e-9c52-6f0e8a4d0000")
+        Text,
+        about(
+            "For a step that is shown as an intent: the whole intent.", "01998a3c-7d40-7b1e-9c52-6f0e8a4d0000"
+        ),
     ] = ABSENT
     step_id: OrEmpty[StepId] = ABSENT
     scenario_id: OrEmpty[ScenarioId] = ABSENT
@@ -440,7 +454,7 @@ class CreatedOut(Ok, kw_only=True):
 
 
 class IntentAnswer(Ok, kw_only=True):
-    """An intent; the members that most programs read are at the top too."""
+    """An intent. The members that most programs read are also at the top level."""
 
     intent_id: IntentId
     status: Status
@@ -457,14 +471,14 @@ class IntentsAnswer(PageAnswer, kw_only=True):
 
 
 class EventOut(Struct, gc=False, kw_only=True):
-    """One event of an intent's life."""
+    """One event in an intent's history."""
 
     _EXAMPLE: ClassVar = ("pending_with",)
 
     intent_id: IntentId
-    seq: Annotated[int, about("Its number; grows, with gaps. Goes into ?since=.", 4)]
+    seq: Annotated[int, about("Its number, for ?since=. Numbers grow, with gaps.", 4)]
     event_type: Annotated[str, about("What happened.", "intent.human_task_assigned", words=EVENT_TYPES)]
-    status: Annotated[str, about("The status from here on.", "WAITING", words=STATUSES)]
+    status: Annotated[str, about("The status from this event on.", "WAITING", words=STATUSES)]
     at: At
     waiting_reason: OrEmpty[WaitingReason] = ABSENT
     lifecycle_waiting_reason: OrEmpty[LifecycleWaitingReason] = ABSENT
@@ -506,8 +520,9 @@ class Completion(Struct, gc=False, kw_only=True):
 
 
 class IntentChangedAnswer(Ok, kw_only=True):
-    """The response to a write on an intent; ``applied`` is true if it had an effect, and for a repeated answer that had
-    one; false if the policy generation was stale, or a patch changed nothing. ``receipt``: of a withdrawal.
+    """The response to a write on an intent. ``applied``: true if the write had an effect, also if it repeats an
+    answer that had one; false if the policy generation was stale, or a patch changed nothing. ``receipt``: the
+    receipt of a withdrawal.
     """
 
     _EXAMPLE: ClassVar = ("event",)
@@ -527,13 +542,13 @@ class IntentChangedAnswer(Ok, kw_only=True):
     intent: Annotated[IntentOut, about("The intent.")]
     event: Annotated[OrNone[EventOut], about("The last event that it caused.")] = ABSENT
     completion_delivery: Annotated[
-        OrNone[Completion], about("Where the result was sent, of an intent that is final.")
+        OrNone[Completion], about("Where the result was sent, if the intent is final.")
     ] = ABSENT
-    receipt: Annotated[OrEmpty[ReceiptOut], about("What the act has done, in words.")] = ABSENT
+    receipt: Annotated[OrEmpty[ReceiptOut], about("What the action has done, as text.")] = ABSENT
 
 
 class BulkCancelAnswer(Ok, kw_only=True):
-    """The intents canceled, or (dry run) to be canceled."""
+    """The intents that were canceled, or in a dry run would be."""
 
     dry_run: DryRun
     would_cancel: Annotated[int, about("How many a real run would cancel.", 3)]

@@ -14,19 +14,20 @@ KeyHolderKind: TypeAlias = Annotated[
 
 
 class KeyOut(Struct, kw_only=True):
-    """A key, without its secret; ``token`` is the secret, shown once, at creation."""
+    """A key, without its secret. ``token``: the secret, shown only at creation."""
 
     key_id: KeyId
     service_account_id: Annotated[
         Text,
         about(
-            "The id of its agent or service; absent for a person's.", "sa_01998a3c6f007d1e8a4bc35d9e7f1b21"
+            "The id of its agent or service; absent for a person's key.",
+            "sa_01998a3c6f007d1e8a4bc35d9e7f1b21",
         ),
     ] = ABSENT
     kind: KeyHolderKind
     holder_id: Annotated[str, about("The id of its holder.", "sa_01998a3c6f007d1e8a4bc35d9e7f1b21")]
     holder_name: Annotated[Text, about("The holder's name.", "infra-validator")] = ABSENT
-    key_hint: Annotated[str, about("The end of the secret, to recognize it by.", "…x3Qa")]
+    key_hint: Annotated[str, about("The end of the secret, by which it can be recognized.", "…x3Qa")]
     status: Annotated[str, about("Whether it is valid.", "active", words=("active", "expired", "revoked"))]
     created_at: CreatedAt
     expires_at: Annotated[
@@ -50,7 +51,7 @@ class KeyAnswer(Ok, kw_only=True):
 
 
 class KeysAnswer(Ok, kw_only=True):
-    """Keys, oldest first, including revoked ones; no secrets."""
+    """Keys, oldest first, including revoked ones, without secrets."""
 
     keys: Annotated[list[KeyOut], about("The keys.")]
 
@@ -58,7 +59,7 @@ class KeysAnswer(Ok, kw_only=True):
 class CreateKey(Strict, kw_only=True):
     """A key for exactly one of an agent, a service and a person; a missing holder is created.
 
-    name, roles: of a new person; roles default to ``approver``.
+    name, roles: those of a new person; the default role is ``approver``.
     """
 
     _EXAMPLE: ClassVar = ("agent", "expires_in_seconds")
@@ -70,12 +71,14 @@ class CreateKey(Strict, kw_only=True):
     roles: Annotated[list[str], about("The roles of a new person; approver by default.", ["approver"])] = []
     expires_in_seconds: Annotated[
         Annotated[float, Meta(gt=0, le=315_360_000)] | None,
-        about("How long the key is valid, in seconds; for ever, if absent.", 2592000),
+        about("How long the key is valid, in seconds; by default for ever.", 2592000),
     ] = None
 
 
 class NewKeyOut(Ok, kw_only=True):
-    """A new key. ``api_key`` is the secret: shown once, stored nowhere. ``warnings``: what its new person changes."""
+    """A new key. ``api_key``: the secret, shown once and stored nowhere. ``warnings``: the consequences of adding
+    its person.
+    """
 
     kind: KeyHolderKind
     address: Annotated[str, about("The holder's address.", "agent://acme/prod/infra-validator")]

@@ -10,9 +10,9 @@ from signoff.wire.fields import ChannelName, PersonName, TaskId, about, time
 
 
 class MessageOut(Struct, kw_only=True):
-    """state: waiting, sent, skipped (there was nothing left to say) or failed; called_at: when its event happened; at:
-    of its last change; next_attempt_at: when it is tried, or retried; instead: the channel that took over; summary: the
-    status as text. Without a person it was sent to a service.
+    """state: waiting, sent, skipped (no longer needed) or failed; called_at: when its event happened; at: when it
+    last changed; next_attempt_at: when it is tried or retried; instead: the channel that was used instead; summary:
+    the status as text. A message without a person was sent to a service.
     """
 
     _EXAMPLE: ClassVar = ("task_id", "person", "name", "target")
@@ -29,49 +29,49 @@ class MessageOut(Struct, kw_only=True):
     name: OrEmpty[PersonName] = ABSENT
     channel: ChannelName
     target: Annotated[Text, about("Where it was sent.", "ann@acme.example")] = ABSENT
-    state: Annotated[str, about("Whether it was sent; skipped: there was nothing left to say.", "sent")]
+    state: Annotated[str, about("Whether it was sent; skipped means that it was no longer needed.", "sent")]
     summary: Annotated[str, about("The status, as text.", "accepted by the mail server")]
     attempts: Annotated[int, about("The number of attempts.", 1)]
-    reference: Annotated[Text, about("What the channel calls it.", "<7f3c@signoff.acme.example>")] = ABSENT
+    reference: Annotated[Text, about("The channel's own id for it.", "<7f3c@signoff.acme.example>")] = ABSENT
     error: Annotated[Text, about("Why the last attempt failed.", "The mailbox is full.")] = ABSENT
-    instead: Annotated[Text, about("The channel that took over.", "slack")] = ABSENT
+    instead: Annotated[Text, about("The channel that was used instead.", "slack")] = ABSENT
     called_at: Annotated[datetime, time("When its event happened.")]
     at: Annotated[datetime, time("When it last changed.")]
     next_attempt_at: Annotated[OrNone[datetime], time("When it is tried, or retried.")] = ABSENT
 
 
 class MessagesAnswer(Ok, kw_only=True):
-    """In the order of their events."""
+    """Messages, in the order of their events."""
 
     messages: Annotated[list[MessageOut], about("The messages.")]
 
 
 class ChannelOut(Struct, kw_only=True):
-    """set_up: whether this server sends by it; failing: whether current sends fail; since: when the oldest failing
-    message was called for; retrying: messages that are retried; failed: permanently, within a day; last_error: of
-    those.
+    """set_up: whether this server sends over it; failing: whether sends fail at the moment; since: when the oldest
+    failing message was triggered; retrying: how many messages are retried; failed: how many failed permanently
+    within a day; last_error: the last of their errors.
     """
 
     channel: ChannelName
-    set_up: Annotated[bool, about("Whether this server sends by it.", True)]
-    failing: Annotated[bool, about("Whether current sends fail.", False)]
-    since: Annotated[OrNone[datetime], time("When the oldest failing message was called for.")] = ABSENT
+    set_up: Annotated[bool, about("Whether this server sends over it.", True)]
+    failing: Annotated[bool, about("Whether sends fail at the moment.", False)]
+    since: Annotated[OrNone[datetime], time("When the oldest failing message was triggered.")] = ABSENT
     retrying: Annotated[int, about("The number of messages that are retried.", 0)]
-    failed: Annotated[int, about("The number that failed for good, within a day.", 0)]
-    last_error: Annotated[Text, about("The last error of those.", "The mail server refused the address.")] = (
-        ABSENT
-    )
+    failed: Annotated[int, about("The number that failed permanently within a day.", 0)]
+    last_error: Annotated[
+        Text, about("The last of their errors.", "The mail server refused the address.")
+    ] = ABSENT
     target: Annotated[Text, about("The recipient of the last message that failed.", "ann@acme.example")] = (
         ABSENT
     )
     last_arrived_at: Annotated[
         OrNone[datetime],
-        time("When a message was last accepted by it: the mail server, the chat service, the receiver."),
+        time("When the mail server, the chat service or the receiver last accepted a message."),
     ] = ABSENT
 
 
 class ChannelsAnswer(Ok, kw_only=True):
-    """The channels that this server sends by, and any other that has failed lately."""
+    """The channels that this server sends over, and any other that has failed lately."""
 
     channels: Annotated[list[ChannelOut], about("The channels.")]
 
@@ -85,6 +85,6 @@ class TestMessageRequest(Strict, kw_only=True):
 
 
 class TestMessageAnswer(Ok, kw_only=True):
-    """The message as it was queued."""
+    """The queued message."""
 
-    message: Annotated[MessageOut, about("The message. What becomes of it is in the list.")]
+    message: Annotated[MessageOut, about("The queued message. The list shows its delivery status.")]

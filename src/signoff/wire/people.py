@@ -40,7 +40,7 @@ Preferences: TypeAlias = Annotated[Object | None, about("How to contact them.", 
 
 
 class AbsenceOut(Struct, kw_only=True):
-    """Away from ``from`` until ``until``, exclusive; the delegate may answer meanwhile."""
+    """Absent from ``from`` until ``until``, exclusive; the delegate may answer meanwhile."""
 
     begins: Annotated[datetime, time("From when.", "2030-02-01T00:00:00Z")] = msgspec.field(name="from")
     until: Annotated[datetime, time("Until when, exclusive.", "2030-02-08T00:00:00Z")]
@@ -48,7 +48,7 @@ class AbsenceOut(Struct, kw_only=True):
 
 
 class HoursOut(Struct, kw_only=True):
-    """Working hours; ``until`` is in the zone's local time, like ``from``."""
+    """Working hours, from ``from`` until ``until`` in the zone's local time."""
 
     zone: Zone
     days: Annotated[list[str], about("The days.", ["mon", "tue", "wed", "thu", "fri"])]
@@ -90,7 +90,7 @@ class PersonAnswer(Ok, kw_only=True):
 
 
 class WaitingTask(Struct, kw_only=True):
-    """An open task that the person may answer; only_eligible: nobody else may give the same vote."""
+    """An open task that the person may answer. only_eligible: whether nobody else may give the same vote."""
 
     task_id: TaskId
     title: Title
@@ -98,14 +98,14 @@ class WaitingTask(Struct, kw_only=True):
 
 
 class PersonWaiting(Ok, kw_only=True):
-    """A person's open tasks: to be reassigned before they leave. complete: whether these are all."""
+    """A person's open tasks, which should be reassigned before they leave. complete: whether these are all."""
 
     tasks: Annotated[list[WaitingTask], about("The tasks.")]
     complete: Complete
 
 
 class ReassignAll(Strict, kw_only=True):
-    """Who replaces the person in every open task that asks the person."""
+    """The replacement for the person in every open task that asks them."""
 
     _EXAMPLE: ClassVar = ("comment",)
 
@@ -132,13 +132,15 @@ class ReassignedAll(Ok, kw_only=True):
 
 
 class PersonErased(Ok, kw_only=True):
-    """How much was erased. waiting: open requests that still hold comments of the person: repeat it once they ended."""
+    """How much was erased. waiting: open requests that still contain comments of the person; repeat the erasure when
+    they are final.
+    """
 
     person_id: PersonId
     comments: Annotated[int, about("Comments that were erased.", 12)]
     messages: Annotated[int, about("Messages whose address was erased.", 40)]
     records: Annotated[int, about("Entries of the change log and other records that were changed.", 5)]
-    waiting: Annotated[int, about("Open requests that still hold comments of the person.", 0)]
+    waiting: Annotated[int, about("Open requests that still contain comments of the person.", 0)]
 
 
 class PeopleAnswer(Ok, kw_only=True):
@@ -181,7 +183,7 @@ class ChangePerson(Strict, kw_only=True):
 
 
 class SessionOut(Struct, kw_only=True):
-    """A session on the pages. ``by``: ``key`` or ``link``; ``used_at``: the time of its person's last action."""
+    """A session on the pages. ``by``: ``key`` or ``link``; ``used_at``: the time of the person's last action."""
 
     session_id: Annotated[str, about("The session's id.", "ses_01998a3c6f007d1e8a4bc35d9e7f1b27")]
     by: Annotated[str, about("How it was begun.", "link", words=("key", "link"))]
@@ -191,7 +193,7 @@ class SessionOut(Struct, kw_only=True):
 
 
 class SessionList(Ok, kw_only=True):
-    """Newest first."""
+    """Sessions, newest first."""
 
     sessions: Annotated[list[SessionOut], about("The sessions.")]
 

@@ -9,8 +9,8 @@ from signoff.wire.fields import STRENGTHS, AppliedAt, about
 
 
 class PolicyOut(Struct, kw_only=True):
-    """A named policy in its current version; ``source`` as it was applied; strength: the required assurance; broken:
-    why this release cannot use it.
+    """A named policy in its current version. ``source``: as it was applied; strength: the required assurance;
+    broken: why this release cannot use it.
     """
 
     name: Annotated[str, about("The policy's name.", "production")]
@@ -29,7 +29,7 @@ class PolicyOut(Struct, kw_only=True):
 
 
 class PolicyAnswer(Ok, kw_only=True):
-    """One policy; ``changed`` is False if it was the same before."""
+    """One policy. ``changed``: False if it was the same before."""
 
     policy: Annotated[PolicyOut, about("The policy.")]
     changed: Annotated[bool, about("False if it was the same before.", True)]

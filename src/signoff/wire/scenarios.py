@@ -28,7 +28,7 @@ class BundleRequest(Struct, kw_only=True):
     title: Annotated[str, about("What it is, in one line.", "Nightly migration")] = ""
     description: Annotated[str, about("What it is for.", "Migrates the tables at night.")] = ""
     idempotency_key: Annotated[
-        str, about("A repetition with the same key starts nothing again.", "night-2030-01-31")
+        str, about("A repeated request with the same key starts nothing again.", "night-2030-01-31")
     ] = ""
     agents: Annotated[
         list[Object],
@@ -79,7 +79,7 @@ class ScenarioApplied(Ok, kw_only=True):
     agents: Annotated[tuple[Provisioned, ...], about("The agents of the bundle.")]
     agents_provisioned: Annotated[tuple[Provisioned, ...], about("The same as agents.")]
     pending_with: Annotated[PendingWith, about("Who has to act.")]
-    idempotent: Annotated[bool, about("Whether an earlier apply had started it.", False)] = False
+    idempotent: Annotated[bool, about("Whether an earlier request had started it.", False)] = False
     created_at: CreatedAt
     deadline_at: DeadlineAt = ABSENT
     warnings: Warnings = ()

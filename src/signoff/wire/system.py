@@ -9,7 +9,7 @@ from signoff.wire.fields import ExpiresAt, WorkspaceId, about
 
 
 class SlackCodeAnswer(Ok, kw_only=True):
-    """``command``: what to type in Slack; the code works once, until ``expires_at``."""
+    """``command``: what to type in the chat. The code works once, until ``expires_at``."""
 
     code: Annotated[str, about("The code; works once.", "K7QX-2MPD")]
     command: Annotated[str, about("What to type in the chat.", "/signoff link K7QX-2MPD")]
@@ -24,18 +24,18 @@ class HealthAnswer(Ok, kw_only=True):
 
 
 class ReadyAnswer(Struct, kw_only=True):
-    """Whether the process is ready; per loop and part, why not."""
+    """Whether the process is ready, and for each loop and part why not."""
 
     ok: Annotated[bool, about("The same as ready.", True)]
-    ready: Annotated[bool, about("Whether it takes requests.", True)]
+    ready: Annotated[bool, about("Whether it is ready for requests.", True)]
     details: Annotated[dict[str, Any], about("Each part and loop: ok, or why not.", {"database": "ok"})]
 
 
 class SelfOut(ActorOut, kw_only=True):
     """The key's actor."""
 
-    email: Annotated[Text, about("The mail address, of a person.", "ann@acme.example")] = ABSENT
-    roles: Annotated[tuple[str, ...], about("The roles, of a person.", ["approver"])]
+    email: Annotated[Text, about("The mail address, for a person.", "ann@acme.example")] = ABSENT
+    roles: Annotated[tuple[str, ...], about("The roles, for a person.", ["approver"])]
 
 
 class ServerOut(Struct, kw_only=True):
@@ -48,7 +48,7 @@ class ServerOut(Struct, kw_only=True):
 
 class MeAnswer(Ok, kw_only=True):
     """The key's holder and workspace. self_approval: whether the requester's side may decide a request made now;
-    self_approval_setting: ``off``, ``on``, or ``alone``, which holds while the workspace has one person.
+    self_approval_setting: ``off``, ``on``, or ``alone`` (on while the workspace has one person).
     """
 
     actor: Annotated[SelfOut, about("The key's holder.")]
@@ -60,9 +60,15 @@ class MeAnswer(Ok, kw_only=True):
     ]
     self_approval_setting: Annotated[
         str,
-        about("The setting; alone: while the workspace has one person.", "off", words=("on", "off", "alone")),
+        about(
+            "The setting; alone means on while the workspace has one person.",
+            "off",
+            words=("on", "off", "alone"),
+        ),
     ]
-    default_policy: Annotated[Text, about("The policy of requests that name none.", "production")] = ABSENT
+    default_policy: Annotated[
+        Text, about("The policy for human steps that a request brings itself.", "production")
+    ] = ABSENT
     unlisted_types: Annotated[
         str, about("What happens to a type without a workflow.", "allow", words=("allow", "gate", "refuse"))
     ]

@@ -65,7 +65,7 @@ from signoff.wire.fields import (
 from signoff.wire.intents import HumanTask, IntentOut, OutcomeOut
 
 ShownStage: TypeAlias = Annotated[
-    Count | None, about("The stage that the task showed; at another one nothing is answered.", 1)
+    Count | None, about("The stage that the task showed; if it is another one now, nothing is answered.", 1)
 ]
 OnExpiry: TypeAlias = Annotated[
     str, about("What happens if nobody answers.", "It expires on Fri 2030-02-01 18:00 UTC; nothing is run.")
@@ -86,7 +86,7 @@ class AnswerRequest(Strict, kw_only=True):
         str, Meta(min_length=1, max_length=64), about("The outcome that was chosen.", "approved")
     ]
     comment: Annotated[Comment, about("Why; some tasks require it.", "Checked against the runbook.")] = ""
-    data: Annotated[Object, about("The form's data, where the task has a form.", {"window": "tonight"})] = {}
+    data: Annotated[Object, about("The form's data, if the task has a form.", {"window": "tonight"})] = {}
     stage: ShownStage = None
     revision: ShownRevision = None
     number: Annotated[
@@ -142,9 +142,10 @@ class DecisionRequest(Struct, kw_only=True):
     comment: Annotated[Comment, about("Why.", "Checked against the runbook.")] = ""
     reason: Annotated[Comment, about("The same as comment.", "Checked against the runbook.")] = ""
     outcome: Annotated[
-        str | None, about("The outcome, if the task has others than approved and rejected.", "approved")
+        str | None,
+        about("The outcome, if the task has outcomes other than approved and rejected.", "approved"),
     ] = None
-    approved: Annotated[bool | None, about("The decision again; it has to be the same.", True)] = None
+    approved: Annotated[bool | None, about("The same decision again; it must not differ.", True)] = None
     stage: ShownStage = None
     revision: ShownRevision = None
     digest: ShownDigest = None
@@ -173,7 +174,9 @@ class ReassignRequest(Strict, kw_only=True):
 
 
 class SnoozeRequest(Strict, kw_only=True, rename={"lasts": "for"}):
-    """Until when: a time (RFC 3339), or ``for`` how long: seconds, or text such as 90m, 2h, 1d."""
+    """The end of the snooze: ``until`` a time (RFC 3339), or ``for`` a duration: seconds, or text such as 90m, 2h,
+    1d.
+    """
 
     _EXAMPLE: ClassVar = ("lasts",)
 
@@ -184,7 +187,7 @@ class SnoozeRequest(Strict, kw_only=True, rename={"lasts": "for"}):
 
 
 class EmptyRequest(Strict, kw_only=True):
-    """An empty body: a comment would not be recorded anywhere, so it is refused."""
+    """An empty body. A comment is refused, because it would not be recorded anywhere."""
 
 
 class CommentRequest(Strict, kw_only=True):
@@ -196,8 +199,8 @@ class CommentRequest(Strict, kw_only=True):
 
 
 class ReviseRequest(Strict, kw_only=True):
-    """What to decide instead. ``digest``: of what was shown; a mismatch is a 409. ``outcome``: approve the change in
-    the same act, where the task's ``edits`` are ``approve``; needs the digest. ``stage``, ``data``: of that answer.
+    """What to decide instead. ``digest``: that of what was shown; a mismatch is a 409. ``outcome``: also approve the
+    change, if the task's ``edits`` is ``approve``; needs the digest. ``stage``, ``data``: those of this answer.
     """
 
     _EXAMPLE: ClassVar = ("comment",)
@@ -207,16 +210,16 @@ class ReviseRequest(Strict, kw_only=True):
     digest: Annotated[
         str | None,
         about(
-            "The digest of what was shown; at another one nothing is changed.",
+            "The digest of what was shown; if it is another one now, nothing is changed.",
             "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         ),
     ] = None
     outcome: Annotated[
         Annotated[str, Meta(min_length=1, max_length=64)] | None,
-        about("Approve the change in the same act, with this outcome.", "approved"),
+        about("Also approve the change, with this outcome.", "approved"),
     ] = None
     stage: Annotated[Count | None, about("The stage that was shown, from 1; only with an outcome.", 1)] = None
-    data: Annotated[Object, about("The form of that answer; only with an outcome.", {})] = {}
+    data: Annotated[Object, about("The form's data of this answer; only with an outcome.", {})] = {}
 
 
 class DeciderOut(Struct, kw_only=True):
@@ -224,26 +227,30 @@ class DeciderOut(Struct, kw_only=True):
 
     person: Annotated[str, about("The person's address.", "ann@acme.example")]
     name: PersonName
-    instead_of: Annotated[Text, about("Whose place they take.", "dora@acme.example")] = ABSENT
+    instead_of: Annotated[
+        Text, about("The absent person for whom they are the delegate.", "dora@acme.example")
+    ] = ABSENT
     why: Annotated[str, about("Why they may decide.", "team:sre")]
-    voted: Annotated[Text, about("The outcome that they have chosen.", "approved")] = ABSENT
+    voted: Annotated[Text, about("The outcome that they have chosen already.", "approved")] = ABSENT
 
 
 class StageOut(Struct, kw_only=True):
-    """A stage. state: done, open or next; ``every``: one person of each of ``of``, else ``need`` of any of them."""
+    """A stage. state: done, open or next. ``every``: whether one person of each entry in ``of`` is needed; otherwise
+    ``need`` people of any of them.
+    """
 
     number: Annotated[int, about("Its number, from 1.", 1)]
     state: Annotated[str, about("How far it is.", "open", words=("done", "open", "next"))]
     of: Annotated[tuple[str, ...], about("Who is asked: people, teams, roles.", ["team:sre"])]
-    every: Annotated[bool, about("Whether one person of each of `of` is needed.", False)]
+    every: Annotated[bool, about("Whether one person of each entry in `of` is needed.", False)]
     need: Annotated[int, about("How many votes it needs.", 2)]
     missing: Annotated[int, about("How many are missing.", 1)]
-    reject_after: Annotated[int, about("How many rejections reject it.", 1)]
+    reject_after: Annotated[int, about("How many rejections end the task.", 1)]
 
 
 class ContactOut(Struct, kw_only=True):
     """A scheduled contact: its time (``local``: in ``zone``), and whom it will reach in the current state. kind:
-    opening (for a person who is notified when their working hours begin), reminder, escalation, deadline.
+    opening (for people who are notified when their working hours begin), reminder, escalation, deadline.
     """
 
     kind: Annotated[
@@ -256,7 +263,7 @@ class ContactOut(Struct, kw_only=True):
     ]
     number: Annotated[int, about("The number of the reminder or escalation, from 1.", 1)]
     at: Annotated[datetime, time("When it is due.")]
-    local: Annotated[str, about("The same, in the zone's local time.", "Thu 2030-01-31 10:30 CET")]
+    local: Annotated[str, about("The same time, in the zone's local time.", "Thu 2030-01-31 10:30 CET")]
     zone: Zone
     to: Annotated[tuple[str, ...], about("Who is asked: people, teams, roles.", ["team:sre"])]
     people: Annotated[list[str], about("Whom it will reach.", ["ann@acme.example"])]
@@ -305,7 +312,9 @@ class ApprovalAnswer(Ok, kw_only=True):
 
 
 class UnderstaffedTask(Struct, kw_only=True):
-    """Too few eligible people are left: its stage needs ``needed`` of them, and ``remaining`` could still decide."""
+    """A task with too few eligible people left: its stage needs ``needed`` people, but only ``remaining`` could
+    still decide.
+    """
 
     task_id: TaskId
     title: Title
@@ -322,9 +331,9 @@ class UnderstaffedTasksAnswer(Ok, kw_only=True):
 
 
 class NextStep(Struct, gc=False, kw_only=True):
-    """A step that an answer may lead to. after: those of yes, no, changes and silence that lead to it; off_main_path:
-    it runs only if an earlier step does not succeed; agent: who runs it; input: what that agent gets in addition to the
-    payload; to, message: who is notified of what.
+    """A step to which an answer may lead. after: which of yes, no, changes and silence lead to it; off_main_path:
+    whether it runs only if an earlier step does not succeed; agent: who runs it; input: what that agent gets in
+    addition to the payload; to, message: who is notified, and the text.
     """
 
     step_id: StepId
@@ -341,14 +350,14 @@ class NextStep(Struct, gc=False, kw_only=True):
 
 
 class VoteOut(Struct, gc=False, kw_only=True):
-    """One person's answer; ``on_behalf_of_person``: whose vote it was, if another person's."""
+    """One person's answer. ``on_behalf_of_person``: whose vote it was, if it was another person's."""
 
     _EXAMPLE: ClassVar = ("comment",)
 
     person: PersonId
     name: PersonName
     on_behalf_of_person: Annotated[
-        Text, about("Whose vote it was, if another person's.", "per_01998a3c6f007d1e8a4bc35d9e7f1b24")
+        Text, about("Whose vote it was, if it was another person's.", "per_01998a3c6f007d1e8a4bc35d9e7f1b24")
     ] = ABSENT
     outcome: Outcome
     comment: CommentText = ABSENT
@@ -365,7 +374,7 @@ class SnoozeOut(Struct, gc=False, kw_only=True):
 
 
 class CommentOut(Struct, gc=False, kw_only=True):
-    """A question or comment: its author, a person or the requester."""
+    """A question or comment by a person or the requester."""
 
     actor: Annotated[str, about("The id of the author.", "per_01998a3c6f007d1e8a4bc35d9e7f1b20")]
     kind: ActorKind
@@ -376,7 +385,7 @@ class CommentOut(Struct, gc=False, kw_only=True):
 
 
 class ValueOut(Struct, kw_only=True):
-    """One value that differs; ``before`` or ``after`` is missing if it did not exist."""
+    """One value that differs. ``before`` or ``after`` is absent if the value did not exist."""
 
     path: Annotated[str, about("Its path in the payload.", "to_version")]
     before: Annotated[Text, about("The value before, as text.", "42")] = ABSENT
@@ -384,7 +393,7 @@ class ValueOut(Struct, kw_only=True):
 
 
 class RevisionOut(Struct, kw_only=True):
-    """The change from one revision to another; by: who revised it, missing if it was asked again."""
+    """The change from one revision to another. by: who revised it, absent if people were asked again."""
 
     from_revision: Annotated[int, about("The revision before.", 1)]
     to_revision: Annotated[int, about("The revision after.", 2)]
@@ -400,14 +409,14 @@ class RevisionOut(Struct, kw_only=True):
 class TaskOut(Struct, gc=False, kw_only=True):
     """A human step opened for people. ``stage``, ``revision`` and ``digest`` name exactly what is decided.
 
-    result_revisions: the revision of the request that each previous result belongs to; a result of another revision
-    than the task's does not count; changes: from revision to revision, only for a single task, not in lists;
-    edits: approve if who may decide may change values and approve that in one act, else propose;
-    bulk_form: the same in tasks that may be answered together, missing in one that is decided by itself;
-    next_steps: everything that may run after it, with the agents' input in addition to the payload;
-    approvers: those asked now; stage: the current one of ``stages``, from 1; reviewed_by: who has marked it as being
-    reviewed; comments: questions and replies, only for a single task, not in lists; risk: the policy's or a check's,
-    whichever is higher; strength: the required assurance; receipt: of the caller's act, only in its response.
+    result_revisions: the revision of the request that each previous result belongs to; results of other revisions
+    than the task's do not count. changes: from revision to revision, not in lists. edits: ``approve`` if approvers
+    may change values and approve that at the same time, else ``propose``. bulk_form: the same for tasks that may be
+    answered together, absent for a task that has to be decided separately. next_steps: everything that may run after
+    it, with the agents' input in addition to the payload. approvers: who is asked now. stage: the current one of
+    ``stages``, counted from 1. reviewed_by: who has marked it as being reviewed. comments: questions and replies,
+    not in lists. risk: the policy's or a check's, whichever is higher. strength: the required assurance. receipt:
+    what the caller's action has done, only in its own response.
     """
 
     _EXAMPLE: ClassVar = ("due_at",)
@@ -434,7 +443,7 @@ class TaskOut(Struct, gc=False, kw_only=True):
     previous_results: PreviousResults
     result_revisions: ResultRevisions
     next_steps: Annotated[
-        tuple[NextStep, ...], about("Every step that may run after it, with what its agent gets.")
+        tuple[NextStep, ...], about("Every step that may run after it, with its agent's input.")
     ]
     requester: Requester
     approvers: Annotated[tuple[str, ...], about("Who is asked now: people, teams, roles.", ["team:sre"])]
@@ -455,7 +464,7 @@ class TaskOut(Struct, gc=False, kw_only=True):
     reminders_sent: ReminderCount
     revision: Revision
     digest: Digest
-    votes: Annotated[tuple[VoteOut, ...], about("The answers given, one for each person.")]
+    votes: Annotated[tuple[VoteOut, ...], about("The answers so far, one for each person.")]
     comments: Annotated[OrEmpty[tuple[CommentOut, ...]], about("Questions and replies; not in lists.")] = (
         ABSENT
     )
@@ -472,7 +481,7 @@ class TaskOut(Struct, gc=False, kw_only=True):
     edits: Annotated[
         str,
         about(
-            "Whether approvers may approve their own change in one act.",
+            "Whether approvers may change the request and approve that at the same time.",
             "propose",
             words=("propose", "approve"),
         ),
@@ -480,11 +489,12 @@ class TaskOut(Struct, gc=False, kw_only=True):
     bulk_form: Annotated[
         Text,
         about(
-            "The same in tasks that may be answered together; absent if it is decided by itself.", "5b1f0c7e"
+            "The same for tasks that may be answered together; absent if it has to be decided separately.",
+            "5b1f0c7e",
         ),
     ] = ABSENT
     receipt: Annotated[
-        OrEmpty[ReceiptOut], about("What the caller's act has done; only in its own response.")
+        OrEmpty[ReceiptOut], about("What the caller's action has done; only in its own response.")
     ] = ABSENT
 
 
@@ -508,13 +518,13 @@ class TaskChangedAnswer(Ok, kw_only=True):
 
 
 class BulkResult(Struct, kw_only=True):
-    """The result for one task of a bulk answer. ``recorded``: whether the answer counts; ``decided``: whether the task
-    is closed now; ``receipt``: what was recorded; ``code``, ``message``, ``hint``: why it was refused.
+    """The result for one task of a bulk answer. ``recorded``: whether the answer counts; ``decided``: whether the
+    task is now closed; ``receipt``: what was recorded; ``code``, ``message``, ``hint``: why the answer was refused.
     """
 
     task_id: TaskId
     recorded: Annotated[bool, about("Whether the answer counts.", True)]
-    decided: Annotated[bool, about("Whether the task is closed now.", True)] = False
+    decided: Annotated[bool, about("Whether the task is now closed.", True)] = False
     receipt: Annotated[OrEmpty[ReceiptOut], about("What was recorded.")] = ABSENT
     code: Annotated[Text, about("Why it was refused: a stable code.", "already_answered")] = ABSENT
     message: Annotated[Text, about("Why it was refused.", "The task is closed.")] = ABSENT
@@ -526,8 +536,8 @@ class BulkAnswer(Ok, kw_only=True):
 
     recorded: Annotated[int, about("How many were recorded.", 2)]
     refused: Annotated[int, about("How many were refused.", 0)]
-    decided: Annotated[int, about("How many are decided now.", 2)]
-    receipt: Annotated[ReceiptOut, about("What the act has done, in words.")]
+    decided: Annotated[int, about("How many tasks are now decided.", 2)]
+    receipt: Annotated[ReceiptOut, about("What the action has done, as text.")]
     results: Annotated[list[BulkResult], about("The result for each, in the order of the request.")]
 
 

@@ -10,7 +10,7 @@ from signoff.wire.fields import Warnings, Zone, about, time
 
 
 class RotationOut(Struct, kw_only=True):
-    """Who is on call when: ``handover`` is a weekday and a local time."""
+    """Who is on call when. ``handover``: a weekday and a local time."""
 
     order: Annotated[list[str], about("The order of turns.", ["ann@acme.example", "ben@acme.example"])]
     handover: Annotated[str, about("The weekday and local time of the handover.", "mon 09:00")]
@@ -29,10 +29,10 @@ class TeamOut(Struct, kw_only=True):
     members: Annotated[list[str], about("Its members, by address.", ["ann@acme.example", "ben@acme.example"])]
     rotation: Annotated[OrNone[RotationOut], about("Its rotation.")] = ABSENT
     channel: Annotated[
-        Text, about("Its room in a chat, to which its tasks are sent too.", "slack:C0123456789")
+        Text, about("Its room in a chat, to which its tasks are also sent.", "slack:C0123456789")
     ] = ABSENT
     mailbox: Annotated[
-        Text, about("Its shared mailbox, to which its tasks are sent too.", "sre@acme.example")
+        Text, about("Its shared mailbox, to which its tasks are also sent.", "sre@acme.example")
     ] = ABSENT
 
 

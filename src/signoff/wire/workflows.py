@@ -31,8 +31,9 @@ class StepOut(Struct, kw_only=True):
 
 
 class WorkflowOut(Struct, kw_only=True):
-    """A named, versioned template of a plan, chosen by intent type. strength: the highest assurance that one of its own
-    steps requires; a named policy may require more. source, which names people, and applied_by: for people only.
+    """A named, versioned template of a plan, chosen by intent type. strength: the highest assurance that one of its
+    own steps requires; a named policy may require more. source (which names people) and applied_by are shown only to
+    people.
     """
 
     name: Annotated[str, about("The workflow's name.", "migrate")]
@@ -44,7 +45,7 @@ class WorkflowOut(Struct, kw_only=True):
     steps: Annotated[tuple[StepOut, ...], about("Its steps.")]
     source: Annotated[
         OrEmpty[JsonObject],
-        about("The document as it was applied; for people only.", {"workflow": "migrate"}),
+        about("The document as it was applied; shown only to people.", {"workflow": "migrate"}),
     ] = ABSENT
     applied_by: Annotated[Text, about("Who applied this version.", "Oscar Owner")] = ABSENT
     applied_at: AppliedAt
@@ -57,7 +58,9 @@ class WorkflowAnswer(Ok, kw_only=True):
 
 
 class AppliedOut(Ok, kw_only=True):
-    """``changed`` is False if the same template was already active; warnings: what may block it, as text."""
+    """An applied workflow. ``changed``: False if the same template was already active; warnings: what may block it,
+    as text.
+    """
 
     changed: Annotated[bool, about("False if the same template was already active.", True)]
     dry_run: DryRun

@@ -9,8 +9,9 @@ from signoff.wire.fields import CreatedAt, OrgId, WorkspaceId, about
 
 
 class WorkspaceOut(Struct, kw_only=True):
-    """A workspace. ``own``: it is the key's; former_names: as ``organization/name``; addresses with one still
-    resolve."""
+    """A workspace. ``own``: whether it is the key's; former_names: as ``organization/name``; addresses with these
+    still resolve.
+    """
 
     workspace_id: WorkspaceId
     organization: OrgId
@@ -27,7 +28,7 @@ class WorkspaceOut(Struct, kw_only=True):
 
 
 class WorkspacesAnswer(Ok, kw_only=True):
-    """The key's own workspace first; for an owner's key also the others of its organization."""
+    """The key's own workspace first; for an owner's key, also the others of its organization."""
 
     workspaces: Annotated[list[WorkspaceOut], about("The workspaces.")]
 
@@ -53,7 +54,7 @@ class CreateWorkspace(Strict, kw_only=True):
 
 
 class RenameWorkspace(Strict, kw_only=True):
-    """The new names; one that is left out stays."""
+    """The new names; an omitted one is unchanged."""
 
     _EXAMPLE: ClassVar = ("name",)
 
@@ -62,7 +63,7 @@ class RenameWorkspace(Strict, kw_only=True):
 
 
 class NewWorkspaceOut(Ok, kw_only=True):
-    """A new workspace. ``api_key``: of its owner, shown once, stored nowhere; only if the owner is the caller."""
+    """A new workspace. ``api_key``: its owner's key, shown once and stored nowhere; only if the owner is the caller."""
 
     workspace: Annotated[WorkspaceOut, about("The workspace.")]
     owner: Annotated[str, about("The mail address of its owner.", "ann@acme.example")]

@@ -52,8 +52,8 @@ def _mailboxes(person: Person) -> set[str]:
 
 
 class ManifestDiff:
-    """The workspace after the entries so far; nothing is written yet. ``removed``: what the teams and policies that it
-    adds again were before they were removed, by kind and name.
+    """The workspace as the entries read so far would leave it; nothing is written yet. ``removed``: the former
+    values of the teams and policies that it adds again after their removal, by kind and name.
     """
 
     def __init__(

@@ -141,7 +141,7 @@ def safe_line(value: object) -> "Markup":
 
 
 def time_element(context: Mapping[str, Any], at: datetime, seconds: bool = False) -> "Markup":
-    """A time in the zone that the reader has set; without one in UTC, or with scripts in the browser's zone."""
+    """A time in the zone that the reader has set; without one in UTC, which a script converts to the browser's zone."""
     from markupsafe import Markup
 
     zone = ZoneInfo(context.get("zone") or "UTC")

@@ -1,0 +1,215 @@
+"""Who is told of what, and over which channels: the rules alone, without a store."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from signoff.core.directory.model import Person, Team, Workspace
+from signoff.core.intent import commands as c
+from signoff.core.intent.notifications import Notification, NotificationKind
+from signoff.core.plan.task_types import Stage
+from signoff.engine.delivery.recipients import (
+    Recipient,
+    SentMessages,
+    by_hand,
+    channels_for,
+    current,
+    recipients_of,
+    unreached,
+)
+from signoff.engine.directory.snapshot import Snapshot
+from tests.builders import ANN, START, WORKSPACE, Story, gate
+from tests.core.asking import asking, step
+
+HOUR = timedelta(hours=1)
+OPENED, REMINDER, ESCALATED = (
+    NotificationKind.TASK_OPENED, NotificationKind.REMINDER, NotificationKind.ESCALATED,
+)  # fmt: skip
+NAMES = ("ann", "otto", "rita", "emma")
+MAIL = {f"per_{name}": f"{name}@acme.example" for name in NAMES}
+REACH = {"email": MAIL, "slack": {"per_otto": "U0OTTO"}}
+
+
+def directory(gone: str = "", **teams: tuple[str, ...]) -> Snapshot:
+    """Four approvers, one of them perhaps inactive, and these teams."""
+    people = {
+        f"per_{name}": Person(
+            f"per_{name}", WORKSPACE, f"{name}@acme.example", name, ("approver",), START, active=name != gone
+        )
+        for name in NAMES
+    }
+    made = {name: Team(name, members, None, WORKSPACE, START) for name, members in teams.items()}
+    return Snapshot(Workspace(WORKSPACE, "acme", "prod", False, START), {}, {}, people, {}, made)
+
+
+def about(story: Story, kind: NotificationKind, **fields: Any) -> Notification:
+    """A notification of the story's task, as it is now."""
+    task = story.intent.open
+    place = {
+        name: getattr(task, name) for name in ("step", "step_run", "stage", "revision") if hasattr(task, name)
+    }
+    said = {"to": ("per_ann", "per_otto"), "at": START, **place, **fields}
+    return Notification(
+        kind=kind, intent=story.intent.id, workspace=WORKSPACE, seq=story.intent.seq,
+        intent_type=story.intent.type, **said,
+    )  # fmt: skip
+
+
+def told(
+    notification: Notification,
+    story: Story,
+    sent: SentMessages = (),
+    held: Snapshot | None = None,
+    reach: Mapping[str, Mapping[str, str]] = REACH,
+    commenters: tuple[str, ...] = (),
+) -> list[Recipient]:
+    return recipients_of(notification, story.intent, sent, held or directory(), reach, commenters)
+
+
+def people(found: list[Recipient]) -> list[str]:
+    return [one.person.removeprefix("per_") for one in found]
+
+
+def both(**spec: Any) -> Story:
+    return asking(Stage(("per_ann", "per_otto"), need=2), **spec)
+
+
+def test_who_has_answered_is_not_reminded() -> None:
+    story = both()
+    assert people(told(about(story, REMINDER), story)) == ["ann", "otto"]
+    story.do(c.Answer("approved"), ANN)
+    assert people(told(about(story, REMINDER), story)) == ["otto"]
+    assert not current(about(story, REMINDER), story.intent, "per_ann")
+    assert current(about(story, REMINDER), story.intent, "per_otto")
+
+
+def test_an_answer_to_an_earlier_step_is_none_to_this_one() -> None:
+    story = Story(gate(step(name="first"), step(Stage(need=2), name="second")))
+    earlier = about(story, OPENED)
+    story.do(c.Answer("approved"), ANN)
+    assert current(about(story, OPENED), story.intent, "per_ann")
+    assert not current(earlier, story.intent, "per_otto")
+    assert told(earlier, story) == []
+
+
+@pytest.mark.parametrize("field", ["stage", "revision", "step_run"])
+def test_a_task_that_has_moved_on_asks_nobody_any_longer(field: str) -> None:
+    story = both()
+    past = replace(about(story, OPENED), **{field: getattr(story.task, field) + 1})
+    assert told(past, story) == []
+    assert not unreached(replace(past, to=("per_nobody",)), story.intent, directory())
+    assert told(replace(past, kind=NotificationKind.CHANGED, voided=("per_otto",)), story) == []
+
+
+def test_a_snooze_keeps_reminders_away_and_lets_escalations_through() -> None:
+    story = both()
+    story.do(c.Snooze(START + 2 * HOUR), ANN, after=HOUR / 2)
+    reminder = about(story, REMINDER, at=START + HOUR)
+    assert people(told(reminder, story)) == ["otto"]
+    assert people(told(replace(reminder, at=START + 3 * HOUR), story)) == ["ann", "otto"]
+    assert people(told(replace(reminder, kind=ESCALATED), story)) == ["ann", "otto"]
+    ended = replace(reminder, kind=NotificationKind.SNOOZE_ENDED, to=("per_ann",))
+    assert people(told(ended, story)) == ["ann"]
+
+
+def test_a_room_is_told_if_somebody_of_the_team_may_answer() -> None:
+    story = asking(Stage(("team:dba", "team:side")))
+    held = directory(dba=("per_ann",), side=("per_rita",))  # the request is Rita's
+    rooms = {**REACH, "slack": {"team:dba": "C1", "team:side": "C2"}}
+    asked = about(story, OPENED, to=("team:dba", "team:side"))
+    found = told(asked, story, held=held, reach=rooms)
+    assert people(found) == ["team:dba", "ann"]
+    assert found[0].channels == ("slack",)
+    over = replace(asked, kind=NotificationKind.SNOOZE_ENDED, to=("team:dba", "per_ann"))
+    assert people(told(over, story, held=held, reach=rooms)) == ["ann"], "a room snoozes nothing"
+
+
+def test_the_requesters_side_hears_of_the_end_once_and_in_the_channel_that_asked() -> None:
+    story = both()
+    end = about(story, NotificationKind.DECIDED)
+    sent = [("per_otto", "slack"), ("per_otto", "email"), ("per_otto", "slack"), ("per_ann", "slack")]
+    assert [(one.person, one.channels) for one in told(end, story, sent)] == [
+        ("per_otto", ("slack",)), ("per_otto", ("email",)), ("per_rita", ("email",)),
+    ]  # fmt: skip
+    asked = [("per_rita", "email"), ("team:dba", "slack")]
+    reach = {**REACH, "slack": {"team:dba": "C1"}}
+    assert people(told(end, story, asked, reach=reach)) == ["rita", "team:dba"]
+    assert people(told(about(story, NotificationKind.PROGRESS), story, [("per_ann", "email")])) == ["ann"]
+
+
+def test_who_is_inactive_is_told_nothing() -> None:
+    story, held = both(), directory(gone="ann")
+    for kind in (OPENED, NotificationKind.DECIDED, NotificationKind.MESSAGE, NotificationKind.COMMENTED):
+        found = told(about(story, kind), story, [("per_ann", "email")], held, commenters=("per_ann",))
+        assert "ann" not in people(found), kind
+    gone = directory(gone="rita")
+    assert people(told(about(story, NotificationKind.DECIDED), story, held=gone)) == []
+
+
+def test_a_comment_is_for_the_requesters_side_and_those_who_commented_but_not_its_author() -> None:
+    story = both()
+    said = about(story, NotificationKind.COMMENTED, by="per_otto", via="slack")
+    reach = {**REACH, "slack": {"team:dba": "C1"}, "msteams": {"team:dba": "19:x"}}
+    sent = [("team:dba", "slack"), ("team:dba", "msteams"), ("per_ann", "email")]
+    found = told(said, story, sent, reach=reach, commenters=("per_otto", "per_emma"))
+    assert people(found) == ["emma", "rita", "team:dba"]
+    assert found[-1].channels == ("msteams",), "it was written in the other room"
+
+
+def test_a_message_is_for_those_it_names_or_else_for_the_requesters_side() -> None:
+    story = both()
+    assert people(told(about(story, NotificationKind.MESSAGE, to=("per_emma",)), story)) == ["emma"]
+    assert people(told(about(story, NotificationKind.MESSAGE, to=()), story)) == ["rita"]
+
+
+def test_of_a_change_learn_those_whose_answers_are_void_and_who_are_not_asked_anew() -> None:
+    story = both()
+    change = about(story, NotificationKind.CHANGED, voided=("per_ann", "per_emma"), by="per_otto")
+    assert people(told(change, story)) == ["emma", "rita"]
+    assert people(told(replace(change, by="per_emma"), story)) == ["rita"]
+
+
+def test_what_somebody_hands_over_is_said_to_those_it_names_alone() -> None:
+    story = asking(Stage(("per_ann",)))
+    story.do(c.Delegate("per_otto"), ANN, after=HOUR)
+    handed = about(story, OPENED, to=("per_otto",), at=START + HOUR)
+    assert by_hand(handed, story.task)
+    assert not by_hand(replace(handed, at=START), story.task)
+    assert not by_hand(replace(handed, kind=REMINDER), story.task)
+    assert people(told(handed, story)) == ["otto"]
+
+
+def test_a_task_that_nobody_can_answer_is_unreached() -> None:
+    story = asking(Stage(("per_rita",)))  # whose request it is
+    lost = about(story, OPENED, to=("per_rita",))
+    assert unreached(lost, story.intent, directory())
+    assert unreached(replace(lost, kind=ESCALATED), story.intent, directory())
+    assert not unreached(replace(lost, kind=REMINDER), story.intent, directory())
+    assert not unreached(replace(lost, to=("per_otto",)), both().intent, directory())
+    handed = asking(Stage(("per_ann",)))
+    handed.do(c.Delegate("per_otto"), ANN)
+    assert not unreached(about(handed, ESCALATED, to=("per_nobody",)), handed.intent, directory())
+
+
+@pytest.mark.parametrize(
+    ("preferences", "channels"),
+    [
+        ({}, ("email", "slack")),
+        ({"channels": ["slack", "email"]}, ("slack", "email")),
+        ({"channels": ["slack"]}, ("slack",)),
+        ({"channels": ["slack", "slack"]}, ("slack",)),
+        ({"channels": ["telegram"]}, ("email", "slack")),
+        ({"channels": ["telegram", 7, "slack"]}, ("slack",)),
+        ({"channels": "slack"}, ("email", "slack")),
+        ({"channels": {"slack": 1}}, ("email", "slack")),
+    ],
+)
+def test_the_channels_that_a_person_prefers_if_they_reach_them_at_all(
+    preferences: dict[str, Any], channels: tuple[str, ...]
+) -> None:
+    otto = replace(directory().people["per_otto"], preferences=preferences)
+    assert channels_for(otto, REACH) == channels
+    assert channels_for(replace(otto, id="per_unknown"), REACH) == ()

@@ -1,0 +1,289 @@
+"""What a message offers and shows: which answers, how much of a request, and that what is left out is counted."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from signoff.core.directory.model import Person, Workspace
+from signoff.core.intent import commands as c
+from signoff.core.intent.events import Fact
+from signoff.core.intent.notifications import Notification, NotificationKind
+from signoff.core.plan.lookahead import After, UpcomingStep
+from signoff.core.plan.plan import AgentStep
+from signoff.core.plan.task_types import Meaning, Outcome, Risk, Stage, Strength, TaskType
+from signoff.engine.delivery.compose import MessageComposer, choices, cut, render_payload
+from signoff.engine.directory.snapshot import Snapshot
+from signoff.notify.personal_message import PersonalMessage
+from signoff.store.work import OutboxKind, OutboxRow, Stored
+from tests.builders import ANN, OTTO, START, VALIDATOR, WORKSPACE, Story, gate, validate
+from tests.core.asking import asking, review, step
+
+HOUR = timedelta(hours=1)
+NAMES = ("ann", "otto", "rita", "emma")
+
+
+def offered(story: Story, **spec: Any) -> list[str]:
+    step = story.plan.human_step(story.task.step)
+    return [one.outcome for one in choices(story.intent, story.task, replace(step.task, **spec))]
+
+
+# -- answers
+
+
+@pytest.mark.parametrize(
+    ("spec", "buttons"),
+    [
+        ({}, ["approved", "rejected"]),
+        ({"risk": Risk.LOW}, ["approved", "rejected"]),
+        ({"risk": Risk.MEDIUM}, ["approved", "rejected"]),
+        ({"risk": Risk.HIGH}, []),
+        ({"risk": Risk.CRITICAL}, []),
+        ({"comment_required": True}, []),
+        ({"evidence_required": True}, []),
+        ({"form": {"properties": {}}}, []),
+        ({"strength": Strength.SESSION}, []),
+        ({"type": TaskType.MANUAL_ACTION}, []),
+        ({"outcomes": ("approved", "completed")}, []),
+    ],
+)
+def test_a_message_offers_what_one_press_answers_and_a_link_may(
+    spec: dict[str, Any], buttons: list[str]
+) -> None:
+    assert offered(asking(), **spec) == buttons
+
+
+def test_a_wish_for_changes_needs_its_page() -> None:
+    assert offered(review()) == []
+    own = (Outcome("go", Meaning.APPROVES), Outcome("stop", Meaning.REJECTS))
+    wish = Outcome("change it", Meaning.REQUESTS_CHANGES)
+    assert offered(asking(outcomes=("go", "stop"), own=own)) == ["go", "stop"]
+    assert offered(asking(outcomes=("go", "stop", "change it"), own=(*own, wish))) == []
+
+
+@pytest.mark.parametrize(
+    ("report", "buttons"), [({"risk": "high"}, 0), ({"risk": "medium"}, 2), ({"passed": False}, 2)]
+)
+def test_the_risk_that_a_check_reports_counts(report: dict[str, Any], buttons: int) -> None:
+    story = Story(gate(validate(), step()))
+    story.do(c.Report(result=report))
+    assert len(offered(story)) == buttons
+
+
+def test_a_risk_in_an_answer_to_this_very_task_is_none() -> None:
+    story = asking()
+    story.intent = replace(story.intent, results={story.task.step: {"risk": "critical"}})
+    assert offered(story) == ["approved", "rejected"]
+
+
+def test_a_later_stage_offers_the_outcome_that_was_agreed_and_marks_what_rejects() -> None:
+    own = (
+        Outcome("canary", Meaning.APPROVES), Outcome("full", Meaning.APPROVES), Outcome("stop", Meaning.REJECTS),
+    )  # fmt: skip
+    story = asking(Stage(), Stage(), outcomes=("canary", "full", "stop"), own=own)
+    assert offered(story) == ["canary", "full", "stop"]
+    story.do(c.Answer("full"), ANN)
+    found = choices(story.intent, story.task, story.plan.human_step(story.task.step).task)
+    assert [(one.outcome, one.danger, one.number) for one in found] == [("full", False, 1), ("stop", True, 2)]
+
+
+# -- how much is shown
+
+
+def shown(payload: Any, results: Any = None, coming: tuple[UpcomingStep, ...] = ()) -> Any:
+    return render_payload(json.dumps(payload).encode(), results or {}, coming)
+
+
+def coming_with(given: dict[str, Any]) -> tuple[UpcomingStep, ...]:
+    return (UpcomingStep(AgentStep(id="run", agent=VALIDATOR, input=given), (After.YES,)),)
+
+
+@pytest.mark.parametrize(
+    ("length", "hidden"), [(400, 0), (401, 1)], ids=["as long as a value may be", "one longer"]
+)
+def test_a_long_value_is_cut_and_the_rest_is_counted(length: int, hidden: int) -> None:
+    found = shown({"sql": "x" * length})
+    assert (len(found.leaves[0].text), found.leaves[0].hidden, found.whole) == (400, hidden, not hidden)
+
+
+def test_only_so_many_values_are_shown_and_the_others_are_counted() -> None:
+    assert (len(shown(dict.fromkeys(map(str, range(30)), 1)).leaves), shown({"a": 1}).rest) == (30, 0)
+    found = shown(dict.fromkeys(map(str, range(31)), 1))
+    assert (len(found.leaves), found.rest, found.whole) == (30, 1, False)
+
+
+def test_what_comes_later_gets_the_room_that_is_left_and_nothing_after_what_was_left_out() -> None:
+    request = {str(number): 1 for number in range(20)}
+    found = shown(request, {"check": {str(number): 1 for number in range(20)}}, coming_with({"mode": "fast"}))
+    assert (len(found.leaves), len(found.given), len(found.reports), found.rest) == (20, 1, 9, 11)
+    found = shown(dict.fromkeys(map(str, range(31)), 1), {"check": {"ok": 1}}, coming_with({"mode": "fast"}))
+    assert (len(found.given), len(found.reports), found.rest) == (0, 0, 3)
+    long = {str(number): "x" * 390 for number in range(6)}  # 6 * 391 = 2,346 of 2,400 characters
+    found = shown(long, {"check": {"log": "y" * 100}})
+    [report] = found.reports
+    assert len(report.path) + len(report.text) == 2_400 - 2_346
+    assert len(report.text) + report.hidden == 100
+
+
+def test_a_name_that_leaves_no_room_ends_what_is_shown() -> None:
+    long = {str(number): "x" * 390 for number in range(6)}
+    found = shown({**long, "n" * 60: "", "later": 1})
+    assert ([leaf.path for leaf in found.leaves], found.rest) == (list(long), 2)
+
+
+def test_a_secret_that_is_passed_on_keeps_a_message_from_being_whole() -> None:
+    assert shown({"a": 1}, coming=coming_with({"mode": "fast"})).whole
+    found = shown({"a": 1}, coming=coming_with({"password": "hunter2"}))
+    assert (found.secret, found.whole) == (True, False)
+    assert "hunter2" not in repr(found)
+
+
+def test_what_is_cut_says_how_much_is_left() -> None:
+    assert cut("x" * 10, 10) == "x" * 10
+    assert cut("x" * 11, 10) == "x" * 10 + " … [1 more characters on the page]"
+
+
+# -- messages
+
+
+def composed(
+    story: Story, kind: NotificationKind, who: str = "per_ann", answers: tuple[Fact, ...] = (),
+    old: dict[int, bytes] | None = None, payload: bytes = b"{}", **fields: Any,
+) -> PersonalMessage:  # fmt: skip
+    people = {
+        f"per_{name}": Person(
+            f"per_{name}", WORKSPACE, f"{name}@acme.example", name.title(), ("approver",), START
+        )
+        for name in NAMES
+    }
+    space = Workspace(WORKSPACE, "acme", "prod", False, START)
+    directory = Snapshot(space, {}, {}, people, {})
+    intent, task = story.intent, story.intent.open
+    place = {name: getattr(task, name) for name in ("step", "step_run", "stage", "revision") if task}
+    notification = Notification(
+        kind=kind, intent=intent.id, workspace=WORKSPACE, seq=intent.seq, intent_type=intent.type,
+        **{"at": story.now, "step": "ask", **place, **fields},
+    )  # fmt: skip
+    row = OutboxRow("row", WORKSPACE, intent.id, 1, OutboxKind.PERSON, "email", who, b"", story.now)
+    stored = Stored(intent, payload)
+    composer = MessageComposer(row, notification, stored, directory, "https://s.example", answers, old)
+    return composer.compose(who, "x@acme.example", "https://s.example/t/x", (), story.now)
+
+
+def answered(story: Story) -> tuple[Fact, ...]:
+    return tuple(one.fact for one in story.facts if type(one.fact.event).__name__ == "Answered")
+
+
+def fact(message: PersonalMessage, label: str) -> list[str]:
+    return [value for name, value in message.facts if name == label]
+
+
+def test_a_question_with_a_text_too_long_to_show_has_no_buttons() -> None:
+    story = asking(title="T", description="d" * 998)
+    assert composed(story, NotificationKind.TASK_OPENED).choices
+    longer = asking(title="T", description="d" * 999)
+    assert composed(longer, NotificationKind.TASK_OPENED).choices == ()
+
+
+def test_the_time_that_is_left_is_said_until_it_is_over() -> None:
+    story = asking(deadline=HOUR)
+    assert fact(composed(story, NotificationKind.TASK_OPENED), "Answer by") == [
+        "Mon 02 Mar 2026, 10:00 UTC, 1h left"
+    ]
+    story.now += HOUR
+    assert fact(composed(story, NotificationKind.TASK_OPENED), "Answer by") == ["Mon 02 Mar 2026, 10:00 UTC"]
+
+
+def test_only_the_first_kept_revision_is_compared_and_only_so_many_values_are_listed() -> None:
+    story = asking()
+    assert fact(composed(story, NotificationKind.TASK_OPENED), "Revision") == []
+    for digit, by in (("e", OTTO), ("f", ANN)):
+        story.do(c.Revise(digit * 64), by)
+    now = {str(number): 2 for number in range(9)}
+    old = {1: json.dumps(dict.fromkeys(now, 1)).encode(), 2: json.dumps({**now, "0": 3}).encode()}
+    asked = composed(story, NotificationKind.TASK_OPENED, old=old, payload=json.dumps(now).encode())
+    assert fact(asked, "Revision") == ["3; earlier answers are void"]
+    [changes] = fact(asked, "Changed since revision 1")
+    assert changes.endswith("; and 1 more")
+    assert changes.count(";") == 8
+    eight = dict.fromkeys(list(now)[:8], 1)
+    asked = composed(
+        story, NotificationKind.TASK_OPENED, old={1: json.dumps(eight).encode()},
+        payload=json.dumps(dict.fromkeys(eight, 2)).encode(),
+    )  # fmt: skip
+    assert "more" not in fact(asked, "Changed since revision 1")[0]
+
+
+def test_only_the_own_answer_is_said_to_be_void() -> None:
+    story = asking(Stage(need=3))
+    story.do(c.Answer("approved"), ANN)
+    votes = answered(story)
+    story.do(c.Revise("e" * 64), OTTO)
+    fields: dict[str, Any] = {"answers": votes, "voided": ("per_ann",)}
+    own = composed(story, NotificationKind.REVISED, "per_ann", **fields)
+    assert fact(own, "Your answer") == ["approved (void: it was for revision 1)"]
+    assert own.headline == "Changed after you answered: a new decision is needed"
+    other = composed(story, NotificationKind.REVISED, "per_otto", **fields)
+    assert (fact(other, "Your answer"), other.headline) == ([], "Changed: a new decision is needed")
+    for who, headline in (
+        ("per_ann", "Changed after you answered"),
+        ("per_rita", "Your request was changed"),
+    ):
+        assert composed(story, NotificationKind.CHANGED, who, **fields).headline == headline
+
+
+def test_a_comment_is_on_your_request_or_on_a_task_that_you_commented_on() -> None:
+    story = asking(Stage(need=2))
+    for who, said in (("per_rita", "your request"), ("per_emma", "a task that you commented on")):
+        message = composed(story, NotificationKind.COMMENTED, who, by="per_ann", via="web")
+        assert message.headline == f"A comment on {said}"
+
+
+def test_comments_and_texts_are_masked_in_every_message() -> None:
+    secret = "see postgres://app:hunter2@db/x"
+    story = asking(Stage(need=2), title=secret, description=secret)
+    story.do(c.AddComment(secret), OTTO)
+    said = composed(story, NotificationKind.COMMENTED, "per_rita", (story.facts[-1].fact,), by="per_otto")
+    story.do(c.Answer("rejected", comment=secret), ANN)
+    end = composed(
+        story, NotificationKind.DECIDED, "per_otto", answered(story), by="per_ann", ending="rejected",
+        outcome="rejected",
+    )  # fmt: skip
+    texts = (
+        composed(asking(title=secret), NotificationKind.TASK_OPENED), said, end,
+        composed(story, NotificationKind.MESSAGE, text=secret),
+    )  # fmt: skip
+    for message in texts:
+        assert "postgres://app:" in message.said
+        assert "hunter2" not in repr(message)
+
+
+def test_an_end_is_good_only_if_it_approves_and_names_who_decided_and_who_else_answered() -> None:
+    story = asking(Stage(need=2))
+    story.do(c.Answer("approved"), OTTO)
+    story.do(c.Answer("approved"), ANN)
+    end: dict[str, Any] = {
+        "answers": answered(story),
+        "outcome": "approved",
+        "ending": "approved",
+        "via": "web",
+    }
+    message = composed(story, NotificationKind.DECIDED, "per_rita", by="per_ann", **end)
+    assert (message.tone, message.headline, fact(message, "Ended as")) == ("good", "Approved", [])
+    assert fact(message, "By") == ["Ann, through its page"]
+    assert [said.partition(", through")[0] for said in fact(message, "Answered")] == ["approved, by Otto"]
+    system = {**end, "ending": "expired", "outcome": ""}
+    message = composed(story, NotificationKind.DECIDED, "per_rita", by="system", **system)
+    assert (message.tone, fact(message, "By"), len(fact(message, "Answered"))) == ("bad", [], 2)
+
+
+def test_who_changed_a_request_is_named_beside_its_requester() -> None:
+    story = asking()
+    assert composed(story, NotificationKind.TASK_OPENED).asked_by.startswith("as sa_ci")
+    for field in ("editors", "approving_editors"):
+        changed = asking()
+        changed.intent = replace(changed.intent, **{field: frozenset({"per_otto"})})
+        said = composed(changed, NotificationKind.TASK_OPENED).asked_by
+        assert said.startswith("as Otto changed it after sa_ci"), field

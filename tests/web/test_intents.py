@@ -37,6 +37,16 @@ async def test_the_types_workflow_is_the_plan(web: WebEnv) -> None:
     ]
 
 
+async def test_a_dry_run_of_a_workflow_makes_neither_it_nor_its_agents(web: WebEnv) -> None:
+    flow = {"workflow": "new", "intent_type": "intent.new.v1", "steps": [{"id": "run", "agent": "newcomer"}]}
+    for query, there in (("?dry_run=true", False), ("", True)):
+        answer = await web.post(f"/v1/workflows{query}", flow, "oscar")
+        assert answer.status == 200, answer.text
+        agents = [one["name"] for one in (await web.get("/v1/agents", "oscar"))["agents"]]
+        assert ("newcomer" in agents) == there
+        assert ((await web.get("/v1/workflows/intent.new.v1", "oscar")).status == 200) == there
+
+
 async def test_camel_case_and_members_at_the_top_are_understood(web: WebEnv) -> None:
     body = {"intentType": "test.v1", "toAgent": "validator", "amount": 12, "note": None}
     sent = await web.post("/v1/intents", body)

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from tests.web.inbox.reading import reader
 from tests.web.people_steps import MANIFEST, TYPE, decide, gate, manifest, shown
-from tests.web.web_env import ELSEWHERE, WebEnv
+from tests.web.web_env import ELSEWHERE, HOME, WebEnv
 
 
 async def test_one_document_is_planned_then_applied_and_the_second_time_changes_nothing(web: WebEnv) -> None:
@@ -363,3 +363,44 @@ async def test_a_person_who_is_described_twice_is_refused(web: WebEnv) -> None:
     assert (refused.status, refused.code) == (422, "duplicate_person")
     ann = {"ann@acme.example": {"name": "Ann"}, "person:ann@acme.example": {"roles": ["owner"]}}
     assert (await web.post("/v1/apply", {"people": ann}, "oscar")).code == "duplicate_person"
+
+
+@pytest.mark.parametrize(
+    ("who", "change"),
+    [
+        ("ann", {"roles": ["owner"]}),
+        ("ann", {"roles": ["approver", "owner"], "name": "Ann"}),
+        ("ada", {"roles": ["admin", "owner"]}),
+        ("olga", {"roles": ["admin"]}),
+        ("olga", {"roles": []}),
+        ("olga", {"active": False}),
+    ],
+)
+async def test_only_an_owner_makes_owners_and_takes_the_role_away(
+    who: str, change: dict[str, Any], web: WebEnv
+) -> None:
+    await web.join("ada", "admin")
+    await web.join("olga", "owner")
+    path, before = f"/v1/people/{who}@acme.example", (await web.env.directory.of(HOME)).people[f"per_{who}"]
+    for refused in (
+        await web.call("PATCH", path, change, "ada"),
+        await web.post("/v1/apply", {"people": {f"{who}@acme.example": change}}, "ada"),
+        await web.post("/v1/people", {"email": "new@acme.example", "roles": ["owner"]}, "ada"),
+    ):
+        assert (refused.status, refused.code) == (403, "owner_required")
+    directory = await web.env.directory.anew(HOME)
+    assert directory.people[f"per_{who}"] == before
+    assert "new@acme.example" not in directory.by_email
+    assert (await web.call("PATCH", path, change, "oscar")).status == 200
+
+
+async def test_an_admin_changes_what_else_there_is_of_an_owner(web: WebEnv) -> None:
+    await web.join("ada", "admin")
+    await web.join("olga", "owner")
+    path = "/v1/people/olga@acme.example"
+    for change in ({"name": "Olga"}, {"roles": ["owner", "approver"]}, {"active": True}):
+        assert (await web.call("PATCH", path, change, "ada")).status == 200
+    assert (await web.call("PATCH", path, {"active": False}, "oscar")).status == 200
+    back = await web.call("PATCH", path, {"active": True}, "ada")
+    assert (back.status, back.code) == (403, "owner_required"), "an owner has taken it away"
+    assert (await web.call("PATCH", path, {"active": True}, "oscar")).status == 200

@@ -373,7 +373,7 @@ def _person(draft: ManifestDiff, spec: PersonSpec) -> None:
         given["hours"] = spec.hours or None
     after = replace(known, **given)
     touched = "owner" in (set(known.roles) ^ set(after.roles)) or (
-        "owner" in known.roles and not after.active
+        "owner" in known.roles and known.active != after.active
     )
     if touched:
         authorize(draft.actor, Action.CHANGE_OWNERS)

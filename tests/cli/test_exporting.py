@@ -55,18 +55,14 @@ def test_what_was_exported_is_what_is_there(sh: Shell) -> None:
     assert sh("apply", "-f", "exported.json", "--check", "--exact") == "No differences."
 
 
+def send_secret(sh: Shell) -> None:
+    payload = json.dumps({"password": SECRET})
+    sh("intents", "send", "--type", "intent.x.v1", "--payload", payload, "--to", "nobody")
+
+
 def test_requests_and_histories_are_exported_without_secrets(sh: Shell) -> None:
     intent = sh.asked(title="=cmd()")
-    sh(
-        "intents",
-        "send",
-        "--type",
-        "intent.x.v1",
-        "--payload",
-        json.dumps({"password": SECRET}),
-        "--to",
-        "nobody",
-    )
+    send_secret(sh)
     lines = [json.loads(line) for line in sh("export", "audit").splitlines()]
     assert intent in {line["intent_id"] for line in lines}
     rows = list(csv.DictReader(io.StringIO(sh("export", "intents", "--format", "csv"))))
@@ -128,16 +124,7 @@ def test_no_secret_is_in_the_bundle(sh: Shell) -> None:
          "GET /login/pl4nted-sign-in-link?next=/ 200", "GET /t/pl4nted_task_link 200"])  # fmt: skip
     (sh.folder / "server.log").write_text(log, encoding="utf-8")
     environ = {**planted, "SIGNOFF_URL": sh.live.url, "SIGNOFF_API_KEY": sh.live.owner_key}
-    sh(
-        "intents",
-        "send",
-        "--type",
-        "intent.x.v1",
-        "--payload",
-        json.dumps({"password": SECRET}),
-        "--to",
-        "nobody",
-    )
+    send_secret(sh)
     sh("support-bundle", "--file", "bundle.zip", "--log", "server.log", "--log", "missing.log", **environ)
     with zipfile.ZipFile(sh.folder / "bundle.zip") as bundle:
         texts = {name: bundle.read(name).decode() for name in bundle.namelist()}

@@ -1,10 +1,6 @@
 """Answering a task: what was shown is what is sent, a yes is asked for, and being late is told."""
 
 import json
-import os
-import pty
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +9,7 @@ import pytest
 from signoff.cli.failures import ExitCode
 from signoff.wire.tasks import TaskOut
 from tests.cli.conftest import Run
+from tests.cli.terminal import at_a_terminal
 from tests.client.stub import INTENT, Answer, Stub, refused
 
 TASK = "0198c0de-0000-7000-8000-000000000002"
@@ -187,42 +184,13 @@ def test_list_shows_a_task_in_one_harmless_line(run: Run, stub: Stub) -> None:
     assert set(answer.body["task"]) <= set(TaskOut.__struct_fields__)
 
 
-def at_a_terminal(stub: Stub, keys: bytes) -> tuple[int, str]:
-    """(exit code, everything on the screen) of ``signoff tasks approve`` with somebody at the keyboard."""
-    mine, theirs = pty.openpty()
-    environ = {
-        **os.environ,
-        "PYTHONPATH": str(SRC),
-        "SIGNOFF_URL": stub.url,
-        "SIGNOFF_API_KEY": "sgn_x",
-        "TERM": "dumb",
-    }
-    command = [sys.executable, "-m", "signoff.cli", "tasks", "approve", TASK]
-    process = subprocess.Popen(
-        command, env=environ, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
-    )
-    os.close(theirs)
-    screen = b""
-    while chunk := _read(mine):
-        screen += chunk
-        if keys and b"[y/N]" in screen:
-            os.write(mine, keys)
-            keys = b""
-    os.close(mine)
-    return process.wait(60), screen.decode()
-
-
-def _read(terminal: int) -> bytes:
-    try:
-        return os.read(terminal, 4096)
-    except OSError:  # the other side is closed
-        return b""
+APPROVE = ("tasks", "approve", TASK)
 
 
 def test_at_a_terminal_a_yes_is_asked_for(stub: Stub) -> None:
     stub.on("GET", PATH, task())
     stub.on("POST", f"{PATH}/answer", task("closed", **DECIDED))
-    code, screen = at_a_terminal(stub, b"y\n")
+    code, screen = at_a_terminal(stub, APPROVE, [(b"[y/N]", b"y\n")])
     assert code == 0
     assert screen.index(DIGEST) < screen.index("Answer 'approved'? [y/N]") < screen.index("approved by Ann")
     assert len(stub.seen("POST", f"{PATH}/answer")) == 1
@@ -231,7 +199,7 @@ def test_at_a_terminal_a_yes_is_asked_for(stub: Stub) -> None:
 def test_at_a_terminal_anything_but_yes_is_no(stub: Stub) -> None:
     stub.on("GET", PATH, task())
     for keys in (b"\n", b"n\n", b"yep\n"):
-        code, screen = at_a_terminal(stub, keys)
+        code, screen = at_a_terminal(stub, APPROVE, [(b"[y/N]", keys)])
         assert code == ExitCode.DECLINED
         assert "Canceled: nothing was changed." in screen
     assert stub.seen("POST", f"{PATH}/answer") == []

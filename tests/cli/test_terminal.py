@@ -3,10 +3,7 @@
 import io
 import json
 import os
-import pty
 import re
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -24,8 +21,9 @@ from signoff.cli.main import SECTIONS, main
 from signoff.cli.output import Column, Output
 from signoff.cli.tasks.answer import _COLUMNS as TASK_COLUMNS
 from tests.cli.conftest import Run
+from tests.cli.terminal import at_a_terminal
 from tests.cli.test_main import every_command
-from tests.cli.test_tasks import DECIDED, TASK, _read, task
+from tests.cli.test_tasks import DECIDED, TASK, task
 from tests.client.stub import INTENT, Answer, Stub, event, intent, refused
 
 SRC = Path(__file__).parents[2] / "src"
@@ -340,30 +338,6 @@ def test_no_next_task_is_5(run: Run, stub: Stub) -> None:
         "",
         "error: No task waits for you.\n",
     )
-
-
-def at_a_terminal(stub: Stub, words: list[str], keys: list[tuple[bytes, bytes]]) -> tuple[int, str]:
-    """(exit code, everything on the screen) of a command; ``keys``: what is typed after which prompt."""
-    mine, theirs = pty.openpty()
-    environ = {
-        **os.environ,
-        "PYTHONPATH": str(SRC),
-        "SIGNOFF_URL": stub.url,
-        "SIGNOFF_API_KEY": "sgn_x",
-        "TERM": "dumb",
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "signoff.cli", *words], env=environ, stdin=theirs, stdout=theirs, stderr=theirs,
-        start_new_session=True,
-    )  # fmt: skip
-    os.close(theirs)
-    screen, left = b"", list(keys)
-    while chunk := _read(mine):
-        screen += chunk
-        if left and left[0][0] in screen:
-            os.write(mine, left.pop(0)[1])
-    os.close(mine)
-    return process.wait(60), screen.decode()
 
 
 def test_at_a_terminal_next_opens_the_card_and_asks(stub: Stub) -> None:

@@ -20,7 +20,7 @@ from signoff.engine.commit.recent import RecentCommits
 from signoff.store.store import Store
 from signoff.store.tables.showings import ViewRecords
 from tests.builders import ANN, OTTO, START, gate
-from tests.conftest import TABLES
+from tests.conftest import delete_rows
 from tests.engine.engine_env import PAYLOAD, EngineEnv, open_engine_env
 
 STAGED = TaskSpec(stages=(Stage(("per_ann", "per_otto")), Stage(("per_ann",))))
@@ -34,7 +34,7 @@ async def pair(store_url: str) -> AsyncIterator[tuple[EngineEnv, EngineEnv]]:
         one = await open_engine_env(store_url, clock)
         stack.push_async_callback(one.store.close)
         if store_url.startswith("postgresql"):  # shared with the tests before
-            await one.store.write(*((f"delete from {table}", {}) for table in TABLES))
+            await delete_rows(one.store)
         await stack.enter_async_context(one.running())
         two = one
         if store_url.startswith("postgresql"):

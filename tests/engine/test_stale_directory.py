@@ -17,7 +17,7 @@ from signoff.core.plan.task_types import Stage, Strength, TaskSpec
 from signoff.engine.clock import FixedClock
 from signoff.engine.commit.jobs import Outdated
 from tests.builders import ANN, OTTO, RITA, SERVICE, WORKSPACE
-from tests.conftest import TABLES
+from tests.conftest import delete_rows
 from tests.engine.engine_env import ROOT, EngineEnv, open_engine_env, settle
 
 SERVICE_OF_NOBODY = replace(SERVICE, sponsors=())
@@ -32,7 +32,7 @@ async def test_who_was_let_go_on_one_server_is_not_let_in_by_a_change_on_another
 ) -> None:
     here, there = [await open_engine_env(postgres_url, clock) for _ in range(2)]
     try:
-        await here.store.write(*((f"delete from {table}", {}) for table in TABLES))
+        await delete_rows(here.store)
         await settle(here, people=(ANN, OTTO))
         assert (
             (await there.directory.of(WORKSPACE)).people[ANN.id].active
@@ -57,7 +57,7 @@ async def test_what_was_changed_about_something_else_is_in_nobodys_way_and_is_se
 ) -> None:
     here, there = [await open_engine_env(postgres_url, clock) for _ in range(2)]
     try:
-        await here.store.write(*((f"delete from {table}", {}) for table in TABLES))
+        await delete_rows(here.store)
         await settle(here, people=(ANN, OTTO))
         await there.directory.of(WORKSPACE)
         for who in ("ann", "otto"):
@@ -78,7 +78,7 @@ async def pair(url: str, clock: FixedClock) -> AsyncIterator[tuple[EngineEnv, En
     """Two servers of which neither hears a word of the other: what one says is as late as it can be."""
     here, there = [await open_engine_env(url, clock) for _ in range(2)]
     try:
-        await here.store.write(*((f"delete from {table}", {}) for table in TABLES))
+        await delete_rows(here.store)
         await settle(here, people=(ANN, OTTO, RITA))
         async with here.running(), there.running():
             yield here, there

@@ -14,7 +14,7 @@ from signoff.notify.outbound.post import Poster
 from signoff.notify.webhook import Webhook
 from signoff.store.opening import open_store
 from tests.builders import SERVICE
-from tests.conftest import TABLES
+from tests.conftest import delete_rows
 from tests.engine.engine_env import EngineEnv, once
 from tests.engine.http_sink import http_sink
 
@@ -42,7 +42,7 @@ async def wrong(request: pytest.FixtureRequest, postgres_url: str) -> AsyncItera
     store = open_store(postgres_url, wall=clock.wall, clock=clock.of, hear=clock.hear)
     await store.open()
     try:
-        await store.write(*((f"delete from {table}", {}) for table in TABLES))
+        await delete_rows(store)
         async with http_sink(503) as hook:
             webhook = Webhook(hook.url, "", Poster(True), clock.now)
             env = EngineEnv(store, clock, ChannelRegistry({"webhook": webhook}))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -61,19 +62,12 @@ async def test_what_one_server_announces_the_other_hears_and_it_does_not_itself(
     assert not pair[0].hearing
 
 
-async def test_nothing_is_heard_where_notifications_cannot_pass(postgres_url: str, clock: FixedClock) -> None:
-    store = open_store(postgres_url, wall=clock.wall, listen=False)
-    await store.open()
-    ear = Ear()
-    await store.listen(ear)
-    await store.announce(["word"])
-    assert ear.words == []
-    assert not store.hearing
-    await store.close()
-
-
-async def test_sqlite_has_nobody_to_tell(tmp_path: object, clock: FixedClock) -> None:
-    store = open_store(f"sqlite:///{tmp_path}/signoff.db", wall=clock.wall)
+@pytest.mark.parametrize("kind", ["postgres without notifications", "sqlite"])
+async def test_nothing_is_heard_where_notifications_cannot_pass(
+    kind: str, postgres_url: str, tmp_path: Path, clock: FixedClock
+) -> None:
+    url = f"sqlite:///{tmp_path}/signoff.db" if kind == "sqlite" else postgres_url
+    store = open_store(url, wall=clock.wall, listen=kind == "sqlite")
     await store.open()
     ear = Ear()
     await store.listen(ear)

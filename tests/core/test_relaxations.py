@@ -197,6 +197,20 @@ def test_where_silence_leads_to_a_step_another_step_is_elsewhere() -> None:
     assert why(success, goto="undo") != []
 
 
+@pytest.mark.parametrize("counts_as", ["", "success"])
+def test_where_a_request_continues_after_expiry_sooner_is_less_strict(counts_as: str) -> None:
+    """The step that it continues with may ask fewer people, or run an agent."""
+    goes_on = replace(STRICT, goto="later", goto_as=counts_as)
+    said = ["there is less time to decide before the request continues with step later"]
+    assert why(goes_on, deadline=timedelta(seconds=1)) == said
+    assert why(goes_on, deadline=9 * HOUR) == ["there is more time to approve"]
+    assert why(goes_on, deadline=7 * HOUR, goto_as="") == said
+    paused = replace(goes_on, deadline_in_hours=True, hours=DAY, escalate=())
+    said = ["an unanswered task continues with step later at another time"]
+    assert why(paused, deadline_in_hours=False) == said
+    assert why(goes_on) == why(paused) == []
+
+
 def test_a_deadline_counted_in_the_same_hours_may_become_shorter() -> None:
     counted = replace(STRICT, deadline_in_hours=True, hours=DAY, escalate=())
     assert why(counted, deadline=7 * HOUR) == []

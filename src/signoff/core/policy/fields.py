@@ -206,13 +206,15 @@ class DeadlineField(PolicyField):
     name, sets, stricter = (
         "deadline",
         ("deadline",),
-        "shorter; unchanged if an unanswered task counts as approved",
+        "shorter; unchanged if the request continues when the task expires",
     )
 
     def relaxed(self, before: Policy, after: Policy) -> list[str]:
         if before.deadline is not None and (after.deadline is None or after.deadline > before.deadline):
             return ["there is more time to approve"]
-        if _same_yes_on_expiry(before, after) and after.deadline != before.deadline:
+        if after.deadline != before.deadline and _continues_alike(before, after):
+            if after.goto:
+                return [f"there is less time to decide before the request continues with step {after.goto}"]
             return ["there is less time to reject before an unanswered task counts as approved"]
         return []
 
@@ -283,8 +285,12 @@ def _fallback_of(policy: Policy) -> tuple[Fallback, str, str]:
     return policy.fallback, policy.fallback_outcome, policy.goto
 
 
-def _same_yes_on_expiry(before: Policy, after: Policy) -> bool:
-    return after.approves_on_expiry and _fallback_of(before) == _fallback_of(after)
+def _continues_alike(before: Policy, after: Policy) -> bool:
+    """Whether expiry does not end the request, in the same way as before: sooner is then less strict. Another way is a
+    relaxation by itself.
+    """
+    continues = after.approves_on_expiry or bool(after.goto)
+    return continues and _fallback_of(before) == _fallback_of(after)
 
 
 class WorkingHours(PolicyField):
@@ -308,8 +314,9 @@ class WorkingHours(PolicyField):
             found.append("its deadline pauses outside these hours, so there is more time to approve")
             return found
         other = other or after.deadline_in_hours != before.deadline_in_hours
-        if other and _same_yes_on_expiry(before, after):
-            found.append("an unanswered task counts as approved at another time")
+        if other and _continues_alike(before, after):
+            what = f"continues with step {after.goto}" if after.goto else "counts as approved"
+            found.append(f"an unanswered task {what} at another time")
         return found
 
     def clauses(self, policy: Policy, names: DirectoryNames) -> list[Clause]:

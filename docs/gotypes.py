@@ -65,7 +65,7 @@ _SAYS: Final = {
     "BulkResult": "BulkResult is what became of one task of a bulk answer. Recorded says whether the answer counts, "
     "Decided whether the task is closed now; Code, Message and Hint say why it was refused.",
     "Workspace": "Workspace is a workspace of the server. Own says whether it is the key's; FormerNames, as "
-    "organization/name, go on resolving in addresses.",
+    "organization/name, continue to resolve in addresses.",
     "Event": "Event is a fact in an intent's history. Seq grows, with gaps.",
     "Actor": "Actor is who did or asked for something. Kind is person, agent, service or system.",
     "StepError": "StepError is why an intent failed.",
@@ -79,11 +79,11 @@ _SAYS: Final = {
     "AppliedWorkflow": "AppliedWorkflow is the outcome of ApplyWorkflow. Changed is false if the same template was "
     "already active; Warnings say what may block it.",
     "ScenarioCheck": "ScenarioCheck says whether a bundle would be accepted, and why not.",
-    "AppliedManifest": "AppliedManifest is what was, or (dry run) would be, changed, in order. Proposal: nothing is "
+    "AppliedManifest": "AppliedManifest is what was changed, or would be in a real run, in order. Proposal: nothing is "
     "applied until another admin has confirmed it (its id is empty in a dry run). Warnings: which open tasks it leaves "
-    "with too few people. Seen: pass it to the real run, which then does that or nothing.",
+    "with too few people. Seen: pass it to the real run, which then makes exactly these changes or none.",
     "ReassignedAll": "ReassignedAll lists the reassigned tasks, and those left unchanged, with the reason.",
-    "ErasedPerson": "ErasedPerson says how much was erased. Waiting: open requests that hold more comments of theirs.",
+    "ErasedPerson": "ErasedPerson says how much was erased. Waiting: open requests that still contain their comments.",
     "NotReassigned": "NotReassigned is a task that was left unchanged, and why.",
     "OpenTasks": "OpenTasks are a person's open tasks. Complete: whether these are all.",
     "UnderstaffedTasks": "UnderstaffedTasks are the open tasks with too few eligible people left. Complete: whether "
@@ -96,14 +96,14 @@ _SAYS: Final = {
     "Hours": "Hours are a person's working hours, in the zone's local time.",
     "Rotation": "Rotation says who is on call when. Handover is a weekday and a local time.",
     "Message": "Message is a notification. State: waiting, sent, skipped (there was nothing left to say) or failed; "
-    "CalledAt: when its event happened; At: of its last change; NextAttemptAt: when it is tried, or retried; Instead: "
-    "the channel that took over; Summary: the status as text. Without a person it was sent to a service.",
-    "Channel": "Channel is a way to send messages. SetUp: whether this server sends by it; Failing: whether current "
-    "sends fail; Since: when the oldest failing message was called for; Retrying: messages that are retried; Failed: "
-    "permanently, within a day; LastError: of those.",
-    "Change": "Change is what an apply does to one entry: create, change or unchanged. Fields: those that differ.",
+    "CalledAt: when its event happened; At: when it last changed; NextAttemptAt: when it is tried, or retried; "
+    "Instead: the channel that took over; Summary: the status as text. Without a person it was sent to a service.",
+    "Channel": "Channel is a way to send messages. SetUp: whether this server sends over it; Failing: whether current "
+    "sends fail; Since: when the oldest failing message was triggered; Retrying: how many messages are "
+    "retried; Failed: how many failed permanently within a day; LastError: the last of their errors.",
+    "Change": "Change is what an apply does to one entry: create, change or unchanged. Fields: the fields that differ.",
     "Snooze": "Snooze says who has snoozed the task, and until when.",
-    "Server": "Server is what runs there. Mail: whether it can mail people, including sign-in links.",
+    "Server": "Server describes the server. Mail: whether it can mail people, including sign-in links.",
     "AuditTrail": "AuditTrail is an intent's whole history with its hash chain. Verified is the server's own check of "
     "it.",
 }

@@ -47,9 +47,9 @@ type Actor struct {
 	Roles   []string `json:"roles"`
 }
 
-// AppliedManifest is what was, or (dry run) would be, changed, in order. Proposal: nothing is applied until
+// AppliedManifest is what was changed, or would be in a real run, in order. Proposal: nothing is applied until
 // another admin has confirmed it (its id is empty in a dry run). Warnings: which open tasks it leaves with too
-// few people. Seen: pass it to the real run, which then does that or nothing.
+// few people. Seen: pass it to the real run, which then makes exactly these changes or none.
 type AppliedManifest struct {
 	DryRun   bool      `json:"dry_run"`
 	Changed  bool      `json:"changed"`
@@ -134,7 +134,7 @@ type BulkResult struct {
 	Hint     string   `json:"hint,omitempty"`
 }
 
-// Change is what an apply does to one entry: create, change or unchanged. Fields: those that differ.
+// Change is what an apply does to one entry: create, change or unchanged. Fields: the fields that differ.
 type Change struct {
 	Action string   `json:"action"`
 	Kind   string   `json:"kind"`
@@ -144,9 +144,9 @@ type Change struct {
 	After  Object   `json:"after,omitempty"`
 }
 
-// Channel is a way to send messages. SetUp: whether this server sends by it; Failing: whether current sends
-// fail; Since: when the oldest failing message was called for; Retrying: messages that are retried; Failed:
-// permanently, within a day; LastError: of those.
+// Channel is a way to send messages. SetUp: whether this server sends over it; Failing: whether current sends
+// fail; Since: when the oldest failing message was triggered; Retrying: how many messages are retried; Failed:
+// how many failed permanently within a day; LastError: the last of their errors.
 type Channel struct {
 	Channel       string    `json:"channel"`
 	SetUp         bool      `json:"set_up"`
@@ -225,7 +225,7 @@ type Delivery struct {
 	lease           *lease
 }
 
-// ErasedPerson says how much was erased. Waiting: open requests that hold more comments of theirs.
+// ErasedPerson says how much was erased. Waiting: open requests that still contain their comments.
 type ErasedPerson struct {
 	PersonID string `json:"person_id"`
 	Comments int    `json:"comments"`
@@ -393,7 +393,7 @@ type Me struct {
 }
 
 // Message is a notification. State: waiting, sent, skipped (there was nothing left to say) or failed; CalledAt:
-// when its event happened; At: of its last change; NextAttemptAt: when it is tried, or retried; Instead: the
+// when its event happened; At: when it last changed; NextAttemptAt: when it is tried, or retried; Instead: the
 // channel that took over; Summary: the status as text. Without a person it was sent to a service.
 type Message struct {
 	MessageID     string    `json:"message_id"`
@@ -579,7 +579,7 @@ type ScenarioCheck struct {
 	Warnings []string `json:"warnings"`
 }
 
-// Server is what runs there. Mail: whether it can mail people, including sign-in links.
+// Server describes the server. Mail: whether it can mail people, including sign-in links.
 type Server struct {
 	Version  string `json:"version"`
 	Database string `json:"database"`
@@ -775,7 +775,7 @@ type WorkflowStep struct {
 }
 
 // Workspace is a workspace of the server. Own says whether it is the key's; FormerNames, as organization/name,
-// go on resolving in addresses.
+// continue to resolve in addresses.
 type Workspace struct {
 	WorkspaceID  string    `json:"workspace_id"`
 	Organization string    `json:"organization"`

@@ -2135,7 +2135,7 @@ export interface ScenarioCheckAnswer {
   readonly warnings: readonly string[];
 }
 
-/** The workspace to work in: here always the key's own, by its id or name. */
+/** The workspace to work in. It must be the key's own, given by its id or name. */
 export interface Selection {
   /** The organization: the key's own. */
   readonly org_id?: string;

@@ -40,8 +40,8 @@ _FIELDS: Final = ("name", "url", "person", "current")
 def login(session: CommandContext, url: str, name: str | None, key_file: str | None, open_page: bool) -> None:
     """Sign in to a server: stores its address and your key as a context, and uses it from now on.
 
-    The key is asked for at the terminal, or read from standard input. You create one on your page of the server
-    (/me). It is checked before it is stored.
+    The command asks for the key at the terminal, or reads it from standard input. Create one on your page of the
+    server (/me). It is checked before it is stored.
     """
     from signoff.client.settings import IN_SHELL, checked_url, find_settings, same_server
 

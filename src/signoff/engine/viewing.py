@@ -34,7 +34,7 @@ def may_see_views(reader: Actor, person: str) -> bool:
 
 
 class Viewing:
-    """``remembers``: so many openings, the last ones."""
+    """Records who opened a task, and when. ``remembers``: how many of the latest openings are kept in memory."""
 
     def __init__(self, store: Store, clock: Clock, remembers: int = _REMEMBERED) -> None:
         self._store = store

@@ -254,7 +254,7 @@ class ProtectionRule:
         log.error("%s: GitHub was not told that the deployment is %s", intent_id, state)
 
     async def _asked_again(self, intent_id: str, place: tuple[str, str]) -> bool:
-        """Whether a later request, of any instance of this service, is about the same run and environment."""
+        """Whether a later request, sent by any instance of this service, is about the same run and environment."""
         while True:
             try:
                 for one in await self._later(intent_id):
@@ -267,7 +267,7 @@ class ProtectionRule:
                 await asyncio.sleep(self._pause)
 
     async def _later(self, intent_id: str) -> list[str]:
-        """The later requests; ids are in the order of time."""
+        """The requests that were sent later; ids sort by time."""
         found: list[Intent] = []
         for limit in _LOOK_BACK:
             found = await self._client.list_intents(intent_type=self._intent_type, limit=limit)
@@ -308,8 +308,8 @@ def verdict(result: Result, digest: str) -> tuple[str, str]:
 
 
 def _place(asked: Json) -> tuple[str, str]:
-    """What GitHub's callback tells apart: the run, but not its attempts. A decision about one attempt must not open the
-    next one.
+    """What GitHub's callback identifies: the run and the environment, but not the attempt. A decision about one
+    attempt must not open the next one.
     """
     return str(asked.get("callback")), str(asked.get("environment"))
 

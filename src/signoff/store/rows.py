@@ -175,7 +175,7 @@ def ready_agent(intent: Intent) -> str | None:
 
 
 def changed_row(intent: Intent, wake_at: datetime | None, cursor: int | None) -> tuple[Any, ...]:
-    """In the order of ``sql.CHANGES``."""
+    """The row in the order of ``sql.CHANGES``."""
     return (
         intent.id,
         intent.status,
@@ -197,7 +197,7 @@ def state_of(intent: Intent) -> bytes:
 
 
 def intent_row(intent: Intent, wake_at: datetime | None, cursor: int | None) -> tuple[Any, ...]:
-    """In the order of ``sql.INTENTS``."""
+    """The row in the order of ``sql.INTENTS``."""
     return (
         *changed_row(intent, wake_at, cursor),
         shard(intent.id),
@@ -252,13 +252,13 @@ def worklist_rows(before: Intent | None, after: Intent) -> tuple[list[Row], list
 
 
 def fact_row(sealed: Sealed) -> tuple[Any, ...]:
-    """In the order of ``sql.EVENTS``."""
+    """The row in the order of ``sql.EVENTS``."""
     fact = sealed.fact
     return fact.intent, fact.seq, shard(fact.intent), sealed.body, sealed.private, sealed.hash
 
 
 def reply_row(reply: NewStoredReply) -> tuple[Any, ...]:
-    """In the order of ``sql.REPLIES``."""
+    """The row in the order of ``sql.REPLIES``."""
     key = reply.key
     expires_at = micros(reply.expires_at)
     return (
@@ -275,7 +275,7 @@ def reply_row(reply: NewStoredReply) -> tuple[Any, ...]:
 
 
 def outgoing_row(out: OutboxRow) -> tuple[Any, ...]:
-    """In the order of ``sql.OUTBOX``."""
+    """The row in the order of ``sql.OUTBOX``."""
     return (
         out.id,
         shard(out.intent),

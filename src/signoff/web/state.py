@@ -41,13 +41,14 @@ from signoff.engine.viewing import Viewing
 from signoff.web.hosts import Network
 
 _FAILURES_WITHIN: Final = timedelta(minutes=10)
-_UNREAD: Final = 1.0  # seconds for a body to be completed once the server stops
+_UNREAD: Final = 1.0  # seconds that an incomplete body still has once the server stops
 
 
 class WebSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """version: of the product; database: ``sqlite`` or ``postgresql``; base_url: the public URL, without a slash;
-    allowed_hosts: further host names of the pages; trusted_proxies: whose forwarding headers are trusted; max_body: the
-    default limit of a body in bytes; open_metrics: whether metrics are read without a key.
+    """version: the product's version. database: ``sqlite`` or ``postgresql``. base_url: the public URL, without a
+    slash at the end. max_body: the default size limit of a body, in bytes. allowed_hosts: additional host names for
+    the pages. trusted_proxies: the networks whose forwarding headers are trusted. open_metrics: whether metrics can
+    be read without a key.
     """
 
     version: str
@@ -60,14 +61,14 @@ class WebSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """Whether this process is ready; ``details`` say per part why not."""
+    """Whether this process is ready; ``details`` says for each part why not."""
 
     ready: bool
     details: dict[str, Any] = {}
 
 
 class _Reading:
-    """Holds the present task in a set while it is entered."""
+    """Keeps the current asyncio task in a set while the block runs."""
 
     __slots__ = ("_task", "_tasks")
 
@@ -86,9 +87,9 @@ class _Reading:
 
 class AppState(msgspec.Struct, kw_only=True):
     """``stopping`` is set when the server shuts down; streams and long polls then end normally. ``chats``: the
-    channels in which people link an account; ``desks``: what receives their requests; ``failures``: at the pages that
-    need no sign-in; ``wrong_keys``: at the form that takes a key; ``snapshots``: the metrics of each worker of this
-    server, by number.
+    channels in which people link an account; ``desks``: the objects that receive these channels' requests;
+    ``failures``: counts failed attempts at the pages that need no sign-in; ``wrong_keys``: counts them at the form
+    for a key; ``snapshots``: the metrics of each worker of this server, by number.
     """
 
     engine: Engine
@@ -133,7 +134,7 @@ class AppState(msgspec.Struct, kw_only=True):
     _reading: set[asyncio.Task[Any]] = msgspec.field(default_factory=set)
 
     def reading(self) -> "_Reading":
-        """Held while a body is read: at shutdown, an incomplete one is not waited for."""
+        """Enter this while reading a body, so that shutdown does not wait long for an incomplete one."""
         return _Reading(self._reading)
 
     def _leave(self) -> None:

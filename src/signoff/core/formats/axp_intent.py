@@ -100,11 +100,11 @@ class AxpIntent(msgspec.Struct, gc=False, frozen=True, kw_only=True):
 def compile_axp_intent(body: object, *, checked: bool = False) -> AxpIntent:
     """Read the body of ``POST /v1/intents``; raises Invalid naming the field. ``checked``: as in ``document``.
 
-    The plan: ``human_task`` on an intent addressed to nobody, to the internal runtime or to a human is one
-    human step; a human's address alone is the same, with the default question. Together with an agent's
-    address it is the agent's step first and then the human's: work, then the gate. An agent's address alone
-    is one agent step, ``direct``: the agent gets the intent itself. With neither, that step is addressed to
-    the internal runtime, which means that it waits for a control resume.
+    The plan: ``human_task`` on an intent addressed to nobody, to the internal runtime or to a human is one human
+    step; a human's address alone is the same, with the default question. Together with an agent's address, the
+    agent's step comes first and the human's second. An agent's address alone is one agent step, ``direct``: the
+    agent gets the intent itself. With neither, that step is addressed to the internal runtime, which means that it
+    waits for a control resume.
     """
     if checked and isinstance(body, dict) and body.keys() <= _REPEATED and type(body.get("payload")) is dict:
         fields = {name: value for name, value in body.items() if name not in ("payload", "correlation_id")}

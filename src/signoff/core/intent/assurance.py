@@ -75,7 +75,7 @@ def worst_risk(policy: Risk, results: Mapping[str, Any]) -> tuple[Risk, str]:
 
 
 def grave(risk: Risk, verdicts: Iterable[str]) -> bool:
-    """Whether approving is no matter of course: the risk is high or critical, or a check failed."""
+    """Whether approving needs particular care, because the risk is high or critical or a check failed."""
     return risk in (Risk.HIGH, Risk.CRITICAL) or "failed" in verdicts
 
 

@@ -16,7 +16,7 @@ from signoff.core.intent.worklist import Search, everything, of_team, requested_
 class TaskFilter(msgspec.Struct, frozen=True):
     """``risk``: the policy's or a check's, whichever is higher; ``team``: a ``team:NAME`` that is asked now;
     ``requesters``: ids of the requester or the person whom the request is for; ``types``: intent types. An empty
-    value is no condition. ``program``: a requester that is a program, because tasks are indexed by those.
+    value sets no condition. ``program``: a requester that is a program, because tasks are indexed by those.
     """
 
     risk: str = ""

@@ -79,7 +79,9 @@ def question_template(plan: Plan, step: HumanStep, intent_type: str) -> str:
 
 
 def record_title(plan: Plan, step: HumanStep) -> str:
-    """The task's title for records that are kept when the payload is deleted, with the names of its fields."""
+    """The task's title with the names of fields instead of their values, for records that are kept after the payload
+    is deleted.
+    """
     return title_template.unfilled(step.task.title) if from_workflow(plan) else step.task.title
 
 

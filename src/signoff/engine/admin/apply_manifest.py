@@ -210,7 +210,7 @@ class ManifestApplier:
         return draft
 
     async def _removed(self, directory: Snapshot, manifest: Manifest) -> dict[tuple[str, str], Any]:
-        """What the teams and policies that the manifest adds again were when they were removed."""
+        """The last state of the teams and policies that the manifest adds again after their removal."""
         added = [("team", one.name) for one in manifest.teams if one.name not in directory.teams]
         added += [("policy", one.name) for one in manifest.policies if one.name not in directory.policies]
         found = dict[tuple[str, str], Any]()
@@ -320,7 +320,7 @@ def authorize_document(actor: Actor, source: Mapping[str, Any]) -> None:
 
 
 def _authorize(actor: Actor, manifest: Manifest) -> None:
-    """Everyone may change what only concerns themselves."""
+    """Everyone may change settings that concern only themselves; other changes need an owner or admin."""
     others = (
         manifest.teams or manifest.policies or manifest.workflows or manifest.settings or manifest.removes
     )
@@ -456,9 +456,7 @@ def _absences(draft: ManifestDiff, spec: PersonSpec) -> None:
 
 
 def _delegate(draft: ManifestDiff, person: str, name: str, start: datetime, end: datetime, field: str) -> str:
-    """The id of somebody who may decide; of somebody who no longer may, only if they were this absence's delegate
-    already.
-    """
+    """The delegate's id. It must be somebody who may decide, unless they were this absence's delegate already."""
     if not name:
         return ""
     found, known = _found(draft, name), draft.before.people.get(person)

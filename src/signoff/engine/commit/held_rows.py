@@ -66,7 +66,7 @@ class HeldRows:
         return free
 
     async def drain(self) -> None:
-        """Wait until no job waits here any more."""
+        """Wait until no job is waiting here."""
         if self._watching is not None:
             await asyncio.wait([self._watching])
 

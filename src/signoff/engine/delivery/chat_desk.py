@@ -69,7 +69,9 @@ class ChatDesk:
         return self.inbound.response(heard, text) or b""
 
     def _refuse_if_full(self) -> None:
-        """Before the chat counts the request as received: it sends it again, and a repeat is not processed."""
+        """Refuse the request before it counts as received: then the chat sends it again, and that repeat is
+        processed.
+        """
         if len(self._work) >= _MOST_AT_ONCE:
             raise Busy("busy", "Too many requests at the moment.")
 

@@ -85,7 +85,9 @@ def service_message(item: ServiceNotification, state: str, at: datetime) -> Mess
 
 
 class AgentPushes(Sender[PushDelivery]):
-    """Calls agents. A failed push is an attempt of its step, so the intent counts and repeats it, not the outbox."""
+    """Calls agents. A failed push counts as an attempt of its step, so the intent counts and retries it, not the
+    outbox.
+    """
 
     policy = PUSH
 

@@ -1,4 +1,4 @@
-"""Entries of a directory in the order of a list, read page by page and searched: sorted once, not for every page."""
+"""A list of a directory's entries that is read page by page and searched. It is sorted once, not for every page."""
 
 from bisect import bisect_right
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ class ListPage(NamedTuple, Generic[T]):
 
 
 class Listed(Generic[T]):
-    """Made of (key, text to search, entry); the keys are distinct."""
+    """A sorted list, built from (key, searchable text, entry); the keys must be distinct."""
 
     def __init__(self, entries: Iterable[tuple[Key, str, T]]) -> None:
         rows = sorted(entries, key=lambda row: row[0])
@@ -27,8 +27,8 @@ class Listed(Generic[T]):
         return len(self._rows)
 
     def page(self, words: str, after: Key | None, limit: int) -> ListPage[T]:
-        """At most ``limit`` entries that contain all of the words, behind the entry with the key ``after``, which need
-        not exist any more.
+        """At most ``limit`` entries that contain all of the words, after the entry with the key ``after``, which may
+        no longer exist.
         """
         wanted = list(dict.fromkeys(words.lower().split()))
         found: list[T] = []

@@ -171,7 +171,9 @@ class View:
         needed: Sequence[Stored],
         fold: Callable[[Intent, list[Fact]], TaskHistory | None],
     ) -> list[TaskHistory | None]:
-        """``needed``: those whose events are read, up to the state that was read."""
+        """The task that ``fold`` finds for each intent. ``needed``: the intents whose events are read, up to the
+        state that was read.
+        """
         rows = await self._store.intents.histories([one.intent.id for one in needed])
 
         def folded() -> list[TaskHistory | None]:

@@ -93,7 +93,7 @@ class DirectoryTables:
         return (await self.get_plans({digest})).get(digest)
 
     async def get_plans(self, digests: set[str]) -> dict[str, Plan]:
-        """Those of the plans that are stored, by digest; one read for all that are not in memory."""
+        """The plans with these digests that are stored, by digest. Those that are not in memory are read together."""
         plans = self._db.plans.known(digests)
         missing = digests - plans.keys()
         if missing:

@@ -44,7 +44,9 @@ class Intents:
         return rows
 
     async def histories(self, ids: Collection[str], at_once: int = _TOGETHER) -> dict[str, list[EventRow]]:
-        """All facts of these intents, in order; at most ``at_once`` with one read, so as a rule with one."""
+        """All facts of these intents, in order. One read returns at most ``at_once`` facts, so usually one read is
+        enough.
+        """
         found: dict[str, list[EventRow]] = {}
         left = set(ids)
         while left:

@@ -59,7 +59,7 @@ class PortalContext(Ok, kw_only=True):
 
 
 class Selection(Struct, kw_only=True):
-    """The workspace to work in: here always the key's own, by its id or name."""
+    """The workspace to work in. It must be the key's own, given by its id or name."""
 
     _EXAMPLE: ClassVar = ("workspace_id",)
 

@@ -9,7 +9,7 @@ from signoff.wire.tasks import NextStep
 
 
 def next_steps(plan: Plan, gate: HumanStep) -> tuple[NextStep, ...]:
-    """The steps after an approval first, in order; then those that only other answers lead to."""
+    """First the steps after an approval, in order; then those that follow only other answers."""
     return tuple(_next_step(one) for one in upcoming_steps(plan, gate))
 
 

@@ -23,7 +23,7 @@ Display = Callable[[str], str]
 
 
 def person_out(person: Person, directory: Snapshot, now: datetime, whole: bool = True) -> PersonOut:
-    """``whole``: including their personal settings."""
+    """One person. ``whole``: include their personal settings."""
     out = PersonOut(
         id=person.id,
         email=person.email,

@@ -27,7 +27,7 @@ from signoff.wire.tasks import BulkAnswer, BulkResult, CommentOut, MyTask, Snooz
 
 
 def task_out(intent: Intent, payload: bytes, history: TaskHistory, display: Display) -> TaskOut:
-    """The task of a history; ``display`` names people."""
+    """The task with this history; ``display`` returns a person's name."""
     step = intent.plan.human_step(history.step)
     spec = step.task
     results = checked(intent, step.id, history.revision)
@@ -92,7 +92,7 @@ def _show_state(out: TaskOut, intent: Intent, history: TaskHistory, display: Dis
 
 
 def receipt_out(change: Change, person: str, step: str, display: Display, names: Names | None) -> ReceiptOut:
-    """The receipt of the act in a change; of an act that changed nothing too."""
+    """The receipt of the person's act in a change. An act that changed nothing has one too."""
     act = act_in((sealed.fact for sealed in change.facts), person)
     made = receipt(act, change.after, step, Words(display, utc_text, names)) if act else UNCHANGED
     return ReceiptOut(said=made.said, next=made.then, undo=maybe(made.undo), event=made.seq or ABSENT)
@@ -101,7 +101,7 @@ def receipt_out(change: Change, person: str, step: str, display: Display, names:
 def bulk_result(
     task_id: str, change: Change, person: str, display: Display, names: Names | None
 ) -> BulkResult:
-    """One recorded answer of many."""
+    """One recorded answer of a bulk answer."""
     asked, held = change.before.open if change.before else None, change.after.open
     step, step_run = (asked.step, asked.step_run) if isinstance(asked, Task) else ("", 0)
     still = isinstance(held, Task) and held.step_run == (split_ref(task_id)[1] or step_run)
@@ -110,7 +110,7 @@ def bulk_result(
 
 
 def bulk_refusal(task_id: str, refusal: Refused) -> BulkResult:
-    """Why one answer of many was refused."""
+    """Why one answer of a bulk answer was refused."""
     return BulkResult(
         task_id=task_id, recorded=False, code=refusal.code, message=refusal.message, hint=maybe(refusal.hint)
     )

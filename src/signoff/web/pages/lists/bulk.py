@@ -67,7 +67,7 @@ class Equal(msgspec.Struct, frozen=True):
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """A task of the act that was refused. ``name``: what a person calls it, its id if the reader may not see it."""
+    """A task whose answer was refused. ``name``: how people know it, or its id if the reader may not see it."""
 
     ref: str
     name: str
@@ -136,7 +136,9 @@ async def _refused(request: PageRequest, targets: Sequence[Target], done: Sequen
 
 
 def _name(stored: Stored | None, ref: str) -> str:
-    """What a person calls the task: its question while it is open, then its request's type and first values."""
+    """A name by which people know the task: its question while it is open, afterwards its request's type and first
+    values.
+    """
     if stored is None:
         return ref
     intent = stored.intent

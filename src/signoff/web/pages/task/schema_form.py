@@ -33,11 +33,11 @@ _BESIDE: Final = {"comment": "comment", "data.evidence": "evidence", "assignee":
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
-    """One input. ``control``: text, area, number, check, one, many, json, fixed; ``name``: of the posted value.
+    """One input of a form. control: text, area, number, check, one, many, json or fixed.
 
-    path: the path of the value in the data. options: (posted text, shown text). secret: whether it asks for something
-    that should not be typed here. withheld: a default with hidden characters, which is shown but not filled in.
-    fault: what is wrong with the posted value.
+    name: the name of the posted value. path: the path of the value in the data. options: (posted text, shown text).
+    secret: whether it asks for something that should not be typed here. withheld: a default with hidden characters,
+    which is shown but not filled in. fault: what is wrong with the posted value.
     """
 
     name: str

@@ -1,13 +1,14 @@
 """Intents, facts and agents as the store sees them: values with made-up histories, but true chains."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
 from signoff.core.directory.actors import ActorKind, ActorRef
+from signoff.core.errors import Busy
 from signoff.core.ids import new_intent_id
 from signoff.core.intent.events import Created, Fact, ProgressReported
 from signoff.core.intent.hash_chain import Sealed, seal
@@ -27,6 +28,19 @@ NOTHING = Locks()
 _serial = count(1)
 
 Work = Callable[[Loaded], Writes]
+T = TypeVar("T")
+
+
+async def patiently(call: Callable[[], Awaitable[T]]) -> T:
+    """Repeat a call as long as it waits in vain for a row that another transaction holds: on a busy machine many
+    writers take longer one after the other than any of them waits.
+    """
+    while True:
+        try:
+            return await call()
+        except Busy as busy:
+            if busy.code != "row_locked":
+                raise
 
 
 def intent(at: datetime = NOON, *, plan: Plan = PLAN, **fields: Any) -> Intent:

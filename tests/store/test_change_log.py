@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, cast
 
 import apsw
@@ -24,7 +25,7 @@ from signoff.store.store import Store
 from signoff.store.tables.changes import People
 from tests.conftest import NOON, FixedClock
 from tests.store.directory_samples import ANN, BOT, KEY, SPACE, workflow
-from tests.store.samples import AGENT
+from tests.store.samples import AGENT, patiently
 
 OTHER = Workspace("wsp_2", "local", "other", True, NOON)
 
@@ -60,7 +61,8 @@ async def test_a_workspaces_changes_are_numbered_in_the_order_they_were_written(
 
 
 async def test_however_many_write_at_once_no_number_is_left_out_or_given_twice(directory: Store) -> None:
-    await asyncio.gather(*(directory.people.save([change(f"{n}a"), change(f"{n}b")]) for n in range(12)))
+    written = [partial(directory.people.save, [change(f"{n}a"), change(f"{n}b")]) for n in range(12)]
+    await asyncio.gather(*map(patiently, written))
     found = await numbered(directory)
     assert [number for number, _ in found] == list(range(24, 0, -1))
     assert all(found[n][1][:-1] == found[n + 1][1][:-1] for n in range(0, 24, 2))

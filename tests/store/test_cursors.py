@@ -1,6 +1,7 @@
 """Cursors of an agent's stream: even, and rising in commit order, so that no reader steps over a late one."""
 
 import asyncio
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -9,7 +10,7 @@ from signoff.store.opening import open_store
 from signoff.store.store import Store
 from signoff.store.work import Loaded, Locks, Sent, Writes
 from tests.conftest import FixedClock
-from tests.store.samples import AGENT, NOTHING, WS, leased, leave, move, ready, submit, waiting
+from tests.store.samples import AGENT, NOTHING, WS, leased, leave, move, patiently, ready, submit, waiting
 
 OTHER = "agent://local/default/other"
 
@@ -83,7 +84,7 @@ async def test_a_reader_never_steps_over_a_late_committer(
         await second.open()
     batches = [[ready() for _ in range(1 + n % 4)] for n in range(40)]
     wanted = {one.id for batch in batches for one in batch}
-    writing = [submit((store, second)[n % 2], *batch) for n, batch in enumerate(batches)]
+    writing = [patiently(partial(submit, (store, second)[n % 2], *batch)) for n, batch in enumerate(batches)]
     done = asyncio.gather(*writing)
     seen: list[str] = []
     last = 0

@@ -13,7 +13,7 @@ from signoff.store.store import Store
 from signoff.store.tables.changes import ChangedMeanwhile
 from tests.conftest import NOON
 from tests.store.directory_samples import ANN, BOT, KEY, SPACE, workflow
-from tests.store.samples import AGENT, PLAN, SECOND
+from tests.store.samples import AGENT, PLAN, SECOND, patiently
 
 CI = replace(BOT, id="sa_ci", kind="service", name="ci", slug="ci", address="", delivery_mode="poll")
 
@@ -40,7 +40,7 @@ async def test_of_workspaces_renamed_at_once_one_takes_the_organization(director
 
     async def move(space: Workspace) -> None:
         after = replace(space, organization="new", name=space.id, former=(space.full_name,))
-        await directory.people.save([after], named=after, enters="new")
+        await patiently(lambda: directory.people.save([after], named=after, enters="new"))
 
     await asyncio.gather(*(directory.people.save([one]) for one in spaces))  # each has its connection
     moved = await asyncio.gather(*(move(one) for one in spaces), return_exceptions=True)

@@ -1,6 +1,7 @@
 """A transaction: all of it or nothing, one at a time for each intent, and what it read is what stands."""
 
 import asyncio
+from functools import partial
 
 import pytest
 from msgspec.structs import replace
@@ -25,6 +26,7 @@ from tests.store.samples import (
     move,
     once,
     outgoing,
+    patiently,
     ready,
     sealed,
     sleeping,
@@ -115,7 +117,9 @@ async def test_two_transactions_never_hold_the_same_intent(
 
     # Ids in every order: whoever locks first, nobody deadlocks.
     wants = [Locks(ids=tuple(ids[n % 3 :] + ids[: n % 3])) for n in range(20)]
-    await asyncio.gather(*(both[n % 2].transact(want, add) for n, want in enumerate(wants)))
+    await asyncio.gather(
+        *(patiently(partial(both[n % 2].transact, want, add)) for n, want in enumerate(wants))
+    )
     for id in ids:
         stored = await store.intents.get(id)
         assert stored is not None

@@ -4,6 +4,7 @@ too.
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 
 from signoff.store.opening import open_store
 from signoff.store.store import Store
@@ -16,6 +17,7 @@ from tests.store.samples import (
     leased,
     leave,
     move,
+    patiently,
     ready,
     submission,
     submit,
@@ -113,7 +115,8 @@ async def test_many_are_sent_again_in_order_and_once_for_readers_that_ask_togeth
     rows = store.intents
     unread = await rows.unread(WS, AGENT, 1000, SETTLED)
     assert unread == sorted(made)
-    await asyncio.gather(rows.redeliver(WS, AGENT, unread), rows.redeliver(WS, AGENT, unread))
+    again = partial(rows.redeliver, WS, AGENT, unread)
+    await asyncio.gather(patiently(again), patiently(again))
     found = await rows.deliveries(WS, AGENT, 0, 200)
     assert [intent.id for _, intent in found] == sorted(made)
     assert [cursor for cursor, _ in found] == list(range(242, 242 + 240, 2))

@@ -1,11 +1,13 @@
 """The outcome of an intent is used once, until the intent is forgotten."""
 
 import asyncio
+from functools import partial
 
 from signoff.store import sql
 from signoff.store.store import Store
 from signoff.store.tables.uses import Use
 from tests.conftest import NOON
+from tests.store.samples import patiently
 
 
 def use(name: str, intent_id: str = "i1") -> Use:
@@ -21,7 +23,8 @@ async def test_the_first_use_holds(store: Store) -> None:
 
 
 async def test_of_many_at_once_one_holds(store: Store) -> None:
-    held = await asyncio.gather(*(store.uses.add(use(str(number))) for number in range(8)))
+    added = [partial(store.uses.add, use(str(number))) for number in range(8)]
+    held = await asyncio.gather(*map(patiently, added))
     assert len({one.use for one in held}) == 1
 
 

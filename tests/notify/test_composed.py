@@ -1,13 +1,14 @@
 """What a message offers and shows: which answers, how much of a request, and that what is left out is counted."""
 
 import json
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from signoff.core.directory.model import Person, Workspace
+from signoff.core.directory.model import Person, Team, Workspace
+from signoff.core.directory.rotation import Rotation
 from signoff.core.intent import commands as c
 from signoff.core.intent.events import Fact
 from signoff.core.intent.notifications import Notification, NotificationKind
@@ -131,6 +132,8 @@ def test_a_name_that_leaves_no_room_ends_what_is_shown() -> None:
     long = {str(number): "x" * 390 for number in range(6)}
     found = shown({**long, "n" * 60: "", "later": 1})
     assert ([leaf.path for leaf in found.leaves], found.rest) == (list(long), 2)
+    after = shown({**long, "n" * 60: ""}, {"check": {"ok": 1}})
+    assert (after.reports, after.rest) == ((), 2), "it would fit, but something before it is missing"
 
 
 def test_a_secret_that_is_passed_on_keeps_a_message_from_being_whole() -> None:
@@ -150,7 +153,7 @@ def test_what_is_cut_says_how_much_is_left() -> None:
 
 def composed(
     story: Story, kind: NotificationKind, who: str = "per_ann", answers: tuple[Fact, ...] = (),
-    old: dict[int, bytes] | None = None, payload: bytes = b"{}", **fields: Any,
+    old: dict[int, bytes] | None = None, payload: bytes = b"{}", teams: dict[str, Team] | None = None, **fields: Any,
 ) -> PersonalMessage:  # fmt: skip
     people = {
         f"per_{name}": Person(
@@ -159,7 +162,7 @@ def composed(
         for name in NAMES
     }
     space = Workspace(WORKSPACE, "acme", "prod", False, START)
-    directory = Snapshot(space, {}, {}, people, {})
+    directory = Snapshot(space, {}, {}, people, {}, teams or {})
     intent, task = story.intent, story.intent.open
     place = {name: getattr(task, name) for name in ("step", "step_run", "stage", "revision") if task}
     notification = Notification(
@@ -199,8 +202,9 @@ def test_the_time_that_is_left_is_said_until_it_is_over() -> None:
 def test_only_the_first_kept_revision_is_compared_and_only_so_many_values_are_listed() -> None:
     story = asking()
     assert fact(composed(story, NotificationKind.TASK_OPENED), "Revision") == []
-    for digit, by in (("e", OTTO), ("f", ANN)):
-        story.do(c.Revise(digit * 64), by)
+    story.do(c.Revise("e" * 64), OTTO)
+    assert fact(composed(story, NotificationKind.TASK_OPENED), "Revision") == ["2; earlier answers are void"]
+    story.do(c.Revise("f" * 64), ANN)
     now = {str(number): 2 for number in range(9)}
     old = {1: json.dumps(dict.fromkeys(now, 1)).encode(), 2: json.dumps({**now, "0": 3}).encode()}
     asked = composed(story, NotificationKind.TASK_OPENED, old=old, payload=json.dumps(now).encode())
@@ -277,6 +281,69 @@ def test_an_end_is_good_only_if_it_approves_and_names_who_decided_and_who_else_a
     system = {**end, "ending": "expired", "outcome": ""}
     message = composed(story, NotificationKind.DECIDED, "per_rita", by="system", **system)
     assert (message.tone, fact(message, "By"), len(fact(message, "Answered"))) == ("bad", [], 2)
+
+
+def test_the_next_agents_are_named_and_the_others_counted() -> None:
+    agents = [validate(id=f"a{number}") for number in range(1, 6)]
+    for count, more in (
+        (1, ""),
+        (3, ""),
+        (4, "; 1 more may run; see the page"),
+        (5, "; 2 more may run; see the page"),
+    ):
+        story = Story(gate(step(), *agents[:count]))
+        named = [f"{VALIDATOR} runs step 'a{number}'" for number in range(1, min(count, 3) + 1)]
+        asked = composed(story, NotificationKind.TASK_OPENED)
+        assert fact(asked, "After an approval") == [", then ".join(named) + more]
+    assert fact(composed(asking(), NotificationKind.TASK_OPENED), "After an approval") == []
+
+
+def test_an_agent_that_repairs_a_failure_is_counted_and_not_named_as_the_next() -> None:
+    run = validate(id="run", on_failure="undo", on_success="end")
+    undo = validate(id="undo", on_success="end")
+    story = Story(gate(replace(step(), on_failure="mourn"), run, undo, validate(id="mourn")))
+    [said] = fact(composed(story, NotificationKind.TASK_OPENED), "After an approval")
+    assert said == f"{VALIDATOR} runs step 'run'; 1 more may run; see the page"
+
+
+def test_answers_of_people_are_no_checks() -> None:
+    story = Story(gate(step(name="first"), validate(), step(name="second")))
+    story.do(c.Answer("approved"), ANN)
+    story.do(c.Report(result={"passed": True}))
+    asked = composed(story, NotificationKind.TASK_OPENED, "per_otto")
+    assert fact(asked, "Checked") == ["validate: passed"]
+
+
+def test_the_title_of_an_admin_is_not_repeated_as_the_requesters_words() -> None:
+    story = asking(title="Run it?", description="As planned.")
+    assert composed(story, NotificationKind.TASK_OPENED).said == "Run it?\nAs planned."
+    plan = replace(story.plan, source="workflow:x@1")
+    assert composed(Story(plan), NotificationKind.TASK_OPENED).said == "As planned."
+
+
+def test_a_room_reads_times_in_the_zone_of_its_rotation() -> None:
+    turns = Rotation(("per_ann",), date(2026, 3, 2), zone="Asia/Tokyo")
+    for rotation, at in ((turns, "18:00 JST (09:00 UTC)"), (None, "09:00 UTC")):
+        team = Team("oncall", ("per_ann",), rotation, WORKSPACE, START)
+        asked = composed(asking(), NotificationKind.TASK_OPENED, "team:oncall", teams={"oncall": team})
+        assert fact(asked, "Waiting since") == [f"Mon 02 Mar 2026, {at}"]
+
+
+def test_who_answers_for_themselves_answers_for_nobody_else() -> None:
+    story = asking(Stage(need=2))
+    story.do(c.Answer("approved"), ANN)
+    [vote] = answered(story)
+    for principal, said in (
+        ("", "Ann, through the"),
+        ("per_ann", "Ann, through the"),
+        ("per_emma", "Ann for Emma,"),
+    ):
+        given = replace(vote, event=replace(vote.event, principal=principal))
+        end = composed(
+            story, NotificationKind.DECIDED, "per_rita", (given,), by="per_ann", ending="approved", via="api",
+            outcome="approved",
+        )  # fmt: skip
+        assert fact(end, "By")[0].startswith(said)
 
 
 def test_who_changed_a_request_is_named_beside_its_requester() -> None:

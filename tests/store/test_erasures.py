@@ -58,6 +58,31 @@ async def test_an_address_is_replaced_as_a_value_and_as_a_key(store: Store) -> N
     assert found["chg_2"] == {"to": "otto@x.example"}
 
 
+async def test_a_card_is_found_by_its_channel_and_the_id_that_the_provider_knows(store: Store) -> None:
+    await store.directory.add_workspace(SPACE)
+    for id, channel, step_run, seq, reference in (
+        ("a", "slack", 2, 3, "r1"), ("b", "msteams", 2, 5, "r1"), ("c", "slack", 0, 9, "r1"),
+        ("d", "slack", 3, 7, "r1"), ("e", "slack", 3, 8, "r2"), ("f", "slack", 3, 9, ""),
+    ):  # fmt: skip
+        row = OutboxRow(id, WS, INTENT, seq, OutboxKind.TEST, channel, "per_ann", b"{}", NOON)
+        message = Message(
+            id=id, workspace=WS, intent_id=INTENT, visit=step_run, seq=seq, kind="task.opened", person="per_ann",
+            channel=channel, at=NOON, called_at=NOON, reference=reference,
+        )  # fmt: skip
+        await store.messages.start(row, message, NOON - SECOND)
+    found = [
+        await store.messages.by_reference(channel, reference)
+        for channel, reference in (
+            ("slack", "r1"),
+            ("msteams", "r1"),
+            ("slack", "r2"),
+            ("email", "r1"),
+            ("slack", ""),
+        )
+    ]
+    assert [one.id if one else None for one in found] == ["d", "b", "e", None, None]
+
+
 async def test_an_address_means_the_person_who_was_last_removed_with_it(store: Store) -> None:
     await store.directory.add_workspace(SPACE)
 

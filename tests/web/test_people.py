@@ -6,6 +6,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import system
+from signoff.core.errors import Invalid
+from signoff.core.formats.manifest import compile_manifest
+from signoff.notify.registry import personal_channels
 from tests.web.inbox.reading import reader
 from tests.web.people_steps import MANIFEST, TYPE, decide, gate, manifest, shown
 from tests.web.web_env import ELSEWHERE, HOME, WebEnv
@@ -404,3 +408,67 @@ async def test_an_admin_changes_what_else_there_is_of_an_owner(web: WebEnv) -> N
     back = await web.call("PATCH", path, {"active": True}, "ada")
     assert (back.status, back.code) == (403, "owner_required"), "an owner has taken it away"
     assert (await web.call("PATCH", path, {"active": True}, "oscar")).status == 200
+
+
+async def test_protection_needs_two_active_admins_and_lasts_when_one_has_gone(web: WebEnv) -> None:
+    protect = {"workspace": {"protected": True}}
+    await web.join("ada", "admin")
+    ada = "/v1/people/ada@acme.example"
+    assert (await web.call("PATCH", ada, {"active": False}, "oscar")).status == 200
+    refused = await web.post("/v1/apply", protect, "oscar")
+    assert (refused.code, refused["error"]["field"]) == ("too_few_admins", "workspace.protected")
+    assert (await web.call("PATCH", ada, {"active": True}, "oscar")).status == 200
+    assert (await web.post("/v1/apply", protect, "oscar")).status == 200
+    assert (await web.call("PATCH", ada, {"active": False}, "oscar")).status == 200
+    assert (await web.post("/v1/apply", protect, "oscar"))["changed"] is False
+
+
+async def test_another_name_is_another_version_of_a_workflow(web: WebEnv) -> None:
+    steps = [{"id": "ok", "human": {"title": "Go?"}}]
+    for name, version in (("first", 1), ("first", 1), ("second", 2)):
+        flow = {"workflow": name, "intent_type": "intent.named.v1", "steps": steps}
+        assert (await web.post("/v1/workflows", flow, "oscar")).status == 200
+        shown = (await web.get("/v1/workflows/intent.named.v1", "oscar"))["workflow"]
+        assert (shown["name"], shown["version"]) == (name, version)
+
+
+async def test_nobody_gets_the_mail_of_somebody_else(web: WebEnv) -> None:
+    for address, taken in (("emma@acme.example", True), ("ann@elsewhere.example", False)):
+        said = {"people": {"ann@acme.example": {"addresses": {"email": address}}}}
+        changed = web.env.manifests.apply(system(HOME), compile_manifest(said, personal_channels()))
+        if taken:
+            with pytest.raises(Invalid, match="is the mailbox of emma"):
+                await changed
+        else:
+            await changed
+
+
+async def test_an_absence_lasts(web: WebEnv) -> None:
+    begin = "2026-03-10T09:00:00Z"
+    for end, status in ((begin, 422), ("2026-03-10T09:00:01Z", 200)):
+        away = {"absences": [{"from": begin, "until": end}]}
+        answer = await web.call("PATCH", "/v1/people/ann@acme.example", away, "ann")
+        assert answer.status == status, answer.text
+
+
+async def test_who_is_inactive_stays_a_member_and_does_not_become_one(web: WebEnv) -> None:
+    members = {"members": ["ann@acme.example", "otto@acme.example"]}
+    assert (await web.call("PUT", "/v1/teams/old", members, "oscar")).status == 200
+    gone = await web.call("PATCH", "/v1/people/otto@acme.example", {"active": False}, "oscar")
+    assert gone.status == 200
+    assert (await web.call("PUT", "/v1/teams/old", members, "oscar")).status == 200
+    refused = await web.call("PUT", "/v1/teams/new", members, "oscar")
+    assert (refused.status, refused.code) == (422, "unknown_person")
+
+
+async def test_a_rotation_that_is_given_again_goes_on(web: WebEnv) -> None:
+    members = ["ann@acme.example", "otto@acme.example"]
+    turns = {"handover": "monday 09:00", "zone": "UTC"}
+    team = {"teams": {"oncall": {"members": members, "rotation": turns}}}
+    assert (await web.post("/v1/apply", team, "oscar"))["changed"] is True
+    first = (await web.env.directory.of(HOME)).teams["oncall"].rotation
+    web.clock.move(timedelta(days=8))
+    assert (await web.post("/v1/apply", team, "oscar"))["changed"] is False
+    assert (await web.env.directory.anew(HOME)).teams["oncall"].rotation == first
+    turns["handover"] = "tuesday 09:00"
+    assert (await web.post("/v1/apply", team, "oscar"))["changed"] is True

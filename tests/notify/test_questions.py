@@ -1,13 +1,16 @@
 """A question about what is to be decided reaches whoever asked for it, and the reply whoever asked the question."""
 
+from msgspec.structs import replace
+
 from signoff.core.directory.actors import ActorKind
+from signoff.core.intent import commands as c
 from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
-from tests.builders import ANN, RITA, WORKSPACE
+from tests.builders import ANN, OTTO, RITA, WORKSPACE, gate
 from tests.engine.engine_env import ROOT
 from tests.engine.http_sink import http_sink
 from tests.notify.mails import text_of
-from tests.notify.messaging_env import asked, email
+from tests.notify.messaging_env import asked, email, messaging_env
 from tests.notify.slack_env import slack_env
 from tests.notify.smtp_sink import smtp_sink
 from tests.web.inbox.reading import reader
@@ -80,3 +83,21 @@ async def test_who_is_no_part_of_it_asks_nothing_and_what_is_over_is_not_asked_a
         await web.answer(task, "approved", "ann")
         late = await web.post(f"/v1/tasks/{task}/comment", {"comment": "Why?"}, "ann")
         assert late.status == 409
+
+
+async def test_who_commented_on_an_earlier_task_does_not_hear_of_comments_on_the_next(
+    store: Store, clock: FixedClock
+) -> None:
+    first, second = (
+        replace(step, id=name)
+        for name, step in zip(("first", "second"), asked("per_ann", "per_otto").steps * 2, strict=True)
+    )
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        intent = await env.submit(gate(first, second, source="workflow:migration@1"))
+        await env.do(intent.id, c.AddComment("Why?"), OTTO)
+        await env.do(intent.id, c.Answer("approved"), ANN)
+        await env.carry()
+        server.mails.clear()
+        await env.do(intent.id, c.AddComment("And now?"), ANN)
+        await env.carry()
+        assert [mail["To"] for mail in server.mails] == ["rita@acme.example"]

@@ -23,6 +23,11 @@ class Listed(Generic[T]):
         self._keys = [key for key, _, _ in rows]
         self._rows = [(text.lower(), entry) for _, text, entry in rows]
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Listed) and (self._keys, self._rows) == (other._keys, other._rows)
+
+    __hash__ = None  # type: ignore[assignment]  # equal by its entries, which may have no hash
+
     def __len__(self) -> int:
         return len(self._rows)
 

@@ -96,7 +96,7 @@ type Approved[A any] struct {
 	Result *Result
 }
 
-// RequireApproval is a gate for code that is not a function of its own: it returns once people have approved these
+// RequireApproval is a gate for code that is not in a function: it returns once people have approved these
 // arguments, which the code after it is to act on. Their approval is used then, and stands for one act. The errors are
 // those of [Gate.Call].
 func RequireApproval[A any](

@@ -48,7 +48,7 @@ func (w *worker) do(delivery *Delivery) {
 	}()
 	report := w.outcome(ctx, delivery)
 	if report == nil || w.working.Err() != nil {
-		w.log.Warn(delivery.name() + " was cut off and is left to its lease")
+		w.log.Warn(delivery.name() + " was cut off; its lease will expire")
 		return
 	}
 	w.report(delivery, report)
@@ -285,9 +285,9 @@ func (w *worker) report(delivery *Delivery, what *report) {
 		delivery.lease.lost.Store(true)
 		w.log.Warn("the report of "+delivery.name()+" came too late and was dropped", "error", err)
 	case errors.As(err, &refused) && refused.Status != http.StatusOK:
-		w.log.Error(delivery.name()+" could not be reported and is left to its lease", "error", err)
+		w.log.Error(delivery.name()+" could not be reported; its lease will expire", "error", err)
 	default:
-		w.log.Warn(delivery.name()+" could not be reported and is left to its lease", "error", err)
+		w.log.Warn(delivery.name()+" could not be reported; its lease will expire", "error", err)
 	}
 }
 

@@ -178,7 +178,7 @@ class Work {
   readonly #log: Logger;
   readonly #running: Map<Promise<void>, Held> = new Map();
   readonly #stopping: AbortController = new AbortController();
-  /** Ends the whole work at once: what runs is left to its lease. */
+  /** Ends the whole work at once; the leases of running steps expire. */
   readonly #aborting: AbortController = new AbortController();
   readonly #holder = `${processName()}:${crypto.randomUUID().slice(0, 8)}`;
 
@@ -210,7 +210,7 @@ class Work {
     await orAfter(this.#terms.grace, orAborted(all, this.#aborting.signal));
     this.#aborting.abort();
     for (const held of this.#running.values()) {
-      this.#log.warn(`signoff: ${held.name} was cut off and is left to its lease`);
+      this.#log.warn(`signoff: ${held.name} was cut off; its lease will expire`);
       held.cut.abort();
     }
     if (refused !== undefined) throw refused;
@@ -417,7 +417,7 @@ class Work {
         this.#log.warn(`signoff: the report of ${held.name} came too late and was dropped: ${failure.message}`);
       } else {
         const say = failure instanceof RequestRefused ? this.#log.error : this.#log.warn;
-        say.call(this.#log, `signoff: ${held.name} could not be reported and is left to its lease: ${textOf(failure)}`);
+        say.call(this.#log, `signoff: ${held.name} could not be reported; its lease will expire: ${textOf(failure)}`);
       }
     }
   }

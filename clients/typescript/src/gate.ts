@@ -1,6 +1,6 @@
 /**
  * `gate`: a function that runs only after people have approved exactly this call; and `requireApproval`, the same for
- * code that is not a function of its own.
+ * code that is not in a function.
  *
  * A call becomes a durable request, waits for the decision, and runs with the approved arguments, or throws. The request
  * is found again by the call itself (call-request.ts), so a program that crashed continues to wait where it was.

@@ -559,7 +559,7 @@ export interface CommentRequest {
   readonly comment?: string;
 }
 
-/** Where the result of an intent was sent. */
+/** The delivery of an intent's result to its `reply_to`. */
 export interface Completion {
   /** Whether it was delivered. */
   readonly delivered: boolean;
@@ -593,7 +593,7 @@ export interface ContactOut {
   readonly people: readonly string[];
 }
 
-/** Where the key belongs. */
+/** The organization and workspace that the key belongs to. */
 export interface Context {
   /** The organization. */
   readonly org_id: string;
@@ -1699,7 +1699,7 @@ export interface PolicyRequest {
 export interface PortalContext {
   /** True: the request was carried out. */
   readonly ok: boolean;
-  /** Where the key belongs. */
+  /** The organization and workspace that the key belongs to. */
   readonly context: Context;
   /** Whose key it is. */
   readonly account: JsonObject;

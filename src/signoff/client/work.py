@@ -218,7 +218,7 @@ class WorkerLoop:
             report = await self._outcome(delivery)
             await self._report(delivery, report)
         except asyncio.CancelledError:
-            log.warning("%s was cut off and is left to its lease", _name(delivery))
+            log.warning("%s was cut off; its lease will expire", _name(delivery))
             raise
         finally:
             keeping.cancel()
@@ -318,7 +318,7 @@ class WorkerLoop:
             log.warning("the report of %s came too late and was dropped: %s", _name(delivery), refusal)
         except SignoffError as failure:
             level = logging.ERROR if isinstance(failure, RequestRefused) else logging.WARNING
-            log.log(level, "%s could not be reported and is left to its lease: %s", _name(delivery), failure)
+            log.log(level, "%s could not be reported; its lease will expire: %s", _name(delivery), failure)
 
     def _for(self, seconds: float) -> MonotonicDeadline:
         return MonotonicDeadline(seconds, self._retries.clock)

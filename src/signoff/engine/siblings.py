@@ -94,17 +94,17 @@ class Health(msgspec.Struct, gc=False, tag=4, array_like=True):
 
 
 class Ended(msgspec.Struct, gc=False, tag=5, array_like=True):
-    """From the supervisor: this worker has ended, and a new one takes its place."""
+    """Sent by the supervisor: this worker has ended, and a new one takes its place."""
 
     worker: int
 
 
 class Missed(msgspec.Struct, gc=False, tag=6, array_like=True):
-    """From the supervisor: messages of others were dropped."""
+    """Sent by the supervisor: messages of other workers were dropped."""
 
 
 class Ready(msgspec.Struct, gc=False, tag=7, array_like=True):
-    """To the supervisor alone: the sender answers requests."""
+    """Sent to the supervisor only: the sender answers requests."""
 
     base_url: str
     login_url: str

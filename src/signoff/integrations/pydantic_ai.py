@@ -21,7 +21,7 @@ class Approvals:
         self._gate = ToolGate(intent_types, **options)
 
     def capability(self) -> Any:
-        """For ``Agent(capabilities=[...])``: wait for people inside the run."""
+        """Return a capability for ``Agent(capabilities=[...])`` that waits for people inside the run."""
 
         async def handle(context: Any, requests: DeferredToolRequests) -> Any:
             return await self.results(requests)

@@ -36,7 +36,7 @@ class Verdict:
 
 
 def no_check(arguments: Json) -> None:
-    """For frameworks that check edited arguments themselves."""
+    """Accept all arguments, for frameworks that check edited arguments themselves."""
 
 
 class ToolGate:

@@ -506,7 +506,7 @@ class EventsAnswer(Ok, kw_only=True):
 
 
 class Completion(Struct, gc=False, kw_only=True):
-    """Where the result of an intent was sent."""
+    """The delivery of an intent's result to its ``reply_to``."""
 
     delivered: Annotated[bool, about("Whether it was delivered.", True)]
     reason: Annotated[Text, about("Why not.", "reply_to_not_set")] = ABSENT

@@ -15,7 +15,7 @@ ALONE: Final = "alone"  # self-approval as the first start sets it, until somebo
 
 
 class Workspace(Struct, frozen=True):
-    """Where intents live, and its settings.
+    """A workspace, which contains intents, with its settings.
 
     self_approval: the requester's side may decide; self_approval_alone: it may decide only requests that were made
     while the workspace had one person (the setting after the first start); positive_fallback: expiry may approve if

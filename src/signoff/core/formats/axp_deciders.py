@@ -89,7 +89,7 @@ def deciders_in_task(ask: Fields, known: Iterable[str]) -> tuple[str, ...]:
 
 
 def deciders_in_human(human: Fields, known: Iterable[str]) -> tuple[str, ...]:
-    """The unknown fields that name a person, for an entry of a bundle's humans whose known fields name none."""
+    """The unknown fields that name a person in an entry of a bundle's humans. Used if its known fields name nobody."""
     return _misspelt(human, known, _OF_HUMAN, _OF_HUMAN, _WHO, by_value=True)
 
 

@@ -191,7 +191,7 @@ class Edits(StrEnum):
 
 
 class Escalation(msgspec.Struct, frozen=True, omit_defaults=True):
-    """After ``after`` without a decision, ``to`` may decide too and is notified."""
+    """If nobody decides within ``after``, the approvers ``to`` are notified and may decide too."""
 
     after: timedelta
     to: tuple[str, ...]

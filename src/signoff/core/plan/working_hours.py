@@ -19,7 +19,9 @@ _LAST_YEAR = 9998
 
 
 class Hours(msgspec.Struct, frozen=True, omit_defaults=True):
-    """From ``start`` to ``end`` on ``days`` (0 is Monday) in ``zone`` (an IANA name); ``end`` 00:00 is midnight."""
+    """Working hours: from ``start`` to ``end`` on ``days`` (0 is Monday) in ``zone`` (an IANA name). An ``end`` of
+    00:00 is midnight.
+    """
 
     zone: str
     days: tuple[int, ...] = (0, 1, 2, 3, 4)

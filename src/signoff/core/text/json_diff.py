@@ -376,5 +376,5 @@ def _cut(leaf: Leaf) -> Leaf:
 
 
 def clip(text: str) -> str:
-    """The beginning that is shown at first."""
+    """The beginning of the text, which is shown before the reader unfolds the rest."""
     return "\n".join(text[:LONGEST].split("\n")[:MOST_LINES])

@@ -57,7 +57,7 @@ class Committer:
         self._began: dict[int, float] = {}  # start of each batch in flight
 
     def in_flight_for(self) -> float:
-        """For how many seconds the longest-running batch has been with the database."""
+        """The seconds that the longest-running batch has been with the database."""
         now = asyncio.get_running_loop().time()
         return max((now - began for began in self._began.values()), default=0.0)
 

@@ -83,8 +83,8 @@ def choices(intent: Intent, task: Task, spec: TaskSpec) -> tuple[MessageAnswer, 
 
 
 class RenderedPayload(msgspec.Struct, frozen=True):
-    """As much as fits of the request, the further input of the next steps and the checks' reports; and how many more
-    values there are. ``secret``: whether a value is hidden because its name is that of a secret.
+    """The request, the additional input of the next steps and the checks' reports, as far as they fit, and the
+    number of values that were left out. ``secret``: whether a value is hidden because its name is that of a secret.
     """
 
     leaves: tuple[Leaf, ...]
@@ -126,7 +126,7 @@ def _difference(leaf: Leaf) -> str:
 
 
 def _brief(value: Any, covered: Any, path: str = "") -> Iterator[Leaf]:
-    """The leaves of a value for a message. Of a difference, only what changed, and how much did not."""
+    """The leaves of a value for a message. A difference shows only its changed parts, and how much is unchanged."""
     return folded(leaves(value, covered, path, whole=False, brief=True))
 
 

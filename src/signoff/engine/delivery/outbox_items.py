@@ -11,7 +11,7 @@ from signoff.store.work import OutboxKind, OutboxRow
 
 
 class UnreadableRowError(Exception):
-    """This release cannot decode the row; a later release may have written it."""
+    """Raised for a row that this release cannot decode; a later release may have written it."""
 
 
 class PushDelivery(msgspec.Struct, frozen=True):

@@ -192,7 +192,7 @@ class SignInMailer(Sender[SignInMail]):
         return Sent(await mail.deliver(message))
 
     async def dead(self, item: SignInMail, outcome: Dead) -> bool:
-        """Only log it: there is no page that could show it."""
+        """Only log the failure, because no page could show it."""
         return True
 
     async def _link(

@@ -109,7 +109,7 @@ class TaskMessages(Sender[PersonNotification]):
         self._counted: dict[str, None] = {}
 
     def limit_reminders(self, most: int) -> None:
-        """At most this many reminders per person and hour; 0: unlimited."""
+        """Send at most this many reminders per person and hour; 0 means no limit."""
         self._reminders = Limit(most, timedelta(hours=1)) if most else None
 
     # -- recipients

@@ -250,7 +250,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def _givers(self) -> dict[str, list[Person]]:
-        """For each delegate, the people who named them for an absence."""
+        """The people who named each delegate for an absence, by delegate."""
         givers: dict[str, list[Person]] = {}
         for person in self.people.values():
             for delegate in {absence.delegate for absence in person.absences if absence.delegate}:
@@ -258,7 +258,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
         return givers
 
     def stand_ins(self, person_id: str, at: datetime) -> tuple[StandIn, ...]:
-        """For whom this person is the delegate at ``at``: only people who could decide in their own right."""
+        """The people whose delegate this person is at ``at``, without those who could not decide in their own right."""
         person = self.people.get(person_id)
         if person is None or not person.active or DECIDING.isdisjoint(person.roles):
             return ()
@@ -345,7 +345,9 @@ class DirectoryCache:
 
     @property
     def fresh_for(self) -> float:
-        """For how many seconds a snapshot is valid: fewer if announcements of other replicas do not arrive."""
+        """The seconds for which a snapshot is valid. They are fewer if announcements of other replicas do not
+        arrive.
+        """
         return min(_FRESH_FOR, self._feed.reread)
 
     async def of(self, workspace: str) -> Snapshot:

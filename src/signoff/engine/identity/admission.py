@@ -107,7 +107,7 @@ class Admission:
     # -- the other workers of this service
 
     def among_workers(self) -> None:
-        """From now on, count together with the other workers of this server, which receive ``news``."""
+        """Count together with the other workers of this server from now on. They receive ``news``."""
         self._unsaid = Counter()
 
     def news(self) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:

@@ -27,7 +27,7 @@ def caller_key(address: str) -> str:
 
 
 class Limit:
-    """At most ``most`` attempts within ``while_``; refused attempts do not count."""
+    """Allows at most ``most`` attempts within ``while_``; refused attempts do not count."""
 
     def __init__(self, most: int, while_: timedelta) -> None:
         self._most = most
@@ -47,7 +47,7 @@ class Limit:
             self._unsaid.append(name)
 
     def among_workers(self) -> None:
-        """From now on, count together with the other workers of this server, which receive ``news``."""
+        """Count together with the other workers of this server from now on. They receive ``news``."""
         self._unsaid = []
 
     def news(self) -> list[bytes]:

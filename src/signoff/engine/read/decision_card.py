@@ -321,7 +321,7 @@ def _barred(known: TaskContext) -> tuple[str, bool]:
 
 
 def _handed_to(known: TaskContext) -> str:
-    """To whom the reader delegated this task, or ""."""
+    """The person to whom the reader delegated this task, or ""."""
     takers = [
         fact.event.taker
         for fact in known.facts

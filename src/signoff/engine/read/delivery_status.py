@@ -94,7 +94,7 @@ async def messages_of(store: Store, intent_id: str) -> list[InFlight]:
 
 
 def _place(message: Message) -> tuple[int, str, datetime, bool, str]:
-    """By event, then by person; a failed message before its replacement."""
+    """The sort key of a message: by event, then by person, with a failed message before its replacement."""
     return message.seq, message.person, message.at, message.state != FAILED, message.id
 
 

@@ -42,8 +42,8 @@ class NextStepLine(msgspec.Struct, frozen=True):
 def next_step_lines(
     plan: Plan, gate: HumanStep, opened: bool, missing: Callable[[str], str] = lambda agent: ""
 ) -> tuple[NextStepLine, ...]:
-    """The steps after an approval, in order; then those to which only other answers lead. missing: returns the note
-    for an agent without a worker.
+    """First the steps after an approval, in order; then those that follow only other answers. missing: returns the
+    note for an agent without a worker.
     """
     return tuple(_following(one, gate, opened, missing) for one in upcoming_steps(plan, gate))
 

@@ -112,7 +112,7 @@ class Poster:
 
 
 def _retry_after(status: int, headers: Iterable[tuple[bytes, bytes]]) -> float:
-    """For how many seconds a busy server asks to wait; 0 if it does not say. A time is counted from the response's
+    """The seconds that a busy server asks to wait; 0 if it does not say. A time is counted from the response's
     own ``Date``, because the clocks may differ.
     """
     if status not in (429, 503):

@@ -18,7 +18,7 @@ _ERASE: Final = "delete from showings where person = :person"
 
 
 class ViewRecord(Struct, frozen=True):
-    """This person was shown this task in this state."""
+    """A record that a person was shown a task in a certain state."""
 
     intent_id: str
     person: str

@@ -38,7 +38,7 @@ class PortalWorkspace(Struct, kw_only=True):
 
 
 class Context(Struct, kw_only=True):
-    """Where the key belongs."""
+    """The organization and workspace that the key belongs to."""
 
     org_id: OrgId
     workspace_id: WorkspaceId
@@ -47,7 +47,7 @@ class Context(Struct, kw_only=True):
 class PortalContext(Ok, kw_only=True):
     """The key's organization and workspace."""
 
-    context: Annotated[Context, about("Where the key belongs.")]
+    context: Annotated[Context, about("The organization and workspace that the key belongs to.")]
     account: Annotated[dict[str, Any], about("Whose key it is.", {"email": "ann@acme.example"})]
     selected_organization: Annotated[Organization, about("The key's organization.")]
     selected_workspace: Annotated[PortalWorkspace, about("The key's workspace.")]

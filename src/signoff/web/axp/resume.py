@@ -4,12 +4,12 @@ agent's result as a decision, and an agent's key never decides, whatever it send
 
 First match wins:
 1. ``task_result`` (with or without ``outcome`` beside it): a person's decision
-2. ``approve_current_step``: a decision; only in a plan that asks nobody "go on"
+2. ``approve_current_step``: a decision; in a plan that asks nobody it means "continue"
 3. ``action`` complete or fail: an agent's result
-4. any other members: an agent's result, but not one that says it ended as FAILED (a lone ``outcome`` that the open
-   task knows is a decision; from a person, who has no result of an agent's to report, so is whatever reads as one, also
-   where no task is open)
-5. nothing: "go on"
+4. any other members: an agent's result, unless it says that it ended as FAILED. But a lone ``outcome`` that the open
+   task knows is a decision. A person has no agent's result to report, so from a person everything that reads as a
+   decision is one, even if no task is open.
+5. nothing: "continue"
 
 A decision may name its target (``stage``, ``revision``, ``digest`` beside it). Members that contradict each other are
 refused.
@@ -94,9 +94,9 @@ def _refuse_unended(body: dict[str, Any]) -> None:
 
 
 def _with_known_action(body: dict[str, Any], spec: TaskSpec | None, agreed: str) -> dict[str, Any]:
-    """Return the body with its ``action`` in lower case. Raises Invalid for an unknown action, because a misspelt
-    failure would otherwise become part of the result and count as a success, and a rejection beside a decision
-    contradicts it. A field of the form with that name is part of the answer.
+    """Return the body with its ``action`` in lower case. Raises Invalid for an unknown action: a misspelt ``fail``
+    would otherwise become part of a result that counts as a success, and a rejection could contradict the
+    decision beside it. If the form has a field with that name, it is part of the answer.
     """
     said = body.get("action")
     if said is None or "action" in form_fields(spec):
@@ -212,7 +212,7 @@ def _named(body: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
 
 def _control(body: dict[str, Any], intent: Intent, task: Task | None, step_run: int) -> Command:
     """The command for ``approve_current_step``: a decision, which the rules refuse if no task is open yet. In a plan
-    without people it is AXP's "go on", which decides nothing; a rejection is never read that way.
+    without people it is AXP's "continue", which decides nothing; a rejection is never read that way.
     """
     flag = body["approve_current_step"]
     if not isinstance(flag, bool):

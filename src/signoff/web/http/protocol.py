@@ -35,7 +35,7 @@ class _RefusedError(Exception):
 
 
 def limited(limits: ReceiveLimits) -> Any:
-    """For ``uvicorn.Config(http=...)``."""
+    """Return the protocol with these limits, for ``uvicorn.Config(http=...)``."""
     return partial(LimitedProtocol, limits=limits)
 
 

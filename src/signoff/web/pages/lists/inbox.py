@@ -175,7 +175,7 @@ async def _open(
 
 
 def _equal(entries: Sequence[InboxEntry]) -> list[tuple[int, InboxEntry]]:
-    """For each group of tasks on this page that may be decided together: how many there are, and the first. The
+    """The groups of tasks on this page that may be decided together, each with its size and its first task. The
     largest group comes first.
     """
     counts = Counter(entry.form for entry in entries if entry.form)

@@ -431,7 +431,7 @@ def _draft(request: PageRequest, found: SeenTask, shown: Card, refusal: Refused 
 
 
 def _snoozing(known: TaskContext, shown: Card, by_link: bool) -> dict[str, Any]:
-    """Until when the reader has snoozed it, and the times on offer."""
+    """The time until which the reader has snoozed the task, and the times that the page offers."""
     task, person = known.task, known.directory.people.get(known.reader.id)
     if task is None or person is None or by_link or not shown.may_answer:
         return {"snoozed_until": None, "snooze_times": ()}

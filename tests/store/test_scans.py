@@ -45,6 +45,7 @@ VALUES = {
     "status_a": "FAILED",
     "type": "t",
     "requester": "r",
+    "most": 10,
 }
 
 
@@ -75,6 +76,7 @@ async def fresh(own_url: str, clock: FixedClock) -> AsyncIterator[Store]:
         (_BY_TYPE, "intents_by_type"),
         (_KNOWN, "intents_requested_type"),
         (_CORRELATED, "intents_correlated"),
+        (sql.OPEN_OF, "intents_open"),
         (_PARTY[0], "intents_requested"),
         (_PARTY[1], "intents_addressed"),
         (_OWNER, "intents_replied"),

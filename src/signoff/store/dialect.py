@@ -7,13 +7,18 @@ from signoff.store.sql import Table
 
 _LOCK = re.compile(r"\s*\bfor update( of \w+)?( skip locked)?")
 _LIST = re.compile(r"\bin :([a-z_]+)")
+_INDEX = re.compile(r"/\* (indexed by \w+) \*/")
 _NAME = re.compile(r"(?<!:):([a-z_]+)")
 
 
 @lru_cache(maxsize=512)
 def for_sqlite(sql: str) -> str:
-    """The statement for SQLite: without row locks, because there is one writer, and with lists as JSON arrays."""
-    return _LIST.sub(r"in (select value from json_each(:\1))", _LOCK.sub("", sql))
+    """The statement for SQLite: without row locks, because there is one writer, and with lists as JSON arrays.
+    ``/* indexed by NAME */`` forces an index: without statistics, SQLite takes the one that was created last of those
+    that seem equally good.
+    """
+    sql = _INDEX.sub(r"\1", _LOCK.sub("", sql))
+    return _LIST.sub(r"in (select value from json_each(:\1))", sql)
 
 
 @lru_cache(maxsize=512)

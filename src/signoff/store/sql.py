@@ -221,7 +221,7 @@ STATUSES: Final = tuple(f"status_{letter}" for letter in "abcdefghij")  # one of
 # As in the partial index.
 OPEN_OF: Final = """
 select count(*) from (
-    select 1 from intents where workspace = :workspace and requester = :requester
+    select 1 from intents /* indexed by intents_open */ where workspace = :workspace and requester = :requester
         and status not in ('COMPLETED', 'FAILED', 'CANCELED', 'TIMED_OUT') limit :most
 ) as open_ones
 """

@@ -23,6 +23,19 @@ def test_a_plan_has_one_to_a_hundred_steps() -> None:
     assert len(check_plan(Plan(tuple(validate(id=f"s{n}") for n in range(MAX_STEPS)))).steps) == MAX_STEPS
 
 
+def test_the_outline_names_each_step_its_kind_and_its_agent() -> None:
+    check, gate = validate(), step()
+    plan = Plan(
+        (check, gate, DelayStep(id="wait", lasts=timedelta(hours=1)), NotifyStep(id="tell", to=("ops",)))
+    )
+    assert plan.outline == (
+        (check.id, "agent", check.agent),
+        (gate.id, "human", ""),
+        ("wait", "delay", ""),
+        ("tell", "notify", ""),
+    )
+
+
 def test_a_steps_name_is_its_own() -> None:
     assert refused(validate(), validate()) == "duplicate_step"
     assert refused(validate(id=END)) == "invalid_step_id"

@@ -107,12 +107,16 @@ class Snapshot(msgspec.Struct, gc=False, array_like=True):
     gauges: dict[str, float]
 
 
+_COUNTED: Final = (e.TaskOpened, e.Decided, e.Created)
+
+
 class Metrics:
     """The metrics of this process."""
 
     def __init__(self) -> None:
         self._series: dict[str, Series] = {metric.name: {} for metric in METRICS}
         self._gauges: dict[str, Callable[[], float]] = {}
+        self._requests: dict[tuple[str, str, int], list[float]] = {}  # a few hundred, as paths are templates
 
     def gauge(self, name: str, read: Callable[[], float]) -> None:
         """Set the function that returns the value of this gauge of ``GAUGES``."""
@@ -120,24 +124,25 @@ class Metrics:
 
     def count(self, metric: Metric, labels: tuple[str, ...] = (), by: float = 1) -> None:
         """Add to a counter."""
-        series = self._series[metric.name]
-        found = series.get(labels)
-        if found is None:
-            found = _new(series, metric, labels)
-        found[0] += by
+        self._of(metric, labels)[0] += by
 
     def observe(self, metric: Metric, value: float, labels: tuple[str, ...] = ()) -> None:
         """Add one value to a histogram."""
-        series = self._series[metric.name]
-        found = series.get(labels)
-        if found is None:
-            found = _new(series, metric, labels)
+        found = self._of(metric, labels)
         found[bisect_left(metric.buckets, value)] += 1
         found[-1] += value
 
+    def _of(self, metric: Metric, labels: tuple[str, ...]) -> list[float]:
+        series = self._series[metric.name]
+        return series.get(labels) or _new(series, metric, labels)
+
     def request(self, method: str, path: str, status: int, seconds: float | None) -> None:
         """Count one answered request. ``path``: its path template; ``seconds``: None for a stream."""
-        self.count(REQUESTS, (method, path, str(status)))
+        kind = (method, path, status)
+        found = self._requests.get(kind)
+        if found is None:
+            found = self._requests[kind] = self._of(REQUESTS, (method, path, str(status)))
+        found[0] += 1
         if seconds is not None:
             self.observe(REQUEST_SECONDS, seconds, (method, path))
 
@@ -147,6 +152,8 @@ class Metrics:
             space = change.after.workspace
             for sealed in change.facts:
                 event = sealed.fact.event
+                if not isinstance(event, _COUNTED):
+                    continue
                 if isinstance(event, e.TaskOpened):
                     self.count(TASKS_OPENED, (space, _policy(change, event.step)))
                 elif isinstance(event, e.Decided):
@@ -155,7 +162,7 @@ class Metrics:
                         seconds = (sealed.fact.at - opened).total_seconds()
                         labels = (space, _policy(change, event.step), event.ending.value)
                         self.observe(DECISION_SECONDS, max(0.0, seconds), labels)
-                elif isinstance(event, e.Created):
+                else:
                     self.count(CREATED, (space,))
             after = change.after
             if after.final and (change.before is None or not change.before.final):

@@ -32,9 +32,9 @@ def asked(intent: Intent, task: Task) -> frozenset[str]:
     """The approvers asked now: those of the stage, or those that it was reassigned to; and those of the escalation
     levels reached.
     """
-    levels = spec_of(intent, task).escalate[: task.escalated]
-    reached = frozenset(name for level in levels for name in level.to)
-    return frozenset(stage_now(intent, task).approvers or DECIDING_ROLES) | reached
+    spec = spec_of(intent, task)
+    names = frozenset(task.assigned or spec.stages[task.stage].approvers or DECIDING_ROLES)
+    return names.union(*(level.to for level in spec.escalate[: task.escalated])) if task.escalated else names
 
 
 def requesters_side(intent: Intent) -> frozenset[str]:
@@ -146,6 +146,8 @@ def stand_ins(intent: Intent, task: Task) -> dict[str, tuple[str, ...]] | None:
 
 def answered_by(task: Task) -> frozenset[str]:
     """Who has answered the open stage, themselves or through a delegate."""
+    if not task.votes:
+        return frozenset()
     votes = [vote for vote in task.votes if vote.at_stage == task.stage]
     return frozenset(vote.person for vote in votes) | frozenset(voting_seat(vote) for vote in votes)
 

@@ -68,7 +68,10 @@ def worst_risk(policy: Risk, results: Mapping[str, Any]) -> tuple[Risk, str]:
     """Return the risk and the step that reports it: the policy's risk and "", or a check's if that is higher."""
     worst, by = policy, ""
     for step, result in results.items():
-        said = str(result.get("risk", "")).lower() if isinstance(result, Mapping) else ""
+        told = result.get("risk") if isinstance(result, Mapping) else None
+        if not told:
+            continue
+        said = str(told).lower()
         if said in _ORDER and _ORDER.index(Risk(said)) > _ORDER.index(worst):
             worst, by = Risk(said), step
     return worst, by

@@ -40,7 +40,10 @@ class Due(Protocol):
 
 def ends_at(intent: Intent, task: Due) -> datetime | None:
     """When the task expires."""
-    return min((at for at in (task.deadline_at, intent.deadline_at) if at is not None), default=None)
+    own, whole = task.deadline_at, intent.deadline_at
+    if own is None or whole is None:
+        return whole if own is None else own
+    return min(own, whole)
 
 
 def deadlines(intent: Intent) -> Iterator[datetime]:

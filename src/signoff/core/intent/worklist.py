@@ -40,7 +40,9 @@ def keys_of(intent: Intent) -> frozenset[str]:
     spec = intent.plan.tasks.get(task.step)
     if spec is None or task.stage >= len(spec.stages):  # a damaged row must not stop a migration
         return frozenset(keys)
-    held, done, aside = roster(intent, task), _done(task), _aside(task)
+    held, done = roster(intent, task), _done(task)
+    # People in whose lists the task is not in its usual place. Their delegates during an absence may still answer.
+    aside = done.union([given.giver for given in task.handed_over])
     barred = requesters_side(intent) if _always_barred(intent, task) else frozenset()
     names = asked(intent, task)
     for name in names:
@@ -114,16 +116,9 @@ def _search(actor: Actor, usual: tuple[str, ...], fits: Callable[[Intent, Task],
     return Search(((f"early:{actor.id}",), usual, (f"late:{actor.id}",)), fits)
 
 
-def _aside(task: Task) -> frozenset[str]:
-    """People in whose lists the task is not in its usual place: they have answered, delegated their vote, or snoozed
-    it. Their delegates during an absence may still answer.
-    """
-    return _done(task) | {given.giver for given in task.handed_over}
-
-
 def _done(task: Task) -> frozenset[str]:
     """People who get no ``for:`` key, whatever votes they have: they have answered or snoozed the task."""
-    return answered_by(task) | {one.person for one in task.snoozes}
+    return answered_by(task).union([one.person for one in task.snoozes])
 
 
 def _always_barred(intent: Intent, task: Task) -> bool:

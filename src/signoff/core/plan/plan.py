@@ -108,6 +108,11 @@ class NotifyStep(StepBase, frozen=True, tag="notify", omit_defaults=True, kw_onl
 Step = AgentStep | HumanStep | DelayStep | NotifyStep
 
 
+def kind_of(step: Step) -> str:
+    """``agent``, ``human``, ``delay`` or ``notify``."""
+    return str(step.__struct_config__.tag)
+
+
 class Plan(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
     """Steps in order. ``direct``: whether the agent gets the intent itself, as one implied step."""
 
@@ -130,6 +135,13 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
     def agents(self) -> frozenset[str]:
         """The addresses of all agents that the plan calls."""
         return frozenset(step.agent for step in self.steps if isinstance(step, AgentStep))
+
+    @cached_property
+    def outline(self) -> tuple[tuple[str, str, str], ...]:
+        """The id, the kind and the agent of each step, in order; "" without an agent."""
+        return tuple(
+            (step.id, kind_of(step), step.agent if isinstance(step, AgentStep) else "") for step in self.steps
+        )
 
     @cached_property
     def next_of(self) -> dict[str, str]:

@@ -180,8 +180,10 @@ class Batch:
             self._topics[agent_topic(*agent)] = None
             if self._followed(*agent):
                 self._writes.followed.add(agent)
-        if any(isinstance(sealed.fact.event, _TASK_EVENTS) for sealed in change.facts):
-            self._topics[tasks_topic(after.workspace)] = None
+        for sealed in change.facts:
+            if isinstance(sealed.fact.event, _TASK_EVENTS):
+                self._topics[tasks_topic(after.workspace)] = None
+                break
         for notification, (kind, channel, target) in self._route(change):
             millis = int(self.now.timestamp() * 1000)
             self._writes.outbox.append(

@@ -58,10 +58,12 @@ class RecentCommits:
                 self._kept.pop(after.id, None)
                 continue
             payload = payloads.get(after.id, kept.stored.payload)
+            size = kept.size
             for sealed in change.facts:
-                kept.size += len(sealed.body)
+                size += len(sealed.body)
                 kept.facts.append(sealed.fact)
-            if len(payload) + kept.size > LARGEST:
+            kept.size = size
+            if len(payload) + size > LARGEST:
                 self._kept.pop(after.id, None)
                 continue
             kept.stored = Stored(after, payload)

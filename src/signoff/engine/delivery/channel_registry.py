@@ -150,5 +150,8 @@ def _entered(channel: ChannelDeclaration, person: Person) -> str:
 
 
 def _pushes(change: Change) -> bool:
-    offers = [sealed.fact.event for sealed in change.facts if isinstance(sealed.fact.event, Offered)]
-    return any(offer.push for offer in offers)
+    for sealed in change.facts:
+        event = sealed.fact.event
+        if isinstance(event, Offered) and event.push:
+            return True
+    return False

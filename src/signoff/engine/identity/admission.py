@@ -32,18 +32,25 @@ class KeyLimits(msgspec.Struct, frozen=True, kw_only=True):
     open: int = 0
     open_services: int = 0
 
-    def of(self, actor: Actor, name: str) -> int:
-        if actor.kind is ActorKind.SYSTEM:
-            return 0
-        most: int = getattr(self, f"{name}_services" if actor.kind is ActorKind.SERVICE else name)
-        return most
+    def by_kind(self, name: str) -> dict[ActorKind, int]:
+        """One limit for each kind of actor."""
+        own: int = getattr(self, name)
+        services: int = getattr(self, f"{name}_services")
+        return {
+            ActorKind.PERSON: own,
+            ActorKind.AGENT: own,
+            ActorKind.SERVICE: services,
+            ActorKind.SYSTEM: 0,
+        }
 
 
 class Admission:
     """``still_open(workspace, requester, most)``: how many of their intents are open, counted up to ``most``."""
 
     def __init__(self, limits: KeyLimits, still_open: StillOpen | None = None) -> None:
-        self._limits = limits
+        self._rates = limits.by_kind("rate")
+        self._most_streams = limits.by_kind("streams")
+        self._most_open = limits.by_kind("open")
         self._still_open = still_open
         self._used: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._streams: Counter[str] = Counter()
@@ -55,7 +62,7 @@ class Admission:
 
     def request(self, actor: Actor, now: float) -> None:
         """Count a request at ``now``, in seconds; raises TooMany over the limit."""
-        rate = self._limits.of(actor, "rate")
+        rate = self._rates[actor.kind]
         if not rate:
             return
         holder = _holder(actor)
@@ -81,7 +88,7 @@ class Admission:
     @contextmanager
     def stream(self, actor: Actor) -> Iterator[None]:
         """Holds one stream or long poll open; raises TooMany over the limit."""
-        most, holder = self._limits.of(actor, "streams"), _holder(actor)
+        most, holder = self._most_streams[actor.kind], _holder(actor)
         if most and self._streams[holder] + self._open_elsewhere(holder) >= most:
             raise TooMany(
                 "too_many_streams",
@@ -151,7 +158,7 @@ class Admission:
         """Hold this while an intent is created. Raises TooMany if the requester has reached their limit; intents
         being created count. The database is queried only when the allowance of the last query is used up.
         """
-        most = self._limits.of(actor, "open")
+        most = self._most_open[actor.kind]
         if not most or self._still_open is None:
             return _UNLIMITED
         return self._another(actor, most, self._still_open)

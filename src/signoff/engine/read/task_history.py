@@ -37,8 +37,20 @@ class TaskHistory(Struct, kw_only=True):
     @classmethod
     def of_row(cls, task: Task) -> "TaskHistory":
         """The history of an open task that nobody has answered yet."""
-        shared = set(cls.__struct_fields__) & set(task.__struct_fields__) - {"votes"}
-        return cls(**{name: getattr(task, name) for name in shared})
+        return cls(
+            step_run=task.step_run,
+            step=task.step,
+            opened_at=task.opened_at,
+            digest=task.digest,
+            revision=task.revision,
+            deadline_at=task.deadline_at,
+            stage=task.stage,
+            agreed=task.agreed,
+            assigned=task.assigned,
+            reviewed_by=task.reviewed_by,
+            reminded=task.reminded,
+            escalated=task.escalated,
+        )
 
 
 def task_history(

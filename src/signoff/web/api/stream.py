@@ -185,8 +185,9 @@ class _Life:
             event = self._trail.show(facts[shown])
             shown += 1
             if event is not None and event.seq > self._since:
-                frames.append(line(event))
-                size += len(frames[-1])
+                made = line(event)
+                frames.append(made)
+                size += len(made)
         self.more = self.more or shown < len(facts)
         self._walked = facts[shown - 1].seq
         self.over = self._trail.over

@@ -41,7 +41,10 @@ _STREAM: Final = [
 
 
 def _lines(headers: list[tuple[bytes, bytes]]) -> bytes:
-    return b"".join(b"%s: %s\r\n" % header for header in headers)
+    lines = b""
+    for header in headers:
+        lines += b"%s: %s\r\n" % header
+    return lines
 
 
 _JSON_LINES: Final = _lines([_JSON, *_SAFE])
@@ -225,10 +228,15 @@ async def read_body(call: Call, receive: Receive, limit: int) -> bytes:
     declared = call.headers.get(b"content-length", b"")
     if declared.isdigit() and (len(declared) > 20 or int(declared) > limit + _HEARD_OUT):
         raise _too_large(limit)
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):  # as almost every body arrives
+        whole: bytes = message.get("body", b"")
+        if len(whole) > limit:
+            raise _too_large(limit)
+        return whole
     chunks: list[bytes] = []
     size = 0
     while True:
-        message = await receive()
         if message["type"] == "http.disconnect":
             raise GoneAwayError
         chunk = message.get("body", b"")
@@ -239,9 +247,10 @@ async def read_body(call: Call, receive: Receive, limit: int) -> bytes:
             break
         if not message.get("more_body"):
             break
+        message = await receive()
     if size > limit:
         raise _too_large(limit)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    return b"".join(chunks)
 
 
 def _too_large(limit: int) -> TooLarge:

@@ -209,6 +209,7 @@ _EXTRA: Final[dict[type[e.Event], Callable[[Any, Intent], dict[str, Any]]]] = {
     e.Answered: lambda event, _: {"outcome": event.outcome},
     e.ControlsPatched: lambda event, _: {"policy_generation": event.generation},
 }
+_UNSAID: Final = (None, "")
 _TOLD_OF: Final = {kind: tuple(name for name in _TOLD if name in kind.__struct_fields__) for kind in EFFECTS}
 
 
@@ -221,7 +222,7 @@ def details(fact: e.Fact, intent: Intent) -> dict[str, Any]:
     told: dict[str, Any] = {}
     for name in _TOLD_OF[kind]:
         value = getattr(event, name)
-        if value is not None and value != "":
+        if value not in _UNSAID:
             told[name] = value
     if (extra := _EXTRA.get(kind)) is not None:
         told.update(extra(event, intent))

@@ -7,13 +7,13 @@ from signoff.core.intent.assurance import revisions_of
 from signoff.core.intent.deleted_payload import payload_deleted
 from signoff.core.intent.model import Delay, Delivery, Intent, Requester, Status, Task, Waiting
 from signoff.core.intent.result import result_of
-from signoff.core.plan.plan import AgentStep, HumanStep, Step
+from signoff.core.plan.plan import AgentStep, HumanStep, Step, kind_of
 from signoff.core.plan.task_types import MEANS, TaskSpec
 from signoff.core.plan.wording import label, title_of
 from signoff.core.text import json_value
 from signoff.core.text.masking import mask_text
 from signoff.store.work import Stored
-from signoff.web.shapes.common import maybe, raw, verbatim
+from signoff.web.shapes.common import raw, verbatim
 from signoff.wire.common import ABSENT
 from signoff.wire.intents import (
     ControlPolicy,
@@ -40,27 +40,27 @@ def intent_out(intent: Intent, payload: bytes) -> IntentOut:
         updated_at=intent.updated_at,
         correlation_id=intent.correlation_id or intent.id,
         from_agent=sender(intent.requester),
-        claimed_from_agent=maybe(intent.requester.claimed),
+        claimed_from_agent=intent.requester.claimed or ABSENT,
         to_agent=intent.to_agent or CORE,
-        reply_to=maybe(intent.reply_to),
+        reply_to=intent.reply_to or ABSENT,
         payload=verbatim(payload),
         payload_deleted=payload_deleted(intent, payload) or ABSENT,
-        outcome=maybe(intent.outcome),
-        ending=maybe(intent.ending),
+        outcome=intent.outcome or ABSENT,
+        ending=intent.ending or ABSENT,
         deadline_at=intent.deadline_at or ABSENT,
         remind_count=intent.reminded,
         policy_generation=intent.generation,
         workflow_control_policy=ControlPolicy(
             grants=intent.grants, controls=intent.controls, envelope=intent.envelope
         ),
-        scenario_id=maybe(intent.scenario_id),
-        retry_of=maybe(intent.retry_of),
-        rerun_of=maybe(intent.rerun_of),
+        scenario_id=intent.scenario_id or ABSENT,
+        retry_of=intent.retry_of or ABSENT,
+        rerun_of=intent.rerun_of or ABSENT,
     )
     if intent.waiting is not None:
         out.waiting_reason = out.lifecycle_waiting_reason = intent.waiting
     if not intent.plan.direct:
-        out.steps = tuple(_step_state(intent, step) for step in intent.plan.steps)
+        out.steps = _step_states(intent)
     if intent.final:
         out.result = result_of(intent)
         if intent.fault is not None:
@@ -78,10 +78,10 @@ def _show_decision(out: IntentOut, intent: Intent) -> None:
     """
     for step_id, result in reversed(intent.results.items()):
         if isinstance(intent.plan.by_id.get(step_id), HumanStep) and result.get("outcome") == intent.outcome:
-            out.decided_by = maybe(result.get("decided_by"))
+            out.decided_by = result.get("decided_by") or ABSENT
             out.decided_at = result.get("decided_at") or ABSENT
-            out.via = maybe(result.get("via"))
-            out.comment = maybe(result.get("comment"))
+            out.via = result.get("via") or ABSENT
+            out.comment = result.get("comment") or ABSENT
             return
 
 
@@ -122,18 +122,23 @@ def _asked(intent: Intent) -> HumanStep | None:
     return steps[0] if len(steps) == 1 and isinstance(steps[0], HumanStep) else None
 
 
-def _step_state(intent: Intent, step: Step) -> StepState:
-    if intent.open is not None and intent.open.step == step.id:
-        state = "open"
-    else:
-        state = "done" if step.id in intent.results or step.id == intent.last_step else "pending"
-    agent = step.agent if isinstance(step, AgentStep) else ABSENT
-    return StepState(step_id=step.id, kind=kind_of(step), state=state, agent=agent)
-
-
-def kind_of(step: Step) -> str:
-    """``agent``, ``human``, ``delay`` or ``notify``."""
-    return str(step.__struct_config__.tag)
+def _step_states(intent: Intent) -> tuple[StepState, ...]:
+    opened, results, last = (
+        intent.open.step if intent.open is not None else None,
+        intent.results,
+        intent.last_step,
+    )
+    return tuple(
+        [
+            StepState(
+                step_id=step,
+                kind=kind,
+                state="open" if step == opened else "done" if step in results or step == last else "pending",
+                agent=agent or ABSENT,
+            )
+            for step, kind, agent in intent.plan.outline
+        ]
+    )
 
 
 def sender(requester: Requester) -> str:
@@ -149,11 +154,11 @@ def human_task(spec: TaskSpec, title: str, task_id: str = "") -> HumanTask:
         allowed_outcomes=spec.outcomes,
         required_comment=spec.comment_required,
         evidence_required=spec.evidence_required,
-        description=maybe(spec.description),
+        description=spec.description or ABSENT,
         assignees=asked or ABSENT,
         form_schema=spec.form if spec.form is not None else ABSENT,
         notify=spec.notify or ABSENT,
-        task_id=maybe(task_id),
+        task_id=task_id or ABSENT,
     )
 
 

@@ -1,9 +1,8 @@
 """Next steps on the wire: the steps that may run after a decision, with the input of their agents."""
 
 from signoff.core.plan.lookahead import UpcomingStep, upcoming_steps
-from signoff.core.plan.plan import AgentStep, HumanStep, NotifyStep, Plan
+from signoff.core.plan.plan import AgentStep, HumanStep, NotifyStep, Plan, kind_of
 from signoff.web.shapes.common import maybe
-from signoff.web.shapes.intents import kind_of
 from signoff.wire.common import ABSENT
 from signoff.wire.tasks import NextStep
 

@@ -81,6 +81,7 @@ TABLES = [
     "people",
     "workspaces",
     "outbox",
+    "targets",
     "uses",
     "showings",
     "replies",

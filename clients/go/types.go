@@ -595,6 +595,16 @@ type Session struct {
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
+// SinceApproved is the difference to the last approved request of the same workflow with the same target (target
+// in the workflow); Changed: at most 200 values.
+type SinceApproved struct {
+	IntentID  string    `json:"intent_id"`
+	CreatedAt time.Time `json:"created_at"`
+	Target    []string  `json:"target"`
+	Changed   []Value   `json:"changed"`
+	More      int       `json:"more,omitempty"`
+}
+
 // Snooze says who has snoozed the task, and until when.
 type Snooze struct {
 	Person string    `json:"person"`
@@ -675,6 +685,7 @@ type Task struct {
 	Votes            []Vote         `json:"votes"`
 	Comments         []Comment      `json:"comments,omitempty"`
 	Changes          []Revision     `json:"changes,omitempty"`
+	SinceApproved    *SinceApproved `json:"since_approved,omitempty"`
 	Outcome          string         `json:"outcome,omitempty"`
 	Ending           string         `json:"ending,omitempty"`
 	DecidedAt        time.Time      `json:"decided_at,omitempty"`

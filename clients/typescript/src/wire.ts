@@ -2387,6 +2387,8 @@ export interface TaskOut {
   readonly comments?: readonly CommentOut[];
   /** From revision to revision; not in lists. */
   readonly changes?: readonly RevisionOut[];
+  /** The difference to what was approved last for the same target; not in lists. */
+  readonly since_approved?: SinceApprovedOut;
   /** The outcome that was chosen. */
   readonly outcome?: string;
   /** How the decision ended; expiry is not a rejection. */
@@ -2689,6 +2691,8 @@ export interface WorkflowRequest {
   readonly steps: readonly object[];
   /** How often its requests may be revised. Default: 5. */
   readonly max_revisions?: number;
+  /** Payload fields that say what a request is about, such as cluster. */
+  readonly target?: string | readonly string[];
 }
 
 /** The active workflow of each intent type. */

@@ -15,6 +15,7 @@ from msgspec.structs import astuple
 from signoff.core.ids import shard
 from signoff.core.intent.model import Intent
 from signoff.core.plan.plan import Plan
+from signoff.core.plan.target import target_of
 from signoff.store.rows import (
     STATE,
     LastStates,
@@ -46,6 +47,7 @@ class WriteBatch(Struct):
     submissions: list[Row] = field(default_factory=list)
     revisions: list[Row] = field(default_factory=list)
     resubmissions: list[Row] = field(default_factory=list)
+    targets: list[Row] = field(default_factory=list)
     events: list[Row] = field(default_factory=list)
     replies: list[Row] = field(default_factory=list)
     closed: list[Row] = field(default_factory=list)
@@ -93,6 +95,8 @@ def build(
         states.note(intent, batch.intents[-1][STATE])
         batch.worklist += worklist_rows(None, intent)[1]
         batch.submissions.append((intent.id, shard(intent.id), new.payload))
+        if intent.plan.target and (target := target_of(intent.plan.target, intent.type, new.payload)):
+            batch.targets.append((intent.id, intent.workspace, target))
     for changed in writes.changed:
         intent = changed.intent
         cursor = _cursor(changed, writes, starts, batch.followed)
@@ -103,6 +107,11 @@ def build(
         batch.worklist += opened
     batch.revisions = [(r.intent, r.revision, shard(r.intent), r.before) for r in writes.revisions]
     batch.resubmissions = [(r.intent, r.payload) for r in writes.revisions]
+    for revised in writes.revisions:
+        intent = before[revised.intent]
+        if intent.plan.target:
+            target = target_of(intent.plan.target, intent.type, revised.payload)
+            batch.targets.append((intent.id, intent.workspace, target))
     batch.events = [fact_row(sealed) for sealed in writes.facts]
     batch.replies = [reply_row(reply) for reply in writes.replies]
     batch.outbox = [outgoing_row(out) for out in writes.outbox]

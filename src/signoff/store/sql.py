@@ -47,6 +47,7 @@ REVISIONS: Final = Table(
     "revisions", {"intent_id": "text", "revision": "integer", "shard": "smallint", "payload": "bytea"}
 )
 RESUBMISSIONS: Final = Table("submissions", {"intent_id": "text", "payload": "bytea"})
+TARGETS: Final = Table("targets", {"intent_id": "text", "workspace": "text", "target": "text"})
 EVENTS: Final = Table(
     "events",
     {
@@ -105,6 +106,7 @@ CLOSED: Final = Table("worklist", dict(list(WORKLIST.columns.items())[:4]))
 KEEP_PLAN: Final = """
 on conflict (digest) do update set forget_at = null where plans.forget_at is not null
 """
+RETARGETED: Final = "on conflict (intent_id) do update set target = excluded.target"
 RANKED: Final = "on conflict (workspace, party, intent_id, shard) do update set rank = excluded.rank"
 NEXT_CURSORS: Final = """
 on conflict (workspace, agent) do update set seq = cursors.seq + excluded.seq returning workspace, agent, seq
@@ -196,6 +198,13 @@ where workspace = :workspace and agent = :agent and cursor > :after order by cur
 """
 HISTORY: Final = """
 select seq, body, private, hash from events where intent_id = :id and seq > :after order by seq limit :limit
+"""
+# The earlier requests with the same target, the last first; without their payloads.
+SAME_TARGET: Final = """
+select i.id, i.plan, i.state, null as payload from targets own
+join targets t on t.workspace = own.workspace and t.target = own.target and t.intent_id < own.intent_id
+join intents i on i.id = t.intent_id
+where own.intent_id = :id and own.target <> '' order by t.intent_id desc limit :limit
 """
 HISTORIES: Final = """
 select intent_id, seq, body, private, hash from events where intent_id in :ids order by intent_id, seq limit :limit
@@ -300,6 +309,7 @@ FORGET_PAYLOADS: Final = (
     "update submissions set payload = substr(payload, 1, 0) where intent_id in :ids and length(payload) > 0"
     " returning intent_id",
     "update revisions set payload = substr(payload, 1, 0) where intent_id in :ids and length(payload) > 0",
+    "delete from targets where intent_id in :ids",
 )
 FORGET: Final = (
     "delete from events where intent_id in :ids",
@@ -310,6 +320,7 @@ FORGET: Final = (
     "delete from showings where intent_id in :ids",
     "delete from views where intent_id in :ids",
     "delete from uses where intent_id in :ids",
+    "delete from targets where intent_id in :ids",
     "delete from intents where id in :ids returning id",
     # Locked in order, like the plans of a batch, and last, because batches also lock intents first.
     """

@@ -30,6 +30,7 @@ from signoff.wire.fields import (
     At,
     CommentRequired,
     Complete,
+    CreatedAt,
     DecidedAt,
     Digest,
     DueAt,
@@ -406,6 +407,20 @@ class RevisionOut(Struct, kw_only=True):
     changed: Annotated[tuple[ValueOut, ...], about("The values that differ.")]
 
 
+class SinceApprovedOut(Struct, kw_only=True):
+    """The difference to the last approved request of the same workflow with the same target (``target`` in the
+    workflow); changed: at most 200 values.
+    """
+
+    intent_id: IntentId
+    created_at: CreatedAt
+    target: Annotated[
+        tuple[str, ...], about("The payload fields that are equal in both: the target.", ["cluster"])
+    ]
+    changed: Annotated[tuple[ValueOut, ...], about("The values that differ; none if nothing differs.")]
+    more: Annotated[int, about("How many further values differ.", 0)] = 0
+
+
 class TaskOut(Struct, gc=False, kw_only=True):
     """A human step opened for people. ``stage``, ``revision`` and ``digest`` name exactly what is decided.
 
@@ -470,6 +485,10 @@ class TaskOut(Struct, gc=False, kw_only=True):
     )
     changes: Annotated[
         OrEmpty[tuple[RevisionOut, ...]], about("From revision to revision; not in lists.")
+    ] = ABSENT
+    since_approved: Annotated[
+        OrEmpty[SinceApprovedOut],
+        about("The difference to what was approved last for the same target; not in lists."),
     ] = ABSENT
     outcome: OrEmpty[Outcome] = ABSENT
     ending: OrEmpty[Ending] = ABSENT

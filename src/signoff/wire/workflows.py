@@ -21,6 +21,10 @@ class WorkflowRequest(Strict, kw_only=True):
         ),
     ]
     max_revisions: Annotated[int, about("How often its requests may be revised.", 5)] = 5
+    target: Annotated[
+        str | list[str],
+        about("Payload fields that say what a request is about, such as cluster.", ["cluster"]),
+    ] = []
 
 
 class StepOut(Struct, kw_only=True):

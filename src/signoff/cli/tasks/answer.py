@@ -353,6 +353,7 @@ def task_lines(task: Mapping[str, Any], out: Output, whole: bool) -> list[str]:
     lines += _stale(task)
     for change in task.get("changes") or ():
         lines += _change(change)
+    lines += _since_approved(task.get("since_approved"))
     for step in task.get("next_steps") or ():
         lines += _next_step(step)
     lines += block(
@@ -394,6 +395,21 @@ def _change(change: Mapping[str, Any]) -> list[str]:
     lines += block("", change.get("comment"))
     for value in change.get("changed") or ():
         lines += value_lines(value)
+    return lines
+
+
+def _since_approved(since: Mapping[str, Any] | None) -> list[str]:
+    """What differs from the request of the same target that was approved last."""
+    if not since:
+        return []
+    same = ", ".join(map(str, since.get("target") or ()))
+    changed = list(since.get("changed") or ())
+    said = f"{since.get('intent_id')}, with the same {same}" + ("" if changed else "; nothing differs")
+    lines = block("approved before", said)
+    for value in changed:
+        lines += value_lines(value)
+    if since.get("more"):
+        lines += block("", f"{since['more']} more values differ")
     return lines
 
 

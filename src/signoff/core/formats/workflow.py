@@ -29,6 +29,7 @@ from signoff.core.plan.plan import (
     check_plan,
 )
 from signoff.core.plan.policy_choice import ChoiceSource, PolicyChoice, read_choices
+from signoff.core.plan.target import MOST, read_target
 from signoff.core.plan.task_types import Outcome, Stage, TaskSpec, TaskType, Trait
 from signoff.core.policy.fields import read_policy
 from signoff.core.policy.policy import (
@@ -56,6 +57,7 @@ _Addresses = Annotated[tuple[_Address, ...], Meta(max_length=20)]
 _TITLE: Final = (
     "The question. {amount} and {customer.name} stand for values of the payload; {{ and }} are braces."
 )
+_Target = Annotated[tuple[str, ...], Meta(max_length=MOST)]
 _StepName = Annotated[str, Meta(max_length=100)]
 
 
@@ -73,10 +75,14 @@ def compile_workflow(source: object, *, kept: bool = False) -> WorkflowTemplate:
     """
     fields = document(source, kept=kept)
     workflow = read_struct(WorkflowSource, fields)
-    plan = Plan(steps=workflow.steps, source="workflow", max_revisions=workflow.max_revisions)
+    plan = Plan(
+        steps=workflow.steps, source="workflow", max_revisions=workflow.max_revisions, target=workflow.target
+    )
     check_plan(plan)
     if not kept:
         refuse_ineffective(plan)
+    if workflow.target and not plan.tasks:
+        fields.refuse_idle("target", "nobody decides", "Remove it, or add a human step.")
     if not revisable(plan):
         hint = "Use type: review, or an outcome that means: changes."
         fields.refuse_idle("max_revisions", "nobody can ask for changes", hint)
@@ -286,6 +292,7 @@ class WorkflowSource(DocumentStruct, frozen=True, kw_only=True):
     name: Name = msgspec.field(name="workflow")
     intent_type: Annotated[str, reads(_read_intent_type, Annotated[str, Meta(pattern=_INTENT_TYPE.pattern)])]
     max_revisions: Annotated[int, Meta(ge=0, le=100)] = 5
+    target: Annotated[tuple[str, ...], reads(read_target, str | _Target)] = ()
     steps: Annotated[
         tuple[Step, ...], reads(_read_steps, Annotated[tuple[StepSource, ...], Meta(max_length=MAX_STEPS)])
     ]

@@ -114,13 +114,16 @@ def kind_of(step: Step) -> str:
 
 
 class Plan(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
-    """Steps in order. ``direct``: whether the agent gets the intent itself, as one implied step."""
+    """Steps in order. ``direct``: whether the agent gets the intent itself, as one implied step. ``target``: the payload
+    fields that say what a request is about.
+    """
 
     steps: tuple[Step, ...] = ()
     entry: str = ""
     source: str = "intent"
     direct: bool = False
     max_revisions: int = 5
+    target: tuple[str, ...] = ()
 
     @cached_property
     def by_id(self) -> dict[str, Step]:

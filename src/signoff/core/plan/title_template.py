@@ -70,7 +70,7 @@ def parse(title: str) -> tuple[str | Field, ...]:
                 f"contains ${printable(token)}",
                 f"Write {printable(token)}; an amount is shown with its currency.",
             )
-        parts += [before, Field(_path(found[1]))]
+        parts += [before, Field(field_path(found[1]))]
     parts.append(title[place:])
     fields = [part for part in parts if isinstance(part, Field)]
     if len(fields) > MOST_FIELDS:
@@ -80,7 +80,8 @@ def parse(title: str) -> tuple[str | Field, ...]:
     return tuple(part for part in parts if part)
 
 
-def _path(text: str) -> tuple[str, ...]:
+def field_path(text: str) -> tuple[str, ...]:
+    """The names on the way to a field of the payload; raises TemplateError for other text."""
     if not _FIELD.fullmatch(text):
         raise TemplateError(
             f"contains {printable('{' + text + '}')}, which names no field",

@@ -44,7 +44,7 @@ from signoff.engine.read.evidence import (
     warnings_for,
 )
 from signoff.engine.read.next_steps import NextStepLine, absent, next_step_lines
-from signoff.engine.read.revisions import RevisionChange, changes, difference, reported_before
+from signoff.engine.read.revisions import RevisionChange, SinceApproved, changes, difference, reported_before
 from signoff.engine.read.task_context import TaskContext
 from signoff.engine.read.task_history import TaskHistory
 
@@ -140,6 +140,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     changes: Group
     ahead: tuple[NextStepLine, ...]
     revisions: tuple[tuple[RevisionChange, str, str], ...]
+    approved: SinceApproved | None
     wanted: tuple[VoteLine, ...]
     touches: tuple[EffectClaim, ...]
     undo: tuple[EffectClaim, ...]
@@ -243,6 +244,7 @@ def card(known: TaskContext) -> Card:
         changes=shown,
         ahead=coming,
         revisions=_revisions(known),
+        approved=known.approved,
         wanted=_wanted(known),
         # the payload shows these values already, unless it is folded
         touches=tuple(fact for fact in touches if fact.source != REQUEST or shown.rest),

@@ -11,7 +11,9 @@ from typing import Any, Final
 import msgspec
 
 from signoff.core.intent import events as e
+from signoff.core.intent.model import Intent
 from signoff.core.plan.task_types import Meaning
+from signoff.core.plan.title_template import filled
 from signoff.core.text.json_diff import Leaf, changed_leaves
 
 MOST: Final = 20  # changes that are listed individually; older ones are at /v1/intents/{id}/revisions
@@ -43,6 +45,22 @@ class RevisionChange(msgspec.Struct, frozen=True):
     def comment(self) -> str:
         note = self.after.fact.note
         return note.comment if note is not None and self.by else ""
+
+
+class SinceApproved(msgspec.Struct, frozen=True):
+    """The difference to the request of the same target that was approved last; ``target``: its fields and values;
+    ``leaves``: none if nothing is different.
+    """
+
+    before: Intent
+    target: tuple[tuple[str, str], ...]
+    leaves: tuple[Leaf, ...]
+
+
+def since_approved(declared: Sequence[str], before: Intent, approved: Any, present: Any) -> SinceApproved:
+    """``approved``: the payload of the request ``before``; ``present``: that of the one to be decided."""
+    target = tuple((name, filled(f"{{{name}}}", present)) for name in declared)
+    return SinceApproved(before, target, changed_leaves(approved, present))
 
 
 def asked(facts: Sequence[e.Fact], step: str) -> list[AskedRevision]:

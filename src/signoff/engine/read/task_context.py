@@ -12,7 +12,7 @@ from signoff.core.intent import events as e
 from signoff.core.intent.model import Intent, Task
 from signoff.core.plan.task_types import Meaning
 from signoff.engine.directory.snapshot import Snapshot
-from signoff.engine.read.revisions import AskedRevision, asked
+from signoff.engine.read.revisions import AskedRevision, SinceApproved, asked
 from signoff.engine.read.task_history import TaskHistory
 from signoff.store.tables.messages import Message
 
@@ -21,6 +21,7 @@ class TaskContext(msgspec.Struct, frozen=True, kw_only=True):
     """payload: the payload that the task decided on. old: replaced payloads, by the last revision that had each.
     earlier: the requester's former intents of this type. messages: those about the task. opened: whether to show
     everything unfolded. workers: when work was last requested, by agent. deleted: whether the payloads were deleted.
+    approved: the difference to the last approved request with the same target.
     """
 
     intent: Intent
@@ -36,6 +37,7 @@ class TaskContext(msgspec.Struct, frozen=True, kw_only=True):
     old: dict[int, dict[str, Any]] = {}
     workers: dict[str, Worker] = {}
     deleted: bool = False
+    approved: SinceApproved | None = None
 
     @property
     def task(self) -> Task | None:

@@ -22,6 +22,7 @@ from signoff.core.intent.events import Decided, Fact, TaskOpened
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Delivery, Intent, Task
 from signoff.core.intent.worklist import EARLY, EVERYBODY, LATE, Search, mine, requested_by, section
+from signoff.core.plan.task_types import Ending
 from signoff.engine.commit.recent import RecentCommits
 from signoff.engine.off_loop import Aside
 from signoff.engine.read.delivery_status import ChannelState, channel_states, messages_of
@@ -34,6 +35,7 @@ from signoff.store.work import EventRow, Filter, Stored
 # How many intents a filtered list reads at once, and in how many reads per response. The next page continues.
 LOOKED_AT: Final = 200
 _CHUNK: Final = 1000
+_MOST_SAME: Final = 20  # requests with one target among which an approved one is looked for
 _EACH: Final = 100  # what reading one event costs, as bytes of JSON
 _MOST_READS: Final = 25
 # for one page of open tasks: a filter with few matches continues on the next page
@@ -227,6 +229,20 @@ class View:
         """Replaced payloads, by the last revision that had each."""
         seen = await self.intent(actor, ref)
         return await self._store.intents.old_payloads(seen.stored.intent.id)
+
+    async def approved_before(self, actor: Actor, stored: Stored) -> Stored | None:
+        """The last of the earlier requests with the same target that was approved, if its payload is kept. Of the last
+        few requests with that target.
+        """
+        intent = stored.intent
+        if not intent.plan.target or stored.forgotten:
+            return None
+        same = await self._store.intents.same_target(intent.id, _MOST_SAME)
+        last = next((one.intent for one in same if one.intent.ending is Ending.APPROVED), None)
+        if last is None or not can_see(actor, last):
+            return None
+        found = await self._store.intents.get(last.id)
+        return found if found is not None and not found.forgotten else None
 
     async def messages(self, actor: Actor, intent_id: str, step_run: int) -> list[Message]:
         """The messages to people about one task."""

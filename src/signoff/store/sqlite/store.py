@@ -50,6 +50,7 @@ _INSERT_SUBMISSION: Final = insert_row(sql.SUBMISSIONS)
 _INSERT_REVISION: Final = insert_row(sql.REVISIONS)
 _RESUBMIT: Final = "update submissions set payload = ? where intent_id = ?"
 _INSERT_EVENT: Final = insert_row(sql.EVENTS)
+_INSERT_TARGET: Final = insert_row(sql.TARGETS, sql.RETARGETED)
 _INSERT_REPLY: Final = insert_row(sql.REPLIES, sql.REPLACE_EXPIRED)
 _INSERT_OUTGOING: Final = insert_row(sql.OUTBOX)
 CLOSE_ROW: Final = "delete from worklist where shard = ? and workspace = ? and party = ? and intent_id = ?"
@@ -297,6 +298,7 @@ class SqliteStore(Store):
             (_UPDATE_INTENT, batch.changes),
             (_INSERT_REVISION, batch.revisions),
             (_RESUBMIT, [(payload, intent) for intent, payload in batch.resubmissions]),
+            (_INSERT_TARGET, batch.targets),
             (_INSERT_EVENT, batch.events),
             (CLOSE_ROW, batch.closed),
             (_LIST, batch.worklist),

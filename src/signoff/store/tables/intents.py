@@ -60,6 +60,10 @@ class Intents:
             left -= found.keys()
         return found
 
+    async def same_target(self, id: str, limit: int) -> list[Stored]:
+        """The earlier requests with the target of this one, the last first; without their payloads."""
+        return await self._stored(sql.SAME_TARGET, id=id, limit=limit)
+
     async def old_payloads(self, id: str) -> dict[int, bytes]:
         """Replaced payloads, by the last revision that had each."""
         return {row[0]: row[1] for row in await self._db.read(sql.OLD_PAYLOADS, id=id)}

@@ -24,9 +24,10 @@ from signoff.core.intent.task_filter import TaskFilter
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.title_template import has_fields
 from signoff.core.text import json_value
+from signoff.core.text.json_diff import Leaf
 from signoff.engine.bulk_answers import Target, bulk_form
 from signoff.engine.commit.jobs import Done, Idempotency
-from signoff.engine.read.revisions import RevisionChange, changes
+from signoff.engine.read.revisions import RevisionChange, SinceApproved, changes, since_approved
 from signoff.engine.read.search import fits, search_terms
 from signoff.engine.read.task_filters import NAMES, task_filter
 from signoff.engine.read.task_history import task_history
@@ -45,6 +46,7 @@ from signoff.wire.tasks import (
     BulkResult,
     MyTasksAnswer,
     RevisionOut,
+    SinceApprovedOut,
     TaskAnswer,
     TaskChangedAnswer,
     TaskOut,
@@ -54,6 +56,7 @@ from signoff.wire.tasks import (
 
 _ROUNDS: Final = 25
 _MOST_MINE: Final = 200
+_MOST_DIFFERENT: Final = 200
 # The response for one item of an earlier bulk answer, as this server stored it.
 _RESULT: Final = msgspec.json.Decoder(BulkResult)
 _DECISIONS: Final = {
@@ -170,6 +173,7 @@ async def get(call: Call) -> TaskAnswer:
     display = (await directory_of(call)).display
     out = task_out(seen.stored.intent, seen.stored.payload, found.history, display)
     out.changes = await _changes(call, found, display) or ABSENT
+    out.since_approved = await _since_approved(call, seen) or ABSENT
     out.bulk_form = maybe(bulk_form(seen.stored)) if out.state == "open" else ABSENT
     if seen.step_run in (0, getattr(seen.stored.intent.open, "step_run", 0)):
         await record_views(call, seen.stored.intent)
@@ -195,6 +199,36 @@ async def _changes(call: Call, found: SeenTask, display: Display) -> tuple[Revis
     return await call.state.aside.run(call.actor, compared)
 
 
+async def _since_approved(call: Call, seen: Seen) -> SinceApprovedOut | None:
+    """The difference to what was approved last for the same target."""
+    before = await call.state.view.approved_before(call.actor, seen.stored)
+    if before is None:
+        return None
+    intent = seen.stored.intent
+
+    def compared() -> SinceApproved:
+        approved, present = json_value.decode(before.payload), json_value.decode(seen.stored.payload)
+        return since_approved(intent.plan.target, before.intent, approved, present)
+
+    size = len(before.payload) + len(seen.stored.payload)
+    found = await call.state.aside.run(call.actor, compared, size)
+    return SinceApprovedOut(
+        intent_id=found.before.id,
+        created_at=found.before.created_at,
+        target=tuple(name for name, _ in found.target),
+        changed=tuple(_value_out(leaf) for leaf in found.leaves[:_MOST_DIFFERENT]),
+        more=max(0, len(found.leaves) - _MOST_DIFFERENT),
+    )
+
+
+def _value_out(leaf: Leaf) -> ValueOut:
+    return ValueOut(
+        path=leaf.path,
+        before=ABSENT if leaf.change == "added" else leaf.before or "",
+        after=ABSENT if leaf.change == "removed" else leaf.text,
+    )
+
+
 def _revision_out(one: RevisionChange, display: Display) -> RevisionOut:
     return RevisionOut(
         from_revision=one.before.revision,
@@ -203,14 +237,7 @@ def _revision_out(one: RevisionChange, display: Display) -> RevisionOut:
         by=maybe(one.by),
         by_name=maybe(display(one.by) if one.by else ""),
         comment=maybe(one.comment),
-        changed=tuple(
-            ValueOut(
-                path=leaf.path,
-                before=ABSENT if leaf.change == "added" else leaf.before or "",
-                after=ABSENT if leaf.change == "removed" else leaf.text,
-            )
-            for leaf in one.leaves
-        ),
+        changed=tuple(map(_value_out, one.leaves)),
     )
 
 

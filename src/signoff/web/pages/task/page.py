@@ -37,7 +37,7 @@ from signoff.engine.commit.jobs import Done
 from signoff.engine.off_loop import SHORT, populous
 from signoff.engine.read.answer_buttons import AnswerButton
 from signoff.engine.read.decision_card import Card, card, difference_since
-from signoff.engine.read.revisions import payload_at
+from signoff.engine.read.revisions import SinceApproved, payload_at, since_approved
 from signoff.engine.read.task_context import TaskContext
 from signoff.engine.read.task_history import TaskHistory
 from signoff.engine.read.view import SeenTask
@@ -68,18 +68,25 @@ async def load_task_context(
         limit=_EARLIER,
     )
     kept = await request.state.view.old_payloads(reader, intent.id) if intent.revision > 1 else {}
+    before = await request.state.view.approved_before(reader, found.seen.stored)
 
-    def decoded() -> tuple[Any, dict[int, Any]]:
+    def decoded() -> tuple[Any, dict[int, Any], SinceApproved | None]:
         old = {revision: json_value.decode(payload) for revision, payload in kept.items()}
-        return payload_at(found.history.revision, json_value.decode(found.seen.stored.payload), old), old
+        present = payload_at(found.history.revision, json_value.decode(found.seen.stored.payload), old)
+        if before is None:
+            return present, old, None
+        approved = json_value.decode(before.payload)
+        return present, old, since_approved(intent.plan.target, before.intent, approved, present)
 
     size = len(found.seen.stored.payload) + sum(len(payload) for payload in kept.values())
-    payload, old = await request.state.aside.run(reader, decoded, size)
+    size += len(before.payload) if before is not None else 0
+    payload, old, approved = await request.state.aside.run(reader, decoded, size)
     return TaskContext(
         intent=intent,
         deleted=payload_deleted(intent, found.seen.stored.payload),
         payload=payload,
         old=old,
+        approved=approved,
         facts=found.facts,
         history=found.history,
         directory=await request.state.directory.of(intent.workspace),

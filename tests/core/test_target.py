@@ -1,0 +1,69 @@
+"""What a request is about: the payload fields that its workflow declares as its target."""
+
+import json
+from typing import Any
+
+import pytest
+
+from signoff.core.errors import Invalid
+from signoff.core.formats.workflow import compile_workflow
+from signoff.core.plan.target import target_of
+
+STEP = {"id": "ask", "human": {"title": "Run it?"}}
+
+
+def target(payload: Any, *declared: str, intent_type: str = "intent.a.v1") -> str:
+    return target_of(declared, intent_type, json.dumps(payload).encode())
+
+
+def compiled(said: Any, **more: Any) -> tuple[str, ...]:
+    source = {"workflow": "w", "intent_type": "intent.a.v1", "steps": [STEP], "target": said, **more}
+    return compile_workflow(source).plan.target
+
+
+def test_equal_values_are_one_target_whatever_else_differs() -> None:
+    first = target({"cluster": "a", "sql": "x", "to": {"id": 7}}, "cluster", "to.id")
+    assert first == target({"to": {"id": 7, "n": 1}, "sql": "y", "cluster": "a"}, "cluster", "to.id")
+    assert len(first) == 64
+    others = [
+        target({"cluster": "b", "to": {"id": 7}}, "cluster", "to.id"),
+        target({"cluster": "a", "to": {"id": "7"}}, "cluster", "to.id"),
+        target({"cluster": "a", "to": {"id": 7}}, "to.id", "cluster"),
+        target({"cluster": "a", "to": {"id": 7}}, "cluster", "to.id", intent_type="intent.b.v1"),
+    ]
+    assert len({first, *others}) == 5
+
+
+@pytest.mark.parametrize(
+    "payload", [{}, {"a": None}, {"a": ""}, {"a": {}}, {"a": {"b": None}}, {"a": {"b": [1]}}, {"a": "b"}, []]
+)
+def test_without_a_value_there_is_no_target(payload: Any) -> None:
+    assert target(payload, "a.b") == ""
+    assert target(payload) == ""
+
+
+def test_a_workflow_declares_one_field_or_several() -> None:
+    assert compiled("cluster") == ("cluster",)
+    assert compiled(["cluster", "customer.id"]) == ("cluster", "customer.id")
+    assert (
+        compile_workflow({"workflow": "w", "intent_type": "intent.a.v1", "steps": [STEP]}).plan.target == ()
+    )
+
+
+@pytest.mark.parametrize(
+    "said", ["", [], ["a b"], ["{a}"], "a.", ["a", "b", "c", "d", "e", "f"], 3, {"a": 1}, ["a", ""]]
+)
+def test_what_names_no_field_is_refused(said: Any) -> None:
+    if said == []:
+        assert compiled(said) == ()
+        return
+    with pytest.raises(Invalid) as refused:
+        compiled(said)
+    assert (refused.value.field or "").startswith("target")
+
+
+def test_a_target_without_a_decision_is_refused() -> None:
+    steps = [{"id": "run", "agent": "a"}]
+    with pytest.raises(Invalid) as refused:
+        compiled("cluster", steps=steps)
+    assert refused.value.field == "target"

@@ -2227,6 +2227,20 @@ export interface ShownDelivery {
   readonly delivery_attempt: number;
 }
 
+/** The difference to the last approved request of the same workflow with the same target (`target` in the workflow); changed: at most 200 values. */
+export interface SinceApprovedOut {
+  /** The intent's id. */
+  readonly intent_id: string;
+  /** When it was created. */
+  readonly created_at: string;
+  /** The payload fields that are equal in both: the target. */
+  readonly target: readonly string[];
+  /** The values that differ; none if nothing differs. */
+  readonly changed: readonly ValueOut[];
+  /** How many further values differ. */
+  readonly more: number;
+}
+
 /** `command`: what to type in the chat. The code works once, until `expires_at`. */
 export interface SlackCodeAnswer {
   /** True: the request was carried out. */

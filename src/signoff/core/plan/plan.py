@@ -114,8 +114,8 @@ def kind_of(step: Step) -> str:
 
 
 class Plan(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
-    """Steps in order. ``direct``: whether the agent gets the intent itself, as one implied step. ``target``: the payload
-    fields that say what a request is about.
+    """Steps in order. ``direct``: whether the agent gets the intent itself, as one implied step. ``target``: the
+    payload fields that say what a request is about.
     """
 
     steps: tuple[Step, ...] = ()

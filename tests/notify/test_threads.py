@@ -10,7 +10,7 @@ from signoff.core.intent import commands as c
 from signoff.core.intent.hash_chain import unseal
 from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
-from tests.builders import OTTO, RITA, WORKSPACE
+from tests.builders import OTTO, RITA, WORKSPACE, gate
 from tests.notify.messaging_env import MessagingEnv, asked
 from tests.notify.slack_env import slack_env
 from tests.notify.slackfake import signed
@@ -52,6 +52,22 @@ async def test_a_reply_below_a_card_is_a_comment_and_comments_appear_there(
         assert "all of them" in json.dumps(reply)
         assert card.edits == 0
         assert (await slack.messaging.intent(intent.id)).ending is None
+
+
+async def test_a_reply_below_the_card_of_a_task_that_is_over_is_no_comment_on_the_next_one(
+    store: Store, clock: FixedClock
+) -> None:
+    async with slack_env(store, clock) as slack:
+        [step] = asked("per_ann", "per_otto").steps
+        plan = gate(replace(step, id="first"), replace(step, id="second"), source="workflow:migration@1")
+        intent = await slack.messaging.submit(plan)
+        await slack.messaging.carry()
+        old = slack.card("U0ANN")
+        await slack.messaging.do(intent.id, c.Answer("approved"), OTTO)
+        await slack.messaging.carry()
+        [(_, said)] = await slack.say(old, "Why?", "U0ANN")
+        assert said.startswith("Not recorded as a comment.")
+        assert await comments(slack.messaging, intent.id) == []
 
 
 async def test_a_teams_room_hears_the_replies_in_its_thread(store: Store, clock: FixedClock) -> None:

@@ -472,3 +472,27 @@ async def test_a_rotation_that_is_given_again_goes_on(web: WebEnv) -> None:
     assert (await web.env.directory.anew(HOME)).teams["oncall"].rotation == first
     turns["handover"] = "tuesday 09:00"
     assert (await web.post("/v1/apply", team, "oscar"))["changed"] is True
+
+
+@pytest.mark.parametrize(
+    ("policy", "code", "field"),
+    [
+        ({"approve": [{"any": ["ann@acme.example"], "need": 2}]}, "nobody_eligible", "approve[0]"),
+        ({"approve": [{"any": ["nobody@acme.example"]}]}, "unknown_person", "approve[0]"),
+        ({"approve": [{"any": ["per_nobody", "per_ann"]}]}, "unknown_person", "approve[0]"),
+        ({"approve": [{"any": ["team:nobodies"]}]}, "unknown_team", "approve[0]"),
+        ({"escalate": [{"after": "1h", "to": ["nobody@acme.example"]}]}, "unknown_person", "escalate[0]"),
+        ({"escalate": [{"after": "1h", "to": ["team:nobodies"]}]}, "unknown_team", "escalate[0]"),
+    ],
+)
+async def test_a_policy_names_people_who_are_there_and_enough_of_them(
+    policy: dict[str, Any], code: str, field: str, web: WebEnv
+) -> None:
+    whole = {"approve": [{"any": ["ann@acme.example"]}], "deadline": "8h", **policy}
+    for path, body in (
+        ("/v1/policies", {"name": "p", "policy": whole}),
+        ("/v1/apply", {"policies": {"p": whole}}),
+    ):
+        refused = await web.post(path, body, "oscar")
+        assert (refused.status, refused.code, refused["error"]["field"]) == (422, code, f"policies.p.{field}")
+    assert (await web.get("/v1/policies", "oscar"))["policies"] == []

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from signoff.core.directory.actors import Actor, ActorKind, StandIn
 from signoff.core.directory.roles import DECIDING
 from signoff.core.errors import Refused
 from signoff.core.intent import commands as c
-from signoff.core.intent.answering_rights import answer_right
+from signoff.core.intent.answering_rights import _covers, answer_right, roster, stand_ins
 from signoff.core.intent.eligibility import AbsenceCover, Membership
 from signoff.core.intent.model import Task
 from signoff.core.intent.understaffed import shortage
@@ -135,6 +136,31 @@ def test_in_a_task_from_before_stand_ins_were_pinned_only_who_is_named_too_stand
     )  # without what the directory says: as it was recorded then
     assert story.intent.stand_ins is None
     assert able(story, town) == {"per_a", "per_c"}
+
+
+def test_who_is_named_for_a_stage_from_before_then_stands_in_and_nobody_else() -> None:
+    town = Town(({"per_a": {"team:one"}}, []))
+    spec = TaskSpec(
+        stages=(Stage(("team:one", "per_d")),), escalate=(Escalation(timedelta(hours=1), ("team:two",)),),
+        roster=town.membership.roster(("team:one",)),
+    )  # fmt: skip
+    story = Story(gate(approve(task=spec)), by=AGENT)
+    assert "team:two" not in roster(story.intent, story.task)
+    for delegate, covers in (("per_d", True), ("per_a", True), ("per_e", False)):
+        assert _covers(delegate, "per_b", story.intent, story.task) is covers
+
+
+def test_delegates_are_those_of_the_task_and_not_of_the_request() -> None:
+    story = Story(gate(approve()))
+    intent = replace(story.intent, stand_ins={"per_a": ("per_b",)})
+    for of_task, asked, held in (
+        (None, {}, {"per_a": ("per_b",)}),
+        ({}, {}, {}),
+        ({"per_a": ("per_c",)}, {}, {"per_a": ("per_c",)}),
+        ({"per_a": ("per_c",)}, {"per_a": ("per_d", "per_c")}, {"per_a": ("per_c", "per_d")}),
+    ):
+        task = replace(story.task, stand_ins=of_task, asked_stand_ins=asked)
+        assert stand_ins(intent, task) == held
 
 
 def test_a_recheck_is_the_servers_and_of_the_task_that_is_open() -> None:

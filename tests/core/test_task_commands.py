@@ -1,6 +1,7 @@
 """What people do with an open task: answer, hand over, ask others, take, comment, revise; and if nobody is reached."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -10,7 +11,9 @@ from signoff.core.errors import Conflict, Forbidden, Invalid
 from signoff.core.intent import commands as c
 from signoff.core.intent.answering_rights import answer_right, answered_by, waits_for
 from signoff.core.intent.decide import decide
+from signoff.core.intent.events import Commented
 from signoff.core.intent.model import Delegation, Status
+from signoff.core.intent.task_commands import already_decided, nothing_open
 from signoff.core.intent.transition import Transition
 from signoff.core.plan.plan import DelayStep
 from signoff.core.plan.schedules import Reminders
@@ -509,3 +512,45 @@ def test_a_task_that_takes_a_stronger_sign_in_waits_for_the_person_all_the_same(
     by_link = replace(ANN, strength=Strength.LINK)
     assert refused(story, c.Answer("approved"), by_link).code == "stronger_sign_in_required"
     assert waits_for(by_link, story.intent, story.task)
+
+
+def test_a_comment_is_recorded_with_its_task_and_an_empty_one_is_refused() -> None:
+    story = asking(Stage(need=2))
+    [said] = story.do(c.AddComment("Why now?"), ANN).facts
+    assert isinstance(said.fact.event, Commented)
+    assert said.fact.note is not None
+    assert (said.fact.event.step_run, said.fact.note.comment) == (story.task.step_run, "Why now?")
+    for empty in ("", " \n"):
+        met = refused(story, c.AddComment(empty), ANN)
+        assert (met.code, met.field, met.message) == ("comment_required", "comment", "The comment is empty.")
+
+
+def test_an_answer_that_comes_too_late_hears_what_was_decided_by_whom_and_when() -> None:
+    story = Story(gate(step(name="first"), step(name="second")))
+    story.do(c.Answer("approved"), OTTO)
+    story.do(c.Answer("rejected"), ANN, after=HOUR)
+    met = refused(story, c.Answer("approved"), OTTO)
+    assert met.message == "This was already decided: rejected."
+    last = story.intent.results["second"]
+    assert met.details == {
+        name: last[name] for name in ("outcome", "ending", "decided_by", "decided_at", "via")
+    }
+    assert met.details["decided_at"] > story.intent.results["first"]["decided_at"]
+
+
+def test_without_a_decision_it_is_said_how_the_request_ended() -> None:
+    story = asking()
+    story.intent = replace(story.intent, results={})
+    assert already_decided(story.intent).details == {}
+    undated: dict[str, Any] = {"ask": {"outcome": "approved"}}  # as old releases recorded it
+    story.intent = replace(story.intent, results=undated)
+    assert already_decided(story.intent).details == {"outcome": "approved"}
+
+
+def test_where_nothing_is_open_it_is_said_where_the_request_is() -> None:
+    gates = Story(gate(step(name="first"), validate(), step(name="second")))
+    assert "here: another task is." in nothing_open(gates.intent).message
+    gates.do(c.Answer("approved"), ANN)
+    assert "step 'validate' is still with an agent." in nothing_open(gates.intent).message
+    nowhere = replace(gates.intent, open=None)
+    assert "here: it is somewhere else." in nothing_open(nowhere).message

@@ -457,8 +457,12 @@ async def test_who_is_inactive_stays_a_member_and_does_not_become_one(web: WebEn
     gone = await web.call("PATCH", "/v1/people/otto@acme.example", {"active": False}, "oscar")
     assert gone.status == 200
     assert (await web.call("PUT", "/v1/teams/old", members, "oscar")).status == 200
-    refused = await web.call("PUT", "/v1/teams/new", members, "oscar")
-    assert (refused.status, refused.code) == (422, "unknown_person")
+    assert (
+        await web.call("PUT", "/v1/teams/other", {"members": ["ann@acme.example"]}, "oscar")
+    ).status == 200
+    for team in ("new", "other"):
+        refused = await web.call("PUT", f"/v1/teams/{team}", members, "oscar")
+        assert (refused.status, refused.code) == (422, "unknown_person")
 
 
 async def test_a_rotation_that_is_given_again_goes_on(web: WebEnv) -> None:

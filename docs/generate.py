@@ -25,7 +25,7 @@ from signoff.web.api import openapi
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))  # run as a program, this file is in no package
 
-from docs import errors, gotypes, schemas, typescript  # noqa: E402
+from docs import codes, errors, gotypes, schemas, typescript  # noqa: E402
 
 NOTE = "<!-- Made by `make docs`; do not edit. -->\n\n"
 
@@ -290,6 +290,7 @@ def pages() -> dict[Path, str]:
     clients = HERE.parent / "clients"
     files[clients / "go" / "types.go"] = gotypes.text()
     files[clients / "typescript" / "src" / "wire.ts"] = typescript.text()
+    files[openapi.ERROR_CODES] = codes.text(codes.known())
     return files | {HERE / "openapi.json": openapi.text(), HERE / "openapi-3.0.json": openapi.text_3_0()}
 
 
@@ -308,6 +309,8 @@ if __name__ == "__main__":
         for path in old:
             print(f"{path.relative_to(HERE.parent)} is stale: run make docs", file=sys.stderr)
         sys.exit(1 if old else 0)
+    # First: the API's description is made from it.
+    openapi.ERROR_CODES.write_text(codes.text(codes.known()), encoding="utf-8")
     for path, text in pages().items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

@@ -1,7 +1,8 @@
 """Responses held against the API's description: each status is one that its operation names, and the first of each kind
-have the form that stands there.
+have the form that stands there. Each error code is one that the operation names, if its codes are collected.
 """
 
+import os
 from collections import Counter
 from functools import cache
 from typing import Any
@@ -58,6 +59,8 @@ def check(method: str, target: str, status: int, body: Any) -> None:
     assert str(status) in row["responses"], (
         f"{method} {said} answered {status}, which its description does not name"
     )
+    if "x-error-codes" in row and status < 500 and isinstance(body, dict) and "error" in body:
+        _check_code(row, status, body["error"]["code"])
     _seen[said, method, status] += 1
     if body is None or _seen[said, method, status] > _PER_KIND:
         return
@@ -65,3 +68,13 @@ def check(method: str, target: str, status: int, body: Any) -> None:
     if checked is not None:
         problem = next(iter(checked.iter_errors(body)), None)
         assert problem is None, f"{method} {said} {status}: {problem}"
+
+
+def _check_code(row: dict[str, Any], status: int, code: str) -> None:
+    name = row["operationId"]
+    if code in row["x-error-codes"].get(str(status), ()):
+        return
+    file = os.environ.get("SIGNOFF_TEST_CODES")
+    assert file, f"{name} answered {status} {code}, which its description does not name: see docs/codes.py"
+    with open(file, "a", encoding="utf-8") as into:
+        print(name, status, code, file=into)

@@ -10,6 +10,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+from docs import codes, errors
 from signoff.core.directory.actors import ActorKind
 from signoff.core.intent.model import Status, Waiting
 from signoff.core.intent.upcoming import ContactKind
@@ -154,6 +155,54 @@ def test_each_operation_names_its_errors() -> None:
                 )
     assert OPERATIONS["getTask"]["responses"]["404"] == {"$ref": "#/components/responses/NotFound"}
     assert OPERATIONS["createIntent"]["responses"]["429"] == {"$ref": "#/components/responses/TooMany"}
+
+
+def test_the_error_codes_of_an_operation_are_codes_of_the_source_with_their_status() -> None:
+    raised = {(code, str(place.status)) for code, places in errors.codes().items() for place in places}
+    known = codes.known()
+    assert {row.name for row in ENDPOINTS if row.tag in openapi.COLLECTED} >= known.keys()
+    for name, row in known.items():
+        of_none = {(code, status) for status in row for code in row[status]} - raised
+        assert of_none == set(), f"{name}: remove them from error_codes.json"
+    named = OPERATIONS["answerTask"]["x-error-codes"]
+    assert {"already_decided", "idempotency_conflict"} <= {*named["409"]}
+    assert "body_not_allowed" not in named["422"]
+    assert "`already_decided`" in OPERATIONS["answerTask"]["description"]
+    assert "x-error-codes" not in OPERATIONS["listPeople"]
+
+
+# Of these parts of the source, and why no operation of intents or tasks answers with them.
+RULES = ("core/intent/", "engine/bulk_answers.py", "engine/rerun.py", "engine/planning/", "web/api/intents.py",
+         "web/api/task_actions.py", "web/api/tasks.py")  # fmt: skip
+OF_OTHERS = {
+    "bulk_not_allowed": "what became of one task, in the response to the whole act",
+    "not_equal": "the same",
+    "default_policy_missing": "of a manifest",
+    "no_default_policy": "of a manifest",
+    "nothing_to_apply": "AXP's clients get it with 200",
+    "stale_policy_generation": "AXP's clients get it with 200",
+    "not_ready": "of a delivery",
+    "not_your_address": "of a delivery",
+    "not_your_delivery": "of a delivery",
+    "not_allowed": "no request makes such a command",
+    "system_only": "no request makes such a command",
+}
+
+
+def test_every_error_code_of_the_rules_is_named_by_an_operation() -> None:
+    named = {
+        (code, status)
+        for operation in OPERATIONS.values()
+        for status, names in operation.get("x-error-codes", {}).items()
+        for code in names
+    }
+    missing = {
+        code
+        for code, places in errors.codes().items()
+        for place in places
+        if place.file.startswith(RULES) and (code, str(place.status)) not in named
+    }
+    assert missing == OF_OTHERS.keys()
 
 
 def test_the_edition_for_older_generators_uses_only_what_3_0_has() -> None:

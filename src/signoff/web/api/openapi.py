@@ -4,8 +4,11 @@ version 3.0, for generators that read only that.
 ``python -m signoff.web.api.openapi`` prints it; a test compares it with docs/openapi.json.
 """
 
+import json
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -30,6 +33,8 @@ from signoff.web.http.call import MAX_KEY, Access, Endpoint
 from signoff.web.http.endpoint import ErrorBody
 from signoff.web.http.query import Kind, Parameter
 
+# Made by docs/codes.py: the error codes by part of a request, and by operation.
+ERROR_CODES: Final = Path(__file__).with_name("error_codes.json")
 _PARAMETER: Final = re.compile(r"\{(\w+)(?::path)?\}")
 _SSE: Final = "text/event-stream"
 # Endpoints that store their response by Idempotency-Key: writes on an intent. Others refuse a key, which would
@@ -38,11 +43,19 @@ _KEYED: Final = re.compile(
     r"(?:POST|PATCH) /v1/"
     r"(?:intents(?!/bulk-cancel).*|tasks/.*|approvals/.*|scenarios/(?:apply|bundle)|deliveries/[^/]*/report)"
 )
+_ABSENT: Final = {
+    "intent_id": ("intent_not_found",),
+    "task_id": ("task_not_found", "intent_not_found"),
+    "approval_id": ("task_not_found", "intent_not_found"),
+}
+COLLECTED: Final = frozenset({"intents", "tasks"})  # tags of the operations whose codes are
+_OF_RULES: Final = ("403", "404", "409", "413", "422")
 _INFO: Final = {
     "title": "Signoff",
     "version": "1",
     "description": "Durable execution with human approval built in. Times are RFC 3339 in UTC, durations "
-    "seconds, lists are paged by next_cursor. All errors have one format; their codes are stable.",
+    "seconds, lists are paged by next_cursor. All errors have one format; their codes are stable. x-error-codes of an "
+    "operation are the codes that it refuses a request with, by status.",
     "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
 }
 _TAGS: Final = {
@@ -146,6 +159,9 @@ def _operation(row: Endpoint, schemas: Schemas) -> dict[str, Any]:
         form = {"schema": {"type": "object", "properties": {"payload": said}}}
         operation["requestBody"] = {"content": {"application/x-www-form-urlencoded": form}}
     operation["responses"] = _answers(row, schemas)
+    if found := error_codes(row):
+        operation["x-error-codes"] = found
+        operation["description"] = _told(row, found)
     if row.access is Access.OPEN:
         operation["security"] = []
     return operation
@@ -159,6 +175,47 @@ def _answers(row: Endpoint, schemas: Schemas) -> dict[str, Any]:
         found[status] = _content(schemas, _about(struct), struct)
     answers = {str(status): answer for status, answer in sorted(found.items())}
     return answers | {"default": {"$ref": "#/components/responses/Refused"}}
+
+
+def error_codes(row: Endpoint) -> dict[str, list[str]]:
+    """The codes of each 4xx that an operation refuses with; empty if they are not collected for it."""
+    if row.tag not in COLLECTED:
+        return {}
+    known = _error_codes()
+    own, parts = known["operations"].get(row.name, {}), known["everywhere"]
+    read = ["request", "headers", *["query"][: not row.any_query], *["body"][: row.request is not None]]
+    keyed = _KEYED.fullmatch(f"{row.method} {row.path}") and not row.unkeyed
+    absent = {"idempotency_key_unsupported" if keyed else "invalid_idempotency_key"}
+    if row.method != "GET":
+        absent.add("body_not_allowed")
+    found = {}
+    for status in sorted({str(kind.status) for kind in _refusals(row) if kind.status < 500}):
+        general = {code for part in read for code in parts[part].get(status, ())} - absent
+        if keyed and status == "409":
+            general.add("idempotency_conflict")
+        if status == "404":
+            general.update(
+                code for name, codes in _ABSENT.items() if f"{{{name}}}" in row.path for code in codes
+            )
+        if codes := general.union(own.get(status, ())):
+            found[status] = sorted(codes)
+    return found
+
+
+def _told(row: Endpoint, found: dict[str, list[str]]) -> str:
+    """The codes of a status that depends on what is asked for, in a sentence each; the list has the others too."""
+    told = [
+        f"{status}: {', '.join(f'`{code}`' for code in codes)}."
+        for status, codes in found.items()
+        if status in _OF_RULES
+    ]
+    return "Error codes by status. " + " ".join(told)
+
+
+@cache
+def _error_codes() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(ERROR_CODES.read_text("utf-8"))
+    return found
 
 
 def _refusals(row: Endpoint) -> Iterator[type[Refused]]:

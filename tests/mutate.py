@@ -28,7 +28,16 @@ RULES: Final = (
 _PAIRS: Final = (
     "for number, (old, new) in enumerate(zip(before.stages, after.stages, strict=False), start=1):"
 )
+_PIECES: Final = 'shown = "".join(piece.text for piece in pieces(words, lines=False))'
 EQUIVALENT: Final[dict[tuple[str, str, str], str]] = {
+    **{
+        (
+            "plan.title_template.x__plain",
+            _PIECES,
+            _PIECES.replace("lines=False", other),
+        ): "split() left no line end"
+        for other in ("lines=True", "lines=None", "")
+    },
     ("policy.fields.x__fewer_approvals", _PAIRS, _PAIRS.replace("False", "None")): "neither is strict",
     (
         "policy.fields.x__fewer_approvals",

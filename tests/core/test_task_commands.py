@@ -545,6 +545,10 @@ def test_without_a_decision_it_is_said_how_the_request_ended() -> None:
     undated: dict[str, Any] = {"ask": {"outcome": "approved"}}  # as old releases recorded it
     story.intent = replace(story.intent, results=undated)
     assert already_decided(story.intent).details == {"outcome": "approved"}
+    gates = Story(gate(step(name="first"), step(name="second")))
+    dated = {"outcome": "rejected", "decided_at": "2026-03-02T10:00:00.000000Z"}
+    gates.intent = replace(gates.intent, results={"first": undated["ask"], "second": dated})
+    assert already_decided(gates.intent).details == dated
 
 
 def test_where_nothing_is_open_it_is_said_where_the_request_is() -> None:

@@ -196,8 +196,8 @@ class Supervisor:
         self._selector.register(ours, selectors.EVENT_READ, worker)
 
     def _become(self, worker: _Worker, link: socket.socket) -> None:
-        """Run the worker in the new process, then exit. An error of the first start is raised, and shown like that of
-        any start.
+        """Run the worker in the new process, then exit. An error of the first start is raised, so it is shown like
+        the error of any other start.
         """
         os.setpgid(0, 0)  # only the supervisor handles Ctrl-C, and stops all workers in order
         signal.set_wakeup_fd(-1)

@@ -114,7 +114,7 @@ def test_an_answer_to_what_was_changed_since_says_that_it_is_void() -> None:
     story.do(c.Answer("approved"), ANN)
     assert did(story, c.Revise("e" * 64), "per_otto")[:2] == (
         "Revision 2 is recorded.",
-        "Earlier votes are void, and those who gave them are notified. You now count to the requester's side: somebody "
+        "Earlier votes are void, and those who gave them are notified. You are now on the requester's side: somebody "
         "else decides, unless self-approval is on.",
     )  # fmt: skip
     assert told(story, "per_ann") == replace(

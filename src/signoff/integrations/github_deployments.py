@@ -327,7 +327,7 @@ def _headers(token: str) -> dict[str, str]:
 
 
 def app() -> ProtectionRule:
-    """The rule by environment variables, as the how-to lists them."""
+    """Return the rule that the environment variables configure; the how-to lists them."""
     environ = os.environ
     return ProtectionRule(
         environ["GITHUB_WEBHOOK_SECRET"],

@@ -157,7 +157,9 @@ class Answered(Event, frozen=True, tag="answered", kw_only=True):
 
 
 class StagePassed(Event, frozen=True, tag="stage_passed"):
-    """A stage's quorum is complete; ``stage``: the next one; ``outcome``: the one that it is asked to agree to."""
+    """A stage's quorum is complete. ``stage``: the next stage; ``outcome``: the outcome that the next stage is asked
+    to confirm.
+    """
 
     step_run: int = msgspec.field(name="visit")
     stage: int

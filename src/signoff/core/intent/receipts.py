@@ -199,6 +199,6 @@ def _revised(revision: int, intent: Intent) -> tuple[str, str, str]:
         )
     return (
         f"Revision {revision} is recorded.",
-        "Earlier votes are void, and those who gave them are notified. You now count to the requester's side: somebody "
+        "Earlier votes are void, and those who gave them are notified. You are now on the requester's side: somebody "
         "else decides, unless self-approval is on.", "",
     )  # fmt: skip

@@ -24,11 +24,12 @@ def compiled(said: Any, **more: Any) -> tuple[str, ...]:
 def test_equal_values_are_one_target_whatever_else_differs() -> None:
     first = target({"cluster": "a", "sql": "x", "to": {"id": 7}}, "cluster", "to.id")
     assert first == target({"to": {"id": 7, "n": 1}, "sql": "y", "cluster": "a"}, "cluster", "to.id")
+    assert first == target({"cluster": "a", "to": {"id": 7}}, "to.id", "cluster")
     assert len(first) == 64
     others = [
         target({"cluster": "b", "to": {"id": 7}}, "cluster", "to.id"),
         target({"cluster": "a", "to": {"id": "7"}}, "cluster", "to.id"),
-        target({"cluster": "a", "to": {"id": 7}}, "to.id", "cluster"),
+        target({"database": "a", "to": {"id": 7}}, "database", "to.id"),  # another field
         target({"cluster": "a", "to": {"id": 7}}, "cluster", "to.id", intent_type="intent.b.v1"),
     ]
     assert len({first, *others}) == 5

@@ -28,10 +28,10 @@ def target_of(declared: tuple[str, ...], intent_type: str, payload: bytes) -> st
     if not declared:
         return ""
     found = json_value.decode(payload)
-    values = [_value(found, name) for name in declared]
-    if any(value is None or value == "" or isinstance(value, dict | list) for value in values):
+    values = {name: _value(found, name) for name in declared}
+    if any(value is None or value == "" or isinstance(value, dict | list) for value in values.values()):
         return ""
-    return canonical_json.digest(canonical_json.canonical([intent_type, *values]))
+    return canonical_json.digest(canonical_json.canonical([intent_type, values]))
 
 
 def _value(payload: Any, name: str) -> Any:

@@ -88,9 +88,9 @@ func askedArguments(name string, args any) (map[string]any, error) {
 	}
 	decoder := json.NewDecoder(bytes.NewReader(content))
 	decoder.UseNumber()
-	var whole any
-	if err := decoder.Decode(&whole); err != nil {
-		return nil, fmt.Errorf("signoff: the arguments of %s cannot be sent for approval: %w", name, err)
+	whole, fault := plainJSON(decoder, "", -1)
+	if fault != "" {
+		return nil, fmt.Errorf("signoff: the arguments of %s cannot be sent for approval: %s", name, fault)
 	}
 	asked, ok := whole.(map[string]any)
 	if !ok {
@@ -100,45 +100,102 @@ func askedArguments(name string, args any) (map[string]any, error) {
 		if isHidden(value) {
 			return nil, fmt.Errorf("signoff: the argument %s of %s looks like a hidden one: %q is reserved", argument, name, hiddenMark)
 		}
-		plain, fault := plainJSON(value, "the argument "+argument, 0)
-		if fault != "" {
-			return nil, fmt.Errorf("signoff: the arguments of %s cannot be sent for approval: %s", name, fault)
-		}
-		asked[argument] = plain
 	}
 	return asked, nil
 }
 
-// plainJSON is JSON with its numbers as float64, and what in it not every language can read, or "".
-func plainJSON(value any, where string, depth int) (any, string) {
+// plainJSON reads a value with its numbers as float64, as people see it; or says what in it would not be seen, or not read
+// by every language, as it is.
+func plainJSON(from *json.Decoder, where string, depth int) (any, string) {
 	if depth > deepestNested {
 		return nil, fmt.Sprintf("%s is nested deeper than %d levels", where, deepestNested)
 	}
-	switch value := value.(type) {
+	token, err := from.Token()
+	if err != nil {
+		return nil, err.Error()
+	}
+	switch token := token.(type) {
 	case json.Number:
-		number, err := value.Float64()
-		if err != nil || number == math.Trunc(number) && math.Abs(number) >= 1<<53 {
+		number, err := token.Float64()
+		switch {
+		case err != nil || number == math.Trunc(number) && math.Abs(number) >= 1<<53:
 			return nil, where + " is an integer beyond 2^53 - 1 (send it as text)"
+		case !sameNumber(token.String(), number):
+			return nil, where + " has more digits than a number keeps (send it as text)"
 		}
 		return number, ""
-	case []any:
-		for place, item := range value {
-			plain, fault := plainJSON(item, fmt.Sprintf("%s[%d]", where, place), depth+1)
-			if fault != "" {
-				return nil, fault
-			}
-			value[place] = plain
+	case json.Delim:
+		if token == '[' {
+			return plainList(from, where, depth)
 		}
-	case map[string]any:
-		for name, item := range value {
-			plain, fault := plainJSON(item, fmt.Sprintf("%s.%.40s", where, name), depth+1)
-			if fault != "" {
-				return nil, fault
-			}
-			value[name] = plain
-		}
+		return plainObject(from, where, depth)
 	}
-	return value, ""
+	return token, ""
+}
+
+func plainList(from *json.Decoder, where string, depth int) (any, string) {
+	list := []any{}
+	for from.More() {
+		item, fault := plainJSON(from, fmt.Sprintf("%s[%d]", where, len(list)), depth+1)
+		if fault != "" {
+			return nil, fault
+		}
+		list = append(list, item)
+	}
+	_, _ = from.Token() // its end
+	return list, ""
+}
+
+func plainObject(from *json.Decoder, where string, depth int) (any, string) {
+	object := map[string]any{}
+	for from.More() {
+		token, err := from.Token()
+		name, ok := token.(string)
+		if err != nil || !ok {
+			return nil, fmt.Sprintf("%s is not valid JSON: %v", where, err)
+		}
+		inner := fmt.Sprintf("%s.%.40s", where, name)
+		if where == "" {
+			inner = "the argument " + name
+		}
+		if _, there := object[name]; there {
+			// Which of the two counts depends on who reads it.
+			return nil, inner + " is there twice"
+		}
+		item, fault := plainJSON(from, inner, depth+1)
+		if fault != "" {
+			return nil, fault
+		}
+		object[name] = item
+	}
+	_, _ = from.Token() // its end
+	return object, ""
+}
+
+// sameNumber reports whether a number's text says no more than the number does.
+func sameNumber(text string, number float64) bool {
+	written, scale, ok := digitsOf(text)
+	kept, same, _ := digitsOf(strconv.FormatFloat(number, 'e', -1, 64))
+	return ok && written == kept && scale == same
+}
+
+// digitsOf are a number's digits without zeros around them, and the power of ten of the last one.
+func digitsOf(text string) (digits string, scale int, ok bool) {
+	mantissa, exponent, scaled := strings.Cut(strings.ToLower(strings.TrimPrefix(text, "-")), "e")
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	digits = strings.TrimLeft(whole+fraction, "0")
+	if digits == "" {
+		return "", 0, true
+	}
+	if scaled {
+		power, err := strconv.Atoi(exponent)
+		if err != nil {
+			return "", 0, false
+		}
+		scale = power
+	}
+	short := strings.TrimRight(digits, "0")
+	return short, scale - len(fraction) + len(digits) - len(short), true
 }
 
 func isHidden(value any) bool {

@@ -356,8 +356,18 @@ func (c *Client) Use(ctx context.Context, intentID, use string) error {
 		return err
 	}
 	one.key, one.repeatable = "", true
-	_, err = c.do(ctx, one)
-	return err
+	answer, err := c.do(ctx, one)
+	if err != nil {
+		return err
+	}
+	// Not used before the response names this very use: a proxy may answer for the server, or repeat an answer.
+	switch said, there := answer["use"]; {
+	case !there:
+		return notSignoff(http.StatusOK, []byte(canonicalJSON(answer)))
+	case said != use:
+		return &WrongAnswerError{fmt.Sprintf("Asked to use the outcome of intent %s, got a response to another use.", intentID)}
+	}
+	return nil
 }
 
 // Messages are the messages sent about an intent, and their delivery status.

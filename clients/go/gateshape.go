@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"strings"
+	"unicode"
 )
 
 // shape is where the arguments of a call are: in the fields of a struct by their JSON names, or, if there are none, in a
@@ -34,7 +36,7 @@ func (s *shape) add(name string, kind reflect.Type, path []int) error {
 	for place := range kind.NumField() {
 		field := kind.Field(place)
 		whole := append(append([]int{}, path...), place)
-		member, tagged := jsonName(field), field.Tag.Get("json") != ""
+		member := jsonName(field)
 		switch {
 		case field.Tag.Get("json") == "-" || !field.IsExported() && !field.Anonymous:
 			continue
@@ -45,9 +47,13 @@ func (s *shape) add(name string, kind reflect.Type, path []int) error {
 			continue
 		case field.Anonymous && member == "":
 			return fmt.Errorf("signoff: the arguments of %s embed %v; give it a name", name, field.Type)
-		case !field.IsExported():
+		case !field.IsExported() && field.Type.Kind() != reflect.Struct:
 			continue
-		case !tagged || member == "":
+		case !field.IsExported():
+			return fmt.Errorf("signoff: the arguments of %s embed %v with a name; only an exported type can have one", name, field.Type)
+		case strings.ContainsFunc(member, notOfNames):
+			return fmt.Errorf("signoff: %q cannot be the JSON name of an argument of %s: encoding/json ignores it", member, name)
+		case member == "":
 			member = field.Name
 		}
 		if s.fields[member] != nil {
@@ -58,12 +64,17 @@ func (s *shape) add(name string, kind reflect.Type, path []int) error {
 	return nil
 }
 
+// notOfNames reports whether encoding/json ignores a field's tag because of this letter.
+func notOfNames(letter rune) bool {
+	return !strings.ContainsRune("!#$%&()*+-./:;<=>?@[]^_{|}~ ", letter) && !unicode.IsLetter(letter) && !unicode.IsDigit(letter)
+}
+
 // restored are the arguments to call with: the caller's own where nothing changed, neither by people nor by the program
 // since it asked; else the value that people approved.
 func restored[A any](s *shape, args A, request *callRequest, edited map[string]any) (A, error) {
 	var none A
+	// What cannot be read any more is not compared: it counts as changed.
 	now, err := askedArguments(request.name, args)
-	broken := err != nil // nothing of it can be compared any more
 	approved := map[string]reflect.Value{}
 	for name, asked := range request.asked {
 		value, changed := edited[name]
@@ -86,10 +97,8 @@ func restored[A any](s *shape, args A, request *callRequest, edited map[string]a
 		field := whole.FieldByIndex(path)
 		if value, there := approved[name]; there {
 			field.Set(value)
-		} else if _, asked := request.asked[name]; !asked {
-			if _, there := now[name]; there || broken {
-				field.SetZero() // it was empty, and not sent, when people were asked
-			}
+		} else if _, asked := request.asked[name]; !asked && !hasNothing(field) {
+			field.SetZero() // it was not sent when people were asked
 		}
 	}
 	return whole.Interface().(A), nil
@@ -145,6 +154,15 @@ func fieldType[A any](s *shape, name string) reflect.Type {
 		return reflect.TypeFor[A]().Elem()
 	}
 	return reflect.TypeFor[A]().FieldByIndex(s.fields[name]).Type
+}
+
+// hasNothing reports whether a field has no content, although it may have been made.
+func hasNothing(field reflect.Value) bool {
+	switch field.Kind() {
+	case reflect.Map, reflect.Slice:
+		return field.Len() == 0
+	}
+	return field.IsZero()
 }
 
 // isEmpty reports whether omitempty may drop a value.

@@ -74,6 +74,14 @@ class Matcher:
         same = expected == sent and isinstance(expected, bool) == isinstance(sent, bool)
         return [] if same else [f"{where}: expected {expected!r}, is {sent!r}"]
 
+    def filled(self, answer: Any) -> Any:
+        """An answer with ``{"$same": name}`` replaced by the value with this name."""
+        if isinstance(answer, dict):
+            if answer.keys() == {"$same"}:
+                return self.known.get(answer["$same"])
+            return {name: self.filled(item) for name, item in answer.items()}
+        return [self.filled(item) for item in answer] if isinstance(answer, list) else answer
+
     def _special(self, word: str, operand: Any, sent: Any, present: bool) -> str:
         if word == "$absent":
             return "" if not present else f"expected to be absent, is {sent!r}"
@@ -292,7 +300,7 @@ class _Request(BaseHTTPRequestHandler):
             content = answer["raw"].replace("{key}", KEY).encode()
         else:
             body = _claimed(answer) if "deliveries" in answer else answer.get("body", {"ok": True})
-            content = json.dumps(body).replace("{key}", KEY).encode()
+            content = json.dumps(play.matcher.filled(body)).replace("{key}", KEY).encode()
             headers.setdefault("content-type", "application/json")
         self._head(answer.get("status", 200), headers | {"content-length": str(len(content))})
         self.wfile.write(content)

@@ -1,7 +1,7 @@
 /** The client: its methods for intents, workflows, agents and keys, and its groups `tasks` and `directory`. */
 import { isBrowser } from "#platform";
 import { type Call, freshKey, given, inner, type Json, listOf, ownKey, type Page, type Query, segment } from "./calls.js";
-import { isObject, notSignoff, NotConfigured } from "./errors.js";
+import { isObject, notSignoff, NotConfigured, WrongAnswer } from "./errors.js";
 import {
   type Account,
   type AppliedScenario,
@@ -291,8 +291,7 @@ export class Client extends Methods {
    * repeated. Throws AlreadyUsed if another use was first.
    */
   async use(intentId: string, use: string, options?: CallOptions): Promise<void> {
-    const path = `/v1/intents/${segment(intentId)}/use`;
-    return this.do({ method: "POST", path, body: { use }, repeatable: true, read: () => undefined }, options);
+    return this.do(useOf(intentId, use), options);
   }
 
   /** The messages sent about an intent, and their delivery status. */
@@ -695,6 +694,16 @@ export function submission(answer: Json): { intentId: string; warnings: string[]
   if (typeof intentId !== "string" || !intentId) throw notSignoff(200, JSON.stringify(answer));
   const warnings: unknown = answer["warnings"];
   return { intentId, warnings: Array.isArray(warnings) ? warnings.map(String) : [] };
+}
+
+/** Not used before the response names this very use: a proxy may answer for the server, or repeat an answer. */
+export function useOf(intentId: string, use: string): Call<void> {
+  const read = (answer: Json): void => {
+    if (answer["use"] === undefined) throw notSignoff(200, JSON.stringify(answer));
+    if (answer["use"] === use) return;
+    throw new WrongAnswer(`Asked to use the outcome of intent ${intentId}, got a response to another use.`);
+  };
+  return { method: "POST", path: `/v1/intents/${segment(intentId)}/use`, body: { use }, repeatable: true, read };
 }
 
 function sent(answer: Json): string {

@@ -6,8 +6,8 @@
  * used, because an approval is for one act.
  */
 import type { CallRequest } from "./call-request.js";
-import { freshKey, type Json, segment } from "./calls.js";
-import { submission } from "./client.js";
+import { freshKey, type Json } from "./calls.js";
+import { submission, useOf } from "./client.js";
 import {
   AlreadyUsed,
   IntentExpired,
@@ -113,10 +113,8 @@ export class GatedCall {
 
   /** Use the outcome. If it was used before, it still holds or people are asked again, depending on `again`. */
   async #settle(intentId: string, result: Result, signal: AbortSignal | undefined): Promise<void> {
-    const path = `/v1/intents/${segment(result.intent_id)}/use`;
     try {
-      const call = { method: "POST", path, body: { use: this.#use }, repeatable: true, read: () => undefined };
-      await this.#transport.perform(call, signal);
+      await this.#transport.perform(useOf(result.intent_id, this.#use), signal);
     } catch (error) {
       if (!(error instanceof AlreadyUsed)) throw error;
       if (this.#again === "ask") {

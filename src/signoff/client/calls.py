@@ -169,8 +169,16 @@ def get_result(intent_id: str) -> ApiCall[Result]:
 
 
 def use(intent_id: str, use: str) -> ApiCall[None]:
+    """Not used before the response names this very use: a proxy may answer for the server, or repeat an answer."""
+
+    def confirmed(answer: Json) -> None:
+        if answer["use"] != use:
+            raise WrongAnswer(
+                f"Asked to use the outcome of intent {intent_id}, got a response to another use."
+            )
+
     path = f"/v1/intents/{one_segment(intent_id)}/use"
-    return ApiCall("POST", path, lambda _: None, body={"use": use}, repeatable=True)
+    return ApiCall("POST", path, confirmed, body={"use": use}, repeatable=True)
 
 
 def events(intent_id: str, since: int = 0) -> ApiCall[list[Event]]:

@@ -176,8 +176,8 @@ async def test_a_line_masks_a_secret_in_a_title_and_without_a_title_names_the_ty
         await at_the_end_of_the_window(env)
         [text] = text_of(server, "ann@acme.example")
         assert "hunter2" not in text
-        assert "3: infra change; requested by" in text
-        assert "1: Open postgres://app:" in text
+        assert ": infra change; requested by" in text
+        assert text.count(": Open postgres://app:") == 2
 
 
 async def test_a_digest_that_fails_is_tried_again_and_nothing_is_lost(

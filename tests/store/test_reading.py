@@ -55,9 +55,12 @@ async def test_many_histories_are_read_together_and_each_is_whole(store: Store) 
     whole = {id: await store.intents.whole_history(id) for id in wanted}
     assert [len(whole[id]) for id in wanted] == [1, 2, 3, 4, 5]
     for at_most in (4000, 15, 7, 2, 1):
-        assert await store.intents.histories(wanted, at_most) == whole
-    assert await store.intents.histories(wanted[:1]) == {wanted[0]: whole[wanted[0]]}
-    assert await store.intents.histories([]) == {}
+        parts = [part async for part in store.intents.histories(wanted, at_most)]
+        assert {id: rows for part in parts for id, rows in part.items()} == whole
+        # what is in memory at a time: one read, and the rest of its last history
+        assert max(sum(map(len, part.values())) for part in parts) <= at_most + 4
+    assert [part async for part in store.intents.histories(wanted[:1])] == [{wanted[0]: whole[wanted[0]]}]
+    assert [part async for part in store.intents.histories([])] == []
 
 
 async def test_pages_are_newest_first_and_meet_without_gap_or_overlap(store: Store) -> None:

@@ -105,7 +105,7 @@ async def test_answered_tasks_are_read_together_however_many_there_are(web: WebE
         view = View(reads, RecentCommits(alone=True))  # type: ignore[arg-type]
         found = await view.page(ann, Filter(workspace=ann.workspace, limit=200))
         reads.statements = 0
-        histories = await view.last_decided(found)
+        histories = await view.last_decided(ann, found)
         assert all(one and one.decided and list(one.votes) == ["per_ann"] for one in histories)
         return reads.statements, len(histories)
 
@@ -117,3 +117,13 @@ async def test_answered_tasks_are_read_together_however_many_there_are(web: WebE
     rest = await web.get(f"/v1/tasks?state=closed&cursor={listed['next_cursor']}", "ann")
     assert (len(listed["tasks"]), len(rest["tasks"])) == (4, 6)
     assert {one["votes"][0]["person"] for one in (*listed["tasks"], *rest["tasks"])} == {"per_ann"}
+
+
+async def test_lists_have_no_comments(web: WebEnv) -> None:
+    """Comments may be long; the task itself has them."""
+    task = (await web.ask(assignees=ANN))[1]
+    assert (await web.post(f"/v1/tasks/{task}/comment", {"comment": "Why?"}, "ann")).status == 200
+    assert (await web.post(f"/v1/tasks/{task}/answer", {"outcome": "approved"}, "ann")).status == 200
+    [listed] = (await web.get("/v1/tasks?state=closed", "ann"))["tasks"]
+    assert ("comments" in listed, len(listed["votes"])) == (False, 1)
+    assert len((await web.get(f"/v1/tasks/{task}", "ann"))["task"]["comments"]) == 1

@@ -4,7 +4,7 @@ Unknown and forbidden look the same: NotFound.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, NamedTuple
@@ -156,35 +156,35 @@ class View:
         last = seen.stored.intent.seq
         return [fact for fact in await self.facts_after(seen, 0) if fact.seq <= last]
 
-    async def open_histories(self, found: Sequence[Stored]) -> list[TaskHistory | None]:
-        """The open task of each of these intents, without its comments if nobody has voted. The events of the others
-        are read together.
+    async def open_histories(self, actor: Actor, found: Sequence[Stored]) -> list[TaskHistory | None]:
+        """The open task of each of these intents, without its comments. The events of those with votes are read
+        together.
         """
         answered = [one for one in found if isinstance(task := one.intent.open, Task) and task.votes]
-        return await self._histories(found, answered, _open_history)
+        return await self._histories(actor, found, answered, _open_history)
 
-    async def last_decided(self, found: Sequence[Stored]) -> list[TaskHistory | None]:
-        """The task of each of these intents that was decided last. The events of all are read together."""
-        return await self._histories(found, found, _last_decided)
+    async def last_decided(self, actor: Actor, found: Sequence[Stored]) -> list[TaskHistory | None]:
+        """The task of each of these intents that was decided last, without its comments. The events of all are read
+        together.
+        """
+        return await self._histories(actor, found, found, _last_decided)
 
     async def _histories(
         self,
+        actor: Actor,
         found: Sequence[Stored],
         needed: Sequence[Stored],
         fold: Callable[[Intent, list[Fact]], TaskHistory | None],
     ) -> list[TaskHistory | None]:
         """The task that ``fold`` finds for each intent. ``needed``: the intents whose events are read, up to the
-        state that was read.
+        state that was read. Events are folded as they are read, so that long histories are never in memory together.
         """
-        rows = await self._store.intents.histories([one.intent.id for one in needed])
-
-        def folded() -> list[TaskHistory | None]:
-            return [
-                fold(intent, facts([row for row in rows.get(intent.id, ()) if row.seq <= intent.seq]))
-                for intent in (one.intent for one in found)
-            ]
-
-        return await self._aside.run("histories", folded, sum(map(size_of, rows.values())))
+        intents = {one.intent.id: one.intent for one in needed}
+        known: dict[str, TaskHistory | None] = {}
+        async for rows in self._store.intents.histories(intents):
+            work = partial(_folded, intents, rows, fold)
+            known |= await self._aside.run(actor, work, sum(map(size_of, rows.values())))
+        return [known[one.intent.id] if one.intent.id in known else fold(one.intent, []) for one in found]
 
     async def task(
         self, actor: Actor, ref: str, seen: Seen | None = None, *, brief: bool = False
@@ -459,6 +459,21 @@ def _reading(intent: Intent) -> str:
 
 def _any(stored: Stored) -> bool:
     return True
+
+
+def _folded(
+    intents: Mapping[str, Intent],
+    rows: Mapping[str, list[EventRow]],
+    fold: Callable[[Intent, list[Fact]], TaskHistory | None],
+) -> dict[str, TaskHistory | None]:
+    found = {}
+    for id, events in rows.items():
+        intent = intents[id]
+        history = fold(intent, facts([row for row in events if row.seq <= intent.seq]))
+        if history is not None:
+            history.comments = None
+        found[id] = history
+    return found
 
 
 def _open_history(intent: Intent, known: list[Fact]) -> TaskHistory | None:

@@ -1,6 +1,6 @@
 """Reads of intents: they always see a committed state, on separate connections that never block a writer."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime, timedelta
 from itertools import zip_longest
 from typing import Any, Final
@@ -38,27 +38,32 @@ class Intents:
 
     async def whole_history(self, id: str) -> list[EventRow]:
         """All facts of one intent, in order."""
-        rows: list[EventRow] = []
-        while page := await self.history(id, rows[-1].seq if rows else 0):
-            rows.extend(page)
-        return rows
+        return await self._rest(id, 0)
 
-    async def histories(self, ids: Collection[str], at_once: int = _TOGETHER) -> dict[str, list[EventRow]]:
-        """All facts of these intents, in order. One read returns at most ``at_once`` facts, so usually one read is
-        enough.
+    async def histories(
+        self, ids: Collection[str], at_once: int = _TOGETHER
+    ) -> AsyncIterator[dict[str, list[EventRow]]]:
+        """All facts of these intents, in order, and of each intent at once. Yields what one read returns, at most
+        ``at_once`` facts and the rest of the last history; usually one read is enough.
         """
-        found: dict[str, list[EventRow]] = {}
         left = set(ids)
         while left:
             rows = await self._db.read(sql.HISTORIES, ids=sorted(left), limit=at_once)
+            found: dict[str, list[EventRow]] = {}
             for row in rows:
                 found.setdefault(row[0], []).append(event_row(row[1:]))
-            if len(rows) < at_once:
-                return found
-            last = rows[-1][0]  # its history may go on
-            found[last] = await self.whole_history(last)
-            left -= found.keys()
-        return found
+            whole = len(rows) < at_once
+            if not whole:  # the last history may continue
+                found[rows[-1][0]] += await self._rest(rows[-1][0], rows[-1][1])
+            yield found
+            # in the order of their ids: what comes before the last one and was not found has no facts
+            left = set() if whole else {id for id in left if id > rows[-1][0]}
+
+    async def _rest(self, id: str, after: int) -> list[EventRow]:
+        rows: list[EventRow] = []
+        while page := await self.history(id, rows[-1].seq if rows else after):
+            rows.extend(page)
+        return rows
 
     async def same_target(self, id: str, limit: int) -> list[Stored]:
         """The earlier requests with the target of this one, the last first; without their payloads."""

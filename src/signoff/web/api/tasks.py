@@ -110,7 +110,7 @@ async def page(call: Call) -> TasksAnswer:
 async def _shown(call: Call, walked: Walked, display: Display) -> list[TaskOut]:
     """The open tasks of these intents, or the last closed ones; with ``mine`` those that the caller answered."""
     is_open, view = call.query.get("state", "open") == "open", call.state.view
-    histories = await (view.open_histories if is_open else view.last_decided)(walked.found)
+    histories = await (view.open_histories if is_open else view.last_decided)(call.actor, walked.found)
     shown = [
         (stored, task_out(stored.intent, stored.payload, history, display))
         for stored, history in zip(walked.found, histories, strict=True)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from signoff.client.gated_call import NOBODY_ASKED
 from signoff.testing import Answer, Server
 
 FOLDER = Path(__file__).parents[2] / "clients" / "github-action"
@@ -80,6 +81,19 @@ def test_silence_and_a_run_out_of_time(server: Server, tmp_path: Path) -> None:
     assert (late.code, late.outputs) == (1, {})
     server.move(hours=2)
     assert Step(tmp_path, "4", GATE_INTENT_TYPE=kind).code == 11
+
+
+def test_a_workflow_that_asks_nobody_does_not_say_that_somebody_approved(
+    server: Server, tmp_path: Path
+) -> None:
+    kind = "intent.github.unattended.v1"
+    server.apply({"workflow": "unattended", "intent_type": kind, "steps": [{"id": "pause", "delay": "1s"}]})
+    late = Step(tmp_path, "8", GATE_INTENT_TYPE=kind, GATE_WAIT_MINUTES="0.001")
+    assert late.code == 1
+    server.move(seconds=2)
+    step = Step(tmp_path, "8", GATE_INTENT_TYPE=kind)
+    assert (step.code, step.said) == (0, f"{NOBODY_ASKED}\n")
+    assert "**nobody was asked**" in (tmp_path / "summary.md").read_text()
 
 
 def test_each_attempt_asks_anew(server: Server, tmp_path: Path) -> None:

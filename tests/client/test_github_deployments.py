@@ -6,6 +6,7 @@ import hmac
 import json
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from signoff.client.gated_call import NOBODY_ASKED
 from signoff.integrations.github_deployments import _LARGEST, _PREFIX, EVENT, ProtectionRule, _digest
 from signoff.testing import Answer, Server
 
@@ -184,6 +186,19 @@ async def test_an_approval_of_another_commit_opens_nothing(server: Server, githu
     await post(made, event(github, 3))
     await until(lambda: github.told)
     assert github.told[0]["state"] == "rejected"
+    await made.stop()
+
+
+async def test_a_workflow_that_asks_nobody_does_not_say_that_somebody_approved(
+    server: Server, github: GitHub
+) -> None:
+    kind = "intent.github.unattended.v1"
+    server.apply({"workflow": "unattended", "intent_type": kind, "steps": [{"id": "pause", "delay": "1s"}]})
+    made = ProtectionRule(SECRET, "123", KEY, intent_type=kind, api=github.url)
+    await post(made, event(github, 11))
+    await asyncio.to_thread(server.move, timedelta(seconds=2))
+    await until(lambda: github.told)
+    assert [(one["state"], one["comment"]) for one in github.told] == [("approved", NOBODY_ASKED)]
     await made.stop()
 
 

@@ -1,15 +1,16 @@
-"""Socket Mode against a websocket of our own: acknowledged at once, and dealt with like what comes by HTTP."""
+"""Socket Mode against a websocket of our own: acknowledged once queued, and dealt with like what comes by HTTP."""
 
 import asyncio
 import base64
 import hashlib
 import json
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qs
 
+from signoff.core.errors import Busy
 from signoff.engine.clock import FixedClock
 from signoff.notify.slack.socket import SlackSocket
 from signoff.store.store import Store
@@ -116,3 +117,28 @@ async def test_a_press_over_the_socket_is_acknowledged_and_answers(store: Store,
         assert server.tokens == [f"Bearer {APP_TOKEN}"]
         assert (await slack.messaging.intent(intent.id)).ending == "approved"
         assert sorted(said.split()[0] for _, said in slack.fake.whispers[-2:]) == ["Recorded:", "Type"]
+
+
+async def test_a_request_that_was_refused_is_not_acknowledged() -> None:
+    """Slack then tells the person that it failed, and sends an event again; otherwise it would be lost in silence."""
+    taken, refused = [], asyncio.Event()
+
+    def take(payload: Mapping[str, Any]) -> None:
+        if not refused.is_set():
+            refused.set()
+            raise Busy("busy", "Too many requests at the moment.")
+        taken.append(payload)
+
+    async with gate() as server:
+        running = asyncio.create_task(SlackSocket(APP_TOKEN, take, server.url).run())
+        try:
+            writer = await asyncio.wait_for(server.open, 60)
+            server.send(writer, {"envelope_id": "e-1", "type": "events_api", "payload": {"event_id": "Ev1"}})
+            await asyncio.wait_for(refused.wait(), 60)
+            server.send(writer, {"envelope_id": "e-2", "type": "events_api", "payload": {"event_id": "Ev1"}})
+            assert (await asyncio.wait_for(server.acks.get(), 60))["envelope_id"] == "e-2"
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        assert server.acks.empty()
+        assert taken == [{"event_id": "Ev1"}]

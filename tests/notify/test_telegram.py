@@ -396,3 +396,27 @@ def test_a_press_fits_into_64_bytes(outcome: str) -> None:
     assert len(read.digest) == 36
     assert read.outcome == (outcome if len(outcome) < 10 else "#11")
     assert [read_press(bad) for bad in ("", "x", "é" * 30, text[:46], text[:46] + "1.1.")] == [None] * 5
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "{task}{digest}0x1.1.{outcome}", "{task}{digest}+1.1.{outcome}", "{task}{digest}01.1.{outcome}",
+        "{task}{digest}1_0.1.{outcome}", "{task}{digest}-1.1.{outcome}", "{task}{digest}1.-1.{outcome}",
+        "{task}{digest}１.1.{outcome}", "{task}{digest} 1.1.{outcome}", "{task}{digest}A.1.{outcome}",
+        "{task}{digest}\n1.1.{outcome}", " {task}{digest}1.1.{outcome}", "{task}={digest}1.1.{outcome}",
+        "{task}{digest}1.1.#00", "{task}{digest}1.1.#-1", "{task}{digest}1.1.#", "{task}{digest}1.1.{long}",
+        "{other}{digest}1.1.{outcome}", "{task}{digest}%s.1.{outcome}" % ("f" * 5000),
+    ],
+)  # fmt: skip
+def test_only_what_a_button_says_is_read(odd: str) -> None:
+    """Others would decode to a press too, or to one of another size."""
+    press = Press("0198c0de-0000-7000-8000-00000000001f", "approved", "ab" * 32, 1, 1)
+    text = short_press(press, 0)
+    task, digest, _ = text[:22], text[22:46], text[46:]
+    assert read_press("{task}{digest}1.1.{outcome}".format(task=task, digest=digest, outcome="approved"))
+    other = task[:-1] + chr(ord(task[-1]) + 1)
+    assert (
+        read_press(odd.format(task=task, digest=digest, outcome="approved", other=other, long="a" * 20))
+        is None
+    )

@@ -9,6 +9,10 @@ from signoff.core.directory.model import Team
 from signoff.core.intent import commands as c
 from signoff.core.intent.hash_chain import unseal
 from signoff.engine.clock import FixedClock
+from signoff.engine.delivery.chat_desk import ChatDesk
+from signoff.notify.slack.channel import Slack
+from signoff.notify.slack.inbound import SlackInbound
+from signoff.notify.telegram import Telegram, TelegramInbound
 from signoff.store.store import Store
 from tests.builders import OTTO, RITA, WORKSPACE, gate
 from tests.notify.messaging_env import MessagingEnv, asked
@@ -116,6 +120,40 @@ async def test_what_is_no_comment_of_a_known_person_is_not_recorded(store: Store
         await slack.press(card.press("approved"), "U0ANN")
         [(_, said)] = await slack.say(card, "too late", "U0ANN")
         assert said.startswith("Not recorded as a comment.")
+
+
+async def test_a_comment_that_a_chat_sends_again_is_recorded_once_by_any_server(
+    store: Store, clock: FixedClock
+) -> None:
+    """Another server, or the same one after a restart, has not seen the first delivery."""
+    async with slack_env(store, clock) as slack:
+        intent = await slack.messaging.submit(asked("per_ann"))
+        await slack.messaging.carry()
+        said = json.loads(slack.fake.replied(slack.card("U0ANN"), "which rows?", "U0ANN"))
+        changed = {**said, "event": {**said["event"], "text": "no rows"}}
+        channel = slack.messaging.channels.opened["slack"]
+        assert isinstance(channel, Slack)
+        for payload in (said, said, changed):
+            server = ChatDesk("slack", SlackInbound(channel, None), slack.desk.chat)
+            server.take(payload)
+            await server.settle()
+        assert [words for *_, words in await comments(slack.messaging, intent.id)] == ["which rows?"]
+        assert [words for _, words in slack.fake.whispers[-3:-1]] == [RECORDED, RECORDED]
+        assert slack.fake.whispers[-1][1].startswith("Not recorded as a comment.")
+    async with telegram_env(store, clock) as it:
+        intent = await it.messaging.submit(asked("per_ann"))
+        await it.messaging.carry()
+        card = it.card("11")
+        place = next(key for key, one in it.fake.posts.items() if one is card).rpartition(":")[2]
+        update = it.fake.typed("which rows?", "11")
+        update["message"]["reply_to_message"] = {"message_id": int(place)}
+        bot = it.messaging.channels.opened["telegram"]
+        assert isinstance(bot, Telegram)
+        for _ in range(2):
+            fetching = ChatDesk("telegram", TelegramInbound(bot, ""), it.desk.chat)
+            fetching.take(update)
+            await fetching.settle()
+        assert [words for *_, words in await comments(it.messaging, intent.id)] == ["which rows?"]
 
 
 async def test_slack_is_told_that_the_address_is_ours_only_if_it_signed(

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -96,6 +97,20 @@ async def test_an_intents_stream_ends_with_its_reader(
         said = [json.loads(line[6:]) async for line in lines if line.startswith("data: {")]
         assert "intent.canceled" not in {event.get("event_type") for event in said}
         assert "next_seq" not in repr(said)
+
+
+async def test_a_stream_ends_quietly_when_its_readers_rights_go(
+    web: WebEnv, caplog: pytest.LogCaptureFixture
+) -> None:
+    await web.call("PATCH", "/v1/people/emma@acme.example", {"roles": ["admin"]}, who="oscar")
+    path = f"/v1/agents/{VALIDATOR}/intents/stream?wait_seconds=45"
+    async with serving(web) as url, listening(url, path, **{"x-api-key": web.keys["emma"]}) as lines:
+        await waiting(web)
+        changed = {"roles": ["member"]}
+        assert (await web.call("PATCH", "/v1/people/emma@acme.example", changed, who="oscar")).status == 200
+        await web.send(intent_type=PLAIN, to_agent=VALIDATOR)
+        assert [line async for line in lines if line.startswith("data")] == []
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 async def _signs_out(web: WebEnv, ann: Reader) -> None:

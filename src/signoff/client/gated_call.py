@@ -33,6 +33,7 @@ from signoff.client.types import Result
 log = logging.getLogger("signoff")
 Again = Literal["ask", "refuse", "run"]
 AGAIN: Final = ("ask", "refuse", "run")
+NOBODY_ASKED: Final = "Nobody was asked; the workflow let it go on."
 _REMEMBERED: Final = 10_000
 # How many requests for the same call were used, as far as this process knows, so that it need not try their keys
 # again.

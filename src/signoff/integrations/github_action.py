@@ -18,7 +18,7 @@ from typing import Final
 from signoff.client.call_request import canonical_json
 from signoff.client.errors import InvalidEdit, SignoffError
 from signoff.client.gate import Gate
-from signoff.client.gated_call import Decision
+from signoff.client.gated_call import NOBODY_ASKED, Decision
 from signoff.client.records import Json
 
 # Our names with GitHub's names. People decide on these values, and nobody may change them.
@@ -60,7 +60,10 @@ def main(environ: Mapping[str, str]) -> int:
         return _failed(environ, decision.reason, _EXITS.get(decision.result.ending, 1))
     _put(environ, "payload", canonical_json({one: decision.arguments[one] for one in given}))
     _put(environ, "comment", decision.reason)
-    print("Approved." if not decision.edited else "Approved with changes.")
+    if not decision.result.ending:
+        print(NOBODY_ASKED)
+    else:
+        print("Approved." if not decision.edited else "Approved with changes.")
     return 0
 
 
@@ -92,6 +95,8 @@ def _put(environ: Mapping[str, str], name: str, value: str) -> None:
 def _summarize(environ: Mapping[str, str], decision: Decision) -> None:
     if path := environ.get("GITHUB_STEP_SUMMARY"):
         said = "approved" if decision.approved else "not approved"
+        if decision.approved and not decision.result.ending:
+            said = "nobody was asked"
         with Path(path).open("a", encoding="utf-8") as file:
             file.write(f"Signoff request `{decision.result.intent_id}`: **{said}**.\n")
 

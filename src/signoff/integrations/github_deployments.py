@@ -27,7 +27,7 @@ from signoff.client.call_request import canonical_json
 from signoff.client.calls import ApiCall
 from signoff.client.errors import SignoffError
 from signoff.client.flow import perform
-from signoff.client.gated_call import failure_of, reason_of
+from signoff.client.gated_call import NOBODY_ASKED, failure_of, reason_of
 from signoff.client.records import Json
 from signoff.client.types import FINAL, Intent, Result
 
@@ -304,6 +304,8 @@ def verdict(result: Result, digest: str) -> tuple[str, str]:
         return "rejected", reason_of(result)
     if _digest(result.payload) != digest:
         return "rejected", "The approval is for another deployment: its payload was edited."
+    if not result.ending:
+        return "approved", NOBODY_ASKED
     return "approved", result.comment or "Approved."
 
 

@@ -130,12 +130,17 @@ class Requests:
 
     async def latest(self, correlation_id: str) -> Intent | None:
         """The newest request of this key under the correlation id. Others' requests under the same id do not count."""
-        found = await self.client.list_intents(correlation_id=correlation_id, limit=_CANDIDATES)
-        own = [intent for intent in found if intent.from_agent == self.address]
-        if own or len(found) < _CANDIDATES:
-            return own[0] if own else None
-        found = await self.client.list_intents(correlation_id=correlation_id, limit=_CANDIDATES * _PAGES)
-        return next((intent for intent in found if intent.from_agent == self.address), None)
+        for limit in (_CANDIDATES, _CANDIDATES * _PAGES):
+            found = await self.client.list_intents(correlation_id=correlation_id, limit=limit)
+            # What is listed beside the filter is another request, whose approval must not count for this one.
+            own = (
+                one
+                for one in found
+                if one.from_agent == self.address and one.correlation_id == correlation_id
+            )
+            if (newest := next(own, None)) is not None or len(found) < limit:
+                return newest
+        return None
 
     async def get(self, request_id: str) -> Intent:
         return await self.client.get_intent(request_id)

@@ -3,6 +3,7 @@ to. A chat that sends this to the server declares a ``ChatInbound`` (``ChannelDe
 """
 
 import base64
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
@@ -11,6 +12,10 @@ import msgspec
 
 _MOST: Final = 64  # bytes that fit on the smallest button (Telegram's)
 _PART: Final = 18  # bytes of the digest: 144 bits, for which no second preimage can be found
+_SHORT: Final = re.compile(
+    r"([A-Za-z0-9_-]{46})(0|[1-9a-f][0-9a-f]*)\.(0|[1-9a-f][0-9a-f]*)\.(#(?:0|[1-9a-f][0-9a-f]*)|[^#].*)",
+    re.DOTALL,
+)
 SHORTEST: Final = 2 * _PART  # the shortest accepted prefix of a digest, in hexadecimal digits
 
 
@@ -49,13 +54,16 @@ class Typed(msgspec.Struct, frozen=True):
 
 
 class Replied(msgspec.Struct, frozen=True):
-    """A person wrote in the thread below a card. ``card``: the card's reference, as the channel returned it."""
+    """A person wrote in the thread below a card. ``card``: the card's reference, as the channel returned it; ``id``:
+    the chat's id of this request, which is the same when the chat sends it again.
+    """
 
     team: str
     account: str
     text: str
     card: str
     reply_to: str
+    id: str
     stranger: bool = False
 
 
@@ -117,12 +125,12 @@ def short_press(press: Press, number: int) -> str:
 
 
 def read_press(text: str) -> Press | None:
-    """Read what ``short_press`` wrote; None for anything else."""
-    head, parts = text[:46], text[46:].split(".", 2)
-    try:
-        task = uuid.UUID(bytes=base64.urlsafe_b64decode(head[:22] + "=="))
-        digest = base64.urlsafe_b64decode(head[22:])
-        revision, stage, outcome = int(parts[0], 16), int(parts[1], 16), parts[2]
-    except (ValueError, IndexError):
+    """Read what ``short_press`` wrote; None for anything else, even if it would decode to the same."""
+    if len(text.encode("utf-8", "replace")) > _MOST or (parts := _SHORT.fullmatch(text)) is None:
         return None
-    return Press(str(task), outcome, digest.hex(), revision, stage) if outcome else None
+    head, revision, stage, outcome = parts.groups()
+    task = base64.urlsafe_b64decode(head[:22] + "==")
+    if base64.urlsafe_b64encode(task).decode() != head[:22] + "==":
+        return None
+    digest = base64.urlsafe_b64decode(head[22:]).hex()
+    return Press(str(uuid.UUID(bytes=task)), outcome, digest, int(revision, 16), int(stage, 16))

@@ -426,7 +426,7 @@ class TeamsInbound:
                 token, jwt.PyJWK(key, "RS256").key, algorithms=["RS256"], audience=self._teams.bot.app, issuer=ISSUER,
                 options=_CHECKED,
             )  # fmt: skip
-        except (jwt.PyJWTError, ValueError):
+        except (jwt.PyJWTError, ValueError, RecursionError):
             return None
         now, ends, begins = self._now(), claims.get("exp"), claims.get("nbf", 0)
         if not isinstance(ends, int | float) or not isinstance(begins, int | float):

@@ -295,7 +295,7 @@ class TelegramInbound:
             return self._pressed(query)
         if not isinstance(message, Mapping):
             return None
-        return self._replied(message) or self._typed(message)
+        return self._replied(message, number) or self._typed(message)
 
     def _pressed(self, query: Mapping[str, Any]) -> Pressed | None:
         account, id, data = _account(query), query.get("id"), query.get("data")
@@ -304,7 +304,7 @@ class TelegramInbound:
             return None
         return Pressed(self._telegram.team, account, press, f"press:{id}")
 
-    def _replied(self, message: Mapping[str, Any]) -> Replied | None:
+    def _replied(self, message: Mapping[str, Any], update: int) -> Replied | None:
         """A reply to one of the bot's messages, in the private chat or in a team's group."""
         account, chat, text = _account(message), message.get("chat"), message.get("text")
         to = message.get("reply_to_message")
@@ -313,7 +313,7 @@ class TelegramInbound:
         if not isinstance(text, str) or not text.strip():
             return None
         card = f"{chat.get('id')}:{to.get('message_id')}"
-        return Replied(self._telegram.team, account, text.strip(), card, f"chat:{account}")
+        return Replied(self._telegram.team, account, text.strip(), card, f"chat:{account}", str(update))
 
     def _typed(self, message: Mapping[str, Any]) -> Typed | None:
         """A typed command, only in the private chat with the bot, because a code that others can read is not a

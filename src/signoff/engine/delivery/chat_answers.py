@@ -27,12 +27,13 @@ from signoff.core.plan.task_types import Strength
 from signoff.core.text.times import utc_text
 from signoff.engine.clock import Clock
 from signoff.engine.commit.engine import Engine
+from signoff.engine.commit.jobs import Idempotency
 from signoff.engine.delivery.compose import choices
 from signoff.engine.directory.change_log import person_subject, recorded, retry_on_conflict, shown_chat
 from signoff.engine.directory.snapshot import DirectoryCache
 from signoff.engine.identity.key_restrictions import refuse_others_key
 from signoff.engine.identity.keys import Keys
-from signoff.notify.chat import SHORTEST, Press
+from signoff.notify.chat import SHORTEST, Press, Replied
 from signoff.notify.registry import label_of, link_text
 from signoff.store.store import Store
 
@@ -151,10 +152,13 @@ class Chat:
         """Whether this server sent this card, and it asked about a task."""
         return await self._store.messages.by_reference(self._channel, card) is not None
 
-    async def comment(self, team: str, account: str, card: str, text: str) -> str:
-        """Comment on the card's task as the account's person; returns the reply."""
-        about = await self._store.messages.by_reference(self._channel, card)
-        link = await self._store.chats.person(self._channel, team, account)
+    async def comment(self, heard: Replied) -> str:
+        """Comment on the card's task as the account's person; returns the reply. A request that the chat sends again,
+        to any server, is recorded once.
+        """
+        text = heard.text
+        about = await self._store.messages.by_reference(self._channel, heard.card)
+        link = await self._store.chats.person(self._channel, heard.team, heard.account)
         actor = await self._keys.person(link.workspace, link.person, self._channel) if link else None
         if link is None or actor is None:
             return f"Not recorded as a comment. {self._unknown()}"
@@ -165,7 +169,9 @@ class Chat:
         try:
             actor = replace(actor, strength=Strength.LINK)
             ref = step_run_id(about.intent_id, about.visit)
-            await self._engine.handle(actor, ref, AddComment(text, about.visit))
+            said = hashlib.sha256(f"{ref} {text}".encode("utf-8", "replace")).hexdigest()
+            once = Idempotency(f"chat {self._channel}", heard.id, said, lambda _: b"{}")
+            await self._engine.handle(actor, ref, AddComment(text, about.visit), once)
         except Refused as refusal:
             return f"Not recorded as a comment. {await self._reply(actor.workspace, refusal)}"
         return "Your comment is recorded. It decides nothing."

@@ -110,7 +110,7 @@ class ChatDesk:
         if isinstance(heard, Pressed):
             return await self.chat.press(heard.team, heard.account, heard.press)
         if isinstance(heard, Replied):
-            return await self.chat.comment(heard.team, heard.account, heard.card, heard.text)
+            return await self.chat.comment(heard)
         word, _, rest = heard.text.strip().partition(" ")
         if word == "link" and rest.strip():
             return await self.chat.link(heard.team, heard.account, rest.strip())

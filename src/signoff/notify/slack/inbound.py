@@ -76,12 +76,11 @@ class SlackInbound:
         heard = understood(payload)
         if not isinstance(heard, Replied):
             return heard
-        id = _text(payload, "event_id")
-        if not id or id in self._events:
+        if not heard.id or heard.id in self._events:
             return None
         if len(self._events) >= _REMEMBERED:
             self._events = dict.fromkeys(list(self._events)[_REMEMBERED // 2 :])
-        self._events[id] = None
+        self._events[heard.id] = None
         return heard
 
     async def is_member(self, heard: Heard) -> bool:
@@ -152,7 +151,7 @@ def _replied(payload: Mapping[str, Any]) -> Replied | None:
         return None
     card = f"{channel}:{thread}"
     stranger = _text(event, "user_team") not in ("", team) or _text(event, "team") not in ("", team)
-    return Replied(team, account, _plain(text), card, card, stranger)
+    return Replied(team, account, _plain(text), card, card, _text(payload, "event_id"), stranger)
 
 
 def _plain(text: str) -> str:

@@ -1,18 +1,23 @@
 """Socket Mode: Slack's requests arrive over a connection that this server opens, so it needs no public address. The
-library's threads keep the connection; they acknowledge each request immediately and pass it to the event loop.
+library's threads keep the connection, and pass each request to the event loop. A request is acknowledged once it is
+queued: while the queue is full, Slack tells the person that it failed, and sends events again.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from concurrent.futures import CancelledError, TimeoutError
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from signoff.core.errors import Busy
 from signoff.core.plan.schedules import SOCKET_MODE
 from signoff.notify.slack.channel import API
 
 if TYPE_CHECKING:
     from slack_sdk.socket_mode.builtin import SocketModeClient
+
+_PATIENCE = 2.5  # seconds; Slack waits three
 
 log = logging.getLogger("signoff.slack")
 
@@ -51,16 +56,28 @@ class SlackSocket:
         from slack_sdk.socket_mode.response import SocketModeResponse
 
         def heard(client: BaseSocketModeClient, request: SocketModeRequest) -> None:
-            client.send_socket_mode_response(SocketModeResponse(envelope_id=request.envelope_id))
             if isinstance(request.payload, dict):
-                loop.call_soon_threadsafe(self._hand_over, request.payload)
+                handed = asyncio.run_coroutine_threadsafe(self._hand_over(request.payload), loop)
+                try:
+                    queued = handed.result(_PATIENCE)
+                except (TimeoutError, CancelledError):  # it is handled later, or the server stops
+                    handed.cancel()
+                    queued = False
+                if not queued:
+                    return
+            client.send_socket_mode_response(SocketModeResponse(envelope_id=request.envelope_id))
 
         made = SocketModeClient(self._token, web_client=WebClient(base_url=f"{self._api}/"), concurrency=2)
         made.socket_mode_request_listeners.append(heard)
         return made
 
-    def _hand_over(self, payload: Mapping[str, Any]) -> None:
+    async def _hand_over(self, payload: Mapping[str, Any]) -> bool:
+        """Queue it; False if it was not."""
         try:
             self._take(payload)
+        except Busy:
+            log.warning("a request from Slack was refused: too many at the moment")
+            return False
         except Exception:
             log.exception("a request from Slack was lost")
+        return True

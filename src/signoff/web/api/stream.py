@@ -119,6 +119,9 @@ def _stream(call: Call, source: FrameSource, topics: tuple[str, ...], held_open:
                     frames = await source.read(waiter.told())
                 except Busy:  # the loops log the outage once; the client reconnects with its cursor
                     break
+                except Refused as refusal:  # its caller's rights were changed, or what it shows was deleted
+                    _ended(call, refusal)
+                    return
                 if frames:
                     await write(b"".join(frames))
                     said = True
@@ -135,7 +138,7 @@ def _stream(call: Call, source: FrameSource, topics: tuple[str, ...], held_open:
                     except Busy:
                         break
                     except Refused as refusal:
-                        log.info("stream %s ended: %s", call.request_id, refusal.code)
+                        _ended(call, refusal)
                         return
                     continue
                 left = until - clock()
@@ -148,14 +151,18 @@ def _stream(call: Call, source: FrameSource, topics: tuple[str, ...], held_open:
                 except Busy:
                     break
                 except Refused as refusal:
-                    # the next connection gets the reason; nothing more is sent here
-                    log.info("stream %s ended: %s", call.request_id, refusal.code)
+                    _ended(call, refusal)
                     return
         # a cursor counts facts, not frames, so it also covers facts without a frame
         goes_on = source.last // STEP * STEP + 1
         await write(b"event: stream.timeout\ndata: %s\n\n" % _ENCODER.encode(TimeUp(True, goes_on)))
 
     return run
+
+
+def _ended(call: Call, refusal: Refused) -> None:
+    """Nothing more is sent on the stream; the next connection gets the reason."""
+    log.info("stream %s ended: %s", call.request_id, refusal.code)
 
 
 class _Life:

@@ -73,7 +73,7 @@ class Approvals:
             return _said("defer", f"People are deciding request {call.intent_id}.")
         if not verdict.approved:
             return _said("deny", f"The call was not run. {verdict.reason}")
-        return _said("allow", verdict.reason or "It was approved.", verdict.arguments)
+        return _said("allow", verdict.reason or "It may run.", verdict.arguments)
 
 
 def _said(decision: str, reason: str, arguments: Json | None = None) -> Json:

@@ -70,11 +70,45 @@ func TestTextThatIsNotUTF8IsRefusedNotChanged(t *testing.T) {
 			t.Errorf("%v, expected %s", err, where)
 		}
 	}
-	// What the value encodes by itself is its own affair.
+	// Nor is what a value encodes by itself: encoding/json does not look at its text.
+	for _, one := range []struct {
+		payload any
+		where   string
+	}{
+		{json.RawMessage("{\"text\": \"a\xff\"}"), "text in .payload.text is not UTF-8"},
+		{json.RawMessage("{\"a\xff\": 1}"), "a key in .payload is not UTF-8"},
+		{Object{"in": []any{1, ownJSON(`{"text": "\ud83d"}`)}}, `text in .payload.in[1].text has half a character: \ud83d`},
+		{ownJSON(`{"in": {"\uDE00": 1}}`), `a key in .payload.in has half a character: \ude00`},
+		{ownJSON(`["\\ud83d", "\ud83d\ude00", "\ud83dx\ude00"]`), `text in .payload[2] has half a character: \ud83d`},
+		{ownJSON(`["\ud83d\u0041"]`), `text in .payload[0] has half a character: \ud83d`},
+		{Object{"text": ownText("a\xff")}, "text in .payload.text is not UTF-8"},
+	} {
+		_, err := client.SendIntent(context.Background(), IntentRequest{IntentType: "t", Payload: one.payload})
+		if err == nil || !strings.Contains(err.Error(), one.where) {
+			t.Errorf("%v, expected %s", err, one.where)
+		}
+	}
+	for _, fine := range []any{
+		ownJSON(`{"text": "\ud83d\ude00 \uD83D\uDE00 \\ud83d \\\\ \" \u0041 \ufffd é"}`), ownText("é"), (*ownText)(nil), Object{"none": (*ownText)(nil)},
+	} {
+		if _, err := encoded(fine); err != nil {
+			t.Error(err)
+		}
+	}
 	if content, err := encoded(Object{"at": time.Unix(0, 0).UTC(), "raw": []byte{0xff}, "json": json.RawMessage(`{}`)}); err != nil {
 		t.Error(string(content), err)
 	}
 }
+
+// ownJSON and ownText are values with an encoder of their own.
+type (
+	ownJSON string
+	ownText string
+)
+
+func (o ownJSON) MarshalJSON() ([]byte, error) { return []byte(o), nil }
+
+func (o ownText) MarshalText() ([]byte, error) { return []byte(o), nil }
 
 func TestAWriteWithoutAKeyIsNotRepeated(t *testing.T) {
 	var asked atomic.Int32

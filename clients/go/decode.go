@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -197,10 +199,24 @@ func encoded(body any) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("signoff: the request cannot be encoded as JSON: %w", err)
 	}
-	if where := brokenText(reflect.ValueOf(body), 0); where != "" {
-		return nil, fmt.Errorf("signoff: the request cannot be encoded as JSON: %s is not UTF-8", where)
+	if fault := textFault(body, content); fault != "" {
+		return nil, fmt.Errorf("signoff: the request cannot be encoded as JSON: %s", fault)
 	}
 	return content, nil
+}
+
+// textFault is what text in a value, or in its JSON, another program would read otherwise, with its path; or "".
+func textFault(value any, content []byte) string {
+	if where := brokenText(reflect.ValueOf(value), 0); where != "" {
+		return where + " is not UTF-8"
+	}
+	// encoding/json takes over what a value encodes by itself, as json.RawMessage does, without looking at its text.
+	if faultOfText(content) == "" {
+		return ""
+	}
+	decoder := json.NewDecoder(bytes.NewReader(content))
+	decoder.UseNumber()
+	return jsonTextFault(content, decoder, "")
 }
 
 func marshaled(value any) ([]byte, error) {
@@ -213,15 +229,23 @@ func marshaled(value any) ([]byte, error) {
 	return bytes.TrimSuffix(buffer.Bytes(), []byte("\n")), nil
 }
 
-// brokenText is the path to text that is not UTF-8 in a value that was encoded, or "". Only what encoding/json encodes by
-// itself is looked at; an encoder of the value's own answers for its text.
+// brokenText is the path to text that is not UTF-8 in a value that was encoded, or "": encoding/json has replaced it. A value
+// with a JSON of its own is not looked at.
 func brokenText(value reflect.Value, depth int) string {
 	if depth > 2000 || !value.IsValid() {
 		return ""
 	}
-	if value.CanInterface() {
-		switch value.Interface().(type) {
-		case json.Marshaler, encoding.TextMarshaler:
+	if value.Kind() != reflect.Interface && value.CanInterface() {
+		switch own := value.Interface().(type) {
+		case json.Marshaler:
+			return ""
+		case encoding.TextMarshaler:
+			if value.Kind() == reflect.Pointer && value.IsNil() {
+				return ""
+			}
+			if text, err := own.MarshalText(); err == nil && !utf8.Valid(text) {
+				return "text"
+			}
 			return ""
 		}
 	}
@@ -263,6 +287,86 @@ func brokenText(value reflect.Value, depth int) string {
 		}
 	}
 	return ""
+}
+
+// jsonTextFault is the first fault of a text or a key in the JSON value that comes next, with its path; or "".
+func jsonTextFault(content []byte, from *json.Decoder, path string) string {
+	next := func() (json.Token, string) {
+		before := from.InputOffset()
+		token, err := from.Token()
+		if err != nil {
+			return nil, "is not valid JSON: " + err.Error()
+		}
+		return token, faultOfText(content[before:from.InputOffset()])
+	}
+	inside := func(kind, what string) string {
+		if path == "" {
+			return kind + " " + what
+		}
+		return kind + " in " + path + " " + what
+	}
+	token, what := next()
+	if what != "" {
+		return inside("text", what)
+	}
+	switch token {
+	case json.Delim('['):
+		for place := 0; from.More(); place++ {
+			if fault := jsonTextFault(content, from, fmt.Sprintf("%s[%d]", path, place)); fault != "" {
+				return fault
+			}
+		}
+	case json.Delim('{'):
+		for from.More() {
+			key, what := next()
+			if what != "" {
+				return inside("a key", what)
+			}
+			if fault := jsonTextFault(content, from, fmt.Sprintf("%s.%.40s", path, key)); fault != "" {
+				return fault
+			}
+		}
+	default:
+		return ""
+	}
+	_, _ = from.Token() // its end
+	return ""
+}
+
+// faultOfText is what is wrong with the text in JSON, which is valid else; or "".
+func faultOfText(content []byte) string {
+	if !utf8.Valid(content) {
+		return "is not UTF-8"
+	}
+	for {
+		place := bytes.IndexByte(content, '\\')
+		if place < 0 {
+			return ""
+		}
+		content = content[place:]
+		unit, escaped := utf16Unit(content)
+		switch {
+		case !escaped:
+			content = content[2:]
+			continue
+		case !utf16.IsSurrogate(unit):
+			content = content[6:]
+			continue
+		}
+		if second, paired := utf16Unit(content[6:]); !paired || utf16.DecodeRune(unit, second) == utf8.RuneError {
+			return fmt.Sprintf("has half a character: \\u%04x without its other half", unit)
+		}
+		content = content[12:]
+	}
+}
+
+// utf16Unit is the code unit that an escape at the beginning of this JSON stands for.
+func utf16Unit(content []byte) (rune, bool) {
+	if len(content) < 6 || content[0] != '\\' || content[1] != 'u' {
+		return 0, false
+	}
+	unit, err := strconv.ParseUint(string(content[2:6]), 16, 16)
+	return rune(unit), err == nil
 }
 
 // below is a path with one more member before it: ".payload.lines[2]" and the like, after what is wrong there.

@@ -130,19 +130,26 @@ type NotConfiguredError struct{ message string }
 
 func (e *NotConfiguredError) Error() string { return e.message }
 
-// WaitTimeoutError says that the context ended before the intent did. The intent continues; waiting again is safe. It
-// wraps the context's error, so that errors.Is(err, context.DeadlineExceeded) tells a deadline from a cancelation.
+// WaitTimeoutError says that the context ended before the intent did, or, for a gated call, before its outcome was used. The
+// intent continues; waiting again is safe. It wraps the context's error, so that errors.Is(err, context.DeadlineExceeded)
+// tells a deadline from a cancelation.
 type WaitTimeoutError struct {
+	// IntentID is "" if the context ended while a gated call was submitted.
 	IntentID string
-	// Status is the last status seen, or "" if none was received.
+	// Status is the last status seen, or "" if none was received. If it is a final one, the outcome of a gated call may have
+	// been used; the text says so.
 	Status string
 	// Since is the sequence number of the last event that was received.
 	Since   int
 	cause   error
 	trouble error
+	message string // "" for the usual one
 }
 
 func (e *WaitTimeoutError) Error() string {
+	if e.message != "" {
+		return e.message
+	}
 	seen := "no event was received"
 	if e.Status != "" {
 		seen = "it was " + e.Status + " when last seen"

@@ -45,8 +45,8 @@ func resultOf(result any) (content json.RawMessage, why string) {
 	if fault := faultIn(value, "result", 0); fault != "" {
 		return nil, "a value that is not valid JSON: " + fault
 	}
-	if where := brokenText(reflect.ValueOf(result), 0); where != "" {
-		return nil, "a value that is not valid JSON: " + where + " is not UTF-8"
+	if fault := textFault(result, content); fault != "" {
+		return nil, "a value that is not valid JSON: " + fault
 	}
 	return content, ""
 }

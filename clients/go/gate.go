@@ -58,7 +58,8 @@ func NewGate[A, R any](
 
 // Call asks people, waits for days if need be, and runs the function with the approved arguments. Its context is handed to
 // the function; if it ends before the decision, the error is a *WaitTimeoutError, and the same call made later continues to
-// wait.
+// wait. If it ends just after the decision, the approval may have been used, and the error says so: a handle of [Gate.Ask]
+// can still make that call, a new call counts as another use (see [Again]).
 //
 // Unless people approve, the error is a *RejectedError, *ExpiredError or another *FailedError with their reason, or an
 // *InvalidEditError if what they approved does not fit the arguments. The function has not run then.
@@ -71,7 +72,8 @@ func (g *Gate[A, R]) Call(ctx context.Context, args A) (R, error) {
 	return pending.Wait(ctx)
 }
 
-// Ask submits the call and returns a handle at once; the function runs when the handle is waited for.
+// Ask submits the call and returns a handle at once; the function runs when the handle is waited for. If the context ends
+// while it is submitted, the error is a *WaitTimeoutError, and the same call made later finds the request or submits it.
 func (g *Gate[A, R]) Ask(ctx context.Context, args A) (*PendingCall[R], error) {
 	call, err := g.terms.ask(ctx, args)
 	if err != nil {
@@ -111,8 +113,8 @@ func RequireApproval[A any](
 		return nil, err
 	}
 	result, err := call.settled(ctx)
-	if err == nil {
-		err = unlessEnded(ctx, call)
+	if err == nil && ctx.Err() != nil {
+		err = notMade(ctx, call)
 	}
 	if err != nil {
 		return nil, err
@@ -131,37 +133,39 @@ type PendingCall[R any] struct {
 	err   error
 }
 
-// IntentID is that of its request, which changes if people have to be asked again.
+// IntentID is that of its request, which changes if people have to be asked again. It is "" from when the approval of one
+// request turns out to be used until the next request is submitted, which Wait does.
 func (p *PendingCall[R]) IntentID() string {
 	id, _, _ := p.call.state()
 	return id
 }
 
-// Wait waits for the decision, runs the function once, with this context, and returns what it returns: the same each time.
-// If the context ends before the function has started, the call can be waited for again.
+// Wait waits for the decision, runs the function once, with this context, and returns what it returns: the same each time,
+// also if the context has ended. The error is a *WaitTimeoutError if the context ends while it waits for people or the
+// server, and wraps the context's error if the context ends later; unless the function has started, another Wait continues.
 func (p *PendingCall[R]) Wait(ctx context.Context) (R, error) {
-	result, err := p.call.settled(ctx)
-	if err == nil {
-		err = unlessEnded(ctx, p.call)
-	}
-	if err != nil {
-		var none R
-		return none, err
-	}
+	var none R
 	p.mutex.Lock()
-	first := p.done == nil
+	done := p.done
+	p.mutex.Unlock()
+	if done != nil {
+		return p.finished(ctx, done)
+	}
+	result, err := p.call.settled(ctx)
+	p.mutex.Lock()
+	done = p.done
+	first := done == nil && err == nil && ctx.Err() == nil
 	if first {
 		p.done = make(chan struct{})
 	}
 	p.mutex.Unlock()
-	if !first {
-		select {
-		case <-p.done:
-			return p.value, p.err
-		case <-ctx.Done():
-			var none R
-			return none, ctx.Err()
-		}
+	switch {
+	case done != nil: // another waiter was first
+		return p.finished(ctx, done)
+	case err != nil:
+		return none, err
+	case !first:
+		return none, notMade(ctx, p.call)
 	}
 	defer close(p.done) // also if the function panics
 	p.err = errPanicked
@@ -169,18 +173,37 @@ func (p *PendingCall[R]) Wait(ctx context.Context) (R, error) {
 	return p.value, p.err
 }
 
-var errPanicked = errors.New("signoff: the gated function panicked; it is not run again")
-
-// Cancel cancels the request; ErrConflict if it has ended. An empty reason is "canceled".
-func (p *PendingCall[R]) Cancel(ctx context.Context, reason string) (*Intent, error) {
-	return p.call.client.Cancel(ctx, p.IntentID(), reason)
+// finished is what the function returned; the context's error if that ends while the function runs.
+func (p *PendingCall[R]) finished(ctx context.Context, done <-chan struct{}) (R, error) {
+	select {
+	case <-done:
+		return p.value, p.err
+	default:
+	}
+	select {
+	case <-done:
+		return p.value, p.err
+	case <-ctx.Done():
+		var none R
+		return none, fmt.Errorf("signoff: the call of %s is running, for another waiter: %w", p.call.request.name, ctx.Err())
+	}
 }
 
-// unlessEnded is an error if nobody waits for the call any more: it is not made then.
-func unlessEnded(ctx context.Context, call *gatedCall) error {
-	if ctx.Err() == nil {
-		return nil
+var errPanicked = errors.New("signoff: the gated function panicked; it is not run again")
+
+// Cancel cancels the request; ErrConflict if it has ended. An empty reason is "canceled". While people have to be asked
+// again and the next request is not submitted yet, IntentID is "", there is nothing to cancel, and the error says so.
+func (p *PendingCall[R]) Cancel(ctx context.Context, reason string) (*Intent, error) {
+	id := p.IntentID()
+	if id == "" {
+		return nil, fmt.Errorf("signoff: %s has no request to cancel now: the approval of the last one was used before, and the "+
+			"next one is not submitted yet; end the context of Wait, or cancel once IntentID is not empty", p.call.request.name)
 	}
+	return p.call.client.Cancel(ctx, id, reason)
+}
+
+// notMade is the error if the context ended after the approval was used and before the function started.
+func notMade(ctx context.Context, call *gatedCall) error {
 	return fmt.Errorf("signoff: the approval of %s was used, and the call was not made: %w", call.request.name, ctx.Err())
 }
 

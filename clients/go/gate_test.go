@@ -208,6 +208,15 @@ func TestGate(t *testing.T) {
 		t.Cleanup(stop)
 		return short
 	}
+	// neverAsked looks on the server: the people may not have looked yet.
+	neverAsked := func(t *testing.T, order string) {
+		t.Helper()
+		for _, intent := range must[[]signoff.Intent](t)(owner.ListIntents(ctx, signoff.IntentQuery{Limit: 1000})) {
+			if intent.Payload["order"] == order {
+				t.Errorf("%s was submitted: %s", order, intent.IntentID)
+			}
+		}
+	}
 	test := func(name string, run func(t *testing.T)) {
 		t.Run(name, func(t *testing.T) { p.leave(); run(t) })
 	}
@@ -447,7 +456,8 @@ func TestGate(t *testing.T) {
 		if late := is[*signoff.WaitTimeoutError](t, err, ""); late.IntentID != pending.IntentID() || !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}
-		_, err = gate.Call(soon(), refund{Order: "many", Amount: 2})
+		unanswered := must[*signoff.PendingCall[string]](t)(gate.Ask(ctx, refund{Order: "many", Amount: 2}))
+		_, err = unanswered.Wait(soon())
 		is[*signoff.WaitTimeoutError](t, err, "")
 		p.approve()
 		var all sync.WaitGroup
@@ -462,6 +472,32 @@ func TestGate(t *testing.T) {
 		}
 		all.Wait()
 		paid.has(t, "many1map[]")
+		over, stop := context.WithCancel(ctx)
+		stop()
+		if got, err := pending.Wait(over); got != "paid 1" || err != nil {
+			t.Error("with an ended context:", got, err)
+		}
+
+		started, finish := make(chan struct{}), make(chan struct{})
+		lasting := must[*signoff.Gate[refund, int]](t)(signoff.NewGate(client, refundType, func(context.Context, refund) (int, error) {
+			close(started)
+			<-finish
+			return 7, nil
+		}, nil))
+		runs := must[*signoff.PendingCall[int]](t)(lasting.Ask(ctx, refund{Order: "lasting"}))
+		ended := make(chan error, 1)
+		go func() { _, err := runs.Wait(ctx); ended <- err }()
+		<-started
+		if _, err := runs.Wait(over); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "is running") {
+			t.Error("while it runs:", err)
+		}
+		close(finish)
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if got, err := runs.Wait(over); got != 7 || err != nil {
+			t.Error(got, err)
+		}
 
 		closed, tried := errors.New("the bank is closed"), 0
 		failing := must[*signoff.Gate[refund, string]](t)(signoff.NewGate(client, refundType,
@@ -501,7 +537,7 @@ func TestGate(t *testing.T) {
 				t.Errorf("%s: %v", text, err)
 			}
 		}
-		p.wasAsked("odd", 0)
+		neverAsked(t, "odd")
 	})
 
 	test("a hidden argument is nowhere but in the call", func(t *testing.T) {
@@ -563,18 +599,18 @@ func TestGate(t *testing.T) {
 	test("what cannot work is refused when it is written", func(t *testing.T) {
 		pay := (&till{}).pay
 		for name, err := range map[string]error{
-			"client":       second(signoff.NewGate(nil, refundType, pay, nil)),
-			"type":         second(signoff.NewGate(client, "", pay, nil)),
-			"function":     second(signoff.NewGate[refund, string](client, refundType, nil, nil)),
-			"Again":        second(signoff.NewGate(client, refundType, pay, &options{Again: "maybe"})),
-			"hide":         second(signoff.NewGate(client, refundType, pay, &options{Hide: []string{"cord"}})),
+			"a client":     second(signoff.NewGate(nil, refundType, pay, nil)),
+			"intent type":  second(signoff.NewGate(client, "", pay, nil)),
+			"a function":   second(signoff.NewGate[refund, string](client, refundType, nil, nil)),
+			"\"maybe\"":    second(signoff.NewGate(client, refundType, pay, &options{Again: "maybe"})),
+			"named cord":   second(signoff.NewGate(client, refundType, pay, &options{Hide: []string{"cord"}})),
 			"a struct, or": second(signoff.NewGate(client, refundType, func(context.Context, string) (int, error) { return 1, nil }, nil)),
 			"two fields":   second(signoff.NewGate(client, refundType, func(context.Context, twice) (int, error) { return 1, nil }, nil)),
-			"its own":      second(signoff.NewGate(client, refundType, func(context.Context, time.Time) (int, error) { return 1, nil }, nil)),
+			"of its own":   second(signoff.NewGate(client, refundType, func(context.Context, time.Time) (int, error) { return 1, nil }, nil)),
 			"embed":        second(signoff.NewGate(client, refundType, func(context.Context, embeds) (int, error) { return 1, nil }, nil)),
 		} {
-			if err == nil {
-				t.Errorf("%s: no error", name)
+			if err == nil || !strings.Contains(err.Error(), name) {
+				t.Errorf("%s: %v", name, err)
 			}
 		}
 	})
@@ -605,7 +641,7 @@ func TestGate(t *testing.T) {
 		if _, err := gate.Ask(short, refund{Order: "never asked"}); !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
-		p.wasAsked("never asked", 0)
+		neverAsked(t, "never asked")
 	})
 
 	test("a context that ends when the approval was used runs nothing; the handle still can", func(t *testing.T) {
@@ -624,7 +660,7 @@ func TestGate(t *testing.T) {
 		paid := &till{}
 		gate := must[*signoff.Gate[refund, string]](t)(signoff.NewGate(stopping, refundType, paid.pay, nil))
 		pending := must[*signoff.PendingCall[string]](t)(gate.Ask(ctx, refund{Order: "late"}))
-		if _, err := pending.Wait(short); !errors.Is(err, context.Canceled) {
+		if _, err := pending.Wait(short); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "was used, and the call was not made") {
 			t.Error(err)
 		}
 		paid.has(t)
@@ -632,6 +668,52 @@ func TestGate(t *testing.T) {
 		paid.has(t, "late0map[]")
 		p.wasAsked("late", 1)
 	})
+
+	for _, ends := range []struct{ method, path, text, status string }{
+		{"POST", "/v1/intents", "may have been submitted", ""},
+		{"GET", "/v1/intents/", "It continues", ""},
+		{"POST", "/use", "The approval may have been used", "COMPLETED"},
+	} {
+		test("a context that ends during "+ends.method+" "+ends.path+" is a wait that ended", func(t *testing.T) {
+			short, stop := context.WithCancel(ctx)
+			transport := roundTrip(func(request *http.Request) (*http.Response, error) {
+				response, err := http.DefaultTransport.RoundTrip(request.Clone(context.Background()))
+				path := request.URL.Path
+				if err == nil && short.Err() == nil && request.Method == ends.method &&
+					(strings.HasSuffix(path, ends.path) || ends.method == "GET" && strings.HasPrefix(path, ends.path)) {
+					stop() // the server has done it, and its response is lost
+					response.Body.Close()
+					return nil, context.Canceled
+				}
+				return response, err
+			})
+			client := must[*signoff.Client](t)(signoff.New(signoff.WithURL(server.url), signoff.WithAPIKey(server.key(signoff.NewKey{Service: "lost"})),
+				signoff.WithHTTPClient(&http.Client{Transport: transport}), signoff.WithLogger(quiet)))
+			paid := &till{}
+			gate := must[*signoff.Gate[refund, string]](t)(signoff.NewGate(client, refundType, paid.pay, nil))
+			call := refund{Order: "lost in " + ends.path + ends.method}
+			asking := short
+			if ends.path == "/use" {
+				asking = ctx
+			}
+			pending, err := gate.Ask(asking, call)
+			p.approve()
+			if err == nil {
+				_, err = pending.Wait(short)
+			}
+			late := is[*signoff.WaitTimeoutError](t, err, ends.text)
+			if late == nil || late.Status != ends.status || !errors.Is(err, context.Canceled) {
+				t.Errorf("%+v", late)
+			}
+			paid.has(t)
+			if pending == nil {
+				pending = must[*signoff.PendingCall[string]](t)(gate.Ask(ctx, call))
+			}
+			value(t)(pending.Wait(ctx))
+			paid.has(t, call.Order+"0map[]")
+			p.wasAsked(call.Order, 1)
+		})
+	}
 
 	program := func(order, again, crash string) *exec.Cmd {
 		process := exec.Command(os.Args[0], "-test.run=TestGateProgram")

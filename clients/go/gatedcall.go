@@ -3,7 +3,9 @@ package signoff
 import (
 	"container/list"
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 )
@@ -44,9 +46,14 @@ func newGatedCall(client *Client, request *callRequest, intent Object, again Aga
 	return call
 }
 
-func (g *gatedCall) identity() string { return g.client.URL() + " " + g.request.identity }
+// identity is what usedBefore knows the call by. Each caller has requests of its own on the server: the key stands for the
+// caller, as a hash, so that the secret is not kept in another place.
+func (g *gatedCall) identity() string {
+	caller := sha256.Sum256([]byte(g.client.connection.settings.key()))
+	return fmt.Sprintf("%s %x %s", g.client.URL(), caller, g.request.identity)
+}
 
-// state is the request's id and its outcome, if that was used.
+// state is the request's id, its outcome, if that was used, and how many requests were used up before it.
 func (g *gatedCall) state() (string, *Result, int) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
@@ -56,17 +63,22 @@ func (g *gatedCall) state() (string, *Result, int) {
 // submit submits the request, or finds the one that was submitted before; if that has an outcome, uses it.
 func (g *gatedCall) submit(ctx context.Context) error {
 	for {
-		_, used, askedBefore := g.state()
+		id, used, askedBefore := g.state()
 		if used != nil {
 			return nil
 		}
-		id, err := g.send(ctx, askedBefore)
-		if err != nil {
-			return err
+		if id == "" {
+			if err := g.send(ctx, askedBefore); err != nil {
+				return err
+			}
+			continue
 		}
 		intent, err := g.client.GetIntent(ctx, id)
-		if err != nil || !intent.Final() {
-			return err
+		if err != nil {
+			return g.late(ctx, err, &WaitTimeoutError{IntentID: id}, "It continues; the same call made later waits for it.")
+		}
+		if !intent.Final() {
+			return nil
 		}
 		if err := g.settle(ctx, id, &Result{*intent}); err != nil {
 			return err
@@ -97,22 +109,21 @@ func (g *gatedCall) settled(ctx context.Context) (*Result, error) {
 	}
 }
 
-func (g *gatedCall) send(ctx context.Context, askedBefore int) (string, error) {
-	if id, _, _ := g.state(); id != "" {
-		return id, nil
-	}
+// send submits the request that follows after askedBefore others.
+func (g *gatedCall) send(ctx context.Context, askedBefore int) error {
 	body := Object{"payload": g.request.payload}
 	for name, value := range g.intent {
 		body[name] = value
 	}
 	one, err := post("/v1/intents", body)
 	if err != nil {
-		return "", err
+		return err
 	}
 	one.key = g.request.key(askedBefore)
 	id, warnings, err := g.client.submission(ctx, one)
 	if err != nil {
-		return "", err
+		return g.late(ctx, err, &WaitTimeoutError{},
+			"The request may have been submitted; the same call made later finds it, or submits it.")
 	}
 	for _, warning := range warnings {
 		// Not worth a warning: the task is for types without a workflow.
@@ -122,15 +133,40 @@ func (g *gatedCall) send(ctx context.Context, askedBefore int) (string, error) {
 	}
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
-	g.intentID = id
-	return id, nil
+	if g.askedBefore == askedBefore { // else another waiter has found this request used up meanwhile
+		g.intentID = id
+	}
+	return nil
+}
+
+// late is the error of a request to the server that failed: this *WaitTimeoutError if the context has ended. next is what
+// holds now, in a sentence.
+func (g *gatedCall) late(ctx context.Context, err error, as *WaitTimeoutError, next string) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	about := "the request of " + g.request.name
+	if as.IntentID != "" {
+		about = fmt.Sprintf("intent %s of %s", as.IntentID, g.request.name)
+	}
+	as.cause, as.trouble = ctx.Err(), err
+	as.message = fmt.Sprintf("No result of %s in time (%v). %s", about, as.cause, next)
+	if _, lost := err.(*ConnectionError); !lost { // that says no more than that there was no response
+		as.message += " The last failure: " + strings.ReplaceAll(err.Error(), "\n", ": ")
+	}
+	return as
 }
 
 // settle uses the outcome. If it was used before, it still holds or people are asked again, depending on again.
 func (g *gatedCall) settle(ctx context.Context, id string, result *Result) error {
 	err := g.client.Use(ctx, result.IntentID, g.use)
 	if err != nil && !errors.Is(err, ErrAlreadyUsed) {
-		return err
+		used := "The outcome"
+		if notApproved(result) == nil {
+			used = "The approval"
+		}
+		return g.late(ctx, err, &WaitTimeoutError{IntentID: id, Status: result.Status}, used+" may have been used, and the call was "+
+			"not made: Wait on the same handle settles it; a new call counts as another use.")
 	}
 	g.mutex.Lock()
 	defer g.mutex.Unlock()

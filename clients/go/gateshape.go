@@ -74,7 +74,7 @@ func notOfNames(letter rune) bool {
 func restored[A any](s *shape, args A, request *callRequest, edited map[string]any) (A, error) {
 	var none A
 	// What cannot be read any more is not compared: it counts as changed.
-	now, err := askedArguments(request.name, args)
+	now, _ := askedArguments(request.name, args)
 	approved := map[string]reflect.Value{}
 	for name, asked := range request.asked {
 		value, changed := edited[name]
@@ -84,9 +84,11 @@ func restored[A any](s *shape, args A, request *callRequest, edited map[string]a
 		if own, there := now[name]; !changed && there && sameJSON(own, asked) {
 			continue
 		}
-		if approved[name], err = decoded[A](s, request.name, name, value); err != nil {
+		fitting, err := decoded[A](s, request.name, name, value)
+		if err != nil {
 			return none, err
 		}
+		approved[name] = fitting
 	}
 	if s.fields == nil {
 		return restoredMap(args, request, approved), nil

@@ -35,7 +35,8 @@ func TestFieldsThatJSONNamesOtherwiseAreRefused(t *testing.T) {
 func TestEveryMemberOfTheJSONIsAField(t *testing.T) {
 	type args struct {
 		base
-		Plain   string
+		Plain string
+		//lint:ignore SA5008 encoding/json documents it as the name "-"
 		Dashed  int `json:"-,"`
 		Odd     int `json:"größe (in %)"`
 		Empty   int `json:",omitempty"`

@@ -7,7 +7,12 @@ import pytest
 
 from signoff.core.errors import Invalid
 from signoff.core.formats.workflow import compile_workflow
+from signoff.core.intent import commands as c
+from signoff.core.intent.model import consented
 from signoff.core.plan.target import target_of
+from signoff.core.plan.task_types import Ending, TaskType
+from tests.builders import ANN, Story, gate
+from tests.core.asking import asking, step
 
 STEP = {"id": "ask", "human": {"title": "Run it?"}}
 
@@ -68,3 +73,17 @@ def test_a_target_without_a_decision_is_refused() -> None:
     with pytest.raises(Invalid) as refused:
         compiled("cluster", steps=steps)
     assert refused.value.field == "target"
+
+
+def test_people_consented_if_their_last_decision_approved_the_payload_as_it_is() -> None:
+    story = Story(gate(step(), step(name="form", type=TaskType.FORM, outcomes=("submitted",))))
+    assert not consented(story.intent)
+    story.do(c.Answer("approved"), ANN)
+    assert not consented(story.intent)  # the form is open: the payload can be changed in it
+    story.do(c.Answer("submitted", data={"at": "noon"}), ANN)
+    assert story.intent.ending is Ending.APPROVED
+    assert not consented(story.intent)
+    for outcome, agreed in (("approved", True), ("rejected", False)):
+        story = asking()
+        story.do(c.Answer(outcome), ANN)
+        assert consented(story.intent) is agreed

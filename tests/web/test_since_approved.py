@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.web.inbox.reading import reader
-from tests.web.web_env import Answer, WebEnv
+from tests.web.inbox.reading import Reader, reader
+from tests.web.web_env import HOME, Answer, WebEnv
 
 TYPE = "intent.restart.v1"
 
@@ -113,3 +113,34 @@ async def test_many_differences_are_bounded(web: WebEnv) -> None:
     found = await shown(web, await ask(web, cluster="a", **{f"k{n}": n + 1 for n in range(300)}))
     assert found is not None
     assert (len(found["changed"]), found["more"]) == (200, 100)
+
+
+async def test_a_request_that_was_changed_after_its_approval_is_no_measure(web: WebEnv) -> None:
+    people = {"approvers": ["ann@acme.example", "otto@acme.example"]}
+    form = {"properties": {"at": {"type": "string"}}}
+    steps = [
+        {"id": "ask", "human": {"title": "Restart?", **people}},
+        {"id": "more", "human": {"type": "form", "title": "When?", "form": form, **people}},
+    ]
+    flow = {"workflow": "restart", "intent_type": TYPE, "steps": steps, "target": "cluster"}
+    assert (await web.post("/v1/workflows", flow, "oscar")).status == 200
+    first = await ask(web, cluster="a", nodes=2)
+    assert (await web.answer(first, "approved")).status == 200
+    task = await ask(web, cluster="a", nodes=3)
+    assert await shown(web, task) is None  # the form is open, in which the payload could be changed
+    assert (await web.answer(first[:-4] + "0002", "submitted", data={"at": "noon"})).status == 200
+    assert await shown(web, task) is None  # and who filled it in approved nothing
+
+
+async def test_a_closed_task_and_a_link_to_a_single_task_show_no_other_request(web: WebEnv) -> None:
+    await furnish(web)
+    await approved(web, cluster="a", nodes=2)
+    task = await ask(web, cluster="a", nodes=3)
+    seen = (await web.get(f"/v1/tasks/{task}", "ann"))["task"]
+    token = await web.state.sessions.task_link(HOME, "per_ann", seen["intent_id"], 1, seen["digest"])
+    page = await Reader(web).get(f"/t/{token}")
+    assert page.status == 200
+    assert "approved last" not in page.text
+    assert (await web.answer(task, "approved")).status == 200
+    assert await shown(web, task) is None
+    assert "approved last" not in (await (await reader(web, "ann")).get(f"/tasks/{task}")).text

@@ -8,8 +8,8 @@ import msgspec
 
 from signoff.core.directory.actors import ActorKind
 from signoff.core.ids import step_run_id
-from signoff.core.plan.plan import NO_PLAN, Plan
-from signoff.core.plan.task_types import Ending, TaskSpec, Vote
+from signoff.core.plan.plan import NO_PLAN, HumanStep, Plan
+from signoff.core.plan.task_types import Ending, TaskSpec, Trait, Vote
 
 
 class Status(StrEnum):
@@ -203,6 +203,17 @@ class Intent(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw_only=
             if self.plan.direct and isinstance(self.open, Delivery)
             else step_run_id(self.id, step_run)
         )
+
+
+def consented(intent: Intent) -> bool:
+    """Whether people consented to the payload as it is now: their last decision approved it, in a task whose approval
+    means that, and no task is open in which it could be changed.
+    """
+    if isinstance(intent.open, Task) or intent.ending is not Ending.APPROVED:
+        return False
+    human = [step for step in intent.plan.steps if isinstance(step, HumanStep) and step.id in intent.results]
+    decided = [(intent.results[step.id].get("decided_at", ""), number) for number, step in enumerate(human)]
+    return bool(decided) and Trait.CONSENT in human[max(decided)[1]].task.type.traits
 
 
 def spec_of(intent: Intent, task: Task) -> TaskSpec:

@@ -20,9 +20,8 @@ from signoff.core.ids import split_ref
 from signoff.core.intent.authorization import can_see, require_delivery_access
 from signoff.core.intent.events import Decided, Fact, TaskOpened
 from signoff.core.intent.hash_chain import unseal
-from signoff.core.intent.model import Delivery, Intent, Task
+from signoff.core.intent.model import Delivery, Intent, Task, consented
 from signoff.core.intent.worklist import EARLY, EVERYBODY, LATE, Search, mine, requested_by, section
-from signoff.core.plan.task_types import Ending
 from signoff.engine.commit.recent import RecentCommits
 from signoff.engine.off_loop import Aside
 from signoff.engine.read.delivery_status import ChannelState, channel_states, messages_of
@@ -231,14 +230,14 @@ class View:
         return await self._store.intents.old_payloads(seen.stored.intent.id)
 
     async def approved_before(self, actor: Actor, stored: Stored) -> Stored | None:
-        """The last of the earlier requests with the same target that was approved, if its payload is kept. Of the last
-        few requests with that target.
+        """The last of the earlier requests with the same target to whose payload people consented, if it is kept. It is
+        looked for among the last few requests with that target.
         """
         intent = stored.intent
         if not intent.plan.target or stored.forgotten:
             return None
         same = await self._store.intents.same_target(intent.id, _MOST_SAME)
-        last = next((one.intent for one in same if one.intent.ending is Ending.APPROVED), None)
+        last = next((one.intent for one in same if consented(one.intent)), None)
         if last is None or not can_see(actor, last):
             return None
         found = await self._store.intents.get(last.id)

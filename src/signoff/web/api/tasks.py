@@ -173,8 +173,9 @@ async def get(call: Call) -> TaskAnswer:
     display = (await directory_of(call)).display
     out = task_out(seen.stored.intent, seen.stored.payload, found.history, display)
     out.changes = await _changes(call, found, display) or ABSENT
-    out.since_approved = await _since_approved(call, seen) or ABSENT
-    out.bulk_form = maybe(bulk_form(seen.stored)) if out.state == "open" else ABSENT
+    if out.state == "open":
+        out.since_approved = await _since_approved(call, seen) or ABSENT
+        out.bulk_form = maybe(bulk_form(seen.stored))
     if seen.step_run in (0, getattr(seen.stored.intent.open, "step_run", 0)):
         await record_views(call, seen.stored.intent)
     if out.state == "open":

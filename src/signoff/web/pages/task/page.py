@@ -68,7 +68,8 @@ async def load_task_context(
         limit=_EARLIER,
     )
     kept = await request.state.view.old_payloads(reader, intent.id) if intent.revision > 1 else {}
-    before = await request.state.view.approved_before(reader, found.seen.stored)
+    compared = _is_open(found) and not _by_link(request)  # a link shows this one request alone
+    before = await request.state.view.approved_before(reader, found.seen.stored) if compared else None
 
     def decoded() -> tuple[Any, dict[int, Any], SinceApproved | None]:
         old = {revision: json_value.decode(payload) for revision, payload in kept.items()}
@@ -115,6 +116,10 @@ async def show(request: PageRequest) -> Page:
 def _is_open(found: SeenTask) -> bool:
     task = found.seen.stored.intent.open
     return isinstance(task, Task) and task.step_run == found.history.step_run
+
+
+def _by_link(request: PageRequest) -> bool:
+    return request.call.path.startswith("/t/")
 
 
 def navigates(request: PageRequest) -> bool:
@@ -315,7 +320,8 @@ def _long(known: TaskContext, found: SeenTask) -> bool:
     ask.
     """
     intent = found.seen.stored.intent
-    more = known.opened or intent.results or intent.revision > 1 or len(found.facts) > _MANY_EVENTS
+    more = known.opened or known.approved or intent.results or intent.revision > 1
+    more = more or len(found.facts) > _MANY_EVENTS
     return bool(more) or len(found.seen.stored.payload) > SHORT or populous(known.directory)
 
 
@@ -334,7 +340,7 @@ async def task_page(
     known = await load_task_context(request, reader, found, _opened(request, stale))
     shown = await _card(request, known, found)
     posted = _written(request, reader, found, shown, refusal)
-    by_link = request.call.path.startswith("/t/")
+    by_link = _by_link(request)
     lacks, refusal = await sign_in_required.missing_sign_in(request, reader, _ref(found), shown.weak, refusal)
     problem = refusal or (lacks.refused if lacks else None)
     faults, fields = faults_of(refusal, fields_of(shown.form, posted))

@@ -58,8 +58,9 @@ def refuse_unplaced(day: date, field: str) -> None:
 def refuse_unprintable(name: str, field: str) -> None:
     """Raise Invalid unless a name that a caller chose is 1 to 255 printable characters, and visible."""
     if not name or len(name) > _LONGEST_NAME or not name.isprintable() or not shows(name):
-        problem = f"A name must have 1 to {_LONGEST_NAME} printable characters."
-        raise Invalid("invalid_name", problem, field=field)
+        raise Invalid(
+            "invalid_name", f"A name must have 1 to {_LONGEST_NAME} printable characters.", field=field
+        )
 
 
 def refuse_two_spellings(value: Mapping[str, Any], spellings: Mapping[str, str]) -> None:

@@ -55,7 +55,7 @@ _INFO: Final = {
     "version": "1",
     "description": "Durable execution with human approval built in. Times are RFC 3339 in UTC, durations "
     "seconds, lists are paged by next_cursor. All errors have one format; their codes are stable. x-error-codes of an "
-    "operation are the codes that it refuses a request with, by status.",
+    "operation lists, by status, the codes that a refusal may have; some of them are common to all operations.",
     "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
 }
 _TAGS: Final = {

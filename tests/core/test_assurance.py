@@ -7,7 +7,9 @@ from msgspec.structs import replace
 
 from signoff.core.intent import commands as c
 from signoff.core.intent.assurance import (
+    check_verdicts,
     checked,
+    current_verdicts,
     grave,
     revisions_of,
     verdict_of,
@@ -93,6 +95,20 @@ def test_a_check_of_an_earlier_revision_is_stale_until_it_is_made_again() -> Non
     assert stale.all == {"validate": {"passed": True}}
     assert checked(story.intent, "approve", 1).current == {"validate": {"passed": True}}
     assert checked(story.intent, "validate").all == {}
+
+
+def test_only_agent_steps_check_and_only_the_current_revision_counts() -> None:
+    form = {"type": "object", "properties": {"ok": {"type": "boolean"}}}
+    story = Story(gate(validate(), step(name="survey", form=form), step())).validated()
+    story.do(c.Answer("approved", data={"ok": False}), ANN)
+    assert story.intent.results["survey"]["ok"] is False
+    assert current_verdicts(story.intent, "ask") == {"validate": "passed"}
+    assert check_verdicts(story.plan, {**story.intent.results, "unknown": {"ok": False}}) == {
+        "validate": "passed"
+    }
+    story.do(c.Revise("e" * 64), ANN)
+    assert current_verdicts(story.intent, "ask") == {}
+    assert check_verdicts(story.plan, checked(story.intent, "ask").all) == {"validate": "passed"}
 
 
 def test_a_result_from_before_revisions_were_kept_is_of_the_first_where_there_is_only_one() -> None:

@@ -73,6 +73,16 @@ def test_the_risk_that_a_check_reports_counts(report: dict[str, Any], buttons: i
     assert len(offered(story)) == buttons
 
 
+def test_the_button_is_green_unless_a_check_failed_whatever_an_earlier_form_holds() -> None:
+    form = {"type": "object", "properties": {"ok": {"type": "boolean"}}}
+    for passed, data in ((True, {"ok": False}), (False, {"ok": True})):
+        story = Story(gate(validate(), step(name="survey", form=form), step()))
+        story.do(c.Report(result={"passed": passed}))
+        story.do(c.Answer("approved", data=data), ANN)
+        found = choices(story.intent, story.task, story.plan.human_step(story.task.step).task)
+        assert [one.grave for one in found] == [not passed] * 2
+
+
 def test_a_risk_in_an_answer_to_this_very_task_is_none() -> None:
     story = asking()
     story.intent = replace(story.intent, results={story.task.step: {"risk": "critical"}})

@@ -11,18 +11,16 @@ import msgspec
 from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.errors import Forbidden, Invalid, NotFound, Refused
 from signoff.core.ids import split_ref
-from signoff.core.intent.assurance import checked, verdict_of
+from signoff.core.intent.assurance import checked, current_verdicts
 from signoff.core.intent.bulk_answers import MOST, alone, differs, form_of, shape, unequal, why_alone
 from signoff.core.intent.commands import Answer
-from signoff.core.intent.model import Task, spec_of
-from signoff.core.plan.plan import HumanStep
+from signoff.core.intent.model import Task
 from signoff.core.plan.task_types import Trait
 from signoff.core.text import json_value
-from signoff.core.text.json_diff import leaves
 from signoff.engine.commit.engine import Engine
 from signoff.engine.commit.jobs import Done, Idempotency
 from signoff.engine.off_loop import Aside
-from signoff.engine.read.evidence import can_be_undone, effects, warnings_for
+from signoff.engine.read.evidence import can_be_undone, effects, searched_text, warnings_for
 from signoff.engine.read.view import View
 from signoff.engine.viewing import Viewing
 from signoff.store.work import Stored
@@ -132,16 +130,11 @@ def irreversible(stored: Stored, payload: object) -> bool:
 
 def cautions(stored: Stored, task: Task, payload: object) -> tuple[str, ...]:
     """The warnings that the task's own page shows before an approval."""
-    intent = stored.intent
-    results = {
-        name: result
-        for name, result in checked(intent, task.step).current.items()
-        if not isinstance(intent.plan.by_id[name], HumanStep)
-    }
+    intent, step = stored.intent, stored.intent.plan.human_step(task.step)
+    verdicts, text = current_verdicts(intent, task.step), searched_text(intent, step, payload)
+    results = {name: intent.results[name] for name in verdicts}
     undo = effects(payload if isinstance(payload, dict) else {}, results)[1]
-    verdicts = {name: verdict_of(result) for name, result in results.items()}
-    text = "\n".join(part for leaf in leaves(payload) for part in (leaf.path, leaf.text))
-    return warnings_for(undo, verdicts, text, Trait.INPUT not in spec_of(intent, task).type.traits)
+    return warnings_for(undo, verdicts, text, Trait.INPUT not in step.task.type.traits)
 
 
 def _refusals(targets: Sequence[Target], found: Mapping[str, Stored]) -> dict[str, Refused]:

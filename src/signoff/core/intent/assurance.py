@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from signoff.core.intent.model import Intent
+from signoff.core.plan.plan import AgentStep, Plan
 from signoff.core.plan.task_types import Risk, Strength, least_strength
 
 VERDICTS: Final = ("passed", "valid", "ok", "success", "safe")
@@ -29,6 +30,22 @@ def verdict_of(result: Any) -> str:
     if not said:
         return "reported"
     return "passed" if all(said) else "failed"
+
+
+def check_verdicts(plan: Plan, results: Mapping[str, Any]) -> dict[str, str]:
+    """The verdict of each check among these results, by step. Only agent steps check: a person's answer contains the
+    data of its form, and a field of a form is no verdict, whatever its name.
+    """
+    return {
+        name: verdict_of(result)
+        for name, result in results.items()
+        if isinstance(plan.by_id.get(name), AgentStep)
+    }
+
+
+def current_verdicts(intent: Intent, step: str) -> dict[str, str]:
+    """The verdicts of the checks of the current revision, by step. ``step``: that of the task itself."""
+    return check_verdicts(intent.plan, checked(intent, step).current)
 
 
 class Checked(msgspec.Struct, frozen=True):

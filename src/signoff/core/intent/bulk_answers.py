@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from signoff.core.errors import Conflict, Forbidden
-from signoff.core.intent.assurance import checked, verdict_of, with_check_results, worst_risk
+from signoff.core.intent.assurance import checked, current_verdicts, with_check_results, worst_risk
 from signoff.core.intent.model import Intent, Task, spec_of
 from signoff.core.plan.task_types import Risk, Strength, Trait, required_answer
 
@@ -51,7 +51,7 @@ def why_alone(intent: Intent, task: Task) -> str:
         return f"It requires {required}."
     if Trait.ONE_PRESS not in spec.type.traits:
         return f"It is a task of type {spec.type.value}."
-    if any(verdict_of(result) == "failed" for result in results.all.values()):
+    if "failed" in current_verdicts(intent, task.step).values():
         return "A check failed."
     if task.revision > 1:
         return "It was changed after it was first asked."

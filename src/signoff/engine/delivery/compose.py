@@ -12,7 +12,14 @@ from msgspec.structs import replace
 from signoff.core.directory.approver_names import TEAM
 from signoff.core.ids import step_run_id
 from signoff.core.intent.answering_rights import answered_by, requesters_side
-from signoff.core.intent.assurance import Checked, checked, grave, verdict_of, worst_risk
+from signoff.core.intent.assurance import (
+    Checked,
+    check_verdicts,
+    checked,
+    current_verdicts,
+    grave,
+    worst_risk,
+)
 from signoff.core.intent.conclusion import at_expiry
 from signoff.core.intent.events import Answered, Fact
 from signoff.core.intent.model import Intent, Task
@@ -70,13 +77,14 @@ def choices(intent: Intent, task: Task, spec: TaskSpec) -> tuple[MessageAnswer, 
     pressed = _PRESSED | {one.name for one in spec.own if one.meaning is not Meaning.REQUESTS_CHANGES}
     if Trait.ONE_PRESS not in spec.type.traits or not pressed.issuperset(spec.outcomes):
         return ()
+    careful = grave(risk, current_verdicts(intent, task.step).values())
     return tuple(
         MessageAnswer(
             word,
             label(spec, word),
             danger=spec.meaning(word) is Meaning.REJECTS,
             number=spec.outcomes.index(word) if word in spec.outcomes else 0,
-            grave=grave(risk, map(verdict_of, checked(intent, task.step).current.values())),
+            grave=careful,
         )
         for word in spec.open_to(task.agreed)
     )
@@ -278,11 +286,8 @@ class MessageComposer:
         rated, by = worst_risk(spec.risk, results.current)
         yield "Risk", f"{rated.value}, reported by the check in step {by}" if by else rated.value
         said = [
-            f"{step}: {verdict_of(result)}"
-            if step in results.current
-            else f"{step}: of {_of(results, step)}, void"
-            for step, result in results.all.items()
-            if not isinstance(self._intent.plan.by_id.get(step), HumanStep)
+            f"{step}: {verdict}" if step in results.current else f"{step}: of {_of(results, step)}, void"
+            for step, verdict in check_verdicts(self._intent.plan, results.all).items()
         ]
         yield "Checked", ", ".join(said) or "nothing has been checked automatically"
         able = self._approvers.of(self._intent, task, self._directory, now)

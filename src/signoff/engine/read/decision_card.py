@@ -24,11 +24,10 @@ from signoff.core.intent.conclusion import at_expiry
 from signoff.core.intent.model import Intent
 from signoff.core.intent.receipts import place
 from signoff.core.intent.wake import ends_at
-from signoff.core.plan.lookahead import upcoming_steps
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import Risk, TaskType, Trait
 from signoff.core.plan.wording import ended, from_workflow, on_expiry_text, outcome_text, question
-from signoff.core.text.json_diff import Group, Leaf, group, leaves
+from signoff.core.text.json_diff import Group, Leaf, group
 from signoff.core.text.masking import masked
 from signoff.engine.read.answer_buttons import AnswerButton, answer_buttons
 from signoff.engine.read.approvers import ApproverOverview, approver_overview, reasons
@@ -41,6 +40,7 @@ from signoff.engine.read.evidence import (
     masked_text,
     requester_text,
     said_once,
+    searched_text,
     warnings_for,
 )
 from signoff.engine.read.next_steps import NextStepLine, absent, next_step_lines
@@ -222,7 +222,7 @@ def card(known: TaskContext) -> Card:
     )  # fmt: skip
     written = "" if trusted else spec.title, spec.description
     said, described = (masked_text(text, known.opened) for text in written)
-    (barred, weak), text = _barred(known), _everything(known, step)
+    (barred, weak), text = _barred(known), searched_text(intent, step, known.payload)
     return Card(
         task_id=step_run_id(intent.id, history.step_run),
         intent=intent,
@@ -339,13 +339,6 @@ def _silence(intent: Intent, history: TaskHistory, step: HumanStep) -> ExpiryNot
     sentence = on_expiry_text(step, history.deadline_at, intent.deadline_at, lambda _: _MOMENT, refused)
     before, _, after = sentence.partition(_MOMENT)
     return ExpiryNote(before, ends_at(intent, history) if after else None, after)
-
-
-def _everything(known: TaskContext, step: HumanStep) -> str:
-    """All text of the request, to be searched for hidden characters."""
-    spec_texts = [known.intent.requester.claimed, step.task.description]
-    brought = [known.payload, *(one.given for one in upcoming_steps(known.intent.plan, step))]
-    return " ".join([*spec_texts, *(f"{leaf.path} {leaf.text}" for one in brought for leaf in leaves(one))])
 
 
 def _asker(known: TaskContext) -> RequesterInfo:

@@ -10,7 +10,9 @@ from typing import Any, Final
 import msgspec
 
 from signoff.core.intent import events as e
-from signoff.core.intent.assurance import VERDICTS, verdict_of
+from signoff.core.intent.assurance import VERDICTS, check_verdicts
+from signoff.core.intent.model import Intent
+from signoff.core.plan.lookahead import upcoming_steps
 from signoff.core.plan.plan import AgentStep, HumanStep, Plan
 from signoff.core.text.hidden_characters import pieces
 from signoff.core.text.json_diff import Group, Leaf, clip, group, leaves
@@ -120,6 +122,15 @@ def _merged(facts: list[EffectClaim]) -> tuple[EffectClaim, ...]:
     return tuple(EffectClaim(label, text, " and ".join(sources)) for (label, text), sources in said.items())
 
 
+def searched_text(intent: Intent, step: HumanStep, payload: object) -> str:
+    """All text that a request brings to a task, to be searched for hidden characters: the payload, the requester's
+    name for itself and its description, and the input of the steps that may follow.
+    """
+    brought = [payload, *(one.given for one in upcoming_steps(intent.plan, step))]
+    values = (f"{leaf.path} {leaf.text}" for one in brought for leaf in leaves(one))
+    return "\n".join((intent.requester.claimed, step.task.description, *values))
+
+
 def warnings_for(
     undo: Sequence[EffectClaim], verdicts: Mapping[str, str], shown: str, effect: bool
 ) -> tuple[str, ...]:
@@ -156,8 +167,9 @@ def checks(
 ) -> tuple[Check, ...]:  # fmt: skip
     """The results of earlier agent steps, in the plan's order. ``of``: the revision that each step checked."""
     found = []
+    verdicts = check_verdicts(plan, results)
     for step in plan.steps:
-        if step.id not in results or isinstance(step, HumanStep):
+        if step.id not in verdicts:
             continue
         result = results[step.id]
         reporter = next(
@@ -175,7 +187,7 @@ def checks(
                 step.id,
                 by,
                 address,
-                verdict_of(result),
+                verdicts[step.id],
                 group(result, opened) if result != {} else Group(),
                 of[step.id],
             )

@@ -15,7 +15,7 @@ from signoff.core.directory.actors import Actor
 from signoff.core.errors import NotFound
 from signoff.core.ids import split_ref, step_run_id
 from signoff.core.intent.answering_rights import waits_for
-from signoff.core.intent.assurance import checked, verdict_of, worst_risk
+from signoff.core.intent.assurance import checked, current_verdicts, worst_risk
 from signoff.core.intent.model import FINAL, Intent, Status, Task
 from signoff.core.intent.snoozes import active_snooze
 from signoff.core.intent.wake import ends_at
@@ -269,7 +269,7 @@ def _row(stored: Stored, step: HumanStep, directory: Snapshot) -> InboxEntry:
         kind=intent.type,
         asker=directory.display(intent.requester.id),
         risk=worst_risk(step.task.risk, others)[0].value,
-        failed=any(verdict_of(result) == "failed" for result in others.values()),
+        failed="failed" in current_verdicts(intent, step.id).values(),
         at=intent.updated_at,
     )
 

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from tests.on_loop import on_the_loop
 from tests.web.inbox.chromium import DESKTOP, PHONE, chromium, window
 from tests.web.inbox.reading import Reader, Shown, reader
 from tests.web.serving import serving
-from tests.web.test_bulk_answers import TYPE, ask, trail, workflow
+from tests.web.test_bulk_answers import LOW, TYPE, ask, trail, workflow
 from tests.web.web_env import HOME, WebEnv
 
 
@@ -74,6 +75,17 @@ async def test_what_was_changed_since_is_listed_with_its_reason(web: WebEnv) -> 
     assert [event["type"] for event in await trail(web, tasks[1])].count("answered") == 1
 
 
+async def test_what_was_refused_is_named_beside_the_event_loop(web: WebEnv) -> None:
+    ann, page, tasks = await opened(web, 2, notes=["x" * 50] * 100)
+    for task in tasks:
+        assert (await web.answer(task["task_id"], "rejected", "otto")).status == 200
+    picks = [f"{task['task_id']}.1.1.{task['digest']}" for task in tasks]  # folded, so none is ticked
+    fields = [*page.form("/bulk")["fields"], *(("pick", pick) for pick in picks), ("outcome", "approved")]
+    done, times = await on_the_loop(lambda: ann.post("/bulk", fields), of="_known_as")
+    assert done.text.count("This was already decided: rejected.") == 2
+    assert times == 0
+
+
 async def test_the_warnings_of_a_tasks_own_page_are_shown_once_or_at_the_task_that_has_them(
     web: WebEnv,
 ) -> None:
@@ -88,6 +100,25 @@ async def test_the_warnings_of_a_tasks_own_page_are_shown_once_or_at_the_task_th
     assert f"Before you approve {alike}" in page.text
     assert (page.text.count(alike), page.text.count(hidden)) == (1, 1)
     assert "Not stated whether this can be undone." not in page.text
+
+
+@pytest.mark.parametrize("where", ["payload", "claimed name", "coming step"])
+async def test_hidden_characters_are_warned_of_wherever_the_request_has_them(web: WebEnv, where: str) -> None:
+    """On the page of many tasks as on the task's own page."""
+    odd = "pay\u200bments"
+    run = {"id": "run", "agent": "bot", "input": {"to": odd if where == "coming step" else "payments"}}
+    human = {"type": "approval", "title": "Pay the refund?", "policy": LOW}
+    flow = {"workflow": "refund", "intent_type": TYPE, "steps": [{"id": "ok", "human": human}, run]}
+    answer = await web.post("/v1/workflows", flow, "oscar")
+    assert answer.status == 200, answer.text
+    claimed = {"from_agent": odd} if where == "claimed name" else {}
+    payload = {"customer": odd if where == "payload" else "payments"}
+    sent, _ = [await web.send(intent_type=TYPE, payload=payload, **claimed) for _ in range(2)]
+    ann = await reader(web, "ann")
+    [link] = links(await ann.get("/"))
+    hidden = "The request contains invisible characters; each is shown as its code point."
+    assert (await ann.get(link)).text.count(hidden) == 1
+    assert (await ann.get(f"/tasks/{sent[:-4]}0001")).text.count(hidden) == 1
 
 
 async def test_what_no_request_states_is_said_once(web: WebEnv) -> None:

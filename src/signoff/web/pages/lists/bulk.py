@@ -127,15 +127,20 @@ async def _refused(request: PageRequest, targets: Sequence[Target], done: Sequen
     refused = [(target, one) for target, one in zip(targets, done, strict=True) if isinstance(one, Refused)]
     ids = list(dict.fromkeys(target.intent_id for target, _ in refused))
     known = await request.state.view.some(request.actor, ids)
-    return [
-        Refusal(
-            target.ref, _name(known.get(target.intent_id), target.ref), one.code, one.message, one.hint or ""
-        )
-        for target, one in refused
-    ]
+
+    def refusals() -> list[Refusal]:
+        return [
+            Refusal(
+                target.ref, _known_as(known.get(target.intent_id), target.ref), one.code, one.message, one.hint or "",
+            )
+            for target, one in refused
+        ]  # fmt: skip
+
+    size = sum(len(stored.payload) for stored in known.values())
+    return await request.state.aside.run(request.actor, refusals, size)
 
 
-def _name(stored: Stored | None, ref: str) -> str:
+def _known_as(stored: Stored | None, ref: str) -> str:
     """A name by which people know the task: its question while it is open, afterwards its request's type and first
     values.
     """
@@ -175,11 +180,11 @@ async def _selected(request: PageRequest, refs: Sequence[str]) -> Equal:
 
 
 async def _equal(request: PageRequest, found: Sequence[Stored], *, more: bool = False) -> Equal:
+    if not found:
+        return Equal()
     directory = await request.directory()
-    size = sum(len(one.payload) for one in found)
-    return await request.state.aside.run(
-        request.actor, lambda: _grouped(request, found, directory, more), size
-    )
+    # always in a thread: besides the payloads it reads the input of the steps that may follow
+    return await request.state.aside.run(request.actor, lambda: _grouped(request, found, directory, more))
 
 
 def _grouped(request: PageRequest, found: Sequence[Stored], directory: Snapshot, more: bool) -> Equal:

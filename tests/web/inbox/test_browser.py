@@ -1,6 +1,6 @@
 """The pages in a real browser: every kind of task on desktop and phone, with and without scripts, in light and dark."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -236,6 +236,17 @@ async def test_the_list_follows_the_search_and_the_address_keeps_it(web: WebEnv)
         await ann.page.keyboard.press("j")
         await ann.page.keyboard.press("Enter")
         await ann.page.wait_for_url(f"**/tasks/{invoices}")
+
+
+async def test_a_time_in_september_is_in_the_form_of_the_server(web: WebEnv) -> None:
+    web.clock.move(datetime(2027, 9, 9, 9, 5, tzinfo=UTC) - web.clock.now())
+    _, task_id = await web.at_gate()
+    berlin = {"viewport": PHONE, "timezone_id": "Europe/Berlin"}
+    async with serving(web) as url, chromium() as browser, window(browser, url, **berlin) as oscar:
+        await oscar.sign_in(await web.state.sessions.login_link(HOME, "per_oscar"))
+        await oscar.open(f"/tasks/{task_id}")
+        said = await oscar.page.locator(".question .due time").inner_text()
+        assert said.startswith("9 Sep 2027, 19:05 ")
 
 
 async def test_times_are_in_the_zone_that_the_reader_has_set_else_in_the_browsers(web: WebEnv) -> None:

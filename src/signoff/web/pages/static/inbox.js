@@ -3,7 +3,7 @@
 (() => {
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
-  // In the browser's zone if the reader has set none, in the form of the page without scripts: 29 Nov 2026, 17:37 CET.
+  // In the browser's zone if the reader has set none, like the server (Sep, not Sept): 9 Sep 2026, 17:37 CET.
   const local = (root) => {
     const form = { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZoneName: "short" };
     for (const time of all("time[datetime]", root)) {
@@ -11,7 +11,7 @@
       if (isNaN(at)) continue;
       time.title = time.dateTime;
       const more = "seconds" in time.dataset ? { second: "2-digit" } : {};
-      if ("local" in time.dataset) time.textContent = at.toLocaleString("en-GB", { ...form, ...more });
+      if ("local" in time.dataset) time.textContent = at.toLocaleString("en-GB", { ...form, ...more }).replace("Sept ", "Sep ");
     }
   };
   local(document);

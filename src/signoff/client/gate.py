@@ -339,8 +339,7 @@ class Gate:
         terms = self._terms
         if not terms.intent_type:
             terms = replace(terms, intent_type=f"intent.gate.{re.sub(r'[^a-z0-9_]', '_', name.lower())}.v1")
-        secret = self.settings.api_key
-        return terms.call(name, dict(arguments), key=key, secret=secret, **more)
+        return terms.call(name, dict(arguments), key=key, settings=self.settings, **more)
 
 
 class _Function:

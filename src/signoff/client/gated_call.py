@@ -5,6 +5,7 @@ again after a crash, continues where it was: people are not asked again while th
 was used, because an approval is good for one call.
 """
 
+import hashlib
 import logging
 import math
 import os
@@ -27,6 +28,7 @@ from signoff.client.errors import (
 )
 from signoff.client.flow import Flow, MonotonicDeadline, Retries, perform
 from signoff.client.records import Json
+from signoff.client.settings import Settings
 from signoff.client.stream import Follower
 from signoff.client.types import Result
 
@@ -35,8 +37,8 @@ Again = Literal["ask", "refuse", "run"]
 AGAIN: Final = ("ask", "refuse", "run")
 NOBODY_ASKED: Final = "Nobody was asked; the workflow let it go on."
 _REMEMBERED: Final = 10_000
-# How many requests for the same call were used, as far as this process knows, so that it need not try their keys
-# again.
+# How many requests for the same call of the same principal were used, as far as this process knows, so that it need
+# not try their keys again.
 _used_before: OrderedDict[str, int] = OrderedDict()
 
 
@@ -74,14 +76,14 @@ class GateTerms:
         arguments: dict[str, Any],
         *,
         key: str = "",
-        secret: str = "",
+        settings: Settings | None = None,
         description: str = "",
         correlation_id: str = "",
         use: str = "",
     ) -> "GatedCall":
         """Prepare the call of a function or tool. key: distinguishes it from other calls with the same arguments;
-        secret: the API key; correlation_id: that of its request; use: names this use of the outcome, for callers
-        that repeat until they succeed. Raises TypeError for arguments that cannot be sent.
+        settings: the server and the API key; correlation_id: that of its request; use: names this use of the outcome,
+        for callers that repeat until they succeed. Raises TypeError for arguments that cannot be sent.
         """
         task = {"title": self.title.replace("{name}", name)[:200] or name}
         if description:
@@ -96,14 +98,25 @@ class GateTerms:
         # The content is part of the key, so that a program that now asks something else makes a new request.
         whole = canonical_json([key, intent])
         hide = self.hide & arguments.keys()
+        secret = settings.api_key if settings else ""
         request = call_request(name, arguments, key=whole, hide=hide, secret=secret)
-        return GatedCall(request, intent | {"payload": request.payload}, self.again, use)
+        principal = principal_of(settings) if settings else ""
+        return GatedCall(request, intent | {"payload": request.payload}, self.again, use, principal)
+
+
+def principal_of(settings: Settings) -> str:
+    """Names who asks, and at which server, without showing the key."""
+    return f"{settings.url} {hashlib.sha256(settings.api_key.encode()).hexdigest()}"
 
 
 class GatedCall:
-    """One call and its request. ``intent_id``: "" before it is submitted; it changes if people are asked again."""
+    """One call and its request. ``intent_id``: "" before it is submitted; it changes if people are asked again.
+    principal: from ``principal_of``; without it, this process does not remember which requests were used.
+    """
 
-    def __init__(self, request: CallRequest, intent: Json, again: Again, use: str = "") -> None:
+    def __init__(
+        self, request: CallRequest, intent: Json, again: Again, use: str = "", principal: str = ""
+    ) -> None:
         self.request = request
         self.intent_id = ""
         self._intent = intent
@@ -112,17 +125,19 @@ class GatedCall:
         self._use = use or str(uuid.uuid4())
         self._process = os.getpid()
         self._result: Result | None = None
-        self._asked_before = _used_before.get(request.identity, 0) if again == "ask" else 0
+        # Services, workspaces and servers that one process uses have requests of their own for the same call.
+        self._memory = f"{principal} {request.identity}" if principal else ""
+        self._asked_before = _used_before.get(self._memory, 0) if again == "ask" else 0
 
     def submit(self, retries: Retries) -> Flow[None]:
         """Submit the request, or find the one that was submitted before. If that has an outcome, use it."""
         self._begin_anew_in_a_fork()
         while self._result is None:
-            yield from self._send(retries)
-            found = yield from perform(calls.get_result(self.intent_id), retries)
+            intent_id = yield from self._send(retries)
+            found = yield from perform(calls.get_result(intent_id), retries)
             if not found.final:
                 return
-            yield from self._settle(found, retries)
+            yield from self._settle(intent_id, found, retries)
 
     def decide(self, timeout: float | None, retries: Retries) -> Flow[Decision]:
         """Wait for the outcome and use it. Raises WaitTimeout, and InvalidEdit for an edit that does not fit."""
@@ -130,9 +145,10 @@ class GatedCall:
         yield from self.submit(retries)
         while self._result is None:
             left = max(end.left, 0.0)
-            waited = Follower(self.intent_id, 0, None if left == math.inf else left, retries)
+            intent_id = yield from self._send(retries)
+            waited = Follower(intent_id, 0, None if left == math.inf else left, retries)
             found = yield from waited.result()
-            yield from self._settle(found, retries)
+            yield from self._settle(intent_id, found, retries)
             if self._result is None:
                 yield from self.submit(retries)
         return self._decision(self._result)
@@ -154,19 +170,24 @@ class GatedCall:
 
     def settled(self, timeout: float | None, retries: Retries) -> Flow[Result]:
         """Wait for the outcome without using it; a later ``poll`` does that."""
-        yield from self._send(retries)
-        return (yield from Follower(self.intent_id, 0, timeout, retries).result())
+        intent_id = yield from self._send(retries)
+        return (yield from Follower(intent_id, 0, timeout, retries).result())
 
-    def _send(self, retries: Retries) -> Flow[None]:
-        if not self.intent_id:
+    def _send(self, retries: Retries) -> Flow[str]:
+        while not (intent_id := self.intent_id):
+            asked_before = self._asked_before
             sent = yield from perform(
-                calls.send_intent(self._intent, self.request.key(self._asked_before)), retries
+                calls.send_intent(self._intent, self.request.key(asked_before)), retries
             )
             # Not worth a warning, because the task is only for types without a workflow.
             warnings = tuple(one for one in sent.warnings if not one.startswith("human_task is ignored"))
-            self.intent_id = calls.id_after_logging_warnings(replace(sent, warnings=warnings))
+            found = calls.id_after_logging_warnings(replace(sent, warnings=warnings))
+            # Another waiter may have found meanwhile that this request was used.
+            if asked_before == self._asked_before:
+                self.intent_id = found
+        return intent_id
 
-    def _settle(self, result: Result, retries: Retries) -> Flow[None]:
+    def _settle(self, intent_id: str, result: Result, retries: Retries) -> Flow[None]:
         """Use the outcome. If it was used before, the terms determine whether it still counts or people are asked
         again.
         """
@@ -174,9 +195,11 @@ class GatedCall:
             yield from perform(calls.use(result.intent_id, self._use), retries)
         except AlreadyUsed:
             if self._again == "ask":
-                self._asked_before += 1
-                _remember(self.request.identity, self._asked_before)
-                self.intent_id = ""
+                # Another waiter for this call may have been here first.
+                if self.intent_id == intent_id:
+                    self._asked_before += 1
+                    _remember(self._memory, self._asked_before)
+                    self.intent_id = ""
                 return
             if self._again == "refuse" and failure_of(result) is None:
                 raise
@@ -199,8 +222,13 @@ def failure_of(result: Result) -> type[IntentFailed] | None:
     A workflow may declare the route of a rejection or an expiry a success (``as: success``). The intent is then
     COMPLETED, although nobody has approved this call.
     """
-    if result.failure is not None or result.ending in ("approved", ""):
+    if result.failure is not None:
         return result.failure
+    # Only an ending that is absent, or "", says that nobody was asked: not one that is no text.
+    if not isinstance(result.raw.get("ending", ""), str):
+        return IntentFailed
+    if result.ending in ("approved", ""):
+        return None
     return _OF_ENDING.get(result.ending, IntentFailed)
 
 
@@ -234,8 +262,10 @@ _ENDED: Final = {
 }
 
 
-def _remember(identity: str, count: int) -> None:
-    _used_before[identity] = max(count, _used_before.get(identity, 0))
-    _used_before.move_to_end(identity)
+def _remember(memory: str, count: int) -> None:
+    if not memory:
+        return
+    _used_before[memory] = max(count, _used_before.get(memory, 0))
+    _used_before.move_to_end(memory)
     while len(_used_before) > _REMEMBERED:
         _used_before.popitem(last=False)

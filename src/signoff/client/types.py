@@ -69,7 +69,7 @@ class Intent(Record, wire.intents.IntentOut, eq=False, kw_only=True):
 
         An expired task is not an approval, and neither is an agent's result that calls itself approved.
         """
-        return self.completed and self.ending == "approved"
+        return self.completed and self.raw.get("ending", self.ending) == "approved"
 
 
 class Result(Intent, eq=False, kw_only=True):

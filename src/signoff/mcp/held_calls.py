@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from signoff.client.call_request import CannotBeSent, call_request, canonical_json
 from signoff.client.errors import InvalidEdit, WaitTimeout
-from signoff.client.gated_call import Decision, GatedCall
+from signoff.client.gated_call import Decision, GatedCall, principal_of
 from signoff.client.records import Json
 from signoff.mcp.answers import Problem, ToolFailed
 from signoff.mcp.callers import digest_of
@@ -101,7 +101,8 @@ class HeldCalls:
         except CannotBeSent as error:
             problem = Problem(code="cannot_be_sent", message=str(error), next="Change the arguments.")
             raise ToolFailed(problem) from None
-        return GatedCall(request, intent | {"payload": request.payload}, "ask")
+        principal = principal_of(requests.client.settings)
+        return GatedCall(request, intent | {"payload": request.payload}, "ask", principal=principal)
 
     async def _perform(
         self, rule: Rule, gated: GatedCall, requests: Requests, run: Run, identity: str

@@ -1,0 +1,105 @@
+"""One gated call as flows: whose use of an outcome counts, and which outcomes let it run."""
+
+import json
+from typing import Any
+
+import pytest
+
+from signoff import IntentFailed
+from signoff.client import gated_call
+from signoff.client.errors import refusal
+from signoff.client.flow import Exchange, HttpReply, Stepper
+from signoff.client.gated_call import GatedCall, GateTerms, failure_of
+from signoff.client.settings import Settings
+from signoff.client.types import Result
+from tests.client.driving import Driving
+
+FIRST, SECOND = "0198c0de-0000-7000-8000-000000000000", "0198c0de-0000-7000-8000-111111110000"
+USED = refusal(
+    409, {}, json.dumps({"ok": False, "error": {"code": "already_used", "message": "No."}}).encode()
+)
+
+
+def call_of(url: str, key: str) -> GatedCall:
+    settings = Settings(url, key) if url else None
+    return GateTerms("intent.payments.refund.v1").call("refund", {"order": "A"}, settings=settings)
+
+
+def reply(**body: Any) -> HttpReply:
+    return HttpReply(200, {}, json.dumps({"ok": True, **body}).encode())
+
+
+def ended(intent_id: str, **more: Any) -> HttpReply:
+    intent = {"intent_id": intent_id, "status": "COMPLETED", "ending": "approved", "payload": {"order": "A"}}
+    return reply(intent=intent | more)
+
+
+def key_of_first_request(call: GatedCall) -> str:
+    effect = Stepper(call.submit(Driving().retries)).effect
+    assert isinstance(effect, Exchange)
+    return effect.call.key
+
+
+def used_up(call: GatedCall) -> None:
+    """Find the first request's approval used, and ask again."""
+    script = [
+        reply(intent_id=FIRST),
+        ended(FIRST),
+        USED,
+        reply(intent_id=SECOND),
+        ended(SECOND, status="WAITING"),
+    ]
+    if call.intent_id:
+        del script[0]
+    Driving().run(call.submit(Driving().retries), *script)
+
+
+def test_what_was_used_is_remembered_for_the_server_and_the_key_only() -> None:
+    gated_call._used_before.clear()
+    used_up(call_of("http://one", "sgn_a"))
+    assert key_of_first_request(call_of("http://one", "sgn_a")).endswith("-1")
+    for url, key in [("http://two", "sgn_a"), ("http://one", "sgn_b"), ("", "")]:
+        assert not key_of_first_request(call_of(url, key)).endswith("-1"), (url, key)
+    assert "sgn_a" not in repr(gated_call._used_before)
+
+
+def test_a_caller_without_a_principal_shares_nothing() -> None:
+    gated_call._used_before.clear()
+    used_up(call_of("", ""))
+    assert not gated_call._used_before
+    assert not key_of_first_request(call_of("", "")).endswith("-1")
+
+
+def test_a_slow_waiter_does_not_ask_again_a_second_time() -> None:
+    gated_call._used_before.clear()
+    call, world = call_of("http://one", "sgn_a"), Driving()
+    slow = Stepper(call.submit(world.retries))
+    slow.give(reply(intent_id=FIRST))
+    slow.give(ended(FIRST))
+    used_up(call)
+    assert call.intent_id == SECOND
+    slow.fail(USED)
+    assert call.intent_id == SECOND
+    assert isinstance(slow.effect, Exchange)
+    assert slow.effect.call.path == f"/v1/intents/{SECOND}"
+
+
+def test_a_slow_submission_does_not_bring_back_a_request_that_was_used() -> None:
+    gated_call._used_before.clear()
+    call, world = call_of("http://one", "sgn_a"), Driving()
+    slow = Stepper(call.submit(world.retries))
+    used_up(call)
+    slow.give(reply(intent_id=FIRST))
+    assert call.intent_id == SECOND
+
+
+@pytest.mark.parametrize("ending", [{}, [], 0, False, None, {"name": ""}, {"name": "approved"}])
+def test_an_ending_that_is_no_text_lets_nothing_run(ending: Any) -> None:
+    result = Result.read({"intent_id": FIRST, "status": "COMPLETED", "ending": ending})
+    assert failure_of(result) is IntentFailed
+    assert not result.approved
+
+
+@pytest.mark.parametrize("ending", [{}, {"ending": ""}, {"ending": "approved"}])
+def test_an_approval_or_nobody_asked_lets_it_run(ending: dict[str, str]) -> None:
+    assert failure_of(Result.read({"intent_id": FIRST, "status": "COMPLETED", **ending})) is None

@@ -53,24 +53,24 @@ export class CallRequest {
 
   /**
    * The arguments to call with, given the payload that was approved. What people did not change has the value that they
-   * were asked about, whatever the program did with its own objects meanwhile. `anyKind`: an edited value may be of
-   * another JSON type than the one that it replaces. Throws InvalidEdit.
+   * were asked about, whatever the program did with its own objects meanwhile. An edited value is of the JSON type of the
+   * one that it replaces. `checked`: a null may become anything, because the gate's own check sees it. Throws InvalidEdit.
    */
-  approved(payload: Json, anyKind: boolean): Json {
+  approved(payload: Json, checked: boolean): Json {
     const names = Object.keys(this.payload);
     const odd = [
       ...names.filter((name) => !Object.hasOwn(payload, name)),
       ...Object.keys(payload).filter((name) => !Object.hasOwn(this.payload, name)),
     ].sort();
     if (odd.length) throw new InvalidEdit(`The edit of ${this.name} adds or removes arguments: ${odd.join(", ")}.`);
-    return Object.fromEntries(names.map((name) => [name, this.#approved(name, payload[name], anyKind)]));
+    return Object.fromEntries(names.map((name) => [name, this.#approved(name, payload[name], checked)]));
   }
 
-  #approved(name: string, value: unknown, anyKind: boolean): unknown {
+  #approved(name: string, value: unknown, checked: boolean): unknown {
     const [asked, shown] = [this.#asked[name], this.payload[name]];
     if (sameJson(value, shown)) return asked;
     if (isHidden(shown)) throw new InvalidEdit(`The argument ${name} of ${this.name} is hidden and cannot be edited.`);
-    if (!anyKind && asked !== null && kind(value) !== kind(asked)) {
+    if (kind(value) !== kind(asked) && !(asked === null && checked)) {
       throw new InvalidEdit(`The edit does not fit ${this.name}: the argument ${name} is ${kind(value)}, not ${kind(asked)}.`);
     }
     return value;
@@ -100,8 +100,11 @@ export async function callRequest(name: string, asked: Json, terms: CallTerms): 
     shown.push([argument, terms.hide.includes(argument) ? await hidden(name, argument, value, terms.secret) : value]);
   }
   const payload: Json = Object.fromEntries(shown);
-  const digest = await crypto.subtle.digest("SHA-256", bytes(canonicalJson([name, terms.key, payload])));
-  return new CallRequest(name, asked, payload, hex(digest));
+  return new CallRequest(name, asked, payload, await sha256(canonicalJson([name, terms.key, payload])));
+}
+
+export async function sha256(text: string): Promise<string> {
+  return hex(await crypto.subtle.digest("SHA-256", bytes(text)));
 }
 
 /** One text for equal JSON, in every language: names sorted by code points, no spaces, numbers as Python writes them. */

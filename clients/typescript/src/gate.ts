@@ -8,8 +8,8 @@
 import { askedArguments, callRequest, canonicalJson } from "./call-request.js";
 import type { Json } from "./calls.js";
 import { type CallOptions, Client, type WaitOptions } from "./client.js";
-import { InvalidEdit, WaitTimeout } from "./errors.js";
-import { AGAIN, type Again, type Decision, GatedCall } from "./gated-call.js";
+import { InvalidEdit, isObject, WaitTimeout } from "./errors.js";
+import { AGAIN, type Again, type Decision, failureOf, GatedCall, principalOf } from "./gated-call.js";
 import type { Intent, Result } from "./records.js";
 import { checkSeconds } from "./time.js";
 
@@ -34,13 +34,15 @@ export interface GateOptions<Args extends object = any> {
   readonly omit?: readonly Name<Args>[];
   /** If an approval of this same call was used before: `ask` people again, `refuse` (AlreadyUsed), or `run`; `ask`. */
   readonly again?: Again;
-  /** Seconds that a call waits before WaitTimeout; for ever if absent. */
+  /** Seconds that a call waits for the decision before WaitTimeout; for ever if absent. */
   readonly timeoutSeconds?: number;
   /** The person it is for (address or id), who then cannot approve it. */
   readonly onBehalfOf?: string;
   /**
-   * Checks arguments that people edited, by throwing: `(args) => Refund.parse(args)` with a validation library. The call
-   * is then not made. Without it, an edited argument must be of the same JSON type as the one that it replaces.
+   * Checks arguments that people edited: `(args) => Refund.parse(args)` with a validation library. The call is not made
+   * if it throws, or returns `false` or `{ success: false }`; anything else that it returns is ignored. An edited argument
+   * must be of the same JSON type as the one that it replaces in any case; only with a check may one that was null become
+   * something else.
    */
   readonly check?: (args: Args) => unknown;
   /** The client to use; without it one is found for each call as by `new Client()`. */
@@ -67,7 +69,7 @@ export interface Gated<Args extends object, R> {
   (args: Args, options?: WaitOptions): Promise<R>;
   /** Submit the call; it runs when its handle is waited for. */
   ask(args: Args, options?: CallOptions): Promise<PendingCall<R>>;
-  /** Wait for at most so many seconds; then return the handle instead. */
+  /** Wait for the decision for at most so many seconds; then return the handle instead. */
   within(seconds: number, args: Args, options?: CallOptions): Promise<R | PendingCall<R>>;
 }
 
@@ -78,15 +80,15 @@ export class PendingCall<R> {
   readonly #client: Client;
   readonly #call: GatedCall;
   readonly #function: Run<R>;
-  readonly #anyKind: boolean;
+  readonly #checked: boolean;
   #ran: Promise<R> | undefined;
 
   /** @internal */
-  constructor(client: Client, call: GatedCall, run: Run<R>, anyKind: boolean) {
+  constructor(client: Client, call: GatedCall, run: Run<R>, checked: boolean) {
     this.#client = client;
     this.#call = call;
     this.#function = run;
-    this.#anyKind = anyKind;
+    this.#checked = checked;
   }
 
   /** Of its request, which changes if people have to be asked again. */
@@ -96,13 +98,17 @@ export class PendingCall<R> {
 
   /**
    * Wait for the decision, run the function once, and return what it returns or throw what it throws: the same each
-   * time. Throws WaitTimeout or the signal's reason if that comes first, after which it can be waited for again.
+   * time, with any signal. Throws WaitTimeout or the signal's reason if that comes first, after which it can be waited for
+   * again. If the signal is aborted once the approval may have been used, the error says so, and the reason is its cause.
    */
   async wait(options: WaitOptions = {}): Promise<R> {
+    if (this.#ran !== undefined) return this.#ran;
     const { timeoutSeconds, signal } = options;
     const result = await this.#call.settled(timeoutSeconds, signal);
-    signal?.throwIfAborted();
-    this.#ran ??= this.#run(result, signal);
+    if (this.#ran === undefined) {
+      if (signal?.aborted) throw failureOf(result) === undefined ? this.#call.aborted("was", signal.reason) : signal.reason;
+      this.#ran = this.#run(result, signal);
+    }
     return this.#ran;
   }
 
@@ -112,7 +118,7 @@ export class PendingCall<R> {
   }
 
   async #run(result: Result, signal: AbortSignal | undefined): Promise<R> {
-    return this.#function(this.#call.decision(result, this.#anyKind), signal);
+    return this.#function(this.#call.decision(result, this.#checked), signal);
   }
 
   /** @internal Whether there is a decision by then. */
@@ -207,7 +213,7 @@ async function submitted<Args extends object, R>(
   // What would be sent is part of the key: a program that now asks something else makes a new request.
   const terms = { key: canonicalJson([key, intent]), hide, secret: client.settings.apiKey };
   const request = await callRequest(name, asked, terms);
-  const call = new GatedCall(client.transport, request, intent, options.again ?? "ask");
+  const call = new GatedCall(client.transport, await principalOf(client.settings), request, intent, options.again ?? "ask");
   await call.submit(signal);
   return new PendingCall(client, call, run, options.check !== undefined);
 }
@@ -246,11 +252,19 @@ async function checkEdit<Args extends object>(
   approved: Json,
   omitted: readonly [string, unknown][],
 ): Promise<void> {
+  const unfit = (why: string, cause: unknown): InvalidEdit =>
+    new InvalidEdit(`The edit does not fit ${options.name ?? options.intentType}: ${why}`, { cause });
+  let found: unknown;
   try {
     // A copy: a check may convert what it is given, and what people approved is what the function gets.
-    await options.check?.(together<Args>(structuredClone(approved), omitted));
+    found = await options.check?.(together<Args>(structuredClone(approved), omitted));
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new InvalidEdit(`The edit does not fit ${options.name ?? options.intentType}: ${why}`, { cause: error });
+    throw unfit(error instanceof Error ? error.message : String(error), error);
+  }
+  // What validation libraries return that do not throw.
+  if (found === false) throw unfit("its check returned false", undefined);
+  if (isObject(found) && found["success"] === false) {
+    const error: unknown = found["error"];
+    throw unfit(error instanceof Error ? error.message : "its check did not succeed", error);
   }
 }

@@ -5,7 +5,7 @@
  * again after a crash, continues where it was: not asked again while people decide, and asked again once its outcome was
  * used, because an approval is for one act.
  */
-import type { CallRequest } from "./call-request.js";
+import { type CallRequest, sha256 } from "./call-request.js";
 import { freshKey, type Json } from "./calls.js";
 import { submission, useOf } from "./client.js";
 import {
@@ -19,6 +19,7 @@ import {
   InvalidEdit,
 } from "./errors.js";
 import type { Result } from "./records.js";
+import type { Settings } from "./settings.js";
 import { Follower, getResult } from "./stream.js";
 import { Deadline } from "./time.js";
 import type { Transport } from "./transport.js";
@@ -27,7 +28,8 @@ export type Again = "ask" | "refuse" | "run";
 export const AGAIN: readonly Again[] = ["ask", "refuse", "run"];
 
 const REMEMBERED = 10_000;
-// How many requests for the same call were used up, as far as this process knows: it need not try their keys again.
+// How many requests for the same call of the same principal were used up, as far as this process knows: it need not try
+// their keys again.
 const USED_BEFORE: Map<string, number> = new Map();
 
 /** What people approved about a call. */
@@ -37,6 +39,11 @@ export interface Decision {
   readonly result: Result;
 }
 
+/** Names who asks, and at which server, without showing the key. */
+export async function principalOf({ url, apiKey }: Settings): Promise<string> {
+  return `${url} ${await sha256(apiKey)}`;
+}
+
 /** One call and its request. `intentId` is "" before it was submitted, and changes if people are asked again. */
 export class GatedCall {
   readonly request: CallRequest;
@@ -44,21 +51,21 @@ export class GatedCall {
   readonly #transport: Transport;
   readonly #intent: Json;
   readonly #again: Again;
+  /** The services, workspaces and servers that one process uses have requests of their own for the same call. */
+  readonly #memory: string;
   /** Names this call's use of the outcome: another call, also in another process, has another. */
   readonly #use: string = freshKey();
   #result: Result | undefined;
   #askedBefore: number;
 
-  constructor(transport: Transport, request: CallRequest, intent: Json, again: Again) {
+  /** `principal`: from `principalOf`. */
+  constructor(transport: Transport, principal: string, request: CallRequest, intent: Json, again: Again) {
     this.#transport = transport;
     this.request = request;
     this.#intent = intent;
     this.#again = again;
-    this.#askedBefore = again === "ask" ? (USED_BEFORE.get(this.#identity) ?? 0) : 0;
-  }
-
-  get #identity(): string {
-    return `${this.#transport.settings.url} ${this.request.identity}`;
+    this.#memory = `${principal} ${request.identity}`;
+    this.#askedBefore = again === "ask" ? (USED_BEFORE.get(this.#memory) ?? 0) : 0;
   }
 
   /** Submit the request, or find the one that was submitted before; if that has an outcome, use it. */
@@ -77,7 +84,7 @@ export class GatedCall {
     while (this.#result === undefined) {
       if (!this.intentId) await this.submit(signal);
       if (this.#result !== undefined) break;
-      const intentId = this.intentId;
+      const intentId = await this.#send(signal);
       const left = end.left === Infinity ? undefined : Math.max(end.left, 0);
       const found = await new Follower(this.#transport, intentId, 0, left, signal).result();
       await this.#settle(intentId, found, signal);
@@ -86,19 +93,31 @@ export class GatedCall {
   }
 
   /** What to call with; throws the error of the ending with the person's reason, and InvalidEdit. */
-  decision(result: Result, anyKind: boolean): Decision {
+  decision(result: Result, checked: boolean): Decision {
     const failure = failureOf(result);
     if (failure !== undefined) throw new failure(reasonOf(result), result);
     if (result.payload_deleted) {
       throw new InvalidEdit(`The request of ${this.request.name} was deleted before its call was made.`);
     }
     const payload: Json = result.payload ?? {};
-    return { args: this.request.approved(payload, anyKind), edited: this.request.edited(payload), result };
+    return { args: this.request.approved(payload, checked), edited: this.request.edited(payload), result };
+  }
+
+  /** What a wait throws that is aborted after the outcome was used, and before the call is made. */
+  aborted(used: "was" | "may have been", reason: unknown): Error {
+    const error = new Error(
+      `The approval of ${this.request.name} ${used} used, and the call was not made. Waiting again on its handle makes it; ` +
+        "the same call without the handle may find its approval used.",
+      { cause: reason },
+    );
+    error.name = reason instanceof Error && reason.name === "TimeoutError" ? reason.name : "AbortError";
+    return error;
   }
 
   async #send(signal: AbortSignal | undefined): Promise<string> {
-    if (!this.intentId) {
-      const key = this.request.key(this.#askedBefore);
+    while (!this.intentId) {
+      const askedBefore = this.#askedBefore;
+      const key = this.request.key(askedBefore);
       const body = { ...this.#intent, payload: this.request.payload };
       const call = { method: "POST", path: "/v1/intents", body, key, read: submission };
       const { intentId, warnings } = await this.#transport.perform(call, signal);
@@ -106,22 +125,25 @@ export class GatedCall {
         // Not worth a warning: the task is for types without a workflow.
         if (!warning.startsWith("human_task is ignored")) console.warn(`signoff: intent ${intentId}: ${warning}`);
       }
-      this.intentId = intentId;
+      // Another waiter for this call may have found meanwhile that this request was used.
+      if (askedBefore === this.#askedBefore) this.intentId = intentId;
     }
     return this.intentId;
   }
 
   /** Use the outcome. If it was used before, it still holds or people are asked again, depending on `again`. */
   async #settle(intentId: string, result: Result, signal: AbortSignal | undefined): Promise<void> {
+    signal?.throwIfAborted();
     try {
       await this.#transport.perform(useOf(result.intent_id, this.#use), signal);
     } catch (error) {
+      if (signal?.aborted && error === signal.reason && failureOf(result) === undefined) throw this.aborted("may have been", error);
       if (!(error instanceof AlreadyUsed)) throw error;
       if (this.#again === "ask") {
         // Another waiter for this call may have been here first.
         if (this.intentId === intentId) {
           this.#askedBefore += 1;
-          remember(this.#identity, this.#askedBefore);
+          remember(this.#memory, this.#askedBefore);
           this.intentId = "";
         }
         return;
@@ -173,10 +195,10 @@ const ENDED: ReadonlyMap<string, string> = new Map([
   ["TIMED_OUT", "The request timed out; the call was not approved."],
 ]);
 
-function remember(identity: string, count: number): void {
-  const known = Math.max(count, USED_BEFORE.get(identity) ?? 0);
-  USED_BEFORE.delete(identity);
-  USED_BEFORE.set(identity, known);
+function remember(memory: string, count: number): void {
+  const known = Math.max(count, USED_BEFORE.get(memory) ?? 0);
+  USED_BEFORE.delete(memory);
+  USED_BEFORE.set(memory, known);
   for (const oldest of USED_BEFORE.keys()) {
     if (USED_BEFORE.size <= REMEMBERED) break;
     USED_BEFORE.delete(oldest);

@@ -12,4 +12,6 @@ const refund = gate(
   { intentType: "intent.payments.refund.v1", again: again as "ask" | "refuse" | "run" },
 );
 
-await refund({ order });
+const pending = await refund.ask({ order });
+console.log("asked", pending.intentId);
+await pending.wait();

@@ -1,10 +1,15 @@
 /** A program that uses OpenTelemetry: its spans go with its requests, and an agent works in the trace of the requester. */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { context, createTraceState, ROOT_CONTEXT, SpanKind, trace } from "@opentelemetry/api";
+import { context, createTraceState, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-node";
 import { Agent, Client } from "@signoff/client";
-import { Live } from "./processes.js";
+import { Live, ROOT } from "./processes.js";
+
+const { inTrace } = (await import(join(ROOT, "clients/typescript/dist/tracing.js"))) as {
+  inTrace: <T>(traceparent: string, step: string, work: () => T) => Promise<Awaited<T>>;
+};
 
 const QUIET = { info() {}, warn() {}, error() {} };
 const spans = new InMemorySpanExporter();
@@ -44,6 +49,59 @@ test("a request carries the current span", async () => {
   assert.deepEqual([found["traceparent"], found["tracestate"]], [`00-${"a".repeat(32)}-${"b".repeat(16)}-01`, "vendor=1,other=2"]);
 });
 
+const BROKEN = { code: "broken" };
+const broken = (): never => {
+  throw BROKEN;
+};
+
+test("a foreign span that is odd, or throws, stops no request", async () => {
+  const whole = { traceId: "a".repeat(32), spanId: "b".repeat(16), traceFlags: 1 };
+  const parent = `00-${"a".repeat(32)}-${"b".repeat(16)}`;
+  const odd: [object, string | undefined][] = [
+    [{ ...whole, traceFlags: undefined }, `${parent}-00`],
+    [{ ...whole, traceState: {} }, `${parent}-01`],
+    [{ ...whole, traceState: { serialize: broken } }, `${parent}-01`],
+    [{ ...whole, traceState: { serialize: () => "a=\nb" } }, `${parent}-01`],
+    [{ ...whole, traceId: 7 }, undefined],
+    [{ ...whole, spanId: "x\r\n" }, undefined],
+    [{ ...whole, traceFlags: { toString: broken } }, undefined],
+  ];
+  for (const [spanContext, wanted] of odd) {
+    const found = await context.with(trace.setSpan(ROOT_CONTEXT, { spanContext: () => spanContext } as any), headers);
+    assert.deepEqual([found["traceparent"], found["tracestate"]], [wanted, undefined]);
+  }
+  for (const span of [{ spanContext: broken }, {}, 7]) {
+    assert.equal((await context.with(trace.setSpan(ROOT_CONTEXT, span as any), headers))["traceparent"], undefined);
+  }
+});
+
+test("work that a tracer breaks on is done, once", async () => {
+  const key = Symbol.for("opentelemetry.js.api.1");
+  const registered = (globalThis as any)[key];
+  const traceparent = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`;
+  const never = { recordException: broken, setStatus: broken, end: broken, spanContext: broken };
+  const active = (): object => ({ getValue: broken, setValue: active });
+  const good = { active, with: (_: unknown, run: () => unknown) => run() };
+  const shapes: object[] = [
+    { context: { ...good, active: broken }, trace: {} },
+    { context: good, trace: { getTracer: broken } },
+    { context: { ...good, with: broken }, trace: { getTracer: () => ({ startSpan: () => never }) } },
+    { context: { ...good, with: () => undefined }, trace: { getTracer: () => ({ startSpan: () => ({}) }) } },
+    { context: { ...good, with: (_: unknown, run: () => unknown) => (run(), broken()) }, trace: { getTracer: () => ({ startSpan: () => never }) } },
+  ];
+  try {
+    for (const shape of shapes) {
+      (globalThis as any)[key] = shape;
+      let times = 0;
+      assert.equal(await inTrace(traceparent, "check", async () => (times += 1, "done")), "done");
+      await assert.rejects(inTrace(traceparent, "check", () => (times += 1, broken())), (error) => error === BROKEN);
+      assert.equal(times, 2);
+    }
+  } finally {
+    (globalThis as any)[key] = registered;
+  }
+});
+
 test("an agent works in a span of the requester's trace", { timeout: 60_000 }, async () => {
   const type = "intent.traced.v1";
   await client.applyWorkflow({ workflow: "traced", intent_type: type, steps: [{ id: "check", agent: "tracer" }] } as any);
@@ -60,9 +118,14 @@ test("an agent works in a span of the requester's trace", { timeout: 60_000 }, a
   const { result } = await client.waitFor(intentId, { timeoutSeconds: 30 });
   assert.deepEqual([result?.["traceId"], result?.["parent"]], [traceId, `00-${traceId}-${spanId}-01`]);
   await client.waitFor(await client.sendIntent({ intent_type: type, payload: {} }), { timeoutSeconds: 30 });
+  const failing = { intent_type: type, payload: { fails: true } };
+  const failed = await client.waitFor(await context.with(trace.setSpan(ROOT_CONTEXT, requester), () => client.sendIntent(failing)), { timeoutSeconds: 30 });
+  assert.equal(failed.status, "FAILED");
   agent.stop();
   await serving;
-  const [work, ...more] = spans.getFinishedSpans().filter((span) => span.name === "handle check");
+  const [work, failure, ...more] = spans.getFinishedSpans().filter((span) => span.name === "handle check");
+  assert.deepEqual([work?.status, work?.events], [{ code: SpanStatusCode.UNSET }, []]);
+  assert.deepEqual([failure?.status, failure?.events[0]?.name], [{ code: SpanStatusCode.ERROR, message: "no" }, "exception"]);
   assert.deepEqual([work?.kind, work?.parentSpanContext?.spanId, work?.spanContext().spanId], [SpanKind.CONSUMER, spanId, result?.["spanId"]]);
   assert.deepEqual(more, []); // a request without a trace has none here
 });

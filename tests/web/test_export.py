@@ -84,6 +84,43 @@ async def test_the_exported_manifest_changes_nothing_after_people_left(web: WebE
     assert (await web.post("/v1/apply", together, "oscar")).status == 422
 
 
+@pytest.mark.parametrize("kind", ["policies", "workflows"])
+@pytest.mark.parametrize(
+    ("first", "second", "gone", "leaves", "status"),
+    [
+        # one stage could not be decided before; then another one
+        (["ann@acme.example"], ["otto@acme.example"], "ann", "otto", 422),
+        (["ann@acme.example"], ["otto@acme.example"], "ann", "rita", 200),
+        # one stage that needs both: nobody is left
+        (["team:two"], [], "ann", "otto", 422),
+        (["team:two"], [], "ann", "rita", 200),
+    ],
+)
+async def test_a_manifest_may_not_take_away_who_is_left_of_an_unchanged_entry(
+    web: WebEnv, kind: str, first: list[str], second: list[str], gone: str, leaves: str, status: int
+) -> None:
+    need = 2 if first == ["team:two"] else 1
+    stages = [{"any": names, "need": need} for names in (first, second) if names]
+    steps = [
+        {"id": f"s{number}", "human": {"title": "Go?", "approvers": one["any"], "need": need}}
+        for number, one in enumerate(stages)
+    ]
+    entry: dict[str, Any] = {
+        "policies": {"policies": {"p": {"approve": stages}}},
+        "workflows": {"workflows": [{"workflow": "w", "intent_type": "intent.w.v1", "steps": steps}]},
+    }[kind]
+    await applied(web, {"teams": {"two": {"members": ["ann@acme.example", "otto@acme.example"]}}})
+    await applied(web, entry)
+    await applied(web, {"people": {f"{gone}@acme.example": {"active": False}}})
+    together = {"people": {f"{leaves}@acme.example": {"active": False}}, **entry}
+    answer = await web.post("/v1/apply?dry_run=true", together, "oscar")
+    assert answer.status == status, answer.text
+    await applied(web, {"people": {"otto@acme.example": {"active": False}}})
+    # Who comes back makes it no worse, even if it is still not enough.
+    back = {"people": {"otto@acme.example": {"active": True}}, **entry}
+    assert (await web.post("/v1/apply", back, "oscar")).status == 200
+
+
 async def every_page(web: WebEnv, path: str) -> list[list[dict[str, Any]]]:
     pages, cursor = [], ""
     while True:

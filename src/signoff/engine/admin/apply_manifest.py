@@ -4,8 +4,9 @@ dry run returns the same comparison.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -26,7 +27,7 @@ from signoff.core.directory.model import (
 )
 from signoff.core.directory.roles import ADMINS, ROLES
 from signoff.core.directory.rotation import Absence, Rotation
-from signoff.core.errors import Conflict, Invalid, NotFound, Refused
+from signoff.core.errors import Conflict, Invalid, NotFound
 from signoff.core.formats.manifest import (
     Manifest,
     PersonSpec,
@@ -53,7 +54,14 @@ from signoff.engine.admin.manifest_diff import (
 from signoff.engine.admin.removals import remove
 from signoff.engine.clock import Clock
 from signoff.engine.directory.change_log import retry_on_conflict
-from signoff.engine.directory.eligible_people import known_person, refuse_impossible, refuse_unknown_teams
+from signoff.engine.directory.eligible_people import (
+    Fault,
+    count_eligible,
+    faults_of,
+    known_person,
+    refuse_impossible,
+    refuse_unknown_teams,
+)
 from signoff.engine.directory.snapshot import DirectoryCache, NamedPolicy, Snapshot
 from signoff.engine.identity.key_restrictions import (
     AddressChange,
@@ -62,7 +70,7 @@ from signoff.engine.identity.key_restrictions import (
     refuse_new_delegate,
     refuse_self_approval,
 )
-from signoff.engine.planning.planner import freeze
+from signoff.engine.planning.planner import freeze, staffing_faults
 from signoff.engine.planning.resolve_command import deciding_person
 from signoff.engine.planning.workspace_rules import refuse_default
 from signoff.store.rows import plan_digest
@@ -262,7 +270,7 @@ class ManifestApplier:
         digest = plan_digest(template.plan)
         present = draft.directory.workflows.get(template.intent_type)
         same = present is not None and present.plan_digest == digest
-        _refuse_new_faults(draft, same, lambda directory: _refuse_unusable_plan(directory, template.plan))
+        _refuse_new_faults(draft, same, lambda directory: _plan_faults(directory, template.plan))
         before = shown_flow(present) if present else None
         version = (
             present.version if present else draft.directory.ended.get(("workflow", template.intent_type), 0)
@@ -290,20 +298,32 @@ def _refuse_unusable_plan(directory: Snapshot, plan: Plan) -> None:
     refuse_ineffective(*frozen)
 
 
-def _refuse_new_faults(draft: ManifestDiff, same: bool, check: Callable[[Snapshot], None]) -> None:
-    """Raise what ``check`` raises for the workspace after the manifest, unless the entry is the ``same`` as before
-    and had that fault already: people whom it names may have become inactive since it was applied.
+def _plan_faults(directory: Snapshot, plan: Plan) -> Iterator[Fault]:
+    """Why requests of a workflow would be refused."""
+    for first in faults_of(lambda: _refuse_unusable_plan(directory, plan), ()):
+        found = [
+            fault
+            for number, one in enumerate(variants(plan))
+            for fault in staffing_faults(one, directory, (number,))
+        ]
+        if all(str(fault.refusal) != str(first.refusal) for fault in found):
+            yield first
+        yield from found
+
+
+def _refuse_new_faults(
+    draft: ManifestDiff, same: bool, faults: Callable[[Snapshot], Iterable[Fault]]
+) -> None:
+    """Raise the first of the ``faults`` in the workspace after the manifest. If the entry is the ``same`` as before,
+    those that it had already are tolerated, because people whom it names may have become inactive since it was
+    applied; a manifest that leaves it with fewer of them is still refused.
     """
-    try:
-        check(draft.directory)
-    except Refused:
-        if not same:
-            raise
-        try:
-            check(draft.before)
-        except Refused:
-            return
-        raise
+    before: Collection[Fault] | None = None if same else ()
+    for fault in faults(draft.directory):
+        if before is None:
+            before = tuple(faults(draft.before))
+        if not fault.was_there(before):
+            raise fault.refusal
 
 
 def _last(entries: list[msgspec.Struct]) -> list[msgspec.Struct]:
@@ -530,7 +550,7 @@ def _policy(draft: ManifestDiff, spec: PolicySpec) -> None:
     field = f"policies.{spec.name}"
     known = draft.directory.policies.get(spec.name)
     same = known is not None and known.compiled == spec.policy
-    _refuse_new_faults(draft, same, lambda directory: refuse_unusable(directory, spec.policy, field))
+    _refuse_new_faults(draft, same, lambda directory: _policy_faults(directory, spec.policy, field))
     last = known.row.version if known else draft.directory.ended.get(("policy", spec.name), 0)
     version = last + (not same)
     source = known.row.source if known and same else _SORTED.encode(spec.source)
@@ -546,20 +566,25 @@ def _policy(draft: ManifestDiff, spec: PolicySpec) -> None:
     )
 
 
-def refuse_unusable(directory: Snapshot, policy: Policy, field: str) -> None:
-    """Raise Invalid if a policy names a team or a person that does not exist (a typo must not go unnoticed), or needs
-    more people than there are.
+def _policy_faults(directory: Snapshot, policy: Policy, field: str) -> Iterator[Fault]:
+    """Each team and person that a policy names and that does not exist (a typo must not go unnoticed), and each stage
+    that needs more people than there are.
     """
     for number, stage in enumerate(policy.stages):
         where = f"{field}.approve[{number}]"
-        _refuse_strangers(directory, stage.approvers, where)
-        refuse_impossible(stage, directory, where, where)
+        yield from _strangers(directory, stage.approvers, where)
+        yield from faults_of(
+            partial(refuse_impossible, stage, directory, where, where),
+            (where,),
+            partial(count_eligible, stage, directory),
+        )
     for number, level in enumerate(policy.escalate):
-        _refuse_strangers(directory, level.to, f"{field}.escalate[{number}]")
+        yield from _strangers(directory, level.to, f"{field}.escalate[{number}]")
 
 
-def _refuse_strangers(directory: Snapshot, names: tuple[str, ...], field: str) -> None:
-    refuse_unknown_teams(names, directory, field)
+def _strangers(directory: Snapshot, names: tuple[str, ...], field: str) -> Iterator[Fault]:
+    for name in names:
+        yield from faults_of(partial(refuse_unknown_teams, (name,), directory, field), (field, name))
     for name in names:
         if "@" in name or name.startswith("per_"):
-            known_person(directory, name, field)
+            yield from faults_of(partial(known_person, directory, name, field), (field, name))

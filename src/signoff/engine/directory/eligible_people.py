@@ -2,16 +2,16 @@
 refused instead of left open.
 """
 
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from datetime import datetime
 from functools import cache
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from signoff.core.directory.approver_names import TEAM, approver
 from signoff.core.directory.model import Person
 from signoff.core.directory.roles import DECIDING_ROLES
 from signoff.core.directory.rotation import Rotation, absence_at
-from signoff.core.errors import Invalid
+from signoff.core.errors import Invalid, Refused
 from signoff.core.intent.answering_rights import answer_right, asked, lets_requesters_decide, requesters_side
 from signoff.core.intent.eligibility import named
 from signoff.core.intent.model import Intent, Task, spec_of
@@ -24,6 +24,33 @@ from signoff.engine.directory.snapshot import Snapshot
 Roster = Mapping[str, Collection[str]]
 NO_ROSTER: Final[Roster] = {}
 _STAGES_KEPT: Final = 1024
+
+
+class Fault(NamedTuple):
+    """Why a policy or a workflow is refused. place: what is at fault; people: how many could decide there."""
+
+    place: tuple[Hashable, ...]
+    refusal: Refused
+    people: int = 0
+
+    def was_there(self, before: Collection["Fault"]) -> bool:
+        """Whether it was among the faults ``before``, with no more people than now."""
+        return any(
+            (one.place, one.refusal.code, one.refusal.field)
+            == (self.place, self.refusal.code, self.refusal.field)
+            and one.people <= self.people
+            for one in before
+        )
+
+
+def faults_of(
+    check: Callable[[], Any], place: tuple[Hashable, ...], people: Callable[[], int] = int
+) -> Iterator[Fault]:
+    """The fault for which ``check`` raises Refused, if it does."""
+    try:
+        check()
+    except Refused as refusal:
+        yield Fault(place, refusal, people())
 
 
 def people_named(directory: Snapshot, names: Collection[str]) -> list[str]:
@@ -60,6 +87,11 @@ def eligible(
             if person not in barred:
                 found.setdefault(person, set()).add(name)
     return {person: frozenset(names) for person, names in found.items()}
+
+
+def count_eligible(stage: Stage, directory: Snapshot) -> int:
+    """How many people could decide a stage."""
+    return _able(stage, directory, (), NO_ROSTER)[0]
 
 
 def possible_approvers(

@@ -3,8 +3,9 @@ human task, its agent. The plan is then frozen: addresses are resolved, policies
 checked. Later changes of a policy or team do not affect it.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Hashable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -32,7 +33,10 @@ from signoff.core.plan.wording import from_workflow
 from signoff.core.policy.conditions import choose_policies, variants, with_chosen_policies
 from signoff.core.policy.default_policy import GATE, REFUSE
 from signoff.engine.directory.eligible_people import (
+    Fault,
     barred_from,
+    count_eligible,
+    faults_of,
     known_person,
     names_somebody,
     normalised,
@@ -296,6 +300,30 @@ def freeze(
                 _warn_of_strangers(step.id, step.to, directory, warnings)
             steps.append(step)
     return check_plan(with_default_retries(replace(plan, steps=tuple(steps)))), tuple(warnings)
+
+
+def staffing_faults(plan: Plan, directory: Snapshot, place: tuple[Hashable, ...]) -> Iterator[Fault]:
+    """Every stage of a workflow's plan that too few people could decide, where ``freeze`` raises only the first."""
+    for step in plan.steps:
+        if not isinstance(step, HumanStep):
+            continue
+        at = (*place, step.id)
+        try:
+            policed = under_policy(step, plan, directory, [])
+        except Refused as refusal:
+            yield Fault(at, refusal)
+            continue
+        field, barred = _place(policed, plan), barred_from(policed.task, directory, ())
+        for number, stage in enumerate(policed.task.stages):
+            able = replace(stage, approvers=normalised(stage.approvers))
+            yield from faults_of(
+                partial(_staffed, number, policed, field, directory, barred, None),
+                (*at, number),
+                partial(count_eligible, able, directory),
+            )
+        for name in (one for level in policed.task.escalate for one in normalised(level.to)):
+            where = f"steps.{step.id}.human.escalate"
+            yield from faults_of(partial(refuse_unknown_teams, (name,), directory, where), (*at, name))
 
 
 def remarks(plan: Plan, directory: Snapshot) -> tuple[str, ...]:

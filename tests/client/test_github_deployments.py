@@ -16,8 +16,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from signoff.client.aio import AsyncClient
 from signoff.client.gated_call import NOBODY_ASKED
-from signoff.integrations.github_deployments import _LARGEST, _PREFIX, EVENT, ProtectionRule, _digest
+from signoff.integrations.github_deployments import _LARGEST, _PREFIX, _TRIES, EVENT, ProtectionRule, _digest
 from signoff.testing import Answer, Server
 
 SECRET, TYPE = "the secret of the webhook", "intent.github.deploy.v1"
@@ -357,4 +358,98 @@ async def test_an_odd_answer_of_github_does_not_end_the_waiting(server: Server, 
     await post(made, event(github, 10))
     await until(lambda: github.told)
     assert github.told[0]["state"] == "approved"
+    await made.stop()
+
+
+class Seen(httpx2.AsyncHTTPTransport):
+    """Records the paths of the requests to Signoff. listing: answers the lists of requests in its place."""
+
+    def __init__(self, listing: httpx2.Response | None = None) -> None:
+        super().__init__()
+        self.paths: list[str] = []
+        self.listing = listing
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        self.paths.append(request.url.path)
+        if self.listing is not None and request.method == "GET" and request.url.path == "/v1/intents":
+            body = self.listing.content
+            return httpx2.Response(
+                self.listing.status_code, content=body, headers={"content-type": "application/json"}
+            )
+        return await super().handle_async_request(request)
+
+
+def watched(github: GitHub, seen: Seen) -> ProtectionRule:
+    client = AsyncClient(transport=seen, retry_for=0.0)
+    return ProtectionRule(SECRET, "123", KEY, api=github.url, client=client, pause=0.0)
+
+
+async def test_later_requests_about_other_runs_cost_nothing(server: Server, github: GitHub) -> None:
+    seen = Seen()
+    made = watched(github, seen)
+    for run in range(20, 25):
+        await post(made, event(github, run))
+        await until(lambda run=run: asked(server, run))
+    server.answer(lambda task: Answer("approved") if task.payload.get("deployment") == 20 else None)
+    await until(lambda: github.told)
+    [first] = {task.intent_id for task in asked(server, 20)}
+    read = [path for path in seen.paths if path.endswith("/revisions")]
+    assert read == [f"/v1/intents/{first}/revisions"]
+    assert seen.paths.count("/v1/intents") == 5 + 1
+    await made.stop()
+
+
+REFUSED = {"error": {"code": "not_allowed", "message": "This key may not list requests."}}
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [*((status, REFUSED) for status in (401, 403, 429, 503)), (200, {"intents": []})]
+)
+async def test_a_decision_is_not_sent_while_it_is_unknown_whether_the_run_was_run_again(
+    server: Server, github: GitHub, status: int, body: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = watched(github, Seen(httpx2.Response(status, content=json.dumps(body))))
+    server.approve(TYPE)
+    assert (await post(made, event(github, 30 + status))).status_code == 202
+    await until(lambda: not made._waiting)
+    assert github.told == []
+    unknown = [one for one in caplog.messages if "it is unknown whether the run was run again" in one]
+    assert len(unknown) == (_TRIES if status in (429, 503) else 1)
+    assert "GitHub was not told" in caplog.messages[-1]
+    await made.stop()
+
+
+async def earlier(server: Server, github: GitHub, run: int, deployment: int) -> str:
+    """A request as an earlier release sent it: its correlation id does not name the run."""
+    payload = {
+        "repository": "acme/shop", "environment": "production", "deployment": deployment,
+        "callback": event(github, run)["deployment_callback_url"],
+    }  # fmt: skip
+    request = {
+        "intent_type": TYPE, "payload": payload, "correlation_id": f"{_PREFIX}7:{_digest(payload)}",
+        "human_task": {"title": "Deploy?"},
+    }  # fmt: skip
+    async with server.async_client() as client:
+        return await client.send_intent(request)
+
+
+@pytest.mark.parametrize("again", ["by an earlier release", "by this one", "never"])
+async def test_a_request_of_an_earlier_release_is_not_decided_for_the_next_attempt(
+    server: Server, github: GitHub, again: str
+) -> None:
+    run = {"by an earlier release": 300, "by this one": 310, "never": 320}[again]
+    former, seen = await earlier(server, github, run, run), Seen()
+    await earlier(server, github, run + 1, run + 1)
+    if again == "by an earlier release":
+        await earlier(server, github, run, run + 2)
+    made = watched(github, seen)
+    if again == "by this one":
+        await post(made, event(github, run, deployment={"id": run + 2, "sha": "5f0c1b7e", "ref": "main"}))
+    await made.resume()
+    assert former in made._waiting
+    seen.paths.clear()
+    server.answer(lambda task: Answer("approved") if task.payload.get("deployment") == run else None)
+    await until(lambda: former not in made._waiting)
+    assert len(github.told) == (again == "never")
+    assert len([path for path in seen.paths if path.endswith("/revisions")]) == 1
     await made.stop()

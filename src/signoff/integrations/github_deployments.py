@@ -24,8 +24,8 @@ import jwt
 
 from signoff.client.aio import AsyncClient
 from signoff.client.call_request import canonical_json
-from signoff.client.calls import ApiCall
-from signoff.client.errors import SignoffError
+from signoff.client.calls import ApiCall, pages
+from signoff.client.errors import RequestRefused, SignoffError
 from signoff.client.flow import perform
 from signoff.client.gated_call import NOBODY_ASKED, failure_of, reason_of
 from signoff.client.records import Json
@@ -42,8 +42,11 @@ _LONGEST: Final = 2000  # characters of a comment
 _GITHUB_WAITS: Final = timedelta(days=30)
 _UNDECIDED: Final = ("waiting", "pending")  # states of a deployment
 _MOST: Final = 1000  # decided requests that a start looks at
-# how many of the newest requests to read, until the searched one is among them
-_LOOK_BACK: Final = (50, 1000, 10_000)
+# In a correlation id, marks the digest of run and environment. Requests of earlier releases, without it, have the
+# digest of the payload there.
+_RUN: Final = "run:"
+_PAGE: Final = 200
+_PERMANENT: Final = (401, 403, 404, 422)  # refusals that a repetition does not change
 _UNREADABLE: Final = (httpx2.HTTPError, KeyError, TypeError, ValueError)  # of GitHub's answers
 
 
@@ -197,14 +200,14 @@ class ProtectionRule:
             "commit": deployment["sha"], "ref": deployment["ref"], "deployment": deployment["id"],
             "actor": (event.get("sender") or {}).get("login", ""), "callback": callback,
         }  # fmt: skip
-        correlation_id = f"{_PREFIX}{int(event['installation']['id'])}:{_digest(payload)}"
+        correlation_id = _correlation(int(event["installation"]["id"]), payload)
         title = f"Deploy {payload['repository']} to {payload['environment']}?"
         intent_id = await self._client.send_intent(
             {
                 "intent_type": self._intent_type, "payload": payload, "correlation_id": correlation_id,
                 "human_task": {"title": title[:200]},
             },
-            idempotency_key=f"github-{hashlib.sha256(correlation_id.encode()).hexdigest()}",
+            idempotency_key=f"github-{hashlib.sha256(f'{correlation_id}:{_digest(payload)}'.encode()).hexdigest()}",
         )  # fmt: skip
         self._follow(intent_id, correlation_id)
         return 202, intent_id
@@ -216,7 +219,7 @@ class ProtectionRule:
             task.add_done_callback(lambda _: self._waiting.pop(intent_id, None))
 
     async def _decided(self, intent_id: str, correlation_id: str) -> None:
-        installation, _, digest = correlation_id.removeprefix(_PREFIX).partition(":")
+        installation, _, about = correlation_id.removeprefix(_PREFIX).partition(":")
         while True:
             try:
                 result = await self._client.wait_for(intent_id)
@@ -227,18 +230,19 @@ class ProtectionRule:
                 await asyncio.sleep(self._pause)
         if (
             asked is None
-            or _digest(asked) != digest
+            or about not in (_run(asked), _digest(asked))
             or not asked["callback"].startswith(self._api + "/repos/")
         ):
             log.error(
                 "%s: the request no longer matches a deployment of GitHub; no callback was sent", intent_id
             )
             return
-        state, comment = verdict(result, digest)
+        state, comment = verdict(result, _digest(asked))
         said = {"environment_name": asked["environment"], "state": state, "comment": comment[:_LONGEST]}
         for _ in range(_TRIES):
+            pause = self._pause
             try:
-                if await self._asked_again(intent_id, _place(asked)):
+                if await self._asked_again(intent_id, correlation_id, asked):
                     log.info("%s: the run was run again; this decision is not about that", intent_id)
                     return
                 token = await self._token(int(installation))
@@ -248,33 +252,53 @@ class ProtectionRule:
                     log.info("%s: told GitHub %s: %d", intent_id, state, answer.status_code)
                     return
                 log.warning("%s: GitHub answered %d", intent_id, answer.status_code)
-            except _UNREADABLE as error:
-                log.warning("%s: GitHub did not answer as it should: %s", intent_id, type(error).__name__)
-            await asyncio.sleep(self._pause)
-        log.error("%s: GitHub was not told that the deployment is %s", intent_id, state)
-
-    async def _asked_again(self, intent_id: str, place: tuple[str, str]) -> bool:
-        """Whether a later request, sent by any instance of this service, is about the same run and environment."""
-        while True:
-            try:
-                for one in await self._later(intent_id):
-                    asked = await self._asked(one)
-                    if asked is not None and _place(asked) == place:
-                        return True
-                return False
             except SignoffError as error:
                 log.warning("%s: it is unknown whether the run was run again: %s", intent_id, error)
-                await asyncio.sleep(self._pause)
+                if _permanent(error):
+                    break
+                pause = max(pause, getattr(error, "retry_after", None) or 0)
+            except _UNREADABLE as error:
+                log.warning("%s: GitHub did not answer as it should: %s", intent_id, type(error).__name__)
+            await asyncio.sleep(pause)
+        log.error("%s: GitHub was not told that the deployment is %s", intent_id, state)
 
-    async def _later(self, intent_id: str) -> list[str]:
-        """The requests that were sent later; ids sort by time."""
-        found: list[Intent] = []
-        for limit in _LOOK_BACK:
-            found = await self._client.list_intents(intent_type=self._intent_type, limit=limit)
-            if len(found) < limit or found[-1].intent_id <= intent_id:
-                break
-        ours = [one.intent_id for one in found if one.correlation_id.startswith(_PREFIX)]
-        return [one for one in ours if one > intent_id]
+    async def _asked_again(self, intent_id: str, correlation_id: str, asked: Json) -> bool:
+        """Whether a later request, sent by any instance of this service, is about the same run and environment.
+        Raises SignoffError if that cannot be determined; then the decision must not be sent.
+        """
+        installation, _, about = correlation_id.removeprefix(_PREFIX).partition(":")
+        newest = await self._client.list_intents(
+            correlation_id=_correlation(int(installation), asked), limit=1
+        )
+        if newest and newest[0].intent_id > intent_id:  # ids sort by time
+            return True
+        if about == _run(asked):
+            if not newest or newest[0].intent_id != intent_id:
+                raise _Undetermined("the list of requests does not contain this one")
+            return False
+        return await self._asked_again_before(intent_id, _place(asked))
+
+    async def _asked_again_before(self, intent_id: str, place: tuple[str, str]) -> bool:
+        """The same among the requests of earlier releases."""
+        page_at = pages("/v1/intents", {"intent_type": self._intent_type}, "intents", Intent.read)
+        cursor: str | None = None
+        while True:
+            page = await self._client.call(page_at(_PAGE, cursor))
+            for one in page.items:
+                if one.intent_id <= intent_id:
+                    return False
+                _, _, about = one.correlation_id.removeprefix(_PREFIX).partition(":")
+                if not one.correlation_id.startswith(_PREFIX) or about.startswith(_RUN):
+                    continue
+                # only a payload that was edited has to be read as it was sent
+                sent = one.payload if _digest(one.payload) == about else await self._asked(one.intent_id)
+                if sent is None:
+                    raise _Undetermined(f"the payload of the later request {one.intent_id} was deleted")
+                if _place(sent) == place:
+                    return True
+            if page.next_cursor is None or page.next_cursor == cursor:
+                raise _Undetermined("the list of requests does not contain this one")
+            cursor = page.next_cursor
 
     async def _asked(self, intent_id: str) -> Json | None:
         """The payload as it was sent, even if it was edited; None if it was deleted."""
@@ -294,6 +318,16 @@ class ProtectionRule:
         answer = await self._github.post(url, headers=_headers(signed))
         answer.raise_for_status()
         return str(answer.json()["token"])
+
+
+class _Undetermined(SignoffError):
+    """It cannot be determined whether a later request is about the same run and environment."""
+
+
+def _permanent(error: SignoffError) -> bool:
+    if isinstance(error, RequestRefused):
+        return error.genuine and error.status in _PERMANENT
+    return isinstance(error, _Undetermined)
 
 
 def verdict(result: Result, digest: str) -> tuple[str, str]:
@@ -316,7 +350,16 @@ def _place(asked: Json) -> tuple[str, str]:
     return str(asked.get("callback")), str(asked.get("environment"))
 
 
-def _digest(payload: Json) -> str:
+def _run(asked: Json) -> str:
+    return _RUN + _digest(list(_place(asked)))
+
+
+def _correlation(installation: int, asked: Json) -> str:
+    """The same for all requests about one run and environment, so that they can be listed."""
+    return f"{_PREFIX}{installation}:{_run(asked)}"
+
+
+def _digest(payload: object) -> str:
     return hashlib.sha256(canonical_json(payload).encode()).hexdigest()
 
 

@@ -365,6 +365,29 @@ async def test_a_chat_that_fails_in_an_unexpected_way_is_listened_to_again(
         assert len(tries) == 3
 
 
+async def test_after_a_healthy_period_the_pauses_of_a_chat_are_short_again(
+    store: Store, clock: FixedClock
+) -> None:
+    lasts, now, attempts = [0.0, 1.0, 60.0, 61.0, 0.0], [0.0], list[int]()
+
+    class Odd(TelegramInbound):
+        async def listen(self, take: Any) -> None:
+            if lasts:
+                now[0] += lasts.pop(0)
+                raise AttributeError("of a library")
+
+    class Recorded(Backoff, frozen=True):
+        def after(self, attempt: int) -> timedelta:
+            attempts.append(attempt)
+            return timedelta(0)
+
+    async with telegram_env(store, clock) as it:
+        odd = Odd(Telegram(TOKEN, lambda: clock.now().timestamp(), it.fake.url), "")
+        backoff = Recorded((timedelta(seconds=1), timedelta(seconds=60)))
+        await ChatDesk("telegram", odd, it.desk.chat, backoff, lambda: now[0]).listen()
+    assert attempts == [1, 2, 3, 1, 2]
+
+
 async def test_the_token_is_in_no_error(store: Store, clock: FixedClock) -> None:
     down = Telegram(TOKEN, lambda: clock.now().timestamp(), "http://127.0.0.1:9")
     with pytest.raises(NotSent) as caught:

@@ -4,8 +4,8 @@ the chat expects the reply in the response. Only the person who pressed or typed
 
 import asyncio
 import logging
-from collections.abc import Mapping
-from itertools import count
+from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import Any, Final
 
 from signoff.core.errors import Busy
@@ -22,12 +22,20 @@ _MOST_AT_ONCE: Final = 100
 
 
 class ChatDesk:
-    """``channel``: the name of the chat; ``backoff``: the pauses before requests are fetched again after an error."""
+    """``channel``: the name of the chat; ``backoff``: the pauses before requests are fetched again after an error;
+    ``seconds``: the monotonic clock.
+    """
 
     def __init__(
-        self, channel: str, inbound: ChatInbound, chat: Chat, backoff: Backoff = SOCKET_MODE
+        self,
+        channel: str,
+        inbound: ChatInbound,
+        chat: Chat,
+        backoff: Backoff = SOCKET_MODE,
+        seconds: Callable[[], float] = monotonic,
     ) -> None:
         self._backoff = backoff
+        self._seconds = seconds
         self.chat = chat
         self.inbound = inbound
         self._channel = channel
@@ -36,13 +44,17 @@ class ChatDesk:
 
     async def listen(self) -> None:
         """Fetch requests until cancelled, if the chat does not call this server. Continues after an unexpected
-        response.
+        response; the pauses are short again if it had worked for longer than the longest of them.
         """
-        for attempt in count(1):
+        attempt = 0
+        while True:
+            began = self._seconds()
             try:
                 return await self.inbound.listen(self.take)
             except Exception:
                 log.exception("%s: fetching requests failed", self._label)
+            healthy = self._seconds() - began > self._backoff.delays[-1].total_seconds()
+            attempt = 1 if healthy else attempt + 1
             await asyncio.sleep(self._backoff.after(attempt).total_seconds())
 
     def take(self, payload: Mapping[str, Any]) -> None:

@@ -172,6 +172,33 @@ async def test_what_is_removed_and_added_again_is_compared_with_what_it_was(web:
     assert not (await web.post("/v1/apply?dry_run=true", looser, "otto"))["changed"]
 
 
+class CountedReads:
+    """A database that counts the reads of the change log."""
+
+    def __init__(self, database: Any) -> None:
+        self.database, self.count = database, 0
+
+    async def read(self, sql: str, **values: Any) -> Any:
+        self.count += "from changes" in sql
+        return await self.database.read(sql, **values)
+
+
+async def test_what_many_new_entries_were_before_is_read_at_once(
+    web: WebEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await applied(web, PROTECTED)
+    people = web.env.store.people
+    reads = CountedReads(people._db)
+    many = {
+        "teams": {f"t{number}": {"members": ["ann@acme.example"]} for number in range(30)},
+        "policies": {f"p{number}": POLICY for number in range(30)},
+    }
+    with monkeypatch.context() as patched:
+        patched.setattr(people, "_db", reads)
+        assert (await web.post("/v1/apply?dry_run=true", many, "otto")).status == 200
+    assert reads.count == 2  # the manifest is compared twice
+
+
 async def test_no_other_way_leads_past_the_second_admin(web: WebEnv) -> None:
     await applied(web, PROTECTED)
     task_id = await gate(web)

@@ -221,12 +221,11 @@ class ManifestApplier:
         """The last state of the teams and policies that the manifest adds again after their removal."""
         added = [("team", one.name) for one in manifest.teams if one.name not in directory.teams]
         added += [("policy", one.name) for one in manifest.policies if one.name not in directory.policies]
-        found = dict[tuple[str, str], Any]()
-        for kind, name in added:
-            last = await self._store.people.changes(directory.workspace.id, 1, subject=f"{kind}:{name}")
-            if last and last[0].before:
-                found[kind, name] = json_value.decode(last[0].before.encode())
-        return found
+        if not added:
+            return {}
+        entries = {f"{kind}:{name}": (kind, name) for kind, name in added}
+        last = await self._store.people.last_changes(directory.workspace.id, entries)
+        return {entries[one.subject]: json_value.decode(one.before.encode()) for one in last if one.before}
 
     async def _remove(self, draft: ManifestDiff, manifest: Manifest) -> None:
         if not manifest.removes:

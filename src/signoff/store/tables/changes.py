@@ -3,7 +3,7 @@ log of a workspace is ordered: its numbers are assigned under the workspace's lo
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -142,6 +142,13 @@ class People:
             where, values = where + " and subject = :subject", values | {"subject": subject}
         where += " order by number desc limit :limit"
         return await fetch(self._db, DirectoryChange, where, workspace=workspace, limit=limit, **values)
+
+    async def last_changes(self, workspace: str, subjects: Collection[str]) -> list[DirectoryChange]:
+        """The last entry about each of these subjects that has one."""
+        where = """workspace = :workspace and subject in :subjects and number = (
+            select max(c.number) from changes c where c.workspace = w.workspace and c.subject = w.subject
+        )"""
+        return await fetch(self._db, DirectoryChange, where, workspace=workspace, subjects=list(subjects))
 
     async def proposals(self, workspace: str, now: datetime, limit: int) -> list[StoredProposal]:
         """The proposals that wait for a second admin at ``now``, newest first."""

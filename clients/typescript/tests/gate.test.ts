@@ -18,6 +18,7 @@ import {
   type GateOptions,
   IntentCanceled,
   IntentExpired,
+  IntentFailed,
   IntentRejected,
   IntentWithdrawn,
   InvalidEdit,
@@ -234,6 +235,26 @@ test("an edit keeps the JSON type, with a check too; only a check lets a null be
   await assert.rejects(unchecked.refund({ order: "kinds", amount: null }), (error) => error instanceof InvalidEdit && /amount is a number, not null/.test(error.message));
   assert.deepEqual([checked.paid, unchecked.paid], [[], []]);
   assert.equal(await checked.refund({ order: "kinds", amount: null }), "paid 3");
+});
+
+test("an ending that is no text lets nothing run", async () => {
+  approve();
+  for (const ending of [{}, null, { name: "approved" }, ["approved"]]) {
+    const altering = new Client({
+      url: live.url,
+      apiKey: client.settings.apiKey,
+      fetch: async (input, init) => {
+        const response = await fetch(input, init);
+        if (init.method !== "GET" || !/intents\/[^/]+$/.test(input)) return response;
+        const body = (await response.json()) as { intent: { ending?: unknown } };
+        if (body.intent.ending !== undefined) body.intent.ending = ending;
+        return new Response(JSON.stringify(body), response);
+      },
+    });
+    const till = new Till({ client: altering });
+    await assert.rejects(till.refund({ order: "odd ending", amount: 1 }), IntentFailed, inspect(ending));
+    assert.deepEqual(till.paid, []);
+  }
 });
 
 test("what was used is remembered for the server and the key only", async () => {

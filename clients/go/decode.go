@@ -62,6 +62,17 @@ func inner(answer Object, name string) Object {
 	return answer
 }
 
+// keepOddEnding gives an intent whose ending is not text an ending that no rule knows: without one it would read as if
+// nobody had been asked.
+func keepOddEnding(intent *Intent, value any) {
+	object, _ := value.(map[string]any)
+	if ending, sent := object["ending"]; sent {
+		if _, text := ending.(string); !text {
+			intent.Ending = "unreadable"
+		}
+	}
+}
+
 var timeType = reflect.TypeFor[time.Time]()
 
 func fill(into reflect.Value, value any) {
@@ -79,6 +90,9 @@ func fill(into reflect.Value, value any) {
 			return
 		}
 		fillStruct(into, value)
+		if intent, ok := into.Addr().Interface().(*Intent); ok {
+			keepOddEnding(intent, value)
+		}
 	case reflect.Pointer:
 		if _, ok := value.(map[string]any); ok {
 			into.Set(reflect.New(into.Type().Elem()))

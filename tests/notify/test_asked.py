@@ -6,9 +6,11 @@ import pytest
 
 from signoff.core.errors import Busy, Forbidden
 from signoff.core.intent import commands as c
+from signoff.core.intent.model import Status
+from signoff.core.plan.task_types import Fallback, Risk, Stage, TaskSpec
 from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
-from tests.builders import ANN, OTTO
+from tests.builders import ANN, OTTO, approve, gate
 from tests.notify.messaging_env import Escalation, MessagingEnv, Reminders, asked, email, messaging_env
 from tests.notify.smtp_sink import smtp_sink
 
@@ -113,3 +115,23 @@ async def test_whom_a_task_notifies_hears_of_it_without_being_asked(store: Store
         ]
         with pytest.raises(Forbidden):
             await env.do(intent.id, c.Answer("approved"), ANN)
+
+
+@pytest.mark.parametrize("sent", [True, False])
+async def test_an_expiry_approves_nothing_that_nobody_was_asked(
+    store: Store, clock: FixedClock, sent: bool
+) -> None:
+    """Also while a message is still being retried at the deadline, so that nobody is recorded as out of reach."""
+    spec = TaskSpec(
+        title="Clear the cache?", stages=(Stage(("per_otto",)),), risk=Risk.LOW,
+        fallback=Fallback.OUTCOME, fallback_outcome="approved",
+    )  # fmt: skip
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        server.refused = {} if sent else {"otto@acme.example": "451 4.3.0 try again later"}
+        intent = await env.submit(gate(approve(task=spec, deadline=HOUR)))
+        await env.carry()
+        await env.pass_time(HOUR)
+        ended = await env.intent(intent.id)
+        assert "NobodyReached" not in await env.happened(intent.id)
+        assert (ended.ending, ended.status) == ("expired", Status.COMPLETED if sent else Status.FAILED)
+        assert bool(server.to("otto@acme.example")) is sent

@@ -118,11 +118,12 @@ def failure_kept(intent: Intent, step: HumanStep) -> Failure | None:
     return None if wanted and intent.wanted == (step.id,) else intent.setback
 
 
-def at_expiry(intent: Intent, step: HumanStep) -> tuple[HumanStep, bool]:
+def at_expiry(intent: Intent, step: HumanStep, *, asked: bool = True) -> tuple[HumanStep, bool]:
     """Return the step with the fallback that applies at its deadline, and whether an earlier rejection or failure is
-    kept. A fallback that approves does not apply if a person or a check contradicts the approval.
+    kept. A fallback that approves does not apply if nobody was ``asked``, or if a person or a check contradicts the
+    approval.
     """
-    if expiry_approves(step.task) and _objected(intent, step):
+    if expiry_approves(step.task) and (not asked or _objected(intent, step)):
         step = _expiring(step)
     return step, failure_kept(intent, step) is not None
 

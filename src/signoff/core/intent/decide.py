@@ -303,5 +303,5 @@ _RULES: Final[dict[type, Callable[[Transition, Any], None]]] = {
     c.Resolve: resolve,
     c.Cancel: cancel,
     c.PatchControls: patch,
-    c.Tick: lambda tx, _: tick(tx),
+    c.Tick: lambda tx, command: tick(tx, asked=command.asked),
 }

@@ -94,11 +94,13 @@ def finish_step(tx: Transition, event: Decisive, comment: str = "") -> None:
         tx.add(e.Failed(tx.intent.setback))
 
 
-def time_out(tx: Transition, step: Step) -> None:
-    """The step's deadline has passed: a task expires (silence is never consent), a delivery is abandoned."""
+def time_out(tx: Transition, step: Step, *, asked: bool = True) -> None:
+    """The step's deadline has passed: a task expires (silence is never consent), a delivery is abandoned. ``asked``:
+    see ``commands.Tick``.
+    """
     match tx.intent.open:
         case Task(step_run=step_run) if isinstance(step, HumanStep):
-            step, _ = at_expiry(tx.intent, step)
+            step, _ = at_expiry(tx.intent, step, asked=asked)
             spec = step.task
             outcome = spec.fallback_outcome if spec.fallback is Fallback.OUTCOME else Ending.EXPIRED.value
             finish_step(tx, e.Decided(step_run, step.id, outcome, Ending.EXPIRED, spec.meaning(outcome)))

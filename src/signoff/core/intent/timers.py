@@ -8,25 +8,33 @@ from typing import Final
 
 from signoff.core.intent import events as e
 from signoff.core.intent import routing
-from signoff.core.intent.model import Delay, Delivery, DeliveryState, Task, spec_of
+from signoff.core.intent.model import Delay, Delivery, DeliveryState, Intent, Task, spec_of
 from signoff.core.intent.snoozes import pending_snoozes
 from signoff.core.intent.transition import Transition
 from signoff.core.intent.wake import escalation_at, reminder_at, wake_at
 from signoff.core.plan.schedules import LONGEST_LEASE, LONGEST_RETRY_AFTER, PUSH_BACKOFF, PUSH_LEASE
-from signoff.core.plan.task_types import Ending, Meaning
+from signoff.core.plan.task_types import Ending, Meaning, expiry_approves
 
 _AT_ONCE: Final = 1000  # more timers than any plan can have due at one time; more rounds would be a bug
 
 
-def tick(tx: Transition) -> None:
-    """Apply everything that is due by ``tx.now``; without effect if nothing is due."""
+def tick(tx: Transition, *, asked: bool = True) -> None:
+    """Apply everything that is due by ``tx.now``; without effect if nothing is. ``asked``: see ``commands.Tick``."""
     _correct(tx)
     for _ in range(_AT_ONCE):
         due = wake_at(tx.intent)
         if due is None or due > tx.now:
             return
-        _happen(tx)
+        _happen(tx, asked)
     raise RuntimeError(f"intent {tx.intent.id} is due repeatedly at the same time")
+
+
+def may_approve(intent: Intent, now: datetime) -> bool:
+    """Whether the open task has expired and its policy counts an expiry as approved: then it matters whether anyone
+    was asked.
+    """
+    task = intent.open
+    return isinstance(task, Task) and _past(task.deadline_at, now) and expiry_approves(spec_of(intent, task))
 
 
 def _correct(tx: Transition) -> None:
@@ -51,14 +59,14 @@ def _try_again(tx: Transition, held: Delivery) -> None:
     tx.add(e.Offered(held.step_run, held.step, held.agent, held.attempt + 1, held.deadline_at, held.push))
 
 
-def _happen(tx: Transition) -> None:
+def _happen(tx: Transition, asked: bool) -> None:
     intent = tx.intent
     if _past(intent.deadline_at, tx.now):
         _time_out_all(tx)
         return
     match intent.open:
         case Task() as task:
-            _happen_to_task(tx, task)
+            _happen_to_task(tx, task, asked)
         case Delivery() as held:
             _happen_to_delivery(tx, held)
         case Delay() as delay:
@@ -79,10 +87,10 @@ def _time_out_all(tx: Transition) -> None:
     tx.add(e.TimedOut())
 
 
-def _happen_to_task(tx: Transition, task: Task) -> None:
+def _happen_to_task(tx: Transition, task: Task, asked: bool) -> None:
     intent = tx.intent
     if _past(task.deadline_at, tx.now):
-        routing.time_out(tx, intent.plan.by_id[task.step])
+        routing.time_out(tx, intent.plan.by_id[task.step], asked=asked)
     elif over := next((one for one in pending_snoozes(task) if one.until <= tx.now), None):
         tx.add(e.Unsnoozed(task.step_run, over.person))
     elif _past(escalation_at(intent, task), tx.now):

@@ -4,7 +4,7 @@ import logging
 import os
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec.structs import replace
@@ -19,6 +19,7 @@ from signoff.core.intent.commands import Answer, Revise, Submit
 from signoff.core.intent.evolve import rfc3339
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Intent, Requester
+from signoff.core.intent.wake import began_at
 from signoff.core.plan.schedules import LONGEST_LEASE
 from signoff.engine.clock import Clock
 from signoff.engine.commit.committer import Committer
@@ -41,7 +42,9 @@ from signoff.engine.commit.repeated_answers import ELSEWHERE, repeat_of
 from signoff.engine.directory.snapshot import DirectoryCache, Snapshot
 from signoff.engine.identity.admission import Admission, KeyLimits
 from signoff.engine.planning.planner import Submission
+from signoff.notify.personal_message import ACTION_REQUIRED
 from signoff.store.store import Store
+from signoff.store.tables.messages import SENT
 from signoff.store.tables.showings import ViewRecord
 from signoff.store.tables.uses import Use
 from signoff.store.work import Sent
@@ -291,4 +294,15 @@ class Engine:
         count: Any = await self._committer.do(job)
         for workspace in job.missing:
             await self._directory.of(workspace)
+        if job.unknown:
+            asked = {
+                ref: await self.was_asked(*split_ref(ref), began_at(task))
+                for ref, task in job.unknown.items()
+            }
+            await self._committer.do(DueJob(limit, self._directory.held, asked))
         return int(count)
+
+    async def was_asked(self, intent_id: str, step_run: int, since: datetime) -> bool:
+        """Whether a message that asks for this task's answer has been sent to anyone since its stage began."""
+        messages = await self._store.messages.of_task(intent_id, step_run)
+        return any(m.state == SENT and m.kind in ACTION_REQUIRED and m.at >= since for m in messages)

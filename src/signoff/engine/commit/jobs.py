@@ -1,15 +1,16 @@
 """The jobs of a committer: submit, one command on one intent, claim deliveries, tick."""
 
 import logging
-from collections.abc import Callable, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
 
 from signoff.core.directory.actors import Actor, system
 from signoff.core.errors import Busy, Conflict, NotFound, Refused
-from signoff.core.ids import shard
+from signoff.core.ids import shard, step_run_id
 from signoff.core.intent.advance import Change
 from signoff.core.intent.authorization import authorize_command, can_see
 from signoff.core.intent.commands import (
@@ -26,7 +27,8 @@ from signoff.core.intent.commands import (
 )
 from signoff.core.intent.edited_answers import same_fields
 from signoff.core.intent.eligibility import Membership
-from signoff.core.intent.model import Intent
+from signoff.core.intent.model import Intent, Task
+from signoff.core.intent.timers import may_approve
 from signoff.core.text import json_value
 from signoff.engine.commit.batch import Batch
 from signoff.engine.directory.snapshot import Snapshot
@@ -331,13 +333,21 @@ class SentJob(_Scan):
 
 class DueJob(_Scan):
     """Tick up to ``limit`` intents that are due; returns how many there were. ``held`` returns a workspace's
-    directory if it is in memory. Workspaces in ``missing`` have to be read before their intents can be ticked.
+    directory if it is in memory; ``asked`` says of tasks, by step run id, whether anyone was asked. Workspaces in
+    ``missing`` have to be read before their intents can be ticked, and so have the messages of tasks in ``unknown``.
     """
 
-    def __init__(self, limit: int, held: Callable[[str], Snapshot | None]) -> None:
+    def __init__(
+        self,
+        limit: int,
+        held: Callable[[str], Snapshot | None],
+        asked: Mapping[str, bool] = MappingProxyType({}),
+    ) -> None:
         self._limit = limit
         self._held = held
+        self._asked = asked
         self.missing: set[str] = set()
+        self.unknown: dict[str, Task] = {}
 
     def due(self) -> int:
         return self._limit
@@ -349,9 +359,23 @@ class DueJob(_Scan):
             if directory is None:
                 self.missing.add(intent.workspace)
                 continue
+            tick = self._tick(intent, batch.now)
+            if tick is None:
+                continue
             try:
-                batch.change(system(intent.workspace), intent, Tick(), directory.membership)
+                batch.change(system(intent.workspace), intent, tick, directory.membership)
             except Exception:  # one intent that cannot be ticked must not stop the timers of all others
                 log.exception("timers of intent %s failed; run signoff doctor", intent_id)
                 batch.postpone(intent, DAMAGED)
         return len(batch.found.due)
+
+    def _tick(self, intent: Intent, now: datetime) -> Tick | None:
+        """None if it must first be known whether anyone was asked."""
+        task = intent.open
+        if not isinstance(task, Task) or not may_approve(intent, now):
+            return Tick()
+        ref = step_run_id(intent.id, task.step_run)
+        if ref not in self._asked:
+            self.unknown[ref] = task
+            return None
+        return Tick(asked=self._asked[ref])

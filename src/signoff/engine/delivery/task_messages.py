@@ -484,7 +484,8 @@ class NobodyReachedReports(Sender[UnreachedTask]):
             reason,
             notification.stage,
             level=notification.number if escalated else getattr(task, "escalated", 0),
-            heard=isinstance(task, Task) and await self._reached(notification, began_at(task)),
+            heard=isinstance(task, Task)
+            and await self._engine.was_asked(notification.intent, notification.step_run, began_at(task)),
         )
         log.warning("no recipient could be reached for %s: %s", ref, reason)
         once = Idempotency("courier", row.id, row.id, lambda change: b"{}")
@@ -495,11 +496,6 @@ class NobodyReachedReports(Sender[UnreachedTask]):
         except Refused as refusal:  # the intent moved on meanwhile
             log.info("nobody reached for %s: %s", notification.intent, refusal)
         return Sent()
-
-    async def _reached(self, notification: Notification, since: datetime) -> bool:
-        """Whether anyone was asked since the stage began."""
-        sent = await self._store.messages.of_task(notification.intent, notification.step_run)
-        return any(m.state == SENT and m.kind in ACTION_REQUIRED and m.at >= since for m in sent)
 
 
 def _row_to(

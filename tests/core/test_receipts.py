@@ -9,6 +9,7 @@ from signoff.core.intent import commands as c
 from signoff.core.intent.events import ReviewMarked
 from signoff.core.intent.model import Status
 from signoff.core.intent.receipts import Receipt, Words, act_in, place, receipt
+from signoff.core.intent.states import OF_TASK
 from signoff.core.plan.task_types import Ending, Meaning, Outcome, Stage, TaskType
 from signoff.core.text.times import utc_text
 from tests.builders import ADA, ANN, OTTO, RITA, START, Story, approve, gate, person, validate
@@ -219,3 +220,27 @@ def test_a_wish_for_changes_that_is_not_counted_yet_leaves_it_open() -> None:
     assert receipt(wish, story.intent, "ask", WORDS).then == f"It is not decided yet.{OPEN}"
     closed = replace(story.intent, open=None, results={}, status=Status.CANCELED)
     assert receipt(fact, closed, "ask", WORDS).then == "The request was canceled."
+
+
+ACTS: dict[type[c.Command], tuple[c.Command, str]] = {
+    c.Answer: (c.Answer("approved"), "per_ann"),
+    c.Delegate: (c.Delegate("per_otto"), "per_ann"),
+    c.Reassign: (c.Reassign(("per_ann",)), "per_ada"),
+    c.MarkReviewing: (c.MarkReviewing(), "per_ann"),
+    c.Snooze: (c.Snooze(START + HOUR), "per_ann"),
+    c.Unsnooze: (c.Unsnooze(), "per_ann"),
+    c.AddComment: (c.AddComment("why?"), "per_ann"),
+    c.Revise: (c.Revise("e" * 64), "per_ann"),
+    c.Cancel: (c.Cancel("withdrawn"), "per_ada"),
+}
+
+
+@pytest.mark.parametrize(
+    "kind", sorted({*OF_TASK, c.Cancel} - {c.ReportUnreachable, c.CheckStaffing}, key=str)
+)
+def test_everything_that_a_person_can_do_to_a_task_has_a_receipt(kind: type[c.Command]) -> None:
+    story = asking(Stage(need=2))
+    if kind is c.Unsnooze:
+        story.do(c.Snooze(START + HOUR), ANN)
+    command, by = ACTS[kind]
+    assert did(story, command, by)[0]

@@ -6,6 +6,8 @@ import shlex
 import subprocess
 import sys
 import threading
+import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -155,6 +157,43 @@ def test_what_a_package_says_it_offers_is_there() -> None:
             continue
         for name in re.findall(r"``([a-z_]+)``", ast.get_docstring(ast.parse(init.read_text("utf-8"))) or ""):
             assert any((init.parent / one).exists() for one in (name, f"{name}.py")), f"{init}: {name}"
+
+
+def test_a_package_that_names_its_modules_names_all_of_them() -> None:
+    """A list of some is worse than none: a reader takes it for the whole."""
+    for init in PACKAGE.rglob("__init__.py"):
+        if init.parent in (PACKAGE, PACKAGE / "client"):
+            continue
+        modules = {path.stem for path in init.parent.glob("*.py")} - {"__init__", "__main__"}
+        named = set(
+            re.findall(r"``([a-z_0-9]+)``", ast.get_docstring(ast.parse(init.read_text("utf-8"))) or "")
+        )
+        if modules & named:
+            assert modules - named == set(), init
+
+
+def test_the_tree_stands_in_the_order_of_the_layers() -> None:
+    """Every package and module at the top stands in the drawing, in the order in which they may import."""
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    drawing = text.split("src/signoff/\n", 1)[1].split("```", 1)[0]
+    drawn: dict[str, int] = {}
+    for number, line in enumerate(drawing.splitlines()):
+        if re.match(r"  [a-z]", line):
+            first = re.split(r"  +", line.strip(), maxsplit=1)[0]
+            drawn |= dict.fromkeys(re.findall(r"([a-z_]+)(?:/|\.py)", first), number)
+    top = [path for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()]
+    assert set(drawn) == {path.stem for path in top} - {"__init__"}
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    for contract in contracts:
+        if contract["type"] == "layers" and "containers" not in contract:
+            layers = [
+                [name.strip().removeprefix("signoff.") for name in one.split("|")]
+                for one in contract["layers"]
+            ]
+            for upper, lower in pairwise(layers):
+                assert max(drawn[name] for name in upper) < min(drawn[name] for name in lower), (upper, lower)
 
 
 def test_the_change_map_is_short_and_its_first_file_leads_on() -> None:

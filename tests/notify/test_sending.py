@@ -9,7 +9,7 @@ from signoff.core.intent import commands as c
 from signoff.core.plan.schedules import ADMIN, PERSON, PUSH, SERVICE, SIGN_IN, Reminders, RetryPolicy
 from signoff.engine.clock import FixedClock
 from signoff.engine.delivery.pipeline import UNREADABLE
-from signoff.engine.delivery.retry_policy import Dead, NextChannel, Retry, after_failure, waiting_pause
+from signoff.engine.delivery.send_outcomes import Dead, NextChannel, Retry, after_failure, waiting_pause
 from signoff.engine.read.delivery_status import channel_states, messages_of, unreadable
 from signoff.notify.channel import NotSent
 from signoff.notify.personal_message import PersonalMessage

@@ -4,4 +4,8 @@ notify).
 Packages, from the bottom up: ``directory`` (the cached directory), ``planning`` (request to plan), ``identity`` (keys,
 sessions, limits), ``commit`` (the one way to change an intent), ``admin`` (changes of the directory), ``delivery``
 (everything that is sent), ``read`` (everything that is shown).
+
+Below them: ``clock``, ``loop``, ``feed`` (wakes waiters after a commit), ``metrics``, ``tracing``, ``off_loop`` (long
+work off the event loop). Above them: ``viewing`` (who opened which task), ``bulk_answers``, ``rerun``, ``siblings``
+(messages between worker processes).
 """

@@ -1,3 +1,7 @@
 """Signoff for programs that speak MCP: a server whose tools ask people (``server``), and a gateway in front of
 another server (``gateway``). It is an ordinary client of the API, and cannot decide, whatever key it has (``guard``).
+
+``tools``, ``resources`` and ``task_handles`` are what a host sees; ``answers`` and ``failures`` what it gets back.
+``requests``: the requests of one key; ``callers``: whose key that is; ``transports``: stdio and HTTP. Of the gateway:
+``gateway_config``, ``upstream``, ``held_calls``.
 """

@@ -1,6 +1,7 @@
 """Durable storage: one interface, implemented for SQLite and PostgreSQL.
 
-``opening`` opens the store for a database URL; ``store`` is the interface, and ``work`` defines its values. ``rows``
-and ``sql`` are shared by both databases, ``tables`` has a module per table, ``sqlite`` and ``postgres`` contain what
-is specific to each, and ``migrations`` the schema.
+``opening`` opens the store for a database URL; ``store`` is the interface, and ``work`` defines its values. Shared by
+both databases: ``rows`` and ``sql``, ``dialect`` (what differs in SQL), ``database`` (plain reads and writes),
+``batch`` (the writes of a transaction). ``tables`` has a module per table, ``sqlite`` and ``postgres`` contain what is
+specific to each. ``migrations`` is the schema, ``migrate`` applies it, and ``refold`` rebuilds rows after it.
 """

@@ -5,7 +5,7 @@ the current state, so a receipt that is read again later is still true.
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias, assert_never, get_args
 
 import msgspec
 
@@ -26,9 +26,12 @@ _PLACES: Final = {
     Status.CANCELED: "The request was canceled",
     Status.TIMED_OUT: "The request has timed out",
 }
-_ACTS: Final = (
-    e.Answered, e.Commented, e.Delegated, e.Reassigned, e.ReviewMarked, e.Snoozed, e.Unsnoozed, e.Revised, e.Canceled,
+# What a person can do to a task. Each has a text in ``_worded``; a test asserts that each command leads to one of them.
+Act: TypeAlias = (
+    e.Answered | e.Commented | e.Delegated | e.Reassigned | e.ReviewMarked | e.Snoozed | e.Unsnoozed | e.Revised
+    | e.Canceled
 )  # fmt: skip
+_ACTS: Final[tuple[type[Act], ...]] = get_args(Act)
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -83,7 +86,10 @@ def act_in(facts: Iterable[e.Fact], person: str, step_run: int = 0) -> e.Fact | 
 
 def receipt(fact: e.Fact, intent: Intent, step: str, words: Words) -> Receipt:
     """The receipt of one action on the task of this step. ``intent``: the current state."""
-    said, then, undo = _told(fact, intent, step, words)
+    event = fact.event
+    if not isinstance(event, Act):
+        raise TypeError("only what a person does has a receipt")
+    said, then, undo = _worded(fact, event, intent, step, words)
     task = intent.open
     still = isinstance(task, Task) and task.step_run == getattr(fact.event, "step_run", 0)
     return Receipt(said, then, undo if still else "", fact.seq)
@@ -97,10 +103,11 @@ def place(intent: Intent) -> str:
     return _PLACES.get(intent.status, "")
 
 
-def _told(fact: e.Fact, intent: Intent, step: str, words: Words) -> tuple[str, str, str]:
+def _worded(fact: e.Fact, event: Act, intent: Intent, step: str, words: Words) -> tuple[str, str, str]:
+    """What was recorded, what happens next, and the action that undoes it."""
     task = intent.open if isinstance(intent.open, Task) else None
-    match fact.event:
-        case e.Answered() as event:
+    match event:
+        case e.Answered():
             return _answered(fact, event, intent, step, words)
         case e.Commented():
             return (
@@ -138,8 +145,10 @@ def _told(fact: e.Fact, intent: Intent, step: str, words: Words) -> tuple[str, s
             return "The snooze is canceled.", "Reminders resume.", ""
         case e.Revised(revision=revision):
             return _revised(revision, intent)
-        case _:
+        case e.Canceled():
             return "The request is withdrawn.", "Everyone who was asked is notified.", ""
+        case unknown:
+            assert_never(unknown)
 
 
 def _answered(

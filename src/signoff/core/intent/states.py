@@ -74,52 +74,53 @@ IGNORED_LATE: Final = frozenset({c.AcceptPush, c.FailPush, c.ReportUnreachable, 
 
 class Effect(NamedTuple):
     """The effect of an event. ``status``: None if it and ``waiting`` are unchanged; ``wire``: the event's name on the
-    wire, "" if it is never sent.
+    wire, "" if it is never sent; ``lists``: whether it changes somebody's list of tasks.
     """
 
     status: Status | None
     waiting: Waiting | None
     wire: str
+    lists: bool
 
 
 _ATTEMPTS: Final = (e.AttemptFailed, e.Reported)
-_RETRYING: Final = Effect(Status.WAITING, Waiting.AGENT, "intent.waiting")
+_RETRYING: Final = Effect(Status.WAITING, Waiting.AGENT, "intent.waiting", lists=False)
 
 EFFECTS: Final[dict[type[e.Event], Effect]] = {
-    e.Created: Effect(Status.CREATED, None, "intent.created"),
-    e.Offered: Effect(Status.DELIVERED, None, "intent.delivered"),
-    e.Claimed: Effect(Status.ACKNOWLEDGED, None, "intent.acknowledged"),
-    e.Renewed: Effect(None, None, ""),
-    e.PushAccepted: Effect(Status.ACKNOWLEDGED, None, "intent.acknowledged"),
-    e.Released: Effect(Status.DELIVERED, None, "intent.delivered"),
-    e.AttemptFailed: Effect(Status.IN_PROGRESS, None, "intent.delivery_failed"),
-    e.Reported: Effect(Status.IN_PROGRESS, None, "intent.in_progress"),
-    e.TaskOpened: Effect(Status.WAITING, Waiting.HUMAN, "intent.human_task_assigned"),
-    e.Reminded: Effect(Status.WAITING, Waiting.HUMAN, "intent.reminder"),
-    e.Escalated: Effect(Status.WAITING, Waiting.HUMAN, "intent.escalated"),
-    e.Answered: Effect(Status.WAITING, Waiting.HUMAN, "intent.answered"),
-    e.StagePassed: Effect(Status.WAITING, Waiting.HUMAN, "intent.stage_passed"),
-    e.Delegated: Effect(Status.WAITING, Waiting.HUMAN, "intent.delegated"),
-    e.Reassigned: Effect(Status.WAITING, Waiting.HUMAN, "intent.reassigned"),
-    e.ReviewMarked: Effect(Status.WAITING, Waiting.HUMAN, "intent.review_marked"),
-    e.Snoozed: Effect(Status.WAITING, Waiting.HUMAN, "intent.snoozed"),
-    e.Unsnoozed: Effect(Status.WAITING, Waiting.HUMAN, "intent.unsnoozed"),
-    e.Commented: Effect(Status.WAITING, Waiting.HUMAN, "intent.commented"),
-    e.Revised: Effect(Status.WAITING, Waiting.HUMAN, "intent.revised"),
-    e.Understaffed: Effect(Status.WAITING, Waiting.HUMAN, "intent.understaffed"),
-    e.NobodyReached: Effect(Status.WAITING, Waiting.HUMAN, "intent.nobody_reached"),
-    e.Decided: Effect(Status.IN_PROGRESS, None, "intent.in_progress"),
-    e.DelayStarted: Effect(Status.WAITING, Waiting.TIME, "intent.waiting"),
-    e.DelayEnded: Effect(Status.IN_PROGRESS, None, "intent.in_progress"),
-    e.Notified: Effect(Status.IN_PROGRESS, None, "intent.in_progress"),
-    e.StepTimedOut: Effect(Status.IN_PROGRESS, None, "intent.in_progress"),
-    e.ProgressReported: Effect(Status.IN_PROGRESS, None, "intent.in_progress"),
-    e.ControlsPatched: Effect(None, None, "intent.updated"),
-    e.RerunStarted: Effect(Status.IN_PROGRESS, None, "intent.in_progress"),
-    e.Completed: Effect(Status.COMPLETED, None, "intent.completed"),
-    e.Failed: Effect(Status.FAILED, None, "intent.failed"),
-    e.Canceled: Effect(Status.CANCELED, None, "intent.canceled"),
-    e.TimedOut: Effect(Status.TIMED_OUT, None, "intent.timed_out"),
+    e.Created: Effect(Status.CREATED, None, "intent.created", lists=False),
+    e.Offered: Effect(Status.DELIVERED, None, "intent.delivered", lists=False),
+    e.Claimed: Effect(Status.ACKNOWLEDGED, None, "intent.acknowledged", lists=False),
+    e.Renewed: Effect(None, None, "", lists=False),
+    e.PushAccepted: Effect(Status.ACKNOWLEDGED, None, "intent.acknowledged", lists=False),
+    e.Released: Effect(Status.DELIVERED, None, "intent.delivered", lists=False),
+    e.AttemptFailed: Effect(Status.IN_PROGRESS, None, "intent.delivery_failed", lists=False),
+    e.Reported: Effect(Status.IN_PROGRESS, None, "intent.in_progress", lists=False),
+    e.TaskOpened: Effect(Status.WAITING, Waiting.HUMAN, "intent.human_task_assigned", lists=True),
+    e.Reminded: Effect(Status.WAITING, Waiting.HUMAN, "intent.reminder", lists=False),
+    e.Escalated: Effect(Status.WAITING, Waiting.HUMAN, "intent.escalated", lists=True),
+    e.Answered: Effect(Status.WAITING, Waiting.HUMAN, "intent.answered", lists=False),
+    e.StagePassed: Effect(Status.WAITING, Waiting.HUMAN, "intent.stage_passed", lists=True),
+    e.Delegated: Effect(Status.WAITING, Waiting.HUMAN, "intent.delegated", lists=True),
+    e.Reassigned: Effect(Status.WAITING, Waiting.HUMAN, "intent.reassigned", lists=True),
+    e.ReviewMarked: Effect(Status.WAITING, Waiting.HUMAN, "intent.review_marked", lists=False),
+    e.Snoozed: Effect(Status.WAITING, Waiting.HUMAN, "intent.snoozed", lists=True),
+    e.Unsnoozed: Effect(Status.WAITING, Waiting.HUMAN, "intent.unsnoozed", lists=True),
+    e.Commented: Effect(Status.WAITING, Waiting.HUMAN, "intent.commented", lists=False),
+    e.Revised: Effect(Status.WAITING, Waiting.HUMAN, "intent.revised", lists=True),
+    e.Understaffed: Effect(Status.WAITING, Waiting.HUMAN, "intent.understaffed", lists=False),
+    e.NobodyReached: Effect(Status.WAITING, Waiting.HUMAN, "intent.nobody_reached", lists=False),
+    e.Decided: Effect(Status.IN_PROGRESS, None, "intent.in_progress", lists=True),
+    e.DelayStarted: Effect(Status.WAITING, Waiting.TIME, "intent.waiting", lists=False),
+    e.DelayEnded: Effect(Status.IN_PROGRESS, None, "intent.in_progress", lists=False),
+    e.Notified: Effect(Status.IN_PROGRESS, None, "intent.in_progress", lists=False),
+    e.StepTimedOut: Effect(Status.IN_PROGRESS, None, "intent.in_progress", lists=False),
+    e.ProgressReported: Effect(Status.IN_PROGRESS, None, "intent.in_progress", lists=False),
+    e.ControlsPatched: Effect(None, None, "intent.updated", lists=False),
+    e.RerunStarted: Effect(Status.IN_PROGRESS, None, "intent.in_progress", lists=False),
+    e.Completed: Effect(Status.COMPLETED, None, "intent.completed", lists=False),
+    e.Failed: Effect(Status.FAILED, None, "intent.failed", lists=False),
+    e.Canceled: Effect(Status.CANCELED, None, "intent.canceled", lists=False),
+    e.TimedOut: Effect(Status.TIMED_OUT, None, "intent.timed_out", lists=False),
 }
 
 

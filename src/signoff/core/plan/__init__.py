@@ -3,5 +3,7 @@
 ``plan``: steps and routes. ``task_types``: the types of human task, their outcomes, and what a valid answer is.
 ``task_reader``, ``outcomes_reader``, ``hours_reader``: read them from documents. ``form_schema``: the subset of JSON
 Schema for forms. ``policy_choice``: chooses a policy by the payload. ``schedules``, ``working_hours``: when something
-is due. ``lookahead``: which steps may still run. ``wording``: the sentences that all surfaces share.
+is due. ``lookahead``: which steps may still run. ``ineffective``: fields that can have no effect. ``target``: what a
+request is about. ``title_template``: titles with fields of the payload. ``wording``: the sentences that all surfaces
+share.
 """

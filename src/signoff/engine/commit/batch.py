@@ -13,19 +13,9 @@ from signoff.core.ids import uuid7
 from signoff.core.intent.advance import Change, advance
 from signoff.core.intent.commands import Command, Tick
 from signoff.core.intent.eligibility import Membership
-from signoff.core.intent.events import (
-    Decided,
-    Delegated,
-    Escalated,
-    Reassigned,
-    Revised,
-    Snoozed,
-    StagePassed,
-    TaskOpened,
-    Unsnoozed,
-)
 from signoff.core.intent.model import Delivery, DeliveryState, Intent
 from signoff.core.intent.notifications import Notification
+from signoff.core.intent.states import EFFECTS
 from signoff.engine.feed import agent_topic, tasks_topic
 from signoff.store.work import (
     Changed,
@@ -41,18 +31,6 @@ from signoff.store.work import (
     Writes,
 )
 
-# Events that change somebody's list of tasks.
-_TASK_EVENTS: Final = (
-    TaskOpened,
-    StagePassed,
-    Delegated,
-    Reassigned,
-    Escalated,
-    Revised,
-    Decided,
-    Snoozed,
-    Unsnoozed,
-)
 _NOTICE: Final = msgspec.json.Encoder()
 
 
@@ -180,10 +158,8 @@ class Batch:
             self._topics[agent_topic(*agent)] = None
             if self._followed(*agent):
                 self._writes.followed.add(agent)
-        for sealed in change.facts:
-            if isinstance(sealed.fact.event, _TASK_EVENTS):
-                self._topics[tasks_topic(after.workspace)] = None
-                break
+        if any(EFFECTS[type(sealed.fact.event)].lists for sealed in change.facts):
+            self._topics[tasks_topic(after.workspace)] = None
         for notification, (kind, channel, target) in self._route(change):
             millis = int(self.now.timestamp() * 1000)
             self._writes.outbox.append(

@@ -32,7 +32,7 @@ from signoff.engine.delivery.outbox_items import (
     decode,
 )
 from signoff.engine.delivery.proposal_messages import ProposalMessages
-from signoff.engine.delivery.retry_policy import (
+from signoff.engine.delivery.send_outcomes import (
     SET_ASIDE,
     SLOT_TAKEN,
     Dead,

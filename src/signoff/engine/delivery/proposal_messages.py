@@ -24,7 +24,7 @@ from signoff.engine.clock import Clock
 from signoff.engine.delivery.channel_registry import ChannelRegistry
 from signoff.engine.delivery.outbox_items import AdminNotification
 from signoff.engine.delivery.recipients import channels_for
-from signoff.engine.delivery.retry_policy import NextChannel, Sent, Skipped
+from signoff.engine.delivery.send_outcomes import NextChannel, Sent, Skipped
 from signoff.engine.delivery.sender import Sender
 from signoff.engine.directory.snapshot import DirectoryCache, Snapshot
 from signoff.notify.channel import NotSent

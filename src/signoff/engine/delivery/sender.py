@@ -6,7 +6,7 @@ from typing import Generic, Protocol, TypeVar
 
 from signoff.core.plan.schedules import RetryPolicy
 from signoff.engine.clock import Clock
-from signoff.engine.delivery.retry_policy import Dead, NextChannel, Retry, Sent, Skipped
+from signoff.engine.delivery.send_outcomes import Dead, NextChannel, Retry, Sent, Skipped
 from signoff.engine.directory.snapshot import DirectoryCache
 from signoff.store.store import Store
 from signoff.store.tables.messages import Message, SendResult

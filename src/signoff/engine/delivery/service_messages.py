@@ -17,7 +17,7 @@ from signoff.engine.clock import Clock
 from signoff.engine.commit.engine import Engine
 from signoff.engine.delivery.channel_registry import ChannelRegistry
 from signoff.engine.delivery.outbox_items import PushDelivery, ServiceNotification
-from signoff.engine.delivery.retry_policy import Dead, Sent, Skipped
+from signoff.engine.delivery.send_outcomes import Dead, Sent, Skipped
 from signoff.engine.delivery.sender import Sender
 from signoff.engine.directory.snapshot import DirectoryCache
 from signoff.notify.channel import Callback, NotSent

@@ -22,7 +22,7 @@ from signoff.core.text.times import local_time_text
 from signoff.engine.clock import Clock
 from signoff.engine.delivery.channel_registry import ChannelRegistry
 from signoff.engine.delivery.outbox_items import AddressChanged, LinkRequest, SignInMail
-from signoff.engine.delivery.retry_policy import Dead, Sent, Skipped
+from signoff.engine.delivery.send_outcomes import Dead, Sent, Skipped
 from signoff.engine.delivery.sender import Sender
 from signoff.engine.directory.snapshot import DirectoryCache, Snapshot
 from signoff.engine.identity.key_restrictions import AddressChange

@@ -43,7 +43,7 @@ from signoff.engine.delivery.recipients import (
     recipients_of,
     unreached,
 )
-from signoff.engine.delivery.retry_policy import (
+from signoff.engine.delivery.send_outcomes import (
     Dead,
     NextChannel,
     Retry,

@@ -20,7 +20,7 @@ from signoff.engine.clock import Clock
 from signoff.engine.delivery.channel_registry import ChannelRegistry
 from signoff.engine.delivery.outbox_items import TestDelivery, TestRequest
 from signoff.engine.delivery.recipients import channels_for
-from signoff.engine.delivery.retry_policy import Dead, Retry, Sent, Skipped
+from signoff.engine.delivery.send_outcomes import Dead, Retry, Sent, Skipped
 from signoff.engine.delivery.sender import Sender, stable_id
 from signoff.engine.directory.snapshot import DirectoryCache, Snapshot
 from signoff.engine.identity.rate_limit import Limit

@@ -5,6 +5,7 @@ Page, API and messages render this one value.
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import assert_never
 
 import msgspec
 from msgspec import Struct
@@ -112,3 +113,14 @@ def _go_on(history: TaskHistory, fact: e.Fact, votes: dict[str, e.Fact]) -> None
             history.reminded = history.escalated = 0
         case e.Decided():
             history.decided = fact
+        # These are not part of a task's history, or change nothing that it shows.
+        case (
+            e.Created() | e.Offered() | e.Claimed() | e.Renewed() | e.Released() | e.PushAccepted() | e.AttemptFailed()
+            | e.Reported() | e.TaskOpened() | e.Answered() | e.Commented() | e.Delegated() | e.Snoozed() | e.Unsnoozed()
+            | e.NobodyReached() | e.Understaffed() | e.DelayStarted() | e.DelayEnded() | e.Notified() | e.StepTimedOut()
+            | e.ProgressReported() | e.ControlsPatched() | e.RerunStarted() | e.Completed() | e.Failed() | e.Canceled()
+            | e.TimedOut()
+        ):  # fmt: skip
+            pass
+        case unknown:
+            assert_never(unknown)

@@ -33,6 +33,8 @@ AGREES: list[tuple[str, dict[str, Any]]] = [
     ("approved", {"decision": "yes"}), ("rejected", {"decision": "deny"}), ("approved", {"decision": "blue"}),
     ("approved", {"status": "ok"}), ("approved", {"status": "failed"}), ("approved", {"status": 5}),
     ("rejected", {"status": "approved"}), ("approved", {"note": "rejected"}), ("approved", {"decision": {"x": 1}}),
+    ("approved", {"result": {"denied": 0, "rows": 3}}), ("approved", {"data": {"outcome": "approved"}}),
+    ("approved", {"before": {"outcome": "rejected"}}),
 ]  # fmt: skip
 DISAGREES: list[tuple[str, dict[str, Any], str]] = [
     ("approved", {"approved": False}, "approved"), ("approved", {"APPROVED": "no"}, "APPROVED"),
@@ -43,6 +45,12 @@ DISAGREES: list[tuple[str, dict[str, Any], str]] = [
     ("rejected", {"decision": True}, "decision"), ("approved", {"status": "rejected"}, "status"),
     ("approved", {"Result": "denied"}, "Result"), ("approved", {"action": "reject"}, "action"),
     ("approved", {"action": "changes_requested"}, "action"), ("approved", {"Decision": "rejected"}, "Decision"),
+    ("approved", {"approveCurrentStep": False}, "approveCurrentStep"),
+    ("rejected", {"Approve-Current_Step": "yes"}, "Approve-Current_Step"),
+    ("approved", {"taskResult": {"outcome": "rejected"}}, "taskResult.outcome"),
+    ("approved", {"task_results": {"data": {"approved": False}}}, "task_results.data.approved"),
+    ("approved", {"result": {"status": "denied"}}, "result.status"),
+    ("rejected", {"data": {"approve_current_step": True}}, "data.approve_current_step"),
 ]  # fmt: skip
 
 
@@ -72,6 +80,8 @@ def test_what_a_form_asks_means_there_what_the_form_says() -> None:
     refuse_contradiction(form, "approved", {"status": "rejected", "accepted": False, "decision": "rejected"})
     met = refusal(lambda: refuse_contradiction(form, "approved", {"approved": False}))
     assert met.field == "data.approved", "what a form calls so is the answer"
+    within = TaskSpec(form={"properties": {"result": {}}})
+    refuse_contradiction(within, "approved", {"result": {"outcome": "rejected"}})
     odd = TaskSpec(form={"properties": []})
     assert (
         refusal(lambda: refuse_contradiction(odd, "approved", {"status": "rejected"})).field == "data.status"
@@ -149,11 +159,18 @@ def test_a_member_that_is_no_text_is_refused() -> None:
         ({"decision": "no"}, "decision"),
         ({"outcome": False}, "outcome"), ({"status": "declined"}, "status"), ({"status": False}, None),
         ({"approved": False}, "approved"), ({"rejected": True}, "rejected"), ({"approved": True}, None),
-        ({"note": "no"}, None),
+        ({"note": "no"}, None), ({"Outcome": "Rejected"}, "Outcome"), ({"approveCurrentStep": 0}, "approveCurrentStep"),
     ],
 )  # fmt: skip
 def test_which_member_of_a_body_says_no(data: dict[str, Any], no: str | None) -> None:
-    assert says_no(data) == no
+    assert says_no(data) == (None if no is None else (no, data[no]))
+
+
+def test_an_answer_inside_a_body_says_no_too() -> None:
+    assert says_no({"note": 1, "taskResult": {"outcome": "denied"}}) == ("taskResult.outcome", "denied")
+    assert says_no({"result": {"data": {"approved": False}}}) == ("result.data.approved", False)
+    assert says_no({"result": {"rows": 7}, "data": {"outcome": "approved"}}) is None
+    assert says_no({"before": {"outcome": "rejected"}}) is None
 
 
 @pytest.mark.parametrize(

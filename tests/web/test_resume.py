@@ -133,6 +133,15 @@ TWO = [
         {"task_result": {"outcome": "approved", "rows": 1, "data": {"rows": 2}}},
         ["task_result.rows", "task_result.data.rows"],
     ),
+    ({"outcome": "approved", "taskResult": {"outcome": "rejected"}}, ["outcome", "task_result.outcome"]),
+    (
+        {"approveCurrentStep": True, "taskResult": {"approved": False}},
+        ["approve_current_step", "task_result.approved"],
+    ),
+    (
+        {"task_result": {"outcome": "approved"}, "Approve_Current_Step": False},
+        ["task_result.outcome", "Approve_Current_Step"],
+    ),
 ]  # fmt: skip
 
 
@@ -142,6 +151,32 @@ def test_two_words_of_one_body_that_differ_are_refused(body: dict[str, Any], fie
         meaning(body, ASKING)
     assert refused.value.code == "contradictory_answer"
     assert sorted(refused.value.details["fields"]) == sorted(fields)
+
+
+def test_every_spelling_of_axps_clients_is_a_decision() -> None:
+    for intent in (RUNNING, ASKING):
+        assert meaning({"taskResult": {"outcome": "rejected"}}, intent) == Answer("rejected")
+        assert meaning({"taskResult": None, "approveCurrentStep": False}, intent) == Answer("rejected")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("taskresult", "task_result"), ("Task-Result", "task_result"), ("task_results", "task_result"),
+        ("APPROVE_CURRENT_STEP", "approve_current_step"), ("approve_currentstep", "approve_current_step"),
+    ],
+)  # fmt: skip
+def test_a_misspelt_decision_of_a_person_is_no_result(name: str, meant: str) -> None:
+    for intent in (RUNNING, ASKING):
+        for rest in ({}, {"outcome": "approved"}):
+            with pytest.raises(Invalid) as refused:
+                meaning({**rest, name: {"outcome": "rejected"}}, intent, person=True)
+            assert (refused.value.code, refused.value.field) == ("unknown_field", name)
+            assert meant in (refused.value.hint or "")
+    form = TaskSpec(type=TaskType.FORM, outcomes=("submitted",), form={"properties": {name: {}}})
+    asked = Story(gate(approve(task=form))).intent
+    told = meaning({"outcome": "submitted", name: {"outcome": "rejected"}}, asked, person=True)
+    assert told == Answer("submitted", data={name: {"outcome": "rejected"}})
 
 
 @pytest.mark.parametrize(
@@ -235,6 +270,24 @@ async def test_an_admin_ends_a_direct_intent_in_its_agents_place(web: WebEnv) ->
     assert (await web.post(f"/v1/intents/{intent_id}/resume", body, "ann")).code == "admin_required"
     done = await web.post(f"/v1/intents/{intent_id}/resume", body, "oscar")
     assert (done["intent"]["status"], done["intent"]["error"]["code"]) == ("FAILED", "human_rejected")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"taskResult": {"outcome": "rejected"}}, {"task_results": {"outcome": "rejected"}}, {"Outcome": "rejected"},
+        {"approve_currentstep": False}, {"result": {"outcome": "rejected"}}, {"data": {"approved": False}},
+        {"action": "complete", "result": {"outcome": "rejected"}},
+    ],
+)  # fmt: skip
+async def test_what_an_admin_says_no_with_never_completes_a_direct_intent(
+    web: WebEnv, body: dict[str, Any]
+) -> None:
+    intent_id = await web.send(to_agent="agent://acme/prod/cab-reviewer")
+    said = await web.post(f"/v1/intents/{intent_id}/resume", body, "oscar")
+    ends = "FAILED" if "taskResult" in body or "data" in body else "DELIVERED"
+    assert said.status == (200 if ends == "FAILED" else 422), said.text
+    assert await web.status(intent_id) == ends
 
 
 WORK = [{"action": "complete", "n": 1}, {"n": 1}]

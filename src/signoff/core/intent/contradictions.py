@@ -10,7 +10,10 @@ from signoff.core.plan.task_types import Meaning, TaskSpec, canonical_outcome, u
 _FLAGS: Final = {
     "approved": True, "acknowledged": True, "confirmed": True, "accepted": True, "approve": True, "accept": True,
     "rejected": False, "denied": False, "declined": False, "reject": False, "deny": False, "decline": False,
+    "approvecurrentstep": True,
 }  # fmt: skip
+# Members that contain an answer in the bodies of other endpoints, as ``spelled`` returns them.
+_WITHIN: Final = ("taskresult", "taskresults", "data", "result")
 # A form's own field with this name is the answer, whatever else the form asks.
 _ALWAYS: Final = ("approved", "acknowledged")
 _WORDS: Final = ("outcome", "decision")
@@ -33,17 +36,25 @@ def as_flag(value: object) -> bool | None:
     return None
 
 
+def spelled(name: str) -> str:
+    """A member's name without its spelling: ``taskresult`` for ``task_result``, ``taskResult`` and ``Task-Result``."""
+    return name.lower().replace("_", "").replace("-", "")
+
+
 def refuse_contradiction(spec: TaskSpec, outcome: str, data: Mapping[str, Any], agreed: str = "") -> None:
     """Raise Invalid if the data contradicts the outcome. ``agreed``: the approving outcome that an earlier stage
     chose.
     """
     outcome = canonical_outcome(spec, outcome, agreed)
-    if not data:
-        return
+    if data:
+        _refuse(spec, outcome, data, agreed, "data")
+
+
+def _refuse(spec: TaskSpec, outcome: str, data: Mapping[str, Any], agreed: str, place: str) -> None:
     says_yes = spec.meaning(outcome) is Meaning.APPROVES
     for field, yes in flags(data, spec):
         if yes is not says_yes:
-            raise contradiction("outcome", outcome, f"data.{field}", data[field])
+            raise contradiction("outcome", outcome, f"{place}.{field}", data[field])
     for field in _WORDS:
         word = data.get(field)
         if field in form_fields(spec) or word is None or word == "":
@@ -51,9 +62,19 @@ def refuse_contradiction(spec: TaskSpec, outcome: str, data: Mapping[str, Any], 
         flag = as_flag(word)
         other = flag is None and isinstance(word, str) and _known(spec, word, agreed) not in (None, outcome)
         if other or flag not in (None, says_yes):
-            raise contradiction("outcome", outcome, f"data.{field}", word)
+            raise contradiction("outcome", outcome, f"{place}.{field}", word)
     for field, word in refusals(data, spec) if says_yes else ():
-        raise contradiction("outcome", outcome, f"data.{field}", word)
+        raise contradiction("outcome", outcome, f"{place}.{field}", word)
+    for field, inner in _within(data, spec):
+        _refuse(spec, outcome, inner, agreed, f"{place}.{field}")
+
+
+def _within(data: Mapping[str, Any], spec: TaskSpec | None) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The members that contain an answer themselves."""
+    own = form_fields(spec)
+    for name, value in data.items():
+        if isinstance(value, Mapping) and name not in own and spelled(name) in _WITHIN:
+            yield name, value
 
 
 def refusals(data: Mapping[str, Any], spec: TaskSpec | None) -> Iterator[tuple[str, str]]:
@@ -70,10 +91,10 @@ def refusals(data: Mapping[str, Any], spec: TaskSpec | None) -> Iterator[tuple[s
 
 
 def flags(data: Mapping[str, Any], spec: TaskSpec | None) -> Iterator[tuple[str, bool]]:
-    """The (member, whether it says yes) pairs of the members that say yes or no, in upper or lower case."""
+    """The (member, whether it says yes) pairs of the members that say yes or no, in any spelling."""
     own = form_fields(spec)
     for name, value in data.items():
-        meaning, said = _FLAGS.get(name.lower()), as_flag(value)
+        meaning, said = _FLAGS.get(spelled(name)), as_flag(value)
         if meaning is not None and said is not None and (name in _ALWAYS or name not in own):
             yield name, said is meaning
 
@@ -91,15 +112,25 @@ def decides(data: Mapping[str, Any], words: Collection[str]) -> bool:
     return says_no(data) is not None or any(name in _ALWAYS for name, _ in flags(data, None))
 
 
-def says_no(data: Mapping[str, Any]) -> str | None:
-    """The member of a body that says no, if there is one: a flag, or a word that reads as no."""
-    for field in (*_WORDS, "status", "result"):
-        word = data.get(field)
-        if field in _WORDS and as_flag(word) is False:
-            return field
+def says_no(data: Mapping[str, Any]) -> tuple[str, object] | None:
+    """The path and the value of the member of a body that says no, if there is one: a flag, or a word that reads as
+    no. An answer inside the body counts too.
+    """
+    for field, word in data.items():
+        known = spelled(field)
+        if known in _WORDS and as_flag(word) is False:
+            return field, word
+        if known not in (*_WORDS, "status", "result"):
+            continue
         if isinstance(word, str) and usual_meaning(word) not in (None, Meaning.APPROVES):
-            return field
-    return next((name for name, yes in flags(data, None) if not yes), None)
+            return field, word
+    for name, yes in flags(data, None):
+        if not yes:
+            return name, data[name]
+    for name, inner in _within(data, None):
+        if (said := says_no(inner)) is not None:
+            return f"{name}.{said[0]}", said[1]
+    return None
 
 
 def form_fields(spec: TaskSpec | None) -> Mapping[str, Any]:

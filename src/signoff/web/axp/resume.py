@@ -28,10 +28,12 @@ from signoff.core.intent.contradictions import (
     one_meaning,
     refusals,
     says_no,
+    spelled,
 )
 from signoff.core.intent.model import Failure, Intent, Task, spec_of
 from signoff.core.plan.plan import HumanStep, Plan
 from signoff.core.plan.task_types import TaskSpec, canonical_outcome
+from signoff.core.text.describe import printable
 from signoff.core.text.document_reader import refuse_two_spellings
 from signoff.core.text.hidden_characters import shows
 
@@ -39,6 +41,7 @@ from signoff.core.text.hidden_characters import shows
 _META: Final = frozenset({"expected_policy_generation", "internal_scheduler", "owner_agent"})
 # Members by which AXP's other clients state a decision.
 _CAMEL: Final = {"taskResult": "task_result", "approveCurrentStep": "approve_current_step"}
+_DECIDING: Final = {spelled(name): name for name in _CAMEL.values()}
 _ACTIONS: Final = ("complete", "fail")
 _UNDONE: Final = ("FAILED", "CANCELED", "CANCELLED", "TIMED_OUT")  # statuses as written on the wire
 _MAX_TEXT: Final = 2000
@@ -50,14 +53,10 @@ def meaning(body: dict[str, Any], intent: Intent, step_run: int = 0, *, person: 
 
     Raises Invalid for a decision without an outcome or with two, and for members of a wrong type.
     """
-    refuse_two_spellings(body, _CAMEL)
-    if (said := body.get("approveCurrentStep")) is not None:
-        rest = {name: value for name, value in body.items() if name != "approveCurrentStep"}
-        return meaning({**rest, "approve_current_step": said}, intent, step_run, person=person)
     task = intent.open if isinstance(intent.open, Task) and step_run in (0, intent.open.step_run) else None
     spec = spec_of(intent, task) if task is not None else None
     agreed = task.agreed if task is not None else ""
-    body = _with_known_action(body, spec, agreed)
+    body = _with_known_action(_renamed(body, spec, person=person), spec, agreed)
     if "task_result" in body:
         return _decision(body, spec, agreed, step_run)
     if "approve_current_step" in body:
@@ -78,6 +77,26 @@ def meaning(body: dict[str, Any], intent: Intent, step_run: int = 0, *, person: 
         _refuse_unended(rest)
         return Report(step_run=step_run, result=rest)
     return ReportProgress()
+
+
+def _renamed(body: dict[str, Any], spec: TaskSpec | None, *, person: bool) -> dict[str, Any]:
+    """The body with the members that decide in snake_case. Raises Invalid if a person's body has one in another
+    spelling: it would otherwise count for nothing, and a rejection could become part of a result.
+    """
+    refuse_two_spellings(body, _CAMEL)
+    own = form_fields(spec)
+    renamed: dict[str, Any] = {}
+    for name, value in body.items():
+        ours = name if name in own else _CAMEL.get(name, name)
+        meant = _DECIDING.get(spelled(name).removesuffix("s"), ours)
+        if person and name not in own and meant != ours:
+            raise Invalid(
+                "unknown_field", f"Unknown field {printable(name)!r}.", field=printable(name),
+                hint=f"Did you mean {meant!r}? Nothing was recorded.",
+            )  # fmt: skip
+        if ours == name or value is not None:
+            renamed[ours] = value
+    return renamed
 
 
 def _refuse_unended(body: dict[str, Any]) -> None:
@@ -132,7 +151,7 @@ def _refuse_completed_no(body: dict[str, Any]) -> None:
     """Raise Invalid if the action of a body is ``complete`` but another of its members rejects."""
     said = says_no(body) if body.get("action") == "complete" else None
     if said is not None:
-        raise contradiction("action", "complete", said, body[said])
+        raise contradiction("action", "complete", *said)
 
 
 def _decision(body: dict[str, Any], spec: TaskSpec | None, agreed: str, step_run: int) -> Answer:

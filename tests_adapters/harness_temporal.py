@@ -92,7 +92,7 @@ class Temporal(Harness):
         return Worker(
             self._client_of(handle), task_queue=handle.id, workflows=[Agent],
             activities=[self.approvals.approve, call], workflow_runner=UnsandboxedWorkflowRunner(),
-            graceful_shutdown_timeout=timedelta(0),
+            graceful_shutdown_timeout=timedelta(0), max_heartbeat_throttle_interval=timedelta(seconds=1),
         )  # fmt: skip
 
     def _client_of(self, handle: Any) -> Any:

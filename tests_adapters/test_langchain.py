@@ -1,5 +1,6 @@
 """What only LangChain has: the fourth decision, and the decisions that a tool allows."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from langchain.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command, Interrupt
 
-from signoff import IntentRejected
+from signoff import IntentRejected, WaitTimeout
 from signoff.integrations.langchain import Approvals, SignoffMiddleware
 from signoff.testing import Answer, Server
 from tests_adapters.harness import Call, Script
@@ -103,3 +104,37 @@ def test_the_middleware_without_an_event_loop(server: Server) -> None:
     assert "No." in told(result["messages"])["blocking 2"]
     with pytest.raises(TypeError, match="a list of names"):
         SignoffMiddleware("refund")
+
+
+@pytest.mark.parametrize("blocking", [False, True])
+@pytest.mark.parametrize("mode", MODES)
+async def test_an_approval_stays_good_if_another_call_is_not_decided_in_time(
+    server: Server, order: str, mode: Any, blocking: bool
+) -> None:
+    RAN.clear()
+    first = f"{order}-first"
+    calls = [Call("refund", {"order": one, "amount": 1}, f"call-{one}") for one in (first, order)]
+    agent = create_agent(
+        ScriptedModel(script=Script(calls)),
+        tools=[refund],
+        middleware=[HumanInTheLoopMiddleware(interrupt_on={"refund": True}, interrupt_mode=mode)],
+        checkpointer=InMemorySaver(),
+    )
+    config: Any = {"configurable": {"thread_id": order}}
+    await agent.ainvoke({"messages": [("user", "Go.")]}, config)
+    interrupts = (await agent.aget_state(config)).interrupts
+
+    async def answers(**options: Any) -> Any:
+        approvals = Approvals(**options)
+        if blocking:
+            return await asyncio.to_thread(approvals.answers, interrupts, config)
+        return await approvals.aanswers(interrupts, config)
+
+    server.answer(lambda task: Answer() if task.payload["order"] == first else None)
+    for _ in range(2):
+        with pytest.raises(WaitTimeout):
+            await answers(timeout=0.5)
+    server.approve()
+    await agent.ainvoke(Command(resume=await answers()), config)
+    assert sorted(one for one, _ in RAN) == sorted([first, order])
+    assert len({task.intent_id for task in server.asked if task.payload.get("order") == first}) == 1

@@ -6,7 +6,6 @@ interrupts.
 returns what to resume it with.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Any
 
@@ -17,10 +16,18 @@ from pydantic import BaseModel, TypeAdapter
 from signoff.client.call_request import CannotBeSent
 from signoff.client.errors import IntentFailed, InvalidEdit
 from signoff.client.gate import Gate
-from signoff.client.gated_call import Decision, GatedCall, failure_of
+from signoff.client.gated_call import Decision, failure_of
 from signoff.client.records import Json
 from signoff.client.types import Result
-from signoff.integrations.tools import UNFIT, Check, ToolGate, misfit, no_check
+from signoff.integrations.tools import (
+    Asked,
+    Check,
+    ToolGate,
+    decide_together,
+    decide_together_blocking,
+    misfit,
+    no_check,
+)
 
 Handler = Callable[[Any], Any]
 
@@ -77,37 +84,29 @@ class Approvals:
         once, even after a restart: it is identified by the graph's thread and its id. config: the graph's config,
         with its thread_id.
         """
-        waiting = _waiting(interrupts, config)
-        asked = [(action, self._asked(action)) for _, actions in waiting for action in actions]
-        calls = [(action, gate, _request(action, gate)) for action, gate in asked]
-        for _, gate, call in calls:  # so that people see all of them together
-            if isinstance(call, GatedCall):
-                gate.blocking_client.session.run(call.submit(gate.blocking_client.retries))
-        decided = iter([self._decided(action, gate, call) for action, gate, call in calls])
-        return {one.id: _response(one, [next(decided) for _ in actions]) for one, actions in waiting}
+        waiting, asked = self._prepared(interrupts, config)
+        return _responses(waiting, asked, decide_together_blocking(_sent(asked)))
 
     async def aanswers(self, interrupts: Iterable[Any], config: Mapping[str, Any]) -> dict[str, Any]:
         """Like ``answers``, for asyncio."""
+        waiting, asked = self._prepared(interrupts, config)
+        return _responses(waiting, asked, await decide_together(_sent(asked)))
+
+    def _prepared(
+        self, interrupts: Iterable[Any], config: Mapping[str, Any]
+    ) -> tuple[list[tuple[Any, list["_Action"]]], list[Asked | CannotBeSent]]:
         waiting = _waiting(interrupts, config)
-        actions = [action for _, actions in waiting for action in actions]
-        decided = iter(await asyncio.gather(*(self._decided_async(action) for action in actions)))
-        return {one.id: _response(one, [next(decided) for _ in actions]) for one, actions in waiting}
+        return waiting, [self._request(action) for _, actions in waiting for action in actions]
 
-    def _decided(self, action: "_Action", gate: Gate, call: GatedCall | CannotBeSent) -> Json:
-        client = gate.blocking_client
-        if isinstance(call, CannotBeSent):
-            return action.declined(str(call), None)
+    def _request(self, action: "_Action") -> Asked | CannotBeSent:
+        """The call, or the reason why people cannot be asked about it, so that the other calls of the turn are not
+        affected.
+        """
+        gate = self._asked(action)
         try:
-            return action.answer(client.session.run(call.decide(gate.timeout, client.retries)))
-        except InvalidEdit as error:
-            return action.declined(str(error), None)
-
-    async def _decided_async(self, action: "_Action") -> Json:
-        try:
-            decision = await self._asked(action).decide_async(action.name, action.args, action.key)
-            return action.answer(decision)
-        except UNFIT as error:
-            return action.declined(str(error), None)
+            return gate, gate.request(action.name, action.args, action.key)
+        except CannotBeSent as error:
+            return error
 
     def _asked(self, action: "_Action") -> Gate:
         gate = self._gate.of(action.name)
@@ -152,14 +151,31 @@ class _Action:
         raise (failure_of(result) or IntentFailed)(reason, result)
 
 
-def _request(action: "_Action", gate: Gate) -> GatedCall | CannotBeSent:
-    """The call, or the reason why people cannot be asked about it, so that the other calls of the turn are not
-    affected.
-    """
+def _sent(asked: Iterable[Asked | CannotBeSent]) -> list[Asked]:
+    return [one for one in asked if isinstance(one, tuple)]
+
+
+def _responses(
+    waiting: list[tuple[Any, list[_Action]]],
+    asked: Iterable[Asked | CannotBeSent],
+    decided: Iterable[Decision | InvalidEdit],
+) -> dict[str, Any]:
+    """What to resume with, by interrupt."""
+    found = iter(decided)
+    each = iter([next(found) if isinstance(one, tuple) else one for one in asked])
+    return {
+        one.id: _response(one, [_answer(action, next(each)) for action in actions])
+        for one, actions in waiting
+    }
+
+
+def _answer(action: _Action, decided: Decision | CannotBeSent | InvalidEdit) -> Json:
+    if not isinstance(decided, Decision):
+        return action.declined(str(decided), None)
     try:
-        return gate.request(action.name, action.args, action.key)
-    except CannotBeSent as error:
-        return error
+        return action.answer(decided)
+    except InvalidEdit as error:
+        return action.declined(str(error), None)
 
 
 def _waiting(interrupts: Iterable[Any], config: Mapping[str, Any]) -> list[tuple[Any, list[_Action]]]:

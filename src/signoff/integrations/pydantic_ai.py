@@ -4,14 +4,13 @@ As a capability it waits inside the run. To wait for days, let the run end with 
 messages, and continue with ``await approvals.results(requests)``.
 """
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic_ai import DeferredToolRequests, DeferredToolResults, ToolApproved, ToolDenied
 from pydantic_ai.capabilities import HandleDeferredToolCalls
 
-from signoff.integrations.tools import ToolGate
+from signoff.integrations.tools import ToolGate, Verdict
 
 
 class Approvals:
@@ -32,13 +31,18 @@ class Approvals:
         """Wait for people and return what to continue with. People are asked about all calls of a turn concurrently,
         once for each tool_call_id. Pydantic AI checks edited arguments when the run continues.
         """
-        decided = await asyncio.gather(*(self._decide(call) for call in requests.approvals))
+        verdicts = await self._gate.decide_all(
+            (call.tool_name, call.args_as_dict(), call.tool_call_id) for call in requests.approvals
+        )
         return DeferredToolResults(
-            approvals={call.tool_call_id: one for call, one in zip(requests.approvals, decided, strict=True)}
+            approvals={
+                call.tool_call_id: _answer(verdict)
+                for call, verdict in zip(requests.approvals, verdicts, strict=True)
+            }
         )
 
-    async def _decide(self, call: Any) -> Any:
-        verdict = await self._gate.decide_async(call.tool_name, call.args_as_dict(), call.tool_call_id)
-        if not verdict.approved:
-            return ToolDenied(message=f"The call was not run. {verdict.reason}")
-        return ToolApproved(override_args=verdict.arguments if verdict.edited else None)
+
+def _answer(verdict: Verdict) -> Any:
+    if not verdict.approved:
+        return ToolDenied(message=f"The call was not run. {verdict.reason}")
+    return ToolApproved(override_args=verdict.arguments if verdict.edited else None)

@@ -19,11 +19,12 @@ from datetime import timedelta
 from typing import Any, Final
 
 from temporalio import activity
+from temporalio.client import WorkflowExecutionStatus
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from signoff.client.call_request import CallSignature
-from signoff.client.errors import Conflict, SignoffError, may_pass
+from signoff.client.errors import Conflict, NotFound, SignoffError, may_pass
 from signoff.client.gate import Gate
 from signoff.client.gated_call import Decision, GatedCall, failure_of
 from signoff.client.records import Json
@@ -97,24 +98,27 @@ class Approvals:
         whose signature was verified; temporal: a ``temporalio.client.Client``. The activity's next attempt reads the
         outcome, so its retry policy must allow more than one attempt.
         """
-        intent_id = str(event.get("data", {}).get("intent_id", ""))
-        if event.get("type") != "intent.finished" or not intent_id:
+        data = event.get("data")
+        intent_id = data.get("intent_id") if isinstance(data, Mapping) else None
+        if event.get("type") != "intent.finished" or not isinstance(intent_id, str) or not intent_id:
             return False
-        found = await self._gate.of("").async_client.get_intent(intent_id)
-        if not found.final or not found.correlation_id.startswith(_PREFIX):
+        try:
+            found = await self._gate.of("").async_client.get_intent(intent_id)
+        except NotFound:
+            return False  # another program's request, which this key may not read
+        place = _place(found.correlation_id)
+        if not found.final or place is None or place[0] != temporal.namespace:
             return False
-        namespace, workflow_id, run_id, activity_id = json.loads(found.correlation_id.removeprefix(_PREFIX))
-        if namespace != temporal.namespace:
-            return False
+        _, workflow_id, run_id, activity_id = place
         handle = temporal.get_async_activity_handle(
             workflow_id=workflow_id, run_id=run_id, activity_id=activity_id
         )
         try:
             await handle.fail(ApplicationError("decided", type=_DECIDED, next_retry_delay=timedelta(0)))
         except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
+            if error.status not in (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT):
                 raise
-            return False  # it no longer waits, because a webhook may be delivered twice
+            return False  # no activity, or it no longer waits, because a webhook may be delivered twice
         return True
 
     async def _woken(self, gate: Gate, call: GatedCall) -> Decision:
@@ -131,15 +135,38 @@ class Approvals:
         try:
             return await client.session.run(call.decide(None, client.retries))
         except asyncio.CancelledError:
-            why = activity.cancellation_details()
-            if (
-                call.intent_id and why is not None and why.cancel_requested
-            ):  # canceled by the workflow, not by its worker
+            if call.intent_id and await _no_longer_needed():
                 with contextlib.suppress(Conflict):
                     await client.cancel(call.intent_id, "The workflow no longer needs it.")
             raise
         finally:
             beating.cancel()
+
+
+async def _no_longer_needed() -> bool:
+    """Whether the workflow canceled this activity, or has ended, and not only its worker or its attempt."""
+    why, info = activity.cancellation_details(), activity.info()
+    if why is None or why.cancel_requested or not why.not_found:
+        return why is not None and why.cancel_requested
+    if info.workflow_id is None:
+        return False
+    handle = activity.client().get_workflow_handle(info.workflow_id, run_id=info.workflow_run_id)
+    with contextlib.suppress(RPCError):
+        return (await handle.describe()).status is not WorkflowExecutionStatus.RUNNING
+    return False
+
+
+def _place(correlation_id: str) -> list[str] | None:
+    """The activity that a request belongs to; None if no activity sent it."""
+    if not correlation_id.startswith(_PREFIX):
+        return None
+    try:
+        place = json.loads(correlation_id.removeprefix(_PREFIX))
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(place, list) and len(place) == 4 and all(isinstance(part, str) for part in place):
+        return place
+    return None
 
 
 async def _beat() -> None:

@@ -4,15 +4,17 @@ People are asked about each call once; the framework's id identifies it. Only an
 approved arguments; everything else is a verdict with a reason, which the adapter passes to the model.
 """
 
-from collections.abc import Callable, Collection, Mapping
+import asyncio
+import contextlib
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from signoff.client.aio import AsyncClient
 from signoff.client.call_request import CannotBeSent
-from signoff.client.errors import InvalidEdit
+from signoff.client.errors import InvalidEdit, WaitTimeout
 from signoff.client.gate import Gate
-from signoff.client.gated_call import Again, Decision
+from signoff.client.gated_call import Again, Decision, GatedCall
 from signoff.client.records import Json
 from signoff.client.sync import Client
 
@@ -20,6 +22,7 @@ from signoff.client.sync import Client
 # reason.
 UNFIT: Final = (CannotBeSent, InvalidEdit)
 IntentTypes = str | Mapping[str, str] | None
+Asked = tuple[Gate, GatedCall]
 Check = Callable[[Json], None]
 
 
@@ -91,6 +94,81 @@ class ToolGate:
             return verdict_of(await self.of(tool).decide_async(tool, arguments, call_id), check)
         except UNFIT as error:
             return Verdict(False, reason=str(error))
+
+    async def decide_all(self, calls: Iterable[tuple[str, Json, str]]) -> list[Verdict]:
+        """Ask people about the calls of a turn concurrently and wait for all. calls: tool, arguments and the
+        framework's id of each.
+        """
+        sent: list[Asked | CannotBeSent] = []
+        for tool, arguments, call_id in calls:
+            gate = self.of(tool)
+            try:
+                sent.append((gate, gate.request(tool, arguments, call_id)))
+            except CannotBeSent as error:
+                sent.append(error)
+        found = iter(await decide_together([one for one in sent if isinstance(one, tuple)]))
+        return [_verdict(next(found) if isinstance(one, tuple) else one) for one in sent]
+
+
+async def decide_together(asked: Sequence[Asked]) -> list[Decision | InvalidEdit]:
+    """Wait for the outcomes of all these calls, and only then use them: if one wait fails or takes too long, the
+    approvals of the others stay good for the next attempt.
+    """
+    decided: dict[int, Decision | InvalidEdit] = {}
+    while left := [place for place in range(len(asked)) if place not in decided]:
+        await _all_of([_settled(*asked[place]) for place in left])
+        polled = await asyncio.gather(*(_polled(*asked[place]) for place in left))
+        decided |= {place: one for place, one in zip(left, polled, strict=True) if one is not None}
+    return [decided[place] for place in range(len(asked))]
+
+
+def decide_together_blocking(asked: Sequence[Asked]) -> list[Decision | InvalidEdit]:
+    """Like ``decide_together``, without asyncio."""
+    for gate, call in asked:  # so that people see all of them together
+        with contextlib.suppress(WaitTimeout):
+            gate.blocking_client.session.run(call.settled(0, gate.blocking_client.retries))
+    decided: dict[int, Decision | InvalidEdit] = {}
+    while left := [place for place in range(len(asked)) if place not in decided]:
+        for gate, call in (asked[place] for place in left):
+            gate.blocking_client.session.run(call.settled(gate.timeout, gate.blocking_client.retries))
+        for place in left:
+            gate, call = asked[place]
+            try:
+                found = gate.blocking_client.session.run(call.poll(gate.blocking_client.retries))
+            except InvalidEdit as error:
+                decided[place] = error
+            else:
+                if found is not None:  # None if it was used before, so that people are asked again
+                    decided[place] = found
+    return [decided[place] for place in range(len(asked))]
+
+
+async def _settled(gate: Gate, call: GatedCall) -> None:
+    client = gate.async_client
+    await client.session.run(call.settled(gate.timeout, client.retries))
+
+
+async def _polled(gate: Gate, call: GatedCall) -> Decision | InvalidEdit | None:
+    """None if it was used before, so that people are asked again."""
+    client = gate.async_client
+    try:
+        return await client.session.run(call.poll(client.retries))
+    except InvalidEdit as error:
+        return error
+
+
+async def _all_of(waits: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Wait for all; if one fails, stop waiting for the others."""
+    tasks = [asyncio.ensure_future(one) for one in waits]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def _verdict(decided: Decision | CannotBeSent | InvalidEdit) -> Verdict:
+    return verdict_of(decided) if isinstance(decided, Decision) else Verdict(False, reason=str(decided))
 
 
 def verdict_of(decision: Decision, check: Check = no_check) -> Verdict:

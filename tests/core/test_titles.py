@@ -18,6 +18,7 @@ from signoff.core.plan.title_template import (
     filled,
     has_fields,
     parse,
+    searched_part,
     unfilled,
 )
 from signoff.core.plan.wording import question, question_template, record_title, title_of
@@ -188,6 +189,26 @@ def test_every_title_is_a_template_or_is_refused(title: str) -> None:
         assert filled(title, {}) == title
     else:
         assert unfilled(title) == "".join(p if isinstance(p, str) else f"[{p.name}]" for p in parts)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"x": "a=" * 500_000}, {"x": {"amount": "a=" * 250_000, "currency": "b=" * 250_000}},
+        {"x": "a", "name": "b=" * 500_000}, {"x": [{"note": "a=" * 500_000}]},
+    ],
+)  # fmt: skip
+def test_only_the_beginning_of_a_long_value_is_searched_for_secrets(payload: dict[str, Any]) -> None:
+    assert len(str(searched_part(("x",), [payload], payload["x"]))) < 10_000
+
+
+def test_a_secret_at_the_beginning_of_a_long_value_is_masked() -> None:
+    for secret in (
+        "Bearer " + "q7" * 3000,
+        "postgres://ann:hunter2@db/" + "x" * 9000,
+        "sgn_person_" + "A1b2" * 2000,
+    ):
+        assert not any(part in filled("{x}", {"x": secret}) for part in ("q7q7", "hunter2", "A1b2A1b2"))
 
 
 def test_a_long_value_costs_no_more_than_its_size() -> None:

@@ -179,6 +179,21 @@ def test_a_misspelt_decision_of_a_person_is_no_result(name: str, meant: str) -> 
     assert told == Answer("submitted", data={name: {"outcome": "rejected"}})
 
 
+@pytest.mark.parametrize("name", ["Digest", "digests", " digest", "Revision", "revisions", "STAGE", "stage "])
+def test_a_misspelt_target_is_refused_and_not_ignored(name: str) -> None:
+    meant = name.strip().lower().removesuffix("s")
+    for body in (
+        {"task_result": {"outcome": "approved"}},
+        {"approve_current_step": True},
+        {"outcome": "approved"},
+    ):
+        with pytest.raises(Invalid) as refused:
+            meaning({**body, name: "x"}, ASKING, person=True)
+        assert (refused.value.code, refused.value.field) == ("unknown_field", name)
+        assert meant in (refused.value.hint or "")
+    assert meaning({"action": "complete", name: "x"}, RUNNING) == Report(result={name: "x"})
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [

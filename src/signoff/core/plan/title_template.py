@@ -3,7 +3,7 @@
 The author of the workflow writes the title, but the values are the requester's. So each value is shown as plain text
 in quotation marks, cut if it is long, with hidden characters made visible and secrets masked. A missing field is
 shown as its name in brackets. Nothing is evaluated. ``{{`` and ``}}`` stand for braces. Takes time linear in the
-title and in the values that it names.
+title; of a long value only the beginning is read.
 """
 
 import re
@@ -19,6 +19,9 @@ MOST_FIELDS: Final = 8
 LONGEST_VALUE: Final = 60
 _DEEPEST: Final = 6
 _LONGEST_READ: Final = 1000  # characters of a value that are examined, of which the first are shown
+# Characters of a value that are searched for secrets: more than are shown, so that a secret among those is whole enough
+# to be recognized.
+_SEARCHED: Final = 4096
 _PART: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _FIELD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}(?:\.[A-Za-z_][A-Za-z0-9_-]{0,63})*")
 _NAMES: Final = (
@@ -28,7 +31,6 @@ _NAMES: Final = (
     "field",
     "variable",
 )  # fields beside the value whose content can mark it as secret
-_AMOUNT: Final = ("amount", "currency")
 # A value cannot close its own quotation marks.
 _QUOTES: Final = str.maketrans(dict.fromkeys("“”„‟❝❞〝〞〟＂«»", "'"))
 
@@ -137,20 +139,28 @@ def _found(path: tuple[str, ...], payload: Mapping[str, Any]) -> tuple[Mapping[s
             return {}, None
         holders.append(value)
         value = value[name]
-    # the names on its path and those beside it can make a value a secret
-    shown = _brief(value)
-    for holder, name in zip(reversed(holders), reversed(path), strict=True):
-        beside = {one: holder[one] for one in _NAMES if isinstance(holder.get(one), str)}
-        shown = {**beside, name: shown}
-    shown = masked(shown)
+    shown = masked(searched_part(path, holders, value))
     for name in path:
         shown = shown[name]
     return holders[-1], shown
 
 
+def searched_part(path: tuple[str, ...], holders: list[Mapping[str, Any]], value: Any) -> Any:
+    """What is searched for secrets: the beginning of the value, with the names on its path and those beside it, which
+    can make it one.
+    """
+    part = _brief(value)
+    for holder, name in zip(reversed(holders), reversed(path), strict=True):
+        beside = {one: holder[one][:_SEARCHED] for one in _NAMES if isinstance(holder.get(one), str)}
+        part = {**beside, name: part}
+    return part
+
+
 def _brief(value: Any) -> Any:
     """A value as a title can show it."""
-    if isinstance(value, list) or (isinstance(value, Mapping) and len(value) != len(_AMOUNT)):
+    if isinstance(value, str):
+        return value[:_SEARCHED]
+    if isinstance(value, list) or (isinstance(value, Mapping) and money_text(value) is None):
         return _size(value)
     return value
 

@@ -58,8 +58,10 @@ def meaning(body: dict[str, Any], intent: Intent, step_run: int = 0, *, person: 
     agreed = task.agreed if task is not None else ""
     body = _with_known_action(_renamed(body, spec, person=person), spec, agreed)
     if "task_result" in body:
+        _refuse_misnamed(body, spec)
         return _decision(body, spec, agreed, step_run)
     if "approve_current_step" in body:
+        _refuse_misnamed(body, spec)
         return _control(body, intent, task, step_run)
     rest = {name: value for name, value in body.items() if name not in _META}
     if rest.get("action") in _ACTIONS and "action" not in form_fields(spec):
@@ -67,6 +69,7 @@ def meaning(body: dict[str, Any], intent: Intent, step_run: int = 0, *, person: 
             _refuse_completed_no(rest)
         return _report(rest, step_run)
     if spec is not None and _is_outcome(rest.get("outcome"), spec, agreed):
+        _refuse_misnamed(rest, spec)
         named = {name: rest.pop(name) for name in _naming(rest, spec)}
         whole = {"outcome": rest["outcome"], "decision": rest.get("decision"), "task_result": rest, **named}
         return _decision(whole, spec, agreed, step_run)
@@ -90,13 +93,27 @@ def _renamed(body: dict[str, Any], spec: TaskSpec | None, *, person: bool) -> di
         ours = name if name in own else _CAMEL.get(name, name)
         meant = _DECIDING.get(spelled(name).removesuffix("s"), ours)
         if person and name not in own and meant != ours:
-            raise Invalid(
-                "unknown_field", f"Unknown field {printable(name)!r}.", field=printable(name),
-                hint=f"Did you mean {meant!r}? Nothing was recorded.",
-            )  # fmt: skip
+            raise _misspelt(name, meant)
         if ours == name or value is not None:
             renamed[ours] = value
     return renamed
+
+
+def _misspelt(name: str, meant: str) -> Invalid:
+    return Invalid(
+        "unknown_field", f"Unknown field {printable(name)!r}.", field=printable(name),
+        hint=f"Did you mean {meant!r}? Nothing was recorded.",
+    )  # fmt: skip
+
+
+def _refuse_misnamed(body: dict[str, Any], spec: TaskSpec | None) -> None:
+    """Raise Invalid if a member that names the target of a decision is misspelt: the decision would then count for
+    another target.
+    """
+    for name in body:
+        meant = spelled(name).strip().removesuffix("s")
+        if meant in _NAMING and name != meant and name not in form_fields(spec):
+            raise _misspelt(name, meant)
 
 
 def _refuse_unended(body: dict[str, Any]) -> None:

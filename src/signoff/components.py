@@ -22,6 +22,7 @@ from signoff.engine.admin.erasure import PersonErasure
 from signoff.engine.admin.proposals import Proposals
 from signoff.engine.admin.workspaces import Workspaces
 from signoff.engine.bulk_answers import BulkAnswers
+from signoff.engine.card_openings import CardOpenings
 from signoff.engine.clock import Clock
 from signoff.engine.commit.batch import Batch
 from signoff.engine.commit.committer import Committer
@@ -51,7 +52,6 @@ from signoff.engine.read.view import View
 from signoff.engine.rerun import Reruns
 from signoff.engine.siblings import LEADER, Siblings
 from signoff.engine.tracing import Tracer
-from signoff.engine.viewing import Viewing
 from signoff.store.store import Store
 from signoff.web.app import build_app
 from signoff.web.state import AppState, Readiness, WebSettings
@@ -230,7 +230,7 @@ class Components:
         self.desks = make_desks(self.config, self.channels, self.chats, self.clock)
 
     def _make_state(self, database: str) -> AppState:
-        view, viewing = View(self.store, self.recent, self.aside), Viewing(self.store, self.clock)
+        view, openings = View(self.store, self.recent, self.aside), CardOpenings(self.store, self.clock)
         return AppState(
             aside=self.aside,
             engine=self.engine,
@@ -246,8 +246,8 @@ class Components:
             erasure=PersonErasure(self.store, self.directory, self.clock, self._outdated),
             staffed=self.staffed,
             reassignments=BulkReassignment(self.engine, self.store, self.directory),
-            bulk=BulkAnswers(self.engine, view, self.aside, viewing),
-            viewing=viewing,
+            bulk=BulkAnswers(self.engine, view, self.aside, openings),
+            card_openings=openings,
             sessions=self.sessions,
             mailed_links=self.mailed_links,
             test_messages=self.test_messages,

@@ -18,7 +18,7 @@ from signoff.engine.clock import FixedClock
 from signoff.engine.commit.engine import Engine
 from signoff.engine.commit.recent import RecentCommits
 from signoff.store.store import Store
-from signoff.store.tables.showings import ViewRecords
+from signoff.store.tables.showings import ShownTargets
 from tests.builders import ANN, OTTO, START, gate
 from tests.conftest import delete_rows
 from tests.engine.engine_env import PAYLOAD, EngineEnv, open_engine_env
@@ -107,10 +107,10 @@ async def test_what_was_shown_on_one_server_is_known_on_the_other(pair: tuple[En
             await env.engine.handle(ANN, intent.id, unnamed)
     task = (await one.intent(intent.id)).open
     assert isinstance(task, Task)
-    await one.engine.show(OTTO, [(intent.id, target_of(task))])
+    await one.engine.record_shown(OTTO, [(intent.id, target_of(task))])
     with pytest.raises(Conflict, match="have not been shown"):  # it was somebody else
         await two.engine.handle(ANN, intent.id, unnamed)
-    await one.engine.show(ANN, [(intent.id, target_of(task))])
+    await one.engine.record_shown(ANN, [(intent.id, target_of(task))])
     done = await two.engine.handle(ANN, intent.id, unnamed)
     assert done.change is not None
     assert done.change.after.status is Status.COMPLETED
@@ -125,7 +125,7 @@ class AloneEnv(EngineEnv):
         self.engine = Engine(self.committer, clock, self.directory, store, self.recent)
 
 
-class Looked(ViewRecords):
+class Looked(ShownTargets):
     """The records of who was shown what, counting how often they are read."""
 
     reads = 0
@@ -161,7 +161,7 @@ async def test_an_answer_is_not_for_a_revision_of_another_server_until_its_perso
         assert refusal.value.code == "not_shown"
         held = (await one.intent(intent.id)).open
         assert isinstance(held, Task)
-        await other.engine.show(ANN, [(intent.id, target_of(held))])
+        await other.engine.record_shown(ANN, [(intent.id, target_of(held))])
         done = await one.engine.handle(ANN, task, c.Answer("approved"))
         assert done.change is not None
         assert done.change.after.status is Status.COMPLETED

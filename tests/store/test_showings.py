@@ -2,14 +2,14 @@
 
 from signoff.store import sql
 from signoff.store.store import Store
-from signoff.store.tables.showings import ViewRecord
+from signoff.store.tables.showings import ShownTarget
 
-ANN_SAW = ViewRecord("i1", "per_ann", 2, 1, 3)
+ANN_SAW = ShownTarget("i1", "per_ann", 2, 1, 3)
 
 
 async def test_what_was_shown_is_kept_once_and_per_person(store: Store) -> None:
     await store.showings.add(
-        [ANN_SAW, ViewRecord("i1", "per_ann", 2, 0, 3), ViewRecord("i1", "per_otto", 1, 0, 1)]
+        [ANN_SAW, ShownTarget("i1", "per_ann", 2, 0, 3), ShownTarget("i1", "per_otto", 1, 0, 1)]
     )
     await store.showings.add([ANN_SAW, ANN_SAW])
     assert await store.showings.of("i1", "per_ann") == {(2, 1, 3), (2, 0, 3)}

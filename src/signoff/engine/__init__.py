@@ -6,6 +6,6 @@ sessions, limits), ``commit`` (the one way to change an intent), ``admin`` (chan
 (everything that is sent), ``read`` (everything that is shown).
 
 Below them: ``clock``, ``loop``, ``feed`` (wakes waiters after a commit), ``metrics``, ``tracing``, ``off_loop`` (long
-work off the event loop). Above them: ``viewing`` (who opened which task), ``bulk_answers``, ``rerun``, ``siblings``
-(messages between worker processes).
+work off the event loop). Above them: ``card_openings`` (who opened which task), ``bulk_answers``, ``rerun``,
+``siblings`` (messages between worker processes).
 """

@@ -17,12 +17,12 @@ from signoff.core.intent.commands import Answer
 from signoff.core.intent.model import Task
 from signoff.core.plan.task_types import Trait
 from signoff.core.text import json_value
+from signoff.engine.card_openings import CardOpenings
 from signoff.engine.commit.engine import Engine
 from signoff.engine.commit.jobs import Done, Idempotency
 from signoff.engine.off_loop import Aside
 from signoff.engine.read.evidence import can_be_undone, effects, searched_text, warnings_for
 from signoff.engine.read.view import View
-from signoff.engine.viewing import Viewing
 from signoff.store.work import Stored
 
 _FIELDS: Final = "its request has other fields"
@@ -46,9 +46,9 @@ OnceFor = Callable[[Target], Idempotency | None]
 
 
 class BulkAnswers:
-    def __init__(self, engine: Engine, view: View, aside: Aside, viewing: Viewing) -> None:
+    def __init__(self, engine: Engine, view: View, aside: Aside, openings: CardOpenings) -> None:
         self._engine = engine
-        self._viewing = viewing
+        self._openings = openings
         self._view = view
         self._aside = aside
 
@@ -79,7 +79,7 @@ class BulkAnswers:
                 command = Answer(
                     outcome, step_run, comment, stage=target.stage, revision=target.revision,
                     digest=target.digest, bulk=len(targets),
-                    viewed=self._viewing.remembered(actor, intent_id, step_run),
+                    viewed=self._openings.remembered(actor, intent_id, step_run),
                 )  # fmt: skip
                 return await self._engine.handle(actor, target.intent_id, command, once(target))
             except Refused as refusal:

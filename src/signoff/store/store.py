@@ -22,7 +22,7 @@ from signoff.store.tables.intents import Intents
 from signoff.store.tables.messages import Messages
 from signoff.store.tables.outbox import Outbox
 from signoff.store.tables.sessions import SessionTables
-from signoff.store.tables.showings import ViewRecords
+from signoff.store.tables.showings import ShownTargets
 from signoff.store.tables.sweeps import RetentionRuns
 from signoff.store.tables.totals import Totals
 from signoff.store.tables.uses import Uses
@@ -52,7 +52,7 @@ class Store(ABC):
         self.messages = Messages(self)
         self.chats = Chats(self)
         self.sessions = SessionTables(self)
-        self.showings = ViewRecords(self)
+        self.showings = ShownTargets(self)
         self.views = Views(self)
         self.uses = Uses(self)
         self.people = People(self)

@@ -201,7 +201,7 @@ class Filter(Struct, frozen=True, kw_only=True):
     limit: int = 50
 
 
-class TaskView(Struct, frozen=True):
+class CardOpening(Struct, frozen=True):
     """A person opened a task through a channel. ``times``: how often, at most once in ten minutes."""
 
     step_run: int

@@ -101,16 +101,16 @@ def statuses(words: list[str], field: str = "status") -> tuple[str, ...]:
     return tuple(found)
 
 
-async def record_views(call: Call, *intents: Intent) -> None:
+async def record_shown(call: Call, *intents: Intent) -> None:
     """Record that a person was shown these tasks, because an answer of theirs without a target may be for one of
     them.
     """
     open_tasks = ((intent.id, intent.open) for intent in intents)
     shown = ((intent_id, target_of(task)) for intent_id, task in open_tasks if isinstance(task, Task))
-    await call.state.engine.show(call.actor, shown)
+    await call.state.engine.record_shown(call.actor, shown)
 
 
-class TaskViewRecorder:
+class ShownRecorder:
     """Records what a person is shown while reading an intent's events: each task as it opens, is revised, or reaches
     its next stage. ``since``: events up to this one are not counted; visit: count only those of this step run, 0 for
     all.
@@ -135,4 +135,4 @@ class TaskViewRecorder:
                 shown = now if fact.seq * STEP > self._since else None
                 self._place = now
         if shown is not None and self._step_run in (0, shown[0]):
-            await self._call.state.engine.show(self._call.actor, [(self._intent_id, shown)])
+            await self._call.state.engine.record_shown(self._call.actor, [(self._intent_id, shown)])

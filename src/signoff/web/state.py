@@ -15,6 +15,7 @@ from signoff.engine.admin.erasure import PersonErasure
 from signoff.engine.admin.proposals import Proposals
 from signoff.engine.admin.workspaces import Workspaces
 from signoff.engine.bulk_answers import BulkAnswers
+from signoff.engine.card_openings import CardOpenings
 from signoff.engine.clock import Clock
 from signoff.engine.commit.engine import Engine
 from signoff.engine.commit.understaffed import StaffingChecks
@@ -37,7 +38,6 @@ from signoff.engine.read.totals import ServiceTotals
 from signoff.engine.read.view import View
 from signoff.engine.rerun import Reruns
 from signoff.engine.tracing import Tracer
-from signoff.engine.viewing import Viewing
 from signoff.web.hosts import Network
 
 _FAILURES_WITHIN: Final = timedelta(minutes=10)
@@ -105,7 +105,7 @@ class AppState(msgspec.Struct, kw_only=True):
     staffed: StaffingChecks
     reassignments: BulkReassignment
     bulk: BulkAnswers
-    viewing: Viewing
+    card_openings: CardOpenings
     sessions: Sessions
     feed: Feed
     workers: Workers

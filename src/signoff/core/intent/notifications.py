@@ -37,7 +37,7 @@ class Notification(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw
     the id under which that agent knows the delivery. ``stage`` and ``revision``: those of the task at that time.
     ``title``: the question, written by Signoff or an admin. ``called``: the requester's title, if no admin wrote one.
     ``voided``: the people whose answers are void. ``means``: the meaning of the outcome. ``fault``: the code of the
-    failure. ``digest``: whether it is sent in a digest.
+    failure. ``roundup``: whether it is sent in a roundup.
     """
 
     kind: NotificationKind
@@ -66,7 +66,7 @@ class Notification(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw
     status: str = ""
     fault: str = ""
     deadline_at: datetime | None = None
-    digest: bool = False
+    roundup: bool = msgspec.field(default=False, name="digest")
 
 
 def notifications_of(before: Intent | None, fact: e.Fact, after: Intent) -> list[Notification]:

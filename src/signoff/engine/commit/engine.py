@@ -45,7 +45,7 @@ from signoff.engine.planning.planner import Submission
 from signoff.notify.personal_message import ACTION_REQUIRED
 from signoff.store.store import Store
 from signoff.store.tables.messages import SENT
-from signoff.store.tables.showings import ViewRecord
+from signoff.store.tables.showings import ShownTarget
 from signoff.store.tables.uses import Use
 from signoff.store.work import Sent
 
@@ -68,7 +68,7 @@ class Engine:
         self._directory = directory
         self._store = store
         self._recent = recent
-        self._showings: OrderedDict[ViewRecord, None] = OrderedDict()
+        self._shown: OrderedDict[ShownTarget, None] = OrderedDict()
         self._recorded: OrderedDict[Sent, None] = OrderedDict()
         self._admission = admission or Admission(KeyLimits())
 
@@ -191,14 +191,14 @@ class Engine:
         rows = await self._store.intents.whole_history(intent_id)
         return repeat_of(actor, answer, stored.intent, [unseal(row.body, row.private) for row in rows])
 
-    async def show(self, actor: Actor, shown: Iterable[tuple[str, Target]]) -> None:
+    async def record_shown(self, actor: Actor, shown: Iterable[tuple[str, Target]]) -> None:
         """Record that this person was shown these tasks, for answers that do not name their target. Called before the
         response is sent. If it cannot be written, the person has to read the task again before such an answer.
         """
         if actor.kind is not ActorKind.PERSON:
             return
-        looked = (ViewRecord(intent_id, actor.id, *place) for intent_id, place in shown)
-        new = [showing for showing in looked if showing not in self._showings]
+        targets = (ShownTarget(intent_id, actor.id, *place) for intent_id, place in shown)
+        new = [one for one in targets if one not in self._shown]
         if not new:
             return
         try:
@@ -206,9 +206,9 @@ class Engine:
         except Busy as busy:
             log.warning("could not record what %s was shown: %s", actor.id, busy)
             return
-        self._showings.update(dict.fromkeys(new))
-        while len(self._showings) > _REMEMBERED:
-            self._showings.popitem(last=False)
+        self._shown.update(dict.fromkeys(new))
+        while len(self._shown) > _REMEMBERED:
+            self._shown.popitem(last=False)
 
     async def use(self, actor: Actor, intent: Intent, use: str) -> Use:
         """Record the one use of a final intent's outcome. Raises Conflict(``already_used``) for any later use. It is

@@ -6,6 +6,6 @@ decodes them, one ``sender`` per type sends them, ``send_outcomes`` says what fo
 limits the sends to one target.
 
 The senders: ``task_messages`` for people, ``service_messages`` for services and agents, ``proposal_messages``,
-``signin_mail``, ``test_messages``. ``recipients``, ``compose``, ``digests`` and ``standing`` determine who gets a
+``signin_mail``, ``test_messages``. ``recipients``, ``compose``, ``roundups`` and ``standing`` determine who gets a
 message and its text. ``chat_answers`` and ``chat_desk``: answers from a chat.
 """

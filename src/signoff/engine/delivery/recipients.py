@@ -16,7 +16,7 @@ from signoff.core.intent.model import Intent, Task, spec_of
 from signoff.core.intent.notifications import Notification, NotificationKind, notified_names
 from signoff.core.intent.snoozes import suppressed
 from signoff.core.intent.wake import began_at
-from signoff.engine.delivery.digests import digest_due
+from signoff.engine.delivery.roundups import roundup_due
 from signoff.engine.directory.eligible_people import addressed, asked_times, recipients, still_eligible
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.notify.personal_message import ACTION_REQUIRED
@@ -24,14 +24,14 @@ from signoff.notify.personal_message import ACTION_REQUIRED
 
 class Recipient(Struct, frozen=True):
     """``channels``: the channels to try, in order; the next one is used when one has failed permanently.
-    ``not_before``: when the person's working hours begin, if the message waits for them. ``digest_at``: when the
-    digest that contains the message is sent.
+    ``not_before``: when the person's working hours begin, if the message waits for them. ``roundup_at``: when the
+    roundup that contains the message is sent.
     """
 
     person: str
     channels: tuple[str, ...]
     not_before: datetime | None = None
-    digest_at: datetime | None = None
+    roundup_at: datetime | None = None
 
 
 # These are sent in the channels of the messages that asked.
@@ -67,9 +67,9 @@ def recipients_of(
                 person,
                 channels_for(directory.people[person], reach),
                 not_before=moment if moment > at else None,
-                digest_at=None
+                roundup_at=None
                 if moment > at or by_hand(notification, task)
-                else digest_due(notification, intent, task, directory.people[person], directory),
+                else roundup_due(notification, intent, task, directory.people[person], directory),
             )
             for person, moment in _asked_when(notification, intent, task, directory)
             if person not in answered and not _put_off(notification, task, person, moment)

@@ -31,7 +31,6 @@ from signoff.engine.commit.engine import Engine
 from signoff.engine.commit.jobs import Idempotency
 from signoff.engine.delivery.channel_registry import ChannelRegistry, Reach
 from signoff.engine.delivery.compose import MessageComposer
-from signoff.engine.delivery.digests import Waiting, digest_message
 from signoff.engine.delivery.outbox_items import PeopleNotification, PersonNotification, UnreachedTask, decode
 from signoff.engine.delivery.recipients import (
     FOLLOWING,
@@ -43,6 +42,7 @@ from signoff.engine.delivery.recipients import (
     recipients_of,
     unreached,
 )
+from signoff.engine.delivery.roundups import Waiting, roundup_message
 from signoff.engine.delivery.send_outcomes import (
     Dead,
     NextChannel,
@@ -100,9 +100,9 @@ class TaskMessages(Sender[PersonNotification]):
         self._channels = channels
         self._aside = Aside()
         self._approvers = Approvers()
-        # One lock per person, so that their digests are sent one after the other; and the rows that a sent digest
+        # One lock per person, so that their roundups are sent one after the other; and the rows that a sent roundup
         # covers.
-        self._digests: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = WeakValueDictionary()
+        self._roundup_locks: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = WeakValueDictionary()
         self._covered: dict[str, None] = {}
         self._reminders: Limit | None = None
         # Reminders that were counted, so that a reminder that a channel postpones is not counted twice.
@@ -160,8 +160,8 @@ class TaskMessages(Sender[PersonNotification]):
         now = self._clock.now()
         reachable = [one for one in people if one.channels]
         rows = [
-            _digest_row(row, notification, one, one.digest_at)
-            if one.digest_at
+            _roundup_row(row, notification, one, one.roundup_at)
+            if one.roundup_at
             else _row_at(row, notification, one, now)
             if one.not_before
             else _row_to(row, one.person, one.channels[0], now, notification)
@@ -239,7 +239,7 @@ class TaskMessages(Sender[PersonNotification]):
         to = await self._channels.address(self._store, directory, row.channel, row.target)
         if not to:
             raise NotSent(f"no {row.channel} address", permanent=True)
-        if notification.digest and (collected := await self._collected(item, to, directory)) is not None:
+        if notification.roundup and (collected := await self._collected(item, to, directory)) is not None:
             return collected
         link = await self._link(row, notification, stored, directory)
         revised = stored.intent.revision > 1
@@ -258,11 +258,11 @@ class TaskMessages(Sender[PersonNotification]):
         return Sent(await channel.deliver(message), to)
 
     async def _collected(self, item: PersonNotification, to: str, directory: Snapshot) -> Sent | None:
-        """One digest for this task and all others that wait with it; None if there is no other. Nothing more is sent
+        """One roundup for this task and all others that wait with it; None if there is no other. Nothing more is sent
         when the turn of the others comes.
         """
         row = item.row
-        lock = self._digests.setdefault((row.workspace, row.channel, row.target), asyncio.Lock())
+        lock = self._roundup_locks.setdefault((row.workspace, row.channel, row.target), asyncio.Lock())
         async with lock:
             if row.id in self._covered:
                 del self._covered[row.id]
@@ -271,7 +271,7 @@ class TaskMessages(Sender[PersonNotification]):
             until = self._clock.now() + _TAKEN
             for other in await self._store.outbox.to_person(row, until, _MOST_COLLECTED):
                 decoded = decode(other)
-                if isinstance(decoded, PersonNotification) and decoded.notification.digest:
+                if isinstance(decoded, PersonNotification) and decoded.notification.roundup:
                     waiting[other.id] = decoded.notification
             found: dict[str, Waiting] = {}
             for id, notification in waiting.items():
@@ -283,7 +283,7 @@ class TaskMessages(Sender[PersonNotification]):
             channel, person = self._channels.personal[row.channel], directory.people[row.target]
             now, base_url = self._clock.now(), self._base_url()
             await channel.deliver(
-                digest_message(row.id, to, person, list(found.values()), directory, base_url, now)
+                roundup_message(row.id, to, person, list(found.values()), directory, base_url, now)
             )
             if len(self._covered) >= _MAX_COUNTED:
                 self._covered.clear()
@@ -526,13 +526,13 @@ def _row_at(row: OutboxRow, notification: Notification, one: Recipient, now: dat
 
 
 def _has_card(message: Message) -> bool:
-    """Whether it was sent as a separate message, not within a digest."""
+    """Whether it was sent as a separate message, not within a roundup."""
     return message.state == SENT and bool(message.reference)
 
 
-def _digest_row(row: OutboxRow, notification: Notification, one: Recipient, due_at: datetime) -> OutboxRow:
-    """The row of a message that waits to be sent in a digest."""
-    marked = msgspec.json.encode(replace(notification, digest=True))
+def _roundup_row(row: OutboxRow, notification: Notification, one: Recipient, due_at: datetime) -> OutboxRow:
+    """The row of a message that waits to be sent in a roundup."""
+    marked = msgspec.json.encode(replace(notification, roundup=True))
     made = _row_to(row, one.person, one.channels[0], due_at, notification)
     return replace(made, id=stable_id("digest", made.id), notification=marked)
 

@@ -2,7 +2,7 @@
 
 Eleven parts, top to bottom: the question and who asks it; what happens on expiry; what changes; the checks; its
 effects; the answers; the requester's own text; the requester; why you are asked; the other approvers; and, after the
-decision, the receipt. Each fact appears once, and what matters for the decision comes first. Text by agents appears
+decision, its record. Each fact appears once, and what matters for the decision comes first. Text by agents appears
 only where it is marked as theirs, never in the question or on a button.
 """
 
@@ -65,7 +65,7 @@ class RequesterInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VoteLine(msgspec.Struct, frozen=True):
-    """One answer in the receipt or the list of votes."""
+    """One answer in the list of votes."""
 
     name: str
     on_behalf_of: str
@@ -87,7 +87,7 @@ class CommentLine(msgspec.Struct, frozen=True):
     comment: str
 
 
-class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The decision. ``heading``: what was done; ``mine``: whether the reader's own answer decided it; words: why it
     was withdrawn.
     """
@@ -160,7 +160,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     folded: bool
     needs_opening: bool
     opened: bool
-    receipt: Receipt | None
+    record: DecisionRecord | None
     form: dict[str, Any] | None
     comment_required: bool
     evidence_required: bool
@@ -168,7 +168,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def open(self) -> bool:
-        return self.receipt is None
+        return self.record is None
 
     @property
     def asks(self) -> bool:
@@ -273,7 +273,7 @@ def card(known: TaskContext) -> Card:
         folded=folded,
         needs_opening=folded and stale_risk is not Risk.LOW,
         opened=known.opened,
-        receipt=_receipt(known),
+        record=_record(known),
         form=spec.form,
         comment_required=spec.comment_required,
         evidence_required=spec.evidence_required,
@@ -424,7 +424,7 @@ def _given(fact: e.Fact, known: TaskContext) -> VoteLine:
     )
 
 
-def _receipt(known: TaskContext) -> Receipt | None:
+def _record(known: TaskContext) -> DecisionRecord | None:
     fact = known.history.decided
     if fact is None or not isinstance(fact.event, e.Decided):
         return None
@@ -435,7 +435,7 @@ def _receipt(known: TaskContext) -> Receipt | None:
     why = next((event.reason for event in later if isinstance(event, e.Canceled)), "")
     system = fact.actor.kind is ActorKind.SYSTEM
     spec = intent.plan.human_step(known.history.step).task
-    return Receipt(
+    return DecisionRecord(
         ending=event.ending.value,
         heading=ended(event.ending, event.outcome, spec),
         outcome=outcome_text(spec, event.outcome),

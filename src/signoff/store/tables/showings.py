@@ -1,5 +1,6 @@
 """The tasks that each person was shown through the API, stored so that every server on this database knows them, even
-after a restart. A row says that a person was shown a step run, stage and revision; it is written once.
+after a restart. A row says that a person was shown a step run, stage and revision; it is written once. The rules use
+these rows, and never those of ``views``, which say who opened a card.
 """
 
 from collections.abc import Collection
@@ -17,7 +18,7 @@ _OF: Final = "select visit, stage, revision from showings where intent_id = :int
 _ERASE: Final = "delete from showings where person = :person"
 
 
-class ViewRecord(Struct, frozen=True):
+class ShownTarget(Struct, frozen=True):
     """A record that a person was shown a task in a certain state."""
 
     intent_id: str
@@ -27,17 +28,17 @@ class ViewRecord(Struct, frozen=True):
     revision: int
 
 
-class ViewRecords:
+class ShownTargets:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    async def add(self, showings: Collection[ViewRecord]) -> None:
+    async def add(self, showings: Collection[ShownTarget]) -> None:
         """Store them, in one transaction; existing ones are unchanged."""
         rows = sorted(
             showings, key=lambda one: (one.intent_id, one.person, one.visit, one.stage, one.revision)
         )
         await self._db.write(
-            *((_ADD, {name: getattr(one, name) for name in ViewRecord.__struct_fields__}) for one in rows)
+            *((_ADD, {name: getattr(one, name) for name in ShownTarget.__struct_fields__}) for one in rows)
         )
 
     async def of(self, intent_id: str, person: str) -> frozenset[tuple[int, int, int]]:

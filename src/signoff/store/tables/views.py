@@ -1,5 +1,5 @@
-"""Who opened which task, when, and through which channel: one row for each person, task and channel. The rows are not
-part of the hash chain, so they can be erased; they are deleted with their intent.
+"""Who opened the card of which task, when, and through which channel: one row for each person, task and channel. The
+rows are not part of the hash chain, so they can be erased; they are deleted with their intent.
 """
 
 from datetime import datetime
@@ -7,7 +7,7 @@ from typing import Final
 
 from signoff.store.database import Database
 from signoff.store.rows import Row, from_micros, micros
-from signoff.store.work import TaskView
+from signoff.store.work import CardOpening
 
 _ADD: Final = """
 insert into views (intent_id, visit, person, channel, first_at, last_at, times, unfolded)
@@ -42,11 +42,11 @@ class Views:
         }  # fmt: skip
         await self._db.write((_ADD, values))
 
-    async def of(self, intent_id: str, limit: int = _MOST) -> list[TaskView]:
+    async def of(self, intent_id: str, limit: int = _MOST) -> list[CardOpening]:
         """Who opened the tasks of an intent, in order of first opening."""
         return [_view(row) for row in await self._db.read(_OF, intent_id=intent_id, limit=limit)]
 
-    async def of_person(self, intent_id: str, step_run: int, person: str) -> list[TaskView]:
+    async def of_person(self, intent_id: str, step_run: int, person: str) -> list[CardOpening]:
         """When one person opened one task, by channel."""
         rows = await self._db.read(_OF_PERSON, intent_id=intent_id, visit=step_run, person=person)
         return [_view(row) for row in rows]
@@ -56,8 +56,8 @@ class Views:
         await self._db.write((_ERASE, {"person": person}))
 
 
-def _view(row: Row) -> TaskView:
+def _view(row: Row) -> CardOpening:
     visit, person, channel, first_at, last_at, times, unfolded = row
-    return TaskView(
+    return CardOpening(
         visit, person, channel, from_micros(first_at), from_micros(last_at), times, bool(unfolded)
     )

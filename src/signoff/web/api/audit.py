@@ -8,11 +8,11 @@ from signoff.core.directory.actors import Actor
 from signoff.core.ids import step_run_id
 from signoff.core.intent.events import Fact, Viewed
 from signoff.core.intent.hash_chain import unseal
+from signoff.engine.card_openings import may_see_openings
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.event_summary import event_summary
 from signoff.engine.read.view import Audit, size_of
-from signoff.engine.viewing import may_see_views
-from signoff.store.work import EventRow, TaskView
+from signoff.store.work import CardOpening, EventRow
 from signoff.web.http.call import Call
 from signoff.web.reading import directory_of
 from signoff.web.shapes.common import EMPTY, encode, maybe, raw
@@ -24,7 +24,7 @@ async def trail(call: Call) -> bytes:
     """GET /v1/intents/{intent_id}/audit"""
     proof = await call.state.view.audit(call.actor, call.params["intent_id"])
     directory = await directory_of(call)
-    views = await call.state.viewing.of(proof.stored.intent.id)
+    views = await call.state.card_openings.of(proof.stored.intent.id)
 
     def made() -> bytes:
         return encode(_trail(proof, directory, views, call.actor))
@@ -32,9 +32,9 @@ async def trail(call: Call) -> bytes:
     return await call.state.aside.run(call.actor, made, size_of(proof.rows))
 
 
-def _trail(proof: Audit, directory: Snapshot, views: Sequence[TaskView], reader: Actor) -> AuditAnswer:
+def _trail(proof: Audit, directory: Snapshot, views: Sequence[CardOpening], reader: Actor) -> AuditAnswer:
     intent, finding = proof.stored.intent, proof.finding
-    shown = tuple(_view(one, intent.id, directory) for one in views if may_see_views(reader, one.person))
+    shown = tuple(_view(one, intent.id, directory) for one in views if may_see_openings(reader, one.person))
     return AuditAnswer(
         intent_id=intent.id,
         seq=intent.seq,
@@ -46,7 +46,7 @@ def _trail(proof: Audit, directory: Snapshot, views: Sequence[TaskView], reader:
     )
 
 
-def _view(one: TaskView, intent_id: str, directory: Snapshot) -> ViewOut:
+def _view(one: CardOpening, intent_id: str, directory: Snapshot) -> ViewOut:
     return ViewOut(
         task_id=step_run_id(intent_id, one.step_run), person=one.person, name=directory.display(one.person),
         channel=one.channel, first_at=one.first_at, last_at=one.last_at, times=one.times, unfolded=one.unfolded,
@@ -67,7 +67,7 @@ def _event(row: EventRow, directory: Snapshot, requester: str, reader: Actor) ->
     except (msgspec.DecodeError, ValueError):
         return _unreadable(row)
     name = directory.display(fact.actor.id)
-    whole = fact.note is None or fact.note.viewed is None or may_see_views(reader, fact.actor.id)
+    whole = fact.note is None or fact.note.viewed is None or may_see_openings(reader, fact.actor.id)
     return AuditEventOut(
         seq=fact.seq,
         at=fact.at,

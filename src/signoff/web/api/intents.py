@@ -34,12 +34,12 @@ from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call
 from signoff.web.reading import (
     NOT_FINAL,
-    TaskViewRecorder,
+    ShownRecorder,
     cached_or_read,
     cursor_of,
     directory_of,
     outdated,
-    record_views,
+    record_shown,
     shown,
     statuses,
     visible,
@@ -107,7 +107,7 @@ async def get(call: Call) -> IntentAnswer:
     seen = await visible(call, call.params["intent_id"])
     await call.state.view.note_read(call.actor, seen.stored.intent)
     if seen.step_run in (0, getattr(seen.stored.intent.open, "step_run", 0)):
-        await record_views(call, seen.stored.intent)
+        await record_shown(call, seen.stored.intent)
     return got_intent(await shown(call, seen))
 
 
@@ -126,7 +126,7 @@ async def page(call: Call) -> IntentsAnswer:
     )
     display = (await directory_of(call)).display
     walked = await call.state.view.walk(call.actor, wanted, lambda one: fits(one, words, display), limit)
-    await record_views(call, *(stored.intent for stored in walked.found))
+    await record_shown(call, *(stored.intent for stored in walked.found))
     return IntentsAnswer(
         intents=[intent_out(s.intent, s.payload) for s in walked.found], next_cursor=maybe(walked.last)
     )
@@ -138,7 +138,7 @@ async def events(call: Call) -> bytes:
     since = call.number("since", 0, 0, 2**53)
     trail = trail_of(seen.stored.intent, seen.step_run)
     facts = await call.state.view.all_facts(seen)
-    await TaskViewRecorder(call, seen.stored.intent.id, since, seen.step_run).read(facts)
+    await ShownRecorder(call, seen.stored.intent.id, since, seen.step_run).read(facts)
 
     def made() -> bytes:
         return encode(EventsAnswer(events=walk(trail, facts, since)))
@@ -162,7 +162,7 @@ async def resume(call: Call) -> bytes:
             return command
         step_run = seen.step_run or getattr(intent.open, "step_run", 0)
         return msgspec.structs.replace(
-            command, viewed=call.state.viewing.remembered(call.actor, intent.id, step_run)
+            command, viewed=call.state.card_openings.remembered(call.actor, intent.id, step_run)
         )
 
     return await _act(call, seen, meant, body, traced=traced)

@@ -24,7 +24,7 @@ from signoff.engine.read.view import Seen
 from signoff.store.work import Stored
 from signoff.web.http.call import Call, Stream, Write
 from signoff.web.http.held_requests import HeldRequest
-from signoff.web.reading import TaskViewRecorder, address_of, asks_for_work, statuses, visible
+from signoff.web.reading import ShownRecorder, address_of, asks_for_work, statuses, visible
 from signoff.web.shapes.agents import shown_delivery
 from signoff.web.shapes.events import STEP, trail_of
 from signoff.wire.common import ABSENT
@@ -173,7 +173,7 @@ class _Life:
         self._seen = Seen(Stored(seen.stored.intent, b""), seen.step_run)
         self._trail = trail_of(seen.stored.intent, seen.step_run)
         self._since = since
-        self._shown = TaskViewRecorder(call, seen.stored.intent.id, since, seen.step_run)
+        self._shown = ShownRecorder(call, seen.stored.intent.id, since, seen.step_run)
         self._walked = 0
         self.last = since
         self.over = False

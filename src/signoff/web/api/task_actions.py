@@ -135,7 +135,7 @@ async def _act(call: Call, command: Command, body: json_intake.Parsed, payload: 
     engine = call.state.engine
     if isinstance(command, Revise) and payload is not None:
         if command.outcome:
-            viewed = call.state.viewing.remembered(call.actor, intent_id, history.step_run)
+            viewed = call.state.card_openings.remembered(call.actor, intent_id, history.step_run)
             command = msgspec.structs.replace(command, viewed=viewed)
         return reply.of(await engine.revise(call.actor, ref, command, before, payload, reply.once))
     return reply.of(await engine.handle(call.actor, ref, command, reply.once))

@@ -35,7 +35,7 @@ from signoff.engine.read.view import LOOKED_AT, Seen, SeenTask, Walked
 from signoff.store.work import Filter, Stored
 from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call, IdempotentReply
-from signoff.web.reading import cached_or_read, cursor_of, directory_of, outdated, record_views, visible
+from signoff.web.reading import cached_or_read, cursor_of, directory_of, outdated, record_shown, visible
 from signoff.web.shapes.common import Display, encode, maybe
 from signoff.web.shapes.intents import intent_out
 from signoff.web.shapes.tasks import bulk_answer, bulk_refusal, bulk_result, my_task, receipt_out, task_out
@@ -117,7 +117,7 @@ async def _shown(call: Call, walked: Walked, display: Display) -> list[TaskOut]:
         if history is not None
     ]
     if is_open:
-        await record_views(call, *(stored.intent for stored in walked.found))
+        await record_shown(call, *(stored.intent for stored in walked.found))
         for stored, out in shown:
             out.bulk_form = maybe(bulk_form(stored))
         return [out for _, out in shown]
@@ -177,9 +177,9 @@ async def get(call: Call) -> TaskAnswer:
         out.since_approved = await _since_approved(call, seen) or ABSENT
         out.bulk_form = maybe(bulk_form(seen.stored))
     if seen.step_run in (0, getattr(seen.stored.intent.open, "step_run", 0)):
-        await record_views(call, seen.stored.intent)
+        await record_shown(call, seen.stored.intent)
     if out.state == "open":
-        await call.state.viewing.opened(call.actor, seen.stored.intent.id, found.history.step_run)
+        await call.state.card_openings.opened(call.actor, seen.stored.intent.id, found.history.step_run)
     return TaskAnswer(task=out)
 
 
@@ -262,7 +262,7 @@ async def answer(call: Call) -> bytes:
         revision=given.revision,
         digest=given.digest,
         number=given.number,
-        viewed=call.state.viewing.remembered(call.actor, seen.stored.intent.id, found.history.step_run),
+        viewed=call.state.card_openings.remembered(call.actor, seen.stored.intent.id, found.history.step_run),
     )
     directory = await directory_of(call)
     display = directory.display
@@ -347,7 +347,7 @@ async def mine(call: Call) -> MyTasksAnswer:
     found = (await walk(bare=True)).found
     if any(map(names_fields, found)):  # payloads are read only for such titles
         found = (await walk()).found
-    await record_views(call, *(stored.intent for stored in found))
+    await record_shown(call, *(stored.intent for stored in found))
     return MyTasksAnswer(
         tasks=[
             my_task(one.intent, one.payload, one.intent.open)
@@ -378,7 +378,7 @@ async def decide(call: Call) -> bytes:
         stage=None if given.stage is None else given.stage - 1,
         revision=given.revision,
         digest=given.digest,
-        viewed=call.state.viewing.remembered(call.actor, seen.stored.intent.id, seen.step_run),
+        viewed=call.state.card_openings.remembered(call.actor, seen.stored.intent.id, seen.step_run),
     )
 
     def render(change: Change) -> bytes:

@@ -13,7 +13,7 @@ from signoff.core.intent.result import result_of
 from signoff.core.text import json_value
 from signoff.store.work import Stored
 from signoff.web.http.call import Call
-from signoff.web.reading import directory_of, record_views, visible
+from signoff.web.reading import directory_of, record_shown, visible
 from signoff.web.shapes.intents import CORE, sender
 from signoff.wire.common import ABSENT, Ok, OrEmpty
 from signoff.wire.fields import (
@@ -100,7 +100,7 @@ async def get(call: Call) -> ThreadAnswer:
     """GET /v1/inbox/{thread_id}"""
     seen = await visible(call, call.params["thread_id"])
     intent = seen.stored.intent
-    await record_views(call, intent)
+    await record_shown(call, intent)
     owner = call.query.get("owner_agent") or call.header(b"x-owner-agent") or intent.reply_to
     messages = [ThreadMessage(role="user", content=json_value.decode(seen.stored.payload))]
     if intent.final:

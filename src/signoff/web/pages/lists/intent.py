@@ -25,6 +25,7 @@ from signoff.core.text import json_value
 from signoff.core.text.json_diff import Group, group
 from signoff.core.text.masking import mask_text, masked
 from signoff.core.text.subject import subject
+from signoff.engine.card_openings import may_see_openings
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.off_loop import SHORT
 from signoff.engine.read.event_summary import event_summary
@@ -32,7 +33,6 @@ from signoff.engine.read.evidence import masked_text
 from signoff.engine.read.next_steps import absent
 from signoff.engine.read.view import Seen, size_of
 from signoff.engine.rerun import VALID_FOR
-from signoff.engine.viewing import may_see_views
 from signoff.web.http.call import Page
 from signoff.web.pages.kit.handler import PageRequest
 from signoff.web.pages.lists.messages import lines
@@ -263,7 +263,7 @@ async def audit(request: PageRequest) -> Page:
         problem=finding.text if finding is not None else "",
         views=[
             (directory.display(one.person), one)
-            for one in await request.state.viewing.of(proof.stored.intent.id)
-            if may_see_views(request.actor, one.person)
+            for one in await request.state.card_openings.of(proof.stored.intent.id)
+            if may_see_openings(request.actor, one.person)
         ],
     )  # fmt: skip

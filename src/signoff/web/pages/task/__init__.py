@@ -1,1 +1,1 @@
-"""The page of one task: the decision card, the answer, the receipt."""
+"""The page of one task: the decision card, the answer, the record of the decision."""

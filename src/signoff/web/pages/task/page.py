@@ -1,5 +1,5 @@
-"""The page of one task: the decision card, the answer, and afterwards the receipt. It is opened by session, or by a
-link to the task.
+"""The page of one task: the decision card, the answer, and afterwards the record of the decision. It is opened by
+session, or by a link to the task.
 
 Every answer is the same command as in the API. It names the revision and the digest that the page showed. Unless the
 risk is low, an approval is accepted only if all folded parts of the page were unfolded.
@@ -109,7 +109,7 @@ async def show(request: PageRequest) -> Page:
     if _is_open(found) and navigates(request):
         unfolded = "open" in request.query
         intent_id, step_run = found.seen.stored.intent.id, found.history.step_run
-        await request.state.viewing.opened(request.actor, intent_id, step_run, unfolded=unfolded)
+        await request.state.card_openings.opened(request.actor, intent_id, step_run, unfolded=unfolded)
     return await task_page(request, request.actor, found, here=f"/tasks/{_ref(found)}")
 
 
@@ -259,7 +259,7 @@ async def how_viewed(
         )
     folded = "none" if not shown.needs_opening else "opened" if request.field("opened") else "closed"
     step_run = found.history.step_run
-    return await request.state.viewing.seen(reader, found.seen.stored.intent.id, step_run, folded)
+    return await request.state.card_openings.seen(reader, found.seen.stored.intent.id, step_run, folded)
 
 
 async def _counted(request: PageRequest, reader: Actor, found: SeenTask) -> bool:
@@ -520,7 +520,7 @@ class Mine(msgspec.Struct, frozen=True):
 
 
 def _answered(shown: Card, mine: Mine | None) -> bool:
-    return mine is not None or (shown.receipt is not None and shown.receipt.mine)
+    return mine is not None or (shown.record is not None and shown.record.mine)
 
 
 def _own_answer(found: SeenTask, reader: Actor, spec: TaskSpec) -> Mine | None:

@@ -8,7 +8,7 @@ import pytest
 from signoff.core.directory.actors import system
 from signoff.core.errors import Busy
 from signoff.core.intent.hash_chain import unseal
-from signoff.engine.viewing import Viewing, may_see_views
+from signoff.engine.card_openings import CardOpenings, may_see_openings
 from tests.web import test_bulk_answers as many
 from tests.web import test_edited_answers as edited
 from tests.web.inbox.reading import Reader, reader
@@ -140,7 +140,7 @@ async def test_only_so_many_openings_are_remembered_those_of_the_tasks_that_were
     web: WebEnv,
 ) -> None:
     kept, ann, (intent_id, _) = (
-        Viewing(web.env.store, web.clock, 2), await web.actor("ann"), await web.at_gate(),
+        CardOpenings(web.env.store, web.clock, 2), await web.actor("ann"), await web.at_gate(),
     )  # fmt: skip
 
     for step_run in (1, 2):
@@ -153,8 +153,8 @@ async def test_only_so_many_openings_are_remembered_those_of_the_tasks_that_were
 
 async def test_only_people_are_shown_how_others_looked(web: WebEnv) -> None:
     ann, otto, oscar = [await web.actor(name) for name in ("ann", "otto", "oscar")]
-    assert [may_see_views(one, "per_ann") for one in (ann, otto, oscar)] == [True, False, True]
-    assert not may_see_views(system(HOME), "per_ann")
+    assert [may_see_openings(one, "per_ann") for one in (ann, otto, oscar)] == [True, False, True]
+    assert not may_see_openings(system(HOME), "per_ann")
 
 
 async def test_an_answer_by_api_says_what_this_server_remembers_and_reads_nothing(web: WebEnv) -> None:

@@ -3,7 +3,8 @@ answered.
 
 Opening is recorded at most once in ten minutes for each person, task and channel, so that reading does not cost a
 write each time, and nobody can make a history grow by reading. Mail scanners open links in messages too, so opening a
-link is recorded only with the answer that is given on its page. No rule depends on these records.
+link is recorded only with the answer that is given on its page. No rule depends on these records: rules use only what
+a person was shown (``store.tables.showings``), whether or not they opened it.
 """
 
 import logging
@@ -17,7 +18,7 @@ from signoff.core.errors import Busy
 from signoff.core.intent.events import Viewed
 from signoff.engine.clock import Clock
 from signoff.store.store import Store
-from signoff.store.work import TaskView
+from signoff.store.work import CardOpening
 
 log = logging.getLogger("signoff.engine")
 
@@ -26,14 +27,14 @@ _REMEMBERED: Final = 10_000
 _Key = tuple[str, int, str, str, bool]
 
 
-def may_see_views(reader: Actor, person: str) -> bool:
+def may_see_openings(reader: Actor, person: str) -> bool:
     """Whether the reader may see when this person opened a task: the person may, and everyone who may read the change
     log.
     """
     return reader.kind is ActorKind.PERSON and (reader.id == person or permits(reader, Action.READ_CHANGES))
 
 
-class Viewing:
+class CardOpenings:
     """Records who opened a task, and when. ``remembers``: how many of the latest openings are kept in memory."""
 
     def __init__(self, store: Store, clock: Clock, remembers: int = _REMEMBERED) -> None:
@@ -77,6 +78,6 @@ class Viewing:
             return Viewed(None, None, channels, folded)
         return Viewed(min(o.first_at for o in found), max(o.last_at for o in found), channels, folded)
 
-    async def of(self, intent_id: str) -> list[TaskView]:
+    async def of(self, intent_id: str) -> list[CardOpening]:
         """Who opened the tasks of an intent."""
         return await self._store.views.of(intent_id)

@@ -1,4 +1,4 @@
-"""Digests: tasks of low risk that reach a person within a window of time are collected into one message, unless a
+"""Roundups: tasks of low risk that reach a person within a window of time are collected into one message, unless a
 deadline is near. The person chooses the window (``preferences: {digest: 15m}``), or else the policy (``digest:
 15m``). A person on call, or one to whom a task is delegated or reassigned, is notified immediately.
 """
@@ -25,7 +25,7 @@ from signoff.notify.personal_message import PersonalMessage
 _MOST_LISTED: Final = 30
 
 
-def digest_window(person: Person, policy: timedelta | None) -> timedelta | None:
+def roundup_window(person: Person, policy: timedelta | None) -> timedelta | None:
     """How long low-risk tasks are collected for the person, by their own choice or else by the policy; None if not at
     all.
     """
@@ -38,12 +38,12 @@ def digest_window(person: Person, policy: timedelta | None) -> timedelta | None:
         return None
 
 
-def digest_due(
+def roundup_due(
     notification: Notification, intent: Intent, task: Task, person: Person, directory: Snapshot
 ) -> datetime | None:
-    """When the digest that contains this task is sent; None if the task gets a separate message."""
+    """When the roundup that contains this task is sent; None if the task gets a separate message."""
     spec = spec_of(intent, task)
-    window = digest_window(person, spec.digest)
+    window = roundup_window(person, spec.digest)
     if window is None or notification.kind is not NotificationKind.TASK_OPENED:
         return None
     risk, _ = worst_risk(spec.risk, checked(intent, task.step).current)
@@ -58,7 +58,7 @@ def digest_due(
 Waiting = tuple[Notification, Intent]
 
 
-def digest_message(
+def roundup_message(
     id: str, to: str, person: Person, waiting: Sequence[Waiting], directory: Snapshot, base_url: str, now: datetime
 ) -> PersonalMessage:  # fmt: skip
     """One message about several open tasks."""

@@ -219,3 +219,8 @@ def test_the_last_fact_says_how_it_ended(state: str, ending: str | None) -> None
     last = story.facts[-1].fact.event
     assert isinstance(last, e.FINAL_EVENTS)
     assert last.ending == ending == story.intent.ending
+
+
+def test_every_event_says_what_it_means() -> None:
+    """The descriptions are the reference of what is stored (docs/reference/events.md)."""
+    assert [kind.__name__ for kind in EFFECTS if not kind.__doc__ or kind.__doc__ == e.Event.__doc__] == []

@@ -10,7 +10,7 @@ from signoff.core.errors import Conflict, Invalid, Refused
 from signoff.core.plan.plan import AgentStep, Plan
 from signoff.store.opening import open_store
 from signoff.store.store import Store
-from signoff.store.work import ClaimableRow, Loaded, Locks, NewStoredReply, Writes
+from signoff.store.work import ClaimableQuery, Loaded, Locks, NewStoredReply, Writes
 from tests.conftest import NOON, FixedClock
 from tests.store.samples import (
     AGENT,
@@ -77,9 +77,9 @@ async def test_a_commit_is_all_or_nothing(store: Store) -> None:
     assert await store.intents.history(new.id) == []
     assert len(await store.intents.history(one.id)) == 1
     assert await store.outbox.listing(WS, 10) == []
-    found = await look(store, Locks(ids=(one.id,), once=(once(),), ready=ClaimableRow(WS, AGENT, 5)))
+    found = await look(store, Locks(ids=(one.id,), once=(once(),), claims=ClaimableQuery(WS, AGENT, 5)))
     assert found.intents == {one.id: one}
-    assert found.ready == [one.id]
+    assert found.claimable == [one.id]
     assert found.replies == {}
     await submit(store, ready())
     assert [cursor for cursor, _ in await store.intents.deliveries(WS, AGENT, 0, 10)] == [2, 4]
@@ -134,11 +134,11 @@ async def test_a_delivery_is_claimed_by_one_only(store: Store, store_url: str, c
     claimed: list[str] = []
 
     def claim(found: Loaded) -> Writes:
-        claimed.extend(found.ready)
-        return together(*(move(leased(found.intents[id])) for id in found.ready))
+        claimed.extend(found.claimable)
+        return together(*(move(leased(found.intents[id])) for id in found.claimable))
 
     await asyncio.gather(
-        *(both[n % 2].transact(Locks(ready=ClaimableRow(WS, AGENT, 4)), claim) for n in range(12))
+        *(both[n % 2].transact(Locks(claims=ClaimableQuery(WS, AGENT, 4)), claim) for n in range(12))
     )
     assert sorted(claimed) == sorted(one.id for one in ones)
     assert await store.intents.deliveries(WS, AGENT, 0, 100) == []
@@ -148,15 +148,15 @@ async def test_a_delivery_is_claimed_by_one_only(store: Store, store_url: str, c
 async def test_ready_deliveries_come_longest_waiting_first(store: Store) -> None:
     ones = await submit(store, *(ready() for _ in range(5)))
     await submit(store, ready(agent="agent://local/default/other"), ready(workspace="wsp_2"), waiting())
-    found = await look(store, Locks(ready=ClaimableRow(WS, AGENT, 3)))
-    assert found.ready == [one.id for one in ones[:3]]
-    assert set(found.intents) == set(found.ready)
+    found = await look(store, Locks(claims=ClaimableQuery(WS, AGENT, 3)))
+    assert found.claimable == [one.id for one in ones[:3]]
+    assert set(found.intents) == set(found.claimable)
 
 
 async def test_a_delivery_that_is_taken_is_not_offered(store: Store) -> None:
     one, two = await submit(store, ready(), ready())
     await store.transact(Locks(ids=(one.id,)), leave(move(leased(one), wake_at=NOON + SECOND)))
-    assert (await look(store, Locks(ready=ClaimableRow(WS, AGENT, 5)))).ready == [two.id]
+    assert (await look(store, Locks(claims=ClaimableQuery(WS, AGENT, 5)))).claimable == [two.id]
 
 
 async def test_due_is_what_time_can_change_by_now(store: Store, clock: FixedClock) -> None:
@@ -182,9 +182,9 @@ async def test_one_transaction_may_want_everything_at_once(store: Store) -> None
     one, two = await submit(store, ready(), waiting())
     [three] = await submit(store, sleeping(NOON), wake_at=NOON)
     found = await look(
-        store, Locks(ids=(one.id, two.id), ready=ClaimableRow(WS, AGENT, 5), due=5, once=(once(),))
+        store, Locks(ids=(one.id, two.id), claims=ClaimableQuery(WS, AGENT, 5), due=5, once=(once(),))
     )
-    assert (found.ready, found.due) == ([one.id], [three.id])
+    assert (found.claimable, found.due) == ([one.id], [three.id])
     assert set(found.intents) == {one.id, two.id, three.id}
 
 

@@ -29,8 +29,8 @@ class StoredReply(Struct, gc=False, frozen=True):
     body: bytes
 
 
-class ClaimableRow(Struct, gc=False, frozen=True):
-    """Up to ``limit`` claimable deliveries of one agent, the longest waiting first."""
+class ClaimableQuery(Struct, gc=False, frozen=True):
+    """Asks for up to ``limit`` claimable deliveries of one agent, the longest waiting first."""
 
     workspace: str
     agent: str
@@ -38,26 +38,26 @@ class ClaimableRow(Struct, gc=False, frozen=True):
 
 
 class Locks(Struct, gc=False, frozen=True):
-    """What to lock and read. ``due``: how many intents with a due timer; ``spaces``: the workspaces whose last change
-    is needed.
+    """What to lock and read. ``claims``: claimable deliveries; ``due``: how many intents with a due timer;
+    ``workspaces``: those whose last change is needed.
     """
 
     ids: tuple[str, ...] = ()
     once: tuple[IdempotencyKey, ...] = ()
-    ready: ClaimableRow | None = None
+    claims: ClaimableQuery | None = None
     due: int = 0
-    spaces: tuple[str, ...] = ()
+    workspaces: tuple[str, ...] = ()
 
 
 class Loaded(Struct):
     """What was read. ``now``, and ``last_changes`` (the number of the last change of each workspace), were read when
-    every lock was held. The intents of ``ready`` and ``due`` are in ``intents``.
+    every lock was held. The intents of ``claimable`` and ``due`` are in ``intents``.
     """
 
     now: datetime
     intents: dict[str, Intent]
     replies: dict[IdempotencyKey, StoredReply]
-    ready: list[str]
+    claimable: list[str]
     due: list[str]
     last_changes: dict[str, int] = field(default_factory=dict)
 

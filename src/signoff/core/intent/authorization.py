@@ -76,9 +76,7 @@ def authorize_command(actor: Actor, command: c.Command, intent: Intent | None) -
             _may_resolve(actor, command, intent)
         case c.Cancel() | c.PatchControls():
             _may_steer(actor, intent)
-        case (
-            c.Submit() | c.Tick() | c.AcceptPush() | c.FailPush() | c.ReportUnreachable() | c.CheckStaffing()
-        ):
+        case c.Submit():
             raise Forbidden("not_allowed", "This command only applies to new intents.")
         case unknown:
             assert_never(unknown)

@@ -171,12 +171,12 @@ def report(tx: Transition, command: c.Report) -> None:
         )
 
 
-def accept(tx: Transition, command: c.AcceptPush) -> None:
+def accept_push(tx: Transition, command: c.AcceptPush) -> None:
     if _pushed(tx, command.step_run, command.attempt):
         tx.add(e.PushAccepted(command.step_run, command.attempt, tx.now + PUSH_LEASE))
 
 
-def miss(tx: Transition, command: c.FailPush) -> None:
+def fail_push(tx: Transition, command: c.FailPush) -> None:
     if _pushed(tx, command.step_run, command.attempt):
         fail_attempt(tx, command.reason, command.retry_after)
 
@@ -191,7 +191,7 @@ def _pushed(tx: Transition, step_run: int, attempt: int) -> bool:
     )
 
 
-def progress(tx: Transition, command: c.ReportProgress) -> None:
+def report_progress(tx: Transition, command: c.ReportProgress) -> None:
     held = tx.intent.open
     if isinstance(held, Task):
         raise Conflict(
@@ -259,13 +259,13 @@ def _withdraw(tx: Transition) -> None:
         tx.add(e.Decided(task.step_run, task.step, Ending.WITHDRAWN.value, Ending.WITHDRAWN, Meaning.REJECTS))
 
 
-def recheck(tx: Transition, command: c.CheckStaffing) -> None:
+def check_staffing(tx: Transition, command: c.CheckStaffing) -> None:
     task = tx.intent.open
     if isinstance(task, Task) and task.step_run == command.step_run:
         understaffed.move_on(tx)
 
 
-def patch(tx: Transition, command: c.PatchControls) -> None:
+def patch_controls(tx: Transition, command: c.PatchControls) -> None:
     generation = tx.intent.generation
     if command.expected not in (None, generation):
         raise Conflict(
@@ -287,21 +287,21 @@ _RULES: Final[dict[type, Callable[[Transition, Any], None]]] = {
     c.Renew: renew,
     c.Release: release,
     c.Report: report,
-    c.AcceptPush: accept,
-    c.FailPush: miss,
+    c.AcceptPush: accept_push,
+    c.FailPush: fail_push,
     c.Answer: answer,
     c.Delegate: task_commands.delegate,
     c.Reassign: task_commands.reassign,
-    c.MarkReviewing: task_commands.take,
+    c.MarkReviewing: task_commands.mark_reviewing,
     c.Snooze: task_commands.snooze,
     c.Unsnooze: task_commands.unsnooze,
-    c.AddComment: task_commands.remark,
+    c.AddComment: task_commands.add_comment,
     c.Revise: task_commands.revise,
-    c.ReportUnreachable: task_commands.unreachable,
-    c.CheckStaffing: recheck,
-    c.ReportProgress: progress,
+    c.ReportUnreachable: task_commands.report_unreachable,
+    c.CheckStaffing: check_staffing,
+    c.ReportProgress: report_progress,
     c.Resolve: resolve,
     c.Cancel: cancel,
-    c.PatchControls: patch,
+    c.PatchControls: patch_controls,
     c.Tick: lambda tx, command: tick(tx, asked=command.asked),
 }

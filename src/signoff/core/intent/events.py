@@ -14,6 +14,14 @@ from signoff.core.directory.actors import ActorRef
 from signoff.core.intent.model import Failure, Requester
 from signoff.core.plan.task_types import Ending, Meaning
 
+# The tags, and the names in ``field(name=...)``, are part of the bytes that are hashed and stored: changing one would
+# break the chain of every history that has it. So they stay, also where a class has a better name by now:
+#   delivered -> Offered, accepted -> PushAccepted, lapsed -> AttemptFailed, taken -> ReviewMarked, woken -> Unsnoozed,
+#   remarked -> Commented, undelivered -> NobodyReached, delayed -> DelayStarted, elapsed -> DelayEnded,
+#   progressed -> ProgressReported, patched -> ControlsPatched, carried -> RerunStarted;
+#   visit -> step_run, sign -> meaning.
+# The same holds for what a tag means. A new field needs a default, so that facts without it still decode.
+
 
 class Event(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, tag_field="type"):
     """Base of all events. An event that is not ``kept``, such as a lease renewal, changes the row but is not part of
@@ -58,6 +66,10 @@ class Offered(Event, frozen=True, tag="delivered"):
 
 
 class Claimed(Event, frozen=True, tag="claimed"):
+    """A worker claimed the delivery until ``lease_until``. ``token``: the fencing token; ``holder``: the worker's name
+    for itself.
+    """
+
     step_run: int = msgspec.field(name="visit")
     attempt: int
     token: int
@@ -66,11 +78,15 @@ class Claimed(Event, frozen=True, tag="claimed"):
 
 
 class Renewed(Event, frozen=True, tag="renewed"):
+    """The lease was extended. Not kept: a worker renews so often that the history would consist of it."""
+
     kept: ClassVar[bool] = False
     lease_until: datetime
 
 
 class Released(Event, frozen=True, tag="released"):
+    """The worker returned the delivery without a result; another one can claim it. ``token``: that of the claim."""
+
     step_run: int = msgspec.field(name="visit")
     token: int
 
@@ -122,11 +138,15 @@ class TaskOpened(Event, frozen=True, tag="task_opened", kw_only=True):
 
 
 class Reminded(Event, frozen=True, tag="reminded"):
+    """A reminder is due. ``number``: counted from 1 at this stage."""
+
     step_run: int = msgspec.field(name="visit")
     number: int
 
 
 class Escalated(Event, frozen=True, tag="escalated"):
+    """The task reached an escalation level (counted from 1): the people of ``to`` are notified and may decide too."""
+
     step_run: int = msgspec.field(name="visit")
     level: int
     to: tuple[str, ...]
@@ -167,6 +187,8 @@ class StagePassed(Event, frozen=True, tag="stage_passed"):
 
 
 class Delegated(Event, frozen=True, tag="delegated"):
+    """``taker`` casts the vote of ``giver``. ``names``: the approver entries for which that vote counts."""
+
     step_run: int = msgspec.field(name="visit")
     giver: str
     taker: str
@@ -252,17 +274,23 @@ class Decided(Event, frozen=True, tag="decided"):
 
 
 class DelayStarted(Event, frozen=True, tag="delayed"):
+    """A delay step began; the next step starts at ``until``."""
+
     step_run: int = msgspec.field(name="visit")
     step: str
     until: datetime
 
 
 class DelayEnded(Event, frozen=True, tag="elapsed"):
+    """A delay step ended."""
+
     step_run: int = msgspec.field(name="visit")
     step: str
 
 
 class Notified(Event, frozen=True, tag="notified"):
+    """A notify step ran: the people of ``to`` get ``message``. Nothing waits for it to be delivered."""
+
     step_run: int = msgspec.field(name="visit")
     step: str
     to: tuple[str, ...] = ()
@@ -270,6 +298,8 @@ class Notified(Event, frozen=True, tag="notified"):
 
 
 class StepTimedOut(Event, frozen=True, tag="step_timed_out"):
+    """An agent step passed its deadline. ``after``: the deadline that the plan sets."""
+
     step_run: int = msgspec.field(name="visit")
     step: str
     after: timedelta | None = None
@@ -283,6 +313,10 @@ class ProgressReported(Event, frozen=True, tag="progressed"):
 
 
 class ControlsPatched(Event, frozen=True, tag="patched"):
+    """The intent's AXP maps were changed: each entry replaces the one with its key. ``generation``: the new policy
+    generation.
+    """
+
     generation: int
     controls: dict[str, Any] = {}
     grants: dict[str, Any] = {}

@@ -101,7 +101,7 @@ def _on(kind: type[e.Event]) -> Callable[[Callable[..., Changes]], Callable[...,
 
 
 @_on(e.Offered)
-def _delivered(event: e.Offered, intent: Intent, fact: e.Fact) -> Changes:
+def _offered(event: e.Offered, intent: Intent, fact: e.Fact) -> Changes:
     failures = (
         intent.open.failures
         if isinstance(intent.open, Delivery) and intent.open.step_run == event.step_run
@@ -144,12 +144,12 @@ def _released(event: e.Released, intent: Intent, fact: e.Fact) -> Changes:
 
 
 @_on(e.PushAccepted)
-def _accepted(event: e.PushAccepted, intent: Intent, fact: e.Fact) -> Changes:
+def _push_accepted(event: e.PushAccepted, intent: Intent, fact: e.Fact) -> Changes:
     return {"open": replace(_delivery(intent), state=DeliveryState.ACCEPTED, lease_until=event.lease_until)}
 
 
-def _rest(intent: Intent, retry_at: Any, failures: int) -> Changes:
-    resting = replace(
+def _back_off(intent: Intent, retry_at: Any, failures: int) -> Changes:
+    backing_off = replace(
         _delivery(intent),
         state=DeliveryState.BACKING_OFF,
         holder="",
@@ -157,7 +157,7 @@ def _rest(intent: Intent, retry_at: Any, failures: int) -> Changes:
         retry_at=retry_at,
         failures=failures,
     )
-    return {"open": resting}
+    return {"open": backing_off}
 
 
 def _left(intent: Intent, event: Decisive) -> Changes:
@@ -167,20 +167,20 @@ def _left(intent: Intent, event: Decisive) -> Changes:
 
 
 @_on(e.AttemptFailed)
-def _lapsed(event: e.AttemptFailed, intent: Intent, fact: e.Fact) -> Changes:
+def _attempt_failed(event: e.AttemptFailed, intent: Intent, fact: e.Fact) -> Changes:
     if event.retry_at is None:
         return {
             "open": None,
             "last_step": _delivery(intent).step,
             **_left(intent, event),
         }
-    return _rest(intent, event.retry_at, _delivery(intent).failures)
+    return _back_off(intent, event.retry_at, _delivery(intent).failures)
 
 
 @_on(e.Reported)
 def _reported(event: e.Reported, intent: Intent, fact: e.Fact) -> Changes:
     if event.retry_at is not None:
-        return _rest(intent, event.retry_at, _delivery(intent).failures + 1)
+        return _back_off(intent, event.retry_at, _delivery(intent).failures + 1)
     changes: Changes = {
         "open": None,
         "last_step": event.step,
@@ -189,8 +189,8 @@ def _reported(event: e.Reported, intent: Intent, fact: e.Fact) -> Changes:
     if event.fault is None:
         changes["results"] = {**intent.results, event.step: event.result}
     else:
-        told = {**event.result, "error": event.fault.message, "code": event.fault.code}
-        changes["results"] = {**intent.results, event.step: told}
+        reported = {**event.result, "error": event.fault.message, "code": event.fault.code}
+        changes["results"] = {**intent.results, event.step: reported}
     if event.revision:
         changes["reported"] = {**intent.reported, event.step: event.revision}
     return changes
@@ -290,7 +290,7 @@ def _reassigned(event: e.Reassigned, intent: Intent, fact: e.Fact) -> Changes:
 
 
 @_on(e.ReviewMarked)
-def _taken(event: e.ReviewMarked, intent: Intent, fact: e.Fact) -> Changes:
+def _review_marked(event: e.ReviewMarked, intent: Intent, fact: e.Fact) -> Changes:
     return _to_task(intent, reviewed_by=event.person)
 
 
@@ -301,7 +301,7 @@ def _snoozed(event: e.Snoozed, intent: Intent, fact: e.Fact) -> Changes:
 
 
 @_on(e.Unsnoozed)
-def _woken(event: e.Unsnoozed, intent: Intent, fact: e.Fact) -> Changes:
+def _unsnoozed(event: e.Unsnoozed, intent: Intent, fact: e.Fact) -> Changes:
     task = _task(intent)
     others = _others(task, event.person)
     if fact.actor.id == event.person:
@@ -381,13 +381,13 @@ def _decided(event: e.Decided, intent: Intent, fact: e.Fact) -> Changes:
 
 
 @_on(e.DelayStarted)
-def _delayed(event: e.DelayStarted, intent: Intent, fact: e.Fact) -> Changes:
+def _delay_started(event: e.DelayStarted, intent: Intent, fact: e.Fact) -> Changes:
     delay = Delay(step_run=event.step_run, step=event.step, until=event.until)
     return {"open": delay, "step_runs": event.step_run}
 
 
 @_on(e.DelayEnded)
-def _elapsed(event: e.DelayEnded, intent: Intent, fact: e.Fact) -> Changes:
+def _delay_ended(event: e.DelayEnded, intent: Intent, fact: e.Fact) -> Changes:
     return {"open": None, "last_step": event.step}
 
 
@@ -406,14 +406,14 @@ def _step_timed_out(event: e.StepTimedOut, intent: Intent, fact: e.Fact) -> Chan
 
 
 @_on(e.ProgressReported)
-def _progressed(event: e.ProgressReported, intent: Intent, fact: e.Fact) -> Changes:
+def _progress_reported(event: e.ProgressReported, intent: Intent, fact: e.Fact) -> Changes:
     if event.lease_until is None:
         return {}
     return {"open": replace(_delivery(intent), lease_until=event.lease_until)}
 
 
 @_on(e.RerunStarted)
-def _carried(event: e.RerunStarted, intent: Intent, fact: e.Fact) -> Changes:
+def _rerun_started(event: e.RerunStarted, intent: Intent, fact: e.Fact) -> Changes:
     return {
         "results": event.results,
         "revision": event.revision,
@@ -424,7 +424,7 @@ def _carried(event: e.RerunStarted, intent: Intent, fact: e.Fact) -> Changes:
 
 
 @_on(e.ControlsPatched)
-def _patched(event: e.ControlsPatched, intent: Intent, fact: e.Fact) -> Changes:
+def _controls_patched(event: e.ControlsPatched, intent: Intent, fact: e.Fact) -> Changes:
     return {
         "generation": event.generation,
         "controls": {**intent.controls, **event.controls},

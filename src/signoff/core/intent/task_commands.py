@@ -226,7 +226,7 @@ def _refuse_fewer(intent: Intent, task: Task, to: tuple[str, ...]) -> None:
         )  # fmt: skip
 
 
-def take(tx: Transition, command: c.MarkReviewing) -> None:
+def mark_reviewing(tx: Transition, command: c.MarkReviewing) -> None:
     task, _ = open_task(tx, command.step_run)
     person = "" if command.free else tx.actor.id
     if task.reviewed_by != person:
@@ -243,7 +243,7 @@ def unsnooze(tx: Transition, command: c.Unsnooze) -> None:
     snooze_commands.unsnooze(tx, task)
 
 
-def remark(tx: Transition, command: c.AddComment) -> None:
+def add_comment(tx: Transition, command: c.AddComment) -> None:
     task, _ = open_task(tx, command.step_run)
     if not shows(command.comment):
         raise Invalid("comment_required", "The comment is empty.", field="comment")
@@ -281,7 +281,7 @@ def revise(tx: Transition, command: c.Revise) -> None:
         answer(tx, edited_answers.answer_to(command, task, intent.revision + 1, digest), edited=True)
 
 
-def unreachable(tx: Transition, command: c.ReportUnreachable) -> None:
+def report_unreachable(tx: Transition, command: c.ReportUnreachable) -> None:
     """Escalate immediately, because nobody could be reached. After the last level the task is undeliverable, unless
     another person was reached, who may still answer.
     """

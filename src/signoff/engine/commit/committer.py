@@ -19,7 +19,7 @@ from signoff.engine.commit.held_rows import PATIENCE, HeldRows
 from signoff.engine.commit.queued import Job, QueuedJob
 from signoff.engine.metrics import BATCH_JOBS, COMMIT_SECONDS, Metrics
 from signoff.store.store import Store
-from signoff.store.work import ClaimableRow, IdempotencyKey, Loaded, Locks, Writes
+from signoff.store.work import ClaimableQuery, IdempotencyKey, Loaded, Locks, Writes
 
 log = logging.getLogger("signoff.committer")
 
@@ -139,7 +139,7 @@ class Committer:
                 for queued in jobs:
                     queued.fail(busy)
                 return
-            free = await self._sift(jobs, in_vain=True)
+            free = await self._sift(jobs, lock_timed_out=True)
             if len(free) < len(jobs):
                 await self._commit(free, sifted=True)
             elif len(jobs) > 1:  # the locked row is not an intent's but, for instance, an agent's counter
@@ -153,15 +153,15 @@ class Committer:
                 return
             await self._halves(jobs)
         else:
-            self._tell(batch)
+            self._publish_commit(batch)
             for queued in jobs:
                 if isinstance(queued.result, Refused):
                     queued.fail(queued.result)
                 elif not queued.future.done():
                     queued.future.set_result(queued.result)
 
-    async def _sift(self, jobs: list[QueuedJob], in_vain: bool = False) -> list[QueuedJob]:
-        free = await self._held.sift(jobs, in_vain)
+    async def _sift(self, jobs: list[QueuedJob], lock_timed_out: bool = False) -> list[QueuedJob]:
+        free = await self._held.sift(jobs, lock_timed_out)
         self.queued += len(jobs) - len(free)  # the held jobs leave this batch, but not the committer
         return free
 
@@ -170,7 +170,7 @@ class Committer:
         await self._commit(jobs[:half], sifted=True)
         await self._commit(jobs[half:], sifted=True)
 
-    def _tell(self, batch: Batch) -> None:
+    def _publish_commit(self, batch: Batch) -> None:
         try:
             self._publish(batch)
         except Exception:
@@ -201,7 +201,7 @@ def _take(queue: deque[QueuedJob]) -> list[QueuedJob]:
     scans = 0
     while queue and len(taken) < BATCH:
         queued = queue.popleft()
-        if queued.job.ready() is not None or queued.job.due():
+        if queued.job.claims() is not None or queued.job.due():
             scans += 1
             if scans > 1:
                 later.append(queued)
@@ -214,17 +214,17 @@ def _take(queue: deque[QueuedJob]) -> list[QueuedJob]:
 def _want(jobs: list[QueuedJob]) -> Locks:
     ids: dict[str, None] = {}
     once: list[IdempotencyKey] = []
-    ready: ClaimableRow | None = None
+    claims: ClaimableQuery | None = None
     due = 0
-    spaces: dict[str, None] = {}
+    workspaces: dict[str, None] = {}
     for queued in jobs:
         job = queued.job
         ids.update(dict.fromkeys(job.ids()))
         key = job.once()
         if key is not None:
             once.append(key)
-        ready = job.ready() or ready
+        claims = job.claims() or claims
         due = job.due() or due
-        if space := job.space():
-            spaces[space] = None
-    return Locks(ids=tuple(ids), once=tuple(once), ready=ready, due=due, spaces=tuple(spaces))
+        if workspace := job.workspace():
+            workspaces[workspace] = None
+    return Locks(ids=tuple(ids), once=tuple(once), claims=claims, due=due, workspaces=tuple(workspaces))

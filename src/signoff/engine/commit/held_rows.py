@@ -40,12 +40,12 @@ class HeldRows:
         """How many jobs wait."""
         return len(self._waiting)
 
-    async def sift(self, jobs: list[QueuedJob], in_vain: bool = False) -> list[QueuedJob]:
-        """Return the jobs that can be committed now; the others wait here. ``in_vain``: these jobs have just waited
-        for a lock.
+    async def sift(self, jobs: list[QueuedJob], lock_timed_out: bool = False) -> list[QueuedJob]:
+        """Return the jobs that can be committed now; the others wait here. ``lock_timed_out``: these jobs have just
+        waited for a lock in vain.
         """
         now = asyncio.get_running_loop().time()
-        if in_vain:
+        if lock_timed_out:
             self._suspicious_until = now + self._patience
         if now >= self._suspicious_until and not self._waiting:
             return jobs

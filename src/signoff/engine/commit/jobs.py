@@ -33,7 +33,7 @@ from signoff.core.text import json_value
 from signoff.engine.commit.batch import Batch
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.planning.resolve_command import needs_directory, resolve_command, validate_target
-from signoff.store.work import ClaimableRow, IdempotencyKey, Resubmitted, Sent
+from signoff.store.work import ClaimableQuery, IdempotencyKey, Resubmitted, Sent
 
 log = logging.getLogger("signoff.jobs")
 
@@ -77,7 +77,7 @@ class Outdated(Busy):
         )
 
 
-def uphold(batch: Batch, actor: Actor, directory: Snapshot | None) -> None:
+def require_current(batch: Batch, actor: Actor, directory: Snapshot | None) -> None:
     """Raise Outdated unless the actor and ``directory`` are current: a decision follows every directory change that
     was committed before it, on any server.
     """
@@ -104,13 +104,13 @@ class OneIntent:
     def once(self) -> IdempotencyKey | None:
         return self._key
 
-    def ready(self) -> ClaimableRow | None:
+    def claims(self) -> ClaimableQuery | None:
         return None
 
     def due(self) -> int:
         return 0
 
-    def space(self) -> str:
+    def workspace(self) -> str:
         return ""
 
     def apply(self, batch: Batch) -> Done:
@@ -148,11 +148,11 @@ class SubmitJob(OneIntent):
     def ids(self) -> Sequence[str]:
         return ()
 
-    def space(self) -> str:
+    def workspace(self) -> str:
         return self._directory.workspace.id if self._directory is not None else ""
 
     def act(self, batch: Batch) -> Change:
-        uphold(batch, self.actor, self._directory)
+        require_current(batch, self.actor, self._directory)
         return batch.create(self.actor, self._command, self._payload, _membership(self._directory))
 
 
@@ -174,11 +174,11 @@ class RerunJob(OneIntent):
     def ids(self) -> Sequence[str]:
         return (self._source, self._command.id)
 
-    def space(self) -> str:
+    def workspace(self) -> str:
         return self._directory.workspace.id
 
     def act(self, batch: Batch) -> Change:
-        uphold(batch, self.actor, self._directory)
+        require_current(batch, self.actor, self._directory)
         if batch.holds(self._command.id):
             raise Conflict("already_rerun", "This intent was already rerun.")
         return batch.create(self.actor, self._command, self._payload, _membership(self._directory))
@@ -223,16 +223,16 @@ class CommandJob(OneIntent):
     def ids(self) -> Sequence[str]:
         return (self.intent_id,)
 
-    def space(self) -> str:
+    def workspace(self) -> str:
         work = isinstance(self.command, _WORK_ALONE)
         return "" if self._directory is None or work else self._directory.workspace.id
 
     def act(self, batch: Batch) -> Change:
-        uphold(batch, self.actor, self._directory)
+        require_current(batch, self.actor, self._directory)
         intent = batch.intent(self.intent_id)
-        return batch.change(self.actor, intent, self._worded(intent), _membership(self._directory))
+        return batch.change(self.actor, intent, self._resolved(intent), _membership(self._directory))
 
-    def _worded(self, intent: Intent) -> Command:
+    def _resolved(self, intent: Intent) -> Command:
         if callable(self.command):
             if not can_see(self.actor, intent):
                 raise NotFound("intent_not_found", f"There is no intent {self.intent_id}.")
@@ -287,13 +287,13 @@ class _Scan:
     def once(self) -> IdempotencyKey | None:
         return None
 
-    def ready(self) -> ClaimableRow | None:
+    def claims(self) -> ClaimableQuery | None:
         return None
 
     def due(self) -> int:
         return 0
 
-    def space(self) -> str:
+    def workspace(self) -> str:
         return ""
 
 
@@ -302,15 +302,15 @@ class ClaimJob(_Scan):
 
     def __init__(self, actor: Actor, agent: str, limit: int, lease: timedelta, holder: str) -> None:
         self._actor = actor
-        self._ready = ClaimableRow(actor.workspace, agent, limit)
+        self._query = ClaimableQuery(actor.workspace, agent, limit)
         self._command = Claim(holder, lease)
 
-    def ready(self) -> ClaimableRow | None:
-        return self._ready
+    def claims(self) -> ClaimableQuery | None:
+        return self._query
 
     def apply(self, batch: Batch) -> list[Change]:
         taken: list[Change] = []
-        for intent_id in batch.found.ready:
+        for intent_id in batch.found.claimable:
             intent = batch.intent(intent_id)
             try:
                 taken.append(batch.change(self._actor, intent, self._command))

@@ -5,19 +5,32 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from signoff.engine.commit.batch import Batch
-from signoff.store.work import ClaimableRow, IdempotencyKey
+from signoff.store.work import ClaimableQuery, IdempotencyKey
 
 
 class Job(Protocol):
     """One job within a batch: the locks that it needs, and what it does then. It may run more than once."""
 
-    def worker_key(self) -> int: ...
-    def ids(self) -> Sequence[str]: ...
-    def once(self) -> IdempotencyKey | None: ...
-    def ready(self) -> ClaimableRow | None: ...
-    def due(self) -> int: ...
-    def space(self) -> str: ...
-    def apply(self, batch: Batch) -> Any: ...
+    def worker_key(self) -> int:
+        """A number that chooses the commit worker: jobs with the same number are committed in order."""
+
+    def ids(self) -> Sequence[str]:
+        """The intents to lock."""
+
+    def once(self) -> IdempotencyKey | None:
+        """The key under which an earlier answer may be stored."""
+
+    def claims(self) -> ClaimableQuery | None:
+        """The claimable deliveries to lock, instead of intents that are known by id."""
+
+    def due(self) -> int:
+        """How many intents with a due timer to lock."""
+
+    def workspace(self) -> str:
+        """The workspace whose directory must be unchanged since the job was made; "" if that does not matter."""
+
+    def apply(self, batch: Batch) -> Any:
+        """Do it on the locked state; the result goes to the caller. Raises Refused for this job alone."""
 
 
 class QueuedJob:

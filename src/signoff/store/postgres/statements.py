@@ -56,9 +56,9 @@ def locking(want: Locks) -> tuple[tuple[int, ...], dict[str, Any]]:
     values: dict[str, Any] = {"ids": want.ids, "due": want.due}
     if want.ids:
         parts.append(LOCKED)
-    if want.ready is not None:
+    if want.claims is not None:
         parts.append(READY)
-        values |= asdict(want.ready)
+        values |= asdict(want.claims)
     if want.due:
         parts.append(DUE)
     return tuple(parts), values
@@ -66,9 +66,9 @@ def locking(want: Locks) -> tuple[tuple[int, ...], dict[str, Any]]:
 
 def present(want: Locks) -> tuple[tuple[int, ...], dict[str, Any]]:
     """The parts that must be read when every lock is held, and their values."""
-    parts = (*((REPLIED,) if want.once else ()), *((CHANGED,) if want.spaces else ()))
+    parts = (*((REPLIED,) if want.once else ()), *((CHANGED,) if want.workspaces else ()))
     return parts, {
-        "spaces": want.spaces,
+        "spaces": want.workspaces,
         "once_workspace": [key.workspace for key in want.once],
         "once_actor": [key.actor for key in want.once],
         "once_route": [key.route for key in want.once],

@@ -163,7 +163,7 @@ class PostgresStore(Store):
             after = rows[-1][0]
 
     async def _transact(self, want: Locks, work: Work) -> None:
-        if want.ids or want.ready or want.due or self._pooled:
+        if want.ids or want.claims or want.due or self._pooled:
             async with self._transaction() as db:
                 found = await self._find(db, want)
                 learnt = await self._save(db, found, only_locked(found, work(found)))
@@ -206,7 +206,7 @@ class PostgresStore(Store):
             if part <= own.DUE:
                 found.intents[id] = self.states.intent_of((id, digest, data), plans)
             if part == own.READY:
-                found.ready.append(id)
+                found.claimable.append(id)
             elif part == own.DUE:
                 found.due.append(id)
             elif part == own.REPLIED and from_micros(number) > found.now:

@@ -262,15 +262,15 @@ class SqliteStore(Store):
         found = Loaded(now, {}, {}, [], [])
         if want.ids:
             self._take(db, found, (sql.LOCK, {"ids": want.ids}))
-        if want.ready is not None:
-            found.ready = self._take(db, found, (sql.LOCK_READY, msgspec.structs.asdict(want.ready)))
+        if want.claims is not None:
+            found.claimable = self._take(db, found, (sql.LOCK_READY, msgspec.structs.asdict(want.claims)))
         if want.due:
             found.due = self._take(db, found, (sql.LOCK_DUE, {"now": micros(now), "limit": want.due}))
         for key in want.once:
             for fingerprint, body in _rows(db, (sql.REPLY, _once(key, now))):
                 found.replies[key] = StoredReply(fingerprint, body)
-        if want.spaces:
-            for space, number in _rows(db, (sql.LAST_CHANGES, {"spaces": want.spaces})):
+        if want.workspaces:
+            for space, number in _rows(db, (sql.LAST_CHANGES, {"spaces": want.workspaces})):
                 found.last_changes[space] = number
         return found
 

@@ -69,6 +69,7 @@ TABLES = [
     "views",
     "links",
     "sessions",
+    "device_logins",
     "changes",
     "proposal_ends",
     "proposals",

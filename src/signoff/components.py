@@ -41,6 +41,7 @@ from signoff.engine.directory.snapshot import DirectoryCache
 from signoff.engine.directory.workers import Workers
 from signoff.engine.feed import Feed
 from signoff.engine.identity.admission import Admission, KeyLimits
+from signoff.engine.identity.device_logins import DeviceLogins
 from signoff.engine.identity.keys import Keys
 from signoff.engine.identity.sessions import Sessions
 from signoff.engine.loop import Loop
@@ -118,6 +119,7 @@ class Components:
         self.manifests = ManifestApplier(store, self.directory, clock, self.accounts)
         self.proposals = Proposals(store, self.directory, clock, self.manifests)
         self.sessions = Sessions(store, self.directory, self.keys, clock, config.session_lifetime)
+        self.device_logins = DeviceLogins(store, self.keys, clock)
         self._connect_delivery()
         self.timekeeper = Timekeeper(self.engine, store, self.metrics)
         self.staffed = StaffingChecks(self.engine, store, self.directory)
@@ -178,7 +180,7 @@ class Components:
     def _join(self, siblings: Siblings) -> None:
         self.admission.among_workers()
         limits = (*self.state.failures.limits, *self.state.wrong_keys.limits, *self.mailed_links.limits)
-        limits += self.test_messages.limits
+        limits += (*self.test_messages.limits, *self.device_logins.limits)
         siblings.connect(self.feed, self.recent, self.admission, self.store, self.clock, limits, self.metrics)
         self.feed.workers = siblings.tell
 
@@ -223,6 +225,7 @@ class Components:
         )
         self.accounts.mails = lambda: self.mailed_links.possible
         self.manifests.on_moved = self.mailed_links.tell_moved
+        self.keys.on_person_key = self.mailed_links.tell_key
         self.chats = {
             name: Chat(name, self.engine, self.store, self.keys, self.directory, self.clock)
             for name in self.channels.linked
@@ -249,6 +252,7 @@ class Components:
             bulk=BulkAnswers(self.engine, view, self.aside, openings),
             card_openings=openings,
             sessions=self.sessions,
+            device_logins=self.device_logins,
             mailed_links=self.mailed_links,
             test_messages=self.test_messages,
             desks=self.desks,

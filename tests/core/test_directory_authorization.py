@@ -43,6 +43,7 @@ CREATE_OWNER_KEY   yes owner owner owner owner owner owner owner
 REVOKE_PERSON_KEY  yes yes own own own admin admin yes
 USE_SESSIONS       yes yes yes yes yes person person person
 MANAGE_SESSIONS    yes yes own own own person person person
+ALLOW_TERMINAL     own own own own own person person person
 LINK_CHAT          yes yes yes yes yes person person person
 TEST_MESSAGE       yes yes own own own admin admin admin
 LIST_TASKS         yes yes yes yes yes person yes yes

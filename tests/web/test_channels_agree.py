@@ -348,6 +348,7 @@ _QUIET: Final = {
     "POST /proposals/{proposal_id}/refuse", "POST /proposals/{proposal_id}/mail", "POST /keys",
     "POST /keys/{key_id}/revoke", "POST /me/keys", "POST /me/keys/{key_id}/revoke",
     # signing in and out
+    "POST /v1/device-logins", "POST /v1/device-logins/poll", "POST /device", "POST /device/allow", "POST /device/deny",
     "POST /login", "POST /login/mail", "POST /login/{token}", "POST /logout",
     "POST /v1/portal/personal/workspace-selection", "POST /v1/mesh/heartbeat",
     "POST /people/{person_id}/sessions", "POST /v1/people/{person_id}/sessions/end",

@@ -294,6 +294,8 @@ async def test_the_server_accepts_every_example(mailing: WebEnv) -> None:
     web.keys["worker"] = (await told.send("createKey", "oscar"))["api_key"]
     await told.send("applyWorkflow", "oscar")
     await told.send("selectPortalWorkspace", "ci")
+    await told.send("startDeviceLogin", "")
+    await told.send("pollDeviceLogin", "", 410)  # there is no such terminal
 
     ids = await told.intent()
     for name in ("postIntentControls", "patchIntentControls", "postIntentPolicy", "patchIntentPolicy"):

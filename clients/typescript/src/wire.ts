@@ -853,6 +853,36 @@ export interface DeliveryOut {
   readonly traceparent?: string;
 }
 
+/** The codes of a terminal that asks to sign in. Show `user_code` and `verification_uri`, and poll. */
+export interface DeviceLoginOut {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** Secret; the terminal polls with it. */
+  readonly device_code: string;
+  /** What the person types on the page and compares. */
+  readonly user_code: string;
+  /** The page. */
+  readonly verification_uri: string;
+  /** For how many seconds the codes are valid. */
+  readonly expires_in: number;
+  /** Seconds between two polls. */
+  readonly interval: number;
+}
+
+/** Whether the terminal is signed in. The key is in the first answer with `allowed`, and in no other. */
+export interface DeviceLoginPolled {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** Whether the person has decided. */
+  readonly status: "pending" | "allowed";
+  /** The id of the key; not the secret. */
+  readonly key_id?: string;
+  /** The secret: shown once, and not stored. */
+  readonly api_key?: string;
+  /** When it stops being valid. */
+  readonly expires_at?: string;
+}
+
 /** Success, without further data. */
 export interface EmptyAnswer {
   /** True: the request was carried out. */
@@ -1249,6 +1279,8 @@ export interface KeyOut {
   readonly holder_id: string;
   /** The holder's name. */
   readonly holder_name?: string;
+  /** The terminal that it was created for by signing in; absent for other keys. */
+  readonly name?: string;
   /** The end of the secret, by which it can be recognized. */
   readonly key_hint: string;
   /** Whether it is valid. */
@@ -1693,6 +1725,12 @@ export interface PolicyRequest {
   readonly owner_agent?: string;
   /** As AXP's clients send it; only the key determines the actor. */
   readonly internal_scheduler?: boolean;
+}
+
+/** Ask whether the person has allowed it. */
+export interface PollDeviceLogin {
+  /** The secret code from the start. */
+  readonly device_code: string;
 }
 
 /** The key's organization and workspace. */
@@ -2287,6 +2325,12 @@ export interface StageOut {
   readonly missing: number;
   /** How many rejections end the task. */
   readonly reject_after: number;
+}
+
+/** A terminal asks to sign in as the person who confirms its code in a browser. */
+export interface StartDeviceLogin {
+  /** The terminal's computer, as shown to the person. */
+  readonly host?: string;
 }
 
 /** A step of a workflow. */

@@ -49,7 +49,7 @@ MEANING: Final = {
     ExitCode.UNAUTHENTICATED: "no server or key is configured, or the key is invalid",
     ExitCode.NOT_FOUND: "not found, or not visible to this key",
     ExitCode.CONFLICT: "conflict: already decided, changed meanwhile, in use",
-    ExitCode.TIMEOUT: "`--timeout` elapsed first; the intent continues",
+    ExitCode.TIMEOUT: "`--timeout` elapsed first (the intent continues), or a sign-in was not allowed in time",
     ExitCode.FORBIDDEN: "not allowed for this key, or only with a stronger sign-in",
     ExitCode.UNREACHABLE: "no server responded at its address, or its certificate is not trusted",
     ExitCode.REJECTED: "a watched intent was rejected by people",

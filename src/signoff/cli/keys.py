@@ -86,7 +86,8 @@ _COLUMNS: Final = (
     column("KIND"),
     column("STATUS", whole=True),
     Column("OF", lambda key: key.get("holder_name") or key.get("holder_id")),
+    column("TERMINAL", "name", drop=2),
     column("HINT", "key_hint", drop=1),
-    time_column("CREATED", "created_at", drop=3),
-    time_column("EXPIRES", "expires_at", drop=2),
+    time_column("CREATED", "created_at", drop=4),
+    time_column("EXPIRES", "expires_at", drop=3),
 )

@@ -29,21 +29,35 @@ if TYPE_CHECKING:
     from signoff.client.types import Me
 
 _FIELDS: Final = ("name", "url", "person", "current")
+_RETRY: Final = 15.0  # the key was created a moment ago and is not shown, so it must not be lost
 
 
 @click.command("login", cls=DataCommand, fields=_FIELDS)
 @click.argument("url")
 @click.option("--name", metavar="NAME", help="Name of the context; default: the server's host.")
-@click.option("--key-file", metavar="FILE", help="File that holds the API key; - is standard input.")
-@click.option("--open", "open_page", is_flag=True, help="Open the page on which you create a key.")
+@click.option(
+    "--browser/--no-browser",
+    "browser",
+    default=None,
+    help="Open the page in a browser, or only show its address; the default at a terminal is to open it.",
+)
+@click.option("--with-key", is_flag=True, help="Sign in with a key that you have; the command asks for it.")
+@click.option("--key-file", metavar="FILE", help="File that holds the key; - is standard input.")
 @click.pass_obj
-def login(session: CommandContext, url: str, name: str | None, key_file: str | None, open_page: bool) -> None:
-    """Sign in to a server: stores its address and your key as a context, and uses it from now on.
+def login(
+    session: CommandContext,
+    url: str,
+    name: str | None,
+    browser: bool | None,
+    with_key: bool,
+    key_file: str | None,
+) -> None:
+    """Sign in to a server: stores its address and a key as a context, and uses it from now on.
 
-    The command asks for the key at the terminal, or reads it from standard input. Create one on your page of the
-    server (/me). It is checked before it is stored.
+    The command shows a page and a code. You sign in on that page, enter the code and allow it; the key that is
+    created for this terminal is never shown. Without a terminal, the command reads a key from standard input.
     """
-    from signoff.client.settings import IN_SHELL, checked_url, find_settings, same_server
+    from signoff.client.settings import IN_SHELL, checked_url, find_settings, is_loopback, same_server
 
     address = checked_url(url, "URL")
     contexts = read_contexts()
@@ -55,12 +69,21 @@ def login(session: CommandContext, url: str, name: str | None, key_file: str | N
             f"Context {named} is for {visible(known.url)}.",
             hint="Pass another name with --name, or remove it: signoff context remove " + named,
         )
-    if open_page:
-        click.launch(f"{address}/me")
-    settings = find_settings(address, _key(session, address, key_file), words=IN_SHELL)
-    if not (settings.loopback or address.startswith("https:")):
+    if browser is not None and (with_key or key_file is not None):
+        raise CommandFailed(
+            ExitCode.USAGE, "--browser and --no-browser need no key: leave out the other one."
+        )
+    if not (is_loopback(address) or address.startswith("https:")):
         session.out.note("warning: this address is not https, so the key is sent unencrypted.")
-    actor = _me(settings.url, settings.api_key).actor
+    from_browser = browser is not None or (session.interactive and key_file is None and not with_key)
+    if from_browser:
+        from signoff.cli.device_login import key_from_browser
+
+        key = key_from_browser(session, address, browser is not False)
+    else:
+        key = _key(session, address, key_file)
+    settings = find_settings(address, key, words=IN_SHELL)
+    actor = _me(settings.url, settings.api_key, _RETRY if from_browser else 0.0).actor
     person = str(actor.email or actor.name or actor.id)
     made = Context(named, settings.url, settings.api_key, person)
     write_contexts(contexts.with_context(made))
@@ -71,10 +94,10 @@ def login(session: CommandContext, url: str, name: str | None, key_file: str | N
     _warn(session)
 
 
-def _me(url: str, api_key: str) -> "Me":
+def _me(url: str, api_key: str, retry_for: float) -> "Me":
     from signoff.client.sync import Client
 
-    with Client(url, api_key, retry_for=0.0, program="signoff-cli") as client:
+    with Client(url, api_key, retry_for=retry_for, program="signoff-cli") as client:
         return client.me()
 
 
@@ -93,7 +116,7 @@ def _key(session: CommandContext, address: str, key_file: str | None) -> str:
         raise CommandFailed(
             ExitCode.USAGE,
             "There is no key.",
-            hint="Pass it on standard input, or its file with --key-file FILE.",
+            hint="Pass it on standard input, its file with --key-file FILE, or sign in with --no-browser.",
         )
     return key
 

@@ -30,7 +30,7 @@ class Settings:
     @property
     def loopback(self) -> bool:
         """Whether the server runs on this machine."""
-        return urlsplit(self.url).hostname in ("localhost", "127.0.0.1", "::1")
+        return is_loopback(self.url)
 
 
 @dataclass(frozen=True)
@@ -188,6 +188,11 @@ def _checked_key(key: str) -> str:
     if not key.isascii() or not key.isprintable() or " " in key or not key:
         raise NotConfigured("The API key contains invalid characters; copy it again.")
     return key
+
+
+def is_loopback(url: str) -> bool:
+    """Whether this is an address of this machine."""
+    return urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
 
 
 def same_server(left: str, right: str) -> bool:

@@ -28,6 +28,7 @@ from signoff.engine.directory.snapshot import DirectoryCache
 from signoff.engine.directory.workers import Workers
 from signoff.engine.feed import Feed
 from signoff.engine.identity.admission import Admission, KeyLimits
+from signoff.engine.identity.device_logins import DeviceLogins
 from signoff.engine.identity.keys import Keys
 from signoff.engine.identity.rate_limit import FailedAttempts
 from signoff.engine.identity.sessions import Sessions
@@ -107,6 +108,7 @@ class AppState(msgspec.Struct, kw_only=True):
     bulk: BulkAnswers
     card_openings: CardOpenings
     sessions: Sessions
+    device_logins: DeviceLogins
     feed: Feed
     workers: Workers
     reruns: Reruns

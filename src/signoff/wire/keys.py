@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, TypeAlias
 
 from msgspec import Meta, Struct
 
-from signoff.wire.common import ABSENT, Name, Ok, OrEmpty, OrNone, Strict, Text
+from signoff.wire.common import ABSENT, Name, Ok, OrEmpty, OrNone, Strict, Text, Word
 from signoff.wire.fields import CreatedAt, ExpiresAt, KeyId, Secret, Warnings, about, time
 
 KeyHolderKind: TypeAlias = Annotated[
@@ -27,6 +27,10 @@ class KeyOut(Struct, kw_only=True):
     kind: KeyHolderKind
     holder_id: Annotated[str, about("The id of its holder.", "sa_01998a3c6f007d1e8a4bc35d9e7f1b21")]
     holder_name: Annotated[Text, about("The holder's name.", "infra-validator")] = ABSENT
+    name: Annotated[
+        Text,
+        about("The terminal that it was created for by signing in; absent for other keys.", "ann-laptop"),
+    ] = ABSENT
     key_hint: Annotated[str, about("The end of the secret, by which it can be recognized.", "…x3Qa")]
     status: Annotated[str, about("Whether it is valid.", "active", words=("active", "expired", "revoked"))]
     created_at: CreatedAt
@@ -54,6 +58,47 @@ class KeysAnswer(Ok, kw_only=True):
     """Keys, oldest first, including revoked ones, without secrets."""
 
     keys: Annotated[list[KeyOut], about("The keys.")]
+
+
+class StartDeviceLogin(Strict, kw_only=True):
+    """A terminal asks to sign in as the person who confirms its code in a browser."""
+
+    _EXAMPLE: ClassVar = ("host",)
+
+    host: Annotated[
+        Annotated[str, Meta(max_length=64)],
+        about("The terminal's computer, as shown to the person.", "ann-laptop"),
+    ] = ""
+
+
+class DeviceLoginOut(Ok, kw_only=True):
+    """The codes of a terminal that asks to sign in. Show ``user_code`` and ``verification_uri``, and poll."""
+
+    device_code: Annotated[
+        str,
+        about("Secret; the terminal polls with it.", "Qm9yZWQ_VGhpcyBpcyBhbiBleGFtcGxlIG9ubHkuLi4"),
+    ]
+    user_code: Annotated[str, about("What the person types on the page and compares.", "WDJB-MJHT")]
+    verification_uri: Annotated[str, about("The page.", "https://signoff.example/device")]
+    expires_in: Annotated[int, about("For how many seconds the codes are valid.", 600)]
+    interval: Annotated[int, about("Seconds between two polls.", 5)]
+
+
+class PollDeviceLogin(Strict, kw_only=True):
+    """Ask whether the person has allowed it."""
+
+    device_code: Annotated[
+        Word, about("The secret code from the start.", "Qm9yZWQ_VGhpcyBpcyBhbiBleGFtcGxlIG9ubHkuLi4")
+    ]
+
+
+class DeviceLoginPolled(Ok, kw_only=True):
+    """Whether the terminal is signed in. The key is in the first answer with ``allowed``, and in no other."""
+
+    status: Annotated[str, about("Whether the person has decided.", "allowed", words=("pending", "allowed"))]
+    key_id: OrEmpty[KeyId] = ABSENT
+    api_key: OrEmpty[Secret] = ABSENT
+    expires_at: OrNone[ExpiresAt] = ABSENT
 
 
 class CreateKey(Strict, kw_only=True):

@@ -29,6 +29,7 @@ async def mailing(web: WebEnv) -> AsyncIterator[SmtpSink]:
         )
         web.state.mailed_links = SignInRequests(env.store, env.directory, env.clock, mails=True)
         web.state.manifests.on_moved = web.state.mailed_links.tell_moved
+        web.state.keys.on_person_key = web.state.mailed_links.tell_key
         try:
             yield server
         finally:

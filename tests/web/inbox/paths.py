@@ -41,6 +41,7 @@ async def paths_of(web: WebEnv, demo: DemoWorkspace) -> dict[str, list[str]]:
         "/proposals/{proposal_id}": [f"/proposals/{id}" for id in await propose(web)] + ["/proposals/x"],
         "/keys": ["/keys"],
         "/logout": ["/logout"],
+        "/device": ["/device"],
         "/login": ["/login"],
         "/login/{token}": [f"/login/{await sessions.login_link(HOME, 'per_ann')}", "/login/none"],
     }

@@ -49,6 +49,7 @@ class Action(StrEnum):
     REVOKE_PERSON_KEY = "revoke a person's key"  # ApiKey
     USE_SESSIONS = "see and end sessions"
     MANAGE_SESSIONS = "see and end a person's sessions"  # the person's id
+    ALLOW_TERMINAL = "let a terminal sign in as oneself"
     LINK_CHAT = "link a chat account"
     TEST_MESSAGE = "send a person a test message, and see what became of it"  # Person
     LIST_TASKS = "list tasks"
@@ -192,6 +193,17 @@ RULES: Final[dict[Action, AccessRule]] = {
         Denial("person_not_found", "There is no person {resource} that you may sign out.", error=NotFound),
         {PERSON},
         _is_self,
+        refusals=dict.fromkeys((AGENT, SERVICE, SYSTEM), _ONLY_PEOPLE_SIGN_IN),
+    ),
+    Action.ALLOW_TERMINAL: AccessRule(
+        (),
+        Denial(
+            "stronger_sign_in_required",
+            "You are signed in with a key, and a key alone cannot create another one.",
+            "Sign in by mail, or give the terminal the key that you have: signoff login URL --with-key.",
+        ),
+        {PERSON},
+        _is_surely_self,
         refusals=dict.fromkeys((AGENT, SERVICE, SYSTEM), _ONLY_PEOPLE_SIGN_IN),
     ),
     Action.LINK_CHAT: AccessRule({PERSON}, Denial("person_required", "Only people can link a chat account.")),

@@ -172,7 +172,7 @@ class Account(Struct, frozen=True):
 
 class ApiKey(Struct, frozen=True):
     """A key of one actor; ``sak_…``. Only the secret's hash is stored. ``created_by``: a person's id, or "";
-    ``sponsors``: the controllers of the actor that created it.
+    ``sponsors``: the controllers of the actor that created it; ``name``: the terminal that it was created for, or "".
     """
 
     id: str
@@ -186,6 +186,7 @@ class ApiKey(Struct, frozen=True):
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
     sponsors: tuple[str, ...] = ()
+    name: str = ""
 
 
 class Session(Struct, frozen=True):
@@ -214,6 +215,26 @@ class Link(Struct, frozen=True):
     created_at: datetime
     expires_at: datetime
     used_at: datetime | None = None
+
+
+class DeviceLogin(Struct, frozen=True):
+    """A terminal that asks to sign in. ``id`` and ``user_code``: the SHA-256 of what the terminal keeps and of what the
+    person types; ``host`` and ``client``: what the terminal says about itself; ``address``: where it asked from;
+    ``state``: pending, allowed, denied, or taken once the key was fetched; ``life``: how long the key is valid, in
+    seconds.
+    """
+
+    id: str
+    user_code: str
+    host: str
+    client: str
+    address: str
+    state: str
+    created_at: datetime
+    expires_at: datetime
+    workspace: str = ""
+    person: str = ""
+    life: int = 0
 
 
 class ChatPerson(Struct, frozen=True):

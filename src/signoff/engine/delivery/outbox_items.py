@@ -77,11 +77,24 @@ class AddressChanged(msgspec.Struct, frozen=True, tag="address"):
     at: datetime
 
 
+class KeyCreated(msgspec.Struct, frozen=True, tag="key"):
+    """Tell ``person`` that a key of theirs was created. by: the name of who created it, "" if they did; terminal and
+    address: what it is for, if it was created by signing in a terminal.
+    """
+
+    person: str
+    by: str
+    at: datetime
+    until: datetime | None = None
+    terminal: str = ""
+    address: str = ""
+
+
 class SignInMail(msgspec.Struct, frozen=True):
     """A mail about signing in."""
 
     row: OutboxRow
-    request: LinkRequest | AddressChanged
+    request: LinkRequest | AddressChanged | KeyCreated
 
 
 class TestRequest(msgspec.Struct, frozen=True):
@@ -113,7 +126,7 @@ OutboxItem = (
 _NOTICE = msgspec.json.Decoder(Notification)
 _PROPOSAL = msgspec.json.Decoder(ProposalNotification)
 _TEST = msgspec.json.Decoder(TestRequest)
-_SIGN_IN = msgspec.json.Decoder(LinkRequest | AddressChanged)
+_SIGN_IN = msgspec.json.Decoder(LinkRequest | AddressChanged | KeyCreated)
 
 
 def decode(row: OutboxRow) -> OutboxItem:

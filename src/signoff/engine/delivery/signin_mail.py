@@ -1,4 +1,5 @@
-"""Mail about signing in: a sign-in link for a person who asks for one, and a warning to a former address.
+"""Mail about signing in: a sign-in link for a person who asks for one, a warning to a former address, and a notice of
+a new key.
 
 The reply to a request is the same for every address, known or not, in text and in time: the person is looked up after
 the reply. The link is created when its mail is sent, and is stored nowhere else.
@@ -14,14 +15,14 @@ from urllib.parse import quote
 
 import msgspec
 
-from signoff.core.directory.model import Person
+from signoff.core.directory.model import ApiKey, Person
 from signoff.core.errors import Busy, Invalid, NotFound, Refused, TooMany
 from signoff.core.intent.notifications import NotificationKind
 from signoff.core.plan.schedules import ADMIN, SIGN_IN, RetryPolicy
 from signoff.core.text.times import local_time_text
 from signoff.engine.clock import Clock
 from signoff.engine.delivery.channel_registry import ChannelRegistry
-from signoff.engine.delivery.outbox_items import AddressChanged, LinkRequest, SignInMail
+from signoff.engine.delivery.outbox_items import AddressChanged, KeyCreated, LinkRequest, SignInMail
 from signoff.engine.delivery.send_outcomes import Dead, Sent, Skipped
 from signoff.engine.delivery.sender import Sender
 from signoff.engine.directory.snapshot import DirectoryCache, Snapshot
@@ -111,6 +112,21 @@ class SignInRequests:
             changed = AddressChanged(moved.person.id, moved.before, moved.by, self._clock.now())
             self._start(self._queue(moved.directory.workspace.id, changed))
 
+    def tell_key(self, key: ApiKey, address: str) -> None:
+        """Queue a notice to the person for whom a key was created; returns immediately. Without a mail server, only
+        their page and the change log show it. ``address``: where a terminal asked for it, or "".
+        """
+        if self.possible:
+            self._start(self._tell_key(key, address))
+
+    async def _tell_key(self, key: ApiKey, address: str) -> None:
+        if not await self.reaches(key.workspace, key.actor_id):
+            return
+        directory = await self._directory.of(key.workspace)
+        by = directory.display(key.created_by) if key.created_by not in ("", key.actor_id) else ""
+        news = KeyCreated(key.actor_id, by, key.created_at, key.expires_at, key.name, address)
+        await self._queue(key.workspace, news)
+
     def _begin(self, work: Coroutine[Any, Any, None], checks: Sequence[tuple[Limit, str]]) -> None:
         try:
             now = self._clock.now()
@@ -145,7 +161,7 @@ class SignInRequests:
                         return
                     await self._queue(workspace.id, LinkRequest(person.id, self._clock.now(), onward))
 
-    async def _queue(self, workspace: str, request: LinkRequest | AddressChanged) -> None:
+    async def _queue(self, workspace: str, request: LinkRequest | AddressChanged | KeyCreated) -> None:
         id = str(uuid.uuid4())
         kind, body = OutboxKind.SIGN_IN, msgspec.json.encode(request)
         row = OutboxRow(id, workspace, id, 0, kind, MAIL, request.person, body, self._clock.now())
@@ -163,7 +179,7 @@ async def _logged(work: Coroutine[Any, Any, None]) -> None:
 
 class SignInMailer(Sender[SignInMail]):
     def policy_of(self, item: SignInMail) -> RetryPolicy:
-        """A warning is retried for longer: nobody waits for it, but it must arrive."""
+        """Warnings and notices are retried for longer: nobody waits for them, but they must arrive."""
         return SIGN_IN if isinstance(item.request, LinkRequest) else ADMIN
 
     def __init__(
@@ -189,6 +205,10 @@ class SignInMailer(Sender[SignInMail]):
                 message = await self._link(item.row, request, person, directory)
             case AddressChanged() as changed:
                 message = self._warning(item.row, changed, person, directory)
+            case KeyCreated() as created:
+                if not person.active:
+                    return Skipped()
+                message = self._notice(item.row, created, person, directory)
         return Sent(await mail.deliver(message))
 
     async def dead(self, item: SignInMail, outcome: Dead) -> bool:
@@ -216,6 +236,35 @@ class SignInMailer(Sender[SignInMail]):
             closing="If you did not request this, ignore it. The link is personal: do not forward it.",
             link=f"{self._base_url()}/login/{token}{query}",
             link_label="Sign in",
+        )
+
+    def _notice(
+        self, row: OutboxRow, created: KeyCreated, person: Person, directory: Snapshot
+    ) -> PersonalMessage:
+        space = directory.workspace
+        until = local_time_text(created.until, person.zone) if created.until else "it is revoked"
+        terminal = (
+            ("Terminal", f"{created.terminal} (as it calls itself), from {created.address}"),
+        ) if created.address else ()  # fmt: skip
+        return PersonalMessage(
+            id=row.id,
+            kind=NotificationKind.MESSAGE,
+            at=self._clock.now(),
+            to=person.mail_address,
+            thread=row.id,
+            headline="Signoff",
+            question="A terminal was signed in as you" if created.address else "A key of yours was created",
+            facts=(
+                ("For", f"{directory.display(person.id)}, in {space.organization}/{space.name}"),
+                *terminal,
+                ("Created by", created.by or "you"),
+                ("At", local_time_text(created.at, person.zone)),
+                ("Valid until", until),
+            ),
+            closing="If you did not expect this, revoke the key on your page and tell an admin: whoever has it can act "
+            "as you.",
+            link=f"{self._base_url()}/me#keys",
+            link_label="See your keys",
         )
 
     def _warning(

@@ -121,7 +121,8 @@ def shown_account(account: Account, signs_with: str = "") -> dict[str, Any]:
 
 def shown_key(key: ApiKey) -> dict[str, Any]:
     until = key.expires_at.isoformat() if key.expires_at else "it is revoked"
-    return {"id": key.id, "kind": key.actor_kind, "holder": key.actor_id, "until": until}
+    said = {"id": key.id, "kind": key.actor_kind, "holder": key.actor_id, "until": until}
+    return said | {"terminal": key.name} if key.name else said
 
 
 def shown_chat(link: ChatPerson) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import hashlib
 import secrets
 import string
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from itertools import chain
 from time import monotonic
@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from signoff.core.directory.actors import Actor, ActorKind, system
 from signoff.core.directory.authorization import REGISTRAR
-from signoff.core.directory.model import Account, ApiKey, DirectoryChange
+from signoff.core.directory.model import Account, ApiKey, DeviceLogin, DirectoryChange
 from signoff.core.errors import NotFound, Unauthenticated
 from signoff.core.plan.task_types import Strength
 from signoff.engine.clock import Clock
@@ -45,6 +45,8 @@ class NewKey(msgspec.Struct, frozen=True):
 
 
 class Keys:
+    """``on_person_key``: called with each new key of a person, and the address of the terminal that it is for."""
+
     def __init__(self, store: Store, directory: DirectoryCache, clock: Clock) -> None:
         self._store = store
         self._directory = directory
@@ -52,6 +54,7 @@ class Keys:
         self._cache: dict[tuple[str, str], _Cached] = {}
         self._reading: dict[tuple[str, str], asyncio.Task[_Cached]] = {}
         self._forgotten = 0
+        self.on_person_key: Callable[[ApiKey, str], None] = lambda key, address: None  # tells the person
 
     def forget(self) -> None:
         """Clear the cache; the next use of each key queries the database."""
@@ -163,8 +166,24 @@ class Keys:
             by or system(workspace), self._clock.now(), kind, actor_id, created_by, life,
             sponsors=by.sponsors if by else None,
         )  # fmt: skip
-        await self._store.people.save(rows)
-        return NewKey(rows[0], secret)
+        return await self._saved(*rows, secret)
+
+    async def create_for_terminal(self, person: Actor, asked: DeviceLogin) -> NewKey:
+        """Create the key for a terminal that this person has allowed to sign in."""
+        life = timedelta(seconds=asked.life)
+        (key, _), secret = new_key(
+            person, self._clock.now(), ActorKind.PERSON, person.id, person.id, life, person.sponsors
+        )
+        key = replace(key, name=asked.host or "a terminal")
+        shown = shown_key(key) | {"address": asked.address}
+        change = recorded(person, key.created_at, "key", key.id, holder_subject(key), None, shown)
+        return await self._saved(key, change, secret, asked.address)
+
+    async def _saved(self, key: ApiKey, change: DirectoryChange, secret: str, address: str = "") -> NewKey:
+        await self._store.people.save((key, change))
+        if key.actor_kind == ActorKind.PERSON.value:
+            self.on_person_key(key, address)
+        return NewKey(key, secret)
 
     async def revoke(self, workspace: str, key_id: str, by: Actor | None = None) -> ApiKey:
         """Revoke a key of this workspace; revoking twice changes nothing. NotFound for any other id."""

@@ -30,6 +30,7 @@ update messages set target = '', reference = '', error = '' where workspace = :w
     and (target <> '' or reference <> '' or error <> '') returning id
 """
 _REPLIES: Final = "delete from replies where workspace = :workspace and actor = :person returning key"
+_KEYS: Final = "update keys set name = '' where workspace = :workspace and actor_id = :person and name <> ''"
 _OUTBOX: Final = "delete from outbox where workspace = :workspace and target = :person returning id"
 _REMOVED: Final = """
 select subject from changes where workspace = :workspace and kind = 'person' and name = :name and after = ''
@@ -84,7 +85,7 @@ class Erasures:
         return rows[0][0].removeprefix("person:") if rows else ""
 
     async def addresses(self, workspace: str, subject: str) -> set[str]:
-        """Every address and every linked account that the change log names for a person."""
+        """Every address, linked account and terminal that the change log names for a person."""
         found: set[object] = set()
         for kind, before, after in await self._db.read(_OF_PERSON, workspace=workspace, subject=subject):
             for text in filter(None, (before, after)):
@@ -94,6 +95,8 @@ class Erasures:
                     found |= {said.get("email"), *(given.values() if isinstance(given, dict) else ())}
                 elif isinstance(said, dict) and {"account", "team"} <= said.keys():
                     found.add(said["account"])
+                elif kind == "key" and isinstance(said, dict):
+                    found |= {said.get("terminal"), said.get("address")}
         return {one for one in found if isinstance(one, str) and one}
 
     async def comments(self, workspace: str, person: str) -> ErasedComments:
@@ -120,9 +123,13 @@ class Erasures:
         return ErasedComments(count, changed, waiting)
 
     async def messages(self, workspace: str, person: str) -> int:
-        """Erase the addresses of the person's messages, and delete those that wait; returns how many."""
+        """Erase the addresses of the person's messages and the names of their keys, and delete the messages that wait;
+        returns how many messages.
+        """
         values = {"workspace": workspace, "person": person}
-        erased, *_ = await self._db.write((_MESSAGES, values), (_REPLIES, values), (_OUTBOX, values))
+        erased, *_ = await self._db.write(
+            (_MESSAGES, values), (_REPLIES, values), (_OUTBOX, values), (_KEYS, values)
+        )
         return len(erased)
 
     async def records(self, workspace: str, subject: str, addresses: Mapping[str, str], name: str) -> int:

@@ -1,4 +1,5 @@
-"""Sessions on the pages, and sign-in links. Rows are found by the hash of a token, never by the token.
+"""Sessions on the pages, sign-in links, and terminals that ask to sign in. Rows are found by the hash of a token, never
+by the token.
 
 One statement uses up a link, so that if two people press its button, only one is signed in.
 """
@@ -6,7 +7,7 @@ One statement uses up a link, so that if two people press its button, only one i
 from datetime import datetime
 from typing import Final
 
-from signoff.core.directory.model import DirectoryChange, Link, Session
+from signoff.core.directory.model import DeviceLogin, DirectoryChange, Link, Session
 from signoff.store.database import Database
 from signoff.store.rows import micros
 from signoff.store.tables.changes import log_changes, recording
@@ -23,14 +24,25 @@ returning id
 _USE: Final = """
 update links set used_at = :at where id = :id and used_at is null and expires_at > :at returning id
 """
+_DECIDE: Final = """
+update device_logins set state = :state, workspace = :workspace, person = :person, life = :life
+where id = :id and state = 'pending' and expires_at > :now returning id
+"""
+_TAKE: Final = """
+update device_logins set state = 'taken' where id = :id and state = 'allowed' and expires_at > :now returning id
+"""
 _FORGET: Final = (
     "delete from sessions where id in (select id from sessions where expires_at <= :now limit :limit) returning id",
     "delete from links where id in (select id from links where expires_at <= :now limit :limit) returning id",
+    """
+    delete from device_logins where id in (select id from device_logins where expires_at <= :now limit :limit)
+    returning id
+    """,
 )
 
 
 class SessionTables:
-    """The tables of sessions and links."""
+    """The tables of sessions, links, and terminals that ask to sign in."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -79,8 +91,30 @@ class SessionTables:
         [rows] = await self._db.write((_USE, {"id": id, "at": micros(at)}))
         return bool(rows)
 
+    async def add_device_login(self, asked: DeviceLogin) -> bool:
+        """Add a terminal that asks to sign in; False if its code is taken."""
+        [rows] = await self._db.write((insert(DeviceLogin), values_of(asked)))
+        return bool(rows)
+
+    async def device_login(self, id: str) -> DeviceLogin | None:
+        return await fetch_one(self._db, DeviceLogin, "id = :id", id=id)
+
+    async def device_login_by_code(self, user_code: str) -> DeviceLogin | None:
+        return await fetch_one(self._db, DeviceLogin, "user_code = :user_code", user_code=user_code)
+
+    async def decide_device_login(self, decided: DeviceLogin, now: datetime) -> bool:
+        """Store whether a person allowed it; False if it was decided before or has expired."""
+        values = {name: getattr(decided, name) for name in ("id", "state", "workspace", "person", "life")}
+        [rows] = await self._db.write((_DECIDE, values | {"now": micros(now)}))
+        return bool(rows)
+
+    async def take_device_login(self, id: str, now: datetime) -> bool:
+        """Note that its key is fetched; False if it was fetched before, was not allowed, or has expired."""
+        [rows] = await self._db.write((_TAKE, {"id": id, "now": micros(now)}))
+        return bool(rows)
+
     async def forget(self, now: datetime, limit: int) -> int:
-        """Delete up to ``limit`` each of the expired sessions and links; returns the larger count."""
+        """Delete up to ``limit`` each of the expired sessions, links and terminals; returns the larger count."""
         values = {"now": micros(now), "limit": limit}
         gone = await self._db.write(*((statement, values) for statement in _FORGET))
         return max(len(rows) for rows in gone)

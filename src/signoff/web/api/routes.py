@@ -6,12 +6,13 @@ segments, so the segments after it are matched from the right.
 from typing import Final
 
 from signoff import wire
-from signoff.core.errors import Forbidden, NotFound, Unauthenticated
+from signoff.core.errors import Forbidden, Gone, NotFound, TooMany, Unauthenticated
 from signoff.web.api import (
     audit,
     changes,
     chats,
     deliveries,
+    device_logins,
     export,
     intents,
     keys,
@@ -361,6 +362,14 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("GET", "/v1/keys", "listKeys", "keys", keys.keys, "List keys", response=wire.keys.KeysAnswer),
     Endpoint("POST", "/v1/keys/{key_id}/revoke", "revokeKey", "keys",
         keys.revoke_key, "Revoke a key", response=wire.keys.KeyAnswer),
+    Endpoint("POST", "/v1/device-logins", "startDeviceLogin", "keys",
+        device_logins.start, "Start signing in a terminal, which a person allows in a browser",
+        request=wire.keys.StartDeviceLogin, response=wire.keys.DeviceLoginOut, access=Access.OPEN, unkeyed=True,
+        refuses=(TooMany,)),
+    Endpoint("POST", "/v1/device-logins/poll", "pollDeviceLogin", "keys",
+        device_logins.poll, "Fetch the key of a terminal, once, after a person has allowed it",
+        request=wire.keys.PollDeviceLogin, response=wire.keys.DeviceLoginPolled, access=Access.OPEN, unkeyed=True,
+        refuses=(Forbidden, Gone, TooMany)),
     Endpoint("GET", "/v1/inbox", "listThreads", "inbox",
         inbox.page, "Read an inbox", response=inbox.Threads, query=_INBOX),
     Endpoint("GET", "/v1/inbox/{thread_id}", "getThread", "inbox",

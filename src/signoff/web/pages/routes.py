@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from signoff.core.errors import NotFound
 from signoff.web.http.call import Page
-from signoff.web.pages import signin
+from signoff.web.pages import device, signin
 from signoff.web.pages.admin import accounts, changes, people, policies, proposals, removal, teams, workspaces
 from signoff.web.pages.kit import live
 from signoff.web.pages.kit.handler import PageHandler, PageRequest, PageRoute
@@ -84,6 +84,10 @@ ROWS: Final[tuple[PageRoute, ...]] = (
     PageRoute("POST", "/login/{token}", signin.by_link, open=True),
     PageRoute("GET", "/logout", signin.leave, open=True),
     PageRoute("POST", "/logout", signin.left, open=True),
+    PageRoute("GET", "/device", device.ask),
+    PageRoute("POST", "/device", device.look),
+    PageRoute("POST", "/device/allow", device.allow),
+    PageRoute("POST", "/device/deny", device.deny),
     PageRoute("GET", "/static/{name}", static, open=True),
 )
 

@@ -75,6 +75,7 @@ def key_out(key: ApiKey, now: datetime, secret: str = "", holder: str = "") -> K
         kind=key.actor_kind,
         holder_id=key.actor_id,
         holder_name=maybe(holder),
+        name=maybe(key.name),
         key_hint=key.hint,
         status="revoked" if key.revoked_at else "expired" if expired else "active",
         created_at=key.created_at,

@@ -1,0 +1,131 @@
+"""Signing in through a browser: what the command shows, how it waits, and how it ends."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from signoff.cli.device_login import has_browser
+from signoff.cli.failures import ExitCode
+from tests.cli.conftest import Run
+from tests.cli.test_contexts import KEY, ME, NOTHING
+from tests.client.stub import Answer, Stub, refused
+
+START, POLL = "/v1/device-logins", "/v1/device-logins/poll"
+SECRET = "device-hunter2"
+
+
+@pytest.fixture(autouse=True)
+def settings_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path / "config"
+
+
+def started(stub: Stub, *polls: Answer, life: int = 600, uri: str = "https://signoff.example/device") -> None:
+    asked = {
+        "device_code": SECRET, "user_code": "WDJB-MJHT", "verification_uri": uri, "expires_in": life, "interval": 0,
+    }  # fmt: skip
+    stub.on("POST", START, Answer(asked))
+    stub.on("POST", POLL, *polls)
+    stub.on("GET", "/v1/me", ME)
+
+
+PENDING = Answer({"status": "pending"})
+ALLOWED = Answer({"status": "allowed", "api_key": KEY, "key_id": "sak_1"})
+
+
+def test_it_shows_the_page_and_the_code_and_stores_the_key_unseen(
+    run: Run, stub: Stub, settings_folder: Path
+) -> None:
+    started(stub, PENDING, Answer({}, 503), refused(429, "slow_down"), ALLOWED)
+    done = run("login", stub.url, "--name", "prod", "--no-browser", **NOTHING)
+    assert done.exit_code == 0, done.output
+    assert done.stdout == f"Signed in to {stub.url} as ann@a.example; context prod is in use.\n"
+    for shown in ("https://signoff.example/device", "WDJB-MJHT"):
+        assert shown in done.stderr
+    assert KEY not in done.output
+    assert SECRET not in done.output
+    stored = json.loads((settings_folder / "signoff" / "contexts.json").read_text())
+    assert stored["contexts"]["prod"]["api_key"] == KEY
+    asked = [one for one in stub.asked if one.path == POLL]
+    assert {one.body["device_code"] for one in asked} == {SECRET}
+    assert KEY not in {one.headers["x-api-key"] for one in asked}
+
+
+def test_quiet_still_shows_the_code(run: Run, stub: Stub) -> None:
+    started(stub, ALLOWED)
+    done = run("login", stub.url, "--no-browser", "-q", **NOTHING)
+    assert "WDJB-MJHT" in done.stderr
+    assert "Waiting" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "said"),
+    [
+        (refused(403, "login_denied"), ExitCode.FORBIDDEN, "denied in the browser"),
+        (refused(410, "login_expired"), ExitCode.TIMEOUT, "not allowed in time"),
+        (refused(422, "validation_error"), ExitCode.USAGE, "validation_error"),
+    ],
+)
+def test_what_ends_it(
+    run: Run, stub: Stub, settings_folder: Path, answer: Answer, code: ExitCode, said: str
+) -> None:
+    started(stub, answer)
+    done = run("login", stub.url, "--no-browser", **NOTHING)
+    assert done.exit_code == code, done.output
+    assert said in done.stderr
+    assert not settings_folder.exists()
+
+
+def test_it_gives_up_when_the_code_has_expired(run: Run, stub: Stub) -> None:
+    started(stub, PENDING, life=1)
+    done = run("login", stub.url, "--no-browser", **NOTHING)
+    assert (done.exit_code, "not allowed in time" in done.stderr) == (ExitCode.TIMEOUT, True)
+
+
+def test_an_older_server_is_told_from_a_denial(run: Run, stub: Stub) -> None:
+    stub.on("POST", START, refused(404, "not_found"))
+    done = run("login", stub.url, "--no-browser", **NOTHING)
+    assert done.exit_code == ExitCode.NOT_FOUND
+    assert f"signoff login {stub.url} --with-key" in done.stderr
+
+
+@pytest.mark.parametrize("uri", ["file:///etc/passwd", "javascript:alert(1)", "--help", "http://a b/"])
+def test_only_the_address_of_a_page_is_shown_and_opened(run: Run, stub: Stub, uri: str) -> None:
+    started(stub, ALLOWED, uri=uri)
+    done = run("login", stub.url, "--browser", **NOTHING)
+    assert done.exit_code == ExitCode.UNAUTHENTICATED
+    assert "is not a URL" in done.stderr
+
+
+def test_a_key_and_a_browser_contradict_each_other(run: Run, stub: Stub) -> None:
+    for more in (("--with-key",), ("--key-file", "-")):
+        done = run("login", stub.url, "--no-browser", *more, input=KEY, **NOTHING)
+        assert done.exit_code == ExitCode.USAGE
+    assert stub.asked == []
+
+
+def test_the_browser_is_opened_if_there_is_one(
+    run: Run, stub: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = tmp_path / "opened"
+    program = tmp_path / "browser"
+    program.write_text(f'#!{sys.executable}\nimport sys\nopen("{opened}", "w").write(sys.argv[1])\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("BROWSER", f"{program} %s")
+
+    started(stub, ALLOWED)
+    done = run("login", stub.url, "--browser", **NOTHING)
+    assert done.exit_code == 0, done.output
+    assert opened.read_text() == "https://signoff.example/device"
+    assert "was opened in your browser" in done.stderr
+
+
+def test_without_a_display_no_browser_takes_the_terminal() -> None:
+    assert not has_browser({}, "linux")
+    assert has_browser({"DISPLAY": ":0"}, "linux")
+    assert has_browser({}, "darwin")
+    assert not has_browser({"SSH_CONNECTION": "192.0.2.1 1 192.0.2.2 22"}, "darwin")

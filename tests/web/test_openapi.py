@@ -12,6 +12,7 @@ import pytest
 
 from docs import codes, errors
 from signoff.core.directory.actors import ActorKind
+from signoff.core.errors import Unauthenticated
 from signoff.core.intent.model import Status, Waiting
 from signoff.core.intent.upcoming import ContactKind
 from signoff.core.plan.task_types import MEANS, Ending, Risk, Strength, TaskType
@@ -146,7 +147,7 @@ def test_each_operation_names_its_errors() -> None:
     for row in ENDPOINTS:
         answers = OPERATIONS[row.name]["responses"]
         assert {"200", "400", "503", "default"} <= {*answers}
-        assert ("401" in answers) == bool(row.access.value == "key" or row.refuses), row.path
+        assert ("401" in answers) == (row.access.value == "key" or Unauthenticated in row.refuses), row.path
         for status, answer in answers.items():
             if "$ref" in answer:
                 assert answer["$ref"].rpartition("/")[2] in DOCUMENT["components"]["responses"], (

@@ -33,10 +33,10 @@ def body(intent_type: str) -> bytes:
 class Creators:
     """Connections that create without pause until told to stop."""
 
-    def __init__(self, place: Place, keyed: bool) -> None:
+    def __init__(self, place: Place, keyed: bool, body: bytes) -> None:
         self._key = place.keys["service"]
         self._numbers = count() if keyed else None
-        self._body = body(QUEUED)
+        self._body = body
         self._plain = request("POST", "/v1/intents", self._key, self._body)
         self._stopping = False
         self._busy = 0
@@ -76,9 +76,9 @@ class Creators:
             raise RuntimeError(f"a create was answered {self.problem}")
 
 
-async def _rate(place: Place, keyed: bool, seconds: float) -> tuple[float, Usage]:
+async def rate(place: Place, keyed: bool, seconds: float) -> tuple[float, Usage]:
     pool = await Pool(place.live.url).open(CONNECTIONS)
-    creators = Creators(place, keyed)
+    creators = Creators(place, keyed, body(QUEUED))
     for wire in pool.wires:
         creators.begin(wire)
     await asyncio.sleep(WARM_UP)
@@ -92,5 +92,5 @@ async def _rate(place: Place, keyed: bool, seconds: float) -> tuple[float, Usage
 
 def creates(place: Place, options: Options) -> None:
     for name, keyed in (("creates", False), ("creates_keyed", True)):
-        runs = [run(_rate(place, keyed, options.seconds)) for _ in range(options.repeats)]
-        show(goal(name, place.database), [rate for rate, _ in runs], runs[-1][1])
+        runs = [run(rate(place, keyed, options.seconds)) for _ in range(options.repeats)]
+        show(goal(name, place.database), [rate for rate, _ in runs], [usage for _, usage in runs])

@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from tests.live import Live
 
@@ -17,11 +17,10 @@ from bench.loop import run
 from bench.machine import Usage
 from bench.options import Options
 from bench.place import APPROVAL, Place
-from bench.report import percentile, show
+from bench.report import show
 from bench.wire import Pool, request
 
 IN_FLIGHT: Final = 64
-RATE: Final = 200  # flows a second, in the open loop
 WARM_UP: Final = 1.0
 _ASSIGNED: Final = b"event: intent.human_task_assigned"
 _COMPLETED: Final = b"event: intent.completed"
@@ -31,13 +30,20 @@ _TASK_ID: Final = b'"task_id":"'
 _IDS: Final = 36
 
 
-class Load:
-    """Everybody around the server: requester, agent, person.
-
-    ``ended`` is called for each flow with the seconds from its decision to its end as the requester saw it.
+class Ending(NamedTuple):
+    """The end of a flow, in seconds: when it was decided, then how long it took from there until the decision was
+    answered, and until the requester saw that the intent is completed.
     """
 
-    def __init__(self, place: Place, ended: Callable[[float], None], intent_type: str = APPROVAL) -> None:
+    decided_at: float
+    answered: float
+    took: float
+
+
+class Load:
+    """Everybody around the server: requester, agent, person. ``ended`` is called for each flow."""
+
+    def __init__(self, place: Place, ended: Callable[[Ending], None], intent_type: str = APPROVAL) -> None:
         self._keys = place.keys
         self.ended = ended
         self.problems = Problems()
@@ -63,8 +69,9 @@ class Load:
         at = answer.index(_INTENT_ID) + len(_INTENT_ID)
         Followed(self, answer[at : at + _IDS].decode()).start()
 
-    def decide(self, task_id: str) -> None:
+    def decide(self, task_id: str, answered: Callable[[], None]) -> None:
         def heard(status: int, answer: bytes) -> None:
+            answered()
             if status != 200:
                 self.problems.note("a decision", status, answer)
 
@@ -95,7 +102,8 @@ class Followed:
         self._load = load
         self._intent_id = intent_id
         self._decided_at = 0.0
-        self._took = -1.0
+        self._answered_at = 0.0
+        self._completed_at = 0.0
 
     def start(self) -> None:
         self._load.follow(self._intent_id, self._told, self._ended)
@@ -104,17 +112,23 @@ class Followed:
         if not self._decided_at and (at := chunk.find(_ASSIGNED)) >= 0:
             begins = chunk.index(_TASK_ID, at) + len(_TASK_ID)
             self._decided_at = time.perf_counter()
-            self._load.decide(chunk[begins : begins + _IDS].decode())
+            self._load.decide(chunk[begins : begins + _IDS].decode(), self._answered)
         if _COMPLETED in chunk:
-            self._took = time.perf_counter() - self._decided_at
+            self._completed_at = time.perf_counter()
         elif any(end in chunk for end in _OTHER_ENDS):
             self._load.problems.note("a flow", 200, chunk)
 
+    def _answered(self) -> None:
+        self._answered_at = time.perf_counter()
+
     def _ended(self, status: int, answer: bytes) -> None:
-        if status != 200 or self._took < 0:
+        if status != 200 or not self._completed_at:
             self._load.problems.note("an event stream", status, answer or b"it ended before the intent did")
         self._load.running -= 1
-        self._load.ended(self._took)
+        # The requester may hear of the end before the person is answered.
+        answered_at = self._answered_at or self._completed_at
+        decided_at = self._decided_at
+        self._load.ended(Ending(decided_at, answered_at - decided_at, self._completed_at - decided_at))
 
 
 async def closed(
@@ -123,7 +137,7 @@ async def closed(
     """Flows a second with IN_FLIGHT of them running all the time."""
     done, stopping, quiet = 0, False, asyncio.Event()
 
-    def ended(_: float) -> None:
+    def ended(_: Ending) -> None:
         nonlocal done
         done += 1
         if not stopping and not load.problems.first:
@@ -146,48 +160,8 @@ async def closed(
     return finished / (stop.at - begun.at), Usage.between(begun, stop, finished)
 
 
-async def _open(place: Place, follows: Live, seconds: float) -> tuple[list[float], Usage]:
-    """Decision -> waiter in milliseconds, at RATE flows a second whatever the server does."""
-    took: list[float] = []
-    load = Load(place, lambda seconds: took.append(seconds * 1000))
-    await load.open(place.live, follows, Streaming)
-    loop = asyncio.get_running_loop()
-    first = loop.time()
-    warm = 0
-    begun = place.reading()
-    for number in range(int(RATE * (seconds + WARM_UP))):
-        await asyncio.sleep(max(0.0, first + number / RATE - loop.time()))
-        load.check()
-        load.flow()
-        if not warm and loop.time() - first > WARM_UP:
-            warm, begun = len(took), place.reading()
-    stop = place.reading()
-    give_up = loop.time() + 30
-    while load.running and loop.time() < give_up:
-        await asyncio.sleep(0.05)
-        load.check()
-    load.close()
-    return took[warm:], Usage.between(begun, stop, len(took) - warm)
-
-
 def flows(place: Place, options: Options) -> None:
     """Closed loop, in both ways in which an agent can get its work."""
     for name, agent in (("flows_stream", Streaming), ("flows_claim", Claiming)):
         runs = [run(closed(place, agent, options.seconds)) for _ in range(options.repeats)]
-        show(goal(name, place.database), [rate for rate, _ in runs], runs[-1][1])
-
-
-def latency(place: Place, options: Options) -> None:
-    """Open loop; on PostgreSQL also with the waiter on another server."""
-    _latency("decision", place, place.live, options)
-    if place.cluster is not None:
-        other = place.server()
-        other.start()
-        _latency("replica", place, other, options)
-        other.stop()
-
-
-def _latency(name: str, place: Place, follows: Live, options: Options) -> None:
-    runs = [run(_open(place, follows, 1.5 * options.seconds)) for _ in range(options.repeats)]
-    show(goal(f"{name}_p50", place.database), [percentile(took, 0.5) for took, _ in runs], runs[-1][1])
-    show(goal(f"{name}_p99", place.database), [percentile(took, 0.99) for took, _ in runs])
+        show(goal(name, place.database), [rate for rate, _ in runs], [usage for _, usage in runs])

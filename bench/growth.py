@@ -35,17 +35,18 @@ def growth(place: Place, options: Options) -> None:
     before = size(place)
     many = _grown(place, template, options.gates - FEW)
     each = (size(place) - before) / len(many)
-    idle = _idle(place)
+    waiting = idle(place)
     alone, busy = run(_decisions(place, many))
     print(f"with {options.gates:,} waiting gates:")
     show(goal("one", place.database), [alone])
-    show(goal("one_growth", place.database), [alone / base[0]], f"{base[0]:.2f} ms among {FEW:,}")
+    show(goal("one_growth", place.database), [alone / base[0]], note=f"{base[0]:.2f} ms among {FEW:,}")
     show(goal("busy", place.database), [busy])
-    show(goal("busy_growth", place.database), [busy / base[1]], f"{base[1]:.0f} us among {FEW:,}")
-    show(goal("idle", place.database), [idle])
-    show(goal("gates", place.database), [_GIB / each], f"{each:,.0f} bytes each")
+    show(goal("busy_growth", place.database), [busy / base[1]], note=f"{base[1]:.0f} us among {FEW:,}")
+    show(goal("idle", place.database), [waiting])
+    show(goal("gates", place.database), [_GIB / each], note=f"{each:,.0f} bytes each")
     lags = run(_reminders(place))
-    show(goal("reminders", place.database), [percentile(lags, 0.99)], f"p50 {percentile(lags, 0.5):.3f} s")
+    p50 = f"p50 {percentile(lags, 0.5):.3f} s"
+    show(goal("reminders", place.database), [percentile(lags, 0.99)], note=p50)
 
 
 async def _gate(place: Place) -> str:
@@ -62,7 +63,7 @@ def _grown(place: Place, template: str, count: int) -> list[str]:
     return ids
 
 
-def _idle(place: Place) -> float:
+def idle(place: Place) -> float:
     """Percent of a core that server and database use while nothing happens."""
     time.sleep(_REST)
     begun = place.reading()

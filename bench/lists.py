@@ -56,7 +56,8 @@ def lists(place: Place, options: Options) -> None:
             costs = [_cost(place, ask) for _ in range(_ROUNDS)]
             value = statistics.median(costs)
             growth = f"{value / first.setdefault(name, max(value, _LEAST)):.2f} x that among {sizes[0]:,}"
-            show(goal("view", place.database)._replace(text=f"  {name}"), costs, growth)
+            line = goal("view", place.database)._replace(text=f"  {name}", name=f"view_{size}")
+            show(line, costs, note=growth)
 
 
 async def _gates(place: Place) -> tuple[str, str]:
@@ -80,16 +81,16 @@ def _views(place: Place, template: str, few: str) -> list[tuple[str, Ask]]:
     found: list[tuple[str, Ask]] = []
     for who, said, intent in ((BUSY, "asked by all", template), (CALM, f"asked by {FEW}", few)):
         connection = http.client.HTTPConnection(urlsplit(place.live.url).netloc)
-        cookie = _sign_in(connection, place.keys[who])
+        cookie = sign_in(connection, place.keys[who])
         for name, path in PAGES.items():
             page = path or f"/tasks/{intent[:-4]}0001"
-            found.append((name.format(who=said), _asking(connection, page, {"cookie": cookie})))
+            found.append((name.format(who=said), asking(connection, page, {"cookie": cookie})))
         for name, path in CALLS.items():
-            found.append((name.format(who=said), _asking(connection, path, {"x-api-key": place.keys[who]})))
+            found.append((name.format(who=said), asking(connection, path, {"x-api-key": place.keys[who]})))
     return found
 
 
-def _sign_in(connection: http.client.HTTPConnection, key: str) -> str:
+def sign_in(connection: http.client.HTTPConnection, key: str) -> str:
     """The cookies of a person's session, opened by their key as the form of the page does it."""
     connection.request("GET", "/login")
     cookies = _cookies(connection.getresponse())
@@ -112,7 +113,7 @@ def _header(cookies: dict[str, str]) -> str:
     return "; ".join(f"{name}={value}" for name, value in cookies.items())
 
 
-def _asking(connection: http.client.HTTPConnection, path: str, headers: dict[str, str]) -> Ask:
+def asking(connection: http.client.HTTPConnection, path: str, headers: dict[str, str]) -> Ask:
     def ask() -> None:
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()

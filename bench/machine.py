@@ -2,32 +2,66 @@
 
 import os
 import platform
+import statistics
+import sys
 import sysconfig
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def describe(folder: Path) -> list[str]:
-    """The lines that say what these figures were measured on."""
+class Machine(NamedTuple):
+    """What figures were measured on. ``filesystem``: of the databases; ``sync_*``: milliseconds of an fdatasync there."""
+
+    processor: str
+    cores: int
+    memory_gib: int
+    system: str
+    python: str
+    filesystem: str
+    sync_p50: float
+    sync_p99: float
+
+    def lines(self) -> list[str]:
+        durable = self.filesystem not in _IN_MEMORY
+        return [
+            f"machine  {self.processor}, {self.cores} cores, {self.memory_gib} GiB, {self.system}, {self.python}",
+            f"disk     {self.filesystem}{'' if durable else ' (memory: nothing here is durable)'};"
+            f" fdatasync of 8 KiB: p50 {self.sync_p50:.2f} ms, p99 {self.sync_p99:.2f} ms",
+        ]
+
+
+_IN_MEMORY = ("tmpfs", "ramfs")
+
+
+def machine(folder: Path) -> Machine:
+    """This machine, its interpreter and the disk of ``folder``."""
     model = next(
         (line.partition(": ")[2] for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "?"
     )
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     p50, p99 = _disk(folder)
-    return [
-        f"machine  {model}, {os.cpu_count()} cores, {memory:.0f} GiB, Linux {platform.release()},"
-        f" Python {platform.python_version()} {_build()}",
-        f"disk     {_filesystem(folder)}; fdatasync of 8 KiB: p50 {p50:.2f} ms, p99 {p99:.2f} ms",
-    ]
+    return Machine(
+        processor=model,
+        cores=os.cpu_count() or 1,
+        memory_gib=round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+        system=f"Linux {platform.release()}",
+        python=interpreter(),
+        filesystem=_filesystem(folder),
+        sync_p50=p50,
+        sync_p99=p99,
+    )
 
 
-def _build() -> str:
-    """How the interpreter was built: one without PGO takes more time for everything."""
+def interpreter() -> str:
+    """The version of this interpreter, and whether it was built with profile-guided optimization, without which
+    everything takes more time. Distributions use it in their own build scripts: one below /usr does not say so.
+    """
     said = str(sysconfig.get_config_var("CONFIG_ARGS") or "")
-    return "with PGO" if "--enable-optimizations" in said else "without PGO"
+    pgo = "--enable-optimizations" in said or sys.base_prefix == "/usr"
+    return f"Python {platform.python_version()} {'with' if pgo else 'without'} PGO"
 
 
 def _lines(path: str) -> list[str]:
@@ -40,8 +74,7 @@ def _filesystem(folder: Path) -> str:
     over = [
         (mount, kind) for mount, kind in mounts if place == mount or place.startswith(mount.rstrip("/") + "/")
     ]
-    kind = max(over, default=("", "?"))[1]
-    return f"{kind} (memory: nothing here is durable)" if kind in {"tmpfs", "ramfs"} else kind
+    return max(over, default=("", "?"))[1]
 
 
 def _disk(folder: Path, times: int = 200) -> tuple[float, float]:
@@ -147,6 +180,16 @@ class Usage(NamedTuple):
         each = 1e6 / max(operations, 1)
         others = max(0.0, spent[4] - spent[1] - spent[2] - spent[3]) / spent[0]
         return cls(spent[1] * each, spent[2] * each, spent[3] * each, others, spent[5] / spent[0])
+
+    @classmethod
+    def median(cls, usages: "Sequence[Usage]") -> "Usage":
+        """The median of each number."""
+        return cls(*(statistics.median(column) for column in zip(*usages, strict=True)))
+
+    @property
+    def all(self) -> float:
+        """Microseconds of all processes for each operation."""
+        return self.server + self.database + self.load
 
     def __str__(self) -> str:
         parts = [f"server {self.server:.0f}"]

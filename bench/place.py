@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -58,8 +59,16 @@ _WORKFLOWS: Final = (
 class Place:
     """Where to measure: ``live`` is the server, ``keys`` those of a service, an agent and a person."""
 
-    def __init__(self, folder: Path, database: str, cluster: Cluster | None, workers: int = 1) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        database: str,
+        cluster: Cluster | None,
+        workers: int = 1,
+        python: str = sys.executable,
+    ) -> None:
         self._workers = workers
+        self._python = python
         self.database = database
         self.folder = folder
         self.cluster = cluster
@@ -72,8 +81,15 @@ class Place:
     def server(self) -> Live:
         """One more server on the database; the caller starts it."""
         self._number += 1
-        free = {"max_rate": "0", "max_streams": "0", "max_open": "0"}  # what is measured is not the limits
-        live = Live(self.folder / f"server-{self._number}", self.url, workers=str(self._workers), **free)
+        live = Live(
+            self.folder / f"server-{self._number}",
+            self.url,
+            workers=str(self._workers),
+            max_rate="0",  # what is measured is not the limits
+            max_streams="0",
+            max_open="0",
+        )
+        live.python = self._python
         self.lives.append(live)
         return live
 
@@ -117,12 +133,16 @@ def postmaster(cluster: Cluster) -> int:
 
 
 @contextmanager
-def place(database: str, cluster: Cluster | None, workers: int = 1) -> Iterator[Place]:
-    """A server that answers, provisioned; gone afterwards. ``workers``: its processes."""
+def place(
+    database: str, cluster: Cluster | None, workers: int = 1, python: str = sys.executable
+) -> Iterator[Place]:
+    """A server that answers, provisioned; gone afterwards. ``workers``: its processes. ``python``: its interpreter;
+    that of another checkout serves what is installed there.
+    """
     folder = Path(tempfile.mkdtemp(prefix="signoff-bench-"))
     made: Place | None = None
     try:
-        made = Place(folder, database, cluster, workers)
+        made = Place(folder, database, cluster, workers, python)
         made.live.start()
         made.provision()
         yield made

@@ -106,10 +106,12 @@ class Pool:
         self.queued = 0  # requests that had to wait for a connection
 
     async def open(self, count: int) -> "Pool":
-        host = urlsplit(self.url)
+        address = urlsplit(self.url)
+        assert address.hostname
+        assert address.port
         loop = asyncio.get_running_loop()
         for _ in range(count):
-            _, wire = await loop.create_connection(Wire, host.hostname, host.port)
+            _, wire = await loop.create_connection(Wire, address.hostname, address.port)
             self.wires.append(wire)
         self._idle = list(self.wires)
         return self

@@ -55,6 +55,7 @@ def free_port() -> int:
 class Live:
     """``signoff up`` on a folder and a database. ``restart`` keeps the port, as a supervisor would."""
 
+    python: str = sys.executable
     program: tuple[str, ...] = ("-m", "signoff.cli")  # what Python runs
 
     def __init__(self, data: Path, database: str = "", port: int = 0, **settings: str) -> None:
@@ -69,7 +70,7 @@ class Live:
     def start(self) -> "Live":
         """Start the process and return once it answers and has said so."""
         command = [
-            sys.executable,
+            self.python,
             *self.program,
             "up",
             "--port",

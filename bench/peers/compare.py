@@ -25,7 +25,7 @@ from bench.peers.install import ROOT, Missing, interpreter
 from bench.peers.job import Asked
 from bench.peers.table import PEERS
 from bench.place import APPLIED, APPROVAL, place, postmaster
-from bench.report import heading, show, unmeasured
+from bench.report import heading, show, times, unmeasured
 
 WARM_UP: Final = 2.5
 _START: Final = 60.0  # seconds for a peer to be ready
@@ -35,19 +35,33 @@ _DATABASE: Final = "peer"
 _THEIRS: Final = ("RESTATE_", "DBOS_", "LANGCHAIN_", "LANGGRAPH_", "LANGSMITH_", "TEMPORAL_", "PG", "PYTHON")
 
 
+setups: dict[
+    str, dict[str, str]
+] = {}  # of each peer that was measured: versions, durability, how it was tuned
+
+
 class Figures(NamedTuple):
-    """Flows a second of each repeat, and what a flow cost in each, in microseconds of CPU of all processes."""
+    """Flows a second of each repeat, and what a flow cost in each."""
 
     rates: list[float]
-    cpu: list[float]
+    usages: list[Usage]
 
     def add(self, rate: float, usage: Usage) -> None:
         self.rates.append(rate)
-        self.cpu.append(usage.server + usage.database + usage.load)
+        self.usages.append(usage)
+
+    @property
+    def cpu(self) -> list[float]:
+        """Microseconds of all processes for a flow."""
+        return [usage.all for usage in self.usages]
 
 
 def _nothing() -> Figures:
     return Figures([], [])
+
+
+def _line(name: str) -> Goal:
+    return Goal(PEERS[name].label, "/s", more=True, name=name)
 
 
 def compare(databases: list[str], cluster: Cluster, options: Options, names: Iterable[str]) -> None:
@@ -60,7 +74,7 @@ def compare(databases: list[str], cluster: Cluster, options: Options, names: Ite
         try:
             theirs[name] = _peer(name, cluster, options)
         except (Missing, Failed) as error:
-            unmeasured(PEERS[name].label, str(error))
+            unmeasured(_line(name), str(error))
     _ours("after", ours, cluster, options)
     left = [PEERS[name].label for name in names if name not in theirs]
     for database in databases:
@@ -76,7 +90,7 @@ def _ours(when: str, ours: dict[str, dict[str, Figures]], cluster: Cluster, opti
                     run(closed(found, Streaming, options.seconds, intent_type))
                     for _ in range(options.repeats)
                 ]
-                show(goal(name, database), [rate for rate, _ in runs], runs[-1][1])
+                show(goal(name, database), [rate for rate, _ in runs], [usage for _, usage in runs])
                 for rate, usage in runs:
                     figures[intent_type].add(rate, usage)
 
@@ -84,28 +98,26 @@ def _ours(when: str, ours: dict[str, dict[str, Figures]], cluster: Cluster, opti
 def _ratios(database: str, ours: dict[str, Figures], theirs: dict[str, Figures], left: list[str]) -> None:
     heading(f"ours on {database}, in times of theirs")
     if not theirs:
-        unmeasured("ours / the best of them", "no peer could be measured")
+        unmeasured(goal("peers", database), "no peer could be measured")
         return
     for name, figures in theirs.items():
         note = _cpu(ours[APPLIED], figures)
-        show(Goal(f"the same job: ours / {PEERS[name].label}", "x"), _times(ours[APPLIED], figures), note)
+        line = Goal(f"the same job: ours / {PEERS[name].label}", "x", name=f"peer_{name}", database=database)
+        show(line, times(ours[APPLIED].rates, figures.rates), note=note)
     best = max(theirs, key=lambda name: statistics.median(theirs[name].rates))
     note = f"the best: {PEERS[best].label}" + (f"; not measured: {', '.join(left)}" if left else "")
-    show(goal("peers", database), _times(ours[APPLIED], theirs[best]), note)
+    show(goal("peers", database), times(ours[APPLIED].rates, theirs[best].rates), note=note)
+    least = min(theirs, key=lambda name: statistics.median(theirs[name].cpu))
+    show(
+        goal("peers_cpu", database),
+        times(theirs[least].cpu, ours[APPLIED].cpu),
+        note=f"the least: {PEERS[least].label}",
+    )
     show(
         goal("peers_approval", database),
-        _times(ours[APPROVAL], theirs[best]),
-        _cpu(ours[APPROVAL], theirs[best]),
+        times(ours[APPROVAL].rates, theirs[best].rates),
+        note=_cpu(ours[APPROVAL], theirs[best]),
     )
-
-
-def _times(ours: Figures, theirs: Figures) -> list[float]:
-    """At worst, by the medians, at best."""
-    return [
-        min(ours.rates) / max(theirs.rates),
-        statistics.median(ours.rates) / statistics.median(theirs.rates),
-        max(ours.rates) / min(theirs.rates),
-    ]
 
 
 def _cpu(ours: Figures, theirs: Figures) -> str:
@@ -146,9 +158,11 @@ def _peer(name: str, cluster: Cluster, options: Options) -> Figures:
         measured.add(repeat["flows"] / repeat["seconds"], Usage(*repeat["usage"]))
     if not all(measured.rates):
         raise Failed(f"not one flow ended within {options.seconds:g} s")
-    show(Goal(PEERS[name].label, "/s"), measured.rates, Usage(*said[-1]["usage"]))
-    for word in ("versions", "durability", "tuned"):
-        print(f"    {word:<10} {said[0][word]}")
+    how = {word: str(said[0][word]) for word in ("versions", "durability", "tuned")}
+    show(_line(name), measured.rates, measured.usages)
+    for word, text in how.items():
+        print(f"    {word:<10} {text}")
+    setups[PEERS[name].label] = how
     print(f"    licence    {PEERS[name].licence}", flush=True)
     return measured
 

@@ -1,0 +1,90 @@
+"""Two servers on one PostgreSQL, one of which is stopped in the middle of its work: what the other does meanwhile."""
+
+import asyncio
+import os
+import signal
+from typing import Final
+
+from tests.live import Live
+
+from bench.agents import Streaming
+from bench.creates import body
+from bench.flows import IN_FLIGHT, WARM_UP, Ending, Load
+from bench.goals import goal
+from bench.loop import run
+from bench.machine import children
+from bench.options import Options
+from bench.place import QUEUED, Place
+from bench.report import show
+from bench.wire import Pool, request
+
+FROZEN: Final = 10.0  # seconds
+_BUSY: Final = 1.0  # seconds of work of the server that is to be stopped
+_CONNECTIONS: Final = 16
+
+
+def frozen(place: Place, options: Options) -> None:
+    """On PostgreSQL only."""
+    if place.cluster is None:
+        return
+    other = place.server()
+    other.start()
+    before, during = run(_rates(place, other, options.seconds))
+    note = f"{before:.0f}/s before, {during:.0f}/s in {FROZEN:.0f} s"
+    show(goal("frozen", place.database), [during / before], note=note)
+
+
+async def _rates(place: Place, other: Live, seconds: float) -> tuple[float, float]:
+    """Flows a second of the first server while the other has nothing to do, and while it is stopped."""
+    done, stopping, quiet = 0, False, asyncio.Event()
+
+    def ended(_: Ending) -> None:
+        nonlocal done
+        done += 1
+        if not stopping and not load.problems.first:
+            load.flow()
+        elif not load.running:
+            quiet.set()
+
+    async def rate(seconds: float) -> float:
+        begun, before = place.reading().at, done
+        await asyncio.sleep(seconds)
+        return (done - before) / (place.reading().at - begun)
+
+    load = Load(place, ended)
+    await load.open(place.live, place.live, Streaming)
+    for _ in range(IN_FLIGHT):
+        load.flow()
+    await asyncio.sleep(WARM_UP)
+    before = await rate(max(3.0, seconds))
+    pool = await Pool(other.url).open(_CONNECTIONS)
+    _occupy(pool, request("POST", "/v1/intents", place.keys["service"], body(QUEUED)))
+    await asyncio.sleep(_BUSY)
+    _signal(other, signal.SIGSTOP)
+    try:
+        during = await rate(FROZEN)
+    finally:
+        _signal(other, signal.SIGCONT)
+    pool.close()
+    stopping = True
+    load.check()
+    await asyncio.wait_for(quiet.wait(), 30)
+    load.close()
+    return before, during
+
+
+def _signal(server: Live, what: signal.Signals) -> None:
+    assert server.process is not None
+    for pid in (server.process.pid, *children(server.process.pid)):
+        os.kill(pid, what)
+
+
+def _occupy(pool: Pool, create: bytes) -> None:
+    """Keep the server busy with creates, whatever it answers, until the pool is closed."""
+
+    def again(status: int, answer: bytes) -> None:
+        if status:
+            pool.ask(create, again)
+
+    for _ in pool.wires:
+        pool.ask(create, again)

@@ -6,7 +6,7 @@ PY    := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-clients test-adapters check core-coverage mutate format bench docs site dist lock clean
+.PHONY: help setup demo test test-clients test-adapters check core-coverage mutate format bench plots docs site dist lock clean
 
 help: ## show this help
 	@echo "Signoff: durable execution with human approval built in."
@@ -54,6 +54,9 @@ format: $(READY) ## sort imports and format all Python files
 
 bench: $(READY) ## measure this machine
 	@$(PY) -m bench $(ARGS)
+
+plots: $(READY) ## write the tables and plots of docs/performance.md from docs/performance/figures.json
+	@$(PY) -m bench.page
 
 docs: $(READY) ## regenerate the reference pages
 	@$(PY) docs/generate.py $(ARGS)

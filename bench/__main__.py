@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -102,6 +103,9 @@ def main() -> int:
     others = _variants(asked.workers[1:], asked.against)
     databases = [asked.database] if asked.database else [SQLITE, POSTGRES]
     groups = _groups(asked, comparing=bool(others) or asked.peers is not None)
+    signal.signal(
+        signal.SIGTERM, lambda number, _: sys.exit(128 + number)
+    )  # so that everything is cleaned up
     begun, started = time.monotonic(), now()
     with clusters([*databases, POSTGRES] if asked.peers is not None else databases) as cluster:
         found = machine(Path(tempfile.gettempdir()))

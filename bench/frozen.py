@@ -58,13 +58,15 @@ async def _rates(place: Place, other: Live, seconds: float) -> tuple[float, floa
     await asyncio.sleep(WARM_UP)
     before = await rate(max(3.0, seconds))
     pool = await Pool(other.url).open(_CONNECTIONS)
-    _occupy(pool, request("POST", "/v1/intents", place.keys["service"], body(QUEUED)))
+    enough = asyncio.Event()
+    _occupy(pool, request("POST", "/v1/intents", place.keys["service"], body(QUEUED)), enough)
     await asyncio.sleep(_BUSY)
     _signal(other, signal.SIGSTOP)
     try:
         during = await rate(FROZEN)
     finally:
         _signal(other, signal.SIGCONT)
+    enough.set()
     pool.close()
     stopping = True
     load.check()
@@ -79,11 +81,11 @@ def _signal(server: Live, what: signal.Signals) -> None:
         os.kill(pid, what)
 
 
-def _occupy(pool: Pool, create: bytes) -> None:
-    """Keep the server busy with creates, whatever it answers, until the pool is closed."""
+def _occupy(pool: Pool, create: bytes, enough: asyncio.Event) -> None:
+    """Keep the server busy with creates, whatever it answers."""
 
     def again(status: int, answer: bytes) -> None:
-        if status:
+        if status and not enough.is_set():
             pool.ask(create, again)
 
     for _ in pool.wires:

@@ -14,7 +14,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Machine(NamedTuple):
-    """What figures were measured on. ``filesystem``: of the databases; ``sync_*``: milliseconds of an fdatasync there."""
+    """What figures were measured on. ``filesystem``: of the databases; ``sync_*``: milliseconds of an fdatasync."""
 
     processor: str
     cores: int

@@ -32,11 +32,13 @@ class Wire(asyncio.Protocol):
         self._heard: Heard | None = None
         self._told: Told | None = None
         self._streaming = False
+        self.lost = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = True
         heard, self._heard = self._heard, None
         if heard is not None:
             heard(0, b"the connection was lost")
@@ -121,12 +123,14 @@ class Pool:
             wire.close()
 
     def ask(self, request: bytes, heard: Heard, told: Told | None = None) -> None:
-        """Send on a free connection, now or as soon as there is one."""
-        if not self._idle:
-            self.queued += 1
-            self._waiting.append((request, heard, told))
-            return
-        self._send(self._idle.pop(), request, heard, told)
+        """Send on a free connection, now or as soon as there is one. A server closes those that are idle for long."""
+        while self._idle:
+            wire = self._idle.pop()
+            if not wire.lost:
+                self._send(wire, request, heard, told)
+                return
+        self.queued += 1
+        self._waiting.append((request, heard, told))
 
     def _send(self, wire: Wire, request: bytes, heard: Heard, told: Told | None) -> None:
         def done(status: int, body: bytes) -> None:

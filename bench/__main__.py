@@ -58,7 +58,13 @@ def arguments() -> argparse.Namespace:
         action="store_true",
         help="one short repeat, and only the quick groups unless told otherwise",
     )
-    parser.add_argument("--repeats", type=int, help="how often to measure (3; 1 if quick)")
+    parser.add_argument("--repeats", type=int, metavar="N", help="how often to measure (3; 1 if quick)")
+    parser.add_argument(
+        "--tasks",
+        type=int,
+        metavar="N",
+        help="the most tasks among which lists are measured (200000; 20000 if quick)",
+    )
     parser.add_argument(
         "--only", nargs="+", action="extend", choices=GROUPS, metavar="GROUP", help=f"of {', '.join(GROUPS)}"
     )
@@ -98,6 +104,8 @@ def main() -> int:
     options = (QUICK if asked.quick else Options())._replace(workers=asked.workers[0])
     if asked.repeats:
         options = options._replace(repeats=asked.repeats)
+    if asked.tasks:
+        options = options._replace(tasks=asked.tasks)
     if asked.million:
         options = options._replace(gates=1_000_000)
     others = _variants(asked.workers[1:], asked.against)

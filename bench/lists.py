@@ -21,7 +21,6 @@ from signoff.web.pages.kit.csrf import form_token
 SIZES: Final = (200, 5_000, 20_000, 200_000)
 FEW: Final = 15  # tasks of the second person, among all those of the first
 _VIEWS: Final = 100
-_ROUNDS: Final = 3
 _LEAST: Final = 0.1  # milliseconds; less cannot be told from nothing
 BUSY, CALM = "person", "few"
 PAGES: Final = {
@@ -44,7 +43,7 @@ def lists(place: Place, options: Options) -> None:
     place.keys[CALM] = place.say("/v1/keys", {"person": "bob@acme.example", "roles": ["approver"]})["api_key"]
     first: dict[str, float] = {}
     template, few = run(_gates(place))
-    sizes = SIZES if options.repeats > 1 else SIZES[:3]
+    sizes = [size for size in SIZES if size <= options.tasks]
     present = 1
     for size in sizes:
         place.live.stop()
@@ -53,7 +52,7 @@ def lists(place: Place, options: Options) -> None:
         place.live.start()
         print(f"among {size:,} open tasks:")
         for name, ask in _views(place, template, few):
-            costs = [_cost(place, ask) for _ in range(_ROUNDS)]
+            costs = [_cost(place, ask) for _ in range(options.repeats)]
             value = statistics.median(costs)
             growth = f"{value / first.setdefault(name, max(value, _LEAST)):.2f} x that among {sizes[0]:,}"
             line = goal("view", place.database)._replace(text=f"  {name}", name=f"view_{size}")

@@ -82,7 +82,7 @@ def _measured(found: Found) -> str:
     synced = f"p50 {number(machine['sync_p50'])} ms, p99 {number(machine['sync_p99'])} ms"
     size = f"{machine['cores']} cores, {machine['memory_gib']} GiB"
     said = {
-        "Run": f"{run['date'][:10]}, commit `{run['commit']}`, {run['took_seconds'] / 60:.0f} minutes",
+        "Run": f"{run['date'][:10]}, commit `{run['commit']}`, {run['took_seconds'] / 60:.0f} min",
         "Command": f'`make bench ARGS="{command}"`',
         "Machine": f"{machine['processor']}, {size}, {machine['system']}",
         "Interpreter": machine["python"],
@@ -323,11 +323,8 @@ def _peers_plot(found: Found) -> str:
     ours = [(f"Signoff, {label}", _ours(found, database)) for database, label in DATABASES.items()]
     theirs = [(peer.label, found.named(name)) for name, peer in PEERS.items()]
     shown = [(label, figure) for label, figure in (*ours, *theirs) if figure]
-    rows = [Bar("flows a second (longer is better)")]
-    rows += [Bar(label, [figure["median"]], value(figure)) for label, figure in shown]
-    return bars(
-        "The same job in other products", "64 in flight, two durable steps and a person's decision", rows
-    )
+    rows = [Bar(label, [figure["median"]], value(figure)) for label, figure in shown]
+    return bars("The same job in other products", "flows a second, 64 in flight; longer is better", rows)
 
 
 def _peers_cost_plot(found: Found) -> str:

@@ -1,0 +1,202 @@
+"""The performance page and its plots are what the recorded run gives; what a run shows is what it records."""
+
+import json
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from bench import page, report
+from bench.causes import Slow
+from bench.flows import Ending
+from bench.goals import POSTGRES, SQLITE, Goal, goal
+from bench.machine import Machine, Usage
+from bench.options import Options
+from bench.plot import Bar, bars
+from bench.record import Run, document, write
+from bench.report import Figure, number, show, times, unmeasured
+from bench.sizes import KIB, MOST, payload, shapes
+
+SVG = "{http://www.w3.org/2000/svg}"
+USAGES = [Usage(100, 20, 3, 0.5, 0), Usage(300, 40, 5, 0.1, 0), Usage(200, 30, 4, 0.3, 0)]
+MACHINE = Machine("a processor", 2, 24, "Linux 6", "Python 3.11.7 without PGO", "ext4", 0.08, 0.13)
+
+
+@pytest.fixture
+def recorded() -> list[Figure]:
+    """What is shown from here on."""
+    report.recorded.clear()
+    return report.recorded
+
+
+def a_run() -> Run:
+    return Run(
+        date="2026-11-30T21:00:00Z",
+        arguments=["--quick"],
+        signoff="0.1.0",
+        commit="abc",
+        machine=MACHINE,
+        stores={SQLITE: "SQLite 3", POSTGRES: "PostgreSQL 18"},
+        options=Options(),
+        compared=[],
+        pace=(22.0, 23.0),
+        load=(0.1, 0.2),
+        took_seconds=300.0,
+        setups={},
+    )
+
+
+def test_the_page_and_the_plots_are_made_from_the_figures_beside_them() -> None:
+    stale = [path.name for path, text in page.files(page.read()) if path.read_text("utf-8") != text]
+    assert stale == [], "run make plots"
+
+
+def test_the_page_has_every_block_once_and_shows_every_plot() -> None:
+    text = page.PAGE.read_text("utf-8")
+    assert sorted(re.findall(r"<!-- figures: (\w+) -->", text)) == sorted(page.BLOCKS)
+    assert sorted(re.findall(r"\(performance/([\w-]+)\.svg\)", text)) == sorted(page.PLOTS)
+    assert {path.name for path in page.FOLDER.iterdir()} == {
+        "figures.json",
+        *(f"{name}.svg" for name in page.PLOTS),
+    }
+
+
+def test_the_recorded_run_names_no_folder_of_a_machine() -> None:
+    assert not re.search(r"(?<![\w.])/(?:home|root|tmp|work|usr|Users)/", page.FIGURES.read_text("utf-8"))
+
+
+def test_what_is_shown_is_recorded(recorded: list[Figure], capsys: pytest.CaptureFixture[str]) -> None:
+    report.heading("a database")
+    assert show(goal("flows_stream", SQLITE), [900, 1500, 1200], USAGES, "calm") == 1200
+    unmeasured(goal("frozen", POSTGRES), "there is none")
+    shown, missing = recorded
+    assert shown == Figure(
+        section="a database",
+        name="flows_stream",
+        database=SQLITE,
+        text="approval flows, 64 in flight, agent by stream",
+        unit="/s",
+        median=1200,
+        repeats=[900, 1500, 1200],
+        goal=1300,
+        floor=900,
+        more=True,
+        verdict="below goal",
+        cpu=Usage(200, 30, 4, 0.3, 0),
+        note="calm",
+        missing="",
+    )
+    assert (missing.name, missing.median, missing.missing) == ("frozen", None, "there is none")
+    line = capsys.readouterr().out.splitlines()[2]
+    for part in (
+        "1,200",
+        "(900 - 1,500)",
+        "1,300",
+        "below goal",
+        "calm; CPU us each: server 200, database 30, load 4",
+    ):
+        assert part in line
+
+
+def test_a_run_is_plain_json_with_four_digits(recorded: list[Figure], tmp_path: Path) -> None:
+    show(Goal("one", "ms", name="one", database=SQLITE), [1 / 3], USAGES[:1])
+    write(tmp_path / "run.json", a_run(), recorded)
+    read = json.loads((tmp_path / "run.json").read_text())
+    assert read == document(a_run(), recorded)
+    assert read["machine"]["python"] == "Python 3.11.7 without PGO"
+    assert read["options"]["repeats"] == 3
+    assert read["figures"][0]["median"] == 0.3333
+    assert read["figures"][0]["cpu"] == {"server": 100, "database": 20, "load": 3, "others": 0.5, "stolen": 0}
+    assert list(tmp_path.iterdir()) == [tmp_path / "run.json"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.071, "0.07"), (9.994, "9.99"), (10, "10.0"), (99.94, "99.9"), (100, "100"), (1234.5, "1,234")],
+)
+def test_a_number_has_three_digits_that_count(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+def test_a_ratio_is_that_of_the_medians_between_the_worst_and_the_best() -> None:
+    assert times([2, 4, 3], [1, 2, 1.5]) == [1, 2, 4]
+
+
+@pytest.mark.parametrize(
+    ("value", "verdict"), [(2.0, "ok"), (2.1, "below goal"), (5.0, "below goal"), (5.1, "BELOW FLOOR")]
+)
+def test_where_less_is_better_the_floor_is_above_the_goal(value: float, verdict: str) -> None:
+    assert Goal("", "ms", 2, 5).judge(value) == verdict
+    assert Goal("", "ms").judge(value) == ""
+
+
+def test_a_page_without_figures_has_tables_without_rows() -> None:
+    empty = page.Found(document(a_run(), []))
+    text = page.filled(
+        "".join(f"<!-- figures: {name} -->\nold\n<!-- end -->\n" for name in page.BLOCKS), empty
+    )
+    assert "old" not in text
+    assert "0 of 0 goals" in text
+    for plot in page.PLOTS.values():
+        ElementTree.fromstring(plot(empty))
+
+
+def test_goals_are_reached_or_not_in_words(recorded: list[Figure]) -> None:
+    show(goal("flows_stream", SQLITE), [1300])
+    show(goal("flows_stream", POSTGRES), [700])
+    show(goal("decision_p50", SQLITE), [0.9])
+    text = page.BLOCKS["goals"](page.Found(document(a_run(), recorded)))
+    assert text.startswith("2 of 3 goals are reached.")
+    assert "| 1,300 /s, at least 1,300: reached | 700 /s, at least 1,400: **not reached** |" in text
+    assert "| 0.90 ms, at most 1.00: reached | - |" in text
+
+
+@pytest.mark.parametrize(("others", "warned"), [(0.1, False), (0.11, True)])
+def test_a_run_beside_other_programs_says_so(recorded: list[Figure], others: float, warned: bool) -> None:
+    show(goal("creates", SQLITE), [5000], [Usage(1, 1, 1, others, 0)])
+    text = page.BLOCKS["measured"](page.Found(document(a_run(), recorded)))
+    assert ("The machine was not quiet" in text) is warned
+
+
+def test_bars_share_one_scale_and_their_texts_are_escaped() -> None:
+    rows = [Bar("group"), Bar("one", [10, 30], "40"), Bar("two", [20], "20", goal=40)]
+    root = ElementTree.fromstring(bars("A & B", "in <s>", rows, ("x", "y")))
+    assert root.get("aria-label") == "A & B"
+    parts = [one for one in root.iter(f"{SVG}rect") if one.get("height") == "17"]
+    widths = [float(one.get("width", "")) for one in parts]
+    assert widths == [87.5, 262.5, 175]
+    assert [one.get("class") for one in parts] == ["a", "b", "a"]
+    texts = [one.text for one in root.iter(f"{SVG}text")]
+    assert texts == ["A & B", "in <s>", "x", "y", "goal", "group", "one", "40", "two", "20"]
+
+
+def test_plots_have_colours_for_light_and_for_dark_pages() -> None:
+    light, dark = bars("", "", []).split("prefers-color-scheme: dark")
+    for shade in (".ground", "text", ".soft", ".a", ".b", ".c", ".goal"):
+        assert f"{shade} {{" in light
+        assert f"{shade} {{" in dark
+
+
+def test_the_slowest_flows_are_counted_with_what_they_have_in_common() -> None:
+    quick = [Ending(second / 100, 0.001, 0.002) for second in range(198)]
+    slow = [Ending(5.0, 0.009, 0.010), Ending(7.0, 0.011, 0.012)]
+    found = Slow.of([*quick, *slow], renewals=[5.005, 0.5])
+    assert (found.flows, found.stretches, found.renewed) == (2, 2, 1)
+    assert found.answered == pytest.approx(10)
+    assert found.took == pytest.approx(11)
+    assert 0 < found.renewed_of_all < 0.03
+
+
+@pytest.mark.parametrize("kib", KIB)
+def test_a_payload_is_as_large_as_it_says(kib: int) -> None:
+    size = len(json.dumps(payload(kib * 1024), separators=(",", ":")))
+    assert kib * 1024 - 100 < size <= kib * 1024
+
+
+def test_each_shape_fills_a_body_and_is_json() -> None:
+    found = dict(shapes())
+    assert len(found) == 10
+    for name, body in found.items():
+        assert MOST - 250 < len(body) <= MOST, name
+    for name in ("many keys", "long numbers", "many short strings", "many escapes", "many objects"):
+        assert json.loads(found[name])["payload"], name

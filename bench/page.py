@@ -156,7 +156,7 @@ def _flow(found: Found) -> str:
         for database, label in DATABASES.items():
             figure = found.named(name, database)
             if figure and figure["cpu"]:
-                parts = [number(figure["cpu"][who]) for who in _WHO]
+                parts = [number(figure["cpu"][who]) if figure["cpu"][who] else "-" for who in _WHO]
                 rows.append([words, label, *parts, number(_whole(figure["cpu"]))])
     return table(["CPU in µs of", "database", "server", "PostgreSQL", "load", "all"], rows)
 

@@ -276,6 +276,35 @@ async def test_a_stopping_server_ends_every_stream_in_good_order(web: WebEnv) ->
     await reader.http.aclose()
 
 
+@pytest.mark.parametrize("what", ["agent", "intent"])
+async def test_a_stream_ends_with_its_connection(web: WebEnv, what: str) -> None:
+    """Neither is it counted any longer, nor is anything sent to it or seen by its caller."""
+    intent_id, _ = await web.at_gate()
+    path = {
+        "agent": "/v1/agents/validator/intents/stream", "intent": f"/v1/intents/{intent_id}/events/stream",
+    }[what]  # fmt: skip
+    messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    messages.put_nowait({"type": "http.request", "body": b"", "more_body": False})
+    sent = list[Any]()
+    scope = {
+        "type": "http", "method": "GET", "path": path, "query_string": b"since=1000000&wait_seconds=60",
+        "headers": [(b"x-api-key", web.keys["agent" if what == "agent" else "oscar"].encode())],
+    }  # fmt: skip
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def serve() -> None:
+        await web.app(scope, messages.get, send)
+
+    waiting = asyncio.create_task(serve())
+    await waiting_for(web)
+    messages.put_nowait({"type": "http.disconnect"})
+    await asyncio.wait_for(waiting, 20)
+    assert not web.state.feed.waiters
+    assert not any(message.get("body") for message in sent)
+
+
 async def test_a_large_result_stays_behind(reader: Reader) -> None:
     web = reader.web
     intent_id = await web.send(to_agent="validator")

@@ -114,7 +114,10 @@ def _stream(call: Call, source: FrameSource, topics: tuple[str, ...], held_open:
         until = spoken + wait_seconds
         said = False
         with HeldRequest(call, *topics) as waiter:
+            waiter.watch()
             while not state.stopping.is_set():
+                if waiter.hung_up():  # nothing that it would still be sent was seen
+                    return
                 try:
                     frames = await source.read(waiter.told())
                 except Busy:  # the loops log the outage once; the client reconnects with its cursor

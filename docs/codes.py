@@ -27,6 +27,7 @@ PARTS: Final = {
         "engine/identity/admission.py", "engine/identity/keys.py", "engine/identity/rate_limit.py",
         "engine/identity/sessions.py", "web/hosts.py", "web/http/endpoint.py", "web/http/held_requests.py",
     ),
+    "killed": ("core/directory/killed.py",),
     "headers": ("web/http/call.py",),
     "query": ("web/http/query.py",),
     "body": ("web/http/bodies.py", "web/http/json_intake.py"),

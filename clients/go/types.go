@@ -35,6 +35,8 @@ type Account struct {
 	LastSeenAt         time.Time `json:"last_seen_at,omitempty"`
 	LastSeenClient     string    `json:"last_seen_client,omitempty"`
 	LastSeen           string    `json:"last_seen,omitempty"`
+	KilledAt           time.Time `json:"killed_at,omitempty"`
+	KilledBy           string    `json:"killed_by,omitempty"`
 }
 
 // Actor is who did or asked for something. Kind is person, agent, service or system.

@@ -19,6 +19,7 @@ from signoff.engine.admin.accounts import Accounts
 from signoff.engine.admin.apply_manifest import ManifestApplier
 from signoff.engine.admin.bulk_reassignment import BulkReassignment
 from signoff.engine.admin.erasure import PersonErasure
+from signoff.engine.admin.kill_switch import KillSwitch
 from signoff.engine.admin.proposals import Proposals
 from signoff.engine.admin.workspaces import Workspaces
 from signoff.engine.bulk_answers import BulkAnswers
@@ -116,6 +117,7 @@ class Components:
         self.keys = Keys(store, self.directory, clock)
         self.feed.watch(self.keys.notified, "directory")
         self.accounts = Accounts(store, self.directory, self.keys, clock, config.allow_private_callbacks)
+        self.kill_switch = KillSwitch(self.accounts, self.engine, store)
         self.manifests = ManifestApplier(store, self.directory, clock, self.accounts)
         self.proposals = Proposals(store, self.directory, clock, self.manifests)
         self.sessions = Sessions(store, self.directory, self.keys, clock, config.session_lifetime)
@@ -243,6 +245,7 @@ class Components:
             directory=self.directory,
             planner=self.planner,
             accounts=self.accounts,
+            kill_switch=self.kill_switch,
             manifests=self.manifests,
             proposals=self.proposals,
             workspaces=Workspaces(self.store, self.directory, self.clock),

@@ -205,6 +205,24 @@ def test_scenarios_are_validated_and_applied(sh: Shell) -> None:
     sh("scenarios", "apply", "wrong.json", code=2)
 
 
+def test_an_agent_is_killed_and_resumed(sh: Shell) -> None:
+    sh("keys", "create", "--agent", "rogue")
+    assert sh("agents", "kill", "rogue", "--yes") == "killed: agent://local/default/rogue"
+    [found] = [one for one in sh.json("agents", "list") if one["name"] == "rogue"]
+    assert (found["status"], bool(found["killed_by"]), bool(found["killed_at"])) == ("killed", True, True)
+    assert f"killed by {found['killed_by']}" in sh("agents", "list")
+    [check] = [
+        one for one in sh.json("doctor", code=0) if one["subject"] == "agent agent://local/default/rogue"
+    ]
+    assert check["level"] == "warning"
+    assert f"It was killed by {found['killed_by']} at " in check["found"]
+    assert check["next"] == "signoff agents resume agent://local/default/rogue"
+    assert sh.json("agents", "resume", "rogue")["status"] == "active"
+    assert sh("agents", "resume", "agent://local/default/rogue") == "resumed: agent://local/default/rogue"
+    assert "killed by" not in sh("agents", "list")
+    sh("agents", "kill", "nobody", "--yes", code=5)
+
+
 def test_workflows_are_applied_from_files(sh: Shell) -> None:
     (sh.folder / "expense.yaml").write_text(WORKFLOW)
     assert sh("workflows", "apply", "expense.yaml", "--dry-run").startswith("would change")

@@ -96,6 +96,7 @@ STATES: dict[str, Callable[[], Story]] = {
 ACTOR = {
     **dict.fromkeys((c.AcceptPush, c.FailPush, c.ReportUnreachable, c.CheckStaffing, c.Tick), SYSTEM),
     c.Reassign: ADA,
+    c.Recall: ADA,
 }
 OF_PEOPLE = ("Answer", "Delegate", "Reassign", "MarkReviewing", "Snooze", "Unsnooze", "AddComment", "Revise")
 OF_WORKERS = ("Claim", "Renew", "Release", "Report", "ReportProgress")
@@ -129,7 +130,7 @@ def commands(story: Story) -> list[c.Command]:
     shown = frozenset({(step_run, 0, 1)})
     return [
         c.Claim("w"), c.Renew(step_run, token or 1), c.Release(step_run, token or 1), c.Report(step_run, token),
-        c.AcceptPush(step_run, 1),
+        c.Recall(getattr(held, "agent", ""), step_run), c.AcceptPush(step_run, 1),
         c.FailPush(step_run, 1, "x"), c.Answer("approved", shown=shown), c.ReportProgress(),
         c.Resolve(fault=Failure("x", "y")),
         c.Cancel(), c.PatchControls(), c.Tick(), c.Delegate("per_otto"), c.Reassign(("per_otto",)), c.MarkReviewing(),

@@ -394,3 +394,32 @@ async def test_two_servers_never_send_one_message_at_the_same_time(start: Start)
         await one.carry()
     assert len(hook.got) == 60
     assert len({posted.headers["webhook-id"] for posted in hook.got}) == 60
+
+
+async def held(env: EngineEnv, intent_id: str) -> Delivery:
+    step = (await env.intent(intent_id)).open
+    assert isinstance(step, Delivery)
+    return step
+
+
+async def test_nothing_is_pushed_to_a_killed_agent(start: Start) -> None:
+    async with http_sink() as agent, start() as env:
+        account, plan = await pushed_agent(env, agent.url)
+        first = await env.submit(plan)
+        await env.carry()
+        assert (await held(env, first.id)).state is DeliveryState.ACCEPTED
+        await env.kill_switch.kill(ROOT, account.id)
+        assert (await env.happened(first.id))[-1] == "AttemptFailed"
+        second = await env.submit(plan)
+        ended = await env.submit(plan)
+        for _ in range(3):
+            await env.pass_time(timedelta(minutes=2))
+            await env.carry()
+        assert len(agent.got) == 1
+        assert (await held(env, second.id)).attempt == 1, "the wait is no failed attempt"
+        await env.do(ended.id, c.Cancel(), ROOT)
+        await env.kill_switch.resume(ROOT, account.id)
+        await env.pass_time(timedelta(minutes=2))
+        await env.carry()
+        assert {(await held(env, one.id)).state for one in (first, second)} == {DeliveryState.ACCEPTED}
+        assert (await env.intent(ended.id)).status is Status.CANCELED

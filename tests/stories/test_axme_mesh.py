@@ -36,16 +36,39 @@ def test_the_clients_heartbeat_thread_is_seen_with_metrics(axp: AxpEnv) -> None:
         agent.mesh.stop_heartbeat()
 
 
+def test_an_agent_is_killed_and_resumed(axp: AxpEnv) -> None:
+    name = axp.name("killed")
+    agent, service = axp.agent(name), axp.service()
+    address = axp.owner.get_agent(name)["agent"]["address"]
+    address_id = axp.owner.mesh.get_agent(address)["agent"]["address_id"]
+
+    assert axp.owner.mesh.kill(address)["status"] == "killed"  # as the kill switch's example does
+
+    assert agent.mesh.heartbeat()["health_status"] == "killed"
+    assert axp.owner.mesh.list_agents(health="killed")["summary"]["killed"] >= 1
+    request = {"intent_type": "demo.work.v1", "to_agent": address, "payload": {}}
+    for send in (lambda: service.send_intent(request), lambda: next(iter(agent.listen(address)))):
+        with pytest.raises(AxmeAuthError) as refused:
+            send()
+        assert refused.value.status_code == 403
+
+    assert axp.owner.mesh.resume(address_id)["status"] == "active"
+
+    assert agent.mesh.heartbeat()["health_status"] == "healthy"
+    intent_id = service.send_intent(request)
+    assert next(iter(agent.listen(address, wait_seconds=5)))["intent_id"] == intent_id
+
+
 def test_what_the_mesh_does_not_do_is_refused(axp: AxpEnv) -> None:
     name = axp.name("alive")
-    axp.agent(name)
+    agent = axp.agent(name)
     with pytest.raises(AxmeAuthError) as service:
         axp.service().mesh.heartbeat()
     assert service.value.status_code == 403
-    for call in (axp.owner.mesh.kill, axp.owner.mesh.resume):
-        with pytest.raises(AxmeHttpError) as absent:
+    for call in (axp.service().mesh.kill, agent.mesh.kill, agent.mesh.resume):
+        with pytest.raises(AxmeAuthError) as denied:
             call(name)
-        assert absent.value.status_code == 404
+        assert denied.value.status_code == 403
     with pytest.raises(AxmeHttpError) as events:
         axp.owner.mesh.list_events()
     assert events.value.status_code == 404

@@ -28,6 +28,7 @@ CALLS: dict[Action, tuple[str, str, Any]] = {
     Action.ERASE_PERSON: ("POST", "/v1/people/per_none/erase", None),
     Action.MANAGE_WORKSPACES: ("PATCH", "/v1/workspaces/current", {"name": "prod"}),
     Action.SEND_HEARTBEAT: ("POST", "/v1/mesh/heartbeat", {}),
+    Action.KILL_AGENT: ("POST", "/v1/mesh/agents/stranger/kill", None),
     Action.READ_CHANNELS: ("GET", "/v1/channels", None),
 }
 # Their path names somebody, so a program is told first that it does not read who is here.

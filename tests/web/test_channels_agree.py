@@ -340,6 +340,8 @@ _QUIET: Final = {
     "PATCH /v1/service-accounts/{account_id}", "DELETE /v1/service-accounts/{account_id}",
     "POST /v1/service-accounts/{account_id}/keys", "POST /v1/service-accounts/{account_id}/keys/{key_id}/revoke",
     "POST /v1/keys", "POST /v1/keys/{key_id}/revoke", "POST /v1/me/{channel}/code",
+    "POST /v1/mesh/agents/{address:path}/kill", "POST /v1/mesh/agents/{address:path}/resume",
+    "POST /agents/{account_id}/kill", "POST /agents/{account_id}/resume",
     "POST /agents/{account_id}/remove", "POST /people", "POST /people/{person_id}/{act}", "POST /me/channels/{channel}",
     "POST /v1/people/{person_id}/reassign", "POST /v1/workspaces", "PATCH /v1/workspaces/{workspace_id}",
     "POST /workspaces", "POST /workspaces/{workspace_id}", "POST /remove", "POST /v1/people/{person_id}/erase",

@@ -77,7 +77,7 @@ export interface AccountOut {
   readonly org_id: string;
   /** The id of the workspace. */
   readonly workspace_id: string;
-  /** Whether it may act. */
+  /** Whether it may act: active or killed. */
   readonly status: string;
   /** The address of the agent. */
   readonly agent_address: string;
@@ -101,6 +101,10 @@ export interface AccountOut {
   readonly last_seen_client?: string;
   /** The same, as text. */
   readonly last_seen?: string;
+  /** When it was killed; absent if it was not, or was resumed. */
+  readonly killed_at?: string;
+  /** The name of who killed it; only for people. */
+  readonly killed_by?: string;
 }
 
 /** All accounts of the workspace. */
@@ -1029,10 +1033,10 @@ export interface Heartbeat {
 export interface HeartbeatAnswer {
   /** True: the request was carried out. */
   readonly ok: boolean;
-  /** That the agent is healthy. */
-  readonly status: string;
+  /** healthy, or killed: then it must stop its work. */
+  readonly status: "healthy" | "killed";
   /** The same. */
-  readonly health_status: string;
+  readonly health_status: "healthy" | "killed";
   /** What had no effect, as text. */
   readonly warnings?: readonly string[];
 }
@@ -1303,6 +1307,16 @@ export interface KeysAnswer {
   readonly keys: readonly KeyOut[];
 }
 
+/** The agent is killed, or active again. */
+export interface KillAnswer {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** killed, or active. */
+  readonly status: "killed" | "active";
+  /** The agent. */
+  readonly agent: MeshAgent;
+}
+
 /** AXP's templates of scenarios: this server has none. */
 export interface Macros {
   /** True: the request was carried out. */
@@ -1385,12 +1399,14 @@ export interface MeshAgent {
   readonly address: string;
   /** The display name. */
   readonly display_name: string;
-  /** healthy: it was seen in the last three minutes; unreachable: before that; unknown: never. This server never sends degraded and killed. */
+  /** healthy: it was seen in the last three minutes; unreachable: before that; unknown: never; killed: it was killed and not resumed. This server never sends degraded. */
   readonly health_status: "healthy" | "degraded" | "unreachable" | "killed" | "unknown";
   /** When it last sent a heartbeat or asked for work, to the minute; absent if never. */
   readonly last_heartbeat_at?: string;
   /** When it was created. */
   readonly created_at: string;
+  /** When it was killed; absent if it was not, or was resumed. */
+  readonly killed_at?: string;
 }
 
 /** One agent. */
@@ -1421,7 +1437,7 @@ export interface MeshSummary {
   readonly degraded: number;
   /** Those seen before that. */
   readonly unreachable: number;
-  /** Always 0. */
+  /** Those that were killed and not resumed. */
   readonly killed: number;
   /** Those never seen. */
   readonly unknown: number;

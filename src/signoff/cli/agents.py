@@ -1,19 +1,24 @@
-"""``signoff agents``: the agents that claim deliveries in this workspace."""
+"""``signoff agents``: the agents that do work in this workspace."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import click
 
 from signoff.cli.commands import RemoteCommand
+from signoff.cli.complete import of_agents
 from signoff.cli.lazy_group import SuggestingGroup
-from signoff.cli.output import column, time_column
+from signoff.cli.output import Column, column, time_column
 from signoff.cli.session import Remote
+from signoff.cli.text_safety import visible
 from signoff.wire.accounts import AccountOut
+
+_CHANGED: Final = ("status", "agent")
 
 
 @click.group(cls=SuggestingGroup)
 def agents() -> None:
-    """List registered agents."""
+    """List, kill and resume agents."""
 
 
 @agents.command("list", cls=RemoteCommand, fields=AccountOut)
@@ -23,11 +28,49 @@ def list_agents(session: Remote) -> None:
     session.out.many(session.client.agents(), _COLUMNS, "address", "There are no agents here.")
 
 
+@agents.command("kill", cls=RemoteCommand, fields=_CHANGED)
+@click.argument("agent", metavar="ADDRESS", shell_complete=of_agents)
+@click.option("--yes", "-y", is_flag=True, help="Skip the confirmation prompt.")
+@click.pass_obj
+def kill(session: Remote, agent: str, yes: bool) -> None:
+    """Kill an agent: it gets no work, and nothing that it sends is accepted.
+
+    What it is working on has failed there: it is retried or fails, by its step's rules. Other work waits for it until
+    it is resumed. Its keys are kept. Only owners and admins may do this.
+    """
+    session.confirm(f"Kill the agent {visible(agent)}? It can do nothing more until it is resumed.", yes)
+    _change(session, agent, "kill", "killed")
+
+
+@agents.command("resume", cls=RemoteCommand, fields=_CHANGED)
+@click.argument("agent", metavar="ADDRESS", shell_complete=of_agents)
+@click.pass_obj
+def resume(session: Remote, agent: str) -> None:
+    """Resume a killed agent: it gets the work that has waited for it."""
+    _change(session, agent, "resume", "resumed")
+
+
+def _change(session: Remote, agent: str, act: str, done: str) -> None:
+    from signoff.client.calls import ApiCall, agent_path
+
+    path = f"/v1/mesh/agents/{agent_path(agent)}/{act}"
+    found = session.client.call(ApiCall("POST", path, dict, body={}, repeatable=True))
+    address = found["agent"]["address"]
+    session.out.one(found, "status", [f"{done}: {visible(address)}"])
+
+
+def killed_text(agent: Mapping[str, Any]) -> str:
+    """``killed``, by whom if that is known, or the other status of an agent."""
+    by = agent.get("killed_by")
+    return f"killed by {by}" if by else str(agent.get("status") or "")
+
+
 _COLUMNS: Final = (
     column("ADDRESS", whole=True),
-    column("STATUS", whole=True),
+    Column("STATUS", killed_text, whole=True),
     column("DELIVERY", "delivery_mode", drop=3),
     column("LAST SEEN", "last_seen", drop=1),
     column("DESCRIPTION", drop=2),
+    time_column("KILLED", "killed_at", drop=5),
     time_column("CREATED", "created_at", drop=4),
 )

@@ -18,7 +18,7 @@ from signoff.cli.up import configured, flags
 from signoff.config import Config, is_loopback
 
 if TYPE_CHECKING:
-    from signoff.client.types import Me
+    from signoff.client.types import Account, Me
 
 Level = Literal["ok", "note", "warning", "problem"]
 
@@ -141,6 +141,8 @@ def _agents(session: Remote) -> Iterator[DoctorCheck]:
             used.setdefault(agent, []).append(flow.name)
     for agent, names in sorted(used.items()):
         account = known.get(agent)
+        if account is not None and account.status == "killed":
+            continue
         seen = account.last_seen if account else "never"
         if seen in ("", "now"):
             yield DoctorCheck(
@@ -158,6 +160,20 @@ def _agents(session: Remote) -> Iterator[DoctorCheck]:
         yield DoctorCheck(
             "warning", f"agent {agent}", visible(found), "Start it, or correct its name in the workflow."
         )
+    for agent, account in sorted(known.items()):
+        if account.status == "killed" and agent == account.address:
+            yield _killed(account, used.get(agent, []))
+
+
+def _killed(account: "Account", flows: list[str]) -> DoctorCheck:
+    """An agent that was killed, and the workflows that wait for it."""
+    by = f" by {account.get('killed_by')}" if account.get("killed_by") else ""
+    at = as_moment(account.get("killed_at"))
+    found = f"It was killed{by}" + (f" at {utc(at)}" if at else "") + ": it gets no work."
+    if flows:
+        found += f" It has steps in {', '.join(sorted(flows))}."
+    hint = f"signoff agents resume {account.address}"
+    return DoctorCheck("warning", f"agent {account.address}", visible(found), hint)
 
 
 def _staffing(session: Remote) -> Iterator[DoctorCheck]:

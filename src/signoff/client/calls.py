@@ -222,7 +222,7 @@ class ClaimedDeliveries:
 
 def claim(address: str, limit: int, lease: float, holder: str, wait: int) -> ApiCall[ClaimedDeliveries]:
     body = {"limit": limit, "lease_seconds": lease, "holder": holder, "wait_seconds": wait}
-    path = f"/v1/agents/{_address(address)}/deliveries/claim"
+    path = f"/v1/agents/{agent_path(address)}/deliveries/claim"
     return ApiCall("POST", path, _claimed, body=body, wait=wait)
 
 
@@ -285,7 +285,7 @@ def one_segment(identifier: str) -> str:
     return quote(identifier, safe="")
 
 
-def _address(address: str) -> str:
+def agent_path(address: str) -> str:
     """An agent's address as the one to three path segments of the server's routes."""
     bare = address.strip().removeprefix("agent://")
     if not bare:

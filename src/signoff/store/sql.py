@@ -141,7 +141,9 @@ select id from intents where id in :ids except select id from free
 """
 LOCK_READY: Final = """
 select id, plan, state from intents
-where workspace = :workspace and agent = :agent and cursor is not null
+where workspace = :workspace and agent = :agent and cursor is not null and not exists (
+    select 1 from accounts where workspace = :workspace and address = :agent and address <> '' and killed_at is not null
+)
 order by cursor limit :limit for update skip locked
 """
 LOCK_DUE: Final = """
@@ -236,6 +238,10 @@ select count(*) from (
 """
 PARTY: Final = ("requester = :party", "to_agent = :party")
 OWNER: Final = ("reply_to = :owner", "to_agent = :owner")
+IN_HAND: Final = """
+select id, plan, state from intents where workspace = :workspace and status = :status and id > :after
+order by id limit :limit
+"""
 WAITING_FOR: Final = """
 select distinct agent from intents where workspace = :workspace and agent in :agents and cursor is not null
 """

@@ -23,7 +23,7 @@ ABSENT: Final = (
         for more in ("", "/entries", "/entries/{entry_id}")
     ),
     "/v1/inbox/changes",
-    *(f"/v1/mesh/agents/{{address:path}}/{last}" for last in ("kill", "resume", "policies/cost")),
+    "/v1/mesh/agents/{address:path}/policies/cost",
 )
 
 

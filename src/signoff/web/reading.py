@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from signoff.core.directory.actors import ActorKind
+from signoff.core.directory.killed import refuse_killed
+from signoff.core.directory.model import Account
 from signoff.core.errors import Invalid, NotFound
 from signoff.core.ids import split_ref
 from signoff.core.intent.answer_target import Target, target_after, target_of
@@ -64,11 +66,18 @@ async def address_of(call: Call) -> str:
         raise Invalid(refusal.code, message, field="address", hint=refusal.hint) from None
 
 
+async def working_agent(call: Call, agent: str) -> Account | None:
+    """The account of an address, None if it has none; raises Forbidden if the agent was killed."""
+    account = (await directory_of(call)).by_address.get(agent)
+    refuse_killed(account)
+    return account
+
+
 async def asks_for_work(call: Call, agent: str) -> None:
-    """Record that a worker asks for this agent's work; raises Forbidden if it may not."""
+    """Record that a worker asks for this agent's work; raises Forbidden if it may not, or if the agent was killed."""
     call.state.view.own_address(call.actor, agent)
-    registered = agent in (await directory_of(call)).by_address
-    call.state.workers.note(call.actor.workspace, agent, call.client, registered)
+    account = await working_agent(call, agent)
+    call.state.workers.note(call.actor.workspace, agent, call.client, account is not None)
 
 
 def cursor_of(call: Call) -> str:

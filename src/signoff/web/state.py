@@ -12,6 +12,7 @@ from signoff.engine.admin.accounts import Accounts
 from signoff.engine.admin.apply_manifest import ManifestApplier
 from signoff.engine.admin.bulk_reassignment import BulkReassignment
 from signoff.engine.admin.erasure import PersonErasure
+from signoff.engine.admin.kill_switch import KillSwitch
 from signoff.engine.admin.proposals import Proposals
 from signoff.engine.admin.workspaces import Workspaces
 from signoff.engine.bulk_answers import BulkAnswers
@@ -99,6 +100,7 @@ class AppState(msgspec.Struct, kw_only=True):
     directory: DirectoryCache
     planner: Planner
     accounts: Accounts
+    kill_switch: KillSwitch
     manifests: ManifestApplier
     proposals: Proposals
     workspaces: Workspaces

@@ -14,6 +14,7 @@ from signoff.wire.fields import (
     DeliveryMode,
     DisplayName,
     IgnoredCreator,
+    KilledAt,
     OrgId,
     SameAccountId,
     UpdatedAt,
@@ -41,7 +42,7 @@ class AccountOut(Struct, kw_only=True):
     description: Annotated[str, about("What it is for.", "Checks migrations before people see them.")]
     org_id: OrgId
     workspace_id: WorkspaceId
-    status: Annotated[str, about("Whether it may act.", "active")]
+    status: Annotated[str, about("Whether it may act: active or killed.", "active")]
     agent_address: AgentAddress
     address: Annotated[str, about("The same as agent_address.", "agent://acme/prod/infra-validator")]
     address_id: Annotated[str, about("The id of the address.", "addr_01998a3c6f007d1e8a4bc35d9e7f1b21")]
@@ -58,6 +59,8 @@ class AccountOut(Struct, kw_only=True):
     ] = ABSENT
     last_seen_client: Annotated[Text, about("The program that did so.", "signoff-python/1.0.0")] = ABSENT
     last_seen: Annotated[Text, about("The same, as text.", "2 minutes ago")] = ABSENT
+    killed_at: OrNone[KilledAt] = ABSENT
+    killed_by: Annotated[Text, about("The name of who killed it; only for people.", "Ann")] = ABSENT
 
 
 class AccountAnswer(Ok, kw_only=True):

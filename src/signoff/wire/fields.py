@@ -148,6 +148,7 @@ Retryable: TypeAlias = Annotated[bool, about("Whether a retry could help.", Fals
 CreatedAt: TypeAlias = Annotated[datetime, time("When it was created.")]
 UpdatedAt: TypeAlias = Annotated[datetime, time("When it last changed.")]
 At: TypeAlias = Annotated[datetime, time("When it happened.")]
+KilledAt: TypeAlias = Annotated[datetime, time("When it was killed; absent if it was not, or was resumed.")]
 ExpiresAt: TypeAlias = Annotated[datetime, time("When it stops being valid.", "2030-03-01T00:00:00Z")]
 DecidedAt: TypeAlias = Annotated[datetime, time("When it was decided.")]
 DueAt: TypeAlias = Annotated[datetime, time("When the open task expires.", "2030-02-01T18:00:00Z")]

@@ -1,5 +1,6 @@
 """Actors: people, agents, services, and the server itself, with the rights that keys and directory give them now."""
 
+from datetime import datetime
 from enum import StrEnum
 
 import msgspec
@@ -37,7 +38,8 @@ class Actor(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     via: the channel of the request (``api``, ``web``, ``cli``, ``system`` ...);
     strength: the assurance of this sign-in; stand_ins: the people for whom they are the delegate now;
     key: the id of the key that was used, or "";
-    as_of: the number of the last directory change that these rights reflect, None if they do not depend on it.
+    as_of: the number of the last directory change that these rights reflect, None if they do not depend on it;
+    killed_at: when this agent was killed, None if it was not.
     """
 
     kind: ActorKind
@@ -53,6 +55,7 @@ class Actor(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     stand_ins: tuple[StandIn, ...] = ()
     key: str = ""
     as_of: int | None = None
+    killed_at: datetime | None = None
 
     @property
     def ref(self) -> ActorRef:

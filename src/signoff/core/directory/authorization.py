@@ -58,6 +58,7 @@ class Action(StrEnum):
     READ_OPEN_TASKS = "list a person's open tasks"  # Person
     REASSIGN_ALL = "reassign all open tasks of a person"
     SEND_HEARTBEAT = "report that an agent is running"
+    KILL_AGENT = "kill and resume an agent"
     READ_CHANNELS = "read the delivery status of channels"
     MANAGE_WORKSPACES = "create and rename workspaces, and list those of the organization"
     MANAGE_KEYS = "open the pages of agents, services and keys"
@@ -240,6 +241,9 @@ RULES: Final[dict[Action, AccessRule]] = {
             "Only agents send heartbeats.",
             "Use the agent's key: signoff keys create --agent ADDRESS.",
         ),
+    ),
+    Action.KILL_AGENT: AccessRule(
+        ADMINS, Denial("admin_required", "Only an owner or an admin may kill or resume an agent.")
     ),
     Action.READ_CHANNELS: AccessRule(
         ADMINS, Denial("admin_required", "Only an owner or an admin may see the status of channels.")

@@ -150,6 +150,8 @@ class NamedWorkflow(Struct, frozen=True):
 class Account(Struct, frozen=True):
     """An agent or a service; ``sa_…``. ``name``: verbatim; ``address``: "" if it has none. ``behind``: the people who
     control it, by what they did: registered it, set its callback URL (``callback``), created its ``secret``.
+    ``killed_at``, ``killed_by``: when an agent was killed, and by which person; None and "" if it was not, or was
+    resumed.
     """
 
     id: str
@@ -168,6 +170,8 @@ class Account(Struct, frozen=True):
     created_at: datetime
     updated_at: datetime
     behind: dict[str, tuple[str, ...]] = {}
+    killed_at: datetime | None = None
+    killed_by: str = ""
 
 
 class ApiKey(Struct, frozen=True):

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from signoff.core.text.durations import format_duration
+from signoff.core.text.times import relative_time
 
 PRESENT: Final = timedelta(minutes=3)  # a worker polls every half minute, and that is written once a minute
 
@@ -37,6 +38,11 @@ def missing_worker_text(agent: str, worker: Worker | None, now: datetime) -> str
     return (
         f"No worker has asked for the work of {agent} for {format_duration(_rounded(now - worker.seen_at))}."
     )
+
+
+def killed_text(agent: str, killed_at: datetime, by: str, now: datetime) -> str:
+    """A sentence about a killed agent. ``by``: the name of the person who killed it."""
+    return f"{agent} was killed by {by}, {relative_time(killed_at, now, units=1)}. Its work waits until it is resumed."
 
 
 def _rounded(ago: timedelta) -> timedelta:

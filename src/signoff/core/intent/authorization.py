@@ -11,7 +11,8 @@ from typing import Final, assert_never
 from msgspec.structs import replace
 
 from signoff.core.directory.actors import Actor, ActorKind
-from signoff.core.directory.authorization import PROGRAMS
+from signoff.core.directory.authorization import PROGRAMS, Action, authorize
+from signoff.core.directory.killed import refuse_killed
 from signoff.core.directory.roles import ADMIN, ADMINS, APPROVER, MEMBER, OWNER
 from signoff.core.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from signoff.core.intent import commands as c
@@ -51,6 +52,7 @@ def authorize_command(actor: Actor, command: c.Command, intent: Intent | None) -
     """
     if actor.kind is ActorKind.SYSTEM:
         return
+    refuse_killed(actor)
     if isinstance(command, _SYSTEM_ONLY):
         raise Forbidden("system_only", "Only the server itself may do this.")
     if intent is None:
@@ -72,6 +74,8 @@ def authorize_command(actor: Actor, command: c.Command, intent: Intent | None) -
             _may_answer(actor, command, intent)
         case c.Claim() | c.Renew() | c.Release() | c.Report() | c.ReportProgress():
             _may_act_as_agent(actor, command, intent)
+        case c.Recall():
+            authorize(actor, Action.KILL_AGENT)
         case c.Resolve():
             _may_resolve(actor, command, intent)
         case c.Cancel() | c.PatchControls():

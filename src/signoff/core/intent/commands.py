@@ -53,6 +53,13 @@ class Release(msgspec.Struct, gc=False, frozen=True):
     token: int
 
 
+class Recall(msgspec.Struct, gc=False, frozen=True):
+    """Take the step back from its agent, which was killed: its attempt has failed."""
+
+    agent: str
+    step_run: int
+
+
 class Report(msgspec.Struct, gc=False, frozen=True):
     """An agent's result (``fault`` None) or failure. Without a token only an unclaimed delivery can be reported."""
 
@@ -231,6 +238,7 @@ Command = (
     | Claim
     | Renew
     | Release
+    | Recall
     | Report
     | AcceptPush
     | FailPush

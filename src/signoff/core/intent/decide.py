@@ -59,6 +59,7 @@ def _refusal(tx: Transition, state: State, command: c.Command) -> Conflict:
     return _NOT_READY if isinstance(command, c.Claim) else _STALE
 
 
+AGENT_KILLED: Final = "agent_killed"  # why an attempt failed
 _NOT_READY: Final = Conflict("not_ready", "There is nothing to claim now.")
 _STALE: Final = Conflict(
     "stale_delivery",
@@ -153,6 +154,12 @@ def renew(tx: Transition, command: c.Renew) -> None:
 def release(tx: Transition, command: c.Release) -> None:
     held = _holding(tx, command.step_run, command.token)
     tx.add(e.Released(held.step_run, held.token))
+
+
+def recall(tx: Transition, command: c.Recall) -> None:
+    held = tx.intent.open
+    if isinstance(held, Delivery) and (held.agent, held.step_run) == (command.agent, command.step_run):
+        fail_attempt(tx, AGENT_KILLED)
 
 
 def report(tx: Transition, command: c.Report) -> None:
@@ -286,6 +293,7 @@ _RULES: Final[dict[type, Callable[[Transition, Any], None]]] = {
     c.Claim: claim,
     c.Renew: renew,
     c.Release: release,
+    c.Recall: recall,
     c.Report: report,
     c.AcceptPush: accept_push,
     c.FailPush: fail_push,

@@ -61,15 +61,16 @@ OF_TASK: Final = frozenset(
 ALLOWED: Final[dict[State, frozenset[type]]] = {
     State.OFFERED: _IN_HAND | {c.Claim, c.Answer},
     State.PUSHED: _IN_HAND | {c.AcceptPush, c.FailPush, c.Answer},
-    State.LEASED: _IN_HAND | {c.Renew, c.Release, c.Answer},
-    State.ACCEPTED: _IN_HAND | {c.Answer},
+    State.LEASED: _IN_HAND | {c.Renew, c.Release, c.Recall, c.Answer},
+    State.ACCEPTED: _IN_HAND | {c.Recall, c.Answer},
     State.BACKING_OFF: _IN_HAND | {c.Answer},
     State.TASK: _ALWAYS | OF_TASK,
     State.DELAY: _ALWAYS | {c.ReportProgress},
     State.FINAL: frozenset({c.Tick}),
 }
-# Late reports by the server's own loops, about a step that has moved on: they are no error and have no effect.
-IGNORED_LATE: Final = frozenset({c.AcceptPush, c.FailPush, c.ReportUnreachable, c.CheckStaffing})
+# Late commands of the server's own loops, and of a kill, about a step that has moved on: they are no error and have no
+# effect.
+IGNORED_LATE: Final = frozenset({c.AcceptPush, c.FailPush, c.Recall, c.ReportUnreachable, c.CheckStaffing})
 
 
 class Effect(NamedTuple):

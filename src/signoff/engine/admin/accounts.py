@@ -83,7 +83,8 @@ class Accounts:
         if known is None:
             await self._save(actor, None, account, since={})
         else:  # removed before: it returns as the same account, without its former settings
-            account = replace(account, id=known.id)
+            # an agent that was killed stays killed: whoever registers it again does not thereby resume it
+            account = replace(account, id=known.id, killed_at=known.killed_at, killed_by=known.killed_by)
             await self._save(actor, None, account, since)
         return account, True
 
@@ -171,6 +172,29 @@ class Accounts:
             keys = await self._rows.keys(actor.workspace, account_id)
             good = [key for key in keys if key.revoked_at is None]
             await self._save(actor, before, after, since, *self._keys.revoked(good, actor))
+            return after
+
+        return await retry_on_conflict(attempt, lambda: self._directory.forget(actor.workspace))
+
+    async def set_killed(self, actor: Actor, account_id: str, killed: bool) -> Account:
+        """Mark an agent as killed, or no longer; without effect if it is so already."""
+        authorize(actor, Action.KILL_AGENT)
+
+        async def attempt() -> Account:
+            since = await self._since(actor.workspace)
+            before = await self.account(actor, account_id)
+            if before.kind != ActorKind.AGENT.value:
+                raise NotFound("agent_not_found", f"There is no agent {account_id[:64]}.")
+            if (before.killed_at is not None) is killed:
+                return before
+            now = self._clock.now()
+            after = replace(
+                before,
+                killed_at=now if killed else None,
+                killed_by=actor.id if killed else "",
+                updated_at=now,
+            )
+            await self._save(actor, before, after, since)
             return after
 
         return await retry_on_conflict(attempt, lambda: self._directory.forget(actor.workspace))

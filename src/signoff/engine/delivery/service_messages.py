@@ -5,11 +5,13 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from signoff.core.directory.actors import system
 from signoff.core.errors import Busy, Refused
 from signoff.core.ids import step_run_id
 from signoff.core.intent.commands import AcceptPush, Command, FailPush
+from signoff.core.intent.model import Delivery
 from signoff.core.intent.notifications import Notification, NotificationKind, with_values
 from signoff.core.plan.schedules import PUSH, SERVICE
 from signoff.core.plan.title_template import has_fields
@@ -26,6 +28,7 @@ from signoff.store.store import Store
 from signoff.store.tables.messages import SENT, Message
 from signoff.store.work import OutboxRow
 
+_KILLED_FOR: Final = 30.0  # seconds until the next look whether an agent was resumed
 log = logging.getLogger("signoff.delivery")
 
 
@@ -99,7 +102,11 @@ class AgentPushes(Sender[PushDelivery]):
         self._engine = engine
         self._channels = channels
 
-    async def send(self, item: PushDelivery) -> Sent:
+    async def send(self, item: PushDelivery) -> Sent | Skipped:
+        if await self._killed(item.row):
+            if not await self._still_offered(item):
+                return Skipped()
+            raise NotSent(f"{item.row.target} was killed", wait=_KILLED_FOR)
         callback = await self.callback(item.row)
         channel = self._channels.push
         if channel is None:
@@ -108,6 +115,17 @@ class AgentPushes(Sender[PushDelivery]):
             callback = replace(callback, traceparent=stored.intent.traceparent)
         await channel.push(render(item.row.id, item.notification, self._base_url()), callback)
         return Sent()
+
+    async def _killed(self, row: OutboxRow) -> bool:
+        account = (await self._directory.of(row.workspace)).by_address.get(row.target)
+        return account is not None and account.killed_at is not None
+
+    async def _still_offered(self, item: PushDelivery) -> bool:
+        """Whether the step still waits for this push; it may have timed out while its agent was killed."""
+        stored = await self._store.intents.get(item.row.intent)
+        held = stored.intent.open if stored else None
+        pushed = (item.notification.step_run, item.notification.attempt)
+        return isinstance(held, Delivery) and (held.step_run, held.attempt) == pushed
 
     async def callback(self, row: OutboxRow) -> Callback:
         account = (await self._directory.of(row.workspace)).by_address.get(row.target)

@@ -19,6 +19,7 @@ from signoff.notify.outbound.post import shown_url
 from signoff.store.tables.changes import ChangedMeanwhile
 
 ABOUT: Final = ("person", "agent", "service", "account", "team", "policy", "workflow")
+KILLED: Final = "killed"  # the status of an agent that was killed and not resumed
 _TRIES: Final = 10
 _SORTED: Final = msgspec.json.Encoder(order="sorted")
 T = TypeVar("T")
@@ -116,6 +117,8 @@ def shown_account(account: Account, signs_with: str = "") -> dict[str, Any]:
     names = ("id", "name", "address", "display_name", "description", "delivery_mode", "status")
     said = {name: getattr(account, name) for name in names}
     said |= {"callback_url": _place(account.callback_url), "signs_with": signs_with}
+    if account.killed_at is not None:
+        said["status"] = KILLED
     return {name: value for name, value in said.items() if value}
 
 

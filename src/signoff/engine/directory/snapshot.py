@@ -389,7 +389,7 @@ class DirectoryCache:
             account = directory.accounts.get(actor.id)
             if revoked or account is None or account.status != "active":
                 raise Unauthenticated("key_revoked", "This key was revoked, or its account is not active.")
-            return replace(actor, as_of=directory.workspace.last_change)
+            return replace(actor, as_of=directory.workspace.last_change, killed_at=account.killed_at)
         person = directory.actor(actor.id, at, actor.via)
         if revoked or person is None:
             raise Unauthenticated("key_revoked", "This key was revoked, or its person is no longer active.")

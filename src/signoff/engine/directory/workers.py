@@ -3,12 +3,12 @@ costs the caller nothing. Within a minute every server sees the notes of the oth
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from signoff.core.directory.agent_address import is_internal
-from signoff.core.directory.workers import Worker, missing_worker_text
+from signoff.core.directory.workers import Worker, killed_text, missing_worker_text
 from signoff.core.plan.plan import AgentStep, Plan
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.store.store import Store
@@ -84,10 +84,17 @@ class Workers:
         return found
 
     async def absent(self, plan: Plan, directory: Snapshot, now: datetime) -> list[str]:
-        """Warnings about agents in the plan that have no worker, with the steps that will wait for them."""
+        """Warnings about agents in the plan that have no worker, with the steps that will wait for them. The planner
+        warns about those that were killed.
+        """
         waiting: dict[str, list[str]] = {}
         for step in plan.steps:
-            if isinstance(step, AgentStep) and asks(address := directory.resolve(step.agent), directory):
+            if not isinstance(step, AgentStep):
+                continue
+            address = directory.resolve(step.agent)
+            account = directory.by_address.get(address)
+            killed = account is not None and account.killed_at is not None
+            if asks(address, directory) and not killed:
                 waiting.setdefault(address, []).append(step.id)
         if not waiting:
             return []
@@ -96,6 +103,14 @@ class Workers:
             (steps, missing_worker_text(agent, found.get(agent), now)) for agent, steps in waiting.items()
         )
         return [f"{_steps(steps)} will wait. {words}" for steps, words in said if words]
+
+
+def absent(agent: str, directory: Snapshot, workers: Mapping[str, Worker], now: datetime) -> str:
+    """The note that this agent was killed, or that it has no worker; "" if it has one, or its work is pushed."""
+    account = directory.by_address.get(agent)
+    if account is not None and account.killed_at is not None:
+        return killed_text(agent, account.killed_at, directory.display(account.killed_by), now)
+    return missing_worker_text(agent, workers.get(agent), now) if asks(agent, directory) else ""
 
 
 def asks(agent: str, directory: Snapshot) -> bool:

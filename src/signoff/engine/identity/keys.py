@@ -146,7 +146,7 @@ class Keys:
                 raise Unauthenticated("key_revoked", "The account of this key is not active.")
             actor = Actor(
                 kind, account.id, key.workspace, address=account.address, sponsors=creators(key, account),
-                key=key.id, as_of=snapshot.workspace.last_change,
+                key=key.id, as_of=snapshot.workspace.last_change, killed_at=account.killed_at,
             )  # fmt: skip
         return replace(actor, via=via, self_approval=snapshot.workspace.self_approval)
 

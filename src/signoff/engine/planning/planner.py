@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from signoff.core.directory.actors import Actor
 from signoff.core.directory.agent_address import canonical, is_internal
+from signoff.core.directory.killed import refuse_killed
 from signoff.core.directory.model import NamedWorkflow
 from signoff.core.errors import Invalid, Refused
 from signoff.core.formats.axp_intent import AxpIntent
@@ -123,6 +124,7 @@ class Planner:
             refuse_unheeded(request.deciders, directory)
             _refuse_demands(request.demands, directory)
             warnings = (*warnings, *request.unused)
+        _refuse_killed_author(request.claimed_from, directory)
         behind = _behalf(request, directory)
         plan = self._chosen(plan, payload)
         frozen, digest_of_plan, more = _frozen(plan, directory, tuple(dict.fromkeys((*side, *behind))))
@@ -275,6 +277,15 @@ def _behalf(request: AxpIntent, directory: Snapshot) -> Side:
     return (known_person(directory, request.on_behalf_of, "on_behalf_of").id,)
 
 
+def _refuse_killed_author(claimed: str, directory: Snapshot) -> None:
+    """Raise Forbidden for a request in the name of an agent that was killed."""
+    try:
+        author = directory.account(claimed) if claimed else None
+    except Invalid:  # it is only a name
+        return
+    refuse_killed(author)
+
+
 def _first_agent(plan: Plan) -> str:
     """The default addressee of an intent that names none."""
     return next((step.agent for step in plan.steps if isinstance(step, AgentStep)), "")
@@ -290,7 +301,7 @@ def freeze(
     recorded = 0
     for step in plan.steps:
         if isinstance(step, AgentStep):
-            steps.append(_addressed(step, directory, warnings, coming))
+            steps.append(_addressed(step, plan, directory, warnings, coming))
         elif isinstance(step, HumanStep):
             policed = under_policy(step, plan, directory, warnings)
             recorded = _refuse_many(policed, plan, directory, recorded)
@@ -338,7 +349,12 @@ def remarks(plan: Plan, directory: Snapshot) -> tuple[str, ...]:
         return (f"at present such a request is refused: {refusal.message}",)
 
 
-def _addressed(step: AgentStep, directory: Snapshot, warnings: list[str], coming: Collection[str]) -> Step:
+def _addressed(
+    step: AgentStep, plan: Plan, directory: Snapshot, warnings: list[str], coming: Collection[str]
+) -> Step:
+    """The step with its agent's canonical address. Raises Forbidden for a request that is only work for an agent that
+    was killed; a step of a longer plan waits until it is resumed.
+    """
     address = directory.resolve(step.agent)
     account = directory.by_address.get(address)
     meant = canonical(step.agent, directory.workspace.organization, directory.workspace.name)
@@ -348,6 +364,10 @@ def _addressed(step: AgentStep, directory: Snapshot, warnings: list[str], coming
         )
     if account is None and not is_internal(address) and address not in coming:
         warnings.append(f"step {step.id!r}: no agent is registered as {address}; it waits until one listens")
+    if account is not None and account.killed_at is not None:
+        if plan.direct:
+            refuse_killed(account)
+        warnings.append(f"step {step.id!r}: {address} was killed; it waits until the agent is resumed")
     push = account is not None and account.delivery_mode == "http" and bool(account.callback_url)
     return replace(step, agent=address, push=push)
 

@@ -29,6 +29,7 @@ from signoff.core.plan.task_types import Risk, TaskType, Trait
 from signoff.core.plan.wording import ended, from_workflow, on_expiry_text, outcome_text, question
 from signoff.core.text.json_diff import Group, Leaf, group
 from signoff.core.text.masking import masked
+from signoff.engine.directory.workers import absent
 from signoff.engine.read.answer_buttons import AnswerButton, answer_buttons
 from signoff.engine.read.approvers import ApproverOverview, approver_overview, reasons
 from signoff.engine.read.evidence import (
@@ -43,7 +44,7 @@ from signoff.engine.read.evidence import (
     searched_text,
     warnings_for,
 )
-from signoff.engine.read.next_steps import NextStepLine, absent, next_step_lines
+from signoff.engine.read.next_steps import NextStepLine, next_step_lines
 from signoff.engine.read.revisions import RevisionChange, SinceApproved, changes, difference, reported_before
 from signoff.engine.read.task_context import TaskContext
 from signoff.engine.read.task_history import TaskHistory

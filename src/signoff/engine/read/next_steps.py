@@ -1,19 +1,15 @@
 """The next steps on the card: who runs them, and their input in addition to the payload. Pure."""
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
-from signoff.core.directory.workers import Worker, missing_worker_text
 from signoff.core.plan.lookahead import After, UpcomingStep, upcoming_steps
 from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Plan
 from signoff.core.plan.wording import label
 from signoff.core.text.durations import format_duration
 from signoff.core.text.json_diff import Group, group
-from signoff.engine.directory.snapshot import Snapshot
-from signoff.engine.directory.workers import asks
 
 _AFTER: Final = {After.NO: "a rejection", After.CHANGES: "a request for changes", After.SILENCE: "expiry"}
 
@@ -46,11 +42,6 @@ def next_step_lines(
     note for an agent without a worker.
     """
     return tuple(_following(one, gate, opened, missing) for one in upcoming_steps(plan, gate))
-
-
-def absent(agent: str, directory: Snapshot, workers: Mapping[str, Worker], now: datetime) -> str:
-    """The note that this agent has no worker; "" if it has one, or its work is pushed."""
-    return missing_worker_text(agent, workers.get(agent), now) if asks(agent, directory) else ""
 
 
 def _following(

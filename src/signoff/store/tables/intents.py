@@ -156,6 +156,13 @@ class Intents:
         rows = await self._db.read(sql.WAITING_FOR, workspace=workspace, agents=list(agents))
         return {agent for (agent,) in rows}
 
+    async def in_hand(self, workspace: str, status: str, after: str, limit: int) -> list[Intent]:
+        """Intents of this status with an id above ``after``, in order."""
+        values = {"workspace": workspace, "status": status, "after": after, "limit": limit}
+        rows = await self._db.read(sql.IN_HAND, **values)
+        plans = await plans_of(self._db, rows)
+        return [self._db.states.intent_of(row, plans) for row in rows]
+
     async def redeliver(self, workspace: str, agent: str, ids: Sequence[str]) -> None:
         """Give a new cursor to those of ``ids`` that were sent, are claimable and have not moved, so that streams see
         them again. Each transaction moves a few, so that decisions can be committed between them.

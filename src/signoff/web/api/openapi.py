@@ -184,6 +184,7 @@ def error_codes(row: Endpoint) -> dict[str, list[str]]:
     known = _error_codes()
     own, parts = known["operations"].get(row.name, {}), known["everywhere"]
     read = ["request", "headers", *["query"][: not row.any_query], *["body"][: row.request is not None]]
+    read += ["killed"][: row.access is Access.KEY and not row.killed]
     keyed = _KEYED.fullmatch(f"{row.method} {row.path}") and not row.unkeyed
     absent = {"idempotency_key_unsupported" if keyed else "invalid_idempotency_key"}
     if row.method != "GET":

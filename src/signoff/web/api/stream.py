@@ -24,7 +24,7 @@ from signoff.engine.read.view import Seen
 from signoff.store.work import Stored
 from signoff.web.http.call import Call, Stream, Write
 from signoff.web.http.held_requests import HeldRequest
-from signoff.web.reading import ShownRecorder, address_of, asks_for_work, statuses, visible
+from signoff.web.reading import ShownRecorder, address_of, asks_for_work, statuses, visible, working_agent
 from signoff.web.shapes.agents import shown_delivery
 from signoff.web.shapes.events import STEP, trail_of
 from signoff.wire.common import ABSENT
@@ -258,6 +258,7 @@ class _Post:
         if not self._shows:
             return ()
         call = self._call
+        await working_agent(call, self._agent)
         found = await call.state.view.deliveries(call.actor, self._agent, self.last, _PAGE)
         frames, size, shown = [], 0, []
         for cursor, intent in found:

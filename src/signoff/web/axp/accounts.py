@@ -8,6 +8,7 @@ from signoff.core.directory.authorization import Action, permits
 from signoff.core.directory.model import Account, Workspace
 from signoff.core.errors import Conflict, Invalid, NotFound
 from signoff.core.text.document_reader import in_utc
+from signoff.engine.directory.snapshot import Snapshot
 from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call, Page
 from signoff.web.reading import address_of, directory_of
@@ -18,10 +19,11 @@ from signoff.wire.common import ABSENT
 
 async def page(call: Call) -> wire.accounts.AccountsAnswer:
     """GET /v1/service-accounts"""
-    workspace = (await directory_of(call)).workspace
-    found = await call.state.accounts.accounts(call.actor) if _asked_here(call, workspace) else []
+    directory = await directory_of(call)
+    here = _asked_here(call, directory.workspace)
+    found = await call.state.accounts.accounts(call.actor) if here else []
     return wire.accounts.AccountsAnswer(
-        service_accounts=[_out(call, account, workspace) for account in found]
+        service_accounts=[_out(call, account, directory) for account in found]
     )
 
 
@@ -41,11 +43,13 @@ def _refuse_elsewhere(workspace: Workspace, org: str, place: str) -> None:
     )  # fmt: skip
 
 
-def _out(call: Call, account: Account, workspace: Workspace) -> wire.accounts.AccountOut:
+def _out(call: Call, account: Account, directory: Snapshot) -> wire.accounts.AccountOut:
     """An account as this caller may see it. The callback URL of an agent often contains a secret. It is visible to
     the agent itself, to the service that registered it, and to actors that may read everything.
     """
-    out = d.account_out(account, workspace)
+    out = d.account_out(account, directory.workspace)
+    if account.killed_by and permits(call.actor, Action.READ_DIRECTORY):
+        out.killed_by = directory.display(account.killed_by)
     if not permits(call.actor, Action.READ_ACCOUNT, account):
         out.callback_url = ABSENT
     return out
@@ -54,16 +58,17 @@ def _out(call: Call, account: Account, workspace: Workspace) -> wire.accounts.Ac
 async def get(call: Call) -> wire.accounts.AccountAnswer:
     """GET /v1/service-accounts/{account_id}"""
     account = await call.state.accounts.account(call.actor, call.params["account_id"])
-    workspace = (await directory_of(call)).workspace
-    answer = d.account_answer(account, workspace)
-    answer.service_account = _out(call, account, workspace)
+    directory = await directory_of(call)
+    answer = d.account_answer(account, directory.workspace)
+    answer.service_account = _out(call, account, directory)
     return answer
 
 
 async def create(call: Call) -> wire.accounts.AccountAnswer | Page:
     """POST /v1/service-accounts"""
     wanted = bodies.axp(wire.accounts.CreateAccount, json_intake.parse_object(call.body))
-    workspace = (await directory_of(call)).workspace
+    directory = await directory_of(call)
+    workspace = directory.workspace
     _refuse_elsewhere(workspace, wanted.org_id, wanted.workspace_id)
     account, created = await call.state.accounts.add_account(
         call.actor,
@@ -79,7 +84,7 @@ async def create(call: Call) -> wire.accounts.AccountAnswer | Page:
     # After this 409, AXP's command line continues only if the account is next to the error.
     refusal = Conflict("service_account_exists", f"The account {account.name!r} already exists.")
     body = wire.accounts.AccountExists(
-        service_account=_out(call, account, workspace),
+        service_account=_out(call, account, directory),
         error=wire.accounts.ExistsError(code=refusal.code, message=refusal.message, details={}),
         message=refusal.message,
         detail=refusal.message,
@@ -134,14 +139,14 @@ async def revoke_account_key(call: Call) -> wire.keys.KeyAnswer:
 
 async def agents(call: Call) -> wire.accounts.AgentsAnswer:
     """GET /v1/agents"""
-    workspace = (await directory_of(call)).workspace
-    here = _asked_here(call, workspace)
+    directory = await directory_of(call)
+    here = _asked_here(call, directory.workspace)
     found = await call.state.accounts.accounts(call.actor, ActorKind.AGENT) if here else []
     limit = call.number("limit", 1000, 1, 1000)
     workers, now = await call.state.workers.of(call.actor.workspace), call.state.clock.now()
     return wire.accounts.AgentsAnswer(
         agents=[
-            d.seen_account(_out(call, account, workspace), workers.get(account.address), now)
+            d.seen_account(_out(call, account, directory), workers.get(account.address), now)
             for account in found[:limit]
         ]
     )
@@ -155,7 +160,5 @@ async def agent(call: Call) -> wire.accounts.AgentAnswer:
     if account is None or account.kind != ActorKind.AGENT.value:
         raise NotFound("agent_not_found", f"There is no agent {address[:128]}.")
     workers = await call.state.workers.of(call.actor.workspace)
-    out = d.seen_account(
-        _out(call, account, directory.workspace), workers.get(address), call.state.clock.now()
-    )
+    out = d.seen_account(_out(call, account, directory), workers.get(address), call.state.clock.now())
     return wire.accounts.AgentAnswer(agent=out)

@@ -1,4 +1,6 @@
-"""AXP's mesh: agents send heartbeats, and everybody in the workspace sees which agents are running."""
+"""AXP's mesh: agents send heartbeats, everybody in the workspace sees which agents are running, and owners and admins
+kill and resume them.
+"""
 
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final
@@ -12,13 +14,14 @@ from signoff.core.directory.workers import PRESENT, Worker
 from signoff.core.errors import Invalid, NotFound
 from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call
-from signoff.web.reading import address_of, asks_for_work, directory_of
+from signoff.web.reading import address_of, directory_of
 from signoff.web.shapes import directory as d
 from signoff.wire.common import ABSENT, Ok, OrEmpty, OrNone
-from signoff.wire.fields import AgentAddress, CreatedAt, DisplayName, about, time
+from signoff.wire.fields import AgentAddress, CreatedAt, DisplayName, KilledAt, about, time
 
-HEALTHY, UNREACHABLE, UNKNOWN = "healthy", "unreachable", "unknown"
-HEALTH: Final = (HEALTHY, "degraded", UNREACHABLE, "killed", UNKNOWN)
+HEALTHY, UNREACHABLE, KILLED, UNKNOWN = "healthy", "unreachable", "killed", "unknown"
+HEALTH: Final = (HEALTHY, "degraded", UNREACHABLE, KILLED, UNKNOWN)
+ACTIVE: Final = "active"
 _METRICS_IGNORED: Final = "metrics have no effect: this server does not keep them"
 
 
@@ -36,8 +39,10 @@ class Heartbeat(Struct, kw_only=True):
 class HeartbeatAnswer(Ok, kw_only=True):
     """The heartbeat is recorded."""
 
-    status: Annotated[str, about("That the agent is healthy.", HEALTHY)] = HEALTHY
-    health_status: Annotated[str, about("The same.", HEALTHY)] = HEALTHY
+    status: Annotated[
+        str, about("healthy, or killed: then it must stop its work.", HEALTHY, words=(HEALTHY, KILLED))
+    ] = HEALTHY
+    health_status: Annotated[str, about("The same.", HEALTHY, words=(HEALTHY, KILLED))] = HEALTHY
     warnings: Annotated[OrEmpty[list[str]], about("What had no effect, as text.", [_METRICS_IGNORED])] = (
         ABSENT
     )
@@ -52,8 +57,8 @@ class MeshAgent(Struct, kw_only=True):
     health_status: Annotated[
         str,
         about(
-            "healthy: it was seen in the last three minutes; unreachable: before that; unknown: never. "
-            "This server never sends degraded and killed.",
+            "healthy: it was seen in the last three minutes; unreachable: before that; unknown: never; killed: "
+            "it was killed and not resumed. This server never sends degraded.",
             HEALTHY,
             words=HEALTH,
         ),
@@ -63,6 +68,7 @@ class MeshAgent(Struct, kw_only=True):
         time("When it last sent a heartbeat or asked for work, to the minute; absent if never."),
     ] = ABSENT
     created_at: CreatedAt
+    killed_at: OrNone[KilledAt] = ABSENT
 
 
 class MeshSummary(Struct, kw_only=True):
@@ -72,7 +78,7 @@ class MeshSummary(Struct, kw_only=True):
     healthy: Annotated[int, about("Those seen in the last three minutes.", 1)]
     degraded: Annotated[int, about("Always 0.", 0)] = 0
     unreachable: Annotated[int, about("Those seen before that.", 1)]
-    killed: Annotated[int, about("Always 0.", 0)] = 0
+    killed: Annotated[int, about("Those that were killed and not resumed.", 0)] = 0
     unknown: Annotated[int, about("Those never seen.", 1)]
 
 
@@ -89,12 +95,22 @@ class MeshAgentAnswer(Ok, kw_only=True):
     agent: Annotated[MeshAgent, about("The agent.")]
 
 
+class KillAnswer(Ok, kw_only=True):
+    """The agent is killed, or active again."""
+
+    status: Annotated[str, about("killed, or active.", KILLED, words=(KILLED, ACTIVE))]
+    agent: Annotated[MeshAgent, about("The agent.")]
+
+
 async def heartbeat(call: Call) -> HeartbeatAnswer:
     """POST /v1/mesh/heartbeat"""
     said = bodies.axp(Heartbeat, json_intake.parse_object(call.body or b"{}"))
     authorize(call.actor, Action.SEND_HEARTBEAT)
-    await asks_for_work(call, call.actor.address)
-    return HeartbeatAnswer(warnings=[_METRICS_IGNORED] if said.metrics else ABSENT)
+    call.state.workers.note(call.actor.workspace, call.actor.address, call.client)
+    health = HEALTHY if call.actor.killed_at is None else KILLED
+    return HeartbeatAnswer(
+        status=health, health_status=health, warnings=[_METRICS_IGNORED] if said.metrics else ABSENT
+    )
 
 
 async def agents(call: Call) -> MeshAgentsAnswer:
@@ -120,6 +136,7 @@ async def agents(call: Call) -> MeshAgentsAnswer:
             total=len(shown),
             healthy=counts[HEALTHY],
             unreachable=counts[UNREACHABLE],
+            killed=counts[KILLED],
             unknown=counts[UNKNOWN],
         ),
     )
@@ -127,14 +144,37 @@ async def agents(call: Call) -> MeshAgentsAnswer:
 
 async def agent(call: Call) -> MeshAgentAnswer:
     """GET /v1/mesh/agents/{address}"""
+    return MeshAgentAnswer(agent=await _shown(call, await _named(call)))
+
+
+async def kill(call: Call) -> KillAnswer:
+    """POST /v1/mesh/agents/{address}/kill"""
+    authorize(call.actor, Action.KILL_AGENT)
+    account = await call.state.kill_switch.kill(call.actor, (await _named(call)).id)
+    return KillAnswer(status=KILLED, agent=await _shown(call, account))
+
+
+async def resume(call: Call) -> KillAnswer:
+    """POST /v1/mesh/agents/{address}/resume"""
+    authorize(call.actor, Action.KILL_AGENT)
+    account = await call.state.kill_switch.resume(call.actor, (await _named(call)).id)
+    return KillAnswer(status=ACTIVE, agent=await _shown(call, account))
+
+
+async def _named(call: Call) -> Account:
+    """The agent that the path names by its address, its name or the id of its address."""
     said = call.params["address"]
     directory = await directory_of(call)
     by_id = (account for account in directory.by_address.values() if d.address_id(account) == said)
     account = next(by_id, None) or directory.by_address.get(await address_of(call))
     if account is None or account.kind != ActorKind.AGENT.value:
         raise NotFound("agent_not_found", f"There is no agent {said[:128]}.")
+    return account
+
+
+async def _shown(call: Call, account: Account) -> MeshAgent:
     workers = await call.state.workers.of(call.actor.workspace)
-    return MeshAgentAnswer(agent=_out(account, workers.get(account.address), call.state.clock.now()))
+    return _out(account, workers.get(account.address), call.state.clock.now())
 
 
 def _out(account: Account, worker: Worker | None, now: datetime) -> MeshAgent:
@@ -148,4 +188,6 @@ def _out(account: Account, worker: Worker | None, now: datetime) -> MeshAgent:
     if worker is not None:
         out.health_status = HEALTHY if now - worker.seen_at < PRESENT else UNREACHABLE
         out.last_heartbeat_at = worker.seen_at
+    if account.killed_at is not None:
+        out.health_status, out.killed_at = KILLED, account.killed_at
     return out

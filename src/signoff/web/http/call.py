@@ -57,7 +57,8 @@ class Endpoint(msgspec.Struct, frozen=True):
     limit: the maximum size of the body in bytes, if it may exceed the setting max_body. media: the media type of the
     response. any_query, any_body: why the endpoint accepts unknown parameters or fields; all others refuse them by
     name. unkeyed: no response is stored for an Idempotency-Key, so a request with one is refused. others: responses
-    in another form, by status. refuses: errors that do not follow from the rest of the row.
+    in another form, by status. killed: whether an agent that was killed may call it. refuses: errors that do not
+    follow from the rest of the row.
     """
 
     method: str
@@ -72,6 +73,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     any_query: str = ""
     any_body: str = ""
     unkeyed: bool = False
+    killed: bool = False
     access: Access = Access.KEY
     limit: int = 0
     media: str = "application/json"

@@ -16,6 +16,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from signoff.core.directory.actors import Actor, ActorKind
+from signoff.core.directory.killed import refuse_killed
 from signoff.core.errors import Busy, Conflict, NotFound, Refused, TooLarge, TooMany, Unauthenticated
 from signoff.engine.commit.jobs import Outdated
 from signoff.engine.metrics import OTHER
@@ -94,8 +95,10 @@ class EndpointHandler:
             if endpoint.unkeyed:
                 call.refuse_key()
             if endpoint.access is Access.KEY:
-                call.identified_by = identify_again
+                call.identified_by = identify_again if endpoint.killed else identify_unkilled
                 call.actor = await identify(call)
+                if not endpoint.killed:
+                    refuse_killed(call.actor)
                 self._state.admission.request(call.actor, monotonic())
             if call.method != "GET":
                 with self._state.reading():
@@ -104,7 +107,7 @@ class EndpointHandler:
                     )
                 whole = True
                 if endpoint.access is Access.KEY:
-                    call.actor = await identify_again(call)
+                    call.actor = await call.identify()
             elif not endpoint.any_query:
                 call.refuse_body()
             call.receive = receive
@@ -203,6 +206,13 @@ async def identify_again(call: Call) -> Actor:
     if known == call.state.keys.forgotten and monotonic() - at <= _A_WHILE:
         return call.actor
     return await identify(call)
+
+
+async def identify_unkilled(call: Call) -> Actor:
+    """``identify_again``; raises Forbidden if the caller is an agent that was killed."""
+    actor = await identify_again(call)
+    refuse_killed(actor)
+    return actor
 
 
 async def _beside(call: Call, service: Actor, bearer: str, via: str) -> Actor:

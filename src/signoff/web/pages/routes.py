@@ -45,6 +45,8 @@ ROWS: Final[tuple[PageRoute, ...]] = (
     PageRoute("GET", "/live/{intent_id}", live.intent),
     PageRoute("GET", "/workflows", accounts.workflows),
     PageRoute("GET", "/agents", accounts.agents),
+    PageRoute("POST", "/agents/{account_id}/kill", accounts.kill_agent),
+    PageRoute("POST", "/agents/{account_id}/resume", accounts.resume_agent),
     PageRoute("POST", "/agents/{account_id}/remove", accounts.remove_agent),
     PageRoute("GET", "/people", people.people),
     PageRoute("POST", "/people", people.add_person),

@@ -7,6 +7,7 @@ from signoff.core.directory.model import Account, ApiKey, NamedWorkflow, Workspa
 from signoff.core.directory.workers import Worker, last_seen_text
 from signoff.core.plan.plan import HumanStep, Plan
 from signoff.core.plan.task_types import Strength
+from signoff.engine.directory.change_log import KILLED
 from signoff.engine.identity.keys import NewKey
 from signoff.engine.planning.planner import plan_summary
 from signoff.web.shapes.common import maybe, verbatim
@@ -34,7 +35,7 @@ def account_out(account: Account, workspace: Workspace) -> AccountOut:
         description=account.description,
         org_id=workspace.organization,
         workspace_id=workspace.id,
-        status=account.status,
+        status=account.status if account.killed_at is None else KILLED,
         agent_address=account.address,
         address=account.address,
         address_id=address_id(account),
@@ -43,6 +44,7 @@ def account_out(account: Account, workspace: Workspace) -> AccountOut:
         created_by_actor_id=account.created_by or account.id,
         created_at=account.created_at,
         updated_at=account.updated_at,
+        killed_at=ABSENT if account.killed_at is None else account.killed_at,
     )
 
 

@@ -16,8 +16,8 @@ from signoff.core.policy.conditions import conditions_text
 from signoff.core.text import json_value
 from signoff.core.text.masking import masked
 from signoff.engine.directory.snapshot import Snapshot
+from signoff.engine.directory.workers import absent
 from signoff.engine.off_loop import SHORT
-from signoff.engine.read.next_steps import absent
 from signoff.web.http.call import Page
 from signoff.web.pages.kit.handler import PageRequest
 
@@ -115,6 +115,18 @@ async def _given_work(request: PageRequest, directory: Snapshot) -> dict[str, li
         for address in {directory.resolve(step.agent) for step in plan.steps if isinstance(step, AgentStep)}:
             found.setdefault(address, []).append(flow.name)
     return found
+
+
+async def kill_agent(request: PageRequest) -> Page:
+    """POST /agents/{account_id}/kill"""
+    await request.state.kill_switch.kill(request.actor, request.params["account_id"])
+    return request.to("/agents")
+
+
+async def resume_agent(request: PageRequest) -> Page:
+    """POST /agents/{account_id}/resume"""
+    await request.state.kill_switch.resume(request.actor, request.params["account_id"])
+    return request.to("/agents")
 
 
 async def remove_agent(request: PageRequest) -> Page:

@@ -27,10 +27,10 @@ from signoff.core.text.masking import mask_text, masked
 from signoff.core.text.subject import subject
 from signoff.engine.card_openings import may_see_openings
 from signoff.engine.directory.snapshot import Snapshot
+from signoff.engine.directory.workers import absent
 from signoff.engine.off_loop import SHORT
 from signoff.engine.read.event_summary import event_summary
 from signoff.engine.read.evidence import masked_text
-from signoff.engine.read.next_steps import absent
 from signoff.engine.read.view import Seen, size_of
 from signoff.engine.rerun import VALID_FOR
 from signoff.web.http.call import Page

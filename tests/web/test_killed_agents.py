@@ -1,0 +1,181 @@
+"""A killed agent: whatever its key asks for is refused, and everybody who looks is told."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import pytest
+
+from signoff.web.api.routes import ENDPOINTS
+from signoff.web.http.call import Access
+from tests.web.inbox.reading import reader
+from tests.web.serving import serving
+from tests.web.test_waits import FAR, listening, waiting
+from tests.web.web_env import PLAIN, TYPE, VALIDATOR, Answer, WebEnv
+
+KILL = "/v1/mesh/agents/validator/kill"
+RESUME = "/v1/mesh/agents/validator/resume"
+CLAIM = "/v1/agents/validator/deliveries/claim"
+
+
+async def kill(web: WebEnv, who: str = "oscar") -> Answer:
+    answer = await web.call("POST", KILL, None, who)
+    assert answer.status == 200, answer.text
+    return answer
+
+
+async def resume(web: WebEnv) -> None:
+    answer = await web.call("POST", RESUME, None, "oscar")
+    assert (answer.status, answer["status"]) == (200, "active")
+    assert answer["agent"]["health_status"] != "killed"
+
+
+def refused(answer: Answer) -> tuple[int, str]:
+    return answer.status, answer.code
+
+
+REFUSED = (403, "agent_killed")
+
+
+async def test_the_bodies_are_axps(web: WebEnv) -> None:
+    listed = (await web.get("/v1/mesh/agents/validator"))["agent"]
+    killed = await kill(web)
+    assert (killed["ok"], killed["status"]) == (True, "killed")
+    assert killed["agent"]["health_status"] == "killed"
+    for said in (VALIDATOR, listed["address_id"]):
+        assert (await web.call("POST", f"/v1/mesh/agents/{said}/kill", None, "oscar"))["status"] == "killed"
+    beat = await web.call("POST", "/v1/mesh/heartbeat", None, "agent")
+    assert (beat.status, beat["status"], beat["health_status"]) == (200, "killed", "killed")
+    found = await web.get("/v1/mesh/agents?health=killed")
+    assert [one["address"] for one in found["agents"]] == [VALIDATOR]
+    assert found["summary"]["killed"] == 1
+    assert found["summary"]["healthy"] == 0
+    await web.post(RESUME, {}, "oscar")
+    beat = await web.call("POST", "/v1/mesh/heartbeat", None, "agent")
+    assert (beat["status"], beat["health_status"]) == ("healthy", "healthy")
+
+
+@pytest.mark.parametrize(
+    "endpoint", [one for one in ENDPOINTS if one.access is Access.KEY], ids=lambda one: one.name
+)
+async def test_its_key_can_do_nothing_but_send_heartbeats(web: WebEnv, endpoint: Any) -> None:
+    await kill(web)
+    path = endpoint.path.replace("{address:path}", "validator")
+    for name in ("intent_id", "task_id", "delivery_id", "person_id", "account_id", "key_id"):
+        path = path.replace("{" + name + "}", "01998a3c-7d40-7b1e-9c52-6f0e8a4d0000")
+    body = None if endpoint.method == "GET" else b"{}"
+    answer = await web.call(endpoint.method, path, body, "agent")
+    assert answer.code == ("" if endpoint.name == "sendHeartbeat" else "agent_killed")
+    assert endpoint.killed is (endpoint.name == "sendHeartbeat")
+
+
+async def test_work_is_refused_to_everybody_in_its_place(web: WebEnv) -> None:
+    await web.send(to_agent="validator")
+    await kill(web)
+    for who in ("agent", "oscar"):
+        assert refused(await web.post(CLAIM, {}, who)) == REFUSED
+        assert refused(await web.get("/v1/agents/validator/intents", who)) == REFUSED
+        assert refused(await web.get("/v1/agents/validator/intents/stream", who)) == REFUSED
+    await resume(web)
+    assert len((await web.post(CLAIM, {}, "agent"))["deliveries"]) == 1
+
+
+async def test_requests_to_it_and_in_its_name_are_refused_and_longer_plans_wait(web: WebEnv) -> None:
+    open_id = await web.send(to_agent="validator")
+    await kill(web)
+    direct = {"intent_type": PLAIN, "payload": {}, "to_agent": "validator"}
+    assert refused(await web.post("/v1/intents", direct)) == REFUSED
+    named = {"intent_type": PLAIN, "payload": {}, "to_agent": "other", "from_agent": VALIDATOR}
+    assert refused(await web.post("/v1/intents", named)) == REFUSED
+    canceled = await web.send(to_agent="stranger")
+    await web.post(f"/v1/intents/{canceled}/resolve", {"status": "CANCELED"})
+    await web.call("POST", "/v1/mesh/agents/stranger/kill", None, "oscar")
+    assert refused(await web.post(f"/v1/intents/{canceled}/retry", {})) == REFUSED
+    gated = await web.post("/v1/intents", {**direct, "human_task": {"title": "May we?"}})
+    assert gated.status == 200
+    assert any("was killed" in one for one in gated["warnings"])
+    await web.apply_workflow()
+    waits = await web.post("/v1/intents", {"intent_type": TYPE, "payload": {}})
+    assert waits.status == 200
+    assert any("was killed; it waits until the agent is resumed" in one for one in waits["warnings"])
+    assert await web.status(open_id) == "DELIVERED", "what was there stays"
+
+
+async def test_a_result_of_before_the_kill_is_never_accepted(web: WebEnv) -> None:
+    intent_id = await web.send(to_agent="validator")
+    [delivery] = (await web.post(CLAIM, {"lease_seconds": 600}, "agent"))["deliveries"]
+    path, token = f"/v1/deliveries/{delivery['delivery_id']}", delivery["token"]
+    await kill(web)
+    report = {"token": token, "result": {"n": 1}}
+    assert refused(await web.post(f"{path}/report", report, "agent")) == REFUSED
+    assert refused(await web.post(f"{path}/renew", {"token": token}, "agent")) == REFUSED
+    assert refused(await web.post(f"/v1/intents/{intent_id}/resume", {"n": 1}, "agent")) == REFUSED
+    await resume(web)
+    stale = await web.post(f"{path}/report", report, "agent")
+    assert refused(stale) == (409, "stale_delivery")
+    web.clock.move(timedelta(minutes=1))
+    await web.env.timekeeper.once()
+    [again] = (await web.post(CLAIM, {}, "agent"))["deliveries"]
+    assert (again["intent_id"], again["attempt"]) == (intent_id, 2)
+
+
+async def test_who_killed_it_is_on_the_record_and_on_every_surface(web: WebEnv) -> None:
+    await web.join("adam", "admin")
+    await web.apply_workflow()
+    intent_id = await web.send()
+    await kill(web, "adam")
+    web.clock.move(timedelta(minutes=5))
+    account = (await web.get("/v1/agents/validator", "rita"))["agent"]
+    assert (account["status"], account["killed_by"]) == ("killed", "Adam")
+    assert account["killed_at"].startswith("2026-03-02T09:")
+    for program in ("ci", "stranger"):
+        assert "killed_by" not in (await web.get("/v1/agents/validator", program))["agent"], (
+            "no names for programs"
+        )
+    changes = (await web.get("/v1/changes?about=agent:validator", "oscar"))["changes"]
+    assert (changes[0]["actor"]["name"], changes[0]["after"]["status"]) == ("Adam", "killed")
+    oscar = await reader(web, "oscar")
+    said = f"{VALIDATOR} was killed by Adam, 5m ago. Its work waits until it is resumed."
+    assert said in (await oscar.get(f"/intents/{intent_id}")).text
+    assert said in (await oscar.get("/agents")).text
+
+
+async def test_owners_and_admins_kill_and_resume_on_the_page(web: WebEnv) -> None:
+    oscar, ann = await reader(web, "oscar"), await reader(web, "ann")
+    account = (await web.get("/v1/agents/validator", "oscar"))["agent"]["id"]
+    service = next(
+        one for one in await web.state.accounts.accounts(await web.actor("oscar")) if one.name == "ci"
+    )
+    assert f"/agents/{service.id}/kill" not in (await oscar.get("/agents")).html
+    assert "/kill" not in (await ann.get("/agents")).html
+    for act in ("kill", "resume"):
+        assert f"/agents/{account}/{act}" in (await oscar.get("/agents")).html
+        assert (await ann.post(f"/agents/{account}/{act}")).status == 403
+        assert (await oscar.post(f"/agents/{account}/{act}")).where == "/agents"
+        status = (await web.get("/v1/agents/validator"))["agent"]["status"]
+        assert status == ("killed" if act == "kill" else "active")
+
+
+@pytest.mark.parametrize("who", ["agent", "oscar"])
+async def test_an_open_stream_ends_at_once_and_shows_nothing_more(web: WebEnv, who: str) -> None:
+    path = f"/v1/agents/{VALIDATOR}/intents/stream?wait_seconds=45"
+    await web.apply_workflow()
+    async with serving(web) as url, listening(url, path, **{"x-api-key": web.keys[who]}) as lines:
+        await waiting(web)
+        await kill(web)
+        await web.send()
+        said = [line async for line in lines]
+        assert [line for line in said if line.startswith("data")] == []
+
+
+async def test_a_claim_that_waits_ends_at_once(web: WebEnv) -> None:
+    await web.apply_workflow()
+    async with serving(web) as url, httpx2.AsyncClient(base_url=url, timeout=FAR) as http:
+        headers = {"x-api-key": web.keys["agent"]}
+        claim = asyncio.create_task(http.post(CLAIM, json={"wait_seconds": 45}, headers=headers))
+        await waiting(web)
+        await kill(web)
+        answer = await asyncio.wait_for(claim, FAR)
+        assert (answer.status_code, answer.json()["error"]["code"]) == REFUSED
+        assert await web.status(await web.send()) == "DELIVERED"

@@ -56,6 +56,7 @@ class Handlers:
         """The handler's return value, awaited on the worker's loop."""
         context = self._context.copy()
         end = begin_work(context, delivery.traceparent or "", delivery.step_id)
+        failure: BaseException | None = None
         try:
             if _is_async(function):
                 made = await self._on_loop(lambda: function(delivery), name_of(function), context)
@@ -65,8 +66,11 @@ class Handlers:
                 waited = given
                 return cast(Given, await self._on_loop(lambda: waited, name_of(function), context))
             return given
+        except BaseException as error:
+            failure = error
+            raise
         finally:
-            end()
+            end(failure)
 
     async def _on_loop(self, make: Callable[[], Any], name: str, context: contextvars.Context) -> Any:
         """The value of an awaitable that is created and awaited on the agent's loop."""

@@ -1,0 +1,180 @@
+"""Traces, with OpenTelemetry's real API: what it says is sent, and whatever it does, the request and the work go on."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import Context, copy_context
+from types import SimpleNamespace
+from typing import Any
+
+import opentelemetry.context as present
+import opentelemetry.trace as api
+import pytest
+from opentelemetry.trace import NonRecordingSpan, SpanContext, StatusCode, TraceFlags, TraceState
+
+from signoff.client.handlers import Handlers
+from signoff.client.tracing import add_traceparent, begin_work
+from signoff.client.types import Delivery
+
+TRACE, SPAN = 0xA << 124, 0xB << 60
+PARENT = f"00-{TRACE:032x}-{SPAN:016x}-01"
+
+
+class BrokenError(Exception):
+    pass
+
+
+def broken(*_: object, **__: object) -> Any:
+    raise BrokenError
+
+
+@contextmanager
+def current(span: Any) -> Iterator[None]:
+    token = present.attach(api.set_span_in_context(span))
+    try:
+        yield
+    finally:
+        present.detach(token)
+
+
+def headers() -> dict[str, str]:
+    found: dict[str, str] = {}
+    add_traceparent(found)
+    return found
+
+
+def test_the_current_span_is_sent_with_its_state() -> None:
+    assert headers() == {}
+    state = TraceState([("vendor", "1"), ("other", "2")])
+    with current(NonRecordingSpan(SpanContext(TRACE, SPAN, False, TraceFlags(1), state))):
+        assert headers() == {"traceparent": PARENT, "tracestate": "vendor=1,other=2"}
+    with current(NonRecordingSpan(SpanContext(0, SPAN, False))):
+        assert headers() == {}
+
+
+class Odd(NonRecordingSpan):
+    """A span whose context is whatever a tracer may return, or a function that raises."""
+
+    def __init__(self, context: Any) -> None:
+        super().__init__(SpanContext(TRACE, SPAN, False))
+        self.context = context
+
+    def get_span_context(self) -> Any:
+        return self.context() if callable(self.context) else self.context
+
+
+def said(**odd: Any) -> Any:
+    whole = {
+        "is_valid": True,
+        "trace_id": TRACE,
+        "span_id": SPAN,
+        "trace_flags": 1,
+        "trace_state": TraceState(),
+    }
+    return SimpleNamespace(**{**whole, **odd})
+
+
+@pytest.mark.parametrize(
+    ("context", "parent"),
+    [
+        (said(), PARENT),
+        (said(trace_state=None), PARENT),
+        (said(trace_state=SimpleNamespace(to_header=broken)), PARENT),
+        (said(trace_state=SimpleNamespace(to_header=lambda: "a=\r\nx-api-key: b")), PARENT),
+        (said(trace_state=SimpleNamespace(to_header=lambda: "v=ü")), PARENT),
+        (said(trace_state=SimpleNamespace(to_header=lambda: 7)), PARENT),
+        (said(trace_flags=None), f"{PARENT[:-2]}00"),
+        (said(trace_id="x"), None),
+        (said(trace_id=1 << 200), None),
+        (said(span_id=-1), None),
+        (said(trace_flags="\r\n"), None),
+        (SimpleNamespace(is_valid=True), None),
+        (None, None),
+    ],
+)
+def test_an_odd_context_never_fails_a_request(context: Any, parent: str | None) -> None:
+    with current(Odd(context)):
+        assert headers() == ({} if parent is None else {"traceparent": parent})
+
+
+def test_an_api_that_raises_never_fails_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    with current(Odd(broken)):
+        assert headers() == {}
+    monkeypatch.setattr(api, "get_current_span", broken)
+    assert headers() == {}
+
+
+class Recorded(NonRecordingSpan):
+    """A span that notes what is done with it."""
+
+    def __init__(self) -> None:
+        super().__init__(SpanContext(TRACE, SPAN, False, TraceFlags(1)))
+        self.status: Any = None
+        self.raised: list[BaseException] = []
+        self.ended = 0
+
+    def set_status(self, status: Any, description: str | None = None) -> None:
+        self.status = status
+
+    def record_exception(self, exception: BaseException, *_: Any, **__: Any) -> None:
+        self.raised.append(exception)
+
+    def end(self, end_time: int | None = None) -> None:
+        self.ended += 1
+
+
+def tracer(monkeypatch: pytest.MonkeyPatch, span: Any) -> None:
+    monkeypatch.setattr(api, "get_tracer", lambda name: SimpleNamespace(start_span=lambda *_, **__: span))
+
+
+DELIVERY = Delivery.read({"delivery_id": "d", "step_id": "check", "traceparent": PARENT})
+
+
+async def done(function: Any) -> Any:
+    return await Handlers(asyncio.get_running_loop()).call(function, DELIVERY)
+
+
+def seen(delivery: Delivery) -> dict[str, Any]:
+    return {"span": api.get_current_span()}
+
+
+def failing(delivery: Delivery) -> dict[str, Any]:
+    raise BrokenError
+
+
+async def test_a_handler_runs_in_a_span_that_says_how_it_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    span = Recorded()
+    tracer(monkeypatch, span)
+    assert await done(seen) == {"span": span}
+    assert (span.status, span.raised, span.ended) == (None, [], 1)
+    failed = Recorded()
+    tracer(monkeypatch, failed)
+    with pytest.raises(BrokenError) as error:
+        await done(failing)
+    assert failed.status.status_code is StatusCode.ERROR
+    assert (failed.status.description, failed.raised, failed.ended) == ("BrokenError", [error.value], 1)
+
+
+@pytest.mark.parametrize("name", ["get_tracer", "set_span_in_context"])
+async def test_work_that_tracing_breaks_on_is_done(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(api, name, broken)
+    assert await done(lambda _: {"n": 1}) == {"n": 1}
+    with pytest.raises(BrokenError):
+        await done(failing)
+
+
+@pytest.mark.parametrize("name", ["end", "set_status", "record_exception"])
+async def test_a_span_that_cannot_be_ended_ends_nothing(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    span = Recorded()
+    monkeypatch.setattr(span, name, broken)
+    tracer(monkeypatch, span)
+    assert await done(lambda _: {"n": 1}) == {"n": 1}
+    with pytest.raises(BrokenError):
+        await done(failing)
+    assert span.ended == (0 if name == "end" else 2)
+
+
+def test_without_a_trace_of_the_requester_there_is_no_span(monkeypatch: pytest.MonkeyPatch) -> None:
+    tracer(monkeypatch, broken)
+    context: Context = copy_context()
+    begin_work(context, "", "check")(None)

@@ -1,6 +1,7 @@
 """Traces, with OpenTelemetry's real API: what it says is sent, and whatever it does, the request and the work go on."""
 
 import asyncio
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import Context, copy_context
@@ -35,6 +36,11 @@ def current(span: Any) -> Iterator[None]:
         yield
     finally:
         present.detach(token)
+
+
+def replaced(monkeypatch: pytest.MonkeyPatch, **parts: Any) -> None:
+    """OpenTelemetry's API with some parts replaced, as the client finds it."""
+    monkeypatch.setitem(sys.modules, "opentelemetry.trace", SimpleNamespace(**{**vars(api), **parts}))
 
 
 def headers() -> dict[str, str]:
@@ -100,31 +106,39 @@ def test_an_odd_context_never_fails_a_request(context: Any, parent: str | None) 
 def test_an_api_that_raises_never_fails_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
     with current(Odd(broken)):
         assert headers() == {}
-    monkeypatch.setattr(api, "get_current_span", broken)
+    replaced(monkeypatch, get_current_span=broken)
     assert headers() == {}
 
 
 class Recorded(NonRecordingSpan):
     """A span that notes what is done with it."""
 
-    def __init__(self) -> None:
+    def __init__(self, breaks: str = "") -> None:
         super().__init__(SpanContext(TRACE, SPAN, False, TraceFlags(1)))
+        self.breaks = breaks
         self.status: Any = None
         self.raised: list[BaseException] = []
         self.ended = 0
 
     def set_status(self, status: Any, description: str | None = None) -> None:
+        self._break("set_status")
         self.status = status
 
     def record_exception(self, exception: BaseException, *_: Any, **__: Any) -> None:
+        self._break("record_exception")
         self.raised.append(exception)
 
     def end(self, end_time: int | None = None) -> None:
+        self._break("end")
         self.ended += 1
+
+    def _break(self, name: str) -> None:
+        if name == self.breaks:
+            raise BrokenError
 
 
 def tracer(monkeypatch: pytest.MonkeyPatch, span: Any) -> None:
-    monkeypatch.setattr(api, "get_tracer", lambda name: SimpleNamespace(start_span=lambda *_, **__: span))
+    replaced(monkeypatch, get_tracer=lambda name: SimpleNamespace(start_span=lambda *_, **__: span))
 
 
 DELIVERY = Delivery.read({"delivery_id": "d", "step_id": "check", "traceparent": PARENT})
@@ -157,7 +171,7 @@ async def test_a_handler_runs_in_a_span_that_says_how_it_ended(monkeypatch: pyte
 
 @pytest.mark.parametrize("name", ["get_tracer", "set_span_in_context"])
 async def test_work_that_tracing_breaks_on_is_done(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr(api, name, broken)
+    replaced(monkeypatch, **{name: broken})
     assert await done(lambda _: {"n": 1}) == {"n": 1}
     with pytest.raises(BrokenError):
         await done(failing)
@@ -165,8 +179,7 @@ async def test_work_that_tracing_breaks_on_is_done(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("name", ["end", "set_status", "record_exception"])
 async def test_a_span_that_cannot_be_ended_ends_nothing(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    span = Recorded()
-    monkeypatch.setattr(span, name, broken)
+    span = Recorded(name)
     tracer(monkeypatch, span)
     assert await done(lambda _: {"n": 1}) == {"n": 1}
     with pytest.raises(BrokenError):

@@ -114,9 +114,15 @@ def test_who_counts_was_pinned_at_the_opening_or_asked_on_record(
 
 def test_who_asks_and_runs_the_workspace_adds_nobody_between_the_request_and_its_task() -> None:
     boss = Actor(ActorKind.PERSON, "per_f", WORKSPACE, roles=frozenset({"admin"}), sponsors=("per_f",))
-    for roles, joined in (({"role:admin"}, set()), ({"role:member"}, {"per_b"})):
-        first = Town(({"per_a": {"team:one"}, "per_b": {"role:member"}, "per_f": roles}, []))
-        then = Town(({"per_a": {"team:one"}, "per_b": {"team:one"}, "per_f": roles}, []))
+    admin, member = {"role:admin"}, {"role:member"}
+    cases: list[tuple[set[str], set[str] | None, set[str]]] = [
+        (admin, admin, set()), (admin, member, set()), (admin, None, set()), (member, admin, set()),
+        (member, member, {"per_b"}),
+    ]  # fmt: skip
+    for was, now, joined in cases:
+        first = Town(({"per_a": {"team:one"}, "per_b": {"role:member"}, "per_f": was}, []))
+        left = {"per_a": {"team:one"}, "per_b": {"team:one"}}
+        then = Town((left if now is None else {**left, "per_f": now}, []))
         spec = TaskSpec(stages=(Stage(("team:one",)),), roster=first.membership.roster(("team:one",)))
         story = Story(gate(validate(), approve(task=spec)), by=boss, membership=first.membership)
         story.membership = then.membership

@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from signoff.core.directory.rotation import Absence
+from tests.on_loop import on_the_loop
 from tests.web.policy_steps import MANIFEST, applied, gate
 from tests.web.web_env import HOME, PLAIN, WebEnv
 
@@ -156,6 +157,20 @@ async def test_every_event_is_exported_once_in_order(web: WebEnv) -> None:
     plain = str(await every_page(web, "/v1/export/audit")) + str(intents)
     assert "hunter2" not in plain
     assert "'body'" not in plain
+
+
+async def test_a_page_of_requests_ends_after_four_megabytes_and_is_masked_off_the_loop(web: WebEnv) -> None:
+    sent = [
+        await web.send(to_agent="validator", intent_type=PLAIN, payload={"n": n, "note": "x" * 120_000})
+        for n in range(36)
+    ]
+    first, masked = await on_the_loop(lambda: web.get("/v1/export/intents?limit=100", "aud"), "_masked")
+    assert (len(first["records"]), masked) == (34, 0)
+    pages = await every_page(web, "/v1/export/intents?limit=100")
+    assert [len(page) for page in pages] == [34, 2]
+    assert [one["intent_id"] for page in pages for one in page] == sent
+    assert pages[0][0]["payload"] == {"n": 0, "note": "x" * 120_000}
+    assert len(await every_page(web, "/v1/export/audit?bodies=true&limit=100")) == 1
 
 
 async def test_since_leaves_out_what_is_older(web: WebEnv) -> None:

@@ -91,6 +91,7 @@ def submit(tx: Transition, command: c.Submit) -> None:
             stand_ins=_covered(tx, command.plan),
             self_approval=_self_approval(tx, command.plan),
             traceparent=command.traceparent,
+            by_admin=_by_admin(tx, command),
         ),
         command.plan,
     )
@@ -107,6 +108,12 @@ def _covered(tx: Transition, plan: Plan) -> dict[str, tuple[str, ...]] | None:
     if tx.membership is None or not asking:
         return None
     return tx.membership.stand_ins(frozenset().union(*asking), tx.now)
+
+
+def _by_admin(tx: Transition, command: c.Submit) -> bool:
+    if tx.membership is None or not command.plan.has_gate:
+        return False
+    return tx.membership.any_admin(command.requester.persons)
 
 
 def _self_approval(tx: Transition, plan: Plan) -> bool | None:

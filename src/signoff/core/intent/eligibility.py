@@ -61,6 +61,12 @@ class Membership:
             self._members = {name: tuple(people) for name, people in found.items()}
         return self._members.get(party, ())
 
+    def any_admin(self, people: Iterable[str]) -> bool:
+        """Whether one of these people is an owner or an admin."""
+        return any(
+            not self.active_people.get(person, frozenset()).isdisjoint(ADMIN_ROLES) for person in people
+        )
+
     def roster(self, names: Collection[str]) -> Roster:
         """The people whom each of these names means now; nobody for the name of an inactive person."""
         key = tuple(sorted(set(names)))
@@ -103,16 +109,13 @@ NOTHING: Final = PinnedEligibility({}, {}, None)
 
 
 def pin(intent: Intent, spec: TaskSpec, now: Membership, at: datetime) -> PinnedEligibility:
-    """What is pinned when the task opens. If an admin of the workspace is on the requester's side, nobody who joined
-    after the request counts: a requester does not choose who decides.
+    """What is pinned when the task opens. If an admin of the workspace is on the requester's side, or was when the
+    request was made, nobody who joined after the request counts: a requester does not choose who decides.
     """
     names = named(spec)
     stand_ins = now.stand_ins(names, at)
     known = intent.stand_ins
-    runs = any(
-        not now.active_people.get(person, frozenset()).isdisjoint(ADMIN_ROLES)
-        for person in requesters_side(intent)
-    )
+    runs = intent.by_admin or now.any_admin(requesters_side(intent))
     if runs and known is not None:
         both = {
             absent: tuple(one for one in given if one in known.get(absent, ()))

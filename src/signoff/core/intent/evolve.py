@@ -41,6 +41,7 @@ def created(fact: e.Fact, plan: Plan) -> Intent:
         stand_ins=event.stand_ins,
         self_approval=event.self_approval,
         traceparent=event.traceparent,
+        by_admin=event.by_admin,
         created_at=fact.at,
         updated_at=fact.at,
         seq=1,

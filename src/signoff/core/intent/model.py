@@ -144,8 +144,8 @@ OpenStep = Delivery | Task | Delay
 class Intent(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw_only=True):
     """A durable request, stored as one row. ``seq`` and ``head``: the end of its hash chain; ``setback``: the failure
     that it ends with unless a person approves first; ``wanted``: the steps whose approvers requested changes and were
-    not asked again since; ``stand_ins``, ``self_approval``: as in ``Created``; ``reported``: the revision that each
-    agent's result was produced for.
+    not asked again since; ``stand_ins``, ``self_approval``, ``by_admin``: as in ``Created``; ``reported``: the
+    revision that each agent's result was produced for.
     """
 
     id: str
@@ -189,6 +189,7 @@ class Intent(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw_only=
     stand_ins: dict[str, tuple[str, ...]] | None = None
     self_approval: bool | None = None
     traceparent: str = ""
+    by_admin: bool = False
     seq: int = 0
     head: str = ""
 

@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from signoff.core.directory.roles import ADMIN_ROLES, DECIDING_ROLES
+from signoff.core.directory.actors import ActorKind
+from signoff.core.directory.roles import DECIDING_ROLES
 from signoff.core.intent import events as e
 from signoff.core.intent import routing
 from signoff.core.intent.answering_rights import lets_requesters_decide, requesters_side, roster, stage_now
@@ -135,8 +136,11 @@ def move_on(tx: Transition) -> None:
 
 
 def _asked_by_admin(intent: Intent, now: Membership) -> bool:
-    """Whether the requester is an owner or an admin in person, and not one of their programs."""
-    return not now.active_people.get(intent.requester.id, frozenset()).isdisjoint(ADMIN_ROLES)
+    """Whether the requester is an owner or an admin in person, and not one of their programs; or was when they made
+    the request.
+    """
+    in_person = intent.requester.kind is ActorKind.PERSON
+    return in_person and (intent.by_admin or now.any_admin((intent.requester.id,)))
 
 
 def after(tx: Transition) -> None:

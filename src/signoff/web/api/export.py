@@ -1,5 +1,5 @@
 """Exports, for actors that may read everything. Intents and histories are returned in pages, so that neither the
-server nor its client needs much memory.
+server nor its client needs much memory. They are masked off the event loop.
 """
 
 from datetime import datetime
@@ -18,13 +18,15 @@ from signoff.core.text.masking import mask_text, masked
 from signoff.engine.admin.manifest_export import manifest_of
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.event_summary import event_summary
+from signoff.engine.read.view import size_of
 from signoff.store.work import EventRow, Filter, Stored
 from signoff.web.http.call import Call
 from signoff.web.reading import cursor_of, directory_of
-from signoff.web.shapes.common import maybe
+from signoff.web.shapes.common import maybe, raw
 from signoff.wire.common import ABSENT
 
 _EVENTS: Final = 2_000  # events after which a page ends
+_BYTES: Final = 4 * 1024 * 1024  # of payloads or events, after which a page ends
 _RANDOM: Final = bytes(10)
 
 
@@ -40,10 +42,23 @@ async def intents(call: Call) -> wire.export.IntentRecords:
     """GET /v1/export/intents"""
     limit = _limit(call)
     found, directory = await _page(call, limit), await directory_of(call)
-    last = found[-1].intent.id if len(found) == limit else ""
+    kept = _fitting(found)
+    size = sum(len(one.payload) for one in kept)
+    records = await call.state.aside.run(call.actor, lambda: [_intent(one, directory) for one in kept], size)
+    more = len(found) == limit or len(kept) < len(found)
     return wire.export.IntentRecords(
-        records=[_intent(one, directory) for one in found], next_cursor=maybe(last)
+        records=records, next_cursor=maybe(kept[-1].intent.id if kept and more else "")
     )
+
+
+def _fitting(found: list[Stored]) -> list[Stored]:
+    """The first intents whose payloads fit on a page: at least one."""
+    room = _BYTES
+    for number, one in enumerate(found):
+        room -= len(one.payload)
+        if room < 0:
+            return found[: max(number, 1)]
+    return found
 
 
 async def audit(call: Call) -> wire.export.AuditRecords:
@@ -51,6 +66,7 @@ async def audit(call: Call) -> wire.export.AuditRecords:
     limit = _limit(call)
     found, directory = await _page(call, limit), await directory_of(call)
     whole, records, last = call.flag("bodies"), list[wire.export.AuditRecord](), ""
+    size = 0
     for one in found:
         rows = await call.state.view.event_rows(call.actor, one.intent.id)
         records += await call.state.aside.run(
@@ -58,7 +74,8 @@ async def audit(call: Call) -> wire.export.AuditRecords:
             lambda one=one, rows=rows: [_event(one, row, directory, whole) for row in rows],  # type: ignore[misc]
         )
         last = one.intent.id
-        if len(records) >= _EVENTS:
+        size += size_of(rows)
+        if len(records) >= _EVENTS or size >= _BYTES:
             break
     more = len(found) == limit or (found and last != found[-1].intent.id)
     return wire.export.AuditRecords(records=records, next_cursor=maybe(last if more else ""))
@@ -110,7 +127,7 @@ def _intent(one: Stored, directory: Snapshot) -> wire.export.IntentRecord:
         deadline_at=intent.deadline_at or ABSENT,
         seq=intent.seq,
         head=intent.head,
-        payload=masked(json_value.decode(one.payload)) if one.payload else ABSENT,
+        payload=raw(masked(json_value.decode(one.payload))) if one.payload else ABSENT,
     )
 
 
@@ -133,5 +150,5 @@ def _event(one: Stored, row: EventRow, directory: Snapshot, whole: bool) -> wire
     record.actor_name, record.via = directory.display(fact.actor.id), fact.via
     record.summary = mask_text(event_summary(fact, directory, one.intent.requester.id))
     record.comment = mask_text(fact.note.comment) if fact.note else ""
-    record.event = masked(event)
+    record.event = raw(masked(event))
     return record

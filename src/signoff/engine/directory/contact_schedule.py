@@ -104,11 +104,11 @@ def explain(intent: Intent, task: Task, directory: Snapshot, now: datetime) -> C
         ),
         asked=addressed(intent, task, notified_names(spec, task), directory, now),
         stages=[_stage(number, stage, task, directory) for number, stage in enumerate(spec.stages)],
-        contacts=_foretold(intent, task, directory, now),
+        contacts=_expected_contacts(intent, task, directory, now),
     )
 
 
-def _foretold(intent: Intent, task: Task, directory: Snapshot, now: datetime) -> list[ExpectedContact]:
+def _expected_contacts(intent: Intent, task: Task, directory: Snapshot, now: datetime) -> list[ExpectedContact]:
     """Whom each contact will reach, and when. People who have answered this stage, or whose delegate has, are left
     out. Messages that wait for the same person's working hours become one.
     """

@@ -28,7 +28,7 @@ from signoff.notify.personal_message import ACTION_REQUIRED
 from signoff.notify.registry import label_of
 from signoff.store.tables.messages import FAILED, SENT, WAITING, Message
 
-_FORETOLD: Final = 6
+_SHOWN_CONTACTS: Final = 6
 
 
 _NAMED: Final = 3  # people, in one line of the schedule
@@ -46,8 +46,8 @@ class ApproverLine(msgspec.Struct, frozen=True):
 
     name: str
     why: str
-    told: str
-    troubled: bool
+    contacted: str
+    unreached: bool
     voted: str
 
 
@@ -141,22 +141,22 @@ def approver_overview(known: TaskContext) -> ApproverOverview:
     task, directory = known.task, known.directory
     if task is None:
         return ApproverOverview(missing=0)
-    told: dict[str, list[Message]] = {}
+    by_person: dict[str, list[Message]] = {}
     for message in known.messages:
         if message.state in (WAITING, SENT, FAILED) and message.kind in ACTION_REQUIRED:
-            told.setdefault(message.person, []).append(message)
+            by_person.setdefault(message.person, []).append(message)
     made = explain(known.intent, task, directory, known.now)
     stage = stage_now(known.intent, task)
     shown, omitted = soon(made.contacts)
     return ApproverOverview(
-        seats=tuple(_seat(reach, known, told.get(reach.person, [])) for reach in made.may_decide),
+        seats=tuple(_seat(reach, known, by_person.get(reach.person, [])) for reach in made.may_decide),
         levels=tuple(
             StageLine(view.number, view.state, stage_text(view.stage, PolicyNames(directory)), view.missing)
             for view in made.stages
         ),
         next=tuple(
-            UpcomingContact(foretold.contact.at, contact_text(foretold, made, directory, known.reader.id))
-            for foretold in shown
+            UpcomingContact(expected.contact.at, contact_text(expected, made, directory, known.reader.id))
+            for expected in shown
         ),
         omitted=omitted,
         needed=stage.votes_needed,
@@ -172,12 +172,12 @@ def _seat(reach: EligiblePerson, known: TaskContext, messages: Sequence[Message]
     return ApproverLine(
         name,
         why.replace("team:", "team ").replace("role:", ""),
-        *_told(messages, known.now),
+        *_contacted(messages, known.now),
         outcome_text(known.intent.plan.human_step(known.history.step).task, reach.voted),
     )
 
 
-def _told(messages: Sequence[Message], now: datetime) -> tuple[str, bool]:
+def _contacted(messages: Sequence[Message], now: datetime) -> tuple[str, bool]:
     """Return the delivery status of a person's latest message over all channels, and whether it failed."""
     if not messages:
         return "", False
@@ -205,18 +205,18 @@ def _told(messages: Sequence[Message], now: datetime) -> tuple[str, bool]:
 
 def soon(contacts: list[ExpectedContact]) -> tuple[list[ExpectedContact], int]:
     """Return the next contacts and the last one, which is the deadline; and how many are left out between them."""
-    if len(contacts) <= _FORETOLD:
+    if len(contacts) <= _SHOWN_CONTACTS:
         return contacts, 0
-    return [*contacts[: _FORETOLD - 1], contacts[-1]], len(contacts) - _FORETOLD
+    return [*contacts[: _SHOWN_CONTACTS - 1], contacts[-1]], len(contacts) - _SHOWN_CONTACTS
 
 
 def contact_text(
-    foretold: ExpectedContact, made: ContactSchedule, directory: Snapshot, reader: str = ""
+    expected: ExpectedContact, made: ContactSchedule, directory: Snapshot, reader: str = ""
 ) -> str:
     """What will happen, and whom it will reach in the current state."""
-    contact = foretold.contact
-    names = ["you"] if reader in foretold.people else []
-    names += [directory.display(person) for person in foretold.people if person != reader]
+    contact = expected.contact
+    names = ["you"] if reader in expected.people else []
+    names += [directory.display(person) for person in expected.people if person != reader]
     more = len(names) - _NAMED
     people = ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
     match contact.kind:
@@ -228,7 +228,7 @@ def contact_text(
         case ContactKind.ESCALATION:
             may = {reach.person for reach in made.may_decide}
             # It adds only people who may already decide.
-            if foretold.people and may.issuperset(foretold.people):
+            if expected.people and may.issuperset(expected.people):
                 return f"also notified: {people}"
             return f"{PolicyNames(directory).approvers(contact.to)} may also decide" + (
                 f"; notified: {people}" if people else ""

@@ -8,7 +8,7 @@ only where it is marked as theirs, never in the question or on a button.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -25,7 +25,7 @@ from signoff.core.intent.model import Intent
 from signoff.core.intent.receipts import place
 from signoff.core.intent.wake import ends_at
 from signoff.core.plan.plan import HumanStep
-from signoff.core.plan.task_types import Risk, TaskType, Trait
+from signoff.core.plan.task_types import Risk, TaskSpec, TaskType, Trait
 from signoff.core.plan.wording import ended, from_workflow, on_expiry_text, outcome_text, question
 from signoff.core.text.json_diff import Group, Leaf, group
 from signoff.core.text.masking import masked
@@ -53,7 +53,10 @@ _MOMENT: Final = "\0"  # stands for the time in a sentence; the page inserts it 
 
 
 class RequesterInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """The requester, and on whose behalf it acts. ``claimed``: the name that the client gave itself, not verified."""
+    """The requester, and on whose behalf it acts. ``claimed``: the name that the client gave itself, not verified;
+    ``earlier``: how many earlier requests of this type were found, ``endings``: how they ended, ``last``: the id of
+    the last one.
+    """
 
     kind: str
     name: str
@@ -89,8 +92,8 @@ class CommentLine(msgspec.Struct, frozen=True):
 
 
 class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The decision. ``heading``: what was done; ``mine``: whether the reader's own answer decided it; words: why it
-    was withdrawn.
+    """The decision. ``heading``: what was done; ``mine``: whether the reader's own answer decided it; ``place``: where
+    the request is now; ``after``: what agents reported since; ``reason``: why it was withdrawn.
     """
 
     ending: str
@@ -103,7 +106,7 @@ class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True):
     mine: bool
     place: str
     after: tuple[str, ...]
-    words: str = ""
+    reason: str = ""
 
 
 class ExpiryNote(msgspec.Struct, frozen=True):
@@ -114,172 +117,205 @@ class ExpiryNote(msgspec.Struct, frozen=True):
     after: str = ""
 
 
-class Card(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything on the page, in its order. ``stage``: the open stage, counted from 1. ``needs_opening``: whether
-    approval requires that everything is unfolded. ``weak``: whether the reader is barred only for insufficient
-    assurance. ``covered``: whether a secret in the title or the description is masked. ``stale_risk``: the risk that
-    a check of an earlier revision reported, if it was higher. ``deleted``: whether the payload was deleted.
+class RiskNote(msgspec.Struct, frozen=True):
+    """The task's risk. ``source``: who set it; ``earlier``: the risk that a check of an earlier revision reported, if
+    that was higher, else "".
     """
 
+    level: str
+    source: str
+    earlier: str
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything on the page, in its order."""
+
+    # -- the task
     task_id: str
     intent: Intent
     type: TaskType
-    question: str
-    said: str
-    described: str
-    covered: bool
-    trusted: bool
-    risk: str
-    risk_from: str
-    stale_risk: str
-    due_at: datetime | None
     opened_at: datetime
+    due_at: datetime | None
+    on_expiry: ExpiryNote
     revision: int
     digest: str
-    asker: RequesterInfo
-    why: tuple[str, ...]
-    changes: Group
-    ahead: tuple[NextStepLine, ...]
-    revisions: tuple[tuple[RevisionChange, str, str], ...]
-    approved: SinceApproved | None
-    wanted: tuple[VoteLine, ...]
-    touches: tuple[EffectClaim, ...]
-    undo: tuple[EffectClaim, ...]
-    checks: tuple[Check, ...]
-    words: tuple[Leaf, ...]
-    silence: ExpiryNote
-    cautions: tuple[str, ...]
-    others: ApproverOverview
-    stage: int
+    stage: int  # the open one, counted from 1
     stages: int
+    deleted: bool  # whether the payload was deleted
+
+    # -- the question
+    question: str
+    requesters_title: str  # the requester's own title, "" if the workflow's author wrote it
+    description: str
+    title_masked: bool  # whether a secret in the title or the description is masked
+    from_workflow: bool  # whether title and description are the workflow's, not the requester's
+    risk: RiskNote
+
+    # -- the evidence
+    revisions: tuple[tuple[RevisionChange, str, str], ...]  # each with its author's name and comment
+    changes_requested: tuple[VoteLine, ...]  # the answers that led to this revision
+    since_approved: SinceApproved | None  # the difference to what people approved last for this target
+    payload: Group
+    checks: tuple[Check, ...]
+    effects: tuple[EffectClaim, ...]
+    reversibility: tuple[EffectClaim, ...]
+    next_steps: tuple[NextStepLine, ...]
+    requester_texts: tuple[Leaf, ...]  # long texts of the payload, quoted as the requester's
+
+    # -- the people
+    requester: RequesterInfo
+    reasons: tuple[str, ...]  # why the reader is asked
+    approvers: ApproverOverview
     votes: tuple[VoteLine, ...]
-    remarks: tuple[CommentLine, ...]
-    choices: tuple[AnswerButton, ...]
-    barred: str
-    weak: bool
-    self_approval: bool
-    folded: bool
-    needs_opening: bool
-    opened: bool
-    record: DecisionRecord | None
+    comments: tuple[CommentLine, ...]
+
+    # -- the answer
+    answers: tuple[AnswerButton, ...]
     form: dict[str, Any] | None
     comment_required: bool
     evidence_required: bool
-    deleted: bool
+    cautions: tuple[str, ...]  # what to consider before an approval
+    barred: str  # why the reader cannot answer, "" if they can
+    needs_sign_in: bool  # whether they are barred only because their sign-in is not strong enough
+    self_approval: bool  # whether they may answer although they are on the requester's side
+    folded: bool  # whether something is folded
+    needs_opening: bool  # whether an approval requires that everything is unfolded
+    opened: bool  # whether everything is unfolded
+
+    # -- the decision, if the task is closed
+    record: DecisionRecord | None
 
     @property
     def open(self) -> bool:
         return self.record is None
 
     @property
-    def asks(self) -> bool:
+    def asks_for_input(self) -> bool:
         """Whether the task asks for input, and not for approval."""
         return Trait.INPUT in self.type.traits
 
     @property
     def masked(self) -> bool:
         """Whether something is hidden because it is a secret."""
-        words = any(leaf.masked for leaf in self.words)
-        return (
-            words or self.covered or self.changes.masked or any(check.leaves.masked for check in self.checks)
-        )
+        texts = any(leaf.masked for leaf in self.requester_texts)
+        checks = any(check.leaves.masked for check in self.checks)
+        return texts or self.title_masked or self.payload.masked or checks
 
     @property
     def grave(self) -> bool:
         """Whether the risk is high or critical, or a check failed: then the button that approves is not green."""
         current = (check.verdict for check in self.checks if check.of == self.revision)
-        return grave(Risk(self.stale_risk or self.risk), current)
+        return grave(Risk(self.risk.earlier or self.risk.level), current)
 
     @property
     def may_answer(self) -> bool:
         return self.open and not self.barred
 
 
+class _Reports(NamedTuple):
+    """What agents reported before the task, by step. ``current``: only reports about the revision that is decided."""
+
+    revision_of: dict[str, int]
+    all: dict[str, Any]
+    current: dict[str, Any]
+
+
 def card(known: TaskContext) -> Card:
     """Make the card of one task for one reader."""
     intent, history, directory = known.intent, known.history, known.directory
     step = intent.plan.human_step(history.step)
-    spec, trusted = step.task, from_workflow(intent.plan)
-    payload, words = requester_text(known.payload, known.opened)
-    reported = {k: v for k, v in reported_before(known.facts, history.step_run).items() if k != step.id}
-    of = {name: revision for name, (_, revision) in reported.items()}
-    every = {name: result for name, (result, _) in reported.items()}
-    results = {name: result for name, result in every.items() if of[name] == history.revision}
-    shown = group(payload, known.opened)
-    verdicts = checks(intent.plan, every, known.facts, directory, known.opened, of)
-    current = tuple(check for check in verdicts if check.of == history.revision)
-    touches, undo = effects(known.payload, results)
-    rated, rated_by = worst_risk(spec.risk, results)
-    stale_risk = worst_risk(spec.risk, every)[
-        0
-    ]  # the assurance that an earlier check required is still required
-    rated_from = f"by the check in step “{rated_by}”" if rated_by else "by the workspace's policy"
-    coming = next_step_lines(
+    spec, reports = step.task, _reports(known)
+    written = "" if from_workflow(intent.plan) else spec.title, spec.description
+    title, description = (masked_text(text, known.opened) for text in written)
+    payload, texts = requester_text(known.payload, known.opened)
+    leaves = group(payload, known.opened)
+    reported = checks(intent.plan, reports.all, known.facts, directory, known.opened, reports.revision_of)
+    effect_claims, reversibility = effects(known.payload, reports.current)
+    next_steps = next_step_lines(
         intent.plan, step, known.opened, lambda agent: absent(agent, directory, known.workers, known.now)
     )
     folded = (
-        shown.folded or any(leaf.hidden for leaf in words) or any(check.leaves.folded for check in verdicts)
-        or any(one.unseen for one in coming)
+        leaves.folded or any(leaf.hidden for leaf in texts) or any(check.leaves.folded for check in reported)
+        or any(one.unseen for one in next_steps)
     )  # fmt: skip
-    written = "" if trusted else spec.title, spec.description
-    said, described = (masked_text(text, known.opened) for text in written)
-    (barred, weak), text = _barred(known), searched_text(intent, step, known.payload)
+    barred, needs_sign_in = _barred(known)
     return Card(
         task_id=step_run_id(intent.id, history.step_run),
         intent=intent,
         type=spec.type,
-        question=question(intent.plan, step, intent.type, known.payload),
-        said=said,
-        described=described,
-        trusted=trusted,
-        covered=(said, described) != written,
-        risk=rated.value,
-        risk_from=rated_from,
-        stale_risk=stale_risk.value if stale_risk is not rated else "",
-        due_at=ends_at(intent, history),
         opened_at=history.opened_at,
+        due_at=ends_at(intent, history),
+        on_expiry=_on_expiry(intent, history, step),
         revision=history.revision,
         digest=history.digest,
-        asker=_asker(known),
-        why=reasons(known, step),
-        changes=shown,
-        ahead=coming,
-        revisions=_revisions(known),
-        approved=known.approved,
-        wanted=_wanted(known),
-        # the payload shows these values already, unless it is folded
-        touches=tuple(fact for fact in touches if fact.source != REQUEST or shown.rest),
-        undo=undo,
-        checks=tuple(said_once(check) if check.of == history.revision else check for check in verdicts),
-        silence=_silence(intent, history, step),
-        cautions=(
-            *_unchecked(verdicts, history.revision),
-            *warnings_for(
-                undo,
-                {check.step: check.verdict for check in current},
-                text,
-                Trait.INPUT not in spec.type.traits,
-            ),
-        ),
-        words=words,
-        others=approver_overview(known),
         stage=history.stage + 1,
         stages=len(spec.stages),
+        deleted=known.deleted,
+        question=question(intent.plan, step, intent.type, known.payload),
+        requesters_title=title,
+        description=description,
+        title_masked=(title, description) != written,
+        from_workflow=from_workflow(intent.plan),
+        risk=_risk(spec, reports),
+        revisions=_revisions(known),
+        changes_requested=tuple(_vote_line(fact, known) for fact in known.changes_wanted()),
+        since_approved=known.approved,
+        payload=leaves,
+        checks=tuple(said_once(check) if check.of == history.revision else check for check in reported),
+        # the payload shows these values already, unless it is folded
+        effects=tuple(fact for fact in effect_claims if fact.source != REQUEST or leaves.rest),
+        reversibility=reversibility,
+        next_steps=next_steps,
+        requester_texts=texts,
+        requester=_requester(known),
+        reasons=reasons(known, step),
+        approvers=approver_overview(known),
         votes=_votes(known),
-        remarks=_remarks(known),
-        choices=answer_buttons(intent, step, known.task, known.directory.active_people),
-        barred=barred,
-        weak=weak,
-        self_approval=not barred and on_requesters_side(known.reader, intent),
-        folded=folded,
-        needs_opening=folded and stale_risk is not Risk.LOW,
-        opened=known.opened,
-        record=_record(known),
+        comments=_comments(known),
+        answers=answer_buttons(intent, step, known.task, directory.active_people),
         form=spec.form,
         comment_required=spec.comment_required,
         evidence_required=spec.evidence_required,
-        deleted=known.deleted,
+        cautions=_cautions(known, step, reported, reversibility),
+        barred=barred,
+        needs_sign_in=needs_sign_in,
+        self_approval=not barred and on_requesters_side(known.reader, intent),
+        folded=folded,
+        needs_opening=folded and worst_risk(spec.risk, reports.all)[0] is not Risk.LOW,
+        opened=known.opened,
+        record=_record(known),
     )
+
+
+def _reports(known: TaskContext) -> _Reports:
+    found = reported_before(known.facts, known.history.step_run)
+    before = {step: report for step, report in found.items() if step != known.history.step}
+    revision_of = {step: revision for step, (_, revision) in before.items()}
+    all_reports = {step: result for step, (result, _) in before.items()}
+    current = {
+        step: result for step, result in all_reports.items() if revision_of[step] == known.history.revision
+    }
+    return _Reports(revision_of, all_reports, current)
+
+
+def _risk(spec: TaskSpec, reports: _Reports) -> RiskNote:
+    """The risk by the policy and the checks of this revision, and that by earlier checks: the assurance that those
+    required is still required.
+    """
+    risk, step = worst_risk(spec.risk, reports.current)
+    earlier, _ = worst_risk(spec.risk, reports.all)
+    source = f"by the check in step “{step}”" if step else "by the workspace's policy"
+    return RiskNote(risk.value, source, earlier.value if earlier is not risk else "")
+
+
+def _cautions(
+    known: TaskContext, step: HumanStep, reported: Sequence[Check], reversibility: Sequence[EffectClaim]
+) -> tuple[str, ...]:
+    revision = known.history.revision
+    verdicts = {check.step: check.verdict for check in reported if check.of == revision}
+    text = searched_text(known.intent, step, known.payload)
+    approves = Trait.INPUT not in step.task.type.traits
+    return (*_unchecked(reported, revision), *warnings_for(reversibility, verdicts, text, approves))
 
 
 def _revisions(known: TaskContext) -> tuple[tuple[RevisionChange, str, str], ...]:
@@ -293,9 +329,9 @@ def _revisions(known: TaskContext) -> tuple[tuple[RevisionChange, str, str], ...
     )
 
 
-def _unchecked(verdicts: Sequence[Check], revision: int) -> tuple[str, ...]:
+def _unchecked(reported: Sequence[Check], revision: int) -> tuple[str, ...]:
     """A note that the checks are of an earlier revision and do not apply to this one."""
-    stale = sorted({check.of for check in verdicts if check.of != revision})
+    stale = sorted({check.of for check in reported if check.of != revision})
     if not stale:
         return ()
     which = " and ".join(str(number) for number in stale)
@@ -315,15 +351,15 @@ def _barred(known: TaskContext) -> tuple[str, bool]:
     try:
         authorize_command(known.reader, attempt, known.intent)
     except Refused as refusal:
-        taker = _handed_to(known)
+        taker = _delegate_of(known)
         if taker:
             return f"You delegated this to {taker}, who decides for you.", False
-        said = refusal.message + (f" {refusal.hint}" if refusal.hint else "")
-        return said, refusal.code == "stronger_sign_in_required"
+        reason = refusal.message + (f" {refusal.hint}" if refusal.hint else "")
+        return reason, refusal.code == "stronger_sign_in_required"
     return "", False
 
 
-def _handed_to(known: TaskContext) -> str:
+def _delegate_of(known: TaskContext) -> str:
     """The person to whom the reader delegated this task, or ""."""
     takers = [
         fact.event.taker
@@ -335,14 +371,14 @@ def _handed_to(known: TaskContext) -> str:
     return known.directory.display(takers[-1]) if takers else ""
 
 
-def _silence(intent: Intent, history: TaskHistory, step: HumanStep) -> ExpiryNote:
+def _on_expiry(intent: Intent, history: TaskHistory, step: HumanStep) -> ExpiryNote:
     step, refused = at_expiry(intent, step)
     sentence = on_expiry_text(step, history.deadline_at, intent.deadline_at, lambda _: _MOMENT, refused)
     before, _, after = sentence.partition(_MOMENT)
     return ExpiryNote(before, ends_at(intent, history) if after else None, after)
 
 
-def _asker(known: TaskContext) -> RequesterInfo:
+def _requester(known: TaskContext) -> RequesterInfo:
     requester, directory = known.intent.requester, known.directory
     endings: dict[str, int] = {}
     for intent in known.earlier:
@@ -380,14 +416,10 @@ def _votes(known: TaskContext) -> tuple[VoteLine, ...]:
             known.history.digest,
         ):
             last[fact.actor.id, event.stage] = fact
-    return tuple(_given(fact, known) for fact in last.values())
+    return tuple(_vote_line(fact, known) for fact in last.values())
 
 
-def _wanted(known: TaskContext) -> tuple[VoteLine, ...]:
-    return tuple(_given(fact, known) for fact in known.changes_wanted())
-
-
-def _remarks(known: TaskContext) -> tuple[CommentLine, ...]:
+def _comments(known: TaskContext) -> tuple[CommentLine, ...]:
     found = []
     for fact in known.facts:
         event = fact.event
@@ -407,7 +439,7 @@ def _remarks(known: TaskContext) -> tuple[CommentLine, ...]:
     return tuple(found)
 
 
-def _given(fact: e.Fact, known: TaskContext) -> VoteLine:
+def _vote_line(fact: e.Fact, known: TaskContext) -> VoteLine:
     event = fact.event
     if not isinstance(event, e.Answered):
         raise TypeError("a vote is an answer")
@@ -447,5 +479,5 @@ def _record(known: TaskContext) -> DecisionRecord | None:
         mine=fact.actor.id == known.reader.id,
         place=place(intent),
         after=tuple(after),
-        words="" if why in ("withdrawn", "canceled") else masked_text(why, known.opened),
+        reason="" if why in ("withdrawn", "canceled") else masked_text(why, known.opened),
     )

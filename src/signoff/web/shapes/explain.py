@@ -45,7 +45,7 @@ def explain_out(made: ContactSchedule, directory: Snapshot, mails: bool, task_id
             )
             for view in made.stages
         ],
-        contacts=[_contact(foretold, made, directory) for foretold in made.contacts],
+        contacts=[_contact(expected, made, directory) for expected in made.contacts],
         on_expiry=on_expiry(made.intent, made.step, made.task.deadline_at),
     )
 
@@ -60,8 +60,8 @@ def _decider(reach: EligiblePerson, directory: Snapshot) -> DeciderOut:
     )
 
 
-def _contact(foretold: ExpectedContact, made: ContactSchedule, directory: Snapshot) -> ContactOut:
-    contact, zone = foretold.contact, foretold.zone or made.zone
+def _contact(expected: ExpectedContact, made: ContactSchedule, directory: Snapshot) -> ContactOut:
+    contact, zone = expected.contact, expected.zone or made.zone
     return ContactOut(
         kind=contact.kind.value,
         number=contact.number,
@@ -69,5 +69,5 @@ def _contact(foretold: ExpectedContact, made: ContactSchedule, directory: Snapsh
         local=f"{contact.at.astimezone(ZoneInfo(zone)):%a %Y-%m-%d %H:%M %Z}",
         zone=zone,
         to=contact.to,
-        people=[email_of(directory, person) for person in foretold.people],
+        people=[email_of(directory, person) for person in expected.people],
     )

@@ -95,7 +95,9 @@ async def decide(request: PageRequest) -> Page:
     except Invalid as refusal:
         return await _shown(request, await _alike(request, form), refusal=refusal)
     refused = await _refused(request, targets, done)
-    return await _shown(request, await _alike(request, form), said=_receipt(targets, done), refused=refused)
+    return await _shown(
+        request, await _alike(request, form), receipt=_receipt(targets, done), refused=refused
+    )
 
 
 def _targets(picks: Sequence[str]) -> list[Target]:
@@ -105,9 +107,9 @@ def _targets(picks: Sequence[str]) -> list[Target]:
         )
     found = []
     for pick in picks:
-        if not (said := _PICK.fullmatch(pick)):
+        if not (match := _PICK.fullmatch(pick)):
             raise Invalid("incomplete_form", "The form was incomplete. Nothing was recorded.", field="pick")
-        found.append(Target(said[1], int(said[2]) - 1, int(said[3]), said[4]))
+        found.append(Target(match[1], int(match[2]) - 1, int(match[3]), match[4]))
     return found
 
 
@@ -253,10 +255,10 @@ def _key(leaf: Leaf) -> tuple[str, str, str | None, TextDiff | None]:
 
 
 async def _shown(
-    request: PageRequest, equal: Equal, *, refusal: Refused | None = None, said: Receipt | None = None,
+    request: PageRequest, equal: Equal, *, refusal: Refused | None = None, receipt: Receipt | None = None,
     refused: Sequence[Refusal] = (),
 ) -> Page:  # fmt: skip
     return await request.page(
-        "bulk.html", refusal.status if refusal else 200, equal=equal, refusal=refusal, said=said, refused=refused,
+        "bulk.html", refusal.status if refusal else 200, equal=equal, refusal=refusal, receipt=receipt, refused=refused,
         in_thread=len(equal.entries) > 10, most=MOST,
     )  # fmt: skip

@@ -250,7 +250,7 @@ async def how_viewed(
     parts of the page were folded and they did not open them.
     """
     shown = await _card(request, await load_task_context(request, reader, found, False), found)
-    positive = next((c.tone == "yes" for c in shown.choices if c.outcome == outcome), False)
+    positive = next((c.tone == "yes" for c in shown.answers if c.outcome == outcome), False)
     if positive and shown.needs_opening and request.field("opened") != digest:
         raise Conflict(
             "not_opened",
@@ -341,7 +341,9 @@ async def task_page(
     shown = await _card(request, known, found)
     posted = _written(request, reader, found, shown, refusal)
     by_link = _by_link(request)
-    lacks, refusal = await sign_in_required.missing_sign_in(request, reader, _ref(found), shown.weak, refusal)
+    lacks, refusal = await sign_in_required.missing_sign_in(
+        request, reader, _ref(found), shown.needs_sign_in, refusal
+    )
     problem = refusal or (lacks.refused if lacks else None)
     faults, fields = faults_of(refusal, fields_of(shown.form, posted))
     mine = _own_answer(found, reader, intent.plan.human_step(found.history.step).task)
@@ -380,7 +382,7 @@ async def task_page(
         mine=mine,
         number=given(own_vote(reader, known.task) if known.task else None) + 1,
         own=on_requesters_side(reader, intent),
-        said=_receipt(request, known, done),
+        receipt=_receipt(request, known, done),
         **_snoozing(known, shown, by_link),
     )
 
@@ -508,7 +510,7 @@ def _approving(intent: Intent, history: TaskHistory, shown: Card) -> tuple[Answe
     spec = _step(intent, history).task
     if spec.edits is not Edits.APPROVE or history.stage or required_answer(spec) not in ("", "a comment"):
         return ()
-    return tuple(choice for choice in shown.choices if choice.tone == "yes")
+    return tuple(choice for choice in shown.answers if choice.tone == "yes")
 
 
 class Mine(msgspec.Struct, frozen=True):

@@ -5,7 +5,8 @@ mail.
 decodes them, one ``sender`` per type sends them, ``send_outcomes`` says what follows a failure and ``concurrency``
 limits the sends to one target.
 
-The senders: ``task_messages`` for people, ``service_messages`` for services and agents, ``proposal_messages``,
-``signin_mail``, ``test_messages``. ``recipients``, ``compose``, ``roundups`` and ``standing`` determine who gets a
-message and its text. ``chat_answers`` and ``chat_desk``: answers from a chat.
+The senders: ``task_messages`` for people, ``nobody_reached`` for the intent itself, ``service_messages`` for services
+and agents, ``proposal_messages``, ``signin_mail``, ``test_messages``. ``recipients``, ``message_rows``, ``compose``,
+``roundups`` and ``standing`` determine who gets a message, when, and its text. ``chat_answers`` and ``chat_desk``:
+answers from a chat.
 """

@@ -18,6 +18,7 @@ from signoff.engine.clock import Clock
 from signoff.engine.commit.engine import Engine
 from signoff.engine.delivery.channel_registry import ChannelRegistry
 from signoff.engine.delivery.concurrency import ConcurrencyLimiter, SaturatedError
+from signoff.engine.delivery.nobody_reached import NobodyReachedReports
 from signoff.engine.delivery.outbox_items import (
     AdminNotification,
     OutboxItem,
@@ -48,7 +49,7 @@ from signoff.engine.delivery.send_outcomes import (
 from signoff.engine.delivery.sender import Sender
 from signoff.engine.delivery.service_messages import AgentPushes, ServiceMessages
 from signoff.engine.delivery.signin_mail import SignInMailer
-from signoff.engine.delivery.task_messages import NobodyReachedReports, TaskMessages
+from signoff.engine.delivery.task_messages import TaskMessages
 from signoff.engine.delivery.test_messages import TestMessages
 from signoff.engine.directory.snapshot import DirectoryCache
 from signoff.engine.identity.sessions import Sessions

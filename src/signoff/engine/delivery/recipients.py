@@ -5,7 +5,7 @@ requester's side is added.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from msgspec import Struct
 
@@ -16,10 +16,10 @@ from signoff.core.intent.model import Intent, Task, spec_of
 from signoff.core.intent.notifications import Notification, NotificationKind, notified_names
 from signoff.core.intent.snoozes import suppressed
 from signoff.core.intent.wake import began_at
+from signoff.engine.delivery.channel_registry import Reach
 from signoff.engine.delivery.roundups import roundup_due
 from signoff.engine.directory.eligible_people import addressed, asked_times, recipients, still_eligible
 from signoff.engine.directory.snapshot import Snapshot
-from signoff.notify.personal_message import ACTION_REQUIRED
 
 
 class Recipient(Struct, frozen=True):
@@ -41,62 +41,102 @@ SentMessages = Collection[tuple[str, str]]
 
 
 def recipients_of(
-    notification: Notification, intent: Intent, sent: SentMessages, directory: Snapshot,
-    reach: Mapping[str, Mapping[str, str]], commenters: Collection[str] = (),
+    notification: Notification, intent: Intent, sent: SentMessages, directory: Snapshot, reach: Reach,
+    commenters: Collection[str] = (),
 ) -> list[Recipient]:  # fmt: skip
     """The recipients of a notification. ``sent``: the messages about the task so far; ``reach``: for each configured
     channel, the addresses by person; ``commenters``: who has commented on the task. On call is who was on call at the
     time of the event.
     """
-    at = notification.at
-
-    def asked(people: Collection[str]) -> list[Recipient]:
-        return [
-            Recipient(person, channels_for(directory.people[person], reach))
-            for person in people
-            if person in directory.active_people
-        ]
-
-    if notification.kind in ACTION_REQUIRED:
-        task = intent.open
-        if not isinstance(task, Task) or not _open(notification, task):
+    match notification.kind:
+        case (
+            NotificationKind.TASK_OPENED | NotificationKind.REMINDER | NotificationKind.ESCALATED
+            | NotificationKind.REVISED | NotificationKind.SNOOZE_ENDED
+        ):  # fmt: skip
+            return _approvers(notification, intent, directory, reach)
+        case NotificationKind.COMMENTED:
+            return _of_a_comment(notification, intent, sent, directory, reach, commenters)
+        case NotificationKind.CHANGED:
+            return _active(_of_the_change(notification, intent, directory), directory, reach)
+        case NotificationKind.MESSAGE:
+            to, side = notification.to, sorted(requesters_side(intent))
+            people = recipients(directory, to, notification.at) if to else side
+            return _active(people, directory, reach)
+        case NotificationKind.PROGRESS:
+            return _sent_before(sent, directory, reach)
+        case NotificationKind.DECIDED:
+            return _of_the_decision(intent, sent, directory, reach)
+        case NotificationKind.FINISHED | NotificationKind.PUSH:  # only programs get these
             return []
-        answered = _answered(intent, notification)
-        return [*_rooms(notification, intent, task, directory, reach)] + [
-            Recipient(
-                person,
-                channels_for(directory.people[person], reach),
-                not_before=moment if moment > at else None,
-                roundup_at=None
-                if moment > at or by_hand(notification, task)
-                else roundup_due(notification, intent, task, directory.people[person], directory),
-            )
-            for person, moment in _asked_when(notification, intent, task, directory)
-            if person not in answered and not _put_off(notification, task, person, moment)
-        ]
-    if notification.kind is NotificationKind.COMMENTED:
-        people = [one for one in sorted({*requesters_side(intent), *commenters}) if one != notification.by]
-        # Also in the thread of a team's card, unless the comment was written there.
-        rooms = [one for one in _sent_before(sent, directory, reach) if is_team(one.person)]
-        return asked(people) + [one for one in rooms if notification.via not in one.channels]
-    if notification.kind is NotificationKind.CHANGED:
-        return asked(_of_the_change(notification, intent, directory))
-    if notification.kind is NotificationKind.MESSAGE:
-        return asked(
-            recipients(directory, notification.to, at) if notification.to else sorted(requesters_side(intent))
-        )
-    if notification.kind not in FOLLOWING:
-        return []
+        case unknown:
+            assert_never(unknown)
+
+
+def _active(people: Collection[str], directory: Snapshot, reach: Reach) -> list[Recipient]:
+    """Those of the people who have not left, each with their own channels."""
+    return [
+        Recipient(person, channels_for(directory.people[person], reach))
+        for person in people
+        if person in directory.active_people
+    ]
+
+
+def _approvers(
+    notification: Notification, intent: Intent, directory: Snapshot, reach: Reach
+) -> list[Recipient]:
+    """Those who are asked and have not answered, and the rooms of their teams."""
+    task = intent.open
+    if not isinstance(task, Task) or not _open(notification, task):
+        return []  # the notification of what came after it asks those who must be asked now
+    answered = _answered(intent, notification)
+    people = [
+        _approver(person, moment, notification, intent, task, directory, reach)
+        for person, moment in _asked_when(notification, intent, task, directory)
+        if person not in answered and not _snoozed(notification, task, person, moment)
+    ]
+    return [*_rooms(notification, intent, task, directory, reach), *people]
+
+
+def _approver(
+    person: str, moment: datetime, notification: Notification, intent: Intent, task: Task, directory: Snapshot,
+    reach: Reach,
+) -> Recipient:  # fmt: skip
+    """``moment``: when the person is notified; later than the event if the message waits for their working hours."""
+    known, waits = directory.people[person], moment > notification.at
+    together = not waits and not by_hand(notification, task)
+    return Recipient(
+        person,
+        channels_for(known, reach),
+        not_before=moment if waits else None,
+        roundup_at=roundup_due(notification, intent, task, known, directory) if together else None,
+    )
+
+
+def _of_a_comment(
+    notification: Notification, intent: Intent, sent: SentMessages, directory: Snapshot, reach: Reach,
+    commenters: Collection[str],
+) -> list[Recipient]:  # fmt: skip
+    people = [one for one in sorted({*requesters_side(intent), *commenters}) if one != notification.by]
+    # Also in the thread of a team's card, unless the comment was written there.
+    rooms = [one for one in _sent_before(sent, directory, reach) if is_team(one.person)]
+    return _active(people, directory, reach) + [one for one in rooms if notification.via not in one.channels]
+
+
+def _of_the_decision(
+    intent: Intent, sent: SentMessages, directory: Snapshot, reach: Reach
+) -> list[Recipient]:
+    """Everyone who was asked, where they were asked, so that no message is left that still asks; and the requester's
+    side.
+    """
     before = _sent_before(sent, directory, reach)
-    if notification.kind is NotificationKind.PROGRESS:
-        return before
-    known = {recipient.person for recipient in before}
-    return before + asked([person for person in sorted(requesters_side(intent)) if person not in known])
+    asked = {recipient.person for recipient in before}
+    side = [person for person in sorted(requesters_side(intent)) if person not in asked]
+    return before + _active(side, directory, reach)
 
 
 def _rooms(
     notification: Notification, intent: Intent, task: Task, directory: Snapshot,
-    reach: Mapping[str, Mapping[str, str]],
+    reach: Reach,
 ) -> Iterator[Recipient]:  # fmt: skip
     """The rooms and mailboxes of the teams that are asked, if a member may answer."""
     if notification.kind is NotificationKind.SNOOZE_ENDED:
@@ -113,16 +153,14 @@ def is_team(recipient: str) -> bool:
     return recipient.startswith(TEAM)
 
 
-def _put_off(notification: Notification, task: Task, person: str, told_at: datetime) -> bool:
+def _snoozed(notification: Notification, task: Task, person: str, told_at: datetime) -> bool:
     if notification.kind is NotificationKind.SNOOZE_ENDED:
         return False
     reminder = notification.kind is NotificationKind.REMINDER
     return suppressed(task, person, reminder=reminder, called_at=notification.at, told_at=told_at)
 
 
-def _sent_before(
-    sent: SentMessages, directory: Snapshot, reach: Mapping[str, Mapping[str, str]]
-) -> list[Recipient]:
+def _sent_before(sent: SentMessages, directory: Snapshot, reach: Reach) -> list[Recipient]:
     """The people and rooms that were asked, with the channel that asked them."""
     return [
         Recipient(person, (channel,))
@@ -207,7 +245,7 @@ def _open(notification: Notification, task: Task) -> bool:
     )
 
 
-def channels_for(person: Person, reach: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
+def channels_for(person: Person, reach: Reach) -> tuple[str, ...]:
     """The channels that reach a person, in the order that the person prefers."""
     possible = [channel for channel, addresses in reach.items() if person.id in addresses]
     wanted = [channel for channel in preferred_channels(person.preferences) if channel in possible]

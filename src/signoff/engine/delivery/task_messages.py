@@ -6,7 +6,7 @@ escalates.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Final
 from weakref import WeakValueDictionary
@@ -14,24 +14,21 @@ from weakref import WeakValueDictionary
 import msgspec
 from msgspec.structs import replace
 
-from signoff.core.directory.actors import system
-from signoff.core.errors import Busy, NotFound, Refused, TooMany
+from signoff.core.errors import NotFound, TooMany
 from signoff.core.ids import step_run_id
-from signoff.core.intent.commands import ReportUnreachable
 from signoff.core.intent.events import Answered, Commented, Fact
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Intent, Task
 from signoff.core.intent.notifications import Notification, NotificationKind, with_values
 from signoff.core.intent.snoozes import snooze_of, suppressed
 from signoff.core.intent.upcoming import ContactKind
-from signoff.core.intent.wake import began_at, ends_at
+from signoff.core.intent.wake import ends_at
 from signoff.core.plan.schedules import PERSON
 from signoff.engine.clock import Clock
-from signoff.engine.commit.engine import Engine
-from signoff.engine.commit.jobs import Idempotency
 from signoff.engine.delivery.channel_registry import ChannelRegistry, Reach
 from signoff.engine.delivery.compose import MessageComposer
-from signoff.engine.delivery.outbox_items import PeopleNotification, PersonNotification, UnreachedTask, decode
+from signoff.engine.delivery.message_rows import message_of, nobody_reached_row, roundup_row, row_at, row_to
+from signoff.engine.delivery.outbox_items import PeopleNotification, PersonNotification, decode
 from signoff.engine.delivery.recipients import (
     FOLLOWING,
     Recipient,
@@ -70,7 +67,7 @@ from signoff.store.tables.messages import (
     Message,
     SendResult,
 )
-from signoff.store.work import OutboxKind, OutboxRow, Stored
+from signoff.store.work import OutboxRow, Stored
 
 log = logging.getLogger("signoff.delivery")
 
@@ -86,6 +83,18 @@ _AS_ASKED_ON: Final = {
 
 class _ReminderLimitError(Exception):
     """The person has reached the hourly limit of reminders."""
+
+
+class Follows(msgspec.Struct, frozen=True):
+    """``references``: the messages in the person's channel that this one follows or rewrites; () for a first one."""
+
+    references: tuple[str, ...]
+
+
+class NothingToFollow(msgspec.Struct, frozen=True):
+    """The message would follow others, but the person was never asked here, or a later message rewrites the same
+    ones.
+    """
 
 
 class TaskMessages(Sender[PersonNotification]):
@@ -146,7 +155,7 @@ class TaskMessages(Sender[PersonNotification]):
         row, notification = item.row, item.notification
         people = recipients_of(notification, intent, asked, directory, reach, commenters)
         lost = unreached(notification, intent, directory)
-        alarm = [_nobody_reached(row, self._clock.now())] if lost else []
+        alarm = [nobody_reached_row(row, self._clock.now())] if lost else []
         return self._expansion(row, notification, people, alarm, reach)
 
     def _expansion(
@@ -160,16 +169,17 @@ class TaskMessages(Sender[PersonNotification]):
         now = self._clock.now()
         reachable = [one for one in people if one.channels]
         rows = [
-            _roundup_row(row, notification, one, one.roundup_at)
+            roundup_row(row, notification, one, one.roundup_at)
             if one.roundup_at
-            else _row_at(row, notification, one, now)
+            else row_at(row, notification, one, now)
             if one.not_before
-            else _row_to(row, one.person, one.channels[0], now, notification)
+            else row_to(row, one.person, one.channels[0], now, notification)
             for one in reachable
         ]
         messages = [
             replace(
-                _message(out, notification, out.due_at), target=reach.get(out.channel, {}).get(out.target, "")
+                message_of(out, notification, out.due_at),
+                target=reach.get(out.channel, {}).get(out.target, ""),
             )
             for out in rows
         ]
@@ -177,7 +187,7 @@ class TaskMessages(Sender[PersonNotification]):
             log.warning("nobody has an address in any configured channel: %s", notification.intent)
         for one in people:
             if not one.channels:
-                lost = _message(_row_to(row, one.person, NO_CHANNEL, now, notification), notification, now)
+                lost = message_of(row_to(row, one.person, NO_CHANNEL, now, notification), notification, now)
                 messages.append(replace(lost, state=FAILED, error="no address in any configured channel"))
         return ExpandedNotification(row.id, [*rows, *alarm], messages)
 
@@ -223,7 +233,9 @@ class TaskMessages(Sender[PersonNotification]):
             return Skipped()
         earlier = await self._earlier(row, notification)
         about_now = notification.kind in ACTION_REQUIRED or notification.kind is NotificationKind.CHANGED
-        if earlier is None or (about_now and not current(notification, stored.intent, row.target)):
+        if isinstance(earlier, NothingToFollow) or (
+            about_now and not current(notification, stored.intent, row.target)
+        ):
             return Skipped()
         if notification.kind is NotificationKind.PROGRESS and not _opens(stored.intent, notification):
             return Skipped()  # the message about the decision rewrites them
@@ -251,7 +263,7 @@ class TaskMessages(Sender[PersonNotification]):
             composer = MessageComposer(
                 row, notification, stored, directory, base_url, answers, old, approvers
             )
-            return composer.compose(row.target, to, link, earlier, now)
+            return composer.compose(row.target, to, link, earlier.references, now)
 
         # Composing can take long for a long request or report, and is repeated for each person.
         message = await self._aside.run(f"messages {row.workspace}", composed)
@@ -320,21 +332,19 @@ class TaskMessages(Sender[PersonNotification]):
             due = delayed_contact(intent, task, directory, person, self._clock.now())
             return replace(notification, kind=_AS_ASKED_ON[due.kind], number=due.number) if due else None
         reminder = notification.kind is NotificationKind.REMINDER
-        put_off = suppressed(
+        snoozed = suppressed(
             task, person, reminder=reminder, called_at=notification.at, told_at=notification.at
         )
-        return None if put_off else notification
+        return None if snoozed else notification
 
-    async def _earlier(self, row: OutboxRow, notification: Notification) -> tuple[str, ...] | None:
-        """References of the person's earlier messages in this channel; None if they were never asked, or if a later
-        message rewrites the same ones.
-        """
+    async def _earlier(self, row: OutboxRow, notification: Notification) -> Follows | NothingToFollow:
+        """The person's earlier messages in this channel that this one follows or rewrites."""
         if notification.kind is NotificationKind.COMMENTED:
             sent = await self._store.messages.of_task(notification.intent, notification.step_run)
             cards = [m for m in sent if (m.person, m.channel) == (row.target, row.channel)]
-            return tuple(m.reference for m in cards if m.kind in ACTION_REQUIRED and _has_card(m))
+            return Follows(tuple(m.reference for m in cards if m.kind in ACTION_REQUIRED and _has_card(m)))
         if notification.kind not in FOLLOWING:
-            return ()
+            return Follows(())
         sent = await self._store.messages.of_task(notification.intent, notification.step_run)
         own = [m for m in sent if m.person == row.target]
         updates = [m for m in own if m.kind == NotificationKind.PROGRESS and m.channel == row.channel]
@@ -342,14 +352,14 @@ class TaskMessages(Sender[PersonNotification]):
         rewrites = notification.kind is NotificationKind.PROGRESS
         if rewrites:
             if any(m.seq > row.seq for m in updates):
-                return None
+                return NothingToFollow()  # the later one rewrites the same messages
             asks = [m for m in asks if m.seq < row.seq]
         here = [m for m in asks if m.channel == row.channel]
         before = [*here, *(m for m in updates if m.id != row.id)]
         if any(m.state == WAITING and m.at <= self._clock.now() for m in before):
             raise WaitForEarlierError
         references = tuple(dict.fromkeys(m.reference for m in here if _has_card(m)))
-        return None if (asks or rewrites) and not references else references
+        return NothingToFollow() if (asks or rewrites) and not references else Follows(references)
 
     async def _answers(self, notification: Notification) -> Sequence[Fact]:
         """The last answer of each person before the decision, or before a revision made it void; or the new comment."""
@@ -416,12 +426,12 @@ class TaskMessages(Sender[PersonNotification]):
 
     async def switch(self, item: PersonNotification, outcome: NextChannel) -> None:
         now = self._clock.now()
-        row = _row_to(item.row, item.row.target, outcome.channel, now, item.notification)
+        row = row_to(item.row, item.row.target, outcome.channel, now, item.notification)
         await self._failed(item, outcome.reason, [row], None)
 
     async def dead(self, item: PersonNotification, outcome: Dead) -> bool:
-        last_hope = item.notification.kind in ACTION_REQUIRED
-        nobody = _nobody_reached(item.row, self._clock.now()) if last_hope else None
+        asks = item.notification.kind in ACTION_REQUIRED
+        nobody = nobody_reached_row(item.row, self._clock.now()) if asks else None
         await self._failed(item, outcome.reason, [], nobody)
         return False
 
@@ -429,7 +439,7 @@ class TaskMessages(Sender[PersonNotification]):
         self, item: PersonNotification, reason: str, instead: Sequence[OutboxRow], nobody: OutboxRow | None
     ) -> None:
         row, notification, now = item.row, item.notification, self._clock.now()
-        messages = [_message(out, notification, now) for out in instead]
+        messages = [message_of(out, notification, now) for out in instead]
         result = SendResult(row.id, FAILED, row.attempts + 1, now, error=reason)
         await self._store.messages.fail(
             result, ExpandedNotification(row.id, instead, messages), nobody, notification.step_run
@@ -453,103 +463,11 @@ class TaskMessages(Sender[PersonNotification]):
         return next(iter(chain[chain.index(row.channel) + 1 :]), "") if row.channel in chain else ""
 
 
-class NobodyReachedReports(Sender[UnreachedTask]):
-    """Reports to the intent that no message about its task reached anyone. A repeated send reports it only once."""
-
-    policy = PERSON
-
-    def __init__(
-        self,
-        store: Store,
-        directory: DirectoryCache,
-        clock: Clock,
-        base_url: Callable[[], str],
-        engine: Engine,
-    ) -> None:
-        super().__init__(store, directory, clock, base_url)
-        self._engine = engine
-
-    async def send(self, item: UnreachedTask) -> Sent | Skipped:
-        row, notification = item.row, item.notification
-        stored = await self._store.intents.get(row.intent)
-        if stored is None:
-            return Skipped()
-        directory = await self._directory.of(row.workspace)
-        empty = unreached(notification, stored.intent, directory)
-        reason = "it has no possible recipient" if empty else "no message about it reached anyone"
-        task, ref = stored.intent.open, step_run_id(notification.intent, notification.step_run)
-        escalated = notification.kind is NotificationKind.ESCALATED
-        command = ReportUnreachable(
-            notification.step_run,
-            reason,
-            notification.stage,
-            level=notification.number if escalated else getattr(task, "escalated", 0),
-            heard=isinstance(task, Task)
-            and await self._engine.was_asked(notification.intent, notification.step_run, began_at(task)),
-        )
-        log.warning("no recipient could be reached for %s: %s", ref, reason)
-        once = Idempotency("courier", row.id, row.id, lambda change: b"{}")
-        try:
-            await self._engine.handle(system(row.workspace), ref, command, once)
-        except Busy:  # keep the row, or the escalation would stop
-            raise
-        except Refused as refusal:  # the intent moved on meanwhile
-            log.info("nobody reached for %s: %s", notification.intent, refusal)
-        return Sent()
-
-
-def _row_to(
-    row: OutboxRow, person: str, channel: str, now: datetime, notification: Notification
-) -> OutboxRow:
-    # One event may cause two messages to a person: one that asks, and one that rewrites an earlier one.
-    rewrites = (notification.kind,) if notification.kind is NotificationKind.PROGRESS else ()
-    id = stable_id(row.intent, row.seq, person, channel, *rewrites)
-    return OutboxRow(
-        id, row.workspace, row.intent, row.seq, OutboxKind.PERSON, channel, person, row.notification, now
-    )
-
-
-def _row_at(row: OutboxRow, notification: Notification, one: Recipient, now: datetime) -> OutboxRow:
-    """The row of a message that waits for working hours. Several messages about one task share a row, so they become
-    one.
-    """
-    id = stable_id(
-        row.intent,
-        notification.step_run,
-        notification.stage,
-        notification.revision,
-        one.person,
-        one.not_before,
-    )
-    due_at = max(now, one.not_before or now)
-    return replace(_row_to(row, one.person, one.channels[0], due_at, notification), id=id)
-
-
 def _has_card(message: Message) -> bool:
     """Whether it was sent as a separate message, not within a roundup."""
     return message.state == SENT and bool(message.reference)
 
 
-def _roundup_row(row: OutboxRow, notification: Notification, one: Recipient, due_at: datetime) -> OutboxRow:
-    """The row of a message that waits to be sent in a roundup."""
-    marked = msgspec.json.encode(replace(notification, roundup=True))
-    made = _row_to(row, one.person, one.channels[0], due_at, notification)
-    return replace(made, id=stable_id("digest", made.id), notification=marked)
-
-
 def _opens(intent: Intent, notification: Notification) -> bool:
     """Whether the notification's task is still open."""
     return isinstance(intent.open, Task) and intent.open.step_run == notification.step_run
-
-
-def _nobody_reached(row: OutboxRow, now: datetime) -> OutboxRow:
-    id = stable_id(row.intent, row.seq, "nobody")
-    kind = OutboxKind.NOBODY_REACHED
-    return OutboxRow(id, row.workspace, row.intent, row.seq, kind, "nobody", "", row.notification, now)
-
-
-def _message(row: OutboxRow, notification: Notification, now: datetime) -> Message:
-    return Message(
-        id=row.id, workspace=row.workspace, intent_id=row.intent, visit=notification.step_run, seq=row.seq,
-        kind=notification.kind.value, person=row.target, channel=row.channel, at=now, called_at=notification.at,
-    )  # fmt: skip

@@ -108,7 +108,9 @@ def explain(intent: Intent, task: Task, directory: Snapshot, now: datetime) -> C
     )
 
 
-def _expected_contacts(intent: Intent, task: Task, directory: Snapshot, now: datetime) -> list[ExpectedContact]:
+def _expected_contacts(
+    intent: Intent, task: Task, directory: Snapshot, now: datetime
+) -> list[ExpectedContact]:
     """Whom each contact will reach, and when. People who have answered this stage, or whose delegate has, are left
     out. Messages that wait for the same person's working hours become one.
     """

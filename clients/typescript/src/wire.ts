@@ -1573,6 +1573,30 @@ export interface NotReassigned {
   readonly message: string;
 }
 
+/** What a webhook carries about one event. `body`: the body of its request, unsigned. */
+export interface NotificationOut {
+  /** Names the notification; the same whenever it is read. */
+  readonly id: string;
+  /** The number of its event in the history. */
+  readonly seq: number;
+  /** The kind of notification. */
+  readonly type: string;
+  /** Its first line. */
+  readonly title: string;
+  /** The body of the webhook's request. */
+  readonly body: JsonObject;
+}
+
+/** Notifications about an intent, in the order of its events. seq: the number of the last event so far. */
+export interface NotificationsAnswer {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** The number of the last event; pass it as `since` the next time. */
+  readonly seq: number;
+  /** The notifications. */
+  readonly notifications: readonly NotificationOut[];
+}
+
 /** An organization of the key's. */
 export interface Organization {
   /** The organization. */

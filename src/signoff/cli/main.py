@@ -34,6 +34,7 @@ SECTIONS: Final = {
         "workflows": ("signoff.cli.workflows:workflows", "Apply and list workflows."),
         "apply": ("signoff.cli.apply:apply", "Apply people, teams, policies and workflows from a file."),
         "audit": ("signoff.cli.audit:audit", "Show and verify an intent's history."),
+        "webhooks": ("signoff.cli.webhooks:webhooks", "Develop a receiver of webhooks; see deliveries."),
         "export": ("signoff.cli.export:export", "Export configuration, requests and histories as files."),
         "mcp": ("signoff.cli.mcp:mcp", "Run an MCP server, through which agents request approvals."),
     },
@@ -63,6 +64,9 @@ class Root(Lazy):
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:
         extra.update(standalone_mode=False, prog_name="signoff")
+        given = sys.argv[1:] if args is None else list(args)
+        if sorted(given) in (["--help", "--json"], ["--json", "-h"]):
+            args = ["commands", "--json"]
         open_closed_streams()
         print_anything()
         try:

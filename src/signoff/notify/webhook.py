@@ -9,7 +9,22 @@ from signoff.notify.channel import ChannelContext, ChannelDeclaration, ChannelKi
 from signoff.notify.outbound.post import shown_url
 
 if TYPE_CHECKING:
+    from signoff.core.intent.notifications import Notification
     from signoff.notify.service_message import ServiceMessage
+
+
+def body_of(notification: "Notification", title: str) -> bytes:
+    """The body of the request about one notification."""
+    import msgspec
+
+    return msgspec.json.encode(
+        {
+            "type": notification.kind.value,
+            "timestamp": notification.at,
+            "title": title,
+            "data": notification,
+        }
+    )
 
 
 class Webhook:
@@ -23,17 +38,7 @@ class Webhook:
         self.targets = (shown_url(url),)
 
     async def send(self, message: "ServiceMessage", target: str) -> None:
-        import msgspec
-
-        notification = message.notification
-        body = msgspec.json.encode(
-            {
-                "type": notification.kind.value,
-                "timestamp": notification.at,
-                "title": message.title,
-                "data": notification,
-            }
-        )
+        body = body_of(message.notification, message.title)
         headers = {"content-type": "application/json", "webhook-id": message.id}
         if self._secret:
             from standardwebhooks.webhooks import Webhook as Signer

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Struct
 
-from signoff.wire.common import ABSENT, Ok, OrEmpty, OrNone, Strict, Text
+from signoff.wire.common import ABSENT, JsonObject, Ok, OrEmpty, OrNone, Strict, Text
 from signoff.wire.fields import ChannelName, PersonName, TaskId, about, time
 
 
@@ -44,6 +44,34 @@ class MessagesAnswer(Ok, kw_only=True):
     """Messages, in the order of their events."""
 
     messages: Annotated[list[MessageOut], about("The messages.")]
+
+
+class NotificationOut(Struct, kw_only=True):
+    """What a webhook carries about one event. ``body``: the body of its request, unsigned."""
+
+    id: Annotated[
+        str,
+        about(
+            "Names the notification; the same whenever it is read.",
+            "01998a3c-7d40-7b1e-9c52-6f0e8a4d0000.7.0",
+        ),
+    ]
+    seq: Annotated[int, about("The number of its event in the history.", 7)]
+    type: Annotated[str, about("The kind of notification.", "task.opened")]
+    title: Annotated[str, about("Its first line.", "Decision needed: Run the migration?")]
+    body: Annotated[
+        JsonObject,
+        about(
+            "The body of the webhook's request.", {"type": "task.opened", "title": "Decision needed: Run it?"}
+        ),
+    ]
+
+
+class NotificationsAnswer(Ok, kw_only=True):
+    """Notifications about an intent, in the order of its events. seq: the number of the last event so far."""
+
+    seq: Annotated[int, about("The number of the last event; pass it as `since` the next time.", 7)]
+    notifications: Annotated[list[NotificationOut], about("The notifications.")]
 
 
 class ChannelOut(Struct, kw_only=True):

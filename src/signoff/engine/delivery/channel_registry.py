@@ -28,7 +28,7 @@ Routed = tuple[Notification, Route]
 Reach = Mapping[str, Mapping[str, str]]
 _PUSH = frozenset(one.name for one in registry.CHANNELS if one.kind is ChannelKind.PUSH)
 # Notifications for particular people.
-_PERSONAL_ONLY = (NotificationKind.CHANGED, NotificationKind.SNOOZE_ENDED, NotificationKind.PROGRESS)
+PERSONAL_ONLY = (NotificationKind.CHANGED, NotificationKind.SNOOZE_ENDED, NotificationKind.PROGRESS)
 
 
 class ChannelRegistry:
@@ -86,7 +86,7 @@ class ChannelRegistry:
             return []
         ending = notification.kind is NotificationKind.FINISHED
         routes: list[Route] = []
-        if notification.kind not in _PERSONAL_ONLY:
+        if notification.kind not in PERSONAL_ONLY:
             routes += [
                 (OutboxKind.SERVICE, name, target)
                 for name, channel in self.services.items()

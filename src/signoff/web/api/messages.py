@@ -2,13 +2,20 @@
 Also the health of each channel.
 """
 
+from typing import Final
+
+from signoff.core.directory.authorization import Action, permits
 from signoff.core.intent.events import TaskOpened
 from signoff.core.intent.model import Task
 from signoff.engine.read.view import Seen
+from signoff.engine.read.webhook_bodies import notifications_since
 from signoff.web.http.call import Call
 from signoff.web.reading import directory_of, visible
-from signoff.web.shapes.messages import channel_out, messages_out
-from signoff.wire.messages import ChannelsAnswer, MessagesAnswer
+from signoff.web.shapes.common import encode
+from signoff.web.shapes.messages import channel_out, messages_out, notifications_out
+from signoff.wire.messages import ChannelsAnswer, MessagesAnswer, NotificationsAnswer
+
+_BYTES_OF_A_FACT: Final = 500
 
 
 async def of_task(call: Call) -> MessagesAnswer:
@@ -31,6 +38,20 @@ async def of_intent(call: Call) -> MessagesAnswer:
     seen = await visible(call, call.params["intent_id"])
     found = await call.state.view.told(call.actor, Seen(seen.stored, 0))
     return MessagesAnswer(messages=messages_out(found, (await directory_of(call)).display))
+
+
+async def notifications(call: Call) -> bytes:
+    """GET /v1/intents/{intent_id}/notifications"""
+    seen = await visible(call, call.params["intent_id"])
+    intent, since = seen.stored.intent, call.number("since", 0, 0, 2**53)
+    facts = await call.state.view.all_facts(seen)
+    names_people = permits(call.actor, Action.READ_DIRECTORY)
+
+    def made() -> bytes:
+        found = notifications_since(facts, intent.plan, seen.stored.payload, since, names_people)
+        return encode(NotificationsAnswer(seq=intent.seq, notifications=notifications_out(found)))
+
+    return await call.state.aside.run(call.actor, made, len(facts) * _BYTES_OF_A_FACT)
 
 
 async def channels(call: Call) -> ChannelsAnswer:

@@ -1,17 +1,37 @@
 """Messages and their delivery status on the wire; and the sentence that describes it to a person."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from signoff.core.ids import step_run_id
+from signoff.core.intent.notifications import Notification
 from signoff.engine.read.delivery_status import ChannelState, message_result, replaced_channel
+from signoff.notify.service_message import title_of
+from signoff.notify.webhook import body_of
 from signoff.store.tables.messages import InFlight
-from signoff.web.shapes.common import Display, maybe
+from signoff.web.shapes.common import Display, maybe, verbatim
 from signoff.wire.common import ABSENT
-from signoff.wire.messages import ChannelOut, MessageOut
+from signoff.wire.messages import ChannelOut, MessageOut, NotificationOut
 
 
 def messages_out(found: Sequence[InFlight], display: Display) -> list[MessageOut]:
     return [_out(one, found, display) for one in found]
+
+
+def notifications_out(found: Iterable[Notification]) -> list[NotificationOut]:
+    made: list[NotificationOut] = []
+    for one in found:
+        place = made[-1].seq == one.seq if made else False
+        title = title_of(one)
+        made.append(
+            NotificationOut(
+                id=f"{one.intent}.{one.seq}.{int(place)}",
+                seq=one.seq,
+                type=one.kind.value,
+                title=title,
+                body=verbatim(body_of(one, title)),
+            )
+        )
+    return made
 
 
 def _out(one: InFlight, found: Sequence[InFlight], display: Display) -> MessageOut:

@@ -18,7 +18,7 @@ from signoff.cli.output import Column, as_moment, column, time_column, utc
 from signoff.cli.session import CommandContext, Remote
 from signoff.cli.text_safety import visible
 from signoff.cli.webhook_receiver import Answered, open_receiver
-from signoff.core.text.masking import mask_text
+from signoff.core.text.masking import mask_text, masked
 
 _EVERY: Final = 2.0  # seconds between two looks at the server
 _LONGEST_PAUSE: Final = 30.0
@@ -94,6 +94,8 @@ def _show(session: CommandContext, one: Mapping[str, Any], answered: Answered | 
         parts.append(f"-> {answered}")
     record = {
         **one,
+        "title": mask_text(str(one["title"])),
+        "body": masked(one["body"]),  # what is forwarded is unchanged
         "status": answered.status if answered else None,
         "problem": answered.problem if answered else "",
     }

@@ -2,5 +2,6 @@
 agents.
 
 ``routes`` lists them, and ``kit`` is shared by all. ``task``: the decision card; ``lists``: the inbox and the
-requests; ``admin``: people, teams, policies and changes; ``signin``: signing in.
+requests; ``admin``: people, teams, policies and changes; ``signin``: signing in; ``device``: signing in
+a terminal.
 """

@@ -108,9 +108,9 @@ def main() -> int:
         options = options._replace(tasks=asked.tasks)
     if asked.million:
         options = options._replace(gates=1_000_000)
-    others = _variants(asked.workers[1:], asked.against)
+    others = variants(asked.workers[1:], asked.against)
     databases = [asked.database] if asked.database else [SQLITE, POSTGRES]
-    groups = _groups(asked, comparing=bool(others) or asked.peers is not None)
+    chosen = groups(asked, comparing=bool(others) or asked.peers is not None)
     signal.signal(
         signal.SIGTERM, lambda number, _: sys.exit(128 + number)
     )  # so that everything is cleaned up
@@ -120,9 +120,9 @@ def main() -> int:
         stores = _stores(cluster)
         paces, loads = [pace()], [os.getloadavg()[0]]
         _introduce(options, found, stores, paces[0], loads[0])
-        for database in databases if groups else []:
+        for database in databases if chosen else []:
             heading(database)
-            for name in groups:
+            for name in chosen:
                 _measure(name, database, cluster, options)
         if others:
             this = Variant("this", _label(), sys.executable, options.workers)
@@ -152,7 +152,7 @@ def main() -> int:
     return int(asked.floors and any(figure.verdict == "BELOW FLOOR" for figure in recorded))
 
 
-def _groups(asked: argparse.Namespace, comparing: bool) -> Sequence[str]:
+def groups(asked: argparse.Namespace, comparing: bool) -> Sequence[str]:
     """A comparison is measured instead of the groups, unless they are asked for too."""
     if asked.only:
         return list(dict.fromkeys(asked.only))
@@ -163,7 +163,7 @@ def _groups(asked: argparse.Namespace, comparing: bool) -> Sequence[str]:
     return QUICKLY if asked.quick else list(GROUPS)
 
 
-def _variants(workers: Sequence[int], folders: Sequence[Path]) -> list[Variant]:
+def variants(workers: Sequence[int], folders: Sequence[Path]) -> list[Variant]:
     more = [
         Variant(f"workers_{count}", f"{count} worker processes", sys.executable, count) for count in workers
     ]

@@ -20,7 +20,7 @@ from signoff.web.pages.kit.csrf import form_token
 
 SIZES: Final = (200, 5_000, 20_000, 200_000)
 FEW: Final = 15  # tasks of the second person, among all those of the first
-_VIEWS: Final = 100
+_VIEWS: Final = 50
 _LEAST: Final = 0.1  # milliseconds; less cannot be told from nothing
 BUSY, CALM = "person", "few"
 PAGES: Final = {

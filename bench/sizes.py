@@ -21,6 +21,7 @@ from bench.wire import Pool, request
 KIB: Final = (1, 16, 64, 120)
 MOST: Final = 128 * 1024  # bytes of a body
 CONNECTIONS: Final = 64
+_ENOUGH: Final = 0.5  # seconds of a shape: some hundred questions of the other client
 
 
 def payload(size: int) -> dict[str, object]:
@@ -87,7 +88,7 @@ def sizes(place: Place, options: Options) -> None:
     show(goal("alone", place.database), [alone.p99], note=_others([alone]))
     print(f"one client sends bodies of {MOST // 1024} KiB, one after the other:")
     for number, (name, body) in enumerate(shapes()):
-        stretch = run(_bodies(place, body, options.seconds))
+        stretch = run(_bodies(place, body, min(options.seconds, _ENOUGH)))
         line = goal("shape", place.database)
         answers = ", ".join(f"{status} x {count}" for status, count in stretch.answers.items())
         note = f"{_others([stretch.waits])}; answered {answers}"

@@ -6,19 +6,21 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import BinaryIO, Final, NamedTuple, Self
 
+import asyncpg
+
 from bench.flows import Ending
 from bench.place import Place
 
 SLOWEST: Final = 0.01
 _TOGETHER: Final = 0.05  # seconds between decisions that count as one stretch
 _LATER: Final = 0.01  # seconds after the end of a flow in which the checkpoint that delayed it may be seen
+_SEGMENT: Final = """select floor(pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0') / setting::bigint)
+from pg_settings where name = 'wal_segment_size'"""
 _NUMBER: Final = slice(12, 16)  # of the checkpoint, in the header of SQLite's log
 
 
 class Log:
-    """SQLite's write-ahead log, which begins anew with the first commit after a checkpoint copied it into the database.
-    PostgreSQL makes a checkpoint every few minutes at most, and is not watched.
-    """
+    """SQLite's write-ahead log, which begins anew with the first commit after a checkpoint of all of it."""
 
     def __init__(self, place: Place) -> None:
         self._file: BinaryIO | None = None
@@ -45,9 +47,35 @@ class Log:
             self._file.close()
 
 
+class Marks(NamedTuple):
+    """How many checkpoints PostgreSQL has begun, and the number of its current segment of the write-ahead log."""
+
+    checkpoints: int
+    segment: int
+
+    @classmethod
+    async def now(cls, place: Place) -> Self:
+        """Zeros on SQLite."""
+        if place.cluster is None:
+            return cls(0, 0)
+        db = await asyncpg.connect(place.url)
+        try:
+            newer = db.get_server_version() >= (17,)
+            begun = "num_timed + num_requested from pg_stat_checkpointer"
+            before_17 = "checkpoints_timed + checkpoints_req from pg_stat_bgwriter"
+            checkpoints = await db.fetchval(f"select {begun if newer else before_17}")
+            return cls(int(checkpoints), int(await db.fetchval(_SEGMENT)))
+        finally:
+            await db.close()
+
+    def since(self, earlier: "Marks") -> "Marks":
+        return Marks(self.checkpoints - earlier.checkpoints, self.segment - earlier.segment)
+
+
 class Slow(NamedTuple):
     """The slowest flows: how many, in how many stretches of time; medians of their milliseconds until the decision was
-    answered and until the requester knew; how many of them, and of all, the log began anew in.
+    answered and until the requester knew; how many of them, and of all, SQLite's log began anew in; what PostgreSQL did
+    in the whole time.
     """
 
     flows: int
@@ -56,10 +84,11 @@ class Slow(NamedTuple):
     took: float
     renewed: int
     renewed_of_all: float
+    marks: Marks | None = None
 
     @classmethod
-    def of(cls, endings: Sequence[Ending], renewals: Sequence[float]) -> Self:
-        """``renewals``: the moments at which the log began anew."""
+    def of(cls, endings: Sequence[Ending], renewals: Sequence[float], marks: Marks | None = None) -> Self:
+        """``renewals``: the moments at which the log began anew. ``marks``: None on SQLite."""
         ordered = sorted(endings, key=lambda ending: -ending.took)[: max(1, round(len(endings) * SLOWEST))]
         moments = sorted(ending.decided_at for ending in ordered)
         gaps = [later - earlier for earlier, later in pairwise(moments)]
@@ -75,15 +104,18 @@ class Slow(NamedTuple):
             took=1000 * statistics.median(ending.took for ending in ordered),
             renewed=sum(map(renewed, ordered)),
             renewed_of_all=sum(map(renewed, endings)) / len(endings),
+            marks=marks,
         )
 
     def __str__(self) -> str:
         said = (
-            f"slowest 1 %: {self.flows} in {self.stretches} stretches,"
+            f"slowest 1 %: {self.flows} in {self.stretches} stretch{'es' * (self.stretches > 1)} of time,"
             f" {self.answered:.1f} of {self.took:.1f} ms until the decision was answered"
         )
         if self.renewed_of_all:
             said += (
                 f"; the log began anew in {self.renewed} of them, in {100 * self.renewed_of_all:.0f} % of all"
             )
+        if self.marks is not None:
+            said += f"; checkpoints begun {self.marks.checkpoints}, new WAL segments {self.marks.segment}"
         return said

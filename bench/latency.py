@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from tests.live import Live
 
 from bench.agents import Streaming
-from bench.causes import SLOWEST, Log, Slow
+from bench.causes import SLOWEST, Log, Marks, Slow
 from bench.flows import WARM_UP, Ending, Load
 from bench.goals import goal
 from bench.growth import idle
@@ -24,11 +24,12 @@ _LEAST: Final = 3.0  # seconds, so that few flows are enough of them
 
 
 class Stretch(NamedTuple):
-    """The flows of a stretch of time, what each cost, and when SQLite's log began anew."""
+    """The flows of a stretch of time, what each cost, when SQLite's log began anew, what PostgreSQL did."""
 
     endings: list[Ending]
     usage: Usage
     renewals: list[float]
+    marks: Marks
 
 
 async def arriving(place: Place, follows: Live, rate: int, seconds: float) -> Stretch:
@@ -41,6 +42,7 @@ async def arriving(place: Place, follows: Live, rate: int, seconds: float) -> St
 
     load = Load(place, ended)
     await load.open(place.live, follows, Streaming)
+    before = await Marks.now(place)
     loop = asyncio.get_running_loop()
     first = loop.time()
     warm = 0
@@ -59,7 +61,8 @@ async def arriving(place: Place, follows: Live, rate: int, seconds: float) -> St
         load.check()
     load.close()
     log.close()
-    return Stretch(endings[warm:], Usage.between(begun, stop, finished), log.moments)
+    marks = (await Marks.now(place)).since(before)
+    return Stretch(endings[warm:], Usage.between(begun, stop, finished), log.moments, marks)
 
 
 def latency(place: Place, options: Options) -> None:
@@ -78,7 +81,9 @@ def _latency(name: str, place: Place, follows: Live, options: Options) -> None:
     p50 = [percentile(repeat, 0.5) for repeat in took]
     show(goal(f"{name}_p50", place.database), p50, [stretch.usage for stretch in runs])
     endings = [ending for stretch in runs for ending in stretch.endings]
-    slow = Slow.of(endings, [moment for stretch in runs for moment in stretch.renewals])
+    moments = [moment for stretch in runs for moment in stretch.renewals]
+    marks = Marks(*map(sum, zip(*(stretch.marks for stretch in runs), strict=True)))
+    slow = Slow.of(endings, moments, marks if place.cluster is not None else None)
     p99 = [percentile(repeat, 1 - SLOWEST) for repeat in took]
     show(goal(f"{name}_p99", place.database), p99, note=str(slow))
 

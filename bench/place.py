@@ -15,7 +15,7 @@ from tests.databases import Cluster, create_database, drop_database
 from tests.live import Live
 
 from bench.goals import POSTGRES
-from bench.machine import Reading, children
+from bench.machine import Reading, children, cpu_seconds
 
 APPROVAL: Final = "intent.bench.approval.v1"
 APPLIED: Final = "intent.bench.applied.v1"  # the agent is called once more, after the decision
@@ -113,12 +113,13 @@ class Place:
             raise RuntimeError(f"POST {path} was answered {status}: {answer}")
         return answer
 
-    def reading(self) -> Reading:
-        """What everybody used of the processor so far."""
+    def reading(self, *helpers: int) -> Reading:
+        """What everybody used of the processor so far. ``helpers``: processes that belong to the load."""
         servers = [live.process.pid for live in self.lives if live.process]
         servers += [pid for server in servers for pid in children(server)]
         postgres = postmaster(self.cluster) if self.cluster else 0
-        return Reading.now(servers, [postgres, *children(postgres)] if postgres else [])
+        found = Reading.now(servers, [postgres, *children(postgres)] if postgres else [])
+        return found._replace(load=found.load + cpu_seconds(list(helpers)))
 
     def close(self) -> None:
         for live in self.lives:

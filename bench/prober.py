@@ -31,17 +31,19 @@ class Waits(NamedTuple):
 class Prober:
     """``waits`` is set once the block is left."""
 
-    waits = Waits(0, 0, 0)
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.waits = Waits(0, 0, 0)
 
 
 @asynccontextmanager
 async def probing(port: int) -> AsyncIterator[Prober]:
     """Ask while the block runs."""
-    found = Prober()
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bench.prober", str(port), stdout=asyncio.subprocess.PIPE, cwd=_ROOT
     )
     assert process.stdout is not None
+    found = Prober(process.pid)
     await process.stdout.readline()  # it is connected
     said = b""
     try:

@@ -114,9 +114,9 @@ async def _creates(place: Place, body: bytes, seconds: float) -> Stretch:
         creators.begin(wire)
     await asyncio.sleep(WARM_UP)
     async with probing(place.live.port) as prober:
-        before, begun = creators.acknowledged, place.reading()
+        before, begun = creators.acknowledged, place.reading(prober.pid)
         await asyncio.sleep(seconds)
-        made, ended = creators.acknowledged - before, place.reading()
+        made, ended = creators.acknowledged - before, place.reading(prober.pid)
     await creators.stop()
     pool.close()
     usage = Usage.between(begun, ended, made)
@@ -139,9 +139,9 @@ async def _bodies(place: Place, body: bytes, seconds: float) -> Stretch:
 
     pool.ask(wanted, heard)
     async with probing(place.live.port) as prober:
-        before, begun = answers.total(), place.reading()
+        before, begun = answers.total(), place.reading(prober.pid)
         await asyncio.sleep(seconds)
-        made, ended = answers.total() - before, place.reading()
+        made, ended = answers.total() - before, place.reading(prober.pid)
     stopping = True
     await asyncio.wait_for(quiet.wait(), 30)
     pool.close()

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 from bench import page, report
-from bench.causes import Slow
+from bench.causes import Marks, Slow
 from bench.flows import Ending
 from bench.goals import POSTGRES, SQLITE, Goal, goal
 from bench.machine import Machine, Usage
@@ -151,6 +151,17 @@ def test_goals_are_reached_or_not_in_words(recorded: list[Figure]) -> None:
     assert "| 0.90 ms, at most 1.00: reached | - |" in text
 
 
+def test_views_of_lists_are_judged_by_the_dearest_and_by_what_grew_most(recorded: list[Figure]) -> None:
+    for count, inbox, card, few in ((200, 2.0, 4.0, 0.1), (20_000, 2.2, 7.0, 0.4), (200_000, 3.2, 5.0, 0.4)):
+        for text, cost in (("inbox", inbox), ("card", card), ("few", few)):
+            show(goal("view", SQLITE)._replace(text=text, name=f"view_{count}"), [cost])
+    text = page.BLOCKS["goals"](page.Found(document(a_run(), recorded)))
+    assert text.startswith("1 of 3 goals are reached.")
+    assert "among 20,000 open tasks | 7.00 ms, at most 6.00: **not reached** | - |" in text
+    assert "among 200,000 open tasks | 5.00 ms, at most 6.00: reached | - |" in text
+    assert "from 200 to 200,000 open tasks | 1.60 x, at most 1.50: **not reached** | - |" in text
+
+
 @pytest.mark.parametrize(("others", "warned"), [(0.1, False), (0.11, True)])
 def test_a_run_beside_other_programs_says_so(recorded: list[Figure], others: float, warned: bool) -> None:
     show(goal("creates", SQLITE), [5000], [Usage(1, 1, 1, others, 0)])
@@ -185,6 +196,12 @@ def test_the_slowest_flows_are_counted_with_what_they_have_in_common() -> None:
     assert found.answered == pytest.approx(10)
     assert found.took == pytest.approx(11)
     assert 0 < found.renewed_of_all < 0.03
+    assert str(found).startswith(
+        "slowest 1 %: 2 in 2 stretches of time, 10.0 of 11.0 ms until the decision was"
+    )
+    assert "; the log began anew in 1 of them, in 2 % of all" in str(found)
+    done = Slow.of(slow, [], Marks(3, 7).since(Marks(2, 5)))
+    assert str(done).endswith("answered; checkpoints begun 1, new WAL segments 2")
 
 
 @pytest.mark.parametrize("kib", KIB)

@@ -176,16 +176,16 @@ def test_the_refusals_say_what_to_do() -> None:
 @pytest.mark.parametrize(
     ("counts", "said", "then"),
     [
-        ((3, 3, 3), "Recorded for 3 of 3 tasks, each separately.", "3 are decided."),
-        ((3, 3, 0), "Recorded for 3 of 3 tasks, each separately.", "3 are not decided yet."),
+        ((3, 3, 3), "Recorded for 3 of 3 tasks, each separately: approved.", "3 are decided."),
+        ((3, 3, 0), "Recorded for 3 of 3 tasks, each separately: approved.", "3 are not decided yet."),
         (
-            (3, 2, 1), "Recorded for 2 of 3 tasks, each separately.",
+            (3, 2, 1), "Recorded for 2 of 3 tasks, each separately: approved.",
             "1 is decided. 1 is not decided yet. 1 was refused; see the reason of each.",
         ),
-        ((1, 1, 1), "Recorded for 1 of 1 task, each separately.", "1 is decided."),
+        ((1, 1, 1), "Recorded for 1 of 1 task, each separately: approved.", "1 is decided."),
         ((2, 0, 0), "Nothing was recorded.", "All 2 are listed with the reason."),
     ],
 )  # fmt: skip
 def test_the_receipt_counts(counts: tuple[int, int, int], said: str, then: str) -> None:
-    made = bulk_receipt(*counts)
+    made = bulk_receipt(*counts, "approved")
     assert (made.said, made.then) == (said, then)

@@ -32,9 +32,9 @@ def test_the_program_and_a_command_of_the_page_decide_equal_requests(live: Live)
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, env=variables
     )
-    assert done.stdout == "Recorded for 3 of 3 tasks, each separately. 0\n", done.stderr
+    assert done.stdout == "Recorded for 3 of 3 tasks, each separately: approved. 0\n", done.stderr
     assert {shell.json("intents", "get", one)["status"] for one in ids} == {"COMPLETED"}
 
     asked(2)
     said = shell("tasks", "reject", "--all", "--search", "customer 4711", "--yes")
-    assert said == "Recorded for 2 of 2 tasks, each separately.\n2 are decided."
+    assert said == "Recorded for 2 of 2 tasks, each separately: rejected.\n2 are decided."

@@ -55,7 +55,7 @@ async def test_equal_tasks_are_answered_together_and_each_is_recorded_by_itself(
     assert done.status == 200, done.text
     assert (done["recorded"], done["refused"], done["decided"]) == (3, 0, 3)
     assert done["receipt"] == {
-        "said": "Recorded for 3 of 3 tasks, each separately.",
+        "said": "Recorded for 3 of 3 tasks, each separately: approved.",
         "next": "3 are decided.",
     }
     for task, result in zip(tasks, done["results"], strict=True):

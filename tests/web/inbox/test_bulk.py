@@ -46,7 +46,7 @@ async def test_equal_tasks_are_offered_and_decided_with_one_press(web: WebEnv) -
     assert page.form("/bulk")["buttons"] == ["approved", "rejected"]
     done = await press(ann, page, comment="routine")
     assert done.status == 200
-    assert "Recorded for 3 of 3 tasks, each separately. 3 are decided." in done.text
+    assert "Recorded for 3 of 3 tasks, each separately: approved. 3 are decided." in done.text
     assert "No more equal tasks wait for you." in done.text
     for task in tasks:
         [vote] = [event for event in await trail(web, task) if event["type"] == "answered"]
@@ -55,10 +55,18 @@ async def test_equal_tasks_are_offered_and_decided_with_one_press(web: WebEnv) -
 
 async def test_only_the_selected_are_decided_and_the_others_stay_on_the_page(web: WebEnv) -> None:
     ann, page, tasks = await opened(web, 3)
-    fields = [pair for pair in page.form("/bulk")["fields"] if not pair[1].startswith(tasks[1]["task_id"])]
+    cleared = tasks[1]["task_id"]
+    fields = [
+        (name, value)
+        for name, value in page.form("/bulk")["fields"]
+        if name != "pick" or not value.startswith(cleared)
+    ]
     done = await ann.post("/bulk", [*fields, ("outcome", "rejected")])
-    assert "Recorded for 2 of 2 tasks, each separately. 2 are decided." in done.text
-    assert [box["value"][:36] for box in boxes(done)] == [tasks[1]["task_id"]]
+    assert "Recorded for 2 of 2 tasks, each separately: rejected. 2 are decided." in done.text
+    [box] = boxes(done)
+    assert box["value"][:36] == cleared
+    assert "checked" not in box, "pressing the button once more must not decide what was cleared on purpose"
+    assert "not selected before" in done.text
     assert (await web.get(f"/v1/tasks/{tasks[0]['task_id']}", "ann"))["task"]["outcome"] == "rejected"
 
 

@@ -78,6 +78,17 @@ async def test_a_vote_that_does_not_decide_is_answered_and_still_true_when_read_
     assert "Rejected" in (await after(ann, changed)).text
 
 
+async def test_the_buttons_do_not_count_the_readers_own_answer_twice(web: WebEnv) -> None:
+    """An answer replaces the reader's earlier one: pressing the same button again completes nothing."""
+    task_id = await quorum(web)
+    ann, otto = await reader(web, "ann"), await reader(web, "otto")
+    assert "Counts as one approval; 1 more is needed." in (await ann.get(f"/tasks/{task_id}")).text
+    page = await after(ann, await ann.decide(task_id, "approved"))
+    assert "Counts as one approval; 1 more is needed." in page.text
+    assert "Completes the request" not in page.text
+    assert "Completes the request" in (await otto.get(f"/tasks/{task_id}")).text
+
+
 async def test_a_snooze_and_a_mark_are_undone_by_one_button_without_scripts(web: WebEnv) -> None:
     task_id = await quorum(web)
     ann = await reader(web, "ann")

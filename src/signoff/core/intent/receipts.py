@@ -48,10 +48,12 @@ class Receipt(msgspec.Struct, frozen=True):
 UNCHANGED: Final = Receipt("Nothing new was recorded.", "It was so already.")
 
 
-def bulk_receipt(tasks: int, recorded: int, decided: int) -> Receipt:
-    """The receipt of one answer to many tasks."""
+def bulk_receipt(tasks: int, recorded: int, decided: int, outcome: str) -> Receipt:
+    """The receipt of one answer to many tasks. ``outcome``: as its name, or as text."""
     waiting, refused = recorded - decided, tasks - recorded
-    said = f"Recorded for {recorded} of {tasks} {_tasks(tasks)}, each separately."
+    said = (
+        f"Recorded for {recorded} of {tasks} {_tasks(tasks)}, each separately: {outcome.replace('_', ' ')}."
+    )
     if not recorded:
         return Receipt("Nothing was recorded.", f"All {tasks} are listed with the reason.")
     then = [f"{decided} {'is' if decided == 1 else 'are'} decided."] if decided else []

@@ -4,7 +4,7 @@ import msgspec
 
 from signoff.core.intent.answering_rights import stage_now
 from signoff.core.intent.model import Intent, Task
-from signoff.core.intent.quorum import Count, Names, count
+from signoff.core.intent.quorum import Count, Names, count, voting_seat
 from signoff.core.plan.plan import END, AgentStep, DelayStep, HumanStep, NotifyStep, Route, Step
 from signoff.core.plan.task_types import Meaning
 from signoff.core.plan.wording import label
@@ -20,17 +20,21 @@ class AnswerButton(msgspec.Struct, frozen=True):
 
 
 def answer_buttons(
-    intent: Intent, step: HumanStep, task: Task | None, names: Names
+    intent: Intent, step: HumanStep, task: Task | None, names: Names, seat: str = ""
 ) -> tuple[AnswerButton, ...]:
-    """The outcomes that the task allows, the approving one first. ``names``: the current names of all active people."""
+    """The outcomes that the task allows, the approving one first. ``names``: the current names of all active people;
+    ``seat``: whose vote the reader's answer would be. An answer replaces that vote, so it is not counted twice.
+    """
     words = step.task.open_to(task.agreed) if task else step.task.outcomes
-    found = [_choice(outcome, intent, step, task, names) for outcome in words]
+    found = [_choice(outcome, intent, step, task, names, seat) for outcome in words]
     return tuple(sorted(found, key=lambda choice: ("yes", "changes", "no").index(choice.tone)))
 
 
-def _choice(outcome: str, intent: Intent, step: HumanStep, task: Task | None, names: Names) -> AnswerButton:
+def _choice(
+    outcome: str, intent: Intent, step: HumanStep, task: Task | None, names: Names, seat: str
+) -> AnswerButton:
     said = label(step.task, outcome)
-    so_far = count(stage_now(intent, task), task.stage, task.votes, names, outcome) if task else None
+    so_far = _others_so_far(intent, task, names, outcome, seat) if task else None
     route = intent.plan.after_outcome(step, outcome)
     match step.task.meaning(outcome):
         case Meaning.REQUESTS_CHANGES:
@@ -39,6 +43,11 @@ def _choice(outcome: str, intent: Intent, step: HumanStep, task: Task | None, na
             return AnswerButton(outcome, said, "yes", _on_yes(intent, step, task, so_far, outcome))
         case Meaning.REJECTS:
             return AnswerButton(outcome, said, "no", _on_no(intent, step, task, so_far, route))
+
+
+def _others_so_far(intent: Intent, task: Task, names: Names, outcome: str, seat: str) -> Count:
+    others = tuple(vote for vote in task.votes if vote.at_stage != task.stage or voting_seat(vote) != seat)
+    return count(stage_now(intent, task), task.stage, others, names, outcome)
 
 
 def _on_yes(intent: Intent, step: HumanStep, task: Task | None, so_far: Count | None, outcome: str) -> str:

@@ -16,7 +16,7 @@ from signoff.core.directory.actors import ActorKind
 from signoff.core.errors import Refused
 from signoff.core.ids import step_run_id
 from signoff.core.intent import events as e
-from signoff.core.intent.answering_rights import on_requesters_side
+from signoff.core.intent.answering_rights import answer_right, on_requesters_side
 from signoff.core.intent.assurance import grave, worst_risk
 from signoff.core.intent.authorization import authorize_command
 from signoff.core.intent.commands import Answer
@@ -272,7 +272,7 @@ def card(known: TaskContext) -> Card:
         approvers=approver_overview(known),
         votes=_votes(known),
         comments=_comments(known),
-        answers=answer_buttons(intent, step, known.task, directory.active_people),
+        answers=answer_buttons(intent, step, known.task, directory.active_people, _seat(known)),
         form=spec.form,
         comment_required=spec.comment_required,
         evidence_required=spec.evidence_required,
@@ -316,6 +316,12 @@ def _cautions(
     text = searched_text(known.intent, step, known.payload)
     approves = Trait.INPUT not in step.task.type.traits
     return (*_unchecked(reported, revision), *warnings_for(reversibility, verdicts, text, approves))
+
+
+def _seat(known: TaskContext) -> str:
+    """Whose vote the reader's answer would be, or "" if they may not answer."""
+    right = answer_right(known.reader, known.intent, known.task) if known.task else None
+    return right.principal if right else ""
 
 
 def _revisions(known: TaskContext) -> tuple[tuple[RevisionChange, str, str], ...]:

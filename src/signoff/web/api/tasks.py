@@ -312,7 +312,7 @@ async def answer_many(call: Call) -> wire.tasks.BulkAnswer:
         else _RESULT.decode(replies[target.ref].of(one))
         for target, one in zip(targets, done, strict=True)
     ]
-    return bulk_answer(results)
+    return bulk_answer(results, given.outcome)
 
 
 def _traced(call: Call, seen: Seen, command: Answer) -> str:

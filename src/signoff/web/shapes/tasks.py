@@ -116,10 +116,10 @@ def bulk_refusal(task_id: str, refusal: Refused) -> BulkResult:
     )
 
 
-def bulk_answer(results: list[BulkResult]) -> BulkAnswer:
+def bulk_answer(results: list[BulkResult], outcome: str) -> BulkAnswer:
     """The whole bulk answer."""
     recorded, decided = sum(one.recorded for one in results), sum(one.decided for one in results)
-    made = bulk_receipt(len(results), recorded, decided)
+    made = bulk_receipt(len(results), recorded, decided, outcome)
     return BulkAnswer(
         recorded=recorded, refused=len(results) - recorded, decided=decided,
         receipt=ReceiptOut(said=made.said, next=made.then), results=results,

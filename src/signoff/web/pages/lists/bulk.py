@@ -3,7 +3,7 @@ are the same in all tasks are shown once. Each task is submitted with the stage,
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Final
 
 import msgspec
@@ -88,15 +88,19 @@ async def decide(request: PageRequest) -> Page:
     """POST /bulk"""
     picks = [value for name, value in request.form if name == "pick"]
     form = request.field("form")
+    shown = {value for name, value in request.form if name == "shown"}
+    left_out = shown - {pick.partition(".")[0] for pick in picks}
     try:
         targets = _targets(picks)
         outcome, comment = request.field("outcome"), request.words("comment")
         done = await request.state.bulk.answer(request.actor, targets, outcome, comment)
     except Invalid as refusal:
-        return await _shown(request, await _alike(request, form), refusal=refusal)
+        return await _shown(request, await _alike(request, form), refusal=refusal, left_out=left_out)
     refused = await _refused(request, targets, done)
+    left_out |= {one.ref for one in refused}
+    receipt = _receipt(targets, done, outcome)
     return await _shown(
-        request, await _alike(request, form), receipt=_receipt(targets, done), refused=refused
+        request, await _alike(request, form), receipt=receipt, refused=refused, left_out=left_out
     )
 
 
@@ -113,10 +117,10 @@ def _targets(picks: Sequence[str]) -> list[Target]:
     return found
 
 
-def _receipt(targets: Sequence[Target], done: Sequence[Outcome]) -> Receipt:
+def _receipt(targets: Sequence[Target], done: Sequence[Outcome], outcome: str) -> Receipt:
     recorded = [one for one in zip(targets, done, strict=True) if isinstance(one[1], Done)]
     decided = sum(not _still_open(target, one) for target, one in recorded)
-    return bulk_receipt(len(targets), len(recorded), decided)
+    return bulk_receipt(len(targets), len(recorded), decided, outcome)
 
 
 def _still_open(target: Target, done: Outcome) -> bool:
@@ -256,9 +260,11 @@ def _key(leaf: Leaf) -> tuple[str, str, str | None, TextDiff | None]:
 
 async def _shown(
     request: PageRequest, equal: Equal, *, refusal: Refused | None = None, receipt: Receipt | None = None,
-    refused: Sequence[Refusal] = (),
+    refused: Sequence[Refusal] = (), left_out: Set[str] = frozenset(),
 ) -> Page:  # fmt: skip
+    """``left_out``: tasks that the reader has just cleared, or whose answer was refused: they stay cleared."""
     return await request.page(
         "bulk.html", refusal.status if refusal else 200, equal=equal, refusal=refusal, receipt=receipt, refused=refused,
+        left_out=left_out,
         in_thread=len(equal.entries) > 10, most=MOST,
     )  # fmt: skip

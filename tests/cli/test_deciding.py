@@ -97,6 +97,34 @@ def test_people_are_added_changed_and_away(applied: Shell) -> None:
     sh("people", "absent", "zoe@acme.example", *away, code=ExitCode.NOT_FOUND)
 
 
+def test_a_team_loses_nothing_unasked(applied: Shell) -> None:
+    sh = applied
+    sh("teams", "set", "sre", "-m", "ann@acme.example", code=ExitCode.USAGE)  # nobody can be asked here
+    assert "bob@acme.example leaves the team." in sh.remarks
+    assert "The team loses its rotation." in sh.remarks
+    assert len(sh.json("teams", "list")[0]["members"]) == 2
+    sh("intents", "send", "--type", "intent.mig.v1")
+    turns = ("--handover", "mon 09:00", "--zone", "Europe/Berlin")
+    sh("teams", "set", "sre", "-m", "ann@acme.example", *turns, code=ExitCode.USAGE)
+    assert "Open tasks that ask them: 1 (signoff people waiting bob@acme.example)." in sh.remarks
+    sh("teams", "set", "sre", "-m", "ann@acme.example", *turns, "--yes")
+    assert sh.json("teams", "list")[0]["members"] == ["ann@acme.example"]
+    ann = next(one["id"] for one in sh.json("people", "list") if one["email"] == "ann@acme.example")
+    sh("teams", "set", "sre", "-m", ann, "-m", "bob@acme.example", *turns)  # nothing is lost: no question
+
+
+def test_a_role_is_not_taken_unasked_from_somebody_with_open_tasks(applied: Shell) -> None:
+    sh = applied
+    sh("people", "set", "bob@acme.example", "--role", "member")  # no open task asks him
+    sh("people", "set", "bob@acme.example", "--role", "approver", "--role", "member")
+    sh("intents", "send", "--type", "intent.mig.v1")
+    sh("people", "set", "ann@acme.example", "--role", "member", code=ExitCode.USAGE)
+    assert "Migrate?" in sh.remarks
+    assert sh.json("people", "list")[0]["roles"] == ["approver"]
+    sh("people", "set", "ann@acme.example", "--role", "member", "--yes")
+    assert sh.json("people", "list")[0]["roles"] == ["member"]
+
+
 def test_a_task_is_explained_handed_over_talked_about_watched_and_taken_back(applied: Shell) -> None:
     sh = applied
     intent_id = sh("intents", "send", "--type", "intent.mig.v1", "--payload", "{}", "-o", "id")

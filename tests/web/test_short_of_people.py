@@ -51,7 +51,7 @@ async def test_the_last_one_leaves_and_it_is_said_and_it_ends(web: WebEnv) -> No
     intent_id = await gate(web, "one")
     [warning] = (await without(web))["warnings"]
     assert intent_id[:-4] in warning
-    assert "stage 1 needs 1, nobody eligible left" in warning
+    assert "stage 1 needs 1, nobody eligible left. It ends as undeliverable" in warning
     short = await web.get("/v1/tasks/understaffed", "oscar")
     assert [(one["needed"], one["remaining"]) for one in short["tasks"]] == [(1, 0)]
     await settled(web)

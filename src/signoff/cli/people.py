@@ -108,18 +108,26 @@ def change(session: Remote, /, who: str, active: bool | None, yes: bool, **given
     if not said:
         raise CommandFailed(ExitCode.USAGE, "No changes were given.", hint="See: signoff people set --help")
     if active is False:
-        _agree_to_go(session, who, yes)
+        _agree_to_lose(session, who, f"Deactivate {who}", yes)
+    elif lost := _lost_roles(session, who, said):
+        _agree_to_lose(session, who, f"Take the role {', '.join(lost)} from {who}", yes)
     _show(session, session.client.directory.change_person(who, **said), "changed")
 
 
-def _agree_to_go(session: Remote, who: str, yes: bool) -> None:
-    """Before deactivating someone, show the open tasks that wait for them, and ask whether to continue."""
+def _lost_roles(session: Remote, who: str, said: dict[str, Any]) -> list[str]:
+    if "roles" not in said:
+        return []
+    return sorted({*_found(session, who).get("roles", ())} - {*said["roles"]})
+
+
+def _agree_to_lose(session: Remote, who: str, act: str, yes: bool) -> None:
+    """Before someone loses their access or a role, show the open tasks that wait for them, and ask."""
     waits = session.client.directory.open_tasks_of(who)
     if tasks := waits.get("tasks"):
         session.show(
             [*waiting_lines(waits), f"Reassign them first: signoff people reassign {visible(who)} EMAIL"], yes
         )
-        session.confirm(f"Deactivate {who}, who has {len(tasks)} open tasks?", yes)
+        session.confirm(f"{act}, who has {len(tasks)} open {'task' if len(tasks) == 1 else 'tasks'}?", yes)
 
 
 def waiting_lines(waits: dict[str, Any]) -> list[str]:

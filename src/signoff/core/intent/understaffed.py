@@ -2,6 +2,7 @@
 the task is undeliverable, so that a request does not wait for people who have left.
 """
 
+from enum import Enum
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -20,6 +21,14 @@ from signoff.core.intent.wake import escalation_at
 from signoff.core.plan.task_types import Ending, Meaning, Vote
 
 _OPENED: Final = (e.TaskOpened, e.StagePassed, e.Escalated)
+
+
+class Consequence(Enum):
+    """What happens to an understaffed task. ``WAITS``: it escalates at its own time."""
+
+    WAITS = "waits"
+    ESCALATES = "escalates"
+    ENDS = "ends"
 
 
 class Shortage(NamedTuple):
@@ -110,26 +119,30 @@ def _yes(person: str, stage: int, names: frozenset[str], principal: str = "") ->
     return Vote(person, "approved", Meaning.APPROVES, stage, principal=principal, for_names=names)
 
 
-def move_on(tx: Transition) -> None:
-    """While too few people are left for the open task, go to the next escalation level, or end the task. If the
-    requester is an owner or admin, a level is not reached early, because a requester must not choose who decides by
-    removing others.
+def consequence(intent: Intent, task: Task, lack: Shortage, now: Membership) -> Consequence:
+    """What an understaffed task does next. If the requester is an owner or admin, a level is not reached early, because
+    a requester must not choose who decides by removing others.
     """
+    present = lack.stage == task.stage
+    if present and _asked_by_admin(intent, now) and escalation_at(intent, task) is not None:
+        return Consequence.WAITS
+    more = present and task.escalated < len(spec_of(intent, task).escalate)
+    return Consequence.ESCALATES if more else Consequence.ENDS
+
+
+def move_on(tx: Transition) -> None:
+    """While too few people are left for the open task, go to the next escalation level, or end the task."""
     while isinstance(task := tx.intent.open, Task) and tx.membership is not None:
         lack = shortage(tx.intent, task, tx.membership)
         if lack is None:
             return
-        present = lack.stage == task.stage
-        if (
-            present
-            and _asked_by_admin(tx.intent, tx.membership)
-            and escalation_at(tx.intent, task) is not None
-        ):
+        follows = consequence(tx.intent, task, lack, tx.membership)
+        if follows is Consequence.WAITS:
             return
         tx.add(e.Understaffed(task.step_run, lack.stage, lack.takes, lack.left))
-        spec = spec_of(tx.intent, task)
-        if present and task.escalated < len(spec.escalate):
-            tx.add(e.Escalated(task.step_run, task.escalated + 1, spec.escalate[task.escalated].to))
+        if follows is Consequence.ESCALATES:
+            level = spec_of(tx.intent, task).escalate[task.escalated]
+            tx.add(e.Escalated(task.step_run, task.escalated + 1, level.to))
             continue
         step = tx.intent.plan.human_step(task.step)
         routing.close_task(tx, step, Ending.UNDELIVERABLE.value, Ending.UNDELIVERABLE, Meaning.REJECTS)

@@ -17,7 +17,7 @@ from signoff.core.ids import step_run_id
 from signoff.core.intent.commands import CheckStaffing
 from signoff.core.intent.eligibility import Membership
 from signoff.core.intent.model import Task
-from signoff.core.intent.understaffed import Shortage, shortage
+from signoff.core.intent.understaffed import Consequence, Shortage, consequence, shortage
 from signoff.core.plan.wording import question
 from signoff.core.text import json_value
 from signoff.engine.commit.engine import Engine
@@ -27,6 +27,11 @@ from signoff.store.work import Stored
 
 log = logging.getLogger("signoff.staffed")
 
+_FOLLOWS: Final = {
+    Consequence.WAITS: "It escalates at its own time; an admin can reassign it.",
+    Consequence.ESCALATES: "It escalates now; an admin can reassign it.",
+    Consequence.ENDS: "It ends as undeliverable, and nothing is approved.",
+}
 _PAGE: Final = 100
 _PAUSE: Final = 0.05
 _IDLE: Final = 5.0
@@ -40,15 +45,13 @@ class TaskShortage(msgspec.Struct, frozen=True):
     task: str
     title: str
     lack: Shortage
+    follows: Consequence
 
     @property
     def text(self) -> str:
         left = self.lack.left or "nobody"
         takes = f"stage {self.lack.stage + 1} needs {self.lack.takes}"
-        return (
-            f"Task {self.task} ({self.title}): {takes}, {left} eligible left. It escalates by its policy; "
-            "an admin can reassign it."
-        )
+        return f"Task {self.task} ({self.title}): {takes}, {left} eligible left. {_FOLLOWS[self.follows]}"
 
 
 def staffing_shortfall(stored: Stored, now: Membership) -> TaskShortage | None:
@@ -58,7 +61,8 @@ def staffing_shortfall(stored: Stored, now: Membership) -> TaskShortage | None:
     if lack is None or not isinstance(task, Task):
         return None
     title = question(intent.plan, intent.plan.human_step(task.step), intent.type, stored.payload)
-    return TaskShortage(step_run_id(intent.id, task.step_run), title, lack)
+    follows = consequence(intent, task, lack, now)
+    return TaskShortage(step_run_id(intent.id, task.step_run), title, lack, follows)
 
 
 class StaffingChecks:

@@ -97,6 +97,18 @@ def test_people_are_added_changed_and_away(applied: Shell) -> None:
     sh("people", "absent", "zoe@acme.example", *away, code=ExitCode.NOT_FOUND)
 
 
+def test_a_dry_run_names_people_by_their_addresses(applied: Shell) -> None:
+    sh = applied
+    less = MANIFEST.replace("members: [ann@acme.example, bob@acme.example]", "members: [bob@acme.example]")
+    (sh.folder / "less.yaml").write_text(less, encoding="utf-8")
+    shown = sh("apply", "-f", "less.yaml", "--dry-run")
+    assert "ann@acme.example → " in shown
+    assert "per_" not in shown
+    assert "per_" not in sh("apply", "-f", "less.yaml", "--check", code=ExitCode.FAILURE)
+    sh("people", "remove", "ann@acme.example", code=ExitCode.USAGE)
+    assert "members[0]: ann@acme.example → " in sh.remarks
+
+
 def test_a_team_loses_nothing_unasked(applied: Shell) -> None:
     sh = applied
     sh("teams", "set", "sre", "-m", "ann@acme.example", code=ExitCode.USAGE)  # nobody can be asked here
@@ -170,7 +182,7 @@ def test_a_task_is_taken_and_what_it_asks_is_changed_with_the_difference_shown(a
     assert "Migrate?: Revision 2 is recorded." in sh(
         "tasks", "revise", intent_id, "--payload", new, "-m", "try it", "--yes"
     )
-    for said in ("limit: 30 → (taken away)", "where.db: main → copy", "note: (not there) → "):
+    for said in ("limit: 30 → (removed)", "where.db: main → copy", "note: (not there) → "):
         assert said in sh.remarks
     assert "where.table" not in sh.remarks
     assert "\u202e" not in sh.remarks, "what turns text round is shown by its code point"

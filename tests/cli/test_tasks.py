@@ -273,7 +273,7 @@ def test_what_a_task_changes_is_shown_as_on_its_page(run: Run, stub: Stub) -> No
         "payload      4 changed, 1 removed\n    target: prod\\x1b[2J\n    lock_timeout: 30s → 5s\n",
         "    manifest: +1 −1\n        … 28 unchanged lines\n          line 28: value\n",
         "        - line 31: value\n        + line\\x1b 31\n",
-        "    … 8 unchanged values\n    config.k8: 8 → (taken away)\n",
+        "    … 8 unchanged values\n    config.k8: 8 → (removed)\n",
         "Too long to compare word by word",
     ):
         assert part in text

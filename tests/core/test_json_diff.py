@@ -59,7 +59,7 @@ def test_what_is_new_or_gone_says_so_and_what_is_no_secret_is_shown() -> None:
     assert config["config.token"][0] == "(not there)"
     assert config["config.token"][1].startswith("7 characters, fingerprint")
     gone = group({"config": {"before": {"token": "hunter2"}, "after": {}}}, opened=False).leaves[0]
-    assert gone.text == "(taken away)"
+    assert gone.text == "(removed)"
     assert str(gone.before).startswith("7 characters, fingerprint")
     assert [leaf.text for leaf in group({"users": LISTED}, opened=False).leaves][1] == "db1"
 
@@ -237,7 +237,7 @@ def test_of_a_secret_it_is_said_that_it_changed(before: str) -> None:
 
 def test_a_leaf_as_text_names_what_is_ours_and_cleans_what_is_theirs() -> None:
     found = group({"a": {"before": {"x": "1\n2"}, "after": {"y": "z"}}}, opened=False).leaves
-    assert [told(leaf, str.upper) for leaf in found] == ["1\n2\n→ (taken away)", "(not there) → Z"]
+    assert [told(leaf, str.upper) for leaf in found] == ["1\n2\n→ (removed)", "(not there) → Z"]
     text = {"before": "a\nb", "after": "a\nc"}
     [leaf] = group({"t": text}, opened=False).leaves
     assert told(leaf) == "+1 −1\n  a\n- b\n+ c"
@@ -279,7 +279,7 @@ def test_what_stays_in_a_changed_object_is_shown_as_it_is() -> None:
     assert found == {
         "config.a": (None, "1"),
         "config.b.c": ("2", "4"),
-        "config.gone[0]": ("3", "(taken away)"),
+        "config.gone[0]": ("3", "(removed)"),
     }
     mixed = {"login": {"before": [{"password": "hunter1"}, 1], "after": [{"password": "hunter1"}, 2]}}
     assert [(leaf.before, leaf.text) for leaf in group(mixed, opened=True).leaves] == [

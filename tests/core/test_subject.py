@@ -48,7 +48,7 @@ def test_an_amount_in_a_payload_and_in_a_difference_has_its_currency() -> None:
         "total": ("(not there)", "1,000 USD"),
     }
     gone = changed_leaves({"amount": 4200, "currency": "EUR"}, {"currency": "EUR"})
-    assert [(leaf.before, leaf.text) for leaf in gone] == [("4,200 EUR", "(taken away)")]
+    assert [(leaf.before, leaf.text) for leaf in gone] == [("4,200 EUR", "(removed)")]
 
 
 def test_an_amount_of_which_only_the_currency_changes_is_shown_as_changed() -> None:

@@ -42,7 +42,7 @@ def test_a_mail_shows_hunks_and_what_it_leaves_out() -> None:
         "  | lock_timeout: 30s → 5s\n",
         "  | manifest: +1 −1\n  |     … 28 unchanged lines\n  |       line 28: value\n",
         "  |     - line 31: value\n  |     + line 31: other\n",
-        "  | …: 8 unchanged values\n  | config.k8: 8 → (taken away)\n",
+        "  | …: 8 unchanged values\n  | config.k8: 8 → (removed)\n",
         "  | patch: +1 −1\n  |     @ @@ -1 +1 @@\n  |     - <b>a\n  |     + b[U+202E]\n",
         "Not shown here: 8 more values and ",
     ):

@@ -53,9 +53,9 @@ def apply(session: Remote, file: str, dry_run: bool, check: bool, exact: bool, y
     if exact:
         raise CommandFailed(ExitCode.USAGE, "--exact needs --check.")
     if dry_run or not planned.get("changed"):
-        session.out.one(planned, "changed", preview_lines(planned))
+        session.out.one(planned, "changed", preview_lines(with_addresses(session, planned)))
         return ExitCode.OK
-    session.show(preview_lines(planned), yes)
+    session.show(preview_lines(with_addresses(session, planned)), yes)
     apply_shown(session, document, planned, yes, "Apply this?")
     return ExitCode.OK
 
@@ -65,7 +65,7 @@ def _drift(session: Remote, document: Mapping[str, Any], planned: Mapping[str, A
     from signoff.core.text.masking import masked
 
     lines: list[str] = []
-    for change in planned.get("changes") or ():
+    for change in with_addresses(session, planned).get("changes") or ():
         if change["action"] != "unchanged":
             sides = [masked(change.get(side)) or {} for side in ("before", "after")]
             lines += [f"{change['kind']} {change['name']}:", *_changed(*sides)]
@@ -113,7 +113,7 @@ def apply_shown(
         applied = directory.apply(document, seen=planned.get("seen") or None)
     except Conflict as refused:
         if refused.code in _STALE:  # show what it would do now, so that the person can decide again
-            session.show(preview_lines(directory.apply(document, dry_run=True)), yes)
+            session.show(preview_lines(with_addresses(session, directory.apply(document, dry_run=True))), yes)
         raise
     if proposal := applied.get("proposal"):
         told = f"proposed: another admin confirms it on the pages: signoff changes confirm {proposal['id']}"
@@ -121,6 +121,23 @@ def apply_shown(
         return
     count = sum(change["action"] != "unchanged" for change in applied.get("changes") or ())
     session.out.one(applied, "changed", [f"applied: {count} changed"])
+
+
+def with_addresses(session: Remote, said: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The changes with people's addresses instead of their ids, so that a reader sees who is meant."""
+    changes = said.get("changes") or []
+    if '"per_' not in json.dumps(changes):
+        return said
+    addresses = {str(one["id"]): str(one["email"]) for one in session.client.directory.people()}
+    return {**said, "changes": _replaced(changes, addresses)}
+
+
+def _replaced(value: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(value, Mapping):
+        return {key: item if key == "id" else _replaced(item, names) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_replaced(item, names) for item in value]
+    return names.get(value, value) if isinstance(value, str) else value
 
 
 def relaxed(proposal: Mapping[str, Any]) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import click
 
-from signoff.cli.apply import changed_lines, moment_text
+from signoff.cli.apply import changed_lines, moment_text, with_addresses
 from signoff.cli.commands import RemoteCommand
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.lazy_group import SuggestingGroup
@@ -59,7 +59,7 @@ def show(session: Remote, change_id: str) -> None:
 @click.pass_obj
 def confirm(session: Remote, change_id: str, open_page: bool) -> None:
     """Show what another admin has proposed, and the page where it can be confirmed after a sign-in by mail."""
-    for line in _lines(session.client.directory.proposal(change_id)):
+    for line in _lines(with_addresses(session, session.client.directory.proposal(change_id))):
         session.out.note(line)
     page = f"{session.client.settings.url}/proposals/{change_id}"
     if open_page:
@@ -80,7 +80,7 @@ def refuse(session: Remote, change_id: str) -> None:
 
 
 def _show(session: Remote, proposal: Mapping[str, Any]) -> None:
-    session.out.one(proposal, "id", _lines(proposal))
+    session.out.one(proposal, "id", _lines(with_addresses(session, proposal)))
 
 
 def _lines(proposal: Mapping[str, Any]) -> list[str]:

@@ -41,7 +41,7 @@ def add_removal(group: click.Group, kind: str, metavar: str) -> None:
 
 
 def _remove(session: Remote, kind: str, name: str, yes: bool) -> None:
-    from signoff.cli.apply import apply_shown, preview_lines
+    from signoff.cli.apply import apply_shown, preview_lines, with_addresses
     from signoff.cli.people import waiting_lines
 
     document: dict[str, Any] = {"remove": {kind: [name]}}
@@ -50,7 +50,7 @@ def _remove(session: Remote, kind: str, name: str, yes: bool) -> None:
         raise CommandFailed(
             ExitCode.NOT_FOUND, f"There is no {_NAMES[kind]} {name}.", hint=f"See: signoff {kind} list"
         )
-    lines = preview_lines(planned)
+    lines = preview_lines(with_addresses(session, planned))
     if kind == "people":
         waits = waiting_lines(session.client.directory.open_tasks_of(name))
         if waits:

@@ -57,7 +57,9 @@ def set_team(
     rotation = {key: value for key, value in turns.items() if value}
     if rotation and not (turns["handover"] and turns["zone"]):
         raise CommandFailed(ExitCode.USAGE, "A rotation needs both --handover and --zone.")
-    _agree_to_lose(session, name, members, {"rotation": rotation, "channel": channel, "mailbox": mailbox}, yes)
+    _agree_to_lose(
+        session, name, members, {"rotation": rotation, "channel": channel, "mailbox": mailbox}, yes
+    )
     team = session.client.directory.set_team(
         name, members, rotation or None, channel=channel, mailbox=mailbox
     )
@@ -75,7 +77,9 @@ def _agree_to_lose(
     team = next((one for one in session.client.directory.teams() if one.get("name") == name), {})
     given = {member.removeprefix("person:").lower() for member in members}
     if any("@" not in member for member in given):
-        given |= {str(one["email"]).lower() for one in session.client.directory.people() if one["id"] in given}
+        given |= {
+            str(one["email"]).lower() for one in session.client.directory.people() if one["id"] in given
+        }
     gone = [str(member) for member in team.get("members") or () if str(member).lower() not in given]
     lines = [f"{member} leaves the team.{_waiting_for(session, member)}" for member in gone]
     lines += [f"The team loses its {what}." for what, value in has.items() if team.get(what) and not value]

@@ -73,7 +73,17 @@ def test_a_link_that_signs_in_stands_in_the_banner_only_where_it_was_given() -> 
     assert "signoff db signin-link ADDRESS" in banner(Config(), url)
     elsewhere = banner(Config(data=Path("/srv/a b")), url)
     assert "signoff db signin-link --data '/srv/a b' ADDRESS" in elsewhere
+    assert "signoff db signin-link ann@acme.example   creates" in banner(
+        Config(), url, "", "ann@acme.example"
+    )
+    assert "signoff db owner-key --data '/srv/a b' creates" in elsewhere
     assert f"{url}/login/token   signs you in, once" in banner(Config(), url, f"{url}/login/token")
+
+
+def test_a_server_behind_a_public_address_says_where_it_listens() -> None:
+    url = "https://signoff.example"
+    assert "Listens   127.0.0.1:8101" in banner(Config(base_url=url, port=8101), url)
+    assert "Listens" not in banner(Config(), "http://127.0.0.1:8100")
 
 
 def test_a_backup_never_overwrites(run: Run, tmp_path: Path) -> None:

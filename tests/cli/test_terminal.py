@@ -99,7 +99,7 @@ def test_a_list_says_that_there_is_more(run: Run, stub: Stub) -> None:
     done = run("tasks", "list", "--limit", "1", "--json")
     assert (len(json.loads(done.stdout)), done.stderr) == (
         1,
-        "There are more than these 1; --limit shows more.\n",
+        "There are more; --limit shows more than 1.\n",
     )
     assert run("tasks", "list", "--limit", "2").stderr == ""
 

@@ -12,9 +12,10 @@ __all__ = ["Document", "parse", "read_document", "read_inline"]
 
 
 def read_document(source: str | Path) -> Document:
-    """The object in a .json, .yaml or .yml file; ``-`` means JSON on standard input."""
+    """The object in a .json, .yaml or .yml file. ``-`` means standard input: JSON if it begins with {, or YAML."""
     if source == "-":
-        return parse(sys.stdin.read(), "standard input", yaml=False)
+        text = sys.stdin.read()
+        return parse(text, "standard input", yaml=not text.lstrip().startswith("{"))
     try:
         return documents.read_document(Path(source))
     except Invalid as wrong:

@@ -117,7 +117,7 @@ class Output:
     def more(self, found: Sequence[object], limit: int) -> None:
         """Print a note that there are more records than the list shows."""
         if len(found) > limit:
-            self.note(f"There are more than these {limit}; --limit shows more.")
+            self.note(f"There are more; --limit shows more than {limit}.")
 
     def each(self, record: Mapping[str, Any], key: str) -> None:
         """Print one line of a list that grows while it is read, as JSON lines or ids."""

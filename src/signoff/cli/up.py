@@ -88,8 +88,9 @@ def _up(ctx: click.Context, /, open_browser: bool, **given: Any) -> None:
 
     def announce(server: "Answering") -> None:
         # A sign-in link is for the person at the terminal, and must not be logged.
-        link = server.login_url if sys.stdout.isatty() else ""
-        click.echo(banner(config, server.base_url, link))
+        # For the same reason the owner's address is named only there.
+        link, owner = (server.login_url, _owner(config)) if sys.stdout.isatty() else ("", "")
+        click.echo(banner(config, server.base_url, link, owner))
         if open_browser:
             click.launch(link or f"{server.base_url}/")
 
@@ -100,21 +101,32 @@ def _up(ctx: click.Context, /, open_browser: bool, **given: Any) -> None:
     ctx.exit(code)
 
 
-def _signin(config: Config) -> str:
-    """The command that creates a sign-in link, with the data folder that it would not find by itself."""
+def _command(config: Config, name: str) -> str:
+    """A command of ``signoff db``, with the data folder that it would not find by itself."""
     known = config.data.absolute() == Path(".signoff").absolute()
-    folder = "" if known else f" --data {shlex.quote(str(config.data))}"
-    return f"signoff db signin-link{folder} ADDRESS"
+    return f"signoff db {name}" + ("" if known else f" --data {shlex.quote(str(config.data))}")
 
 
-def banner(config: Config, url: str, link: str = "") -> str:
-    """What ``up`` prints when the server is ready. ``link``: a sign-in link for the owner; "" to show none."""
+def _owner(config: Config) -> str:
+    """The address of the person to whom the stored key belongs."""
+    from signoff.bootstrap import read_credentials
+
+    return str((read_credentials(config.data) or {}).get("person") or "")
+
+
+def banner(config: Config, url: str, link: str = "", owner: str = "") -> str:
+    """What ``up`` prints when the server is ready. ``link``: a sign-in link for the owner; "" to show none; ``owner``:
+    the address to create one for.
+    """
+    here = f"{config.host}:{config.port}"
+    signin = f"{_command(config, 'signin-link')} {shlex.quote(owner) if owner else 'ADDRESS'}"
     lines = [
         "Signoff is running.",
         "",
         f"  Address   {url}",
+        *([f"  Listens   {here}"] if config.base_url and here not in url else []),
         f"  Inbox     {link}   signs you in, once" if link else f"  Inbox     {url}/",
-        *([] if link else [f"  Sign in   {_signin(config)}   creates a single-use sign-in link"]),
+        *([] if link else [f"  Sign in   {signin}   creates a single-use sign-in link"]),
         f"  Database  {config.shown_database}",
         f"  Key       {_key(config)}",
         "",
@@ -127,7 +139,7 @@ def _key(config: Config) -> str:
     from signoff.bootstrap import CREDENTIALS, read_credentials
 
     if read_credentials(config.data) is None:
-        return "not stored here; signoff db owner-key creates another one"
+        return f"not stored here; {_command(config, 'owner-key')} creates another one"
     return str(config.data / CREDENTIALS)
 
 

@@ -116,11 +116,47 @@ async def test_an_expired_task_says_that_nobody_decided(web: WebEnv) -> None:
     assert not page.forms
 
 
+async def test_an_open_agent_step_says_what_it_waits_for_and_why_it_failed(web: WebEnv) -> None:
+    step = {"id": "check", "agent": "validator", "retry": {"max": 2, "delay": "30s"}}
+    flow = {"workflow": "r", "intent_type": "intent.r.v1", "steps": [step]}
+    assert (await web.post("/v1/workflows", flow, "oscar")).status == 200
+    intent_id = await web.send(intent_type="intent.r.v1", payload={"a": 1})
+    oscar = await reader(web, "oscar")
+
+    async def shown() -> str:
+        return (await oscar.get(f"/intents/{intent_id}")).text
+
+    assert "agent://acme/prod/validator, waits for a worker" in await shown()
+    [held] = (await web.post("/v1/agents/validator/deliveries/claim", {}, "agent"))["deliveries"]
+    assert "agent://acme/prod/validator, in progress" in await shown()
+    fault = {"code": "down", "message": "replica-3 does not answer", "retryable": True}
+    report = {"token": held["token"], "error": fault}
+    await web.post(f"/v1/deliveries/{held['delivery_id']}/report", report, "agent")
+    page = await shown()
+    assert "waits for the next attempt, 2 Mar 2026, 09:00:30" in page
+    assert "The last attempt failed: replica-3 does not answer" in page
+
+
+async def test_a_request_that_nothing_handles_says_so(web: WebEnv) -> None:
+    sent = await web.post("/v1/intents", {"intent_type": "intent.misspelt.v1", "payload": {}}, "ci")
+    [warning] = sent["warnings"]
+    assert "no workflow handles intent.misspelt.v1, and the request names no agent" in warning
+    page = await (await reader(web, "oscar")).get(f"/intents/{sent['intent_id']}")
+    assert "The request names no agent, and no workflow handles its type" in page.text
+
+
+async def test_a_human_steps_result_is_shown_with_names_times_and_channels_in_words(web: WebEnv) -> None:
+    intent_id, task_id = await web.at_gate()
+    assert (await web.answer(task_id, "approved", "ann")).status == 200
+    page = (await (await reader(web, "oscar")).get(f"/intents/{intent_id}")).text
+    assert "decided_at 2026-03-02 09:00 UTC decided_by Ann via the API" in page
+
+
 async def test_an_intent_shows_its_steps_and_is_canceled_by_a_button(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
     oscar = await reader(web, "oscar")
     page = await oscar.get(f"/intents/{intent_id}")
-    for part in ("validate", "done", "approve", "in progress", "Task opened", "finished step"):
+    for part in ("validate", "done", "approve", "waits for an answer", "Task opened", "finished step"):
         assert part in page.text
     assert f"/tasks/{task_id}" in page.html
     answer = await oscar.post(f"/intents/{intent_id}/cancel", reason="Not today")

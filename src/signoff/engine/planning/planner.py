@@ -128,6 +128,8 @@ class Planner:
         behind = _behalf(request, directory)
         plan = self._chosen(plan, payload)
         frozen, digest_of_plan, more = _frozen(plan, directory, tuple(dict.fromkeys((*side, *behind))))
+        if workflow is None and not request.to_agent:
+            warnings = (*warnings, *_unhandled(request.intent_type, frozen))
         return Submission(
             type=request.intent_type,
             payload=payload,
@@ -347,6 +349,16 @@ def remarks(plan: Plan, directory: Snapshot) -> tuple[str, ...]:
         return tuple(dict.fromkeys(said))
     except Refused as refusal:  # of a workflow that was applied before the people whom it needs left
         return (f"at present such a request is refused: {refusal.message}",)
+
+
+def _unhandled(intent_type: str, plan: Plan) -> tuple[str, ...]:
+    """A warning that nothing works on a step of this request: often its type is misspelt."""
+    return tuple(
+        f"step {step.id!r}: no workflow handles {intent_type}, and the request names no agent; it waits until the "
+        "step's result is reported through the API"
+        for step in plan.steps
+        if isinstance(step, AgentStep) and is_internal(step.agent)
+    )
 
 
 def _addressed(

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from signoff.core.directory.actors import ActorKind
+from signoff.core.directory.agent_address import is_internal
 from signoff.core.errors import Conflict, Forbidden, NotFound
 from signoff.core.ids import step_run_id
 from signoff.core.intent import events as e
@@ -17,7 +18,7 @@ from signoff.core.intent.authorization import may_cancel, may_rerun
 from signoff.core.intent.commands import Cancel
 from signoff.core.intent.deleted_payload import payload_deleted
 from signoff.core.intent.hash_chain import unseal
-from signoff.core.intent.model import Intent, Status, Task
+from signoff.core.intent.model import Delivery, DeliveryState, Intent, Status, Task
 from signoff.core.intent.rerun import carried_over
 from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, Step
 from signoff.core.plan.wording import type_text
@@ -25,6 +26,7 @@ from signoff.core.text import json_value
 from signoff.core.text.json_diff import Group, group
 from signoff.core.text.masking import mask_text, masked
 from signoff.core.text.subject import subject
+from signoff.core.text.times import utc_text
 from signoff.engine.card_openings import may_see_openings
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.directory.workers import absent
@@ -35,9 +37,11 @@ from signoff.engine.read.view import Seen, size_of
 from signoff.engine.rerun import VALID_FOR
 from signoff.web.http.call import Page
 from signoff.web.pages.kit.handler import PageRequest
+from signoff.web.pages.kit.render import channel_name
 from signoff.web.pages.lists.messages import lines
 
 _CHUNK: Final = 1000
+_LATEST: Final = 30  # facts in which the failure of the last attempt is looked for
 _SUBJECT: Final = 4
 _CAPITAL: Final = re.compile("(?<!^)(?=[A-Z])")
 
@@ -62,7 +66,10 @@ class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlanStepLine(msgspec.Struct, frozen=True):
-    """One step of the plan. ``state``: done, failed, open or ahead; ``absent``: a note that its agent has no worker."""
+    """One step of the plan. ``state``: done, failed, open or ahead; ``doing``: what an open one does or waits for;
+    ``absent``: a note that its agent has no worker; ``error``: why its last attempt failed; ``again_at``: when the next
+    one is due.
+    """
 
     id: str
     kind: str
@@ -70,6 +77,21 @@ class PlanStepLine(msgspec.Struct, frozen=True):
     state: str
     result: Group | None
     absent: str = ""
+    doing: str = ""
+    error: str = ""
+    again_at: datetime | None = None
+
+
+_DOING: Final = {
+    DeliveryState.OFFERED: "waits for a worker",
+    DeliveryState.LEASED: "in progress",
+    DeliveryState.ACCEPTED: "accepted by the agent",
+    DeliveryState.BACKING_OFF: "waits for the next attempt",
+}
+_NO_AGENT: Final = (
+    "The request names no agent, and no workflow handles its type: it waits until the step's result is reported "
+    "through the API."
+)
 
 
 async def intent(request: PageRequest) -> Page:
@@ -81,11 +103,12 @@ async def intent(request: PageRequest) -> Page:
     opened = "open" in request.query
     told = await request.state.view.told(request.actor, Seen(seen.stored, 0))
     workers, now = await request.state.workers.of(found.workspace), request.state.clock.now()
+    error = await _last_error(request, seen)
 
     def shown() -> tuple[Group, list[PlanStepLine], Any]:
         payload = json_value.decode(seen.stored.payload)
         stops = [
-            _stop(step, found, directory, opened, lambda agent: absent(agent, directory, workers, now))
+            _stop(step, found, directory, opened, lambda agent: absent(agent, directory, workers, now), error)
             for step in found.plan.steps
         ]
         return group(payload, opened), stops, subject(payload, _SUBJECT)
@@ -148,14 +171,27 @@ async def _may_rerun(request: PageRequest, seen: Seen) -> bool:
     return carried.decided_at + VALID_FOR > request.state.clock.now()
 
 
+async def _last_error(request: PageRequest, seen: Seen) -> str:
+    """Why the last attempt of the open step failed, if it is tried again."""
+    intent = seen.stored.intent
+    held = intent.open
+    if not isinstance(held, Delivery) or held.failures == 0:
+        return ""
+    latest = await request.state.view.history(Seen(seen.stored, 0), max(0, intent.seq - _LATEST), _LATEST)
+    for fact in reversed(latest):
+        if isinstance(fact.event, e.Reported) and fact.event.step_run == held.step_run and fact.event.fault:
+            return fact.event.fault.message
+    return ""
+
+
 def _stop(
-    step: Step, intent: Intent, directory: Snapshot, opened: bool, missing: Callable[[str], str]
+    step: Step, intent: Intent, directory: Snapshot, opened: bool, missing: Callable[[str], str], error: str
 ) -> PlanStepLine:
     kind = {AgentStep: "agent", HumanStep: "people", DelayStep: "wait"}.get(type(step), "message")
     with_ = step.agent if isinstance(step, AgentStep) else ""
     result = intent.results.get(step.id)
     if isinstance(step, HumanStep) and isinstance(result, dict) and "decided_by" in result:
-        result = result | {"decided_by": directory.display(str(result["decided_by"]))}
+        result = _readable(result, directory)
     open_now = intent.open is not None and intent.open.step == step.id
     state = "open" if open_now else "ahead"
     if result is not None and not open_now:
@@ -165,9 +201,24 @@ def _stop(
         )
         state = "failed" if bad else "done"
     said = missing(with_) if with_ and state in ("open", "ahead") and not intent.final else ""
-    return PlanStepLine(
-        step.id, kind, with_, state, group(result, opened) if result is not None else None, said
-    )
+    held = intent.open if open_now else None
+    if isinstance(held, Delivery) and is_internal(with_):
+        said = _NO_AGENT
+    shown = group(result, opened) if result is not None else None
+    if not isinstance(held, Delivery):
+        doing = "waits for an answer" if isinstance(held, Task) else "in progress"
+        return PlanStepLine(step.id, kind, with_, state, shown, said, doing)
+    return PlanStepLine(step.id, kind, with_, state, shown, said, _DOING[held.state], error, held.retry_at)
+
+
+def _readable(result: dict[str, Any], directory: Snapshot) -> dict[str, Any]:
+    """The result of a human step with names, times and channels as the pages show them."""
+    said = result | {"decided_by": directory.display(str(result["decided_by"]))}
+    if via := result.get("via"):
+        said["via"] = channel_name(str(via))
+    if at := result.get("decided_at"):
+        said["decided_at"] = utc_text(datetime.fromisoformat(str(at)))
+    return said
 
 
 async def _moments(

@@ -1,7 +1,5 @@
 """What is read from files and flags: JSON and YAML, one object, nothing chosen in silence."""
 
-import io
-import sys
 from pathlib import Path
 
 import pytest
@@ -169,9 +167,3 @@ def test_what_is_wrong_with_a_document_is_said_without_its_text(text: str) -> No
 def test_a_document_that_would_grow_without_end_is_refused(text: str, yaml: bool, complaint: str) -> None:
     with pytest.raises(CommandFailed, match=complaint):
         parse(text, "the file", yaml=yaml)
-
-
-def test_standard_input_is_json_or_yaml(monkeypatch: pytest.MonkeyPatch) -> None:
-    for text in ('{"workflow": "x"}', "workflow: x\n"):
-        monkeypatch.setattr(sys, "stdin", io.StringIO(text))
-        assert read_document("-") == {"workflow": "x"}

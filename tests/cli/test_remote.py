@@ -54,6 +54,12 @@ def test_send_from_standard_input_with_a_flag_on_top(run: Run, stub: Stub) -> No
     assert stub.asked[0].body["to_agent"] == "other"
 
 
+def test_standard_input_may_be_yaml(run: Run, stub: Stub) -> None:
+    stub.on("POST", "/v1/intents", Answer({"ok": True, "intent_id": INTENT}))
+    run("intents", "send", "-", input="intent_type: a.b.v1\nto_agent: bot\n")
+    assert stub.asked[0].body["to_agent"] == "bot"
+
+
 def test_list_prints_a_table_and_picks_fields(run: Run, stub: Stub) -> None:
     found = {
         "intent_id": INTENT,

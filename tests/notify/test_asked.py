@@ -117,21 +117,31 @@ async def test_whom_a_task_notifies_hears_of_it_without_being_asked(store: Store
             await env.do(intent.id, c.Answer("approved"), ANN)
 
 
-@pytest.mark.parametrize("sent", [True, False])
+@pytest.mark.parametrize(
+    ("mail", "approves"), [("sent", True), ("retried", False), ("queued", False), ("none", True)]
+)
 async def test_an_expiry_approves_nothing_that_nobody_was_asked(
-    store: Store, clock: FixedClock, sent: bool
+    store: Store, clock: FixedClock, mail: str, approves: bool
 ) -> None:
-    """Also while a message is still being retried at the deadline, so that nobody is recorded as out of reach."""
+    """Also while a message is still being retried at the deadline, so that nobody is recorded as out of reach. Where
+    no channel is configured, people are asked by the pages.
+    """
     spec = TaskSpec(
         title="Clear the cache?", stages=(Stage(("per_otto",)),), risk=Risk.LOW,
         fallback=Fallback.OUTCOME, fallback_outcome="approved",
     )  # fmt: skip
-    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
-        server.refused = {} if sent else {"otto@acme.example": "451 4.3.0 try again later"}
-        intent = await env.submit(gate(approve(task=spec, deadline=HOUR)))
-        await env.carry()
-        await env.pass_time(HOUR)
-        ended = await env.intent(intent.id)
-        assert "NobodyReached" not in await env.happened(intent.id)
-        assert (ended.ending, ended.status) == ("expired", Status.COMPLETED if sent else Status.FAILED)
-        assert bool(server.to("otto@acme.example")) is sent
+    async with smtp_sink() as server:
+        channels = {} if mail == "none" else email(server.url)
+        async with messaging_env(store, clock, channels) as env:
+            server.refused = {"otto@acme.example": "451 4.3.0 try again later"} if mail == "retried" else {}
+            intent = await env.submit(gate(approve(task=spec, deadline=HOUR)))
+            if mail != "queued":
+                await env.carry()
+            await env.pass_time(HOUR)
+            ended = await env.intent(intent.id)
+            assert "NobodyReached" not in await env.happened(intent.id)
+            assert (ended.ending, ended.status) == (
+                "expired",
+                Status.COMPLETED if approves else Status.FAILED,
+            )
+            assert bool(server.to("otto@acme.example")) is (mail == "sent")

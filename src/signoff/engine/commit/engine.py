@@ -47,12 +47,13 @@ from signoff.store.store import Store
 from signoff.store.tables.messages import SENT
 from signoff.store.tables.showings import ShownTarget
 from signoff.store.tables.uses import Use
-from signoff.store.work import Sent
+from signoff.store.work import OutboxKind, Sent
 
 log = logging.getLogger("signoff.engine")
 
 SHORTEST_LEASE = timedelta(seconds=1)
 _REMEMBERED = 10_000
+_QUEUED = 1000  # rows of one intent in the outbox that are looked through
 _TRIES = 4  # attempts of one command while the directory changes
 
 
@@ -296,7 +297,7 @@ class Engine:
             await self._directory.of(workspace)
         if job.unknown:
             asked = {
-                ref: await self.was_asked(*split_ref(ref), began_at(task))
+                ref: not await self._only_queued(*split_ref(ref), began_at(task))
                 for ref, task in job.unknown.items()
             }
             await self._committer.do(DueJob(limit, self._directory.held, asked))
@@ -304,5 +305,18 @@ class Engine:
 
     async def was_asked(self, intent_id: str, step_run: int, since: datetime) -> bool:
         """Whether a message that asks for this task's answer has been sent to anyone since its stage began."""
+        return SENT in await self._states_of_asking(intent_id, step_run, since)
+
+    async def _only_queued(self, intent_id: str, step_run: int, since: datetime) -> bool:
+        """Whether there are messages that ask for this task's answer, and none has been sent. There are none where no
+        channel is configured, and people are asked by the pages.
+        """
+        states = await self._states_of_asking(intent_id, step_run, since)
+        if states:
+            return SENT not in states
+        queued = await self._store.messages.queued(intent_id, _QUEUED)
+        return any(row.kind == OutboxKind.PEOPLE for row in queued)
+
+    async def _states_of_asking(self, intent_id: str, step_run: int, since: datetime) -> set[str]:
         messages = await self._store.messages.of_task(intent_id, step_run)
-        return any(m.state == SENT and m.kind in ACTION_REQUIRED and m.at >= since for m in messages)
+        return {m.state for m in messages if m.kind in ACTION_REQUIRED and m.at >= since}

@@ -130,13 +130,14 @@ def test_where_less_is_better_the_floor_is_above_the_goal(value: float, verdict:
     assert Goal("", "ms").judge(value) == ""
 
 
-def test_a_page_without_figures_has_tables_without_rows() -> None:
+def test_a_page_without_figures_says_what_is_missing() -> None:
     empty = page.Found(document(a_run(), []))
     text = page.filled(
         "".join(f"<!-- figures: {name} -->\nold\n<!-- end -->\n" for name in page.BLOCKS), empty
     )
     assert "old" not in text
     assert "0 of 0 goals" in text
+    assert text.count("Not measured in this run.") >= len(page.BLOCKS) - 2
     for plot in page.PLOTS.values():
         ElementTree.fromstring(plot(empty))
 

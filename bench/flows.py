@@ -131,32 +131,47 @@ class Followed:
         self._load.ended(Ending(decided_at, answered_at - decided_at, self._completed_at - decided_at))
 
 
+class ClosedLoop:
+    """IN_FLIGHT flows all the time: one that ends makes room for the next. ``done``: how many have ended."""
+
+    def __init__(self, place: Place, intent_type: str = APPROVAL) -> None:
+        self._load = Load(place, self._ended, intent_type)
+        self._stopping = False
+        self._quiet = asyncio.Event()
+        self.done = 0
+
+    def _ended(self, _: Ending) -> None:
+        self.done += 1
+        if not self._stopping and not self._load.problems.first:
+            self._load.flow()
+        elif not self._load.running:
+            self._quiet.set()
+
+    async def start(self, live: Live, agent: type[Streaming] | type[Claiming]) -> None:
+        """Return after the warm-up."""
+        await self._load.open(live, live, agent)
+        for _ in range(IN_FLIGHT):
+            self._load.flow()
+        await asyncio.sleep(WARM_UP)
+
+    async def stop(self) -> None:
+        """Wait for the flows that run; raises RuntimeError if anything went wrong."""
+        self._stopping = True
+        self._load.check()
+        await asyncio.wait_for(self._quiet.wait(), 30)
+        self._load.close()
+
+
 async def closed(
     place: Place, agent: type[Streaming] | type[Claiming], seconds: float, intent_type: str = APPROVAL
 ) -> tuple[float, Usage]:
-    """Flows a second with IN_FLIGHT of them running all the time."""
-    done, stopping, quiet = 0, False, asyncio.Event()
-
-    def ended(_: Ending) -> None:
-        nonlocal done
-        done += 1
-        if not stopping and not load.problems.first:
-            load.flow()
-        elif not load.running:
-            quiet.set()
-
-    load = Load(place, ended, intent_type)
-    await load.open(place.live, place.live, agent)
-    for _ in range(IN_FLIGHT):
-        load.flow()
-    await asyncio.sleep(WARM_UP)
-    before, begun = done, place.reading()
+    """Flows a second in a closed loop."""
+    loop = ClosedLoop(place, intent_type)
+    await loop.start(place.live, agent)
+    before, begun = loop.done, place.reading()
     await asyncio.sleep(seconds)
-    finished, stop = done - before, place.reading()
-    stopping = True
-    load.check()
-    await asyncio.wait_for(quiet.wait(), 30)
-    load.close()
+    finished, stop = loop.done - before, place.reading()
+    await loop.stop()
     return finished / (stop.at - begun.at), Usage.between(begun, stop, finished)
 
 

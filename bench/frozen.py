@@ -3,13 +3,14 @@
 import asyncio
 import os
 import signal
+import time
 from typing import Final
 
 from tests.live import Live
 
 from bench.agents import Streaming
 from bench.creates import body
-from bench.flows import IN_FLIGHT, WARM_UP, Ending, Load
+from bench.flows import ClosedLoop
 from bench.goals import goal
 from bench.loop import run
 from bench.machine import children
@@ -19,6 +20,7 @@ from bench.report import show
 from bench.wire import Pool, request
 
 FROZEN: Final = 10.0  # seconds
+_BEFORE: Final = 3.0  # seconds
 _BUSY: Final = 1.0  # seconds of work of the server that is to be stopped
 _CONNECTIONS: Final = 16
 
@@ -36,27 +38,15 @@ def frozen(place: Place, options: Options) -> None:
 
 async def _rates(place: Place, other: Live, seconds: float) -> tuple[float, float]:
     """Flows a second of the first server while the other has nothing to do, and while it is stopped."""
-    done, stopping, quiet = 0, False, asyncio.Event()
-
-    def ended(_: Ending) -> None:
-        nonlocal done
-        done += 1
-        if not stopping and not load.problems.first:
-            load.flow()
-        elif not load.running:
-            quiet.set()
+    loop = ClosedLoop(place)
 
     async def rate(seconds: float) -> float:
-        begun, before = place.reading().at, done
+        begun, before = time.perf_counter(), loop.done
         await asyncio.sleep(seconds)
-        return (done - before) / (place.reading().at - begun)
+        return (loop.done - before) / (time.perf_counter() - begun)
 
-    load = Load(place, ended)
-    await load.open(place.live, place.live, Streaming)
-    for _ in range(IN_FLIGHT):
-        load.flow()
-    await asyncio.sleep(WARM_UP)
-    before = await rate(max(3.0, seconds))
+    await loop.start(place.live, Streaming)
+    before = await rate(max(_BEFORE, seconds))
     pool = await Pool(other.url).open(_CONNECTIONS)
     enough = asyncio.Event()
     _occupy(pool, request("POST", "/v1/intents", place.keys["service"], body(QUEUED)), enough)
@@ -68,10 +58,7 @@ async def _rates(place: Place, other: Live, seconds: float) -> tuple[float, floa
         _signal(other, signal.SIGCONT)
     enough.set()
     pool.close()
-    stopping = True
-    load.check()
-    await asyncio.wait_for(quiet.wait(), 30)
-    load.close()
+    await loop.stop()
     return before, during
 
 

@@ -101,6 +101,15 @@ def test_only_the_address_of_a_page_is_shown_and_opened(run: Run, stub: Stub, ur
     assert "is not a URL" in done.stderr
 
 
+def test_without_a_place_for_the_key_nothing_is_started(
+    run: Run, stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    done = run("login", stub.url, "--no-browser", HOME=None, USERPROFILE=None, **NOTHING)
+    assert (done.exit_code, stub.asked) == (ExitCode.FAILURE, [])
+    assert "Set HOME" in done.stderr
+
+
 def test_a_key_and_a_browser_contradict_each_other(run: Run, stub: Stub) -> None:
     for more in (("--with-key",), ("--key-file", "-")):
         done = run("login", stub.url, "--no-browser", *more, input=KEY, **NOTHING)

@@ -69,6 +69,16 @@ def config_folder(environ: Mapping[str, str]) -> Path | None:
     return Path(home) / ".config" / "signoff" if home else None
 
 
+def contexts_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """The folder in which contexts are stored; raises CommandFailed if there can be none."""
+    folder = config_folder(environ)
+    if folder is None:
+        raise CommandFailed(
+            ExitCode.FAILURE, "There is no folder for contexts.", hint="Set HOME or XDG_CONFIG_HOME."
+        )
+    return folder
+
+
 def checked_name(name: str) -> str:
     """Return the name, if a context may have it; raises CommandFailed otherwise."""
     if not _NAME.fullmatch(name):
@@ -112,11 +122,7 @@ def read_contexts(environ: Mapping[str, str] = os.environ) -> Contexts:
 
 def write_contexts(contexts: Contexts, environ: Mapping[str, str] = os.environ) -> Path:
     """Write the file atomically, with mode 0600 from the first byte on."""
-    folder = config_folder(environ)
-    if folder is None:
-        raise CommandFailed(
-            ExitCode.FAILURE, "There is no folder for contexts.", hint="Set HOME or XDG_CONFIG_HOME."
-        )
+    folder = contexts_folder(environ)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     said = {
         "current": contexts.current,

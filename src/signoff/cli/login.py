@@ -13,6 +13,7 @@ from signoff.cli.complete import of_contexts
 from signoff.cli.contexts import (
     Context,
     checked_name,
+    contexts_folder,
     name_for,
     nearer_folder,
     read_contexts,
@@ -77,6 +78,7 @@ def login(
         session.out.note("warning: this address is not https, so the key is sent unencrypted.")
     from_browser = browser is not None or (session.interactive and key_file is None and not with_key)
     if from_browser:
+        contexts_folder()  # the key could not be stored otherwise
         from signoff.cli.device_login import key_from_browser
 
         key = key_from_browser(session, address, browser is not False)

@@ -256,7 +256,29 @@ async def test_a_person_who_has_left_meanwhile_gives_nothing_away(web: WebEnv) -
     await press(await reader(web, "ann"), asked)
     gone = await web.call("PATCH", "/v1/people/ann@acme.example", {"active": False}, "oscar")
     assert gone.status == 200, gone.text
-    assert (await poll(web, asked)).code == "login_denied"
+    assert (await poll(web, asked)).code == "login_expired"
+
+
+async def test_who_comes_back_must_allow_it_again(web: WebEnv) -> None:
+    asked = await start(web)
+    await press(await reader(web, "ann"), asked)
+    for active in (False, True):
+        changed = await web.call("PATCH", "/v1/people/ann@acme.example", {"active": active}, "oscar")
+        assert changed.status == 200, changed.text
+    assert (await poll(web, asked)).code == "login_expired"
+
+
+@pytest.mark.parametrize("one", [False, True])
+async def test_signing_out_everywhere_ends_what_was_not_fetched(web: WebEnv, one: bool) -> None:
+    asked, ann = await start(web), await reader(web, "ann")
+    await press(ann, asked)
+    other = await reader(web, "ann")
+    token = other.http.cookies["signoff_session"]
+    opened = await web.state.sessions.open_ones(await web.actor("ann"), "per_ann", token)
+    [session] = [found.id for found in opened if not found.current]
+    ended = await other.post("/people/per_ann/sessions", **({"session": session} if one else {}))
+    assert ended.status == 303, ended.text
+    assert (await poll(web, asked)).code == ("" if one else "login_expired")
 
 
 async def test_the_person_is_told_by_mail(web: WebEnv) -> None:

@@ -50,6 +50,7 @@ _ORDER: Final = (*_PUT, OutboxRow)
 _SIGN_OUT: Final = (
     "delete from sessions where workspace = :workspace and person = :person",
     "delete from links where workspace = :workspace and person = :person",
+    "delete from device_logins where workspace = :workspace and person = :person",
 )
 _UNLINK: Final = (
     "delete from chat_people where workspace = :workspace and person = :person",

@@ -21,6 +21,8 @@ delete from sessions where workspace = :workspace and person = :person
     and substr(id, 1, :length) = :begin and id <> :but
 returning id
 """
+# Terminals that the person has allowed and that have not fetched their key.
+_END_LOGINS: Final = "delete from device_logins where workspace = :workspace and person = :person"
 _USE: Final = """
 update links set used_at = :at where id = :id and used_at is null and expires_at > :at returning id
 """
@@ -71,12 +73,15 @@ class SessionTables:
 
     async def end_of(self, change: DirectoryChange, person: str, begin: str = "", but: str = "") -> int:
         """End a person's sessions, with the change log entry: all, those whose ids start with a prefix, or all ``but``
-        one. Returns how many.
+        one; unless it is by a prefix, also sign-ins of terminals whose key was not fetched. Returns how many.
         """
         values = {
             "workspace": change.workspace, "person": person, "length": len(begin), "begin": begin, "but": but,
         }  # fmt: skip
-        results = await self._db.write(*recording([change], {}), (_END_OF, values))
+        statements = recording([change], {})
+        if not begin:
+            statements.append((_END_LOGINS, {"workspace": change.workspace, "person": person}))
+        results = await self._db.write(*statements, (_END_OF, values))
         log_changes([change])
         return len(results[-1])
 

@@ -68,7 +68,9 @@ async def test_by_mail_each_ending_reaches_who_asked_and_who_was_asked(
     assert sorted(told) == reached
     for mail in told.values():
         assert mail["Subject"] == f"{SAID[ending]}: Run the migration on prod?"
-        assert (f"Ended as: {ending}" in text_of(mail)) is (SAID[ending].lower() != ending)
+        assert "superseded" not in text_of(mail), "a word of the protocol, not of the reader"
+        in_words = ending == "superseded" or SAID[ending].lower() == ending
+        assert (f"Ended as: {ending}" in text_of(mail)) is not in_words
 
 
 @pytest.mark.parametrize("ending", ENDINGS)

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import click
 
+from signoff.cli.apply import moment_text
 from signoff.cli.commands import RemoteCommand
 from signoff.cli.complete import of_intents
 from signoff.cli.failures import CommandFailed, ExitCode
@@ -37,7 +38,7 @@ def show(session: Remote, intent: str) -> None:
     session.out.many(trail.events, _COLUMNS, "hash", "This intent has no history.")
     for one in trail.get("views") or ():
         session.out.note(
-            f"{one.get('name')} opened it through {one.get('channel')}, {one.get('first_at')}"
+            f"{one.get('name')} opened it through {one.get('channel')}, {moment_text(one.get('first_at'))}"
             + (f", {one.get('times')} times" if int(one.get("times") or 0) > 1 else "")
         )
 

@@ -210,7 +210,9 @@ async def test_the_question_of_several_requests_names_none_of_their_values(web: 
     await workflow(web, title="Refund {customer}?")
     tasks = await ask(web, 2)
     ann = await reader(web, "ann")
-    page = await ann.get(links(await ann.get("/"))[0])
+    inbox = await ann.get("/")
+    assert "2 equal tasks of low risk: Refund [customer]?" in inbox.text
+    page = await ann.get(links(inbox)[0])
     assert "Refund [customer]?" in page.text
     assert "Refund “c" not in page.text
     single = await ann.get(f"/bulk?task={tasks[0]['task_id']}")

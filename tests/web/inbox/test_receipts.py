@@ -78,6 +78,17 @@ async def test_a_vote_that_does_not_decide_is_answered_and_still_true_when_read_
     assert "Rejected" in (await after(ann, changed)).text
 
 
+async def test_a_comment_stands_beside_the_decision(web: WebEnv) -> None:
+    """An open question of a colleague must not be found only below everything else."""
+    task_id = await quorum(web)
+    ann, otto = await reader(web, "ann"), await reader(web, "otto")
+    assert "All comments" not in (await otto.get(f"/tasks/{task_id}")).text
+    await ann.post(f"/tasks/{task_id}/comment", words="Has the replica been told? " + "x" * 300)
+    page = await otto.get(f"/tasks/{task_id}")
+    assert "Your decision Ann commented: Has the replica been told? x" in page.text
+    assert "x… All comments" in page.text
+
+
 async def test_the_buttons_do_not_count_the_readers_own_answer_twice(web: WebEnv) -> None:
     """An answer replaces the reader's earlier one: pressing the same button again completes nothing."""
     task_id = await quorum(web)

@@ -18,6 +18,7 @@ from signoff.core.intent.assurance import (
     checked,
     current_verdicts,
     grave,
+    with_check_results,
     worst_risk,
 )
 from signoff.core.intent.conclusion import at_expiry
@@ -285,6 +286,8 @@ class MessageComposer:
             yield "Answer by", local_time_text(due_at, zone) + left
         rated, by = worst_risk(spec.risk, results.current)
         yield "Risk", f"{rated.value}, reported by the check in step {by}" if by else rated.value
+        if with_check_results(spec.strength, spec.risk, results.all) is Strength.SESSION:
+            yield "Sign-in", "by mail, before you can approve"
         said = [
             f"{step}: {verdict}" if step in results.current else f"{step}: of {_of(results, step)}, void"
             for step, verdict in check_verdicts(self._intent.plan, results.all).items()
@@ -429,7 +432,8 @@ class MessageComposer:
         ending = Ending(notification.ending)
         spec = self._step.task if self._step else None
         head = ended(ending, notification.outcome, spec)
-        facts = [("Ended as", ending.value)] if head.lower() != ending.value else []
+        plain = head.lower() == ending.value or ending is Ending.SUPERSEDED
+        facts = [] if plain else [("Ended as", ending.value)]
         if notification.by != "system":
             own = next((fact for fact in reversed(self._answers) if fact.actor.id == notification.by), None)
             facts.append(("By", self._who(notification.by, notification.via, own)))

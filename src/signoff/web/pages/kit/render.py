@@ -153,8 +153,8 @@ def time_element(context: Mapping[str, Any], at: datetime, seconds: bool = False
 
 
 def word(value: str) -> str:
-    """An identifier as text: ``changes_requested`` becomes ``changes requested``."""
-    return value.replace("_", " ")
+    """An identifier as text: ``changes_requested`` becomes ``changes requested``, and so does its ending."""
+    return "changes requested" if value == "superseded" else value.replace("_", " ")
 
 
 _WAYS: Final = {

@@ -50,10 +50,13 @@ _PLACE: Final = re.compile(r"([012])\.(-1|[0-9]{1,18})\.([0-9a-f-]{36})")
 
 
 class InboxEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the inbox. ``form``: the digest that it shares with the tasks that may be decided together with it."""
+    """One row of the inbox. ``form``: the digest that it shares with the tasks that may be decided together with it;
+    ``form_question``: their question, with the names of the fields in which they may differ.
+    """
 
     ref: str
     question: str
+    form_question: str
     said: str
     subject: tuple[tuple[str, str], ...]
     type: str
@@ -263,6 +266,7 @@ def _row(stored: Stored, step: HumanStep, directory: Snapshot) -> InboxEntry:
     return InboxEntry(
         ref=intent.id,
         question=question(intent.plan, step, intent.type, payload),
+        form_question=question(intent.plan, step, intent.type, None),
         said="" if from_workflow(intent.plan) else masked_text(step.task.title),
         subject=subject(payload, _SUBJECT),
         type=step.task.type.value,

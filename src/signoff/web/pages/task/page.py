@@ -196,7 +196,7 @@ async def _alive(request: PageRequest, link: Link, found: SeenTask) -> None:
         by = ""
         if decided.actor.kind is not ActorKind.SYSTEM:
             by = f", by {directory.display(decided.actor.id)}"
-        outcome = getattr(decided.event, "outcome", "closed")
+        outcome = outcome_text(step.task, getattr(decided.event, "outcome", "closed"))
         reader = directory.people.get(link.person)
         at = decided.at.astimezone(ZoneInfo((reader.zone if reader else "") or "UTC"))
         said = f"“{about}” was already decided: {outcome}{by}, {at:%d %b %Y, %H:%M %Z}."

@@ -57,6 +57,12 @@ async def test_a_killed_agent_claims_nothing_until_it_is_resumed(env: EngineEnv)
     assert '"status":"killed"' in states[1][1]
     assert '"status":"killed"' in states[0][0]
     assert '"status":"active"' in states[0][1]
+    trick = replace(ROOT, id="per_trick")
+    await env.accounts.update_account(trick, account.id, description='{"status":"killed"}')
+    for wanted, times in ((True, 1), (False, 1), (None, 2)):
+        events = await env.kill_switch.events(ROOT, 9, wanted)
+        assert [one.actor_id for one in events] == [ROOT.id] * times
+    assert [one.after for one in await env.kill_switch.events(ROOT, 1, None)] == [states[0][1]]
 
 
 @pytest.mark.parametrize("max_attempts", [1, 3])

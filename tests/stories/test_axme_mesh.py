@@ -53,6 +53,8 @@ def test_an_agent_is_killed_and_resumed(axp: AxpEnv) -> None:
         assert refused.value.status_code == 403
 
     assert axp.owner.mesh.resume(address_id)["status"] == "active"
+    mine = [one for one in axp.owner.mesh.list_events()["events"] if one["address"] == address]
+    assert [one["event_type"] for one in mine] == ["agent.resumed", "agent.killed"]
 
     assert agent.mesh.heartbeat()["health_status"] == "healthy"
     intent_id = service.send_intent(request)
@@ -69,9 +71,9 @@ def test_what_the_mesh_does_not_do_is_refused(axp: AxpEnv) -> None:
         with pytest.raises(AxmeAuthError) as denied:
             call(name)
         assert denied.value.status_code == 403
-    with pytest.raises(AxmeHttpError) as events:
-        axp.owner.mesh.list_events()
-    assert events.value.status_code == 404
+    with pytest.raises(AxmeHttpError) as other:
+        axp.owner.mesh.list_events(event_type="agent.degraded")
+    assert other.value.status_code == 422
 
 
 def test_capabilities_say_what_is_supported(axp: AxpEnv) -> None:

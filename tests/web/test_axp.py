@@ -118,7 +118,7 @@ async def test_a_path_of_axp_that_is_not_spoken_is_not_taken_for_a_name(
         assert answer["message"] == "There is nothing at this path."
 
 
-@pytest.mark.parametrize("path", ["/v1/inbox/changes", f"/v1/inbox/{HOME}/reply", "/v1/mesh/events", "/mcp"])
+@pytest.mark.parametrize("path", ["/v1/inbox/changes", f"/v1/inbox/{HOME}/reply", "/mcp"])
 async def test_families_that_are_not_there_are_404(web: WebEnv, path: str) -> None:
     for method in ("GET", "POST"):
         answer = await web.call(method, path, None, "oscar")

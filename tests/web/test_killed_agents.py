@@ -179,3 +179,21 @@ async def test_a_claim_that_waits_ends_at_once(web: WebEnv) -> None:
         answer = await asyncio.wait_for(claim, FAR)
         assert (answer.status_code, answer.json()["error"]["code"]) == REFUSED
         assert await web.status(await web.send()) == "DELIVERED"
+
+
+async def test_kills_and_resumes_are_listed(web: WebEnv) -> None:
+    await kill(web)
+    web.clock.move(timedelta(minutes=1))
+    await resume(web)
+    listed = await web.get("/v1/mesh/events?limit=50", "oscar")
+    assert [(one["event_type"], one["address"]) for one in listed["events"]] == [
+        ("agent.resumed", VALIDATOR), ("agent.killed", VALIDATOR),
+    ]  # fmt: skip
+    assert {one["actor_id"] for one in listed["events"]} == {"per_oscar"}
+    killed = await web.get("/v1/mesh/events?event_type=agent.killed", "aud")
+    assert [one["event_type"] for one in killed["events"]] == ["agent.killed"]
+    unknown = await web.get("/v1/mesh/events?event_type=agent.degraded", "oscar")
+    assert (unknown.status, unknown["error"]["field"]) == (422, "event_type")
+    assert (await web.get("/v1/mesh/events", "ann")).code == "auditor_required"
+    assert (await web.get("/v1/mesh/events")).code == "person_required"
+    assert (await web.get("/v1/mesh/events", "sam"))["events"] == []

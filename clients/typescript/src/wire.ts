@@ -1427,6 +1427,30 @@ export interface MeshAgentsAnswer {
   readonly summary: MeshSummary;
 }
 
+/** An agent was killed or resumed. */
+export interface MeshEvent {
+  /** The id of the entry in the change log. */
+  readonly event_id: string;
+  /** The address of the agent. */
+  readonly address: string;
+  /** agent.killed, or agent.resumed. */
+  readonly event_type: "agent.killed" | "agent.resumed";
+  /** The id of the person who did it. */
+  readonly actor_id: string;
+  /** When it happened. */
+  readonly created_at: string;
+  /** Always empty. */
+  readonly details: JsonObject;
+}
+
+/** The kills and resumes of agents, newest first. */
+export interface MeshEventsAnswer {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** The events. */
+  readonly events: readonly MeshEvent[];
+}
+
 /** How many agents of the workspace there are, by health. */
 export interface MeshSummary {
   /** All agents. */

@@ -10,7 +10,7 @@ from typing import Final
 
 from signoff.core.directory.actors import Actor
 from signoff.core.directory.authorization import Action, authorize
-from signoff.core.directory.model import Account
+from signoff.core.directory.model import Account, DirectoryChange
 from signoff.core.errors import Busy, Refused
 from signoff.core.intent.commands import Recall
 from signoff.core.intent.model import Delivery, Intent, Status
@@ -42,6 +42,11 @@ class KillSwitch:
             # A claim that was being committed during the kill may have missed it.
             await self._recall(actor, account.address)
         return await self._accounts.set_killed(actor, account_id, killed=False)
+
+    async def events(self, actor: Actor, limit: int, killed: bool | None) -> list[DirectoryChange]:
+        """The kills (``killed``), the resumes (False) or both (None), newest first."""
+        authorize(actor, Action.READ_CHANGES)
+        return await self._store.people.kills(actor.workspace, limit, killed)
 
     async def _recall(self, actor: Actor, agent: str) -> None:
         """Take back every step that the agent holds."""

@@ -69,6 +69,14 @@ update workspaces set last_change = -1 where id = :id and exists (
     )
 )
 """
+# Inside a JSON string the quotes would be escaped, so no name or description can look like a status.
+_WAS, _IS = (f'{column} like \'%"status":"killed"%\'' for column in ("before", "after"))
+_BOTH: Final = "before <> '' and after <> ''"
+_KILLS: Final = {
+    True: f"{_BOTH} and {_IS} and not {_WAS}",
+    False: f"{_BOTH} and {_WAS} and not {_IS}",
+    None: f"{_BOTH} and (({_IS} and not {_WAS}) or ({_WAS} and not {_IS}))",
+}
 _ANY: Final = -1
 log = logging.getLogger("signoff.changes")
 
@@ -143,6 +151,11 @@ class People:
             where, values = where + " and subject = :subject", values | {"subject": subject}
         where += " order by number desc limit :limit"
         return await fetch(self._db, DirectoryChange, where, workspace=workspace, limit=limit, **values)
+
+    async def kills(self, workspace: str, limit: int, killed: bool | None = None) -> list[DirectoryChange]:
+        """The entries by which agents were killed (``killed``), resumed (False) or either (None), newest first."""
+        where = f"workspace = :workspace and kind = 'agent' and {_KILLS[killed]} order by number desc limit :limit"
+        return await fetch(self._db, DirectoryChange, where, workspace=workspace, limit=limit)
 
     async def last_changes(self, workspace: str, subjects: Collection[str]) -> list[DirectoryChange]:
         """The last entry about each of these subjects that has one."""

@@ -108,6 +108,9 @@ _HEALTH: Final = Parameter(
     "health", "only agents of this health: healthy, degraded, unreachable, killed or unknown", blank=True,
     example="healthy",
 )  # fmt: skip
+_MESH_EVENT: Final = Parameter(
+    "event_type", "only these: agent.killed or agent.resumed", blank=True, example="agent.killed"
+)
 _ABOUT: Final = Parameter(
     "about",
     "filter by subject: person:EMAIL, agent:NAME, service:NAME, team:NAME, policy:NAME, workflow:TYPE",
@@ -396,6 +399,9 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         request=mesh.Heartbeat, response=mesh.HeartbeatAnswer, unkeyed=True, killed=True),
     Endpoint("GET", "/v1/mesh/agents", "listMeshAgents", "agents",
         mesh.agents, "List agents with their health", response=mesh.MeshAgentsAnswer, query=(_HEALTH, _AGENTS)),
+    Endpoint("GET", "/v1/mesh/events", "listMeshEvents", "agents",
+        mesh.events, "List the kills and resumes of agents", response=mesh.MeshEventsAnswer,
+        query=(_MESH_EVENT, _LIMIT)),
     Endpoint("POST", "/v1/mesh/agents/{address:path}/kill", "killAgent", "agents",
         mesh.kill, "Kill an agent: it gets no work, and nothing that it sends is accepted", response=mesh.KillAnswer),
     Endpoint("POST", "/v1/mesh/agents/{address:path}/resume", "resumeAgent", "agents",

@@ -12,16 +12,18 @@ from signoff.core.directory.authorization import Action, authorize
 from signoff.core.directory.model import Account
 from signoff.core.directory.workers import PRESENT, Worker
 from signoff.core.errors import Invalid, NotFound
+from signoff.core.text import json_value
 from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call
 from signoff.web.reading import address_of, directory_of
 from signoff.web.shapes import directory as d
 from signoff.wire.common import ABSENT, Ok, OrEmpty, OrNone
-from signoff.wire.fields import AgentAddress, CreatedAt, DisplayName, KilledAt, about, time
+from signoff.wire.fields import AgentAddress, At, CreatedAt, DisplayName, KilledAt, about, time
 
 HEALTHY, UNREACHABLE, KILLED, UNKNOWN = "healthy", "unreachable", "killed", "unknown"
 HEALTH: Final = (HEALTHY, "degraded", UNREACHABLE, KILLED, UNKNOWN)
 ACTIVE: Final = "active"
+KILLED_EVENT, RESUMED_EVENT = EVENTS = ("agent.killed", "agent.resumed")
 _METRICS_IGNORED: Final = "metrics have no effect: this server does not keep them"
 
 
@@ -102,6 +104,27 @@ class KillAnswer(Ok, kw_only=True):
     agent: Annotated[MeshAgent, about("The agent.")]
 
 
+class MeshEvent(Struct, kw_only=True):
+    """An agent was killed or resumed."""
+
+    event_id: Annotated[
+        str, about("The id of the entry in the change log.", "01998a3c-7d40-7b1e-9c52-6f0e8a4d0000")
+    ]
+    address: AgentAddress
+    event_type: Annotated[str, about("agent.killed, or agent.resumed.", KILLED_EVENT, words=EVENTS)]
+    actor_id: Annotated[
+        str, about("The id of the person who did it.", "per_01998a3c6f007d1e8a4bc35d9e7f1b20")
+    ]
+    created_at: At
+    details: Annotated[dict[str, Any], about("Always empty.", {})] = {}
+
+
+class MeshEventsAnswer(Ok, kw_only=True):
+    """The kills and resumes of agents, newest first."""
+
+    events: Annotated[list[MeshEvent], about("The events.")]
+
+
 async def heartbeat(call: Call) -> HeartbeatAnswer:
     """POST /v1/mesh/heartbeat"""
     said = bodies.axp(Heartbeat, json_intake.parse_object(call.body or b"{}"))
@@ -159,6 +182,32 @@ async def resume(call: Call) -> KillAnswer:
     authorize(call.actor, Action.KILL_AGENT)
     account = await call.state.kill_switch.resume(call.actor, (await _named(call)).id)
     return KillAnswer(status=ACTIVE, agent=await _shown(call, account))
+
+
+async def events(call: Call) -> MeshEventsAnswer:
+    """GET /v1/mesh/events"""
+    wanted = call.query.get("event_type", "")
+    if wanted and wanted not in EVENTS:
+        raise Invalid(
+            "validation_error", f"{wanted[:32]!r} is not an event of the mesh.", field="event_type",
+            hint="Known: " + ", ".join(EVENTS) + ".",
+        )  # fmt: skip
+    killed = wanted == KILLED_EVENT if wanted else None
+    found = await call.state.kill_switch.events(call.actor, call.number("limit", 50, 1, 200), killed)
+    return MeshEventsAnswer(
+        events=[
+            MeshEvent(
+                event_id=one.id,
+                address=one.name,
+                event_type=KILLED_EVENT
+                if json_value.decode(one.after)["status"] == KILLED
+                else RESUMED_EVENT,
+                actor_id=one.actor_id,
+                created_at=one.at,
+            )
+            for one in found
+        ]
+    )
 
 
 async def _named(call: Call) -> Account:

@@ -1,4 +1,4 @@
-"""Which error codes each operation of intents and tasks can answer with: ``web/api/error_codes.json``, from which the
+"""Which error codes each operation can answer with: ``web/api/error_codes.json``, from which the
 API's description is made.
 
 What follows from how a request is read is found in the source (``everywhere``). What follows from the rules of an
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from docs.errors import codes
-from signoff.web.api.openapi import COLLECTED, ERROR_CODES
+from signoff.web.api.openapi import ERROR_CODES
 from signoff.web.api.routes import ENDPOINTS
 
 Table = dict[str, dict[str, list[str]]]
@@ -34,12 +34,16 @@ PARTS: Final = {
 }  # fmt: skip
 # Of a request as such only these say nothing about what it asks for.
 _STATUSES: Final = {"request": (401, 413, 421, 429)}
+# The limits that hold for some operations only: those are named there.
+_OF_SOME: Final = {"too_many_attempts", "too_many_open", "too_many_streams"}
 
 
 def everywhere() -> Table:
     """By part of a request and status: the codes that do not depend on the operation."""
     found: dict[str, dict[str, set[str]]] = {part: {} for part in PARTS}
     for code, places in codes().items():
+        if code in _OF_SOME:
+            continue
         for part, files in PARTS.items():
             for place in places:
                 if place.file.startswith(files) and place.status in _STATUSES.get(part, (place.status,)):
@@ -50,9 +54,9 @@ def everywhere() -> Table:
 def merged(known: Table, seen: Iterable[tuple[str, str, str]]) -> Table:
     """The codes by operation and status, with those that were seen."""
     found = {name: {status: set(codes) for status, codes in row.items()} for name, row in known.items()}
-    collected = {row.name for row in ENDPOINTS if row.tag in COLLECTED}
+    operations = {row.name for row in ENDPOINTS}
     for name, status, code in seen:
-        if name not in collected or status >= "500":
+        if name not in operations or status >= "500":
             continue
         found.setdefault(name, {}).setdefault(status, set()).add(code)
     return _sorted(found)

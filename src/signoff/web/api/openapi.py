@@ -48,7 +48,7 @@ _ABSENT: Final = {
     "task_id": ("task_not_found", "intent_not_found"),
     "approval_id": ("task_not_found", "intent_not_found"),
 }
-COLLECTED: Final = frozenset({"intents", "tasks"})  # tags of the operations whose codes are
+_OF_KEYS: Final = ("401", "429")  # what a request with a key can be refused with before it is read
 _OF_RULES: Final = ("403", "404", "409", "413", "422")
 _INFO: Final = {
     "title": "Signoff",
@@ -178,9 +178,7 @@ def _answers(row: Endpoint, schemas: Schemas) -> dict[str, Any]:
 
 
 def error_codes(row: Endpoint) -> dict[str, list[str]]:
-    """The codes of each 4xx that an operation refuses with; empty if they are not collected for it."""
-    if row.tag not in COLLECTED:
-        return {}
+    """The codes of each 4xx that an operation refuses with."""
     known = _error_codes()
     own, parts = known["operations"].get(row.name, {}), known["everywhere"]
     read = ["request", "headers", *["query"][: not row.any_query], *["body"][: row.request is not None]]
@@ -192,6 +190,10 @@ def error_codes(row: Endpoint) -> dict[str, list[str]]:
     found = {}
     for status in sorted({str(kind.status) for kind in _refusals(row) if kind.status < 500}):
         general = {code for part in read for code in parts[part].get(status, ())} - absent
+        if row.access is not Access.KEY and status in _OF_KEYS:
+            general.clear()
+        if status == "429" and row.media == _SSE:
+            general.add("too_many_streams")
         if keyed and status == "409":
             general.add("idempotency_conflict")
         if status == "404":

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import webbrowser
 from pathlib import Path
 
 import pytest
@@ -138,3 +139,41 @@ def test_without_a_display_no_browser_takes_the_terminal() -> None:
     assert has_browser({"DISPLAY": ":0"}, "linux")
     assert has_browser({}, "darwin")
     assert not has_browser({"SSH_CONNECTION": "192.0.2.1 1 192.0.2.2 22"}, "darwin")
+
+
+def test_what_other_terminals_stored_meanwhile_is_kept(
+    run: Run, stub: Stub, settings_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody who signs in to two servers at once has both keys afterwards, and no key that they removed."""
+    contexts = settings_folder / "signoff" / "contexts.json"
+    contexts.parent.mkdir(parents=True)
+
+    def kept(name: str) -> str:
+        one = {"url": f"https://{name}.example", "api_key": KEY, "person": "ann@a.example"}
+        return json.dumps({"current": name, "contexts": {name: one}})
+
+    contexts.write_text(kept("removed"))
+    contexts.chmod(0o600)
+    program = tmp_path / "browser"
+    program.write_text(f"#!{sys.executable}\nopen({str(contexts)!r}, 'w').write({kept('staging')!r})\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("BROWSER", f"{program} %s")
+    monkeypatch.setattr(webbrowser, "_tryorder", None)  # the module reads BROWSER once
+
+    started(stub, ALLOWED)
+    done = run("login", stub.url, "--name", "prod", "--browser", **NOTHING)
+    assert done.exit_code == 0, done.output
+    assert set(json.loads(contexts.read_text())["contexts"]) == {"staging", "prod"}
+
+
+def test_a_key_that_may_be_lost_is_not_called_denied(run: Run, stub: Stub) -> None:
+    started(stub, Answer({}, 503), refused(410, "login_expired"))
+    done = run("login", stub.url, "--no-browser", **NOTHING)
+    assert done.exit_code == ExitCode.TIMEOUT
+    assert "its key was lost on the way" in done.stderr
+    assert "not allowed in time" not in done.stderr
+
+
+def test_a_duration_without_end_is_bounded(run: Run, stub: Stub) -> None:
+    started(stub, ALLOWED, life=10**400)
+    assert run("login", stub.url, "--no-browser", **NOTHING).exit_code == 0

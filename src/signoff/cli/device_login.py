@@ -63,12 +63,14 @@ def _fetched(client: "Client", device_code: str, started: Mapping[str, Any]) -> 
     pause = _seconds(started.get("interval"), _LONGEST_PAUSE)
     # measured here, because the clocks may differ
     ends = time.monotonic() + _seconds(started.get("expires_in"), _LONGEST_LIFE)
+    lost = False
     while time.monotonic() < ends:
         time.sleep(pause)
         try:
             found = _post(client, "/v1/device-logins/poll", {"device_code": device_code})
         except (ConnectionFailed, ServerFailed):
-            continue  # the server may be restarting; the code stays valid
+            lost = True  # the server may be restarting; the code stays valid
+            continue
         except RequestRefused as refused:
             if refused.code == "slow_down":
                 pause = min(pause + _SLOWER, _LONGEST_PAUSE)
@@ -78,11 +80,11 @@ def _fetched(client: "Client", device_code: str, started: Mapping[str, Any]) -> 
                     ExitCode.FORBIDDEN, "The sign-in was denied in the browser.", "Nothing was stored."
                 ) from None
             if refused.code == "login_expired":
-                raise _expired() from None
+                raise _expired(lost) from None
             raise
         if found.get("status") == "allowed" and found.get("api_key"):
             return str(found["api_key"])
-    raise _expired()
+    raise _expired(lost)
 
 
 def _post(client: "Client", path: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -99,11 +101,18 @@ def _host() -> str:
 
 def _seconds(value: object, most: float) -> float:
     """A duration that the server named, within bounds."""
-    given = float(value) if isinstance(value, int | float) else _SLOWER
-    return min(max(given, _SHORTEST_PAUSE), most)
+    given = value if isinstance(value, int | float) else _SLOWER
+    return float(min(max(given, _SHORTEST_PAUSE), most))  # bounded first: an int may be too large for a float
 
 
-def _expired() -> CommandFailed:
+def _expired(lost: bool) -> CommandFailed:
+    """``lost``: the server may have sent the key in a response that did not arrive."""
+    if lost:
+        return CommandFailed(
+            ExitCode.TIMEOUT,
+            "The sign-in has expired, or its key was lost on the way. Nothing was stored.",
+            hint="Start again with the same command. If you allowed it, revoke the lost key on your page /me.",
+        )
     return CommandFailed(
         ExitCode.TIMEOUT,
         "The sign-in was not allowed in time. Nothing was stored.",

@@ -12,6 +12,7 @@ from signoff.cli.commands import DataCommand
 from signoff.cli.complete import of_contexts
 from signoff.cli.contexts import (
     Context,
+    Contexts,
     checked_name,
     contexts_folder,
     name_for,
@@ -58,18 +59,11 @@ def login(
     The command shows a page and a code. You sign in on that page, enter the code and allow it; the key that is
     created for this terminal is never shown. Without a terminal, the command reads a key from standard input.
     """
-    from signoff.client.settings import IN_SHELL, checked_url, find_settings, is_loopback, same_server
+    from signoff.client.settings import IN_SHELL, checked_url, find_settings, is_loopback
 
     address = checked_url(url, "URL")
-    contexts = read_contexts()
     named = checked_name(name) if name else name_for(address)
-    known = contexts.known.get(named)
-    if known is not None and not same_server(known.url, address):
-        raise CommandFailed(
-            ExitCode.CONFLICT,
-            f"Context {named} is for {visible(known.url)}.",
-            hint="Pass another name with --name, or remove it: signoff context remove " + named,
-        )
+    _contexts_for(named, address)
     if browser is not None and (with_key or key_file is not None):
         raise CommandFailed(
             ExitCode.USAGE, "--browser and --no-browser need no key: leave out the other one."
@@ -88,12 +82,29 @@ def login(
     actor = _me(settings.url, settings.api_key, _RETRY if from_browser else 0.0).actor
     person = str(actor.email or actor.name or actor.id)
     made = Context(named, settings.url, settings.api_key, person)
-    write_contexts(contexts.with_context(made))
+    write_contexts(
+        _contexts_for(named, address).with_context(made)
+    )  # read again: others may have changed them
     record = _record(made, named)
     session.out.one(
         record, "name", [visible(f"Signed in to {made.url} as {person}; context {named} is in use.")]
     )
     _warn(session)
+
+
+def _contexts_for(named: str, address: str) -> Contexts:
+    """The contexts in the file now. Raises CommandFailed if the one of this name is for another server."""
+    from signoff.client.settings import same_server
+
+    contexts = read_contexts()
+    known = contexts.known.get(named)
+    if known is not None and not same_server(known.url, address):
+        raise CommandFailed(
+            ExitCode.CONFLICT,
+            f"Context {named} is for {visible(known.url)}.",
+            hint="Pass another name with --name, or remove it: signoff context remove " + named,
+        )
+    return contexts
 
 
 def _me(url: str, api_key: str, retry_for: float) -> "Me":

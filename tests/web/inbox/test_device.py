@@ -1,5 +1,6 @@
 """Signing in a terminal through a browser: what the person sees, what the terminal gets, and what nobody gets."""
 
+import json
 import re
 from datetime import timedelta
 from typing import Any
@@ -281,6 +282,16 @@ async def test_signing_out_everywhere_ends_what_was_not_fetched(web: WebEnv, one
     assert (await poll(web, asked)).code == ("" if one else "login_expired")
 
 
+async def test_signing_out_ends_it_also_without_other_sessions(web: WebEnv) -> None:
+    asked, ann = await start(web), await reader(web, "ann")
+    await press(ann, asked)
+    assert (await ann.post("/people/per_ann/sessions")).status == 303
+    assert (await poll(web, asked)).code == "login_expired"
+    again = await start(web)
+    await press(ann, again)
+    assert (await poll(web, again))["status"] == "allowed", "a later one is not affected"
+
+
 async def test_the_person_is_told_by_mail(web: WebEnv) -> None:
     async with mailing(web) as server:
         asked = await start(web)
@@ -314,6 +325,33 @@ async def test_erasing_a_person_erases_the_names_of_their_terminals(web: WebEnv)
     web.clock.move(timedelta(minutes=10))
     await web.env.store.sessions.forget(web.clock.now(), 50)
     assert "ann-laptop" not in repr(await everything(web))
+
+
+@pytest.mark.parametrize("host", ["otto@acme.example", "terminal", "holder", "person", "acme/prod", "all"])
+async def test_erasing_a_terminal_changes_nothing_else(web: WebEnv, host: str) -> None:
+    """A terminal may call itself like another person, a policy, or a word of the records."""
+    policy = {"approve": [{"any": ["otto@acme.example"]}]}
+    for kept in (policy, policy | {"deadline": "8h"}):
+        stored = await web.post("/v1/policies", {"name": "all", "policy": kept}, "oscar")
+        assert stored.status == 200, stored.text
+    asked = await start(web, host)
+    await press(await reader(web, "ann"), asked)
+    await poll(web, asked)
+    assert (await web.post("/v1/apply", {"remove": {"people": ["ann@acme.example"]}}, "oscar")).status == 200
+    columns = "kind, name, subject, before, after"
+    query = f"select {columns} from changes order by number"
+    old, before = await web.env.store.read("select source from policies"), await web.env.store.read(query)
+    assert (await web.post("/v1/people/per_ann/erase", {}, "oscar")).status == 200
+    assert await web.env.store.read("select source from policies") == old
+    for was, now in zip(before, await web.env.store.read(query), strict=False):
+        if was[0] == "key" and was[2] == "person:per_ann":
+            for text, kept in zip(was[3:], now[3:], strict=True):
+                known = {
+                    k: v for k, v in json.loads(text or "{}").items() if k not in ("terminal", "address")
+                }
+                assert json.loads(kept or "{}") == known
+        elif was[2] != "person:per_ann":
+            assert now == was
 
 
 async def test_only_the_workspace_of_the_person_is_touched(web: WebEnv) -> None:

@@ -162,9 +162,14 @@ class Sessions:
             raise NotFound("session_not_found", "This session has ended.")
 
     async def end_all(self, actor: Actor, person: str, but: str = "") -> int:
-        """End all sessions of a person except the one with the token ``but``; returns how many ended."""
+        """End all sessions of a person except the one with the token ``but``, and the sign-ins of terminals that they
+        have allowed and that have no key yet; returns how many sessions ended.
+        """
         found = [one for one in await self.open_ones(actor, person, but) if not one.current]
-        return await self._end(actor, person, len(found), but=_digest(but) if but else "") if found else 0
+        if found:
+            return await self._end(actor, person, len(found), but=_digest(but) if but else "")
+        await self._rows.end_logins(actor.workspace, person)
+        return 0
 
     async def _end(self, actor: Actor, person: str, count: int, begin: str = "", but: str = "") -> int:
         """End sessions, and record in the change log who ended them."""

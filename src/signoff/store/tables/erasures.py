@@ -41,7 +41,7 @@ select kind, before, after from changes where workspace = :workspace and subject
 """
 # Rows with data of several people: only what names this person is replaced.
 _CHANGES: Final = """
-select id, name, before, after, number, subject from changes where workspace = :workspace and number > :after
+select id, name, before, after, number, subject, kind from changes where workspace = :workspace and number > :after
 order by number limit :limit
 """
 _SAVE_CHANGE: Final = "update changes set name = :name, before = :before, after = :after where id = :id"
@@ -64,6 +64,7 @@ _SAVE_OLD: Final = {
         where workspace = :workspace and intent_type = :name and version = :version
     """,
 }
+_OF_TERMINAL: Final = frozenset({"terminal", "address"})
 _JSON: Final = msgspec.json.Encoder(order="sorted")
 
 
@@ -85,7 +86,7 @@ class Erasures:
         return rows[0][0].removeprefix("person:") if rows else ""
 
     async def addresses(self, workspace: str, subject: str) -> set[str]:
-        """Every address, linked account and terminal that the change log names for a person."""
+        """Every address and linked account that the change log names for a person."""
         found: set[object] = set()
         for kind, before, after in await self._db.read(_OF_PERSON, workspace=workspace, subject=subject):
             for text in filter(None, (before, after)):
@@ -95,8 +96,6 @@ class Erasures:
                     found |= {said.get("email"), *(given.values() if isinstance(given, dict) else ())}
                 elif isinstance(said, dict) and {"account", "team"} <= said.keys():
                     found.add(said["account"])
-                elif kind == "key" and isinstance(said, dict):
-                    found |= {said.get("terminal"), said.get("address")}
         return {one for one in found if isinstance(one, str) and one}
 
     async def comments(self, workspace: str, person: str) -> ErasedComments:
@@ -134,8 +133,8 @@ class Erasures:
 
     async def records(self, workspace: str, subject: str, addresses: Mapping[str, str], name: str) -> int:
         """Replace the person's addresses in the change log, in proposals, and in former versions of policies and
-        workflows; and their name and accounts in the change log's entries about them. Returns how many rows changed.
-        ``addresses``: the replacement of each address.
+        workflows; and their name, accounts and terminals in the change log's entries about them. Returns how many rows
+        changed. ``addresses``: the replacement of each address.
         """
         # An account's id may be any short text, which may mean something else in other places.
         mailboxes = {one: to for one, to in addresses.items() if "@" in one}
@@ -144,10 +143,13 @@ class Erasures:
         while rows := await self._db.read(_CHANGES, workspace=workspace, after=after, limit=_PAGE):
             after = rows[-1][4]
             done: list[Statement] = []
-            for id, what, before, later, _, of in rows:
-                within = about if of == subject else swap
-                new = {"name": addresses.get(what, what), "before": within(before), "after": within(later)}
-                if new != {"name": what, "before": before, "after": later}:
+            for id, what, was, became, _, of, kind in rows:
+                before, later = was, became
+                named, within = (addresses, about) if of == subject else (mailboxes, swap)
+                if of == subject and kind == "key":
+                    before, later = _without_terminal(before), _without_terminal(later)
+                new = {"name": named.get(what, what), "before": within(before), "after": within(later)}
+                if new != {"name": what, "before": was, "after": became}:
                     done.append((_SAVE_CHANGE, {"id": id, **new}))
             count += len(done)
             await self._db.write(*done)
@@ -167,6 +169,16 @@ class Erasures:
                     await self._db.write((_SAVE_OLD[table], values))
                     count += 1
         return count
+
+
+def _without_terminal(text: str) -> str:
+    """The JSON text of a key without the terminal that it is for. Its name is any text that a program sent, which may
+    be another person's address or a word of the entry; so it is found by its place.
+    """
+    said = json_value.decode(text) if text else None
+    if not isinstance(said, dict) or _OF_TERMINAL.isdisjoint(said):
+        return text
+    return _JSON.encode({name: value for name, value in said.items() if name not in _OF_TERMINAL}).decode()
 
 
 def _swapped(named: Mapping[str, str]) -> Callable[[str], str]:

@@ -118,6 +118,10 @@ class SessionTables:
         [rows] = await self._db.write((_TAKE, {"id": id, "now": micros(now)}))
         return bool(rows)
 
+    async def end_logins(self, workspace: str, person: str) -> None:
+        """End the sign-ins of terminals that this person has allowed and that have not fetched their keys."""
+        await self._db.write((_END_LOGINS, {"workspace": workspace, "person": person}))
+
     async def forget(self, now: datetime, limit: int) -> int:
         """Delete up to ``limit`` each of the expired sessions, links and terminals; returns the larger count."""
         values = {"now": micros(now), "limit": limit}

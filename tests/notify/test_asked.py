@@ -145,3 +145,30 @@ async def test_an_expiry_approves_nothing_that_nobody_was_asked(
                 Status.COMPLETED if approves else Status.FAILED,
             )
             assert bool(server.to("otto@acme.example")) is (mail == "sent")
+
+
+@pytest.mark.parametrize("way", ["notified only", "reassigned", "left", "delegated", "answer"])
+async def test_only_who_may_decide_counts_as_asked(store: Store, clock: FixedClock, way: str) -> None:
+    """Somebody who is only kept informed, or may no longer decide, does not consent by silence."""
+    spec = TaskSpec(
+        title="Clear the cache?", stages=(Stage(("per_otto",)),), risk=Risk.LOW,
+        fallback=Fallback.OUTCOME, fallback_outcome="approved",
+        notify=("per_ann",) if way == "notified only" else (),
+    )  # fmt: skip
+    refused = {"notified only": "otto", "reassigned": "ann", "delegated": "ann"}.get(way)
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        server.refused = {f"{refused}@acme.example": "451 4.3.0 try again later"} if refused else {}
+        intent = await env.submit(gate(approve(task=spec, deadline=HOUR)))
+        await env.carry()
+        match way:
+            case "reassigned":
+                await env.do(intent.id, c.Reassign(("per_ann",)), OTTO)
+            case "delegated":
+                await env.do(intent.id, c.Delegate("per_ann"), OTTO)
+            case "left":
+                await env.people_are(otto={"active": False})
+        await env.carry()
+        await env.pass_time(HOUR)
+        ended = await env.intent(intent.id)
+        expected = Status.COMPLETED if way == "answer" else Status.FAILED
+        assert (ended.ending, ended.status) == ("expired", expected)

@@ -2,7 +2,6 @@
 
 import json
 import sys
-import webbrowser
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from signoff.cli.device_login import has_browser
 from signoff.cli.failures import ExitCode
 from tests.cli.conftest import Run
 from tests.cli.test_contexts import KEY, ME, NOTHING
-from tests.client.stub import Answer, Stub, refused
+from tests.client.stub import Answer, Asked, Stub, refused
 
 START, POLL = "/v1/device-logins", "/v1/device-logins/poll"
 SECRET = "device-hunter2"
@@ -141,27 +140,24 @@ def test_without_a_display_no_browser_takes_the_terminal() -> None:
     assert not has_browser({"SSH_CONNECTION": "192.0.2.1 1 192.0.2.2 22"}, "darwin")
 
 
-def test_what_other_terminals_stored_meanwhile_is_kept(
-    run: Run, stub: Stub, settings_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_other_terminals_stored_meanwhile_is_kept(run: Run, stub: Stub, settings_folder: Path) -> None:
     """Somebody who signs in to two servers at once has both keys afterwards, and no key that they removed."""
     contexts = settings_folder / "signoff" / "contexts.json"
-    contexts.parent.mkdir(parents=True)
 
-    def kept(name: str) -> str:
+    def keep(name: str) -> None:
         one = {"url": f"https://{name}.example", "api_key": KEY, "person": "ann@a.example"}
-        return json.dumps({"current": name, "contexts": {name: one}})
+        contexts.write_text(json.dumps({"current": name, "contexts": {name: one}}))
+        contexts.chmod(0o600)
 
-    contexts.write_text(kept("removed"))
-    contexts.chmod(0o600)
-    program = tmp_path / "browser"
-    program.write_text(f"#!{sys.executable}\nopen({str(contexts)!r}, 'w').write({kept('staging')!r})\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("BROWSER", f"{program} %s")
-    monkeypatch.setattr(webbrowser, "_tryorder", None)  # the module reads BROWSER once
+    def meanwhile(asked: Asked) -> Answer:
+        keep("staging")
+        return ALLOWED
 
-    started(stub, ALLOWED)
-    done = run("login", stub.url, "--name", "prod", "--browser", **NOTHING)
+    contexts.parent.mkdir(parents=True)
+    keep("removed")
+    started(stub)
+    stub.on("POST", POLL, meanwhile)
+    done = run("login", stub.url, "--name", "prod", "--no-browser", **NOTHING)
     assert done.exit_code == 0, done.output
     assert set(json.loads(contexts.read_text())["contexts"]) == {"staging", "prod"}
 

@@ -10,7 +10,7 @@ from signoff.core.intent.model import Status
 from signoff.core.plan.task_types import Fallback, Risk, Stage, TaskSpec
 from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
-from tests.builders import ANN, OTTO, approve, gate
+from tests.builders import ADA, ANN, OTTO, approve, gate
 from tests.notify.messaging_env import Escalation, MessagingEnv, Reminders, asked, email, messaging_env
 from tests.notify.smtp_sink import smtp_sink
 
@@ -162,7 +162,7 @@ async def test_only_who_may_decide_counts_as_asked(store: Store, clock: FixedClo
         await env.carry()
         match way:
             case "reassigned":
-                await env.do(intent.id, c.Reassign(("per_ann",)), OTTO)
+                await env.do(intent.id, c.Reassign(("per_ann",)), ADA)
             case "delegated":
                 await env.do(intent.id, c.Delegate("per_ann"), OTTO)
             case "left":

@@ -226,8 +226,8 @@ class PatchControls(msgspec.Struct, gc=False, frozen=True):
 
 
 class Tick(msgspec.Struct, gc=False, frozen=True):
-    """Apply everything that is due by now, once. ``asked``: whether anyone was notified of the open task's stage;
-    without that its expiry approves nothing.
+    """Apply everything that is due by now, once. ``asked``: whether anyone who may decide the open task was notified
+    of its stage; without that its expiry approves nothing.
     """
 
     asked: bool = True

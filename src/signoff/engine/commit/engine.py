@@ -4,7 +4,7 @@ import logging
 import os
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from msgspec.structs import replace
@@ -18,7 +18,7 @@ from signoff.core.intent.authorization import can_see, require_delivery_access
 from signoff.core.intent.commands import Answer, Revise, Submit
 from signoff.core.intent.evolve import rfc3339
 from signoff.core.intent.hash_chain import unseal
-from signoff.core.intent.model import Intent, Requester
+from signoff.core.intent.model import Intent, Requester, Task
 from signoff.core.intent.wake import began_at
 from signoff.core.plan.schedules import LONGEST_LEASE
 from signoff.engine.clock import Clock
@@ -39,12 +39,13 @@ from signoff.engine.commit.jobs import (
 )
 from signoff.engine.commit.recent import RecentCommits
 from signoff.engine.commit.repeated_answers import ELSEWHERE, repeat_of
+from signoff.engine.directory.contact_schedule import who_may_decide
 from signoff.engine.directory.snapshot import DirectoryCache, Snapshot
 from signoff.engine.identity.admission import Admission, KeyLimits
 from signoff.engine.planning.planner import Submission
 from signoff.notify.personal_message import ACTION_REQUIRED
 from signoff.store.store import Store
-from signoff.store.tables.messages import SENT
+from signoff.store.tables.messages import SENT, Message
 from signoff.store.tables.showings import ShownTarget
 from signoff.store.tables.uses import Use
 from signoff.store.work import OutboxKind, Sent
@@ -296,27 +297,37 @@ class Engine:
         for workspace in job.missing:
             await self._directory.of(workspace)
         if job.unknown:
-            asked = {
-                ref: not await self._only_queued(*split_ref(ref), began_at(task))
-                for ref, task in job.unknown.items()
-            }
+            asked = {ref: await self._may_approve(*found) for ref, found in job.unknown.items()}
             await self._committer.do(DueJob(limit, self._directory.held, asked))
         return int(count)
 
-    async def was_asked(self, intent_id: str, step_run: int, since: datetime) -> bool:
-        """Whether a message that asks for this task's answer has been sent to anyone since its stage began."""
-        return SENT in await self._states_of_asking(intent_id, step_run, since)
-
-    async def _only_queued(self, intent_id: str, step_run: int, since: datetime) -> bool:
-        """Whether there are messages that ask for this task's answer, and none has been sent. There are none where no
-        channel is configured, and people are asked by the pages.
+    async def was_asked(self, intent: Intent, task: Task) -> bool:
+        """Whether a message that asks for the open task's answer has been sent, since its stage began, to anyone who
+        may answer it now, or to a room of theirs.
         """
-        states = await self._states_of_asking(intent_id, step_run, since)
-        if states:
-            return SENT not in states
-        queued = await self._store.messages.queued(intent_id, _QUEUED)
-        return any(row.kind == OutboxKind.PEOPLE for row in queued)
+        names = await self._able(intent, task)
+        return any(m.state == SENT and m.person in names for m in await self._asking(intent, task))
 
-    async def _states_of_asking(self, intent_id: str, step_run: int, since: datetime) -> set[str]:
-        messages = await self._store.messages.of_task(intent_id, step_run)
-        return {m.state for m in messages if m.kind in ACTION_REQUIRED and m.at >= since}
+    async def _may_approve(self, intent: Intent, task: Task) -> bool:
+        """Whether an expiry may approve the open task: someone who may answer it was asked, by a message or, where no
+        channel is configured and so nobody gets one, by the pages.
+        """
+        if await self._asking(intent, task):
+            return await self.was_asked(intent, task)
+        queued = await self._store.messages.queued(intent.id, _QUEUED)
+        return not any(row.kind == OutboxKind.PEOPLE for row in queued) and bool(
+            await self._able(intent, task)
+        )
+
+    async def _asking(self, intent: Intent, task: Task) -> list[Message]:
+        """The messages to people that ask for the open task's answer, also those to people who may not answer it, or
+        no longer.
+        """
+        messages = await self._store.messages.of_task(intent.id, task.step_run)
+        return [m for m in messages if m.person and m.kind in ACTION_REQUIRED and m.at >= began_at(task)]
+
+    async def _able(self, intent: Intent, task: Task) -> frozenset[str]:
+        """The names of the people who may answer the open task now, those of their teams included."""
+        directory = await self._directory.of(intent.workspace)
+        able = who_may_decide(intent, task, directory, self._clock.now())
+        return frozenset[str]().union(*(directory.active_people[one.person] for one in able))

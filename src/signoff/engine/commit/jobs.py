@@ -347,7 +347,7 @@ class DueJob(_Scan):
         self._held = held
         self._asked = asked
         self.missing: set[str] = set()
-        self.unknown: dict[str, Task] = {}
+        self.unknown: dict[str, tuple[Intent, Task]] = {}
 
     def due(self) -> int:
         return self._limit
@@ -376,6 +376,6 @@ class DueJob(_Scan):
             return Tick()
         ref = step_run_id(intent.id, task.step_run)
         if ref not in self._asked:
-            self.unknown[ref] = task
+            self.unknown[ref] = intent, task
             return None
         return Tick(asked=self._asked[ref])

@@ -9,7 +9,6 @@ from signoff.core.ids import step_run_id
 from signoff.core.intent.commands import ReportUnreachable
 from signoff.core.intent.model import Task
 from signoff.core.intent.notifications import NotificationKind
-from signoff.core.intent.wake import began_at
 from signoff.core.plan.schedules import PERSON
 from signoff.engine.clock import Clock
 from signoff.engine.commit.engine import Engine
@@ -55,8 +54,7 @@ class NobodyReachedReports(Sender[UnreachedTask]):
             reason,
             notification.stage,
             level=notification.number if escalated else getattr(task, "escalated", 0),
-            heard=isinstance(task, Task)
-            and await self._engine.was_asked(notification.intent, notification.step_run, began_at(task)),
+            heard=isinstance(task, Task) and await self._engine.was_asked(stored.intent, task),
         )
         log.warning("no recipient could be reached for %s: %s", ref, reason)
         once = Idempotency("courier", row.id, row.id, lambda change: b"{}")

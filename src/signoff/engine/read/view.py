@@ -1,4 +1,5 @@
-"""What an actor may see: every read goes through here and is limited to the actor's workspace and role.
+"""What an actor may see of intents and tasks: these reads go through here and are limited to the actor's workspace and
+role.
 
 Unknown and forbidden look the same: NotFound.
 """

@@ -130,6 +130,23 @@ def test_who_asks_and_runs_the_workspace_adds_nobody_between_the_request_and_its
         assert able(story, then) == {"per_a"} | joined
 
 
+def test_an_admin_who_edited_adds_nobody_before_a_later_task() -> None:
+    admin, member = {"role:admin", "team:one"}, {"role:member", "team:one"}
+    for was, now, joined in ((admin, admin, set()), (admin, member, set()), (member, member, {"per_b"})):
+        names = {"per_a": {"team:one"}, "per_b": {"role:member"}, "per_c": {"team:one"}}
+        first = Town(({**names, "per_f": was}, []))
+        then = Town(({**names, "per_b": {"team:one"}, "per_f": now}, []))
+        spec = TaskSpec(stages=(Stage(("team:one",)),), roster=first.membership.roster(("team:one",)))
+        steps = (replace(approve(task=spec), id="first"), replace(approve(task=spec), id="second"))
+        story = Story(gate(*steps), by=AGENT, membership=first.membership)
+        story.do(c.Revise("b" * 64), first.actor("per_f"))
+        task = story.intent.open
+        assert isinstance(task, Task)
+        story.membership = then.membership
+        story.do(c.Answer("approved", stage=0, revision=2, digest=task.digest), first.actor("per_a"))
+        assert able(story, then) == {"per_a", "per_c"} | joined, (was, now)
+
+
 def test_in_a_task_from_before_stand_ins_were_pinned_only_who_is_named_too_stands_in() -> None:
     names = {"per_a": {"team:one"}, "per_b": {"role:approver"}, "per_c": {"role:approver", "team:two"}}
     town = Town((names, [("per_a", "per_b"), ("per_a", "per_c")]))

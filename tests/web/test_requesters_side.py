@@ -62,3 +62,22 @@ async def test_the_requesters_side_is_told_of_the_decision_and_never_asked(web: 
     explained = await web.get(f"/v1/tasks/{task_id}/explain", "otto")
     assert explained["asked"] == ["otto@acme.example"]
     assert [one["person"] for one in explained["may_decide"]] == ["otto@acme.example"]
+
+
+async def test_who_chose_who_decides_does_not_change_what_is_decided(web: WebEnv) -> None:
+    roles = {"roles": ["admin", "approver"]}
+    assert (await web.call("PATCH", "/v1/people/per_otto", roles, "oscar")).status == 200
+    await web.join("emil", "approver")
+    intent_id = await web.send("rita", intent_type=PLAIN, payload={"amount": 1}, human_task=TWO)
+    task_id = intent_id[:-4] + "0001"
+    to = {"to": ["emil@acme.example", "otto@acme.example"]}
+    assert (await web.post(f"/v1/tasks/{task_id}/reassign", to, "otto")).status == 200
+    digest = (await web.get(f"/v1/tasks/{task_id}", "otto"))["task"]["digest"]
+    more = {"payload": {"amount": 1_000_000}, "digest": digest}
+    refused = await web.post(f"/v1/tasks/{task_id}/revise", more, "otto")
+    assert (refused.status, refused.code) == (403, "self_approval")
+    assert (await web.get(f"/v1/tasks/{task_id}", "emil"))["task"]["revision"] == 1
+    # If another admin chose, otto may change it.
+    assert (await web.post(f"/v1/tasks/{task_id}/reassign", to, "oscar")).status == 200
+    assert (await web.post(f"/v1/tasks/{task_id}/revise", more, "otto")).status == 200
+    assert await code(web, task_id, "otto") == "self_approval"

@@ -200,13 +200,14 @@ class Delegated(Event, frozen=True, tag="delegated"):
 
 class Reassigned(Event, frozen=True, tag="reassigned"):
     """Other people are asked. ``roster``: the members of each team and role of ``to`` at that time; ``stand_ins``:
-    their delegates.
+    their delegates; ``behind``: the admin who chose them, and the other people who have the key that was used.
     """
 
     step_run: int = msgspec.field(name="visit")
     to: tuple[str, ...]
     roster: dict[str, tuple[str, ...]] = {}
     stand_ins: dict[str, tuple[str, ...]] = {}
+    behind: tuple[str, ...] = ()
 
 
 class ReviewMarked(Event, frozen=True, tag="taken"):
@@ -239,7 +240,8 @@ class Commented(Event, frozen=True, tag="remarked"):
 class Revised(Event, frozen=True, tag="revised"):
     """What is decided was changed: it has a new revision and digest, and all earlier votes are void. ``behind``: the
     other people who have the key that was used. ``approved``: whether the editor approved it at the same time, as the
-    policy allows, and does not join the requester's side.
+    policy allows, and does not join the requester's side. ``by_admin``: whether one of them was an owner or admin at
+    that time.
     """
 
     step_run: int = msgspec.field(name="visit")
@@ -248,6 +250,7 @@ class Revised(Event, frozen=True, tag="revised"):
     digest: str
     behind: tuple[str, ...] = ()
     approved: bool = False
+    by_admin: bool = False
 
 
 class NobodyReached(Event, frozen=True, tag="undelivered"):

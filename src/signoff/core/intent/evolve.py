@@ -264,6 +264,7 @@ def _stage_passed(event: e.StagePassed, intent: Intent, fact: e.Fact) -> Changes
         assigned=(),
         roster={},
         asked_stand_ins={},
+        assigned_by=(),
         handed_over=(),
         reviewed_by="",
         reminded=0,
@@ -285,8 +286,8 @@ def _delegated(event: e.Delegated, intent: Intent, fact: e.Fact) -> Changes:
 @_on(e.Reassigned)
 def _reassigned(event: e.Reassigned, intent: Intent, fact: e.Fact) -> Changes:
     return _to_task(
-        intent, assigned=event.to, roster=event.roster, asked_stand_ins=event.stand_ins, handed_over=(), reviewed_by="",
-        snoozes=(),
+        intent, assigned=event.to, roster=event.roster, asked_stand_ins=event.stand_ins, assigned_by=event.behind,
+        handed_over=(), reviewed_by="", snoozes=(),
     )  # fmt: skip
 
 
@@ -335,6 +336,7 @@ def _revised(event: e.Revised, intent: Intent, fact: e.Fact) -> Changes:
         assigned=before.assigned if first else (),
         roster=before.roster if first else {},
         asked_stand_ins=before.asked_stand_ins if first else {},
+        assigned_by=before.assigned_by if first else (),
         handed_over=before.handed_over if first else (),
         reminded=0,
         reminded_at=None,
@@ -350,6 +352,7 @@ def _revised(event: e.Revised, intent: Intent, fact: e.Fact) -> Changes:
         "revision": event.revision,
         "payload_digest": event.payload_digest,
         side: tuple(dict.fromkeys((*getattr(intent, side), *joins))),
+        "by_admin": intent.by_admin or event.by_admin,
     }
 
 

@@ -101,6 +101,7 @@ class Snoozing(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
 class Task(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, tag="human"):
     """The state of an open human step, whose spec is in the plan. ``assigned``: who is asked instead at this stage;
     ``roster`` and ``asked_stand_ins``: the members of their teams and roles at that time, and the delegates;
+    ``assigned_by``: the people who have the key that chose them;
     ``reached_at``: when each escalation level was reached; ``agreed``: the approving outcome that the previous stage
     chose; ``joined``, ``left``, ``stand_ins``: as in ``TaskOpened``.
     """
@@ -128,6 +129,7 @@ class Task(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, tag="human
     left: dict[str, tuple[str, ...]] = {}
     stand_ins: dict[str, tuple[str, ...]] | None = None
     asked_stand_ins: dict[str, tuple[str, ...]] = {}
+    assigned_by: tuple[str, ...] = ()
 
 
 class Delay(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, tag="delay"):

@@ -20,7 +20,7 @@ from signoff.core.intent.answer_target import (
     refuse_replaced,
     stale_revision,
 )
-from signoff.core.intent.answering_rights import AnswerRight, answer_right, stage_now
+from signoff.core.intent.answering_rights import AnswerRight, answer_right, self_approval, stage_now
 from signoff.core.intent.answering_rights import roster as pinned
 from signoff.core.intent.bulk_answers import refuse_bulk
 from signoff.core.intent.contradictions import refuse_contradiction
@@ -212,7 +212,8 @@ def reassign(tx: Transition, command: c.Reassign) -> None:
     if command.keep:
         held = pinned(tx.intent, task)
         roster = roster | {name: held[name] for name in command.to if name in held}
-    tx.add(e.Reassigned(task.step_run, command.to, roster, stand_ins), comment=command.comment)
+    behind = (tx.actor.id, *others_with_key(tx.actor))
+    tx.add(e.Reassigned(task.step_run, command.to, roster, stand_ins, behind), comment=command.comment)
 
 
 def _refuse_fewer(intent: Intent, task: Task, to: tuple[str, ...]) -> None:
@@ -262,23 +263,39 @@ def revise(tx: Transition, command: c.Revise) -> None:
     approves = bool(command.outcome)
     if approves:
         edited_answers.refuse(intent, task, command)
+    else:
+        _refuse_own_choice(tx.actor, intent, task)
     if command.payload_digest == intent.payload_digest:
         raise Invalid("nothing_changed", "The revision changes nothing.", field="payload")
     refuse_other_choice(intent.plan, command.payload)
     digest = envelope_digest(intent, step.id, task.step_run, intent.revision + 1, command.payload_digest)
+    others = others_with_key(tx.actor)
     tx.add(
         e.Revised(
             task.step_run,
             intent.revision + 1,
             command.payload_digest,
             digest,
-            others_with_key(tx.actor),
+            others,
             approves,
+            tx.membership is not None and tx.membership.any_admin((tx.actor.id, *others)),
         ),
         comment=command.comment,
     )
     if approves:
         answer(tx, edited_answers.answer_to(command, task, intent.revision + 1, digest), edited=True)
+
+
+def _refuse_own_choice(actor: Actor, intent: Intent, task: Task) -> None:
+    """Raise Forbidden if the editor chose who decides this stage: the editor joins the requester's side, which does not
+    choose that. A later stage is not affected, because a revision starts again with the policy's approvers.
+    """
+    chose = task.stage == 0 and not {actor.id, *actor.sponsors}.isdisjoint(task.assigned_by)
+    if chose and not self_approval(actor, intent, task):
+        raise Forbidden(
+            "self_approval", "You chose who decides this task, so you cannot change what is decided.",
+            hint="Request changes instead, or ask another approver to make the change.",
+        )  # fmt: skip
 
 
 def report_unreachable(tx: Transition, command: c.ReportUnreachable) -> None:

@@ -37,6 +37,42 @@ def test_a_transaction_is_opened_only_inside_the_engine() -> None:
     assert elsewhere == []
 
 
+def _imports(path: Path) -> Iterator[str]:
+    """The modules that a module imports at run time, also inside functions."""
+    tree = ast.parse(path.read_text("utf-8"))
+    typing_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    package = ROOT / "src" / "signoff"
+    modules = {
+        ".".join(("signoff", *path.relative_to(package).with_suffix("").parts)): path
+        for path in package.rglob("*.py")
+        if path.name != "__init__.py"
+    }
+    needs = {name: {one for one in _imports(path) if one in modules} for name, path in modules.items()}
+    while free := [name for name, others in needs.items() if not others & needs.keys()]:
+        for name in free:
+            del needs[name]
+    while unneeded := needs.keys() - {one for others in needs.values() for one in others}:
+        for name in unneeded:  # it only leads to a circle
+            del needs[name]
+    assert sorted(needs) == []
+
+
 PURE = {
     "bisect", "collections", "collections.abc", "datetime", "decimal", "difflib", "enum", "fractions", "functools",
     "hashlib", "itertools", "json", "math", "msgspec", "msgspec.structs", "re", "typing", "unicodedata", "urllib.parse",

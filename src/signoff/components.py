@@ -155,7 +155,7 @@ class Components:
             return {0: own}
         return {**self.siblings.metrics(), self.siblings.number: own}
 
-    def heard(self, topics: list[str]) -> None:
+    def on_topics(self, topics: list[str]) -> None:
         """Called when another server has announced these topics."""
         self.recent.forget(topics)
         self.feed.hear(topics)
@@ -172,11 +172,11 @@ class Components:
     def _hears(self) -> bool:
         """Whether announcements of commits arrive from other servers and from other workers of this one."""
         if self.siblings is None:
-            return self.store.hearing
+            return self.store.listening
         if not self.siblings.complete:
             return False
         return self.config.database.startswith("sqlite") or (
-            self.store.hearing if self.siblings.leads else self.siblings.hearing
+            self.store.listening if self.siblings.leads else self.siblings.listening
         )
 
     def _join(self, siblings: Siblings) -> None:
@@ -324,7 +324,7 @@ class Components:
 
     async def health(self) -> tuple[bool, dict[str, Any], bool]:
         """The health that this worker reports to the others."""
-        return *await self._own_readiness(), self.store.hearing
+        return *await self._own_readiness(), self.store.listening
 
     async def _own_readiness(self) -> tuple[bool, dict[str, Any]]:
         details: dict[str, Any] = {loop.name: loop.state for loop in self.loops.values()}

@@ -7,7 +7,7 @@ from signoff.config import Config
 from signoff.core.directory.model import Person, Workspace
 from signoff.core.errors import Refused
 from signoff.engine.admin.operator import NewSignInLink, make_owner_key, make_signin_link
-from signoff.engine.admin.workspaces import NewWorkspace, Wanted, create_workspace
+from signoff.engine.admin.workspaces import NewWorkspace, WorkspaceRequest, create_workspace
 from signoff.engine.clock import Clock
 from signoff.engine.read.delivery_status import unreadable
 from signoff.engine.read.integrity import Finding, check_integrity
@@ -76,7 +76,7 @@ def add_workspace(config: Config, organization: str, name: str, owner: str) -> N
         store = _store(config, clock)
         await store.look(write=True)
         try:
-            return await create_workspace(store, clock, Wanted(organization, name, owner))
+            return await create_workspace(store, clock, WorkspaceRequest(organization, name, owner))
         finally:
             await store.close()
 

@@ -47,7 +47,7 @@ class Server(Components):
     async def start(self) -> None:
         """Open the store (and migrate it) and start the loops. Raises Refused or Busy with the reason."""
         await self._open()
-        await self.store.listen(self.heard)
+        await self.store.listen(self.on_topics)
         self._tasks = [
             asyncio.create_task(self.committer.run(worker)) for worker in range(self.committer.workers)
         ]

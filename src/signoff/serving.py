@@ -29,7 +29,7 @@ from signoff.web.http.connection_limits import ReceiveLimits
 from signoff.web.http.protocol import limited
 
 if TYPE_CHECKING:
-    from signoff.supervisor import Place
+    from signoff.supervisor import WorkerStart
 
 log = logging.getLogger("signoff.server")
 T = TypeVar("T")
@@ -78,7 +78,7 @@ def serve(config: Config, announce: Callable[["Answering"], None], line: Line | 
         return run(_serve(config, announce, line))
     from signoff.supervisor import supervise  # a single process does not need the supervisor
 
-    def work(place: "Place") -> int:
+    def work(place: "WorkerStart") -> int:
         return run(_serve(config, lambda _: None, line, place))
 
     config = replace(config, port=_free_port(config))
@@ -124,7 +124,10 @@ class Answering(Protocol):
 
 
 async def _serve(
-    config: Config, announce: Callable[[Answering], None], line: Line | None, place: "Place | None" = None
+    config: Config,
+    announce: Callable[[Answering], None],
+    line: Line | None,
+    place: "WorkerStart | None" = None,
 ) -> int:
     async with running(config, line, place=place) as server:
         announce(server)
@@ -134,7 +137,7 @@ async def _serve(
 
 @contextlib.asynccontextmanager
 async def running(
-    config: Config, line: Line | None = print, clock: Clock | None = None, place: "Place | None" = None
+    config: Config, line: Line | None = print, clock: Clock | None = None, place: "WorkerStart | None" = None
 ) -> AsyncIterator[Server]:
     """Run a server while the block is entered, or until a signal stops it (``server.served`` is then done).
     ``place``: for a worker, its place among the others.

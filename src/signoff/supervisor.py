@@ -34,14 +34,14 @@ _READ: Final = 256 * 1024
 _READY_TAG: Final = 7
 
 
-class Announced(NamedTuple):
+class ServerAddress(NamedTuple):
     """A server that is ready: its address, and a link that signs the owner in at the first start, or ""."""
 
     base_url: str
     login_url: str
 
 
-class Place(NamedTuple):
+class WorkerStart(NamedTuple):
     """What a worker is started with. ``base_url``: the server's address; "" for the first worker of a start, which
     prepares the database.
     """
@@ -116,14 +116,14 @@ class Supervisor:
     def __init__(
         self,
         listeners: list[socket.socket],
-        work: Callable[[Place], int],
-        announce: Callable[[Announced], None],
+        work: Callable[[WorkerStart], int],
+        announce: Callable[[ServerAddress], None],
         turns: "Turns | None" = None,
     ) -> None:
         self._turns = turns
         self._workers = [_Worker(number, listener) for number, listener in enumerate(listeners)]
         self._work = work
-        self._announce: Callable[[Announced], None] | None = announce
+        self._announce: Callable[[ServerAddress], None] | None = announce
         self._selector = selectors.DefaultSelector()
         self._signals, self._wakes = socket.socketpair()
         self._first: Ready | None = None
@@ -213,7 +213,7 @@ class Supervisor:
             if other is not worker:
                 other.listener.close()
         siblings = Siblings(worker.number, len(self._workers), link, self._turns)
-        code = self._work(Place(siblings, worker.listener, self._first.base_url if self._first else ""))
+        code = self._work(WorkerStart(siblings, worker.listener, self._first.base_url if self._first else ""))
         os._exit(code)  # this process must not release what the supervisor holds
 
     def _receive(self, worker: _Worker) -> None:
@@ -238,7 +238,7 @@ class Supervisor:
                 if not other.pid:
                     self._start(other)
         if self._announce is not None and all(one.ready for one in self._workers) and self._first is not None:
-            self._announce(Announced(self._first.base_url, self._first.login_url))
+            self._announce(ServerAddress(self._first.base_url, self._first.login_url))
             self._announce = None
 
     def _unlink(self, worker: _Worker) -> None:
@@ -295,8 +295,8 @@ def _reason(code: int) -> str:
 def supervise(
     database: str,
     count: int,
-    work: Callable[[Place], int],
-    announce: Callable[[Announced], None],
+    work: Callable[[WorkerStart], int],
+    announce: Callable[[ServerAddress], None],
     bind: Callable[[], socket.socket],
 ) -> int:
     """Run the server with its workers until a signal arrives. ``bind``: opens a listening socket on its port."""

@@ -687,8 +687,8 @@ def test_changes_requested_once_too_often_say_so() -> None:
 
 
 def test_after_a_yes_nobodys_wish_for_changes_is_left() -> None:
-    wished = replace(Story(gate(approve())).intent, wanted=("other",))
+    wished = replace(Story(gate(approve())).intent, changes_requested_by=("other",))
     yes = e.Decided(1, "approve", "approved", Ending.APPROVED, Meaning.APPROVES)
     no = e.Decided(1, "approve", "rejected", Ending.REJECTED, Meaning.REJECTS)
-    assert continuation(wished, yes).wanted == ()
-    assert continuation(wished, no).wanted == ("other",)
+    assert continuation(wished, yes).changes_requested_by == ()
+    assert continuation(wished, no).changes_requested_by == ("other",)

@@ -10,7 +10,7 @@ from signoff.core.intent.answering_rights import requesters_side
 from signoff.core.intent.edited_answers import same_fields
 from signoff.core.intent.events import Answered, Revised
 from signoff.core.intent.model import Status
-from signoff.core.intent.receipts import Words, act_in, receipt
+from signoff.core.intent.receipts import Formats, act_in, receipt
 from signoff.core.intent.worklist import keys_of
 from signoff.core.plan.task_types import Edits, Stage, TaskType
 from signoff.core.policy.fields import clauses, compile_policy, why_relaxed
@@ -51,7 +51,7 @@ def test_of_several_the_editor_counts_once_and_earlier_votes_are_void() -> None:
     assert [vote.person for vote in story.task.votes] == ["per_ann"]
     fact = act_in((sealed.fact for sealed in story.facts), "per_ann")
     assert fact is not None
-    told = receipt(fact, story.intent, "ask", Words(str, str))
+    told = receipt(fact, story.intent, "ask", Formats(str, str))
     assert told.said == "Recorded, with your change as revision 2: approved."
     story.do(c.Answer("approved"), OTTO)
     assert story.intent.status is Status.COMPLETED

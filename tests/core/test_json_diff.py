@@ -17,9 +17,9 @@ from signoff.core.text.json_diff import (
     Leaf,
     changed_leaves,
     group,
+    leaf_text,
     leaves,
     show,
-    told,
 )
 from signoff.core.text.masking import masked
 
@@ -113,7 +113,7 @@ def test_what_people_send_as_before_and_after_is_one_change(payload: Any, path: 
     [leaf] = [leaf for leaf in found.leaves if leaf.change]
     assert (leaf.path, leaf.before, leaf.text, leaf.change) == (path, "30", "5", "changed")
     assert (found.counts, found.folded) == ("1 changed", False)
-    assert told(leaf) == "30 → 5"
+    assert leaf_text(leaf) == "30 → 5"
 
 
 def test_from_and_to_beside_other_fields_are_no_change() -> None:
@@ -195,13 +195,13 @@ def test_true_is_not_one_and_an_object_is_not_a_text() -> None:
     assert [(leaf.path, leaf.change) for leaf in found.leaves] == [("p", "removed"), ("p.a", "added")]
     assert found.counts == "1 added, 1 removed"
     [leaf] = group({"p": {"before": 5, "after": 5}}, opened=False).leaves
-    assert told(leaf) == "5 (unchanged)"
+    assert leaf_text(leaf) == "5 (unchanged)"
 
 
 def test_what_did_not_change_is_folded_first_and_counted() -> None:
     before = {f"k{n}": n for n in range(60)}
     found = group({"config": {"before": before, "after": {**before, "k50": "new"}}}, opened=False)
-    assert [(leaf.label, told(leaf)) for leaf in found.leaves] == [
+    assert [(leaf.label, leaf_text(leaf)) for leaf in found.leaves] == [
         ("…", "50 unchanged values"), ("config.k50", "50 → new"), ("…", "9 unchanged values"),
     ]  # fmt: skip
     assert found.folded
@@ -218,7 +218,7 @@ def test_a_unified_diff_is_shown_as_its_hunks_with_secrets_masked() -> None:
     assert [sign for sign, _ in signs(leaf)] == ["@", "@", "@", " ", "-", "+"]
     assert leaf.masked
     assert "hunter" not in repr(leaf)
-    assert told(leaf).startswith("+1 −1\n@ --- a/x\n")
+    assert leaf_text(leaf).startswith("+1 −1\n@ --- a/x\n")
 
 
 @pytest.mark.parametrize("before", ["s3cret-one", "s3cret\none", "x" * 90])
@@ -228,7 +228,7 @@ def test_of_a_secret_it_is_said_that_it_changed(before: str) -> None:
     assert (leaf.change, leaf.masked, before in repr(leaf)) == ("changed", True, False)
     starred = masked(value, lambda _: "****")
     [leaf] = leaves(value, starred, whole=False, brief=True)
-    assert told(leaf) == "**** (changed, hidden)"
+    assert leaf_text(leaf) == "**** (changed, hidden)"
     [leaf] = changed_leaves({"db_password": before}, {"db_password": before + "?"})
     assert (leaf.change, before in repr(leaf)) == ("changed", False)
     folded_away = {"before": {f"token{n}": "s3cret" for n in range(5)}}
@@ -237,14 +237,14 @@ def test_of_a_secret_it_is_said_that_it_changed(before: str) -> None:
 
 def test_a_leaf_as_text_names_what_is_ours_and_cleans_what_is_theirs() -> None:
     found = group({"a": {"before": {"x": "1\n2"}, "after": {"y": "z"}}}, opened=False).leaves
-    assert [told(leaf, str.upper) for leaf in found] == ["1\n2\n→ (removed)", "(not there) → Z"]
+    assert [leaf_text(leaf, str.upper) for leaf in found] == ["1\n2\n→ (removed)", "(not there) → Z"]
     text = {"before": "a\nb", "after": "a\nc"}
     [leaf] = group({"t": text}, opened=False).leaves
-    assert told(leaf) == "+1 −1\n  a\n- b\n+ c"
-    assert told(leaf, str.upper).endswith("+ C")
+    assert leaf_text(leaf) == "+1 −1\n  a\n- b\n+ c"
+    assert leaf_text(leaf, str.upper).endswith("+ C")
     long = ({"before": side * 70_000, "after": other * 70_000} for side, other in (("a.", "b,"),))
     [leaf] = group({"t": next(iter(long))}, opened=False).leaves
-    assert told(leaf).endswith(COARSE)
+    assert leaf_text(leaf).endswith(COARSE)
 
 
 def test_each_value_has_its_kind_and_its_text() -> None:
@@ -268,7 +268,7 @@ def test_what_is_folded_away_is_counted() -> None:
     for text in (many, "one\n" + "x" * (LONGEST + 1)):
         folded = group({"plan": {"before": "one", "after": text}}, opened=False)
         assert folded.folded
-        assert len(told(folded.leaves[0])) < 2 * LONGEST
+        assert len(leaf_text(folded.leaves[0])) < 2 * LONGEST
         whole = group({"plan": {"before": "one", "after": text}}, opened=True)
         assert (whole.folded, whole.leaves[0].text) == (False, text)
 

@@ -89,14 +89,14 @@ def test_each_meaning_leads_where_the_step_says_or_to_the_default() -> None:
     assert plan.after_outcome(ask, "rejected") is None
     assert plan.after_outcome(ask, "changes_requested") == Route(After.CHANGES, "validate")
     assert plan.after_meaning(ask, Meaning.APPROVES) == Route(After.YES, "tell", success=True)
-    assert plan.after_silence(ask) is None
+    assert plan.after_expiry(ask) is None
     alone = check_plan(Plan((ask,)))
     assert alone.after_outcome(ask, "changes_requested") is None
     routed = replace(ask, on_failure="tell", on_timeout=END, on_timeout_as="success", on_changes="tell")
     plan = check_plan(Plan((validate(), routed, tell)))
     assert plan.after_outcome(routed, "rejected") == Route(After.NO, "tell")
     assert plan.after_outcome(routed, "changes_requested") == Route(After.CHANGES, "tell")
-    assert plan.after_silence(routed) == Route(After.SILENCE, END, success=True)
+    assert plan.after_expiry(routed) == Route(After.SILENCE, END, success=True)
 
 
 def test_an_outcome_with_a_step_of_its_own_leads_there() -> None:
@@ -127,7 +127,7 @@ def test_silence_leads_where_the_fallback_does(fallback: Fallback, word: str, ta
         step(fallback=fallback, fallback_outcome=word), on_success="yes", on_failure="no", on_timeout="late"
     )
     tells = tuple(NotifyStep(id=name, message="x") for name in ("yes", "no", "late"))
-    route = Plan((ask, *tells)).after_silence(ask)
+    route = Plan((ask, *tells)).after_expiry(ask)
     assert route is not None
     assert (route.after, route.target) == (After.SILENCE, target)
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from signoff.core.intent import commands as c
 from signoff.core.intent.events import ReviewMarked
 from signoff.core.intent.model import Status
-from signoff.core.intent.receipts import Receipt, Words, act_in, place, receipt
+from signoff.core.intent.receipts import Formats, Receipt, act_in, place, receipt
 from signoff.core.intent.states import OF_TASK
 from signoff.core.plan.task_types import Ending, Meaning, Outcome, Stage, TaskType
 from signoff.core.text.times import utc_text
@@ -17,7 +17,7 @@ from tests.core.asking import asking, review, step
 
 EMMA = person("emma", "approver")
 HOUR = timedelta(hours=1)
-WORDS = Words({"per_ann": "Ann", "per_otto": "Otto"}.get, utc_text)  # type: ignore[arg-type]
+WORDS = Formats({"per_ann": "Ann", "per_otto": "Otto"}.get, utc_text)  # type: ignore[arg-type]
 OPEN = " Until the decision you can change your answer."
 
 

@@ -12,7 +12,7 @@ from signoff.core.intent import commands as c
 from signoff.core.intent import events as e
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Failure, Intent, Status
-from signoff.core.intent.rerun import ASK_AGAIN, carried_over, rerun_id
+from signoff.core.intent.rerun import ASK_AGAIN, rerun_id, rerun_start
 from signoff.core.plan.plan import NotifyStep
 from signoff.core.plan.task_types import Ending, Fallback, Risk
 from tests.builders import (
@@ -48,7 +48,7 @@ def failed(*steps: Any, how: Callable[[Story], object] | None = None) -> Story:
 
 def carried(story: Story, intent: Intent | None = None) -> e.RerunStarted:
     source = intent or story.intent
-    return carried_over(source, facts(story), source.payload_digest, LATER)
+    return rerun_start(source, facts(story), source.payload_digest, LATER)
 
 
 def code(story: Story, intent: Intent | None = None) -> str:
@@ -162,7 +162,7 @@ def test_people_may_have_been_told_since() -> None:
 def test_it_is_the_same_payload_plan_and_controls_or_people_are_asked_again() -> None:
     story = failed()
     source = story.intent
-    met = refusal(lambda: carried_over(source, facts(story), "e" * 64, LATER))
+    met = refusal(lambda: rerun_start(source, facts(story), "e" * 64, LATER))
     assert met.code == "digest_mismatch"
     assert code(story, replace(source, deadline_at=LATER)) == "deadline_passed"
     assert carried(story, replace(source, deadline_at=LATER + timedelta(seconds=1)))
@@ -178,9 +178,7 @@ def test_after_a_revision_it_is_the_revised_request_that_was_decided() -> None:
     story.do(c.Answer("approved"), ANN)
     story.do(c.Report(fault=BROKE))
     assert carried(story).revision == 2
-    assert (
-        refusal(lambda: carried_over(story.intent, facts(story), "d" * 64, LATER)).code == "digest_mismatch"
-    )
+    assert refusal(lambda: rerun_start(story.intent, facts(story), "d" * 64, LATER)).code == "digest_mismatch"
 
 
 def test_of_several_tasks_the_last_yes_before_the_failure_counts() -> None:

@@ -437,7 +437,9 @@ def test_news_of_a_rung_that_the_ladder_has_left_moves_nothing() -> None:
 
 def test_while_somebody_has_heard_of_it_the_task_stays_open() -> None:
     story = asking(Stage(("per_ann",)))
-    assert happened(story.do(c.ReportUnreachable(1, "no address", heard=True), SYSTEM)) == ["NobodyReached"]
+    assert happened(story.do(c.ReportUnreachable(1, "no address", others_reached=True), SYSTEM)) == [
+        "NobodyReached"
+    ]
     story.do(c.Answer("approved"), ANN)
     assert story.intent.ending is Ending.APPROVED
 

@@ -156,15 +156,15 @@ def test_what_other_workers_admit_counts_here_too() -> None:
     there.among_workers()
     assert asked(here, AGENT, 50, 0.0) == 50
     with here.stream(AGENT):
-        requests, made, streams = here.news()
-        assert here.news() == ({}, {}, {})
+        requests, made, streams = here.take_unsent()
+        assert here.take_unsent() == ({}, {}, {})
         there.used_elsewhere(requests, made, 0.0)
         there.streams_elsewhere(0, streams)
         assert asked(there, AGENT, 1, 0.0) == 0
         assert asked(there, AGENT, 20, 1.0) == 10
         with pytest.raises(TooMany), there.stream(AGENT):
             pass
-    there.streams_elsewhere(0, here.news()[2])
+    there.streams_elsewhere(0, here.take_unsent()[2])
     with there.stream(AGENT):
         pass
 
@@ -184,8 +184,8 @@ def test_attempts_at_other_workers_count_here_too() -> None:
     here.among_workers()
     here.check("a", START)
     here.check("a", START)
-    there.taken_elsewhere(here.news(), START)
-    assert here.news() == []
+    there.count_elsewhere(here.take_unsent(), START)
+    assert here.take_unsent() == []
     with pytest.raises(TooMany):
         there.check("a", START)
     there.check("b", START)

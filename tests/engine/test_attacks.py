@@ -273,9 +273,13 @@ def test_a_rung_that_reaches_nobody_is_said_beforehand_and_moves_the_ladder_on_w
     said = explain(made.here, made.task, made.directory, made.now)
     assert [one.people for one in said.contacts] == [(), (D,)]
     made.do(("escalate",), 1)
-    made.apply(system(WORKSPACE), c.ReportUnreachable(1, "There is nobody to tell.", level=1, heard=True))
+    made.apply(
+        system(WORKSPACE), c.ReportUnreachable(1, "There is nobody to tell.", level=1, others_reached=True)
+    )
     assert made.task.escalated == 2
-    made.apply(system(WORKSPACE), c.ReportUnreachable(1, "There is nobody to tell.", level=2, heard=True))
+    made.apply(
+        system(WORKSPACE), c.ReportUnreachable(1, "There is nobody to tell.", level=2, others_reached=True)
+    )
     assert open_still(made), "whoever was asked at first may still answer"
     made.apply(system(WORKSPACE), c.ReportUnreachable(1, "There is nobody to tell.", level=2))
     assert made.here.ending is Ending.UNDELIVERABLE

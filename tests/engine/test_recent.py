@@ -89,10 +89,10 @@ async def test_beside_other_servers_a_life_is_believed_until_one_of_them_speaks_
     hears.well = False  # the connection on which others are heard is lost
     assert env.recent.life(first.id) is None
     hears.well = True
-    env.heard([first.id])
+    env.on_topics([first.id])
     assert (env.recent.life(first.id), env.recent.get(first.id)) == (None, None)
     assert env.recent.life(second.id) is not None
-    env.heard([""])  # something may have been missed
+    env.on_topics([""])  # something may have been missed
     assert env.recent.life(second.id) is None
     third = await env.submit()
     hears.time += TRUSTED - 1

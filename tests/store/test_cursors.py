@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from signoff.core.intent.model import Delivery, Intent
 from signoff.store.opening import open_store
 from signoff.store.store import Store
-from signoff.store.work import Loaded, Locks, Sent, Writes
+from signoff.store.work import Loaded, Locks, SentDelivery, Writes
 from tests.conftest import FixedClock
 from tests.store.samples import AGENT, NOTHING, WS, leased, leave, move, patiently, ready, submit, waiting
 
@@ -59,7 +59,7 @@ async def test_redelivery_puts_only_what_is_still_up_for_taking_at_the_end(store
     one, two, three, four = await submit(store, ready(), ready(), ready(), ready())
     [foreign] = await submit(store, ready(workspace="wsp_2"))
     places = ((one.id, 2), (two.id, 4), (three.id, 6))
-    sent = Writes(sent=[Sent(WS, AGENT, *place) for place in places])
+    sent = Writes(sent=[SentDelivery(WS, AGENT, *place) for place in places])
     await store.transact(NOTHING, lambda _: sent)
     await store.transact(Locks(ids=(two.id,)), leave(move(leased(two))))
     await store.intents.redeliver(WS, AGENT, [four.id])

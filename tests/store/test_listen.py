@@ -57,9 +57,9 @@ async def test_what_one_server_announces_the_other_hears_and_it_does_not_itself(
     await here.hears("back")
     assert there.words == words
     assert here.words == ["back"]
-    assert (pair[0].hearing, pair[1].hearing) == (True, True)
+    assert (pair[0].listening, pair[1].listening) == (True, True)
     await pair[0].close()
-    assert not pair[0].hearing
+    assert not pair[0].listening
 
 
 @pytest.mark.parametrize("kind", ["postgres without notifications", "sqlite"])
@@ -73,7 +73,7 @@ async def test_nothing_is_heard_where_notifications_cannot_pass(
     await store.listen(ear)
     await store.announce(["word"])
     assert ear.words == []
-    assert not store.hearing
+    assert not store.listening
     await store.close()
 
 

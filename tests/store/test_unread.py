@@ -8,7 +8,7 @@ from functools import partial
 
 from signoff.store.opening import open_store
 from signoff.store.store import Store
-from signoff.store.work import Locks, Sent, Writes
+from signoff.store.work import Locks, SentDelivery, Writes
 from tests.conftest import FixedClock
 from tests.store.samples import (
     AGENT,
@@ -29,7 +29,7 @@ SETTLED = timedelta(seconds=5)
 
 async def send(store: Store, *deliveries: tuple[str, int]) -> None:
     """Record that these deliveries (intent, cursor) are sent on their agent's stream."""
-    writes = Writes(sent=[Sent(WS, AGENT, *one) for one in deliveries])
+    writes = Writes(sent=[SentDelivery(WS, AGENT, *one) for one in deliveries])
     await store.transact(NOTHING, lambda _: writes)
 
 
@@ -92,12 +92,12 @@ async def test_what_a_stream_is_about_to_send_is_recorded_with_the_change_that_o
 ) -> None:
     one, foreign = await submit(store, ready(), ready(agent="agent://local/default/other"))
     again, new = move(one, fresh=True), submission(ready())
-    writes = together(again, new, Writes(sent=[Sent(WS, AGENT, one.id, 2)], followed={(WS, AGENT)}))
+    writes = together(again, new, Writes(sent=[SentDelivery(WS, AGENT, one.id, 2)], followed={(WS, AGENT)}))
     await store.transact(Locks(ids=(one.id,)), lambda _: writes)
     offered = [new.new[0].intent.id, one.id]
     found = await store.intents.deliveries(WS, AGENT, 0, 10)
     assert [intent.id for _, intent in found] == offered
-    assert writes.recorded == [Sent(WS, AGENT, intent.id, cursor) for cursor, intent in found]
+    assert writes.recorded == [SentDelivery(WS, AGENT, intent.id, cursor) for cursor, intent in found]
     clock.move(SETTLED)
     last = found[-1][0]
     assert await store.intents.unread(WS, AGENT, last, SETTLED) == sorted(offered)

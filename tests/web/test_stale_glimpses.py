@@ -82,8 +82,8 @@ async def test_a_stream_that_was_begun_from_memory_goes_on_with_what_another_ser
             stack.push_async_callback(store.close)
         here = await stack.enter_async_context(web_env(stores[0], clock))
         there = await stack.enter_async_context(web_env(stores[1], clock, here.keys))
-        await stores[0].listen(here.env.heard)
-        await until(lambda: stores[0].hearing)
+        await stores[0].listen(here.env.on_topics)
+        await until(lambda: stores[0].listening)
         first = await sent(here)
         assert here.env.recent.life(f"{first}0000") is not None
         await reported(there, first)  # written, but its announcement is still on its way

@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from signoff.cli.commands import RemoteCommand
+from signoff.cli.directory_lines import warned
 from signoff.cli.documents import read_document
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.output import as_moment
-from signoff.cli.people import warned
 from signoff.cli.session import Remote
 from signoff.cli.tasks.changes import difference_lines
 from signoff.cli.text_safety import visible

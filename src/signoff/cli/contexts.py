@@ -171,13 +171,13 @@ def _damaged(path: Path) -> CommandFailed:
 @dataclass(frozen=True)
 class Connection:
     """The server and the key of a command; None means as the SDK finds it. source: where it comes from, for messages;
-    remark: a note to show.
+    note: a note to show.
     """
 
     url: str | None
     api_key: str | None
     source: str = ""
-    remark: str = ""
+    note: str = ""
 
 
 def connection(
@@ -213,7 +213,7 @@ def connection(
         return Connection(
             url,
             key,
-            remark=f"The server of {near} is used, not context {current.name}; --context overrides this.",
+            note=f"The server of {near} is used, not context {current.name}; --context overrides this.",
         )
     return _to(current, key, in_environ)
 

@@ -2,13 +2,13 @@
 
 import re
 import time
-from collections.abc import Mapping
 from typing import Any, Final
 
 import click
 
 from signoff.cli.commands import RemoteCommand
 from signoff.cli.complete import of_people
+from signoff.cli.directory_lines import waiting_lines, warned
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.lazy_group import SuggestingGroup
 from signoff.cli.output import Column, column, time_column
@@ -58,7 +58,7 @@ def _about(command: Any) -> Any:
     return command
 
 
-def _said(given: dict[str, Any]) -> dict[str, Any]:
+def _given_options(given: dict[str, Any]) -> dict[str, Any]:
     said = {name: value for name in ("name", "zone") if (value := given[name]) is not None}
     if given["hours"]:
         said["hours"] = _hours(given["hours"], given["zone"])
@@ -91,7 +91,7 @@ def _hours(written: str, zone: str | None) -> dict[str, Any] | bool:
 @_about
 def add(session: Remote, /, email: str, **given: Any) -> None:
     """Add a person; without --role as an approver."""
-    _show(session, session.client.directory.add_person(email, **_said(given)), "added")
+    _show(session, session.client.directory.add_person(email, **_given_options(given)), "added")
 
 
 @people.command("set", cls=RemoteCommand, fields=PersonOut, clearing=("name", "zone"))
@@ -104,7 +104,7 @@ def change(session: Remote, /, who: str, active: bool | None, yes: bool, **given
 
     WHO is an address or id.
     """
-    said = _said(given) | ({} if active is None else {"active": active})
+    said = _given_options(given) | ({} if active is None else {"active": active})
     if not said:
         raise CommandFailed(ExitCode.USAGE, "No changes were given.", hint="See: signoff people set --help")
     if active is False:
@@ -128,16 +128,6 @@ def _agree_to_lose(session: Remote, who: str, act: str, yes: bool) -> None:
             [*waiting_lines(waits), f"Reassign them first: signoff people reassign {visible(who)} EMAIL"], yes
         )
         session.confirm(f"{act}, who has {len(tasks)} open {'task' if len(tasks) == 1 else 'tasks'}?", yes)
-
-
-def waiting_lines(waits: dict[str, Any]) -> list[str]:
-    """A person's open tasks, one line each."""
-    lines = [
-        f"{one['task_id']}  {one['title']}"
-        + ("  (no one else is eligible)" if one.get("only_eligible") else "")
-        for one in waits.get("tasks") or ()
-    ]
-    return [visible(line) for line in lines] + ([] if waits.get("complete", True) else ["... and more"])
 
 
 @people.command("waiting", cls=RemoteCommand, fields=WaitingTask)
@@ -291,11 +281,6 @@ def _found(session: Remote, who: str) -> dict[str, Any]:
 def _show(session: Remote, person: dict[str, Any], word: str) -> None:
     line = f"{word}: {person.get('email')} ({', '.join(person.get('roles') or ()) or 'no role'})"
     session.out.one(person, "id", [visible(line), *warned(person)])
-
-
-def warned(answer: Mapping[str, Any]) -> list[str]:
-    """Warnings from the server, one line each."""
-    return [visible(f"warning: {text}") for text in answer.get("warnings") or ()]
 
 
 def _away(person: Any) -> str:

@@ -42,7 +42,7 @@ def add_removal(group: click.Group, kind: str, metavar: str) -> None:
 
 def _remove(session: Remote, kind: str, name: str, yes: bool) -> None:
     from signoff.cli.apply import apply_shown, preview_lines, with_addresses
-    from signoff.cli.people import waiting_lines
+    from signoff.cli.directory_lines import waiting_lines
 
     document: dict[str, Any] = {"remove": {kind: [name]}}
     planned = session.client.directory.apply(document, dry_run=True)

@@ -106,8 +106,8 @@ class Remote(CommandContext):
         from signoff.client.settings import IN_SHELL, find_settings
 
         wanted = connection(self.url, self._key(), self.context, os.environ)
-        if wanted.remark:
-            self.out.note(wanted.remark)
+        if wanted.note:
+            self.out.note(wanted.note)
         found = find_settings(wanted.url, wanted.api_key, words=IN_SHELL)
         return replace(found, source=wanted.source) if wanted.source else found
 

@@ -6,10 +6,10 @@ import click
 
 from signoff.cli.commands import RemoteCommand
 from signoff.cli.complete import of_teams
+from signoff.cli.directory_lines import warned
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.lazy_group import SuggestingGroup
 from signoff.cli.output import Column, as_moment, column
-from signoff.cli.people import warned
 from signoff.cli.removal import add_removal
 from signoff.cli.session import Remote
 from signoff.cli.text_safety import visible

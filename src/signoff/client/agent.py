@@ -157,7 +157,7 @@ class Agent:
         loop = asyncio.get_running_loop()
         signals: list[None] = []
 
-        def told(again: bool) -> None:
+        def on_signal(again: bool) -> None:
             if again:
                 log.warning("agent %s stops without waiting for running handlers", self.name)
                 serving.cancel()
@@ -171,7 +171,7 @@ class Agent:
             # No lock may be taken here: a second signal may arrive while the first is being handled.
             signals.append(None)
             again = len(signals) > 1 or self._stop_asked.is_set()
-            loop.call_soon_threadsafe(told, again)
+            loop.call_soon_threadsafe(on_signal, again)
             if (shift := self._shift) is not None:
                 shift.signalled(again)  # the agent's loop may be blocked
                 if again and shift.blocked:

@@ -301,7 +301,7 @@ class _Wire:
             if isinstance(effect, Exchange):
                 http = self._session.http()
                 request = _request(http, effect)
-                return self._heard(request, http.send(request))
+                return self._reply_of(request, http.send(request))
             if isinstance(effect, Open):
                 return self._open(effect)
             if isinstance(effect, Read):
@@ -329,11 +329,11 @@ class _Wire:
         self._stream = stream = http.send(request, stream=True)
         if stream.status_code != 200:
             stream.read()
-            return self._heard(request, stream)
+            return self._reply_of(request, stream)
         self._chunks = stream.iter_bytes()
-        return self._heard(request, stream, b"")
+        return self._reply_of(request, stream, b"")
 
-    def _heard(
+    def _reply_of(
         self, request: httpx2.Request, response: httpx2.Response, body: bytes | None = None
     ) -> HttpReply:
         self._session.sockets.note(response)
@@ -354,7 +354,7 @@ class _AsyncWire:
             if isinstance(effect, Exchange):
                 http = await self._session.http()
                 request = _request(http, effect)
-                return self._heard(request, await http.send(request))
+                return self._reply_of(request, await http.send(request))
             if isinstance(effect, Open):
                 return await self._open(effect)
             if isinstance(effect, Read):
@@ -382,11 +382,11 @@ class _AsyncWire:
         self._stream = stream = await http.send(request, stream=True)
         if stream.status_code != 200:
             await stream.aread()
-            return self._heard(request, stream)
+            return self._reply_of(request, stream)
         self._chunks = stream.aiter_bytes()
-        return self._heard(request, stream, b"")
+        return self._reply_of(request, stream, b"")
 
-    def _heard(
+    def _reply_of(
         self, request: httpx2.Request, response: httpx2.Response, body: bytes | None = None
     ) -> HttpReply:
         self._session.sockets.note(response)

@@ -50,7 +50,7 @@ def session_topic(person: str) -> str:
 class Waiter:
     """Waits for topics; is set when any of them is published. Use it as a context manager."""
 
-    __slots__ = ("_asleep", "_feed", "_told", "_woken", "topics")
+    __slots__ = ("_asleep", "_changes", "_feed", "_woken", "topics")
 
     def __init__(self, feed: "Feed", topics: tuple[str, ...]) -> None:
         self._feed = feed
@@ -58,7 +58,7 @@ class Waiter:
         self._woken = False
         # an asyncio.Event would double the memory of a waiter
         self._asleep: asyncio.Future[None] | None = None
-        self._told: list[Change] = []
+        self._changes: list[Change] = []
 
     def __enter__(self) -> "Waiter":
         for topic in self.topics:
@@ -81,13 +81,13 @@ class Waiter:
 
     def tell(self, change: Change) -> None:
         """Add a committed change for the waiter; the notification follows."""
-        if len(self._told) < _UNHEARD:
-            self._told.append(change)
+        if len(self._changes) < _UNHEARD:
+            self._changes.append(change)
 
-    def told(self) -> list[Change]:
+    def take_changes(self) -> list[Change]:
         """The changes added since the last call, in commit order; some may be missing."""
-        told, self._told = self._told, []
-        return told
+        changes, self._changes = self._changes, []
+        return changes
 
     async def wait(self, timeout: float) -> bool:
         """True if notified within ``timeout`` seconds; the next call waits again."""

@@ -11,7 +11,7 @@ from signoff.core.intent.commands import Submit
 from signoff.core.intent.deleted_payload import refuse_deleted
 from signoff.core.intent.events import Fact
 from signoff.core.intent.model import Intent, Requester
-from signoff.core.intent.rerun import carried_over, refused, rerun_id
+from signoff.core.intent.rerun import refused, rerun_id, rerun_start
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.wording import from_workflow
 from signoff.core.policy.default_policy import REFUSE
@@ -41,7 +41,7 @@ class Reruns:
         refuse_deleted(source, payload)
         digest = content_digest(payload)
         # a time that has certainly passed; the commit checks the database's clock
-        carried = carried_over(source, facts, digest, source.updated_at)
+        carried = rerun_start(source, facts, digest, source.updated_at)
         _refuse_changed(source, directory)
         command = Submit(
             id=new_id,

@@ -84,13 +84,13 @@ class Streams(msgspec.Struct, gc=False, tag=3, array_like=True):
     open: dict[str, int]
 
 
-class Health(msgspec.Struct, gc=False, tag=4, array_like=True):
-    """The state of the sender's parts; ``hearing``: whether announcements of servers on other machines reach it."""
+class WorkerHealth(msgspec.Struct, gc=False, tag=4, array_like=True):
+    """The state of the sender's parts; ``listening``: whether announcements of servers on other machines reach it."""
 
     worker: int
     ready: bool
     details: dict[str, Any]
-    hearing: bool
+    listening: bool
 
 
 class Ended(msgspec.Struct, gc=False, tag=5, array_like=True):
@@ -117,7 +117,7 @@ class Counted(msgspec.Struct, gc=False, tag=9, array_like=True):
     metrics: Snapshot
 
 
-Message = Committed | Announced | Used | Streams | Health | Ended | Missed | Ready | Counted
+Message = Committed | Announced | Used | Streams | WorkerHealth | Ended | Missed | Ready | Counted
 encode: Final = msgspec.msgpack.Encoder().encode
 decode: Final = msgspec.msgpack.Decoder(Message).decode
 
@@ -138,7 +138,7 @@ class Siblings:
         self.count = count
         self._socket = link
         self._writer: asyncio.StreamWriter | None = None
-        self._others: dict[int, tuple[float, Health]] = {}
+        self._others: dict[int, tuple[float, WorkerHealth]] = {}
         self._counted: dict[int, Snapshot] = {}
         self._plans_sent: set[str] = set()
         self._dropped = False
@@ -161,17 +161,17 @@ class Siblings:
             limit.among_workers()
 
     @property
-    def hearing(self) -> bool:
+    def listening(self) -> bool:
         """Whether announcements of servers on other machines reach the leader."""
         known = self._others.get(LEADER)
-        return known is not None and self._fresh(known[0]) and known[1].hearing
+        return known is not None and self._fresh(known[0]) and known[1].listening
 
     @property
     def complete(self) -> bool:
         """Whether the others' commits arrive here: whether the connection is open."""
         return self._writer is not None and not self._writer.is_closing()
 
-    def health(self) -> dict[int, Health | None]:
+    def health(self) -> dict[int, WorkerHealth | None]:
         """The others' last reports; None for a worker that is being replaced or has stopped reporting."""
         others = (number for number in range(self.count) if number != self.number)
         return {
@@ -237,7 +237,7 @@ class Siblings:
             writer.write(framed(Missed()))
         writer.write(framed(message))
 
-    # -- hearing
+    # -- listening
 
     async def run(self, health: Callable[[], Awaitable[tuple[bool, dict[str, Any], bool]]]) -> None:
         """Exchange messages with the others until cancelled. If the supervisor has ended, this process shuts down
@@ -268,11 +268,13 @@ class Siblings:
         due = 0.0
         while True:
             if loop.time() >= due:
-                self._send(Health(self.number, *await health()))
+                self._send(WorkerHealth(self.number, *await health()))
                 self._send(Counted(self.number, self._metrics.snapshot()))
                 due = loop.time() + BEAT
-            requests, made, streams = self._admission.news()
-            tries = {number: news for number, limit in enumerate(self._limits) if (news := limit.news())}
+            requests, made, streams = self._admission.take_unsent()
+            tries = {
+                number: counts for number, limit in enumerate(self._limits) if (counts := limit.take_unsent())
+            }
             if requests or made or tries:
                 self._send(Used(requests, made, tries))
             if streams:
@@ -289,12 +291,12 @@ class Siblings:
             case Used(requests, made, tries):
                 self._admission.used_elsewhere(requests, made, monotonic())
                 for number, names in tries.items():
-                    self._limits[number].taken_elsewhere(names, self._clock.now())
+                    self._limits[number].count_elsewhere(names, self._clock.now())
             case Streams(worker, streams):
                 self._admission.streams_elsewhere(worker, streams)
             case Counted(worker, metrics):
                 self._counted[worker] = metrics
-            case Health(worker):
+            case WorkerHealth(worker):
                 self._others[worker] = asyncio.get_running_loop().time(), message
             case Ended(worker):
                 self._others.pop(worker, None)

@@ -70,13 +70,13 @@ class Approvals:
             self.failure = error
             return {"continue_": False, "stopReason": f"The call was not run. {error}"}
         if verdict is None:
-            return _said("defer", f"People are deciding request {call.intent_id}.")
+            return _decision("defer", f"People are deciding request {call.intent_id}.")
         if not verdict.approved:
-            return _said("deny", f"The call was not run. {verdict.reason}")
-        return _said("allow", verdict.reason or "It may run.", verdict.arguments)
+            return _decision("deny", f"The call was not run. {verdict.reason}")
+        return _decision("allow", verdict.reason or "It may run.", verdict.arguments)
 
 
-def _said(decision: str, reason: str, arguments: Json | None = None) -> Json:
+def _decision(decision: str, reason: str, arguments: Json | None = None) -> Json:
     said: Json = {
         "hookEventName": "PreToolUse",
         "permissionDecision": decision,

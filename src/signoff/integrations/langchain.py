@@ -52,7 +52,7 @@ class SignoffMiddleware(AgentMiddleware):
             return handler(request)
         verdict = self._gate.decide(call["name"], call["args"], _key(request), _check_of(request.tool))
         if not verdict.approved:
-            return _told(call, verdict.reason)
+            return _refused_call(call, verdict.reason)
         return handler(request.override(tool_call={**call, "args": verdict.arguments}))
 
     async def awrap_tool_call(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
@@ -62,7 +62,7 @@ class SignoffMiddleware(AgentMiddleware):
         check = _check_of(request.tool)
         verdict = await self._gate.decide_async(call["name"], call["args"], _key(request), check)
         if not verdict.approved:
-            return _told(call, verdict.reason)
+            return _refused_call(call, verdict.reason)
         return await handler(request.override(tool_call={**call, "args": verdict.arguments}))
 
     def _gated(self, tool: str) -> bool:
@@ -240,7 +240,7 @@ def _check_of(tool: Any) -> Check:
     return check
 
 
-def _told(call: Any, reason: str) -> ToolMessage:
+def _refused_call(call: Any, reason: str) -> ToolMessage:
     return ToolMessage(
         content=f"The call was not run. {reason}", name=call["name"], tool_call_id=call["id"], status="error"
     )

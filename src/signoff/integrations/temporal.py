@@ -74,7 +74,7 @@ class Approvals:
                 correlation_id=_PREFIX + json.dumps(place, separators=(",", ":")) if self._webhook else "",
                 use=f"temporal {info.workflow_run_id} {info.activity_id} {info.scheduled_time.isoformat()}",
             )
-            decision = await (self._woken(gate, call) if self._webhook else self._waiting(gate, call))
+            decision = await (self._by_webhook(gate, call) if self._webhook else self._waiting(gate, call))
             verdict = verdict_of(decision, self._checks.get(tool, no_check))
         except UNFIT as error:
             raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from None
@@ -121,7 +121,7 @@ class Approvals:
             return False  # no activity, or it no longer waits, because a webhook may be delivered twice
         return True
 
-    async def _woken(self, gate: Gate, call: GatedCall) -> Decision:
+    async def _by_webhook(self, gate: Gate, call: GatedCall) -> Decision:
         client = gate.async_client
         decision = await client.session.run(call.poll(client.retries))
         if decision is not None:

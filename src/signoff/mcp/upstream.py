@@ -119,7 +119,7 @@ class Upstream:
         try:
             async with self._connect() as server:
                 client = Client(
-                    server, mode=self._mode, client_info=_ME, message_handler=self._heard, cache=None
+                    server, mode=self._mode, client_info=_ME, message_handler=self._on_message, cache=None
                 )
                 async with client:
                     if client.server_capabilities.tools is not None:
@@ -138,7 +138,7 @@ class Upstream:
                 )
 
     async def _listen(self, client: Client) -> None:
-        """Subscribe to changed lists; an older server sends them without a subscription (``_heard``)."""
+        """Subscribe to changed lists; an older server sends them without a subscription (``_on_message``)."""
         if client.protocol_version not in MODERN_PROTOCOL_VERSIONS:
             return
         with suppress(MCPError, SubscriptionLost):
@@ -149,7 +149,7 @@ class Upstream:
                 async for event in events:
                     await self._changed(event)
 
-    async def _heard(self, message: object) -> None:
+    async def _on_message(self, message: object) -> None:
         if isinstance(message, types.ToolListChangedNotification):
             await self._changed(ToolsListChanged())
         elif isinstance(message, types.PromptListChangedNotification):

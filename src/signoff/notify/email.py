@@ -127,17 +127,17 @@ class Email:
             said = error.recipients[0]
             permanent = 500 <= said.code < 600
             raise NotSent(
-                f"{self._smtp.host} refused the address: {_said(said)}", permanent=permanent
+                f"{self._smtp.host} refused the address: {_reply_text(said)}", permanent=permanent
             ) from error
         except aiosmtplib.SMTPDataError as error:
             permanent = 500 <= error.code < 600
             raise NotSent(
-                f"{self._smtp.host} refused the mail: {_said(error)}", permanent=permanent
+                f"{self._smtp.host} refused the mail: {_reply_text(error)}", permanent=permanent
             ) from error
         except aiosmtplib.SMTPAuthenticationError as error:
             raise NotSent(f"{self._smtp.host} does not accept this server's login: {error.code}") from error
         except aiosmtplib.SMTPResponseException as error:
-            raise NotSent(f"{self._smtp.host} answered {_said(error)}") from error
+            raise NotSent(f"{self._smtp.host} answered {_reply_text(error)}") from error
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             raise NotSent(f"no mail could be sent to {self._smtp.host} ({type(error).__name__})") from error
         return message_id(message, self._smtp)
@@ -190,7 +190,7 @@ class Email:
                 connection.close()
 
 
-def _said(error: "SMTPResponseException") -> str:
+def _reply_text(error: "SMTPResponseException") -> str:
     """The mail server's code and text."""
     return one_line(mask_text(f"{error.code} {error.message}".strip(), starred), _LONGEST_SAID)
 
@@ -256,7 +256,7 @@ def _environment() -> "Environment":
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     from signoff.core.text.hunks import counts
-    from signoff.core.text.json_diff import COARSE, GONE, HIDDEN, NEW, SAME, told
+    from signoff.core.text.json_diff import COARSE, GONE, HIDDEN, NEW, SAME, leaf_text
     from signoff.notify.personal_message import GIVEN
 
     made = Environment(
@@ -271,7 +271,7 @@ def _environment() -> "Environment":
         "SAME": SAME,
         "COARSE": COARSE,
     }
-    made.filters |= {"told": lambda leaf: told(leaf, visible), "counts": counts}
+    made.filters |= {"leaf_text": lambda leaf: leaf_text(leaf, visible), "counts": counts}
     made.filters |= {"plain": visible, "line": one_line, "indent_all": _indented}
     made.filters |= {"shown": _marked, "shown_line": lambda text: _marked(text, lines=False)}
     return made

@@ -85,7 +85,7 @@ def parse_bot(text: str) -> Bot:
         ) from None
 
 
-class Refusal(Exception):
+class TeamsRefusal(Exception):
     """Teams understood the call and refused it."""
 
     def __init__(self, status: int, code: str) -> None:
@@ -225,7 +225,7 @@ class Teams:
                     return known[-1] if known else ""
                 conversation = await self._conversation(message.to)
                 return f"{conversation}|{await self.post(conversation, activity)}"
-        except Refusal as refusal:
+        except TeamsRefusal as refusal:
             permanent = refusal.status in (400, 403, 404)
             raise NotSent(f"Teams answered {refusal.status} {refusal.code}", permanent=permanent) from refusal
         except TimeoutError as error:
@@ -243,7 +243,7 @@ class Teams:
         path = f"/v3/conversations/{quote(conversation, safe='')}/activities/{quote(id, safe='')}"
         try:
             await self._call("PUT", path, {**activity, "id": id}, conversation)
-        except Refusal as refusal:
+        except TeamsRefusal as refusal:
             if refusal.status in (403, 404):
                 return ""
             raise
@@ -269,7 +269,7 @@ class Teams:
         path = f"/v3/conversations/{quote(conversation, safe='')}/members/{quote(account, safe='')}"
         try:
             said = await self._call("GET", path, None, conversation)
-        except Refusal:
+        except TeamsRefusal:
             return False
         ours = str(said.get("tenantId") or self.bot.tenant).lower() == self.bot.tenant
         return ours and said.get("id") == account and said.get("userRole", "user") in ("user", "owner")
@@ -293,7 +293,7 @@ class Teams:
         if answer.status_code >= 300:
             error = said.get("error")
             code = error.get("code", "") if isinstance(error, dict) else ""
-            raise Refusal(answer.status_code, one_line(str(code), 64))
+            raise TeamsRefusal(answer.status_code, one_line(str(code), 64))
         return said
 
     async def _bearer(self) -> str:
@@ -464,7 +464,7 @@ class TeamsInbound:
             await self._teams.post(
                 heard.reply_to, {"type": "message", "textFormat": "plain", "text": one_line(text)}
             )
-        except Refusal as refusal:
+        except TeamsRefusal as refusal:
             raise NotSent(f"Teams answered {refusal.status} {refusal.code}") from refusal
 
     def response(self, heard: Heard, text: str) -> bytes | None:

@@ -5,7 +5,7 @@ brackets.
 from collections.abc import Iterable, Iterator
 
 from signoff.core.text.hidden_characters import pieces as core_pieces
-from signoff.core.text.json_diff import Leaf, told
+from signoff.core.text.json_diff import Leaf, leaf_text
 
 
 def pieces(text: str, lines: bool = True) -> Iterator[tuple[str, bool]]:
@@ -36,6 +36,6 @@ def leaf_lines(leaves: Iterable[Leaf]) -> str:
     """Each value after its label. Further lines are indented, so that none can look like another value."""
     lines = []
     for leaf in leaves:
-        text = told(leaf, visible).replace("\n", "\n      ") or "(empty)"
+        text = leaf_text(leaf, visible).replace("\n", "\n      ") or "(empty)"
         lines.append(f"{one_line(leaf.label)}: {text}{' …' if leaf.hidden else ''}")
     return "\n".join(lines)

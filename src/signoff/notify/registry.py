@@ -7,7 +7,7 @@ from typing import Final
 from signoff.core.directory.personal_channels import PersonalChannels
 from signoff.notify import apprise, email, msteams, push, telegram, webhook
 from signoff.notify.channel import NO_CHANNEL, AddressSource, ChannelDeclaration, ChannelKind
-from signoff.notify.slack import channel as slack
+from signoff.notify.slack import declaration as slack
 
 CHANNELS: Final[list[ChannelDeclaration]] = [
     slack.CHANNEL,

@@ -58,7 +58,7 @@ _AS_IT_IS: Final = "message is not modified"
 _COMMAND: Final = re.compile(r"/(start|link|unlink)(?:@\w+)?(?:\s+(.*))?", re.DOTALL)
 
 
-class Refusal(Exception):
+class TelegramRefusal(Exception):
     """Telegram understood the call and refused it."""
 
     def __init__(self, code: int, reason: str) -> None:
@@ -196,7 +196,7 @@ class Telegram:
                 below = {"message_id": int(number), "allow_sending_without_reply": True} if number else None
                 more = {"reply_parameters": below} if below else {}
                 sent = await self.call("sendMessage", {"chat_id": message.to, **body, **more}, message.to)
-        except Refusal as refusal:
+        except TelegramRefusal as refusal:
             permanent = refusal.code in (400, 403)
             raise NotSent(
                 f"Telegram answered {refusal.code} {refusal.reason}", permanent=permanent
@@ -212,7 +212,7 @@ class Telegram:
             await self.call(
                 "editMessageText", {"chat_id": chat, "message_id": int(number or 0), **body}, chat
             )
-        except Refusal as refusal:
+        except TelegramRefusal as refusal:
             said = refusal.reason.lower()
             if _AS_IT_IS in said:
                 return reference
@@ -225,7 +225,7 @@ class Telegram:
         self, method: str, body: Mapping[str, Any], chat: str = "", timeout: float = _TIMEOUT
     ) -> Any:
         """Call the API and return the ``result``. ``chat``: the chat whose rate limit counts the call. Raises NotSent
-        or Refusal.
+        or TelegramRefusal.
         """
         import httpx2
 
@@ -255,7 +255,7 @@ class Telegram:
             raise self._gate.close(chat, min(float(wait or 30), _MOST_WAIT))
         if answer.status_code >= 500:
             raise NotSent(f"Telegram answered {answer.status_code}")
-        raise Refusal(answer.status_code, one_line(str(said.get("description", "")), 120))
+        raise TelegramRefusal(answer.status_code, one_line(str(said.get("description", "")), 120))
 
     async def close(self) -> None:
         if self._client is not None:
@@ -347,7 +347,7 @@ class TelegramInbound:
             entities = [{"type": "pre", "offset": 0, "length": _units(plain)}] if kind == "press" else []
             body = {"text": plain, "entities": entities, "link_preview_options": {"is_disabled": True}}
             await self._telegram.call("sendMessage", {"chat_id": heard.account, **body}, heard.account)
-        except Refusal as refusal:
+        except TelegramRefusal as refusal:
             raise NotSent(f"Telegram answered {refusal.code} {refusal.reason}") from refusal
 
     def response(self, heard: Heard, text: str) -> bytes | None:
@@ -365,7 +365,7 @@ class TelegramInbound:
             try:
                 offset = await self._fetch(take, offset)
                 failed = 0
-            except (NotSent, Refusal, Busy) as error:
+            except (NotSent, TelegramRefusal, Busy) as error:
                 failed += 1
                 pause = SOCKET_MODE.after(failed).total_seconds()
                 if failed == 1 or failed % 10 == 0:
@@ -394,7 +394,7 @@ class TelegramInbound:
 
 
 def _why(error: Exception) -> str:
-    if isinstance(error, Refusal) and error.code == 409:
+    if isinstance(error, TelegramRefusal) and error.code == 409:
         return "a webhook is set, or another server fetches them (409)"
     return getattr(error, "reason", "") or type(error).__name__
 

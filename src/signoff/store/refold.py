@@ -39,9 +39,9 @@ def rebuilt(row: Row, events: Sequence[Row], plans: dict[str, Plan]) -> bytes | 
     """The state with the setback that the intent's events contain; None if the row has it already."""
     intent = intent_of(row, plans)
     now = fold((unseal(body, private) for body, private in events), intent.plan)
-    if (now.setback, now.wanted) == (intent.setback, intent.wanted):
+    if (now.setback, now.changes_requested_by) == (intent.setback, intent.changes_requested_by):
         return None
-    return state_of(replace(intent, setback=now.setback, wanted=now.wanted))
+    return state_of(replace(intent, setback=now.setback, changes_requested_by=now.changes_requested_by))
 
 
 def entries(rows: Sequence[Row], plans: dict[str, Plan]) -> list[Row]:

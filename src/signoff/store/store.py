@@ -113,7 +113,7 @@ class Store(ABC):
         """Notify other servers on this database that something about ``topics`` changed. Only a hint."""
 
     @property
-    def hearing(self) -> bool:
+    def listening(self) -> bool:
         """Whether other servers' announcements of topics are being received."""
         return False
 

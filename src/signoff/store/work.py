@@ -135,7 +135,7 @@ class NewStoredReply(Struct, gc=False):
     life: timedelta = timedelta(0)
 
 
-class Sent(Struct, gc=False, frozen=True):
+class SentDelivery(Struct, gc=False, frozen=True):
     """A delivery that is sent on its agent's stream, and its position there."""
 
     workspace: str
@@ -157,9 +157,9 @@ class Writes(Struct):
     outbox: list[OutboxRow] = field(default_factory=list)
     replies: list[NewStoredReply] = field(default_factory=list)
     revisions: list[Resubmitted] = field(default_factory=list)
-    sent: list[Sent] = field(default_factory=list)
+    sent: list[SentDelivery] = field(default_factory=list)
     followed: set[tuple[str, str]] = field(default_factory=set)
-    recorded: list[Sent] = field(default_factory=list)
+    recorded: list[SentDelivery] = field(default_factory=list)
 
 
 class Stored(Struct, gc=False, frozen=True):

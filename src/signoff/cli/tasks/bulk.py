@@ -79,7 +79,7 @@ def answer_many(
     for start in range(0, len(tasks), MOST):
         done = session.client.tasks.answer_many(tasks[start : start + MOST], outcome, comment)
         refused += int(done.get("refused") or 0)
-        session.out.one(done, "recorded", _told(done, tasks), followed=len(tasks) > MOST)
+        session.out.one(done, "recorded", _outcome_lines(done, tasks), followed=len(tasks) > MOST)
     if refused:
         raise CommandFailed(
             ExitCode.CONFLICT, f"{refused} of {len(tasks)} were refused; the others are recorded."
@@ -97,7 +97,7 @@ def _lines(task: "Task") -> list[str]:
     return lines + payload_lines("payload", task.get("payload"), whole=True)
 
 
-def _told(done: Mapping[str, Any], tasks: "Sequence[Task]") -> list[str]:
+def _outcome_lines(done: Mapping[str, Any], tasks: "Sequence[Task]") -> list[str]:
     receipt: Mapping[str, Any] = done.get("receipt") or {}
     lines = [str(receipt.get("said", "")), str(receipt.get("next", ""))]
     lines += [

@@ -14,8 +14,8 @@ from signoff.core.text.json_diff import (
     change_counts,
     changed_leaves,
     folded,
+    leaf_text,
     leaves,
-    told,
 )
 from signoff.core.text.masking import masked
 from signoff.core.text.text_diff import Work
@@ -57,7 +57,7 @@ def leaf_lines(leaf: Leaf) -> Iterator[str]:
         return
     path = visible(leaf.label)
     if leaf.diff is None:
-        first, *rest = visible_lines(told(leaf))
+        first, *rest = visible_lines(leaf_text(leaf))
         yield f"{_INDENT}{path}: {first}"
         yield from (f"{_INDENT}{_INDENT}{line}" for line in rest)
         return

@@ -33,6 +33,7 @@ def asked(intent: Intent, task: Task) -> frozenset[str]:
     levels reached.
     """
     spec = spec_of(intent, task)
+    # escalation adds people and removes none: those who were asked first may still answer
     names = frozenset(task.assigned or spec.stages[task.stage].approvers or DECIDING_ROLES)
     return names.union(*(level.to for level in spec.escalate[: task.escalated])) if task.escalated else names
 
@@ -81,15 +82,19 @@ def answer_right(actor: Actor, intent: Intent, task: Task) -> AnswerRight | None
         return None
     parties = asked(intent, task)
     barred = frozenset() if self_approval(actor, intent, task) else requesters_side(intent)
+    # sponsors: the people who created this key could otherwise decide through it
     if not barred.isdisjoint((actor.id, *actor.sponsors)):
         return None
     own = _pinned(actor.id, actor.names & parties, intent, task)
+    # after a delegation the vote is the delegate's alone
     if own and all(given.giver != actor.id for given in task.handed_over):
         return AnswerRight(actor.id, own)
     for given in task.handed_over:
         names = given.names & parties
+        # the giver must not be barred either, or the requester's side could delegate its answer
         if given.taker == actor.id and given.giver not in barred and names:
             return AnswerRight(given.giver, names)
+    # last, so that nobody casts another person's vote while they have one of their own
     for absent in actor.stand_ins:
         names = _pinned(absent.person, absent.names & parties, intent, task)
         if names and absent.person not in barred and _covers(actor.id, absent.person, intent, task):
@@ -102,6 +107,7 @@ def _covers(delegate: str, absent: str, intent: Intent, task: Task) -> bool:
     existed: whether this stage or its escalation names the delegate too.
     """
     pinned = stand_ins(intent, task)
+    # pinned, so that nobody can become a delegate of an approver after the task has opened
     if pinned is not None:
         return delegate in pinned.get(absent, ())
     spec, held = spec_of(intent, task), roster(intent, task)
@@ -115,6 +121,7 @@ def _covers(delegate: str, absent: str, intent: Intent, task: Task) -> bool:
 def _pinned(person: str, names: frozenset[str], intent: Intent, task: Task) -> frozenset[str]:
     """The ``names`` that the person already had when the plan was frozen; rules never relax afterwards."""
     pinned = roster(intent, task)
+    # somebody who joins a team later does not gain a vote in requests that are already under way
     return frozenset(name for name in names if name not in pinned or person in pinned[name])
 
 
@@ -130,6 +137,7 @@ def roster(intent: Intent, task: Task) -> dict[str, tuple[str, ...]]:
         held[name] = tuple(person for person in held.get(name, ()) if person not in people)
     for name, people in task.joined.items():
         held[name] = (*held.get(name, ()), *people)
+    # a reassignment asks people as they are now, so its own members replace those of the plan
     return held | task.roster
 
 

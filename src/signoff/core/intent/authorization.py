@@ -39,10 +39,10 @@ def can_see(actor: Actor, intent: Intent) -> bool:
         return False
     if actor.kind not in PROGRAMS:
         return True
-    return actor.id == intent.requester.id or (actor.address != "" and _is_party(actor.address, intent))
+    return actor.id == intent.requester.id or (actor.address != "" and _is_addressed(actor.address, intent))
 
 
-def _is_party(address: str, intent: Intent) -> bool:
+def _is_addressed(address: str, intent: Intent) -> bool:
     return address in (intent.to_agent, intent.reply_to) or address in intent.plan.agents
 
 

@@ -178,14 +178,14 @@ class Revise(msgspec.Struct, gc=False, frozen=True):
 
 class ReportUnreachable(msgspec.Struct, gc=False, frozen=True):
     """No recipient of the task at this stage could be reached. ``level``: the escalation level, 0 for the stage's own
-    people; ``heard``: whether another person of this stage was reached.
+    people; ``others_reached``: whether another person of this stage was reached.
     """
 
     step_run: int
     reason: str
     stage: int = 0
     level: int = 0
-    heard: bool = False
+    others_reached: bool = False
 
 
 class CheckStaffing(msgspec.Struct, gc=False, frozen=True):

@@ -33,12 +33,12 @@ Decisive = e.Decided | e.Reported | e.AttemptFailed | e.StepTimedOut
 
 class Continuation(msgspec.Struct, gc=False, frozen=True):
     """Where a plan continues after a fact, and the remaining setback. ``target``: the next step, None if the intent
-    fails; ``wanted``: the steps whose approvers requested changes and have not been asked again since.
+    fails; ``changes_requested_by``: the steps whose approvers requested changes and have not been asked again since.
     """
 
     target: str | None
     setback: Failure | None
-    wanted: tuple[str, ...] = ()
+    changes_requested_by: tuple[str, ...] = ()
 
 
 def continuation(intent: Intent, event: Decisive) -> Continuation:
@@ -46,13 +46,18 @@ def continuation(intent: Intent, event: Decisive) -> Continuation:
     so they leave the setback unchanged.
     """
     found = _turn(intent, event)
-    return replace(found, wanted=_wanted(intent, event)) if found.setback is not None else found
+    return (
+        replace(found, changes_requested_by=_changes_requested_by(intent, event))
+        if found.setback is not None
+        else found
+    )
 
 
-def _wanted(intent: Intent, event: Decisive) -> tuple[str, ...]:
+def _changes_requested_by(intent: Intent, event: Decisive) -> tuple[str, ...]:
     if not isinstance(event, e.Decided):
-        return intent.wanted
-    others = tuple(step for step in intent.wanted if step != event.step)
+        return intent.changes_requested_by
+    # this step's approvers have been asked again, so their request for changes is dealt with
+    others = tuple(step for step in intent.changes_requested_by if step != event.step)
     return (*others, event.step) if event.ending is Ending.SUPERSEDED else others
 
 
@@ -69,6 +74,7 @@ def _turn(intent: Intent, event: Decisive) -> Continuation:
                 return _set_back(after_failure(step), _of_agent(event.fault), intent.setback)
         case e.AttemptFailed(retry_at=None):
             step = plan.agent_step(intent.open.step if intent.open else "")
+            # retryable: nobody refused the work, it was only not finished
             said = f"{step.agent} did not finish step {step.id!r} in {event.attempt} attempts."
             return _set_back(after_failure(step), Failure("delivery_failed", said, True), intent.setback)
         case e.StepTimedOut():
@@ -82,6 +88,7 @@ def _set_back(route: Route | None, fault: Failure, before: Failure | None) -> Co
     """
     if route is None:
         return Continuation(None, fault)
+    # a route alone does not undo what happened; only one that is declared a success does
     return Continuation(route.target, before if route.success else fault)
 
 
@@ -96,10 +103,11 @@ def _decided(intent: Intent, step: HumanStep, event: e.Decided) -> Continuation:
         case Ending.EXPIRED:
             if event.outcome != step.task.fallback_outcome:  # the fallback's outcome did not apply
                 step = _expiring(step)
+            # two codes, so that a caller can tell a plain timeout from a fallback that was chosen
             late = step.task.fallback is Fallback.EXPIRE
             fault = _late(step.id) if late else Failure("expired", f"{title}: nobody decided in time.")
             # even if the policy counts it as approved, no person has approved
-            return _set_back(plan.after_silence(step), fault, failure_kept(intent, step))
+            return _set_back(plan.after_expiry(step), fault, failure_kept(intent, step))
         # no one was asked, so a rejection that is declared a success does not apply
         case Ending.UNDELIVERABLE:
             return _never(after_failure(step), Failure("undeliverable", f"{title}: nobody could be reached."))
@@ -115,7 +123,7 @@ def failure_kept(intent: Intent, step: HumanStep) -> Failure | None:
     whose author was asked again, but those requested by the approvers of other steps.
     """
     wanted = intent.setback is not None and intent.setback.code == CHANGES_REQUESTED
-    return None if wanted and intent.wanted == (step.id,) else intent.setback
+    return None if wanted and intent.changes_requested_by == (step.id,) else intent.setback
 
 
 def at_expiry(intent: Intent, step: HumanStep, *, asked: bool = True) -> tuple[HumanStep, bool]:
@@ -139,6 +147,7 @@ def _objected(intent: Intent, step: HumanStep) -> bool:
             return True
     return (
         required_answer(step.task) != ""
+        # an approval without a person is only for low risk
         or worst_risk(step.task.risk, results)[0] is not Risk.LOW
         or any(verdict_of(result) == "failed" for result in results.values())
     )
@@ -163,7 +172,9 @@ def _changes(intent: Intent, step: HumanStep, event: e.Decided) -> Continuation:
     """Go back to the step that repeats the work, a limited number of times. Requesting changes is not an approval, so
     an earlier rejection stays.
     """
+    # an earlier rejection is stronger than a request for changes: it takes an approval to undo
     refused = None if intent.setback is None or intent.setback.code == CHANGES_REQUESTED else intent.setback
+    # without a limit, an agent and an approver could send a request back and forth forever
     bounded = intent.revisions < intent.plan.max_revisions
     route = _route(intent.plan, step, event)
     if bounded and route is not None:

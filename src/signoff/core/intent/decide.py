@@ -1,5 +1,5 @@
 """The rules. ``states.ALLOWED`` says which command is possible in which state; one short function per command decides
-its effect, or why it is refused, here or in the module that the table at the end names.
+its effect, or why it is refused. No other module decides this.
 
 Everything here is pure: the time is the transition's ``now``, the actor was authorized by ``authorize_command`` before,
 and a refusal (``Refused``) leaves no fact behind. A final intent accepts only a late tick, which has no effect.
@@ -88,7 +88,7 @@ def submit(tx: Transition, command: c.Submit) -> None:
             retry_of=command.retry_of,
             rerun_of=command.carried.source if command.carried else "",
             deadline_at=command.deadline_at,
-            stand_ins=_covered(tx, command.plan),
+            stand_ins=_delegates(tx, command.plan),
             self_approval=_self_approval(tx, command.plan),
             traceparent=command.traceparent,
             by_admin=_by_admin(tx, command),
@@ -102,7 +102,7 @@ def submit(tx: Transition, command: c.Submit) -> None:
         routing.start_step(tx, command.carried.start)
 
 
-def _covered(tx: Transition, plan: Plan) -> dict[str, tuple[str, ...]] | None:
+def _delegates(tx: Transition, plan: Plan) -> dict[str, tuple[str, ...]] | None:
     """The current delegates of the people whom the plan names."""
     asking = [named(step.task) for step in plan.steps if isinstance(step, HumanStep)]
     if tx.membership is None or not asking:

@@ -32,11 +32,10 @@ class Event(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, tag_field
 
 
 class Created(Event, frozen=True, tag="created", kw_only=True):
-    """A requester submitted the intent. ``stand_ins``: the delegates of the people whom the plan asks; None if it asks
-    no one, and in requests from before delegates were pinned. ``self_approval``: whether the workspace let the
-    requester's side decide at that time; None if that was not pinned. ``traceparent``: the requester's trace (W3C
-    Trace Context), "" if it has none. ``by_admin``: whether an owner or admin was on the requester's side at that
-    time, if the plan asks anyone.
+    """``stand_ins``: the delegates of the people whom the plan asks; None if it asks no one, and in requests from
+    before delegates were pinned. ``self_approval``: whether the workspace let the requester's side decide at that
+    time; None if that was not pinned. ``traceparent``: the requester's trace (W3C Trace Context), "" if it has none.
+    ``by_admin``: whether an owner or admin was on the requester's side at that time, if the plan asks anyone.
     """
 
     workspace: str

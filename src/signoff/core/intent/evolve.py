@@ -55,6 +55,7 @@ def evolve(intent: Intent, fact: e.Fact) -> Intent:
     if effect.status is not None:
         changes |= {"status": effect.status, "waiting": effect.waiting}
     if fact.event.kept:
+        # a renewal keeps the number, so that the next kept fact follows the last one in the chain
         changes["seq"] = fact.seq
         changes["updated_at"] = fact.at
     return replace(intent, **changes)
@@ -103,6 +104,7 @@ def _on(kind: type[e.Event]) -> Callable[[Callable[..., Changes]], Callable[...,
 
 @_on(e.Offered)
 def _offered(event: e.Offered, intent: Intent, fact: e.Fact) -> Changes:
+    # The next attempt of the same step run: errors that the agent reported count towards max_retries of all.
     failures = (
         intent.open.failures
         if isinstance(intent.open, Delivery) and intent.open.step_run == event.step_run
@@ -125,6 +127,7 @@ def _claimed(event: e.Claimed, intent: Intent, fact: e.Fact) -> Changes:
     held = replace(
         _delivery(intent),
         state=DeliveryState.LEASED,
+        # the number of the fact, so a later claim always has a higher one
         token=event.token,
         holder=event.holder,
         lease_until=event.lease_until,
@@ -164,7 +167,7 @@ def _back_off(intent: Intent, retry_at: Any, failures: int) -> Changes:
 def _left(intent: Intent, event: Decisive) -> Changes:
     """The failure or setback that the end of a step leaves in the intent."""
     left = continuation(intent, event)
-    return {"setback": left.setback, "wanted": left.wanted}
+    return {"setback": left.setback, "changes_requested_by": left.changes_requested_by}
 
 
 @_on(e.AttemptFailed)
@@ -175,6 +178,7 @@ def _attempt_failed(event: e.AttemptFailed, intent: Intent, fact: e.Fact) -> Cha
             "last_step": _delivery(intent).step,
             **_left(intent, event),
         }
+    # an expired lease is an attempt, not an error of the agent: the plan limits both separately
     return _back_off(intent, event.retry_at, _delivery(intent).failures)
 
 
@@ -190,8 +194,10 @@ def _reported(event: e.Reported, intent: Intent, fact: e.Fact) -> Changes:
     if event.fault is None:
         changes["results"] = {**intent.results, event.step: event.result}
     else:
+        # the failure stands under the step's name too, where the card and later steps look for its result
         reported = {**event.result, "error": event.fault.message, "code": event.fault.code}
         changes["results"] = {**intent.results, event.step: reported}
+    # which revision a check was made for: a later one has not been checked by it
     if event.revision:
         changes["reported"] = {**intent.reported, event.step: event.revision}
     return changes
@@ -240,8 +246,10 @@ def _answered(event: e.Answered, intent: Intent, fact: e.Fact) -> Changes:
         for_names=event.for_names,
         number=event.number,
         behind=event.behind,
+        # facts without a number are older than this field, and must fold to the row of their time
         replaced=(*before.replaced, before.outcome) if before and event.number else (),
     )
+    # One vote for each person and stage: the last one counts. The answer also ends the person's own snooze.
     kept = tuple(v for v in task.votes if v is not before)
     return {"open": replace(task, votes=(*kept, vote), snoozes=_others(task, vote.person))}
 
@@ -259,6 +267,7 @@ def _to_task(intent: Intent, **changes: Any) -> Changes:
 def _stage_passed(event: e.StagePassed, intent: Intent, fact: e.Fact) -> Changes:
     return _to_task(
         intent,
+        # each stage has its own approvers and timers; votes of earlier stages stay as a record
         stage=event.stage,
         stage_at=fact.at,
         assigned=(),
@@ -279,6 +288,7 @@ def _stage_passed(event: e.StagePassed, intent: Intent, fact: e.Fact) -> Changes
 @_on(e.Delegated)
 def _delegated(event: e.Delegated, intent: Intent, fact: e.Fact) -> Changes:
     given = Delegation(event.giver, event.taker, event.names)
+    # a person has one vote, so a new delegation replaces their earlier one
     before = tuple(h for h in _task(intent).handed_over if h.giver != event.giver)
     return _to_task(intent, handed_over=(*before, given), snoozes=_others(_task(intent), fact.actor.id))
 
@@ -345,7 +355,9 @@ def _revised(event: e.Revised, intent: Intent, fact: e.Fact) -> Changes:
         snoozes=(),
         agreed="",
     )
+    # also the others who have this key: each of them could have made the change
     joins = (fact.actor.id, *event.behind)
+    # kept apart: they are on the requester's side only in tasks whose policy does not allow this
     side = "approving_editors" if event.approved else "editors"
     return {
         "open": task,
@@ -367,9 +379,11 @@ def _decided(event: e.Decided, intent: Intent, fact: e.Fact) -> Changes:
         "decided_at": rfc3339(fact.at),
     }
     for vote in votes:
+        # a form cannot overwrite what the server says about the decision
         result |= {k: v for k, v in (vote.data or {}).items() if k not in result}
         if vote.comment:
             result["comment"] = vote.comment
+    # the last vote is the one that completed the quorum
     if votes:
         result |= {"decided_by": votes[-1].person, "via": fact.via}
     return {
@@ -379,6 +393,7 @@ def _decided(event: e.Decided, intent: Intent, fact: e.Fact) -> Changes:
         "ending": event.ending,
         "results": {**intent.results, event.step: result},
         "revisions": intent.revisions + (event.meaning is Meaning.REQUESTS_CHANGES),
+        # work that is repeated after requested changes is reported for a new revision
         "revision": intent.revision + (event.meaning is Meaning.REQUESTS_CHANGES),
         **_left(intent, event),
     }
@@ -422,6 +437,7 @@ def _rerun_started(event: e.RerunStarted, intent: Intent, fact: e.Fact) -> Chang
         "results": event.results,
         "revision": event.revision,
         "outcome": event.outcome,
+        # the decision is that of the intent that failed
         "ending": Ending.APPROVED,
         "last_step": event.step,
     }
@@ -438,7 +454,7 @@ def _controls_patched(event: e.ControlsPatched, intent: Intent, fact: e.Fact) ->
 
 
 def _end() -> Changes:
-    return {"open": None, "setback": None, "wanted": ()}
+    return {"open": None, "setback": None, "changes_requested_by": ()}
 
 
 @_on(e.Completed)

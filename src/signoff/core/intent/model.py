@@ -145,9 +145,9 @@ OpenStep = Delivery | Task | Delay
 
 class Intent(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw_only=True):
     """A durable request, stored as one row. ``seq`` and ``head``: the end of its hash chain; ``setback``: the failure
-    that it ends with unless a person approves first; ``wanted``: the steps whose approvers requested changes and were
-    not asked again since; ``stand_ins``, ``self_approval``, ``by_admin``: as in ``Created``; ``reported``: the
-    revision that each agent's result was produced for.
+    that it ends with unless a person approves first; ``changes_requested_by``: the steps whose approvers requested
+    changes and were not asked again since; ``stand_ins``, ``self_approval``, ``by_admin``: as in ``Created``;
+    ``reported``: the revision that each agent's result was produced for.
     """
 
     id: str
@@ -182,7 +182,7 @@ class Intent(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw_only=
     ending: Ending | None = None
     fault: Failure | None = None
     setback: Failure | None = None
-    wanted: tuple[str, ...] = ()
+    changes_requested_by: tuple[str, ...] = msgspec.field(default=(), name="wanted")
     reminded: int = 0
     generation: int = 0
     controls: dict[str, Any] = {}

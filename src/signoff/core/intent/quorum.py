@@ -32,6 +32,7 @@ def has_say(person: str, principal: str, for_names: frozenset[str], names: Names
     voter = names.get(person)
     if voter is None or (principal != person and voter.isdisjoint(DECIDING_ROLES)):
         return False  # a delegate must also be able to decide
+    # the names under which the vote was given, not all names: a vote for one team is not one for another
     return bool(for_names & names.get(principal, frozenset()))
 
 
@@ -57,12 +58,15 @@ def tally(
     counted = [vote for vote in votes if vote.at_stage == at_stage and counts_toward_quorum(vote, names)]
     seats: dict[str, Vote] = {}
     for vote in counted:
+        # one is enough: what the others are voting on is about to change
         if vote.meaning is Meaning.REQUESTS_CHANGES:
             return vote
         _take_seat(seats, vote)
+    # by any outcome: people who reject for different reasons reject together
     rejections = [vote for vote in seats.values() if vote.meaning is Meaning.REJECTS]
     if len(rejections) >= stage.reject_after:
         return rejections[-1]
+    # only the vote that was just given can complete the quorum; see the docstring
     last = given if given is not None else counted[-1] if counted else None
     if last not in counted or last.meaning is not Meaning.APPROVES:
         return None
@@ -81,6 +85,7 @@ def _as_many_as_matter(stage: Stage, yes: list[Vote]) -> list[Vote]:
     """Keep only as many votes for each approver entry as the stage needs; then one always remains for the entry."""
     if not stage.every:
         return yes
+    # matching is quadratic in the votes, and a stage may have thousands of eligible people
     kept: dict[int, Vote] = {}
     # None stands for people added by escalation, who count for any entry.
     room = dict.fromkeys((*stage.approvers, None), stage.votes_needed)
@@ -110,6 +115,7 @@ def count(
     for vote in votes:
         if vote.at_stage == at_stage and counts_toward_quorum(vote, names):
             _take_seat(seats, vote)
+    # the quorum must agree on one outcome, so each is counted on its own
     words = {vote.outcome for vote in seats.values() if vote.meaning is Meaning.APPROVES}
     missing = min(
         _missing(stage, _approvals(seats, word)) for word in ({outcome} if outcome else words or {""})
@@ -119,6 +125,7 @@ def count(
 
 def _take_seat(seats: dict[str, Vote], vote: Vote) -> None:
     """Record a vote for its seat. A later vote replaces the seat's earlier one and moves to the end."""
+    # moved to the end, because the last rejection names the task's outcome
     seats.pop(voting_seat(vote), None)
     seats[voting_seat(vote)] = vote
 
@@ -134,10 +141,10 @@ def _missing(stage: Stage, yes: list[Vote]) -> int:
 def _enough(stage: Stage, yes: list[Vote]) -> bool:
     if len(yes) < stage.votes_needed:
         return False
-    return not stage.every or _covered(stage.approvers, yes)
+    return not stage.every or _each_entry_has_a_vote(stage.approvers, yes)
 
 
-def _covered(parties: tuple[str, ...], yes: list[Vote]) -> bool:
+def _each_entry_has_a_vote(parties: tuple[str, ...], yes: list[Vote]) -> bool:
     """Whether every approver entry can be matched with a different person (bipartite matching with augmenting
     paths).
     """
@@ -145,10 +152,12 @@ def _covered(parties: tuple[str, ...], yes: list[Vote]) -> bool:
 
     def place(party: str, tried: set[str]) -> bool:
         for vote in yes:
+            # added by escalation: counts for any one entry
             added = not vote.for_names.issubset(parties)
             if vote.person in tried or not (added or party in vote.for_names):
                 continue
             tried.add(vote.person)
+            # Giving each entry the first person found would fail where one person could fill two entries.
             if vote.person not in chosen or place(chosen[vote.person], tried):
                 chosen[vote.person] = party
                 return True

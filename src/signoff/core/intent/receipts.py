@@ -68,7 +68,7 @@ def _tasks(count: int) -> str:
     return "task" if count == 1 else "tasks"
 
 
-class Words(NamedTuple):
+class Formats(NamedTuple):
     """How a surface formats people and times; ``names``: the current names of all active people."""
 
     name: Callable[[str], str]
@@ -86,7 +86,7 @@ def act_in(facts: Iterable[e.Fact], person: str, step_run: int = 0) -> e.Fact | 
     return found
 
 
-def receipt(fact: e.Fact, intent: Intent, step: str, words: Words) -> Receipt:
+def receipt(fact: e.Fact, intent: Intent, step: str, words: Formats) -> Receipt:
     """The receipt of one action on the task of this step. ``intent``: the current state."""
     event = fact.event
     if not isinstance(event, Act):
@@ -105,7 +105,7 @@ def place(intent: Intent) -> str:
     return _PLACES.get(intent.status, "")
 
 
-def _worded(fact: e.Fact, event: Act, intent: Intent, step: str, words: Words) -> tuple[str, str, str]:
+def _worded(fact: e.Fact, event: Act, intent: Intent, step: str, words: Formats) -> tuple[str, str, str]:
     """What was recorded, what happens next, and the action that undoes it."""
     task = intent.open if isinstance(intent.open, Task) else None
     match event:
@@ -154,7 +154,7 @@ def _worded(fact: e.Fact, event: Act, intent: Intent, step: str, words: Words) -
 
 
 def _answered(
-    fact: e.Fact, event: e.Answered, intent: Intent, step: str, words: Words
+    fact: e.Fact, event: e.Answered, intent: Intent, step: str, words: Formats
 ) -> tuple[str, str, str]:
     spec = intent.plan.human_step(step).task
     behalf = f" for {words.name(event.principal)}" if event.principal not in ("", fact.actor.id) else ""
@@ -175,7 +175,7 @@ def _answered(
     )
 
 
-def _missing(event: e.Answered, task: Task, intent: Intent, words: Words) -> str:
+def _missing(event: e.Answered, task: Task, intent: Intent, words: Formats) -> str:
     stage = stage_now(intent, task)
     if event.meaning is Meaning.APPROVES:
         more = count(stage, task.stage, task.votes, words.names, event.outcome).missing

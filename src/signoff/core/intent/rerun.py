@@ -34,7 +34,7 @@ def rerun_id(source: Intent) -> str:
     return new_intent_id(millis, sha256(b"signoff/rerun/" + source.id.encode()).digest()[:10])
 
 
-def carried_over(
+def rerun_start(
     source: Intent, facts: Sequence[e.Fact], payload_digest: str, now: datetime
 ) -> e.RerunStarted:
     """Where a rerun of an intent starts, computed from its whole history; raises Conflict if it may not be rerun."""

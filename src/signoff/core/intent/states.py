@@ -37,6 +37,7 @@ def state_of(intent: Intent) -> State:
     if intent.final:
         return State.FINAL
     if isinstance(intent.open, Delivery):
+        # offered and pushed are stored alike; they differ in who takes the next step, the worker or the server
         return _OF_DELIVERY.get(intent.open.state) or (State.PUSHED if intent.open.push else State.OFFERED)
     return State.TASK if isinstance(intent.open, Task) else State.DELAY
 
@@ -62,10 +63,13 @@ ALLOWED: Final[dict[State, frozenset[type]]] = {
     State.OFFERED: _IN_HAND | {c.Claim, c.Answer},
     State.PUSHED: _IN_HAND | {c.AcceptPush, c.FailPush, c.Answer},
     State.LEASED: _IN_HAND | {c.Renew, c.Release, c.Recall, c.Answer},
+    # nothing to renew or release: an agent that accepted a push has no token, and reports when it is done
     State.ACCEPTED: _IN_HAND | {c.Recall, c.Answer},
     State.BACKING_OFF: _IN_HAND | {c.Answer},
     State.TASK: _ALWAYS | OF_TASK,
+    # AXP's clients resume an intent that waits; while no task is open, that is recorded and changes nothing
     State.DELAY: _ALWAYS | {c.ReportProgress},
+    # the timer may have been read before the intent became final
     State.FINAL: frozenset({c.Tick}),
 }
 # Late commands of the server's own loops, and of a kill, about a step that has moved on: they are no error and have no
@@ -127,6 +131,7 @@ EFFECTS: Final[dict[type[e.Event], Effect]] = {
 
 def effect_of(event: e.Event) -> Effect:
     """The status after an event. An attempt that is followed by another leaves the step backing off."""
+    # one event class for the last attempt and those before it, so the table has one row for both
     if isinstance(event, _ATTEMPTS) and event.retry_at is not None:
         return _RETRYING
     return EFFECTS[type(event)]

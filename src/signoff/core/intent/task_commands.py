@@ -312,7 +312,7 @@ def report_unreachable(tx: Transition, command: c.ReportUnreachable) -> None:
     if task.escalated < len(spec.escalate):
         tx.add(e.Escalated(task.step_run, task.escalated + 1, spec.escalate[task.escalated].to))
         return
-    if command.heard:
+    if command.others_reached:
         return
     _, step = open_task(tx, 0)
     routing.close_task(tx, step, Ending.UNDELIVERABLE.value, Ending.UNDELIVERABLE, Meaning.REJECTS)

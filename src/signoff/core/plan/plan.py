@@ -204,7 +204,7 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
             case Meaning.REJECTS:
                 return Route(After.NO, goto, success) if goto else after_failure(step)
 
-    def after_silence(self, step: HumanStep) -> Route | None:
+    def after_expiry(self, step: HumanStep) -> Route | None:
         """The route of an expiry, by the policy's fallback or by the step."""
         fallback, word = step.task.fallback, step.task.fallback_outcome
         if fallback is Fallback.EXPIRE:
@@ -220,7 +220,7 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
         found: list[Route | None] = []
         if isinstance(step, HumanStep):
             found = [self.after_outcome(step, word) for word in step.task.outcomes]
-            found += [after_failure(step), self.after_silence(step)]  # a task may also end by expiry
+            found += [after_failure(step), self.after_expiry(step)]  # a task may also end by expiry
         else:
             found = [Route(After.YES, self.after_success(step), success=True), after_failure(step)]
         found.append(after_timeout(step))

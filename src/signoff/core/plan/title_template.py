@@ -108,7 +108,7 @@ def filled(title: str, payload: Mapping[str, Any] | None) -> str:
     except TemplateError:
         return title
     named = {part.path for part in parts if isinstance(part, Field)}
-    return "".join(part if isinstance(part, str) else _said(part, payload or {}, named) for part in parts)
+    return "".join(part if isinstance(part, str) else _filled(part, payload or {}, named) for part in parts)
 
 
 def unfilled(title: str) -> str:
@@ -121,7 +121,7 @@ def has_fields(title: str) -> bool:
     return "{" in title
 
 
-def _said(field: Field, payload: Mapping[str, Any], named: set[tuple[str, ...]]) -> str:
+def _filled(field: Field, payload: Mapping[str, Any], named: set[tuple[str, ...]]) -> str:
     holder, value = _found(field.path, payload)
     *above, name = field.path
     if (*above, currency_field(name, holder)) in named:  # the title states the currency itself

@@ -156,10 +156,10 @@ def on_expiry_text(
         return f"If nobody answers by {when(intent_due_at)}, the request times out; nothing is approved."
     if due_at is None:
         return "Without an answer nothing happens: the task stays open."
-    return f"If nobody answers by {when(due_at)}, the task expires and {_after_silence(step, refused)}."
+    return f"If nobody answers by {when(due_at)}, the task expires and {_expiry_text(step, refused)}."
 
 
-def _after_silence(step: HumanStep, refused: bool) -> str:
+def _expiry_text(step: HumanStep, refused: bool) -> str:
     spec = step.task
     if expiry_approves(spec):
         target = spec.outcome(spec.fallback_outcome).goto or step.on_success
@@ -168,7 +168,7 @@ def _after_silence(step: HumanStep, refused: bool) -> str:
         )
         ends = " and then fails, unless somebody approves" if refused else ""
         return f"{goes_on} as {spec.fallback_outcome!r}, as its policy defines{ends}"
-    route = NO_PLAN.after_silence(step)
+    route = NO_PLAN.after_expiry(step)
     if route is not None and refused:
         route = replace(route, success=False)
     return after_no(route) + "; nothing is approved"

@@ -86,10 +86,10 @@ def refuse_other_choice(plan: Plan, payload: bytes) -> None:
 
 def conditions_text(when: Sequence[Condition]) -> str:
     """The conditions as text: ``amount is above 1000``."""
-    return " and ".join(_said(one) for one in when) or LAST
+    return " and ".join(_condition_text(one) for one in when) or LAST
 
 
-def _said(one: Condition) -> str:
+def _condition_text(one: Condition) -> str:
     values = (repr(value) for value in one.values) if one.kind == "text" else one.values
     return f"{one.field} {_WORDS[one.operator]} {', '.join(values)}"
 

@@ -314,7 +314,7 @@ def show_named(value: Any, named: _Named) -> str:
     return number_text(named[0], value, named[1]) or show(value)
 
 
-def told(leaf: Leaf, plain: Callable[[str], str] = str) -> str:
+def leaf_text(leaf: Leaf, plain: Callable[[str], str] = str) -> str:
     """A leaf for a surface that has only text. ``plain``: makes hidden characters in untrusted text visible."""
     if leaf.fields:
         return leaf.text

@@ -362,12 +362,12 @@ def _settings(draft: ManifestDiff, manifest: Manifest) -> None:
     if "self_approval" in manifest.settings:
         after = replace(after, self_approval_alone=False)
     refuse_self_approval(draft.actor, draft.before, after)
-    said = [_said_of(one, manifest.settings) for one in (space, after)]
+    said = [_values_of(one, manifest.settings) for one in (space, after)]
     draft.note("workspace", space.name, said[0], said[1], after)
     draft.directory = draft.directory.but(workspace=after)
 
 
-def _said_of(space: Workspace, names: Iterable[str]) -> dict[str, Any]:
+def _values_of(space: Workspace, names: Iterable[str]) -> dict[str, Any]:
     """These settings as the change log stores them."""
     said = {name: getattr(space, name) for name in names}
     return said | {"self_approval": space.self_approval_setting} if "self_approval" in said else said

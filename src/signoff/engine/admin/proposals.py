@@ -235,11 +235,20 @@ class Proposals:
         return proposal
 
 
-def proposal_row(proposal: StoredProposal, news: ProposalNotification, due_at: datetime) -> OutboxRow:
+def proposal_row(proposal: StoredProposal, notification: ProposalNotification, due_at: datetime) -> OutboxRow:
     """An outbox row about a proposal. Its id is stable for the same state, person and channels."""
     id = str(
         uuid.uuid5(
-            _ROW_IDS, "/".join((proposal.id, news.state, news.person, *news.channels, due_at.isoformat()))
+            _ROW_IDS,
+            "/".join(
+                (
+                    proposal.id,
+                    notification.state,
+                    notification.person,
+                    *notification.channels,
+                    due_at.isoformat(),
+                )
+            ),
         )
     )
     return OutboxRow(
@@ -249,8 +258,8 @@ def proposal_row(proposal: StoredProposal, news: ProposalNotification, due_at: d
         0,
         OutboxKind.ADMIN,
         "proposals",
-        news.person,
-        msgspec.json.encode(news),
+        notification.person,
+        msgspec.json.encode(notification),
         due_at,
     )
 

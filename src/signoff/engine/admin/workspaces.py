@@ -37,7 +37,7 @@ class NewWorkspace(msgspec.Struct, frozen=True):
     secret: str
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class WorkspaceRequest(msgspec.Struct, frozen=True):
     """A workspace to create. owner: the e-mail address of its first owner."""
 
     organization: str
@@ -86,7 +86,7 @@ class Workspaces:
             {"owner": mail},
         )
         with_key = is_self and not others_with_key(actor)
-        wanted = Wanted(own.organization, name, mail, shown)
+        wanted = WorkspaceRequest(own.organization, name, mail, shown)
         made = await create_workspace(self._store, self._clock, wanted, actor.via, with_key, noted)
         self._directory.changed(actor.workspace)
         self._directory.changed(made.workspace.id)
@@ -144,7 +144,7 @@ class Workspaces:
 async def create_workspace(
     store: Store,
     clock: Clock,
-    wanted: Wanted,
+    wanted: WorkspaceRequest,
     via: str = "cli",
     with_key: bool = True,
     *noted: DirectoryChange,

@@ -26,7 +26,7 @@ from signoff.store.work import (
     OutboxKind,
     OutboxRow,
     Resubmitted,
-    Sent,
+    SentDelivery,
     StoredReply,
     Writes,
 )
@@ -87,6 +87,7 @@ class Batch:
 
     def remember(self, key: IdempotencyKey, fingerprint: str, body: bytes, intent: str) -> None:
         """Store the answer about an intent, for the next request with the same key (in this batch or later)."""
+        # a repeated request may be in the same batch
         self.found.replies[key] = StoredReply(fingerprint, body)
         life = self._reply_life
         self._writes.replies.append(NewStoredReply(key, fingerprint, body, self.now + life, intent, life))
@@ -105,6 +106,7 @@ class Batch:
     def create(
         self, actor: Actor, command: Command, payload: bytes, membership: Membership | None = None
     ) -> Change:
+        # no entropy: a submission has no personal text to salt
         change = advance(actor, None, command, self.now, b"", membership)
         after = change.after
         self._new[after.id] = NewIntent(after, payload, change.wake_at, change.fresh)
@@ -125,11 +127,13 @@ class Batch:
         after = change.after
         if not change.facts and after == intent and not isinstance(command, Tick):
             return change
+        # the row is written once for all jobs of the batch: insert it in its last state, or update it once
         if after.id in self._new:
             known = self._new[after.id]
             self._new[after.id] = NewIntent(after, known.payload, change.wake_at, _claimable(after))
         else:
             earlier = self._changed.get(after.id)
+            # made claimable by one job and claimed by another of the same batch: nothing to announce
             fresh = change.fresh or (earlier is not None and earlier.fresh and _claimable(after))
             self._changed[after.id] = Changed(after, change.wake_at, fresh)
         self._note(change)
@@ -140,7 +144,7 @@ class Batch:
         self._writes.revisions.append(revision)
         self.payloads[revision.intent] = revision.payload
 
-    def record_sent(self, sent: Iterable[Sent]) -> None:
+    def record_sent(self, sent: Iterable[SentDelivery]) -> None:
         self._writes.sent.extend(sent)
 
     def postpone(self, intent: Intent, by: timedelta) -> None:
@@ -156,11 +160,13 @@ class Batch:
         if change.fresh and isinstance(after.open, Delivery):
             agent = (after.workspace, after.open.agent)
             self._topics[agent_topic(*agent)] = None
+            # saves the commit that would record it as sent when a stream of this process reads it
             if self._followed(*agent):
                 self._writes.followed.add(agent)
         if any(EFFECTS[type(sealed.fact.event)].lists for sealed in change.facts):
             self._topics[tasks_topic(after.workspace)] = None
         for notification, (kind, channel, target) in self._route(change):
+            # ordered by time, so that the table's index grows at one end
             millis = int(self.now.timestamp() * 1000)
             self._writes.outbox.append(
                 OutboxRow(
@@ -177,7 +183,7 @@ class Batch:
             )
 
     @property
-    def recorded(self) -> list[Sent]:
+    def recorded(self) -> list[SentDelivery]:
         """The new deliveries that the batch recorded as sent; known once it is committed."""
         return self._writes.recorded
 

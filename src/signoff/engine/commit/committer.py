@@ -93,6 +93,7 @@ class Committer:
                 news.clear()
                 await news.wait()
                 continue
+            # Cancelling a commit in flight would leave its callers without knowing whether it happened.
             settling = asyncio.create_task(self._next(queue))
             try:
                 await asyncio.shield(settling)
@@ -135,6 +136,7 @@ class Committer:
         try:
             batch = await self._transact(jobs)
         except Busy as busy:
+            # the database cannot be reached: splitting the batch would only repeat the failure
             if busy.code != "row_locked":
                 for queued in jobs:
                     queued.fail(busy)
@@ -157,6 +159,7 @@ class Committer:
             for queued in jobs:
                 if isinstance(queued.result, Refused):
                     queued.fail(queued.result)
+                # the caller may have gone; what it asked for is committed all the same
                 elif not queued.future.done():
                     queued.future.set_result(queued.result)
 
@@ -178,6 +181,7 @@ class Committer:
             log.exception("a commit could not be published")
 
     async def _transact(self, jobs: list[QueuedJob]) -> Batch:
+        # The store may call back again, when it retries the transaction; only the last batch was committed.
         batches: list[Batch] = []
 
         def work(found: Loaded) -> Writes:
@@ -203,10 +207,12 @@ def _take(queue: deque[QueuedJob]) -> list[QueuedJob]:
         queued = queue.popleft()
         if queued.job.claims() is not None or queued.job.due():
             scans += 1
+            # ``Locks`` has one query for deliveries and one number of due intents
             if scans > 1:
                 later.append(queued)
                 continue
         taken.append(queued)
+    # back to the front, in their order
     queue.extendleft(reversed(later))
     return taken
 

@@ -48,7 +48,7 @@ from signoff.store.store import Store
 from signoff.store.tables.messages import SENT, Message
 from signoff.store.tables.showings import ShownTarget
 from signoff.store.tables.uses import Use
-from signoff.store.work import OutboxKind, Sent
+from signoff.store.work import OutboxKind, SentDelivery
 
 log = logging.getLogger("signoff.engine")
 
@@ -59,7 +59,7 @@ _TRIES = 4  # attempts of one command while the directory changes
 
 
 class Engine:
-    """All changes of intents. For reads see ``engine.read.view``; the rules are in ``core``."""
+    """All writes. For reads see ``engine.read.view``; the rules are in ``core``."""
 
     def __init__(
         self, committer: Committer, clock: Clock, directory: DirectoryCache, store: Store,
@@ -71,7 +71,7 @@ class Engine:
         self._store = store
         self._recent = recent
         self._shown: OrderedDict[ShownTarget, None] = OrderedDict()
-        self._recorded: OrderedDict[Sent, None] = OrderedDict()
+        self._recorded: OrderedDict[SentDelivery, None] = OrderedDict()
         self._admission = admission or Admission(KeyLimits())
 
     async def submit(self, actor: Actor, submission: Submission, once: Idempotency | None = None) -> Done:
@@ -280,11 +280,11 @@ class Engine:
         """Record, with the next commit, deliveries (intent, cursor) that are about to be sent on the agent's stream.
         Most are recorded already, by the commit that made them.
         """
-        sent = [Sent(actor.workspace, agent, *one) for one in deliveries]
+        sent = [SentDelivery(actor.workspace, agent, *one) for one in deliveries]
         if new := [one for one in sent if one not in self._recorded]:
             await self._committer.do(SentJob(new))
 
-    def note_recorded(self, recorded: Iterable[Sent]) -> None:
+    def note_recorded(self, recorded: Iterable[SentDelivery]) -> None:
         """Note that these deliveries were recorded as sent before a stream has read them."""
         self._recorded.update(dict.fromkeys(recorded))
         while len(self._recorded) > _REMEMBERED:

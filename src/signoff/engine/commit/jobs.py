@@ -33,7 +33,7 @@ from signoff.core.text import json_value
 from signoff.engine.commit.batch import Batch
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.planning.resolve_command import needs_directory, resolve_command, validate_target
-from signoff.store.work import ClaimableQuery, IdempotencyKey, Resubmitted, Sent
+from signoff.store.work import ClaimableQuery, IdempotencyKey, Resubmitted, SentDelivery
 
 log = logging.getLogger("signoff.jobs")
 
@@ -84,6 +84,7 @@ def require_current(batch: Batch, actor: Actor, directory: Snapshot | None) -> N
     if directory is None:
         return
     last = batch.last_change(directory.workspace.id)
+    # both must be current: the directory may be newer than the actor, whose rights were read before
     known = {directory.workspace.last_change, *(() if actor.as_of is None else (actor.as_of,))}
     if last is not None and known != {last}:
         raise Outdated
@@ -234,6 +235,7 @@ class CommandJob(OneIntent):
 
     def _resolved(self, intent: Intent) -> Command:
         if callable(self.command):
+            # before the function runs: its errors would say what state the intent is in
             if not can_see(self.actor, intent):
                 raise NotFound("intent_not_found", f"There is no intent {self.intent_id}.")
             command = self.command(intent)
@@ -324,7 +326,7 @@ class SentJob(_Scan):
     theirs.
     """
 
-    def __init__(self, sent: Sequence[Sent]) -> None:
+    def __init__(self, sent: Sequence[SentDelivery]) -> None:
         self._sent = sent
 
     def apply(self, batch: Batch) -> None:

@@ -22,7 +22,7 @@ from signoff.core.intent.commands import AddComment, Answer
 from signoff.core.intent.events import TaskOpened
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Intent, Task, spec_of
-from signoff.core.intent.receipts import Words, act_in, receipt
+from signoff.core.intent.receipts import Formats, act_in, receipt
 from signoff.core.plan.task_types import Strength
 from signoff.core.text.times import utc_text
 from signoff.engine.clock import Clock
@@ -220,7 +220,7 @@ class Chat:
         if done.change is None or act is None or not isinstance(task, Task) or task.step_run != step_run:
             return f"Recorded: {answer.outcome}."
         directory = await self._directory.of(actor.workspace)
-        words = Words(directory.display, utc_text, directory.active_people)
+        words = Formats(directory.display, utc_text, directory.active_people)
         made = receipt(act, done.change.after, task.step, words)
         return f"{made.said} {made.then}"
 

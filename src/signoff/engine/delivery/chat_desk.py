@@ -77,7 +77,7 @@ class ChatDesk:
         if self.inbound.response(heard, "") is None:
             self._start(self._deal(heard))
             return b""
-        text: str = await asyncio.shield(self._start(self._said_safely(heard)))
+        text: str = await asyncio.shield(self._start(self._reply_safely(heard)))
         return self.inbound.response(heard, text) or b""
 
     def _refuse_if_full(self) -> None:
@@ -95,7 +95,7 @@ class ChatDesk:
 
     async def _deal(self, heard: Heard) -> None:
         try:
-            said = await self._said_safely(heard)
+            said = await self._reply_safely(heard)
             if said:
                 await self.inbound.reply(heard, said)
         except NotSent as failure:
@@ -103,14 +103,14 @@ class ChatDesk:
         except Exception:
             log.exception("%s: %s", self._label, type(heard).__name__)
 
-    async def _said_safely(self, heard: Heard) -> str:
+    async def _reply_safely(self, heard: Heard) -> str:
         try:
-            return await self._said(heard)
+            return await self._reply(heard)
         except Exception:
             log.exception("%s: %s", self._label, type(heard).__name__)
             return "Something went wrong here. See the page for what was recorded."
 
-    async def _said(self, heard: Heard) -> str:
+    async def _reply(self, heard: Heard) -> str:
         if isinstance(heard, Replied) and not await self.chat.knows(heard.card):
             return ""  # people also reply to messages that are not cards
         try:

@@ -43,7 +43,7 @@ from signoff.core.text import json_value
 from signoff.core.text.durations import format_duration
 from signoff.core.text.hidden_characters import CUT
 from signoff.core.text.hunks import counts
-from signoff.core.text.json_diff import Leaf, changed_leaves, folded, leaves, told
+from signoff.core.text.json_diff import Leaf, changed_leaves, folded, leaf_text, leaves
 from signoff.core.text.masking import fingerprint, mask_text, masked
 from signoff.core.text.times import local_time_text
 from signoff.engine.delivery.recipients import is_team
@@ -112,16 +112,16 @@ def render_payload(
     payload: bytes, results: Mapping[str, Any], coming: Sequence[UpcomingStep] = ()
 ) -> RenderedPayload:
     """The request first, then further input, then the reports, in the remaining space."""
-    brought = [(one.step.id, one.given, _covered(one.given)) for one in coming if one.given]
+    brought = [(one.step.id, one.given, _masked(one.given)) for one in coming if one.given]
     given = [leaf for step, plain, covered in brought for leaf in _brief(plain, covered, step)]
-    reported = [leaf for step, result in results.items() for leaf in _brief(result, _covered(result), step)]
+    reported = [leaf for step, result in results.items() for leaf in _brief(result, _masked(result), step)]
     asked_for = json_value.decode(payload)
     kept: list[list[Leaf]] = []
     most, room, rest = _MOST_LEAVES, _MOST_SHOWN, 0
-    for found in (list(_brief(asked_for, _covered(asked_for))), given, reported):
+    for found in (list(_brief(asked_for, _masked(asked_for))), given, reported):
         fits = _fitting(found, most, room) if not rest else []
         most, rest = most - len(fits), rest + len(found) - len(fits)
-        room -= sum(len(leaf.path) + len(told(leaf)) for leaf in fits)
+        room -= sum(len(leaf.path) + len(leaf_text(leaf)) for leaf in fits)
         kept.append(fits)
     asked, besides, said = kept
     hidden = any(plain != covered for _, plain, covered in brought)
@@ -130,7 +130,7 @@ def render_payload(
 
 def _difference(leaf: Leaf) -> str:
     """One changed value on one line, before and after; for a long one only how much has changed."""
-    said = counts(leaf.diff) if leaf.diff is not None else " ".join(told(leaf).split())
+    said = counts(leaf.diff) if leaf.diff is not None else " ".join(leaf_text(leaf).split())
     return f"{leaf.path}: {cut(said, _LONGEST_CHANGE)}"
 
 
@@ -139,7 +139,7 @@ def _brief(value: Any, covered: Any, path: str = "") -> Iterator[Leaf]:
     return folded(leaves(value, covered, path, whole=False, brief=True))
 
 
-def _covered(value: Any) -> Any:
+def _masked(value: Any) -> Any:
     """The leaf without secrets, because copies of a message are stored in many places."""
     return masked(value, lambda text: f"{fingerprint(text)}, on the page")
 
@@ -147,7 +147,7 @@ def _covered(value: Any) -> Any:
 def _fitting(found: list[Leaf], most: int, room: int) -> list[Leaf]:
     kept: list[Leaf] = []
     for leaf in found[: max(0, most)]:
-        text = told(leaf)
+        text = leaf_text(leaf)
         longest = _LONGEST_DIFF if leaf.diff is not None else _LONGEST_LEAF
         fits = min(longest, max(0, room - len(leaf.path)))
         part = text[:fits]
@@ -295,7 +295,7 @@ class MessageComposer:
         yield "Checked", ", ".join(said) or "nothing has been checked automatically"
         able = self._approvers.of(self._intent, task, self._directory, now)
         yield from standing_facts(self._intent, task, self._directory, person, able)
-        yield "Requested by", self._asker()
+        yield "Requested by", self._requester()
         if self._intent.requester.claimed:
             yield "Calls itself", f"{self._intent.requester.claimed} (not verified)"
         if task.revision > 1:
@@ -414,7 +414,7 @@ class MessageComposer:
             return "From the workflow"
         return "In the requester's words (not verified)"
 
-    def _asker(self) -> str:
+    def _requester(self) -> str:
         requester = self._intent.requester
         name = self._directory.display(requester.id)
         return f"{name} ({requester.kind.value})" if not requester.address else f"{name}, {requester.address}"
@@ -423,9 +423,9 @@ class MessageComposer:
         """Who wrote the values shown: the requester, or the people who have changed them since."""
         changed = dict.fromkeys((*self._intent.editors, *self._intent.approving_editors))
         if not changed:
-            return f"as {self._asker()} sent it"
+            return f"as {self._requester()} sent it"
         names = " and ".join(self._directory.display(person) for person in changed)
-        return f"as {names} changed it after {self._asker()} sent it"
+        return f"as {names} changed it after {self._requester()} sent it"
 
     def _decided(self, zone: str) -> dict[str, Any]:
         notification = self._notification
@@ -444,7 +444,7 @@ class MessageComposer:
             ("Answered", f"{self._answered(fact)}, by {self._who(fact.actor.id, fact.via, fact)}")
             for fact in others
         ]
-        facts += [("When", local_time_text(notification.at, zone)), ("Requested by", self._asker())]
+        facts += [("When", local_time_text(notification.at, zone)), ("Requested by", self._requester())]
         said = [
             f"{self._directory.display(fact.actor.id)}: {fact.note.comment}"
             for fact in self._answers
@@ -476,7 +476,7 @@ class MessageComposer:
 
     def _message(self, zone: str) -> dict[str, Any]:
         notification = self._notification
-        facts = (("Requested by", self._asker()), ("When", local_time_text(notification.at, zone)))
+        facts = (("Requested by", self._requester()), ("When", local_time_text(notification.at, zone)))
         return {
             "headline": "For your information", "facts": facts,
             "said": cut(mask_text(notification.text), _LONGEST_SAID), "said_by": self._requester_text_source(),

@@ -54,7 +54,7 @@ class NobodyReachedReports(Sender[UnreachedTask]):
             reason,
             notification.stage,
             level=notification.number if escalated else getattr(task, "escalated", 0),
-            heard=isinstance(task, Task) and await self._engine.was_asked(stored.intent, task),
+            others_reached=isinstance(task, Task) and await self._engine.was_asked(stored.intent, task),
         )
         log.warning("no recipient could be reached for %s: %s", ref, reason)
         once = Idempotency("courier", row.id, row.id, lambda change: b"{}")

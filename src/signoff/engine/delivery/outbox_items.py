@@ -50,12 +50,12 @@ class UnreachedTask(msgspec.Struct, frozen=True):
 
 
 class AdminNotification(msgspec.Struct, frozen=True):
-    """A proposal's state, for the admins who must know. Without ``news.person`` it is expanded into one row per
+    """A proposal's state, for the admins who must know. Without ``notification.person`` it is expanded into one row per
     admin.
     """
 
     row: OutboxRow
-    news: ProposalNotification
+    notification: ProposalNotification
 
 
 class LinkRequest(msgspec.Struct, frozen=True, tag="link"):

@@ -47,22 +47,22 @@ class ProposalMessages(Sender[AdminNotification]):
         self._channels = channels
 
     def describe(self, item: AdminNotification) -> str:
-        return f"{next(iter(item.news.channels), 'proposals')} to {item.news.person}"
+        return f"{next(iter(item.notification.channels), 'proposals')} to {item.notification.person}"
 
     async def send(self, item: AdminNotification) -> Sent | Skipped:
         """Send the row. A row without a person is replaced by one row per recipient."""
-        row, news = item.row, item.news
+        row, notification = item.row, item.notification
         found = await self._store.people.proposal(row.workspace, row.intent)
-        if found is None or state_of(*found, self._clock.now()) != news.state:
+        if found is None or state_of(*found, self._clock.now()) != notification.state:
             return Skipped()
         directory = await self._directory.of(row.workspace)
-        if not news.person:
-            await self._expand(row, news, found, directory)
+        if not notification.person:
+            await self._expand(row, notification, found, directory)
             return Sent()
-        person = directory.people.get(news.person)
+        person = directory.people.get(notification.person)
         if person is None or not person.active:
             return Skipped()
-        name = news.channels[0]
+        name = notification.channels[0]
         channel = self._channels.personal.get(name)
         to = (
             await self._channels.address(self._store, directory, name, person.id)
@@ -71,42 +71,44 @@ class ProposalMessages(Sender[AdminNotification]):
         )
         if channel is None or not to:
             raise NotSent(f"the person no longer has an address for {name}", permanent=True)
-        await channel.deliver(self._message(row, news, found, person, to, directory))
+        await channel.deliver(self._message(row, notification, found, person, to, directory))
         return Sent()
 
     async def _expand(
-        self, row: OutboxRow, news: ProposalNotification, found: Found, directory: Snapshot
+        self, row: OutboxRow, notification: ProposalNotification, found: Found, directory: Snapshot
     ) -> None:
         reach = await self._channels.addresses(self._store, directory)
         rows = [
-            proposal_row(found[0], replace(news, person=person.id, channels=channels), self._clock.now())
-            for person in _concerned(news, found, directory)
+            proposal_row(
+                found[0], replace(notification, person=person.id, channels=channels), self._clock.now()
+            )
+            for person in _concerned(notification, found, directory)
             if person.active and (channels := channels_for(person, reach))
         ]
         await self._store.messages.expand([ExpandedNotification(row.id, rows, ())])
 
     async def next_channel(self, item: AdminNotification) -> str:
-        return next(iter(item.news.channels[1:]), "")
+        return next(iter(item.notification.channels[1:]), "")
 
     async def switch(self, item: AdminNotification, outcome: NextChannel) -> None:
         found = await self._store.people.proposal(item.row.workspace, item.row.intent)
         rows = []
         if found is not None:
-            news = replace(item.news, channels=item.news.channels[1:])
-            rows.append(proposal_row(found[0], news, self._clock.now()))
+            notification = replace(item.notification, channels=item.notification.channels[1:])
+            rows.append(proposal_row(found[0], notification, self._clock.now()))
         await self._store.messages.expand([ExpandedNotification(item.row.id, rows, ())])
 
     def _message(
         self,
         row: OutboxRow,
-        news: ProposalNotification,
+        notification: ProposalNotification,
         found: Found,
         person: Person,
         to: str,
         directory: Snapshot,
     ) -> PersonalMessage:
         proposal, end = found
-        over, shown = news.state != WAITING, shown_in(proposal)
+        over, shown = notification.state != WAITING, shown_in(proposal)
         facts = [
             (
                 "Proposed by",
@@ -129,9 +131,9 @@ class ProposalMessages(Sender[AdminNotification]):
             at=self._clock.now(),
             to=to,
             thread=proposal.id,
-            headline=f"Your proposal: {news.state}" if over else "A second admin is needed",
+            headline=f"Your proposal: {notification.state}" if over else "A second admin is needed",
             question="Your proposed change of who decides" if over else "Confirm a change of who decides?",
-            tone="" if not over else "good" if news.state == CONFIRMED else "bad",
+            tone="" if not over else "good" if notification.state == CONFIRMED else "bad",
             facts=tuple(facts),
             closing=""
             if over
@@ -141,9 +143,9 @@ class ProposalMessages(Sender[AdminNotification]):
         )
 
 
-def _concerned(news: ProposalNotification, found: Found, directory: Snapshot) -> list[Person]:
+def _concerned(notification: ProposalNotification, found: Found, directory: Snapshot) -> list[Person]:
     proposal, end = found
-    if news.state == WAITING:
+    if notification.state == WAITING:
         return [
             person
             for person in directory.people.values()

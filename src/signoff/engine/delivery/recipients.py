@@ -142,6 +142,7 @@ def _rooms(
     if notification.kind is NotificationKind.SNOOZE_ENDED:
         return
     for name in notification.to:
+        # in every chat that the team has, not only in the first: a room is not a person with preferences
         channels = [channel for channel, places in reach.items() if name in places] if is_team(name) else []
         if channels and addressed(intent, task, (name,), directory, notification.at):
             for channel in channels:
@@ -165,6 +166,7 @@ def _sent_before(sent: SentMessages, directory: Snapshot, reach: Reach) -> list[
     return [
         Recipient(person, (channel,))
         for person, channel in dict.fromkeys(sent)
+        # people who have left since get nothing, also no correction of what they were sent
         if (is_team(person) or person in directory.active_people) and person in reach.get(channel, {})
     ]
 
@@ -198,6 +200,7 @@ def _of_the_change(notification: Notification, intent: Intent, directory: Snapsh
     task = intent.open
     if not isinstance(task, Task) or not _open(notification, task):
         return []  # they get the message about the decision instead
+    # they get the message that asks again, which shows the change too
     anew = {person for person, _ in asked_times(intent, task, notification.to, directory, notification.at)}
     others = dict.fromkeys((*notification.voided, *sorted(requesters_side(intent))))
     return [person for person in others if person not in anew and person != notification.by]
@@ -248,6 +251,7 @@ def _open(notification: Notification, task: Task) -> bool:
 def channels_for(person: Person, reach: Reach) -> tuple[str, ...]:
     """The channels that reach a person, in the order that the person prefers."""
     possible = [channel for channel, addresses in reach.items() if person.id in addresses]
+    # a preference orders the channels that work; it cannot make a person unreachable
     wanted = [channel for channel in preferred_channels(person.preferences) if channel in possible]
     return tuple(dict.fromkeys(wanted or possible))
 

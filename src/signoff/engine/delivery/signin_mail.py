@@ -124,8 +124,8 @@ class SignInRequests:
             return
         directory = await self._directory.of(key.workspace)
         by = directory.display(key.created_by) if key.created_by not in ("", key.actor_id) else ""
-        news = KeyCreated(key.actor_id, by, key.created_at, key.expires_at, key.name, address)
-        await self._queue(key.workspace, news)
+        notification = KeyCreated(key.actor_id, by, key.created_at, key.expires_at, key.name, address)
+        await self._queue(key.workspace, notification)
 
     def _begin(self, work: Coroutine[Any, Any, None], checks: Sequence[tuple[Limit, str]]) -> None:
         try:

@@ -183,6 +183,7 @@ class TaskMessages(Sender[PersonNotification]):
             )
             for out in rows
         ]
+        # not an error: the task may still be decided on its page, and escalates if it is not
         if not reachable and people:
             log.warning("nobody has an address in any configured channel: %s", notification.intent)
         for one in people:
@@ -229,6 +230,7 @@ class TaskMessages(Sender[PersonNotification]):
             raise NotSent(f"the channel {row.channel!r} is not configured", permanent=True)
         stored = await self._store.intents.get(row.intent)
         directory = await self._directory.of(row.workspace)
+        # checked again when it is sent: a message may have waited through a night or an outage
         if stored is None or not (is_team(row.target) or row.target in directory.active_people):
             return Skipped()
         earlier = await self._earlier(row, notification)
@@ -255,6 +257,7 @@ class TaskMessages(Sender[PersonNotification]):
             return collected
         link = await self._link(row, notification, stored, directory)
         revised = stored.intent.revision > 1
+        # only a revised request shows what changed, so the others save the query
         old = await self._store.intents.old_payloads(row.intent) if revised else None
         answers, base_url, now = await self._answers(notification), self._base_url(), self._clock.now()
         approvers = self._approvers
@@ -356,6 +359,7 @@ class TaskMessages(Sender[PersonNotification]):
             asks = [m for m in asks if m.seq < row.seq]
         here = [m for m in asks if m.channel == row.channel]
         before = [*here, *(m for m in updates if m.id != row.id)]
+        # the earlier message may still be sent, and this one must follow it
         if any(m.state == WAITING and m.at <= self._clock.now() for m in before):
             raise WaitForEarlierError
         references = tuple(dict.fromkeys(m.reference for m in here if _has_card(m)))
@@ -400,6 +404,7 @@ class TaskMessages(Sender[PersonNotification]):
         if is_team(row.target):  # many people read this message, so each must sign in to open the task
             return f"{self._base_url()}/tasks/{step_run_id(row.intent, task.step_run)}"
         ends = ends_at(stored.intent, task)
+        # no longer than the task: after its end there is nothing to answer
         life = TASK_LINK if ends is None else min(TASK_LINK, ends - self._clock.now())
         token = await self._sessions.task_link(
             row.workspace, row.target, row.intent, task.step_run, task.digest, max(life, timedelta(0))
@@ -455,6 +460,7 @@ class TaskMessages(Sender[PersonNotification]):
         person = directory.people.get(row.target)
         if person is None:
             return ""
+        # elsewhere it would announce the end of a question that was never asked there
         if item.notification.kind in FOLLOWING and (row.target, row.channel) in await self._asked(
             item.notification
         ):

@@ -133,7 +133,7 @@ def _expected_contacts(
             merged += [ExpectedContact(contact, people)] if people else []
             continue
         when = notify_times(asked.at(task, contact), intent, task, directory, contact.at)
-        silent = {*answered, *_put_off(contact, task, when)}
+        silent = {*answered, *_snoozed_by(contact, task, when)}
         if contact in past:  # people who have answered since then were notified too
             heard |= dict.fromkeys(person for person, _ in when)
         heard |= dict.fromkeys(person for person, _ in when if person not in silent)
@@ -165,7 +165,7 @@ class _Asked:
         return self._known[key]
 
 
-def _put_off(contact: ScheduledContact, task: Task, when: Sequence[tuple[str, datetime]]) -> set[str]:
+def _snoozed_by(contact: ScheduledContact, task: Task, when: Sequence[tuple[str, datetime]]) -> set[str]:
     """The people whom it would reach during their snooze."""
     reminder = contact.kind is ContactKind.REMINDER
     return {
@@ -182,7 +182,7 @@ def delayed_contact(
     for contact in _called_for(intent, task):
         when = asked_times(intent, task, contact.to, directory, contact.at)
         waited = any(one == person and contact.at < at <= now for one, at in when)
-        if waited and person not in _put_off(contact, task, when):
+        if waited and person not in _snoozed_by(contact, task, when):
             return contact
     return None
 

@@ -296,7 +296,8 @@ def notify_times(
     """When each of these people, who are asked at ``at``, is notified."""
     ends = ends_at(intent, task)
     return tuple(
-        (person, at if on_call else _told_at(directory.people[person], at, ends)) for person, on_call in asked
+        (person, at if on_call else _notified_at(directory.people[person], at, ends))
+        for person, on_call in asked
     )
 
 
@@ -310,7 +311,7 @@ def presence(directory: Snapshot, at: datetime) -> Hashable:
     )
 
 
-def _told_at(person: Person, at: datetime, ends: datetime | None) -> datetime:
+def _notified_at(person: Person, at: datetime, ends: datetime | None) -> datetime:
     begins = person.hours.opens(at) if person.hours is not None else at
     return at if ends is not None and begins >= ends else begins
 

@@ -114,10 +114,10 @@ class Admission:
     # -- the other workers of this service
 
     def among_workers(self) -> None:
-        """Count together with the other workers of this server from now on. They receive ``news``."""
+        """Count together with the other workers of this server from now on. They receive ``take_unsent``."""
         self._unsaid = Counter()
 
-    def news(self) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
+    def take_unsent(self) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
         """What has changed since the last call: requests and new intents by caller, and the open streams of each
         caller whose number of streams has changed.
         """

@@ -47,15 +47,15 @@ class Limit:
             self._unsaid.append(name)
 
     def among_workers(self) -> None:
-        """Count together with the other workers of this server from now on. They receive ``news``."""
+        """Count together with the other workers of this server from now on. They receive ``take_unsent``."""
         self._unsaid = []
 
-    def news(self) -> list[bytes]:
+    def take_unsent(self) -> list[bytes]:
         """The keys of the attempts counted here since the last call, as digests."""
-        news, self._unsaid = self._unsaid or [], []
-        return news
+        counts, self._unsaid = self._unsaid or [], []
+        return counts
 
-    def taken_elsewhere(self, names: Iterable[bytes], now: datetime) -> None:
+    def count_elsewhere(self, names: Iterable[bytes], now: datetime) -> None:
         """Count attempts that other workers counted."""
         for name in names:
             self._note(name, [*self._within(name, now), now][-self._most :])

@@ -339,7 +339,7 @@ def staffing_faults(plan: Plan, directory: Snapshot, place: tuple[Hashable, ...]
             yield from faults_of(partial(refuse_unknown_teams, (name,), directory, where), (*at, name))
 
 
-def remarks(plan: Plan, directory: Snapshot) -> tuple[str, ...]:
+def plan_warnings(plan: Plan, directory: Snapshot) -> tuple[str, ...]:
     """Warnings for the author of a workflow about the people and agents that it names. Its agents are registered
     together with it.
     """

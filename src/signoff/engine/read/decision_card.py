@@ -40,9 +40,9 @@ from signoff.engine.read.evidence import (
     effects,
     masked_text,
     requester_text,
-    said_once,
     searched_text,
     warnings_for,
+    without_repetition,
 )
 from signoff.engine.read.next_steps import NextStepLine, next_step_lines
 from signoff.engine.read.revisions import RevisionChange, SinceApproved, changes, difference, reported_before
@@ -258,10 +258,12 @@ def card(known: TaskContext) -> Card:
         from_workflow=from_workflow(intent.plan),
         risk=_risk(spec, reports),
         revisions=_revisions(known),
-        changes_requested=tuple(_vote_line(fact, known) for fact in known.changes_wanted()),
+        changes_requested=tuple(_vote_line(fact, known) for fact in known.changes_requested()),
         since_approved=known.approved,
         payload=leaves,
-        checks=tuple(said_once(check) if check.of == history.revision else check for check in reported),
+        checks=tuple(
+            without_repetition(check) if check.of == history.revision else check for check in reported
+        ),
         # the payload shows these values already, unless it is folded
         effects=tuple(fact for fact in effect_claims if fact.source != REQUEST or leaves.rest),
         reversibility=reversibility,
@@ -281,6 +283,7 @@ def card(known: TaskContext) -> Card:
         needs_sign_in=needs_sign_in,
         self_approval=not barred and on_requesters_side(known.reader, intent),
         folded=folded,
+        # by the reports on all revisions: an unchecked revision is not less risky than the checked one
         needs_opening=folded and worst_risk(spec.risk, reports.all)[0] is not Risk.LOW,
         opened=known.opened,
         record=_record(known),
@@ -351,6 +354,7 @@ def _barred(known: TaskContext) -> tuple[str, bool]:
     task = known.task
     if task is None:
         return "This task is closed.", False
+    # an answer that names everything that is open now, so that only the person's right is judged
     attempt = Answer(
         outcome="", step_run=task.step_run, stage=task.stage, revision=task.revision, digest=task.digest
     )
@@ -379,6 +383,7 @@ def _delegate_of(known: TaskContext) -> str:
 
 def _on_expiry(intent: Intent, history: TaskHistory, step: HumanStep) -> ExpiryNote:
     step, refused = at_expiry(intent, step)
+    # the time is cut out of the sentence, for the page shows it in the reader's time zone
     sentence = on_expiry_text(step, history.deadline_at, intent.deadline_at, lambda _: _MOMENT, refused)
     before, _, after = sentence.partition(_MOMENT)
     return ExpiryNote(before, ends_at(intent, history) if after else None, after)
@@ -478,6 +483,7 @@ def _record(known: TaskContext) -> DecisionRecord | None:
         ending=event.ending.value,
         heading=ended(event.ending, event.outcome, spec),
         outcome=outcome_text(spec, event.outcome),
+        # no person decided: a deadline passed, or nobody could be reached
         by="the clock" if system else known.directory.display(fact.actor.id),
         via=fact.via,
         at=fact.at,

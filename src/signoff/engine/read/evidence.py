@@ -92,7 +92,7 @@ def effects(
     return _merged(touches), _merged(undo)
 
 
-def said_once(check: Check) -> Check:
+def without_repetition(check: Check) -> Check:
     """A check of the current revision without what the card shows elsewhere: its effects, and the verdict itself."""
     kept = tuple(
         leaf for leaf in check.leaves.leaves if not (_is_effect(leaf) or _is_verdict(leaf, check.verdict))

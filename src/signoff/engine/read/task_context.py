@@ -49,7 +49,7 @@ class TaskContext(msgspec.Struct, frozen=True, kw_only=True):
         """Every revision of this step so far, in order."""
         return asked(self.facts, self.history.step)
 
-    def changes_wanted(self) -> list[e.Fact]:
+    def changes_requested(self) -> list[e.Fact]:
         """The answers that requested changes in this step's previous task."""
         before = {one.step_run for one in self.asked() if one.step_run < self.history.step_run}
         return [

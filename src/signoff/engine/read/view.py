@@ -1,5 +1,4 @@
-"""What an actor may see of intents and tasks: these reads go through here and are limited to the actor's workspace and
-role.
+"""What an actor may see: every read goes through here and is limited to the actor's workspace and role.
 
 Unknown and forbidden look the same: NotFound.
 """
@@ -77,7 +76,7 @@ class Walked(msgspec.Struct, frozen=True):
     last: str
 
 
-class Place(NamedTuple):
+class WorklistPosition(NamedTuple):
     """The task after which a page of a person's list continues: its section, rank and intent."""
 
     section: int
@@ -85,14 +84,14 @@ class Place(NamedTuple):
     id: str
 
 
-START: Final = Place(EARLY, -1, "")
+START: Final = WorklistPosition(EARLY, -1, "")
 
 
 class WorklistPage(msgspec.Struct, frozen=True):
     """A page of open tasks, and where the next one starts; None if everything was read."""
 
     found: list[Stored]
-    last: Place | None
+    last: WorklistPosition | None
 
 
 class View:
@@ -106,6 +105,7 @@ class View:
         """The intent (or the step run of one) that ``ref`` names."""
         intent_id, step_run = split_ref(ref)
         stored = await self._store.intents.get(intent_id)
+        # one error for all three, so that ids of others cannot be probed
         if stored is None or not can_see(actor, stored.intent) or step_run > stored.intent.step_runs:
             raise unknown_intent(ref)
         return Seen(stored, step_run)
@@ -153,6 +153,7 @@ class View:
 
     async def all_facts(self, seen: Seen) -> list[Fact]:
         """All facts up to the state that was read, in order; later ones are left out."""
+        # facts committed since would not fit the state that is shown next to them
         last = seen.stored.intent.seq
         return [fact for fact in await self.facts_after(seen, 0) if fact.seq <= last]
 
@@ -250,7 +251,7 @@ class View:
         await self.intent(actor, intent_id)
         return await self._store.messages.of_task(intent_id, step_run)
 
-    async def told(self, actor: Actor, seen: Seen) -> list[InFlight]:
+    async def messages_about(self, actor: Actor, seen: Seen) -> list[InFlight]:
         """All messages about the requested task, or else about the whole intent."""
         authorize(actor, Action.LIST_MESSAGES)
         found = await messages_of(self._store, seen.stored.intent.id)
@@ -314,7 +315,7 @@ class View:
         return await self._walked(actor, read, fits, limit, first, _MOST_TASK_READS)
 
     async def worklist(
-        self, actor: Actor, search: Search, keep: Callable[[Stored], bool], after: Place, limit: int,
+        self, actor: Actor, search: Search, keep: Callable[[Stored], bool], after: WorklistPosition, limit: int,
         *, by_age: bool = False, bare: bool = False,
     ) -> WorklistPage:  # fmt: skip
         """The next open tasks of a person's list for which ``keep`` is true: the nearest deadline first, or the
@@ -341,6 +342,7 @@ class View:
             )
             found = await self._store.intents.some([id for _, id in places], bare=bare)
             size = sum(len(one.payload) for one in found)
+            # searching payloads takes long, and other requests must be answered meanwhile
             judged = partial(_judged, found, fits, limit - len(kept), room, left)
             taken, seen, full = await self._aside.run(actor, judged, size)
             kept += taken
@@ -349,15 +351,15 @@ class View:
             if full:
                 ranks = {id: rank for rank, id in places}
                 last = found[seen - 1].intent.id
-                after = Place(after.section, ranks[last], last)
+                after = WorklistPosition(after.section, ranks[last], last)
                 more = seen < len(found) or len(places) == each or after.section != LATE
                 return WorklistPage(kept, after if more else None)
             if len(places) == each:
-                after, each = Place(after.section, *places[-1]), LOOKED_AT
+                after, each = WorklistPosition(after.section, *places[-1]), LOOKED_AT
             elif after.section == LATE:
                 return WorklistPage(kept, None)
             else:
-                after = Place(after.section + 1, -1, "")
+                after = WorklistPosition(after.section + 1, -1, "")
         return WorklistPage(kept, after)
 
     async def _walked(
@@ -384,6 +386,7 @@ class View:
     async def count_mine(self, actor: Actor, most: int) -> int:
         """How many tasks wait for the actor, without snoozed ones; counted up to ``most``."""
         early, usual, _ = mine(actor).keys
+        # snoozed tasks are not counted: the number is about what waits now
         search = mine(actor)._replace(keys=(early, usual, ()))
         return len((await self.worklist(actor, search, _any, START, most, bare=True)).found)
 

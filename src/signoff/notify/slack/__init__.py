@@ -1,1 +1,3 @@
-"""Slack: ``channel`` sends messages, ``card`` renders them, ``inbound`` and ``socket`` receive what people do."""
+"""Slack: ``channel`` sends messages, ``card`` renders them, ``inbound`` and ``socket`` receive what people do, and
+``declaration`` tells the registry.
+"""

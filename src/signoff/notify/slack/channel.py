@@ -8,17 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from signoff.core.errors import Invalid
-from signoff.core.text.urls import whole_secret
 from signoff.notify.channel import (
-    AddressSource,
-    Channel,
-    ChannelContext,
-    ChannelDeclaration,
-    ChannelKind,
     NotSent,
-    Setting,
 )
-from signoff.notify.chat import ChatInbound
 from signoff.notify.rate_gate import RateGate
 
 if TYPE_CHECKING:
@@ -72,7 +64,7 @@ def parse_tokens(text: str) -> SlackTokens:
     return SlackTokens(**given)
 
 
-class Refusal(Exception):
+class SlackRefusal(Exception):
     """Slack understood the call and refused it, with its own error code."""
 
     def __init__(self, error: str) -> None:
@@ -95,7 +87,7 @@ class Slack:
         try:
             async with asyncio.timeout(_ALTOGETHER):
                 return await self._deliver(message)
-        except Refusal as refusal:
+        except SlackRefusal as refusal:
             permanent = refusal.error in _NOBODY
             raise NotSent(f"Slack answered {refusal.error}", permanent=permanent) from refusal
         except TimeoutError as error:
@@ -131,7 +123,7 @@ class Slack:
             await self._call(
                 "chat.update", {**card, "channel": channel, "ts": ts, "parse": "none", "link_names": False}
             )
-        except Refusal as refusal:
+        except SlackRefusal as refusal:
             if refusal.error in _CARD_FIXED:
                 return ""
             if refusal.error not in _CARD_GONE:
@@ -144,7 +136,7 @@ class Slack:
         """
         try:
             user = (await self._call("users.info", {"user": account}, form=True)).get("user", {})
-        except Refusal:
+        except SlackRefusal:
             return False
         barred = ("deleted", "is_bot", "is_restricted", "is_ultra_restricted", "is_stranger")
         return user.get("team_id") == team and not any(user.get(name) for name in barred)
@@ -157,7 +149,7 @@ class Slack:
         body = {"channel": channel, "user": account, "thread_ts": ts, "text": escape(text), "parse": "none"}
         try:
             await self._call("chat.postEphemeral", body)
-        except Refusal as refusal:
+        except SlackRefusal as refusal:
             raise NotSent(f"Slack answered {refusal.error}") from refusal
 
     async def reply(self, url: str, text: str) -> None:
@@ -181,7 +173,7 @@ class Slack:
         if not isinstance(said, dict):
             raise NotSent(f"Slack sent an invalid answer ({answer.status_code})")
         if not said.get("ok"):
-            raise Refusal(str(said.get("error", "nothing"))[:64])
+            raise SlackRefusal(str(said.get("error", "nothing"))[:64])
         return said
 
     async def _send(self, url: str, content: Mapping[str, Any], headers: Mapping[str, str]) -> Any:
@@ -205,36 +197,3 @@ class Slack:
         if self._client is not None:
             await self._client.aclose()
             self._client = None
-
-
-def _open(context: ChannelContext) -> Slack | None:
-    tokens = context.settings["slack_tokens"]
-    return Slack(parse_tokens(tokens).bot, context.seconds) if tokens else None
-
-
-def _inbound(context: ChannelContext, channel: Channel) -> ChatInbound:
-    from signoff.notify.slack.inbound import open_inbound
-
-    return open_inbound(context, channel)
-
-
-CHANNEL: Final = ChannelDeclaration(
-    name="slack",
-    label="Slack",
-    kind=ChannelKind.PERSONAL,
-    settings=(
-        Setting(
-            name="slack_tokens",
-            help="Slack bot token with its signing secret or app token, space-separated.",
-            hide=whole_secret,
-            check=parse_tokens,
-        ),
-    ),
-    address=AddressSource.LINK,
-    link_command="/signoff link {code}",
-    unlink_command="/signoff unlink",
-    room=r"[CG][A-Z0-9]{6,20}",
-    inbound=_inbound,
-    rewrites=True,
-    open=_open,
-)

@@ -55,7 +55,7 @@ class SlackSocket:
         from slack_sdk.socket_mode.request import SocketModeRequest
         from slack_sdk.socket_mode.response import SocketModeResponse
 
-        def heard(client: BaseSocketModeClient, request: SocketModeRequest) -> None:
+        def handle(client: BaseSocketModeClient, request: SocketModeRequest) -> None:
             if isinstance(request.payload, dict):
                 handed = asyncio.run_coroutine_threadsafe(self._hand_over(request.payload), loop)
                 try:
@@ -68,7 +68,7 @@ class SlackSocket:
             client.send_socket_mode_response(SocketModeResponse(envelope_id=request.envelope_id))
 
         made = SocketModeClient(self._token, web_client=WebClient(base_url=f"{self._api}/"), concurrency=2)
-        made.socket_mode_request_listeners.append(heard)
+        made.socket_mode_request_listeners.append(handle)
         return made
 
     async def _hand_over(self, payload: Mapping[str, Any]) -> bool:

@@ -25,7 +25,7 @@ Notified = Callable[[list[str]], None]
 
 
 class Listener:
-    """One connection to announce on, one to listen on. ``hearing``: whether the second one is open."""
+    """One connection to announce on, one to listen on. ``listening``: whether the second one is open."""
 
     def __init__(self, address: Address) -> None:
         self._address = address
@@ -33,7 +33,7 @@ class Listener:
         self._announcer_pid = 0
         self._turn = asyncio.Lock()
         self._listening: asyncio.Task[None] | None = None
-        self.hearing = False
+        self.listening = False
 
     async def announce(self, topics: Sequence[str]) -> None:
         """Notify the other servers; raises Busy on failure."""
@@ -84,14 +84,14 @@ class Listener:
     async def _keep(self, connection: Any, notified: Notified) -> None:
         try:
             while True:
-                self.hearing = True
+                self.listening = True
                 await _until_lost(connection)
-                self.hearing = False
+                self.listening = False
                 connection.terminate()
                 connection = await self._again(notified)
                 notified([""])
         finally:
-            self.hearing = False
+            self.listening = False
             connection.terminate()
 
     async def _again(self, notified: Notified) -> Any:

@@ -22,7 +22,7 @@ from signoff.store.postgres.connections import Address, Connections, RetryTransa
 from signoff.store.postgres.listen import Listener
 from signoff.store.rows import Row, from_micros, micros
 from signoff.store.store import Clock, Store, Work
-from signoff.store.work import Loaded, Locks, Sent, StoredReply, Writes
+from signoff.store.work import Loaded, Locks, SentDelivery, StoredReply, Writes
 
 CONNECTIONS: Final = 8
 TRIES: Final = 3
@@ -93,8 +93,8 @@ class PostgresStore(Store):
             await self._listener.announce(topics)
 
     @property
-    def hearing(self) -> bool:
-        return self._listener is not None and self._listener.hearing
+    def listening(self) -> bool:
+        return self._listener is not None and self._listener.listening
 
     async def warm(self) -> None:
         """Open the connections, and let the driver load the types of our parameters on each. Otherwise both would
@@ -232,7 +232,9 @@ class PostgresStore(Store):
             rows = await db.fetch(text, *values)
             if batch.followed:
                 ends = {(workspace, agent): end for workspace, agent, end in rows}
-                writes.recorded = [Sent(w, a, id, ends[w, a] + cursor) for w, a, id, cursor in batch.followed]
+                writes.recorded = [
+                    SentDelivery(w, a, id, ends[w, a] + cursor) for w, a, id, cursor in batch.followed
+                ]
         return batch.learnt
 
 

@@ -29,7 +29,7 @@ from signoff.store.sqlite.threads import ConnectionThread, translated
 from signoff.store.sqlite.turns import Turns
 from signoff.store.sqlite.writer import PATIENCE, Writer, transaction, whole
 from signoff.store.store import Clock, Store, Work
-from signoff.store.work import IdempotencyKey, Loaded, Locks, Sent, StoredReply, Writes
+from signoff.store.work import IdempotencyKey, Loaded, Locks, SentDelivery, StoredReply, Writes
 
 # Before this version, a checkpoint concurrent with a reset of the WAL could corrupt the file.
 OLDEST: Final = (3, 51, 3)
@@ -314,7 +314,7 @@ class SqliteStore(Store):
         ):
             if rows:
                 db.executemany(statement, [(*row, at) for row in rows])
-        writes.recorded = [Sent(*row) for row in batch.followed]
+        writes.recorded = [SentDelivery(*row) for row in batch.followed]
         return batch.learnt
 
 

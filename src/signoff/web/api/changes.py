@@ -10,7 +10,7 @@ from signoff.engine.admin.apply_manifest import authorize_document
 from signoff.engine.admin.proposals import Proposal
 from signoff.engine.admin.self_approval import self_approval_warnings
 from signoff.engine.directory.change_log import subject_of
-from signoff.engine.planning.planner import remarks
+from signoff.engine.planning.planner import plan_warnings
 from signoff.notify.registry import personal_channels
 from signoff.web.http import bodies
 from signoff.web.http.call import Call
@@ -40,7 +40,7 @@ async def apply(call: Call) -> wire.changes.ManifestAnswer:
     warnings = (*warnings, *self_approval_warnings(before, after))
     for spec in manifest.workflows:
         absent = await call.state.workers.absent(spec.template.plan, after, call.state.clock.now())
-        warnings = (*warnings, *absent, *remarks(spec.template.plan, after))
+        warnings = (*warnings, *absent, *plan_warnings(spec.template.plan, after))
         await asyncio.sleep(0)  # let other requests run between two entries
     out = wire.changes.ManifestAnswer(
         dry_run=dry_run,

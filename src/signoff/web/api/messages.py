@@ -29,14 +29,14 @@ async def of_task(call: Call) -> MessagesAnswer:
             f.event.step_run for f in await call.state.view.all_facts(seen) if isinstance(f.event, TaskOpened)
         ]
         step_run = opened[-1] if opened else 0
-    found = await call.state.view.told(call.actor, Seen(seen.stored, step_run))
+    found = await call.state.view.messages_about(call.actor, Seen(seen.stored, step_run))
     return MessagesAnswer(messages=messages_out(found, (await directory_of(call)).display))
 
 
 async def of_intent(call: Call) -> MessagesAnswer:
     """GET /v1/intents/{intent_id}/messages"""
     seen = await visible(call, call.params["intent_id"])
-    found = await call.state.view.told(call.actor, Seen(seen.stored, 0))
+    found = await call.state.view.messages_about(call.actor, Seen(seen.stored, 0))
     return MessagesAnswer(messages=messages_out(found, (await directory_of(call)).display))
 
 

@@ -161,7 +161,7 @@ def _operation(row: Endpoint, schemas: Schemas) -> dict[str, Any]:
     operation["responses"] = _answers(row, schemas)
     if found := error_codes(row):
         operation["x-error-codes"] = found
-        operation["description"] = _told(row, found)
+        operation["description"] = _described(row, found)
     if row.access is Access.OPEN:
         operation["security"] = []
     return operation
@@ -205,7 +205,7 @@ def error_codes(row: Endpoint) -> dict[str, list[str]]:
     return found
 
 
-def _told(row: Endpoint, found: dict[str, list[str]]) -> str:
+def _described(row: Endpoint, found: dict[str, list[str]]) -> str:
     """The codes of a status that depends on what is asked for, in a sentence each; the list has the others too."""
     told = [
         f"{status}: {', '.join(f'`{code}`' for code in codes)}."

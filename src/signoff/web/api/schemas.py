@@ -155,10 +155,10 @@ def _as_sent(schema: Schema) -> None:
     for field in schema.get("properties", {}).values():
         default = field.pop("default", None)
         if default not in _UNSAID:
-            field["description"] = f"{field['description']} Default: {_said(default)}."
+            field["description"] = f"{field['description']} Default: {_default_text(default)}."
 
 
-def _said(value: Any) -> str:
+def _default_text(value: Any) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 

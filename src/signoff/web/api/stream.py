@@ -119,7 +119,7 @@ def _stream(call: Call, source: FrameSource, topics: tuple[str, ...], held_open:
                 if waiter.hung_up():  # nothing that it would still be sent was seen
                     return
                 try:
-                    frames = await source.read(waiter.told())
+                    frames = await source.read(waiter.take_changes())
                 except Busy:  # the loops log the outage once; the client reconnects with its cursor
                     break
                 except Refused as refusal:  # its caller's rights were changed, or what it shows was deleted

@@ -8,7 +8,7 @@ from signoff.core.formats.workflow import compile_workflow
 from signoff.core.plan.plan import Plan
 from signoff.engine.admin.manifest_diff import UNCHANGED
 from signoff.engine.directory.snapshot import Snapshot
-from signoff.engine.planning.planner import remarks
+from signoff.engine.planning.planner import plan_warnings
 from signoff.web.http import json_intake
 from signoff.web.http.call import Call
 from signoff.web.reading import directory_of
@@ -31,7 +31,7 @@ async def apply(call: Call) -> AppliedOut:
     return AppliedOut(
         changed=planned.action != UNCHANGED, dry_run=dry_run,
         workflow=_shown(call, planned.entry, template.plan, directory),
-        warnings=(*absent, *remarks(template.plan, directory)),
+        warnings=(*absent, *plan_warnings(template.plan, directory)),
     )  # fmt: skip
 
 

@@ -46,9 +46,9 @@ class HeldRequest:
         """Whether the client is gone, so that a response would be lost."""
         return self._gone is not None and self._gone.done()
 
-    def told(self) -> list[Change]:
+    def take_changes(self) -> list[Change]:
         """The changes that were passed to it since the last call."""
-        return self._waiter.told()
+        return self._waiter.take_changes()
 
     async def wait(self, seconds: float) -> bool:
         """True if notified within ``seconds``; waits for less if notifications of other servers are not being

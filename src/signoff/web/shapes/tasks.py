@@ -12,7 +12,7 @@ from signoff.core.intent.conclusion import at_expiry
 from signoff.core.intent.deleted_payload import payload_deleted
 from signoff.core.intent.model import Intent, Task
 from signoff.core.intent.quorum import Names
-from signoff.core.intent.receipts import UNCHANGED, Words, act_in, bulk_receipt, receipt
+from signoff.core.intent.receipts import UNCHANGED, Formats, act_in, bulk_receipt, receipt
 from signoff.core.intent.snoozes import pending_snoozes
 from signoff.core.intent.wake import escalation_at, reminder_at
 from signoff.core.plan import wording
@@ -94,7 +94,7 @@ def _show_state(out: TaskOut, intent: Intent, history: TaskHistory, display: Dis
 def receipt_out(change: Change, person: str, step: str, display: Display, names: Names | None) -> ReceiptOut:
     """The receipt of the person's act in a change. An act that changed nothing has one too."""
     act = act_in((sealed.fact for sealed in change.facts), person)
-    made = receipt(act, change.after, step, Words(display, utc_text, names)) if act else UNCHANGED
+    made = receipt(act, change.after, step, Formats(display, utc_text, names)) if act else UNCHANGED
     return ReceiptOut(said=made.said, next=made.then, undo=maybe(made.undo), event=made.seq or ABSENT)
 
 

@@ -36,14 +36,14 @@ _VALUES: Final = 3
 
 
 class BulkEntry(msgspec.Struct, frozen=True):
-    """One task. ``pick``: its target as shown; ``asker``: its requester; ``leaves``: the values that differ between the
-    tasks; ``whole``: whether every value is on the page; ``own``: whether the reader is on the requester's side;
+    """One task. ``pick``: its target as shown; ``leaves``: the values that differ between the tasks;
+    ``whole``: whether every value is on the page; ``own``: whether the reader is on the requester's side;
     ``cautions``: the warnings that not all of the tasks have.
     """
 
     ref: str
     pick: str
-    asker: str
+    requester: str
     leaves: tuple[Leaf, ...]
     whole: bool
     own: bool
@@ -66,7 +66,7 @@ class Equal(msgspec.Struct, frozen=True):
     more: bool = False
 
 
-class Refusal(msgspec.Struct, frozen=True):
+class BulkRefusal(msgspec.Struct, frozen=True):
     """A task whose answer was refused. ``name``: how people know it, or its id if the reader may not see it."""
 
     ref: str
@@ -129,14 +129,16 @@ def _still_open(target: Target, done: Outcome) -> bool:
     return isinstance(held, Task) and held.step_run == split_ref(target.ref)[1]
 
 
-async def _refused(request: PageRequest, targets: Sequence[Target], done: Sequence[Outcome]) -> list[Refusal]:
+async def _refused(
+    request: PageRequest, targets: Sequence[Target], done: Sequence[Outcome]
+) -> list[BulkRefusal]:
     refused = [(target, one) for target, one in zip(targets, done, strict=True) if isinstance(one, Refused)]
     ids = list(dict.fromkeys(target.intent_id for target, _ in refused))
     known = await request.state.view.some(request.actor, ids)
 
-    def refusals() -> list[Refusal]:
+    def refusals() -> list[BulkRefusal]:
         return [
-            Refusal(
+            BulkRefusal(
                 target.ref, _known_as(known.get(target.intent_id), target.ref), one.code, one.message, one.hint or "",
             )
             for target, one in refused
@@ -216,7 +218,7 @@ def _grouped(request: PageRequest, found: Sequence[Stored], directory: Snapshot,
         BulkEntry(
             ref=(ref := step_run_id(stored.intent.id, task.step_run)),
             pick=f"{ref}.{task.stage + 1}.{task.revision}.{task.digest}",
-            asker=directory.display(stored.intent.requester.id),
+            requester=directory.display(stored.intent.requester.id),
             leaves=tuple(leaf for leaf in one.leaves if not _comparable(leaf) or _key(leaf) not in common),
             whole=not one.folded,
             own=on_requesters_side(request.actor, stored.intent),
@@ -260,7 +262,7 @@ def _key(leaf: Leaf) -> tuple[str, str, str | None, TextDiff | None]:
 
 async def _shown(
     request: PageRequest, equal: Equal, *, refusal: Refused | None = None, receipt: Receipt | None = None,
-    refused: Sequence[Refusal] = (), left_out: Set[str] = frozenset(),
+    refused: Sequence[BulkRefusal] = (), left_out: Set[str] = frozenset(),
 ) -> Page:  # fmt: skip
     """``left_out``: tasks that the reader has just cleared, or whose answer was refused: they stay cleared."""
     return await request.page(

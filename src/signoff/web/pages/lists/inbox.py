@@ -29,7 +29,7 @@ from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.evidence import masked_text
 from signoff.engine.read.search import fits, stands_in
 from signoff.engine.read.task_filters import NAMES, task_filter
-from signoff.engine.read.view import LOOKED_AT, START, Place
+from signoff.engine.read.view import LOOKED_AT, START, WorklistPosition
 from signoff.store.work import Filter, Stored
 from signoff.web.http.call import Page
 from signoff.web.pages.kit.handler import PageRequest
@@ -57,11 +57,11 @@ class InboxEntry(msgspec.Struct, frozen=True, kw_only=True):
     ref: str
     question: str
     form_question: str
-    said: str
+    requesters_title: str
     subject: tuple[tuple[str, str], ...]
     type: str
     kind: str
-    asker: str
+    requester: str
     risk: str
     failed: bool
     at: datetime
@@ -75,14 +75,14 @@ class InboxEntry(msgspec.Struct, frozen=True, kw_only=True):
     form: str = ""
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class InboxQuery(msgspec.Struct, frozen=True):
     """The filter of the list; ``sort``: ``due`` for the nearest deadline first, or ``age`` for the oldest first."""
 
     view: str
     words: str
     kind: str
     sort: str
-    after: Place
+    after: WorklistPosition
     before: str
     more: dict[str, str]
 
@@ -94,9 +94,9 @@ class Wanted(msgspec.Struct, frozen=True):
 
 async def inbox(request: PageRequest) -> Page:
     """GET /"""
-    wanted = _wanted(request)
+    wanted = _query(request)
     directory = await request.state.directory.of(request.actor.workspace)
-    after: Place | None = None
+    after: WorklistPosition | None = None
     before = ""
     if wanted.view == "done":
         entries, before = await _done(request, directory, wanted.words, wanted.kind, wanted.before)
@@ -109,15 +109,15 @@ async def inbox(request: PageRequest) -> Page:
         "inbox.html", view=wanted.view, q=wanted.words, kind=wanted.kind, sort=wanted.sort, kinds=kinds,
         entries=entries, next=_next(wanted, after, before), equal=_equal(entries),
         teams=[n for n in request.actor.names if n.startswith("team:")], more=wanted.more,
-        first=urlencode(_said(wanted)) if wanted.later else "", all_teams=sorted(directory.teams),
+        first=urlencode(_query_of(wanted)) if wanted.later else "", all_teams=sorted(directory.teams),
         workflows=sorted({one.name for one in directory.workflows.values()}),
     )  # fmt: skip
 
 
-def _wanted(request: PageRequest) -> Wanted:
+def _query(request: PageRequest) -> InboxQuery:
     query = request.query
     view = query.get("view", "mine")
-    return Wanted(
+    return InboxQuery(
         view=view if view in VIEWS else "mine",
         words=query.get("q", "").strip()[:200],
         kind=query.get("type", "")[:255],
@@ -130,29 +130,29 @@ def _wanted(request: PageRequest) -> Wanted:
     )
 
 
-def _place(text: str) -> Place:
+def _place(text: str) -> WorklistPosition:
     """The place in the list that a page's address names; raises NotFound for text that ``_next`` did not write."""
     if not (said := _PLACE.fullmatch(text)):
         raise NotFound("page_not_found", "There is no such page.")
-    return Place(int(said[1]), int(said[2]), split_ref(said[3])[0])
+    return WorklistPosition(int(said[1]), int(said[2]), split_ref(said[3])[0])
 
 
-def _next(wanted: Wanted, after: Place | None, before: str) -> str:
+def _next(wanted: InboxQuery, after: WorklistPosition | None, before: str) -> str:
     """The query of the next page, "" if there is none."""
     if after is None and not before:
         return ""
-    said = _said(wanted)
+    said = _query_of(wanted)
     return urlencode(said | ({"before": before} if after is None else {"after": ".".join(map(str, after))}))
 
 
-def _said(wanted: Wanted) -> dict[str, str]:
+def _query_of(wanted: InboxQuery) -> dict[str, str]:
     """The query of the first page of this list."""
     return {"view": wanted.view, "q": wanted.words, "type": wanted.kind, "sort": wanted.sort, **wanted.more}
 
 
 async def _open(
-    request: PageRequest, directory: Snapshot, wanted: Wanted
-) -> tuple[list[InboxEntry], Place | None]:
+    request: PageRequest, directory: Snapshot, wanted: InboxQuery
+) -> tuple[list[InboxEntry], WorklistPosition | None]:
     """Return a page of the open tasks in the requested order, and where the next page starts."""
     actor = request.actor
     only = task_filter(wanted.more, directory)
@@ -267,11 +267,11 @@ def _row(stored: Stored, step: HumanStep, directory: Snapshot) -> InboxEntry:
         ref=intent.id,
         question=question(intent.plan, step, intent.type, payload),
         form_question=question(intent.plan, step, intent.type, None),
-        said="" if from_workflow(intent.plan) else masked_text(step.task.title),
+        requesters_title="" if from_workflow(intent.plan) else masked_text(step.task.title),
         subject=subject(payload, _SUBJECT),
         type=step.task.type.value,
         kind=intent.type,
-        asker=directory.display(intent.requester.id),
+        requester=directory.display(intent.requester.id),
         risk=worst_risk(step.task.risk, others)[0].value,
         failed="failed" in current_verdicts(intent, step.id).values(),
         at=intent.updated_at,
@@ -285,7 +285,7 @@ def _brief(payload: bytes) -> dict[str, Any]:
 
 
 def _fits(stored: Stored, entry: InboxEntry, words: str) -> bool:
-    text = " ".join((entry.question, entry.said, entry.asker, entry.kind, stored.intent.id))
+    text = " ".join((entry.question, entry.requesters_title, entry.requester, entry.kind, stored.intent.id))
     return stands_in(stored.payload, text, tuple(words.casefold().split()))
 
 
@@ -298,7 +298,7 @@ class IntentLine(msgspec.Struct, frozen=True):
     id: str
     kind: str
     words: str
-    asker: str
+    requester: str
     status: str
     place: str
     at: datetime

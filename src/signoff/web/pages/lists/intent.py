@@ -19,7 +19,7 @@ from signoff.core.intent.commands import Cancel
 from signoff.core.intent.deleted_payload import payload_deleted
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Delivery, DeliveryState, Intent, Status, Task
-from signoff.core.intent.rerun import carried_over
+from signoff.core.intent.rerun import rerun_start
 from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, Step
 from signoff.core.plan.wording import type_text
 from signoff.core.text import json_value
@@ -101,7 +101,7 @@ async def intent(request: PageRequest) -> Page:
     found = seen.stored.intent
     directory = await request.state.directory.of(request.actor.workspace)
     opened = "open" in request.query
-    told = await request.state.view.told(request.actor, Seen(seen.stored, 0))
+    told = await request.state.view.messages_about(request.actor, Seen(seen.stored, 0))
     workers, now = await request.state.workers.of(found.workspace), request.state.clock.now()
     error = await _last_error(request, seen)
 
@@ -117,7 +117,7 @@ async def intent(request: PageRequest) -> Page:
     moments, long = await _moments(request, found, directory)
     return await request.page(
         "intent.html", in_thread=opened or long,
-        intent=found, words=type_text(found.type), asker=directory.display(found.requester.id),
+        intent=found, words=type_text(found.type), requester=directory.display(found.requester.id),
         moments=moments, payload=payload, stops=stops, opened=opened,
         folded=payload.folded or any(stop.result is not None and stop.result.folded for stop in stops),
         subject=about,
@@ -163,7 +163,7 @@ async def _may_rerun(request: PageRequest, seen: Seen) -> bool:
         return False
     try:
         may_rerun(request.actor, source)
-        carried = carried_over(
+        carried = rerun_start(
             source, await _facts(request, seen), source.payload_digest, request.state.clock.now()
         )
     except (Conflict, Forbidden, NotFound):

@@ -26,7 +26,7 @@ from signoff.core.intent.contradictions import contradiction
 from signoff.core.intent.deleted_payload import payload_deleted
 from signoff.core.intent.events import Answered, Viewed
 from signoff.core.intent.model import Intent, Task
-from signoff.core.intent.receipts import UNCHANGED, Receipt, Words, act_in, receipt
+from signoff.core.intent.receipts import UNCHANGED, Formats, Receipt, act_in, receipt
 from signoff.core.intent.snoozes import active_snooze
 from signoff.core.intent.wake import ends_at
 from signoff.core.plan.plan import HumanStep
@@ -374,7 +374,7 @@ async def task_page(
         people=_assignable(known) if shown.type is TaskType.ASSIGNMENT else (),
         draft=draft,
         approving=_approving(intent, found.history, shown) if draft.text else (),
-        parties=_parties(known) if request.actor_runs and _sure(known) else (),
+        parties=_reassignable_names(known) if request.actor_runs and _sure(known) else (),
         act_of=request.params.get("act", ""),
         may_withdraw=shown.open and not by_link and may_cancel(reader, intent),
         deciders=_deciders(known) if shown.may_answer and not by_link else (),
@@ -404,7 +404,7 @@ def _receipt(request: PageRequest, known: TaskContext, done: int | None) -> Rece
         return UNCHANGED
     if str(act.seq) != number:
         return None
-    words = Words(
+    words = Formats(
         known.directory.display, partial(_moment, reader_zone(known)), known.directory.active_people
     )
     return receipt(act, known.intent, known.history.step, words)
@@ -490,7 +490,7 @@ def _deciders(known: TaskContext) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(((p.email, p.name or p.email) for p in able), key=lambda one: one[1].lower()))
 
 
-def _parties(known: TaskContext) -> tuple[tuple[str, str], ...]:
+def _reassignable_names(known: TaskContext) -> tuple[tuple[str, str], ...]:
     """(approver, text) of everyone whom an admin may ask instead."""
     teams = [(f"team:{name}", f"team {name}") for name in sorted(known.directory.teams)]
     people = [p for p in known.directory.people.values() if p.active and set(p.roles) & DECIDING]

@@ -230,8 +230,12 @@ async def test_a_row_that_cannot_be_read_does_not_stop_the_time_of_the_others(
     assert [finding.problem for finding in await env.findings()] == ["its state or its plan cannot be read"]
 
 
-async def test_one_intent_that_cannot_be_ticked_does_not_stop_the_time_of_the_others(env: EngineEnv) -> None:
-    damaged, sound = [await env.submit(gate(approve())) for _ in range(2)]
+@pytest.mark.parametrize("due", ["reminder", "deadline"])
+async def test_one_intent_that_cannot_be_ticked_does_not_stop_the_time_of_the_others(
+    env: EngineEnv, due: str
+) -> None:
+    damaged = await env.submit(gate(approve(deadline=minutes(4) if due == "deadline" else None)))
+    sound = await env.submit(gate(approve()))
     [[state]] = await env.store.read("select state from intents where id = :id", id=damaged.id)
     broken = bytes(state).replace(b'"step":"approve"', b'"step":"nowhere"')
     assert broken != bytes(state)

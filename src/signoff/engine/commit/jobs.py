@@ -361,11 +361,10 @@ class DueJob(_Scan):
             if directory is None:
                 self.missing.add(intent.workspace)
                 continue
-            tick = self._tick(intent, batch.now)
-            if tick is None:
-                continue
             try:
-                batch.change(system(intent.workspace), intent, tick, directory.membership)
+                tick = self._tick(intent, batch.now)
+                if tick is not None:
+                    batch.change(system(intent.workspace), intent, tick, directory.membership)
             except Exception:  # one intent that cannot be ticked must not stop the timers of all others
                 log.exception("timers of intent %s failed; run signoff doctor", intent_id)
                 batch.postpone(intent, DAMAGED)

@@ -3,5 +3,6 @@
 ``apply_manifest``, ``manifest_diff``, ``removals`` and ``manifest_export``: ``signoff apply`` and its opposite.
 ``accounts``: agents, services, keys. ``workspaces``: create and rename them. ``proposals`` and ``relaxations``: changes
 that need a second admin. ``self_approval``: warns when it ends or spreads. ``bulk_reassignment``: reassigning all open
-tasks of a person. ``erasure``: the data of a person who was removed. ``operator``: what the operator may do.
+tasks of a person. ``erasure``: the data of a person who was removed. ``operator``: what
+the operator may do. ``kill_switch``: stops an agent and lets it go on.
 """

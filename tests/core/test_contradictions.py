@@ -170,6 +170,8 @@ def test_an_answer_inside_a_body_says_no_too() -> None:
     assert says_no({"note": 1, "taskResult": {"outcome": "denied"}}) == ("taskResult.outcome", "denied")
     assert says_no({"result": {"data": {"approved": False}}}) == ("result.data.approved", False)
     assert says_no({"result": {"rows": 7}, "data": {"outcome": "approved"}}) is None
+    assert says_no({"Task.Result ": {"outcome": "denied"}}) == ("Task.Result .outcome", "denied")
+    assert says_no({"decision": {"outcome": "denied"}}) == ("decision.outcome", "denied")
     assert says_no({"before": {"outcome": "rejected"}}) is None
 
 

@@ -305,6 +305,21 @@ async def test_what_an_admin_says_no_with_never_completes_a_direct_intent(
     assert await web.status(intent_id) == ends
 
 
+@pytest.mark.parametrize("result", [{"outcome": "rejected"}, {"data": {"approved": False}}, {"Denied": True}])
+async def test_an_admin_does_not_resolve_as_completed_what_its_result_rejects(
+    web: WebEnv, result: dict[str, Any]
+) -> None:
+    intent_id = await web.send(to_agent="agent://acme/prod/cab-reviewer")
+    said = await web.post(
+        f"/v1/intents/{intent_id}/resolve", {"status": "completed", "result": result}, "oscar"
+    )
+    assert (said.status, said.code) == (422, "contradictory_answer"), said.text
+    assert said["error"]["field"].startswith("result.")
+    assert await web.status(intent_id) == "DELIVERED"
+    done = {"status": "COMPLETED", "result": {"rows": 7, "outcome": "approved"}}
+    assert (await web.post(f"/v1/intents/{intent_id}/resolve", done, "oscar")).status == 200
+
+
 WORK = [{"action": "complete", "n": 1}, {"n": 1}]
 
 

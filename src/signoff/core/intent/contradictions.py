@@ -13,7 +13,7 @@ _FLAGS: Final = {
     "approvecurrentstep": True,
 }  # fmt: skip
 # Members that contain an answer in the bodies of other endpoints, as ``spelled`` returns them.
-_WITHIN: Final = ("taskresult", "taskresults", "data", "result")
+_WITHIN: Final = ("taskresult", "taskresults", "data", "result", "results", "outcome", "decision")
 # A form's own field with this name is the answer, whatever else the form asks.
 _ALWAYS: Final = ("approved", "acknowledged")
 _WORDS: Final = ("outcome", "decision")
@@ -37,8 +37,8 @@ def as_flag(value: object) -> bool | None:
 
 
 def spelled(name: str) -> str:
-    """A member's name without its spelling: ``taskresult`` for ``task_result``, ``taskResult`` and ``Task-Result``."""
-    return name.lower().replace("_", "").replace("-", "")
+    """A member's name without its spelling: ``taskresult`` for ``task_result``, ``taskResult`` and ``Task-Result ``."""
+    return "".join(character for character in name.lower() if character.isalnum())
 
 
 def refuse_contradiction(spec: TaskSpec, outcome: str, data: Mapping[str, Any], agreed: str = "") -> None:

@@ -29,7 +29,7 @@ from signoff.engine.planning.planner import Submission
 from signoff.engine.read.search import fits, search_terms
 from signoff.engine.read.view import LOOKED_AT, Seen
 from signoff.store.work import Filter, Stored
-from signoff.web.axp.resume import meaning
+from signoff.web.axp.resume import meaning, refuse_no
 from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call
 from signoff.web.reading import (
@@ -175,6 +175,8 @@ async def resolve(call: Call) -> bytes:
     seen = await cached_or_read(call, call.params["intent_id"])
     ending = _ending(request, seen.step_run)
     unused = _unused(request, seen.step_run)
+    if call.actor.kind is ActorKind.PERSON and request.status.strip().upper() == "COMPLETED":
+        refuse_no("status", "COMPLETED", request.result, "result.")
 
     def meant(intent: Intent) -> Command:
         _current(intent, request.expected_policy_generation)

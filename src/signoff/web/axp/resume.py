@@ -15,6 +15,7 @@ A decision may name its target (``stage``, ``revision``, ``digest`` beside it). 
 refused.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from signoff.core.errors import Invalid
@@ -166,9 +167,16 @@ def _words_of(plan: Plan) -> frozenset[str]:
 
 def _refuse_completed_no(body: dict[str, Any]) -> None:
     """Raise Invalid if the action of a body is ``complete`` but another of its members rejects."""
-    said = says_no(body) if body.get("action") == "complete" else None
-    if said is not None:
-        raise contradiction("action", "complete", *said)
+    if body.get("action") == "complete":
+        refuse_no("action", "complete", body)
+
+
+def refuse_no(member: str, value: str, body: Mapping[str, Any], place: str = "") -> None:
+    """Raise Invalid if ``member`` of a person's body says that the intent completed, but the rest rejects. ``place``:
+    the path of the rest.
+    """
+    if (said := says_no(body)) is not None:
+        raise contradiction(member, value, place + said[0], said[1])
 
 
 def _decision(body: dict[str, Any], spec: TaskSpec | None, agreed: str, step_run: int) -> Answer:

@@ -29,6 +29,8 @@ async def it(store: Store, clock: FixedClock) -> AsyncIterator[Mailing]:
         async with env.running():
             web = WebEnv(env)
             await web.furnish()
+            await env.carry()
+            server.mails.clear()  # that keys were created
             yield Mailing(web, server)
             web.state.stop()
             await web.http.aclose()
